@@ -1,0 +1,1 @@
+//! The Parsec wire protocol, its operations, and a small blocking client.

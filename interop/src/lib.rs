@@ -1,0 +1,1 @@
+//! Foreign software against this service, and its shims against upstream Parsec.

@@ -1,0 +1,1 @@
+//! One daemon that owns the key hardware of a host, and its command line.

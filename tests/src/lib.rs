@@ -1,0 +1,1 @@
+//! The harness and the suites that need a running service.
