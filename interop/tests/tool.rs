@@ -81,14 +81,11 @@ fn ping_and_lists() {
 fn random() {
     let Some(desk) = Desk::new() else { return };
     let random = desk.tool(&["generate-random", "-n", "10"]).ok();
-    assert_eq!(
-        random
-            .split_whitespace()
-            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-            .count(),
-        10,
-        "{random}"
-    );
+    let bytes: Vec<u8> = random
+        .split_whitespace()
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        .collect();
+    assert_eq!(bytes.len(), 10, "{random}");
 }
 
 #[test]
