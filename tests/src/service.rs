@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use interface::client::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -169,6 +170,11 @@ impl Service {
         self.child.as_ref().expect("a running service").id()
     }
 
+    /// Our client of it.
+    pub fn client(&self) -> Client {
+        Client::new(self.endpoint().parse().expect("an endpoint"))
+    }
+
     /// A program that will talk to this service, run in its directory, with no other setting of Parsec's or the user's.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
@@ -187,6 +193,36 @@ impl Service {
     pub fn parsec<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command(built("parsec"));
         command.args(arguments);
+        command
+    }
+
+    /// `openssl` with our provider beside OpenSSL's own, as a line in `openssl.cnf` would load it.
+    ///
+    /// # Panics
+    /// When the provider is not built, or the configuration cannot be written.
+    pub fn openssl<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let config = self.dir().join("openssl.cnf");
+        if !config.exists() {
+            let module = self.staged("libparsec_openssl.so");
+            let sections = "openssl_conf = init\n[init]\nproviders = all\n[all]\ndefault = default\nparsec = parsec\n[default]\nactivate = 1\n";
+            let text = format!(
+                "{sections}[parsec]\nactivate = 1\nmodule = {}\n[req]\ndistinguished_name = name\n[name]\n",
+                module.display()
+            );
+            std::fs::write(&config, text).expect("write openssl.cnf");
+        }
+        let mut command = self.command("openssl");
+        command.env("OPENSSL_CONF", config).args(arguments);
+        command
+    }
+
+    /// `pkcs11-tool` with our module.
+    pub fn pkcs11_tool<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.command("pkcs11-tool");
+        command
+            .arg("--module")
+            .arg(self.staged("libparsec_pkcs11.so"))
+            .args(arguments);
         command
     }
 
