@@ -1,0 +1,54 @@
+//! Hash functions.
+
+use super::lc::Md;
+use super::{Error, Result, unsupported};
+use interface::Status;
+use interface::algorithm::Hash;
+use subtle::ConstantTimeEq;
+
+/// The library's function for a hash.
+pub(super) fn md(hash: Hash) -> Result<Md> {
+    Ok(match hash {
+        Hash::Md2 => return Err(unsupported("the software provider has no MD2")),
+        Hash::Md4 => Md::MD4,
+        Hash::Md5 => Md::MD5,
+        Hash::Ripemd160 => Md::RIPEMD160,
+        Hash::Sha1 => Md::SHA1,
+        Hash::Sha224 => Md::SHA224,
+        Hash::Sha256 => Md::SHA256,
+        Hash::Sha384 => Md::SHA384,
+        Hash::Sha512 => Md::SHA512,
+        Hash::Sha512_224 => Md::SHA512_224,
+        Hash::Sha512_256 => Md::SHA512_256,
+        Hash::Sha3_224 => Md::SHA3_224,
+        Hash::Sha3_256 => Md::SHA3_256,
+        Hash::Sha3_384 => Md::SHA3_384,
+        Hash::Sha3_512 => Md::SHA3_512,
+    })
+}
+
+/// The library's function for a hash that it has HMAC with.
+pub(super) fn hmac(hash: Hash) -> Result<Md> {
+    match hash {
+        Hash::Md4 | Hash::Ripemd160 => Err(unsupported(format!(
+            "the software provider has no HMAC with {hash:?}"
+        ))),
+        _ => md(hash),
+    }
+}
+
+/// The hash of some bytes.
+pub(super) fn compute(hash: Hash, input: &[u8]) -> Result<Vec<u8>> {
+    Ok(md(hash)?.digest(input)?)
+}
+
+/// Compares the hash of some bytes, in constant time.
+pub(super) fn compare(hash: Hash, input: &[u8], expected: &[u8]) -> Result<()> {
+    if compute(hash, input)?.ct_eq(expected).into() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Status::PsaErrorInvalidSignature,
+        "the hash does not match",
+    ))
+}
