@@ -14,6 +14,8 @@ mod lc;
 mod mac;
 mod rsa;
 mod sign;
+#[cfg(test)]
+mod tests;
 
 use interface::Status;
 use std::borrow::Cow;

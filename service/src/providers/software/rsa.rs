@@ -47,7 +47,7 @@ fn leading_zeros(number: &[u8]) -> usize {
 
 /// The weak generator's primes are k·M + (65537^a mod M), M being the product of the first primes: so the modulus is a power of 65537
 /// modulo each of them. A sound modulus is so with a chance of 2⁻²⁷.
-fn has_roca_fingerprint(modulus: &[u8]) -> bool {
+pub(super) fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 38] = [
         3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,
         97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
