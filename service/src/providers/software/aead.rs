@@ -2,7 +2,8 @@
 
 use super::key::{Key, Kind};
 use super::lc::{self, Secret};
-use super::{Error, Result, invalid};
+use super::{invalid, library};
+use crate::error::{Error, Result};
 use interface::Status;
 use interface::algorithm::{Aead, AeadKind};
 use std::ops::RangeInclusive;
@@ -46,7 +47,7 @@ impl Mode {
         let aead = aeads
             .iter()
             .find(|aead| kind == Kind::ChaCha20 || kind == Kind::Aes(aead.key_len()))
-            .ok_or_else(Error::library)?;
+            .ok_or_else(library)?;
         Ok(Self {
             aead: *aead,
             tag_len,
@@ -102,7 +103,7 @@ impl Key {
         mode.aead
             .open(self.bytes()?, mode.tag_len, nonce, aad, ciphertext)
             .map_err(|_| {
-                Error::new(
+                Error::refused(
                     Status::PsaErrorInvalidSignature,
                     "the tag does not match: wrong key, nonce or data",
                 )

@@ -2,7 +2,8 @@
 
 use super::key::{Key, Kind, Material};
 use super::lc::{Ec, Secret, x25519};
-use super::{Error, Result, invalid, unsupported};
+use super::{invalid, library, unsupported};
+use crate::error::Result;
 use interface::algorithm::Agreement;
 
 /// Refuses an agreement that keys of a kind cannot do.
@@ -36,7 +37,7 @@ impl Key {
                     invalid("the peer's key is of low order, so the secret would be known")
                 })
             }
-            _ => Err(Error::library()),
+            _ => Err(library()),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::key::{Key, Kind};
 use super::sign::{self, Purpose};
-use super::{Result, aead, agreement, cipher, encrypt, mac, unsupported};
+use super::{aead, agreement, cipher, encrypt, mac, unsupported};
+use crate::error::Result;
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, Usage};
 use interface::operations::CheckType;

@@ -2,7 +2,8 @@
 
 use super::key::{Key, Kind};
 use super::lc::{self, Direction, Secret};
-use super::{Error, Result, invalid, random, unsupported};
+use super::{invalid, library, random, unsupported};
+use crate::error::{Error, Result};
 use interface::Status;
 use interface::algorithm::Cipher;
 
@@ -41,7 +42,7 @@ impl Mode {
         let cipher = sizes
             .into_iter()
             .find(|cipher| kind == Kind::Aes(cipher.key_len()))
-            .ok_or_else(Error::library)?;
+            .ok_or_else(library)?;
         Ok(Self::Block { cipher, padding })
     }
 
@@ -104,7 +105,7 @@ impl Key {
         mode.run(Direction::Decrypt, self.bytes()?, iv, body)
             .map_err(|_| match mode {
                 Mode::Block { padding: true, .. } => {
-                    Error::new(Status::PsaErrorInvalidPadding, "the padding is wrong")
+                    Error::refused(Status::PsaErrorInvalidPadding, "the padding is wrong")
                 }
                 _ => invalid(WHOLE_BLOCKS),
             })

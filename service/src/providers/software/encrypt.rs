@@ -2,7 +2,8 @@
 
 use super::key::{Key, Kind, Material};
 use super::lc::{Direction, Md, Rsa, Secret};
-use super::{Error, Result, hash, invalid, rsa};
+use super::{hash, invalid, library, rsa};
+use crate::error::{Error, Result};
 use interface::Status;
 use interface::algorithm::Encryption;
 
@@ -70,7 +71,7 @@ impl Key {
             Scheme::Oaep(md) => rsa
                 .oaep(Direction::Decrypt, md, label, ciphertext)
                 .map_err(|_| {
-                    Error::new(
+                    Error::refused(
                         Status::PsaErrorInvalidPadding,
                         "the ciphertext was not made for this key, hash and label",
                     )
@@ -81,7 +82,7 @@ impl Key {
     fn encryption(&self, algorithm: Encryption, label: &[u8]) -> Result<(&Rsa, Scheme)> {
         let scheme = Scheme::of(self.kind(), algorithm)?;
         let Material::Rsa(rsa) = &self.material else {
-            return Err(Error::library());
+            return Err(library());
         };
         if matches!(scheme, Scheme::Pkcs1) && !label.is_empty() {
             return Err(invalid(

@@ -1,7 +1,8 @@
 //! Hash functions.
 
 use super::lc::Md;
-use super::{Error, Result, unsupported};
+use super::{unsupported};
+use crate::error::{Error, Result};
 use interface::Status;
 use interface::algorithm::Hash;
 use subtle::ConstantTimeEq;
@@ -47,7 +48,7 @@ pub(super) fn compare(hash: Hash, input: &[u8], expected: &[u8]) -> Result<()> {
     if compute(hash, input)?.ct_eq(expected).into() {
         return Ok(());
     }
-    Err(Error::new(
+    Err(Error::refused(
         Status::PsaErrorInvalidSignature,
         "the hash does not match",
     ))

@@ -1,7 +1,8 @@
 //! A key of this backend: made, imported or loaded once, then shared by any number of threads.
 
 use super::lc::{Curve, Ec, Rsa, Secret, x25519_public};
-use super::{Error, Result, invalid, random, rsa, unsupported};
+use super::{invalid, random, rsa, unsupported};
+use crate::error::{Error, Result};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use interface::Status;
 use interface::attributes::{Attributes, EccFamily, KeyType};
@@ -156,7 +157,7 @@ impl Key {
     /// A key from what [`Self::export`] returned for it.
     pub(super) fn load(attributes: &Attributes, material: &[u8]) -> Result<Self> {
         Self::parse(attributes.key_type, attributes.bits, material).map_err(|error| {
-            Error::new(
+            Error::refused(
                 Status::PsaErrorDataCorrupt,
                 format!("the stored key is damaged: {error}"),
             )

@@ -2,7 +2,8 @@
 
 use super::key::{Key, Kind};
 use super::lc::{Cipher, Md};
-use super::{Error, Result, hash, invalid, unsupported};
+use super::{hash, invalid, library, unsupported};
+use crate::error::{Error, Result};
 use interface::Status;
 use interface::algorithm::{Mac, MacKind};
 use subtle::ConstantTimeEq;
@@ -30,7 +31,7 @@ impl Function {
                 let cipher = Cipher::AES_CBC
                     .into_iter()
                     .find(|cipher| kind == Kind::Aes(cipher.key_len()));
-                (Run::Cmac(cipher.ok_or_else(Error::library)?), 16)
+                (Run::Cmac(cipher.ok_or_else(library)?), 16)
             }
             (_, MacKind::CbcMac) => {
                 return Err(unsupported(
@@ -72,7 +73,7 @@ impl Key {
         if self.mac(algorithm, message)?.ct_eq(mac).into() {
             return Ok(());
         }
-        Err(Error::new(
+        Err(Error::refused(
             Status::PsaErrorInvalidSignature,
             "the MAC does not match",
         ))

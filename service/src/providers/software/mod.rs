@@ -17,53 +17,34 @@ mod sign;
 #[cfg(test)]
 mod tests;
 
+use crate::error::{Error, Result};
 use interface::Status;
-use std::borrow::Cow;
 use zeroize::Zeroizing;
-
-/// PROVISIONAL
-#[derive(Debug, thiserror::Error)]
-#[error("{detail}")]
-pub struct Error {
-    pub status: Status,
-    pub detail: Cow<'static, str>,
-}
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-impl Error {
-    fn new(status: Status, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status,
-            detail: detail.into(),
-        }
-    }
-    fn library() -> Self {
-        Self::new(
-            Status::PsaErrorGenericError,
-            "the cryptographic library failed",
-        )
-    }
-}
 
 impl From<lc::Refused> for Error {
     fn from(_: lc::Refused) -> Self {
-        Self::library()
+        library()
     }
 }
 
-fn invalid(detail: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(Status::PsaErrorInvalidArgument, detail)
+/// The library refused what it should not.
+fn library() -> Error {
+    Error::refused(Status::PsaErrorGenericError, "the cryptographic library failed")
 }
 
-fn unsupported(detail: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(Status::PsaErrorNotSupported, detail)
+fn invalid(detail: impl Into<String>) -> Error {
+    Error::refused(Status::PsaErrorInvalidArgument, detail)
+}
+
+fn unsupported(detail: impl Into<String>) -> Error {
+    Error::refused(Status::PsaErrorNotSupported, detail)
 }
 
 /// Random bytes.
 fn random(len: usize) -> Result<lc::Secret> {
     let mut bytes = Zeroizing::new(vec![0; len]);
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| {
-        Error::new(
+        Error::refused(
             Status::PsaErrorInsufficientEntropy,
             "the random generator failed",
         )

@@ -1,7 +1,8 @@
 //! What the library leaves to its caller about RSA: which keys to refuse, and PKCS#1 v1.5 decryption that is no oracle.
 
 use super::lc::{Md, Rsa, Secret, is_prime};
-use super::{Result, invalid};
+use super::{invalid};
+use crate::error::Result;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
 use zeroize::Zeroizing;
 

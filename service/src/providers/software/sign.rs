@@ -2,7 +2,8 @@
 
 use super::key::{Key, Kind, Material};
 use super::lc::Md;
-use super::{Error, Result, hash, invalid, unsupported};
+use super::{hash, invalid, library, unsupported};
+use crate::error::{Error, Result};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use interface::Status;
 use interface::algorithm::{Hash, SignHash, Signature};
@@ -115,7 +116,7 @@ impl Key {
         match &self.material {
             Material::Ed25519(_, pair) => Ok(pair
                 .try_sign(message)
-                .map_err(|_| Error::library())?
+                .map_err(|_| library())?
                 .as_ref()
                 .to_vec()),
             _ => self.sign(&scheme, &scheme.digest(message)?),
@@ -168,7 +169,7 @@ impl Key {
             }
             (Material::Rsa(rsa), Encoding::Pss(md)) => Ok(rsa.sign_pss(md, hash)?),
             (Material::Ec(ec), Encoding::Ecdsa) => Ok(ec.sign(hash)?),
-            _ => Err(Error::library()),
+            _ => Err(library()),
         }
     }
 
@@ -188,13 +189,13 @@ impl Key {
             (Material::Ec(ec), Encoding::Ecdsa) => {
                 ec.verify(hash, signature).map_err(|_| mismatch())
             }
-            _ => Err(Error::library()),
+            _ => Err(library()),
         }
     }
 }
 
 fn mismatch() -> Error {
-    Error::new(
+    Error::refused(
         Status::PsaErrorInvalidSignature,
         "the signature does not match",
     )

@@ -5,7 +5,8 @@ mod symmetric;
 
 use super::capability::can_do;
 use super::key::Key;
-use super::{Result, lc, random, rsa};
+use super::{lc, random, rsa};
+use crate::error::Result;
 use base64ct::{Base64, Encoding};
 use interface::Status;
 use interface::algorithm::{
@@ -49,7 +50,7 @@ fn public_half(key: &Key, key_type: KeyType) -> Key {
 }
 
 fn status<T>(result: Result<T>) -> Status {
-    result.map_or_else(|error| error.status, |_| Status::Success)
+    result.map_or_else(|error| error.status(), |_| Status::Success)
 }
 
 const P256: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);

@@ -395,7 +395,7 @@ fn hash_vectors() {
         match hash::compute(hash, b"abc") {
             Ok(digest) => assert_eq!(digest.len(), hash.len(), "{hash:?}"),
             Err(error) => assert_eq!(
-                (hash, error.status),
+                (hash, error.status()),
                 (Hash::Md2, Status::PsaErrorNotSupported)
             ),
         }
