@@ -9,7 +9,7 @@ use interface::algorithm::{Aead, AeadKind};
 use std::ops::RangeInclusive;
 
 /// An authenticated cipher as this backend runs it.
-pub(super) struct Mode {
+pub(crate) struct Mode {
     aead: lc::Aead,
     tag_len: usize,
     nonces: RangeInclusive<usize>,
@@ -17,7 +17,7 @@ pub(super) struct Mode {
 
 impl Mode {
     /// The mode that runs `algorithm` with keys of a kind: tags and nonces of the lengths that the PSA Crypto API permits.
-    pub(super) fn of(kind: Kind, algorithm: Aead) -> Result<Self> {
+    pub(crate) fn of(kind: Kind, algorithm: Aead) -> Result<Self> {
         let (aeads, tags, nonces): (&[lc::Aead], &[usize], _) = match (kind, algorithm.kind) {
             (Kind::Aes(_), AeadKind::Gcm) => (
                 &lc::Aead::AES_GCM,
@@ -69,7 +69,7 @@ impl Mode {
 
 impl Key {
     /// Ciphertext and tag.
-    pub(super) fn aead_encrypt(
+    pub(crate) fn aead_encrypt(
         &self,
         algorithm: Aead,
         nonce: &[u8],
@@ -85,7 +85,7 @@ impl Key {
     }
 
     /// The plaintext, if ciphertext, nonce and additional data are those that were encrypted.
-    pub(super) fn aead_decrypt(
+    pub(crate) fn aead_decrypt(
         &self,
         algorithm: Aead,
         nonce: &[u8],

@@ -7,7 +7,7 @@ use crate::error::Result;
 use interface::algorithm::Agreement;
 
 /// Refuses an agreement that keys of a kind cannot do.
-pub(super) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
+pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
     match (kind, algorithm) {
         (Kind::Ec(_) | Kind::X25519, Agreement::Ecdh) => Ok(()),
         (_, Agreement::Ffdh) => Err(unsupported(
@@ -19,7 +19,7 @@ pub(super) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
 
 impl Key {
     /// The secret shared with a peer, whose public key is in the wire's format.
-    pub(super) fn agree(&self, algorithm: Agreement, peer: &[u8]) -> Result<Secret> {
+    pub(crate) fn agree(&self, algorithm: Agreement, peer: &[u8]) -> Result<Secret> {
         self.needs_private()?;
         check(self.kind(), algorithm)?;
         match &self.material {

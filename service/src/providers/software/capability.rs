@@ -9,7 +9,7 @@ use interface::attributes::{Attributes, Usage};
 use interface::operations::CheckType;
 
 /// Refuses what this backend cannot do: a key of this type and size, or one of the algorithms of its policy.
-pub(super) fn can_do(check: CheckType, attributes: &Attributes) -> Result<()> {
+pub(crate) fn can_do(check: CheckType, attributes: &Attributes) -> Result<()> {
     let (key_type, bits) = (attributes.key_type, attributes.bits);
     let kind = match check {
         CheckType::Use => Kind::of(key_type, bits),

@@ -9,7 +9,7 @@ use interface::algorithm::Cipher;
 
 /// A cipher as this backend runs it.
 #[derive(Clone, Copy)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     Block { cipher: lc::Cipher, padding: bool },
     ChaCha20,
 }
@@ -19,7 +19,7 @@ const CHACHA20_NONCE: usize = 12;
 
 impl Mode {
     /// The mode that runs `algorithm` with keys of a kind.
-    pub(super) fn of(kind: Kind, algorithm: Cipher) -> Result<Self> {
+    pub(crate) fn of(kind: Kind, algorithm: Cipher) -> Result<Self> {
         let (sizes, padding) = match (kind, algorithm) {
             (Kind::ChaCha20, Cipher::StreamCipher) => return Ok(Self::ChaCha20),
             (_, Cipher::Xts) => {
@@ -75,7 +75,7 @@ impl Mode {
 
 impl Key {
     /// A fresh initialisation vector, then the ciphertext.
-    pub(super) fn cipher_encrypt(&self, algorithm: Cipher, plaintext: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn cipher_encrypt(&self, algorithm: Cipher, plaintext: &[u8]) -> Result<Vec<u8>> {
         let mode = Mode::of(self.kind(), algorithm)?;
         let mut out = random(mode.iv_len())?;
         let ciphertext = mode
@@ -86,7 +86,7 @@ impl Key {
     }
 
     /// The plaintext of what [`Self::cipher_encrypt`] made.
-    pub(super) fn cipher_decrypt(&self, algorithm: Cipher, ciphertext: &[u8]) -> Result<Secret> {
+    pub(crate) fn cipher_decrypt(&self, algorithm: Cipher, ciphertext: &[u8]) -> Result<Secret> {
         let mode = Mode::of(self.kind(), algorithm)?;
         let (iv, body) = ciphertext.split_at_checked(mode.iv_len()).ok_or_else(|| {
             invalid(format!(

@@ -9,14 +9,14 @@ use interface::algorithm::Encryption;
 
 /// An encryption scheme as this backend runs it.
 #[derive(Clone, Copy)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     Pkcs1,
     Oaep(Md),
 }
 
 impl Scheme {
     /// The scheme that runs `algorithm` with keys of a kind.
-    pub(super) fn of(kind: Kind, algorithm: Encryption) -> Result<Self> {
+    pub(crate) fn of(kind: Kind, algorithm: Encryption) -> Result<Self> {
         match (kind, algorithm) {
             (Kind::Rsa, Encryption::RsaPkcs1v15) => Ok(Self::Pkcs1),
             (Kind::Rsa, Encryption::RsaOaep { hash }) => Ok(Self::Oaep(hash::md(hash)?)),
@@ -29,7 +29,7 @@ impl Scheme {
 
 impl Key {
     /// Encrypts a short message. `label` is OAEP's; PKCS#1 v1.5 has none.
-    pub(super) fn encrypt(
+    pub(crate) fn encrypt(
         &self,
         algorithm: Encryption,
         label: &[u8],
@@ -51,7 +51,7 @@ impl Key {
     }
 
     /// Decrypts what [`Self::encrypt`] made. With PKCS#1 v1.5, bad padding yields a message made up from the key and the ciphertext.
-    pub(super) fn decrypt(
+    pub(crate) fn decrypt(
         &self,
         algorithm: Encryption,
         label: &[u8],

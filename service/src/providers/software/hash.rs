@@ -1,14 +1,14 @@
 //! Hash functions.
 
 use super::lc::Md;
-use super::{unsupported};
+use super::unsupported;
 use crate::error::{Error, Result};
 use interface::Status;
 use interface::algorithm::Hash;
 use subtle::ConstantTimeEq;
 
 /// The library's function for a hash.
-pub(super) fn md(hash: Hash) -> Result<Md> {
+pub(crate) fn md(hash: Hash) -> Result<Md> {
     Ok(match hash {
         Hash::Md2 => return Err(unsupported("the software provider has no MD2")),
         Hash::Md4 => Md::MD4,
@@ -29,7 +29,7 @@ pub(super) fn md(hash: Hash) -> Result<Md> {
 }
 
 /// The library's function for a hash that it has HMAC with.
-pub(super) fn hmac(hash: Hash) -> Result<Md> {
+pub(crate) fn hmac(hash: Hash) -> Result<Md> {
     match hash {
         Hash::Md4 | Hash::Ripemd160 => Err(unsupported(format!(
             "the software provider has no HMAC with {hash:?}"
@@ -39,12 +39,12 @@ pub(super) fn hmac(hash: Hash) -> Result<Md> {
 }
 
 /// The hash of some bytes.
-pub(super) fn compute(hash: Hash, input: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn compute(hash: Hash, input: &[u8]) -> Result<Vec<u8>> {
     Ok(md(hash)?.digest(input)?)
 }
 
 /// Compares the hash of some bytes, in constant time.
-pub(super) fn compare(hash: Hash, input: &[u8], expected: &[u8]) -> Result<()> {
+pub(crate) fn compare(hash: Hash, input: &[u8], expected: &[u8]) -> Result<()> {
     if compute(hash, input)?.ct_eq(expected).into() {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 /// What a key is, of the types and sizes that this backend has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Bytes that no algorithm here uses.
     Data,
     Hmac,
@@ -45,7 +45,7 @@ const MAX_BITS: u32 = 0xfff8;
 
 impl Kind {
     /// The kind of a type and size in bits.
-    pub(super) fn of(key_type: KeyType, bits: u32) -> Result<Self> {
+    pub(crate) fn of(key_type: KeyType, bits: u32) -> Result<Self> {
         let whole_bytes = bits.is_multiple_of(8) && (8..=MAX_BITS).contains(&bits);
         let kind = match key_type {
             KeyType::RawData | KeyType::Derive if whole_bytes => Some(Self::Data),
@@ -71,7 +71,7 @@ impl Kind {
     }
 
     /// A kind of the type, when the size is not known yet.
-    pub(super) fn of_type(key_type: KeyType) -> Result<Self> {
+    pub(crate) fn of_type(key_type: KeyType) -> Result<Self> {
         const SIZES: [u32; 3] = [256, 255, RSA_BITS[0]];
         SIZES
             .iter()
@@ -82,16 +82,16 @@ impl Kind {
 }
 
 /// A key that is ready to use. Private material is wiped when it is dropped.
-pub(super) struct Key {
+pub(crate) struct Key {
     key_type: KeyType,
     kind: Kind,
-    pub(super) material: Material,
+    pub(crate) material: Material,
 }
 
 /// The private bytes of an Ed25519 or X25519 key.
 type Private = Zeroizing<[u8; 32]>;
 
-pub(super) enum Material {
+pub(crate) enum Material {
     Bytes(Secret),
     Rsa(Rsa),
     Ec(Ec),
@@ -104,7 +104,7 @@ pub(super) enum Material {
 
 impl Key {
     /// A new key.
-    pub(super) fn generate(attributes: &Attributes) -> Result<Self> {
+    pub(crate) fn generate(attributes: &Attributes) -> Result<Self> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);
         let kind = Self::generated(key_type, bits)?;
         let material = match kind {
@@ -123,7 +123,7 @@ impl Key {
     }
 
     /// The kind of a type and size that [`Self::generate`] makes.
-    pub(super) fn generated(key_type: KeyType, bits: u32) -> Result<Kind> {
+    pub(crate) fn generated(key_type: KeyType, bits: u32) -> Result<Kind> {
         let kind = Kind::of(key_type, bits)?;
         if key_type.is_public() {
             return Err(invalid(
@@ -140,7 +140,7 @@ impl Key {
 
     /// The key that `data` holds in the wire's import format, and the attributes with the size it has. Everything about the data is
     /// checked.
-    pub(super) fn import(attributes: &Attributes, data: &[u8]) -> Result<(Attributes, Self)> {
+    pub(crate) fn import(attributes: &Attributes, data: &[u8]) -> Result<(Attributes, Self)> {
         let key = Self::parse(attributes.key_type, attributes.bits, data)?;
         if let Material::Rsa(rsa) = &key.material {
             rsa::validate(rsa, attributes.key_type.is_pair())?;
@@ -155,7 +155,7 @@ impl Key {
     }
 
     /// A key from what [`Self::export`] returned for it.
-    pub(super) fn load(attributes: &Attributes, material: &[u8]) -> Result<Self> {
+    pub(crate) fn load(attributes: &Attributes, material: &[u8]) -> Result<Self> {
         Self::parse(attributes.key_type, attributes.bits, material).map_err(|error| {
             Error::refused(
                 Status::PsaErrorDataCorrupt,
@@ -165,7 +165,7 @@ impl Key {
     }
 
     /// Size in bits.
-    pub(super) fn bits(&self) -> u32 {
+    pub(crate) fn bits(&self) -> u32 {
         match &self.material {
             #[expect(clippy::cast_possible_truncation, reason = "at most MAX_BITS")]
             Material::Bytes(bytes) => bytes.len() as u32 * 8,
@@ -175,12 +175,12 @@ impl Key {
         }
     }
 
-    pub(super) const fn kind(&self) -> Kind {
+    pub(crate) const fn kind(&self) -> Kind {
         self.kind
     }
 
     /// The public half in the wire's format.
-    pub(super) fn public(&self) -> Result<Vec<u8>> {
+    pub(crate) fn public(&self) -> Result<Vec<u8>> {
         Ok(match &self.material {
             Material::Bytes(_) => return Err(invalid("a symmetric key has no public half")),
             Material::Rsa(rsa) => rsa.public_der()?,
@@ -192,7 +192,7 @@ impl Key {
     }
 
     /// The key in the wire's import format; of a pair, the private half.
-    pub(super) fn export(&self) -> Result<Secret> {
+    pub(crate) fn export(&self) -> Result<Secret> {
         if self.key_type.is_public() {
             return self.public().map(Zeroizing::new);
         }
@@ -208,7 +208,7 @@ impl Key {
     }
 
     /// Refuses what only the owner of a private half can do.
-    pub(super) fn needs_private(&self) -> Result<()> {
+    pub(crate) fn needs_private(&self) -> Result<()> {
         if self.key_type.is_public() {
             Err(invalid(
                 "this needs the private half, and the key is a public key",
@@ -219,7 +219,7 @@ impl Key {
     }
 
     /// The bytes of a symmetric key.
-    pub(super) fn bytes(&self) -> Result<&[u8]> {
+    pub(crate) fn bytes(&self) -> Result<&[u8]> {
         match &self.material {
             Material::Bytes(bytes) => Ok(bytes),
             _ => Err(invalid("this needs a symmetric key")),

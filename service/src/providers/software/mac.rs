@@ -9,7 +9,7 @@ use interface::algorithm::{Mac, MacKind};
 use subtle::ConstantTimeEq;
 
 /// A MAC as this backend runs it.
-pub(super) struct Function {
+pub(crate) struct Function {
     run: Run,
     len: usize,
 }
@@ -24,7 +24,7 @@ const SHORTEST: usize = 4;
 
 impl Function {
     /// The function that runs `algorithm` with keys of a kind.
-    pub(super) fn of(kind: Kind, algorithm: Mac) -> Result<Self> {
+    pub(crate) fn of(kind: Kind, algorithm: Mac) -> Result<Self> {
         let (run, full) = match (kind, algorithm.kind) {
             (Kind::Hmac, MacKind::Hmac { hash }) => (Run::Hmac(hash::hmac(hash)?), hash.len()),
             (Kind::Aes(_), MacKind::Cmac) => {
@@ -58,7 +58,7 @@ impl Function {
 
 impl Key {
     /// The MAC of a message.
-    pub(super) fn mac(&self, algorithm: Mac, message: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn mac(&self, algorithm: Mac, message: &[u8]) -> Result<Vec<u8>> {
         let function = Function::of(self.kind(), algorithm)?;
         let mut mac = match function.run {
             Run::Hmac(md) => md.hmac(self.bytes()?, message)?,
@@ -69,7 +69,7 @@ impl Key {
     }
 
     /// Compares the MAC of a message, in constant time.
-    pub(super) fn mac_verify(&self, algorithm: Mac, message: &[u8], mac: &[u8]) -> Result<()> {
+    pub(crate) fn mac_verify(&self, algorithm: Mac, message: &[u8], mac: &[u8]) -> Result<()> {
         if self.mac(algorithm, message)?.ct_eq(mac).into() {
             return Ok(());
         }

@@ -29,7 +29,10 @@ impl From<lc::Refused> for Error {
 
 /// The library refused what it should not.
 fn library() -> Error {
-    Error::refused(Status::PsaErrorGenericError, "the cryptographic library failed")
+    Error::refused(
+        Status::PsaErrorGenericError,
+        "the cryptographic library failed",
+    )
 }
 
 fn invalid(detail: impl Into<String>) -> Error {

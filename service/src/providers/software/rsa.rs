@@ -1,14 +1,14 @@
 //! What the library leaves to its caller about RSA: which keys to refuse, and PKCS#1 v1.5 decryption that is no oracle.
 
+use super::invalid;
 use super::lc::{Md, Rsa, Secret, is_prime};
-use super::{invalid};
 use crate::error::Result;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
 use zeroize::Zeroizing;
 
 /// Refuses keys that are well-formed but weak: with the fingerprint of the Infineon library (ROCA, CVE-2017-15361), with factors that are
 /// no primes, of unequal size or close together, or with a short private exponent.
-pub(super) fn validate(rsa: &Rsa, pair: bool) -> Result<()> {
+pub(crate) fn validate(rsa: &Rsa, pair: bool) -> Result<()> {
     if has_roca_fingerprint(&rsa.modulus()?) {
         return Err(invalid(
             "the RSA modulus has the fingerprint of CVE-2017-15361 (ROCA), so its factors can be found: make a new key",
@@ -48,7 +48,7 @@ fn leading_zeros(number: &[u8]) -> usize {
 
 /// The weak generator's primes are k·M + (65537^a mod M), M being the product of the first primes: so the modulus is a power of 65537
 /// modulo each of them. A sound modulus is so with a chance of 2⁻²⁷.
-pub(super) fn has_roca_fingerprint(modulus: &[u8]) -> bool {
+pub(crate) fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 38] = [
         3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,
         97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
@@ -67,7 +67,7 @@ pub(super) fn has_roca_fingerprint(modulus: &[u8]) -> bool {
 /// message that only the key's owner could tell from a real one, the same each time, in the same time. There is no error to learn from.
 ///
 /// `ciphertext` is as long as the modulus.
-pub(super) fn decrypt_pkcs1(rsa: &Rsa, ciphertext: &[u8]) -> Result<Secret> {
+pub(crate) fn decrypt_pkcs1(rsa: &Rsa, ciphertext: &[u8]) -> Result<Secret> {
     let padded = rsa
         .decrypt_raw(ciphertext)
         .map_err(|_| invalid("the ciphertext is not in the range of the key"))?;

@@ -9,7 +9,7 @@ use interface::Status;
 use interface::algorithm::{Hash, SignHash, Signature};
 
 /// A signature scheme as this backend runs it.
-pub(super) struct Scheme {
+pub(crate) struct Scheme {
     /// What the signature is made over; `None` for any bytes.
     hash: Option<(Hash, Md)>,
     encoding: Encoding,
@@ -27,14 +27,14 @@ enum Encoding {
 
 /// What a scheme is wanted for. SHA-1 is good enough to look at old signatures only.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Sign,
     Verify,
 }
 
 impl Scheme {
     /// The scheme that runs `algorithm` with keys of a kind.
-    pub(super) fn of(kind: Kind, algorithm: Signature, purpose: Purpose) -> Result<Self> {
+    pub(crate) fn of(kind: Kind, algorithm: Signature, purpose: Purpose) -> Result<Self> {
         let digest = |hash| signature_hash(hash, purpose);
         let (hash, encoding) = match (kind, algorithm) {
             (_, Signature::DeterministicEcdsa { .. }) => {
@@ -104,14 +104,14 @@ fn signature_hash(hash: SignHash, purpose: Purpose) -> Result<(Hash, Md)> {
 
 impl Key {
     /// Signs a hash. `RsaPkcs1v15Raw`: a whole `DigestInfo`.
-    pub(super) fn sign_hash(&self, algorithm: Signature, hash: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn sign_hash(&self, algorithm: Signature, hash: &[u8]) -> Result<Vec<u8>> {
         let scheme = self.signing(algorithm)?;
         scheme.check_hash(hash)?;
         self.sign(&scheme, hash)
     }
 
     /// Signs a message.
-    pub(super) fn sign_message(&self, algorithm: Signature, message: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn sign_message(&self, algorithm: Signature, message: &[u8]) -> Result<Vec<u8>> {
         let scheme = self.signing(algorithm)?;
         match &self.material {
             Material::Ed25519(_, pair) => Ok(pair
@@ -124,7 +124,7 @@ impl Key {
     }
 
     /// Verifies the signature of a hash.
-    pub(super) fn verify_hash(
+    pub(crate) fn verify_hash(
         &self,
         algorithm: Signature,
         hash: &[u8],
@@ -136,7 +136,7 @@ impl Key {
     }
 
     /// Verifies the signature of a message.
-    pub(super) fn verify_message(
+    pub(crate) fn verify_message(
         &self,
         algorithm: Signature,
         message: &[u8],
