@@ -1,11 +1,14 @@
 //! Authenticated encryption. On the wire the tag stands after the ciphertext.
 
+use super::Software;
 use super::key::{Key, Kind};
 use super::lc::{self, Secret};
 use super::{invalid, library};
 use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::{Aead, AeadKind};
+use interface::operations::{AeadDecrypt, AeadEncrypt, Decrypted, Encrypted};
 use std::ops::RangeInclusive;
 
 /// An authenticated cipher as this backend runs it.
@@ -108,5 +111,31 @@ impl Key {
                     "the tag does not match: wrong key, nonce or data",
                 )
             })
+    }
+}
+
+impl Handle<AeadEncrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: AeadEncrypt) -> Result<Encrypted> {
+        let ciphertext = Self::key(call)?.aead_encrypt(
+            Self::algorithm(call)?,
+            &op.nonce,
+            &op.additional_data,
+            &op.plaintext,
+        )?;
+        Ok(Encrypted { ciphertext })
+    }
+}
+
+impl Handle<AeadDecrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: AeadDecrypt) -> Result<Decrypted> {
+        let mut message = Self::key(call)?.aead_decrypt(
+            Self::algorithm(call)?,
+            &op.nonce,
+            &op.additional_data,
+            &op.ciphertext,
+        )?;
+        Ok(Decrypted {
+            plaintext: std::mem::take(&mut *message),
+        })
     }
 }

@@ -1,10 +1,13 @@
 //! Raw key agreement.
 
+use super::Software;
 use super::key::{Key, Kind, Material};
 use super::lc::{Ec, Secret, x25519};
 use super::{invalid, library, unsupported};
 use crate::error::Result;
+use crate::provider::{Call, Handle};
 use interface::algorithm::Agreement;
+use interface::operations::{Agreed, RawKeyAgreement};
 
 /// Refuses an agreement that keys of a kind cannot do.
 pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
@@ -39,5 +42,14 @@ impl Key {
             }
             _ => Err(library()),
         }
+    }
+}
+
+impl Handle<RawKeyAgreement> for Software {
+    fn handle(&self, call: &Call<'_>, op: RawKeyAgreement) -> Result<Agreed> {
+        let mut secret = Self::key(call)?.agree(Self::algorithm(call)?, &op.peer_key)?;
+        Ok(Agreed {
+            shared_secret: std::mem::take(&mut *secret),
+        })
     }
 }

@@ -1,11 +1,15 @@
 //! What this backend can do, asked of the very functions that do it.
 
+use super::Software;
 use super::key::{Key, Kind};
 use super::sign::{self, Purpose};
 use super::{aead, agreement, cipher, encrypt, mac, unsupported};
 use crate::error::Result;
+use crate::provider::{Call, Handle};
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, Usage};
+use interface::message::{Empty, required};
+use interface::operations::CanDoCrypto;
 use interface::operations::CheckType;
 
 /// Refuses what this backend cannot do: a key of this type and size, or one of the algorithms of its policy.
@@ -69,5 +73,13 @@ fn concrete(algorithm: Signature) -> Signature {
             hash: SignHash::Any,
         } => Signature::Ecdsa { hash },
         other => other,
+    }
+}
+
+impl Handle<CanDoCrypto> for Software {
+    fn handle(&self, _: &Call<'_>, op: CanDoCrypto) -> Result<Empty> {
+        let attributes = required(op.attributes.as_ref())?.try_into()?;
+        can_do(op.check_type.try_into()?, &attributes)?;
+        Ok(Empty {})
     }
 }

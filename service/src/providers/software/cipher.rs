@@ -1,11 +1,14 @@
 //! Unauthenticated ciphers. On the wire the initialisation vector stands before the ciphertext.
 
+use super::Software;
 use super::key::{Key, Kind};
 use super::lc::{self, Direction, Secret};
 use super::{invalid, library, random, unsupported};
 use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::Cipher;
+use interface::operations::{CipherDecrypt, CipherEncrypt, Decrypted, Encrypted};
 
 /// A cipher as this backend runs it.
 #[derive(Clone, Copy)]
@@ -77,7 +80,7 @@ impl Key {
     /// A fresh initialisation vector, then the ciphertext.
     pub(crate) fn cipher_encrypt(&self, algorithm: Cipher, plaintext: &[u8]) -> Result<Vec<u8>> {
         let mode = Mode::of(self.kind(), algorithm)?;
-        let mut out = random(mode.iv_len())?;
+        let mut out = random::bytes(mode.iv_len())?;
         let ciphertext = mode
             .run(Direction::Encrypt, self.bytes()?, &out, plaintext)
             .map_err(|_| invalid(WHOLE_BLOCKS))?;
@@ -114,3 +117,20 @@ impl Key {
 
 const WHOLE_BLOCKS: &str =
     "this mode works on whole blocks of 16 bytes: pad the data, or use a mode that does";
+
+impl Handle<CipherEncrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: CipherEncrypt) -> Result<Encrypted> {
+        let ciphertext = Self::key(call)?.cipher_encrypt(Self::algorithm(call)?, &op.plaintext)?;
+        Ok(Encrypted { ciphertext })
+    }
+}
+
+impl Handle<CipherDecrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: CipherDecrypt) -> Result<Decrypted> {
+        let mut message =
+            Self::key(call)?.cipher_decrypt(Self::algorithm(call)?, &op.ciphertext)?;
+        Ok(Decrypted {
+            plaintext: std::mem::take(&mut *message),
+        })
+    }
+}

@@ -1,11 +1,14 @@
 //! Asymmetric encryption.
 
+use super::Software;
 use super::key::{Key, Kind, Material};
 use super::lc::{Direction, Md, Rsa, Secret};
 use super::{hash, invalid, library, rsa};
 use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::Encryption;
+use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, Decrypted, Encrypted};
 
 /// An encryption scheme as this backend runs it.
 #[derive(Clone, Copy)]
@@ -90,5 +93,23 @@ impl Key {
             ));
         }
         Ok((rsa, scheme))
+    }
+}
+
+impl Handle<AsymmetricEncrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: AsymmetricEncrypt) -> Result<Encrypted> {
+        let ciphertext =
+            Self::key(call)?.encrypt(Self::algorithm(call)?, &op.salt, &op.plaintext)?;
+        Ok(Encrypted { ciphertext })
+    }
+}
+
+impl Handle<AsymmetricDecrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: AsymmetricDecrypt) -> Result<Decrypted> {
+        let mut message =
+            Self::key(call)?.decrypt(Self::algorithm(call)?, &op.salt, &op.ciphertext)?;
+        Ok(Decrypted {
+            plaintext: std::mem::take(&mut *message),
+        })
     }
 }

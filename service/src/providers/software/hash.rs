@@ -1,10 +1,14 @@
 //! Hash functions.
 
+use super::Software;
 use super::lc::Md;
 use super::unsupported;
 use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::Hash;
+use interface::message::Empty;
+use interface::operations::{HashCompare, HashCompute, Hashed};
 use subtle::ConstantTimeEq;
 
 /// The library's function for a hash.
@@ -52,4 +56,18 @@ pub(crate) fn compare(hash: Hash, input: &[u8], expected: &[u8]) -> Result<()> {
         Status::PsaErrorInvalidSignature,
         "the hash does not match",
     ))
+}
+
+impl Handle<HashCompute> for Software {
+    fn handle(&self, _: &Call<'_>, op: HashCompute) -> Result<Hashed> {
+        let hash = compute(op.alg.try_into()?, &op.input)?;
+        Ok(Hashed { hash })
+    }
+}
+
+impl Handle<HashCompare> for Software {
+    fn handle(&self, _: &Call<'_>, op: HashCompare) -> Result<Empty> {
+        compare(op.alg.try_into()?, &op.input, &op.hash)?;
+        Ok(Empty {})
+    }
 }

@@ -110,9 +110,9 @@ impl Key {
         let material = match kind {
             Kind::Rsa => Material::Rsa(Rsa::generate(bits)?),
             Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
-            Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random(32)?)?,
+            Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
             Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => {
-                Material::Bytes(random(bits as usize / 8)?)
+                Material::Bytes(random::bytes(bits as usize / 8)?)
             }
         };
         Ok(Self {

@@ -1,11 +1,15 @@
 //! Message authentication codes.
 
+use super::Software;
 use super::key::{Key, Kind};
 use super::lc::{Cipher, Md};
 use super::{hash, invalid, library, unsupported};
 use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::{Mac, MacKind};
+use interface::message::Empty;
+use interface::operations::{MacCompute, MacVerify, Maced};
 use subtle::ConstantTimeEq;
 
 /// A MAC as this backend runs it.
@@ -77,5 +81,19 @@ impl Key {
             Status::PsaErrorInvalidSignature,
             "the MAC does not match",
         ))
+    }
+}
+
+impl Handle<MacCompute> for Software {
+    fn handle(&self, call: &Call<'_>, op: MacCompute) -> Result<Maced> {
+        let mac = Self::key(call)?.mac(Self::algorithm(call)?, &op.input)?;
+        Ok(Maced { mac })
+    }
+}
+
+impl Handle<MacVerify> for Software {
+    fn handle(&self, call: &Call<'_>, op: MacVerify) -> Result<Empty> {
+        Self::key(call)?.mac_verify(Self::algorithm(call)?, &op.input, &op.mac)?;
+        Ok(Empty {})
     }
 }

@@ -1,12 +1,16 @@
 //! Signatures.
 
+use super::Software;
 use super::key::{Key, Kind, Material};
 use super::lc::Md;
 use super::{hash, invalid, library, unsupported};
 use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use interface::Status;
 use interface::algorithm::{Hash, SignHash, Signature};
+use interface::message::Empty;
+use interface::operations as ops;
 
 /// A signature scheme as this backend runs it.
 pub(crate) struct Scheme {
@@ -199,4 +203,32 @@ fn mismatch() -> Error {
         Status::PsaErrorInvalidSignature,
         "the signature does not match",
     )
+}
+
+impl Handle<ops::SignHash> for Software {
+    fn handle(&self, call: &Call<'_>, op: ops::SignHash) -> Result<ops::Signed> {
+        let signature = Self::key(call)?.sign_hash(Self::algorithm(call)?, &op.hash)?;
+        Ok(ops::Signed { signature })
+    }
+}
+
+impl Handle<ops::SignMessage> for Software {
+    fn handle(&self, call: &Call<'_>, op: ops::SignMessage) -> Result<ops::Signed> {
+        let signature = Self::key(call)?.sign_message(Self::algorithm(call)?, &op.message)?;
+        Ok(ops::Signed { signature })
+    }
+}
+
+impl Handle<ops::VerifyHash> for Software {
+    fn handle(&self, call: &Call<'_>, op: ops::VerifyHash) -> Result<Empty> {
+        Self::key(call)?.verify_hash(Self::algorithm(call)?, &op.hash, &op.signature)?;
+        Ok(Empty {})
+    }
+}
+
+impl Handle<ops::VerifyMessage> for Software {
+    fn handle(&self, call: &Call<'_>, op: ops::VerifyMessage) -> Result<Empty> {
+        Self::key(call)?.verify_message(Self::algorithm(call)?, &op.message, &op.signature)?;
+        Ok(Empty {})
+    }
 }

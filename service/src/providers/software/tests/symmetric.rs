@@ -76,6 +76,13 @@ fn ciphers_round_trip_with_fresh_vectors() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn wrong_lengths_and_padding_are_refused() {
+    for bits in [128, 192, 256] {
+        let key = generate(KeyType::Aes, bits);
         for mode in [Cipher::EcbNoPadding, Cipher::CbcNoPadding] {
             assert_eq!(
                 status(key.cipher_encrypt(mode, &[0; 17])),
@@ -117,6 +124,10 @@ fn ciphers_round_trip_with_fresh_vectors() {
             []
         );
     }
+}
+
+#[test]
+fn chacha20_round_trips() {
     let key = generate(KeyType::ChaCha20, 256);
     let ciphertext = key
         .cipher_encrypt(Cipher::StreamCipher, b"message")
@@ -289,6 +300,10 @@ fn tags_and_nonces_of_every_length() {
             }
         }
     }
+}
+
+#[test]
+fn unfitting_aeads_are_refused() {
     let chacha = generate(KeyType::ChaCha20, 256);
     let short = Aead {
         kind: AeadKind::ChaCha20Poly1305,
