@@ -167,8 +167,7 @@ impl Key {
     /// Size in bits.
     pub(crate) fn bits(&self) -> u32 {
         match &self.material {
-            #[expect(clippy::cast_possible_truncation, reason = "at most MAX_BITS")]
-            Material::Bytes(bytes) => bytes.len() as u32 * 8,
+            Material::Bytes(bytes) => u32::try_from(bytes.len() * 8).unwrap_or(u32::MAX),
             Material::Rsa(rsa) => rsa.bits(),
             Material::Ec(ec) => ec.curve().bits(),
             Material::Ed25519(..) | Material::X25519(_) | Material::Public(_) => 255,
@@ -239,7 +238,10 @@ impl Key {
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 curve_key(curve(family, bits, pair, data)?, pair, data)?
             }
-            _ => Material::Bytes(Zeroizing::new(data.to_vec())),
+            _ => {
+                Kind::of_type(key_type)?;
+                Material::Bytes(Zeroizing::new(data.to_vec()))
+            }
         };
         let mut key = Self {
             key_type,
@@ -252,7 +254,15 @@ impl Key {
                 key.bits()
             )));
         }
-        key.kind = Kind::of(key_type, key.bits())?;
+        key.kind = match (Kind::of(key_type, key.bits()), &key.material) {
+            (Err(_), Material::Bytes(bytes)) => {
+                let len = bytes.len();
+                return Err(invalid(format!(
+                    "{len} bytes are no key of type {key_type:?}"
+                )));
+            }
+            (kind, _) => kind?,
+        };
         Ok(key)
     }
 }

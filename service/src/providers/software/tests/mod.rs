@@ -148,10 +148,10 @@ fn bad_curve_keys_are_refused() {
     );
     assert_eq!(
         status(import(KeyType::Aes, &[1; 20])),
-        Status::PsaErrorNotSupported
+        Status::PsaErrorInvalidArgument
     );
     assert_eq!(
         status(import(KeyType::RawData, &[])),
-        Status::PsaErrorNotSupported
+        Status::PsaErrorInvalidArgument
     );
 }
