@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod error;
+pub mod store;
 pub mod providers {
     //! The crypto providers.
 }
