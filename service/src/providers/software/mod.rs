@@ -52,7 +52,7 @@ impl Default for Software {
 pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
     let wrong = |error: toml::de::Error| Error::Config(format!("software provider: {error}"));
     let software = Arc::new(settings.try_into::<Software>().map_err(wrong)?);
-    for pending in store.pending(ProviderId::SOFTWARE) {
+    for pending in store.pending(ProviderId::SOFTWARE)? {
         store.settle(pending)?;
     }
     let info = Info {

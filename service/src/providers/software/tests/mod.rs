@@ -3,6 +3,7 @@
 mod agreement;
 mod capability;
 mod openssl;
+mod requests;
 mod rsa;
 mod sign;
 mod symmetric;
