@@ -1,0 +1,75 @@
+//! What there is between C_Initialize and C_Finalize.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE};
+use interface::Client;
+
+use crate::error::{Error, Result};
+use crate::object::Objects;
+use crate::process::PerProcess;
+use crate::session::Session;
+use crate::slot::Slots;
+
+/// The state of a process that has called C_Initialize. Calls under way hold it, so that C_Finalize never pulls it away from
+/// them.
+pub(crate) struct Module {
+    pub(crate) client: Client,
+    pub(crate) slots: Slots,
+    pub(crate) objects: Mutex<Objects>,
+    pub(crate) sessions: Mutex<Sessions>,
+}
+
+/// The open sessions, and who is logged in where: login is for all sessions of a token (PKCS#11 §4.6).
+#[derive(Default)]
+pub(crate) struct Sessions {
+    pub(crate) open: BTreeMap<CK_SESSION_HANDLE, Arc<Session>>,
+    pub(crate) users: BTreeMap<CK_SLOT_ID, CK_USER_TYPE>,
+}
+
+static STATE: PerProcess<Mutex<Option<Arc<Module>>>> = PerProcess::new();
+
+/// Opens the module for this process. The service need not run.
+pub(crate) fn initialize() -> Result<()> {
+    let mut state = lock(STATE.current());
+    if state.is_some() {
+        return Err(Error::AlreadyInitialized);
+    }
+    *state = Some(Arc::new(Module {
+        client: Client::from_env(),
+        slots: Slots::default(),
+        objects: Mutex::default(),
+        sessions: Mutex::default(),
+    }));
+    Ok(())
+}
+
+/// Closes the module; calls still under way finish.
+pub(crate) fn finalize() -> Result<()> {
+    let state = lock(STATE.current()).take();
+    state.map(drop).ok_or(Error::NotInitialized)
+}
+
+/// The module's state, if this very process has initialised it.
+pub(crate) fn current() -> Result<Arc<Module>> {
+    lock(STATE.current()).clone().ok_or(Error::NotInitialized)
+}
+
+impl Module {
+    pub(crate) fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
+        lock(&self.sessions).open.get(&handle).cloned().ok_or(Error::SessionHandleInvalid)
+    }
+}
+
+/// A handle for a session or object: never zero, never the same twice in a process or its children.
+pub(crate) fn fresh_handle() -> CK_ULONG {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Locks; what a panicking call left behind is still sound, since every change is one step.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,62 @@
+//! State that belongs to one process, though memory is inherited by fork.
+//!
+//! At a fork, locks that other threads hold stay locked in the child for ever, and half-done changes stay half done. So
+//! state hangs off the pid: a child makes its own and never touches its parent's, which stays reachable (a few hundred bytes
+//! for each generation of forks).
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// A `T` for each process, made when it is first asked for, never freed.
+pub(crate) struct PerProcess<T>(AtomicPtr<Entry<T>>);
+
+struct Entry<T> {
+    pid: u32,
+    value: T,
+    _parent: *mut Self,
+}
+
+impl<T: Default + Sync> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// This process's value.
+    pub(crate) fn current(&'static self) -> &'static T {
+        let pid = std::process::id();
+        let mut head = self.0.load(Ordering::Acquire);
+        loop {
+            // SAFETY: a pointer in `self.0` is NULL or came from `Box::into_raw` below, and is never freed.
+            match unsafe { head.as_ref() } {
+                Some(entry) if entry.pid == pid => return &entry.value,
+                _ => {}
+            }
+            let entry = Box::into_raw(Box::new(Entry { pid, value: T::default(), _parent: head }));
+            match self.0.compare_exchange(head, entry, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => head = entry,
+                Err(now) => {
+                    head = now;
+                    // SAFETY: nobody else has seen this entry.
+                    drop(unsafe { Box::from_raw(entry) });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn one_value_for_all_threads() {
+        static STATE: PerProcess<Mutex<u32>> = PerProcess::new();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| *STATE.current().lock().unwrap() += 1);
+            }
+        });
+        assert_eq!(*STATE.current().lock().unwrap(), 8);
+    }
+}

@@ -1,0 +1,114 @@
+//! A session and the operations under way in it. The rules of multi-call operations stand here once.
+
+use std::sync::{Mutex, MutexGuard};
+
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SLOT_ID};
+
+use crate::error::{Error, Result};
+use crate::ffi::Output;
+use crate::hash::Hasher;
+use crate::module::lock;
+use crate::signature::Signing;
+
+pub(crate) struct Session {
+    pub(crate) slot: CK_SLOT_ID,
+    /// Opened with CKF_RW_SESSION.
+    pub(crate) writable: bool,
+    operations: Mutex<Operations>,
+}
+
+/// One operation of each kind may be under way at a time.
+#[derive(Default)]
+pub(crate) struct Operations {
+    /// The handles found that the caller has not fetched yet.
+    pub(crate) find: Active<std::vec::IntoIter<CK_OBJECT_HANDLE>>,
+    pub(crate) digest: Active<Hasher>,
+    pub(crate) sign: Active<Signing>,
+    pub(crate) verify: Active<Signing>,
+}
+
+impl Session {
+    pub(crate) fn new(slot: CK_SLOT_ID, writable: bool) -> Self {
+        Self { slot, writable, operations: Mutex::default() }
+    }
+
+    /// The operations. Two threads in one session take turns.
+    pub(crate) fn operations(&self) -> MutexGuard<'_, Operations> {
+        lock(&self.operations)
+    }
+
+    /// Fails in a read-only session, which may not change what the token keeps.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.writable { Ok(()) } else { Err(Error::SessionReadOnly) }
+    }
+}
+
+/// One kind of operation in a session, made of several calls (PKCS#11 §5.2).
+pub(crate) struct Active<T>(Option<T>);
+
+impl<T> Default for Active<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+/// How long the result of an operation is, known before it is computed.
+pub(crate) trait OutputLen {
+    fn output_len(&self) -> usize;
+}
+
+impl OutputLen for Hasher {
+    fn output_len(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T> Active<T> {
+    /// Begins an operation; no operation (a NULL mechanism) cancels the one under way.
+    pub(crate) fn start(&mut self, operation: Option<T>) -> Result<()> {
+        if operation.is_some() && self.0.is_some() {
+            return Err(Error::OperationActive);
+        }
+        self.0 = operation;
+        Ok(())
+    }
+
+    /// The operation under way.
+    pub(crate) fn current(&mut self) -> Result<&mut T> {
+        self.0.as_mut().ok_or(Error::OperationNotInitialized)
+    }
+
+    /// Ends the operation, whatever comes of it.
+    pub(crate) fn take(&mut self) -> Result<T> {
+        self.0.take().ok_or(Error::OperationNotInitialized)
+    }
+
+    pub(crate) fn cancel(&mut self) {
+        self.0 = None;
+    }
+
+    /// Goes on with the operation; a failure ends it.
+    pub(crate) fn update(&mut self, run: impl FnOnce(&mut T) -> Result<()>) -> Result<()> {
+        let result = run(self.current()?);
+        if result.is_err() {
+            self.cancel();
+        }
+        result
+    }
+
+    /// Ends the operation and writes its result, unless the caller only asks for the length or gives too small a buffer:
+    /// then nothing is computed and the operation stays.
+    pub(crate) fn finish(
+        &mut self,
+        output: &Output<u8>,
+        run: impl FnOnce(T) -> Result<Vec<u8>>,
+    ) -> Result<()>
+    where
+        T: OutputLen,
+    {
+        if !output.takes(self.current()?.output_len())? {
+            return Ok(());
+        }
+        output.write(&run(self.take()?)?)
+    }
+}
