@@ -1,8 +1,6 @@
 //! The fields of an X.509 certificate that are PKCS#11 attributes, as DER.
 
 use der::{Decode, Header, Reader, SliceReader, Tag};
-use interface::attributes::KeyType;
-use interface::spki;
 
 /// The parts of a certificate.
 pub(crate) struct Certificate<'a> {
@@ -30,7 +28,12 @@ impl<'a> Certificate<'a> {
         tbs.tlv_bytes()?; // validity
         let subject = tbs.tlv_bytes()?;
         let public_key = tbs.tlv_bytes()?;
-        Ok(Self { serial, issuer, subject, public_key })
+        Ok(Self {
+            serial,
+            issuer,
+            subject,
+            public_key,
+        })
     }
 }
 

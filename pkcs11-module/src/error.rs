@@ -49,7 +49,7 @@ errors! {
     CurveNotSupported = CKR_CURVE_NOT_SUPPORTED "the curve is not one of those the module knows";
     DataInvalid = CKR_DATA_INVALID "the service does not accept the data";
     DataLenRange = CKR_DATA_LEN_RANGE "the data has the wrong length for the mechanism";
-    DeviceError = CKR_DEVICE_ERROR "the service or its key hardware failed";
+    DeviceFailed = CKR_DEVICE_ERROR "the service or its key hardware failed";
     DeviceMemory = CKR_DEVICE_MEMORY "the service has no room left";
     FunctionFailed = CKR_FUNCTION_FAILED "nothing matches what was asked for";
     FunctionNotParallel = CKR_FUNCTION_NOT_PARALLEL "functions do not run in parallel";
@@ -67,7 +67,6 @@ errors! {
     OperationNotInitialized = CKR_OPERATION_NOT_INITIALIZED "the session has no operation of this kind under way";
     Panic = CKR_GENERAL_ERROR "a defect of the module";
     PinInvalid = CKR_PIN_INVALID "the PIN is not valid UTF-8";
-    SessionExists = CKR_SESSION_EXISTS "the token has open sessions";
     SessionHandleInvalid = CKR_SESSION_HANDLE_INVALID "there is no such session";
     SessionParallel = CKR_SESSION_PARALLEL_NOT_SUPPORTED "CKF_SERIAL_SESSION is missing";
     SessionReadOnly = CKR_SESSION_READ_ONLY "the session is read-only; open it with CKF_RW_SESSION";
@@ -89,7 +88,7 @@ errors! {
 fn of_service(error: &client::Error) -> Error {
     match error {
         client::Error::Refused { status, .. } => refusal(*status),
-        _ => Error::DeviceError,
+        _ => Error::DeviceFailed,
     }
 }
 
@@ -114,6 +113,6 @@ fn refusal(status: Status) -> Error {
         | Status::NotAuthenticated
         | Status::AuthenticationError
         | Status::AuthenticatorNotRegistered => Error::TokenNotPresent,
-        _ => Error::DeviceError,
+        _ => Error::DeviceFailed,
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! Nothing assumes alignment: some callers pack their structures.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, OsString, c_void};
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::trace;
 
 /// The largest array of attributes or handles accepted; anything longer is a mistake of the caller.
-const MAX_COUNT: CK_ULONG = 1 << 16;
+const MAX_COUNT: usize = 1 << 16;
 
 /// Runs the body of a `C_*` function: no panic leaves it, every error becomes its `CK_RV`, and
 /// the call is traced when `PARSEC_PKCS11_TRACE` says so.
@@ -63,7 +63,11 @@ impl<T> Out<T> {
     /// # Safety
     /// `place` is NULL or writable for one `T` as long as the value lives.
     pub(crate) unsafe fn new(place: *mut T) -> Result<Self> {
-        if place.is_null() { Err(Error::ArgumentsBad) } else { Ok(Self(place)) }
+        if place.is_null() {
+            Err(Error::ArgumentsBad)
+        } else {
+            Ok(Self(place))
+        }
     }
 
     pub(crate) fn set(&self, value: T) {
@@ -83,7 +87,11 @@ impl<T: Copy> Output<T> {
     /// # Safety
     /// `len` is NULL or readable and writable; `data` is NULL or writable for `*len` items.
     pub(crate) unsafe fn new(data: *mut T, len: *mut CK_ULONG) -> Result<Self> {
-        if len.is_null() { Err(Error::ArgumentsBad) } else { Ok(Self { data, len }) }
+        if len.is_null() {
+            Err(Error::ArgumentsBad)
+        } else {
+            Ok(Self { data, len })
+        }
     }
 
     /// Whether the caller only asks for the length.
@@ -142,11 +150,11 @@ impl<T: Copy> Room<T> {
         self.len
     }
 
-    /// Writes the first [`Room::len`] of `items`; returns how many that were.
-    pub(crate) fn fill(&self, items: &[T]) -> usize {
-        let count = items.len().min(self.len);
-        // SAFETY: `count` is within the room that `new`'s caller promised.
-        unsafe { copy(&items[..count], self.data) };
+    /// Writes `items` from the place `start` on, as many as there is room for; returns how many that were.
+    pub(crate) fn fill(&self, start: usize, items: &[T]) -> usize {
+        let count = items.len().min(self.len.saturating_sub(start));
+        // SAFETY: the items end within the room that `new`'s caller promised.
+        unsafe { copy(&items[..count], self.data.wrapping_add(start)) };
         count
     }
 }
@@ -157,7 +165,13 @@ impl<T: Copy> Room<T> {
 /// `to` is writable for all of them (it may be anything when there is none).
 unsafe fn copy<T: Copy>(items: &[T], to: *mut T) {
     // SAFETY: as promised by the caller; bytes have no alignment.
-    unsafe { ptr::copy(items.as_ptr().cast::<u8>(), to.cast::<u8>(), size_of_val(items)) }
+    unsafe {
+        ptr::copy(
+            items.as_ptr().cast::<u8>(),
+            to.cast::<u8>(),
+            size_of_val(items),
+        )
+    }
 }
 
 /// A template that the caller gives: attributes with values, copied out of its memory.
@@ -186,7 +200,9 @@ impl Template {
 
     /// The value of an attribute, if it is given.
     pub(crate) fn value(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
-        self.iter().find(|(have, _)| *have == kind).map(|(_, value)| value)
+        self.iter()
+            .find(|(have, _)| *have == kind)
+            .map(|(_, value)| value)
     }
 
     /// A CK_BBOOL attribute, if it is given.
@@ -201,22 +217,32 @@ impl Template {
 
     /// A CK_ULONG attribute, if it is given.
     pub(crate) fn number(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<Option<CK_ULONG>> {
-        let Some(value) = self.value(kind) else { return Ok(None) };
+        let Some(value) = self.value(kind) else {
+            return Ok(None);
+        };
         let bytes = value.try_into().map_err(|_| Error::AttributeValueInvalid)?;
         Ok(Some(CK_ULONG::from_ne_bytes(bytes)))
     }
 
     /// A UTF-8 attribute, if it is given.
     pub(crate) fn text(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<Option<&str>> {
-        let Some(value) = self.value(kind) else { return Ok(None) };
-        std::str::from_utf8(value).map(Some).map_err(|_| Error::AttributeValueInvalid)
+        let Some(value) = self.value(kind) else {
+            return Ok(None);
+        };
+        std::str::from_utf8(value)
+            .map(Some)
+            .map_err(|_| Error::AttributeValueInvalid)
     }
 }
 
 #[cfg(test)]
 impl<const N: usize> From<[(CK_ATTRIBUTE_TYPE, &[u8]); N]> for Template {
     fn from(attributes: [(CK_ATTRIBUTE_TYPE, &[u8]); N]) -> Self {
-        Self(attributes.map(|(kind, value)| (kind, Zeroizing::new(value.to_vec()))).into())
+        Self(
+            attributes
+                .map(|(kind, value)| (kind, Zeroizing::new(value.to_vec())))
+                .into(),
+        )
     }
 }
 
@@ -245,7 +271,9 @@ impl Query {
             let len = *filled.as_ref().unwrap_or(&CK_UNAVAILABLE_INFORMATION);
             // SAFETY: `new`'s caller promised a writable structure.
             unsafe { (&raw mut (**place).ulValueLen).write_unaligned(len) };
-            result = result.and(filled.map(drop));
+            if result.is_ok() {
+                result = filled.map(drop);
+            }
         }
         result
     }
@@ -272,12 +300,18 @@ unsafe fn entries(
     attributes: *mut CK_ATTRIBUTE,
     count: CK_ULONG,
 ) -> Result<Vec<(*mut CK_ATTRIBUTE, CK_ATTRIBUTE)>> {
-    if count > MAX_COUNT || (attributes.is_null() && count > 0) {
+    let count = usize::try_from(count)
+        .ok()
+        .filter(|count| *count <= MAX_COUNT);
+    let count = count.ok_or(Error::ArgumentsBad)?;
+    if attributes.is_null() && count > 0 {
         return Err(Error::ArgumentsBad);
     }
-    let places = (0..count as usize).map(|i| attributes.wrapping_add(i));
+    let places = (0..count).map(|i| attributes.wrapping_add(i));
     // SAFETY: each place is within the array that the caller promised.
-    Ok(places.map(|place| (place, unsafe { place.read_unaligned() })).collect())
+    Ok(places
+        .map(|place| (place, unsafe { place.read_unaligned() }))
+        .collect())
 }
 
 /// A mechanism with its parameter still unread.
@@ -345,12 +379,20 @@ pub(crate) unsafe fn check_init(arguments: *const c_void) -> Result<()> {
     ];
     let all_or_none = callbacks.iter().all(|given| *given == callbacks[0]);
     let known = CKF_LIBRARY_CANT_CREATE_OS_THREADS | CKF_OS_LOCKING_OK;
-    if all_or_none && args.flags & !known == 0 { Ok(()) } else { Err(Error::ArgumentsBad) }
+    if all_or_none && args.flags & !known == 0 {
+        Ok(())
+    } else {
+        Err(Error::ArgumentsBad)
+    }
 }
 
 /// Fails unless a pointer reserved by the standard is NULL.
 pub(crate) fn reserved(pointer: *const c_void) -> Result<()> {
-    if pointer.is_null() { Ok(()) } else { Err(Error::ArgumentsBad) }
+    if pointer.is_null() {
+        Ok(())
+    } else {
+        Err(Error::ArgumentsBad)
+    }
 }
 
 /// A C string, if there is one.
@@ -362,7 +404,18 @@ pub(crate) unsafe fn c_string<'a>(text: *const CK_UTF8CHAR) -> Option<&'a [u8]> 
         return None;
     }
     // SAFETY: not NULL, and the caller promised the terminator.
-    Some(unsafe { std::ffi::CStr::from_ptr(text.cast()) }.to_bytes())
+    Some(unsafe { CStr::from_ptr(text.cast()) }.to_bytes())
+}
+
+/// A variable of the environment, unless the program runs with more rights than whoever started it.
+pub(crate) fn environment(name: &str) -> Option<OsString> {
+    // SAFETY: a plain query without pointers.
+    let privileged = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    if privileged {
+        None
+    } else {
+        std::env::var_os(name)
+    }
 }
 
 /// A version, if there is one.

@@ -1,6 +1,6 @@
 //! Hashes, computed here: data to be signed never travels, only its digest does.
 
-use interface::Hash;
+use interface::algorithm::Hash;
 use sha2::digest::{Digest as _, DynDigest};
 
 /// A hash under way.
@@ -50,7 +50,9 @@ mod tests {
     #[test]
     fn lengths_agree_with_the_protocol() {
         for &hash in Hash::ALL {
-            let Some(mut hasher) = Hasher::new(hash) else { continue };
+            let Some(mut hasher) = Hasher::new(hash) else {
+                continue;
+            };
             hasher.update(b"abc");
             assert_eq!(hasher.len(), hash.len());
             assert_eq!(hasher.finish().len(), hash.len());

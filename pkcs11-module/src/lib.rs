@@ -8,15 +8,20 @@
 //! fork, forbid threads, or unload it at exit. All keys and all state worth keeping are the service's.
 
 mod calls;
-mod digest;
+mod certificate;
 mod error;
 mod ffi;
 mod functions;
+mod hash;
 mod interfaces;
 mod mechanism;
 mod module;
 mod object;
+mod process;
+mod random;
 mod session;
+mod signature;
+mod slot;
 mod trace;
 
 pub use interfaces::{C_GetFunctionList, C_GetInterface, C_GetInterfaceList};

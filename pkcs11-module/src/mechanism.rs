@@ -2,8 +2,10 @@
 //! its provider says it can do, so that what is listed works.
 
 use cryptoki_sys::*;
+use interface::Opcode;
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
+use interface::operations::CheckType;
 
 use crate::error::{Error, Result};
 
@@ -56,35 +58,101 @@ const TABLE: &[Mechanism] = &[
     row(CKM_SHA3_384, Digest(Hash::Sha3_384)),
     row(CKM_SHA3_512, Digest(Hash::Sha3_512)),
     row(CKM_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, None)),
-    row(CKM_SHA1_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha1))),
-    row(CKM_SHA224_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha224))),
-    row(CKM_SHA256_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha256))),
-    row(CKM_SHA384_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha384))),
-    row(CKM_SHA512_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha512))),
-    row(CKM_SHA3_224_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_512))),
+    row(
+        CKM_SHA1_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha1)),
+    ),
+    row(
+        CKM_SHA224_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha224)),
+    ),
+    row(
+        CKM_SHA256_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha256)),
+    ),
+    row(
+        CKM_SHA384_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha384)),
+    ),
+    row(
+        CKM_SHA512_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha512)),
+    ),
+    row(
+        CKM_SHA3_224_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_224)),
+    ),
+    row(
+        CKM_SHA3_256_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_256)),
+    ),
+    row(
+        CKM_SHA3_384_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_384)),
+    ),
+    row(
+        CKM_SHA3_512_RSA_PKCS,
+        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_512)),
+    ),
     row(CKM_RSA_PKCS_PSS, Sign(Scheme::RsaPss, None)),
-    row(CKM_SHA1_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha1))),
-    row(CKM_SHA224_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha224))),
-    row(CKM_SHA256_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha256))),
-    row(CKM_SHA384_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha384))),
-    row(CKM_SHA512_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha512))),
-    row(CKM_SHA3_224_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_512))),
+    row(
+        CKM_SHA1_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha1)),
+    ),
+    row(
+        CKM_SHA224_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha224)),
+    ),
+    row(
+        CKM_SHA256_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha256)),
+    ),
+    row(
+        CKM_SHA384_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha384)),
+    ),
+    row(
+        CKM_SHA512_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha512)),
+    ),
+    row(
+        CKM_SHA3_224_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha3_224)),
+    ),
+    row(
+        CKM_SHA3_256_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha3_256)),
+    ),
+    row(
+        CKM_SHA3_384_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha3_384)),
+    ),
+    row(
+        CKM_SHA3_512_RSA_PKCS_PSS,
+        Sign(Scheme::RsaPss, Some(Hash::Sha3_512)),
+    ),
     row(CKM_ECDSA, Sign(Scheme::Ecdsa, None)),
     row(CKM_ECDSA_SHA1, Sign(Scheme::Ecdsa, Some(Hash::Sha1))),
     row(CKM_ECDSA_SHA224, Sign(Scheme::Ecdsa, Some(Hash::Sha224))),
     row(CKM_ECDSA_SHA256, Sign(Scheme::Ecdsa, Some(Hash::Sha256))),
     row(CKM_ECDSA_SHA384, Sign(Scheme::Ecdsa, Some(Hash::Sha384))),
     row(CKM_ECDSA_SHA512, Sign(Scheme::Ecdsa, Some(Hash::Sha512))),
-    row(CKM_ECDSA_SHA3_224, Sign(Scheme::Ecdsa, Some(Hash::Sha3_224))),
-    row(CKM_ECDSA_SHA3_256, Sign(Scheme::Ecdsa, Some(Hash::Sha3_256))),
-    row(CKM_ECDSA_SHA3_384, Sign(Scheme::Ecdsa, Some(Hash::Sha3_384))),
-    row(CKM_ECDSA_SHA3_512, Sign(Scheme::Ecdsa, Some(Hash::Sha3_512))),
+    row(
+        CKM_ECDSA_SHA3_224,
+        Sign(Scheme::Ecdsa, Some(Hash::Sha3_224)),
+    ),
+    row(
+        CKM_ECDSA_SHA3_256,
+        Sign(Scheme::Ecdsa, Some(Hash::Sha3_256)),
+    ),
+    row(
+        CKM_ECDSA_SHA3_384,
+        Sign(Scheme::Ecdsa, Some(Hash::Sha3_384)),
+    ),
+    row(
+        CKM_ECDSA_SHA3_512,
+        Sign(Scheme::Ecdsa, Some(Hash::Sha3_512)),
+    ),
     row(CKM_EDDSA, Sign(Scheme::Eddsa, None)),
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
@@ -101,7 +169,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mechanism> {
 }
 
 pub(crate) fn find(kind: CK_MECHANISM_TYPE) -> Result<&'static Mechanism> {
-    all().find(|mechanism| mechanism.kind == kind).ok_or(Error::MechanismInvalid)
+    all()
+        .find(|mechanism| mechanism.kind == kind)
+        .ok_or(Error::MechanismInvalid)
 }
 
 /// The hash that a mechanism parameter names.
@@ -147,7 +217,11 @@ impl Scheme {
             (Self::RsaPss, Some(hash)) => vec![Signature::RsaPss { hash }],
             (Self::RsaPss, None) => vec![],
             (Self::Ecdsa, Some(hash)) => {
-                vec![Signature::Ecdsa { hash }, Signature::DeterministicEcdsa { hash }, Signature::EcdsaAny]
+                vec![
+                    Signature::Ecdsa { hash },
+                    Signature::DeterministicEcdsa { hash },
+                    Signature::EcdsaAny,
+                ]
             }
             (Self::Ecdsa, None) => vec![Signature::EcdsaAny],
             (Self::Eddsa, _) => vec![Signature::PureEddsa],
@@ -157,8 +231,15 @@ impl Scheme {
     /// Whether a policy permits some algorithm that the mechanism leads to.
     pub(crate) fn permitted(self, hash: Option<Hash>, policy: &Policy) -> bool {
         let hashes = [Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512];
-        let named = hashes.map(Some).into_iter().flat_map(|hash| self.algorithms(hash));
-        let all = if hash.is_some() { vec![] } else { named.collect() };
+        let named = hashes
+            .map(Some)
+            .into_iter()
+            .flat_map(|hash| self.algorithms(hash));
+        let all = if hash.is_some() {
+            vec![]
+        } else {
+            named.collect()
+        };
         let mut all = self.algorithms(hash).into_iter().chain(all);
         all.any(|algorithm| policy.permits(Algorithm::Signature(algorithm)))
     }
@@ -204,9 +285,11 @@ impl Family {
 }
 
 /// A question to a provider: would it do this?
-pub(crate) enum Question {
-    Generate(Attributes),
-    Use(Attributes),
+pub(crate) struct Question {
+    /// The operation that it comes down to.
+    pub(crate) opcode: Opcode,
+    pub(crate) check: CheckType,
+    pub(crate) attributes: Attributes,
 }
 
 /// What a provider answered: the part of the table that works on its token.
@@ -220,7 +303,18 @@ impl Abilities {
         for family in [Family::Rsa, Family::Ec, Family::Edwards] {
             let mut able = Vec::new();
             for &(key_type, bits) in family.pairs() {
-                if can(Question::Generate(attributes(family, key_type, bits)))? {
+                let policy = signing_policy(family, Usage::SIGN | Usage::VERIFY);
+                let attributes = Attributes {
+                    key_type,
+                    bits,
+                    policy,
+                };
+                let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
+                if can(Question {
+                    opcode,
+                    check,
+                    attributes,
+                })? {
                     able.push((key_type, bits));
                 }
             }
@@ -267,10 +361,39 @@ impl Mechanism {
         let mut flags = does;
         if let Sign(scheme, hash) = self.work {
             let probe = hash.unwrap_or(Hash::Sha256);
-            let Some(&algorithm) = scheme.algorithms(Some(probe)).first() else { return Ok(None) };
-            for (flag, usage) in [(CKF_SIGN, Usage::SIGN), (CKF_VERIFY, Usage::VERIFY)] {
-                let policy = Policy { usage, algorithm: algorithm.into(), also: vec![] };
-                if !can(Question::Use(Attributes { key_type, bits: min, policy }))? {
+            let Some(&algorithm) = scheme.algorithms(Some(probe)).first() else {
+                return Ok(None);
+            };
+            let message = scheme == Scheme::Eddsa;
+            let sign = if message {
+                Opcode::SignMessage
+            } else {
+                Opcode::SignHash
+            };
+            let verify = if message {
+                Opcode::VerifyMessage
+            } else {
+                Opcode::VerifyHash
+            };
+            for (flag, usage, opcode) in [
+                (CKF_SIGN, Usage::SIGN, sign),
+                (CKF_VERIFY, Usage::VERIFY, verify),
+            ] {
+                let policy = Policy {
+                    usage,
+                    algorithm: algorithm.into(),
+                    also: vec![],
+                };
+                let attributes = Attributes {
+                    key_type,
+                    bits: min,
+                    policy,
+                };
+                if !can(Question {
+                    opcode,
+                    check: CheckType::Use,
+                    attributes,
+                })? {
                     flags &= !flag;
                 }
             }
@@ -283,12 +406,11 @@ impl Mechanism {
 }
 
 fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
-    CK_MECHANISM_INFO { ulMinKeySize: min.into(), ulMaxKeySize: max.into(), flags }
-}
-
-/// What a signing key of a family is made with: it may sign with every scheme of the family.
-fn attributes(family: Family, key_type: KeyType, bits: u32) -> Attributes {
-    Attributes { key_type, bits, policy: signing_policy(family, Usage::SIGN | Usage::VERIFY) }
+    CK_MECHANISM_INFO {
+        ulMinKeySize: min.into(),
+        ulMaxKeySize: max.into(),
+        flags,
+    }
 }
 
 /// The policy of a key that signs, with every scheme of its family.
@@ -302,5 +424,9 @@ pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
         Family::Ec => (Signature::Ecdsa { hash: any }, &[Signature::EcdsaAny]),
         Family::Edwards => (Signature::PureEddsa, &[]),
     };
-    Policy { usage, algorithm: algorithm.into(), also: also.iter().map(|&other| other.into()).collect() }
+    Policy {
+        usage,
+        algorithm: algorithm.into(),
+        also: also.iter().map(|&other| other.into()).collect(),
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE};
-use interface::Client;
+use interface::client::Client;
 
 use crate::error::{Error, Result};
 use crate::object::Objects;
@@ -38,7 +38,7 @@ pub(crate) fn initialize() -> Result<()> {
         return Err(Error::AlreadyInitialized);
     }
     *state = Some(Arc::new(Module {
-        client: Client::from_env(),
+        client: Client::from_env()?,
         slots: Slots::default(),
         objects: Mutex::default(),
         sessions: Mutex::default(),
@@ -59,7 +59,11 @@ pub(crate) fn current() -> Result<Arc<Module>> {
 
 impl Module {
     pub(crate) fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
-        lock(&self.sessions).open.get(&handle).cloned().ok_or(Error::SessionHandleInvalid)
+        lock(&self.sessions)
+            .open
+            .get(&handle)
+            .cloned()
+            .ok_or(Error::SessionHandleInvalid)
     }
 }
 

@@ -27,15 +27,17 @@ pub(crate) struct Object {
 }
 
 /// What the service keeps under one name.
+#[derive(Clone)]
 pub(crate) struct Record {
     pub(crate) kind: RecordKind,
-    uuid: String,
+    pub(crate) uuid: String,
     pub(crate) name: String,
     label: String,
     id: Vec<u8>,
     content: Content,
 }
 
+#[derive(Clone)]
 enum Content {
     Key(Key),
     Certificate(Vec<u8>),
@@ -43,6 +45,7 @@ enum Content {
 }
 
 /// A key, to be named in requests.
+#[derive(Clone)]
 pub(crate) struct Key {
     pub(crate) provider: ProviderId,
     pub(crate) name: String,
@@ -75,22 +78,48 @@ impl TryFrom<operations::Record> for Record {
                 provider: ProviderId::try_from(record.provider_id)?,
                 name: record.name.clone(),
                 owner: record.owner,
-                attributes: record.attributes.as_ref().ok_or(Status::InvalidEncoding)?.try_into()?,
-                usage: record.usage.as_ref().map(Usage::from).unwrap_or_default().implied(),
+                attributes: record
+                    .attributes
+                    .as_ref()
+                    .ok_or(Status::InvalidEncoding)?
+                    .try_into()?,
+                usage: record
+                    .usage
+                    .as_ref()
+                    .map(Usage::from)
+                    .unwrap_or_default()
+                    .implied(),
                 public: record.public_key,
             }),
             RecordKind::Certificate => Content::Certificate(record.value),
             RecordKind::Data => Content::Data(Zeroizing::new(record.value)),
         };
-        Ok(Self { kind, uuid: record.uuid, name: record.name, label: record.label, id: record.id, content })
+        Ok(Self {
+            kind,
+            uuid: record.uuid,
+            name: record.name,
+            label: record.label,
+            id: record.id,
+            content,
+        })
     }
 }
 
 impl Record {
+    /// The record with another label or id.
+    pub(crate) fn with(&self, label: Option<String>, id: Option<Vec<u8>>) -> Self {
+        let mut record = self.clone();
+        record.label = label.unwrap_or(record.label);
+        record.id = id.unwrap_or(record.id);
+        record
+    }
+
     /// The classes of the objects that the record shows as.
     fn classes(&self) -> &'static [CK_OBJECT_CLASS] {
         match &self.content {
-            Content::Key(key) if key.attributes.key_type.is_pair() => &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY],
+            Content::Key(key) if key.attributes.key_type.is_pair() => {
+                &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY]
+            }
             Content::Key(key) if key.attributes.key_type.is_public() => &[CKO_PUBLIC_KEY],
             Content::Key(_) => &[CKO_SECRET_KEY],
             Content::Certificate(_) => &[CKO_CERTIFICATE],
@@ -113,7 +142,10 @@ impl Objects {
         let record = Arc::new(record);
         let mut learned = Vec::with_capacity(2);
         for &class in record.classes() {
-            let object = Arc::new(Object { class, record: Arc::clone(&record) });
+            let object = Arc::new(Object {
+                class,
+                record: Arc::clone(&record),
+            });
             let known = self.handles.entry((record.uuid.clone(), class));
             let handle = *known.or_insert_with(fresh_handle);
             self.by_handle.insert(handle, Arc::clone(&object));
@@ -128,7 +160,8 @@ impl Objects {
 
     pub(crate) fn forget(&mut self, handle: CK_OBJECT_HANDLE) {
         if let Some(object) = self.by_handle.remove(&handle) {
-            self.handles.remove(&(object.record.uuid.clone(), object.class));
+            self.handles
+                .remove(&(object.record.uuid.clone(), object.class));
         }
     }
 }
@@ -150,7 +183,8 @@ impl Object {
     /// show, does not match.
     pub(crate) fn matches(&self, template: &Template) -> bool {
         template.iter().all(|(kind, value)| {
-            self.attribute(kind).is_ok_and(|have| have.as_slice() == value)
+            self.attribute(kind)
+                .is_ok_and(|have| have.as_slice() == value)
         })
     }
 
@@ -215,7 +249,9 @@ fn allowed_mechanisms(key: &Key) -> Vec<u8> {
         }
         Work::Digest(_) | Work::Pair(_) => false,
     });
-    allowed.flat_map(|mechanism| number(mechanism.kind)).collect()
+    allowed
+        .flat_map(|mechanism| number(mechanism.kind))
+        .collect()
 }
 
 fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
@@ -282,20 +318,31 @@ fn private_value(kind: CK_ATTRIBUTE_TYPE) -> bool {
 fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     let (key_type, bits) = (key.attributes.key_type.public(), key.attributes.bits);
     match (kind, key_type) {
-        (CKA_PUBLIC_KEY_INFO, _) if key_type.is_public() => {
-            PublicKey { key_type, bits, bytes: key.public.clone() }.to_spki()
+        (CKA_PUBLIC_KEY_INFO, _) if key_type.is_public() => PublicKey {
+            key_type,
+            bits,
+            bytes: key.public.clone(),
         }
+        .to_spki(),
         (CKA_MODULUS, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.0.to_vec()),
-        (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.1.to_vec()),
-        (CKA_EC_PARAMS, KeyType::EccPublicKey(family)) => Curve::of(family, bits)?.oid.to_der().ok(),
-        (CKA_EC_POINT, KeyType::EccPublicKey(_)) => OctetStringRef::new(&key.public).ok()?.to_der().ok(),
+        (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => {
+            Some(spki::rsa_parts(&key.public)?.1.to_vec())
+        }
+        (CKA_EC_PARAMS, KeyType::EccPublicKey(family)) => {
+            Curve::of(family, bits)?.oid.to_der().ok()
+        }
+        (CKA_EC_POINT, KeyType::EccPublicKey(_)) => {
+            OctetStringRef::new(&key.public).ok()?.to_der().ok()
+        }
         _ => None,
     }
 }
 
 fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     let field = |choose: fn(Certificate<'_>) -> &[u8]| {
-        Certificate::parse(der).map(|parsed| choose(parsed).to_vec()).unwrap_or_default()
+        Certificate::parse(der)
+            .map(|parsed| choose(parsed).to_vec())
+            .unwrap_or_default()
     };
     Some(match kind {
         CKA_VALUE => der.to_vec(),
@@ -315,14 +362,7 @@ fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     })
 }
 
-/// The CKA_ID that pairs a public key with its certificate, as NSS has it: SHA-1 of the modulus or the point.
-pub(crate) fn default_id(key: &PublicKey) -> Vec<u8> {
-    let modulus = spki::rsa_parts(&key.bytes).map(|(modulus, _)| modulus);
-    let value = if key.key_type == KeyType::RsaPublicKey { modulus } else { None };
-    sha1(value.unwrap_or(&key.bytes))
-}
-
-fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
+pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
     match key_type.public() {
         KeyType::RsaPublicKey => CKK_RSA,
         KeyType::EccPublicKey(EccFamily::TwistedEdwards) => CKK_EC_EDWARDS,

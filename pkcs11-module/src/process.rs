@@ -31,8 +31,15 @@ impl<T: Default + Sync> PerProcess<T> {
                 Some(entry) if entry.pid == pid => return &entry.value,
                 _ => {}
             }
-            let entry = Box::into_raw(Box::new(Entry { pid, value: T::default(), _parent: head }));
-            match self.0.compare_exchange(head, entry, Ordering::AcqRel, Ordering::Acquire) {
+            let entry = Box::into_raw(Box::new(Entry {
+                pid,
+                value: T::default(),
+                _parent: head,
+            }));
+            match self
+                .0
+                .compare_exchange(head, entry, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => head = entry,
                 Err(now) => {
                     head = now;

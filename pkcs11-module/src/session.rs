@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SLOT_ID};
+use interface::ProviderId;
 
 use crate::error::{Error, Result};
 use crate::ffi::Output;
@@ -11,7 +12,8 @@ use crate::module::lock;
 use crate::signature::Signing;
 
 pub(crate) struct Session {
-    pub(crate) slot: CK_SLOT_ID,
+    /// The provider behind the session's slot.
+    pub(crate) provider: ProviderId,
     /// Opened with CKF_RW_SESSION.
     pub(crate) writable: bool,
     operations: Mutex<Operations>,
@@ -28,8 +30,16 @@ pub(crate) struct Operations {
 }
 
 impl Session {
-    pub(crate) fn new(slot: CK_SLOT_ID, writable: bool) -> Self {
-        Self { slot, writable, operations: Mutex::default() }
+    pub(crate) fn new(provider: ProviderId, writable: bool) -> Self {
+        Self {
+            provider,
+            writable,
+            operations: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> CK_SLOT_ID {
+        self.provider.number().into()
     }
 
     /// The operations. Two threads in one session take turns.
@@ -39,7 +49,11 @@ impl Session {
 
     /// Fails in a read-only session, which may not change what the token keeps.
     pub(crate) fn check_writable(&self) -> Result<()> {
-        if self.writable { Ok(()) } else { Err(Error::SessionReadOnly) }
+        if self.writable {
+            Ok(())
+        } else {
+            Err(Error::SessionReadOnly)
+        }
     }
 }
 

@@ -44,7 +44,11 @@ struct Request {
 
 impl Signing {
     /// Begins an operation for which the key must permit `usage`.
-    pub(crate) fn new(mechanism: &ffi::Mechanism, object: Arc<Object>, usage: Usage) -> Result<Self> {
+    pub(crate) fn new(
+        mechanism: &ffi::Mechanism,
+        object: Arc<Object>,
+        usage: Usage,
+    ) -> Result<Self> {
         let Work::Sign(scheme, hashes) = mechanism::find(mechanism.kind())?.work else {
             return Err(Error::MechanismInvalid);
         };
@@ -64,7 +68,13 @@ impl Signing {
             Some(hash) => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
             None => Data::Whole(Vec::new()),
         };
-        Ok(Self { key: object, scheme, hash, data, parts: false })
+        Ok(Self {
+            key: object,
+            scheme,
+            hash,
+            data,
+            parts: false,
+        })
     }
 
     /// Takes all the data at once, for the single-part functions.
@@ -88,10 +98,24 @@ impl Signing {
         let Request { algorithm, data } = self.request(key)?;
         let (key_name, owner, alg) = (key.name.clone(), key.owner(), Some(algorithm.into()));
         let signed = match algorithm {
-            Signature::PureEddsa => {
-                module.client.call(key.provider, &SignMessage { key_name, owner, alg, message: data })
-            }
-            _ => module.client.call(key.provider, &SignHash { key_name, owner, alg, hash: data }),
+            Signature::PureEddsa => module.client.call(
+                key.provider,
+                &SignMessage {
+                    key_name,
+                    owner,
+                    alg,
+                    message: data,
+                },
+            ),
+            _ => module.client.call(
+                key.provider,
+                &SignHash {
+                    key_name,
+                    owner,
+                    alg,
+                    hash: data,
+                },
+            ),
         };
         Ok(signed.map_err(gone)?.signature)
     }
@@ -107,11 +131,23 @@ impl Signing {
         let signature = signature.to_vec();
         let verified = match algorithm {
             Signature::PureEddsa => {
-                let op = VerifyMessage { key_name, owner, alg, message: data, signature };
+                let op = VerifyMessage {
+                    key_name,
+                    owner,
+                    alg,
+                    message: data,
+                    signature,
+                };
                 module.client.call(key.provider, &op)
             }
             _ => {
-                let op = VerifyHash { key_name, owner, alg, hash: data, signature };
+                let op = VerifyHash {
+                    key_name,
+                    owner,
+                    alg,
+                    hash: data,
+                    signature,
+                };
                 module.client.call(key.provider, &op)
             }
         };
@@ -120,7 +156,11 @@ impl Signing {
 
     /// The data is complete: which algorithm, of those that the key permits, signs it?
     fn request(self, key: &Key) -> Result<Request> {
-        let permits = |algorithm| key.attributes.policy.permits(Algorithm::Signature(algorithm));
+        let permits = |algorithm| {
+            key.attributes
+                .policy
+                .permits(Algorithm::Signature(algorithm))
+        };
         let data = self.data.finish();
         let (hash, data) = match (self.scheme, self.hash) {
             (Scheme::RsaPkcs1v15, None) => match Hash::parse_digest_info(&data) {
@@ -131,11 +171,15 @@ impl Signing {
             },
             (Scheme::Ecdsa, None) if data.is_empty() => return Err(Error::DataLenRange),
             (Scheme::Ecdsa, None) => (digest_of(data.len()), data),
-            (Scheme::RsaPss, Some(hash)) if data.len() != hash.len() => return Err(Error::DataLenRange),
+            (Scheme::RsaPss, Some(hash)) if data.len() != hash.len() => {
+                return Err(Error::DataLenRange);
+            }
             (_, hash) => (hash, data),
         };
         let mut algorithms = self.scheme.algorithms(hash).into_iter();
-        let algorithm = algorithms.find(|&algorithm| permits(algorithm)).ok_or(Error::KeyFunctionNotPermitted)?;
+        let algorithm = algorithms
+            .find(|&algorithm| permits(algorithm))
+            .ok_or(Error::KeyFunctionNotPermitted)?;
         Ok(Request { algorithm, data })
     }
 }
@@ -147,19 +191,32 @@ fn pss_hash(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Hash> {
     let fits = hashes.is_none_or(|own| own == hash)
         && mechanism::mgf1(hash) == Some(parameters.mgf)
         && parameters.sLen == hash.len() as CK_ULONG;
-    if fits { Ok(hash) } else { Err(Error::MechanismParamInvalid) }
+    if fits {
+        Ok(hash)
+    } else {
+        Err(Error::MechanismParamInvalid)
+    }
 }
 
 /// The hash that digests of this length most likely come from, for keys whose policy names one.
 fn digest_of(len: usize) -> Option<Hash> {
-    let likely = [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha224, Hash::Sha1];
+    let likely = [
+        Hash::Sha256,
+        Hash::Sha384,
+        Hash::Sha512,
+        Hash::Sha224,
+        Hash::Sha1,
+    ];
     likely.into_iter().find(|hash| hash.len() == len)
 }
 
 /// A key that was there when the operation began may be gone at its end.
 fn gone(error: client::Error) -> Error {
     match error {
-        client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. } => Error::KeyHandleInvalid,
+        client::Error::Refused {
+            status: Status::PsaErrorDoesNotExist,
+            ..
+        } => Error::KeyHandleInvalid,
         other => Error::Service(other),
     }
 }
@@ -180,7 +237,9 @@ impl Data {
     fn add(&mut self, data: &[u8]) -> Result<()> {
         match self {
             Self::Hashed(hasher) => hasher.update(data),
-            Self::Whole(have) if have.len() + data.len() > MAX_MESSAGE => return Err(Error::DataLenRange),
+            Self::Whole(have) if have.len() + data.len() > MAX_MESSAGE => {
+                return Err(Error::DataLenRange);
+            }
             Self::Whole(have) => have.extend_from_slice(data),
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::error::Result;
+use crate::ffi;
 
 /// A call under way that will be traced.
 pub(crate) struct Call {
@@ -26,7 +27,11 @@ pub(crate) fn begin(name: &str, arguments: &[(&str, &dyn Debug)]) -> Option<Call
         let comma = if i == 0 { "" } else { ", " };
         let _ = write!(line, "{comma}{name}={value:?}");
     }
-    Some(Call { line, started: Instant::now(), file })
+    Some(Call {
+        line,
+        started: Instant::now(),
+        file,
+    })
 }
 
 impl Call {
@@ -42,6 +47,6 @@ impl Call {
 }
 
 fn open() -> Option<File> {
-    let path = std::env::var_os("PARSEC_PKCS11_TRACE")?;
+    let path = ffi::environment("PARSEC_PKCS11_TRACE")?;
     OpenOptions::new().create(true).append(true).open(path).ok()
 }
