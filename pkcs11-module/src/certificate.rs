@@ -43,3 +43,25 @@ fn enter<'a>(reader: &mut SliceReader<'a>) -> Result<SliceReader<'a>, der::Error
     header.tag().assert_eq(Tag::Sequence)?;
     SliceReader::new(reader.read_slice(header.length())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_of_a_certificate() {
+        // Certificate { TBS { [0] version, serial 5, algorithm, issuer, validity, subject, key } }
+        let tbs =
+            b"\xa0\x03\x02\x01\x02\x02\x01\x05\x30\x00\x30\x01\x01\x30\x00\x30\x01\x02\x30\x01\x03";
+        let tbs = [&[0x30, u8::try_from(tbs.len()).unwrap()], &tbs[..]].concat();
+        let der = [&[0x30, u8::try_from(tbs.len()).unwrap()], &tbs[..]].concat();
+        let parsed = Certificate::parse(&der).unwrap();
+        assert_eq!(parsed.serial, b"\x02\x01\x05");
+        assert_eq!(parsed.issuer, b"\x30\x01\x01");
+        assert_eq!(parsed.subject, b"\x30\x01\x02");
+        assert_eq!(parsed.public_key, b"\x30\x01\x03");
+        for end in 0..der.len() {
+            assert!(Certificate::parse(&der[..end]).is_err());
+        }
+    }
+}

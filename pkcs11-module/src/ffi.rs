@@ -13,7 +13,7 @@ use std::ptr;
 use cryptoki_sys::{
     CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_BYTE, CK_C_INITIALIZE_ARGS, CK_MECHANISM,
     CK_MECHANISM_TYPE, CK_RSA_PKCS_PSS_PARAMS, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION,
-    CK_UTF8CHAR, CK_VERSION, CKF_LIBRARY_CANT_CREATE_OS_THREADS, CKF_OS_LOCKING_OK, CKR_OK,
+    CK_UTF8CHAR, CK_VERSION, CKR_OK,
 };
 use zeroize::Zeroizing;
 
@@ -361,7 +361,8 @@ impl Mechanism {
 }
 
 /// Checks the argument of C_Initialize (PKCS#11 §5.4). The module needs neither the caller's
-/// mutexes nor threads of its own, so each well-formed combination is fine.
+/// mutexes nor threads of its own, so each well-formed combination is fine,
+/// whatever the flags.
 ///
 /// # Safety
 /// `arguments` is NULL or points to readable CK_C_INITIALIZE_ARGS.
@@ -378,8 +379,7 @@ pub(crate) unsafe fn check_init(arguments: *const c_void) -> Result<()> {
         args.UnlockMutex.is_some(),
     ];
     let all_or_none = callbacks.iter().all(|given| *given == callbacks[0]);
-    let known = CKF_LIBRARY_CANT_CREATE_OS_THREADS | CKF_OS_LOCKING_OK;
-    if all_or_none && args.flags & !known == 0 {
+    if all_or_none {
         Ok(())
     } else {
         Err(Error::ArgumentsBad)
@@ -429,4 +429,129 @@ pub(crate) unsafe fn version(version: *const CK_VERSION) -> Option<(u8, u8)> {
     // SAFETY: not NULL, and the caller promised a readable structure.
     let version = unsafe { version.read_unaligned() };
     Some((version.major, version.minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cryptoki_sys::{CKA_ID, CKA_LABEL, CKA_TOKEN};
+    use std::ptr::{null, null_mut};
+
+    #[test]
+    fn a_panic_becomes_a_return_value() {
+        assert_eq!(boundary("test", &[], || Ok(())), CKR_OK);
+        let general = cryptoki_sys::CKR_GENERAL_ERROR;
+        assert_eq!(boundary("test", &[], || panic!("on purpose")), general);
+    }
+
+    #[test]
+    fn input_refuses_what_cannot_be_read() {
+        // SAFETY: the first is NULL, the second empty, the third is never read.
+        unsafe {
+            assert!(input(null(), 1).is_err());
+            assert_eq!(input(null(), 0).unwrap(), b"");
+            assert!(input(b"x".as_ptr(), CK_ULONG::MAX).is_err());
+        }
+    }
+
+    #[test]
+    fn output_follows_the_two_call_rule() {
+        let mut len: CK_ULONG = 0;
+        let mut room = [0u8; 4];
+        // SAFETY: `len` and `room` outlive each output.
+        let asked = unsafe { Output::<u8>::new(null_mut(), &raw mut len) }.unwrap();
+        assert!(!asked.takes(4).unwrap());
+        assert_eq!(len, 4);
+        len = 3;
+        // SAFETY: as above.
+        let short = unsafe { Output::new(room.as_mut_ptr(), &raw mut len) }.unwrap();
+        assert!(matches!(
+            short.write(&[1, 2, 3, 4]),
+            Err(Error::BufferTooSmall)
+        ));
+        assert_eq!((len, room), (4, [0; 4]));
+        // SAFETY: as above.
+        let fits = unsafe { Output::new(room.as_mut_ptr(), &raw mut len) }.unwrap();
+        fits.write(&[1, 2, 3]).unwrap();
+        assert_eq!((len, room), (3, [1, 2, 3, 0]));
+    }
+
+    #[test]
+    fn templates_need_no_alignment_and_have_a_limit() {
+        let mut value = *b"web";
+        let attribute = CK_ATTRIBUTE {
+            type_: CKA_LABEL,
+            pValue: value.as_mut_ptr().cast(),
+            ulValueLen: 3,
+        };
+        let mut packed = [0u8; size_of::<CK_ATTRIBUTE>() + 1];
+        let place = packed[1..].as_mut_ptr().cast::<CK_ATTRIBUTE>();
+        // SAFETY: the place is large enough.
+        unsafe { place.write_unaligned(attribute) };
+        // SAFETY: one attribute stands there; the huge count is refused unread.
+        unsafe {
+            let template = Template::read(place, 1).unwrap();
+            assert_eq!(template.text(CKA_LABEL).unwrap(), Some("web"));
+            assert!(template.flag(CKA_LABEL).is_err());
+            assert!(Template::read(place, CK_ULONG::MAX).is_err());
+            assert!(Template::read(null(), 1).is_err());
+        }
+    }
+
+    #[test]
+    fn a_query_fills_what_it_can() {
+        let (mut id, mut token) = ([0u8; 2], [0u8; 1]);
+        let entry = |type_, value: &mut [u8]| CK_ATTRIBUTE {
+            type_,
+            pValue: value.as_mut_ptr().cast(),
+            ulValueLen: value.len() as CK_ULONG,
+        };
+        let mut template = [
+            entry(CKA_LABEL, &mut []),
+            entry(CKA_ID, &mut id),
+            entry(CKA_TOKEN, &mut token),
+        ];
+        template[0].pValue = null_mut();
+        // SAFETY: the template and its values outlive the query.
+        let query = unsafe { Query::new(template.as_mut_ptr(), 3) }.unwrap();
+        let result = query.answer(|kind| match kind {
+            CKA_LABEL => Ok(Zeroizing::new(b"web".to_vec())),
+            CKA_ID => Ok(Zeroizing::new(b"long".to_vec())),
+            _ => Ok(Zeroizing::new(vec![1])),
+        });
+        assert!(matches!(result, Err(Error::BufferTooSmall)));
+        assert_eq!(
+            template.map(|entry| entry.ulValueLen),
+            [3, CK_UNAVAILABLE_INFORMATION, 1]
+        );
+        assert_eq!((id, token), ([0; 2], [1]));
+    }
+
+    #[test]
+    fn initialize_wants_all_callbacks_or_none() {
+        unsafe extern "C" fn create(_: *mut *mut c_void) -> CK_RV {
+            CKR_OK
+        }
+        unsafe extern "C" fn other(_: *mut c_void) -> CK_RV {
+            CKR_OK
+        }
+        let all = CK_C_INITIALIZE_ARGS {
+            CreateMutex: Some(create),
+            DestroyMutex: Some(other),
+            LockMutex: Some(other),
+            UnlockMutex: Some(other),
+            flags: cryptoki_sys::CKF_LIBRARY_CANT_CREATE_OS_THREADS,
+            pReserved: c"configDir=''".as_ptr().cast_mut().cast(),
+        };
+        let part = CK_C_INITIALIZE_ARGS {
+            LockMutex: None,
+            ..all
+        };
+        // SAFETY: NULL, or a structure that lives.
+        unsafe {
+            assert!(check_init(null()).is_ok());
+            assert!(check_init((&raw const all).cast()).is_ok());
+            assert!(check_init((&raw const part).cast()).is_err());
+        }
+    }
 }

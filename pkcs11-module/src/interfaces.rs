@@ -87,3 +87,35 @@ export! {
     C_GetInterfaceList(interfaces: CK_INTERFACE_PTR, count: CK_ULONG_PTR);
     C_GetInterface(name: CK_UTF8CHAR_PTR, version: CK_VERSION_PTR, interface: CK_INTERFACE_PTR_PTR, flags: CK_FLAGS);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(name: Option<&[u8]>, version: Option<(u8, u8)>, flags: CK_FLAGS) -> Option<(u8, u8)> {
+        let mut interface: CK_INTERFACE_PTR = std::ptr::null_mut();
+        // SAFETY: the place outlives the call.
+        find(
+            name,
+            version,
+            flags,
+            &unsafe { Out::new(&raw mut interface) }.unwrap(),
+        )
+        .ok()?;
+        // SAFETY: what was found is a static that begins with its version.
+        let version = unsafe { *(*interface).pFunctionList.cast::<CK_VERSION>() };
+        Some((version.major, version.minor))
+    }
+
+    #[test]
+    fn interfaces_are_found_by_name_version_and_flags() {
+        let name = Some(NAME.to_bytes());
+        assert_eq!(found(None, None, 0), Some((3, 2)));
+        for version in [(2, 40), (3, 0), (3, 1), (3, 2)] {
+            assert_eq!(found(name, Some(version), 0), Some(version));
+        }
+        assert_eq!(found(name, Some((3, 3)), 0), None);
+        assert_eq!(found(name, None, CKF_INTERFACE_FORK_SAFE), None);
+        assert_eq!(found(Some(b"Vendor NSS FIPS Interface"), None, 0), None);
+    }
+}

@@ -430,3 +430,48 @@ pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
         also: also.iter().map(|&other| other.into()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mechanism_stands_there_once() {
+        for (i, mechanism) in all().enumerate() {
+            assert!(all().skip(i + 1).all(|other| other.kind != mechanism.kind));
+            assert_eq!(find(mechanism.kind).unwrap().work, mechanism.work);
+        }
+    }
+
+    #[test]
+    fn a_token_shows_only_what_its_provider_can_do() {
+        let abilities = Abilities::ask(|question| {
+            let sha1 = question.attributes.policy.algorithm.hash() == Some(Hash::Sha1);
+            let signs = question.opcode == Opcode::SignHash;
+            Ok(
+                question.attributes.key_type == KeyType::EccKeyPair(EccFamily::SecpR1)
+                    && question.attributes.bits < 521
+                    && !(sha1 && signs),
+            )
+        })
+        .unwrap();
+        assert!(abilities.info(CKM_RSA_PKCS).is_err());
+        assert!(abilities.info(CKM_EDDSA).is_err());
+        assert_eq!(abilities.info(CKM_SHA256).unwrap().flags, CKF_DIGEST);
+        let ecdsa = abilities.info(CKM_ECDSA).unwrap();
+        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
+        let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
+        assert_eq!(ecdsa.flags, curves | CKF_SIGN | CKF_VERIFY);
+        assert_eq!(
+            abilities.info(CKM_ECDSA_SHA1).unwrap().flags,
+            curves | CKF_VERIFY
+        );
+        let pair = abilities.info(CKM_EC_KEY_PAIR_GEN).unwrap();
+        assert_eq!(pair.flags, curves | CKF_GENERATE_KEY_PAIR);
+    }
+
+    #[test]
+    fn a_provider_that_does_not_answer_has_no_mechanisms() {
+        assert!(Abilities::ask(|_| Err(Error::DeviceFailed)).is_err());
+    }
+}

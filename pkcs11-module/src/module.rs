@@ -77,3 +77,33 @@ pub(crate) fn fresh_handle() -> CK_ULONG {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test, because the state is the process's.
+    #[test]
+    fn initialized_once_in_each_process() {
+        assert!(matches!(current(), Err(Error::NotInitialized)));
+        assert!(matches!(finalize(), Err(Error::NotInitialized)));
+        initialize().unwrap();
+        assert!(matches!(initialize(), Err(Error::AlreadyInitialized)));
+        let _held_over_fork = STATE.current().lock().unwrap();
+        // SAFETY: the child touches nothing but the module's own state, then leaves without cleaning up.
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                let forgot = matches!(current(), Err(Error::NotInitialized));
+                let again = initialize().is_ok() && current().is_ok();
+                libc::_exit(if forgot && again { 0 } else { 1 });
+            }
+            let mut status = -1;
+            libc::waitpid(child, &raw mut status, 0);
+            assert_eq!(status, 0);
+        }
+        drop(_held_over_fork);
+        finalize().unwrap();
+        assert!(matches!(current(), Err(Error::NotInitialized)));
+    }
+}

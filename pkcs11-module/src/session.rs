@@ -126,3 +126,50 @@ impl<T> Active<T> {
         output.write(&run(self.take()?)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr::null_mut;
+
+    impl OutputLen for u8 {
+        fn output_len(&self) -> usize {
+            usize::from(*self)
+        }
+    }
+
+    fn finish(active: &mut Active<u8>, data: *mut u8, len: &mut u64) -> Result<()> {
+        // SAFETY: the tests give NULL or as much room as `len` says.
+        let output = unsafe { Output::new(data, len) }.unwrap();
+        active.finish(&output, |n| Ok(vec![7; usize::from(n)]))
+    }
+
+    #[test]
+    fn lengths_may_be_asked_and_results_come_once() {
+        let mut active = Active::default();
+        let (mut room, mut len) = ([0u8; 4], 0);
+        active.start(Some(4)).unwrap();
+        assert!(matches!(active.start(Some(4)), Err(Error::OperationActive)));
+        finish(&mut active, null_mut(), &mut len).unwrap();
+        assert_eq!(len, 4);
+        len = 2;
+        let short = finish(&mut active, room.as_mut_ptr(), &mut len);
+        assert!(matches!(short, Err(Error::BufferTooSmall)));
+        assert_eq!(len, 4);
+        finish(&mut active, room.as_mut_ptr(), &mut len).unwrap();
+        assert_eq!(room, [7; 4]);
+        let again = finish(&mut active, room.as_mut_ptr(), &mut len);
+        assert!(matches!(again, Err(Error::OperationNotInitialized)));
+    }
+
+    #[test]
+    fn a_failed_update_and_a_null_mechanism_end_an_operation() {
+        let mut active = Active::default();
+        active.start(Some(1u8)).unwrap();
+        assert!(active.update(|_| Err(Error::DataLenRange)).is_err());
+        assert!(active.current().is_err());
+        active.start(Some(1)).unwrap();
+        active.start(None).unwrap();
+        assert!(active.current().is_err());
+    }
+}

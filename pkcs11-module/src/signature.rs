@@ -252,3 +252,180 @@ impl Data {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mechanism::signing_policy;
+    use crate::object::{Objects, tests::pair};
+    use cryptoki_sys::*;
+    use interface::algorithm::SignHash as Any;
+    use interface::attributes::{EccFamily, Policy};
+
+    fn object(key_type: KeyType, bits: u32, policy: Policy) -> Arc<Object> {
+        let mut objects = Objects::default();
+        objects
+            .learn(pair(key_type, bits, &[4; 65], policy))
+            .remove(0)
+            .1
+    }
+
+    fn rsa() -> Arc<Object> {
+        object(
+            KeyType::RsaKeyPair,
+            2048,
+            signing_policy(Family::Rsa, Usage::SIGN),
+        )
+    }
+
+    fn ec(algorithm: Signature) -> Arc<Object> {
+        let policy = Policy {
+            usage: Usage::SIGN,
+            algorithm: algorithm.into(),
+            also: vec![],
+        };
+        object(KeyType::EccKeyPair(EccFamily::SecpR1), 256, policy)
+    }
+
+    fn plain(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+        CK_MECHANISM {
+            mechanism: kind,
+            pParameter: std::ptr::null_mut(),
+            ulParameterLen: 0,
+        }
+    }
+
+    fn begin(mechanism: &CK_MECHANISM, key: Arc<Object>) -> Result<Signing> {
+        // SAFETY: the mechanism and its parameter are alive.
+        Signing::new(
+            &unsafe { ffi::Mechanism::read(mechanism) }?,
+            key,
+            Usage::SIGN,
+        )
+    }
+
+    fn asked(signing: Signing, data: &[u8]) -> Result<(Signature, Vec<u8>)> {
+        let signing = signing.whole(data)?;
+        let object = signing.key.clone();
+        signing
+            .request(object.key().unwrap())
+            .map(|request| (request.algorithm, request.data))
+    }
+
+    #[test]
+    fn digest_infos_are_taken_apart_and_other_data_is_signed_raw() {
+        let digest = [7; 32];
+        let info = [Hash::Sha256.digest_info(), &digest].concat();
+        let signing = begin(&plain(CKM_RSA_PKCS), rsa()).unwrap();
+        assert_eq!(signing.output_len(), 256);
+        let sha256 = Signature::RsaPkcs1v15 {
+            hash: Hash::Sha256.into(),
+        };
+        assert_eq!(asked(signing, &info).unwrap(), (sha256, digest.to_vec()));
+        let signing = begin(&plain(CKM_RSA_PKCS), rsa()).unwrap();
+        let raw = (Signature::RsaPkcs1v15Raw, b"raw".to_vec());
+        assert_eq!(asked(signing, b"raw").unwrap(), raw);
+    }
+
+    #[test]
+    fn hashing_mechanisms_hash_here() {
+        let mut signing = begin(&plain(CKM_SHA384_RSA_PKCS), rsa()).unwrap();
+        signing.part(b"a").unwrap();
+        assert!(
+            asked(signing, b"bc").is_err(),
+            "parts cannot end with C_Sign"
+        );
+        let signing = begin(&plain(CKM_SHA384_RSA_PKCS), rsa()).unwrap();
+        let (algorithm, data) = asked(signing, b"abc").unwrap();
+        assert_eq!(
+            algorithm,
+            Signature::RsaPkcs1v15 {
+                hash: Hash::Sha384.into()
+            }
+        );
+        assert_eq!(data[..4], [0xcb, 0x00, 0x75, 0x3f]);
+    }
+
+    #[test]
+    fn ecdsa_takes_what_the_policy_permits() {
+        let sha256 = Signature::Ecdsa {
+            hash: Hash::Sha256.into(),
+        };
+        for (policy, chosen) in [
+            (sha256, Some(sha256)),
+            (Signature::Ecdsa { hash: Any::Any }, Some(sha256)),
+            (Signature::EcdsaAny, Some(Signature::EcdsaAny)),
+            (
+                Signature::Ecdsa {
+                    hash: Hash::Sha512.into(),
+                },
+                None,
+            ),
+        ] {
+            let signing = begin(&plain(CKM_ECDSA), ec(policy)).unwrap();
+            assert_eq!(signing.output_len(), 64);
+            let algorithm = asked(signing, &[1; 32])
+                .ok()
+                .map(|(algorithm, _)| algorithm);
+            assert_eq!(algorithm, chosen);
+        }
+    }
+
+    #[test]
+    fn pss_parameters_must_be_those_of_the_protocol() {
+        let begin_with = |params: CK_RSA_PKCS_PSS_PARAMS| {
+            let mechanism = CK_MECHANISM {
+                mechanism: CKM_RSA_PKCS_PSS,
+                pParameter: (&raw const params).cast_mut().cast(),
+                ulParameterLen: size_of_val(&params) as CK_ULONG,
+            };
+            begin(&mechanism, rsa())
+        };
+        let params = CK_RSA_PKCS_PSS_PARAMS {
+            hashAlg: CKM_SHA256,
+            mgf: CKG_MGF1_SHA256,
+            sLen: 32,
+        };
+        let signing = begin_with(params).unwrap();
+        assert!(matches!(asked(signing, &[1; 31]), Err(Error::DataLenRange)));
+        let (algorithm, _) = asked(begin_with(params).unwrap(), &[1; 32]).unwrap();
+        assert_eq!(
+            algorithm,
+            Signature::RsaPss {
+                hash: Hash::Sha256.into()
+            }
+        );
+        for wrong in [
+            CK_RSA_PKCS_PSS_PARAMS { sLen: 20, ..params },
+            CK_RSA_PKCS_PSS_PARAMS {
+                mgf: CKG_MGF1_SHA1,
+                ..params
+            },
+            CK_RSA_PKCS_PSS_PARAMS {
+                hashAlg: CKM_RSA_PKCS,
+                ..params
+            },
+        ] {
+            assert!(matches!(
+                begin_with(wrong),
+                Err(Error::MechanismParamInvalid)
+            ));
+        }
+        assert!(begin(&plain(CKM_RSA_PKCS_PSS), rsa()).is_err());
+    }
+
+    #[test]
+    fn keys_and_mechanisms_must_fit() {
+        let key = ec(Signature::EcdsaAny);
+        let wrong_type = begin(&plain(CKM_RSA_PKCS), key.clone());
+        assert!(matches!(wrong_type, Err(Error::KeyTypeInconsistent)));
+        assert!(matches!(
+            begin(&plain(CKM_SHA256), key),
+            Err(Error::MechanismInvalid)
+        ));
+        let policy = signing_policy(Family::Rsa, Usage::VERIFY);
+        let verify_only = object(KeyType::RsaKeyPair, 2048, policy);
+        let refused = begin(&plain(CKM_RSA_PKCS), verify_only);
+        assert!(matches!(refused, Err(Error::KeyFunctionNotPermitted)));
+    }
+}

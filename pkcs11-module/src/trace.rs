@@ -5,8 +5,9 @@
 use std::fmt::{Debug, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::sync::OnceLock;
 use std::time::Instant;
+
+use once_cell::race::OnceBox;
 
 use crate::error::Result;
 use crate::ffi;
@@ -20,8 +21,9 @@ pub(crate) struct Call {
 
 /// Starts the line of a call; none when tracing is off.
 pub(crate) fn begin(name: &str, arguments: &[(&str, &dyn Debug)]) -> Option<Call> {
-    static FILE: OnceLock<Option<File>> = OnceLock::new();
-    let file = FILE.get_or_init(open).as_ref()?;
+    // Never waits for another thread, which a fork may have left behind.
+    static FILE: OnceBox<Option<File>> = OnceBox::new();
+    let file = FILE.get_or_init(|| Box::new(open())).as_ref()?;
     let mut line = format!("{} {name}(", std::process::id());
     for (i, (name, value)) in arguments.iter().enumerate() {
         let comma = if i == 0 { "" } else { ", " };

@@ -222,3 +222,83 @@ fn curve(params: &[u8]) -> Result<&'static Curve> {
         .find(|curve| curve.name == name)
         .ok_or(Error::CurveNotSupported)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interface::algorithm::Signature;
+
+    const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+
+    fn ec(private: &Template) -> Result<Attributes> {
+        attributes(
+            Family::Ec,
+            &Template::from([(CKA_EC_PARAMS, P256)]),
+            private,
+        )
+    }
+
+    fn rsa(bits: CK_ULONG, private: &Template) -> Result<Attributes> {
+        let bits = bits.to_ne_bytes();
+        let public = [
+            (CKA_MODULUS_BITS, &bits[..]),
+            (CKA_PUBLIC_EXPONENT, &[0, 1, 0, 1]),
+        ];
+        attributes(Family::Rsa, &Template::from(public), private)
+    }
+
+    #[test]
+    fn a_key_without_flags_signs() {
+        let key = ec(&Template::from([])).unwrap();
+        assert_eq!(key.bits, 256);
+        assert_eq!(key.policy.usage, Usage::SIGN | Usage::VERIFY);
+        let sha256 = Signature::Ecdsa {
+            hash: Hash::Sha256.into(),
+        };
+        assert!(
+            key.policy.permits(sha256.into()) && key.policy.permits(Signature::EcdsaAny.into())
+        );
+        assert!(!key.policy.permits(Agreement::Ecdh.into()));
+    }
+
+    #[test]
+    fn flags_become_usage_and_algorithms() {
+        let key = ec(&Template::from([(CKA_SIGN, &[1][..]), (CKA_DERIVE, &[1])])).unwrap();
+        assert!(key.policy.usage.contains(Usage::SIGN | Usage::DERIVE));
+        assert!(key.policy.permits(Agreement::Ecdh.into()));
+        let key = rsa(3072, &Template::from([(CKA_DECRYPT, &[1][..])])).unwrap();
+        assert_eq!(key.policy.usage, Usage::DECRYPT | Usage::ENCRYPT);
+        assert!(
+            key.policy
+                .permits(Encryption::RsaOaep { hash: Hash::Sha256 }.into())
+        );
+        assert!(!key.policy.permits(Signature::RsaPkcs1v15Raw.into()));
+    }
+
+    #[test]
+    fn impossible_templates_are_refused_as_the_standard_says() {
+        let none = Template::from([]);
+        assert!(matches!(rsa(1024, &none), Err(Error::KeySizeRange)));
+        assert!(matches!(
+            attributes(Family::Rsa, &none, &none),
+            Err(Error::TemplateIncomplete)
+        ));
+        let ed25519 = Template::from([(CKA_EC_PARAMS, &b"\x13\x0cedwards25519"[..])]);
+        assert!(matches!(
+            attributes(Family::Ec, &ed25519, &none),
+            Err(Error::CurveNotSupported)
+        ));
+        assert_eq!(
+            attributes(Family::Edwards, &ed25519, &none).unwrap().bits,
+            255
+        );
+        let aes = CKK_AES.to_ne_bytes();
+        let wrong = ec(&Template::from([(CKA_KEY_TYPE, &aes[..])]));
+        assert!(matches!(wrong, Err(Error::TemplateInconsistent)));
+    }
+
+    #[test]
+    fn names_are_near_labels() {
+        assert_eq!(name_of("My key/1"), "My-key-1");
+    }
+}
