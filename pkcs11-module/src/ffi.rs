@@ -529,10 +529,10 @@ mod tests {
 
     #[test]
     fn initialize_wants_all_callbacks_or_none() {
-        unsafe extern "C" fn create(_: *mut *mut c_void) -> CK_RV {
+        extern "C" fn create(_: *mut *mut c_void) -> CK_RV {
             CKR_OK
         }
-        unsafe extern "C" fn other(_: *mut c_void) -> CK_RV {
+        extern "C" fn other(_: *mut c_void) -> CK_RV {
             CKR_OK
         }
         let all = CK_C_INITIALIZE_ARGS {

@@ -94,14 +94,9 @@ mod tests {
 
     fn found(name: Option<&[u8]>, version: Option<(u8, u8)>, flags: CK_FLAGS) -> Option<(u8, u8)> {
         let mut interface: CK_INTERFACE_PTR = std::ptr::null_mut();
-        // SAFETY: the place outlives the call.
-        find(
-            name,
-            version,
-            flags,
-            &unsafe { Out::new(&raw mut interface) }.unwrap(),
-        )
-        .ok()?;
+        // SAFETY: the place outlives its use.
+        let place = unsafe { Out::new(&raw mut interface) }.unwrap();
+        find(name, version, flags, &place).ok()?;
         // SAFETY: what was found is a static that begins with its version.
         let version = unsafe { *(*interface).pFunctionList.cast::<CK_VERSION>() };
         Some((version.major, version.minor))

@@ -94,9 +94,14 @@ impl TryFrom<operations::Record> for Record {
             RecordKind::Certificate => Content::Certificate(record.value),
             RecordKind::Data => Content::Data(Zeroizing::new(record.value)),
         };
+        // Upstream's service has no UUIDs; there, the name is unique for this client.
+        let uuid = match record.uuid {
+            uuid if uuid.is_empty() => format!("{}-{}", record.provider_id, record.name),
+            uuid => uuid,
+        };
         Ok(Self {
             kind,
-            uuid: record.uuid,
+            uuid,
             name: record.name,
             label: record.label,
             id: record.id,

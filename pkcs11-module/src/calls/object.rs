@@ -165,8 +165,10 @@ fn check_own(module: &Module, provider: ProviderId, object: &Object) -> Result<(
         return Ok(());
     };
     match module.client.lookup(provider, None, &key.name) {
-        Ok(own) if own.uuid == object.record.uuid => Ok(()),
-        Ok(_) => Err(Error::ActionProhibited),
+        Ok(own) => match Record::try_from(own) {
+            Ok(own) if own.uuid == object.record.uuid => Ok(()),
+            _ => Err(Error::ActionProhibited),
+        },
         Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => {
             Err(Error::ActionProhibited)
         }
