@@ -1,7 +1,7 @@
 //! The keys of a Parsec service as a PKCS#11 module, `libparsec_pkcs11.so`.
 //!
-//! The way of a call: [`functions`] (its row) → [`ffi`] (pointers become safe values) → [`calls`] (what it does) →
-//! [`module`] and [`session`] (state) → [`mechanism`] and [`object`] (what the token can do and has) →
+//! The way of a call: `functions` (its row) → `ffi` (pointers become safe values) → `calls` (what it does) →
+//! `module` and `session` (state) → `mechanism` and `object` (what the token can do and has) →
 //! `interface::Client` → the service.
 //!
 //! The module links no libcrypto, starts no thread, and has no thread-local destructor, so that it lives in programs that

@@ -209,39 +209,32 @@ impl Scheme {
 
     /// The algorithms, best first, that make a signature of this scheme over a digest of `hash`, or over a digest of unknown
     /// origin.
-    pub(crate) fn algorithms(self, hash: Option<Hash>) -> Vec<Signature> {
+    pub(crate) fn algorithms(self, hash: Option<Hash>) -> impl Iterator<Item = Signature> {
         let named = hash.map(SignHash::Specific);
-        match (self, named) {
-            (Self::RsaPkcs1v15, Some(hash)) => vec![Signature::RsaPkcs1v15 { hash }],
-            (Self::RsaPkcs1v15, None) => vec![Signature::RsaPkcs1v15Raw],
-            (Self::RsaPss, Some(hash)) => vec![Signature::RsaPss { hash }],
-            (Self::RsaPss, None) => vec![],
-            (Self::Ecdsa, Some(hash)) => {
-                vec![
-                    Signature::Ecdsa { hash },
-                    Signature::DeterministicEcdsa { hash },
-                    Signature::EcdsaAny,
-                ]
-            }
-            (Self::Ecdsa, None) => vec![Signature::EcdsaAny],
-            (Self::Eddsa, _) => vec![Signature::PureEddsa],
-        }
+        let algorithms = match (self, named) {
+            (Self::RsaPkcs1v15, Some(hash)) => [Some(Signature::RsaPkcs1v15 { hash }), None, None],
+            (Self::RsaPkcs1v15, None) => [Some(Signature::RsaPkcs1v15Raw), None, None],
+            (Self::RsaPss, hash) => [hash.map(|hash| Signature::RsaPss { hash }), None, None],
+            (Self::Ecdsa, hash) => [
+                hash.map(|hash| Signature::Ecdsa { hash }),
+                hash.map(|hash| Signature::DeterministicEcdsa { hash }),
+                Some(Signature::EcdsaAny),
+            ],
+            (Self::Eddsa, _) => [Some(Signature::PureEddsa), None, None],
+        };
+        algorithms.into_iter().flatten()
     }
 
-    /// Whether a policy permits some algorithm that the mechanism leads to.
+    /// Whether a policy permits some algorithm that a mechanism of this scheme and hash leads to.
     pub(crate) fn permitted(self, hash: Option<Hash>, policy: &Policy) -> bool {
-        let hashes = [Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512];
-        let named = hashes
+        let open = hash.is_none();
+        let hashes = Hash::ALL
+            .iter()
+            .copied()
             .map(Some)
-            .into_iter()
-            .flat_map(|hash| self.algorithms(hash));
-        let all = if hash.is_some() {
-            vec![]
-        } else {
-            named.collect()
-        };
-        let mut all = self.algorithms(hash).into_iter().chain(all);
-        all.any(|algorithm| policy.permits(Algorithm::Signature(algorithm)))
+            .filter(|&any| open || any == hash);
+        let mut algorithms = hashes.chain([hash]).flat_map(|hash| self.algorithms(hash));
+        algorithms.any(|algorithm| policy.permits(algorithm.into()))
     }
 }
 
@@ -361,7 +354,7 @@ impl Mechanism {
         let mut flags = does;
         if let Sign(scheme, hash) = self.work {
             let probe = hash.unwrap_or(Hash::Sha256);
-            let Some(&algorithm) = scheme.algorithms(Some(probe)).first() else {
+            let Some(algorithm) = scheme.algorithms(Some(probe)).next() else {
                 return Ok(None);
             };
             let message = scheme == Scheme::Eddsa;

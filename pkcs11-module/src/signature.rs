@@ -176,7 +176,7 @@ impl Signing {
             }
             (_, hash) => (hash, data),
         };
-        let mut algorithms = self.scheme.algorithms(hash).into_iter();
+        let mut algorithms = self.scheme.algorithms(hash);
         let algorithm = algorithms
             .find(|&algorithm| permits(algorithm))
             .ok_or(Error::KeyFunctionNotPermitted)?;
