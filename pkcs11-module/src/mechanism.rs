@@ -3,7 +3,7 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
+use interface::algorithm::{Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::operations::CheckType;
 
