@@ -22,6 +22,8 @@ use zeroize::{Zeroize, Zeroizing};
 const SPIN: Duration = Duration::from_micros(50);
 /// After two waits in vain, so many requests pass before waiting awake is tried again.
 const REST: u32 = 64;
+/// Most requests arrive in one piece of at most so many bytes.
+const CHUNK: usize = 4096;
 /// Buffers are kept between requests up to this size.
 const KEEP: usize = 64 << 10;
 
@@ -120,11 +122,15 @@ impl Connection {
         }
         let idle = self.context.idle;
         let Self {
-            stream, stopping, ..
+            stream,
+            stopping,
+            buffer,
+            ..
         } = self;
+        buffer.reserve(CHUNK);
         tokio::select! {
-            ready = tokio::time::timeout(idle, stream.readable()) => match ready {
-                Ok(Ok(())) => Ok(()),
+            read = tokio::time::timeout(idle, stream.read_buf(&mut **buffer)) => match read {
+                Ok(Ok(1..)) => Ok(()),
                 _ => Err(End::Silent),
             },
             _ = stopping.wait_for(|stopping| *stopping) => Err(End::Silent),
@@ -142,7 +148,7 @@ impl Connection {
             return false;
         }
         let start = Instant::now();
-        let mut chunk = [0; 4096];
+        let mut chunk = [0; CHUNK];
         let received = loop {
             match rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
                 Err(Errno::AGAIN) if start.elapsed() < SPIN => std::hint::spin_loop(),
@@ -198,9 +204,8 @@ impl Connection {
     }
 
     async fn fill(&mut self) -> Result<(), End> {
-        self.buffer.reserve(4096);
+        self.buffer.reserve(CHUNK);
         match self.stream.read_buf(&mut *self.buffer).await {
-            Ok(0) if self.buffer.is_empty() => Err(End::Silent),
             Ok(0) | Err(_) => Err(End::Rejected(Status::ConnectionError)),
             Ok(_) => Ok(()),
         }
