@@ -9,7 +9,7 @@ use interface::client::Client;
 
 use crate::error::{Error, Result};
 use crate::object::Objects;
-use crate::process::PerProcess;
+use crate::process::{Forked, PerProcess};
 use crate::session::Session;
 use crate::slot::Slots;
 
@@ -29,7 +29,22 @@ pub(crate) struct Sessions {
     pub(crate) users: BTreeMap<CK_SLOT_ID, CK_USER_TYPE>,
 }
 
-static STATE: PerProcess<Mutex<Option<Arc<Module>>>> = PerProcess::new();
+/// The module while it is initialised.
+type State = Mutex<Option<Arc<Module>>>;
+
+static STATE: PerProcess<State> = PerProcess::new();
+
+impl Forked for State {
+    /// A child starts uninitialised. Its parent's connections are not for it.
+    fn new(parent: Option<&Self>) -> Self {
+        if let Some(Ok(parent)) = parent.map(Self::try_lock)
+            && let Some(module) = &*parent
+        {
+            module.client.close_inherited();
+        }
+        Self::default()
+    }
+}
 
 /// Opens the module for this process. The service need not run.
 pub(crate) fn initialize() -> Result<()> {

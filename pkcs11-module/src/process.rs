@@ -16,7 +16,13 @@ struct Entry<T> {
     _parent: *mut Self,
 }
 
-impl<T: Default + Sync> PerProcess<T> {
+/// State that knows how to begin anew in a child.
+pub(crate) trait Forked: Sync {
+    /// The state of a process, which has inherited its parent's. Locks may be tried, but not waited for.
+    fn new(parent: Option<&Self>) -> Self;
+}
+
+impl<T: Forked> PerProcess<T> {
     pub(crate) const fn new() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
@@ -27,13 +33,14 @@ impl<T: Default + Sync> PerProcess<T> {
         let mut head = self.0.load(Ordering::Acquire);
         loop {
             // SAFETY: a pointer in `self.0` is NULL or came from `Box::into_raw` below, and is never freed.
-            match unsafe { head.as_ref() } {
-                Some(entry) if entry.pid == pid => return &entry.value,
-                _ => {}
+            let latest = unsafe { head.as_ref() };
+            if let Some(entry) = latest.filter(|entry| entry.pid == pid) {
+                return &entry.value;
             }
+            let value = T::new(latest.map(|entry| &entry.value));
             let entry = Box::into_raw(Box::new(Entry {
                 pid,
-                value: T::default(),
+                value,
                 _parent: head,
             }));
             match self
@@ -55,6 +62,12 @@ impl<T: Default + Sync> PerProcess<T> {
 mod tests {
     use super::*;
     use std::sync::Mutex;
+
+    impl Forked for Mutex<u32> {
+        fn new(_: Option<&Self>) -> Self {
+            Self::default()
+        }
+    }
 
     #[test]
     fn one_value_for_all_threads() {
