@@ -1,1 +1,28 @@
-//! The Parsec wire protocol, its operations, and a small blocking client.
+//! The Parsec wire protocol and the small blocking client that both shims use.
+//!
+//! A request travels like this: a shim fills one of the [`operations`], whose [`algorithm`] and [`attributes`] are enums here and
+//! protobuf [`message`]s on the wire; the [`client`] frames it ([`wire`]) and sends it over the Unix socket; the service looks up its
+//! row in the table of operations, judges it, runs it and answers with a [`Status`] and a body.
+//!
+//! The protocol is upstream Parsec's 1.0, byte for byte; extensions show only on connections that have said
+//! [`Hello`](operations::Hello). Codecs do no IO. [`reference`] and [`spki`] are the two file formats that shims and command line share.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod algorithm;
+pub mod attributes;
+pub mod client;
+pub mod message;
+pub mod operations;
+mod provider;
+pub mod reference;
+mod secret;
+pub mod spki;
+mod status;
+pub mod wire;
+
+pub use operations::{Access, KeyName, KeyUse, Opcode, Operation, Target};
+pub use provider::{AuthType, PROVIDERS, ProviderId, ProviderKind};
+pub use secret::Secret;
+pub use status::Status;

@@ -1,1 +1,7 @@
-//! One daemon that owns the key hardware of a host, and its command line.
+//! One daemon that owns the key hardware of a host. Modules stand in the order in which a request passes.
+
+pub mod auth;
+pub mod error;
+pub mod providers {
+    //! The crypto providers.
+}

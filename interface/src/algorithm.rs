@@ -1,0 +1,616 @@
+//! The algorithms of the PSA Crypto API, parsed: a value of these types is complete and known.
+
+use crate::Status;
+use crate::message::{self, required};
+
+/// An enumeration of the wire: number, name and both conversions from one list. Zero and unknown numbers are [`Status::InvalidEncoding`].
+macro_rules! numbered {
+    ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $number:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[allow(missing_docs, reason = "most variants are named as in the PSA Crypto API")]
+        pub enum $name { $($(#[$note])* $variant = $number,)* }
+
+        impl $name {
+            /// Every variant, in the order of its number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+        }
+
+        impl TryFrom<i32> for $name {
+            type Error = $crate::Status;
+
+            fn try_from(number: i32) -> Result<Self, $crate::Status> {
+                match number {
+                    $($number => Ok(Self::$variant),)*
+                    _ => Err($crate::Status::InvalidEncoding),
+                }
+            }
+        }
+
+        impl From<$name> for i32 {
+            fn from(value: $name) -> Self {
+                value as Self
+            }
+        }
+    };
+}
+pub(crate) use numbered;
+
+numbered! {
+    /// A hash function.
+    Hash {
+        Md2 = 1, Md4 = 2, Md5 = 3, Ripemd160 = 4, Sha1 = 5, Sha224 = 6, Sha256 = 7, Sha384 = 8, Sha512 = 9,
+        Sha512_224 = 10, Sha512_256 = 11, Sha3_224 = 12, Sha3_256 = 13, Sha3_384 = 14, Sha3_512 = 15,
+    }
+}
+
+numbered! {
+    /// An unauthenticated cipher mode; the key's type names the cipher.
+    Cipher { StreamCipher = 1, Ctr = 2, Cfb = 3, Ofb = 4, Xts = 5, EcbNoPadding = 6, CbcNoPadding = 7, CbcPkcs7 = 8, }
+}
+
+numbered! {
+    /// An authenticated cipher mode.
+    AeadKind { Ccm = 1, Gcm = 2, ChaCha20Poly1305 = 3, }
+}
+
+numbered! {
+    /// A key agreement.
+    Agreement { Ffdh = 1, Ecdh = 2, }
+}
+
+impl Hash {
+    /// Length of the digest in bytes.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Md2 | Self::Md4 | Self::Md5 => 16,
+            Self::Ripemd160 | Self::Sha1 => 20,
+            Self::Sha224 | Self::Sha512_224 | Self::Sha3_224 => 28,
+            Self::Sha256 | Self::Sha512_256 | Self::Sha3_256 => 32,
+            Self::Sha384 | Self::Sha3_384 => 48,
+            Self::Sha512 | Self::Sha3_512 => 64,
+        }
+    }
+
+    /// A digest is never empty.
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+
+    /// The DER of a PKCS#1 v1.5 `DigestInfo` up to the digest itself (RFC 8017 §9.2, notes 1 and 2).
+    pub const fn digest_info(self) -> &'static [u8] {
+        match self {
+            Self::Md2 => {
+                b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x02\x05\x00\x04\x10"
+            }
+            Self::Md4 => {
+                b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x04\x05\x00\x04\x10"
+            }
+            Self::Md5 => {
+                b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"
+            }
+            Self::Ripemd160 => b"\x30\x21\x30\x09\x06\x05\x2b\x24\x03\x02\x01\x05\x00\x04\x14",
+            Self::Sha1 => b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14",
+            Self::Sha224 => {
+                b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x04\x05\x00\x04\x1c"
+            }
+            Self::Sha256 => {
+                b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
+            }
+            Self::Sha384 => {
+                b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30"
+            }
+            Self::Sha512 => {
+                b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"
+            }
+            Self::Sha512_224 => {
+                b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x05\x05\x00\x04\x1c"
+            }
+            Self::Sha512_256 => {
+                b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x06\x05\x00\x04\x20"
+            }
+            Self::Sha3_224 => {
+                b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x07\x05\x00\x04\x1c"
+            }
+            Self::Sha3_256 => {
+                b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x08\x05\x00\x04\x20"
+            }
+            Self::Sha3_384 => {
+                b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x09\x05\x00\x04\x30"
+            }
+            Self::Sha3_512 => {
+                b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x0a\x05\x00\x04\x40"
+            }
+        }
+    }
+
+    /// Splits a whole `DigestInfo` into its hash and digest; `None` when it is not exactly one of ours.
+    pub fn parse_digest_info(info: &[u8]) -> Option<(Self, &[u8])> {
+        Self::ALL.iter().find_map(|&hash| {
+            let digest = info.strip_prefix(hash.digest_info())?;
+            (digest.len() == hash.len()).then_some((hash, digest))
+        })
+    }
+
+    /// Whether the hash is broken for signatures (upstream's list).
+    pub const fn deprecated(self) -> bool {
+        matches!(self, Self::Md2 | Self::Md4 | Self::Md5 | Self::Sha1)
+    }
+}
+
+/// The hash of a signature scheme. `Any` stands in policies only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the variants are named as in the PSA Crypto API"
+)]
+pub enum SignHash {
+    Any,
+    Specific(Hash),
+}
+
+impl From<Hash> for SignHash {
+    fn from(hash: Hash) -> Self {
+        Self::Specific(hash)
+    }
+}
+
+/// A signature scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// RSASSA-PKCS1-v1_5; the service adds the `DigestInfo`.
+    RsaPkcs1v15 {
+        /// The hash.
+        hash: SignHash,
+    },
+    /// RSASSA-PKCS1-v1_5 over the caller's `DigestInfo` (or any other bytes).
+    RsaPkcs1v15Raw,
+    /// RSASSA-PSS, MGF1 with the same hash, salt as long as the hash.
+    RsaPss {
+        /// The hash.
+        hash: SignHash,
+    },
+    /// ECDSA with a random nonce.
+    Ecdsa {
+        /// The hash.
+        hash: SignHash,
+    },
+    /// ECDSA over a digest of any length.
+    EcdsaAny,
+    /// ECDSA as RFC 6979 has it.
+    DeterministicEcdsa {
+        /// The hash.
+        hash: SignHash,
+    },
+    /// EdDSA without prehash (RFC 8032 PureEdDSA): an extension; signs messages only.
+    PureEddsa,
+}
+
+impl Signature {
+    /// The hash that the scheme names, if it names one.
+    pub const fn hash(self) -> Option<Hash> {
+        match self {
+            Self::RsaPkcs1v15 { hash }
+            | Self::RsaPss { hash }
+            | Self::Ecdsa { hash }
+            | Self::DeterministicEcdsa { hash } => match hash {
+                SignHash::Specific(hash) => Some(hash),
+                SignHash::Any => None,
+            },
+            Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa => None,
+        }
+    }
+
+    /// The same scheme with the hash left open, as policies write it.
+    pub const fn any_hash(self) -> Self {
+        let hash = SignHash::Any;
+        match self {
+            Self::RsaPkcs1v15 { .. } => Self::RsaPkcs1v15 { hash },
+            Self::RsaPss { .. } => Self::RsaPss { hash },
+            Self::Ecdsa { .. } => Self::Ecdsa { hash },
+            Self::DeterministicEcdsa { .. } => Self::DeterministicEcdsa { hash },
+            other => other,
+        }
+    }
+}
+
+/// An asymmetric encryption scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// RSAES-PKCS1-v1_5.
+    RsaPkcs1v15,
+    /// RSAES-OAEP, MGF1 with the same hash.
+    RsaOaep {
+        /// The hash.
+        hash: Hash,
+    },
+}
+
+/// An authenticated cipher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aead {
+    /// The mode.
+    pub kind: AeadKind,
+    /// Length of the tag in bytes; `None` is the mode's own.
+    pub tag_len: Option<u32>,
+}
+
+/// A MAC function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the variants are named as in the PSA Crypto API"
+)]
+pub enum MacKind {
+    Hmac { hash: Hash },
+    CbcMac,
+    Cmac,
+}
+
+/// A MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mac {
+    /// The function.
+    pub kind: MacKind,
+    /// Length in bytes when cut; `None` is the whole.
+    pub len: Option<u32>,
+}
+
+/// A key derivation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the variants are named as in the PSA Crypto API"
+)]
+pub enum Derivation {
+    Hkdf { hash: Hash },
+    Tls12Prf { hash: Hash },
+    Tls12PskToMs { hash: Hash },
+}
+
+/// Any algorithm; what an operation asks for and what a policy permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the variants are named as in the PSA Crypto API"
+)]
+pub enum Algorithm {
+    None,
+    Hash(Hash),
+    Mac(Mac),
+    Cipher(Cipher),
+    Aead(Aead),
+    Signature(Signature),
+    Encryption(Encryption),
+    Agreement(Agreement),
+    AgreementWithDerivation(Agreement, Derivation),
+    Derivation(Derivation),
+}
+
+impl Algorithm {
+    /// Whether a policy that names `self` permits the concrete algorithm `asked`: equality, but for `Any` in a signature policy,
+    /// which stands for every hash.
+    pub fn permits(self, asked: Self) -> bool {
+        match (self, asked) {
+            (Self::None, _) => false,
+            (Self::Signature(policy), Self::Signature(asked)) => {
+                policy == asked || policy == asked.any_hash() && asked.hash().is_some()
+            }
+            (policy, asked) => policy == asked,
+        }
+    }
+
+    /// Whether upstream's protocol can express it.
+    pub fn upstream(self) -> bool {
+        self != Self::Signature(Signature::PureEddsa)
+    }
+
+    /// The hash that the algorithm is built on.
+    pub fn hash(self) -> Option<Hash> {
+        match self {
+            Self::Hash(hash)
+            | Self::Mac(Mac {
+                kind: MacKind::Hmac { hash },
+                ..
+            })
+            | Self::Encryption(Encryption::RsaOaep { hash }) => Some(hash),
+            Self::Signature(signature) => signature.hash(),
+            Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => match kdf {
+                Derivation::Hkdf { hash }
+                | Derivation::Tls12Prf { hash }
+                | Derivation::Tls12PskToMs { hash } => Some(hash),
+            },
+            _ => None,
+        }
+    }
+}
+
+macro_rules! into_algorithm {
+    ($($type:ident),*) => { $(
+        impl From<$type> for Algorithm {
+            fn from(value: $type) -> Self {
+                Self::$type(value)
+            }
+        }
+    )* };
+}
+into_algorithm!(
+    Hash, Mac, Cipher, Aead, Signature, Encryption, Agreement, Derivation
+);
+
+// Message → enum: parse, don't validate.
+
+fn hash(message: &message::HashAlg) -> Result<Hash, Status> {
+    message.hash_alg.try_into()
+}
+
+fn sign_hash(message: &message::SignHashAlg) -> Result<SignHash, Status> {
+    use message::sign_hash::Variant;
+    Ok(
+        match required(required(message.hash_alg.as_ref())?.variant.as_ref())? {
+            Variant::Any(_) => SignHash::Any,
+            Variant::Specific(hash) => SignHash::Specific((*hash).try_into()?),
+        },
+    )
+}
+
+impl TryFrom<&message::AsymmetricSignature> for Signature {
+    type Error = Status;
+
+    fn try_from(message: &message::AsymmetricSignature) -> Result<Self, Status> {
+        use message::asymmetric_signature::Variant;
+        Ok(match required(message.variant.as_ref())? {
+            Variant::RsaPkcs1v15Sign(m) => Self::RsaPkcs1v15 {
+                hash: sign_hash(m)?,
+            },
+            Variant::RsaPkcs1v15SignRaw(_) => Self::RsaPkcs1v15Raw,
+            Variant::RsaPss(m) => Self::RsaPss {
+                hash: sign_hash(m)?,
+            },
+            Variant::Ecdsa(m) => Self::Ecdsa {
+                hash: sign_hash(m)?,
+            },
+            Variant::EcdsaAny(_) => Self::EcdsaAny,
+            Variant::DeterministicEcdsa(m) => Self::DeterministicEcdsa {
+                hash: sign_hash(m)?,
+            },
+            Variant::PureEddsa(_) => Self::PureEddsa,
+        })
+    }
+}
+
+impl TryFrom<&message::AsymmetricEncryption> for Encryption {
+    type Error = Status;
+
+    fn try_from(message: &message::AsymmetricEncryption) -> Result<Self, Status> {
+        use message::asymmetric_encryption::Variant;
+        Ok(match required(message.variant.as_ref())? {
+            Variant::RsaPkcs1v15Crypt(_) => Self::RsaPkcs1v15,
+            Variant::RsaOaep(m) => Self::RsaOaep { hash: hash(m)? },
+        })
+    }
+}
+
+impl TryFrom<&message::Aead> for Aead {
+    type Error = Status;
+
+    fn try_from(message: &message::Aead) -> Result<Self, Status> {
+        use message::aead::Variant;
+        Ok(match required(message.variant.as_ref())? {
+            Variant::DefaultLengthTag(kind) => Self {
+                kind: (*kind).try_into()?,
+                tag_len: None,
+            },
+            Variant::ShortenedTag(m) => Self {
+                kind: m.aead_alg.try_into()?,
+                tag_len: Some(m.tag_length),
+            },
+        })
+    }
+}
+
+impl TryFrom<&message::FullLengthMac> for MacKind {
+    type Error = Status;
+
+    fn try_from(message: &message::FullLengthMac) -> Result<Self, Status> {
+        use message::full_length_mac::Variant;
+        Ok(match required(message.variant.as_ref())? {
+            Variant::Hmac(m) => Self::Hmac { hash: hash(m)? },
+            Variant::CbcMac(_) => Self::CbcMac,
+            Variant::Cmac(_) => Self::Cmac,
+        })
+    }
+}
+
+impl TryFrom<&message::Mac> for Mac {
+    type Error = Status;
+
+    fn try_from(message: &message::Mac) -> Result<Self, Status> {
+        use message::mac::Variant;
+        Ok(match required(message.variant.as_ref())? {
+            Variant::FullLength(m) => Self {
+                kind: m.try_into()?,
+                len: None,
+            },
+            Variant::Truncated(m) => Self {
+                kind: required(m.mac_alg.as_ref())?.try_into()?,
+                len: Some(m.mac_length),
+            },
+        })
+    }
+}
+
+impl TryFrom<&message::KeyDerivation> for Derivation {
+    type Error = Status;
+
+    fn try_from(message: &message::KeyDerivation) -> Result<Self, Status> {
+        use message::key_derivation::Variant;
+        Ok(match required(message.variant.as_ref())? {
+            Variant::Hkdf(m) => Self::Hkdf { hash: hash(m)? },
+            Variant::Tls12Prf(m) => Self::Tls12Prf { hash: hash(m)? },
+            Variant::Tls12PskToMs(m) => Self::Tls12PskToMs { hash: hash(m)? },
+        })
+    }
+}
+
+impl TryFrom<&message::Algorithm> for Algorithm {
+    type Error = Status;
+
+    fn try_from(message: &message::Algorithm) -> Result<Self, Status> {
+        use message::algorithm::Variant;
+        Ok(match required(message.variant.as_ref())? {
+            Variant::None(_) => Self::None,
+            Variant::Hash(hash) => Self::Hash((*hash).try_into()?),
+            Variant::Mac(m) => Self::Mac(m.try_into()?),
+            Variant::Cipher(cipher) => Self::Cipher((*cipher).try_into()?),
+            Variant::Aead(m) => Self::Aead(m.try_into()?),
+            Variant::AsymmetricSignature(m) => Self::Signature(m.try_into()?),
+            Variant::AsymmetricEncryption(m) => Self::Encryption(m.try_into()?),
+            Variant::KeyAgreement(m) => agreement(m)?,
+            Variant::KeyDerivation(m) => Self::Derivation(m.try_into()?),
+        })
+    }
+}
+
+fn agreement(message: &message::KeyAgreement) -> Result<Algorithm, Status> {
+    use message::key_agreement::Variant;
+    Ok(match required(message.variant.as_ref())? {
+        Variant::Raw(agreement) => Algorithm::Agreement((*agreement).try_into()?),
+        Variant::WithKeyDerivation(m) => Algorithm::AgreementWithDerivation(
+            m.ka_alg.try_into()?,
+            required(m.kdf_alg.as_ref())?.try_into()?,
+        ),
+    })
+}
+
+// Enum → message.
+
+impl From<Hash> for message::HashAlg {
+    fn from(hash: Hash) -> Self {
+        Self {
+            hash_alg: hash.into(),
+        }
+    }
+}
+
+impl From<SignHash> for message::SignHashAlg {
+    fn from(hash: SignHash) -> Self {
+        use message::sign_hash::Variant;
+        let variant = match hash {
+            SignHash::Any => Variant::Any(message::Empty {}),
+            SignHash::Specific(hash) => Variant::Specific(hash.into()),
+        };
+        Self {
+            hash_alg: Some(variant.into()),
+        }
+    }
+}
+
+impl From<Signature> for message::AsymmetricSignature {
+    fn from(signature: Signature) -> Self {
+        use message::asymmetric_signature::Variant;
+        let empty = message::Empty {};
+        match signature {
+            Signature::RsaPkcs1v15 { hash } => Variant::RsaPkcs1v15Sign(hash.into()),
+            Signature::RsaPkcs1v15Raw => Variant::RsaPkcs1v15SignRaw(empty),
+            Signature::RsaPss { hash } => Variant::RsaPss(hash.into()),
+            Signature::Ecdsa { hash } => Variant::Ecdsa(hash.into()),
+            Signature::EcdsaAny => Variant::EcdsaAny(empty),
+            Signature::DeterministicEcdsa { hash } => Variant::DeterministicEcdsa(hash.into()),
+            Signature::PureEddsa => Variant::PureEddsa(empty),
+        }
+        .into()
+    }
+}
+
+impl From<Encryption> for message::AsymmetricEncryption {
+    fn from(encryption: Encryption) -> Self {
+        use message::asymmetric_encryption::Variant;
+        match encryption {
+            Encryption::RsaPkcs1v15 => Variant::RsaPkcs1v15Crypt(message::Empty {}),
+            Encryption::RsaOaep { hash } => Variant::RsaOaep(hash.into()),
+        }
+        .into()
+    }
+}
+
+impl From<Aead> for message::Aead {
+    fn from(aead: Aead) -> Self {
+        use message::aead::Variant;
+        let aead_alg = aead.kind.into();
+        match aead.tag_len {
+            None => Variant::DefaultLengthTag(aead_alg),
+            Some(tag_length) => Variant::ShortenedTag(message::ShortenedAead {
+                aead_alg,
+                tag_length,
+            }),
+        }
+        .into()
+    }
+}
+
+impl From<MacKind> for message::FullLengthMac {
+    fn from(kind: MacKind) -> Self {
+        use message::full_length_mac::Variant;
+        match kind {
+            MacKind::Hmac { hash } => Variant::Hmac(hash.into()),
+            MacKind::CbcMac => Variant::CbcMac(message::Empty {}),
+            MacKind::Cmac => Variant::Cmac(message::Empty {}),
+        }
+        .into()
+    }
+}
+
+impl From<Mac> for message::Mac {
+    fn from(mac: Mac) -> Self {
+        use message::mac::Variant;
+        match mac.len {
+            None => Variant::FullLength(mac.kind.into()),
+            Some(mac_length) => Variant::Truncated(message::TruncatedMac {
+                mac_alg: Some(mac.kind.into()),
+                mac_length,
+            }),
+        }
+        .into()
+    }
+}
+
+impl From<Derivation> for message::KeyDerivation {
+    fn from(derivation: Derivation) -> Self {
+        use message::key_derivation::Variant;
+        match derivation {
+            Derivation::Hkdf { hash } => Variant::Hkdf(hash.into()),
+            Derivation::Tls12Prf { hash } => Variant::Tls12Prf(hash.into()),
+            Derivation::Tls12PskToMs { hash } => Variant::Tls12PskToMs(hash.into()),
+        }
+        .into()
+    }
+}
+
+impl From<Algorithm> for message::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        use message::algorithm::Variant;
+        use message::key_agreement::Variant as Agree;
+        match algorithm {
+            Algorithm::None => Variant::None(message::Empty {}),
+            Algorithm::Hash(hash) => Variant::Hash(hash.into()),
+            Algorithm::Mac(mac) => Variant::Mac(mac.into()),
+            Algorithm::Cipher(cipher) => Variant::Cipher(cipher.into()),
+            Algorithm::Aead(aead) => Variant::Aead(aead.into()),
+            Algorithm::Signature(signature) => Variant::AsymmetricSignature(signature.into()),
+            Algorithm::Encryption(encryption) => Variant::AsymmetricEncryption(encryption.into()),
+            Algorithm::Agreement(agreement) => {
+                Variant::KeyAgreement(Agree::Raw(agreement.into()).into())
+            }
+            Algorithm::AgreementWithDerivation(agreement, kdf) => {
+                let with = message::AgreementWithDerivation {
+                    ka_alg: agreement.into(),
+                    kdf_alg: Some(kdf.into()),
+                };
+                Variant::KeyAgreement(Agree::WithKeyDerivation(with).into())
+            }
+            Algorithm::Derivation(kdf) => Variant::KeyDerivation(kdf.into()),
+        }
+        .into()
+    }
+}

@@ -1,0 +1,336 @@
+//! What a key is (type and size) and what it may do (its policy), parsed from [`crate::message::KeyAttributes`].
+
+use crate::Status;
+use crate::algorithm::{Algorithm, numbered};
+use crate::message::{self, required};
+
+numbered! {
+    /// A family of elliptic curves; with the size in bits it names one curve.
+    EccFamily {
+        SecpK1 = 1, SecpR1 = 2, SecpR2 = 3, SectK1 = 4, SectR1 = 5, SectR2 = 6, BrainpoolPR1 = 7, Frp = 8, Montgomery = 9,
+        /// Edwards curves (255 bits: Ed25519), an extension.
+        TwistedEdwards = 100,
+    }
+}
+
+numbered! {
+    /// A family of finite-field groups. Zero is a valid number here.
+    DhFamily { Rfc7919 = 0, }
+}
+
+/// The type of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    missing_docs,
+    reason = "the variants are named as in the PSA Crypto API"
+)]
+pub enum KeyType {
+    RawData,
+    Hmac,
+    Derive,
+    Aes,
+    Des,
+    Camellia,
+    Arc4,
+    ChaCha20,
+    RsaPublicKey,
+    RsaKeyPair,
+    EccKeyPair(EccFamily),
+    EccPublicKey(EccFamily),
+    DhKeyPair(DhFamily),
+    DhPublicKey(DhFamily),
+}
+
+impl KeyType {
+    /// A private key with its public half.
+    pub const fn is_pair(self) -> bool {
+        matches!(
+            self,
+            Self::RsaKeyPair | Self::EccKeyPair(_) | Self::DhKeyPair(_)
+        )
+    }
+
+    /// A public key alone.
+    pub const fn is_public(self) -> bool {
+        matches!(
+            self,
+            Self::RsaPublicKey | Self::EccPublicKey(_) | Self::DhPublicKey(_)
+        )
+    }
+
+    /// The type of the public half of a pair; every other type is its own.
+    pub const fn public(self) -> Self {
+        match self {
+            Self::RsaKeyPair => Self::RsaPublicKey,
+            Self::EccKeyPair(family) => Self::EccPublicKey(family),
+            Self::DhKeyPair(family) => Self::DhPublicKey(family),
+            other => other,
+        }
+    }
+
+    /// The curve family of an elliptic-curve key.
+    pub const fn family(self) -> Option<EccFamily> {
+        match self {
+            Self::EccKeyPair(family) | Self::EccPublicKey(family) => Some(family),
+            _ => None,
+        }
+    }
+}
+
+/// What a key may do: a set of flags.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Usage(u16);
+
+macro_rules! usages {
+    ($($name:ident $field:ident = $bit:literal,)*) => {
+        #[expect(missing_docs, reason = "the flags are named as in the PSA Crypto API")]
+        impl Usage {
+            $(pub const $name: Self = Self(1 << $bit);)*
+
+            /// Each flag with its name.
+            pub const NAMES: &'static [(&'static str, Self)] = &[$((stringify!($field), Self::$name)),*];
+        }
+
+        impl From<&message::UsageFlags> for Usage {
+            fn from(flags: &message::UsageFlags) -> Self {
+                Self::NONE $(| if flags.$field { Self::$name } else { Self::NONE })*
+            }
+        }
+
+        impl From<Usage> for message::UsageFlags {
+            fn from(usage: Usage) -> Self {
+                Self { $($field: usage.contains(Usage::$name),)* }
+            }
+        }
+    };
+}
+
+usages! {
+    EXPORT export = 0,
+    COPY copy = 1,
+    CACHE cache = 2,
+    ENCRYPT encrypt = 3,
+    DECRYPT decrypt = 4,
+    SIGN_MESSAGE sign_message = 5,
+    VERIFY_MESSAGE verify_message = 6,
+    SIGN_HASH sign_hash = 7,
+    VERIFY_HASH verify_hash = 8,
+    DERIVE derive = 9,
+}
+
+impl Usage {
+    /// No flag.
+    pub const NONE: Self = Self(0);
+    /// Every flag.
+    pub const ALL: Self = Self(0x3ff);
+    /// Both flags of signing.
+    pub const SIGN: Self = Self(Self::SIGN_HASH.0 | Self::SIGN_MESSAGE.0);
+    /// Both flags of verifying.
+    pub const VERIFY: Self = Self(Self::VERIFY_HASH.0 | Self::VERIFY_MESSAGE.0);
+
+    /// Whether all flags of `other` are set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The flags that both have.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The set with what it implies: who may sign or verify a hash may do so with a message.
+    pub const fn implied(self) -> Self {
+        Self(self.0 | (self.0 & (Self::SIGN_HASH.0 | Self::VERIFY_HASH.0)) >> 2)
+    }
+
+    /// No flag is set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The flags as a number, bit 0 being `export`.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// The set with these bits; others are dropped.
+    pub const fn from_bits(bits: u16) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+}
+
+impl std::ops::BitOr for Usage {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = Self::NAMES
+            .iter()
+            .filter(|(_, flag)| self.contains(*flag))
+            .map(|(name, _)| *name)
+            .collect();
+        f.write_str(&names.join(","))
+    }
+}
+
+impl std::fmt::Debug for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Usage({self})")
+    }
+}
+
+/// What a key may do, and with which algorithms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The permitted uses.
+    pub usage: Usage,
+    /// The permitted algorithm.
+    pub algorithm: Algorithm,
+    /// Further permitted algorithms, an extension: a TLS server's RSA key signs with PKCS#1 v1.5 and with PSS.
+    pub also: Vec<Algorithm>,
+}
+
+impl Policy {
+    /// Every permitted algorithm.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        std::iter::once(self.algorithm).chain(self.also.iter().copied())
+    }
+
+    /// Whether the policy permits this concrete algorithm.
+    pub fn permits(&self, asked: Algorithm) -> bool {
+        self.algorithms().any(|algorithm| algorithm.permits(asked))
+    }
+}
+
+/// What a key is and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// The type.
+    pub key_type: KeyType,
+    /// The size. Zero on import: as the key's data says.
+    pub bits: u32,
+    /// The policy.
+    pub policy: Policy,
+}
+
+impl Attributes {
+    /// Whether upstream's protocol can express them; what it cannot is hidden from its clients.
+    pub fn upstream(&self) -> bool {
+        self.key_type.family() != Some(EccFamily::TwistedEdwards)
+            && self.policy.algorithm.upstream()
+    }
+
+    /// Whether a part of them is on upstream's list of deprecated primitives.
+    pub fn deprecated(&self) -> bool {
+        let key_type = match self.key_type {
+            KeyType::Des | KeyType::Arc4 => true,
+            KeyType::EccPublicKey(family) => match family {
+                EccFamily::SecpR2 | EccFamily::SectR2 => true,
+                EccFamily::BrainpoolPR1 => self.bits == 160,
+                EccFamily::SectK1 | EccFamily::SectR1 => self.bits == 163,
+                _ => false,
+            },
+            _ => false,
+        };
+        key_type
+            || self
+                .policy
+                .algorithms()
+                .any(|algorithm| algorithm.hash().is_some_and(|hash| hash.deprecated()))
+    }
+}
+
+impl TryFrom<&message::KeyType> for KeyType {
+    type Error = Status;
+
+    fn try_from(message: &message::KeyType) -> Result<Self, Status> {
+        use message::key_type::Variant;
+        Ok(match required(message.variant.as_ref())? {
+            Variant::RawData(_) => Self::RawData,
+            Variant::Hmac(_) => Self::Hmac,
+            Variant::Derive(_) => Self::Derive,
+            Variant::Aes(_) => Self::Aes,
+            Variant::Des(_) => Self::Des,
+            Variant::Camellia(_) => Self::Camellia,
+            Variant::Arc4(_) => Self::Arc4,
+            Variant::Chacha20(_) => Self::ChaCha20,
+            Variant::RsaPublicKey(_) => Self::RsaPublicKey,
+            Variant::RsaKeyPair(_) => Self::RsaKeyPair,
+            Variant::EccKeyPair(m) => Self::EccKeyPair(m.family.try_into()?),
+            Variant::EccPublicKey(m) => Self::EccPublicKey(m.family.try_into()?),
+            Variant::DhKeyPair(m) => Self::DhKeyPair(m.family.try_into()?),
+            Variant::DhPublicKey(m) => Self::DhPublicKey(m.family.try_into()?),
+        })
+    }
+}
+
+impl From<KeyType> for message::KeyType {
+    fn from(key_type: KeyType) -> Self {
+        use message::key_type::Variant;
+        let empty = message::Empty {};
+        let ecc = |family: EccFamily| message::Family {
+            family: family.into(),
+        };
+        let dh = |family: DhFamily| message::Family {
+            family: family.into(),
+        };
+        match key_type {
+            KeyType::RawData => Variant::RawData(empty),
+            KeyType::Hmac => Variant::Hmac(empty),
+            KeyType::Derive => Variant::Derive(empty),
+            KeyType::Aes => Variant::Aes(empty),
+            KeyType::Des => Variant::Des(empty),
+            KeyType::Camellia => Variant::Camellia(empty),
+            KeyType::Arc4 => Variant::Arc4(empty),
+            KeyType::ChaCha20 => Variant::Chacha20(empty),
+            KeyType::RsaPublicKey => Variant::RsaPublicKey(empty),
+            KeyType::RsaKeyPair => Variant::RsaKeyPair(empty),
+            KeyType::EccKeyPair(family) => Variant::EccKeyPair(ecc(family)),
+            KeyType::EccPublicKey(family) => Variant::EccPublicKey(ecc(family)),
+            KeyType::DhKeyPair(family) => Variant::DhKeyPair(dh(family)),
+            KeyType::DhPublicKey(family) => Variant::DhPublicKey(dh(family)),
+        }
+        .into()
+    }
+}
+
+impl TryFrom<&message::KeyAttributes> for Attributes {
+    type Error = Status;
+
+    fn try_from(message: &message::KeyAttributes) -> Result<Self, Status> {
+        let policy = required(message.key_policy.as_ref())?;
+        Ok(Self {
+            key_type: required(message.key_type.as_ref())?.try_into()?,
+            bits: message.key_bits,
+            policy: Policy {
+                usage: required(policy.key_usage_flags.as_ref())?.into(),
+                algorithm: required(policy.key_algorithm.as_ref())?.try_into()?,
+                also: policy
+                    .also
+                    .iter()
+                    .map(Algorithm::try_from)
+                    .collect::<Result<_, _>>()?,
+            },
+        })
+    }
+}
+
+impl From<&Attributes> for message::KeyAttributes {
+    fn from(attributes: &Attributes) -> Self {
+        let policy = &attributes.policy;
+        Self {
+            key_type: Some(attributes.key_type.into()),
+            key_bits: attributes.bits,
+            key_policy: Some(message::KeyPolicy {
+                key_usage_flags: Some(policy.usage.into()),
+                key_algorithm: Some(policy.algorithm.into()),
+                also: policy.also.iter().copied().map(Into::into).collect(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The blocking client of both shims and of the command line.
+//!
+//! It lives inside other people's processes, which fork, drop privileges, close all descriptors, run many threads and unload
+//! libraries. So it starts no thread, keeps nothing in thread-local storage and never waits for a lock: connections lie in slots
+//! that are only ever tried, a thread coming back to the one it used before. After fork the child finds its parent's connections
+//! by their process id, closes its copies and connects as itself, which also gives it its own credentials.
+
+mod connection;
+mod endpoint;
+mod error;
+
+pub use endpoint::Endpoint;
+pub use error::Error;
+
+use crate::operations::{
+    ExportPublicKey, Find, Found, ListKeys, ListProviders, LookupKey, ProviderInfo, Record,
+    RecordKind, Tier,
+};
+use crate::spki::PublicKey;
+use crate::wire::Header;
+use crate::{AuthType, Opcode, Operation, ProviderId, Status, attributes::Attributes};
+use connection::Connection;
+use prost::Message;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// Connections that are kept; threads beyond that share these or connect for one request.
+const SLOTS: usize = 64;
+/// How long a client whose connection just broke waits for the service to come back.
+const RESTART: Duration = Duration::from_secs(2);
+
+/// Who the client says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The effective user of the process, as the kernel tells the service.
+    User,
+    /// A name that the service believes.
+    Direct(String),
+}
+
+/// A service, as one process sees it. All threads share one client.
+#[derive(Debug)]
+pub struct Client {
+    endpoint: Endpoint,
+    identity: Identity,
+    deadline: Duration,
+    slots: [Mutex<Option<Connection>>; SLOTS],
+    upstream: AtomicBool,
+}
+
+impl Client {
+    /// A client of the service at this endpoint. Does no IO.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            identity: Identity::User,
+            deadline: Duration::from_secs(60),
+            slots: [const { Mutex::new(None) }; SLOTS],
+            upstream: AtomicBool::new(false),
+        }
+    }
+
+    /// A client of the service that the environment names: `PARSEC_SERVICE_ENDPOINT`, or else the default socket.
+    /// `PARSEC_APP_NAME` names an application to services that believe names. Does no request.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] for an endpoint that is not a Unix socket.
+    pub fn from_env() -> Result<Self, Error> {
+        let client = Self::new(Endpoint::from_env()?);
+        Ok(match std::env::var("PARSEC_APP_NAME") {
+            Ok(name) if !name.is_empty() => client.with_identity(Identity::Direct(name)),
+            _ => client,
+        })
+    }
+
+    /// The same client as somebody else.
+    #[must_use]
+    pub fn with_identity(self, identity: Identity) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// The same client with another limit on the time that connecting and each answer may take.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Where the service is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Runs one operation: one round trip on a kept connection.
+    ///
+    /// A request that may safely be made twice is repeated once when a kept connection turns out to be broken.
+    ///
+    /// # Errors
+    /// Every [`Error`].
+    pub fn call<O: Operation>(&self, provider: ProviderId, op: &O) -> Result<O::Output, Error> {
+        let (auth_type, auth) = self.credentials();
+        let body_len = u32::try_from(op.encoded_len())
+            .map_err(|_| Error::Protocol("the request is too long"))?;
+        let auth_len = u16::try_from(auth.len())
+            .map_err(|_| Error::Protocol("the application's name is too long"))?;
+        let header = Header {
+            auth_type: auth_type as u8,
+            body_len,
+            auth_len,
+            ..Header::request(provider, O::OPCODE)
+        };
+        let mut frame = Zeroizing::new(Vec::with_capacity(header.request_len()));
+        header.encode(&mut frame);
+        op.encode_raw(&mut *frame);
+        frame.extend_from_slice(&auth);
+        let owned_by_another = || op.key().is_ok_and(|key| key.owner().is_some());
+        let body = self.exchange(O::OPCODE, &frame, &owned_by_another)?;
+        O::Output::decode(body.as_slice())
+            .map_err(|_| Error::Protocol("the answer could not be decoded"))
+    }
+
+    /// The crypto providers of the service, the default one first.
+    ///
+    /// # Errors
+    /// Every [`Error`].
+    pub fn providers(&self) -> Result<Vec<(ProviderId, ProviderInfo)>, Error> {
+        let providers = self.call(ProviderId::CORE, &ListProviders {})?.providers;
+        let known = providers
+            .into_iter()
+            .filter_map(|info| Some((ProviderId::try_from(info.id).ok()?, info)));
+        Ok(known.filter(|(id, _)| *id != ProviderId::CORE).collect())
+    }
+
+    /// The provider to use where none is named.
+    ///
+    /// # Errors
+    /// Every [`Error`].
+    pub fn default_provider(&self) -> Result<ProviderId, Error> {
+        let first = self.providers()?.into_iter().next();
+        first
+            .map(|(id, _)| id)
+            .ok_or(Error::Protocol("the service has no crypto provider"))
+    }
+
+    /// One key with its attributes, public part and metadata. On upstream's service it is put together from what that can tell.
+    ///
+    /// # Errors
+    /// Every [`Error`]; an unknown key is [`Status::PsaErrorDoesNotExist`].
+    pub fn lookup(
+        &self,
+        provider: ProviderId,
+        owner: Option<&str>,
+        name: &str,
+    ) -> Result<Record, Error> {
+        let lookup = LookupKey {
+            key_name: name.to_owned(),
+            owner: owner.map(str::to_owned),
+        };
+        match self.call(provider, &lookup) {
+            Err(Error::Upstream(_)) if owner.is_none() => {
+                let named = Find {
+                    name: Some(name.to_owned()),
+                    ..Find::default()
+                };
+                let found = self.upstream_find(provider, &named)?.into_iter().next();
+                found.ok_or_else(|| {
+                    Error::refused(
+                        Status::PsaErrorDoesNotExist,
+                        format!("no key '{name}' in {provider}"),
+                    )
+                })
+            }
+            other => other,
+        }
+    }
+
+    /// The records that match, all pages of them. On upstream's service: the caller's own keys.
+    ///
+    /// # Errors
+    /// Every [`Error`].
+    pub fn find(&self, provider: ProviderId, filter: &Find) -> Result<Vec<Record>, Error> {
+        let mut page = filter.clone();
+        let mut records = Vec::new();
+        loop {
+            let Found {
+                records: found,
+                more,
+            } = match self.call(provider, &page) {
+                Err(Error::Upstream(_)) => return self.upstream_find(provider, filter),
+                other => other?,
+            };
+            page.after = found.last().map(|record| record.uuid.clone());
+            records.extend(found);
+            let limit = filter.limit as usize;
+            if !more || page.after.is_none() || limit != 0 && records.len() >= limit {
+                return Ok(records);
+            }
+        }
+    }
+
+    fn upstream_find(&self, provider: ProviderId, filter: &Find) -> Result<Vec<Record>, Error> {
+        let wanted = |record: &Record| {
+            filter.kind.is_none_or(|kind| kind == record.kind)
+                && filter.name.as_ref().is_none_or(|name| *name == record.name)
+                && filter
+                    .label
+                    .as_ref()
+                    .is_none_or(|label| *label == record.label)
+        };
+        let keys = self.call(ProviderId::CORE, &ListKeys {})?.keys;
+        let keys = keys.into_iter().filter(|key| {
+            key.provider_id == u32::from(provider.number()) && filter.owner.is_none()
+        });
+        let records = keys.map(|key| Record {
+            kind: RecordKind::Key.into(),
+            label: key.name.clone(),
+            name: key.name,
+            provider_id: key.provider_id,
+            usage: key
+                .attributes
+                .as_ref()
+                .and_then(|a| a.key_policy.as_ref()?.key_usage_flags),
+            attributes: key.attributes,
+            tier: if provider == ProviderId::SOFTWARE {
+                Tier::Software.into()
+            } else {
+                Tier::Hardware.into()
+            },
+            ..Record::default()
+        });
+        let records = records
+            .filter(wanted)
+            .map(|record| self.with_public_key(provider, record));
+        let records = records.filter(|record| {
+            record
+                .as_ref()
+                .map_or(true, |r| filter.id.as_ref().is_none_or(|id| *id == r.id))
+        });
+        records.collect()
+    }
+
+    fn with_public_key(&self, provider: ProviderId, record: Record) -> Result<Record, Error> {
+        let Some(Ok(attributes)) = record.attributes.as_ref().map(Attributes::try_from) else {
+            return Ok(record);
+        };
+        if !attributes.key_type.is_pair() && !attributes.key_type.is_public() {
+            return Ok(record);
+        }
+        let export = ExportPublicKey {
+            key_name: record.name.clone(),
+            owner: None,
+        };
+        let mut exported = self.call(provider, &export)?;
+        let bytes = std::mem::take(&mut exported.data);
+        let public = PublicKey {
+            key_type: attributes.key_type.public(),
+            bits: attributes.bits,
+            bytes,
+        };
+        Ok(Record {
+            id: public.id(),
+            public_key: public.bytes,
+            ..record
+        })
+    }
+
+    fn credentials(&self) -> (AuthType, Vec<u8>) {
+        match &self.identity {
+            Identity::User => (
+                AuthType::UnixPeerCredentials,
+                rustix::process::geteuid().as_raw().to_le_bytes().to_vec(),
+            ),
+            Identity::Direct(name) => (AuthType::Direct, name.clone().into_bytes()),
+        }
+    }
+
+    fn exchange(
+        &self,
+        opcode: Opcode,
+        frame: &[u8],
+        foreign: &dyn Fn() -> bool,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut slot = self.slot();
+        let kept = slot
+            .as_mut()
+            .and_then(|guard| guard.take())
+            .and_then(Connection::still_mine);
+        let kept = kept.filter(|connection| opcode.repeatable() || connection.quiet());
+        if let Some(mut connection) = kept {
+            let answer = connection.exchange(frame);
+            match answer {
+                Err(error) if error.lost() && opcode.repeatable() => {
+                    drop(connection);
+                    let connection = self.reconnect(opcode)?;
+                    return self.first_exchange(connection, opcode, frame, foreign, slot);
+                }
+                Err(error) if error.broken() => return Err(error),
+                answer => {
+                    keep(slot, connection);
+                    return answer;
+                }
+            }
+        }
+        let connection = self.connect(opcode)?;
+        self.first_exchange(connection, opcode, frame, foreign, slot)
+    }
+
+    fn first_exchange(
+        &self,
+        mut connection: Connection,
+        opcode: Opcode,
+        frame: &[u8],
+        foreign: &dyn Fn() -> bool,
+        slot: Option<MutexGuard<'_, Option<Connection>>>,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if !connection.extended() && (opcode.extension() || foreign()) {
+            return Err(Error::Upstream(opcode));
+        }
+        let answer = connection.exchange(frame);
+        if connection.extended() && !answer.as_ref().is_err_and(Error::broken) {
+            keep(slot, connection);
+        }
+        answer
+    }
+
+    /// The slot that this thread used before, or any free one. Never waits: a slot that another thread held while the process
+    /// forked stays held in the child for ever.
+    fn slot(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+        let thread = rustix::thread::gettid()
+            .as_raw_nonzero()
+            .get()
+            .unsigned_abs() as usize;
+        (0..SLOTS).find_map(|i| match self.slots[(thread + i) % SLOTS].try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        })
+    }
+
+    /// Connects and says Hello, unless the service is known to be upstream's and nothing but Hello could help.
+    fn connect(&self, opcode: Opcode) -> Result<Connection, Error> {
+        let connection = Connection::open(&self.endpoint, self.deadline)?;
+        if self.upstream.load(Ordering::Relaxed) && !opcode.extension() {
+            return Ok(connection);
+        }
+        let (auth_type, auth) = self.credentials();
+        let connection = connection.greet(auth_type, &auth)?;
+        let upstream = connection.is_none();
+        self.upstream.store(upstream, Ordering::Relaxed);
+        connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline), Ok)
+    }
+
+    /// Connects anew after a connection broke, which most likely means that the service is restarting.
+    fn reconnect(&self, opcode: Opcode) -> Result<Connection, Error> {
+        let start = Instant::now();
+        loop {
+            match self.connect(opcode) {
+                Err(error) if error.absent() && start.elapsed() < RESTART.min(self.deadline) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+fn keep(slot: Option<MutexGuard<'_, Option<Connection>>>, connection: Connection) {
+    if let Some(mut slot) = slot {
+        *slot = Some(connection);
+    }
+}

@@ -1,0 +1,258 @@
+//! One connection: connect, exchange one request for one response, never more than one in flight.
+
+use super::{Endpoint, Error};
+use crate::operations::{Hello, Welcome};
+use crate::wire::{HEADER_LEN, Header};
+use crate::{AuthType, Opcode, Operation, ProviderId, Status};
+use prost::Message;
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use std::io;
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+
+use std::time::{Duration, Instant};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Longest response body that is accepted.
+const BODY_LIMIT: usize = 64 << 20;
+/// A fast operation answers within this time; waiting awake for it saves the wake-up, which costs more than the operation.
+const SPIN: Duration = Duration::from_micros(60);
+/// After two waits in vain, so many exchanges sleep at once before spinning is tried again.
+const REST: u32 = 64;
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: OwnedFd,
+    /// Device and inode of the socket: a daemon that closes all descriptors at its start may have given the number to another file.
+    file: (u64, u64),
+    process: u32,
+    deadline: Duration,
+    extended: bool,
+    spin: Spin,
+}
+
+impl Connection {
+    /// Connects. The socket is closed on exec.
+    pub(super) fn open(endpoint: &Endpoint, deadline: Duration) -> Result<Self, Error> {
+        let connect = || -> rustix::io::Result<_> {
+            let socket = net::socket_with(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )?;
+            sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(deadline))?;
+            sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(deadline))?;
+            let address = endpoint.address()?;
+            retry(|| net::connect(&socket, &address))?;
+            let file = identity(&socket)?;
+            Ok((socket, file))
+        };
+        let (socket, file) = connect().map_err(|errno| Error::Connect {
+            endpoint: endpoint.clone(),
+            source: errno.into(),
+        })?;
+        Ok(Self {
+            socket,
+            file,
+            process: std::process::id(),
+            deadline,
+            extended: false,
+            spin: Spin::new(),
+        })
+    }
+
+    /// Says Hello. `None`: the service is upstream's, which knows no Hello and closes the connection.
+    pub(super) fn greet(mut self, auth_type: AuthType, auth: &[u8]) -> Result<Option<Self>, Error> {
+        let hello = Hello {
+            version: 1,
+            client: format!("parsec-client {}", env!("CARGO_PKG_VERSION")),
+        };
+        let body = hello.encode_to_vec();
+        let header = Header {
+            auth_type: auth_type as u8,
+            body_len: u32::try_from(body.len())
+                .map_err(|_| Error::Protocol("the request is too long"))?,
+            auth_len: u16::try_from(auth.len())
+                .map_err(|_| Error::Protocol("the application's name is too long"))?,
+            ..Header::request(ProviderId::CORE, Hello::OPCODE)
+        };
+        let mut frame = Vec::with_capacity(header.request_len());
+        header.encode(&mut frame);
+        frame.extend_from_slice(&body);
+        frame.extend_from_slice(auth);
+        match self.exchange(&frame) {
+            Ok(body) => {
+                Welcome::decode(body.as_slice())
+                    .map_err(|_| Error::Protocol("the answer to Hello could not be decoded"))?;
+                Ok(Some(Self {
+                    extended: true,
+                    ..self
+                }))
+            }
+            Err(Error::Refused {
+                status: Status::OpcodeDoesNotExist,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the service speaks the extensions and keeps the connection open.
+    pub(super) fn extended(&self) -> bool {
+        self.extended
+    }
+
+    /// The connection, unless it was inherited over fork or its descriptor now names something else.
+    pub(super) fn still_mine(self) -> Option<Self> {
+        if identity(&self.socket) != Ok(self.file) {
+            let _somebody_elses = self.socket.into_raw_fd();
+            return None;
+        }
+        (self.process == std::process::id()).then_some(self)
+    }
+
+    /// Whether the peer has neither closed the connection nor sent anything unasked.
+    pub(super) fn quiet(&self) -> bool {
+        let mut byte = [0];
+        let seen = retry(|| {
+            net::recv(
+                &self.socket,
+                &mut byte,
+                RecvFlags::PEEK | RecvFlags::DONTWAIT,
+            )
+        });
+        matches!(seen, Err(Errno::AGAIN))
+    }
+
+    /// Sends a whole request and returns the body of a successful response.
+    pub(super) fn exchange(&mut self, frame: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.send(frame)?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+        let header = loop {
+            if let Some(header) = Header::decode(&bytes)
+                .map_err(|_| Error::Protocol("the answer is not a Parsec response"))?
+            {
+                break header;
+            }
+            self.receive(&mut bytes)?;
+        };
+        let whole = HEADER_LEN + header.body_len as usize;
+        if whole > HEADER_LEN + BODY_LIMIT {
+            return Err(Error::Protocol("the answer is too long"));
+        }
+        while bytes.len() < whole {
+            self.receive(&mut bytes)?;
+        }
+        if bytes.len() > whole {
+            return Err(Error::Protocol("the answer is longer than its header says"));
+        }
+        bytes.drain(..HEADER_LEN);
+        match Status::try_from(header.status)
+            .map_err(|_| Error::Protocol("the answer has an unknown status"))?
+        {
+            Status::Success if Opcode::try_from(header.opcode).is_ok() => Ok(bytes),
+            Status::Success => Err(Error::Protocol("the answer is to another operation")),
+            status => Err(Error::refused(status, String::from_utf8_lossy(&bytes))),
+        }
+    }
+
+    fn send(&self, mut frame: &[u8]) -> Result<(), Error> {
+        while !frame.is_empty() {
+            let sent = retry(|| net::send(&self.socket, frame, SendFlags::NOSIGNAL))
+                .map_err(|errno| self.failed(errno))?;
+            frame = &frame[sent..];
+        }
+        Ok(())
+    }
+
+    /// Appends what arrives next, waiting awake for a moment and then asleep.
+    fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        let mut chunk = [0; 4096];
+        let received = match self
+            .spin
+            .wait(|| retry(|| net::recv(&self.socket, &mut chunk, RecvFlags::DONTWAIT)))
+        {
+            Err(Errno::AGAIN) => retry(|| net::recv(&self.socket, &mut chunk, RecvFlags::empty())),
+            other => other,
+        };
+        let (received, _) = received.map_err(|errno| self.failed(errno))?;
+        if received == 0 {
+            return Err(Error::Closed);
+        }
+        bytes.extend_from_slice(&chunk[..received]);
+        chunk[..received].zeroize();
+        Ok(())
+    }
+
+    fn failed(&self, errno: Errno) -> Error {
+        if errno == Errno::AGAIN {
+            Error::Timeout(self.deadline)
+        } else {
+            Error::Io(io::Error::from(errno))
+        }
+    }
+}
+
+fn identity(socket: impl AsFd) -> rustix::io::Result<(u64, u64)> {
+    rustix::fs::fstat(socket).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Decides when waiting awake pays.
+#[derive(Debug)]
+struct Spin {
+    misses: u32,
+    rest: u32,
+    alone: bool,
+}
+
+impl Spin {
+    fn new() -> Self {
+        let processors = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
+        Self {
+            misses: 0,
+            rest: 0,
+            alone: processors < 2,
+        }
+    }
+
+    fn wait<T>(
+        &mut self,
+        mut poll: impl FnMut() -> rustix::io::Result<T>,
+    ) -> rustix::io::Result<T> {
+        if self.alone {
+            return Err(Errno::AGAIN);
+        }
+        if self.rest > 0 {
+            self.rest -= 1;
+            return Err(Errno::AGAIN);
+        }
+        let start = Instant::now();
+        loop {
+            match poll() {
+                Err(Errno::AGAIN) if start.elapsed() < SPIN => std::hint::spin_loop(),
+                Err(Errno::AGAIN) => {
+                    self.misses += 1;
+                    if self.misses >= 2 {
+                        self.rest = REST;
+                    }
+                    return Err(Errno::AGAIN);
+                }
+                other => {
+                    self.misses = 0;
+                    return other;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What can go wrong between a program and its keys, said so that a person can mend it.
+
+use super::Endpoint;
+use crate::{Opcode, Status};
+use std::io;
+use std::time::Duration;
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The endpoint cannot be used.
+    #[error(
+        "PARSEC_SERVICE_ENDPOINT is '{0}', but must be unix: and the path of the service's socket"
+    )]
+    Endpoint(String),
+    /// Nobody answers at the endpoint.
+    #[error("cannot reach the Parsec service at {endpoint}: {source} ({hint})", hint = hint(source))]
+    Connect {
+        /// Where it should be.
+        endpoint: Endpoint,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The connection broke while it was used.
+    #[error("the connection to the Parsec service broke: {0}")]
+    Io(io::Error),
+    /// The service closed the connection before it had answered.
+    #[error(
+        "the Parsec service closed the connection before it answered; it may have been restarted: try again"
+    )]
+    Closed,
+    /// The service did not answer in time.
+    #[error("the Parsec service did not answer within {0:?}: look into its log")]
+    Timeout(Duration),
+    /// The service answered something that the protocol does not allow.
+    #[error("protocol error: {0}")]
+    Protocol(&'static str),
+    /// The service refused the request or failed at it.
+    #[error("{}", if detail.is_empty() { status.to_string() } else { detail.clone() })]
+    Refused {
+        /// Why, as a number.
+        status: Status,
+        /// Why, in words; may be empty.
+        detail: String,
+    },
+    /// The service is an upstream Parsec, which lacks the operation.
+    #[error("this Parsec service has no {0:?}: it is an upstream Parsec without extensions")]
+    Upstream(Opcode),
+}
+
+impl Error {
+    /// A refusal.
+    pub fn refused(status: Status, detail: impl Into<String>) -> Self {
+        Self::Refused {
+            status,
+            detail: detail.into(),
+        }
+    }
+
+    /// The service's status, if it answered with one.
+    pub fn status(&self) -> Option<Status> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The request was surely or perhaps not answered because the connection had gone: worth a second try on a new one.
+    pub(super) fn lost(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::NotConnected
+                    | io::ErrorKind::UnexpectedEof
+            ),
+            _ => false,
+        }
+    }
+
+    /// The connection cannot be used again.
+    pub(super) fn broken(&self) -> bool {
+        matches!(
+            self,
+            Self::Io(_) | Self::Closed | Self::Timeout(_) | Self::Protocol(_)
+        )
+    }
+
+    /// Nobody listens at the moment.
+    pub fn absent(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ),
+            other => other.lost(),
+        }
+    }
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "no such socket: is the service running, and is the socket visible inside this chroot or container?"
+        }
+        io::ErrorKind::ConnectionRefused => {
+            "the socket is there but nobody listens: start the service"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not open the socket: check the permissions of its directory"
+        }
+        io::ErrorKind::WouldBlock => {
+            "the service does not accept connections: it is overloaded or hangs"
+        }
+        _ => "check that the service runs: parsec ping",
+    }
+}

@@ -1,0 +1,265 @@
+//! Every operation, once: its number, messages, who may call it, where it is addressed and how it uses a key.
+//!
+//! Numbers below 0x8000 are upstream's. Those from 0x8000 up are extensions and answer only on a connection that has said
+//! [`Hello`], because upstream's clients break on numbers they do not know. The same holds for fields numbered 100 and up.
+
+mod core;
+mod crypto;
+mod store;
+
+pub use self::core::*;
+pub use self::crypto::*;
+pub use self::store::*;
+
+use crate::Status;
+use crate::algorithm::Algorithm;
+use crate::attributes::{Attributes, Usage};
+use crate::message::{Empty, required};
+use prost::Message;
+
+/// One operation: its request body, with all that the service needs to judge it.
+pub trait Operation: Message + Default + Clone + 'static {
+    /// The operation's number.
+    const OPCODE: Opcode;
+    /// The response body.
+    type Output: Message + Default;
+
+    /// How the request uses a key, parsed; fails where a mandatory part is missing or unknown.
+    fn key(&self) -> Result<KeyUse<'_>, Status>;
+}
+
+/// Who may call an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone, also without authentication.
+    Anyone,
+    /// An authenticated application.
+    App,
+    /// An administrator.
+    Admin,
+}
+
+/// Which provider an operation is addressed to, and who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Addressed to the core and answered by it.
+    Core,
+    /// Addressed to a crypto provider and answered by it.
+    Provider,
+    /// Addressed to a crypto provider, answered from the key store whatever the provider.
+    Store,
+}
+
+/// The name of a key, qualified by its owner where that is not the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyName<'a> {
+    /// The owning principal, such as `uid:33`; `None` is the caller.
+    pub owner: Option<&'a str>,
+    /// The name, unique for its owner and provider.
+    pub name: &'a str,
+}
+
+/// How a request uses a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyUse<'a> {
+    /// Not at all.
+    None,
+    /// Creates it.
+    New {
+        /// Its name.
+        name: &'a str,
+        /// What it shall be.
+        attributes: Attributes,
+    },
+    /// Uses it: the policy must permit usage and algorithm, the caller must own it or hold a grant of the usage.
+    Use {
+        /// Its name.
+        key: KeyName<'a>,
+        /// Any one of these flags suffices.
+        usage: Usage,
+        /// The concrete algorithm; `None` where the operation has none.
+        algorithm: Option<Algorithm>,
+    },
+    /// Reads its public parts: for its owner and for whoever holds a grant.
+    See(KeyName<'a>),
+    /// Changes or destroys it: for its owner.
+    Own(KeyName<'a>),
+}
+
+impl KeyUse<'_> {
+    /// The owner that the request names, if it names one.
+    pub fn owner(&self) -> Option<&str> {
+        match self {
+            Self::Use { key, .. } | Self::See(key) | Self::Own(key) => key.owner,
+            Self::None | Self::New { .. } => None,
+        }
+    }
+}
+
+macro_rules! operations {
+    (@name $op:ident) => {
+        KeyName { owner: $op.owner.as_deref(), name: &$op.key_name }
+    };
+    (@key none $op:ident) => {
+        KeyUse::None
+    };
+    (@key new $op:ident) => {
+        KeyUse::New { name: &$op.key_name, attributes: required($op.attributes.as_ref())?.try_into()? }
+    };
+    (@key see $op:ident) => {
+        KeyUse::See(operations!(@name $op))
+    };
+    (@key attested $op:ident) => {
+        KeyUse::See(KeyName { owner: None, name: $op.attested_key_name()? })
+    };
+    (@key own $op:ident) => {
+        KeyUse::Own(operations!(@name $op))
+    };
+    (@key use($usage:ident) $op:ident) => {
+        KeyUse::Use { key: operations!(@name $op), usage: Usage::$usage, algorithm: None }
+    };
+    (@key use($usage:ident, $alg:ident) $op:ident) => {
+        KeyUse::Use { key: operations!(@name $op), usage: Usage::$usage, algorithm: Some(Algorithm::$alg(parse(&$op.alg)?)) }
+    };
+    ($($opcode:literal $op:ident => $output:ident, $access:ident, $target:ident, $key:ident $(($($arg:ident),*))?;)*) => {
+        /// The number of an operation (the header's `opcode` field).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u32)]
+        pub enum Opcode {
+            $(#[doc = concat!("[`", stringify!($op), "`]")] $op = $opcode,)*
+        }
+
+        impl Opcode {
+            /// Every operation, in the order of its number.
+            pub const ALL: &'static [Self] = &[$(Self::$op),*];
+
+            /// Who may call it.
+            pub const fn access(self) -> Access {
+                match self { $(Self::$op => Access::$access,)* }
+            }
+
+            /// Where it is addressed.
+            pub const fn target(self) -> Target {
+                match self { $(Self::$op => Target::$target,)* }
+            }
+        }
+
+        impl TryFrom<u32> for Opcode {
+            type Error = Status;
+
+            fn try_from(number: u32) -> Result<Self, Status> {
+                match number {
+                    $($opcode => Ok(Self::$op),)*
+                    _ => Err(Status::OpcodeDoesNotExist),
+                }
+            }
+        }
+
+        $(impl Operation for $op {
+            const OPCODE: Opcode = Opcode::$op;
+            type Output = $output;
+
+            fn key(&self) -> Result<KeyUse<'_>, Status> {
+                Ok(operations!(@key $key $(($($arg),*))? self))
+            }
+        })*
+    };
+}
+
+operations! {
+    // opcode  operation            => result               who     where     key
+    0x0001 Ping                     => Pong,                Anyone, Core,     none;
+    0x0002 GenerateKey              => Empty,               App,    Provider, new;
+    0x0003 DestroyKey               => Empty,               App,    Provider, own;
+    0x0004 SignHash                 => Signed,              App,    Provider, use(SIGN_HASH, Signature);
+    0x0005 VerifyHash               => Empty,               App,    Provider, use(VERIFY_HASH, Signature);
+    0x0006 ImportKey                => Empty,               App,    Provider, new;
+    0x0007 ExportPublicKey          => Exported,            App,    Provider, see;
+    0x0008 ListProviders            => Providers,           Anyone, Core,     none;
+    0x0009 ListOpcodes              => Opcodes,             Anyone, Core,     none;
+    0x000A AsymmetricEncrypt        => Encrypted,           App,    Provider, use(ENCRYPT, Encryption);
+    0x000B AsymmetricDecrypt        => Decrypted,           App,    Provider, use(DECRYPT, Encryption);
+    0x000C ExportKey                => Exported,            App,    Provider, use(EXPORT);
+    0x000D GenerateRandom           => Random,              Anyone, Provider, none;
+    0x000E ListAuthenticators       => Authenticators,      Anyone, Core,     none;
+    0x000F HashCompute              => Hashed,              Anyone, Provider, none;
+    0x0010 HashCompare              => Empty,               Anyone, Provider, none;
+    0x0011 AeadEncrypt              => Encrypted,           App,    Provider, use(ENCRYPT, Aead);
+    0x0012 AeadDecrypt              => Decrypted,           App,    Provider, use(DECRYPT, Aead);
+    0x0013 RawKeyAgreement          => Agreed,              App,    Provider, use(DERIVE, Agreement);
+    0x0014 CipherEncrypt            => Encrypted,           App,    Provider, use(ENCRYPT, Cipher);
+    0x0015 CipherDecrypt            => Decrypted,           App,    Provider, use(DECRYPT, Cipher);
+    0x0016 MacCompute               => Maced,               App,    Provider, use(SIGN_MESSAGE, Mac);
+    0x0017 MacVerify                => Empty,               App,    Provider, use(VERIFY_MESSAGE, Mac);
+    0x0018 SignMessage              => Signed,              App,    Provider, use(SIGN_MESSAGE, Signature);
+    0x0019 VerifyMessage            => Empty,               App,    Provider, use(VERIFY_MESSAGE, Signature);
+    0x001A ListKeys                 => Keys,                App,    Core,     none;
+    0x001B ListClients              => Clients,             Admin,  Core,     none;
+    0x001C DeleteClient             => Empty,               Admin,  Core,     none;
+    0x001E AttestKey                => Attested,            App,    Provider, see;
+    0x001F PrepareKeyAttestation    => AttestationPrepared, App,    Provider, attested;
+    0x0020 CanDoCrypto              => Empty,               App,    Provider, none;
+    0x8000 Hello                    => Welcome,             Anyone, Core,     none;
+    0x8001 ServiceStatus            => ServiceReport,       Anyone, Core,     none;
+    0x8002 LookupKey                => Record,              App,    Store,    see;
+    0x8003 Find                     => Found,               App,    Store,    none;
+    0x8004 SetMetadata              => Empty,               App,    Store,    none;
+    0x8005 PutObject                => Record,              App,    Store,    none;
+    0x8006 LookupObject             => Record,              App,    Store,    none;
+    0x8007 DestroyObject            => Empty,               App,    Store,    none;
+    0x8008 Grant                    => Empty,               App,    Store,    own;
+    0x8009 Revoke                   => Empty,               App,    Store,    own;
+    0x800A ListGrants               => Grants,              App,    Store,    own;
+}
+
+impl Opcode {
+    /// Shown and answered only on connections that have said [`Hello`].
+    pub const fn extension(self) -> bool {
+        self as u32 >= 0x8000
+    }
+
+    /// Doing it twice is as good as doing it once, so that a client may repeat it on a new connection.
+    pub const fn repeatable(self) -> bool {
+        !matches!(
+            self,
+            Self::GenerateKey
+                | Self::ImportKey
+                | Self::DestroyKey
+                | Self::DeleteClient
+                | Self::PutObject
+                | Self::DestroyObject
+        )
+    }
+}
+
+impl PrepareKeyAttestation {
+    fn attested_key_name(&self) -> Result<&str, Status> {
+        let prepare_params::Mechanism::ActivateCredential(names) =
+            required(required(self.parameters.as_ref())?.mechanism.as_ref())?;
+        Ok(&names.attested_key_name)
+    }
+}
+
+/// The algorithm field of an operation: a message, or the number of an enumeration.
+trait AlgorithmField<A> {
+    fn parse(&self) -> Result<A, Status>;
+}
+
+impl<M, A> AlgorithmField<A> for Option<M>
+where
+    A: for<'a> TryFrom<&'a M, Error = Status>,
+{
+    fn parse(&self) -> Result<A, Status> {
+        required(self.as_ref())?.try_into()
+    }
+}
+
+impl<A: TryFrom<Self, Error = Status>> AlgorithmField<A> for i32 {
+    fn parse(&self) -> Result<A, Status> {
+        (*self).try_into()
+    }
+}
+
+fn parse<A, F: AlgorithmField<A>>(field: &F) -> Result<A, Status> {
+    field.parse()
+}

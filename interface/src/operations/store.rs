@@ -1,0 +1,220 @@
+//! Messages of the extensions that the key store answers: keys with their metadata, certificates and data, grants.
+
+#![expect(
+    missing_docs,
+    reason = "fields are named as in upstream's operations; those without a note need none"
+)]
+
+use crate::algorithm::numbered;
+use crate::message::{KeyAttributes, UsageFlags};
+use prost::Message;
+
+numbered! {
+    /// What a record is.
+    RecordKind { Key = 1, Certificate = 2, Data = 3, }
+}
+
+numbered! {
+    /// Where the private part of a key is when it works.
+    Tier {
+        /// In the memory of the service.
+        Software = 1,
+        /// In a TPM or an HSM.
+        Hardware = 2,
+        /// Sealed by hardware, used in the memory of the service.
+        Sealed = 3,
+    }
+}
+
+/// A key or an object, with all that is public of it.
+#[derive(Clone, PartialEq, Message)]
+pub struct Record {
+    /// Number of a [`RecordKind`].
+    #[prost(int32, tag = "1")]
+    pub kind: i32,
+    /// Never reused; 32 hexadecimal digits.
+    #[prost(string, tag = "2")]
+    pub uuid: String,
+    /// The owning principal.
+    #[prost(string, tag = "3")]
+    pub owner: String,
+    #[prost(uint32, tag = "4")]
+    pub provider_id: u32,
+    #[prost(string, tag = "5")]
+    pub name: String,
+    #[prost(string, tag = "6")]
+    pub label: String,
+    /// PKCS#11 CKA_ID.
+    #[prost(bytes = "vec", tag = "7")]
+    pub id: Vec<u8>,
+    /// Of keys.
+    #[prost(message, optional, tag = "8")]
+    pub attributes: Option<KeyAttributes>,
+    /// Of key pairs and public keys, as exported.
+    #[prost(bytes = "vec", tag = "9")]
+    pub public_key: Vec<u8>,
+    /// Of objects: the DER certificate or the data.
+    #[prost(bytes = "vec", tag = "10")]
+    pub value: Vec<u8>,
+    /// Of keys: what the caller may do.
+    #[prost(message, optional, tag = "11")]
+    pub usage: Option<UsageFlags>,
+    /// Of keys: number of a [`Tier`].
+    #[prost(int32, tag = "12")]
+    pub tier: i32,
+    /// Unix time in seconds.
+    #[prost(uint64, tag = "13")]
+    pub created: u64,
+    /// The hardware does not show the key at present.
+    #[prost(bool, tag = "14")]
+    pub missing: bool,
+}
+
+/// One key by its name.
+#[derive(Clone, PartialEq, Message)]
+pub struct LookupKey {
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Extension: the owning principal, where that is not the caller.
+    #[prost(string, optional, tag = "100")]
+    pub owner: Option<String>,
+}
+
+/// Records that the caller owns or was granted, those that match every given field.
+#[derive(Clone, PartialEq, Message)]
+pub struct Find {
+    /// Number of a [`RecordKind`].
+    #[prost(int32, optional, tag = "1")]
+    pub kind: Option<i32>,
+    #[prost(string, optional, tag = "2")]
+    pub owner: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub name: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    pub label: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub id: Option<Vec<u8>>,
+    /// At most so many; 0: as many as the service allows.
+    #[prost(uint32, tag = "10")]
+    pub limit: u32,
+    /// Only records behind the one with this UUID, in the order of their UUIDs.
+    #[prost(string, optional, tag = "11")]
+    pub after: Option<String>,
+}
+
+/// Result of [`Find`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Found {
+    /// In the order of their UUIDs.
+    #[prost(message, repeated, tag = "1")]
+    pub records: Vec<Record>,
+    /// There are further ones: ask again with `after`.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+}
+
+/// Changes the label or id of a record of the caller.
+#[derive(Clone, PartialEq, Message)]
+pub struct SetMetadata {
+    /// Number of a [`RecordKind`].
+    #[prost(int32, tag = "1")]
+    pub kind: i32,
+    #[prost(string, tag = "2")]
+    pub name: String,
+    #[prost(string, optional, tag = "3")]
+    pub label: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub id: Option<Vec<u8>>,
+}
+
+/// Stores a certificate or data, in the place of what the caller had under this name.
+#[derive(Clone, PartialEq, Message)]
+pub struct PutObject {
+    /// Number of a [`RecordKind`], not a key.
+    #[prost(int32, tag = "1")]
+    pub kind: i32,
+    #[prost(string, tag = "2")]
+    pub name: String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub value: Vec<u8>,
+    #[prost(string, optional, tag = "4")]
+    pub label: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub id: Option<Vec<u8>>,
+}
+
+/// One certificate or data object by its name.
+#[derive(Clone, PartialEq, Message)]
+pub struct LookupObject {
+    /// Number of a [`RecordKind`], not a key.
+    #[prost(int32, tag = "1")]
+    pub kind: i32,
+    #[prost(string, tag = "2")]
+    pub name: String,
+    #[prost(string, optional, tag = "3")]
+    pub owner: Option<String>,
+}
+
+/// Destroys a certificate or data object of the caller.
+#[derive(Clone, PartialEq, Message)]
+pub struct DestroyObject {
+    /// Number of a [`RecordKind`], not a key.
+    #[prost(int32, tag = "1")]
+    pub kind: i32,
+    #[prost(string, tag = "2")]
+    pub name: String,
+}
+
+/// Lets another principal use a key.
+#[derive(Clone, PartialEq, Message)]
+pub struct Grant {
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Such as `uid:33`.
+    #[prost(string, tag = "2")]
+    pub principal: String,
+    /// All that it may do; replaces an earlier grant.
+    #[prost(message, optional, tag = "3")]
+    pub usage: Option<UsageFlags>,
+    /// Extension: the owning principal, where that is not the caller.
+    #[prost(string, optional, tag = "100")]
+    pub owner: Option<String>,
+}
+
+/// Takes back what [`Grant`] gave.
+#[derive(Clone, PartialEq, Message)]
+pub struct Revoke {
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    #[prost(string, tag = "2")]
+    pub principal: String,
+    /// Extension: the owning principal, where that is not the caller.
+    #[prost(string, optional, tag = "100")]
+    pub owner: Option<String>,
+}
+
+/// Who may use a key.
+#[derive(Clone, PartialEq, Message)]
+pub struct ListGrants {
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Extension: the owning principal, where that is not the caller.
+    #[prost(string, optional, tag = "100")]
+    pub owner: Option<String>,
+}
+
+/// Result of [`ListGrants`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Grants {
+    #[prost(message, repeated, tag = "1")]
+    pub grants: Vec<Granted>,
+}
+
+/// One grant.
+#[derive(Clone, PartialEq, Message)]
+pub struct Granted {
+    #[prost(string, tag = "1")]
+    pub principal: String,
+    #[prost(message, optional, tag = "2")]
+    pub usage: Option<UsageFlags>,
+}

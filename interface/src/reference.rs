@@ -1,0 +1,271 @@
+//! Key references: what stands in a configuration in the place of a private key.
+//!
+//! A reference file is PEM around `SEQUENCE { UTF8String "Parsec Key Reference v1", UTF8String uri, SubjectPublicKeyInfo OPTIONAL }`.
+//! It holds no secret. It carries the public key so that a server can load it, check it against its certificate and drop its
+//! privileges while the service is still down. It names the owner so that it means the same key whoever reads it.
+
+use crate::ProviderId;
+use der::asn1::Utf8StringRef;
+use der::pem::LineEnding;
+use der::{Decode, Encode, Header, Reader, SliceReader, Tag, Tagged};
+
+/// The label of the PEM file.
+pub const PEM_LABEL: &str = "PARSEC KEY REFERENCE";
+/// The first member of the sequence: names the format and its version.
+pub const FORMAT: &str = "Parsec Key Reference v1";
+/// The scheme of the URI.
+pub const SCHEME: &str = "parsec:";
+
+/// The name of a key as a URI, such as `parsec:object=web;owner=uid:0;provider=software`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyUri {
+    /// The key's name; `None` stands for all of them, where a program lists keys.
+    pub name: Option<String>,
+    /// The owning principal; `None` is the caller.
+    pub owner: Option<String>,
+    /// The provider; `None` is the service's default.
+    pub provider: Option<ProviderId>,
+}
+
+impl std::fmt::Display for KeyUri {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            self.name.as_deref().map(|name| ("object", name)),
+            self.owner.as_deref().map(|owner| ("owner", owner)),
+            self.provider.map(|provider| ("provider", provider.name())),
+        ];
+        f.write_str(SCHEME)?;
+        for (i, (key, value)) in parts.into_iter().flatten().enumerate() {
+            write!(
+                f,
+                "{}{key}={}",
+                if i == 0 { "" } else { ";" },
+                escape(value)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a text is not a key URI.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    /// Another scheme.
+    #[error("the URI does not start with {SCHEME}")]
+    Scheme,
+    /// An attribute that is not known, given twice, or without a value.
+    #[error("'{0}' is not one of object=NAME, owner=PRINCIPAL, provider=NAME, each given once")]
+    Attribute(String),
+    /// A broken percent escape.
+    #[error("'{0}' has a broken % escape")]
+    Escape(String),
+    /// A provider that the protocol does not know.
+    #[error("there is no provider '{0}'")]
+    Provider(String),
+}
+
+impl std::str::FromStr for KeyUri {
+    type Err = UriError;
+
+    /// Reads attributes in any order, separated by `;`, with percent escapes. `type=` (RFC 7512) is accepted and means nothing:
+    /// key and certificate of one name are told apart by what the program asks for.
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        let path = text.strip_prefix(SCHEME).ok_or(UriError::Scheme)?;
+        let mut uri = Self::default();
+        for attribute in path.split(';').filter(|attribute| !attribute.is_empty()) {
+            let unknown = || UriError::Attribute(attribute.to_owned());
+            let (key, value) = attribute.split_once('=').ok_or_else(unknown)?;
+            let value = unescape(value).ok_or_else(|| UriError::Escape(attribute.to_owned()))?;
+            let repeated = match key {
+                "object" => uri.name.replace(value).is_some(),
+                "owner" => uri.owner.replace(value).is_some(),
+                "provider" => {
+                    let provider = value.parse().map_err(|_| UriError::Provider(value))?;
+                    uri.provider.replace(provider).is_some()
+                }
+                "type" => false,
+                _ => return Err(unknown()),
+            };
+            if repeated {
+                return Err(unknown());
+            }
+        }
+        Ok(uri)
+    }
+}
+
+/// A key reference: the name, and the public key where it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Which key.
+    pub uri: KeyUri,
+    /// DER of its `SubjectPublicKeyInfo`.
+    pub spki: Option<Vec<u8>>,
+}
+
+/// Why bytes are not a key reference.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// Not DER, or another structure.
+    #[error("not a Parsec key reference")]
+    Format,
+    /// The URI inside is wrong.
+    #[error(transparent)]
+    Uri(#[from] UriError),
+}
+
+impl From<der::Error> for ReferenceError {
+    fn from(_: der::Error) -> Self {
+        Self::Format
+    }
+}
+
+impl Reference {
+    /// The DER of the reference.
+    ///
+    /// # Errors
+    /// [`ReferenceError::Format`] if the public key is not one DER element or all is larger than DER can tell.
+    pub fn to_der(&self) -> Result<Vec<u8>, ReferenceError> {
+        let mut content = Utf8StringRef::new(FORMAT)?.to_der()?;
+        content.extend(Utf8StringRef::new(&self.uri.to_string())?.to_der()?);
+        content.extend_from_slice(self.spki.as_deref().unwrap_or_default());
+        let mut out = Header::new(Tag::Sequence, der::Length::try_from(content.len())?).to_der()?;
+        out.extend(content);
+        Ok(out)
+    }
+
+    /// Reads the DER of a reference.
+    ///
+    /// # Errors
+    /// [`ReferenceError::Format`] for anything else, [`ReferenceError::Uri`] for a broken URI inside.
+    pub fn from_der(bytes: &[u8]) -> Result<Self, ReferenceError> {
+        let (text, spki) =
+            SliceReader::new(bytes)?.sequence(|reader| -> Result<_, der::Error> {
+                let format = Utf8StringRef::decode(reader)?;
+                if format.as_str() != FORMAT {
+                    return Err(format.tag().value_error().into());
+                }
+                let text = Utf8StringRef::decode(reader)?.as_str().to_owned();
+                let spki = if reader.is_finished() {
+                    None
+                } else {
+                    Some(reader.tlv_bytes()?.to_vec())
+                };
+                Ok((text, spki))
+            })?;
+        Ok(Self {
+            uri: text.parse()?,
+            spki,
+        })
+    }
+
+    /// The PEM file.
+    ///
+    /// # Errors
+    /// As [`Reference::to_der`].
+    pub fn to_pem(&self) -> Result<String, ReferenceError> {
+        der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.to_der()?)
+            .map_err(|_| ReferenceError::Format)
+    }
+
+    /// Reads a PEM file.
+    ///
+    /// # Errors
+    /// As [`Reference::from_der`].
+    pub fn from_pem(pem: &str) -> Result<Self, ReferenceError> {
+        let (label, der) =
+            der::pem::decode_vec(pem.as_bytes()).map_err(|_| ReferenceError::Format)?;
+        if label == PEM_LABEL {
+            Self::from_der(&der)
+        } else {
+            Err(ReferenceError::Format)
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut out, byte| {
+            match byte {
+                b'A'..=b'Z'
+                | b'a'..=b'z'
+                | b'0'..=b'9'
+                | b'-'
+                | b'.'
+                | b'_'
+                | b'~'
+                | b':'
+                | b'@'
+                | b'/'
+                | b'+' => out.push(char::from(byte)),
+                _ => out.push_str(&format!("%{byte:02X}")),
+            }
+            out
+        })
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            out.push(u8::try_from(digit()? << 4 | digit()?).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uri_round_trips_with_odd_names() {
+        for name in ["web", "a;b=c%", "schlüssel", ""] {
+            let uri = KeyUri {
+                name: Some(name.into()),
+                owner: Some("uid:0".into()),
+                provider: Some(ProviderId::SOFTWARE),
+            };
+            assert_eq!(uri.to_string().parse(), Ok(uri));
+        }
+        assert_eq!(
+            "parsec:object=web;owner=uid:0;provider=software"
+                .parse::<KeyUri>()
+                .unwrap()
+                .to_string(),
+            "parsec:object=web;owner=uid:0;provider=software"
+        );
+    }
+
+    #[test]
+    fn wrong_uris_are_refused() {
+        for text in [
+            "pkcs11:object=a",
+            "parsec:object=a;object=b",
+            "parsec:object",
+            "parsec:object=%4",
+            "parsec:provider=floppy",
+            "parsec:x=y",
+        ] {
+            assert!(text.parse::<KeyUri>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reference_round_trips_as_pem() {
+        let uri: KeyUri = "parsec:object=web;owner=uid:0".parse().unwrap();
+        for spki in [None, Some(vec![0x30, 0x03, 0x02, 0x01, 0x05])] {
+            let reference = Reference {
+                uri: uri.clone(),
+                spki,
+            };
+            let pem = reference.to_pem().unwrap();
+            assert!(pem.starts_with("-----BEGIN PARSEC KEY REFERENCE-----\n"));
+            assert_eq!(Reference::from_pem(&pem), Ok(reference));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Secrets on their way: wiped when dropped, and never printed.
+
+use zeroize::Zeroizing;
+
+/// Bytes that are wiped when dropped and whose Debug shows only their number.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Takes the bytes over; the caller's copies stay the caller's care.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Secret {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl std::ops::Deref for Secret {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secret({} bytes)", self.0.len())
+    }
+}
+
+/// Wipes one field of a message when the message is dropped, and prints only that field's length.
+macro_rules! wiped {
+    ($($message:ident.$field:ident,)*) => { $(
+        impl Drop for $message {
+            fn drop(&mut self) {
+                zeroize::Zeroize::zeroize(&mut self.$field);
+            }
+        }
+
+        impl std::fmt::Debug for $message {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let length = format_args!("{} bytes", self.$field.len());
+                f.debug_struct(stringify!($message)).field(stringify!($field), &length).finish_non_exhaustive()
+            }
+        }
+    )* };
+}
+pub(crate) use wiped;

@@ -1,0 +1,77 @@
+//! The one error of the service, and its one mapping to the wire's status.
+
+use interface::Status;
+
+/// Why a request was refused or failed, or why the service cannot start.
+///
+/// The text goes to the log and, on connections that have said Hello, to the client; it names what was refused, why, and what mends
+/// it, and never holds key material.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request itself is at fault, or may not be done.
+    #[error("{detail}")]
+    Refused {
+        /// What the client is told as a number.
+        status: Status,
+        /// What the log and extended clients are told in words.
+        detail: String,
+    },
+    /// The configuration is wrong.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// The key store failed.
+    #[error("key store: {0}")]
+    Store(#[from] rusqlite::Error),
+    /// Something in the store is not what was written there.
+    #[error("key store: {0}")]
+    Corrupt(String),
+    /// A file or socket failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// Which one, and what was tried.
+        what: String,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+}
+
+/// A result with the service's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A refusal.
+    pub fn refused(status: Status, detail: impl Into<String>) -> Self {
+        Self::Refused {
+            status,
+            detail: detail.into(),
+        }
+    }
+
+    /// A failure of a file or socket.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io {
+            what: what.into(),
+            source,
+        }
+    }
+
+    /// The wire's status.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Refused { status, .. } => *status,
+            Self::Config(_) => Status::PsaErrorGenericError,
+            Self::Store(error) => match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull) => Status::PsaErrorInsufficientStorage,
+                _ => Status::PsaErrorStorageFailure,
+            },
+            Self::Corrupt(_) => Status::PsaErrorDataCorrupt,
+            Self::Io { .. } => Status::PsaErrorStorageFailure,
+        }
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self::refused(status, status.to_string())
+    }
+}
