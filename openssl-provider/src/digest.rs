@@ -7,7 +7,7 @@ use std::ffi::CStr;
 
 use der::oid::ObjectIdentifier;
 use interface::algorithm::Hash;
-use rsa::{Pss, RsaPublicKey, signature::digest::DynDigest};
+use rsa::{Pss, PublicKey, signature::digest::DynDigest};
 
 /// A digest being computed.
 pub(crate) type Hasher = Box<dyn DynDigest>;
@@ -26,7 +26,7 @@ pub(crate) struct Digest {
     /// Starts a computation.
     pub(crate) hasher: fn() -> Hasher,
     /// Whether a PSS signature of a digest is right. Without a salt length any is.
-    pub(crate) verify_pss: fn(&RsaPublicKey, &[u8], &[u8], Option<usize>) -> bool,
+    pub(crate) verify_pss: fn(&PublicKey, &[u8], &[u8], Option<usize>) -> bool,
 }
 
 impl PartialEq for Digest {
@@ -43,10 +43,6 @@ impl Digest {
             let mut names = digest.aliases.iter().copied().chain(digest.name.to_str());
             oid == Some(digest.oid) || names.any(|alias| alias.eq_ignore_ascii_case(name))
         })
-    }
-
-    pub(crate) fn of(hash: Hash) -> Option<&'static Self> {
-        DIGESTS.iter().find(|digest| digest.hash == hash)
     }
 
     /// What a bare digest of this length most likely is.
@@ -74,7 +70,15 @@ macro_rules! digest {
             with_ecdsa: $ecdsa,
             hasher: || Box::new(<$type>::default()),
             verify_pss: |key, digest, signature, salt_len| {
-                key.verify(Pss { salt_len, ..Pss::<$type>::new() }, digest, signature).is_ok()
+                key.verify(
+                    Pss {
+                        salt_len,
+                        ..Pss::<$type>::new()
+                    },
+                    digest,
+                    signature,
+                )
+                .is_ok()
             },
         }
     };
@@ -117,12 +121,24 @@ mod tests {
 
     #[test]
     fn every_alias_finds_its_digest() {
-        for name in ["SHA256", "sha256", "SHA2-256", "sha-256", "2.16.840.1.101.3.4.2.1"] {
-            assert!(Digest::named(name).is_some_and(|digest| digest.hash == Hash::Sha256), "{name}");
+        for name in [
+            "SHA256",
+            "sha256",
+            "SHA2-256",
+            "sha-256",
+            "2.16.840.1.101.3.4.2.1",
+        ] {
+            assert!(
+                Digest::named(name).is_some_and(|digest| digest.hash == Hash::Sha256),
+                "{name}"
+            );
         }
         for digest in DIGESTS {
             for name in digest.aliases.iter().copied().chain(digest.name.to_str()) {
-                assert!(Digest::named(name).is_some_and(|found| found == digest), "{name}");
+                assert!(
+                    Digest::named(name).is_some_and(|found| found == digest),
+                    "{name}"
+                );
             }
             assert_eq!((digest.hasher)().output_size(), digest.hash.len());
         }

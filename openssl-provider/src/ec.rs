@@ -15,12 +15,14 @@ use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED,
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_ENCODING,
-        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y,
-        OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PKEY_PARAM_MAX_SIZE,
-        OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS,
-        OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
+        OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP,
+        OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED, OSSL_PKEY_PARAM_BITS,
+        OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_ENCODING,
+        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X,
+        OSSL_PKEY_PARAM_EC_PUB_Y, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME,
+        OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY,
+        OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
+        OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
         params::{self, Field, Params, Setting, Value, gettable, settable, trimmed},
     },
     key::Kind,
@@ -51,7 +53,9 @@ macro_rules! curve {
             verify: |point, digest, signature| {
                 let key = $krate::ecdsa::VerifyingKey::from_sec1_bytes(point);
                 let signature = $krate::ecdsa::Signature::from_slice(signature);
-                key.is_ok_and(|key| signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok()))
+                key.is_ok_and(|key| {
+                    signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
+                })
             },
         }
     };
@@ -87,6 +91,7 @@ impl Curve {
 }
 
 /// A public point, uncompressed.
+#[derive(Clone)]
 pub(crate) struct Ec {
     curve: &'static Curve,
     point: Vec<u8>,
@@ -101,7 +106,10 @@ impl PartialEq for Ec {
 impl Ec {
     fn new(curve: &'static Curve, point: &[u8]) -> Option<Self> {
         let uncompressed = point.len() == 1 + 2 * curve.len() && point.first() == Some(&4);
-        uncompressed.then(|| Self { curve, point: point.to_vec() })
+        uncompressed.then(|| Self {
+            curve,
+            point: point.to_vec(),
+        })
     }
 
     fn coordinate(&self, index: usize) -> Option<Value> {
@@ -116,14 +124,26 @@ static FIELDS: [Field<Ec>; 11] = [
         kind: params::Kind::Text,
         read: |key| Some(Value::Text(key.curve.name)),
     },
-    Field { name: OSSL_PKEY_PARAM_PUB_KEY, kind: params::Kind::Bytes, read: |key| Some(Value::Bytes(key.point.clone())) },
+    Field {
+        name: OSSL_PKEY_PARAM_PUB_KEY,
+        kind: params::Kind::Bytes,
+        read: |key| Some(Value::Bytes(key.point.clone())),
+    },
     Field {
         name: OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
         kind: params::Kind::Bytes,
         read: |key| Some(Value::Bytes(key.point.clone())),
     },
-    Field { name: OSSL_PKEY_PARAM_EC_PUB_X, kind: params::Kind::Number, read: |key| key.coordinate(0) },
-    Field { name: OSSL_PKEY_PARAM_EC_PUB_Y, kind: params::Kind::Number, read: |key| key.coordinate(1) },
+    Field {
+        name: OSSL_PKEY_PARAM_EC_PUB_X,
+        kind: params::Kind::Number,
+        read: |key| key.coordinate(0),
+    },
+    Field {
+        name: OSSL_PKEY_PARAM_EC_PUB_Y,
+        kind: params::Kind::Number,
+        read: |key| key.coordinate(1),
+    },
     Field {
         name: OSSL_PKEY_PARAM_BITS,
         kind: params::Kind::Int,
@@ -152,7 +172,11 @@ static FIELDS: [Field<Ec>; 11] = [
     Field {
         name: OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
         kind: params::Kind::Text,
-        read: |_| Some(Value::Text(OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED)),
+        read: |_| {
+            Some(Value::Text(
+                OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED,
+            ))
+        },
     },
 ];
 static GETTABLE: [Param; 12] = gettable(&FIELDS);
@@ -167,7 +191,8 @@ impl Kind for Ec {
 
     fn of(public: &PublicKey) -> Option<Self> {
         let curve = CURVES.iter().find(|curve| curve.bits == public.bits)?;
-        (public.key_type == KeyType::EccPublicKey(EccFamily::SecpR1)).then(|| Self::new(curve, &public.bytes))?
+        (public.key_type == KeyType::EccPublicKey(EccFamily::SecpR1))
+            .then(|| Self::new(curve, &public.bytes))?
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
@@ -180,7 +205,11 @@ impl Kind for Ec {
     }
 
     fn operation(operation: c_int) -> &'static CStr {
-        if operation == OSSL_OP_SIGNATURE { c"ECDSA" } else { Self::NAME }
+        if operation == OSSL_OP_SIGNATURE {
+            c"ECDSA"
+        } else {
+            Self::NAME
+        }
     }
 }
 
@@ -189,7 +218,11 @@ impl Kind for Ec {
 pub(crate) struct Ecdsa;
 
 static ECDSA: [Field<Context<Ecdsa>>; 3] = [
-    Field { name: OSSL_SIGNATURE_PARAM_ALGORITHM_ID, kind: params::Kind::Bytes, read: |ctx| algorithm_id(ctx) },
+    Field {
+        name: OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
+        kind: params::Kind::Bytes,
+        read: |ctx| algorithm_id(ctx),
+    },
     Field {
         name: OSSL_SIGNATURE_PARAM_DIGEST,
         kind: params::Kind::Text,
@@ -203,8 +236,11 @@ static ECDSA: [Field<Context<Ecdsa>>; 3] = [
 ];
 static ECDSA_GETTABLE: [Param; 4] = gettable(&ECDSA);
 
-static SETTINGS: [Setting<Context<Ecdsa>>; 1] =
-    [Setting { name: OSSL_SIGNATURE_PARAM_DIGEST, kind: params::Kind::Text, write: Context::set_digest }];
+static SETTINGS: [Setting<Context<Ecdsa>>; 1] = [Setting {
+    name: OSSL_SIGNATURE_PARAM_DIGEST,
+    kind: params::Kind::Text,
+    write: Context::set_digest,
+}];
 static SETTABLE: [Param; 2] = settable(&SETTINGS);
 
 impl Scheme for Ecdsa {
@@ -225,7 +261,9 @@ impl Scheme for Ecdsa {
     ) -> Result<(Signature, &'a [u8]), Error> {
         // the scheme is the same whatever the digest, and its length names the one that policies speak of
         let algorithm = match digest.or_else(|| Digest::of_len(input.len())) {
-            Some(digest) => Signature::Ecdsa { hash: digest.hash.into() },
+            Some(digest) => Signature::Ecdsa {
+                hash: digest.hash.into(),
+            },
             None => Signature::EcdsaAny,
         };
         Ok((algorithm, input))
@@ -237,12 +275,25 @@ impl Scheme for Ecdsa {
 
     fn encode(key: &Ec, signature: Vec<u8>) -> Option<Vec<u8>> {
         let (r, s) = signature.split_at_checked(key.curve.len())?;
-        EcdsaSignature { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? }.to_der().ok()
+        EcdsaSignature {
+            r: UintRef::new(r).ok()?,
+            s: UintRef::new(s).ok()?,
+        }
+        .to_der()
+        .ok()
     }
 
-    fn verify(&self, key: &Ec, _: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
+    fn verify(
+        &self,
+        key: &Ec,
+        _: Option<&Digest>,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Error> {
         let len = key.curve.len();
-        let Some(signature) = raw(signature, len) else { return Ok(false) };
+        let Some(signature) = raw(signature, len) else {
+            return Ok(false);
+        };
         // a digest longer than the order is cut, a shorter one is a small number
         let digest = input.get(..len).unwrap_or(input);
         let mut padded = vec![0; len - digest.len()];
@@ -271,6 +322,9 @@ fn raw(der: &[u8], len: usize) -> Option<Vec<u8>> {
 
 /// The AlgorithmIdentifier of a signature to come: it has no parameters, RFC 5758 §3.2.
 fn algorithm_id(ctx: &Context<Ecdsa>) -> Option<Value> {
-    let identifier = AlgorithmIdentifierRef { oid: ctx.digest?.with_ecdsa?, parameters: None };
+    let identifier = AlgorithmIdentifierRef {
+        oid: ctx.digest?.with_ecdsa?,
+        parameters: None,
+    };
     identifier.to_der().ok().map(Value::Bytes)
 }

@@ -6,10 +6,13 @@
 //!
 //! All `unsafe` of the crate is here and in the sub-modules, which turn each C entry point into a call of safe code:
 //! [`keymgmt`], [`signature`], [`decoder`], [`store`] and [`provider`], with [`params`] for OSSL_PARAM.
-#![allow(non_camel_case_types, reason = "functions carry the names that core_dispatch.h gives them")]
+#![allow(
+    non_camel_case_types,
+    reason = "functions carry the names that core_dispatch.h gives them"
+)]
 
 use std::{
-    ffi::{c_char, c_int, c_long, c_uint, c_void},
+    ffi::{c_char, c_int, c_uint, c_void},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::Arc,
@@ -36,7 +39,10 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(crate) const END: Self = Self { id: 0, function: None };
+    pub(crate) const END: Self = Self {
+        id: 0,
+        function: None,
+    };
 }
 
 /// `OSSL_ALGORITHM`: the names of an algorithm, what may be said of it in a property query, and its functions.
@@ -49,8 +55,12 @@ pub(crate) struct Algorithm {
 }
 
 impl Algorithm {
-    pub(crate) const END: Self =
-        Self { names: ptr::null(), properties: ptr::null(), implementation: ptr::null(), description: ptr::null() };
+    pub(crate) const END: Self = Self {
+        names: ptr::null(),
+        properties: ptr::null(),
+        implementation: ptr::null(),
+        description: ptr::null(),
+    };
 }
 
 // SAFETY: all four pointers lead to immutable statics.
@@ -88,8 +98,9 @@ pub(crate) struct Bio([u8; 0]);
 /// `va_list` as a parameter: a pointer in the C ABIs of x86-64, AArch64 and RISC-V alike.
 pub(crate) type VaList = *mut c_void;
 pub(crate) type Callback = Option<unsafe extern "C" fn(*const Param, *mut c_void) -> c_int>;
-pub(crate) type PassphraseCallback =
-    Option<unsafe extern "C" fn(*mut c_char, usize, *mut usize, *const Param, *mut c_void) -> c_int>;
+pub(crate) type PassphraseCallback = Option<
+    unsafe extern "C" fn(*mut c_char, usize, *mut usize, *const Param, *mut c_void) -> c_int,
+>;
 
 /// A function of `core_dispatch.h`: its number and its C signature.
 pub(crate) trait Function {
@@ -121,7 +132,6 @@ functions! {
     OSSL_FUNC_CORE_VSET_ERROR = 7: fn(*const Handle, u32, *const c_char, VaList) -> ();
     OSSL_FUNC_BIO_READ_EX = 42: fn(*mut Bio, *mut c_void, usize, *mut usize) -> c_int;
     OSSL_FUNC_BIO_GETS = 49: fn(*mut Bio, *mut c_char, c_int) -> c_int;
-    OSSL_FUNC_BIO_CTRL = 50: fn(*mut Bio, c_int, c_long, *mut c_void) -> c_int;
 
     // ours, for the core
     OSSL_FUNC_PROVIDER_TEARDOWN = 1024: fn(*mut c_void) -> ();
@@ -171,7 +181,6 @@ functions! {
     OSSL_FUNC_DECODER_DOES_SELECTION = 10: fn(*mut c_void, c_int) -> c_int;
     OSSL_FUNC_DECODER_DECODE = 11:
         fn(*mut c_void, *mut Bio, c_int, Callback, *mut c_void, PassphraseCallback, *mut c_void) -> c_int;
-    OSSL_FUNC_DECODER_EXPORT_OBJECT = 20: fn(*mut c_void, *const c_void, usize, Callback, *mut c_void) -> c_int;
 
     OSSL_FUNC_STORE_OPEN = 1: fn(*mut c_void, *const c_char) -> *mut c_void;
     OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS = 3: fn(*mut c_void) -> *const Param;
@@ -179,7 +188,6 @@ functions! {
     OSSL_FUNC_STORE_LOAD = 5: fn(*mut c_void, Callback, *mut c_void, PassphraseCallback, *mut c_void) -> c_int;
     OSSL_FUNC_STORE_EOF = 6: fn(*mut c_void) -> c_int;
     OSSL_FUNC_STORE_CLOSE = 7: fn(*mut c_void) -> c_int;
-    OSSL_FUNC_STORE_EXPORT_OBJECT = 8: fn(*mut c_void, *const c_void, usize, Callback, *mut c_void) -> c_int;
 }
 
 macro_rules! constants {
@@ -255,11 +263,9 @@ names! {
     OSSL_SIGNATURE_PARAM_ALGORITHM_ID = c"algorithm-id";
     OSSL_SIGNATURE_PARAM_DIGEST = c"digest";
     OSSL_SIGNATURE_PARAM_DIGEST_SIZE = c"digest-size";
-    OSSL_SIGNATURE_PARAM_PROPERTIES = c"properties";
     OSSL_SIGNATURE_PARAM_PAD_MODE = c"pad-mode";
     OSSL_SIGNATURE_PARAM_PSS_SALTLEN = c"saltlen";
     OSSL_SIGNATURE_PARAM_MGF1_DIGEST = c"mgf1-digest";
-    OSSL_SIGNATURE_PARAM_MGF1_PROPERTIES = c"mgf1-properties";
     OSSL_PKEY_RSA_PAD_MODE_PKCSV15 = c"pkcs1";
     OSSL_PKEY_RSA_PAD_MODE_PSS = c"pss";
     OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST = c"digest";
@@ -274,7 +280,10 @@ pub(crate) const fn entry<F: Function>(function: F::Fn) -> Dispatch {
     // SAFETY: `Function::Fn` is an `extern "C"` function pointer for every implementor, all made by `functions!`; the
     // core casts it back to the same signature, which the id stands for.
     let erased = unsafe { std::mem::transmute_copy::<F::Fn, unsafe extern "C" fn()>(&function) };
-    Dispatch { id: F::ID, function: Some(erased) }
+    Dispatch {
+        id: F::ID,
+        function: Some(erased),
+    }
 }
 
 /// What a C function answers when its body failed.
@@ -300,7 +309,10 @@ impl<T> Failure for *const T {
 
 /// The boundary every entry point passes: no panic crosses it, and an error goes onto the host's OpenSSL error queue and
 /// comes back as the return type's failure value.
-pub(crate) fn boundary<R: Failure>(provider: &Provider, body: impl FnOnce() -> Result<R, Error>) -> R {
+pub(crate) fn boundary<R: Failure>(
+    provider: &Provider,
+    body: impl FnOnce() -> Result<R, Error>,
+) -> R {
     let error = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return value,
         Ok(Err(error)) => error,
@@ -324,7 +336,9 @@ pub(crate) unsafe fn with<T: Object, R: Failure>(
     body: impl FnOnce(&mut T) -> Result<R, Error>,
 ) -> R {
     // SAFETY: the caller's promise.
-    let Some(object) = (unsafe { object.cast::<T>().as_mut() }) else { return R::FAILED };
+    let Some(object) = (unsafe { object.cast::<T>().as_mut() }) else {
+        return R::FAILED;
+    };
     let provider = Arc::clone(object.provider());
     boundary(&provider, || body(object))
 }
@@ -338,7 +352,9 @@ pub(crate) unsafe fn with_shared<T: Object, R: Failure>(
     body: impl FnOnce(&T) -> Result<R, Error>,
 ) -> R {
     // SAFETY: the caller's promise.
-    let Some(object) = (unsafe { object.cast::<T>().as_ref() }) else { return R::FAILED };
+    let Some(object) = (unsafe { object.cast::<T>().as_ref() }) else {
+        return R::FAILED;
+    };
     boundary(object.provider(), || body(object))
 }
 
@@ -395,21 +411,30 @@ impl<'a> Output<'a> {
     /// `len` is NULL or writable; `buffer` is NULL or writable for `size` bytes; both for `'a` and by nobody else.
     pub(crate) unsafe fn new(buffer: *mut u8, len: *mut usize, size: usize) -> Result<Self, Error> {
         // SAFETY: the caller's promise.
-        let len = unsafe { len.as_mut() }.ok_or(Error::State("no place for the signature's length"))?;
+        let len =
+            unsafe { len.as_mut() }.ok_or(Error::State("no place for the signature's length"))?;
         // SAFETY: the caller's promise.
-        let buffer = (!buffer.is_null()).then(|| unsafe { std::slice::from_raw_parts_mut(buffer, size) });
+        let buffer =
+            (!buffer.is_null()).then(|| unsafe { std::slice::from_raw_parts_mut(buffer, size) });
         Ok(Self { buffer, len })
     }
 
     /// Runs `make` and hands out its result of at most `max` bytes. It is not run for a size query, nor when the buffer
     /// could turn out too small.
-    pub(crate) fn fill(self, max: usize, make: impl FnOnce() -> Result<Vec<u8>, Error>) -> Result<(), Error> {
+    pub(crate) fn fill(
+        self,
+        max: usize,
+        make: impl FnOnce() -> Result<Vec<u8>, Error>,
+    ) -> Result<(), Error> {
         let Some(buffer) = self.buffer else {
             *self.len = max;
             return Ok(());
         };
         if buffer.len() < max {
-            return Err(Error::Buffer { has: buffer.len(), needs: max });
+            return Err(Error::Buffer {
+                has: buffer.len(),
+                needs: max,
+            });
         }
         let made = make()?;
         let place = buffer.get_mut(..made.len()).ok_or(Error::Internal)?;

@@ -10,15 +10,15 @@ use interface::{reference::KeyUri, spki::PublicKey};
 use crate::{
     error::Error,
     ffi::{
-        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object,
-        Param,
+        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
+        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
         params::{Field, Params, Value},
     },
     provider::Provider,
 };
 
 /// A kind of key. The value is a public key.
-pub(crate) trait Kind: Sized + PartialEq + 'static {
+pub(crate) trait Kind: Clone + PartialEq + 'static {
     /// The type's name in OpenSSL.
     const NAME: &'static CStr;
     /// What can be asked of a key. The first ones are the public key itself.
@@ -52,7 +52,11 @@ pub(crate) struct Key<K> {
 
 impl<K> Clone for Key<K> {
     fn clone(&self) -> Self {
-        Self { provider: Arc::clone(&self.provider), public: self.public.clone(), private: self.private.clone() }
+        Self {
+            provider: Arc::clone(&self.provider),
+            public: self.public.clone(),
+            private: self.private.clone(),
+        }
     }
 }
 
@@ -65,13 +69,25 @@ impl<K> Object for Key<K> {
 impl<K: Kind> Key<K> {
     /// A key with nothing in it.
     pub(crate) fn new(provider: Arc<Provider>) -> Self {
-        Self { provider, public: None, private: None }
+        Self {
+            provider,
+            public: None,
+            private: None,
+        }
     }
 
     /// A key of the service, if it is of this kind.
-    pub(crate) fn of(provider: &Arc<Provider>, public: &PublicKey, private: Option<KeyUri>) -> Option<Self> {
+    pub(crate) fn of(
+        provider: &Arc<Provider>,
+        public: &PublicKey,
+        private: Option<KeyUri>,
+    ) -> Option<Self> {
         let public = Some(Arc::new(K::of(public)?));
-        Some(Self { provider: Arc::clone(provider), public, private: private.map(Arc::new) })
+        Some(Self {
+            provider: Arc::clone(provider),
+            public,
+            private: private.map(Arc::new),
+        })
     }
 
     pub(crate) fn public(&self) -> Option<&K> {
@@ -104,7 +120,9 @@ impl<K: Kind> Key<K> {
             return Err(Error::State("the key lacks what is to be checked"));
         }
         match self.public() {
-            Some(public) if !public.valid() => Err(Error::Parameter("the public key is not valid".to_owned())),
+            Some(public) if !public.valid() => {
+                Err(Error::Parameter("the public key is not valid".to_owned()))
+            }
             _ => Ok(()),
         }
     }
@@ -134,6 +152,8 @@ impl<K: Kind> Key<K> {
     pub(crate) fn exported(&self) -> Option<Vec<(&'static CStr, Value)>> {
         let public = self.public()?;
         let fields = K::FIELDS.iter().take(K::PUBLIC.len() - 1);
-        fields.map(|field| Some((field.name, (field.read)(public)?))).collect()
+        fields
+            .map(|field| Some((field.name, (field.read)(public)?)))
+            .collect()
     }
 }

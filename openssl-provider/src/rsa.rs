@@ -11,19 +11,21 @@ use interface::{
     attributes::KeyType,
     spki::{PublicKey, rsa_parts},
 };
-use rsa::{BoxedUint, Pkcs1v15Sign, RsaPublicKey, traits::PublicKeyParts};
+use rsa::{BoxedUint, Pkcs1v15Sign};
 use spki::AlgorithmIdentifierOwned;
 
 use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_RSA_D,
-        OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_PKEY_RSA_PAD_MODE_PKCSV15,
-        OSSL_PKEY_RSA_PAD_MODE_PSS, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST,
-        OSSL_PKEY_RSA_PSS_SALT_LEN_MAX, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST,
-        OSSL_SIGNATURE_PARAM_MGF1_DIGEST, OSSL_SIGNATURE_PARAM_PAD_MODE, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Param,
-        RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_AUTO, RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX,
+        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
+        OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_N,
+        OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, OSSL_PKEY_RSA_PAD_MODE_PSS,
+        OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST,
+        OSSL_PKEY_RSA_PSS_SALT_LEN_MAX, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
+        OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
+        OSSL_SIGNATURE_PARAM_PAD_MODE, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Param, RSA_PKCS1_PADDING,
+        RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_AUTO, RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX,
         params::{self, Field, Given, Params, Setting, Value, gettable, settable},
     },
     key::Kind,
@@ -34,16 +36,28 @@ const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.11354
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 
 /// An RSA public key: modulus and exponent, big-endian without leading zeros.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Rsa {
     n: Vec<u8>,
     e: Vec<u8>,
 }
 
 static FIELDS: [Field<Rsa>; 6] = [
-    Field { name: OSSL_PKEY_PARAM_RSA_N, kind: params::Kind::Number, read: |key| Some(Value::Number(key.n.clone())) },
-    Field { name: OSSL_PKEY_PARAM_RSA_E, kind: params::Kind::Number, read: |key| Some(Value::Number(key.e.clone())) },
-    Field { name: OSSL_PKEY_PARAM_BITS, kind: params::Kind::Int, read: |key| Some(Value::Int(key.bits().into())) },
+    Field {
+        name: OSSL_PKEY_PARAM_RSA_N,
+        kind: params::Kind::Number,
+        read: |key| Some(Value::Number(key.n.clone())),
+    },
+    Field {
+        name: OSSL_PKEY_PARAM_RSA_E,
+        kind: params::Kind::Number,
+        read: |key| Some(Value::Number(key.e.clone())),
+    },
+    Field {
+        name: OSSL_PKEY_PARAM_BITS,
+        kind: params::Kind::Int,
+        read: |key| Some(Value::Int(key.bits().into())),
+    },
     Field {
         name: OSSL_PKEY_PARAM_SECURITY_BITS,
         kind: params::Kind::Int,
@@ -71,13 +85,20 @@ impl Kind for Rsa {
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_RSA_D;
 
     fn of(public: &PublicKey) -> Option<Self> {
-        let (n, e) = (public.key_type == KeyType::RsaPublicKey).then(|| rsa_parts(&public.bytes))??;
-        Some(Self { n: n.to_vec(), e: e.to_vec() })
+        let (n, e) =
+            (public.key_type == KeyType::RsaPublicKey).then(|| rsa_parts(&public.bytes))??;
+        Some(Self {
+            n: n.to_vec(),
+            e: e.to_vec(),
+        })
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
         let number = |name| params.find(name)?.number();
-        Some(Self { n: number(OSSL_PKEY_PARAM_RSA_N)?, e: number(OSSL_PKEY_PARAM_RSA_E)? })
+        Some(Self {
+            n: number(OSSL_PKEY_PARAM_RSA_N)?,
+            e: number(OSSL_PKEY_PARAM_RSA_E)?,
+        })
     }
 
     fn valid(&self) -> bool {
@@ -95,9 +116,9 @@ impl Rsa {
         u32::try_from(self.n.len() * 8).unwrap_or(u32::MAX) - zeros
     }
 
-    fn verifier(&self) -> Option<RsaPublicKey> {
+    fn verifier(&self) -> Option<rsa::PublicKey> {
         let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
-        RsaPublicKey::new(number(&self.n), number(&self.e)).ok()
+        rsa::PublicKey::new(number(&self.n), number(&self.e)).ok()
     }
 }
 
@@ -114,7 +135,10 @@ fn strength(bits: u32) -> i64 {
         _ => {
             let x = f64::from(bits) * std::f64::consts::LN_2;
             let estimate = (1.923 * (x * x.ln() * x.ln()).cbrt() - 4.69) / std::f64::consts::LN_2;
-            #[expect(clippy::cast_possible_truncation, reason = "at most a few hundred bits")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "at most a few hundred bits"
+            )]
             let whole = estimate as i64;
             (whole + 4) & !7
         }
@@ -145,7 +169,11 @@ enum Salt {
 }
 
 static PADDING: [Field<Context<Padding>>; 5] = [
-    Field { name: OSSL_SIGNATURE_PARAM_ALGORITHM_ID, kind: params::Kind::Bytes, read: |ctx| algorithm_id(ctx) },
+    Field {
+        name: OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
+        kind: params::Kind::Bytes,
+        read: |ctx| algorithm_id(ctx),
+    },
     Field {
         name: OSSL_SIGNATURE_PARAM_PAD_MODE,
         kind: params::Kind::Text,
@@ -170,9 +198,18 @@ static PADDING: [Field<Context<Padding>>; 5] = [
         name: OSSL_SIGNATURE_PARAM_PSS_SALTLEN,
         kind: params::Kind::Text,
         read: |ctx| match ctx.scheme.salt {
-            Salt::Auto => Some(Value::Named(RSA_PSS_SALTLEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO)),
-            Salt::Digest => Some(Value::Named(RSA_PSS_SALTLEN_DIGEST, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST)),
-            Salt::Max => Some(Value::Named(RSA_PSS_SALTLEN_MAX, OSSL_PKEY_RSA_PSS_SALT_LEN_MAX)),
+            Salt::Auto => Some(Value::Named(
+                RSA_PSS_SALTLEN_AUTO,
+                OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO,
+            )),
+            Salt::Digest => Some(Value::Named(
+                RSA_PSS_SALTLEN_DIGEST,
+                OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST,
+            )),
+            Salt::Max => Some(Value::Named(
+                RSA_PSS_SALTLEN_MAX,
+                OSSL_PKEY_RSA_PSS_SALT_LEN_MAX,
+            )),
             Salt::Bytes(len) => i64::try_from(len).ok().map(Value::Int),
         },
     },
@@ -180,7 +217,11 @@ static PADDING: [Field<Context<Padding>>; 5] = [
 static PADDING_GETTABLE: [Param; 6] = gettable(&PADDING);
 
 static SETTINGS: [Setting<Context<Padding>>; 4] = [
-    Setting { name: OSSL_SIGNATURE_PARAM_DIGEST, kind: params::Kind::Text, write: Context::set_digest },
+    Setting {
+        name: OSSL_SIGNATURE_PARAM_DIGEST,
+        kind: params::Kind::Text,
+        write: Context::set_digest,
+    },
     Setting {
         name: OSSL_SIGNATURE_PARAM_PAD_MODE,
         kind: params::Kind::Text,
@@ -216,17 +257,21 @@ impl Scheme for Padding {
     const SETTABLE: &'static [Param] = &SETTABLE;
 
     fn check(&self, key: &Rsa, purpose: Purpose, digest: Option<&Digest>) -> Result<(), Error> {
-        let Some(digest) = digest.filter(|_| self.pss) else { return Ok(()) };
+        let Some(digest) = digest.filter(|_| self.pss) else {
+            return Ok(());
+        };
         if self.mgf1.is_some_and(|mgf1| mgf1 != digest) {
-            return Err(unsupported("PSS with MGF1 over another digest than the message's"));
+            return Err(unsupported(
+                "PSS with MGF1 over another digest than the message's",
+            ));
         }
         if key.n.len() < 2 * digest.hash.len() + 2 {
             return Err(unsupported("PSS with a digest too long for the key"));
         }
         match self.salt.len(key, digest) {
-            Some(len) if len != digest.hash.len() && purpose == Purpose::Sign => {
-                Err(unsupported("a PSS salt of another length than the digest's; set rsa_pss_saltlen:digest"))
-            }
+            Some(len) if len != digest.hash.len() && purpose == Purpose::Sign => Err(unsupported(
+                "a PSS salt of another length than the digest's; set rsa_pss_saltlen:digest",
+            )),
             _ => Ok(()),
         }
     }
@@ -237,12 +282,24 @@ impl Scheme for Padding {
         input: &'a [u8],
     ) -> Result<(Signature, &'a [u8]), Error> {
         match (digest, self.pss) {
-            (Some(digest), true) => Ok((Signature::RsaPss { hash: digest.hash.into() }, input)),
-            (Some(digest), false) => Ok((Signature::RsaPkcs1v15 { hash: digest.hash.into() }, input)),
+            (Some(digest), true) => Ok((
+                Signature::RsaPss {
+                    hash: digest.hash.into(),
+                },
+                input,
+            )),
+            (Some(digest), false) => Ok((
+                Signature::RsaPkcs1v15 {
+                    hash: digest.hash.into(),
+                },
+                input,
+            )),
             (None, true) => Err(Error::State("PSS needs a digest; set it before signing")),
             // a whole DigestInfo, or whatever the caller has in its place
             (None, false) => Ok(match Hash::parse_digest_info(input) {
-                Some((hash, digest)) if !hash.deprecated() => (Signature::RsaPkcs1v15 { hash: hash.into() }, digest),
+                Some((hash, digest)) if !hash.deprecated() => {
+                    (Signature::RsaPkcs1v15 { hash: hash.into() }, digest)
+                }
                 _ => (Signature::RsaPkcs1v15Raw, input),
             }),
         }
@@ -256,14 +313,38 @@ impl Scheme for Padding {
         Some(signature)
     }
 
-    fn verify(&self, key: &Rsa, digest: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
-        let verifier = key.verifier().ok_or_else(|| unsupported("a key of this size"))?;
+    fn verify(
+        &self,
+        key: &Rsa,
+        digest: Option<&Digest>,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Error> {
+        let verifier = key
+            .verifier()
+            .ok_or_else(|| unsupported("a key of this size"))?;
         Ok(match (digest, self.pss) {
-            (Some(digest), true) => (digest.verify_pss)(&verifier, input, signature, self.salt.len(key, digest)),
-            (None, true) => return Err(Error::State("PSS needs a digest; set it before verifying")),
+            (Some(digest), true) => {
+                (digest.verify_pss)(&verifier, input, signature, self.salt.len(key, digest))
+            }
+            (None, true) => {
+                return Err(Error::State("PSS needs a digest; set it before verifying"));
+            }
             (digest, false) => {
-                let prefix = digest.map(|digest| digest.hash.digest_info()).unwrap_or_default().into();
-                verifier.verify(Pkcs1v15Sign { hash_len: Some(input.len()), prefix }, input, signature).is_ok()
+                let prefix = digest
+                    .map(|digest| digest.hash.digest_info())
+                    .unwrap_or_default()
+                    .into();
+                verifier
+                    .verify(
+                        Pkcs1v15Sign {
+                            hash_len: Some(input.len()),
+                            prefix,
+                        },
+                        input,
+                        signature,
+                    )
+                    .is_ok()
             }
         })
     }
@@ -276,7 +357,11 @@ impl Salt {
             Self::Auto => None,
             Self::Digest => Some(digest.hash.len()),
             // emLen - hLen - 2, RFC 8017 §9.1.1
-            Self::Max => Some((key.bits() as usize - 1).div_ceil(8).saturating_sub(digest.hash.len() + 2)),
+            Self::Max => Some(
+                (key.bits() as usize - 1)
+                    .div_ceil(8)
+                    .saturating_sub(digest.hash.len() + 2),
+            ),
             Self::Bytes(len) => Some(len),
         }
     }
@@ -311,7 +396,9 @@ fn salt(given: &Given<'_>) -> Result<Salt, Error> {
         Some(text) => text.parse().ok(),
         None => given.int(),
     };
-    let bad = || Error::Parameter("the PSS salt length is neither digest, auto, max nor a number".to_owned());
+    let bad = || {
+        Error::Parameter("the PSS salt length is neither digest, auto, max nor a number".to_owned())
+    };
     let number = number.ok_or_else(bad)?;
     Ok(match c_int::try_from(number) {
         Ok(RSA_PSS_SALTLEN_DIGEST) => Salt::Digest,
@@ -340,16 +427,28 @@ struct PssParams {
 /// The AlgorithmIdentifier of a signature to come, as certificates and CMS carry it.
 fn algorithm_id(ctx: &Context<Padding>) -> Option<Value> {
     let digest = ctx.digest?;
-    let hash = AlgorithmIdentifierOwned { oid: digest.oid, parameters: Some(Any::null()) };
+    let hash = AlgorithmIdentifierOwned {
+        oid: digest.oid,
+        parameters: Some(Any::null()),
+    };
     let identifier = if ctx.scheme.pss {
         let params = PssParams {
-            mask: AlgorithmIdentifierOwned { oid: MGF1, parameters: Some(Any::encode_from(&hash).ok()?) },
+            mask: AlgorithmIdentifierOwned {
+                oid: MGF1,
+                parameters: Some(Any::encode_from(&hash).ok()?),
+            },
             hash,
             salt_len: u16::try_from(digest.hash.len()).ok()?,
         };
-        AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(Any::encode_from(&params).ok()?) }
+        AlgorithmIdentifierOwned {
+            oid: RSASSA_PSS,
+            parameters: Some(Any::encode_from(&params).ok()?),
+        }
     } else {
-        AlgorithmIdentifierOwned { oid: digest.with_rsa, parameters: Some(Any::null()) }
+        AlgorithmIdentifierOwned {
+            oid: digest.with_rsa,
+            parameters: Some(Any::null()),
+        }
     };
     identifier.to_der().ok().map(Value::Bytes)
 }

@@ -2,19 +2,16 @@
 //! `OSSL_provider_init`.
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_long, c_void},
+    ffi::{CStr, CString, c_char, c_int, c_void},
     ptr,
 };
 
 use super::{
-    Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_CTRL, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX,
-    OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR, OSSL_FUNC_CORE_SET_ERROR_DEBUG, OSSL_FUNC_CORE_VSET_ERROR,
-    OSSL_PARAM_UTF8_PTR, Param,
+    Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX,
+    OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR, OSSL_FUNC_CORE_SET_ERROR_DEBUG,
+    OSSL_FUNC_CORE_VSET_ERROR, OSSL_PARAM_UTF8_PTR, Param,
 };
 use crate::error::Error;
-
-/// `BIO_CTRL_EOF` of `openssl/bio.h`.
-const BIO_CTRL_EOF: c_int = 2;
 
 pub(crate) struct Core {
     handle: *const Handle,
@@ -24,7 +21,6 @@ pub(crate) struct Core {
     vset_error: Option<<OSSL_FUNC_CORE_VSET_ERROR as Function>::Fn>,
     bio_read: Option<<OSSL_FUNC_BIO_READ_EX as Function>::Fn>,
     bio_gets: Option<<OSSL_FUNC_BIO_GETS as Function>::Fn>,
-    bio_ctrl: Option<<OSSL_FUNC_BIO_CTRL as Function>::Fn>,
 }
 
 // SAFETY: the handle is only passed back to the core, whose functions may be called from any thread.
@@ -48,7 +44,6 @@ impl Core {
                 vset_error: find::<OSSL_FUNC_CORE_VSET_ERROR>(functions),
                 bio_read: find::<OSSL_FUNC_BIO_READ_EX>(functions),
                 bio_gets: find::<OSSL_FUNC_BIO_GETS>(functions),
-                bio_ctrl: find::<OSSL_FUNC_BIO_CTRL>(functions),
             }
         }
     }
@@ -70,12 +65,16 @@ impl Core {
         // SAFETY: the handle is the core's own; `request` is terminated, and its one entry has room for a pointer.
         let found = unsafe { get_params(self.handle, request.as_mut_ptr()) } == 1;
         // SAFETY: what the core points `value` at lives as long as the provider; it is copied here.
-        found.then(|| unsafe { super::text(value) })?.map(str::to_owned)
+        found
+            .then(|| unsafe { super::text(value) })?
+            .map(str::to_owned)
     }
 
     /// Puts an error onto the host's error queue of this thread.
     pub(crate) fn raise(&self, error: &Error) {
-        let (Some(new_error), Some(vset_error)) = (self.new_error, self.vset_error) else { return };
+        let (Some(new_error), Some(vset_error)) = (self.new_error, self.vset_error) else {
+            return;
+        };
         // the text is a printf format, and takes no arguments
         let text = CString::new(error.to_string().replace('%', "%%")).unwrap_or_default();
         // larger than any ABI's va_list, and never read: the format has no conversion
@@ -86,7 +85,12 @@ impl Core {
             if let Some(set_error_debug) = self.set_error_debug {
                 set_error_debug(self.handle, c"parsec".as_ptr(), 0, c"".as_ptr());
             }
-            vset_error(self.handle, error.reason(), text.as_ptr(), no_arguments.as_mut_ptr().cast());
+            vset_error(
+                self.handle,
+                error.reason(),
+                text.as_ptr(),
+                no_arguments.as_mut_ptr().cast(),
+            );
         }
     }
 
@@ -104,20 +108,20 @@ impl Core {
         while let (Some(read), Some(rest)) = (self.bio_read, room.get_mut(filled..)) {
             let mut got = 0;
             // SAFETY: the decoder got `bio` from the core for the time of the call; `rest` has that many bytes.
-            let more = unsafe { read(bio, rest.as_mut_ptr().cast::<c_void>(), rest.len(), &raw mut got) };
+            let more = unsafe {
+                read(
+                    bio,
+                    rest.as_mut_ptr().cast::<c_void>(),
+                    rest.len(),
+                    &raw mut got,
+                )
+            };
             filled += got;
             if more != 1 || got == 0 {
                 break;
             }
         }
         filled
-    }
-
-    /// Whether a BIO has nothing left to read.
-    pub(super) fn eof(&self, bio: *mut Bio) -> bool {
-        let Some(ctrl) = self.bio_ctrl else { return false };
-        // SAFETY: the decoder got `bio` from the core for the time of the call; the control takes no argument.
-        (unsafe { ctrl(bio, BIO_CTRL_EOF, c_long::from(0), ptr::null_mut()) }) != 0
     }
 }
 
@@ -129,7 +133,9 @@ unsafe fn find<F: Function>(mut functions: *const Dispatch) -> Option<F::Fn> {
         while (*functions).id != 0 {
             if (*functions).id == F::ID {
                 let function = (*functions).function?;
-                return Some(std::mem::transmute_copy::<unsafe extern "C" fn(), F::Fn>(&function));
+                return Some(std::mem::transmute_copy::<unsafe extern "C" fn(), F::Fn>(
+                    &function,
+                ));
             }
             functions = functions.add(1);
         }

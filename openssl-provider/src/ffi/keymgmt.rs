@@ -7,11 +7,14 @@ use std::{
 };
 
 use super::{
-    Callback, Dispatch, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT, OSSL_FUNC_KEYMGMT_EXPORT_TYPES,
-    OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GET_PARAMS, OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS,
-    OSSL_FUNC_KEYMGMT_IMPORT, OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH,
+    Callback, Dispatch, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT,
+    OSSL_FUNC_KEYMGMT_EXPORT_TYPES, OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GET_PARAMS,
+    OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
+    OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH,
     OSSL_FUNC_KEYMGMT_NEW, OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_VALIDATE,
-    OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param, boundary, entry, own,
+    OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE,
+    OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY, Param, boundary, entry,
+    own,
     params::{Params, Request, Value, emit},
     release, with, with_shared,
 };
@@ -37,38 +40,18 @@ pub(crate) const fn table<K: Kind>() -> [Dispatch; 15] {
     ]
 }
 
-/// Tells the core where a key is, for [`load`] to take: OSSL_OBJECT_PARAM_REFERENCE. It is good as long as the key stays.
-pub(super) fn reference<K: Kind>(key: &Key<K>) -> Value {
-    Value::Bytes(ptr::from_ref(key).addr().to_ne_bytes().to_vec())
-}
-
-/// Exports what [`reference`] leads to, for a core that wants it in another provider.
-///
-/// # Safety
-/// As for [`load`].
-pub(super) unsafe fn export_reference<K: Kind>(
-    reference: *const c_void,
-    size: usize,
-    callback: Callback,
-    argument: *mut c_void,
-) -> bool {
-    // SAFETY: the caller's promise.
-    let key = unsafe { referred::<K>(reference, size) };
-    key.is_some_and(|key| export_public(key, callback, argument))
-}
-
-/// # Safety
-/// `reference` leads to `size` bytes that [`reference`] made of a `Key<K>` that is still there.
-unsafe fn referred<'a, K: Kind>(reference: *const c_void, size: usize) -> Option<&'a Key<K>> {
-    // SAFETY: the caller's promise.
-    let bytes = unsafe { super::bytes(reference.cast(), size) };
-    let address = usize::from_ne_bytes(bytes.try_into().ok()?);
-    // SAFETY: the caller's promise; the address was exposed by the round trip through the core.
-    unsafe { ptr::with_exposed_provenance::<Key<K>>(address).as_ref() }
-}
-
-fn export_public<K: Kind>(key: &Key<K>, callback: Callback, argument: *mut c_void) -> bool {
-    key.exported().is_some_and(|values| emit(callback, argument, values))
+/// Gives a key to a callback of the core's, which has [`load`] take it within the call.
+pub(super) fn give<K: Kind>(key: &Key<K>, callback: Callback, argument: *mut c_void) -> bool {
+    let reference = ptr::from_ref(key)
+        .expose_provenance()
+        .to_ne_bytes()
+        .to_vec();
+    let object = vec![
+        (OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_PKEY.into())),
+        (OSSL_OBJECT_PARAM_DATA_TYPE, Value::Text(K::NAME)),
+        (OSSL_OBJECT_PARAM_REFERENCE, Value::Bytes(reference)),
+    ];
+    emit(callback, argument, object)
 }
 
 unsafe extern "C" fn new<K: Kind>(context: *mut c_void) -> *mut c_void {
@@ -83,9 +66,14 @@ unsafe extern "C" fn free<K: Kind>(key: *mut c_void) {
 }
 
 unsafe extern "C" fn load<K: Kind>(reference: *const c_void, size: usize) -> *mut c_void {
-    // SAFETY: the core hands on what our decoder or store gave it, within the callback, and chose this function by the
-    // data type that was given along.
-    let key = unsafe { referred::<K>(reference, size) };
+    // SAFETY: the core hands on the bytes of `give`.
+    let bytes = unsafe { super::bytes(reference.cast(), size) };
+    let Ok(address) = bytes.try_into().map(usize::from_ne_bytes) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: they are the address of a key that stays until the callback returns, and whose kind is the data type by which
+    // the core chose this function.
+    let key = unsafe { ptr::with_exposed_provenance::<Key<K>>(address).as_ref() };
     key.map_or(ptr::null_mut(), |key| own(key.clone()))
 }
 
@@ -99,9 +87,19 @@ unsafe extern "C" fn has<K: Kind>(key: *const c_void, selection: c_int) -> c_int
     unsafe { with_shared(key, |key: &Key<K>| Ok(key.has(selection).into())) }
 }
 
-unsafe extern "C" fn matches<K: Kind>(one: *const c_void, other: *const c_void, selection: c_int) -> c_int {
+unsafe extern "C" fn matches<K: Kind>(
+    one: *const c_void,
+    other: *const c_void,
+    selection: c_int,
+) -> c_int {
     // SAFETY: both are ours, or NULL.
-    unsafe { with_shared(one, |one: &Key<K>| Ok(with_shared(other, |other| Ok(one.matches(other, selection).into())))) }
+    unsafe {
+        with_shared(one, |one: &Key<K>| {
+            Ok(with_shared(other, |other| {
+                Ok(one.matches(other, selection).into())
+            }))
+        })
+    }
 }
 
 unsafe extern "C" fn validate<K: Kind>(key: *const c_void, selection: c_int, _: c_int) -> c_int {
@@ -127,7 +125,11 @@ unsafe extern "C" fn gettable_params<K: Kind>(_: *mut c_void) -> *const Param {
 /// would have to be sent to the service, which is for `parsec key import` to decide.
 unsafe extern "C" fn import<K: Kind>(key: *mut c_void, _: c_int, params: *const Param) -> c_int {
     // SAFETY: `key` is fresh from `new`, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(key, |key: &mut Key<K>| key.import(Params::new(params)).map(c_int::from)) }
+    unsafe {
+        with(key, |key: &mut Key<K>| {
+            key.import(Params::new(params)).map(c_int::from)
+        })
+    }
 }
 
 /// Answers a request for the private key at once and without an error: the core asks before every signature whether the
@@ -142,11 +144,22 @@ unsafe extern "C" fn export<K: Kind>(
         return 0;
     }
     // SAFETY: `key` is one of ours, or NULL.
-    unsafe { with_shared(key, |key: &Key<K>| Ok(export_public(key, callback, argument).into())) }
+    unsafe {
+        with_shared(key, |key: &Key<K>| {
+            Ok(key
+                .exported()
+                .is_some_and(|values| emit(callback, argument, values))
+                .into())
+        })
+    }
 }
 
 unsafe extern "C" fn public_types<K: Kind>(selection: c_int) -> *const Param {
-    if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 { ptr::null() } else { K::PUBLIC.as_ptr() }
+    if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 {
+        ptr::null()
+    } else {
+        K::PUBLIC.as_ptr()
+    }
 }
 
 unsafe extern "C" fn query_operation_name<K: Kind>(operation: c_int) -> *const c_char {

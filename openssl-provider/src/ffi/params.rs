@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Callback, OSSL_PARAM_INTEGER, OSSL_PARAM_OCTET_STRING, OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_UTF8_PTR,
-    OSSL_PARAM_UTF8_STRING, Param,
+    Callback, OSSL_PARAM_INTEGER, OSSL_PARAM_OCTET_STRING, OSSL_PARAM_UNSIGNED_INTEGER,
+    OSSL_PARAM_UTF8_PTR, OSSL_PARAM_UTF8_STRING, Param,
 };
 use crate::error::Error;
 
@@ -62,11 +62,20 @@ pub(crate) struct Setting<T> {
 }
 
 impl Param {
-    pub(crate) const END: Self =
-        Self { key: ptr::null(), data_type: 0, data: ptr::null_mut(), data_size: 0, return_size: 0 };
+    pub(crate) const END: Self = Self {
+        key: ptr::null(),
+        data_type: 0,
+        data: ptr::null_mut(),
+        data_size: 0,
+        return_size: 0,
+    };
 
     const fn describe(name: &'static CStr, kind: Kind) -> Self {
-        Self { key: name.as_ptr(), data_type: kind.data_type(), ..Self::END }
+        Self {
+            key: name.as_ptr(),
+            data_type: kind.data_type(),
+            ..Self::END
+        }
     }
 }
 
@@ -83,7 +92,10 @@ pub(crate) const fn gettable<T, const N: usize>(fields: &[Field<T>]) -> [Param; 
 
 /// The descriptors of all settings, and the end mark.
 pub(crate) const fn settable<T, const N: usize>(settings: &[Setting<T>]) -> [Param; N] {
-    assert!(settings.len() + 1 == N, "a place for each setting and the end");
+    assert!(
+        settings.len() + 1 == N,
+        "a place for each setting and the end"
+    );
     let mut described = [const { Param::END }; N];
     let mut i = 0;
     while i < N - 1 {
@@ -148,11 +160,17 @@ unsafe fn count(params: *const Param) -> usize {
         return 0;
     }
     // SAFETY: the caller's promise.
-    (0..).take_while(|&i| unsafe { !(*params.add(i)).key.is_null() }).count()
+    (0..)
+        .take_while(|&i| unsafe { !(*params.add(i)).key.is_null() })
+        .count()
 }
 
 fn first(params: *const Param) -> *const Param {
-    if params.is_null() { ptr::NonNull::dangling().as_ptr() } else { params }
+    if params.is_null() {
+        ptr::NonNull::dangling().as_ptr()
+    } else {
+        params
+    }
 }
 
 /// One parameter that a caller gives.
@@ -163,15 +181,22 @@ impl<'a> Given<'a> {
         let bytes = match c_int::try_from(self.0.data_type).ok()? {
             OSSL_PARAM_UTF8_STRING => self.raw()?,
             // SAFETY: the type says that the buffer holds a pointer to a NUL-terminated string.
-            OSSL_PARAM_UTF8_PTR => unsafe { super::text(*self.0.data.cast::<*const _>().as_ref()?) }?.as_bytes(),
+            OSSL_PARAM_UTF8_PTR => {
+                unsafe { super::text(*self.0.data.cast::<*const std::ffi::c_char>().as_ref()?) }?
+                    .as_bytes()
+            }
             _ => return None,
         };
-        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+        let end = bytes
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(bytes.len());
         std::str::from_utf8(bytes.get(..end)?).ok()
     }
 
     pub(crate) fn bytes(&self) -> Option<&'a [u8]> {
-        self.is(OSSL_PARAM_OCTET_STRING).then(|| self.raw().unwrap_or_default())
+        self.is(OSSL_PARAM_OCTET_STRING)
+            .then(|| self.raw().unwrap_or_default())
     }
 
     /// A signed or unsigned number that fits.
@@ -181,7 +206,11 @@ impl<'a> Given<'a> {
             return None;
         }
         let number = big_endian(self.raw()?);
-        let fill = if signed && number.first()? & 0x80 != 0 { 0xff } else { 0 };
+        let fill = if signed && number.first()? & 0x80 != 0 {
+            0xff
+        } else {
+            0
+        };
         let (high, low) = number.split_at(number.len().saturating_sub(8));
         let mut eight = [fill; 8];
         eight[8 - low.len()..].copy_from_slice(low);
@@ -192,7 +221,10 @@ impl<'a> Given<'a> {
 
     /// An unsigned number of any size, big-endian without leading zeros.
     pub(crate) fn number(&self) -> Option<Vec<u8>> {
-        let number = self.is(OSSL_PARAM_UNSIGNED_INTEGER).then(|| self.raw())?.map(big_endian)?;
+        let number = self
+            .is(OSSL_PARAM_UNSIGNED_INTEGER)
+            .then(|| self.raw())?
+            .map(big_endian)?;
         Some(trimmed(&number).to_vec())
     }
 
@@ -202,7 +234,8 @@ impl<'a> Given<'a> {
 
     fn raw(&self) -> Option<&'a [u8]> {
         // SAFETY: the array's promise, `Params::new`: a value in hand has `data_size` bytes at `data`.
-        (!self.0.data.is_null()).then(|| unsafe { super::bytes(self.0.data.cast(), self.0.data_size) })
+        (!self.0.data.is_null())
+            .then(|| unsafe { super::bytes(self.0.data.cast(), self.0.data_size) })
     }
 }
 
@@ -215,13 +248,19 @@ impl Param {
     fn set(&mut self, value: &Value) -> Result<(), Error> {
         let wanted = c_int::try_from(self.data_type).unwrap_or_default();
         match (value, wanted) {
-            (Value::Int(value), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => self.set_int(*value),
+            (Value::Int(value), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => {
+                self.set_int(*value)
+            }
             (Value::Named(value, _), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => {
                 self.set_int(i64::from(*value))
             }
             (Value::Number(number), OSSL_PARAM_UNSIGNED_INTEGER) => self.set_integer(number, 0),
-            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_STRING) => self.set_text(text),
-            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_PTR) => self.set_pointer(text),
+            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_STRING) => {
+                self.set_text(text)
+            }
+            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_PTR) => {
+                self.set_pointer(text)
+            }
             (Value::Bytes(bytes), OSSL_PARAM_OCTET_STRING) => self.write(bytes, 0),
             _ => Err(self.refused("is asked for with a type it does not have")),
         }
@@ -288,8 +327,14 @@ impl Param {
 }
 
 /// Gives parameters to a callback of the core's.
-pub(super) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'static CStr, Value)>) -> bool {
-    let Some(callback) = callback else { return false };
+pub(super) fn emit(
+    callback: Callback,
+    argument: *mut c_void,
+    values: Vec<(&'static CStr, Value)>,
+) -> bool {
+    let Some(callback) = callback else {
+        return false;
+    };
     // the buffers stay where they are on the heap while `params` leads to them
     let mut buffers: Vec<(&'static CStr, Kind, Vec<u8>)> = values
         .into_iter()
@@ -317,7 +362,10 @@ pub(super) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'sta
 
 /// As a C int where it fits one, else 64 bits wide.
 fn native_int(value: i64) -> Vec<u8> {
-    c_int::try_from(value).map_or_else(|_| value.to_ne_bytes().to_vec(), |value| value.to_ne_bytes().to_vec())
+    c_int::try_from(value).map_or_else(
+        |_| value.to_ne_bytes().to_vec(),
+        |value| value.to_ne_bytes().to_vec(),
+    )
 }
 
 /// Native to big-endian order and back.
