@@ -23,7 +23,9 @@ use crate::{
         OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY,
         OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
         OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
-        params::{self, Field, Params, Setting, Value, gettable, settable, trimmed},
+        params::{
+            Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed,
+        },
     },
     key::Kind,
     signature::{Context, Purpose, Scheme},
@@ -84,7 +86,7 @@ impl Curve {
     fn max_len(&self) -> usize {
         let header = |content: usize| if content < 128 { 2 } else { 3 };
         // the order is as long as the field, whose top bit is set but for P-521
-        let integer = self.len() + usize::from(self.bits % 8 == 0);
+        let integer = self.len() + usize::from(self.bits.is_multiple_of(8));
         let content = 2 * (header(integer) + integer);
         header(content) + content
     }
@@ -119,65 +121,45 @@ impl Ec {
 }
 
 static FIELDS: [Field<Ec>; 11] = [
-    Field {
-        name: OSSL_PKEY_PARAM_GROUP_NAME,
-        kind: params::Kind::Text,
-        read: |key| Some(Value::Text(key.curve.name)),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_PUB_KEY,
-        kind: params::Kind::Bytes,
-        read: |key| Some(Value::Bytes(key.point.clone())),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
-        kind: params::Kind::Bytes,
-        read: |key| Some(Value::Bytes(key.point.clone())),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_EC_PUB_X,
-        kind: params::Kind::Number,
-        read: |key| key.coordinate(0),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_EC_PUB_Y,
-        kind: params::Kind::Number,
-        read: |key| key.coordinate(1),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_BITS,
-        kind: params::Kind::Int,
-        read: |key| Some(Value::Int(key.curve.bits.into())),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_SECURITY_BITS,
-        kind: params::Kind::Int,
-        read: |key| Some(Value::Int(key.curve.security_bits)),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_MAX_SIZE,
-        kind: params::Kind::Int,
-        read: |key| i64::try_from(key.curve.max_len()).ok().map(Value::Int),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_DEFAULT_DIGEST,
-        kind: params::Kind::Text,
-        read: |_| Some(Value::Text(digest::DEFAULT.name)),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_EC_ENCODING,
-        kind: params::Kind::Text,
-        read: |_| Some(Value::Text(OSSL_PKEY_EC_ENCODING_GROUP)),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-        kind: params::Kind::Text,
-        read: |_| {
+    field(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |key| {
+        Some(Value::Text(key.curve.name))
+    }),
+    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| {
+        Some(Value::Bytes(key.point.clone()))
+    }),
+    field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| {
+        Some(Value::Bytes(key.point.clone()))
+    }),
+    field(OSSL_PKEY_PARAM_EC_PUB_X, Type::Number, |key| {
+        key.coordinate(0)
+    }),
+    field(OSSL_PKEY_PARAM_EC_PUB_Y, Type::Number, |key| {
+        key.coordinate(1)
+    }),
+    field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| {
+        Some(Value::Int(key.curve.bits.into()))
+    }),
+    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| {
+        Some(Value::Int(key.curve.security_bits))
+    }),
+    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| {
+        i64::try_from(key.curve.max_len()).ok().map(Value::Int)
+    }),
+    field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| {
+        Some(Value::Text(digest::DEFAULT.name))
+    }),
+    field(OSSL_PKEY_PARAM_EC_ENCODING, Type::Text, |_| {
+        Some(Value::Text(OSSL_PKEY_EC_ENCODING_GROUP))
+    }),
+    field(
+        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+        Type::Text,
+        |_| {
             Some(Value::Text(
                 OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED,
             ))
         },
-    },
+    ),
 ];
 static GETTABLE: [Param; 12] = gettable(&FIELDS);
 static PUBLIC: [Param; 3] = gettable(&FIELDS);
@@ -218,29 +200,23 @@ impl Kind for Ec {
 pub(crate) struct Ecdsa;
 
 static ECDSA: [Field<Context<Ecdsa>>; 3] = [
-    Field {
-        name: OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
-        kind: params::Kind::Bytes,
-        read: |ctx| algorithm_id(ctx),
-    },
-    Field {
-        name: OSSL_SIGNATURE_PARAM_DIGEST,
-        kind: params::Kind::Text,
-        read: |ctx| Some(Value::Text(ctx.digest?.name)),
-    },
-    Field {
-        name: OSSL_SIGNATURE_PARAM_DIGEST_SIZE,
-        kind: params::Kind::Int,
-        read: |ctx| i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int),
-    },
+    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| {
+        algorithm_id(ctx)
+    }),
+    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| {
+        Some(Value::Text(ctx.digest?.name))
+    }),
+    field(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Type::Int, |ctx| {
+        i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int)
+    }),
 ];
 static ECDSA_GETTABLE: [Param; 4] = gettable(&ECDSA);
 
-static SETTINGS: [Setting<Context<Ecdsa>>; 1] = [Setting {
-    name: OSSL_SIGNATURE_PARAM_DIGEST,
-    kind: params::Kind::Text,
-    write: Context::set_digest,
-}];
+static SETTINGS: [Setting<Context<Ecdsa>>; 1] = [setting(
+    OSSL_SIGNATURE_PARAM_DIGEST,
+    Type::Text,
+    Context::set_digest,
+)];
 static SETTABLE: [Param; 2] = settable(&SETTINGS);
 
 impl Scheme for Ecdsa {

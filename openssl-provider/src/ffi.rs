@@ -7,6 +7,10 @@
 //! All `unsafe` of the crate is here and in the sub-modules, which turn each C entry point into a call of safe code:
 //! [`keymgmt`], [`signature`], [`decoder`], [`store`] and [`provider`], with [`params`] for OSSL_PARAM.
 #![allow(
+    clippy::missing_safety_doc,
+    reason = "entry points rest on what the core promises in the manual page that their file names"
+)]
+#![allow(
     non_camel_case_types,
     reason = "functions carry the names that core_dispatch.h gives them"
 )]

@@ -21,7 +21,7 @@ use crate::{
         OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS,
         OSSL_PROV_PARAM_VERSION,
         core::Core,
-        params::{Field, Kind, Value},
+        params::{Field, Type, Value, field},
     },
 };
 
@@ -35,26 +35,16 @@ const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
 
 /// What `openssl list -providers` shows.
 pub(crate) static FIELDS: [Field<()>; 4] = [
-    Field {
-        name: OSSL_PROV_PARAM_NAME,
-        kind: Kind::Text,
-        read: |()| Some(Value::Text(c"Parsec provider")),
-    },
-    Field {
-        name: OSSL_PROV_PARAM_VERSION,
-        kind: Kind::Text,
-        read: |()| Some(Value::Text(VERSION)),
-    },
-    Field {
-        name: OSSL_PROV_PARAM_BUILDINFO,
-        kind: Kind::Text,
-        read: |()| Some(Value::Text(VERSION)),
-    },
-    Field {
-        name: OSSL_PROV_PARAM_STATUS,
-        kind: Kind::Int,
-        read: |()| Some(Value::Int(1)),
-    },
+    field(OSSL_PROV_PARAM_NAME, Type::Text, |()| {
+        Some(Value::Text(c"Parsec provider"))
+    }),
+    field(OSSL_PROV_PARAM_VERSION, Type::Text, |()| {
+        Some(Value::Text(VERSION))
+    }),
+    field(OSSL_PROV_PARAM_BUILDINFO, Type::Text, |()| {
+        Some(Value::Text(VERSION))
+    }),
+    field(OSSL_PROV_PARAM_STATUS, Type::Int, |()| Some(Value::Int(1))),
 ];
 
 pub(crate) struct Provider {

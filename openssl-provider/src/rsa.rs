@@ -26,7 +26,7 @@ use crate::{
         OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
         OSSL_SIGNATURE_PARAM_PAD_MODE, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Param, RSA_PKCS1_PADDING,
         RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_AUTO, RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX,
-        params::{self, Field, Given, Params, Setting, Value, gettable, settable},
+        params::{Field, Given, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     key::Kind,
     signature::{Context, Purpose, Scheme},
@@ -43,36 +43,24 @@ pub(crate) struct Rsa {
 }
 
 static FIELDS: [Field<Rsa>; 6] = [
-    Field {
-        name: OSSL_PKEY_PARAM_RSA_N,
-        kind: params::Kind::Number,
-        read: |key| Some(Value::Number(key.n.clone())),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_RSA_E,
-        kind: params::Kind::Number,
-        read: |key| Some(Value::Number(key.e.clone())),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_BITS,
-        kind: params::Kind::Int,
-        read: |key| Some(Value::Int(key.bits().into())),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_SECURITY_BITS,
-        kind: params::Kind::Int,
-        read: |key| Some(Value::Int(strength(key.bits()))),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_MAX_SIZE,
-        kind: params::Kind::Int,
-        read: |key| i64::try_from(key.n.len()).ok().map(Value::Int),
-    },
-    Field {
-        name: OSSL_PKEY_PARAM_DEFAULT_DIGEST,
-        kind: params::Kind::Text,
-        read: |_| Some(Value::Text(digest::DEFAULT.name)),
-    },
+    field(OSSL_PKEY_PARAM_RSA_N, Type::Number, |key| {
+        Some(Value::Number(key.n.clone()))
+    }),
+    field(OSSL_PKEY_PARAM_RSA_E, Type::Number, |key| {
+        Some(Value::Number(key.e.clone()))
+    }),
+    field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| {
+        Some(Value::Int(key.bits().into()))
+    }),
+    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| {
+        Some(Value::Int(strength(key.bits())))
+    }),
+    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| {
+        i64::try_from(key.n.len()).ok().map(Value::Int)
+    }),
+    field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| {
+        Some(Value::Text(digest::DEFAULT.name))
+    }),
 ];
 static GETTABLE: [Param; 7] = gettable(&FIELDS);
 static PUBLIC: [Param; 3] = gettable(&FIELDS);
@@ -169,35 +157,25 @@ enum Salt {
 }
 
 static PADDING: [Field<Context<Padding>>; 5] = [
-    Field {
-        name: OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
-        kind: params::Kind::Bytes,
-        read: |ctx| algorithm_id(ctx),
-    },
-    Field {
-        name: OSSL_SIGNATURE_PARAM_PAD_MODE,
-        kind: params::Kind::Text,
-        read: |ctx| {
-            Some(match ctx.scheme.pss {
-                true => Value::Named(RSA_PKCS1_PSS_PADDING, OSSL_PKEY_RSA_PAD_MODE_PSS),
-                false => Value::Named(RSA_PKCS1_PADDING, OSSL_PKEY_RSA_PAD_MODE_PKCSV15),
-            })
-        },
-    },
-    Field {
-        name: OSSL_SIGNATURE_PARAM_DIGEST,
-        kind: params::Kind::Text,
-        read: |ctx| Some(Value::Text(ctx.digest?.name)),
-    },
-    Field {
-        name: OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
-        kind: params::Kind::Text,
-        read: |ctx| Some(Value::Text(ctx.scheme.mgf1.or(ctx.digest)?.name)),
-    },
-    Field {
-        name: OSSL_SIGNATURE_PARAM_PSS_SALTLEN,
-        kind: params::Kind::Text,
-        read: |ctx| match ctx.scheme.salt {
+    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| {
+        algorithm_id(ctx)
+    }),
+    field(OSSL_SIGNATURE_PARAM_PAD_MODE, Type::Text, |ctx| {
+        Some(match ctx.scheme.pss {
+            true => Value::Named(RSA_PKCS1_PSS_PADDING, OSSL_PKEY_RSA_PAD_MODE_PSS),
+            false => Value::Named(RSA_PKCS1_PADDING, OSSL_PKEY_RSA_PAD_MODE_PKCSV15),
+        })
+    }),
+    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| {
+        Some(Value::Text(ctx.digest?.name))
+    }),
+    field(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx| {
+        Some(Value::Text(ctx.scheme.mgf1.or(ctx.digest)?.name))
+    }),
+    field(
+        OSSL_SIGNATURE_PARAM_PSS_SALTLEN,
+        Type::Text,
+        |ctx| match ctx.scheme.salt {
             Salt::Auto => Some(Value::Named(
                 RSA_PSS_SALTLEN_AUTO,
                 OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO,
@@ -212,40 +190,32 @@ static PADDING: [Field<Context<Padding>>; 5] = [
             )),
             Salt::Bytes(len) => i64::try_from(len).ok().map(Value::Int),
         },
-    },
+    ),
 ];
 static PADDING_GETTABLE: [Param; 6] = gettable(&PADDING);
 
 static SETTINGS: [Setting<Context<Padding>>; 4] = [
-    Setting {
-        name: OSSL_SIGNATURE_PARAM_DIGEST,
-        kind: params::Kind::Text,
-        write: Context::set_digest,
-    },
-    Setting {
-        name: OSSL_SIGNATURE_PARAM_PAD_MODE,
-        kind: params::Kind::Text,
-        write: |ctx, given| {
-            ctx.scheme.pss = pad_mode(given)?;
-            Ok(())
-        },
-    },
-    Setting {
-        name: OSSL_SIGNATURE_PARAM_PSS_SALTLEN,
-        kind: params::Kind::Text,
-        write: |ctx, given| {
+    setting(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, Context::set_digest),
+    setting(OSSL_SIGNATURE_PARAM_PAD_MODE, Type::Text, |ctx, given| {
+        ctx.scheme.pss = pad_mode(given)?;
+        Ok(())
+    }),
+    setting(
+        OSSL_SIGNATURE_PARAM_PSS_SALTLEN,
+        Type::Text,
+        |ctx, given| {
             ctx.scheme.salt = salt(given)?;
             Ok(())
         },
-    },
-    Setting {
-        name: OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
-        kind: params::Kind::Text,
-        write: |ctx, given| {
+    ),
+    setting(
+        OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
+        Type::Text,
+        |ctx, given| {
             ctx.scheme.mgf1 = Some(crate::signature::digest(given.text().unwrap_or_default())?);
             Ok(())
         },
-    },
+    ),
 ];
 static SETTABLE: [Param; 5] = settable(&SETTINGS);
 

@@ -15,7 +15,7 @@ use crate::{
         OSSL_OBJECT_CERT, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_TYPE, OSSL_STORE_INFO_CERT,
         OSSL_STORE_INFO_PKEY, OSSL_STORE_INFO_PUBKEY, OSSL_STORE_PARAM_EXPECT,
         OSSL_STORE_PARAM_PROPERTIES, Object, Param,
-        params::{self, Setting, Value, settable},
+        params::{Params, Setting, Type, Value, settable, setting},
     },
     key::Key,
     provider::{Provider, public_key},
@@ -41,22 +41,13 @@ pub(crate) struct Store {
 }
 
 static SETTINGS: [Setting<Store>; 2] = [
-    Setting {
-        name: OSSL_STORE_PARAM_EXPECT,
-        kind: params::Kind::Int,
-        write: |store, given| {
-            let bad =
-                || Error::Parameter("what is expected of the store is not a number".to_owned());
-            store.expect = given.int().ok_or_else(bad)?;
-            Ok(())
-        },
-    },
+    setting(OSSL_STORE_PARAM_EXPECT, Type::Int, |store, given| {
+        let bad = || Error::Parameter("what is expected of the store is not a number".to_owned());
+        store.expect = given.int().ok_or_else(bad)?;
+        Ok(())
+    }),
     // which provider's algorithms to use with the objects: the core sees to it
-    Setting {
-        name: OSSL_STORE_PARAM_PROPERTIES,
-        kind: params::Kind::Text,
-        write: |_, _| Ok(()),
-    },
+    setting(OSSL_STORE_PARAM_PROPERTIES, Type::Text, |_, _| Ok(())),
 ];
 pub(crate) static SETTABLE: [Param; 3] = settable(&SETTINGS);
 
@@ -79,7 +70,7 @@ impl Store {
         })
     }
 
-    pub(crate) fn set(&mut self, params: params::Params<'_>) -> Result<(), Error> {
+    pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
         params.apply(&SETTINGS, self)
     }
 

@@ -132,20 +132,20 @@ unsafe extern "C" fn import<K: Kind>(key: *mut c_void, _: c_int, params: *const 
     }
 }
 
-/// Answers a request for the private key at once and without an error: the core asks before every signature whether the
-/// default provider could do it.
+/// Exports public keys. Asked for a private one it refuses at once and without an error: the core tries before every
+/// signature whether the default provider could take the key over.
 unsafe extern "C" fn export<K: Kind>(
     key: *mut c_void,
     selection: c_int,
     callback: Callback,
     argument: *mut c_void,
 ) -> c_int {
-    if selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
-        return 0;
-    }
     // SAFETY: `key` is one of ours, or NULL.
     unsafe {
         with_shared(key, |key: &Key<K>| {
+            if key.private().is_some() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
+                return Ok(0);
+            }
             Ok(key
                 .exported()
                 .is_some_and(|values| emit(callback, argument, values))

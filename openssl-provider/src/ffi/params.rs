@@ -4,7 +4,7 @@
 //! with NULL data asks for the size only: the rules of OSSL_PARAM(3).
 
 use std::{
-    ffi::{CStr, c_int, c_uint, c_void},
+    ffi::{CStr, c_char, c_int, c_uint, c_void},
     ptr,
 };
 
@@ -16,7 +16,7 @@ use crate::error::Error;
 
 /// What kind of value a parameter has, as descriptors tell it.
 #[derive(Clone, Copy)]
-pub(crate) enum Kind {
+pub(crate) enum Type {
     Int,
     /// An unsigned number of any size.
     Number,
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Bytes,
 }
 
-impl Kind {
+impl Type {
     const fn data_type(self) -> c_uint {
         match self {
             Self::Int => OSSL_PARAM_INTEGER,
@@ -50,15 +50,31 @@ pub(crate) enum Value {
 /// A parameter that a `T` has to give. One row is its descriptor and its reader.
 pub(crate) struct Field<T> {
     pub(crate) name: &'static CStr,
-    pub(crate) kind: Kind,
+    kind: Type,
     pub(crate) read: fn(&T) -> Option<Value>,
+}
+
+pub(crate) const fn field<T>(
+    name: &'static CStr,
+    kind: Type,
+    read: fn(&T) -> Option<Value>,
+) -> Field<T> {
+    Field { name, kind, read }
 }
 
 /// A parameter that a `T` takes. One row is its descriptor and its writer.
 pub(crate) struct Setting<T> {
-    pub(crate) name: &'static CStr,
-    pub(crate) kind: Kind,
-    pub(crate) write: fn(&mut T, &Given<'_>) -> Result<(), Error>,
+    name: &'static CStr,
+    kind: Type,
+    write: fn(&mut T, &Given<'_>) -> Result<(), Error>,
+}
+
+pub(crate) const fn setting<T>(
+    name: &'static CStr,
+    kind: Type,
+    write: fn(&mut T, &Given<'_>) -> Result<(), Error>,
+) -> Setting<T> {
+    Setting { name, kind, write }
 }
 
 impl Param {
@@ -70,7 +86,7 @@ impl Param {
         return_size: 0,
     };
 
-    const fn describe(name: &'static CStr, kind: Kind) -> Self {
+    const fn describe(name: &'static CStr, kind: Type) -> Self {
         Self {
             key: name.as_ptr(),
             data_type: kind.data_type(),
@@ -180,11 +196,7 @@ impl<'a> Given<'a> {
     pub(crate) fn text(&self) -> Option<&'a str> {
         let bytes = match c_int::try_from(self.0.data_type).ok()? {
             OSSL_PARAM_UTF8_STRING => self.raw()?,
-            // SAFETY: the type says that the buffer holds a pointer to a NUL-terminated string.
-            OSSL_PARAM_UTF8_PTR => {
-                unsafe { super::text(*self.0.data.cast::<*const std::ffi::c_char>().as_ref()?) }?
-                    .as_bytes()
-            }
+            OSSL_PARAM_UTF8_PTR => self.pointed()?.as_bytes(),
             _ => return None,
         };
         let end = bytes
@@ -226,6 +238,12 @@ impl<'a> Given<'a> {
             .then(|| self.raw())?
             .map(big_endian)?;
         Some(trimmed(&number).to_vec())
+    }
+
+    fn pointed(&self) -> Option<&'a str> {
+        let place = self.0.data.cast::<*const c_char>();
+        // SAFETY: the type says that the buffer holds a pointer to a NUL-terminated string.
+        unsafe { super::text(*place.as_ref()?) }
     }
 
     fn is(&self, data_type: c_int) -> bool {
@@ -299,7 +317,7 @@ impl Param {
     fn set_pointer(&mut self, text: &'static CStr) -> Result<(), Error> {
         self.return_size = text.count_bytes();
         // SAFETY: the type says that the buffer, if there is one, has room for a pointer.
-        if let Some(place) = unsafe { self.data.cast::<*const std::ffi::c_char>().as_mut() } {
+        if let Some(place) = unsafe { self.data.cast::<*const c_char>().as_mut() } {
             *place = text.as_ptr();
         }
         Ok(())
@@ -336,14 +354,14 @@ pub(super) fn emit(
         return false;
     };
     // the buffers stay where they are on the heap while `params` leads to them
-    let mut buffers: Vec<(&'static CStr, Kind, Vec<u8>)> = values
+    let mut buffers: Vec<(&'static CStr, Type, Vec<u8>)> = values
         .into_iter()
         .map(|(name, value)| match value {
-            Value::Int(value) => (name, Kind::Int, native_int(value)),
-            Value::Named(value, _) => (name, Kind::Int, value.to_ne_bytes().to_vec()),
-            Value::Number(number) => (name, Kind::Number, big_endian(&number)),
-            Value::Text(text) => (name, Kind::Text, text.to_bytes_with_nul().to_vec()),
-            Value::Bytes(bytes) => (name, Kind::Bytes, bytes),
+            Value::Int(value) => (name, Type::Int, native_int(value)),
+            Value::Named(value, _) => (name, Type::Int, value.to_ne_bytes().to_vec()),
+            Value::Number(number) => (name, Type::Number, big_endian(&number)),
+            Value::Text(text) => (name, Type::Text, text.to_bytes_with_nul().to_vec()),
+            Value::Bytes(bytes) => (name, Type::Bytes, bytes),
         })
         .collect();
     let mut params: Vec<Param> = buffers
@@ -351,7 +369,7 @@ pub(super) fn emit(
         .map(|(name, kind, buffer)| Param {
             data: buffer.as_mut_ptr().cast(),
             // a text's size leaves its end mark out
-            data_size: buffer.len() - usize::from(matches!(kind, Kind::Text)),
+            data_size: buffer.len() - usize::from(matches!(kind, Type::Text)),
             ..Param::describe(name, *kind)
         })
         .collect();
@@ -381,4 +399,125 @@ fn big_endian(native: &[u8]) -> Vec<u8> {
 pub(crate) fn trimmed(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     number.get(zeros..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(data_type: c_int, data: &[u8]) -> Param {
+        Param {
+            key: c"x".as_ptr(),
+            data_type: data_type.unsigned_abs(),
+            data: data.as_ptr().cast_mut().cast(),
+            data_size: data.len(),
+            return_size: 0,
+        }
+    }
+
+    fn int(data_type: c_int, data: &[u8]) -> Option<i64> {
+        Given(&given(data_type, data)).int()
+    }
+
+    #[test]
+    fn integers_of_any_width_are_read() {
+        assert_eq!(int(OSSL_PARAM_INTEGER, &[0xff]), Some(-1));
+        assert_eq!(int(OSSL_PARAM_UNSIGNED_INTEGER, &[0xff]), Some(255));
+        assert_eq!(int(OSSL_PARAM_INTEGER, &(-2i32).to_ne_bytes()), Some(-2));
+        assert_eq!(int(OSSL_PARAM_INTEGER, &6i64.to_ne_bytes()), Some(6));
+        assert_eq!(int(OSSL_PARAM_INTEGER, &(-3i128).to_ne_bytes()), Some(-3));
+        assert_eq!(int(OSSL_PARAM_INTEGER, &(1i128 << 63).to_ne_bytes()), None);
+        assert_eq!(
+            int(OSSL_PARAM_UNSIGNED_INTEGER, &u64::MAX.to_ne_bytes()),
+            None
+        );
+        assert_eq!(int(OSSL_PARAM_UTF8_STRING, b"6"), None);
+    }
+
+    #[test]
+    fn texts_end_at_their_mark_or_their_size() {
+        assert_eq!(
+            Given(&given(OSSL_PARAM_UTF8_STRING, b"pss\0??")).text(),
+            Some("pss")
+        );
+        assert_eq!(
+            Given(&given(OSSL_PARAM_UTF8_STRING, b"pss")).text(),
+            Some("pss")
+        );
+        let place = (c"pss".as_ptr() as usize).to_ne_bytes();
+        assert_eq!(
+            Given(&given(OSSL_PARAM_UTF8_PTR, &place)).text(),
+            Some("pss")
+        );
+        assert_eq!(
+            Given(&given(OSSL_PARAM_UTF8_PTR, &[0; size_of::<usize>()])).text(),
+            None
+        );
+    }
+
+    fn ask(data_type: c_int, buffer: Option<&mut [u8]>, value: &Value) -> (bool, usize) {
+        let (data, data_size) = buffer.map_or((ptr::null_mut(), 0), |b| (b.as_mut_ptr(), b.len()));
+        let mut param = Param {
+            data: data.cast(),
+            data_size,
+            ..given(data_type, &[])
+        };
+        (param.set(value).is_ok(), param.return_size)
+    }
+
+    #[test]
+    fn a_request_without_a_buffer_is_told_the_size() {
+        let bytes = Value::Bytes(vec![7; 91]);
+        assert_eq!(ask(OSSL_PARAM_OCTET_STRING, None, &bytes), (true, 91));
+        assert_eq!(ask(OSSL_PARAM_INTEGER, None, &Value::Int(256)), (true, 4));
+        assert_eq!(
+            ask(OSSL_PARAM_UTF8_STRING, None, &Value::Text(c"SHA256")),
+            (true, 6)
+        );
+        assert_eq!(
+            ask(OSSL_PARAM_OCTET_STRING, Some(&mut [0; 90]), &bytes),
+            (false, 91)
+        );
+    }
+
+    #[test]
+    fn values_are_widened_and_never_cut() {
+        let mut wide = [9; 8];
+        assert_eq!(
+            ask(OSSL_PARAM_INTEGER, Some(&mut wide), &Value::Int(-2)),
+            (true, 8)
+        );
+        assert_eq!(i64::from_ne_bytes(wide), -2);
+        let mut narrow = [9; 2];
+        let number = Value::Number(vec![1, 0, 1]);
+        assert_eq!(
+            ask(OSSL_PARAM_UNSIGNED_INTEGER, Some(&mut narrow), &number),
+            (false, 3)
+        );
+        assert_eq!(
+            ask(OSSL_PARAM_UNSIGNED_INTEGER, Some(&mut wide), &number),
+            (true, 8)
+        );
+        assert_eq!(u64::from_ne_bytes(wide), 65537);
+        let mut text = [9; 4];
+        assert_eq!(
+            ask(
+                OSSL_PARAM_UTF8_STRING,
+                Some(&mut text),
+                &Value::Text(c"pss")
+            ),
+            (true, 3)
+        );
+        assert_eq!(&text, b"pss\0");
+        let padding = Value::Named(6, c"pss");
+        assert_eq!(
+            ask(OSSL_PARAM_INTEGER, Some(&mut text), &padding),
+            (true, 4)
+        );
+        assert_eq!(i32::from_ne_bytes(text), 6);
+        assert_eq!(
+            ask(OSSL_PARAM_OCTET_STRING, Some(&mut text), &padding),
+            (false, 0)
+        );
+    }
 }
