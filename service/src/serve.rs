@@ -35,7 +35,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
     }
     let store = Arc::new(Store::open(
         &config.store_path,
-        StoreKey::load(&config.store_key_path)?,
+        StoreKey::configured(&config.store_key_path),
     )?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

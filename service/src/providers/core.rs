@@ -241,7 +241,7 @@ impl Handle<DeleteClient> for Core {
         for key in call.store().keys(&client) {
             dispatcher.destroy(&key)?;
         }
-        call.store().delete_objects(&client)?;
+        call.store().forget(&client)?;
         Ok(interface::message::Empty {})
     }
 }
