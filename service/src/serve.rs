@@ -113,7 +113,7 @@ fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 fn log(config: &Config) {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&config.log_level));
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.log_level.to_string()));
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
