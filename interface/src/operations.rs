@@ -218,6 +218,11 @@ impl Opcode {
         self as u32 >= 0x8000
     }
 
+    /// Known to upstream's clients, which refuse a whole list for one number that they do not know.
+    pub const fn upstream(self) -> bool {
+        !self.extension() && !matches!(self, Self::MacCompute | Self::MacVerify)
+    }
+
     /// Doing it twice is as good as doing it once, so that a client may repeat it on a new connection.
     pub const fn repeatable(self) -> bool {
         !matches!(

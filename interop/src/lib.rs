@@ -1,1 +1,46 @@
 //! Foreign software against this service, and its shims against upstream Parsec.
+//!
+//! Upstream's service and tool are built by `interop/peers` into a cache, when they are not there yet.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use tests::Setup;
+
+/// Upstream's service, with its Mbed Crypto provider.
+pub fn upstream() -> Setup {
+    Setup::program(peer("UPSTREAM_PARSEC")).env("RUST_LOG", "warn")
+}
+
+/// Upstream's command-line tool.
+pub fn upstream_tool() -> PathBuf {
+    peer("UPSTREAM_PARSEC_TOOL")
+}
+
+/// The path of a program that `interop/peers` names, taken from the environment when `tests/run` has put it there.
+fn peer(name: &str) -> PathBuf {
+    static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    std::env::var_os(name).map_or_else(|| BUILT.get_or_init(build)[name].clone(), PathBuf::from)
+}
+
+fn build() -> HashMap<String, PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    let output = Command::new(&script)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("run interop/peers");
+    assert!(output.status.success(), "{} failed", script.display());
+    let lines = String::from_utf8(output.stdout).expect("paths in UTF-8");
+    lines
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, path)| (name.to_owned(), path.into()))
+        .collect()
+}

@@ -11,13 +11,14 @@ use crate::auth::{Authenticators, Principal};
 use crate::error::{Error, Result};
 use interface::{AuthType, PROVIDERS, ProviderId};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Table;
 use tracing::level_filters::LevelFilter;
 
 /// Bytes in a mebibyte.
-const MIB: u64 = 1024 * 1024;
+const MIB: usize = 1024 * 1024;
 
 /// All that can be configured.
 #[derive(Clone, Debug)]
@@ -29,9 +30,9 @@ pub struct Config {
     /// Log lines of failed requests name clients and keys.
     pub log_error_details: bool,
     /// Bytes in the body of a request, at most.
-    pub body_len_limit: u64,
+    pub body_len_limit: usize,
     /// Random bytes in one answer, at most.
-    pub max_random: u64,
+    pub max_random: usize,
     /// Serve as root where there is no user to change to.
     pub allow_root: bool,
     /// Make new keys of types and with algorithms that are deprecated.
@@ -126,8 +127,7 @@ impl Config {
             },
             allow_root: core.take_or("allow_root", false)?,
             allow_deprecated: core.take_or("allow_deprecated", false)?,
-            max_connections: usize::try_from(positive(&mut core, "max_connections", 1024)?)
-                .unwrap_or(usize::MAX),
+            max_connections: positive(&mut core, "max_connections", 1024)?,
             idle_timeout: Duration::from_secs(positive(&mut core, "idle_timeout_s", 300)?),
             timeout: Duration::from_millis(positive(&mut listener, "timeout", 200)?),
             socket_path: socket_path(&mut listener, host)?,
@@ -315,14 +315,7 @@ fn provider_kind(section: &mut Section) -> Result<ProviderId> {
         .take("provider_type")?
         .ok_or_else(|| section.wrong("provider_type", "is missing"))?;
     match known().find(|kind| kind.config == name || kind.name == name) {
-        Some(kind) if kind.id == ProviderId::SOFTWARE => Ok(kind.id),
-        Some(kind) => Err(section.wrong(
-            "provider_type",
-            &format!(
-                "'{}' is not built into this version; there is MbedCrypto, the software provider",
-                kind.config
-            ),
-        )),
+        Some(kind) => Ok(kind.id),
         None => {
             let hint = suggest(&name, known().map(|kind| kind.config));
             Err(section.wrong("provider_type", &format!("'{name}' is none; {hint}")))
@@ -437,11 +430,15 @@ fn log_level(core: &mut Section) -> Result<LevelFilter> {
     })
 }
 
-fn positive(section: &mut Section, key: &'static str, default: u64) -> Result<u64> {
-    match section.take_or(key, default)? {
-        0 => Err(section.wrong(key, "must be at least 1")),
-        number => Ok(number),
+fn positive<T>(section: &mut Section, key: &'static str, default: T) -> Result<T>
+where
+    T: DeserializeOwned + Default + PartialEq,
+{
+    let number = section.take_or(key, default)?;
+    if number == T::default() {
+        return Err(section.wrong(key, "must be at least 1"));
     }
+    Ok(number)
 }
 
 #[cfg(test)]

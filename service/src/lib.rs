@@ -1,9 +1,18 @@
 //! One daemon that owns the key hardware of a host. Modules stand in the order in which a request passes.
 
 pub mod auth;
+pub mod connection;
+pub mod dispatch;
+pub mod lane;
+pub mod listener;
+pub mod provider;
+pub mod providers;
+pub mod store;
+
 pub mod config;
 pub mod error;
-pub mod store;
-pub mod providers {
-    //! The crypto providers.
-}
+pub mod privileges;
+mod serve;
+pub mod stats;
+
+pub use serve::serve;

@@ -1,1 +1,84 @@
 //! The harness and the suites that need a running service.
+//!
+//! [`Service`] starts the real `parsec serve` in a directory of its own, so that tests run side by side; [`run`] runs a program
+//! as a person would and gives up on it after a deadline. A test that cannot run where it is calls [`skip`] and returns.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says why on stderr"
+)]
+
+mod command;
+mod service;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+pub use command::{Ran, as_uid, feed, run};
+pub use service::{CONFIG, Service, Setup};
+
+/// A uid that owns nothing on the machine: "another user" in the tests.
+pub const STRANGER: u32 = 54_321;
+
+/// A file that the workspace builds (`parsec`, `libparsec_pkcs11.so`, `libparsec_openssl.so`): in `PARSEC_BIN_DIR`, or where
+/// cargo has put it beside the running test.
+///
+/// # Panics
+/// When it has not been built.
+pub fn built(name: &str) -> PathBuf {
+    let dir = std::env::var_os("PARSEC_BIN_DIR").map_or_else(
+        || {
+            let test = std::env::current_exe().expect("the test's own path");
+            test.ancestors()
+                .nth(2)
+                .expect("target/PROFILE/deps/TEST")
+                .to_owned()
+        },
+        PathBuf::from,
+    );
+    let path = dir.join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: build the workspace first, with the profile of this test",
+        path.display()
+    );
+    path
+}
+
+/// The path of a program of the system, looked for where Debian keeps programs, or `None` after a [`skip`].
+pub fn program(name: &str) -> Option<PathBuf> {
+    let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
+        .iter()
+        .map(|dir| Path::new(dir).join(name))
+        .find(|path| path.exists());
+    if found.is_none() {
+        skip(&format!("{name} is not installed"));
+    }
+    found
+}
+
+/// Whether the test may act as another user; when not, it is counted as skipped.
+pub fn may_change_user() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skip("only root can act as another user");
+    }
+    root
+}
+
+/// Counts the running test as skipped, with the reason. The test has to return after it.
+pub fn skip(reason: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("unnamed");
+    eprintln!("skipped: {test}: {reason}");
+    if let Some(list) = std::env::var_os("PARSEC_TEST_SKIPS") {
+        let mut list = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(list)
+            .expect("the list of skipped tests");
+        list.write_all(format!("test {test}: {reason}\n").as_bytes())
+            .expect("write the list of skipped tests");
+    }
+}

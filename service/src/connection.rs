@@ -1,0 +1,314 @@
+//! One client: read a frame, have it judged and run, write the answer; again until the client leaves.
+//!
+//! Upstream's service closes after one answer; clients that expect that just close, and all others save connecting anew.
+//! A short wait awake before sleeping serves a client that asks again at once: waking a sleeping processor costs more than a signature.
+
+use crate::dispatch::{Dispatcher, Incoming};
+use crate::error::{Error, Result};
+use crate::stats::{Connected, Stats};
+use interface::wire::{HEADER_LEN, Header, Request};
+use interface::{Opcode, Status};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use zeroize::{Zeroize, Zeroizing};
+
+/// A client in the middle of a run of requests asks again within this time.
+const SPIN: Duration = Duration::from_micros(50);
+/// After two waits in vain, so many requests pass before waiting awake is tried again.
+const REST: u32 = 64;
+/// Most requests arrive in one piece of at most so many bytes.
+const CHUNK: usize = 4096;
+/// Buffers are kept between requests up to this size.
+const KEEP: usize = 64 << 10;
+
+/// What every connection needs.
+pub struct Context {
+    /// Judges and runs requests.
+    pub dispatcher: Arc<Dispatcher>,
+    /// Counters.
+    pub stats: Arc<Stats>,
+    /// Longest body in bytes.
+    pub body_limit: usize,
+    /// How long a connection may stay without a request.
+    pub idle: Duration,
+    /// How long a request may take to arrive, once begun, and an answer to be taken.
+    pub timeout: Duration,
+    /// Whether refusals are logged with names.
+    pub details: bool,
+    /// Turns true when the service stops.
+    pub stopping: watch::Receiver<bool>,
+    /// One connection at a time waits awake, so that the other processor stays free for everyone else.
+    pub spinning: AtomicBool,
+}
+
+/// Serves one client until it leaves, errs, idles too long, or the service stops.
+pub async fn serve(stream: UnixStream, context: Arc<Context>, _counted: Connected) {
+    let peer = match stream.peer_cred() {
+        Ok(credentials) => credentials.uid(),
+        Err(error) => return tracing::warn!(%error, "a client's credentials cannot be read"),
+    };
+    let stopping = context.stopping.clone();
+    let connection = Connection {
+        stream,
+        peer,
+        context,
+        stopping,
+        buffer: Zeroizing::default(),
+        extended: false,
+        misses: 0,
+        rest: 0,
+    };
+    connection.run().await;
+}
+
+struct Connection {
+    stream: UnixStream,
+    peer: u32,
+    context: Arc<Context>,
+    stopping: watch::Receiver<bool>,
+    buffer: Zeroizing<Vec<u8>>,
+    extended: bool,
+    misses: u32,
+    rest: u32,
+}
+
+/// Why a connection ends.
+enum End {
+    /// Nothing needs to be said.
+    Silent,
+    /// The client is told, then the connection is closed: what follows could not be told apart from this request.
+    Rejected(Status),
+}
+
+impl Connection {
+    async fn run(mut self) {
+        loop {
+            match self.next().await {
+                Ok((header, body, auth)) => {
+                    if self.answer(&header, body, &auth).await.is_err() {
+                        return;
+                    }
+                }
+                Err(End::Silent) => return,
+                Err(End::Rejected(status)) => {
+                    tracing::info!(peer = self.peer, %status, "rejected a frame");
+                    let _ = self.respond(Header::rejection(status), &[]).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads one request frame.
+    async fn next(&mut self) -> Result<(Header, Zeroizing<Vec<u8>>, Vec<u8>), End> {
+        self.begin().await?;
+        let context = Arc::clone(&self.context);
+        match tokio::time::timeout(context.timeout, self.frame()).await {
+            Ok(frame) => frame,
+            Err(_) => Err(End::Rejected(Status::ConnectionError)),
+        }
+    }
+
+    /// Waits for the first bytes of a request.
+    async fn begin(&mut self) -> Result<(), End> {
+        if !self.buffer.is_empty() || self.spin() {
+            return Ok(());
+        }
+        let idle = self.context.idle;
+        let Self {
+            stream,
+            stopping,
+            buffer,
+            ..
+        } = self;
+        buffer.reserve(CHUNK);
+        tokio::select! {
+            read = tokio::time::timeout(idle, stream.read_buf(&mut **buffer)) => match read {
+                Ok(Ok(1..)) => Ok(()),
+                _ => Err(End::Silent),
+            },
+            _ = stopping.wait_for(|stopping| *stopping) => Err(End::Silent),
+        }
+    }
+
+    /// Waits awake for a moment; true when bytes have come.
+    fn spin(&mut self) -> bool {
+        if self.rest > 0 {
+            self.rest -= 1;
+            return false;
+        }
+        let spinning = &self.context.spinning;
+        if spinning.swap(true, Ordering::Acquire) {
+            return false;
+        }
+        let start = Instant::now();
+        let mut chunk = [0; CHUNK];
+        let received = loop {
+            match rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
+                Err(Errno::AGAIN) if start.elapsed() < SPIN => std::hint::spin_loop(),
+                other => break other,
+            }
+        };
+        spinning.store(false, Ordering::Release);
+        match received {
+            Ok((1.., _)) => {
+                let received = received.map_or(0, |(received, _)| received);
+                self.misses = 0;
+                self.buffer.extend_from_slice(&chunk[..received]);
+                chunk[..received].zeroize();
+                true
+            }
+            _ => {
+                self.misses += 1;
+                if self.misses >= 2 {
+                    self.rest = REST;
+                }
+                false
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Result<(Header, Zeroizing<Vec<u8>>, Vec<u8>), End> {
+        let header = loop {
+            match Header::decode(&self.buffer).map_err(End::Rejected)? {
+                Some(header) => break header,
+                None => self.fill().await?,
+            }
+        };
+        let body_len = header.body_len as usize;
+        if body_len > self.context.body_limit {
+            return Err(End::Rejected(Status::BodySizeExceedsLimit));
+        }
+        let len = header.request_len();
+        while self.buffer.len() < len {
+            self.fill().await?;
+        }
+        let body = Zeroizing::new(self.buffer[HEADER_LEN..HEADER_LEN + body_len].to_vec());
+        let auth = self.buffer[HEADER_LEN + body_len..len].to_vec();
+        self.consume(len);
+        Ok((header, body, auth))
+    }
+
+    fn consume(&mut self, len: usize) {
+        self.buffer[..len].zeroize();
+        self.buffer.drain(..len);
+        if self.buffer.capacity() > KEEP && self.buffer.is_empty() {
+            self.buffer = Zeroizing::default();
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), End> {
+        self.buffer.reserve(CHUNK);
+        match self.stream.read_buf(&mut *self.buffer).await {
+            Ok(0) | Err(_) => Err(End::Rejected(Status::ConnectionError)),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Answers one request; an error means that the answer could not be delivered.
+    async fn answer(
+        &mut self,
+        header: &Header,
+        body: Zeroizing<Vec<u8>>,
+        auth: &[u8],
+    ) -> std::io::Result<()> {
+        let number = self.context.stats.request();
+        let hidden = |request: &Request| {
+            request.opcode.extension() && request.opcode != Opcode::Hello && !self.extended
+        };
+        let request = match Request::parse(header) {
+            Ok(request) if !hidden(&request) => request,
+            Ok(_) => {
+                return self
+                    .respond(Header::rejection(Status::OpcodeDoesNotExist), &[])
+                    .await;
+            }
+            Err(status) => {
+                tracing::info!(request = number, peer = self.peer, %status, "rejected a header");
+                return self.respond(Header::rejection(status), &[]).await;
+            }
+        };
+        match self.dispatch(request, body, auth).await {
+            Ok(output) => {
+                self.extended |= request.opcode == Opcode::Hello;
+                let len = u32::try_from(output.len()).unwrap_or(u32::MAX);
+                self.respond(Header::response(&request, Status::Success, len), &output)
+                    .await
+            }
+            Err(error) => {
+                let detail = self.report(number, &request, &error);
+                let detail = if self.extended {
+                    detail.as_bytes()
+                } else {
+                    &[]
+                };
+                let len = u32::try_from(detail.len()).unwrap_or(u32::MAX);
+                self.respond(Header::response(&request, error.status(), len), detail)
+                    .await
+            }
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        request: Request,
+        body: Zeroizing<Vec<u8>>,
+        auth: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        let dispatcher = &self.context.dispatcher;
+        let app = dispatcher
+            .authenticators
+            .authenticate(request.auth, auth, self.peer)?;
+        let extended = self.extended || request.opcode == Opcode::Hello;
+        dispatcher
+            .dispatch(Incoming {
+                request,
+                body,
+                app,
+                extended,
+            })
+            .await
+    }
+
+    /// Logs a refusal or failure and returns the text for the client.
+    fn report(&self, number: u64, request: &Request, error: &Error) -> String {
+        let (peer, opcode, status) = (self.peer, request.opcode, error.status());
+        let text = error.to_string();
+        let detail = if self.context.details {
+            text.as_str()
+        } else {
+            ""
+        };
+        if matches!(error, Error::Refused { .. }) {
+            tracing::info!(request = number, peer, ?opcode, ?status, detail, "refused");
+        } else {
+            tracing::error!(request = number, peer, ?opcode, ?status, detail, "failed");
+        }
+        format!("{text} (request {number} in the service's log)")
+    }
+
+    async fn respond(&mut self, header: Header, body: &[u8]) -> std::io::Result<()> {
+        let mut frame = Zeroizing::new(Vec::with_capacity(HEADER_LEN + body.len()));
+        header.encode(&mut frame);
+        frame.extend_from_slice(body);
+        let sent = match rustix::net::send(
+            &self.stream,
+            &frame,
+            SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+        ) {
+            Ok(sent) => sent,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(errno) => return Err(errno.into()),
+        };
+        if sent == frame.len() {
+            return Ok(());
+        }
+        tokio::time::timeout(self.context.timeout, self.stream.write_all(&frame[sent..])).await?
+    }
+}

@@ -1,0 +1,308 @@
+//! The one place where a request is judged: provider, access, key, policy, grant. Operations have no names here.
+
+use crate::auth::{Authenticators, Principal};
+use crate::error::{Error, Result};
+use crate::provider::{Call, Provider};
+use crate::store::{Key, Store};
+use interface::algorithm::Algorithm;
+use interface::attributes::{Attributes, Usage};
+use interface::operations::DestroyKey;
+use interface::wire::Request;
+use interface::{Access, AuthType, KeyName, KeyUse, Opcode, ProviderId, Status, Target};
+use prost::Message;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Longest name of a key or object in bytes.
+const NAME_LIMIT: usize = 1024;
+
+/// All that requests are judged by.
+pub struct Dispatcher {
+    /// Crypto providers, the default one first.
+    pub providers: Vec<Arc<Provider>>,
+    /// Answers what is not for a crypto provider.
+    pub core: Arc<Provider>,
+    /// The keys.
+    pub store: Arc<Store>,
+    /// Who is who.
+    pub authenticators: Authenticators,
+    /// Whether deprecated primitives may be generated.
+    pub allow_deprecated: bool,
+}
+
+/// A request whose frame is complete.
+pub struct Incoming {
+    /// What its header means.
+    pub request: Request,
+    /// The body.
+    pub body: Zeroizing<Vec<u8>>,
+    /// Who sends it, if it says so.
+    pub app: Option<Principal>,
+    /// Whether its connection has said Hello.
+    pub extended: bool,
+}
+
+/// A request on its way through the checks; makes the [`Call`] that a provider gets.
+pub struct Guard<'a> {
+    incoming: &'a Incoming,
+    dispatcher: &'a Dispatcher,
+}
+
+impl Dispatcher {
+    /// Runs a request, in the provider's lane if it is slow.
+    ///
+    /// # Errors
+    /// The refusal, or the operation's own.
+    pub async fn dispatch(self: &Arc<Self>, incoming: Incoming) -> Result<Zeroizing<Vec<u8>>> {
+        let provider = Arc::clone(self.provider(&incoming)?);
+        self.check_access(&incoming)?;
+        let opcode = incoming.request.opcode;
+        if !provider.slow(opcode) {
+            return provider.run(
+                opcode,
+                &Guard {
+                    incoming: &incoming,
+                    dispatcher: self,
+                },
+                &incoming.body,
+            );
+        }
+        let (this, worker, app) = (
+            Arc::clone(self),
+            Arc::clone(&provider),
+            incoming.app.clone(),
+        );
+        let work = move || {
+            worker.run(
+                opcode,
+                &Guard {
+                    incoming: &incoming,
+                    dispatcher: &this,
+                },
+                &incoming.body,
+            )
+        };
+        provider.lane.run(app, work).await
+    }
+
+    /// The crypto provider with this number.
+    pub fn crypto(&self, id: ProviderId) -> Option<&Arc<Provider>> {
+        self.providers
+            .iter()
+            .find(|provider| provider.info.id == id)
+    }
+
+    /// Destroys a key, in its hardware too.
+    ///
+    /// # Errors
+    /// [`Status::ProviderNotRegistered`] if the key's provider is not configured; the provider's own.
+    pub fn destroy(&self, key: &Arc<Key>) -> Result<()> {
+        let provider = self
+            .crypto(key.provider)
+            .ok_or(Status::ProviderNotRegistered)?;
+        let request = Request {
+            provider: key.provider,
+            session: 0,
+            auth: AuthType::None,
+            opcode: Opcode::DestroyKey,
+        };
+        let incoming = Incoming {
+            request,
+            body: Zeroizing::default(),
+            app: Some(key.owner.clone()),
+            extended: true,
+        };
+        let body = DestroyKey {
+            key_name: key.name.clone(),
+            owner: None,
+        }
+        .encode_to_vec();
+        provider
+            .run(
+                Opcode::DestroyKey,
+                &Guard {
+                    incoming: &incoming,
+                    dispatcher: self,
+                },
+                &body,
+            )
+            .map(drop)
+    }
+
+    /// Who answers the request.
+    fn provider(&self, incoming: &Incoming) -> Result<&Arc<Provider>> {
+        let Request {
+            provider: id,
+            opcode,
+            ..
+        } = incoming.request;
+        let crypto = self.crypto(id);
+        if crypto.is_none() && id != ProviderId::CORE {
+            return Err(Error::refused(
+                Status::ProviderNotRegistered,
+                format!("this service has no {id} provider; see: parsec providers"),
+            ));
+        }
+        let misdirected = || {
+            Error::refused(
+                Status::PsaErrorNotSupported,
+                format!("{opcode:?} is not an operation of the {id} provider"),
+            )
+        };
+        match (opcode.target(), crypto) {
+            (Target::Core, None) | (Target::Store, Some(_)) => Ok(&self.core),
+            (Target::Provider, Some(provider)) => Ok(provider),
+            (Target::Core | Target::Store | Target::Provider, _) => Err(misdirected()),
+        }
+    }
+
+    fn check_access(&self, incoming: &Incoming) -> Result<()> {
+        let opcode = incoming.request.opcode;
+        match (opcode.access(), &incoming.app) {
+            (Access::Admin, Some(app)) if !self.authenticators.admin(app) => Err(Error::refused(
+                Status::AdminOperation,
+                format!(
+                    "{opcode:?} is for administrators, which {app} is not: see admins in the configuration"
+                ),
+            )),
+            (Access::Admin, None) => Err(unauthenticated(opcode)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn unauthenticated(opcode: Opcode) -> Error {
+    Error::refused(
+        Status::NotAuthenticated,
+        format!("{opcode:?} needs a client that says who it is"),
+    )
+}
+
+impl<'a> Guard<'a> {
+    /// Checks the use of a key and makes the call.
+    ///
+    /// # Errors
+    /// [`Status::NotAuthenticated`], [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorNotPermitted`], [`Status::DeprecatedPrimitive`] …
+    pub(crate) fn admit(&self, key_use: KeyUse<'_>) -> Result<Call<'a>> {
+        let opcode = self.incoming.request.opcode;
+        if opcode.access() != Access::Anyone && self.incoming.app.is_none() {
+            return Err(unauthenticated(opcode));
+        }
+        let mut call = Call {
+            app: self.incoming.app.as_ref(),
+            provider: self.incoming.request.provider,
+            extended: self.incoming.extended,
+            store: &self.dispatcher.store,
+            key: None,
+            new: None,
+            algorithm: None,
+        };
+        match key_use {
+            KeyUse::None => {}
+            KeyUse::New { name, attributes } => {
+                self.check_new(name, &attributes)?;
+                call.new = Some((name.to_owned(), attributes));
+            }
+            KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
+            KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
+            KeyUse::Use {
+                key,
+                usage,
+                algorithm,
+            } => {
+                call.key = Some(self.usable(&call, key, usage, algorithm)?);
+                call.algorithm = algorithm;
+            }
+        }
+        Ok(call)
+    }
+
+    fn check_new(&self, name: &str, attributes: &Attributes) -> Result<()> {
+        if name.is_empty() || name.len() > NAME_LIMIT {
+            return Err(Error::refused(
+                Status::PsaErrorInvalidArgument,
+                format!("a key's name has 1 to {NAME_LIMIT} bytes"),
+            ));
+        }
+        let generating = self.incoming.request.opcode == Opcode::GenerateKey;
+        if generating && attributes.deprecated() && !self.dispatcher.allow_deprecated {
+            let detail = "deprecated key type or algorithm; allow_deprecated = true in the configuration permits it";
+            return Err(Error::refused(Status::DeprecatedPrimitive, detail));
+        }
+        Ok(())
+    }
+
+    /// The key, if the caller owns it or holds any grant of it.
+    fn visible(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
+        let app = call.app()?;
+        let owner = name.owner.map_or_else(|| Ok(app.clone()), str::parse)?;
+        let found = self.dispatcher.store.key(call.provider, &owner, name.name);
+        found.filter(|key| key.owner == *app || !key.usage(app).is_empty()).ok_or_else(|| {
+            let mut detail = format!("{app} has no key '{}' in the {} provider", name.name, call.provider);
+            if owner != *app {
+                detail = format!(
+                    "{app} may not use key '{0}' of {owner}, or there is none; its owner can permit it: parsec key grant {0} {app}=sign",
+                    name.name
+                );
+            }
+            Error::refused(Status::PsaErrorDoesNotExist, detail)
+        })
+    }
+
+    fn owned(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
+        let key = self.visible(call, name)?;
+        let app = call.app()?;
+        if key.owner == *app {
+            return Ok(key);
+        }
+        Err(Error::refused(
+            Status::PsaErrorNotPermitted,
+            format!(
+                "only {}, who owns key '{}', may do this, not {app}",
+                key.owner, key.name
+            ),
+        ))
+    }
+
+    /// The key, if its policy and the caller's grant allow this use of it.
+    fn usable(
+        &self,
+        call: &Call<'_>,
+        name: KeyName<'_>,
+        usage: Usage,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Arc<Key>> {
+        let key = self.visible(call, name)?;
+        let app = call.app()?;
+        let refuse = |detail: String| Err(Error::refused(Status::PsaErrorNotPermitted, detail));
+        let policy = &key.attributes.policy;
+        if !policy.usage.implied().contains(usage) {
+            return refuse(format!(
+                "key '{}' was made for {}, not for {usage}",
+                key.name, policy.usage
+            ));
+        }
+        if !key.usage(app).implied().contains(usage) {
+            let owner = &key.owner;
+            return refuse(format!(
+                "{app} may {} with key '{}' of {owner}, but not {usage}; {owner} can grant it",
+                key.usage(app),
+                key.name
+            ));
+        }
+        match algorithm {
+            Some(algorithm) if !policy.permits(algorithm) => refuse(format!(
+                "the policy of key '{}' does not permit {algorithm:?}",
+                key.name
+            )),
+            _ if key.missing() => {
+                let detail = format!(
+                    "key '{}' is known but its hardware does not show it at present; it is kept until that is back",
+                    key.name
+                );
+                Err(Error::refused(Status::PsaErrorHardwareFailure, detail))
+            }
+            _ => Ok(key),
+        }
+    }
+}

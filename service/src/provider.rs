@@ -1,0 +1,222 @@
+//! The provider contract: a provider is what it registers.
+//!
+//! A backend implements [`Handle`] for each operation that it can do, and names these operations once when it opens. What it does not
+//! name, it cannot do; `ListOpcodes` is read off the same register.
+
+use crate::auth::Principal;
+use crate::dispatch::Guard;
+use crate::error::{Error, Result};
+use crate::lane::Lane;
+use crate::store::{Key, Reservation, Store};
+use interface::algorithm::Algorithm;
+use interface::attributes::Attributes;
+use interface::{Opcode, Operation, ProviderId, Secret, Status};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// A backend that can run operation `O`.
+pub trait Handle<O: Operation>: Send + Sync + 'static {
+    /// Runs it. Access and key policy have been checked.
+    ///
+    /// # Errors
+    /// Whatever the backend has to say.
+    fn handle(&self, call: &Call<'_>, op: O) -> Result<O::Output>;
+}
+
+/// What a provider may see of a request. Only dispatch makes one, after it has checked access and key policy.
+pub struct Call<'a> {
+    pub(crate) app: Option<&'a Principal>,
+    pub(crate) provider: ProviderId,
+    pub(crate) extended: bool,
+    pub(crate) store: &'a Store,
+    pub(crate) key: Option<Arc<Key>>,
+    pub(crate) new: Option<(String, Attributes)>,
+    pub(crate) algorithm: Option<Algorithm>,
+}
+
+impl<'a> Call<'a> {
+    /// Who is asking.
+    ///
+    /// # Errors
+    /// [`Status::NotAuthenticated`] where the operation did not require it and nobody is.
+    pub fn app(&self) -> Result<&'a Principal> {
+        self.app.ok_or_else(|| Status::NotAuthenticated.into())
+    }
+
+    /// The provider that the request is addressed to.
+    pub fn provider(&self) -> ProviderId {
+        self.provider
+    }
+
+    /// Whether the connection has said Hello, so that extensions may show.
+    pub fn extended(&self) -> bool {
+        self.extended
+    }
+
+    /// The key store.
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// The key that the request uses, sees or owns.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorInvalidHandle`] for an operation whose row in the table names no key.
+    pub fn key(&self) -> Result<&Arc<Key>> {
+        self.key
+            .as_ref()
+            .ok_or_else(|| Status::PsaErrorInvalidHandle.into())
+    }
+
+    /// The concrete algorithm that the key is used with.
+    ///
+    /// # Errors
+    /// [`Status::InvalidEncoding`] for an operation whose row in the table names no algorithm.
+    pub fn algorithm(&self) -> Result<Algorithm> {
+        self.algorithm.ok_or_else(|| Status::InvalidEncoding.into())
+    }
+
+    /// What the new key shall be.
+    ///
+    /// # Errors
+    /// [`Status::InvalidEncoding`] for an operation that creates no key.
+    pub fn attributes(&self) -> Result<&Attributes> {
+        self.new
+            .as_ref()
+            .map(|(_, attributes)| attributes)
+            .ok_or_else(|| Status::InvalidEncoding.into())
+    }
+
+    /// Durably reserves the new key's name, before anything is made under it.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorAlreadyExists`], or the store's own.
+    pub fn reserve(&self) -> Result<Reservation<'a>> {
+        let (name, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
+        self.store
+            .reserve(self.provider, self.app()?, name, attributes)
+    }
+
+    /// The provider's own form of the key, made from the stored material when it is first used.
+    ///
+    /// # Errors
+    /// Those of the store and of `load`.
+    pub fn loaded<T: Send + Sync + 'static>(
+        &self,
+        load: impl FnOnce(&Attributes, Secret) -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let key = self.key()?;
+        let loaded = match key.loaded.get() {
+            Some(loaded) => loaded.clone(),
+            None => {
+                let loaded = Arc::new(load(&key.attributes, self.store.material(key)?)?);
+                key.loaded.get_or_init(|| loaded).clone()
+            }
+        };
+        let other =
+            |_| Error::Corrupt(format!("key '{}' was loaded by another provider", key.name));
+        loaded.downcast().map_err(other)
+    }
+}
+
+/// What `ListProviders` tells.
+#[derive(Clone, Debug)]
+pub struct Info {
+    /// The number of its kind.
+    pub id: ProviderId,
+    /// For people.
+    pub description: String,
+    /// The maker of the hardware or library.
+    pub vendor: String,
+    /// Version of the provider.
+    pub version: [u32; 3],
+}
+
+type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Zeroizing<Vec<u8>>> + Send + Sync;
+
+struct Handler {
+    run: Box<Run>,
+    slow: bool,
+}
+
+/// A provider: what it is, what it can do, and the lane for what takes long.
+pub struct Provider {
+    /// What it is.
+    pub info: Info,
+    handlers: BTreeMap<Opcode, Handler>,
+    /// Where slow operations wait for their turn.
+    pub lane: Lane,
+}
+
+impl Provider {
+    /// A provider that can do nothing yet; `workers` slow operations run at a time.
+    pub fn new(info: Info, workers: usize) -> Self {
+        Self {
+            info,
+            handlers: BTreeMap::new(),
+            lane: Lane::new(workers),
+        }
+    }
+
+    /// Registers an operation that runs where it was decoded: it takes less than a few milliseconds and waits for nothing.
+    #[must_use]
+    pub fn on<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
+        self.register::<O, T>(backend, false)
+    }
+
+    /// Registers an operation that takes long or waits for a disk or a device.
+    #[must_use]
+    pub fn on_slow<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
+        self.register::<O, T>(backend, true)
+    }
+
+    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, slow: bool) -> Self {
+        let backend = Arc::clone(backend);
+        let run = move |guard: &Guard<'_>, body: &[u8]| {
+            let op = O::decode(body).map_err(|_| Status::DeserializingBodyFailed)?;
+            let call = guard.admit(op.key()?)?;
+            let output = backend.handle(&call, op)?;
+            Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
+        };
+        self.handlers.insert(
+            O::OPCODE,
+            Handler {
+                run: Box::new(run),
+                slow,
+            },
+        );
+        self
+    }
+
+    /// The operations that it can do.
+    pub fn opcodes(&self) -> impl Iterator<Item = Opcode> {
+        self.handlers.keys().copied()
+    }
+
+    /// Whether the operation belongs into the lane.
+    pub fn slow(&self, opcode: Opcode) -> bool {
+        self.handlers
+            .get(&opcode)
+            .is_some_and(|handler| handler.slow)
+    }
+
+    /// Decodes, checks, runs and encodes one operation.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorNotSupported`] for what is not registered, else the operation's own.
+    pub(crate) fn run(
+        &self,
+        opcode: Opcode,
+        guard: &Guard<'_>,
+        body: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        let handler = self.handlers.get(&opcode).ok_or_else(|| {
+            Error::refused(
+                Status::PsaErrorNotSupported,
+                format!("the {} provider has no {opcode:?}", self.info.id),
+            )
+        })?;
+        (handler.run)(guard, body)
+    }
+}

@@ -1,0 +1,322 @@
+//! The core: what is about the service, its clients and its key store rather than about one provider's cryptography.
+
+use crate::auth::Principal;
+use crate::dispatch::Dispatcher;
+use crate::error::{Error, Result};
+use crate::provider::{Call, Handle, Info, Provider};
+use crate::stats::Stats;
+use interface::attributes::Usage;
+use interface::operations::*;
+use interface::{AuthType, Opcode, ProviderId, Status, Target, wire};
+use std::sync::{Arc, OnceLock};
+
+/// Version of the extensions.
+const EXTENSIONS: u32 = 1;
+
+/// The core's own state.
+pub struct Core {
+    stats: Arc<Stats>,
+    body_limit: usize,
+    dispatcher: OnceLock<std::sync::Weak<Dispatcher>>,
+}
+
+impl Core {
+    /// The core provider, and the core itself, which learns of its dispatcher by [`Core::attach`].
+    pub fn open(stats: Arc<Stats>, body_limit: usize) -> (Provider, Arc<Self>) {
+        let core = Arc::new(Self {
+            stats,
+            body_limit,
+            dispatcher: OnceLock::new(),
+        });
+        let info = Info {
+            id: ProviderId::CORE,
+            description: "Answers for the service itself".to_owned(),
+            vendor: String::new(),
+            version: version(),
+        };
+        let provider = Provider::new(info, 1)
+            .on::<Ping, _>(&core)
+            .on::<ListProviders, _>(&core)
+            .on::<ListOpcodes, _>(&core)
+            .on::<ListAuthenticators, _>(&core)
+            .on::<ListKeys, _>(&core)
+            .on::<ListClients, _>(&core)
+            .on_slow::<DeleteClient, _>(&core)
+            .on::<Hello, _>(&core)
+            .on::<ServiceStatus, _>(&core)
+            .on::<LookupKey, _>(&core)
+            .on::<Find, _>(&core)
+            .on_slow::<SetMetadata, _>(&core)
+            .on_slow::<PutObject, _>(&core)
+            .on::<LookupObject, _>(&core)
+            .on_slow::<DestroyObject, _>(&core)
+            .on_slow::<Grant, _>(&core)
+            .on_slow::<Revoke, _>(&core)
+            .on::<ListGrants, _>(&core);
+        (provider, core)
+    }
+
+    /// Tells the core who dispatches to it.
+    pub fn attach(&self, dispatcher: &Arc<Dispatcher>) {
+        let _ = self.dispatcher.set(Arc::downgrade(dispatcher));
+    }
+
+    fn dispatcher(&self) -> Result<Arc<Dispatcher>> {
+        let dispatcher = self.dispatcher.get().and_then(std::sync::Weak::upgrade);
+        dispatcher
+            .ok_or_else(|| Error::refused(Status::PsaErrorBadState, "the service is stopping"))
+    }
+}
+
+fn version() -> [u32; 3] {
+    let mut parts = env!("CARGO_PKG_VERSION")
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
+
+impl Handle<Ping> for Core {
+    fn handle(&self, _: &Call<'_>, _: Ping) -> Result<Pong> {
+        let [major, minor] = wire::VERSION;
+        Ok(Pong {
+            version_maj: major.into(),
+            version_min: minor.into(),
+        })
+    }
+}
+
+impl Handle<Hello> for Core {
+    fn handle(&self, call: &Call<'_>, hello: Hello) -> Result<Welcome> {
+        tracing::debug!(client = hello.client, "hello");
+        Ok(Welcome {
+            version: hello.version.clamp(1, EXTENSIONS),
+            service: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned(),
+            principal: call.app.map(ToString::to_string).unwrap_or_default(),
+            body_limit: self.body_limit as u64,
+        })
+    }
+}
+
+impl Handle<ServiceStatus> for Core {
+    fn handle(&self, call: &Call<'_>, _: ServiceStatus) -> Result<ServiceReport> {
+        let (keys, missing) = call.store().count();
+        Ok(ServiceReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime: self.stats.uptime(),
+            connections: self.stats.connections(),
+            requests: self.stats.requests(),
+            keys,
+            missing,
+        })
+    }
+}
+
+impl Handle<ListProviders> for Core {
+    fn handle(&self, _: &Call<'_>, _: ListProviders) -> Result<Providers> {
+        let dispatcher = self.dispatcher()?;
+        let all = dispatcher.providers.iter().chain([&dispatcher.core]);
+        let describe = |provider: &Arc<Provider>| {
+            let Info {
+                id,
+                description,
+                vendor,
+                version: [version_maj, version_min, version_rev],
+            } = provider.info.clone();
+            let uuid = id.kind().uuid.to_owned();
+            ProviderInfo {
+                uuid,
+                description,
+                vendor,
+                version_maj,
+                version_min,
+                version_rev,
+                id: id.number().into(),
+            }
+        };
+        Ok(Providers {
+            providers: all.map(describe).collect(),
+        })
+    }
+}
+
+impl Handle<ListOpcodes> for Core {
+    fn handle(&self, call: &Call<'_>, op: ListOpcodes) -> Result<Opcodes> {
+        let dispatcher = self.dispatcher()?;
+        let id = ProviderId::try_from(op.provider_id)?;
+        let core = dispatcher.core.opcodes();
+        let opcodes: Vec<Opcode> = match dispatcher.crypto(id) {
+            Some(provider) => provider
+                .opcodes()
+                .chain(core.filter(|opcode| opcode.target() == Target::Store))
+                .collect(),
+            None if id == ProviderId::CORE => core
+                .filter(|opcode| opcode.target() == Target::Core)
+                .collect(),
+            None => return Err(Status::ProviderNotRegistered.into()),
+        };
+        let shown = opcodes
+            .into_iter()
+            .filter(|opcode| call.extended() || opcode.upstream());
+        Ok(Opcodes {
+            opcodes: shown.map(|opcode| opcode as u32).collect(),
+        })
+    }
+}
+
+impl Handle<ListAuthenticators> for Core {
+    fn handle(&self, _: &Call<'_>, _: ListAuthenticators) -> Result<Authenticators> {
+        let describe = |kind: &AuthType| {
+            let description = match kind {
+                AuthType::Direct => "The application says its name and is believed",
+                AuthType::UnixPeerCredentials => {
+                    "The kernel tells the user id of the peer of the Unix socket"
+                }
+                AuthType::JwtSvid => "A SPIFFE JWT-SVID",
+                AuthType::None | AuthType::Jwt => "",
+            };
+            AuthenticatorInfo {
+                description: description.to_owned(),
+                version_maj: 0,
+                version_min: 1,
+                version_rev: 0,
+                id: *kind as u32,
+            }
+        };
+        Ok(Authenticators {
+            authenticators: self
+                .dispatcher()?
+                .authenticators
+                .kinds
+                .iter()
+                .map(describe)
+                .collect(),
+        })
+    }
+}
+
+impl Handle<ListKeys> for Core {
+    fn handle(&self, call: &Call<'_>, _: ListKeys) -> Result<Keys> {
+        let keys = call.store().keys(call.app()?);
+        let shown = keys
+            .iter()
+            .filter(|key| call.extended() || key.attributes.upstream());
+        let describe = |key: &Arc<crate::store::Key>| KeyInfo {
+            provider_id: key.provider.number().into(),
+            name: key.name.clone(),
+            attributes: Some((&key.attributes).into()),
+        };
+        Ok(Keys {
+            keys: shown.map(describe).collect(),
+        })
+    }
+}
+
+impl Handle<ListClients> for Core {
+    /// Names without their kind, as upstream tells them; so only those of the caller's own kind.
+    fn handle(&self, call: &Call<'_>, _: ListClients) -> Result<Clients> {
+        let kind = call.app()?.auth_type();
+        let owners = call
+            .store()
+            .owners()
+            .into_iter()
+            .filter(|owner| owner.auth_type() == kind);
+        Ok(Clients {
+            clients: owners.map(|owner| owner.upstream()).collect(),
+        })
+    }
+}
+
+impl Handle<DeleteClient> for Core {
+    fn handle(&self, call: &Call<'_>, op: DeleteClient) -> Result<interface::message::Empty> {
+        let kind = call.app()?.auth_type();
+        let named = |owner: &Principal| owner.auth_type() == kind && owner.upstream() == op.client;
+        let client = call.store().owners().into_iter().find(named);
+        let client = client.ok_or_else(|| {
+            Error::refused(
+                Status::PsaErrorDoesNotExist,
+                format!("no client '{}' owns keys", op.client),
+            )
+        })?;
+        let dispatcher = self.dispatcher()?;
+        for key in call.store().keys(&client) {
+            dispatcher.destroy(&key)?;
+        }
+        call.store().forget(&client)?;
+        Ok(interface::message::Empty {})
+    }
+}
+
+impl Handle<LookupKey> for Core {
+    fn handle(&self, call: &Call<'_>, _: LookupKey) -> Result<Record> {
+        Ok(call.key()?.record(call.app()?))
+    }
+}
+
+impl Handle<Find> for Core {
+    fn handle(&self, call: &Call<'_>, op: Find) -> Result<Found> {
+        Ok(call.store().find(call.app()?, call.provider(), &op))
+    }
+}
+
+impl Handle<SetMetadata> for Core {
+    fn handle(&self, call: &Call<'_>, op: SetMetadata) -> Result<interface::message::Empty> {
+        call.store()
+            .set_metadata(call.app()?, call.provider(), &op)?;
+        Ok(interface::message::Empty {})
+    }
+}
+
+impl Handle<PutObject> for Core {
+    fn handle(&self, call: &Call<'_>, op: PutObject) -> Result<Record> {
+        call.store().put_object(call.app()?, call.provider(), &op)
+    }
+}
+
+impl Handle<LookupObject> for Core {
+    fn handle(&self, call: &Call<'_>, op: LookupObject) -> Result<Record> {
+        call.store().object(call.app()?, call.provider(), &op)
+    }
+}
+
+impl Handle<DestroyObject> for Core {
+    fn handle(&self, call: &Call<'_>, op: DestroyObject) -> Result<interface::message::Empty> {
+        call.store()
+            .destroy_object(call.app()?, call.provider(), &op)?;
+        Ok(interface::message::Empty {})
+    }
+}
+
+impl Handle<Grant> for Core {
+    fn handle(&self, call: &Call<'_>, op: Grant) -> Result<interface::message::Empty> {
+        let usage = Usage::from(op.usage.as_ref().ok_or(Status::InvalidEncoding)?);
+        if usage.is_empty() {
+            return Err(Error::refused(
+                Status::PsaErrorInvalidArgument,
+                "a grant of nothing: revoke it instead",
+            ));
+        }
+        call.store()
+            .grant(call.key()?, &op.principal.parse()?, usage)?;
+        Ok(interface::message::Empty {})
+    }
+}
+
+impl Handle<Revoke> for Core {
+    fn handle(&self, call: &Call<'_>, op: Revoke) -> Result<interface::message::Empty> {
+        call.store().revoke(call.key()?, &op.principal.parse()?)?;
+        Ok(interface::message::Empty {})
+    }
+}
+
+impl Handle<ListGrants> for Core {
+    fn handle(&self, call: &Call<'_>, _: ListGrants) -> Result<Grants> {
+        let grants = call.key()?.grants.iter();
+        let describe = |(principal, usage): (&Principal, &Usage)| Granted {
+            principal: principal.to_string(),
+            usage: Some((*usage).into()),
+        };
+        Ok(Grants {
+            grants: grants.map(describe).collect(),
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! Start and stop of the daemon.
+
+use crate::config::Config;
+use crate::connection::Context;
+use crate::dispatch::Dispatcher;
+use crate::error::{Error, Result};
+use crate::providers::{self, core::Core};
+use crate::stats::Stats;
+use crate::store::{Store, StoreKey};
+use crate::{listener, privileges};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
+    let config = Config::load(config)?;
+    log(&config);
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
+    privileges::raise_file_limit();
+    let user = privileges::target(allow_root || config.allow_root)?;
+    let listener = listener::bind(&config.socket_path)?;
+    if let Some(user) = user {
+        privileges::become_user(
+            &user,
+            &[config.socket_path.parent(), config.store_path.parent()],
+        )?;
+    }
+    let store = Arc::new(Store::open(
+        &config.store_path,
+        StoreKey::configured(&config.store_key_path),
+    )?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::io("cannot start threads"))?;
+    runtime.block_on(run(config, listener, store))
+}
+
+async fn run(
+    config: Config,
+    listener: std::os::unix::net::UnixListener,
+    store: Arc<Store>,
+) -> Result<()> {
+    let stats = Stats::new();
+    let (core, core_state) = Core::open(Arc::clone(&stats), config.body_len_limit);
+    let open = |provider: crate::config::ProviderConfig| {
+        providers::open(provider.kind, provider.settings, &store).map(Arc::new)
+    };
+    let providers = config
+        .providers
+        .into_iter()
+        .map(open)
+        .collect::<Result<Vec<_>>>()?;
+    let dispatcher = Arc::new(Dispatcher {
+        providers,
+        core: Arc::new(core),
+        store,
+        authenticators: config.authenticators,
+        allow_deprecated: config.allow_deprecated,
+    });
+    core_state.attach(&dispatcher);
+    let (stop, stopping) = watch::channel(false);
+    let context = Context {
+        dispatcher,
+        stats,
+        body_limit: config.body_len_limit,
+        idle: config.idle_timeout,
+        timeout: config.timeout,
+        details: config.log_error_details,
+        stopping: stopping.clone(),
+        spinning: AtomicBool::new(
+            std::thread::available_parallelism().map_or(true, |n| n.get() < 2),
+        ),
+    };
+    let (mut terminate, mut interrupt) = (
+        signals(SignalKind::terminate())?,
+        signals(SignalKind::interrupt())?,
+    );
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        tracing::info!("stopping");
+        let _ = stop.send(true);
+    });
+    tracing::info!(socket = %config.socket_path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    listener::serve(
+        listener,
+        Arc::new(context),
+        config.max_connections,
+        stopping,
+    )
+    .await
+}
+
+fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
+    signal(kind).map_err(Error::io("cannot listen for signals"))
+}
+
+/// Logs to standard error, `RUST_LOG` overriding the configured level, and turns a panic into an abort: a daemon whose worker has
+/// died must not live on as a ghost.
+fn log(config: &Config) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(config.log_level.to_string()));
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    let _ = if config.log_timestamp {
+        builder.try_init()
+    } else {
+        builder.without_time().try_init()
+    };
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}

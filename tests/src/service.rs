@@ -1,0 +1,353 @@
+//! A service that runs for one test.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use interface::client::Client;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{built, command};
+
+/// What a service starts with when a test asks for nothing else; `{dir}` stands for the test's own directory.
+/// These are upstream's configuration keys, so an upstream service starts with it too.
+pub const CONFIG: &str = r#"
+[core_settings]
+allow_root = true
+log_level = "info"
+log_error_details = true
+
+[listener]
+listener_type = "DomainSocket"
+timeout = 5000
+socket_path = "{dir}/parsec.sock"
+
+[authenticator]
+auth_type = "UnixPeerCredentials"
+admins = [{ name = "0" }]
+
+[[key_manager]]
+name = "store"
+manager_type = "SQLite"
+sqlite_db_path = "{dir}/keys.sqlite3"
+
+[[provider]]
+provider_type = "MbedCrypto"
+key_info_manager = "store"
+"#;
+
+/// How long a service may take to answer its socket, or to end after it was told to.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How a service is to be started: the program `parsec serve` with [`CONFIG`], unless told otherwise.
+pub struct Setup {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    config: String,
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            program: built("parsec"),
+            arguments: vec!["serve".into()],
+            config: CONFIG.to_owned(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+impl Setup {
+    /// Another service: `program -c CONFIG`.
+    pub fn program(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            config: CONFIG.to_owned(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// Replaces the whole configuration; `{dir}` in it becomes the test's own directory. The socket has to stay `{dir}/parsec.sock`.
+    pub fn config(mut self, toml: impl Into<String>) -> Self {
+        self.config = toml.into();
+        self
+    }
+
+    /// Sets a variable in the service's environment.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment
+            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Starts it and waits until it takes connections.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn start(self) -> Service {
+        let mut service = self.prepare();
+        service.restart();
+        service
+    }
+
+    /// Lays out its directory without starting it.
+    ///
+    /// # Panics
+    /// When there is no room for a temporary directory.
+    pub fn prepare(mut self) -> Service {
+        let dir = tempfile::Builder::new()
+            .prefix("parsec-")
+            .tempdir()
+            .expect("a temporary directory");
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755))
+            .expect("open the directory to other users");
+        self.config = self
+            .config
+            .replace("{dir}", dir.path().to_str().expect("a UTF-8 path"));
+        std::fs::write(dir.path().join("config.toml"), &self.config)
+            .expect("write the configuration");
+        Service {
+            setup: self,
+            dir,
+            child: None,
+        }
+    }
+}
+
+/// A running service, alone in a temporary directory; killed, and the directory removed, when dropped.
+pub struct Service {
+    setup: Setup,
+    dir: TempDir,
+    child: Option<Child>,
+}
+
+impl Service {
+    /// Our service as [`Setup`] starts it.
+    #[track_caller]
+    pub fn start() -> Self {
+        Setup::default().start()
+    }
+
+    /// Our service with a configuration of its own, as in [`Setup::config`].
+    #[track_caller]
+    pub fn with_config(toml: &str) -> Self {
+        Setup::default().config(toml).start()
+    }
+
+    /// The directory of the service, open to all users.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir().join("parsec.sock")
+    }
+
+    /// What clients put into `PARSEC_SERVICE_ENDPOINT`.
+    pub fn endpoint(&self) -> String {
+        format!("unix:{}", self.socket().display())
+    }
+
+    /// All that the service has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir().join("log")).unwrap_or_default()
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running service").id()
+    }
+
+    /// Our client of it.
+    pub fn client(&self) -> Client {
+        Client::new(self.endpoint().parse().expect("an endpoint"))
+    }
+
+    /// A program that will talk to this service, run in its directory, with no other setting of Parsec's or the user's.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.dir()).env_clear().env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
+        command
+            .env("HOME", self.dir())
+            .env("LC_ALL", "C.UTF-8")
+            .env("PARSEC_SERVICE_ENDPOINT", self.endpoint());
+        command
+    }
+
+    /// Our command line on this service.
+    pub fn parsec<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.command(built("parsec"));
+        command.args(arguments);
+        command
+    }
+
+    /// `openssl` with our provider beside OpenSSL's own, as a line in `openssl.cnf` would load it.
+    ///
+    /// # Panics
+    /// When the provider is not built, or the configuration cannot be written.
+    pub fn openssl<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let config = self.dir().join("openssl.cnf");
+        if !config.exists() {
+            let module = self.staged("libparsec_openssl.so");
+            let sections = "openssl_conf = init\n[init]\nproviders = all\n[all]\ndefault = default\nparsec = parsec\n[default]\nactivate = 1\n";
+            let text = format!(
+                "{sections}[parsec]\nactivate = 1\nmodule = {}\n[req]\ndistinguished_name = name\n[name]\n",
+                module.display()
+            );
+            std::fs::write(&config, text).expect("write openssl.cnf");
+        }
+        let mut command = self.command("openssl");
+        command.env("OPENSSL_CONF", config).args(arguments);
+        command
+    }
+
+    /// `pkcs11-tool` with our module.
+    pub fn pkcs11_tool<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.command("pkcs11-tool");
+        command
+            .arg("--module")
+            .arg(self.staged("libparsec_pkcs11.so"))
+            .args(arguments);
+        command
+    }
+
+    /// A copy of a [`built`] file that every user can read, in the service's directory.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    pub fn staged(&self, name: &str) -> PathBuf {
+        let copy = self.dir().join(name);
+        if !copy.exists() {
+            std::fs::copy(built(name), &copy).expect("copy a built file");
+            std::fs::set_permissions(&copy, Permissions::from_mode(0o755))
+                .expect("open a built file to other users");
+        }
+        copy
+    }
+
+    /// Ends it as a crash would.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn kill9(&mut self) {
+        let mut child = self.child.take().expect("a running service");
+        child.kill().expect("kill the service");
+        child.wait().expect("wait for the service");
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Panics
+    /// When it is not running, or does not end.
+    #[track_caller]
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("a running service");
+        kill_process(Pid::from_child(&child), Signal::TERM).expect("signal the service");
+        command::wait(&mut child, DEADLINE).unwrap_or_else(|| {
+            let _ = child.kill();
+            panic!("the service does not stop\n{}", self.log())
+        })
+    }
+
+    /// Starts it again on what it had stored, stopping it first where it runs.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        if self.child.is_some() {
+            self.stop();
+        }
+        let child = self.spawn();
+        self.child = Some(child);
+        self.wait_until_ready();
+    }
+
+    /// Starts it expecting that it refuses: the status it ends with. What it says is in [`Self::log`].
+    ///
+    /// # Panics
+    /// When it stays up.
+    #[track_caller]
+    pub fn fail_to_start(&mut self) -> ExitStatus {
+        let mut child = self.spawn();
+        command::wait(&mut child, DEADLINE).unwrap_or_else(|| {
+            let _ = child.kill();
+            panic!("the service started, and should not have\n{}", self.log())
+        })
+    }
+
+    fn spawn(&self) -> Child {
+        let log = File::options()
+            .append(true)
+            .create(true)
+            .open(self.dir().join("log"))
+            .expect("open the log");
+        let mut command = Command::new(&self.setup.program);
+        command
+            .args(&self.setup.arguments)
+            .arg("-c")
+            .arg(self.dir().join("config.toml"))
+            .current_dir(self.dir());
+        command.envs(
+            self.setup
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        );
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log);
+        command.spawn().unwrap_or_else(|error| {
+            panic!("cannot start {}: {error}", self.setup.program.display())
+        })
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        while UnixStream::connect(self.socket()).is_err() {
+            let child = self.child.as_mut().expect("a running service");
+            if let Some(status) = command::wait(child, Duration::from_millis(5)) {
+                self.child = None;
+                panic!("the service ended at start ({status})\n{}", self.log());
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the service does not listen\n{}",
+                self.log()
+            );
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!(
+                "--- log of the service in {}\n{}---",
+                self.dir().display(),
+                self.log()
+            );
+        }
+    }
+}
