@@ -20,6 +20,9 @@ use tracing::level_filters::LevelFilter;
 /// Bytes in a mebibyte.
 const MIB: usize = 1024 * 1024;
 
+/// A setting of providers that upstream has among those of the core.
+const BUFFERS: &str = "buffer_size_limit";
+
 /// All that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -31,8 +34,6 @@ pub struct Config {
     pub log_error_details: bool,
     /// Bytes in the body of a request, at most.
     pub body_len_limit: usize,
-    /// Random bytes in one answer, at most.
-    pub max_random: usize,
     /// Serve as root where there is no user to change to.
     pub allow_root: bool,
     /// Make new keys of types and with algorithms that are deprecated.
@@ -114,17 +115,18 @@ impl Config {
                 notes.push(format!("[core_settings] {key} means nothing here: {why}"));
             }
         }
-        let (providers, manager) = read_providers(providers, &mut notes)?;
+        let (mut providers, manager) = read_providers(providers, &mut notes)?;
+        if let Some(limit) = core.take::<toml::Value>(BUFFERS)? {
+            for ProviderConfig { settings, .. } in &mut providers {
+                settings.entry(BUFFERS).or_insert_with(|| limit.clone());
+            }
+        }
         let store = Location::read(managers, manager.as_deref(), host, &mut notes)?;
         let config = Self {
             log_level: log_level(&mut core)?,
             log_timestamp: core.take_or("log_timestamp", false)?,
             log_error_details: core.take_or("log_error_details", false)?,
             body_len_limit: positive(&mut core, "body_len_limit", MIB)?,
-            max_random: {
-                let buffer = positive(&mut core, "buffer_size_limit", MIB)?;
-                positive(&mut core, "max_random", buffer)?
-            },
             allow_root: core.take_or("allow_root", false)?,
             allow_deprecated: core.take_or("allow_deprecated", false)?,
             max_connections: positive(&mut core, "max_connections", 1024)?,
