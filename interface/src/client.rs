@@ -40,6 +40,16 @@ pub enum Identity {
     Direct(String),
 }
 
+impl Identity {
+    /// The application that `PARSEC_APP_NAME` names, or else the user.
+    pub fn from_env() -> Self {
+        match std::env::var("PARSEC_APP_NAME") {
+            Ok(name) if !name.is_empty() => Self::Direct(name),
+            _ => Self::User,
+        }
+    }
+}
+
 /// A service, as one process sees it. All threads share one client.
 #[derive(Debug)]
 pub struct Client {
@@ -68,11 +78,7 @@ impl Client {
     /// # Errors
     /// [`Error::Endpoint`] for an endpoint that is not a Unix socket.
     pub fn from_env() -> Result<Self, Error> {
-        let client = Self::new(Endpoint::from_env()?);
-        Ok(match std::env::var("PARSEC_APP_NAME") {
-            Ok(name) if !name.is_empty() => client.with_identity(Identity::Direct(name)),
-            _ => client,
-        })
+        Ok(Self::new(Endpoint::from_env()?).with_identity(Identity::from_env()))
     }
 
     /// The same client as somebody else.

@@ -1,1 +1,7 @@
-fn main() {}
+//! `parsec`: the service and its command line in one program.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,120 @@
+//! The command line. `serve` is the service itself; everything else is an ordinary client of a running one, with no rights beyond
+//! those of the user who types.
+//!
+//! Results go to stdout, as text or with `--json` as one object; errors go to stderr and into the exit code.
+
+mod algorithm;
+mod cert;
+mod context;
+mod csr;
+mod error;
+mod export;
+mod grant;
+mod import;
+mod key;
+mod output;
+mod purpose;
+mod reference;
+mod service;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use context::Context;
+use error::{Exit, Result};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Keys that stay in a TPM, an HSM or the service's own store, and the programs that use them
+#[derive(Parser)]
+#[command(name = "parsec", version, arg_required_else_help = true, after_help = Exit::help())]
+struct Cli {
+    #[command(flatten)]
+    connection: context::Connection,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service
+    Serve {
+        /// The configuration [default: the embedded one: software keys under /var/lib/parsec, or as a user under $XDG_STATE_HOME]
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Stay root, where the user 'parsec' does not exist
+        #[arg(long)]
+        allow_root: bool,
+    },
+    /// Ask whether the service answers
+    Ping,
+    /// Show how the service is doing, and as whom it knows you
+    Status,
+    /// List where keys can live
+    Providers,
+    /// Make, list and use keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Keep certificates beside their keys
+    #[command(subcommand)]
+    Cert(cert::Command),
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command that was typed.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command.run(&cli.connection) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            output::complain(&error);
+            error.exit()
+        }
+    }
+    .into()
+}
+
+impl Command {
+    fn run(self, connection: &context::Connection) -> Result<()> {
+        match self {
+            Self::Serve { config, allow_root } => {
+                return Ok(parsec_service::serve(config.as_deref(), allow_root)?);
+            }
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "parsec", &mut script);
+                return output::write(&script);
+            }
+            _ => {}
+        }
+        let context = Context::new(connection)?;
+        match self {
+            Self::Serve { .. } | Self::Completions { .. } => Ok(()),
+            Self::Ping => service::ping(&context),
+            Self::Status => service::status(&context),
+            Self::Providers => service::providers(&context),
+            Self::Key(command) => command.run(&context),
+            Self::Cert(command) => command.run(&context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_every_exit_code() {
+        let help = Cli::command().render_long_help().to_string();
+        for exit in Exit::ALL {
+            assert!(help.contains(exit.meaning()), "{exit:?}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `parsec cert`: certificates that lie beside their keys, where PKCS#11 programs look for them.
+
+use super::context::{Context, Place, owner};
+use super::error::{During, Error, Result};
+use super::import::{pem_blocks, read_file};
+use super::key::{Bytes, Destroyed, hex, to_hex};
+use super::output::{self, Pem, table};
+use der::{Decode, Encode};
+use interface::operations::{DestroyObject, Find, LookupObject, PutObject, Record, RecordKind};
+use interface::spki::PublicKey;
+use serde::Serialize;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use x509_cert::Certificate;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Store a certificate, in the place of the one that had the name
+    Put(Put),
+    /// List certificates
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print a certificate
+    Get(Get),
+    /// Destroy a certificate
+    Rm {
+        /// The certificate's name
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Put {
+    /// The certificate's name; best that of its key
+    name: String,
+    /// PEM or DER, or - for stdin; of a chain, the first certificate
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// A label for people and PKCS#11 [default: the name]
+    #[arg(long)]
+    label: Option<String>,
+    /// The PKCS#11 CKA_ID in hexadecimal digits [default: that of the certificate's key]
+    #[arg(long, value_name = "HEX", value_parser = hex)]
+    id: Option<Bytes>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Get {
+    /// The certificate's name
+    name: String,
+    #[command(flatten)]
+    place: Place,
+    /// Its owner, where that is not you
+    #[arg(long, value_parser = owner)]
+    owner: Option<String>,
+    /// Write this file
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Command {
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        match self {
+            Self::Put(put) => put.run(context),
+            Self::List { place } => list(context, place),
+            Self::Get(get) => get.run(context),
+            Self::Rm { name, place } => destroy(context, name, place),
+        }
+    }
+}
+
+/// A certificate as it is listed.
+#[derive(Serialize)]
+struct View {
+    name: String,
+    owner: String,
+    label: String,
+    id: String,
+    subject: String,
+    issuer: String,
+    /// Unix time in seconds.
+    not_after: u64,
+}
+
+impl View {
+    fn new(record: &Record) -> Self {
+        let certificate = Certificate::from_der(&record.value).ok();
+        let tbs = certificate.as_ref().map(Certificate::tbs_certificate);
+        Self {
+            name: record.name.clone(),
+            owner: record.owner.clone(),
+            label: record.label.clone(),
+            id: to_hex(&record.id),
+            subject: tbs.map_or_else(String::new, |tbs| tbs.subject().to_string()),
+            issuer: tbs.map_or_else(String::new, |tbs| tbs.issuer().to_string()),
+            not_after: tbs.map_or(0, |tbs| {
+                tbs.validity().not_after.to_unix_duration().as_secs()
+            }),
+        }
+    }
+
+    fn expiry(&self) -> String {
+        let time = std::time::Duration::from_secs(self.not_after);
+        der::DateTime::from_unix_duration(time).map_or_else(
+            |_| String::new(),
+            |t| format!("{}-{:02}-{:02}", t.year(), t.month(), t.day()),
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct Stored {
+    certificate: View,
+}
+
+impl Display for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let View { name, subject, .. } = &self.certificate;
+        writeln!(
+            f,
+            "Stored certificate '{name}' of {subject}, valid until {}.",
+            self.certificate.expiry()
+        )
+    }
+}
+
+impl Put {
+    fn run(&self, context: &Context) -> Result<()> {
+        let certificate = read(&self.file)?;
+        let id = match &self.id {
+            Some(id) => Some(id.0.clone()),
+            None => key_id(&certificate)?,
+        };
+        let put = PutObject {
+            kind: RecordKind::Certificate.into(),
+            name: self.name.clone(),
+            value: certificate.to_der()?,
+            label: self.label.clone(),
+            id,
+        };
+        let provider = context.provider(self.place.provider)?;
+        let record = context.client.call(provider, &put);
+        let record = record.during(|| format!("store certificate '{}'", self.name))?;
+        context.show(&Stored {
+            certificate: View::new(&record),
+        })
+    }
+}
+
+/// The first certificate of a file.
+fn read(path: &Path) -> Result<Certificate> {
+    let bytes = read_file(path)?;
+    let blocks = pem_blocks(&bytes);
+    let pem = blocks.iter().find(|(label, _)| label == "CERTIFICATE");
+    let der = pem.map_or(bytes.as_slice(), |(_, der)| der.as_slice());
+    Certificate::from_der(der).map_err(|error| {
+        Error::Failed(format!(
+            "{} holds no X.509 certificate in PEM or DER: {error}",
+            path.display()
+        ))
+    })
+}
+
+/// The CKA_ID of the certificate's key; `None` for kinds of keys that have no name here.
+fn key_id(certificate: &Certificate) -> Result<Option<Vec<u8>>> {
+    let spki = certificate
+        .tbs_certificate()
+        .subject_public_key_info()
+        .to_der()?;
+    Ok(PublicKey::from_spki(&spki).map(|key| key.id()))
+}
+
+#[derive(Serialize)]
+struct Certificates {
+    certificates: Vec<View>,
+}
+
+impl Display for Certificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let row = |view: &View| {
+            [
+                view.name.clone(),
+                view.subject.clone(),
+                view.expiry(),
+                view.owner.clone(),
+            ]
+        };
+        let rows: Vec<_> = self.certificates.iter().map(row).collect();
+        table(f, ["NAME", "SUBJECT", "VALID UNTIL", "OWNER"], &rows)
+    }
+}
+
+fn list(context: &Context, place: &Place) -> Result<()> {
+    let filter = Find {
+        kind: Some(RecordKind::Certificate.into()),
+        ..Find::default()
+    };
+    let mut certificates = Vec::new();
+    for provider in context.providers(place.provider)? {
+        let found = context.client.find(provider, &filter);
+        let found = found.during(|| "list certificates".to_owned())?;
+        certificates.extend(found.iter().map(View::new));
+    }
+    certificates.sort_by(|a, b| (&a.owner, &a.name).cmp(&(&b.owner, &b.name)));
+    context.show(&Certificates { certificates })
+}
+
+impl Get {
+    fn run(&self, context: &Context) -> Result<()> {
+        let lookup = LookupObject {
+            kind: RecordKind::Certificate.into(),
+            name: self.name.clone(),
+            owner: self.owner.clone(),
+        };
+        let provider = context.provider(self.place.provider)?;
+        let record = context.client.call(provider, &lookup);
+        let record = record.during(|| format!("get certificate '{}'", self.name))?;
+        Pem::new("CERTIFICATE", &record.value)?.deliver(context.json, self.out.as_deref())
+    }
+}
+
+fn destroy(context: &Context, name: &str, place: &Place) -> Result<()> {
+    let provider = context.provider(place.provider)?;
+    let destroy = DestroyObject {
+        kind: RecordKind::Certificate.into(),
+        name: name.to_owned(),
+    };
+    let result = context.client.call(provider, &destroy);
+    result.during(|| format!("destroy certificate '{name}'"))?;
+    output::show(
+        context.json,
+        &Destroyed {
+            destroyed: name.to_owned(),
+            provider: provider.name(),
+        },
+    )
+}

@@ -1,0 +1,248 @@
+//! What every command needs: the client, and how a key is named and found.
+
+use super::algorithm;
+use super::error::{During, Error, Result};
+use super::grant::principal;
+use super::output;
+use interface::attributes::{Attributes, Usage};
+use interface::client::{Client, Endpoint, Identity};
+use interface::operations::{Find, Record, RecordKind, Tier};
+use interface::spki::PublicKey;
+use interface::{ProviderId, Status};
+use serde::Serialize;
+use std::fmt::Display;
+
+/// Options of every command.
+#[derive(clap::Args)]
+pub(crate) struct Connection {
+    /// The service's socket [default: $PARSEC_SERVICE_ENDPOINT, or unix:/run/parsec/parsec.sock, or the user's own]
+    #[arg(
+        long,
+        visible_alias = "socket",
+        global = true,
+        value_name = "unix:PATH"
+    )]
+    endpoint: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Where a new thing goes.
+#[derive(clap::Args)]
+pub(crate) struct Place {
+    /// The provider [default: the service's first]
+    #[arg(long, value_parser = provider)]
+    pub(crate) provider: Option<ProviderId>,
+}
+
+/// An existing key.
+#[derive(clap::Args)]
+pub(crate) struct Key {
+    /// The key's name
+    pub(crate) name: String,
+    /// The provider [default: the one that has the key]
+    #[arg(long, value_parser = provider)]
+    pub(crate) provider: Option<ProviderId>,
+    /// The key's owner, where that is not you: uid:N, user:NAME, app:NAME or spiffe://…
+    #[arg(long, value_parser = owner)]
+    pub(crate) owner: Option<String>,
+}
+
+pub(crate) fn provider(text: &str) -> Result<ProviderId, String> {
+    let names: Vec<_> = interface::PROVIDERS
+        .iter()
+        .map(|kind| kind.name)
+        .skip(1)
+        .collect();
+    text.parse()
+        .ok()
+        .filter(|id| *id != ProviderId::CORE)
+        .ok_or_else(|| format!("there is no such provider; known are {}", names.join(", ")))
+}
+
+pub(crate) fn owner(text: &str) -> Result<String, String> {
+    principal(text)
+        .map(|principal| principal.to_string())
+        .map_err(|error| error.to_string())
+}
+
+/// A command's surroundings.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) json: bool,
+}
+
+impl Context {
+    pub(crate) fn new(connection: &Connection) -> Result<Self> {
+        let endpoint = match &connection.endpoint {
+            Some(text) if text.contains(':') => text.parse(),
+            Some(path) => format!("unix:{path}").parse(),
+            None => Endpoint::from_env(),
+        };
+        let endpoint = endpoint.during(|| "find the service".to_owned())?;
+        Ok(Self {
+            client: Client::new(endpoint).with_identity(Identity::from_env()),
+            json: connection.json,
+        })
+    }
+
+    /// Prints a result.
+    pub(crate) fn show(&self, result: &(impl Serialize + Display)) -> Result<()> {
+        output::show(self.json, result)
+    }
+
+    /// The named provider, or else the service's first.
+    pub(crate) fn provider(&self, named: Option<ProviderId>) -> Result<ProviderId> {
+        named.map_or_else(
+            || {
+                self.client
+                    .default_provider()
+                    .during(|| "ask for the providers".to_owned())
+            },
+            Ok,
+        )
+    }
+
+    /// The named provider, or else all of the service's.
+    pub(crate) fn providers(&self, named: Option<ProviderId>) -> Result<Vec<ProviderId>> {
+        if let Some(provider) = named {
+            return Ok(vec![provider]);
+        }
+        let providers = self.client.providers();
+        let providers = providers.during(|| "ask for the providers".to_owned())?;
+        Ok(providers.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The one key of this name, in whichever provider it is.
+    pub(crate) fn key(&self, key: &Key) -> Result<KeyRecord> {
+        let Key { name, owner, .. } = key;
+        let mut found = Vec::new();
+        for provider in self.providers(key.provider)? {
+            match self.client.lookup(provider, owner.as_deref(), name) {
+                Ok(record) => found.push(KeyRecord::new(record)?),
+                Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => {}
+                Err(error) => return Err(error).during(|| format!("look up key '{name}'")),
+            }
+        }
+        if found.len() > 1 {
+            let all: Vec<_> = found.iter().map(|key| key.provider.name()).collect();
+            return Err(Error::Usage(format!(
+                "there is a key '{name}' in {}: say which one with --provider",
+                all.join(" and in ")
+            )));
+        }
+        found.pop().ok_or_else(|| self.no_key(key))
+    }
+
+    fn no_key(&self, key: &Key) -> Error {
+        let Key { name, owner, .. } = key;
+        let granted = owner.is_none().then(|| self.granted(key)).flatten();
+        let advice = granted.map_or_else(
+            || "what there is: parsec key list".to_owned(),
+            |owner| format!("{owner} lets you use one of that name: add --owner {owner}"),
+        );
+        Error::NotFound(match owner {
+            Some(owner) => {
+                format!("{owner} has no key '{name}', or has not granted it to you ({advice})")
+            }
+            None => format!("you have no key '{name}' ({advice})"),
+        })
+    }
+
+    fn granted(&self, key: &Key) -> Option<String> {
+        let named = Find {
+            kind: Some(RecordKind::Key.into()),
+            name: Some(key.name.clone()),
+            ..Find::default()
+        };
+        let providers = self.providers(key.provider).ok()?.into_iter();
+        let mut found = providers.filter_map(|provider| self.client.find(provider, &named).ok());
+        found.find_map(|records| records.into_iter().next().map(|record| record.owner))
+    }
+}
+
+/// A key with its attributes parsed.
+pub(crate) struct KeyRecord {
+    pub(crate) record: Record,
+    pub(crate) provider: ProviderId,
+    pub(crate) attributes: Attributes,
+}
+
+impl KeyRecord {
+    pub(crate) fn new(record: Record) -> Result<Self> {
+        let name = &record.name;
+        let unknown = |_| {
+            Error::Failed(format!(
+                "key '{name}' has a type or an algorithm that this program does not know"
+            ))
+        };
+        let provider = ProviderId::try_from(record.provider_id).map_err(unknown)?;
+        let attributes = record
+            .attributes
+            .as_ref()
+            .ok_or(Status::InvalidEncoding)
+            .and_then(Attributes::try_from)
+            .map_err(unknown)?;
+        Ok(Self {
+            record,
+            provider,
+            attributes,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.record.name
+    }
+
+    /// The owner, as requests name it; an upstream service does not tell one.
+    pub(crate) fn owner(&self) -> Option<String> {
+        Some(self.record.owner.clone()).filter(|owner| !owner.is_empty())
+    }
+
+    /// The public half.
+    pub(crate) fn public(&self) -> Result<PublicKey> {
+        let key_type = self.attributes.key_type;
+        if self.record.public_key.is_empty() || !(key_type.is_pair() || key_type.is_public()) {
+            return Err(Error::Usage(format!(
+                "'{}' is a secret key ({}), which has no public half",
+                self.name(),
+                self.algorithm()
+            )));
+        }
+        Ok(PublicKey {
+            key_type: key_type.public(),
+            bits: self.attributes.bits,
+            bytes: self.record.public_key.clone(),
+        })
+    }
+
+    /// DER of the public half's `SubjectPublicKeyInfo`.
+    pub(crate) fn spki(&self) -> Result<Vec<u8>> {
+        self.public()?.to_spki().ok_or_else(|| {
+            Error::Unsupported(format!(
+                "the type of '{}' ({}) has no SubjectPublicKeyInfo here",
+                self.name(),
+                self.algorithm()
+            ))
+        })
+    }
+
+    pub(crate) fn algorithm(&self) -> String {
+        algorithm::name(self.attributes.key_type, self.attributes.bits)
+    }
+
+    /// What the caller may do.
+    pub(crate) fn usage(&self) -> Usage {
+        self.record.usage.as_ref().map_or(Usage::NONE, Usage::from)
+    }
+
+    pub(crate) fn tier(&self) -> &'static str {
+        match Tier::try_from(self.record.tier) {
+            Ok(Tier::Software) => "software",
+            Ok(Tier::Hardware) => "hardware",
+            Ok(Tier::Sealed) => "sealed",
+            Err(_) => "unknown",
+        }
+    }
+}

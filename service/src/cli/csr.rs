@@ -1,0 +1,562 @@
+//! `parsec key csr`: certificate requests (RFC 2986) and self-signed certificates (RFC 5280), signed in the service.
+
+use super::context::{Context, Key, KeyRecord};
+use super::error::{During, Error, Result};
+use super::output::Pem;
+use aws_lc_rs::digest;
+use der::asn1::{Any, BitString, Ia5String, Null, ObjectIdentifier, OctetString, UintRef};
+use der::{Decode, Encode, Sequence};
+use interface::algorithm::{Hash, Signature};
+use interface::attributes::Attributes;
+use interface::operations::{SignHash, SignMessage};
+use interface::spki::PublicKey;
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use x509_cert::certificate::Version;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName, SubjectKeyIdentifier};
+use x509_cert::ext::{Extension, ToExtension};
+use x509_cert::name::Name;
+use x509_cert::request::{CertReq, CertReqInfo, ExtensionReq};
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::time::Validity;
+
+#[derive(clap::Args)]
+pub(crate) struct Request {
+    #[command(flatten)]
+    key: Key,
+    /// Common name [default: the first DNS name, or the key's name]
+    #[arg(long, value_name = "NAME")]
+    cn: Option<String>,
+    /// The whole subject instead, as in RFC 4514: "CN=www.example.com,O=Example Ltd,C=DE"
+    #[arg(long, conflicts_with = "cn", value_parser = Name::from_str)]
+    subject: Option<Name>,
+    /// DNS name; may be repeated [default: the common name, if it looks like one]
+    #[arg(long, value_name = "NAME")]
+    dns: Vec<String>,
+    /// IP address; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Vec<IpAddr>,
+    /// Make a certificate that the key signs itself
+    #[arg(long)]
+    self_signed: bool,
+    /// For how many days the certificate is valid
+    #[arg(long, default_value_t = 365, requires = "self_signed")]
+    days: u32,
+    /// Write this file
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Everything of a certificate that its owner decides.
+struct Content {
+    subject: Name,
+    names: Vec<GeneralName>,
+}
+
+impl Request {
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        let key = context.key(&self.key)?;
+        let public = key.public()?;
+        let content = self.content()?;
+        let scheme = Scheme::of(&key.attributes).ok_or_else(|| {
+            Error::Unsupported(format!(
+                "key '{}' ({}) is not for signatures that certificates can have",
+                key.name(),
+                key.algorithm()
+            ))
+        })?;
+        let sign = |message: &[u8]| scheme.sign(context, &key, message);
+        let pem = if self.self_signed {
+            let der = content.certificate(&public, &scheme, self.days, sign)?;
+            Pem::new("CERTIFICATE", &der)?
+        } else {
+            let der = content.request(&public, &scheme, sign)?;
+            Pem::new("CERTIFICATE REQUEST", &der)?
+        };
+        pem.deliver(context.json, self.out.as_deref())
+    }
+
+    fn content(&self) -> Result<Content> {
+        let common = self.cn.as_ref().or_else(|| self.dns.first());
+        let common = common.unwrap_or(&self.key.name);
+        let subject = match &self.subject {
+            Some(subject) => subject.clone(),
+            None => Name::from_str(&format!("CN={}", escape(common)))?,
+        };
+        let mut dns = self.dns.clone();
+        if let Some(common) = &self.cn
+            && dns.is_empty()
+            && self.ip.is_empty()
+            && host_name(common)
+        {
+            dns.push(common.clone());
+        }
+        let dns = dns.into_iter().map(|name| {
+            let name = Ia5String::new(&name).map_err(|_| {
+                Error::Usage(format!(
+                    "'{name}' is no DNS name: write names outside ASCII in their xn-- form"
+                ))
+            });
+            name.map(GeneralName::DnsName)
+        });
+        let addresses = self.ip.iter().map(|ip| {
+            let bytes = match ip {
+                IpAddr::V4(ip) => ip.octets().to_vec(),
+                IpAddr::V6(ip) => ip.octets().to_vec(),
+            };
+            Ok(GeneralName::IpAddress(OctetString::new(bytes)?))
+        });
+        let names = dns.chain(addresses).collect::<Result<_>>()?;
+        Ok(Content { subject, names })
+    }
+}
+
+/// Escapes what means something in RFC 4514.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        if ",+\"\\<>;=#".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+        out
+    })
+}
+
+/// Whether a common name can stand for a host.
+fn host_name(text: &str) -> bool {
+    text.contains('.')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-.*".contains(c))
+}
+
+/// RFC 5280 §4.1. Of x509-cert's own type only its builder can make values, which wants to hold the signing key.
+#[derive(Sequence)]
+struct TbsCertificate {
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    version: Version,
+    serial_number: SerialNumber,
+    signature: AlgorithmIdentifierOwned,
+    issuer: Name,
+    validity: Validity,
+    subject: Name,
+    subject_public_key_info: SubjectPublicKeyInfoOwned,
+    #[asn1(context_specific = "3", tag_mode = "EXPLICIT")]
+    extensions: Vec<Extension>,
+}
+
+#[derive(Sequence)]
+struct Certificate {
+    tbs: TbsCertificate,
+    algorithm: AlgorithmIdentifierOwned,
+    signature: BitString,
+}
+
+impl Content {
+    fn request(
+        self,
+        key: &PublicKey,
+        scheme: &Scheme,
+        sign: impl Fn(&[u8]) -> Result<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
+        let mut info = CertReqInfo {
+            version: x509_cert::request::Version::V1,
+            public_key: spki(key)?,
+            attributes: der::asn1::SetOfVec::new(),
+            subject: self.subject,
+        };
+        if !self.names.is_empty() {
+            let names = (&SubjectAltName(self.names)).to_extension(&info.subject, &[])?;
+            info.attributes
+                .insert(ExtensionReq(vec![names]).try_into()?)?;
+        }
+        let signature = BitString::from_bytes(&sign(&info.to_der()?)?)?;
+        let algorithm = scheme.identifier.clone();
+        Ok(CertReq {
+            info,
+            algorithm,
+            signature,
+        }
+        .to_der()?)
+    }
+
+    fn certificate(
+        self,
+        key: &PublicKey,
+        scheme: &Scheme,
+        days: u32,
+        sign: impl Fn(&[u8]) -> Result<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
+        let constraints = BasicConstraints {
+            ca: false,
+            path_len_constraint: None,
+        };
+        let id = SubjectKeyIdentifier(OctetString::new(key.id())?);
+        let mut extensions = vec![
+            (&constraints).to_extension(&self.subject, &[])?,
+            (&id).to_extension(&self.subject, &[])?,
+        ];
+        if !self.names.is_empty() {
+            extensions.push((&SubjectAltName(self.names)).to_extension(&self.subject, &[])?);
+        }
+        let mut serial = [0; 16];
+        aws_lc_rs::rand::fill(&mut serial)
+            .map_err(|_| Error::Failed("no random numbers".to_owned()))?;
+        // positive, and not shortened by a leading zero
+        serial[0] = serial[0] & 0x7f | 0x40;
+        let tbs = TbsCertificate {
+            version: Version::V3,
+            serial_number: SerialNumber::new(&serial)?,
+            signature: scheme.identifier.clone(),
+            issuer: self.subject.clone(),
+            validity: Validity::from_now(Duration::from_secs(u64::from(days) * 86_400))?,
+            subject: self.subject,
+            subject_public_key_info: spki(key)?,
+            extensions,
+        };
+        let signature = BitString::from_bytes(&sign(&tbs.to_der()?)?)?;
+        let algorithm = scheme.identifier.clone();
+        Ok(Certificate {
+            tbs,
+            algorithm,
+            signature,
+        }
+        .to_der()?)
+    }
+}
+
+fn spki(key: &PublicKey) -> Result<SubjectPublicKeyInfoOwned> {
+    let der = key.to_spki().ok_or_else(|| {
+        Error::Unsupported("this type of key has no SubjectPublicKeyInfo".to_owned())
+    })?;
+    Ok(SubjectPublicKeyInfoOwned::from_der(&der)?)
+}
+
+/// How a key signs a certificate.
+struct Scheme {
+    signature: Signature,
+    hash: Hash,
+    identifier: AlgorithmIdentifierOwned,
+}
+
+/// The hashes of certificates, with the last arcs of their object identifiers: under ecdsa-with-SHA2 (RFC 5758 §3.2), under
+/// pkcs-1 (RFC 8017 §A.2.4), and of the hash itself.
+const HASHES: &[(Hash, u32, u32, u32)] = &[
+    (Hash::Sha256, 2, 11, 1),
+    (Hash::Sha384, 3, 12, 2),
+    (Hash::Sha512, 4, 13, 3),
+];
+
+/// RFC 4055 §3.1.
+#[derive(Sequence)]
+struct PssParameters {
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    hash: AlgorithmIdentifierOwned,
+    #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
+    mask: AlgorithmIdentifierOwned,
+    #[asn1(context_specific = "2", tag_mode = "EXPLICIT")]
+    salt_len: u8,
+}
+
+fn oid(base: &str, arc: u32) -> Result<ObjectIdentifier> {
+    format!("{base}.{arc}")
+        .parse()
+        .map_err(|_| Error::Failed(format!("{base}.{arc} is no object identifier")))
+}
+
+fn identifier(
+    oid: ObjectIdentifier,
+    parameters: Option<&impl Encode>,
+) -> Result<AlgorithmIdentifierOwned> {
+    let parameters = parameters.map(|value| Any::from_der(&value.to_der()?));
+    Ok(AlgorithmIdentifierOwned {
+        oid,
+        parameters: parameters.transpose()?,
+    })
+}
+
+impl Scheme {
+    /// The first scheme that the key's policy permits, among the hashes the one that suits the key's size first.
+    fn of(attributes: &Attributes) -> Option<Self> {
+        let rsa = attributes.key_type.family().is_none();
+        let suits = |hash: Hash| rsa || hash.len() * 8 >= attributes.bits.min(512) as usize;
+        let suited = HASHES.iter().filter(|row| suits(row.0));
+        let others = HASHES.iter().filter(|row| !suits(row.0));
+        let hashed = suited.chain(others).flat_map(|row| {
+            let hash = row.0.into();
+            [
+                Signature::Ecdsa { hash },
+                Signature::DeterministicEcdsa { hash },
+                Signature::EcdsaAny,
+                Signature::RsaPkcs1v15 { hash },
+                Signature::RsaPss { hash },
+            ]
+            .map(|signature| (signature, row))
+        });
+        let mut all = hashed.chain([(Signature::PureEddsa, &HASHES[2])]);
+        let (signature, row) =
+            all.find(|(signature, _)| attributes.policy.permits((*signature).into()))?;
+        Some(Self {
+            signature,
+            hash: row.0,
+            identifier: Self::identifier(signature, row).ok()?,
+        })
+    }
+
+    fn identifier(
+        signature: Signature,
+        &(hash, ecdsa, rsa, arc): &(Hash, u32, u32, u32),
+    ) -> Result<AlgorithmIdentifierOwned> {
+        const PKCS1: &str = "1.2.840.113549.1.1";
+        match signature {
+            Signature::Ecdsa { .. }
+            | Signature::DeterministicEcdsa { .. }
+            | Signature::EcdsaAny => identifier(oid("1.2.840.10045.4.3", ecdsa)?, None::<&Null>),
+            Signature::RsaPkcs1v15 { .. } | Signature::RsaPkcs1v15Raw => {
+                identifier(oid(PKCS1, rsa)?, Some(&Null))
+            }
+            Signature::RsaPss { .. } => {
+                let hash_id = identifier(oid("2.16.840.1.101.3.4.2", arc)?, Some(&Null))?;
+                let parameters = PssParameters {
+                    mask: identifier(oid(PKCS1, 8)?, Some(&hash_id))?,
+                    hash: hash_id,
+                    salt_len: u8::try_from(hash.len()).unwrap_or(u8::MAX),
+                };
+                identifier(oid(PKCS1, 10)?, Some(&parameters))
+            }
+            Signature::PureEddsa => identifier(oid("1.3.101", 112)?, None::<&Null>),
+        }
+    }
+
+    /// Has the service sign, and gives the signature the form that certificates want.
+    fn sign(&self, context: &Context, key: &KeyRecord, message: &[u8]) -> Result<Vec<u8>> {
+        let key_name = key.name().to_owned();
+        let alg = Some(self.signature.into());
+        let owner = key.owner();
+        let signed = if self.signature == Signature::PureEddsa {
+            let message = message.to_vec();
+            let request = SignMessage {
+                key_name,
+                alg,
+                message,
+                owner,
+            };
+            context.client.call(key.provider, &request)
+        } else {
+            let hash = digest(self.hash, message);
+            let request = SignHash {
+                key_name,
+                alg,
+                hash,
+                owner,
+            };
+            context.client.call(key.provider, &request)
+        };
+        let signed = signed.during(|| format!("sign with key '{}'", key.name()))?;
+        self.encode(&signed.signature)
+    }
+
+    /// ECDSA signatures become a sequence of two numbers (RFC 3279 §2.2.3); the others are as they are.
+    fn encode(&self, signature: &[u8]) -> Result<Vec<u8>> {
+        #[derive(Sequence)]
+        struct EcdsaSignature<'a> {
+            r: UintRef<'a>,
+            s: UintRef<'a>,
+        }
+        match self.signature {
+            Signature::Ecdsa { .. }
+            | Signature::DeterministicEcdsa { .. }
+            | Signature::EcdsaAny => {
+                let (r, s) = signature.split_at(signature.len() / 2);
+                let (r, s) = (UintRef::new(r)?, UintRef::new(s)?);
+                Ok(EcdsaSignature { r, s }.to_der()?)
+            }
+            _ => Ok(signature.to_vec()),
+        }
+    }
+}
+
+fn digest(hash: Hash, message: &[u8]) -> Vec<u8> {
+    let algorithm = match hash {
+        Hash::Sha384 => &digest::SHA384,
+        Hash::Sha512 => &digest::SHA512,
+        _ => &digest::SHA256,
+    };
+    digest::digest(algorithm, message).as_ref().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::algorithm::{Job, Kind};
+    use super::*;
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature as sig;
+    use aws_lc_rs::signature::KeyPair;
+    use interface::algorithm::SignHash as PolicyHash;
+    use std::process::Command;
+
+    type Sign = dyn Fn(&[u8]) -> Vec<u8>;
+
+    struct Signer {
+        attributes: Attributes,
+        public: PublicKey,
+        sign: Box<Sign>,
+    }
+
+    fn signer(
+        name: &str,
+        only: Option<Signature>,
+        key: &[u8],
+        sign: impl Fn(&[u8]) -> Vec<u8> + 'static,
+    ) -> Signer {
+        let kind = Kind::named(name).unwrap();
+        let mut attributes = kind.attributes(Job::Sign).unwrap();
+        if let Some(only) = only {
+            attributes.policy.algorithm = only.into();
+            attributes.policy.also.clear();
+        }
+        let public = PublicKey {
+            key_type: kind.key_type.public(),
+            bits: kind.bits,
+            bytes: key.to_vec(),
+        };
+        let sign = Box::new(sign);
+        Signer {
+            attributes,
+            public,
+            sign,
+        }
+    }
+
+    fn ecdsa(
+        name: &str,
+        only: Option<Signature>,
+        algorithm: &'static sig::EcdsaSigningAlgorithm,
+    ) -> Signer {
+        let pair = sig::EcdsaKeyPair::generate(algorithm).unwrap();
+        let public = pair.public_key().as_ref().to_vec();
+        signer(name, only, &public, move |message| {
+            let signature = pair.sign(&SystemRandom::new(), message).unwrap();
+            signature.as_ref().to_vec()
+        })
+    }
+
+    fn rsa(only: Option<Signature>, padding: &'static dyn sig::RsaEncoding) -> Signer {
+        let pair = sig::RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let public = pair.public_key().as_ref().to_vec();
+        signer("rsa-2048", only, &public, move |message| {
+            let mut signature = vec![0; pair.public_modulus_len()];
+            let random = SystemRandom::new();
+            pair.sign(padding, &random, message, &mut signature)
+                .unwrap();
+            signature
+        })
+    }
+
+    fn ed25519() -> Signer {
+        let pair = sig::Ed25519KeyPair::generate().unwrap();
+        let public = pair.public_key().as_ref().to_vec();
+        signer("ed25519", None, &public, move |message| {
+            pair.sign(message).as_ref().to_vec()
+        })
+    }
+
+    /// One key for every signature scheme.
+    fn signers() -> Vec<Signer> {
+        let pss = Signature::RsaPss {
+            hash: PolicyHash::Any,
+        };
+        vec![
+            ecdsa("p256", None, &sig::ECDSA_P256_SHA256_FIXED_SIGNING),
+            ecdsa(
+                "p384",
+                Some(Signature::EcdsaAny),
+                &sig::ECDSA_P384_SHA384_FIXED_SIGNING,
+            ),
+            ecdsa("p521", None, &sig::ECDSA_P521_SHA512_FIXED_SIGNING),
+            rsa(None, &sig::RSA_PKCS1_SHA256),
+            rsa(Some(pss), &sig::RSA_PSS_SHA256),
+            ed25519(),
+        ]
+    }
+
+    fn content() -> Content {
+        Content {
+            subject: Name::from_str(&format!("CN={}", escape("Web, the #1"))).unwrap(),
+            names: vec![GeneralName::DnsName(
+                Ia5String::new("www.example.com").unwrap(),
+            )],
+        }
+    }
+
+    fn openssl(file: &str, args: &[&str]) -> String {
+        let mut command = Command::new("openssl");
+        let output = command.args(args).arg(file).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(output.status.success(), "{args:?}: {text}");
+        text
+    }
+
+    #[test]
+    fn openssl_verifies_requests_of_every_scheme() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("csr").to_str().unwrap().to_owned();
+        for signer in signers() {
+            let scheme = Scheme::of(&signer.attributes).unwrap();
+            let sign = |message: &[u8]| scheme.encode(&(signer.sign)(message));
+            let der = content().request(&signer.public, &scheme, sign).unwrap();
+            std::fs::write(&path, Pem::new("CERTIFICATE REQUEST", &der).unwrap().pem).unwrap();
+            let text = openssl(&path, &["req", "-verify", "-noout", "-text", "-in"]);
+            assert!(text.to_lowercase().contains("verify ok"), "{text}");
+            assert!(text.contains("CN = \"Web, the #1\""), "{text}");
+            assert!(text.contains("DNS:www.example.com"), "{text}");
+        }
+    }
+
+    #[test]
+    fn openssl_trusts_self_signed_certificates_of_every_scheme() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("crt").to_str().unwrap().to_owned();
+        for signer in signers() {
+            let scheme = Scheme::of(&signer.attributes).unwrap();
+            let sign = |message: &[u8]| scheme.encode(&(signer.sign)(message));
+            let der = content()
+                .certificate(&signer.public, &scheme, 2, sign)
+                .unwrap();
+            std::fs::write(&path, Pem::new("CERTIFICATE", &der).unwrap().pem).unwrap();
+            openssl(
+                &path,
+                &["verify", "-check_ss_sig", "-x509_strict", "-CAfile", &path],
+            );
+            openssl(&path, &["x509", "-noout", "-checkend", "86400", "-in"]);
+        }
+    }
+
+    #[test]
+    fn a_broken_signature_is_noticed() {
+        let signer = ed25519();
+        let scheme = Scheme::of(&signer.attributes).unwrap();
+        let sign = |message: &[u8]| Ok((signer.sign)(&message[1..]));
+        let der = content().request(&signer.public, &scheme, sign).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("csr");
+        std::fs::write(&path, Pem::new("CERTIFICATE REQUEST", &der).unwrap().pem).unwrap();
+        let mut command = Command::new("openssl");
+        let output = command.args(["req", "-verify", "-noout", "-in"]).arg(&path);
+        let output = output.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        assert!(text.contains("verify failure"), "{text}");
+    }
+
+    #[test]
+    fn host_names_are_told_from_others() {
+        assert!(host_name("www.example.com") && host_name("*.example.com"));
+        assert!(!host_name("Example Ltd.") && !host_name("localhost"));
+    }
+}

@@ -1,0 +1,291 @@
+//! Grants: who else may use a key, and for what.
+
+use super::context::{Context, Key, KeyRecord};
+use super::error::{During, Error, Result};
+use super::output::table;
+use interface::attributes::Usage;
+use interface::operations::{Grant, ListGrants, Revoke};
+use parsec_service::auth::Principal;
+use serde::Serialize;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// What a grant lets its holder do, by name.
+const ROLES: &[(&str, Usage)] = &[
+    ("sign", Usage::SIGN),
+    ("verify", Usage::VERIFY),
+    ("encrypt", Usage::ENCRYPT),
+    ("decrypt", Usage::DECRYPT),
+    ("derive", Usage::DERIVE),
+    ("export", Usage::EXPORT),
+];
+
+/// Every role but `export`.
+const USE: &str = "use";
+
+/// Reads a principal: `uid:N`, `user:NAME` of this host, `app:NAME` or `spiffe://…`.
+pub(crate) fn principal(text: &str) -> Result<Principal> {
+    let Some(name) = text.strip_prefix("user:") else {
+        return text.parse().map_err(|_| {
+            Error::Usage(format!(
+                "'{text}' names nobody: write user:NAME, uid:N, app:NAME or spiffe://…"
+            ))
+        });
+    };
+    match nix::unistd::User::from_name(name) {
+        Ok(Some(user)) => Ok(Principal::Uid(user.uid.as_raw())),
+        Ok(None) => Err(Error::Usage(format!(
+            "this host has no user '{name}' (getent passwd {name} finds none); its number would do: uid:N"
+        ))),
+        Err(error) => Err(Error::io(format!("look up user '{name}'"))(error.into())),
+    }
+}
+
+fn usage(roles: &str) -> Result<Usage> {
+    let every = || ROLES.iter().map(|(name, _)| *name);
+    let role = |role: &str| match ROLES.iter().find(|(name, _)| *name == role) {
+        Some((_, usage)) => Ok(*usage),
+        None if role == USE => Ok(ROLES
+            .iter()
+            .filter(|(_, usage)| *usage != Usage::EXPORT)
+            .fold(Usage::NONE, |all, (_, usage)| all | *usage)),
+        None => {
+            let known: Vec<_> = every().chain([USE]).collect();
+            Err(Error::Usage(format!(
+                "there is no role '{role}'; roles are {}",
+                known.join(", ")
+            )))
+        }
+    };
+    roles
+        .split(',')
+        .map(role)
+        .try_fold(Usage::NONE, |all, one| Ok(all | one?))
+}
+
+/// The roles that a usage holds any flag of.
+fn roles(usage: Usage) -> Vec<&'static str> {
+    let held = ROLES
+        .iter()
+        .filter(|(_, role)| !usage.and(*role).is_empty());
+    held.map(|(name, _)| *name).collect()
+}
+
+/// Somebody, and what it may do: `user:www-data=sign,verify`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    principal: Principal,
+    usage: Usage,
+    text: String,
+}
+
+impl FromStr for Share {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (who, what) = text.rsplit_once('=').ok_or_else(|| {
+            Error::Usage(format!(
+                "'{text}' must be WHO=ROLES, such as user:www-data=sign"
+            ))
+        })?;
+        Ok(Self {
+            principal: principal(who)?,
+            usage: usage(what)?,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl Share {
+    /// Tells the service.
+    pub(crate) fn give(&self, context: &Context, key: &KeyRecord) -> Result<()> {
+        let grant = Grant {
+            key_name: key.name().to_owned(),
+            principal: self.principal.to_string(),
+            usage: Some(self.usage.into()),
+            owner: key.owner(),
+        };
+        let result = context.client.call(key.provider, &grant);
+        result.map(|_| ()).during(|| {
+            let name = key.name();
+            format!(
+                "grant {} on key '{name}' (try again: parsec key grant {name} {})",
+                self.text, self.text
+            )
+        })
+    }
+
+    pub(crate) fn granted(&self) -> Granted {
+        Granted::new(self.principal.to_string(), self.usage)
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Give {
+    #[command(flatten)]
+    key: Key,
+    /// Who may do what: user:NAME, uid:N, app:NAME or spiffe://…, then =, then roles (sign, verify, encrypt, decrypt, derive,
+    /// export; use is all but export). Replaces what it was granted before.
+    #[arg(value_name = "WHO=ROLES", required = true)]
+    shares: Vec<Share>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct TakeBack {
+    #[command(flatten)]
+    key: Key,
+    /// Whose grants: user:NAME, uid:N, app:NAME or spiffe://…
+    #[arg(value_name = "WHO", required = true, value_parser = principal)]
+    principals: Vec<Principal>,
+}
+
+/// One line of the list.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub(crate) struct Granted {
+    principal: String,
+    /// The name of a user of this host.
+    user: Option<String>,
+    roles: Vec<&'static str>,
+}
+
+impl Granted {
+    fn new(principal: String, usage: Usage) -> Self {
+        let user = match principal.parse() {
+            Ok(Principal::Uid(uid)) => nix::unistd::User::from_uid(uid.into()).ok().flatten(),
+            _ => None,
+        };
+        Self {
+            principal,
+            user: user.map(|user| user.name),
+            roles: roles(usage),
+        }
+    }
+}
+
+impl Display for Granted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.principal)?;
+        if let Some(user) = &self.user {
+            write!(f, " ({user})")?;
+        }
+        write!(f, ": {}", self.roles.join(", "))
+    }
+}
+
+#[derive(Serialize)]
+struct Grants {
+    key: String,
+    owner: String,
+    grants: Vec<Granted>,
+}
+
+impl Display for Grants {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.grants.is_empty() {
+            return writeln!(f, "Nobody but {} may use '{}'.", self.owner, self.key);
+        }
+        let row = |grant: &Granted| {
+            [
+                grant.principal.clone(),
+                grant.user.clone().unwrap_or_default(),
+                grant.roles.join(","),
+            ]
+        };
+        let rows: Vec<_> = self.grants.iter().map(row).collect();
+        table(f, ["WHO", "USER", "MAY"], &rows)
+    }
+}
+
+pub(crate) fn give(context: &Context, args: &Give) -> Result<()> {
+    let key = context.key(&args.key)?;
+    args.shares
+        .iter()
+        .try_for_each(|share| share.give(context, &key))?;
+    list(context, &args.key)
+}
+
+pub(crate) fn take_back(context: &Context, args: &TakeBack) -> Result<()> {
+    let key = context.key(&args.key)?;
+    for principal in &args.principals {
+        let revoke = Revoke {
+            key_name: key.name().to_owned(),
+            principal: principal.to_string(),
+            owner: key.owner(),
+        };
+        let result = context.client.call(key.provider, &revoke);
+        result.during(|| format!("take key '{}' back from {principal}", key.name()))?;
+    }
+    list(context, &args.key)
+}
+
+pub(crate) fn list(context: &Context, key: &Key) -> Result<()> {
+    let key = context.key(key)?;
+    let question = ListGrants {
+        key_name: key.name().to_owned(),
+        owner: key.owner(),
+    };
+    let result = context.client.call(key.provider, &question);
+    let grants = result.during(|| format!("list who may use key '{}'", key.name()))?;
+    let grants = grants.grants.into_iter().map(|grant| {
+        let usage = grant.usage.as_ref().map_or(Usage::NONE, Usage::from);
+        Granted::new(grant.principal, usage)
+    });
+    context.show(&Grants {
+        key: key.name().to_owned(),
+        owner: key.record.owner.clone(),
+        grants: grants.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn principals_are_read_in_every_form() {
+        assert_eq!(principal("user:root").unwrap(), Principal::Uid(0));
+        assert_eq!(principal("uid:33").unwrap(), Principal::Uid(33));
+        assert_eq!(principal("app:a:b").unwrap(), Principal::App("a:b".into()));
+        let spiffe = "spiffe://example.org/web";
+        assert_eq!(
+            principal(spiffe).unwrap(),
+            Principal::Spiffe(spiffe.to_owned())
+        );
+        for wrong in [
+            "root",
+            "uid:-1",
+            "uid:",
+            "user:no such user",
+            "spiffe:web",
+            "",
+        ] {
+            assert!(principal(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares_combine_roles() {
+        let share: Share = "uid:33=sign,decrypt".parse().unwrap();
+        assert_eq!(share.principal, Principal::Uid(33));
+        assert_eq!(share.usage, Usage::SIGN | Usage::DECRYPT);
+        let odd: Share = "spiffe://example.org/a=b=verify".parse().unwrap();
+        assert_eq!(
+            odd.principal,
+            Principal::Spiffe("spiffe://example.org/a=b".into())
+        );
+        for wrong in ["uid:33", "uid:33=", "uid:33=sing", "uid:33=sign,", "=sign"] {
+            assert!(wrong.parse::<Share>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn use_is_everything_but_export() {
+        let usage = usage(USE).unwrap();
+        assert!(usage.contains(Usage::SIGN | Usage::DECRYPT | Usage::DERIVE));
+        assert!(!usage.contains(Usage::EXPORT));
+        assert_eq!(
+            roles(usage),
+            ["sign", "verify", "encrypt", "decrypt", "derive"]
+        );
+    }
+}

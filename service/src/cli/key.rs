@@ -1,0 +1,431 @@
+//! `parsec key`: making, listing and destroying keys.
+
+use super::algorithm::{KINDS, Kind, describe};
+use super::context::{Context, Key, KeyRecord, Place, owner};
+use super::error::{During, Error, Result};
+use super::grant::{self, Granted, Share};
+use super::output::table;
+use super::purpose::{Purpose, pick};
+use super::{csr, export, import, reference};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use interface::ProviderId;
+use interface::attributes::{Attributes, Usage};
+use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind};
+use serde::Serialize;
+use std::fmt::Display;
+use std::path::PathBuf;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make a key
+    New(New),
+    /// List keys: your own and those granted to you
+    List(List),
+    /// Show all that is public of a key
+    Show(Key),
+    /// Destroy a key, for ever
+    Rm(Key),
+    /// Print a certificate request, or a self-signed certificate
+    Csr(csr::Request),
+    /// Print the file that stands for the private key in other programs' configuration
+    Pem(reference::Pem),
+    /// Print the URI that names the key
+    Uri(reference::Uri),
+    /// Print the public key
+    Public(reference::Public),
+    /// Store a private or secret key that lies in a file
+    Import(import::Import),
+    /// Print the private key, where its policy allows that
+    Export(export::Export),
+    /// Let others use a key
+    Grant(grant::Give),
+    /// Take back what was granted
+    Revoke(grant::TakeBack),
+    /// List who else may use a key
+    Grants(Key),
+}
+
+impl Command {
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        match self {
+            Self::New(args) => args.run(context),
+            Self::List(args) => args.run(context),
+            Self::Show(key) => context.show(&View::from(&context.key(key)?)),
+            Self::Rm(key) => destroy(context, key),
+            Self::Csr(args) => args.run(context),
+            Self::Pem(args) => args.run(context),
+            Self::Uri(args) => args.run(context),
+            Self::Public(args) => args.run(context),
+            Self::Import(args) => args.run(context),
+            Self::Export(args) => args.run(context),
+            Self::Grant(args) => grant::give(context, args),
+            Self::Revoke(args) => grant::take_back(context, args),
+            Self::Grants(key) => grant::list(context, key),
+        }
+    }
+}
+
+/// What every new key takes, made or imported.
+#[derive(clap::Args)]
+pub(crate) struct Metadata {
+    /// A label for people and PKCS#11 [default: the name]
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    /// The PKCS#11 CKA_ID in hexadecimal digits [default: SHA-1 of the public value]
+    #[arg(long, value_name = "HEX", value_parser = hex)]
+    pub(crate) id: Option<Bytes>,
+    /// Let somebody else use the key, such as user:www-data=sign; may be repeated
+    #[arg(long = "grant", value_name = "WHO=ROLES")]
+    pub(crate) grants: Vec<Share>,
+    /// Let the key be exported
+    #[arg(long)]
+    pub(crate) exportable: bool,
+}
+
+/// Bytes of an option.
+#[derive(Clone)]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+/// Reads hexadecimal digits.
+pub(crate) fn hex(text: &str) -> Result<Bytes, &'static str> {
+    let digit = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digits: Option<Vec<_>> = text.chars().map(digit).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0);
+    let bytes = digits.map(|d| d.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect());
+    bytes
+        .map(Bytes)
+        .ok_or("write an even number of hexadecimal digits")
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Metadata {
+    pub(crate) fn id(&self) -> Option<Vec<u8>> {
+        self.id.as_ref().map(|bytes| bytes.0.clone())
+    }
+
+    /// The same key, with what the options add to its policy.
+    pub(crate) fn policy(&self, mut attributes: Attributes) -> Attributes {
+        if self.exportable {
+            attributes.policy.usage = attributes.policy.usage | Usage::EXPORT;
+        }
+        attributes
+    }
+
+    /// Looks the new key up, and lets others use it.
+    pub(crate) fn finish(
+        &self,
+        context: &Context,
+        provider: ProviderId,
+        name: &str,
+    ) -> Result<KeyRecord> {
+        let record = context.client.lookup(provider, None, name);
+        let key = KeyRecord::new(record.during(|| format!("look up the new key '{name}'"))?)?;
+        self.grants
+            .iter()
+            .try_for_each(|share| share.give(context, &key))?;
+        Ok(key)
+    }
+}
+
+#[derive(clap::Args)]
+#[group(skip)]
+#[command(group(clap::ArgGroup::new("what").args(["purpose", "algorithm"]).required(true).multiple(true)))]
+pub(crate) struct New {
+    /// The key's name
+    name: String,
+    /// What the key is for: picks the best algorithm that the provider has
+    #[arg(long = "for", value_name = "PURPOSE", value_parser = Purpose::parser())]
+    purpose: Option<&'static Purpose>,
+    /// The algorithm, instead of or against what the purpose would pick
+    #[arg(long, value_parser = kinds())]
+    algorithm: Option<&'static Kind>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    metadata: Metadata,
+    /// Write the key's reference file here as well
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn kinds() -> impl TypedValueParser<Value = &'static Kind> {
+    PossibleValuesParser::new(KINDS.iter().map(|kind| kind.name))
+        .try_map(|name| Kind::named(&name).ok_or("no such algorithm"))
+}
+
+impl New {
+    fn run(&self, context: &Context) -> Result<()> {
+        let provider = context.provider(self.place.provider)?;
+        let attributes = self.metadata.policy(self.attributes(context, provider)?);
+        let generate = GenerateKey {
+            key_name: self.name.clone(),
+            attributes: Some((&attributes).into()),
+            label: self.metadata.label.clone(),
+            id: self.metadata.id(),
+        };
+        let made = context.client.call(provider, &generate);
+        made.during(|| format!("make key '{}'", self.name))?;
+        let key = self.metadata.finish(context, provider, &self.name)?;
+        if let Some(path) = &self.out {
+            reference::write(&key, path)?;
+        }
+        context.show(&Made {
+            key: View::from(&key),
+            purpose: self.purpose.map(|purpose| purpose.name),
+            grants: self.metadata.grants.iter().map(Share::granted).collect(),
+            next: self.next(),
+        })
+    }
+
+    fn attributes(&self, context: &Context, provider: ProviderId) -> Result<Attributes> {
+        let Some(kind) = self.algorithm else {
+            let purpose = self
+                .purpose
+                .ok_or_else(|| Error::Usage("say what the key is --for".to_owned()))?;
+            return pick(context, provider, purpose);
+        };
+        let job = self.purpose.map_or(kind.job, |purpose| purpose.job);
+        kind.attributes(job).ok_or_else(|| {
+            let purpose = self.purpose.map_or("this", |purpose| purpose.name);
+            Error::Usage(format!("a {} key is not fit for {purpose}", kind.name))
+        })
+    }
+
+    /// What to do with the key, without what was done already.
+    fn next(&self) -> Vec<Next> {
+        let file = self.out.as_ref().map_or_else(
+            || format!("/etc/parsec/{}.pem", self.name),
+            |path| {
+                std::path::absolute(path)
+                    .unwrap_or_else(|_| path.clone())
+                    .display()
+                    .to_string()
+            },
+        );
+        let next = self
+            .purpose
+            .map(|purpose| purpose.next(&self.name, &file))
+            .unwrap_or_default();
+        let done = |line: &str| {
+            line.starts_with("parsec key pem") && self.out.is_some()
+                || line.starts_with("parsec key grant") && !self.metadata.grants.is_empty()
+        };
+        next.into_iter()
+            .filter(|(_, line)| !done(line))
+            .map(|(place, line)| Next { place, line })
+            .collect()
+    }
+}
+
+#[derive(Serialize)]
+struct Next {
+    #[serde(rename = "for")]
+    place: &'static str,
+    line: String,
+}
+
+#[derive(Serialize)]
+struct Made {
+    key: View,
+    purpose: Option<&'static str>,
+    grants: Vec<Granted>,
+    next: Vec<Next>,
+}
+
+impl Display for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let View {
+            name,
+            algorithm,
+            provider,
+            ..
+        } = &self.key;
+        write!(f, "Made key '{name}': {algorithm}")?;
+        if let Some(purpose) = self.purpose {
+            write!(f, " for {purpose}")?;
+        }
+        writeln!(f, ", in the {provider} provider.")?;
+        for grant in &self.grants {
+            writeln!(f, "Granted to {grant}.")?;
+        }
+        let width = self.next.iter().map(|next| next.place.len()).max();
+        let width = width.map_or(0, |width| width + 1);
+        for Next { place, line } in &self.next {
+            writeln!(f, "  {:<width$}  {line}", format!("{place}:"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A key as it is shown.
+#[derive(Serialize)]
+pub(crate) struct View {
+    name: String,
+    owner: String,
+    provider: &'static str,
+    algorithm: String,
+    bits: u32,
+    /// What the caller may do.
+    usage: Vec<&'static str>,
+    /// What the policy permits the key to be used with.
+    permitted: Vec<String>,
+    label: String,
+    id: String,
+    tier: &'static str,
+    created: u64,
+    missing: bool,
+    uuid: String,
+}
+
+impl From<&KeyRecord> for View {
+    fn from(key: &KeyRecord) -> Self {
+        let usage = key.usage();
+        let flags = Usage::NAMES
+            .iter()
+            .filter(|(_, flag)| usage.contains(*flag));
+        let record = &key.record;
+        Self {
+            name: record.name.clone(),
+            owner: record.owner.clone(),
+            provider: key.provider.name(),
+            algorithm: key.algorithm(),
+            bits: key.attributes.bits,
+            usage: flags.map(|(name, _)| *name).collect(),
+            permitted: key.attributes.policy.algorithms().map(describe).collect(),
+            label: record.label.clone(),
+            id: to_hex(&record.id),
+            tier: key.tier(),
+            created: record.created,
+            missing: record.missing,
+            uuid: record.uuid.clone(),
+        }
+    }
+}
+
+impl Display for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let missing = if self.missing {
+            " (its hardware does not show it now)"
+        } else {
+            ""
+        };
+        writeln!(f, "name        {}{missing}", self.name)?;
+        writeln!(f, "algorithm   {}", self.algorithm)?;
+        writeln!(f, "permitted   {}", self.permitted.join(", "))?;
+        writeln!(f, "you may     {}", self.usage.join(", "))?;
+        writeln!(f, "owner       {}", self.owner)?;
+        writeln!(f, "provider    {} ({})", self.provider, self.tier)?;
+        writeln!(f, "label       {}", self.label)?;
+        writeln!(f, "id          {}", self.id)
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    place: Place,
+    /// Only keys of this owner
+    #[arg(long, value_parser = owner)]
+    owner: Option<String>,
+    /// Only keys with this label
+    #[arg(long)]
+    label: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Keys {
+    keys: Vec<View>,
+}
+
+impl Display for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.keys.is_empty() {
+            return writeln!(f, "No keys. Make one: parsec key new web --for tls-server");
+        }
+        let row = |key: &View| {
+            let name = if key.missing {
+                format!("{} (missing)", key.name)
+            } else {
+                key.name.clone()
+            };
+            [
+                name,
+                key.algorithm.clone(),
+                key.provider.to_owned(),
+                key.owner.clone(),
+                key.label.clone(),
+            ]
+        };
+        let rows: Vec<_> = self.keys.iter().map(row).collect();
+        table(
+            f,
+            ["NAME", "ALGORITHM", "PROVIDER", "OWNER", "LABEL"],
+            &rows,
+        )
+    }
+}
+
+impl List {
+    fn run(&self, context: &Context) -> Result<()> {
+        let filter = Find {
+            kind: Some(RecordKind::Key.into()),
+            owner: self.owner.clone(),
+            label: self.label.clone(),
+            ..Find::default()
+        };
+        let mut keys = Vec::new();
+        for provider in context.providers(self.place.provider)? {
+            let found = context.client.find(provider, &filter);
+            for record in found.during(|| "list keys".to_owned())? {
+                keys.push(View::from(&KeyRecord::new(record)?));
+            }
+        }
+        keys.sort_by(|a, b| (&a.owner, &a.name).cmp(&(&b.owner, &b.name)));
+        context.show(&Keys { keys })
+    }
+}
+
+/// What is no more.
+#[derive(Serialize)]
+pub(crate) struct Destroyed {
+    pub(crate) destroyed: String,
+    pub(crate) provider: &'static str,
+}
+
+impl Display for Destroyed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "Destroyed '{}'.", self.destroyed)
+    }
+}
+
+fn destroy(context: &Context, key: &Key) -> Result<()> {
+    let found = context.key(key)?;
+    let destroy = DestroyKey {
+        key_name: found.name().to_owned(),
+        owner: key.owner.clone(),
+    };
+    let result = context.client.call(found.provider, &destroy);
+    result.during(|| format!("destroy key '{}'", found.name()))?;
+    context.show(&Destroyed {
+        destroyed: found.name().to_owned(),
+        provider: found.provider.name(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_digits_round_trip() {
+        let Ok(Bytes(bytes)) = hex("00fF1a") else {
+            panic!()
+        };
+        assert_eq!(to_hex(&bytes), "00ff1a");
+        assert!(hex("0").is_err() && hex("0g").is_err() && hex("é0").is_err());
+    }
+}

@@ -1,0 +1,164 @@
+//! What the program prints: every result has two faces, text for people and one JSON object for scripts.
+
+use super::error::{Error, Result};
+use serde::Serialize;
+use std::fmt::Display;
+use std::fs::{File, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Version of the JSON. Members may be added within a version; none changes its meaning or goes away.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    result: &'a T,
+}
+
+/// Prints a result.
+pub(crate) fn show(json: bool, result: &(impl Serialize + Display)) -> Result<()> {
+    let schema = SCHEMA;
+    let mut text = if json {
+        serde_json::to_string_pretty(&Versioned { schema, result })
+            .map_err(|error| Error::Failed(error.to_string()))?
+    } else {
+        result.to_string()
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    write(text.as_bytes())
+}
+
+/// Writes to stdout. A reader that has seen enough is no error.
+pub(crate) fn write(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(Error::io("write to stdout")),
+    }
+}
+
+/// Tells what went wrong on stderr.
+pub(crate) fn complain(error: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "parsec: {error}");
+}
+
+/// Puts a file in its place, whole or not at all.
+pub(crate) fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let failed = || Error::io(format!("write {}", path.display()));
+    let name = path
+        .file_name()
+        .ok_or_else(|| Error::Usage(format!("'{}' is no name of a file", path.display())))?;
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.new", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let write = || {
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&temporary)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        if error.kind() != ErrorKind::AlreadyExists {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        failed()(error)
+    })
+}
+
+/// PEM to stdout, or to a file.
+#[derive(Serialize)]
+pub(crate) struct Pem {
+    pub(crate) pem: String,
+}
+
+impl Display for Pem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.pem)
+    }
+}
+
+impl Pem {
+    pub(crate) fn new(label: &'static str, der: &[u8]) -> Result<Self> {
+        let pem = der::pem::encode_string(label, der::pem::LineEnding::LF, der)
+            .map_err(|error| Error::Failed(error.to_string()))?;
+        Ok(Self { pem })
+    }
+
+    /// Writes the file where one is named, and prints otherwise.
+    pub(crate) fn deliver(&self, json: bool, out: Option<&Path>) -> Result<()> {
+        match out {
+            Some(path) => write_file(path, self.pem.as_bytes(), 0o644),
+            None => show(json, self),
+        }
+    }
+}
+
+/// Rows as columns that stand under each other.
+pub(crate) fn table<const N: usize>(
+    f: &mut std::fmt::Formatter<'_>,
+    head: [&str; N],
+    rows: &[[String; N]],
+) -> std::fmt::Result {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0).max(head[column].len())
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut line = |cells: [&str; N]| {
+        let padded = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
+        writeln!(f, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    line(head)?;
+    rows.iter()
+        .try_for_each(|row| line(std::array::from_fn(|column| row[column].as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_appear_whole_and_readable() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.pem");
+        write_file(&path, b"one", 0o644).unwrap();
+        write_file(&path, b"two", 0o644).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("taken");
+        std::fs::create_dir(&path).unwrap();
+        assert!(write_file(&path, b"x", 0o644).is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn columns_stand_under_each_other() {
+        struct Table;
+        impl Display for Table {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                table(f, ["A", "B"], &[["schlüssel".into(), "1".into()]])
+            }
+        }
+        assert_eq!(Table.to_string(), "A          B\nschlüssel  1\n");
+    }
+}

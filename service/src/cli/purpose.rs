@@ -1,0 +1,216 @@
+//! Purposes: people say what a key is for, and the provider's abilities decide which algorithm that means.
+
+use super::algorithm::{Job, Kind};
+use super::context::Context;
+use super::error::{During, Error, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use interface::attributes::Attributes;
+use interface::operations::{CanDoCrypto, CheckType};
+use interface::{ProviderId, Status};
+
+/// What a key is made for.
+#[derive(Debug)]
+pub(crate) struct Purpose {
+    pub(crate) name: &'static str,
+    pub(crate) job: Job,
+    /// Names of [`Kind`]s, the best one first.
+    candidates: &'static [&'static str],
+    /// What to do next: where, and the line to write there. `{name}` and `{file}` are filled in.
+    next: &'static [(&'static str, &'static str)],
+}
+
+/// Every purpose. The order of the candidates:
+/// P-256 first where peers decide (every browser, TLS library and OpenSSH takes it, and TPMs are fast at it), then RSA at the size
+/// that the same peers ask for; 384 bits first for code, whose signatures outlive the day; Ed25519 not for ssh, because OpenSSH
+/// before 10.1 takes none from PKCS#11 modules.
+pub(crate) const PURPOSES: &[Purpose] = &[
+    Purpose {
+        name: "tls-server",
+        job: Job::Sign,
+        candidates: &["p256", "rsa-2048", "p384", "rsa-3072", "rsa-4096"],
+        next: &[
+            (
+                "certificate request",
+                "parsec key csr {name} --cn www.example.com > {name}.csr",
+            ),
+            ("key file", "parsec key pem {name} --out {file}"),
+            ("nginx.conf", "ssl_certificate_key {file};"),
+            (
+                "nginx's workers",
+                "parsec key grant {name} user:www-data=sign",
+            ),
+        ],
+    },
+    Purpose {
+        name: "tls-client",
+        job: Job::Sign,
+        candidates: &["p256", "rsa-2048", "p384", "rsa-3072", "rsa-4096"],
+        next: &[
+            (
+                "certificate request",
+                "parsec key csr {name} --cn \"$USER\" > {name}.csr",
+            ),
+            ("key file", "parsec key pem {name} --out {file}"),
+            ("curl", "curl --cert {name}.crt --key {file} https://…"),
+        ],
+    },
+    Purpose {
+        name: "ssh",
+        job: Job::Sign,
+        candidates: &["p256", "p384", "p521", "rsa-3072", "rsa-2048"],
+        next: &[
+            (
+                "authorized_keys",
+                "parsec key public {name} --ssh >> ~/.ssh/authorized_keys",
+            ),
+            ("ssh", "ssh -o PKCS11Provider=libparsec_pkcs11.so HOST"),
+        ],
+    },
+    Purpose {
+        name: "code-signing",
+        job: Job::Sign,
+        candidates: &["p384", "rsa-4096", "rsa-3072", "p256"],
+        next: &[
+            (
+                "certificate request",
+                "parsec key csr {name} --cn \"Example Ltd\" > {name}.csr",
+            ),
+            ("key file", "parsec key pem {name} --out {file}"),
+            (
+                "openssl",
+                "openssl dgst -sha384 -sign {file} -out FILE.sig FILE",
+            ),
+        ],
+    },
+    Purpose {
+        name: "jwt",
+        job: Job::Sign,
+        candidates: &["p256", "rsa-2048", "p384", "rsa-3072"],
+        next: &[
+            (
+                "who verifies needs",
+                "parsec key public {name} > {name}.pub",
+            ),
+            ("key file", "parsec key pem {name} --out {file}"),
+            (
+                "openssl",
+                "openssl dgst -sha256 -sign {file} -out token.sig token",
+            ),
+        ],
+    },
+    Purpose {
+        name: "encryption",
+        job: Job::Decrypt,
+        candidates: &["rsa-3072", "rsa-2048", "rsa-4096"],
+        next: &[
+            (
+                "who encrypts needs",
+                "parsec key public {name} > {name}.pub",
+            ),
+            (
+                "openssl",
+                "openssl pkeyutl -encrypt -pubin -inkey {name}.pub -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 …",
+            ),
+        ],
+    },
+];
+
+impl Purpose {
+    /// Reads the name of a purpose.
+    pub(crate) fn parser() -> impl TypedValueParser<Value = &'static Self> {
+        PossibleValuesParser::new(PURPOSES.iter().map(|purpose| purpose.name)).try_map(|name| {
+            PURPOSES
+                .iter()
+                .find(|purpose| purpose.name == name)
+                .ok_or("no such purpose")
+        })
+    }
+
+    /// The candidates, the best one first.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &'static Kind> {
+        self.candidates.iter().filter_map(|name| Kind::named(name))
+    }
+
+    /// What to do next with the key: where, and the line to write there.
+    pub(crate) fn next(&self, name: &str, file: &str) -> Vec<(&'static str, String)> {
+        let fill = |line: &str| line.replace("{name}", name).replace("{file}", file);
+        self.next
+            .iter()
+            .map(|(place, line)| (*place, fill(line)))
+            .collect()
+    }
+}
+
+/// The best algorithm that the provider has for the purpose.
+pub(crate) fn pick(
+    context: &Context,
+    provider: ProviderId,
+    purpose: &Purpose,
+) -> Result<Attributes> {
+    for kind in purpose.candidates() {
+        if let Some(attributes) = kind.attributes(purpose.job)
+            && can_generate(context, provider, &attributes)?
+        {
+            return Ok(attributes);
+        }
+    }
+    let tried: Vec<_> = purpose.candidates().map(|kind| kind.name).collect();
+    Err(Error::Unsupported(format!(
+        "the {provider} provider makes no key for {}; it was asked for {} (others: parsec providers)",
+        purpose.name,
+        tried.join(", ")
+    )))
+}
+
+/// Whether the provider makes such keys. One that cannot tell is taken at its word when it is told to make one.
+fn can_generate(context: &Context, provider: ProviderId, attributes: &Attributes) -> Result<bool> {
+    let question = CanDoCrypto {
+        check_type: CheckType::Generate.into(),
+        attributes: Some(attributes.into()),
+    };
+    match context.client.call(provider, &question) {
+        Ok(_) => Ok(true),
+        Err(error) => match error.status() {
+            Some(Status::PsaErrorNotSupported) => Ok(false),
+            Some(Status::OpcodeDoesNotExist) => Ok(true),
+            _ => Err(error).during(|| format!("ask what the {provider} provider can do")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_candidate_can_do_the_job_of_its_purpose() {
+        for purpose in PURPOSES {
+            for name in purpose.candidates {
+                let kind = Kind::named(name);
+                assert!(
+                    kind.is_some_and(|kind| kind.attributes(purpose.job).is_some()),
+                    "{}: {name}",
+                    purpose.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn next_steps_name_the_key_and_its_file() {
+        for purpose in PURPOSES {
+            let next = purpose.next("web", "/etc/web.pem");
+            assert!(next.iter().all(|(_, line)| !line.contains('{')));
+            assert!(
+                next.iter()
+                    .any(|(_, line)| line.contains("parsec key") && line.contains("web"))
+            );
+        }
+        let server = PURPOSES[0].next("web", "/etc/web.pem");
+        assert!(
+            server
+                .iter()
+                .any(|(_, line)| line == "ssl_certificate_key /etc/web.pem;")
+        );
+    }
+}

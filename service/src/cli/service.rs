@@ -1,0 +1,151 @@
+//! Commands about the service itself.
+
+use super::context::Context;
+use super::error::{During, Result};
+use super::output::table;
+use interface::ProviderId;
+use interface::operations::{Hello, ListOpcodes, Ping, ServiceStatus};
+use serde::Serialize;
+use std::fmt::Display;
+
+#[derive(Serialize)]
+struct Pong {
+    endpoint: String,
+    protocol: String,
+}
+
+impl Display for Pong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "The service at {} answers; it speaks Parsec {}.",
+            self.endpoint, self.protocol
+        )
+    }
+}
+
+pub(crate) fn ping(context: &Context) -> Result<()> {
+    let pong = context.client.call(ProviderId::CORE, &Ping {});
+    let pong = pong.during(|| "ping".to_owned())?;
+    context.show(&Pong {
+        endpoint: context.client.endpoint().to_string(),
+        protocol: format!("{}.{}", pong.version_maj, pong.version_min),
+    })
+}
+
+#[derive(Serialize)]
+struct Status {
+    endpoint: String,
+    service: String,
+    /// As whom the service knows the caller.
+    principal: String,
+    /// Seconds since the start.
+    uptime: u64,
+    connections: u64,
+    requests: u64,
+    keys: u64,
+    /// Keys that their hardware does not show.
+    missing: u64,
+    /// Longest request body in bytes.
+    body_limit: u64,
+}
+
+impl Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (hours, minutes, seconds) =
+            (self.uptime / 3600, self.uptime / 60 % 60, self.uptime % 60);
+        writeln!(f, "service      {} at {}", self.service, self.endpoint)?;
+        writeln!(f, "you are      {}", self.principal)?;
+        writeln!(f, "up for       {hours}:{minutes:02}:{seconds:02}")?;
+        writeln!(f, "connections  {}", self.connections)?;
+        writeln!(f, "requests     {}", self.requests)?;
+        writeln!(
+            f,
+            "keys         {}, of which {} missing from their hardware",
+            self.keys, self.missing
+        )
+    }
+}
+
+pub(crate) fn status(context: &Context) -> Result<()> {
+    let failed = || "ask for the status".to_owned();
+    let hello = Hello {
+        version: 1,
+        client: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let welcome = context.client.call(ProviderId::CORE, &hello);
+    let welcome = welcome.during(failed)?;
+    let report = context.client.call(ProviderId::CORE, &ServiceStatus {});
+    let report = report.during(failed)?;
+    context.show(&Status {
+        endpoint: context.client.endpoint().to_string(),
+        service: welcome.service,
+        principal: welcome.principal,
+        uptime: report.uptime,
+        connections: report.connections,
+        requests: report.requests,
+        keys: report.keys,
+        missing: report.missing,
+        body_limit: welcome.body_limit,
+    })
+}
+
+#[derive(Serialize)]
+struct Provider {
+    id: u8,
+    name: &'static str,
+    description: String,
+    vendor: String,
+    version: String,
+    uuid: String,
+    operations: usize,
+}
+
+#[derive(Serialize)]
+struct Providers {
+    providers: Vec<Provider>,
+}
+
+impl Display for Providers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let row = |provider: &Provider| {
+            [
+                provider.id.to_string(),
+                provider.name.to_owned(),
+                provider.version.clone(),
+                provider.operations.to_string(),
+                provider.description.clone(),
+            ]
+        };
+        let rows: Vec<_> = self.providers.iter().map(row).collect();
+        table(
+            f,
+            ["ID", "NAME", "VERSION", "OPERATIONS", "DESCRIPTION"],
+            &rows,
+        )
+    }
+}
+
+pub(crate) fn providers(context: &Context) -> Result<()> {
+    let failed = || "list the providers".to_owned();
+    let mut providers = Vec::new();
+    for (id, info) in context.client.providers().during(failed)? {
+        let list = ListOpcodes {
+            provider_id: id.number().into(),
+        };
+        let opcodes = context.client.call(ProviderId::CORE, &list);
+        providers.push(Provider {
+            id: id.number(),
+            name: id.name(),
+            version: format!(
+                "{}.{}.{}",
+                info.version_maj, info.version_min, info.version_rev
+            ),
+            description: info.description,
+            vendor: info.vendor,
+            uuid: info.uuid,
+            operations: opcodes.during(failed)?.opcodes.len(),
+        });
+    }
+    context.show(&Providers { providers })
+}
