@@ -4,10 +4,7 @@
 //! [`providers`]; beside them stand the keys ([`store`]) and the [`config`]uration.
 
 pub mod auth;
-<<<<<<< HEAD
-=======
 pub mod config;
->>>>>>> main
 pub mod connection;
 pub mod dispatch;
 pub mod error;
