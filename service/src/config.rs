@@ -18,7 +18,7 @@ use toml::Table;
 use tracing::level_filters::LevelFilter;
 
 /// Bytes in a mebibyte.
-const MIB: usize = 1024 * 1024;
+const MIB: u64 = 1024 * 1024;
 
 /// A setting of providers that upstream has among those of the core.
 const BUFFERS: &str = "buffer_size_limit";
@@ -33,7 +33,7 @@ pub struct Config {
     /// Log lines of failed requests name clients and keys.
     pub log_error_details: bool,
     /// Bytes in the body of a request, at most.
-    pub body_len_limit: usize,
+    pub body_len_limit: u64,
     /// Serve as root where there is no user to change to.
     pub allow_root: bool,
     /// Make new keys of types and with algorithms that are deprecated.
