@@ -332,6 +332,18 @@ macro_rules! into_algorithm {
                 Self::$type(value)
             }
         }
+
+        impl TryFrom<Algorithm> for $type {
+            type Error = Status;
+
+            /// An algorithm of another class is [`Status::InvalidEncoding`].
+            fn try_from(algorithm: Algorithm) -> Result<Self, Status> {
+                match algorithm {
+                    Algorithm::$type(value) => Ok(value),
+                    _ => Err(Status::InvalidEncoding),
+                }
+            }
+        }
     )* };
 }
 into_algorithm!(

@@ -68,8 +68,8 @@ impl std::str::FromStr for Principal {
 pub struct Authenticators {
     /// The kinds.
     pub kinds: Vec<AuthType>,
-    /// Names of administrators, as upstream's configuration writes them: matched against [`Principal::upstream`] or the full form.
-    pub admins: Vec<String>,
+    /// The administrators.
+    pub admins: Vec<Principal>,
 }
 
 impl Authenticators {
@@ -121,8 +121,6 @@ impl Authenticators {
 
     /// Whether this principal may call administrators' operations.
     pub fn admin(&self, principal: &Principal) -> bool {
-        self.admins
-            .iter()
-            .any(|name| *name == principal.upstream() || *name == principal.to_string())
+        self.admins.contains(principal)
     }
 }

@@ -1,35 +1,448 @@
-//! The configuration. (Interface only.)
-#![allow(clippy::todo, missing_docs, clippy::missing_errors_doc)]
-use crate::auth::Authenticators;
-use crate::error::Result;
-use interface::ProviderId;
+//! The configuration: upstream's `config.toml` as it is, our own keys beside it, and a default for whatever is not said, so that the
+//! service runs without any file.
+//!
+//! Upstream's keys that mean nothing here are accepted and noted for the log. A key that does not exist is an error.
+
+mod section;
+
+pub use section::{Section, suggest};
+
+use crate::auth::{Authenticators, Principal};
+use crate::error::{Error, Result};
+use interface::{AuthType, PROVIDERS, ProviderId};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::Table;
+use tracing::level_filters::LevelFilter;
 
+/// Bytes in a mebibyte.
+const MIB: u64 = 1024 * 1024;
+
+/// All that can be configured.
+#[derive(Clone, Debug)]
 pub struct Config {
-    pub log_level: String,
+    /// What is logged.
+    pub log_level: LevelFilter,
+    /// Log lines begin with the time; off, because systemd's journal adds it.
     pub log_timestamp: bool,
+    /// Log lines of failed requests name clients and keys.
     pub log_error_details: bool,
-    pub body_len_limit: usize,
+    /// Bytes in the body of a request, at most.
+    pub body_len_limit: u64,
+    /// Random bytes in one answer, at most.
+    pub max_random: u64,
+    /// Serve as root where there is no user to change to.
     pub allow_root: bool,
+    /// Make new keys of types and with algorithms that are deprecated.
     pub allow_deprecated: bool,
+    /// Connections at once, at most.
     pub max_connections: usize,
+    /// How long a connection may rest between requests.
     pub idle_timeout: Duration,
+    /// How long the reading of one request may take once it has begun.
     pub timeout: Duration,
+    /// The service's socket.
     pub socket_path: PathBuf,
+    /// Who is believed, and who is an administrator.
     pub authenticators: Authenticators,
+    /// The SQLite file of the key store.
     pub store_path: PathBuf,
+    /// The file with the key that the store is sealed with.
     pub store_key_path: PathBuf,
+    /// The providers, the default one first.
     pub providers: Vec<ProviderConfig>,
+    /// What the log shall tell of the configuration.
     pub notes: Vec<String>,
 }
+
+/// One provider.
+#[derive(Clone, Debug)]
 pub struct ProviderConfig {
+    /// Which one.
     pub kind: ProviderId,
+    /// The name that it was given.
     pub name: Option<String>,
-    pub settings: toml::Table,
+    /// Its own keys, which it reads itself, by a [`Section`].
+    pub settings: Table,
 }
+
 impl Config {
-    pub fn load(_path: Option<&Path>) -> Result<Self> {
-        todo!()
+    /// Reads a file; without one all is as the host suggests.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming file and key; [`Error::Io`].
+    pub fn load(path: Option<&Path>) -> Result<Self> {
+        let host = Host::current();
+        let Some(path) = path else {
+            return Self::parse("", &host);
+        };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(Error::io(format!("reading the configuration {shown}")))?;
+        Self::parse(&text, &host).map_err(|error| match error {
+            Error::Config(why) => Error::Config(format!("{shown}: {why}")),
+            other => other,
+        })
+    }
+
+    fn parse(text: &str, host: &Host) -> Result<Self> {
+        let table: Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| Error::Config(error.to_string()))?;
+        let mut file = Section::new("the top level", table);
+        let mut notes = Vec::new();
+        let mut core = file.section("core_settings")?;
+        let mut listener = file.section("listener")?;
+        let authenticator = file.section("authenticator")?;
+        let managers = file.sections("key_manager")?;
+        let providers = file.sections("provider")?;
+        file.finish()?;
+
+        for (key, why) in [
+            (
+                "thread_pool_size",
+                "connections need no threads of their own",
+            ),
+            (
+                "idle_listener_sleep_duration",
+                "the listener wakes when a client comes",
+            ),
+        ] {
+            if core.take::<toml::Value>(key)?.is_some() {
+                notes.push(format!("[core_settings] {key} means nothing here: {why}"));
+            }
+        }
+        let (providers, manager) = read_providers(providers, &mut notes)?;
+        let store = Location::read(managers, manager.as_deref(), host, &mut notes)?;
+        let config = Self {
+            log_level: log_level(&mut core)?,
+            log_timestamp: core.take_or("log_timestamp", false)?,
+            log_error_details: core.take_or("log_error_details", false)?,
+            body_len_limit: positive(&mut core, "body_len_limit", MIB)?,
+            max_random: {
+                let buffer = positive(&mut core, "buffer_size_limit", MIB)?;
+                positive(&mut core, "max_random", buffer)?
+            },
+            allow_root: core.take_or("allow_root", false)?,
+            allow_deprecated: core.take_or("allow_deprecated", false)?,
+            max_connections: usize::try_from(positive(&mut core, "max_connections", 1024)?)
+                .unwrap_or(usize::MAX),
+            idle_timeout: Duration::from_secs(positive(&mut core, "idle_timeout_s", 300)?),
+            timeout: Duration::from_millis(positive(&mut listener, "timeout", 200)?),
+            socket_path: socket_path(&mut listener, host)?,
+            authenticators: read_authenticators(authenticator, host, &mut notes)?,
+            store_path: store.file,
+            store_key_path: store.key,
+            providers,
+            notes,
+        };
+        core.finish()?;
+        listener.finish()?;
+        Ok(config)
     }
 }
+
+/// What the defaults depend on.
+#[derive(Debug)]
+struct Host {
+    uid: u32,
+    runtime: Option<PathBuf>,
+    state: Option<PathBuf>,
+}
+
+impl Host {
+    fn current() -> Self {
+        let uid = rustix::process::geteuid().as_raw();
+        let folder = |name| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        let own = || Some(PathBuf::from(format!("/run/user/{uid}"))).filter(|path| path.is_dir());
+        Self {
+            uid,
+            runtime: folder("XDG_RUNTIME_DIR").or_else(own),
+            state: folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state"))),
+        }
+    }
+
+    fn runtime(&self) -> Result<PathBuf> {
+        self.folder(
+            "/run",
+            self.runtime.as_deref(),
+            "set XDG_RUNTIME_DIR, or socket_path in [listener]",
+        )
+    }
+
+    fn state(&self) -> Result<PathBuf> {
+        self.folder(
+            "/var/lib",
+            self.state.as_deref(),
+            "set HOME or XDG_STATE_HOME, or sqlite_db_path in [[key_manager]]",
+        )
+    }
+
+    fn folder(&self, system: &str, own: Option<&Path>, advice: &str) -> Result<PathBuf> {
+        let base = if self.uid == 0 {
+            Some(Path::new(system))
+        } else {
+            own
+        };
+        base.map(|base| base.join("parsec")).ok_or_else(|| {
+            Error::Config(format!(
+                "this user has no folder for the service's files: {advice}"
+            ))
+        })
+    }
+}
+
+/// Where the store and its key are.
+#[derive(Debug)]
+struct Location {
+    file: PathBuf,
+    key: PathBuf,
+}
+
+impl Location {
+    /// Reads the key managers. There is one store, so one of them counts: that of the first provider which names one, or the first.
+    fn read(
+        managers: Vec<Section>,
+        wanted: Option<&str>,
+        host: &Host,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let mut chosen = None;
+        let mut names = Vec::new();
+        for mut manager in managers {
+            let name: String = manager
+                .take("name")?
+                .ok_or_else(|| manager.wrong("name", "is missing"))?;
+            let location = Self::manager(&mut manager, host, notes)?;
+            manager.finish()?;
+            if chosen.is_none() && wanted.is_none_or(|wanted| wanted == name) {
+                chosen = Some(location);
+            } else {
+                notes.push(format!("the key manager '{name}' is not used: all providers keep their keys in one store"));
+            }
+            names.push(name);
+        }
+        match (chosen, wanted) {
+            (Some(location), _) => Ok(location),
+            (None, Some(wanted)) => {
+                let hint = suggest(wanted, names.iter().map(String::as_str));
+                Err(Error::Config(format!(
+                    "[[provider]] key_info_manager: there is no [[key_manager]] named '{wanted}'; {hint}"
+                )))
+            }
+            (None, None) => Ok(Self::beside(host.state()?.join(FILE), None)),
+        }
+    }
+
+    fn manager(manager: &mut Section, host: &Host, notes: &mut Vec<String>) -> Result<Self> {
+        let kind: String = manager.take_or("manager_type", "SQLite".to_owned())?;
+        let key = manager.take("store_key_path")?;
+        let database: Option<PathBuf> = manager.take("sqlite_db_path")?;
+        let folder: Option<PathBuf> = manager.take("store_path")?;
+        let file = match (kind.as_str(), folder) {
+            ("SQLite", _) => database,
+            ("OnDisk", folder) => {
+                let file = folder.map(|folder| folder.join(FILE));
+                notes.push(
+                    "a key manager of type OnDisk is served by an SQLite file in its folder"
+                        .to_owned(),
+                );
+                file
+            }
+            _ => {
+                let hint = suggest(&kind, ["SQLite", "OnDisk"].into_iter());
+                return Err(manager.wrong("manager_type", &format!("'{kind}' is none; {hint}")));
+            }
+        };
+        let file = match file {
+            Some(file) => file,
+            None => host.state()?.join(FILE),
+        };
+        Ok(Self::beside(file, key))
+    }
+
+    fn beside(file: PathBuf, key: Option<PathBuf>) -> Self {
+        Self {
+            key: key.unwrap_or_else(|| file.with_file_name("store.key")),
+            file,
+        }
+    }
+}
+
+/// Name of the store's file.
+const FILE: &str = "keys.sqlite";
+
+/// The providers, and the key manager that the first of them names.
+fn read_providers(
+    sections: Vec<Section>,
+    notes: &mut Vec<String>,
+) -> Result<(Vec<ProviderConfig>, Option<String>)> {
+    let mut manager: Option<String> = None;
+    let mut providers: Vec<ProviderConfig> = Vec::new();
+    for mut section in sections {
+        let kind = provider_kind(&mut section)?;
+        if providers.iter().any(|other| other.kind == kind) {
+            let why = "is there twice: clients address providers by their type";
+            return Err(section.wrong("provider_type", why));
+        }
+        let named: Option<String> = section.take("key_info_manager")?;
+        manager = manager.or(named);
+        providers.push(ProviderConfig {
+            kind,
+            name: section.take("name")?,
+            settings: section.rest(),
+        });
+    }
+    if providers.is_empty() {
+        notes.push("no [[provider]] is configured: serving the software provider".to_owned());
+        providers.push(ProviderConfig {
+            kind: ProviderId::SOFTWARE,
+            name: None,
+            settings: Table::new(),
+        });
+    }
+    Ok((providers, manager))
+}
+
+fn provider_kind(section: &mut Section) -> Result<ProviderId> {
+    let known = || PROVIDERS.iter().filter(|kind| kind.id != ProviderId::CORE);
+    let name: String = section
+        .take("provider_type")?
+        .ok_or_else(|| section.wrong("provider_type", "is missing"))?;
+    match known().find(|kind| kind.config == name || kind.name == name) {
+        Some(kind) if kind.id == ProviderId::SOFTWARE => Ok(kind.id),
+        Some(kind) => Err(section.wrong(
+            "provider_type",
+            &format!(
+                "'{}' is not built into this version; there is MbedCrypto, the software provider",
+                kind.config
+            ),
+        )),
+        None => {
+            let hint = suggest(&name, known().map(|kind| kind.config));
+            Err(section.wrong("provider_type", &format!("'{name}' is none; {hint}")))
+        }
+    }
+}
+
+fn read_authenticators(
+    mut section: Section,
+    host: &Host,
+    notes: &mut Vec<String>,
+) -> Result<Authenticators> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Admin {
+        name: String,
+    }
+    let one: Option<String> = section.take("auth_type")?;
+    let many: Option<Vec<String>> = section.take("auth_types")?;
+    let admins: Option<Vec<Admin>> = section.take("admins")?;
+    if section.take::<String>("workload_endpoint")?.is_some() {
+        notes.push("[authenticator] workload_endpoint means nothing here: SPIFFE identities are not supported yet".to_owned());
+    }
+    let untold = one.is_none() && many.is_none();
+    let names = match (one, many) {
+        (Some(_), Some(_)) => {
+            return Err(section.wrong("auth_types", "cannot stand beside auth_type"));
+        }
+        (Some(one), None) => vec![one],
+        (None, Some(many)) => many,
+        (None, None) => vec!["UnixPeerCredentials".to_owned()],
+    };
+    let kinds = names
+        .iter()
+        .map(|name| auth_type(&section, name))
+        .collect::<Result<Vec<_>>>()?;
+    if kinds.is_empty() {
+        return Err(section.wrong("auth_types", "must name at least one"));
+    }
+    let admins = match admins {
+        Some(admins) => admins
+            .iter()
+            .map(|admin| principal(&section, &kinds, &admin.name))
+            .collect::<Result<_>>()?,
+        None if untold => vec![Principal::Uid(0), Principal::Uid(host.uid)],
+        None => Vec::new(),
+    };
+    section.finish()?;
+    Ok(Authenticators { kinds, admins })
+}
+
+fn auth_type(section: &Section, name: &str) -> Result<AuthType> {
+    match name {
+        "UnixPeerCredentials" => Ok(AuthType::UnixPeerCredentials),
+        "Direct" => Ok(AuthType::Direct),
+        "JwtSvid" => Err(section.wrong(
+            "auth_type",
+            "JwtSvid is not built into this version; there is UnixPeerCredentials and Direct",
+        )),
+        _ => {
+            let hint = suggest(
+                name,
+                ["UnixPeerCredentials", "Direct", "JwtSvid"].into_iter(),
+            );
+            Err(section.wrong("auth_type", &format!("'{name}' is none; {hint}")))
+        }
+    }
+}
+
+/// An administrator: in full, or as upstream writes it, where that can mean one thing only.
+fn principal(section: &Section, kinds: &[AuthType], name: &str) -> Result<Principal> {
+    match (name.parse(), kinds) {
+        (Ok(principal), _) => Ok(principal),
+        (Err(_), [AuthType::UnixPeerCredentials]) => {
+            name.parse().map(Principal::Uid).map_err(|_| {
+                section.wrong(
+                    "admins",
+                    &format!("'{name}' is no user id: write \"0\" or \"uid:0\""),
+                )
+            })
+        }
+        (Err(_), [AuthType::Direct]) => Ok(Principal::App(name.to_owned())),
+        (Err(_), _) => Err(section.wrong(
+            "admins",
+            &format!(
+                "'{name}' may be a user or an application: write \"uid:{name}\" or \"app:{name}\""
+            ),
+        )),
+    }
+}
+
+fn socket_path(listener: &mut Section, host: &Host) -> Result<PathBuf> {
+    let kind: Option<String> = listener.take("listener_type")?;
+    if let Some(kind) = kind.filter(|kind| kind != "DomainSocket") {
+        let why = format!("'{kind}' is none; there is DomainSocket");
+        return Err(listener.wrong("listener_type", &why));
+    }
+    match listener.take("socket_path")? {
+        Some(path) => Ok(path),
+        None => Ok(host.runtime()?.join("parsec.sock")),
+    }
+}
+
+fn log_level(core: &mut Section) -> Result<LevelFilter> {
+    let name: String = core.take_or("log_level", "info".to_owned())?;
+    name.parse().map_err(|_| {
+        let hint = suggest(
+            &name,
+            ["off", "error", "warn", "info", "debug", "trace"].into_iter(),
+        );
+        core.wrong("log_level", &format!("'{name}' is none; {hint}"))
+    })
+}
+
+fn positive(section: &mut Section, key: &'static str, default: u64) -> Result<u64> {
+    match section.take_or(key, default)? {
+        0 => Err(section.wrong(key, "must be at least 1")),
+        number => Ok(number),
+    }
+}
+
+#[cfg(test)]
+mod tests;

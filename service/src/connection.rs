@@ -34,7 +34,7 @@ pub struct Context {
     /// Counters.
     pub stats: Arc<Stats>,
     /// Longest body in bytes.
-    pub body_limit: usize,
+    pub body_limit: u64,
     /// How long a connection may stay without a request.
     pub idle: Duration,
     /// How long a request may take to arrive, once begun, and an answer to be taken.
@@ -182,7 +182,7 @@ impl Connection {
             }
         };
         let body_len = header.body_len as usize;
-        if body_len > self.context.body_limit {
+        if u64::from(header.body_len) > self.context.body_limit {
             return Err(End::Rejected(Status::BodySizeExceedsLimit));
         }
         let len = header.request_len();

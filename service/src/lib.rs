@@ -1,18 +1,20 @@
-//! One daemon that owns the key hardware of a host. Modules stand in the order in which a request passes.
+//! One daemon that owns the key hardware of a host.
+//!
+//! A request passes: [`listener`] → [`connection`] → [`auth`] → [`dispatch`] → [`lane`] → [`provider`], which is one of
+//! [`providers`]; beside them stand the keys ([`store`]) and the [`config`]uration.
 
 pub mod auth;
+pub mod config;
 pub mod connection;
 pub mod dispatch;
+pub mod error;
 pub mod lane;
 pub mod listener;
+pub mod privileges;
 pub mod provider;
 pub mod providers;
-pub mod store;
-
-pub mod config;
-pub mod error;
-pub mod privileges;
 mod serve;
 pub mod stats;
+pub mod store;
 
 pub use serve::serve;

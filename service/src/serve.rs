@@ -35,7 +35,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
     }
     let store = Arc::new(Store::open(
         &config.store_path,
-        StoreKey::load(&config.store_key_path)?,
+        StoreKey::configured(&config.store_key_path),
     )?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -113,7 +113,7 @@ fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 fn log(config: &Config) {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&config.log_level));
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.log_level.to_string()));
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,168 +1,120 @@
-//! The keys of all principals. (Interface only.)
-#![allow(
-    clippy::todo,
-    missing_docs,
-    unused_variables,
-    clippy::missing_errors_doc,
-    clippy::needless_pass_by_value
-)]
+//! The key store: which keys and objects there are, whose they are, and the sealed private blobs of providers that keep none.
+//!
+//! The promise: a key whose creation was answered with success survives kill -9 and power loss, and one whose creation was not is
+//! either usable or gone after the next start. So every change is committed to SQLite with `synchronous=FULL` before it is
+//! answered, and a key passes through three states, of which the two passing ones are what a provider's recovery finds:
+//! reserved (`INTENT`) → ready → being destroyed (`DELETING`). The name is unique in the database, not only in memory.
+//!
+//! All that is public lies in memory too, so that the way of a signature runs no SQL. Keys are immutable there: a change puts a new
+//! [`Arc`] in the place of the old one. The database has one connection, whose lock orders all changes.
+
+mod find;
+mod index;
+mod key;
+mod lifecycle;
+mod metadata;
+mod object;
+mod seal;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use key::{Key, Meta};
+pub use lifecycle::{Destruction, Material, Pending, Reservation};
+pub use seal::StoreKey;
 
 use crate::auth::Principal;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
-use interface::attributes::{Attributes, Usage};
-use interface::operations::{
-    DestroyObject, Find, Found, LookupObject, PutObject, Record, SetMetadata, Tier,
-};
+use index::{Entry, Index};
 use interface::{ProviderId, Secret};
-use std::any::Any;
-use std::collections::BTreeMap;
+use rusqlite::Connection;
+use seal::Sealer;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-pub struct Store;
-pub struct StoreKey;
-pub struct Reservation<'a>(&'a Store);
-pub struct Destruction<'a>(&'a Store);
-pub struct Pending {
-    pub uuid: String,
-    pub owner: Principal,
-    pub name: String,
-    pub attributes: Attributes,
-    pub deleting: bool,
+/// The key store, opened by one process at a time.
+#[derive(Debug)]
+pub struct Store {
+    db: Mutex<Connection>,
+    sealer: Sealer,
+    index: RwLock<Index>,
 }
-pub struct Material {
-    pub attributes: Attributes,
-    pub private: Secret,
-    pub public_key: Vec<u8>,
-    pub tier: Tier,
-    pub label: Option<String>,
-    pub id: Option<Vec<u8>>,
-}
-pub struct Key {
-    pub uuid: String,
-    pub provider: ProviderId,
-    pub owner: Principal,
-    pub name: String,
-    pub attributes: Attributes,
-    pub public_key: Vec<u8>,
-    pub tier: Tier,
-    pub label: String,
-    pub id: Vec<u8>,
-    pub created: u64,
-    pub grants: BTreeMap<Principal, Usage>,
-    pub loaded: Arc<OnceLock<Arc<dyn Any + Send + Sync>>>,
-}
-impl StoreKey {
-    pub fn load(path: &Path) -> Result<Self> {
-        todo!()
-    }
-}
-impl Key {
-    pub fn usage(&self, caller: &Principal) -> Usage {
-        todo!()
-    }
-    pub fn record(&self, caller: &Principal) -> Record {
-        todo!()
-    }
-    pub fn missing(&self) -> bool {
-        todo!()
-    }
-}
-impl Reservation<'_> {
-    pub fn uuid(&self) -> &str {
-        todo!()
-    }
-    pub fn commit(self, material: Material) -> Result<Arc<Key>> {
-        todo!()
-    }
-}
-impl Destruction<'_> {
-    pub fn commit(self) -> Result<()> {
-        todo!()
-    }
-}
+
 impl Store {
+    /// Opens the SQLite file, or creates it and its folder (mode 0700).
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the file is damaged, belongs to something else or to a newer version, is open in another process, or
+    /// was sealed under another store key; [`Error::Io`]. Nothing is changed then. A single damaged row is logged, and kept.
     pub fn open(path: &Path, secret: StoreKey) -> Result<Self> {
-        todo!()
+        let mut db = table::connect(path)?;
+        let sealer = table::prepare(&mut db, path, secret)?;
+        let index = table::load(&db)?;
+        Ok(Self {
+            db: Mutex::new(db),
+            sealer,
+            index: RwLock::new(index),
+        })
     }
+
+    /// The ready key of this name.
     pub fn key(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<Arc<Key>> {
-        todo!()
+        self.index().key(provider, owner, name).cloned()
     }
-    pub fn reserve(
-        &self,
-        provider: ProviderId,
-        owner: &Principal,
-        name: &str,
-        attributes: &Attributes,
-    ) -> Result<Reservation<'_>> {
-        todo!()
-    }
-    pub fn destroy(&self, key: &Arc<Key>) -> Result<Destruction<'_>> {
-        todo!()
-    }
-    pub fn pending(&self, provider: ProviderId) -> Vec<Pending> {
-        todo!()
-    }
-    pub fn settle(&self, pending: Pending) -> Result<()> {
-        todo!()
-    }
-    pub fn material(&self, key: &Key) -> Result<Secret> {
-        todo!()
-    }
-    pub fn mark(&self, key: &Key, missing: bool) {
-        todo!()
-    }
+
+    /// Every key of this owner, in the order of providers and names.
     pub fn keys(&self, owner: &Principal) -> Vec<Arc<Key>> {
-        todo!()
+        let mut keys: Vec<_> = self.index().keys_of(owner).cloned().collect();
+        keys.sort_unstable_by(|a, b| (a.provider, &a.name).cmp(&(b.provider, &b.name)));
+        keys
     }
+
+    /// Everybody who owns a key or an object.
     pub fn owners(&self) -> Vec<Principal> {
-        todo!()
+        self.index().owners()
     }
+
+    /// How many keys there are, and how many of them the hardware does not show.
     pub fn count(&self) -> (u64, u64) {
-        todo!()
+        let (mut keys, mut missing) = (0, 0);
+        for entry in self.index().entries() {
+            if let Entry::Key(key) = entry {
+                keys += 1;
+                missing += u64::from(key.missing());
+            }
+        }
+        (keys, missing)
     }
-    pub fn find(&self, caller: &Principal, provider: ProviderId, filter: &Find) -> Found {
-        todo!()
+
+    /// The private blob that was given to [`Reservation::commit`].
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the row was damaged or swapped; [`Error::Refused`] where the key was destroyed meanwhile.
+    pub fn material(&self, key: &Key) -> Result<Secret> {
+        let sealed = table::private(&self.db(), &key.uuid)?.ok_or_else(|| key.gone())?;
+        self.sealer
+            .open(&key.binding(), &sealed)
+            .ok_or_else(|| key.damaged())
     }
-    pub fn set_metadata(
-        &self,
-        caller: &Principal,
-        provider: ProviderId,
-        op: &SetMetadata,
-    ) -> Result<()> {
-        todo!()
+
+    /// Notes whether the hardware shows the key at present. It is kept either way.
+    pub fn mark(&self, key: &Key, missing: bool) {
+        key.missing.store(missing, Ordering::Relaxed);
     }
-    pub fn put_object(
-        &self,
-        caller: &Principal,
-        provider: ProviderId,
-        op: &PutObject,
-    ) -> Result<Record> {
-        todo!()
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    pub fn object(
-        &self,
-        caller: &Principal,
-        provider: ProviderId,
-        op: &LookupObject,
-    ) -> Result<Record> {
-        todo!()
+
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
-    pub fn destroy_object(
-        &self,
-        caller: &Principal,
-        provider: ProviderId,
-        op: &DestroyObject,
-    ) -> Result<()> {
-        todo!()
-    }
-    pub fn delete_objects(&self, owner: &Principal) -> Result<()> {
-        todo!()
-    }
-    pub fn grant(&self, key: &Key, to: &Principal, usage: Usage) -> Result<()> {
-        todo!()
-    }
-    pub fn revoke(&self, key: &Key, from: &Principal) -> Result<()> {
-        todo!()
+
+    /// To be taken while holding the database's lock, so that memory changes in the order of the commits.
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,13 +16,13 @@ const EXTENSIONS: u32 = 1;
 /// The core's own state.
 pub struct Core {
     stats: Arc<Stats>,
-    body_limit: usize,
+    body_limit: u64,
     dispatcher: OnceLock<std::sync::Weak<Dispatcher>>,
 }
 
 impl Core {
     /// The core provider, and the core itself, which learns of its dispatcher by [`Core::attach`].
-    pub fn open(stats: Arc<Stats>, body_limit: usize) -> (Provider, Arc<Self>) {
+    pub fn open(stats: Arc<Stats>, body_limit: u64) -> (Provider, Arc<Self>) {
         let core = Arc::new(Self {
             stats,
             body_limit,
@@ -92,7 +92,7 @@ impl Handle<Hello> for Core {
             version: hello.version.clamp(1, EXTENSIONS),
             service: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned(),
             principal: call.app.map(ToString::to_string).unwrap_or_default(),
-            body_limit: self.body_limit as u64,
+            body_limit: self.body_limit,
         })
     }
 }
@@ -241,7 +241,7 @@ impl Handle<DeleteClient> for Core {
         for key in call.store().keys(&client) {
             dispatcher.destroy(&key)?;
         }
-        call.store().delete_objects(&client)?;
+        call.store().forget(&client)?;
         Ok(interface::message::Empty {})
     }
 }

@@ -1,8 +1,122 @@
-//! The software provider. (Interface only.)
-use crate::error::Result;
-use crate::provider::Provider;
+//! The software provider: keys in this process, on AWS-LC.
+//!
+//! `key` is the heart: a parsed key that every operation borrows. Each of the other modules turns an algorithm into what runs it
+//! (`Scheme::of`, `Mode::of`, …), runs it, and handles the requests for it; `capability` asks the same functions, so it cannot promise
+//! more than they do.
+
+mod aead;
+mod agreement;
+mod capability;
+mod cipher;
+mod encrypt;
+mod hash;
+mod key;
+mod lc;
+mod mac;
+mod manage;
+mod random;
+mod rsa;
+mod sign;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+use crate::provider::{Call, Info, Provider};
 use crate::store::Store;
+use interface::algorithm::Algorithm;
+use interface::operations::*;
+use interface::{ProviderId, Status};
+use key::Key;
 use std::sync::Arc;
-pub fn open(_settings: toml::Table, _store: &Arc<Store>) -> Result<Provider> {
-    todo!()
+
+/// The provider's configuration.
+#[derive(serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Software {
+    /// Most random bytes in one answer.
+    buffer_size_limit: u64,
+}
+
+impl Default for Software {
+    fn default() -> Self {
+        Self {
+            buffer_size_limit: 1 << 20,
+        }
+    }
+}
+
+/// Opens the provider. It has no hardware, so what a crash left half done is settled by forgetting it.
+///
+/// # Errors
+/// [`Error::Config`] for a setting that it does not know, or the store's own.
+pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
+    let wrong = |error: toml::de::Error| Error::Config(format!("software provider: {error}"));
+    let software = Arc::new(settings.try_into::<Software>().map_err(wrong)?);
+    for pending in store.pending(ProviderId::SOFTWARE)? {
+        store.settle(pending)?;
+    }
+    let info = Info {
+        id: ProviderId::SOFTWARE,
+        description: "Keys in the memory of the service, on AWS-LC".to_owned(),
+        vendor: "AWS-LC".to_owned(),
+        version: [0, 1, 0],
+    };
+    let workers = std::thread::available_parallelism().map_or(1, Into::into);
+    Ok(Provider::new(info, workers)
+        .on_slow::<GenerateKey, _>(&software)
+        .on_slow::<ImportKey, _>(&software)
+        .on_slow::<DestroyKey, _>(&software)
+        .on::<ExportKey, _>(&software)
+        .on::<ExportPublicKey, _>(&software)
+        .on::<SignHash, _>(&software)
+        .on::<VerifyHash, _>(&software)
+        .on::<SignMessage, _>(&software)
+        .on::<VerifyMessage, _>(&software)
+        .on::<AsymmetricEncrypt, _>(&software)
+        .on::<AsymmetricDecrypt, _>(&software)
+        .on::<AeadEncrypt, _>(&software)
+        .on::<AeadDecrypt, _>(&software)
+        .on::<CipherEncrypt, _>(&software)
+        .on::<CipherDecrypt, _>(&software)
+        .on::<MacCompute, _>(&software)
+        .on::<MacVerify, _>(&software)
+        .on::<HashCompute, _>(&software)
+        .on::<HashCompare, _>(&software)
+        .on::<RawKeyAgreement, _>(&software)
+        .on::<GenerateRandom, _>(&software)
+        .on::<CanDoCrypto, _>(&software))
+}
+
+impl Software {
+    /// The key of the request, parsed at its first use.
+    fn key(call: &Call<'_>) -> Result<Arc<Key>> {
+        call.loaded(|attributes, material| Key::load(attributes, &material))
+    }
+
+    /// The algorithm of the request, of the class that its operation has.
+    fn algorithm<A: TryFrom<Algorithm, Error = Status>>(call: &Call<'_>) -> Result<A> {
+        Ok(call.algorithm()?.try_into()?)
+    }
+}
+
+impl From<lc::Refused> for Error {
+    fn from(_: lc::Refused) -> Self {
+        library()
+    }
+}
+
+/// The library refused what it should not.
+fn library() -> Error {
+    Error::refused(
+        Status::PsaErrorGenericError,
+        "the cryptographic library failed",
+    )
+}
+
+fn invalid(detail: impl Into<String>) -> Error {
+    Error::refused(Status::PsaErrorInvalidArgument, detail)
+}
+
+fn unsupported(detail: impl Into<String>) -> Error {
+    Error::refused(Status::PsaErrorNotSupported, detail)
 }

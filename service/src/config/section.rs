@@ -1,0 +1,145 @@
+//! One table of the configuration file. The keys that are asked for are the keys that exist: there is no second list of them, and
+//! what is left over at the end was mistyped.
+
+use crate::error::{Error, Result};
+use serde::de::DeserializeOwned;
+use toml::Table;
+
+/// A table that is read key by key.
+#[derive(Debug)]
+pub struct Section {
+    title: String,
+    table: Table,
+    known: Vec<&'static str>,
+}
+
+impl Section {
+    /// A table, with the title that errors shall name, such as `[listener]`.
+    pub fn new(title: impl Into<String>, table: Table) -> Self {
+        Self {
+            title: title.into(),
+            table,
+            known: Vec::new(),
+        }
+    }
+
+    /// The value of a key, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the value is of another type.
+    pub fn take<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<Option<T>> {
+        self.known.push(key);
+        self.table
+            .remove(key)
+            .map(|value| value.try_into())
+            .transpose()
+            .map_err(|error| self.wrong(key, error.to_string().trim_end()))
+    }
+
+    /// The value of a key, or this one.
+    ///
+    /// # Errors
+    /// As [`Section::take`].
+    pub fn take_or<T: DeserializeOwned>(&mut self, key: &'static str, default: T) -> Result<T> {
+        Ok(self.take(key)?.unwrap_or(default))
+    }
+
+    /// The table under a key, empty where it is not there.
+    ///
+    /// # Errors
+    /// As [`Section::take`].
+    pub fn section(&mut self, key: &'static str) -> Result<Self> {
+        Ok(Self::new(
+            format!("[{key}]"),
+            self.take_or(key, Table::new())?,
+        ))
+    }
+
+    /// The array of tables under a key.
+    ///
+    /// # Errors
+    /// As [`Section::take`].
+    pub fn sections(&mut self, key: &'static str) -> Result<Vec<Self>> {
+        let tables: Vec<Table> = self.take_or(key, Vec::new())?;
+        Ok(tables
+            .into_iter()
+            .zip(1..)
+            .map(|(table, number)| Self::new(format!("[[{key}]] number {number}"), table))
+            .collect())
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a key that nobody asked for, with the nearest one that exists.
+    pub fn finish(self) -> Result<()> {
+        let Some(key) = self.table.keys().next() else {
+            return Ok(());
+        };
+        let hint = suggest(key, self.known.iter().copied());
+        Err(Error::Config(format!(
+            "{} has no key '{key}'; {hint}",
+            self.title
+        )))
+    }
+
+    /// What nobody asked for, for another reader.
+    pub fn rest(self) -> Table {
+        self.table
+    }
+
+    /// The error for a value that will not do.
+    pub fn wrong(&self, key: &str, why: &str) -> Error {
+        Error::Config(format!("{} {key}: {why}", self.title))
+    }
+}
+
+/// A hint for a word that is none of the known ones: the nearest, or all where none is near.
+pub fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<_> = known.collect();
+    let nearest = known
+        .iter()
+        .map(|candidate| (distance(word, candidate), *candidate))
+        .min();
+    match nearest {
+        Some((steps, candidate)) if steps <= 2.max(word.len() / 3) => {
+            format!("did you mean '{candidate}'?")
+        }
+        _ => format!("there is {}", known.join(", ")),
+    }
+}
+
+/// How many letters must be put in, taken out or changed to make one word the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = corner + usize::from(!x.eq_ignore_ascii_case(&y));
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, steps) in [
+            ("", "", 0),
+            ("log_level", "log_level", 0),
+            ("log_levle", "log_level", 2),
+            ("kitten", "sitting", 3),
+            ("", "abc", 3),
+            ("SQLITE", "SQLite", 0),
+        ] {
+            assert_eq!(distance(a, b), steps, "{a} {b}");
+            assert_eq!(distance(b, a), steps, "{b} {a}");
+        }
+    }
+}

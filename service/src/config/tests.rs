@@ -1,0 +1,229 @@
+use super::*;
+
+const ROOT: Host = Host {
+    uid: 0,
+    runtime: None,
+    state: None,
+};
+
+/// Every key that upstream's documentation has, but for providers of hardware.
+const UPSTREAM: &str = r#"
+[core_settings]
+allow_root = true
+thread_pool_size = 8
+idle_listener_sleep_duration = 10
+log_level = "warn"
+log_timestamp = true
+body_len_limit = 65536
+log_error_details = true
+buffer_size_limit = 4096
+allow_deprecated = true
+
+[listener]
+listener_type = "DomainSocket"
+timeout = 3000
+socket_path = "/tmp/parsec.sock"
+
+[authenticator]
+auth_type = "Direct"
+admins = [ { name = "admin" }, { name = "app:list" } ]
+workload_endpoint = "unix:///run/spire/agent.sock"
+
+[[key_manager]]
+name = "on-disk-manager"
+manager_type = "OnDisk"
+store_path = "./mappings"
+
+[[key_manager]]
+name = "sqlite-manager"
+manager_type = "SQLite"
+sqlite_db_path = "/srv/parsec/keys.sqlite3"
+
+[[provider]]
+provider_type = "MbedCrypto"
+name = "mbed-crypto-provider"
+key_info_manager = "sqlite-manager"
+backend = "aws-lc"
+"#;
+
+fn error(text: &str) -> String {
+    Config::parse(text, &ROOT).unwrap_err().to_string()
+}
+
+#[test]
+fn upstreams_file_is_read_as_it_is() {
+    let config = Config::parse(UPSTREAM, &ROOT).unwrap();
+    assert_eq!(config.log_level, LevelFilter::WARN);
+    assert!(config.log_timestamp && config.log_error_details);
+    assert!(config.allow_root && config.allow_deprecated);
+    assert_eq!((config.body_len_limit, config.max_random), (65536, 4096));
+    assert_eq!(config.timeout, Duration::from_secs(3));
+    assert_eq!(config.socket_path, Path::new("/tmp/parsec.sock"));
+    assert_eq!(config.authenticators.kinds, [AuthType::Direct]);
+    let admins = ["admin", "list"].map(|name| Principal::App(name.into()));
+    assert_eq!(config.authenticators.admins, admins);
+    assert_eq!(config.store_path, Path::new("/srv/parsec/keys.sqlite3"));
+    assert_eq!(config.store_key_path, Path::new("/srv/parsec/store.key"));
+    let [provider] = config.providers.as_slice() else {
+        panic!("{:?}", config.providers);
+    };
+    assert_eq!(provider.kind, ProviderId::SOFTWARE);
+    assert_eq!(provider.name.as_deref(), Some("mbed-crypto-provider"));
+    assert_eq!(provider.settings.keys().collect::<Vec<_>>(), ["backend"]);
+    for noted in [
+        "thread_pool_size",
+        "idle_listener",
+        "workload_endpoint",
+        "on-disk-manager",
+    ] {
+        assert!(
+            config.notes.iter().any(|note| note.contains(noted)),
+            "{noted}"
+        );
+    }
+}
+
+#[test]
+fn without_a_file_root_and_others_get_their_places() {
+    let config = Config::parse("", &ROOT).unwrap();
+    assert_eq!(config.socket_path, Path::new("/run/parsec/parsec.sock"));
+    assert_eq!(config.store_path, Path::new("/var/lib/parsec/keys.sqlite"));
+    assert_eq!(config.authenticators.kinds, [AuthType::UnixPeerCredentials]);
+    assert!(config.authenticators.admin(&Principal::Uid(0)));
+    assert!(!config.authenticators.admin(&Principal::Uid(1000)));
+    assert!(!config.authenticators.admin(&Principal::App("0".into())));
+    assert_eq!(config.providers[0].kind, ProviderId::SOFTWARE);
+    assert_eq!((config.body_len_limit, config.max_connections), (MIB, 1024));
+
+    let host = Host {
+        uid: 1000,
+        runtime: Some("/run/user/1000".into()),
+        state: Some("/home/me/.local/state".into()),
+    };
+    let config = Config::parse("", &host).unwrap();
+    assert_eq!(
+        config.socket_path,
+        Path::new("/run/user/1000/parsec/parsec.sock")
+    );
+    assert_eq!(
+        config.store_key_path,
+        Path::new("/home/me/.local/state/parsec/store.key")
+    );
+    assert!(config.authenticators.admin(&Principal::Uid(1000)));
+
+    let homeless = Host { uid: 1000, ..ROOT };
+    let why = Config::parse("", &homeless).unwrap_err().to_string();
+    assert!(why.contains("XDG_"), "{why}");
+}
+
+#[test]
+fn on_disk_managers_name_the_folder() {
+    let text = "[[key_manager]]\nname = 'a'\nmanager_type = 'OnDisk'\nstore_path = '/srv/m'\nstore_key_path = '/etc/k'";
+    let config = Config::parse(text, &ROOT).unwrap();
+    assert_eq!(config.store_path, Path::new("/srv/m/keys.sqlite"));
+    assert_eq!(config.store_key_path, Path::new("/etc/k"));
+}
+
+#[test]
+fn several_authenticators() {
+    let text = "[authenticator]\nauth_types = ['UnixPeerCredentials', 'Direct']\nadmins = [{ name = 'uid:0' }]";
+    let config = Config::parse(text, &ROOT).unwrap();
+    assert_eq!(config.authenticators.kinds.len(), 2);
+    assert!(!config.authenticators.admin(&Principal::App("uid:0".into())));
+    assert!(error(&text.replace("uid:0", "0")).contains("\"uid:0\" or \"app:0\""));
+}
+
+/// A file, and a part of the error that it gets.
+const MISTAKES: &[(&str, &str)] = &[
+    (
+        "[core_setings]",
+        "top level has no key 'core_setings'; did you mean 'core_settings'?",
+    ),
+    (
+        "[core_settings]\nlog_levle = 'info'",
+        "[core_settings] has no key 'log_levle'; did you mean 'log_level'?",
+    ),
+    (
+        "[listener]\nfloor = 1",
+        "[listener] has no key 'floor'; there is timeout, listener_type, socket_path",
+    ),
+    (
+        "[[key_manager]]\nname = 'a'\nsqlite_path = 'b'",
+        "[[key_manager]] number 1 has no key 'sqlite_path'; did you mean 'sqlite_db_path'?",
+    ),
+    ("[core_settings]\nlog_level = 'wrn'", "did you mean 'warn'?"),
+    (
+        "[core_settings]\nallow_root = 'yes'",
+        "[core_settings] allow_root: invalid type",
+    ),
+    (
+        "[core_settings]\nbody_len_limit = -1",
+        "[core_settings] body_len_limit: invalid value",
+    ),
+    (
+        "[core_settings]\nmax_connections = 0",
+        "max_connections: must be at least 1",
+    ),
+    ("[listener]\nlistener_type = 'Tcp'", "there is DomainSocket"),
+    (
+        "[authenticator]\nauth_type = 'Direkt'",
+        "did you mean 'Direct'?",
+    ),
+    (
+        "[authenticator]\nauth_type = 'JwtSvid'",
+        "not built into this version",
+    ),
+    (
+        "[authenticator]\nauth_type = 'UnixPeerCredentials'\nadmins = [{ name = 'bob' }]",
+        "'bob' is no user id",
+    ),
+    (
+        "[authenticator]\nauth_type = 'Direct'\nauth_types = []",
+        "cannot stand beside",
+    ),
+    (
+        "[[provider]]\nprovider_type = 'Tpm'\ntcti = 'device'",
+        "'Tpm' is not built into this version",
+    ),
+    (
+        "[[provider]]\nprovider_type = 'Pkcs11'",
+        "'Pkcs11' is not built into this version",
+    ),
+    (
+        "[[provider]]\nprovider_type = 'MbdCrypto'",
+        "did you mean 'MbedCrypto'?",
+    ),
+    ("[[provider]]\nname = 'a'", "provider_type: is missing"),
+    (
+        "[[provider]]\nprovider_type = 'MbedCrypto'\nkey_info_manager = 'sqlite'\n[[key_manager]]\nname = 'sqlite3'",
+        "no [[key_manager]] named 'sqlite'; did you mean 'sqlite3'?",
+    ),
+    (
+        "[[provider]]\nprovider_type = 'MbedCrypto'\n[[provider]]\nprovider_type = 'software'",
+        "is there twice",
+    ),
+    (
+        "[[key_manager]]\nname = 'a'\nmanager_type = 'SQLlite'",
+        "did you mean 'SQLite'?",
+    ),
+    ("core_settings = 1", "core_settings: invalid type"),
+    ("x = ", "line 1"),
+];
+
+#[test]
+fn mistakes_are_named_with_their_remedy() {
+    for (text, expected) in MISTAKES {
+        let why = error(text);
+        assert!(why.contains(expected), "{text}\n{why}");
+    }
+}
+
+#[test]
+fn the_file_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "[liszener]").unwrap();
+    let why = Config::load(Some(file.path())).unwrap_err().to_string();
+    assert!(why.contains(file.path().to_str().unwrap()), "{why}");
+    let why = Config::load(Some(Path::new("/nowhere/config.toml"))).unwrap_err();
+    assert!(why.to_string().contains("/nowhere/config.toml"), "{why}");
+}

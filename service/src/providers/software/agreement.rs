@@ -1,0 +1,55 @@
+//! Raw key agreement.
+
+use super::Software;
+use super::key::{Key, Kind, Material};
+use super::lc::{Ec, Secret, x25519};
+use super::{invalid, library, unsupported};
+use crate::error::Result;
+use crate::provider::{Call, Handle};
+use interface::algorithm::Agreement;
+use interface::operations::{Agreed, RawKeyAgreement};
+
+/// Refuses an agreement that keys of a kind cannot do.
+pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
+    match (kind, algorithm) {
+        (Kind::Ec(_) | Kind::X25519, Agreement::Ecdh) => Ok(()),
+        (_, Agreement::Ffdh) => Err(unsupported(
+            "the software provider has no finite-field Diffie-Hellman: use ECDH",
+        )),
+        _ => Err(invalid("a key of this type does not agree on secrets")),
+    }
+}
+
+impl Key {
+    /// The secret shared with a peer, whose public key is in the wire's format.
+    pub(crate) fn agree(&self, algorithm: Agreement, peer: &[u8]) -> Result<Secret> {
+        self.needs_private()?;
+        check(self.kind(), algorithm)?;
+        match &self.material {
+            Material::Ec(ec) => {
+                let peer = Ec::from_point(ec.curve(), peer).map_err(|_| {
+                    invalid("the peer's key is not an uncompressed point on this curve")
+                })?;
+                Ok(ec.agree(&peer)?)
+            }
+            Material::X25519(private) => {
+                let peer = peer
+                    .try_into()
+                    .map_err(|_| invalid("an X25519 public key has 32 bytes"))?;
+                x25519(private, peer).map_err(|_| {
+                    invalid("the peer's key is of low order, so the secret would be known")
+                })
+            }
+            _ => Err(library()),
+        }
+    }
+}
+
+impl Handle<RawKeyAgreement> for Software {
+    fn handle(&self, call: &Call<'_>, op: RawKeyAgreement) -> Result<Agreed> {
+        let mut secret = Self::key(call)?.agree(Self::algorithm(call)?, &op.peer_key)?;
+        Ok(Agreed {
+            shared_secret: std::mem::take(&mut *secret),
+        })
+    }
+}

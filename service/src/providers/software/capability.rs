@@ -1,0 +1,85 @@
+//! What this backend can do, asked of the very functions that do it.
+
+use super::Software;
+use super::key::{Key, Kind};
+use super::sign::{self, Purpose};
+use super::{aead, agreement, cipher, encrypt, mac, unsupported};
+use crate::error::Result;
+use crate::provider::{Call, Handle};
+use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
+use interface::attributes::{Attributes, Usage};
+use interface::message::{Empty, required};
+use interface::operations::CanDoCrypto;
+use interface::operations::CheckType;
+
+/// Refuses what this backend cannot do: a key of this type and size, or one of the algorithms of its policy.
+pub(crate) fn can_do(check: CheckType, attributes: &Attributes) -> Result<()> {
+    let (key_type, bits) = (attributes.key_type, attributes.bits);
+    let kind = match check {
+        CheckType::Use => Kind::of(key_type, bits),
+        CheckType::Generate => Key::generated(key_type, bits),
+        CheckType::Import if bits == 0 => Kind::of_type(key_type),
+        CheckType::Import => Kind::of(key_type, bits),
+        CheckType::Derive => Err(unsupported("the software provider derives no keys")),
+    };
+    let policy = &attributes.policy;
+    kind.and_then(|kind| {
+        policy
+            .algorithms()
+            .try_for_each(|algorithm| runs(kind, algorithm, policy.usage))
+    })
+    .map_err(|error| unsupported(error.to_string()))
+}
+
+fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
+    match algorithm {
+        Algorithm::None => Ok(()),
+        Algorithm::Mac(algorithm) => mac::Function::of(kind, algorithm).map(drop),
+        Algorithm::Cipher(algorithm) => cipher::Mode::of(kind, algorithm).map(drop),
+        Algorithm::Aead(algorithm) => aead::Mode::of(kind, algorithm).map(drop),
+        Algorithm::Encryption(algorithm) => encrypt::Scheme::of(kind, algorithm).map(drop),
+        Algorithm::Agreement(algorithm) => agreement::check(kind, algorithm),
+        Algorithm::Signature(algorithm) => {
+            let signs = !usage.and(Usage::SIGN).is_empty();
+            sign::Scheme::of(
+                kind,
+                concrete(algorithm),
+                if signs {
+                    Purpose::Sign
+                } else {
+                    Purpose::Verify
+                },
+            )
+            .map(drop)
+        }
+        Algorithm::Hash(_) => Err(unsupported("a hash takes no key")),
+        Algorithm::AgreementWithDerivation(..) | Algorithm::Derivation(_) => {
+            Err(unsupported("the software provider derives no keys"))
+        }
+    }
+}
+
+/// A policy for any hash permits at least this one.
+fn concrete(algorithm: Signature) -> Signature {
+    let hash = SignHash::Specific(Hash::Sha256);
+    match algorithm {
+        Signature::RsaPkcs1v15 {
+            hash: SignHash::Any,
+        } => Signature::RsaPkcs1v15 { hash },
+        Signature::RsaPss {
+            hash: SignHash::Any,
+        } => Signature::RsaPss { hash },
+        Signature::Ecdsa {
+            hash: SignHash::Any,
+        } => Signature::Ecdsa { hash },
+        other => other,
+    }
+}
+
+impl Handle<CanDoCrypto> for Software {
+    fn handle(&self, _: &Call<'_>, op: CanDoCrypto) -> Result<Empty> {
+        let attributes = required(op.attributes.as_ref())?.try_into()?;
+        can_do(op.check_type.try_into()?, &attributes)?;
+        Ok(Empty {})
+    }
+}

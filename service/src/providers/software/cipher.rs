@@ -1,0 +1,136 @@
+//! Unauthenticated ciphers. On the wire the initialisation vector stands before the ciphertext.
+
+use super::Software;
+use super::key::{Key, Kind};
+use super::lc::{self, Direction, Secret};
+use super::{invalid, library, random, unsupported};
+use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
+use interface::Status;
+use interface::algorithm::Cipher;
+use interface::operations::{CipherDecrypt, CipherEncrypt, Decrypted, Encrypted};
+
+/// A cipher as this backend runs it.
+#[derive(Clone, Copy)]
+pub(crate) enum Mode {
+    Block { cipher: lc::Cipher, padding: bool },
+    ChaCha20,
+}
+
+/// The nonce of RFC 8439; the block counter starts at 0, as the PSA Crypto API has it.
+const CHACHA20_NONCE: usize = 12;
+
+impl Mode {
+    /// The mode that runs `algorithm` with keys of a kind.
+    pub(crate) fn of(kind: Kind, algorithm: Cipher) -> Result<Self> {
+        let (sizes, padding) = match (kind, algorithm) {
+            (Kind::ChaCha20, Cipher::StreamCipher) => return Ok(Self::ChaCha20),
+            (_, Cipher::Xts) => {
+                return Err(unsupported(
+                    "the software provider has no XTS: use CTR, or better GCM",
+                ));
+            }
+            (Kind::Aes(_), Cipher::Ctr) => (lc::Cipher::AES_CTR, false),
+            (Kind::Aes(_), Cipher::Cfb) => (lc::Cipher::AES_CFB, false),
+            (Kind::Aes(_), Cipher::Ofb) => (lc::Cipher::AES_OFB, false),
+            (Kind::Aes(_), Cipher::EcbNoPadding) => (lc::Cipher::AES_ECB, false),
+            (Kind::Aes(_), Cipher::CbcNoPadding) => (lc::Cipher::AES_CBC, false),
+            (Kind::Aes(_), Cipher::CbcPkcs7) => (lc::Cipher::AES_CBC, true),
+            _ => {
+                return Err(invalid(format!(
+                    "a key of this type does not encrypt with {algorithm:?}"
+                )));
+            }
+        };
+        let cipher = sizes
+            .into_iter()
+            .find(|cipher| kind == Kind::Aes(cipher.key_len()))
+            .ok_or_else(library)?;
+        Ok(Self::Block { cipher, padding })
+    }
+
+    fn iv_len(self) -> usize {
+        match self {
+            Self::Block { cipher, .. } => cipher.iv_len(),
+            Self::ChaCha20 => CHACHA20_NONCE,
+        }
+    }
+
+    fn run(
+        self,
+        direction: Direction,
+        key: &[u8],
+        iv: &[u8],
+        data: &[u8],
+    ) -> Result<Secret, lc::Refused> {
+        match self {
+            Self::Block { cipher, padding } => cipher.run(direction, padding, key, iv, data),
+            Self::ChaCha20 => {
+                let (key, iv) = (
+                    key.try_into().map_err(|_| lc::Refused)?,
+                    iv.try_into().map_err(|_| lc::Refused)?,
+                );
+                Ok(lc::chacha20(key, iv, data))
+            }
+        }
+    }
+}
+
+impl Key {
+    /// A fresh initialisation vector, then the ciphertext.
+    pub(crate) fn cipher_encrypt(&self, algorithm: Cipher, plaintext: &[u8]) -> Result<Vec<u8>> {
+        let mode = Mode::of(self.kind(), algorithm)?;
+        let mut out = random::bytes(mode.iv_len())?;
+        let ciphertext = mode
+            .run(Direction::Encrypt, self.bytes()?, &out, plaintext)
+            .map_err(|_| invalid(WHOLE_BLOCKS))?;
+        out.extend_from_slice(&ciphertext);
+        Ok(std::mem::take(&mut *out))
+    }
+
+    /// The plaintext of what [`Self::cipher_encrypt`] made.
+    pub(crate) fn cipher_decrypt(&self, algorithm: Cipher, ciphertext: &[u8]) -> Result<Secret> {
+        let mode = Mode::of(self.kind(), algorithm)?;
+        let (iv, body) = ciphertext.split_at_checked(mode.iv_len()).ok_or_else(|| {
+            invalid(format!(
+                "the ciphertext must begin with an IV of {} bytes",
+                mode.iv_len()
+            ))
+        })?;
+        match mode {
+            Mode::Block { padding: true, .. }
+                if body.is_empty() || !body.len().is_multiple_of(16) =>
+            {
+                return Err(invalid(WHOLE_BLOCKS));
+            }
+            _ => {}
+        }
+        mode.run(Direction::Decrypt, self.bytes()?, iv, body)
+            .map_err(|_| match mode {
+                Mode::Block { padding: true, .. } => {
+                    Error::refused(Status::PsaErrorInvalidPadding, "the padding is wrong")
+                }
+                _ => invalid(WHOLE_BLOCKS),
+            })
+    }
+}
+
+const WHOLE_BLOCKS: &str =
+    "this mode works on whole blocks of 16 bytes: pad the data, or use a mode that does";
+
+impl Handle<CipherEncrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: CipherEncrypt) -> Result<Encrypted> {
+        let ciphertext = Self::key(call)?.cipher_encrypt(Self::algorithm(call)?, &op.plaintext)?;
+        Ok(Encrypted { ciphertext })
+    }
+}
+
+impl Handle<CipherDecrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: CipherDecrypt) -> Result<Decrypted> {
+        let mut message =
+            Self::key(call)?.cipher_decrypt(Self::algorithm(call)?, &op.ciphertext)?;
+        Ok(Decrypted {
+            plaintext: std::mem::take(&mut *message),
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! Asymmetric encryption.
+
+use super::Software;
+use super::key::{Key, Kind, Material};
+use super::lc::{Direction, Md, Rsa, Secret};
+use super::{hash, invalid, library, rsa};
+use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
+use interface::Status;
+use interface::algorithm::Encryption;
+use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, Decrypted, Encrypted};
+
+/// An encryption scheme as this backend runs it.
+#[derive(Clone, Copy)]
+pub(crate) enum Scheme {
+    Pkcs1,
+    Oaep(Md),
+}
+
+impl Scheme {
+    /// The scheme that runs `algorithm` with keys of a kind.
+    pub(crate) fn of(kind: Kind, algorithm: Encryption) -> Result<Self> {
+        match (kind, algorithm) {
+            (Kind::Rsa, Encryption::RsaPkcs1v15) => Ok(Self::Pkcs1),
+            (Kind::Rsa, Encryption::RsaOaep { hash }) => Ok(Self::Oaep(hash::md(hash)?)),
+            _ => Err(invalid(format!(
+                "a key of this type does not encrypt with {algorithm:?}"
+            ))),
+        }
+    }
+}
+
+impl Key {
+    /// Encrypts a short message. `label` is OAEP's; PKCS#1 v1.5 has none.
+    pub(crate) fn encrypt(
+        &self,
+        algorithm: Encryption,
+        label: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>> {
+        let (rsa, scheme) = self.encryption(algorithm, label)?;
+        let encrypted = match scheme {
+            Scheme::Pkcs1 => rsa.encrypt_pkcs1(plaintext),
+            Scheme::Oaep(md) => rsa
+                .oaep(Direction::Encrypt, md, label, plaintext)
+                .map(|mut out| std::mem::take(&mut *out)),
+        };
+        encrypted.map_err(|_| {
+            invalid(format!(
+                "{} bytes are too many for this key and algorithm",
+                plaintext.len()
+            ))
+        })
+    }
+
+    /// Decrypts what [`Self::encrypt`] made. With PKCS#1 v1.5, bad padding yields a message made up from the key and the ciphertext.
+    pub(crate) fn decrypt(
+        &self,
+        algorithm: Encryption,
+        label: &[u8],
+        ciphertext: &[u8],
+    ) -> Result<Secret> {
+        self.needs_private()?;
+        let (rsa, scheme) = self.encryption(algorithm, label)?;
+        if ciphertext.len() != rsa.len() {
+            return Err(invalid(format!(
+                "the ciphertext has {} bytes, but the key makes {}",
+                ciphertext.len(),
+                rsa.len()
+            )));
+        }
+        match scheme {
+            Scheme::Pkcs1 => rsa::decrypt_pkcs1(rsa, ciphertext),
+            Scheme::Oaep(md) => rsa
+                .oaep(Direction::Decrypt, md, label, ciphertext)
+                .map_err(|_| {
+                    Error::refused(
+                        Status::PsaErrorInvalidPadding,
+                        "the ciphertext was not made for this key, hash and label",
+                    )
+                }),
+        }
+    }
+
+    fn encryption(&self, algorithm: Encryption, label: &[u8]) -> Result<(&Rsa, Scheme)> {
+        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let Material::Rsa(rsa) = &self.material else {
+            return Err(library());
+        };
+        if matches!(scheme, Scheme::Pkcs1) && !label.is_empty() {
+            return Err(invalid(
+                "PKCS#1 v1.5 encryption has no label: the salt must be empty",
+            ));
+        }
+        Ok((rsa, scheme))
+    }
+}
+
+impl Handle<AsymmetricEncrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: AsymmetricEncrypt) -> Result<Encrypted> {
+        let ciphertext =
+            Self::key(call)?.encrypt(Self::algorithm(call)?, &op.salt, &op.plaintext)?;
+        Ok(Encrypted { ciphertext })
+    }
+}
+
+impl Handle<AsymmetricDecrypt> for Software {
+    fn handle(&self, call: &Call<'_>, op: AsymmetricDecrypt) -> Result<Decrypted> {
+        let mut message =
+            Self::key(call)?.decrypt(Self::algorithm(call)?, &op.salt, &op.ciphertext)?;
+        Ok(Decrypted {
+            plaintext: std::mem::take(&mut *message),
+        })
+    }
+}

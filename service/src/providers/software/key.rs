@@ -1,0 +1,329 @@
+//! A key of this backend: made, imported or loaded once, then shared by any number of threads.
+
+use super::lc::{Curve, Ec, Rsa, Secret, x25519_public};
+use super::{invalid, random, rsa, unsupported};
+use crate::error::{Error, Result};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use interface::Status;
+use interface::attributes::{Attributes, EccFamily, KeyType};
+use zeroize::Zeroizing;
+
+/// What a key is, of the types and sizes that this backend has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Bytes that no algorithm here uses.
+    Data,
+    Hmac,
+    /// With the key's length in bytes.
+    Aes(usize),
+    ChaCha20,
+    Rsa,
+    Ec(Curve),
+    Ed25519,
+    X25519,
+}
+
+/// The curves by family and size in bits.
+const CURVES: &[(EccFamily, u32, Kind)] = &[
+    (EccFamily::SecpR1, Curve::P256.bits(), Kind::Ec(Curve::P256)),
+    (EccFamily::SecpR1, Curve::P384.bits(), Kind::Ec(Curve::P384)),
+    (EccFamily::SecpR1, Curve::P521.bits(), Kind::Ec(Curve::P521)),
+    (
+        EccFamily::SecpK1,
+        Curve::SECP256K1.bits(),
+        Kind::Ec(Curve::SECP256K1),
+    ),
+    (EccFamily::Montgomery, 255, Kind::X25519),
+    (EccFamily::TwistedEdwards, 255, Kind::Ed25519),
+];
+
+/// RSA sizes that are generated; every multiple of 8 between the first and the last is imported.
+const RSA_BITS: [u32; 3] = [2048, 3072, 4096];
+
+/// `PSA_MAX_KEY_BITS`, the limit of a symmetric key.
+const MAX_BITS: u32 = 0xfff8;
+
+impl Kind {
+    /// The kind of a type and size in bits.
+    pub(crate) fn of(key_type: KeyType, bits: u32) -> Result<Self> {
+        let whole_bytes = bits.is_multiple_of(8) && (8..=MAX_BITS).contains(&bits);
+        let kind = match key_type {
+            KeyType::RawData | KeyType::Derive if whole_bytes => Some(Self::Data),
+            KeyType::Hmac if whole_bytes => Some(Self::Hmac),
+            KeyType::Aes if matches!(bits, 128 | 192 | 256) => Some(Self::Aes(bits as usize / 8)),
+            KeyType::ChaCha20 if bits == 256 => Some(Self::ChaCha20),
+            KeyType::RsaKeyPair | KeyType::RsaPublicKey
+                if bits.is_multiple_of(8) && (RSA_BITS[0]..=RSA_BITS[2]).contains(&bits) =>
+            {
+                Some(Self::Rsa)
+            }
+            KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => CURVES
+                .iter()
+                .find(|row| (row.0, row.1) == (family, bits))
+                .map(|row| row.2),
+            _ => None,
+        };
+        kind.ok_or_else(|| {
+            unsupported(format!(
+                "the software provider has no keys of type {key_type:?} with {bits} bits"
+            ))
+        })
+    }
+
+    /// A kind of the type, when the size is not known yet.
+    pub(crate) fn of_type(key_type: KeyType) -> Result<Self> {
+        const SIZES: [u32; 3] = [256, 255, RSA_BITS[0]];
+        SIZES
+            .iter()
+            .map(|&bits| Self::of(key_type, bits))
+            .find(Result::is_ok)
+            .unwrap_or_else(|| Self::of(key_type, 0))
+    }
+}
+
+/// A key that is ready to use. Private material is wiped when it is dropped.
+pub(crate) struct Key {
+    key_type: KeyType,
+    kind: Kind,
+    pub(crate) material: Material,
+}
+
+/// The private bytes of an Ed25519 or X25519 key.
+type Private = Zeroizing<[u8; 32]>;
+
+pub(crate) enum Material {
+    Bytes(Secret),
+    Rsa(Rsa),
+    Ec(Ec),
+    /// The seed, and the pair made of it.
+    Ed25519(Private, Ed25519KeyPair),
+    X25519(Private),
+    /// The public value of Ed25519 or X25519.
+    Public([u8; 32]),
+}
+
+impl Key {
+    /// A new key.
+    pub(crate) fn generate(attributes: &Attributes) -> Result<Self> {
+        let (key_type, bits) = (attributes.key_type, attributes.bits);
+        let kind = Self::generated(key_type, bits)?;
+        let material = match kind {
+            Kind::Rsa => Material::Rsa(Rsa::generate(bits)?),
+            Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
+            Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
+            Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => {
+                Material::Bytes(random::bytes(bits as usize / 8)?)
+            }
+        };
+        Ok(Self {
+            key_type,
+            kind,
+            material,
+        })
+    }
+
+    /// The kind of a type and size that [`Self::generate`] makes.
+    pub(crate) fn generated(key_type: KeyType, bits: u32) -> Result<Kind> {
+        let kind = Kind::of(key_type, bits)?;
+        if key_type.is_public() {
+            return Err(invalid(
+                "a public key cannot be generated: generate the pair",
+            ));
+        }
+        if kind == Kind::Rsa && !RSA_BITS.contains(&bits) {
+            return Err(unsupported(format!(
+                "RSA keys are generated with one of {RSA_BITS:?} bits, not {bits}"
+            )));
+        }
+        Ok(kind)
+    }
+
+    /// The key that `data` holds in the wire's import format, and the attributes with the size it has. Everything about the data is
+    /// checked.
+    pub(crate) fn import(attributes: &Attributes, data: &[u8]) -> Result<(Attributes, Self)> {
+        let key = Self::parse(attributes.key_type, attributes.bits, data)?;
+        if let Material::Rsa(rsa) = &key.material {
+            rsa::validate(rsa, attributes.key_type.is_pair())?;
+        }
+        Ok((
+            Attributes {
+                bits: key.bits(),
+                ..attributes.clone()
+            },
+            key,
+        ))
+    }
+
+    /// A key from what [`Self::export`] returned for it.
+    pub(crate) fn load(attributes: &Attributes, material: &[u8]) -> Result<Self> {
+        Self::parse(attributes.key_type, attributes.bits, material).map_err(|error| {
+            Error::refused(
+                Status::PsaErrorDataCorrupt,
+                format!("the stored key is damaged: {error}"),
+            )
+        })
+    }
+
+    /// Size in bits.
+    pub(crate) fn bits(&self) -> u32 {
+        match &self.material {
+            Material::Bytes(bytes) => u32::try_from(bytes.len() * 8).unwrap_or(u32::MAX),
+            Material::Rsa(rsa) => rsa.bits(),
+            Material::Ec(ec) => ec.curve().bits(),
+            Material::Ed25519(..) | Material::X25519(_) | Material::Public(_) => 255,
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The public half in the wire's format.
+    pub(crate) fn public(&self) -> Result<Vec<u8>> {
+        Ok(match &self.material {
+            Material::Bytes(_) => return Err(invalid("a symmetric key has no public half")),
+            Material::Rsa(rsa) => rsa.public_der()?,
+            Material::Ec(ec) => ec.public()?,
+            Material::Ed25519(_, pair) => pair.public_key().as_ref().to_vec(),
+            Material::X25519(private) => x25519_public(private).to_vec(),
+            Material::Public(public) => public.to_vec(),
+        })
+    }
+
+    /// The key in the wire's import format; of a pair, the private half.
+    pub(crate) fn export(&self) -> Result<Secret> {
+        if self.key_type.is_public() {
+            return self.public().map(Zeroizing::new);
+        }
+        Ok(match &self.material {
+            Material::Bytes(bytes) => bytes.clone(),
+            Material::Rsa(rsa) => rsa.private_der()?,
+            Material::Ec(ec) => ec.scalar()?,
+            Material::Ed25519(private, _) | Material::X25519(private) => {
+                Zeroizing::new(private.to_vec())
+            }
+            Material::Public(public) => Zeroizing::new(public.to_vec()),
+        })
+    }
+
+    /// Refuses what only the owner of a private half can do.
+    pub(crate) fn needs_private(&self) -> Result<()> {
+        if self.key_type.is_public() {
+            Err(invalid(
+                "this needs the private half, and the key is a public key",
+            ))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The bytes of a symmetric key.
+    pub(crate) fn bytes(&self) -> Result<&[u8]> {
+        match &self.material {
+            Material::Bytes(bytes) => Ok(bytes),
+            _ => Err(invalid("this needs a symmetric key")),
+        }
+    }
+
+    /// The key in `data`. Zero bits: as many as the data has.
+    fn parse(key_type: KeyType, bits: u32, data: &[u8]) -> Result<Self> {
+        let pair = key_type.is_pair();
+        let material = match key_type {
+            KeyType::RsaKeyPair => {
+                Material::Rsa(Rsa::from_private_der(data).map_err(|_| invalid(BAD_RSA_PAIR))?)
+            }
+            KeyType::RsaPublicKey => {
+                Material::Rsa(Rsa::from_public_der(data).map_err(|_| invalid(BAD_RSA_PUBLIC))?)
+            }
+            KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
+                curve_key(curve(family, bits, pair, data)?, pair, data)?
+            }
+            _ => {
+                Kind::of_type(key_type)?;
+                Material::Bytes(Zeroizing::new(data.to_vec()))
+            }
+        };
+        let mut key = Self {
+            key_type,
+            kind: Kind::Data,
+            material,
+        };
+        if bits != 0 && bits != key.bits() {
+            return Err(invalid(format!(
+                "the attributes say {bits} bits, but the key's data has {}",
+                key.bits()
+            )));
+        }
+        key.kind = match (Kind::of(key_type, key.bits()), &key.material) {
+            (Err(_), Material::Bytes(bytes)) => {
+                let len = bytes.len();
+                return Err(invalid(format!(
+                    "{len} bytes are no key of type {key_type:?}"
+                )));
+            }
+            (kind, _) => kind?,
+        };
+        Ok(key)
+    }
+}
+
+const BAD_RSA_PAIR: &str = "the data is not an RSA private key: one DER RSAPrivateKey (PKCS#1, two primes) whose values fit together";
+const BAD_RSA_PUBLIC: &str = "the data is not an RSA public key: one DER RSAPublicKey (PKCS#1) with an odd exponent of at least 3";
+
+/// The curve of a family with this many bits, or else the one whose keys are as long as the data.
+fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> {
+    let fits = |kind| match kind {
+        Kind::Ec(curve) => {
+            data.len()
+                == if pair {
+                    curve.len()
+                } else {
+                    1 + 2 * curve.len()
+                }
+        }
+        _ => data.len() == 32,
+    };
+    let mut family_rows = CURVES.iter().filter(|row| row.0 == family).peekable();
+    if family_rows.peek().is_none() {
+        return Err(unsupported(format!(
+            "the software provider has no curves of the family {family:?}"
+        )));
+    }
+    match family_rows.find(|row| {
+        if bits == 0 {
+            fits(row.2)
+        } else {
+            row.1 == bits
+        }
+    }) {
+        Some(row) if fits(row.2) => Ok(row.2),
+        None if bits != 0 => Err(unsupported(format!(
+            "the software provider has no curve of the family {family:?} with {bits} bits"
+        ))),
+        _ => Err(invalid(format!(
+            "{} bytes are not the length of a key on this curve",
+            data.len()
+        ))),
+    }
+}
+
+fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {
+    let bytes =
+        || <[u8; 32]>::try_from(data).map_err(|_| invalid("keys on this curve have 32 bytes"));
+    Ok(match (kind, pair) {
+        (Kind::Ec(curve), true) => Material::Ec(Ec::from_scalar(curve, data).map_err(|_| {
+            invalid("the private scalar is not in the range 1..order of the curve")
+        })?),
+        (Kind::Ec(curve), false) => Material::Ec(
+            Ec::from_point(curve, data)
+                .map_err(|_| invalid("the data is not an uncompressed point on the curve"))?,
+        ),
+        (Kind::Ed25519, true) => {
+            let pair = Ed25519KeyPair::from_seed_unchecked(data)
+                .map_err(|_| invalid("the data is not an Ed25519 seed"))?;
+            Material::Ed25519(bytes()?.into(), pair)
+        }
+        (_, true) => Material::X25519(bytes()?.into()),
+        (_, false) => Material::Public(bytes()?),
+    })
+}

@@ -1,0 +1,217 @@
+//! Elliptic curves.
+
+use super::{Owned, Refused, Result, Secret, check, number, padded};
+use aws_lc_sys as sys;
+use std::ffi::c_int;
+use std::ptr::{null, null_mut};
+use zeroize::Zeroizing;
+
+/// First byte of an uncompressed point (SEC 1 §2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
+/// A short Weierstrass curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Curve {
+    nid: c_int,
+    bits: u32,
+}
+
+impl Curve {
+    pub(crate) const P256: Self = Self {
+        nid: sys::NID_X9_62_prime256v1,
+        bits: 256,
+    };
+    pub(crate) const P384: Self = Self {
+        nid: sys::NID_secp384r1,
+        bits: 384,
+    };
+    pub(crate) const P521: Self = Self {
+        nid: sys::NID_secp521r1,
+        bits: 521,
+    };
+    pub(crate) const SECP256K1: Self = Self {
+        nid: sys::NID_secp256k1,
+        bits: 256,
+    };
+
+    /// Size in bits, of the field and of the group's order.
+    pub(crate) const fn bits(self) -> u32 {
+        self.bits
+    }
+
+    /// Length of a scalar or coordinate in bytes.
+    pub(crate) const fn len(self) -> usize {
+        self.bits.div_ceil(8) as usize
+    }
+}
+
+/// A key on a short Weierstrass curve: public, or a pair.
+pub(crate) struct Ec {
+    key: Owned<sys::EC_KEY>,
+    curve: Curve,
+}
+
+// SAFETY: "an EC_KEY object may be used concurrently by several threads as long as none changes it" (openssl/ec_key.h); nothing here
+// changes one after it was made.
+unsafe impl Send for Ec {}
+// SAFETY: as above.
+unsafe impl Sync for Ec {}
+
+impl Ec {
+    /// A new pair.
+    pub(crate) fn generate(curve: Curve) -> Result<Self> {
+        let new = Self::new(curve)?;
+        // SAFETY: the object is live and has its curve.
+        check(unsafe { sys::EC_KEY_generate_key(new.key.0) })?;
+        Ok(new)
+    }
+
+    /// The pair of a big-endian scalar of the curve's length; refused unless it is in 1..order.
+    pub(crate) fn from_scalar(curve: Curve, scalar: &[u8]) -> Result<Self> {
+        if scalar.len() != curve.len() {
+            return Err(Refused);
+        }
+        let new = Self::new(curve)?;
+        let scalar = number(scalar)?;
+        let public = new.point()?;
+        // SAFETY: all objects are live and on one curve; the setters copy.
+        unsafe {
+            check(sys::EC_KEY_set_private_key(new.key.0, scalar.0))?;
+            check(sys::EC_POINT_mul(
+                sys::EC_KEY_get0_group(new.key.0),
+                public.0,
+                scalar.0,
+                null(),
+                null(),
+                null_mut(),
+            ))?;
+            check(sys::EC_KEY_set_public_key(new.key.0, public.0))?;
+        }
+        Ok(new)
+    }
+
+    /// A public key from an uncompressed point (SEC 1 §2.3.3); refused unless it is on the curve.
+    pub(crate) fn from_point(curve: Curve, point: &[u8]) -> Result<Self> {
+        if point.len() != 1 + 2 * curve.len() || point[0] != UNCOMPRESSED {
+            return Err(Refused);
+        }
+        let new = Self::new(curve)?;
+        let public = new.point()?;
+        // SAFETY: all objects are live and on one curve; the setter copies.
+        unsafe {
+            check(sys::EC_POINT_oct2point(
+                sys::EC_KEY_get0_group(new.key.0),
+                public.0,
+                point.as_ptr(),
+                point.len(),
+                null_mut(),
+            ))?;
+            check(sys::EC_KEY_set_public_key(new.key.0, public.0))?;
+        }
+        Ok(new)
+    }
+
+    pub(crate) const fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    /// The private scalar, big-endian; refused for a public key.
+    pub(crate) fn scalar(&self) -> Result<Secret> {
+        // SAFETY: the number lives as long as the key; `padded` checks for null.
+        unsafe { padded(sys::EC_KEY_get0_private_key(self.key.0), self.curve.len()) }
+    }
+
+    /// The public point, uncompressed.
+    pub(crate) fn public(&self) -> Result<Vec<u8>> {
+        let mut out = vec![0; 1 + 2 * self.curve.len()];
+        let form = sys::point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
+        // SAFETY: group and point live as long as the key; `out` is valid for its length.
+        let len = unsafe {
+            let (group, point) = (
+                sys::EC_KEY_get0_group(self.key.0),
+                sys::EC_KEY_get0_public_key(self.key.0),
+            );
+            sys::EC_POINT_point2oct(group, point, form, out.as_mut_ptr(), out.len(), null_mut())
+        };
+        check(c_int::from(len == out.len()))?;
+        Ok(out)
+    }
+
+    /// ECDSA: r ‖ s, each of the curve's length.
+    pub(crate) fn sign(&self, digest: &[u8]) -> Result<Vec<u8>> {
+        // SAFETY: the key is live, the digest valid for its length; null is checked by `Owned::new`.
+        let signature =
+            Owned::new(unsafe { sys::ECDSA_do_sign(digest.as_ptr(), digest.len(), self.key.0) })?;
+        let (len, mut r, mut s) = (self.curve.len(), null(), null());
+        let mut out = vec![0; 2 * len];
+        // SAFETY: r and s live as long as the signature; each half of `out` has the length that is named.
+        unsafe {
+            sys::ECDSA_SIG_get0(signature.0, &raw mut r, &raw mut s);
+            check(sys::BN_bn2bin_padded(out.as_mut_ptr(), len, r))?;
+            check(sys::BN_bn2bin_padded(out.as_mut_ptr().add(len), len, s))?;
+        }
+        Ok(out)
+    }
+
+    /// Verifies r ‖ s.
+    pub(crate) fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<()> {
+        if signature.len() != 2 * self.curve.len() {
+            return Err(Refused);
+        }
+        let (r, s) = signature.split_at(self.curve.len());
+        let (r, s) = (number(r)?, number(s)?);
+        // SAFETY: allocates; null is checked by `Owned::new`.
+        let parsed = Owned::new(unsafe { sys::ECDSA_SIG_new() })?;
+        // SAFETY: all objects are live; on success the signature owns both numbers, so they are forgotten.
+        check(unsafe { sys::ECDSA_SIG_set0(parsed.0, r.0, s.0) })?;
+        std::mem::forget((r, s));
+        // SAFETY: key and signature are live, the digest valid for its length.
+        check(unsafe { sys::ECDSA_do_verify(digest.as_ptr(), digest.len(), parsed.0, self.key.0) })
+    }
+
+    /// ECDH: the x coordinate of the shared point.
+    pub(crate) fn agree(&self, peer: &Self) -> Result<Secret> {
+        let mut out = Zeroizing::new(vec![0; self.curve.len()]);
+        // SAFETY: both keys are live; `out` is valid for its length; the library checks that both are on one curve.
+        let len = unsafe {
+            sys::ECDH_compute_key(
+                out.as_mut_ptr().cast(),
+                out.len(),
+                sys::EC_KEY_get0_public_key(peer.key.0),
+                self.key.0,
+                None,
+            )
+        };
+        check(c_int::from(
+            usize::try_from(len).is_ok_and(|len| len == out.len()),
+        ))?;
+        Ok(out)
+    }
+
+    fn new(curve: Curve) -> Result<Self> {
+        // SAFETY: allocates; null is checked by `Owned::new`.
+        Owned::new(unsafe { sys::EC_KEY_new_by_curve_name(curve.nid) })
+            .map(|key| Self { key, curve })
+    }
+
+    fn point(&self) -> Result<Owned<sys::EC_POINT>> {
+        // SAFETY: the group lives as long as the key; null is checked by `Owned::new`.
+        Owned::new(unsafe { sys::EC_POINT_new(sys::EC_KEY_get0_group(self.key.0)) })
+    }
+}
+
+/// The public value of an X25519 private key (RFC 7748 §6.1).
+pub(crate) fn x25519_public(private: &[u8; 32]) -> [u8; 32] {
+    let mut public = [0; 32];
+    // SAFETY: both arrays have the 32 bytes that the function reads and writes.
+    unsafe { sys::X25519_public_from_private(public.as_mut_ptr(), private.as_ptr()) };
+    public
+}
+
+/// X25519; refused when the shared secret is all zeros (RFC 7748 §6.1).
+pub(crate) fn x25519(private: &[u8; 32], peer: &[u8; 32]) -> Result<Secret> {
+    let mut shared = Zeroizing::new(vec![0; 32]);
+    // SAFETY: all three have the 32 bytes that the function reads and writes.
+    check(unsafe { sys::X25519(shared.as_mut_ptr(), private.as_ptr(), peer.as_ptr()) })?;
+    Ok(shared)
+}

@@ -1,0 +1,483 @@
+//! Hashes, MACs, ciphers and AEADs.
+
+use super::{Owned, Refused, Result, Secret, check, filled, filled_secret, int};
+use aws_lc_sys as sys;
+use std::ffi::{c_int, c_void};
+use std::ptr::{null, null_mut};
+use zeroize::Zeroizing;
+
+/// EVP_MAX_MD_SIZE.
+const MAX_DIGEST: usize = sys::EVP_MAX_MD_SIZE as usize;
+/// The largest block of the ciphers above, in bytes.
+const MAX_BLOCK: usize = 16;
+
+/// A hash function.
+#[derive(Clone, Copy)]
+pub(crate) struct Md(unsafe extern "C" fn() -> *const sys::EVP_MD);
+
+impl Md {
+    pub(crate) const MD4: Self = Self(sys::EVP_md4);
+    pub(crate) const MD5: Self = Self(sys::EVP_md5);
+    pub(crate) const RIPEMD160: Self = Self(sys::EVP_ripemd160);
+    pub(crate) const SHA1: Self = Self(sys::EVP_sha1);
+    pub(crate) const SHA224: Self = Self(sys::EVP_sha224);
+    pub(crate) const SHA256: Self = Self(sys::EVP_sha256);
+    pub(crate) const SHA384: Self = Self(sys::EVP_sha384);
+    pub(crate) const SHA512: Self = Self(sys::EVP_sha512);
+    pub(crate) const SHA512_224: Self = Self(sys::EVP_sha512_224);
+    pub(crate) const SHA512_256: Self = Self(sys::EVP_sha512_256);
+    pub(crate) const SHA3_224: Self = Self(sys::EVP_sha3_224);
+    pub(crate) const SHA3_256: Self = Self(sys::EVP_sha3_256);
+    pub(crate) const SHA3_384: Self = Self(sys::EVP_sha3_384);
+    pub(crate) const SHA3_512: Self = Self(sys::EVP_sha3_512);
+
+    pub(super) fn ptr(self) -> *const sys::EVP_MD {
+        // SAFETY: these functions take nothing and return static tables (openssl/digest.h).
+        unsafe { (self.0)() }
+    }
+
+    pub(crate) fn digest(self, data: &[u8]) -> Result<Vec<u8>> {
+        let mut out = vec![0; MAX_DIGEST];
+        let mut len = 0;
+        // SAFETY: `out` holds EVP_MAX_MD_SIZE bytes, the most that EVP_Digest writes; `data` is valid for its length.
+        check(unsafe {
+            sys::EVP_Digest(
+                data.as_ptr().cast(),
+                data.len(),
+                out.as_mut_ptr(),
+                &raw mut len,
+                self.ptr(),
+                null_mut(),
+            )
+        })?;
+        out.truncate(len as usize);
+        Ok(out)
+    }
+
+    /// HMAC; refused for a hash that the library has no HMAC with.
+    pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+        let mut out = vec![0; MAX_DIGEST];
+        let mut len = 0;
+        // SAFETY: `out` holds EVP_MAX_MD_SIZE bytes, the most that HMAC writes; the inputs are valid for their lengths.
+        let done = unsafe {
+            sys::HMAC(
+                self.ptr(),
+                key.as_ptr().cast(),
+                key.len(),
+                data.as_ptr(),
+                data.len(),
+                out.as_mut_ptr(),
+                &raw mut len,
+            )
+        };
+        check(c_int::from(!done.is_null()))?;
+        out.truncate(len as usize);
+        Ok(out)
+    }
+}
+
+/// A block cipher in one mode, with one key size. The constants list one mode in all its key sizes.
+#[derive(Clone, Copy)]
+pub(crate) struct Cipher(unsafe extern "C" fn() -> *const sys::EVP_CIPHER);
+
+/// Which way a cipher runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Encrypt,
+    Decrypt,
+}
+
+impl Cipher {
+    pub(crate) const AES_CTR: [Self; 3] = [
+        Self(sys::EVP_aes_128_ctr),
+        Self(sys::EVP_aes_192_ctr),
+        Self(sys::EVP_aes_256_ctr),
+    ];
+    pub(crate) const AES_CFB: [Self; 3] = [
+        Self(sys::EVP_aes_128_cfb128),
+        Self(sys::EVP_aes_192_cfb128),
+        Self(sys::EVP_aes_256_cfb128),
+    ];
+    pub(crate) const AES_OFB: [Self; 3] = [
+        Self(sys::EVP_aes_128_ofb),
+        Self(sys::EVP_aes_192_ofb),
+        Self(sys::EVP_aes_256_ofb),
+    ];
+    pub(crate) const AES_ECB: [Self; 3] = [
+        Self(sys::EVP_aes_128_ecb),
+        Self(sys::EVP_aes_192_ecb),
+        Self(sys::EVP_aes_256_ecb),
+    ];
+    pub(crate) const AES_CBC: [Self; 3] = [
+        Self(sys::EVP_aes_128_cbc),
+        Self(sys::EVP_aes_192_cbc),
+        Self(sys::EVP_aes_256_cbc),
+    ];
+
+    fn ptr(self) -> *const sys::EVP_CIPHER {
+        // SAFETY: these functions take nothing and return static tables (openssl/cipher.h).
+        unsafe { (self.0)() }
+    }
+
+    /// Length of the key in bytes.
+    pub(crate) fn key_len(self) -> usize {
+        // SAFETY: the pointer is one of the library's static tables.
+        unsafe { sys::EVP_CIPHER_key_length(self.ptr()) as usize }
+    }
+
+    /// Length of the initialisation vector in bytes.
+    pub(crate) fn iv_len(self) -> usize {
+        // SAFETY: the pointer is one of the library's static tables.
+        unsafe { sys::EVP_CIPHER_iv_length(self.ptr()) as usize }
+    }
+
+    /// Runs the mode over `data`. Refused: a wrong length without `padding`, bad padding with it.
+    pub(crate) fn run(
+        self,
+        direction: Direction,
+        padding: bool,
+        key: &[u8],
+        iv: &[u8],
+        data: &[u8],
+    ) -> Result<Secret> {
+        if key.len() != self.key_len() || iv.len() != self.iv_len() {
+            return Err(Refused);
+        }
+        let ctx = Owned::new(
+            // SAFETY: allocates; null is checked by `Owned::new`.
+            unsafe { sys::EVP_CIPHER_CTX_new() },
+        )?;
+        let enc = c_int::from(direction == Direction::Encrypt);
+        let len = c_int::try_from(data.len()).map_err(|_| Refused)?;
+        let mut out = Zeroizing::new(vec![0; data.len() + MAX_BLOCK]);
+        let (mut body, mut tail) = (0, 0);
+        // SAFETY: key and IV have the lengths that the cipher reads (checked above); `out` has room for the input and one block more, the
+        // most that update and final write together.
+        unsafe {
+            check(sys::EVP_CipherInit_ex(
+                ctx.0,
+                self.ptr(),
+                null_mut(),
+                key.as_ptr(),
+                iv.as_ptr(),
+                enc,
+            ))?;
+            check(sys::EVP_CIPHER_CTX_set_padding(ctx.0, c_int::from(padding)))?;
+            check(sys::EVP_CipherUpdate(
+                ctx.0,
+                out.as_mut_ptr(),
+                &raw mut body,
+                data.as_ptr(),
+                len,
+            ))?;
+            check(sys::EVP_CipherFinal_ex(
+                ctx.0,
+                out.as_mut_ptr().add(body as usize),
+                &raw mut tail,
+            ))?;
+        }
+        out.truncate((body + tail) as usize);
+        Ok(out)
+    }
+
+    /// CMAC (SP 800-38B); the cipher is one in CBC mode.
+    pub(crate) fn cmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+        if key.len() != self.key_len() {
+            return Err(Refused);
+        }
+        let ctx = Owned::new(
+            // SAFETY: allocates; null is checked by `Owned::new`.
+            unsafe { sys::CMAC_CTX_new() },
+        )?;
+        let mut out = vec![0; MAX_BLOCK];
+        let mut len = 0;
+        // SAFETY: the key has the cipher's length (checked above); CMAC_Final writes one block at most.
+        unsafe {
+            check(sys::CMAC_Init(
+                ctx.0,
+                key.as_ptr().cast(),
+                key.len(),
+                self.ptr(),
+                null_mut(),
+            ))?;
+            check(sys::CMAC_Update(ctx.0, data.as_ptr(), data.len()))?;
+            check(sys::CMAC_Final(ctx.0, out.as_mut_ptr(), &raw mut len))?;
+        }
+        out.truncate(len);
+        Ok(out)
+    }
+}
+
+/// XORs `data` with the ChaCha20 key stream (RFC 8439) from block 0 on.
+pub(crate) fn chacha20(key: &[u8; 32], nonce: &[u8; 12], data: &[u8]) -> Secret {
+    let mut out = Zeroizing::new(vec![0; data.len()]);
+    // SAFETY: `out` is as long as `data`; key and nonce have the sizes that the function reads.
+    unsafe {
+        sys::CRYPTO_chacha_20(
+            out.as_mut_ptr(),
+            data.as_ptr(),
+            data.len(),
+            key.as_ptr(),
+            nonce.as_ptr(),
+            0,
+        )
+    };
+    out
+}
+
+/// An authenticated cipher with one key size.
+#[derive(Clone, Copy)]
+pub(crate) enum Aead {
+    /// One of the library's AEADs.
+    Evp(Evp),
+    /// CCM, which the library has as a cipher mode only.
+    Ccm(Cipher),
+}
+
+/// One of the library's AEADs.
+#[derive(Clone, Copy)]
+pub(crate) struct Evp(unsafe extern "C" fn() -> *const sys::EVP_AEAD);
+
+impl Aead {
+    pub(crate) const AES_GCM: [Self; 3] = [
+        Self::Evp(Evp(sys::EVP_aead_aes_128_gcm)),
+        Self::Evp(Evp(sys::EVP_aead_aes_192_gcm)),
+        Self::Evp(Evp(sys::EVP_aead_aes_256_gcm)),
+    ];
+    pub(crate) const AES_CCM: [Self; 3] = [
+        Self::Ccm(Cipher(sys::EVP_aes_128_ccm)),
+        Self::Ccm(Cipher(sys::EVP_aes_192_ccm)),
+        Self::Ccm(Cipher(sys::EVP_aes_256_ccm)),
+    ];
+    pub(crate) const CHACHA20_POLY1305: Self = Self::Evp(Evp(sys::EVP_aead_chacha20_poly1305));
+
+    /// Length of the key in bytes.
+    pub(crate) fn key_len(self) -> usize {
+        match self {
+            // SAFETY: the function takes nothing and returns a static table (openssl/aead.h).
+            Self::Evp(aead) => unsafe { sys::EVP_AEAD_key_length((aead.0)()) },
+            Self::Ccm(cipher) => cipher.key_len(),
+        }
+    }
+
+    /// Ciphertext followed by a tag of `tag_len` bytes.
+    pub(crate) fn seal(
+        self,
+        key: &[u8],
+        tag_len: usize,
+        nonce: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>> {
+        match self {
+            Self::Evp(aead) => {
+                let ctx = aead.context(key, tag_len)?;
+                filled(plaintext.len() + tag_len, |out, len| {
+                    // SAFETY: `filled` hands out room for `*len` bytes; the inputs are valid for their lengths.
+                    unsafe {
+                        sys::EVP_AEAD_CTX_seal(
+                            ctx.0,
+                            out,
+                            len,
+                            *len,
+                            nonce.as_ptr(),
+                            nonce.len(),
+                            plaintext.as_ptr(),
+                            plaintext.len(),
+                            aad.as_ptr(),
+                            aad.len(),
+                        )
+                    }
+                })
+            }
+            Self::Ccm(cipher) => cipher.ccm_seal(key, tag_len, nonce, aad, plaintext),
+        }
+    }
+
+    /// The plaintext of what [`Self::seal`] made; refused unless the tag is right.
+    pub(crate) fn open(
+        self,
+        key: &[u8],
+        tag_len: usize,
+        nonce: &[u8],
+        aad: &[u8],
+        sealed: &[u8],
+    ) -> Result<Secret> {
+        match self {
+            Self::Evp(aead) => {
+                let ctx = aead.context(key, tag_len)?;
+                filled_secret(sealed.len(), |out, len| {
+                    // SAFETY: `filled_secret` hands out room for `*len` bytes; the inputs are valid for their lengths.
+                    unsafe {
+                        sys::EVP_AEAD_CTX_open(
+                            ctx.0,
+                            out,
+                            len,
+                            *len,
+                            nonce.as_ptr(),
+                            nonce.len(),
+                            sealed.as_ptr(),
+                            sealed.len(),
+                            aad.as_ptr(),
+                            aad.len(),
+                        )
+                    }
+                })
+            }
+            Self::Ccm(cipher) => {
+                let (ciphertext, tag) = sealed
+                    .split_at_checked(sealed.len().checked_sub(tag_len).ok_or(Refused)?)
+                    .ok_or(Refused)?;
+                cipher.ccm_open(key, tag, nonce, aad, ciphertext)
+            }
+        }
+    }
+}
+
+impl Evp {
+    fn context(self, key: &[u8], tag_len: usize) -> Result<Owned<sys::EVP_AEAD_CTX>> {
+        // SAFETY: the table is static; the library checks the key's and the tag's length, and returns null when it refuses them.
+        Owned::new(unsafe { sys::EVP_AEAD_CTX_new((self.0)(), key.as_ptr(), key.len(), tag_len) })
+    }
+}
+
+impl Cipher {
+    fn ccm_seal(
+        self,
+        key: &[u8],
+        tag_len: usize,
+        nonce: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>> {
+        let mut tag = vec![0; tag_len];
+        let ctx = self.ccm_context(
+            Direction::Encrypt,
+            key,
+            (tag_len, null_mut()),
+            nonce,
+            aad,
+            plaintext.len(),
+        )?;
+        let mut out = ccm_run(&ctx, plaintext)?;
+        // SAFETY: `tag` has the length that was set in the context.
+        check(unsafe {
+            sys::EVP_CIPHER_CTX_ctrl(
+                ctx.0,
+                sys::EVP_CTRL_AEAD_GET_TAG,
+                int(tag_len)?,
+                tag.as_mut_ptr().cast(),
+            )
+        })?;
+        let mut sealed = std::mem::take(&mut *out);
+        sealed.extend_from_slice(&tag);
+        Ok(sealed)
+    }
+
+    fn ccm_open(
+        self,
+        key: &[u8],
+        tag: &[u8],
+        nonce: &[u8],
+        aad: &[u8],
+        ciphertext: &[u8],
+    ) -> Result<Secret> {
+        let expected = (tag.len(), tag.as_ptr().cast_mut().cast());
+        let ctx = self.ccm_context(
+            Direction::Decrypt,
+            key,
+            expected,
+            nonce,
+            aad,
+            ciphertext.len(),
+        )?;
+        ccm_run(&ctx, ciphertext)
+    }
+
+    /// A context that waits for the one message of `len` bytes. The tag is a length, and for decryption its bytes.
+    fn ccm_context(
+        self,
+        direction: Direction,
+        key: &[u8],
+        tag: (usize, *mut c_void),
+        nonce: &[u8],
+        aad: &[u8],
+        len: usize,
+    ) -> Result<Owned<sys::EVP_CIPHER_CTX>> {
+        if key.len() != self.key_len() {
+            return Err(Refused);
+        }
+        let enc = c_int::from(direction == Direction::Encrypt);
+        let ctx = Owned::new(
+            // SAFETY: allocates; null is checked by `Owned::new`.
+            unsafe { sys::EVP_CIPHER_CTX_new() },
+        )?;
+        let mut done = 0;
+        // SAFETY: the order of RFC 3610 in this interface: lengths, key and nonce (as long as just said), message length, additional data.
+        // A null output pointer means "additional data"; nothing is written. The tag is only read, and only for decryption.
+        unsafe {
+            check(sys::EVP_CipherInit_ex(
+                ctx.0,
+                self.ptr(),
+                null_mut(),
+                null(),
+                null(),
+                enc,
+            ))?;
+            check(sys::EVP_CIPHER_CTX_ctrl(
+                ctx.0,
+                sys::EVP_CTRL_AEAD_SET_IVLEN,
+                int(nonce.len())?,
+                null_mut(),
+            ))?;
+            check(sys::EVP_CIPHER_CTX_ctrl(
+                ctx.0,
+                sys::EVP_CTRL_AEAD_SET_TAG,
+                int(tag.0)?,
+                tag.1,
+            ))?;
+            check(sys::EVP_CipherInit_ex(
+                ctx.0,
+                null(),
+                null_mut(),
+                key.as_ptr(),
+                nonce.as_ptr(),
+                enc,
+            ))?;
+            check(sys::EVP_CipherUpdate(
+                ctx.0,
+                null_mut(),
+                &raw mut done,
+                null(),
+                int(len)?,
+            ))?;
+            if !aad.is_empty() {
+                check(sys::EVP_CipherUpdate(
+                    ctx.0,
+                    null_mut(),
+                    &raw mut done,
+                    aad.as_ptr(),
+                    int(aad.len())?,
+                ))?;
+            }
+        }
+        Ok(ctx)
+    }
+}
+
+fn ccm_run(ctx: &Owned<sys::EVP_CIPHER_CTX>, data: &[u8]) -> Result<Secret> {
+    let mut out = Zeroizing::new(vec![0; data.len() + 1]);
+    let mut done = 0;
+    // SAFETY: CCM writes as many bytes as it reads.
+    check(unsafe {
+        sys::EVP_CipherUpdate(
+            ctx.0,
+            out.as_mut_ptr(),
+            &raw mut done,
+            data.as_ptr(),
+            int(data.len())?,
+        )
+    })?;
+    out.truncate(done as usize);
+    Ok(out)
+}

@@ -1,0 +1,81 @@
+//! Making, storing, reading and destroying keys.
+
+use super::key::Key;
+use super::{Software, invalid};
+use crate::error::Result;
+use crate::provider::{Call, Handle};
+use crate::store::Material;
+use interface::Secret;
+use interface::attributes::Attributes;
+use interface::message::Empty;
+use interface::operations::{
+    DestroyKey, ExportKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier,
+};
+use std::sync::Arc;
+
+impl Handle<GenerateKey> for Software {
+    fn handle(&self, call: &Call<'_>, op: GenerateKey) -> Result<Empty> {
+        let attributes = call.attributes()?;
+        Key::generated(attributes.key_type, attributes.bits)?;
+        let reservation = call.reserve()?;
+        let key = Key::generate(attributes)?;
+        let material = material(&key, attributes.clone(), op.label, op.id)?;
+        let _ = reservation.commit(material)?.loaded.set(Arc::new(key));
+        Ok(Empty {})
+    }
+}
+
+impl Handle<ImportKey> for Software {
+    fn handle(&self, call: &Call<'_>, mut op: ImportKey) -> Result<Empty> {
+        let (attributes, key) = Key::import(call.attributes()?, &op.data)?;
+        let material = material(&key, attributes, op.label.take(), op.id.take())?;
+        let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
+        Ok(Empty {})
+    }
+}
+
+fn material(
+    key: &Key,
+    attributes: Attributes,
+    label: Option<String>,
+    id: Option<Vec<u8>>,
+) -> Result<Material> {
+    let asymmetric = attributes.key_type.is_pair() || attributes.key_type.is_public();
+    Ok(Material {
+        private: Secret::new(std::mem::take(&mut *key.export()?)),
+        public_key: if asymmetric {
+            key.public()?
+        } else {
+            Vec::new()
+        },
+        attributes,
+        tier: Tier::Software,
+        label,
+        id,
+    })
+}
+
+impl Handle<DestroyKey> for Software {
+    fn handle(&self, call: &Call<'_>, _: DestroyKey) -> Result<Empty> {
+        call.store().destroy(call.key()?)?.commit()?;
+        Ok(Empty {})
+    }
+}
+
+impl Handle<ExportKey> for Software {
+    fn handle(&self, call: &Call<'_>, _: ExportKey) -> Result<Exported> {
+        Ok(Exported {
+            data: std::mem::take(&mut *Self::key(call)?.export()?),
+        })
+    }
+}
+
+impl Handle<ExportPublicKey> for Software {
+    fn handle(&self, call: &Call<'_>, _: ExportPublicKey) -> Result<Exported> {
+        let data = call.key()?.public_key.clone();
+        if data.is_empty() {
+            return Err(invalid("a symmetric key has no public half"));
+        }
+        Ok(Exported { data })
+    }
+}

@@ -1,0 +1,169 @@
+//! Requests as they come through dispatch, with a store that lasts.
+
+use crate::auth::{Authenticators, Principal};
+use crate::dispatch::{Dispatcher, Incoming};
+use crate::providers::core::Core;
+use crate::providers::software::open;
+use crate::stats::Stats;
+use crate::store::{Store, StoreKey};
+use interface::algorithm::{Hash, Signature};
+use interface::attributes::KeyType;
+use interface::operations::*;
+use interface::wire::Request;
+use interface::{AuthType, Operation, ProviderId, Status};
+use prost::Message;
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+fn service(directory: &Path) -> Arc<Dispatcher> {
+    let key = StoreKey::File(directory.join("key"));
+    let store = Arc::new(Store::open(&directory.join("store"), key).unwrap());
+    let (core, state) = Core::open(Stats::new(), 1 << 20);
+    let dispatcher = Arc::new(Dispatcher {
+        providers: vec![Arc::new(open(toml::Table::new(), &store).unwrap())],
+        core: Arc::new(core),
+        store,
+        authenticators: Authenticators {
+            kinds: vec![AuthType::Direct],
+            admins: Vec::new(),
+        },
+        allow_deprecated: false,
+    });
+    state.attach(&dispatcher);
+    dispatcher
+}
+
+fn call<O: Operation>(service: &Arc<Dispatcher>, op: &O) -> Result<O::Output, Status> {
+    let incoming = Incoming {
+        request: Request {
+            provider: ProviderId::SOFTWARE,
+            session: 0,
+            auth: AuthType::Direct,
+            opcode: O::OPCODE,
+        },
+        body: Zeroizing::new(op.encode_to_vec()),
+        app: Some(Principal::App("test".to_owned())),
+        extended: true,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let body = runtime
+        .block_on(service.dispatch(incoming))
+        .map_err(|error| error.status())?;
+    Ok(O::Output::decode(&body[..]).unwrap())
+}
+
+#[test]
+fn a_key_lives_in_the_store_until_it_is_destroyed() {
+    let directory = tempfile::tempdir().unwrap();
+    let algorithm = Signature::Ecdsa {
+        hash: Hash::Sha256.into(),
+    };
+    let mut attributes = super::attributes(super::P256, 256);
+    attributes.policy.algorithm = algorithm.into();
+    let generate = GenerateKey {
+        key_name: "web".to_owned(),
+        attributes: Some((&attributes).into()),
+        label: None,
+        id: None,
+    };
+    let sign = SignMessage {
+        key_name: "web".to_owned(),
+        alg: Some(algorithm.into()),
+        message: b"message".to_vec(),
+        owner: None,
+    };
+    let first = service(directory.path());
+    call(&first, &generate).unwrap();
+    assert_eq!(call(&first, &generate), Err(Status::PsaErrorAlreadyExists));
+    let signature = call(&first, &sign).unwrap().signature;
+    drop(first);
+
+    let second = service(directory.path());
+    let verify = VerifyMessage {
+        key_name: "web".to_owned(),
+        alg: sign.alg.clone(),
+        message: sign.message.clone(),
+        signature,
+        owner: None,
+    };
+    call(&second, &verify).unwrap();
+    assert_ne!(call(&second, &sign).unwrap().signature, verify.signature);
+    let destroy = DestroyKey {
+        key_name: "web".to_owned(),
+        owner: None,
+    };
+    call(&second, &destroy).unwrap();
+    assert_eq!(call(&second, &sign), Err(Status::PsaErrorDoesNotExist));
+    call(&second, &generate).unwrap();
+    assert_eq!(
+        call(&second, &verify),
+        Err(Status::PsaErrorInvalidSignature)
+    );
+}
+
+#[test]
+fn imports_deduce_the_size_and_leave_nothing_when_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path());
+    let attributes = super::attributes(KeyType::Aes, 0);
+    let import = |data: &[u8]| ImportKey {
+        key_name: "k".to_owned(),
+        attributes: Some((&attributes).into()),
+        data: data.to_vec(),
+        label: Some("label".to_owned()),
+        id: None,
+    };
+    assert_eq!(
+        call(&service, &import(&[1; 7])),
+        Err(Status::PsaErrorInvalidArgument)
+    );
+    call(&service, &import(&[1; 24])).unwrap();
+    let key = LookupKey {
+        key_name: "k".to_owned(),
+        owner: None,
+    };
+    let record = call(&service, &key).unwrap();
+    assert_eq!(
+        (record.label.as_str(), record.attributes.unwrap().key_bits),
+        ("label", 192)
+    );
+    let export = ExportKey {
+        key_name: "k".to_owned(),
+        owner: None,
+    };
+    assert_eq!(call(&service, &export).unwrap().data, [1; 24]);
+    let export = ExportPublicKey {
+        key_name: "k".to_owned(),
+        owner: None,
+    };
+    assert_eq!(
+        call(&service, &export).map(|_| ()),
+        Err(Status::PsaErrorInvalidArgument)
+    );
+}
+
+#[test]
+fn random_up_to_the_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path());
+    for size in [0, 1, 1 << 20] {
+        let random = call(&service, &GenerateRandom { size }).unwrap();
+        assert_eq!(random.random_bytes.len() as u64, size);
+    }
+    for size in [(1 << 20) + 1, u64::MAX] {
+        let refused = call(&service, &GenerateRandom { size }).map(|_| ());
+        assert_eq!(refused, Err(Status::ResponseTooLarge));
+    }
+}
+
+#[test]
+fn unknown_settings_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = StoreKey::File(directory.path().join("key"));
+    let store = Arc::new(Store::open(&directory.path().join("store"), key).unwrap());
+    let settings = toml::Table::from_iter([("buffer_size".to_owned(), 1.into())]);
+    assert!(open(settings, &store).is_err());
+}

@@ -1,0 +1,217 @@
+//! What of the store lies in memory, by every term that a search may name.
+
+use super::Key;
+use super::key::Meta;
+use super::object::Object;
+use crate::auth::Principal;
+use interface::ProviderId;
+use interface::operations::{Record, RecordKind};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// A key or an object.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    Key(Arc<Key>),
+    Object(Arc<Object>),
+}
+
+impl Entry {
+    pub(super) fn meta(&self) -> &Meta {
+        match self {
+            Self::Key(key) => &key.meta,
+            Self::Object(object) => &object.meta,
+        }
+    }
+
+    pub(super) fn kind(&self) -> RecordKind {
+        match self {
+            Self::Key(_) => RecordKind::Key,
+            Self::Object(object) => object.kind,
+        }
+    }
+
+    pub(super) fn record(&self, caller: &Principal) -> Record {
+        match self {
+            Self::Key(key) => key.record(caller),
+            Self::Object(object) => object.record(),
+        }
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        let meta = self.meta();
+        let mut terms = vec![
+            Term::Owner(meta.owner.clone()),
+            Term::Name(meta.name.clone()),
+            Term::Label(meta.label.clone()),
+            Term::Id(meta.id.clone()),
+        ];
+        if let Self::Key(key) = self {
+            terms.extend(key.grants.keys().cloned().map(Term::Grantee));
+        }
+        terms
+    }
+}
+
+/// What an entry is found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Term {
+    Owner(Principal),
+    Grantee(Principal),
+    Name(String),
+    Label(String),
+    Id(Vec<u8>),
+}
+
+/// Every ready key and object.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    keys: HashMap<Principal, HashMap<ProviderId, HashMap<String, Arc<Key>>>>,
+    entries: HashMap<Arc<str>, Entry>,
+    terms: HashMap<Term, BTreeSet<Arc<str>>>,
+}
+
+impl Index {
+    pub(super) fn key(
+        &self,
+        provider: ProviderId,
+        owner: &Principal,
+        name: &str,
+    ) -> Option<&Arc<Key>> {
+        self.keys.get(owner)?.get(&provider)?.get(name)
+    }
+
+    pub(super) fn keys_of(&self, owner: &Principal) -> impl Iterator<Item = &Arc<Key>> {
+        self.keys
+            .get(owner)
+            .into_iter()
+            .flat_map(HashMap::values)
+            .flat_map(HashMap::values)
+    }
+
+    pub(super) fn object(
+        &self,
+        provider: ProviderId,
+        owner: &Principal,
+        kind: RecordKind,
+        name: &str,
+    ) -> Option<Arc<Object>> {
+        self.with(&Term::Name(name.to_owned()))
+            .find_map(|entry| match entry {
+                Entry::Object(object) => (object.kind == kind
+                    && object.meta.provider == provider
+                    && object.meta.owner == *owner)
+                    .then(|| Arc::clone(object)),
+                Entry::Key(_) => None,
+            })
+    }
+
+    pub(super) fn owners(&self) -> Vec<Principal> {
+        let owners: BTreeSet<_> = self
+            .terms
+            .keys()
+            .filter_map(|term| match term {
+                Term::Owner(owner) => Some(owner),
+                _ => None,
+            })
+            .collect();
+        owners.into_iter().cloned().collect()
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// The entries with this term, in the order of their UUIDs.
+    pub(super) fn with<'a>(&'a self, term: &Term) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        self.terms
+            .get(term)
+            .into_iter()
+            .flatten()
+            .filter_map(|uuid| self.entries.get(uuid))
+    }
+
+    /// Own entries, granted keys, and the certificates that stand with granted keys.
+    pub(super) fn visible(&self, caller: &Principal, entry: &Entry) -> bool {
+        let meta = entry.meta();
+        if meta.owner == *caller {
+            return true;
+        }
+        match entry {
+            Entry::Key(key) => key.visible(caller),
+            Entry::Object(object) => {
+                object.kind == RecordKind::Certificate
+                    && !meta.id.is_empty()
+                    && self
+                        .with(&Term::Id(meta.id.clone()))
+                        .any(|beside| match beside {
+                            Entry::Key(key) => {
+                                key.owner == meta.owner
+                                    && key.provider == meta.provider
+                                    && key.visible(caller)
+                            }
+                            Entry::Object(_) => false,
+                        })
+            }
+        }
+    }
+
+    /// Adds an entry, in the place of the one with its UUID.
+    pub(super) fn put(&mut self, entry: Entry) {
+        let uuid: Arc<str> = entry.meta().uuid.as_str().into();
+        self.remove(&uuid);
+        if let Entry::Key(key) = &entry {
+            let keys = self.keys.entry(key.owner.clone()).or_default();
+            let keys = keys.entry(key.provider).or_default();
+            keys.insert(key.name.clone(), Arc::clone(key));
+        }
+        for term in entry.terms() {
+            self.terms
+                .entry(term)
+                .or_default()
+                .insert(Arc::clone(&uuid));
+        }
+        self.entries.insert(uuid, entry);
+    }
+
+    pub(super) fn remove(&mut self, uuid: &str) {
+        let Some(entry) = self.entries.remove(uuid) else {
+            return;
+        };
+        for term in entry.terms() {
+            if let Some(uuids) = self.terms.get_mut(&term) {
+                uuids.remove(uuid);
+                if uuids.is_empty() {
+                    self.terms.remove(&term);
+                }
+            }
+        }
+        if let Entry::Key(key) = entry
+            && let Some(keys) = self
+                .keys
+                .get_mut(&key.owner)
+                .and_then(|keys| keys.get_mut(&key.provider))
+        {
+            keys.remove(&key.name);
+        }
+    }
+
+    /// Removes the objects of a client and the grants that it holds.
+    pub(super) fn forget(&mut self, client: &Principal) {
+        let owned: Vec<_> = self
+            .with(&Term::Owner(client.clone()))
+            .filter(|entry| entry.kind() != RecordKind::Key)
+            .map(|entry| entry.meta().uuid.clone())
+            .collect();
+        let granted: Vec<_> = self.with(&Term::Grantee(client.clone())).cloned().collect();
+        for uuid in owned {
+            self.remove(&uuid);
+        }
+        for entry in granted {
+            if let Entry::Key(mut key) = entry {
+                Arc::make_mut(&mut key).grants.remove(client);
+                self.put(Entry::Key(key));
+            }
+        }
+    }
+}

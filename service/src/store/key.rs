@@ -1,0 +1,141 @@
+//! A key as the service sees it.
+
+use crate::auth::Principal;
+use crate::error::Error;
+use interface::attributes::{Attributes, Usage};
+use interface::message::KeyAttributes;
+use interface::operations::{Record, RecordKind, Tier};
+use interface::{ProviderId, Status};
+use prost::Message;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// What keys and objects have in common.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    /// Never reused; 32 hexadecimal digits. Hardware objects are tagged with it.
+    pub uuid: String,
+    /// The provider that holds it.
+    pub provider: ProviderId,
+    /// Whose it is.
+    pub owner: Principal,
+    /// Unique for its owner and provider (and, of objects, kind).
+    pub name: String,
+    /// PKCS#11 `CKA_LABEL`.
+    pub label: String,
+    /// PKCS#11 `CKA_ID`.
+    pub id: Vec<u8>,
+    /// Unix time in seconds.
+    pub created: u64,
+}
+
+impl Meta {
+    pub(super) fn record(&self, kind: RecordKind) -> Record {
+        Record {
+            kind: kind.into(),
+            uuid: self.uuid.clone(),
+            owner: self.owner.to_string(),
+            provider_id: self.provider.number().into(),
+            name: self.name.clone(),
+            label: self.label.clone(),
+            id: self.id.clone(),
+            created: self.created,
+            ..Record::default()
+        }
+    }
+}
+
+/// A ready key. Immutable, but for what its copies share.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Also reached as fields of the key.
+    pub meta: Meta,
+    /// Type, size and policy.
+    pub attributes: Attributes,
+    /// The public part as on the wire; empty for secret keys.
+    pub public_key: Vec<u8>,
+    /// Where it works.
+    pub tier: Tier,
+    /// Who else may use it, for what.
+    pub grants: BTreeMap<Principal, Usage>,
+    /// The provider's parsed key, shared by all copies.
+    pub loaded: Arc<OnceLock<Arc<dyn Any + Send + Sync>>>,
+    pub(super) missing: Arc<AtomicBool>,
+}
+
+impl Deref for Key {
+    type Target = Meta;
+
+    fn deref(&self) -> &Meta {
+        &self.meta
+    }
+}
+
+impl Key {
+    /// What this caller may do: the owner all that the policy says, others what of it they were granted.
+    pub fn usage(&self, caller: &Principal) -> Usage {
+        let policy = self.attributes.policy.usage.implied();
+        if *caller == self.owner {
+            return policy;
+        }
+        self.grants
+            .get(caller)
+            .map_or(Usage::NONE, |grant| grant.implied().and(policy))
+    }
+
+    /// Whether this caller may see the public parts.
+    pub fn visible(&self, caller: &Principal) -> bool {
+        *caller == self.owner || self.grants.contains_key(caller)
+    }
+
+    /// The hardware does not show it at present.
+    pub fn missing(&self) -> bool {
+        self.missing.load(Ordering::Relaxed)
+    }
+
+    /// All that is public of it, and what this caller may do.
+    pub fn record(&self, caller: &Principal) -> Record {
+        Record {
+            attributes: Some((&self.attributes).into()),
+            public_key: self.public_key.clone(),
+            usage: Some(self.usage(caller).into()),
+            tier: self.tier.into(),
+            missing: self.missing(),
+            ..self.meta.record(RecordKind::Key)
+        }
+    }
+
+    /// What its private blob is sealed to, so that no blob works in another row.
+    pub(super) fn binding(&self) -> Vec<u8> {
+        let provider = [self.provider.number()];
+        let owner = self.owner.to_string();
+        let attributes = KeyAttributes::from(&self.attributes).encode_to_vec();
+        let parts: [&[u8]; 6] = [
+            self.uuid.as_bytes(),
+            &provider,
+            owner.as_bytes(),
+            self.name.as_bytes(),
+            &attributes,
+            &self.public_key,
+        ];
+        parts
+            .into_iter()
+            .flat_map(|part| [&part.len().to_be_bytes(), part].concat())
+            .collect()
+    }
+
+    pub(super) fn gone(&self) -> Error {
+        let detail = format!("the key '{}' has been destroyed", self.name);
+        Error::refused(Status::PsaErrorDoesNotExist, detail)
+    }
+
+    pub(super) fn damaged(&self) -> Error {
+        Error::Corrupt(format!(
+            "the stored private part of the key '{}' of {} (provider {}, uuid {}) is not what was written; it is kept as it is, restore the store from a backup",
+            self.name, self.owner, self.provider, self.uuid
+        ))
+    }
+}

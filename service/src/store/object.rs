@@ -1,0 +1,146 @@
+//! Certificates and data that clients keep beside their keys. They hold nothing secret and are not sealed.
+
+use super::index::Entry;
+use super::key::Meta;
+use super::{Store, table};
+use crate::auth::Principal;
+use crate::error::{Error, Result};
+use interface::operations::{DestroyObject, LookupObject, PutObject, Record, RecordKind};
+use interface::spki::PublicKey;
+use interface::{ProviderId, Status};
+use std::sync::Arc;
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, Encode};
+
+/// A certificate or data object.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub(super) meta: Meta,
+    pub(super) kind: RecordKind,
+    pub(super) value: Vec<u8>,
+}
+
+impl Object {
+    pub(super) fn record(&self) -> Record {
+        Record {
+            value: self.value.clone(),
+            ..self.meta.record(self.kind)
+        }
+    }
+}
+
+impl Store {
+    /// Stores an object, in the place of the one that the caller had under this name. A certificate without an id gets that of its
+    /// public key, so that it stands with its private key.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorInvalidArgument`] for a kind that is no object's.
+    pub fn put_object(
+        &self,
+        caller: &Principal,
+        provider: ProviderId,
+        put: &PutObject,
+    ) -> Result<Record> {
+        let kind = object_kind(put.kind)?;
+        let db = self.db();
+        let old = self.index().object(provider, caller, kind, &put.name);
+        let id = put.id.clone().unwrap_or_else(|| match kind {
+            RecordKind::Certificate => certificate_id(&put.value).unwrap_or_default(),
+            _ => Vec::new(),
+        });
+        let object = Object {
+            meta: Meta {
+                uuid: match &old {
+                    Some(old) => old.meta.uuid.clone(),
+                    None => table::uuid()?,
+                },
+                provider,
+                owner: caller.clone(),
+                name: put.name.clone(),
+                label: put.label.clone().unwrap_or_else(|| put.name.clone()),
+                id,
+                created: table::now(),
+            },
+            kind,
+            value: put.value.clone(),
+        };
+        table::put_object(&db, &object)?;
+        let record = object.record();
+        self.index_mut().put(Entry::Object(Arc::new(object)));
+        Ok(record)
+    }
+
+    /// One object: the caller's own, or a certificate of somebody who granted the caller the key with its id.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorInvalidArgument`].
+    pub fn object(
+        &self,
+        caller: &Principal,
+        provider: ProviderId,
+        lookup: &LookupObject,
+    ) -> Result<Record> {
+        let kind = object_kind(lookup.kind)?;
+        let owner = match &lookup.owner {
+            Some(owner) => owner.parse()?,
+            None => caller.clone(),
+        };
+        let index = self.index();
+        index
+            .object(provider, &owner, kind, &lookup.name)
+            .filter(|object| index.visible(caller, &Entry::Object(Arc::clone(object))))
+            .map(|object| object.record())
+            .ok_or_else(|| none(kind, &lookup.name))
+    }
+
+    /// Destroys an object of the caller.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorInvalidArgument`].
+    pub fn destroy_object(
+        &self,
+        caller: &Principal,
+        provider: ProviderId,
+        destroy: &DestroyObject,
+    ) -> Result<()> {
+        let kind = object_kind(destroy.kind)?;
+        let db = self.db();
+        let object = self
+            .index()
+            .object(provider, caller, kind, &destroy.name)
+            .ok_or_else(|| none(kind, &destroy.name))?;
+        table::delete_object(&db, &object.meta.uuid)?;
+        self.index_mut().remove(&object.meta.uuid);
+        Ok(())
+    }
+}
+
+pub(super) fn none(kind: RecordKind, name: &str) -> Error {
+    let what = match kind {
+        RecordKind::Key => "key",
+        RecordKind::Certificate => "certificate",
+        RecordKind::Data => "data object",
+    };
+    let detail = format!("there is no {what} named '{name}' that you may see");
+    Error::refused(Status::PsaErrorDoesNotExist, detail)
+}
+
+fn object_kind(number: i32) -> Result<RecordKind> {
+    match RecordKind::try_from(number) {
+        Ok(kind @ (RecordKind::Certificate | RecordKind::Data)) => Ok(kind),
+        _ => Err(Error::refused(
+            Status::PsaErrorInvalidArgument,
+            format!("kind {number} is neither a certificate (2) nor data (3)"),
+        )),
+    }
+}
+
+fn certificate_id(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let spki = certificate
+        .tbs_certificate()
+        .subject_public_key_info()
+        .to_der()
+        .ok()?;
+    Some(PublicKey::from_spki(&spki)?.id())
+}

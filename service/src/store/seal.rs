@@ -1,0 +1,148 @@
+//! Encryption at rest: AES-256-GCM under the store key, each blob bound to its row.
+
+use crate::error::{Error, Result};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::rand;
+use interface::Secret;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Length of a store key in bytes.
+const KEY_LEN: usize = 32;
+/// Name of the systemd credential.
+const CREDENTIAL: &str = "parsec-store-key";
+/// What the proof in the store binds to.
+const PROOF: &[u8] = b"parsec store key";
+
+/// Where the key that seals private blobs comes from: 32 random bytes.
+#[derive(Clone, Debug)]
+pub enum StoreKey {
+    /// A file that only its owner may read; made for a new store.
+    File(PathBuf),
+    /// A file that systemd hands to the service alone.
+    Credential(PathBuf),
+}
+
+impl StoreKey {
+    /// systemd's credential `parsec-store-key` where the service was given one, else this file.
+    pub fn configured(file: &Path) -> Self {
+        std::env::var_os("CREDENTIALS_DIRECTORY")
+            .map(|directory| Path::new(&directory).join(CREDENTIAL))
+            .filter(|credential| credential.exists())
+            .map_or_else(|| Self::File(file.to_owned()), Self::Credential)
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Credential(path) => path,
+        }
+    }
+
+    /// Reads the key; makes it where there is none and it is a file of a store that holds nothing.
+    pub(super) fn sealer(&self, empty: bool) -> Result<Sealer> {
+        let path = self.path();
+        let shown = path.display();
+        let secret = match fs::read(path) {
+            Ok(bytes) => Secret::new(bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound && matches!(self, Self::File(_)) => {
+                if !empty {
+                    return Err(Error::Corrupt(format!(
+                        "the store key {shown} is missing, and the store holds keys that only it opens: restore the file, or move the store away to start an empty one"
+                    )));
+                }
+                create(path)?
+            }
+            Err(error) => return Err(Error::io(format!("reading the store key {shown}"))(error)),
+        };
+        if matches!(self, Self::File(_)) {
+            let metadata =
+                fs::metadata(path).map_err(Error::io(format!("reading the store key {shown}")))?;
+            let mode = metadata.permissions().mode();
+            if mode & 0o077 != 0 {
+                return Err(Error::Corrupt(format!(
+                    "the store key {shown} may be read or changed by others (mode {:03o}): run chmod 600 on it, and think about who may have read it",
+                    mode & 0o777
+                )));
+            }
+        }
+        if secret.len() != KEY_LEN {
+            return Err(Error::Corrupt(format!(
+                "the store key {shown} must be {KEY_LEN} bytes long and has {}",
+                secret.len()
+            )));
+        }
+        RandomizedNonceKey::new(&AES_256_GCM, &secret)
+            .map(Sealer)
+            .map_err(|_| Error::Corrupt(format!("the store key {shown} cannot be used")))
+    }
+}
+
+/// Makes a key so that after a crash it is there whole or not at all.
+fn create(path: &Path) -> Result<Secret> {
+    let mut bytes = vec![0; KEY_LEN];
+    rand::fill(&mut bytes).map_err(|_| Error::Corrupt("no random bytes for a store key".into()))?;
+    let secret = Secret::new(bytes);
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
+    let fresh = path.with_extension("new");
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
+        file.write_all(&secret)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(Error::io(format!(
+        "making the store key {}",
+        path.display()
+    )))?;
+    Ok(secret)
+}
+
+/// The store key at work.
+#[derive(Debug)]
+pub(super) struct Sealer(RandomizedNonceKey);
+
+impl Sealer {
+    /// Encrypts, bound to these bytes: nonce, ciphertext, tag.
+    pub(super) fn seal(&self, binding: &[u8], secret: &[u8]) -> Result<Vec<u8>> {
+        let mut text = Vec::with_capacity(secret.len() + AES_256_GCM.tag_len());
+        text.extend_from_slice(secret);
+        let nonce = self
+            .0
+            .seal_in_place_append_tag(Aad::from(binding), &mut text)
+            .map_err(|_| Error::Corrupt("sealing a private blob failed".into()))?;
+        Ok([nonce.as_ref().as_slice(), &text].concat())
+    }
+
+    /// Decrypts; `None` under another key, for another row, or where a bit has changed.
+    pub(super) fn open(&self, binding: &[u8], sealed: &[u8]) -> Option<Secret> {
+        let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut text = text.to_vec();
+        let len = self
+            .0
+            .open_in_place(Nonce::from(nonce), Aad::from(binding), &mut text)
+            .ok()?
+            .len();
+        text.truncate(len);
+        Some(Secret::new(text))
+    }
+
+    /// What shows later that a store was sealed under this key.
+    pub(super) fn proof(&self) -> Result<Vec<u8>> {
+        self.seal(PROOF, &[])
+    }
+
+    pub(super) fn proves(&self, proof: &[u8]) -> bool {
+        self.open(PROOF, proof).is_some()
+    }
+}

@@ -1,0 +1,540 @@
+use super::*;
+use interface::Status;
+use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
+use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
+use interface::operations::{
+    DestroyObject, Find, LookupObject, PutObject, RecordKind, SetMetadata, Tier,
+};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use tempfile::TempDir;
+
+const SOFTWARE: ProviderId = ProviderId::SOFTWARE;
+const ROOT: Principal = Principal::Uid(0);
+const WEB: Principal = Principal::Uid(33);
+
+const PRIVATE: &[u8] = b"known to nobody";
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn database(&self) -> std::path::PathBuf {
+        self.0.path().join("state/keys.sqlite")
+    }
+
+    fn secret(&self) -> std::path::PathBuf {
+        self.0.path().join("state/store.key")
+    }
+
+    fn open(&self) -> Result<Store> {
+        Store::open(&self.database(), StoreKey::File(self.secret()))
+    }
+
+    /// Changes the closed database behind the store's back.
+    fn sql(&self, statement: &str) {
+        let db = Connection::open(self.database()).unwrap();
+        db.execute_batch(statement).unwrap();
+    }
+}
+
+fn attributes() -> Attributes {
+    let hash = SignHash::Specific(Hash::Sha256);
+    Attributes {
+        key_type: KeyType::EccKeyPair(EccFamily::SecpR1),
+        bits: 256,
+        policy: Policy {
+            usage: Usage::SIGN_HASH | Usage::VERIFY_HASH,
+            algorithm: Algorithm::Signature(Signature::Ecdsa { hash }),
+            also: Vec::new(),
+        },
+    }
+}
+
+fn material() -> Material {
+    Material {
+        attributes: attributes(),
+        private: Secret::new(PRIVATE.to_vec()),
+        public_key: vec![4; 65],
+        tier: Tier::Software,
+        label: None,
+        id: None,
+    }
+}
+
+fn create(store: &Store, owner: &Principal, name: &str) -> Arc<Key> {
+    let reserved = store.reserve(SOFTWARE, owner, name, &attributes()).unwrap();
+    reserved.commit(material()).unwrap()
+}
+
+fn status<T: std::fmt::Debug>(result: Result<T>) -> Status {
+    result.unwrap_err().status()
+}
+
+fn names(found: &interface::operations::Found) -> Vec<&str> {
+    found
+        .records
+        .iter()
+        .map(|record| record.name.as_str())
+        .collect()
+}
+
+#[test]
+fn a_key_survives_with_all_its_parts() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let made = create(&store, &ROOT, "web");
+    store.grant(&made, &WEB, Usage::SIGN_HASH).unwrap();
+    drop(store);
+
+    let store = place.open().unwrap();
+    let key = store.key(SOFTWARE, &ROOT, "web").unwrap();
+    assert_eq!(key.record(&ROOT), made.record(&ROOT));
+    assert_eq!((key.label.as_str(), key.id.len()), ("web", 20));
+    assert_eq!(key.grants.get(&WEB), Some(&Usage::SIGN_HASH));
+    assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
+    assert!(store.key(SOFTWARE, &WEB, "web").is_none());
+    assert_eq!(store.count(), (1, 0));
+    assert_eq!(store.owners(), [ROOT]);
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(place.database().parent().unwrap().to_owned()), 0o700);
+    assert_eq!(
+        (mode(place.database()), mode(place.secret())),
+        (0o600, 0o600)
+    );
+}
+
+#[test]
+fn private_parts_are_not_in_the_file() {
+    let place = Place::new();
+    create(&place.open().unwrap(), &ROOT, "web");
+    for file in fs::read_dir(place.database().parent().unwrap()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(PRIVATE.len()).any(|window| window == PRIVATE));
+    }
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let reserve = |owner| store.reserve(SOFTWARE, owner, "web", &attributes());
+    let first = reserve(&ROOT).unwrap();
+    assert_eq!(status(reserve(&ROOT)), Status::PsaErrorAlreadyExists);
+    drop(reserve(&WEB).unwrap());
+    drop(first);
+    let key = reserve(&ROOT).unwrap().commit(material()).unwrap();
+    assert_eq!(status(reserve(&ROOT)), Status::PsaErrorAlreadyExists);
+
+    let destruction = store.destroy(&key).unwrap();
+    assert!(store.key(SOFTWARE, &ROOT, "web").is_none());
+    assert_eq!(status(reserve(&ROOT)), Status::PsaErrorAlreadyExists);
+    assert_eq!(status(store.destroy(&key)), Status::PsaErrorDoesNotExist);
+    assert_eq!(status(store.material(&key)), Status::PsaErrorDoesNotExist);
+    destruction.commit().unwrap();
+    drop(reserve(&ROOT).unwrap());
+}
+
+#[test]
+fn of_many_at_once_one_gets_the_name() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let won: usize = std::thread::scope(|scope| {
+        let race = || {
+            let reserved = store.reserve(SOFTWARE, &ROOT, "web", &attributes());
+            usize::from(
+                reserved
+                    .and_then(|reserved| reserved.commit(material()))
+                    .is_ok(),
+            )
+        };
+        let racers: Vec<_> = (0..16).map(|_| scope.spawn(race)).collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).sum()
+    });
+    assert_eq!(won, 1);
+    let key = store.key(SOFTWARE, &ROOT, "web").unwrap();
+    assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
+}
+
+#[test]
+fn recovery_finds_what_was_half_done() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    std::mem::forget(
+        store
+            .reserve(SOFTWARE, &ROOT, "made", &attributes())
+            .unwrap(),
+    );
+    std::mem::forget(
+        store
+            .reserve(SOFTWARE, &ROOT, "not made", &attributes())
+            .unwrap(),
+    );
+    let key = create(&store, &ROOT, "old");
+    store.grant(&key, &WEB, Usage::SIGN).unwrap();
+    drop(store.destroy(&key).unwrap());
+    drop(store);
+
+    let store = place.open().unwrap();
+    assert_eq!(store.count(), (0, 0));
+    assert!(store.pending(ProviderId::TPM).unwrap().is_empty());
+    let mut pending = store.pending(SOFTWARE).unwrap();
+    pending.sort_by(|a, b| a.name.cmp(&b.name));
+    let [made, not_made, old] = <[Pending; 3]>::try_from(pending).unwrap();
+    assert_eq!(
+        (made.deleting, not_made.deleting, old.deleting),
+        (false, false, true)
+    );
+    assert_eq!((&made.attributes, &old.uuid), (&attributes(), &key.uuid));
+    assert_eq!(old.material.as_deref(), Some(PRIVATE));
+    let made = store.adopt(made, material()).unwrap();
+    store.settle(not_made).unwrap();
+    store.settle(old).unwrap();
+    assert!(store.pending(SOFTWARE).unwrap().is_empty());
+    assert_eq!(&*store.material(&made).unwrap(), PRIVATE);
+    let old = create(&store, &ROOT, "old");
+    assert!(old.grants.is_empty());
+    assert!(store.key(SOFTWARE, &ROOT, "not made").is_none());
+}
+
+#[test]
+fn a_store_key_must_be_the_right_one_and_private() {
+    let place = Place::new();
+    create(&place.open().unwrap(), &ROOT, "web");
+    let right = fs::read(place.secret()).unwrap();
+    let refused = |why: &str| {
+        let error = place.open().unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    fs::remove_file(place.secret()).unwrap();
+    refused("is missing");
+    assert!(!place.secret().exists());
+    fs::write(place.secret(), &right).unwrap();
+    fs::set_permissions(place.secret(), fs::Permissions::from_mode(0o640)).unwrap();
+    refused("chmod 600");
+    fs::set_permissions(place.secret(), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(place.secret(), [7; 32]).unwrap();
+    refused("not the one");
+    fs::write(place.secret(), [7; 31]).unwrap();
+    refused("32 bytes long");
+    fs::write(place.secret(), &right).unwrap();
+    let store = place.open().unwrap();
+    let key = store.key(SOFTWARE, &ROOT, "web").unwrap();
+    assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
+}
+
+#[test]
+fn one_process_has_the_store() {
+    let place = Place::new();
+    let _first = place.open().unwrap();
+    let error = place.open().unwrap_err().to_string();
+    assert!(error.contains("in use by another process"), "{error}");
+}
+
+#[test]
+fn an_empty_store_takes_a_new_store_key() {
+    let place = Place::new();
+    drop(place.open().unwrap());
+    fs::remove_file(place.secret()).unwrap();
+    create(&place.open().unwrap(), &ROOT, "web");
+    place.open().unwrap();
+}
+
+#[test]
+fn swapped_or_damaged_rows_are_told_by_name_and_kept() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    for name in ["a", "b", "c"] {
+        create(&store, &ROOT, name);
+    }
+    drop(store);
+    place.sql(
+        "UPDATE key SET private = (SELECT private FROM key WHERE name = 'b') WHERE name = 'a';
+         UPDATE key SET attributes = x'ff' WHERE name = 'c';",
+    );
+    let store = place.open().unwrap();
+    let a = store.key(SOFTWARE, &ROOT, "a").unwrap();
+    let error = store.material(&a).unwrap_err();
+    assert_eq!(error.status(), Status::PsaErrorDataCorrupt);
+    assert!(error.to_string().contains("'a' of uid:0"), "{error}");
+    store
+        .material(&store.key(SOFTWARE, &ROOT, "b").unwrap())
+        .unwrap();
+    assert!(store.key(SOFTWARE, &ROOT, "c").is_none());
+    let again = store.reserve(SOFTWARE, &ROOT, "c", &attributes());
+    assert_eq!(status(again), Status::PsaErrorAlreadyExists);
+}
+
+#[test]
+fn files_of_others_are_refused() {
+    let place = Place::new();
+    fs::create_dir(place.database().parent().unwrap()).unwrap();
+    place.sql("CREATE TABLE key_mapping (a)");
+    let error = place.open().unwrap_err().to_string();
+    assert!(error.contains("another program"), "{error}");
+
+    let place = Place::new();
+    drop(place.open().unwrap());
+    place.sql("PRAGMA user_version = 9");
+    let error = place.open().unwrap_err().to_string();
+    assert!(error.contains("version 9"), "{error}");
+
+    let place = Place::new();
+    fs::create_dir(place.database().parent().unwrap()).unwrap();
+    fs::write(
+        place.database(),
+        "not a database, but long enough to be taken for one",
+    )
+    .unwrap();
+    let error = place.open().unwrap_err().to_string();
+    assert!(error.contains("no intact SQLite file"), "{error}");
+}
+
+#[test]
+fn others_see_and_may_what_was_granted() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let web = create(&store, &ROOT, "web");
+    create(&store, &ROOT, "mail");
+    let all = Find::default();
+    assert!(store.find(&WEB, SOFTWARE, &all).records.is_empty());
+
+    let cert = PutObject {
+        kind: RecordKind::Certificate.into(),
+        name: "web".into(),
+        value: vec![1, 2, 3],
+        id: Some(web.id.clone()),
+        ..PutObject::default()
+    };
+    store.put_object(&ROOT, SOFTWARE, &cert).unwrap();
+    let lookup = LookupObject {
+        kind: cert.kind,
+        name: "web".into(),
+        owner: Some("uid:0".into()),
+    };
+    assert_eq!(
+        status(store.object(&WEB, SOFTWARE, &lookup)),
+        Status::PsaErrorDoesNotExist
+    );
+
+    store
+        .grant(&web, &WEB, Usage::SIGN_HASH | Usage::EXPORT)
+        .unwrap();
+    let web = store.key(SOFTWARE, &ROOT, "web").unwrap();
+    assert_eq!(web.usage(&WEB), Usage::SIGN);
+    assert_eq!(web.usage(&ROOT), Usage::SIGN | Usage::VERIFY);
+    assert_eq!(web.usage(&Principal::App("33".into())), Usage::NONE);
+    assert_eq!(names(&store.find(&WEB, SOFTWARE, &all)), ["web", "web"]);
+    assert_eq!(names(&store.find(&ROOT, SOFTWARE, &all)).len(), 3);
+    assert!(store.find(&WEB, ProviderId::TPM, &all).records.is_empty());
+    assert_eq!(
+        store.object(&WEB, SOFTWARE, &lookup).unwrap().value,
+        [1, 2, 3]
+    );
+
+    store.revoke(&web, &WEB).unwrap();
+    assert!(store.find(&WEB, SOFTWARE, &all).records.is_empty());
+    assert_eq!(
+        status(store.revoke(&web, &WEB)),
+        Status::PsaErrorDoesNotExist
+    );
+    assert_eq!(
+        status(store.grant(&web, &ROOT, Usage::SIGN)),
+        Status::PsaErrorInvalidArgument
+    );
+}
+
+#[test]
+fn search_filters() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    for name in ["a", "b"] {
+        create(&store, &ROOT, name);
+    }
+    create(&store, &WEB, "a");
+    let label = SetMetadata {
+        kind: RecordKind::Key.into(),
+        name: "b".into(),
+        label: Some("new".into()),
+        id: Some(vec![9]),
+    };
+    store.set_metadata(&ROOT, SOFTWARE, &label).unwrap();
+    let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter);
+    let by_label = find(Find {
+        label: label.label.clone(),
+        ..Find::default()
+    });
+    let by_id = find(Find {
+        id: Some(vec![9]),
+        ..Find::default()
+    });
+    let by_name = find(Find {
+        name: Some("b".into()),
+        ..Find::default()
+    });
+    for found in [by_label, by_id, by_name] {
+        assert_eq!(names(&found), ["b"]);
+    }
+    assert!(
+        find(Find {
+            label: Some("b".into()),
+            ..Find::default()
+        })
+        .records
+        .is_empty()
+    );
+    assert!(
+        find(Find {
+            kind: Some(2),
+            ..Find::default()
+        })
+        .records
+        .is_empty()
+    );
+    assert_eq!(
+        names(&find(Find {
+            name: Some("a".into()),
+            ..Find::default()
+        })),
+        ["a"]
+    );
+
+    drop(store);
+    let store = place.open().unwrap();
+    let b = store.key(SOFTWARE, &ROOT, "b").unwrap();
+    assert_eq!((b.label.as_str(), b.id.as_slice()), ("new", &[9][..]));
+    store.material(&b).unwrap();
+}
+
+#[test]
+fn search_answers_in_pages() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    for name in ["a", "b", "c", "d", "e"] {
+        create(&store, &ROOT, name);
+    }
+    let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter);
+    let mut seen = Vec::new();
+    let mut filter = Find {
+        limit: 2,
+        ..Find::default()
+    };
+    loop {
+        let page = find(filter.clone());
+        seen.extend(page.records.iter().map(|record| record.uuid.clone()));
+        filter.after = seen.last().cloned();
+        if !page.more {
+            break;
+        }
+        assert_eq!(page.records.len(), 2);
+    }
+    assert_eq!(seen.len(), 5);
+    assert!(seen.is_sorted());
+}
+
+#[test]
+fn objects_are_put_replaced_and_destroyed() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let put = |value: &[u8]| PutObject {
+        kind: RecordKind::Data.into(),
+        name: "note".into(),
+        value: value.to_vec(),
+        ..PutObject::default()
+    };
+    let first = store.put_object(&ROOT, SOFTWARE, &put(b"one")).unwrap();
+    let second = store.put_object(&ROOT, SOFTWARE, &put(b"two")).unwrap();
+    assert_eq!(first.uuid, second.uuid);
+    drop(store);
+    let store = place.open().unwrap();
+    let lookup = LookupObject {
+        kind: 3,
+        name: "note".into(),
+        owner: None,
+    };
+    assert_eq!(
+        store.object(&ROOT, SOFTWARE, &lookup).unwrap().value,
+        b"two"
+    );
+    assert_eq!(
+        status(store.object(&WEB, SOFTWARE, &lookup)),
+        Status::PsaErrorDoesNotExist
+    );
+    let destroy = DestroyObject {
+        kind: 3,
+        name: "note".into(),
+    };
+    assert_eq!(
+        status(store.destroy_object(&WEB, SOFTWARE, &destroy)),
+        Status::PsaErrorDoesNotExist
+    );
+    store.destroy_object(&ROOT, SOFTWARE, &destroy).unwrap();
+    assert!(
+        store
+            .find(&ROOT, SOFTWARE, &Find::default())
+            .records
+            .is_empty()
+    );
+    assert_eq!(
+        status(store.put_object(
+            &ROOT,
+            SOFTWARE,
+            &PutObject {
+                kind: 1,
+                ..put(b"")
+            }
+        )),
+        Status::PsaErrorInvalidArgument
+    );
+}
+
+#[test]
+fn a_forgotten_client_leaves_no_objects_and_no_grants() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let key = create(&store, &ROOT, "web");
+    store.grant(&key, &WEB, Usage::SIGN).unwrap();
+    let note = PutObject {
+        kind: 3,
+        name: "note".into(),
+        ..PutObject::default()
+    };
+    store.put_object(&WEB, SOFTWARE, &note).unwrap();
+    store.forget(&WEB).unwrap();
+    for store in [&store, &{
+        let copy = Place::new();
+        fs::create_dir(copy.database().parent().unwrap()).unwrap();
+        fs::copy(place.secret(), copy.secret()).unwrap();
+        store
+            .db()
+            .execute("VACUUM INTO ?", [copy.database().to_str()])
+            .unwrap();
+        copy.open().unwrap()
+    }] {
+        assert_eq!(store.owners(), [ROOT]);
+        assert!(
+            store
+                .find(&WEB, SOFTWARE, &Find::default())
+                .records
+                .is_empty()
+        );
+        assert!(store.key(SOFTWARE, &ROOT, "web").unwrap().grants.is_empty());
+    }
+}
+
+#[test]
+fn missing_hardware_is_noted_and_changes_nothing() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let key = create(&store, &ROOT, "web");
+    store.mark(&key, true);
+    store.grant(&key, &WEB, Usage::SIGN).unwrap();
+    let current = store.key(SOFTWARE, &ROOT, "web").unwrap();
+    assert!(current.missing() && current.record(&WEB).missing);
+    assert_eq!(store.count(), (1, 1));
+    store.mark(&key, false);
+    assert!(!current.missing());
+}
