@@ -166,6 +166,7 @@ pub(crate) fn describe(algorithm: Algorithm) -> String {
             ..
         }) => with("hmac", hash.into()),
         Algorithm::Mac(Mac { kind, .. }) => format!("{kind:?}").to_lowercase(),
+        Algorithm::Agreement(agreement) => format!("{agreement:?}").to_lowercase(),
         other => format!("{other:?}").to_lowercase(),
     }
 }
