@@ -1,0 +1,92 @@
+//! Everything that OpenSSL can fetch from us.
+//!
+//! The names are those of the default provider, so that our keys fit its certificates. Nothing but keys and what is done
+//! with them is here: digests, ciphers, random numbers and the ephemeral key exchange of TLS stay where they are.
+
+use std::ffi::CStr;
+
+use crate::{
+    ec::{Ec, Ecdsa},
+    ffi::{Algorithm, Dispatch, decoder, keymgmt, signature, store},
+    rsa::{Padding, Rsa},
+};
+
+const fn algorithm(
+    names: &'static CStr,
+    properties: &'static CStr,
+    implementation: &'static [Dispatch],
+    description: &'static CStr,
+) -> Algorithm {
+    Algorithm {
+        names: names.as_ptr(),
+        properties: properties.as_ptr(),
+        implementation: implementation.as_ptr(),
+        description: description.as_ptr(),
+    }
+}
+
+const RSA: &CStr = c"RSA:rsaEncryption:1.2.840.113549.1.1.1";
+const EC: &CStr = c"EC:id-ecPublicKey:1.2.840.10045.2.1";
+const PARSEC: &CStr = c"provider=parsec";
+const REFERENCE: &CStr = c"provider=parsec,input=der,structure=ParsecKeyReference";
+
+static RSA_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Rsa>();
+static EC_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Ec>();
+
+pub(crate) static KEYMGMT: [Algorithm; 3] = [
+    algorithm(RSA, PARSEC, &RSA_KEYMGMT, c"RSA keys of the Parsec service"),
+    algorithm(EC, PARSEC, &EC_KEYMGMT, c"EC keys of the Parsec service"),
+    Algorithm::END,
+];
+
+static RSA_SIGNATURE: [Dispatch; 20] = signature::table::<Padding>();
+static ECDSA_SIGNATURE: [Dispatch; 20] = signature::table::<Ecdsa>();
+
+pub(crate) static SIGNATURE: [Algorithm; 3] = [
+    algorithm(
+        RSA,
+        PARSEC,
+        &RSA_SIGNATURE,
+        c"RSA PKCS#1 v1.5 and PSS by the Parsec service",
+    ),
+    algorithm(
+        c"ECDSA",
+        PARSEC,
+        &ECDSA_SIGNATURE,
+        c"ECDSA by the Parsec service",
+    ),
+    Algorithm::END,
+];
+
+static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
+static RSA_DECODER: [Dispatch; 5] = decoder::table::<Rsa>();
+static EC_DECODER: [Dispatch; 5] = decoder::table::<Ec>();
+
+pub(crate) static DECODER: [Algorithm; 4] = [
+    algorithm(
+        c"DER",
+        c"provider=parsec,input=pem",
+        &PEM_DECODER,
+        c"Parsec key reference in PEM",
+    ),
+    algorithm(
+        RSA,
+        REFERENCE,
+        &RSA_DECODER,
+        c"Parsec key reference to an RSA key",
+    ),
+    algorithm(
+        EC,
+        REFERENCE,
+        &EC_DECODER,
+        c"Parsec key reference to an EC key",
+    ),
+    Algorithm::END,
+];
+
+static STORE_LOADER: [Dispatch; 7] = store::table();
+
+pub(crate) static STORE: [Algorithm; 2] = [
+    algorithm(c"parsec", PARSEC, &STORE_LOADER, c"parsec: URIs"),
+    Algorithm::END,
+];

@@ -1,0 +1,149 @@
+//! The digests: one row each.
+//!
+//! Messages are hashed here, in the process of the caller, so that a signature is one request to the service and the
+//! state can be duplicated.
+
+use std::ffi::CStr;
+
+use der::oid::ObjectIdentifier;
+use interface::algorithm::Hash;
+use rsa::{Pss, PublicKey, signature::digest::DynDigest};
+
+/// A digest being computed.
+pub(crate) type Hasher = Box<dyn DynDigest>;
+
+pub(crate) struct Digest {
+    pub(crate) hash: Hash,
+    /// The name that both EVP_get_digestbyname(3) and EVP_MD_fetch(3) know.
+    pub(crate) name: &'static CStr,
+    /// What else it is called; letters of either case.
+    aliases: &'static [&'static str],
+    pub(crate) oid: ObjectIdentifier,
+    /// `<hash>WithRSAEncryption`.
+    pub(crate) with_rsa: ObjectIdentifier,
+    /// `ecdsa-with-<hash>`, where that is defined.
+    pub(crate) with_ecdsa: Option<ObjectIdentifier>,
+    /// Starts a computation.
+    pub(crate) hasher: fn() -> Hasher,
+    /// Whether a PSS signature of a digest is right. Without a salt length any is.
+    pub(crate) verify_pss: fn(&PublicKey, &[u8], &[u8], Option<usize>) -> bool,
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Digest {
+    /// Finds a digest by any of its names, or its object identifier.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        let oid = ObjectIdentifier::new(name).ok();
+        DIGESTS.iter().find(|digest| {
+            let mut names = digest.aliases.iter().copied().chain(digest.name.to_str());
+            oid == Some(digest.oid) || names.any(|alias| alias.eq_ignore_ascii_case(name))
+        })
+    }
+
+    /// What a bare digest of this length most likely is.
+    pub(crate) fn of_len(len: usize) -> Option<&'static Self> {
+        DIGESTS.iter().find(|digest| digest.hash.len() == len)
+    }
+
+    /// SHA-1 is verified, but no longer signed.
+    pub(crate) fn may_sign(&self) -> bool {
+        !self.hash.deprecated()
+    }
+}
+
+/// What OpenSSL takes where nobody says.
+pub(crate) const DEFAULT: &Digest = &DIGESTS[0];
+
+macro_rules! digest {
+    ($hash:ident $type:ty, $name:literal $aliases:expr, $oid:literal $rsa:literal $ecdsa:expr) => {
+        Digest {
+            hash: Hash::$hash,
+            name: $name,
+            aliases: &$aliases,
+            oid: oid($oid),
+            with_rsa: oid($rsa),
+            with_ecdsa: $ecdsa,
+            hasher: || Box::new(<$type>::default()),
+            verify_pss: |key, digest, signature, salt_len| {
+                key.verify(
+                    Pss {
+                        salt_len,
+                        ..Pss::<$type>::new()
+                    },
+                    digest,
+                    signature,
+                )
+                .is_ok()
+            },
+        }
+    };
+}
+
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
+}
+
+/// In the order of preference where only the length is known.
+#[rustfmt::skip]
+const DIGESTS: &[Digest] = &[
+    digest!(Sha256 sha2::Sha256, c"SHA256" ["SHA2-256", "SHA-256"],
+        "2.16.840.1.101.3.4.2.1" "1.2.840.113549.1.1.11" Some(oid("1.2.840.10045.4.3.2"))),
+    digest!(Sha384 sha2::Sha384, c"SHA384" ["SHA2-384", "SHA-384"],
+        "2.16.840.1.101.3.4.2.2" "1.2.840.113549.1.1.12" Some(oid("1.2.840.10045.4.3.3"))),
+    digest!(Sha512 sha2::Sha512, c"SHA512" ["SHA2-512", "SHA-512"],
+        "2.16.840.1.101.3.4.2.3" "1.2.840.113549.1.1.13" Some(oid("1.2.840.10045.4.3.4"))),
+    digest!(Sha224 sha2::Sha224, c"SHA224" ["SHA2-224", "SHA-224"],
+        "2.16.840.1.101.3.4.2.4" "1.2.840.113549.1.1.14" Some(oid("1.2.840.10045.4.3.1"))),
+    digest!(Sha512_224 sha2::Sha512_224, c"SHA512-224" ["SHA2-512/224", "SHA-512/224"],
+        "2.16.840.1.101.3.4.2.5" "1.2.840.113549.1.1.15" None),
+    digest!(Sha512_256 sha2::Sha512_256, c"SHA512-256" ["SHA2-512/256", "SHA-512/256"],
+        "2.16.840.1.101.3.4.2.6" "1.2.840.113549.1.1.16" None),
+    digest!(Sha3_224 sha3::Sha3_224, c"SHA3-224" [],
+        "2.16.840.1.101.3.4.2.7" "2.16.840.1.101.3.4.3.13" Some(oid("2.16.840.1.101.3.4.3.9"))),
+    digest!(Sha3_256 sha3::Sha3_256, c"SHA3-256" [],
+        "2.16.840.1.101.3.4.2.8" "2.16.840.1.101.3.4.3.14" Some(oid("2.16.840.1.101.3.4.3.10"))),
+    digest!(Sha3_384 sha3::Sha3_384, c"SHA3-384" [],
+        "2.16.840.1.101.3.4.2.9" "2.16.840.1.101.3.4.3.15" Some(oid("2.16.840.1.101.3.4.3.11"))),
+    digest!(Sha3_512 sha3::Sha3_512, c"SHA3-512" [],
+        "2.16.840.1.101.3.4.2.10" "2.16.840.1.101.3.4.3.16" Some(oid("2.16.840.1.101.3.4.3.12"))),
+    digest!(Sha1 sha1::Sha1, c"SHA1" ["SHA-1", "SSL3-SHA1"],
+        "1.3.14.3.2.26" "1.2.840.113549.1.1.5" Some(oid("1.2.840.10045.4.1"))),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alias_finds_its_digest() {
+        for name in [
+            "SHA256",
+            "sha256",
+            "SHA2-256",
+            "sha-256",
+            "2.16.840.1.101.3.4.2.1",
+        ] {
+            assert!(
+                Digest::named(name).is_some_and(|digest| digest.hash == Hash::Sha256),
+                "{name}"
+            );
+        }
+        for digest in DIGESTS {
+            for name in digest.aliases.iter().copied().chain(digest.name.to_str()) {
+                assert!(
+                    Digest::named(name).is_some_and(|found| found == digest),
+                    "{name}"
+                );
+            }
+            assert_eq!((digest.hasher)().output_size(), digest.hash.len());
+        }
+        for name in ["", "MD5", "SHA", "1.2.3"] {
+            assert!(Digest::named(name).is_none(), "{name}");
+        }
+    }
+}

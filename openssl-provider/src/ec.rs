@@ -1,0 +1,306 @@
+//! Elliptic-curve keys on the NIST prime curves, and ECDSA.
+
+use std::ffi::{CStr, c_int};
+
+use der::{Decode, Encode, Sequence, asn1::UintRef};
+use interface::{
+    algorithm::Signature,
+    attributes::{EccFamily, KeyType},
+    spki::PublicKey,
+};
+use rsa::signature::hazmat::PrehashVerifier;
+use spki::AlgorithmIdentifierRef;
+
+use crate::{
+    digest::{self, Digest},
+    error::Error,
+    ffi::{
+        OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP,
+        OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED, OSSL_PKEY_PARAM_BITS,
+        OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_ENCODING,
+        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X,
+        OSSL_PKEY_PARAM_EC_PUB_Y, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME,
+        OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY,
+        OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
+        OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
+        params::{
+            Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed,
+        },
+    },
+    key::Kind,
+    signature::{Context, Purpose, Scheme},
+};
+
+/// A curve of the family secp-r1.
+struct Curve {
+    bits: u32,
+    /// OpenSSL's short name.
+    name: &'static CStr,
+    aliases: &'static [&'static str],
+    security_bits: i64,
+    /// Whether bytes are a point of the curve.
+    valid: fn(&[u8]) -> bool,
+    /// Whether r || s signs a digest under the public point.
+    verify: fn(&[u8], &[u8], &[u8]) -> bool,
+}
+
+macro_rules! curve {
+    ($krate:ident, $bits:literal $name:literal $aliases:expr, $security_bits:literal) => {
+        Curve {
+            bits: $bits,
+            name: $name,
+            aliases: &$aliases,
+            security_bits: $security_bits,
+            valid: |point| $krate::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok(),
+            verify: |point, digest, signature| {
+                let key = $krate::ecdsa::VerifyingKey::from_sec1_bytes(point);
+                let signature = $krate::ecdsa::Signature::from_slice(signature);
+                key.is_ok_and(|key| {
+                    signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
+                })
+            },
+        }
+    };
+}
+
+static CURVES: [Curve; 3] = [
+    curve!(p256, 256 c"prime256v1" ["P-256", "secp256r1"], 128),
+    curve!(p384, 384 c"secp384r1" ["P-384"], 192),
+    curve!(p521, 521 c"secp521r1" ["P-521"], 256),
+];
+
+impl Curve {
+    fn named(name: &str) -> Option<&'static Self> {
+        CURVES.iter().find(|curve| {
+            let mut names = curve.aliases.iter().copied().chain(curve.name.to_str());
+            names.any(|alias| alias.eq_ignore_ascii_case(name))
+        })
+    }
+
+    /// Bytes of a coordinate, and of r and s.
+    fn len(&self) -> usize {
+        self.bits.div_ceil(8) as usize
+    }
+
+    /// Bytes of the longest signature in DER: two integers that may need a sign byte, in a sequence.
+    fn max_len(&self) -> usize {
+        let header = |content: usize| if content < 128 { 2 } else { 3 };
+        // the order is as long as the field, whose top bit is set but for P-521
+        let integer = self.len() + usize::from(self.bits.is_multiple_of(8));
+        let content = 2 * (header(integer) + integer);
+        header(content) + content
+    }
+}
+
+/// A public point, uncompressed.
+#[derive(Clone)]
+pub(crate) struct Ec {
+    curve: &'static Curve,
+    point: Vec<u8>,
+}
+
+impl PartialEq for Ec {
+    fn eq(&self, other: &Self) -> bool {
+        self.curve.bits == other.curve.bits && self.point == other.point
+    }
+}
+
+impl Ec {
+    fn new(curve: &'static Curve, point: &[u8]) -> Option<Self> {
+        let uncompressed = point.len() == 1 + 2 * curve.len() && point.first() == Some(&4);
+        uncompressed.then(|| Self {
+            curve,
+            point: point.to_vec(),
+        })
+    }
+
+    fn coordinate(&self, index: usize) -> Option<Value> {
+        let mut coordinates = self.point.get(1..)?.chunks(self.curve.len());
+        Some(Value::Number(trimmed(coordinates.nth(index)?).to_vec()))
+    }
+}
+
+static FIELDS: [Field<Ec>; 11] = [
+    field(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |key| {
+        Some(Value::Text(key.curve.name))
+    }),
+    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| {
+        Some(Value::Bytes(key.point.clone()))
+    }),
+    field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| {
+        Some(Value::Bytes(key.point.clone()))
+    }),
+    field(OSSL_PKEY_PARAM_EC_PUB_X, Type::Number, |key| {
+        key.coordinate(0)
+    }),
+    field(OSSL_PKEY_PARAM_EC_PUB_Y, Type::Number, |key| {
+        key.coordinate(1)
+    }),
+    field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| {
+        Some(Value::Int(key.curve.bits.into()))
+    }),
+    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| {
+        Some(Value::Int(key.curve.security_bits))
+    }),
+    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| {
+        i64::try_from(key.curve.max_len()).ok().map(Value::Int)
+    }),
+    field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| {
+        Some(Value::Text(digest::DEFAULT.name))
+    }),
+    field(OSSL_PKEY_PARAM_EC_ENCODING, Type::Text, |_| {
+        Some(Value::Text(OSSL_PKEY_EC_ENCODING_GROUP))
+    }),
+    field(
+        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+        Type::Text,
+        |_| {
+            Some(Value::Text(
+                OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED,
+            ))
+        },
+    ),
+];
+static GETTABLE: [Param; 12] = gettable(&FIELDS);
+static PUBLIC: [Param; 3] = gettable(&FIELDS);
+
+impl Kind for Ec {
+    const NAME: &'static CStr = c"EC";
+    const FIELDS: &'static [Field<Self>] = &FIELDS;
+    const GETTABLE: &'static [Param] = &GETTABLE;
+    const PUBLIC: &'static [Param] = &PUBLIC;
+    const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
+
+    fn of(public: &PublicKey) -> Option<Self> {
+        let curve = CURVES.iter().find(|curve| curve.bits == public.bits)?;
+        (public.key_type == KeyType::EccPublicKey(EccFamily::SecpR1))
+            .then(|| Self::new(curve, &public.bytes))?
+    }
+
+    fn import(params: Params<'_>) -> Option<Self> {
+        let curve = Curve::named(params.find(OSSL_PKEY_PARAM_GROUP_NAME)?.text()?)?;
+        Self::new(curve, params.find(OSSL_PKEY_PARAM_PUB_KEY)?.bytes()?)
+    }
+
+    fn valid(&self) -> bool {
+        (self.curve.valid)(&self.point)
+    }
+
+    fn operation(operation: c_int) -> &'static CStr {
+        if operation == OSSL_OP_SIGNATURE {
+            c"ECDSA"
+        } else {
+            Self::NAME
+        }
+    }
+}
+
+/// ECDSA has nothing to set.
+#[derive(Clone, Default)]
+pub(crate) struct Ecdsa;
+
+static ECDSA: [Field<Context<Ecdsa>>; 3] = [
+    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| {
+        algorithm_id(ctx)
+    }),
+    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| {
+        Some(Value::Text(ctx.digest?.name))
+    }),
+    field(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Type::Int, |ctx| {
+        i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int)
+    }),
+];
+static ECDSA_GETTABLE: [Param; 4] = gettable(&ECDSA);
+
+static SETTINGS: [Setting<Context<Ecdsa>>; 1] = [setting(
+    OSSL_SIGNATURE_PARAM_DIGEST,
+    Type::Text,
+    Context::set_digest,
+)];
+static SETTABLE: [Param; 2] = settable(&SETTINGS);
+
+impl Scheme for Ecdsa {
+    type Kind = Ec;
+    const FIELDS: &'static [Field<Context<Self>>] = &ECDSA;
+    const GETTABLE: &'static [Param] = &ECDSA_GETTABLE;
+    const SETTINGS: &'static [Setting<Context<Self>>] = &SETTINGS;
+    const SETTABLE: &'static [Param] = &SETTABLE;
+
+    fn check(&self, _: &Ec, _: Purpose, _: Option<&Digest>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn algorithm<'a>(
+        &self,
+        digest: Option<&'static Digest>,
+        input: &'a [u8],
+    ) -> Result<(Signature, &'a [u8]), Error> {
+        // the scheme is the same whatever the digest, and its length names the one that policies speak of
+        let algorithm = match digest.or_else(|| Digest::of_len(input.len())) {
+            Some(digest) => Signature::Ecdsa {
+                hash: digest.hash.into(),
+            },
+            None => Signature::EcdsaAny,
+        };
+        Ok((algorithm, input))
+    }
+
+    fn max_len(key: &Ec) -> usize {
+        key.curve.max_len()
+    }
+
+    fn encode(key: &Ec, signature: Vec<u8>) -> Option<Vec<u8>> {
+        let (r, s) = signature.split_at_checked(key.curve.len())?;
+        EcdsaSignature {
+            r: UintRef::new(r).ok()?,
+            s: UintRef::new(s).ok()?,
+        }
+        .to_der()
+        .ok()
+    }
+
+    fn verify(
+        &self,
+        key: &Ec,
+        _: Option<&Digest>,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Error> {
+        let len = key.curve.len();
+        let Some(signature) = raw(signature, len) else {
+            return Ok(false);
+        };
+        // a digest longer than the order is cut, a shorter one is a small number
+        let digest = input.get(..len).unwrap_or(input);
+        let mut padded = vec![0; len - digest.len()];
+        padded.extend_from_slice(digest);
+        Ok((key.curve.verify)(&key.point, &padded, &signature))
+    }
+}
+
+/// Ecdsa-Sig-Value, RFC 3279 §2.2.3.
+#[derive(Sequence)]
+struct EcdsaSignature<'a> {
+    r: UintRef<'a>,
+    s: UintRef<'a>,
+}
+
+/// The DER of a signature as r || s, each of `len` bytes.
+fn raw(der: &[u8], len: usize) -> Option<Vec<u8>> {
+    let signature = EcdsaSignature::from_der(der).ok()?;
+    let mut raw = Vec::with_capacity(2 * len);
+    for number in [signature.r, signature.s] {
+        raw.resize(raw.len() + len.checked_sub(number.as_bytes().len())?, 0);
+        raw.extend_from_slice(number.as_bytes());
+    }
+    Some(raw)
+}
+
+/// The AlgorithmIdentifier of a signature to come: it has no parameters, RFC 5758 §3.2.
+fn algorithm_id(ctx: &Context<Ecdsa>) -> Option<Value> {
+    let identifier = AlgorithmIdentifierRef {
+        oid: ctx.digest?.with_ecdsa?,
+        parameters: None,
+    };
+    identifier.to_der().ok().map(Value::Bytes)
+}

@@ -1,0 +1,144 @@
+//! The core that loaded us: its error queue, its configuration and its BIOs, through the functions it hands to
+//! `OSSL_provider_init`.
+
+use std::{
+    ffi::{CStr, CString, c_char, c_int, c_void},
+    ptr,
+};
+
+use super::{
+    Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX,
+    OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR, OSSL_FUNC_CORE_SET_ERROR_DEBUG,
+    OSSL_FUNC_CORE_VSET_ERROR, OSSL_PARAM_UTF8_PTR, Param,
+};
+use crate::error::Error;
+
+pub(crate) struct Core {
+    handle: *const Handle,
+    get_params: Option<<OSSL_FUNC_CORE_GET_PARAMS as Function>::Fn>,
+    new_error: Option<<OSSL_FUNC_CORE_NEW_ERROR as Function>::Fn>,
+    set_error_debug: Option<<OSSL_FUNC_CORE_SET_ERROR_DEBUG as Function>::Fn>,
+    vset_error: Option<<OSSL_FUNC_CORE_VSET_ERROR as Function>::Fn>,
+    bio_read: Option<<OSSL_FUNC_BIO_READ_EX as Function>::Fn>,
+    bio_gets: Option<<OSSL_FUNC_BIO_GETS as Function>::Fn>,
+}
+
+// SAFETY: the handle is only passed back to the core, whose functions may be called from any thread.
+unsafe impl Send for Core {}
+// SAFETY: as above.
+unsafe impl Sync for Core {}
+
+impl Core {
+    /// Picks what we use from the core's functions.
+    ///
+    /// # Safety
+    /// `handle` and `functions` are what the core passed to `OSSL_provider_init`.
+    pub(super) unsafe fn new(handle: *const Handle, functions: *const Dispatch) -> Self {
+        // SAFETY: the core's table ends with a zero id, and each of its entries has the signature that its id stands for.
+        unsafe {
+            Self {
+                handle,
+                get_params: find::<OSSL_FUNC_CORE_GET_PARAMS>(functions),
+                new_error: find::<OSSL_FUNC_CORE_NEW_ERROR>(functions),
+                set_error_debug: find::<OSSL_FUNC_CORE_SET_ERROR_DEBUG>(functions),
+                vset_error: find::<OSSL_FUNC_CORE_VSET_ERROR>(functions),
+                bio_read: find::<OSSL_FUNC_BIO_READ_EX>(functions),
+                bio_gets: find::<OSSL_FUNC_BIO_GETS>(functions),
+            }
+        }
+    }
+
+    /// A value of our section of `openssl.cnf`.
+    pub(crate) fn config(&self, name: &CStr) -> Option<String> {
+        let mut value: *const c_char = ptr::null();
+        let mut request = [
+            Param {
+                key: name.as_ptr(),
+                data_type: OSSL_PARAM_UTF8_PTR.unsigned_abs(),
+                data: (&raw mut value).cast(),
+                data_size: 0,
+                return_size: 0,
+            },
+            Param::END,
+        ];
+        let get_params = self.get_params?;
+        // SAFETY: the handle is the core's own; `request` is terminated, and its one entry has room for a pointer.
+        let found = unsafe { get_params(self.handle, request.as_mut_ptr()) } == 1;
+        // SAFETY: what the core points `value` at lives as long as the provider; it is copied here.
+        found
+            .then(|| unsafe { super::text(value) })?
+            .map(str::to_owned)
+    }
+
+    /// Puts an error onto the host's error queue of this thread.
+    pub(crate) fn raise(&self, error: &Error) {
+        let (Some(new_error), Some(vset_error)) = (self.new_error, self.vset_error) else {
+            return;
+        };
+        // the text is a printf format, and takes no arguments
+        let text = CString::new(error.to_string().replace('%', "%%")).unwrap_or_default();
+        // larger than any ABI's va_list, and never read: the format has no conversion
+        let mut no_arguments = [0usize; 8];
+        // SAFETY: the handle is the core's own; the strings are NUL-terminated and copied by the core.
+        unsafe {
+            new_error(self.handle);
+            if let Some(set_error_debug) = self.set_error_debug {
+                set_error_debug(self.handle, c"parsec".as_ptr(), 0, c"".as_ptr());
+            }
+            vset_error(
+                self.handle,
+                error.reason(),
+                text.as_ptr(),
+                no_arguments.as_mut_ptr().cast(),
+            );
+        }
+    }
+
+    /// The next line of a BIO, at most `room` bytes of it, with its line ending; None at the end.
+    pub(super) fn line(&self, bio: *mut Bio, room: &mut [u8]) -> Option<usize> {
+        let size = c_int::try_from(room.len()).ok()?;
+        // SAFETY: the decoder got `bio` from the core for the time of the call; `room` has `size` bytes.
+        let read = unsafe { self.bio_gets?(bio, room.as_mut_ptr().cast(), size) };
+        usize::try_from(read).ok().filter(|&read| read > 0)
+    }
+
+    /// Fills `room` from a BIO as far as it goes.
+    pub(super) fn read(&self, bio: *mut Bio, room: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while let (Some(read), Some(rest)) = (self.bio_read, room.get_mut(filled..)) {
+            let mut got = 0;
+            // SAFETY: the decoder got `bio` from the core for the time of the call; `rest` has that many bytes.
+            let more = unsafe {
+                read(
+                    bio,
+                    rest.as_mut_ptr().cast::<c_void>(),
+                    rest.len(),
+                    &raw mut got,
+                )
+            };
+            filled += got;
+            if more != 1 || got == 0 {
+                break;
+            }
+        }
+        filled
+    }
+}
+
+/// # Safety
+/// `functions` ends with a zero id, and its entries have the signatures that their ids stand for.
+unsafe fn find<F: Function>(mut functions: *const Dispatch) -> Option<F::Fn> {
+    // SAFETY: the caller's promise; `Function::Fn` is a function pointer for every implementor.
+    unsafe {
+        while (*functions).id != 0 {
+            if (*functions).id == F::ID {
+                let function = (*functions).function?;
+                return Some(std::mem::transmute_copy::<unsafe extern "C" fn(), F::Fn>(
+                    &function,
+                ));
+            }
+            functions = functions.add(1);
+        }
+    }
+    None
+}

@@ -1,0 +1,104 @@
+//! The entry points of provider-decoder(7): PEM to DER, and DER to each kind of key.
+//!
+//! There is no OSSL_FUNC_decoder_export_object: with it the core would take the public half alone into another provider,
+//! and show it as the key.
+
+use std::{
+    ffi::{c_int, c_void},
+    sync::Arc,
+};
+
+use super::{
+    Bio, Callback, Dispatch, Function, OSSL_FUNC_DECODER_DECODE, OSSL_FUNC_DECODER_DOES_SELECTION,
+    OSSL_FUNC_DECODER_FREECTX, OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA,
+    OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, boundary, entry, keymgmt, own,
+    params::{Value, emit},
+    release, with,
+};
+use crate::{
+    decoder::{Decoder, LIMIT, pem},
+    key::Kind,
+};
+
+type Decode = <OSSL_FUNC_DECODER_DECODE as Function>::Fn;
+
+pub(crate) const fn pem_table() -> [Dispatch; 4] {
+    [
+        entry::<OSSL_FUNC_DECODER_NEWCTX>(newctx),
+        entry::<OSSL_FUNC_DECODER_FREECTX>(freectx),
+        entry::<OSSL_FUNC_DECODER_DECODE>(decode_pem),
+        Dispatch::END,
+    ]
+}
+
+pub(crate) const fn table<K: Kind>() -> [Dispatch; 5] {
+    [
+        entry::<OSSL_FUNC_DECODER_NEWCTX>(newctx),
+        entry::<OSSL_FUNC_DECODER_FREECTX>(freectx),
+        entry::<OSSL_FUNC_DECODER_DOES_SELECTION>(does_selection),
+        entry::<OSSL_FUNC_DECODER_DECODE>(decode::<K> as Decode),
+        Dispatch::END,
+    ]
+}
+
+unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
+    // SAFETY: the core gives the context it got from us.
+    let provider = unsafe { super::provider::provider(context) };
+    boundary(provider, || Ok(own(Decoder::new(Arc::clone(provider)))))
+}
+
+unsafe extern "C" fn freectx(decoder: *mut c_void) {
+    // SAFETY: the core's last use of a decoder of ours.
+    unsafe { release::<Decoder>(decoder) }
+}
+
+/// A reference gives whatever part of a key is selected.
+unsafe extern "C" fn does_selection(_: *mut c_void, _: c_int) -> c_int {
+    1
+}
+
+unsafe extern "C" fn decode_pem(
+    decoder: *mut c_void,
+    bio: *mut Bio,
+    _: c_int,
+    callback: Callback,
+    argument: *mut c_void,
+    _: PassphraseCallback,
+    _: *mut c_void,
+) -> c_int {
+    let decode = |decoder: &mut Decoder| {
+        let core = &decoder.provider().core;
+        let Some(der) = pem(|line| core.line(bio, line))? else {
+            return Ok(1);
+        };
+        let structure = Value::Text(c"ParsecKeyReference");
+        let values = vec![
+            (OSSL_OBJECT_PARAM_DATA_STRUCTURE, structure),
+            (OSSL_OBJECT_PARAM_DATA, Value::Bytes(der)),
+        ];
+        Ok(emit(callback, argument, values).into())
+    };
+    // SAFETY: `decoder` is one of ours, or NULL.
+    unsafe { with(decoder, decode) }
+}
+
+unsafe extern "C" fn decode<K: Kind>(
+    decoder: *mut c_void,
+    bio: *mut Bio,
+    selection: c_int,
+    callback: Callback,
+    argument: *mut c_void,
+    _: PassphraseCallback,
+    _: *mut c_void,
+) -> c_int {
+    let decode = |decoder: &mut Decoder| {
+        let mut der = vec![0; LIMIT];
+        let len = decoder.provider().core.read(bio, &mut der);
+        let Some(key) = decoder.key::<K>(der.get(..len).unwrap_or_default(), selection)? else {
+            return Ok(1);
+        };
+        Ok(keymgmt::give(&key, callback, argument).into())
+    };
+    // SAFETY: `decoder` is one of ours, or NULL.
+    unsafe { with(decoder, decode) }
+}

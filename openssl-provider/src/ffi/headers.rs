@@ -1,0 +1,103 @@
+//! Asks OpenSSL's own headers, through the C compiler, whether our declarations are right.
+
+use std::{
+    fmt::Write,
+    mem::{offset_of, size_of},
+    process::Command,
+};
+
+use super::{Algorithm, CONSTANTS, Dispatch, FUNCTIONS, Item, NAMES, Param};
+
+/// The C of a Rust type of `functions!`.
+fn c_type(rust: &str) -> &'static str {
+    match rust {
+        "()" => "void",
+        "c_int" => "int",
+        "u32" => "uint32_t",
+        "usize" => "size_t",
+        "*mut c_void" => "void *",
+        "*const c_void" => "const void *",
+        "*mut c_char" => "char *",
+        "*const c_char" => "const char *",
+        "*mut u8" => "unsigned char *",
+        "*const u8" => "const unsigned char *",
+        "*mut usize" => "size_t *",
+        "*mut c_int" => "int *",
+        "*const Handle" => "const OSSL_CORE_HANDLE *",
+        "*mut Bio" => "OSSL_CORE_BIO *",
+        "*mut Param" => "OSSL_PARAM *",
+        "*const Param" => "const OSSL_PARAM *",
+        "*const Algorithm" => "const OSSL_ALGORITHM *",
+        "*const Item" => "const OSSL_ITEM *",
+        "VaList" => "va_list",
+        "Callback" => "OSSL_CALLBACK *",
+        "PassphraseCallback" => "OSSL_PASSPHRASE_CALLBACK *",
+        other => panic!("no C type for {other}"),
+    }
+}
+
+/// The name of a function's type: `OSSL_FUNC_KEYMGMT_NEW` is of `OSSL_FUNC_keymgmt_new_fn`.
+fn c_name(id: &str) -> String {
+    let name = id.strip_prefix("OSSL_FUNC_").unwrap();
+    match name.strip_prefix("BIO_") {
+        Some(name) => format!("OSSL_FUNC_BIO_{}_fn", name.to_lowercase()),
+        None => format!("OSSL_FUNC_{}_fn", name.to_lowercase()),
+    }
+}
+
+fn program() -> String {
+    let mut c = String::from(
+        "#include <stddef.h>\n#include <string.h>\n#include <openssl/core_dispatch.h>\n#include <openssl/core_names.h>\n\
+         #include <openssl/core_object.h>\n#include <openssl/rsa.h>\n#include <openssl/store.h>\n",
+    );
+    let mut check = |condition: String| writeln!(c, "_Static_assert({condition}, \"\");").unwrap();
+    for (name, value) in CONSTANTS {
+        check(format!("{name} == {value}"));
+    }
+    for (name, value) in NAMES {
+        let value = value.to_str().unwrap();
+        check(format!("__builtin_strcmp({name}, \"{value}\") == 0"));
+    }
+    for (name, id, arguments, result) in FUNCTIONS {
+        let arguments: Vec<_> = arguments.iter().map(|rust| c_type(rust)).collect();
+        let function = format!("{}({})", c_type(result), arguments.join(", "));
+        check(format!("{name} == {id}"));
+        check(format!(
+            "__builtin_types_compatible_p({}, {function})",
+            c_name(name)
+        ));
+    }
+    macro_rules! same_layout {
+        ($c:literal $rust:ty { $($field:ident $c_field:literal)* }) => {
+            check(format!("sizeof({}) == {}", $c, size_of::<$rust>()));
+            $(check(format!("offsetof({}, {}) == {}", $c, $c_field, offset_of!($rust, $field)));)*
+        };
+    }
+    same_layout!("OSSL_DISPATCH" Dispatch { id "function_id" function "function" });
+    same_layout!("OSSL_ITEM" Item { id "id" text "ptr" });
+    same_layout!("OSSL_ALGORITHM" Algorithm {
+        names "algorithm_names" properties "property_definition" implementation "implementation"
+        description "algorithm_description"
+    });
+    same_layout!("OSSL_PARAM" Param {
+        key "key" data_type "data_type" data "data" data_size "data_size" return_size "return_size"
+    });
+    c
+}
+
+#[test]
+fn declarations_are_those_of_the_headers() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("check.c");
+    std::fs::write(&source, program()).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-fsyntax-only", "-Wall"])
+        .arg(&source)
+        .output();
+    let compiled = compiled.expect("a C compiler and libssl-dev: apt-get install gcc libssl-dev");
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+}

@@ -1,0 +1,167 @@
+//! The entry points of provider-keymgmt(7), for every kind of key.
+
+use std::{
+    ffi::{c_char, c_int, c_void},
+    ptr,
+    sync::Arc,
+};
+
+use super::{
+    Callback, Dispatch, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT,
+    OSSL_FUNC_KEYMGMT_EXPORT_TYPES, OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GET_PARAMS,
+    OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
+    OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH,
+    OSSL_FUNC_KEYMGMT_NEW, OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_VALIDATE,
+    OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE,
+    OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY, Param, boundary, entry,
+    own,
+    params::{Params, Request, Value, emit},
+    release, with, with_shared,
+};
+use crate::key::{Key, Kind};
+
+pub(crate) const fn table<K: Kind>() -> [Dispatch; 15] {
+    [
+        entry::<OSSL_FUNC_KEYMGMT_NEW>(new::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_FREE>(free::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_LOAD>(load::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_DUP>(dup::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_HAS>(has::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_MATCH>(matches::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_VALIDATE>(validate::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_GET_PARAMS>(get_params::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS>(gettable_params::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_IMPORT>(import::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_IMPORT_TYPES>(public_types::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_EXPORT>(export::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_EXPORT_TYPES>(public_types::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME>(query_operation_name::<K>),
+        Dispatch::END,
+    ]
+}
+
+/// Gives a key to a callback of the core's, which has [`load`] take it within the call.
+pub(super) fn give<K: Kind>(key: &Key<K>, callback: Callback, argument: *mut c_void) -> bool {
+    let reference = ptr::from_ref(key)
+        .expose_provenance()
+        .to_ne_bytes()
+        .to_vec();
+    let object = vec![
+        (OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_PKEY.into())),
+        (OSSL_OBJECT_PARAM_DATA_TYPE, Value::Text(K::NAME)),
+        (OSSL_OBJECT_PARAM_REFERENCE, Value::Bytes(reference)),
+    ];
+    emit(callback, argument, object)
+}
+
+unsafe extern "C" fn new<K: Kind>(context: *mut c_void) -> *mut c_void {
+    // SAFETY: the core gives the context it got from us.
+    let provider = unsafe { super::provider::provider(context) };
+    boundary(provider, || Ok(own(Key::<K>::new(Arc::clone(provider)))))
+}
+
+unsafe extern "C" fn free<K: Kind>(key: *mut c_void) {
+    // SAFETY: the core's last use of a key of ours.
+    unsafe { release::<Key<K>>(key) }
+}
+
+unsafe extern "C" fn load<K: Kind>(reference: *const c_void, size: usize) -> *mut c_void {
+    // SAFETY: the core hands on the bytes of `give`.
+    let bytes = unsafe { super::bytes(reference.cast(), size) };
+    let Ok(address) = bytes.try_into().map(usize::from_ne_bytes) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: they are the address of a key that stays until the callback returns, and whose kind is the data type by which
+    // the core chose this function.
+    let key = unsafe { ptr::with_exposed_provenance::<Key<K>>(address).as_ref() };
+    key.map_or(ptr::null_mut(), |key| own(key.clone()))
+}
+
+unsafe extern "C" fn dup<K: Kind>(key: *const c_void, selection: c_int) -> *mut c_void {
+    // SAFETY: `key` is one of ours, or NULL.
+    unsafe { with_shared(key, |key: &Key<K>| Ok(own(key.selected(selection)))) }
+}
+
+unsafe extern "C" fn has<K: Kind>(key: *const c_void, selection: c_int) -> c_int {
+    // SAFETY: `key` is one of ours, or NULL.
+    unsafe { with_shared(key, |key: &Key<K>| Ok(key.has(selection).into())) }
+}
+
+unsafe extern "C" fn matches<K: Kind>(
+    one: *const c_void,
+    other: *const c_void,
+    selection: c_int,
+) -> c_int {
+    // SAFETY: both are ours, or NULL.
+    unsafe {
+        with_shared(one, |one: &Key<K>| {
+            Ok(with_shared(other, |other| {
+                Ok(one.matches(other, selection).into())
+            }))
+        })
+    }
+}
+
+unsafe extern "C" fn validate<K: Kind>(key: *const c_void, selection: c_int, _: c_int) -> c_int {
+    // SAFETY: `key` is one of ours, or NULL.
+    unsafe { with_shared(key, |key: &Key<K>| key.validate(selection).map(|()| 1)) }
+}
+
+unsafe extern "C" fn get_params<K: Kind>(key: *mut c_void, params: *mut Param) -> c_int {
+    // SAFETY: `key` is one of ours, or NULL, and `params` an OSSL_PARAM request.
+    unsafe {
+        with_shared(key, |key: &Key<K>| match key.public() {
+            Some(public) => Request::new(params).answer(K::FIELDS, public).map(|()| 1),
+            None => Ok(0),
+        })
+    }
+}
+
+unsafe extern "C" fn gettable_params<K: Kind>(_: *mut c_void) -> *const Param {
+    K::GETTABLE.as_ptr()
+}
+
+/// Public keys of others come in here: a peer's, or a certificate's to compare ours with. A private key does not: it
+/// would have to be sent to the service, which is for `parsec key import` to decide.
+unsafe extern "C" fn import<K: Kind>(key: *mut c_void, _: c_int, params: *const Param) -> c_int {
+    // SAFETY: `key` is fresh from `new`, or NULL, and `params` an OSSL_PARAM array.
+    unsafe {
+        with(key, |key: &mut Key<K>| {
+            key.import(Params::new(params)).map(c_int::from)
+        })
+    }
+}
+
+/// Exports public keys. Asked for a private one it refuses at once and without an error: the core tries before every
+/// signature whether the default provider could take the key over.
+unsafe extern "C" fn export<K: Kind>(
+    key: *mut c_void,
+    selection: c_int,
+    callback: Callback,
+    argument: *mut c_void,
+) -> c_int {
+    // SAFETY: `key` is one of ours, or NULL.
+    unsafe {
+        with_shared(key, |key: &Key<K>| {
+            if key.private().is_some() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
+                return Ok(0);
+            }
+            Ok(key
+                .exported()
+                .is_some_and(|values| emit(callback, argument, values))
+                .into())
+        })
+    }
+}
+
+unsafe extern "C" fn public_types<K: Kind>(selection: c_int) -> *const Param {
+    if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 {
+        ptr::null()
+    } else {
+        K::PUBLIC.as_ptr()
+    }
+}
+
+unsafe extern "C" fn query_operation_name<K: Kind>(operation: c_int) -> *const c_char {
+    K::operation(operation).as_ptr()
+}

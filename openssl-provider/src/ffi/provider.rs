@@ -1,0 +1,118 @@
+//! The provider's own functions, and the one symbol that the library exports.
+
+use std::{
+    ffi::{c_char, c_int, c_void},
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+    sync::Arc,
+};
+
+use super::{
+    Algorithm, Callback, Dispatch, Handle, Item, OSSL_FUNC_PROVIDER_GET_CAPABILITIES,
+    OSSL_FUNC_PROVIDER_GET_PARAMS, OSSL_FUNC_PROVIDER_GET_REASON_STRINGS,
+    OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION,
+    OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_DECODER, OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE,
+    OSSL_OP_STORE, Param,
+    core::Core,
+    entry, own,
+    params::{Request, gettable},
+    release,
+};
+use crate::{algorithms, error, provider};
+
+static FUNCTIONS: [Dispatch; 7] = [
+    entry::<OSSL_FUNC_PROVIDER_TEARDOWN>(teardown),
+    entry::<OSSL_FUNC_PROVIDER_GETTABLE_PARAMS>(gettable_params),
+    entry::<OSSL_FUNC_PROVIDER_GET_PARAMS>(get_params),
+    entry::<OSSL_FUNC_PROVIDER_QUERY_OPERATION>(query_operation),
+    entry::<OSSL_FUNC_PROVIDER_GET_REASON_STRINGS>(get_reason_strings),
+    entry::<OSSL_FUNC_PROVIDER_GET_CAPABILITIES>(get_capabilities),
+    Dispatch::END,
+];
+
+static GETTABLE: [Param; 5] = gettable(&provider::FIELDS);
+
+/// The entry point of every provider. Reads our configuration and does nothing else: whatever reads `openssl.cnf` comes
+/// through here, with or without a service, and a failure would take the providers listed after us away.
+///
+/// # Safety
+/// The caller is OpenSSL's core, or keeps its promises of provider-base(7).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn OSSL_provider_init(
+    handle: *const Handle,
+    functions: *const Dispatch,
+    ours: *mut *const Dispatch,
+    context: *mut *mut c_void,
+) -> c_int {
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the core's promise.
+        let core = unsafe { Core::new(handle, functions) };
+        own(Arc::new(provider::Provider::new(core)))
+    }));
+    let Ok(made) = made else { return 0 };
+    // SAFETY: both places are writable: the core's promise.
+    unsafe {
+        *ours = FUNCTIONS.as_ptr();
+        *context = made;
+    }
+    1
+}
+
+/// The provider behind the context that `OSSL_provider_init` gave to the core.
+///
+/// # Safety
+/// `context` is that one, and the core has not torn it down.
+pub(super) unsafe fn provider<'a>(context: *mut c_void) -> &'a Arc<provider::Provider> {
+    // SAFETY: the caller's promise; `OSSL_provider_init` owned an `Arc` of it to the core.
+    unsafe { &*context.cast::<Arc<provider::Provider>>() }
+}
+
+unsafe extern "C" fn teardown(context: *mut c_void) {
+    // SAFETY: the core's last use of what `OSSL_provider_init` gave it.
+    unsafe { release::<Arc<provider::Provider>>(context) }
+}
+
+unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const Param {
+    GETTABLE.as_ptr()
+}
+
+unsafe extern "C" fn get_params(context: *mut c_void, params: *mut Param) -> c_int {
+    // SAFETY: `context` is ours and `params` an OSSL_PARAM request: the core's promise.
+    let (provider, mut request) = unsafe { (provider(context), Request::new(params)) };
+    super::boundary(provider, || {
+        request.answer(&provider::FIELDS, &()).map(|()| 1)
+    })
+}
+
+unsafe extern "C" fn query_operation(
+    _: *mut c_void,
+    operation: c_int,
+    no_cache: *mut c_int,
+) -> *const Algorithm {
+    // SAFETY: NULL or a place for the answer: the core's promise. The tables never change, so they may be cached.
+    if let Some(no_cache) = unsafe { no_cache.as_mut() } {
+        *no_cache = 0;
+    }
+    match operation {
+        OSSL_OP_KEYMGMT => algorithms::KEYMGMT.as_ptr(),
+        OSSL_OP_SIGNATURE => algorithms::SIGNATURE.as_ptr(),
+        OSSL_OP_DECODER => algorithms::DECODER.as_ptr(),
+        OSSL_OP_STORE => algorithms::STORE.as_ptr(),
+        _ => ptr::null(),
+    }
+}
+
+unsafe extern "C" fn get_reason_strings(_: *mut c_void) -> *const Item {
+    error::REASONS.as_ptr()
+}
+
+/// We have none to tell: TLS groups would drag the ephemeral key exchange into the service, and the signature algorithms
+/// are the default provider's own.
+unsafe extern "C" fn get_capabilities(
+    _: *mut c_void,
+    _: *const c_char,
+    _: Callback,
+    _: *mut c_void,
+) -> c_int {
+    1
+}

@@ -1,0 +1,84 @@
+//! The entry points of provider-storemgmt(7). As with decoders, there is no export of objects.
+
+use std::{
+    ffi::{c_char, c_int, c_void},
+    sync::Arc,
+};
+
+use super::{
+    Callback, Dispatch, OSSL_FUNC_STORE_CLOSE, OSSL_FUNC_STORE_EOF, OSSL_FUNC_STORE_LOAD,
+    OSSL_FUNC_STORE_OPEN, OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS,
+    Param, PassphraseCallback, boundary, entry, keymgmt, own,
+    params::{Params, emit},
+    release, text, with,
+};
+use crate::{
+    error::Error,
+    store::{self, Entry, Store},
+};
+
+pub(crate) const fn table() -> [Dispatch; 7] {
+    [
+        entry::<OSSL_FUNC_STORE_OPEN>(open),
+        entry::<OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS>(settable_ctx_params),
+        entry::<OSSL_FUNC_STORE_SET_CTX_PARAMS>(set_ctx_params),
+        entry::<OSSL_FUNC_STORE_LOAD>(load),
+        entry::<OSSL_FUNC_STORE_EOF>(eof),
+        entry::<OSSL_FUNC_STORE_CLOSE>(close),
+        Dispatch::END,
+    ]
+}
+
+unsafe extern "C" fn open(context: *mut c_void, uri: *const c_char) -> *mut c_void {
+    // SAFETY: the core gives the context it got from us, and a C string.
+    let (provider, uri) = unsafe { (super::provider::provider(context), text(uri)) };
+    boundary(provider, || {
+        let uri = uri.ok_or(Error::State("no URI was given"))?;
+        Ok(own(Store::open(Arc::clone(provider), uri)?))
+    })
+}
+
+unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
+    store::SETTABLE.as_ptr()
+}
+
+unsafe extern "C" fn set_ctx_params(store: *mut c_void, params: *const Param) -> c_int {
+    // SAFETY: `store` is one of ours, or NULL, and `params` an OSSL_PARAM array.
+    unsafe {
+        with(store, |store: &mut Store| {
+            store.set(Params::new(params)).map(|()| 1)
+        })
+    }
+}
+
+unsafe extern "C" fn load(
+    store: *mut c_void,
+    callback: Callback,
+    argument: *mut c_void,
+    _: PassphraseCallback,
+    _: *mut c_void,
+) -> c_int {
+    let load = |store: &mut Store| {
+        Ok(match store.next()? {
+            None => 0,
+            Some(Entry::Rsa(key)) => keymgmt::give(&key, callback, argument).into(),
+            Some(Entry::Ec(key)) => keymgmt::give(&key, callback, argument).into(),
+            Some(Entry::Certificate(der)) => {
+                emit(callback, argument, store::certificate(der)).into()
+            }
+        })
+    };
+    // SAFETY: `store` is one of ours, or NULL.
+    unsafe { with(store, load) }
+}
+
+unsafe extern "C" fn eof(store: *mut c_void) -> c_int {
+    // SAFETY: `store` is one of ours, or NULL.
+    unsafe { with(store, |store: &mut Store| Ok(store.eof().into())) }
+}
+
+unsafe extern "C" fn close(store: *mut c_void) -> c_int {
+    // SAFETY: the core's last use of a store of ours.
+    unsafe { release::<Store>(store) }
+    1
+}

@@ -1,0 +1,159 @@
+//! A key as OpenSSL's core holds it: the public half in full, the private half by name.
+
+use std::{
+    ffi::{CStr, c_int},
+    sync::Arc,
+};
+
+use interface::{reference::KeyUri, spki::PublicKey};
+
+use crate::{
+    error::Error,
+    ffi::{
+        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
+        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
+        params::{Field, Params, Value},
+    },
+    provider::Provider,
+};
+
+/// A kind of key. The value is a public key.
+pub(crate) trait Kind: Clone + PartialEq + 'static {
+    /// The type's name in OpenSSL.
+    const NAME: &'static CStr;
+    /// What can be asked of a key. The first ones are the public key itself.
+    const FIELDS: &'static [Field<Self>];
+    /// The descriptors of all fields.
+    const GETTABLE: &'static [Param];
+    /// The descriptors of the public key's fields.
+    const PUBLIC: &'static [Param];
+    /// The parameter that a private key would come in.
+    const PRIVATE: &'static CStr;
+
+    /// Takes a public key of the service, if it is of this kind.
+    fn of(public: &PublicKey) -> Option<Self>;
+
+    /// Takes a public key in the form of [`Self::PUBLIC`], if it is one that this provider can use.
+    fn import(params: Params<'_>) -> Option<Self>;
+
+    /// Whether the numbers make a public key.
+    fn valid(&self) -> bool;
+
+    /// The name of the algorithm that does an operation with this kind of key.
+    fn operation(operation: c_int) -> &'static CStr;
+}
+
+/// A key. Clones share its halves.
+pub(crate) struct Key<K> {
+    provider: Arc<Provider>,
+    public: Option<Arc<K>>,
+    private: Option<Arc<KeyUri>>,
+}
+
+impl<K> Clone for Key<K> {
+    fn clone(&self) -> Self {
+        Self {
+            provider: Arc::clone(&self.provider),
+            public: self.public.clone(),
+            private: self.private.clone(),
+        }
+    }
+}
+
+impl<K> Object for Key<K> {
+    fn provider(&self) -> &Arc<Provider> {
+        &self.provider
+    }
+}
+
+impl<K: Kind> Key<K> {
+    /// A key with nothing in it.
+    pub(crate) fn new(provider: Arc<Provider>) -> Self {
+        Self {
+            provider,
+            public: None,
+            private: None,
+        }
+    }
+
+    /// A key of the service, if it is of this kind.
+    pub(crate) fn of(
+        provider: &Arc<Provider>,
+        public: &PublicKey,
+        private: Option<KeyUri>,
+    ) -> Option<Self> {
+        let public = Some(Arc::new(K::of(public)?));
+        Some(Self {
+            provider: Arc::clone(provider),
+            public,
+            private: private.map(Arc::new),
+        })
+    }
+
+    pub(crate) fn public(&self) -> Option<&K> {
+        self.public.as_deref()
+    }
+
+    /// The name of the key in the service, if this is more than a public key.
+    pub(crate) fn private(&self) -> Option<&KeyUri> {
+        self.private.as_deref()
+    }
+
+    /// Whether all that is selected is there.
+    pub(crate) fn has(&self, selection: c_int) -> bool {
+        let public = OSSL_KEYMGMT_SELECT_PUBLIC_KEY | OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS;
+        (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY == 0 || self.private.is_some())
+            && (selection & public == 0 || self.public.is_some())
+    }
+
+    /// Whether what is selected is the same. The public half stands for the private one.
+    pub(crate) fn matches(&self, other: &Self, selection: c_int) -> bool {
+        let key = OSSL_KEYMGMT_SELECT_PRIVATE_KEY
+            | OSSL_KEYMGMT_SELECT_PUBLIC_KEY
+            | OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS;
+        selection & key == 0 || (self.public.is_some() && self.public == other.public)
+    }
+
+    /// Checks what is selected as far as that goes without the service.
+    pub(crate) fn validate(&self, selection: c_int) -> Result<(), Error> {
+        if !self.has(selection) {
+            return Err(Error::State("the key lacks what is to be checked"));
+        }
+        match self.public() {
+            Some(public) if !public.valid() => {
+                Err(Error::Parameter("the public key is not valid".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A copy of what is selected.
+    pub(crate) fn selected(&self, selection: c_int) -> Self {
+        let mut copy = self.clone();
+        if selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY == 0 {
+            copy.private = None;
+        }
+        if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 {
+            copy.public = None;
+        }
+        copy
+    }
+
+    /// Takes a public key. Answers false, without an error, to a private one: the core then looks for another provider.
+    pub(crate) fn import(&mut self, params: Params<'_>) -> Result<bool, Error> {
+        if params.find(K::PRIVATE).is_some() {
+            return Ok(false);
+        }
+        self.public = K::import(params).map(Arc::new);
+        Ok(self.public.is_some())
+    }
+
+    /// The public key as parameters.
+    pub(crate) fn exported(&self) -> Option<Vec<(&'static CStr, Value)>> {
+        let public = self.public()?;
+        let fields = K::FIELDS.iter().take(K::PUBLIC.len() - 1);
+        fields
+            .map(|field| Some((field.name, (field.read)(public)?)))
+            .collect()
+    }
+}

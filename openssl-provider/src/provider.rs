@@ -1,0 +1,184 @@
+//! One loaded provider: the core that loaded it, and its way to the service.
+
+use std::{
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
+
+use interface::{
+    ProviderId,
+    algorithm::Signature,
+    attributes::Attributes,
+    client::{self, Client},
+    operations::{Find, LookupObject, Record, RecordKind, SignHash},
+    reference::KeyUri,
+    spki::PublicKey,
+};
+
+use crate::{
+    error::Error,
+    ffi::{
+        OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS,
+        OSSL_PROV_PARAM_VERSION,
+        core::Core,
+        params::{Field, Type, Value, field},
+    },
+};
+
+/// The package's version as a C string.
+const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
+) {
+    Ok(version) => version,
+    Err(_) => c"",
+};
+
+/// What `openssl list -providers` shows.
+pub(crate) static FIELDS: [Field<()>; 4] = [
+    field(OSSL_PROV_PARAM_NAME, Type::Text, |()| {
+        Some(Value::Text(c"Parsec provider"))
+    }),
+    field(OSSL_PROV_PARAM_VERSION, Type::Text, |()| {
+        Some(Value::Text(VERSION))
+    }),
+    field(OSSL_PROV_PARAM_BUILDINFO, Type::Text, |()| {
+        Some(Value::Text(VERSION))
+    }),
+    field(OSSL_PROV_PARAM_STATUS, Type::Int, |()| Some(Value::Int(1))),
+];
+
+pub(crate) struct Provider {
+    pub(crate) core: Core,
+    /// An error in the configuration comes up when a key is used, not when the library is loaded.
+    client: Result<Client, String>,
+    /// The number of the service's default provider once it is known; the core's, zero, before.
+    default: AtomicU8,
+}
+
+impl Provider {
+    pub(crate) fn new(core: Core) -> Self {
+        let client = configured(&core);
+        Self {
+            core,
+            client,
+            default: AtomicU8::new(ProviderId::CORE.number()),
+        }
+    }
+
+    /// The signature of a digest, in one request.
+    pub(crate) fn sign(
+        &self,
+        key: &KeyUri,
+        algorithm: Signature,
+        hash: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let sign = SignHash {
+            key_name: name(key)?.to_owned(),
+            alg: Some(algorithm.into()),
+            hash: hash.to_vec(),
+            owner: key.owner.clone(),
+        };
+        Ok(self
+            .client()?
+            .call(self.crypto_provider(key)?, &sign)?
+            .signature)
+    }
+
+    /// What the service knows of one key.
+    pub(crate) fn lookup(&self, key: &KeyUri) -> Result<Record, Error> {
+        Ok(self
+            .client()?
+            .lookup(self.crypto_provider(key)?, key.owner.as_deref(), name(key)?)?)
+    }
+
+    /// The certificate stored under a name.
+    pub(crate) fn certificate(&self, uri: &KeyUri) -> Result<Record, Error> {
+        let lookup = LookupObject {
+            kind: RecordKind::Certificate.into(),
+            name: name(uri)?.to_owned(),
+            owner: uri.owner.clone(),
+        };
+        Ok(self.client()?.call(self.crypto_provider(uri)?, &lookup)?)
+    }
+
+    /// All keys and certificates of the caller and granted to it, in one provider or in every one.
+    pub(crate) fn list(&self, uri: &KeyUri) -> Result<Vec<Record>, Error> {
+        let client = self.client()?;
+        let providers = match uri.provider {
+            Some(provider) => vec![provider],
+            None => client.providers()?.into_iter().map(|(id, _)| id).collect(),
+        };
+        let filter = Find {
+            owner: uri.owner.clone(),
+            ..Find::default()
+        };
+        let mut records: Vec<Record> = Vec::new();
+        for provider in providers {
+            records.extend(client.find(provider, &filter)?);
+        }
+        // an object that belongs to no provider is found with each
+        records.sort_by(|a, b| (&a.uuid, &a.name).cmp(&(&b.uuid, &b.name)));
+        records.dedup_by(|a, b| {
+            (&a.uuid, &a.name, a.provider_id) == (&b.uuid, &b.name, b.provider_id)
+        });
+        Ok(records)
+    }
+
+    fn client(&self) -> Result<&Client, Error> {
+        self.client
+            .as_ref()
+            .map_err(|why| Error::Parameter(why.clone()))
+    }
+
+    fn crypto_provider(&self, key: &KeyUri) -> Result<ProviderId, Error> {
+        if let Some(provider) = key.provider {
+            return Ok(provider);
+        }
+        match ProviderId::try_from(u32::from(self.default.load(Ordering::Relaxed))) {
+            Ok(known) if known != ProviderId::CORE => Ok(known),
+            _ => {
+                let default = self.client()?.default_provider()?;
+                self.default.store(default.number(), Ordering::Relaxed);
+                Ok(default)
+            }
+        }
+    }
+}
+
+/// The public half that a record tells of, and whether there is a private one.
+pub(crate) fn public_key(record: &Record) -> Option<(PublicKey, bool)> {
+    let attributes = Attributes::try_from(record.attributes.as_ref()?).ok()?;
+    let key_type = attributes.key_type;
+    let public = PublicKey {
+        key_type: key_type.public(),
+        bits: attributes.bits,
+        bytes: record.public_key.clone(),
+    };
+    (key_type.is_pair() || key_type.is_public()).then_some((public, key_type.is_pair()))
+}
+
+fn name(uri: &KeyUri) -> Result<&str, Error> {
+    let missing = || Error::Reference(format!("{uri} names no key: write parsec:object=NAME"));
+    uri.name.as_deref().ok_or_else(missing)
+}
+
+/// The client that our section of `openssl.cnf` describes: `socket`, else what the environment says, and `timeout-ms`.
+fn configured(core: &Core) -> Result<Client, String> {
+    let client = match core.config(c"socket") {
+        None => Client::from_env(),
+        Some(socket) if socket.starts_with("unix:") => socket.parse().map(Client::new),
+        Some(path) => format!("unix:{path}").parse().map(Client::new),
+    };
+    let client = client.map_err(|why: client::Error| why.to_string())?;
+    Ok(match core.config(c"timeout-ms") {
+        None => client,
+        Some(timeout) => match timeout.parse() {
+            Ok(0) | Err(_) => {
+                return Err(format!(
+                    "timeout-ms = {timeout} is not a number of milliseconds"
+                ));
+            }
+            Ok(timeout) => client.with_deadline(Duration::from_millis(timeout)),
+        },
+    })
+}

@@ -1,0 +1,251 @@
+//! Signing and verifying, the same for every scheme.
+//!
+//! A message is hashed here and its digest signed in the service, in one request. Starting asks the service nothing: TLS
+//! starts an operation only to see whether it could. Verifying needs the public key alone, so it is done here too.
+
+use std::sync::Arc;
+
+use interface::algorithm::Signature;
+
+use crate::{
+    digest::{self, Digest, Hasher},
+    error::Error,
+    ffi::{
+        Object, Output, Param,
+        params::{Field, Given, Params, Setting},
+    },
+    key::{Key, Kind},
+    provider::Provider,
+};
+
+/// A signature scheme, with what can be set of it.
+pub(crate) trait Scheme: Clone + Default + 'static {
+    type Kind: Kind;
+    const FIELDS: &'static [Field<Context<Self>>];
+    const GETTABLE: &'static [Param];
+    const SETTINGS: &'static [Setting<Context<Self>>];
+    const SETTABLE: &'static [Param];
+
+    /// Refuses settings that cannot be had, before anything is signed with them.
+    fn check(
+        &self,
+        key: &Self::Kind,
+        purpose: Purpose,
+        digest: Option<&Digest>,
+    ) -> Result<(), Error>;
+
+    /// What the service is to sign, and with which algorithm.
+    fn algorithm<'a>(
+        &self,
+        digest: Option<&'static Digest>,
+        input: &'a [u8],
+    ) -> Result<(Signature, &'a [u8]), Error>;
+
+    /// The longest signature in bytes.
+    fn max_len(key: &Self::Kind) -> usize;
+
+    /// The service's signature in OpenSSL's encoding; None if it is not one.
+    fn encode(key: &Self::Kind, signature: Vec<u8>) -> Option<Vec<u8>>;
+
+    /// Whether a signature, in OpenSSL's encoding, is right.
+    fn verify(
+        &self,
+        key: &Self::Kind,
+        digest: Option<&Digest>,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Error>;
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Purpose {
+    Sign,
+    Verify,
+}
+
+/// What an operation is given.
+pub(crate) enum Input<'a> {
+    /// A digest, or whatever stands in its place.
+    Prepared,
+    /// A message, and the name of its digest.
+    Message(Option<&'a str>),
+}
+
+/// A signature operation.
+#[derive(Clone)]
+pub(crate) struct Context<S: Scheme> {
+    provider: Arc<Provider>,
+    key: Option<Key<S::Kind>>,
+    purpose: Purpose,
+    pub(crate) digest: Option<&'static Digest>,
+    /// The digest of a message as far as it has come.
+    hasher: Option<Hasher>,
+    pub(crate) scheme: S,
+}
+
+impl<S: Scheme> Object for Context<S> {
+    fn provider(&self) -> &Arc<Provider> {
+        &self.provider
+    }
+}
+
+impl<S: Scheme> Context<S> {
+    pub(crate) fn new(provider: Arc<Provider>) -> Self {
+        Self {
+            provider,
+            key: None,
+            purpose: Purpose::Sign,
+            digest: None,
+            hasher: None,
+            scheme: S::default(),
+        }
+    }
+
+    /// Starts anew with a key, or again with the one it has.
+    pub(crate) fn init(
+        &mut self,
+        purpose: Purpose,
+        input: Input<'_>,
+        key: Option<&Key<S::Kind>>,
+        params: Params<'_>,
+    ) -> Result<(), Error> {
+        if let Some(key) = key {
+            *self = Self {
+                key: Some(key.clone()),
+                ..Self::new(Arc::clone(&self.provider))
+            };
+        }
+        let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
+        if purpose == Purpose::Sign && key.private().is_none() {
+            return Err(Error::State("a public key cannot sign"));
+        }
+        self.purpose = purpose;
+        self.hasher = None;
+        if let Input::Message(name) = input {
+            let digest = match name {
+                Some(name) if !name.is_empty() => digest(name)?,
+                _ => self.digest.unwrap_or(digest::DEFAULT),
+            };
+            self.digest = Some(digest);
+            self.hasher = Some((digest.hasher)());
+        }
+        self.set(params)
+    }
+
+    /// Takes settings.
+    pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
+        params.apply(S::SETTINGS, self)?;
+        if let Some(digest) = self
+            .digest
+            .filter(|digest| self.purpose == Purpose::Sign && !digest.may_sign())
+        {
+            let why = format!(
+                "{:?} is too weak to sign with; take SHA256 or longer",
+                digest.name
+            );
+            return Err(Error::Unsupported(why));
+        }
+        match self.key.as_ref().and_then(Key::public) {
+            Some(key) => self.scheme.check(key, self.purpose, self.digest),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the setting "digest", which a message's can no longer change.
+    pub(crate) fn set_digest(&mut self, given: &Given<'_>) -> Result<(), Error> {
+        let asked = digest(given.text().unwrap_or_default())?;
+        if self.hasher.is_some() && self.digest != Some(asked) {
+            return Err(Error::State(
+                "the digest was set when the operation was started",
+            ));
+        }
+        self.digest = Some(asked);
+        Ok(())
+    }
+
+    pub(crate) fn update(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.hasher()?.update(data);
+        Ok(())
+    }
+
+    /// Signs the message so far and `rest`.
+    pub(crate) fn sign_message(&mut self, rest: &[u8], output: Output<'_>) -> Result<(), Error> {
+        let max = S::max_len(self.public()?);
+        self.hasher()?;
+        output.fill(max, || {
+            let digest = self.digest_of(rest)?;
+            self.signature(&digest)
+        })
+    }
+
+    /// Signs what was hashed elsewhere.
+    pub(crate) fn sign(&self, input: &[u8], output: Output<'_>) -> Result<(), Error> {
+        let max = S::max_len(self.public()?);
+        output.fill(max, || {
+            self.check_len(input)?;
+            self.signature(input)
+        })
+    }
+
+    pub(crate) fn verify_message(&mut self, rest: &[u8], signature: &[u8]) -> Result<bool, Error> {
+        let digest = self.digest_of(rest)?;
+        self.scheme
+            .verify(self.public()?, self.digest, &digest, signature)
+    }
+
+    pub(crate) fn verify(&self, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
+        self.check_len(input)?;
+        self.scheme
+            .verify(self.public()?, self.digest, input, signature)
+    }
+
+    /// The one request to the service.
+    fn signature(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
+        let uri = self
+            .key
+            .as_ref()
+            .and_then(Key::private)
+            .ok_or(Error::State("no private key was set"))?;
+        let (algorithm, input) = self.scheme.algorithm(self.digest, input)?;
+        let signature = self.provider.sign(uri, algorithm, input)?;
+        S::encode(self.public()?, signature).ok_or(Error::Internal)
+    }
+
+    fn digest_of(&mut self, rest: &[u8]) -> Result<Box<[u8]>, Error> {
+        let hasher = self.hasher()?;
+        hasher.update(rest);
+        Ok(hasher.finalize_reset())
+    }
+
+    fn check_len(&self, input: &[u8]) -> Result<(), Error> {
+        match self.digest {
+            Some(digest) if digest.hash.len() != input.len() => Err(Error::Parameter(format!(
+                "{:?} digests have {} bytes, this one {}",
+                digest.name,
+                digest.hash.len(),
+                input.len()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn public(&self) -> Result<&S::Kind, Error> {
+        self.key
+            .as_ref()
+            .and_then(Key::public)
+            .ok_or(Error::State("no key was set"))
+    }
+
+    fn hasher(&mut self) -> Result<&mut Hasher, Error> {
+        self.hasher
+            .as_mut()
+            .ok_or(Error::State("the operation was not started for a message"))
+    }
+}
+
+/// A digest by a name that a caller gave.
+pub(crate) fn digest(name: &str) -> Result<&'static Digest, Error> {
+    Digest::named(name).ok_or_else(|| {
+        Error::Unsupported(format!("the digest {name:?} is none of SHA-2 and SHA-3"))
+    })
+}

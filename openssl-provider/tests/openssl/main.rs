@@ -1,0 +1,271 @@
+//! The built library in the real OpenSSL: without a service, and with a small one whose requests are counted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops where it fails"
+)]
+
+mod bench;
+mod service;
+
+use std::process::Command;
+
+use bench::{Bench, library, text};
+use interface::Opcode;
+use service::Service;
+
+const KINDS: [(&str, &str, &str); 4] = [
+    ("rsa", "RSA", "rsa_keygen_bits:2048"),
+    ("p256", "EC", "group:P-256"),
+    ("p384", "EC", "group:P-384"),
+    ("p521", "EC", "group:P-521"),
+];
+
+#[test]
+fn the_library_needs_no_openssl_and_exports_one_symbol() {
+    let read = |tool: &str, options: &[&str]| {
+        let output = Command::new(tool).args(options).arg(library()).output();
+        text(&output.unwrap())
+    };
+    let needed = read("readelf", &["-d"]);
+    assert!(needed.contains("libc.so"), "{needed}");
+    assert!(
+        !needed.contains("libcrypto") && !needed.contains("libssl"),
+        "{needed}"
+    );
+    let exported = read("nm", &["-D", "--defined-only"]);
+    let symbols: Vec<_> = exported
+        .lines()
+        .filter_map(|line| line.split_whitespace().last())
+        .collect();
+    assert_eq!(symbols, ["OSSL_provider_init"]);
+}
+
+#[test]
+fn a_reference_loads_without_a_service_and_tells_its_public_key() {
+    let bench = Bench::new();
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        let public = std::fs::read_to_string(bench.path(&format!("{name}.pub"))).unwrap();
+        assert_eq!(
+            bench.ok(&format!("pkey -in {name}.pem -pubout")),
+            public,
+            "{name}"
+        );
+        bench.ok(&format!("pkey -in {name}.pem -check -noout"));
+    }
+}
+
+#[test]
+fn a_signature_without_a_service_fails_and_says_why() {
+    let bench = Bench::new();
+    bench.key("p256", "EC", "group:P-256");
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    let said = bench.fails("dgst -sha256 -sign p256.pem -out signature message");
+    assert!(
+        said.contains("parsec.sock") && said.contains("is the service running"),
+        "{said}"
+    );
+}
+
+#[test]
+fn software_keys_and_certificates_work_as_before() {
+    let bench = Bench::new();
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        std::fs::write(bench.path("message"), "hello").unwrap();
+        bench.ok(&format!(
+            "dgst -sha256 -sign {name}.key -out signature message"
+        ));
+        bench.ok(&format!(
+            "dgst -sha256 -verify {name}.pub -signature signature message"
+        ));
+        // our public half verifies what the software key signed
+        bench.ok(&format!(
+            "dgst -sha256 -verify {name}.pem -signature signature message"
+        ));
+        std::fs::write(bench.path("message"), "hullo").unwrap();
+        bench.fails(&format!(
+            "dgst -sha256 -verify {name}.pem -signature signature message"
+        ));
+    }
+}
+
+/// What is signed with each kind of key, as options of `openssl dgst`.
+fn signatures(name: &str) -> Vec<String> {
+    let digests = ["sha224", "sha256", "sha384", "sha512"];
+    let plain = digests.iter().map(|digest| format!("-{digest}"));
+    let pss = digests.iter().map(|digest| {
+        format!("-{digest} -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest")
+    });
+    if name == "rsa" {
+        plain.chain(pss).collect()
+    } else {
+        plain.collect()
+    }
+}
+
+#[test]
+fn every_signature_is_one_request_and_verifies_elsewhere() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        for options in signatures(name) {
+            bench.ok(&format!(
+                "dgst {options} -sign {name}.pem -out signature message"
+            ));
+            assert_eq!(service.calls(), [Opcode::SignHash], "{name} {options}");
+            bench.plain(&format!(
+                "dgst {options} -verify {name}.pub -signature signature message"
+            ));
+            bench.ok(&format!(
+                "dgst {options} -verify {name}.pem -signature signature message"
+            ));
+            assert_eq!(service.calls(), [], "{name} {options}");
+        }
+    }
+}
+
+#[test]
+fn a_uri_names_a_key() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        bench.ok(&format!(
+            "dgst -sha256 -sign parsec:object={name};provider=software -out signature message"
+        ));
+        bench.plain(&format!(
+            "dgst -sha256 -verify {name}.pub -signature signature message"
+        ));
+        let public = std::fs::read_to_string(bench.path(&format!("{name}.pub"))).unwrap();
+        assert_eq!(
+            bench.ok(&format!("pkey -pubin -in parsec:object={name} -pubout")),
+            public
+        );
+        service.calls();
+    }
+    let listed = bench.ok("storeutl -noout -text -keys parsec:");
+    assert!(listed.contains("Total found: 4"), "{listed}");
+    let said = bench.fails("dgst -sha256 -sign parsec:object=absent -out signature message");
+    assert!(said.contains("no key 'absent'"), "{said}");
+    let said = bench.fails("dgst -sha256 -sign parsec:objekt=web -out signature message");
+    assert!(said.contains("objekt=web"), "{said}");
+}
+
+#[test]
+fn requests_and_certificates_carry_the_algorithm() {
+    let bench = Bench::new();
+    let _service = Service::start(&bench);
+    let pss = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest";
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        for padding in ["", pss] {
+            if padding == pss && name != "rsa" {
+                continue;
+            }
+            for digest in ["sha256", "sha384", "sha512"] {
+                let options = format!("-{digest} {padding}");
+                let options = options.trim();
+                bench.ok(&format!(
+                    "req -new -key {name}.pem -subj /CN=a {options} -out request"
+                ));
+                bench.plain("req -in request -verify -noout");
+                bench.ok(&format!(
+                    "req -x509 -key {name}.pem -subj /CN=a {options} -out certificate"
+                ));
+                bench.plain("verify -CAfile certificate certificate");
+            }
+        }
+    }
+}
+
+#[test]
+fn digests_made_elsewhere_are_signed() {
+    let bench = Bench::new();
+    let _service = Service::start(&bench);
+    std::fs::write(bench.path("digest"), [7; 32]).unwrap();
+    std::fs::write(bench.path("short"), [7; 31]).unwrap();
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        for option in ["-pkeyopt digest:sha256", "-pkeyopt digest:SHA2-256"] {
+            bench.ok(&format!(
+                "pkeyutl -sign -inkey {name}.pem -in digest -out signature {option}"
+            ));
+            let verify = format!("pkeyutl -verify -in digest -sigfile signature {option}");
+            bench.plain(&format!("{verify} -pubin -inkey {name}.pub"));
+            bench.ok(&format!("{verify} -inkey {name}.pem"));
+            bench.fails(&format!(
+                "pkeyutl -sign -inkey {name}.pem -in short -out signature {option}"
+            ));
+        }
+    }
+    // without a digest PKCS#1 v1.5 takes whatever stands in the place of DigestInfo
+    bench.ok("pkeyutl -sign -inkey rsa.pem -in short -out signature");
+    bench.plain("pkeyutl -verify -pubin -inkey rsa.pub -in short -sigfile signature");
+    bench.ok("pkeyutl -verify -inkey rsa.pem -in short -sigfile signature");
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_before_the_service_is_asked() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    bench.key("rsa", "RSA", "rsa_keygen_bits:2048");
+    for (options, why) in [
+        ("-sha1", "too weak"),
+        ("-md5", "none of SHA-2 and SHA-3"),
+        ("-sha256 -sigopt rsa_padding_mode:x931", "another padding"),
+        (
+            "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20",
+            "PSS salt",
+        ),
+        (
+            "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max",
+            "PSS salt",
+        ),
+        (
+            "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_mgf1_md:sha1",
+            "MGF1",
+        ),
+    ] {
+        let said = bench.fails(&format!(
+            "dgst {options} -sign rsa.pem -out signature message"
+        ));
+        assert!(said.contains(why), "{options}\n{said}");
+    }
+    assert_eq!(service.calls(), []);
+}
+
+#[test]
+fn both_ends_of_tls_prove_themselves() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        bench.ok(&format!(
+            "req -x509 -key {name}.pem -subj /CN=localhost -out certificate"
+        ));
+        let identity = format!("-cert certificate -key {name}.pem -CAfile certificate");
+        let server = bench.server(&format!(
+            "{identity} -Verify 1 -verify_return_error -no_ticket"
+        ));
+        for version in ["-tls1_2", "-tls1_3"] {
+            service.calls();
+            let said = bench.ok(&format!(
+                "s_client -connect {} {version} {identity} -verify_return_error",
+                server.address
+            ));
+            assert!(
+                said.contains("Verification: OK"),
+                "{name} {version}\n{said}"
+            );
+            // one by the server, one by the client
+            assert_eq!(service.calls(), [Opcode::SignHash; 2], "{name} {version}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! A service just large enough for the provider: it signs with the key files of a [`Bench`], and keeps count.
+
+use std::{
+    io::{Read, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Mutex},
+};
+
+use interface::{
+    Opcode, Operation, ProviderId, Status,
+    algorithm::{Algorithm, SignHash as Digest, Signature},
+    attributes::{Attributes, KeyType, Policy, Usage},
+    operations::{
+        Find, Found, Hello, ListProviders, LookupKey, ProviderInfo, Providers, Record, RecordKind,
+        SignHash, Signed, Welcome,
+    },
+    spki::PublicKey,
+    wire::{HEADER_LEN, Header, Request},
+};
+use prost::Message;
+
+use crate::bench::Bench;
+
+pub(crate) struct Service {
+    calls: Arc<Mutex<Vec<Opcode>>>,
+}
+
+impl Service {
+    /// Listens at the socket of the bench until the process ends.
+    pub(crate) fn start(bench: &Bench) -> Self {
+        let calls = Arc::default();
+        let handler = Handler {
+            folder: bench.path(""),
+            calls: Arc::clone(&calls),
+        };
+        let listener = UnixListener::bind(bench.path("parsec.sock")).unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let handler = handler.clone();
+                std::thread::spawn(move || handler.serve(stream.unwrap()));
+            }
+        });
+        Self { calls }
+    }
+
+    /// What was asked since the last time, but for Hello.
+    pub(crate) fn calls(&self) -> Vec<Opcode> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+}
+
+#[derive(Clone)]
+struct Handler {
+    folder: PathBuf,
+    calls: Arc<Mutex<Vec<Opcode>>>,
+}
+
+impl Handler {
+    fn serve(&self, mut stream: UnixStream) {
+        let mut head = [0; HEADER_LEN];
+        while stream.read_exact(&mut head).is_ok() {
+            let header = Header::decode(&head).unwrap().unwrap();
+            let mut rest = vec![0; header.request_len() - HEADER_LEN];
+            stream.read_exact(&mut rest).unwrap();
+            let request = Request::parse(&header).unwrap();
+            let (status, body) =
+                match self.answer(request.opcode, &rest[..header.body_len as usize]) {
+                    Ok(body) => (Status::Success, body),
+                    Err((status, detail)) => (status, detail.into_bytes()),
+                };
+            let mut frame = Vec::new();
+            Header::response(&request, status, u32::try_from(body.len()).unwrap())
+                .encode(&mut frame);
+            frame.extend(body);
+            stream.write_all(&frame).unwrap();
+        }
+    }
+
+    fn answer(&self, opcode: Opcode, body: &[u8]) -> Result<Vec<u8>, (Status, String)> {
+        if opcode != Opcode::Hello {
+            self.calls.lock().unwrap().push(opcode);
+        }
+        match opcode {
+            Hello::OPCODE => Ok(Welcome {
+                version: 1,
+                ..Welcome::default()
+            }
+            .encode_to_vec()),
+            ListProviders::OPCODE => {
+                let software = ProviderInfo {
+                    id: ProviderId::SOFTWARE.number().into(),
+                    ..ProviderInfo::default()
+                };
+                Ok(Providers {
+                    providers: vec![software],
+                }
+                .encode_to_vec())
+            }
+            LookupKey::OPCODE => Ok(self
+                .record(&LookupKey::decode(body).unwrap().key_name)?
+                .encode_to_vec()),
+            Find::OPCODE => {
+                let files = std::fs::read_dir(&self.folder)
+                    .unwrap()
+                    .map(|file| file.unwrap().path());
+                let keys = files
+                    .filter(|file| file.extension().is_some_and(|extension| extension == "key"));
+                let records =
+                    keys.map(|key| self.record(key.file_stem().unwrap().to_str().unwrap()));
+                Ok(Found {
+                    records: records.collect::<Result<_, _>>()?,
+                    more: false,
+                }
+                .encode_to_vec())
+            }
+            SignHash::OPCODE => Ok(Signed {
+                signature: self.sign(&SignHash::decode(body).unwrap()),
+            }
+            .encode_to_vec()),
+            other => Err((Status::PsaErrorNotSupported, format!("{other:?}"))),
+        }
+    }
+
+    fn record(&self, name: &str) -> Result<Record, (Status, String)> {
+        let spki = std::fs::read(self.folder.join(format!("{name}.spki")));
+        let spki = spki.map_err(|_| (Status::PsaErrorDoesNotExist, format!("no key '{name}'")))?;
+        let public = PublicKey::from_spki(&spki).unwrap();
+        let key_type = match public.key_type {
+            KeyType::EccPublicKey(family) => KeyType::EccKeyPair(family),
+            _ => KeyType::RsaKeyPair,
+        };
+        let policy = Policy {
+            usage: Usage::SIGN,
+            algorithm: Algorithm::None,
+            also: Vec::new(),
+        };
+        let attributes = Attributes {
+            key_type,
+            bits: public.bits,
+            policy,
+        };
+        Ok(Record {
+            kind: RecordKind::Key.into(),
+            uuid: name.to_owned(),
+            owner: "uid:0".to_owned(),
+            provider_id: ProviderId::SOFTWARE.number().into(),
+            name: name.to_owned(),
+            attributes: Some((&attributes).into()),
+            public_key: public.bytes,
+            ..Record::default()
+        })
+    }
+
+    /// Signs with `openssl pkeyutl`.
+    fn sign(&self, request: &SignHash) -> Vec<u8> {
+        let options = match Signature::try_from(request.alg.as_ref().unwrap()).unwrap() {
+            Signature::RsaPkcs1v15Raw | Signature::EcdsaAny => String::new(),
+            Signature::RsaPss { hash } => format!(
+                " -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:digest -pkeyopt digest:{}",
+                name(hash)
+            ),
+            Signature::RsaPkcs1v15 { hash } | Signature::Ecdsa { hash } => {
+                format!(" -pkeyopt digest:{}", name(hash))
+            }
+            other => panic!("{other:?}"),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("input");
+        std::fs::write(&input, &request.hash).unwrap();
+        let key = format!("{}.key", request.key_name);
+        let arguments = format!(
+            "pkeyutl -sign -inkey {key}{options} -in {}",
+            input.display()
+        );
+        let output = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(&self.folder)
+            .env("OPENSSL_CONF", "/dev/null")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{arguments}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        match self
+            .record(&request.key_name)
+            .unwrap()
+            .attributes
+            .unwrap()
+            .key_bits
+        {
+            2048 => output.stdout,
+            bits => r_and_s(&output.stdout, bits.div_ceil(8) as usize),
+        }
+    }
+}
+
+fn name(hash: Digest) -> String {
+    match hash {
+        Digest::Specific(hash) => format!("{hash:?}"),
+        Digest::Any => panic!("a signature with any hash"),
+    }
+}
+
+/// Takes `SEQUENCE { INTEGER r, INTEGER s }` apart.
+fn r_and_s(der: &[u8], len: usize) -> Vec<u8> {
+    let (_, body) = element(der);
+    let (r, rest) = (element(body).1, &body[element(body).0..]);
+    let mut raw = Vec::new();
+    for number in [r, element(rest).1] {
+        let number = number.strip_prefix(&[0]).unwrap_or(number);
+        raw.resize(raw.len() + len - number.len(), 0);
+        raw.extend_from_slice(number);
+    }
+    raw
+}
+
+/// The length of the first DER element, and its content.
+fn element(der: &[u8]) -> (usize, &[u8]) {
+    let (start, len) = if der[1] == 0x81 {
+        (3, der[2])
+    } else {
+        (2, der[1])
+    };
+    let end = start + usize::from(len);
+    (end, &der[start..end])
+}
