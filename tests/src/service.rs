@@ -204,9 +204,9 @@ impl Service {
         let config = self.dir().join("openssl.cnf");
         if !config.exists() {
             let module = self.staged("libparsec_openssl.so");
-            let sections = "openssl_conf = init\n[init]\nproviders = all\n[all]\ndefault = default\nparsec = parsec\n[default]\nactivate = 1\n";
+            let sections = "openssl_conf = init\n[init]\nproviders = all\n[all]\ndefault = default_provider\nparsec = parsec_provider\n[default_provider]\nactivate = 1\n";
             let text = format!(
-                "{sections}[parsec]\nactivate = 1\nmodule = {}\n[req]\ndistinguished_name = name\n[name]\n",
+                "{sections}[parsec_provider]\nactivate = 1\nmodule = {}\n[req]\ndistinguished_name = name\n[name]\n",
                 module.display()
             );
             std::fs::write(&config, text).expect("write openssl.cnf");
