@@ -93,6 +93,16 @@ impl Client {
         Self { deadline, ..self }
     }
 
+    /// After a fork: closes the connections that the child has inherited, without a word to the service, for which they are still
+    /// the parent's.
+    pub fn close_inherited(&self) {
+        for slot in &self.slots {
+            if let Ok(mut slot) = slot.try_lock() {
+                *slot = slot.take().and_then(Connection::still_mine);
+            }
+        }
+    }
+
     /// Where the service is.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint

@@ -5,7 +5,7 @@
 //! row in the table of operations, judges it, runs it and answers with a [`Status`] and a body.
 //!
 //! The protocol is upstream Parsec's 1.0, byte for byte; extensions show only on connections that have said
-//! [`Hello`](operations::Hello). Codecs do no IO. [`reference`] and [`spki`] are the two file formats that shims and command line share.
+//! [`Hello`](operations::Hello). Codecs do no IO. [`mod@reference`] and [`spki`] are the two file formats that shims and command line share.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

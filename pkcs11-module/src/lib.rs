@@ -1,1 +1,27 @@
-//! The keys of a Parsec service as a PKCS#11 module.
+//! The keys of a Parsec service as a PKCS#11 module, `libparsec_pkcs11.so`.
+//!
+//! The way of a call: `functions` (its row) → `ffi` (pointers become safe values) → `calls` (what it does) →
+//! `module` and `session` (state) → `mechanism` and `object` (what the token can do and has) →
+//! `interface::Client` → the service.
+//!
+//! The module links no libcrypto, starts no thread, and has no thread-local destructor, so that it lives in programs that
+//! fork, forbid threads, or unload it at exit. All keys and all state worth keeping are the service's.
+
+mod calls;
+mod certificate;
+mod error;
+mod ffi;
+mod functions;
+mod hash;
+mod interfaces;
+mod mechanism;
+mod module;
+mod object;
+mod process;
+mod random;
+mod session;
+mod signature;
+mod slot;
+mod trace;
+
+pub use interfaces::{C_GetFunctionList, C_GetInterface, C_GetInterfaceList};

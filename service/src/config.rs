@@ -11,6 +11,7 @@ use crate::auth::{Authenticators, Principal};
 use crate::error::{Error, Result};
 use interface::{AuthType, PROVIDERS, ProviderId};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Table;
@@ -18,6 +19,9 @@ use tracing::level_filters::LevelFilter;
 
 /// Bytes in a mebibyte.
 const MIB: u64 = 1024 * 1024;
+
+/// A setting of providers that upstream has among those of the core.
+const BUFFERS: &str = "buffer_size_limit";
 
 /// All that can be configured.
 #[derive(Clone, Debug)]
@@ -30,8 +34,6 @@ pub struct Config {
     pub log_error_details: bool,
     /// Bytes in the body of a request, at most.
     pub body_len_limit: u64,
-    /// Random bytes in one answer, at most.
-    pub max_random: u64,
     /// Serve as root where there is no user to change to.
     pub allow_root: bool,
     /// Make new keys of types and with algorithms that are deprecated.
@@ -113,21 +115,21 @@ impl Config {
                 notes.push(format!("[core_settings] {key} means nothing here: {why}"));
             }
         }
-        let (providers, manager) = read_providers(providers, &mut notes)?;
+        let (mut providers, manager) = read_providers(providers, &mut notes)?;
+        if let Some(limit) = core.take::<toml::Value>(BUFFERS)? {
+            for ProviderConfig { settings, .. } in &mut providers {
+                settings.entry(BUFFERS).or_insert_with(|| limit.clone());
+            }
+        }
         let store = Location::read(managers, manager.as_deref(), host, &mut notes)?;
         let config = Self {
             log_level: log_level(&mut core)?,
             log_timestamp: core.take_or("log_timestamp", false)?,
             log_error_details: core.take_or("log_error_details", false)?,
             body_len_limit: positive(&mut core, "body_len_limit", MIB)?,
-            max_random: {
-                let buffer = positive(&mut core, "buffer_size_limit", MIB)?;
-                positive(&mut core, "max_random", buffer)?
-            },
             allow_root: core.take_or("allow_root", false)?,
             allow_deprecated: core.take_or("allow_deprecated", false)?,
-            max_connections: usize::try_from(positive(&mut core, "max_connections", 1024)?)
-                .unwrap_or(usize::MAX),
+            max_connections: positive(&mut core, "max_connections", 1024)?,
             idle_timeout: Duration::from_secs(positive(&mut core, "idle_timeout_s", 300)?),
             timeout: Duration::from_millis(positive(&mut listener, "timeout", 200)?),
             socket_path: socket_path(&mut listener, host)?,
@@ -315,14 +317,7 @@ fn provider_kind(section: &mut Section) -> Result<ProviderId> {
         .take("provider_type")?
         .ok_or_else(|| section.wrong("provider_type", "is missing"))?;
     match known().find(|kind| kind.config == name || kind.name == name) {
-        Some(kind) if kind.id == ProviderId::SOFTWARE => Ok(kind.id),
-        Some(kind) => Err(section.wrong(
-            "provider_type",
-            &format!(
-                "'{}' is not built into this version; there is MbedCrypto, the software provider",
-                kind.config
-            ),
-        )),
+        Some(kind) => Ok(kind.id),
         None => {
             let hint = suggest(&name, known().map(|kind| kind.config));
             Err(section.wrong("provider_type", &format!("'{name}' is none; {hint}")))
@@ -437,11 +432,15 @@ fn log_level(core: &mut Section) -> Result<LevelFilter> {
     })
 }
 
-fn positive(section: &mut Section, key: &'static str, default: u64) -> Result<u64> {
-    match section.take_or(key, default)? {
-        0 => Err(section.wrong(key, "must be at least 1")),
-        number => Ok(number),
+fn positive<T>(section: &mut Section, key: &'static str, default: T) -> Result<T>
+where
+    T: DeserializeOwned + Default + PartialEq,
+{
+    let number = section.take_or(key, default)?;
+    if number == T::default() {
+        return Err(section.wrong(key, "must be at least 1"));
     }
+    Ok(number)
 }
 
 #[cfg(test)]

@@ -192,6 +192,7 @@ impl<'a> Guard<'a> {
             app: self.incoming.app.as_ref(),
             provider: self.incoming.request.provider,
             extended: self.incoming.extended,
+            allow_deprecated: self.dispatcher.allow_deprecated,
             store: &self.dispatcher.store,
             key: None,
             new: None,

@@ -29,6 +29,7 @@ pub struct Call<'a> {
     pub(crate) app: Option<&'a Principal>,
     pub(crate) provider: ProviderId,
     pub(crate) extended: bool,
+    pub(crate) allow_deprecated: bool,
     pub(crate) store: &'a Store,
     pub(crate) key: Option<Arc<Key>>,
     pub(crate) new: Option<(String, Attributes)>,
@@ -52,6 +53,11 @@ impl<'a> Call<'a> {
     /// Whether the connection has said Hello, so that extensions may show.
     pub fn extended(&self) -> bool {
         self.extended
+    }
+
+    /// Whether deprecated primitives may be generated.
+    pub fn allow_deprecated(&self) -> bool {
+        self.allow_deprecated
     }
 
     /// The key store.

@@ -112,8 +112,8 @@ fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 /// died must not live on as a ghost.
 fn log(config: &Config) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.log_level.to_string()));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(config.log_level.to_string()));
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -8,6 +8,7 @@ use super::output::{self, Pem, table};
 use der::{Decode, Encode};
 use interface::operations::{DestroyObject, Find, LookupObject, PutObject, Record, RecordKind};
 use interface::spki::PublicKey;
+use interface::{ProviderId, Status};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -182,6 +183,9 @@ struct Certificates {
 
 impl Display for Certificates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.certificates.is_empty() {
+            return writeln!(f, "No certificates. Store one: parsec cert put web web.crt");
+        }
         let row = |view: &View| {
             [
                 view.name.clone(),
@@ -212,20 +216,39 @@ fn list(context: &Context, place: &Place) -> Result<()> {
 
 impl Get {
     fn run(&self, context: &Context) -> Result<()> {
-        let lookup = LookupObject {
-            kind: RecordKind::Certificate.into(),
-            name: self.name.clone(),
-            owner: self.owner.clone(),
-        };
-        let provider = context.provider(self.place.provider)?;
-        let record = context.client.call(provider, &lookup);
-        let record = record.during(|| format!("get certificate '{}'", self.name))?;
+        let (_, record) = find(context, &self.name, self.owner.as_ref(), &self.place)?;
         Pem::new("CERTIFICATE", &record.value)?.deliver(context.json, self.out.as_deref())
     }
 }
 
+/// The certificate of this name, in whichever provider it is.
+fn find(
+    context: &Context,
+    name: &str,
+    owner: Option<&String>,
+    place: &Place,
+) -> Result<(ProviderId, Record)> {
+    let lookup = LookupObject {
+        kind: RecordKind::Certificate.into(),
+        name: name.to_owned(),
+        owner: owner.cloned(),
+    };
+    for provider in context.providers(place.provider)? {
+        match context.client.call(provider, &lookup) {
+            Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => {}
+            found => {
+                let record = found.during(|| format!("look up certificate '{name}'"))?;
+                return Ok((provider, record));
+            }
+        }
+    }
+    Err(Error::NotFound(format!(
+        "there is no certificate '{name}' that you may see (what there is: parsec cert list)"
+    )))
+}
+
 fn destroy(context: &Context, name: &str, place: &Place) -> Result<()> {
-    let provider = context.provider(place.provider)?;
+    let (provider, _) = find(context, name, None, place)?;
     let destroy = DestroyObject {
         kind: RecordKind::Certificate.into(),
         name: name.to_owned(),

@@ -155,9 +155,10 @@ fn exit_of(error: &client::Error) -> Exit {
     }
 }
 
-/// What to do, where the service's own words may not say it.
+/// What to do, where the service's own words do not say it.
 fn advice(error: &client::Error) -> &'static str {
     match exit_of(error) {
+        _ if matches!(error, client::Error::Refused { detail, .. } if !detail.is_empty()) => "",
         Exit::NotFound => "\n(what there is: parsec key list, parsec cert list, parsec providers)",
         Exit::Denied => {
             "\n(as whom the service knows you: parsec status; the owner of a key lets others use it: parsec key grant)"

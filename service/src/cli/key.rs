@@ -177,7 +177,7 @@ impl New {
             key: View::from(&key),
             purpose: self.purpose.map(|purpose| purpose.name),
             grants: self.metadata.grants.iter().map(Share::granted).collect(),
-            next: self.next(),
+            next: self.next(&attributes),
         })
     }
 
@@ -191,12 +191,12 @@ impl New {
         let job = self.purpose.map_or(kind.job, |purpose| purpose.job);
         kind.attributes(job).ok_or_else(|| {
             let purpose = self.purpose.map_or("this", |purpose| purpose.name);
-            Error::Usage(format!("a {} key is not fit for {purpose}", kind.name))
+            Error::Usage(format!("{} keys are not fit for {purpose}", kind.name))
         })
     }
 
-    /// What to do with the key, without what was done already.
-    fn next(&self) -> Vec<Next> {
+    /// What to do with the key, without what was done already; nothing for a kind that its purpose would never have picked.
+    fn next(&self, attributes: &Attributes) -> Vec<Next> {
         let file = self.out.as_ref().map_or_else(
             || format!("/etc/parsec/{}.pem", self.name),
             |path| {
@@ -206,8 +206,13 @@ impl New {
                     .to_string()
             },
         );
-        let next = self
-            .purpose
+        let usual = |purpose: &&Purpose| {
+            let mut candidates = purpose.candidates();
+            candidates
+                .any(|kind| (kind.key_type, kind.bits) == (attributes.key_type, attributes.bits))
+        };
+        let purpose = self.purpose.filter(usual);
+        let next = purpose
             .map(|purpose| purpose.next(&self.name, &file))
             .unwrap_or_default();
         let done = |line: &str| {

@@ -92,10 +92,6 @@ pub(crate) const PURPOSES: &[Purpose] = &[
                 "parsec key public {name} > {name}.pub",
             ),
             ("key file", "parsec key pem {name} --out {file}"),
-            (
-                "openssl",
-                "openssl dgst -sha256 -sign {file} -out token.sig token",
-            ),
         ],
     },
     Purpose {

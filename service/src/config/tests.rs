@@ -56,7 +56,7 @@ fn upstreams_file_is_read_as_it_is() {
     assert_eq!(config.log_level, LevelFilter::WARN);
     assert!(config.log_timestamp && config.log_error_details);
     assert!(config.allow_root && config.allow_deprecated);
-    assert_eq!((config.body_len_limit, config.max_random), (65536, 4096));
+    assert_eq!(config.body_len_limit, 65536);
     assert_eq!(config.timeout, Duration::from_secs(3));
     assert_eq!(config.socket_path, Path::new("/tmp/parsec.sock"));
     assert_eq!(config.authenticators.kinds, [AuthType::Direct]);
@@ -69,7 +69,10 @@ fn upstreams_file_is_read_as_it_is() {
     };
     assert_eq!(provider.kind, ProviderId::SOFTWARE);
     assert_eq!(provider.name.as_deref(), Some("mbed-crypto-provider"));
-    assert_eq!(provider.settings.keys().collect::<Vec<_>>(), ["backend"]);
+    let settings: Table = "backend = 'aws-lc'\nbuffer_size_limit = 4096"
+        .parse()
+        .unwrap();
+    assert_eq!(provider.settings, settings);
     for noted in [
         "thread_pool_size",
         "idle_listener",
@@ -122,6 +125,20 @@ fn on_disk_managers_name_the_folder() {
     let config = Config::parse(text, &ROOT).unwrap();
     assert_eq!(config.store_path, Path::new("/srv/m/keys.sqlite"));
     assert_eq!(config.store_key_path, Path::new("/etc/k"));
+}
+
+#[test]
+fn every_provider_that_upstream_knows_is_known() {
+    for (name, id) in [
+        ("Tpm", ProviderId::TPM),
+        ("Pkcs11", ProviderId::PKCS11),
+        ("software", ProviderId::SOFTWARE),
+    ] {
+        let text = format!("[[provider]]\nprovider_type = '{name}'\ntcti = 'device'");
+        let config = Config::parse(&text, &ROOT).unwrap();
+        assert_eq!(config.providers[0].kind, id);
+        assert!(config.providers[0].settings.contains_key("tcti"));
+    }
 }
 
 #[test]
@@ -180,14 +197,6 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[authenticator]\nauth_type = 'Direct'\nauth_types = []",
         "cannot stand beside",
-    ),
-    (
-        "[[provider]]\nprovider_type = 'Tpm'\ntcti = 'device'",
-        "'Tpm' is not built into this version",
-    ),
-    (
-        "[[provider]]\nprovider_type = 'Pkcs11'",
-        "'Pkcs11' is not built into this version",
     ),
     (
         "[[provider]]\nprovider_type = 'MbdCrypto'",

@@ -88,7 +88,7 @@ impl Key {
 
     /// Whether this caller may see the public parts.
     pub fn visible(&self, caller: &Principal) -> bool {
-        *caller == self.owner || self.grants.contains_key(caller)
+        *caller == self.owner || !self.usage(caller).is_empty()
     }
 
     /// The hardware does not show it at present.

@@ -77,9 +77,13 @@ fn concrete(algorithm: Signature) -> Signature {
 }
 
 impl Handle<CanDoCrypto> for Software {
-    fn handle(&self, _: &Call<'_>, op: CanDoCrypto) -> Result<Empty> {
-        let attributes = required(op.attributes.as_ref())?.try_into()?;
-        can_do(op.check_type.try_into()?, &attributes)?;
+    fn handle(&self, call: &Call<'_>, op: CanDoCrypto) -> Result<Empty> {
+        let attributes: Attributes = required(op.attributes.as_ref())?.try_into()?;
+        let check = op.check_type.try_into()?;
+        if check == CheckType::Generate && attributes.deprecated() && !call.allow_deprecated() {
+            return Err(unsupported("deprecated primitives are switched off here"));
+        }
+        can_do(check, &attributes)?;
         Ok(Empty {})
     }
 }

@@ -270,41 +270,27 @@ impl Key {
 const BAD_RSA_PAIR: &str = "the data is not an RSA private key: one DER RSAPrivateKey (PKCS#1, two primes) whose values fit together";
 const BAD_RSA_PUBLIC: &str = "the data is not an RSA public key: one DER RSAPublicKey (PKCS#1) with an odd exponent of at least 3";
 
-/// The curve of a family with this many bits, or else the one whose keys are as long as the data.
+/// The curve of a family with this many bits, or with keys as long as the data.
 fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> {
-    let fits = |kind| match kind {
-        Kind::Ec(curve) => {
-            data.len()
-                == if pair {
-                    curve.len()
-                } else {
-                    1 + 2 * curve.len()
-                }
-        }
-        _ => data.len() == 32,
+    let len = |kind: &Kind| match kind {
+        Kind::Ec(curve) if pair => curve.len(),
+        Kind::Ec(curve) => 1 + 2 * curve.len(),
+        _ => 32,
     };
-    let mut family_rows = CURVES.iter().filter(|row| row.0 == family).peekable();
-    if family_rows.peek().is_none() {
+    let mut curves = CURVES
+        .iter()
+        .filter(|row| row.0 == family && (bits == 0 || row.1 == bits))
+        .map(|row| row.2)
+        .peekable();
+    if curves.peek().is_none() {
         return Err(unsupported(format!(
-            "the software provider has no curves of the family {family:?}"
+            "the software provider has no curve of the family {family:?} with {bits} bits"
         )));
     }
-    match family_rows.find(|row| {
-        if bits == 0 {
-            fits(row.2)
-        } else {
-            row.1 == bits
-        }
-    }) {
-        Some(row) if fits(row.2) => Ok(row.2),
-        None if bits != 0 => Err(unsupported(format!(
-            "the software provider has no curve of the family {family:?} with {bits} bits"
-        ))),
-        _ => Err(invalid(format!(
-            "{} bytes are not the length of a key on this curve",
-            data.len()
-        ))),
-    }
+    let wrong = || invalid(format!("{} bytes are no key on this curve", data.len()));
+    curves
+        .find(|kind| len(kind) == data.len())
+        .ok_or_else(wrong)
 }
 
 fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {

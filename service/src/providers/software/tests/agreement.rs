@@ -75,3 +75,20 @@ fn both_sides_agree_on_a_secret() {
         Status::PsaErrorNotSupported
     );
 }
+
+/// Points of order 1, 2, 4 and 8 (RFC 7748 §6.1 asks to refuse what they lead to).
+#[test]
+fn x25519_refuses_points_of_low_order() {
+    let key = generate(X25519, 255);
+    for point in [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ] {
+        let agreed = key.agree(Agreement::Ecdh, &hex(point));
+        assert_eq!(status(agreed), Status::PsaErrorInvalidArgument, "{point}");
+    }
+}

@@ -227,3 +227,34 @@ fn one_key_serves_many_threads() {
         }
     });
 }
+
+#[test]
+fn ecdsa_numbers_out_of_range_are_refused() {
+    let key = generate(P256, 256);
+    let algorithm = Signature::Ecdsa { hash: SHA256 };
+    let order = hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+    let (zero, one) = (vec![0; 32], [vec![0; 31], vec![1]].concat());
+    for r in [&zero, &one, &order] {
+        for s in [&zero, &one, &order] {
+            let signature = [&r[..], s].concat();
+            let verified = key.verify_message(algorithm, b"message", &signature);
+            assert_eq!(status(verified), Status::PsaErrorInvalidSignature);
+        }
+    }
+}
+
+/// RFC 8032 §5.1.7 wants S below the group's order: adding the order to it must not make a second signature.
+#[test]
+fn ed25519_signatures_cannot_be_changed() {
+    let key = generate(ED25519, 255);
+    let mut signature = key.sign_message(Signature::PureEddsa, b"message").unwrap();
+    let order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+    let mut carry = 0;
+    for (byte, add) in signature[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        [*byte, _] = sum.to_le_bytes();
+        carry = sum >> 8;
+    }
+    let verified = key.verify_message(Signature::PureEddsa, b"message", &signature);
+    assert_eq!(status(verified), Status::PsaErrorInvalidSignature);
+}

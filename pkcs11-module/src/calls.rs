@@ -1,0 +1,33 @@
+//! The bodies of the `C_*` functions, safe and in plain terms; the rows of [`crate::functions`] name them.
+
+pub(crate) mod digest;
+pub(crate) mod general;
+pub(crate) mod generate;
+pub(crate) mod object;
+pub(crate) mod random;
+pub(crate) mod session;
+pub(crate) mod sign;
+pub(crate) mod slot;
+pub(crate) mod verify;
+
+/// Text in a fixed field of the standard's structures: UTF-8 padded with blanks, cut between characters.
+fn padded<const N: usize>(text: &str) -> [u8; N] {
+    let mut field = [b' '; N];
+    let fit = text
+        .char_indices()
+        .map(|(at, c)| at + c.len_utf8())
+        .take_while(|end| *end <= N);
+    let end = fit.last().unwrap_or(0);
+    field[..end].copy_from_slice(&text.as_bytes()[..end]);
+    field
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn padding_cuts_between_characters() {
+        assert_eq!(super::padded::<4>("ab"), *b"ab  ");
+        assert_eq!(super::padded::<4>("abcdef"), *b"abcd");
+        assert_eq!(super::padded::<4>("abc\u{e9}"), *b"abc ");
+    }
+}

@@ -1,0 +1,304 @@
+//! Key generation: what the templates ask for becomes a key type, a policy and a name.
+
+use cryptoki_sys::*;
+use der::Decode;
+use der::asn1::{ObjectIdentifier, PrintableStringRef};
+use interface::Status;
+use interface::algorithm::{Agreement, Algorithm, Encryption, Hash};
+use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::operations::GenerateKey;
+use interface::spki::{CURVES, Curve};
+
+use super::object::{check_token, hex};
+use crate::error::{Error, Result};
+use crate::ffi::{Mechanism, Out, Template};
+use crate::mechanism::{self, Family, Work, signing_policy};
+use crate::module::{self, Module, lock};
+use crate::object::Record;
+use crate::random;
+use crate::session::Session;
+
+/// 65537, the public exponent of every generated key.
+const EXPONENT: [u8; 3] = [1, 0, 1];
+
+pub(crate) fn pair(
+    session: CK_SESSION_HANDLE,
+    mechanism: &Mechanism,
+    public: &Template,
+    private: &Template,
+    public_key: &Out<CK_OBJECT_HANDLE>,
+    private_key: &Out<CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    let Work::Pair(family) = mechanism::find(mechanism.kind())?.work else {
+        return Err(Error::MechanismInvalid);
+    };
+    let attributes = attributes(family, public, private)?;
+    check_token(private)?;
+    session.check_writable()?;
+    let label = private.text(CKA_LABEL)?.or(public.text(CKA_LABEL)?);
+    let id = private
+        .value(CKA_ID)
+        .or_else(|| public.value(CKA_ID))
+        .filter(|id| !id.is_empty());
+    let key = GenerateKey {
+        key_name: String::new(),
+        attributes: Some((&attributes).into()),
+        label: Some(label.unwrap_or_default().to_owned()),
+        id: id.map(<[u8]>::to_vec),
+    };
+    let name = generate(&module, &session, key)?;
+    let record = module.client.lookup(session.provider, None, &name)?;
+    let record = Record::try_from(record).map_err(|_| Error::DeviceFailed)?;
+    let learned = lock(&module.objects).learn(record);
+    for (handle, object) in learned {
+        match object.class {
+            CKO_PRIVATE_KEY => private_key.set(handle),
+            _ => public_key.set(handle),
+        }
+    }
+    Ok(())
+}
+
+/// Generates the key under a name made from its label, or its id; labels need not be unique but names must be, so a second key
+/// gets some random digits too. Returns the name.
+fn generate(module: &Module, session: &Session, key: GenerateKey) -> Result<String> {
+    let plain = match (key.label.as_deref(), key.id.as_deref()) {
+        (Some(label), _) if !label.is_empty() => name_of(label),
+        (_, Some(id)) => format!("id-{}", hex(id)),
+        _ => format!("key-{}", hex(&random::bytes::<8>()?)),
+    };
+    let numbered = format!("{plain}-{}", hex(&random::bytes::<4>()?));
+    match module.client.call(
+        session.provider,
+        &GenerateKey {
+            key_name: plain.clone(),
+            ..key.clone()
+        },
+    ) {
+        Ok(_) => return Ok(plain),
+        Err(error) if error.status() == Some(Status::PsaErrorAlreadyExists) => {}
+        Err(error) => return Err(error.into()),
+    }
+    module.client.call(
+        session.provider,
+        &GenerateKey {
+            key_name: numbered.clone(),
+            ..key
+        },
+    )?;
+    Ok(numbered)
+}
+
+/// A name for people to type, near the label.
+fn name_of(label: &str) -> String {
+    let plain = |c: char| {
+        if c.is_alphanumeric() || "._@-".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    label.chars().map(plain).take(64).collect()
+}
+
+/// What the templates ask for.
+fn attributes(family: Family, public: &Template, private: &Template) -> Result<Attributes> {
+    let (key_type, bits) = match family {
+        Family::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
+        Family::Ec | Family::Edwards => {
+            let curve = curve(
+                public
+                    .value(CKA_EC_PARAMS)
+                    .ok_or(Error::TemplateIncomplete)?,
+            )?;
+            (KeyType::EccKeyPair(curve.family), curve.bits)
+        }
+    };
+    if Family::of(key_type) != Some(family) {
+        return Err(Error::CurveNotSupported);
+    }
+    for (template, class) in [(public, CKO_PUBLIC_KEY), (private, CKO_PRIVATE_KEY)] {
+        let class_fits = template
+            .number(CKA_CLASS)?
+            .is_none_or(|given| given == class);
+        let own = crate::object::key_type(key_type);
+        let type_fits = template
+            .number(CKA_KEY_TYPE)?
+            .is_none_or(|given| given == own);
+        if !class_fits || !type_fits {
+            return Err(Error::TemplateInconsistent);
+        }
+    }
+    if private.flag(CKA_ALWAYS_AUTHENTICATE)? == Some(true) {
+        return Err(Error::TemplateInconsistent);
+    }
+    Ok(Attributes {
+        key_type,
+        bits,
+        policy: policy(family, public, private)?,
+    })
+}
+
+/// The policy that corresponds to the usage flags; a key without any signs.
+fn policy(family: Family, public: &Template, private: &Template) -> Result<Policy> {
+    let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(false) && family == Family::Rsa;
+    let derive = private.flag(CKA_DERIVE)?.unwrap_or(false) && family == Family::Ec;
+    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive);
+    let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign);
+    let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
+    let export = private.flag(CKA_EXTRACTABLE)?.unwrap_or(false);
+    let wanted = [
+        (sign, Usage::SIGN),
+        (verify, Usage::VERIFY),
+        (decrypt, Usage::DECRYPT),
+        (encrypt, Usage::ENCRYPT),
+        (derive, Usage::DERIVE),
+        (export, Usage::EXPORT),
+    ];
+    let usage = wanted.iter().filter(|(wanted, _)| *wanted);
+    let usage = usage.fold(Usage::NONE, |all, (_, flag)| all | *flag);
+    let mut algorithms = Vec::new();
+    if sign || verify {
+        algorithms.extend(signing_policy(family, usage).algorithms());
+    }
+    if decrypt || encrypt {
+        algorithms.push(Encryption::RsaPkcs1v15.into());
+        let hashes = [Hash::Sha256, Hash::Sha1, Hash::Sha384, Hash::Sha512];
+        let oaep = hashes.map(|hash| Algorithm::Encryption(Encryption::RsaOaep { hash }));
+        algorithms.extend(oaep);
+    }
+    if derive {
+        algorithms.push(Agreement::Ecdh.into());
+    }
+    let mut algorithms = algorithms.into_iter();
+    let algorithm = algorithms.next().ok_or(Error::TemplateInconsistent)?;
+    Ok(Policy {
+        usage,
+        algorithm,
+        also: algorithms.collect(),
+    })
+}
+
+fn rsa_bits(public: &Template) -> Result<u32> {
+    let bits = public
+        .number(CKA_MODULUS_BITS)?
+        .ok_or(Error::TemplateIncomplete)?;
+    let exponent = public
+        .value(CKA_PUBLIC_EXPONENT)
+        .filter(|given| !given.is_empty());
+    let exponent = exponent.map(|given| given.iter().copied().skip_while(|byte| *byte == 0));
+    if exponent.is_some_and(|given| !given.eq(EXPONENT)) {
+        return Err(Error::AttributeValueInvalid);
+    }
+    let sizes = Family::Rsa.pairs();
+    let (min, max) = (
+        sizes.first().map(|pair| pair.1),
+        sizes.last().map(|pair| pair.1),
+    );
+    let bits = u32::try_from(bits).map_err(|_| Error::KeySizeRange)?;
+    if Some(bits) >= min && Some(bits) <= max {
+        Ok(bits)
+    } else {
+        Err(Error::KeySizeRange)
+    }
+}
+
+/// The curve that CKA_EC_PARAMS names: by its object identifier, or by its name (PKCS#11 3.1 §6.3.3).
+fn curve(params: &[u8]) -> Result<&'static Curve> {
+    if let Ok(oid) = ObjectIdentifier::from_der(params) {
+        return Curve::by_oid(oid).ok_or(Error::CurveNotSupported);
+    }
+    let name = PrintableStringRef::from_der(params).map_err(|_| Error::CurveNotSupported)?;
+    let name = match name.as_str() {
+        "edwards25519" => "ED25519",
+        "curve25519" => "X25519",
+        "secp256r1" => "prime256v1",
+        other => other,
+    };
+    CURVES
+        .iter()
+        .find(|curve| curve.name == name)
+        .ok_or(Error::CurveNotSupported)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interface::algorithm::Signature;
+
+    const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+
+    fn ec(private: &Template) -> Result<Attributes> {
+        attributes(
+            Family::Ec,
+            &Template::from([(CKA_EC_PARAMS, P256)]),
+            private,
+        )
+    }
+
+    fn rsa(bits: CK_ULONG, private: &Template) -> Result<Attributes> {
+        let bits = bits.to_ne_bytes();
+        let public = [
+            (CKA_MODULUS_BITS, &bits[..]),
+            (CKA_PUBLIC_EXPONENT, &[0, 1, 0, 1]),
+        ];
+        attributes(Family::Rsa, &Template::from(public), private)
+    }
+
+    #[test]
+    fn a_key_without_flags_signs() {
+        let key = ec(&Template::from([])).unwrap();
+        assert_eq!(key.bits, 256);
+        assert_eq!(key.policy.usage, Usage::SIGN | Usage::VERIFY);
+        let sha256 = Signature::Ecdsa {
+            hash: Hash::Sha256.into(),
+        };
+        assert!(
+            key.policy.permits(sha256.into()) && key.policy.permits(Signature::EcdsaAny.into())
+        );
+        assert!(!key.policy.permits(Agreement::Ecdh.into()));
+    }
+
+    #[test]
+    fn flags_become_usage_and_algorithms() {
+        let key = ec(&Template::from([(CKA_SIGN, &[1][..]), (CKA_DERIVE, &[1])])).unwrap();
+        assert!(key.policy.usage.contains(Usage::SIGN | Usage::DERIVE));
+        assert!(key.policy.permits(Agreement::Ecdh.into()));
+        let key = rsa(3072, &Template::from([(CKA_DECRYPT, &[1][..])])).unwrap();
+        assert_eq!(key.policy.usage, Usage::DECRYPT | Usage::ENCRYPT);
+        assert!(
+            key.policy
+                .permits(Encryption::RsaOaep { hash: Hash::Sha256 }.into())
+        );
+        assert!(!key.policy.permits(Signature::RsaPkcs1v15Raw.into()));
+    }
+
+    #[test]
+    fn impossible_templates_are_refused_as_the_standard_says() {
+        let none = Template::from([]);
+        assert!(matches!(rsa(1024, &none), Err(Error::KeySizeRange)));
+        assert!(matches!(
+            attributes(Family::Rsa, &none, &none),
+            Err(Error::TemplateIncomplete)
+        ));
+        let ed25519 = Template::from([(CKA_EC_PARAMS, &b"\x13\x0cedwards25519"[..])]);
+        assert!(matches!(
+            attributes(Family::Ec, &ed25519, &none),
+            Err(Error::CurveNotSupported)
+        ));
+        assert_eq!(
+            attributes(Family::Edwards, &ed25519, &none).unwrap().bits,
+            255
+        );
+        let aes = CKK_AES.to_ne_bytes();
+        let wrong = ec(&Template::from([(CKA_KEY_TYPE, &aes[..])]));
+        assert!(matches!(wrong, Err(Error::TemplateInconsistent)));
+    }
+
+    #[test]
+    fn names_are_near_labels() {
+        assert_eq!(name_of("My key/1"), "My-key-1");
+    }
+}

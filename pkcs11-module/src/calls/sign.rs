@@ -1,0 +1,56 @@
+//! Signatures: nothing reaches the service before the last call, which is one round trip.
+
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKO_PRIVATE_KEY};
+use interface::attributes::Usage;
+
+use super::object::key;
+use crate::error::Result;
+use crate::ffi::{Mechanism, Output};
+use crate::module;
+use crate::signature::Signing;
+
+pub(crate) fn init(
+    session: CK_SESSION_HANDLE,
+    mechanism: Option<Mechanism>,
+    handle: CK_OBJECT_HANDLE,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    let begin = |mechanism: Mechanism| {
+        Signing::new(
+            &mechanism,
+            key(&module, handle, CKO_PRIVATE_KEY)?,
+            Usage::SIGN,
+        )
+    };
+    session
+        .operations()
+        .sign
+        .start(mechanism.map(begin).transpose()?)
+}
+
+pub(crate) fn sign(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    session
+        .operations()
+        .sign
+        .finish(out, |signing| signing.whole(data)?.sign(&module))
+}
+
+pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+    let session = module::current()?.session(session)?;
+    session
+        .operations()
+        .sign
+        .update(|signing| signing.part(part))
+}
+
+pub(crate) fn finish(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    session
+        .operations()
+        .sign
+        .finish(out, |signing| signing.sign(&module))
+}

@@ -1,0 +1,118 @@
+//! Everything that can go wrong, each with its `CK_RV` in the same row. Return codes are as the standard has
+//! them (PKCS#11 3.1 §5.1); what the service refuses is mapped by [`refusal`], in one place too.
+
+use cryptoki_sys::*;
+use interface::Status;
+use interface::client;
+
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! errors {
+    ($($name:ident = $code:ident $text:literal;)*) => {
+        /// Why a call failed.
+        #[derive(Debug, thiserror::Error)]
+        pub(crate) enum Error {
+            $(#[error($text)] $name,)*
+            #[error(transparent)]
+            Service(#[from] client::Error),
+        }
+
+        impl Error {
+            /// The return value that tells the caller.
+            pub(crate) fn rv(&self) -> CK_RV {
+                match self {
+                    $(Self::$name => $code,)*
+                    Self::Service(error) => of_service(error).rv(),
+                }
+            }
+
+            /// The name of the return value.
+            pub(crate) fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($code),)*
+                    Self::Service(error) => of_service(error).name(),
+                }
+            }
+        }
+    };
+}
+
+errors! {
+    ActionProhibited = CKR_ACTION_PROHIBITED "the object does not permit this";
+    AlreadyInitialized = CKR_CRYPTOKI_ALREADY_INITIALIZED "C_Initialize was called before";
+    ArgumentsBad = CKR_ARGUMENTS_BAD "an argument is NULL, too large or contradictory";
+    AttributeReadOnly = CKR_ATTRIBUTE_READ_ONLY "the attribute cannot be set";
+    AttributeSensitive = CKR_ATTRIBUTE_SENSITIVE "the value never leaves the token";
+    AttributeTypeInvalid = CKR_ATTRIBUTE_TYPE_INVALID "the object has no such attribute";
+    AttributeValueInvalid = CKR_ATTRIBUTE_VALUE_INVALID "an attribute has an impossible value";
+    BufferTooSmall = CKR_BUFFER_TOO_SMALL "the buffer is too small";
+    CurveNotSupported = CKR_CURVE_NOT_SUPPORTED "the curve is not one of those the module knows";
+    DataInvalid = CKR_DATA_INVALID "the service does not accept the data";
+    DataLenRange = CKR_DATA_LEN_RANGE "the data has the wrong length for the mechanism";
+    DeviceFailed = CKR_DEVICE_ERROR "the service or its key hardware failed";
+    DeviceMemory = CKR_DEVICE_MEMORY "the service has no room left";
+    FunctionFailed = CKR_FUNCTION_FAILED "nothing matches what was asked for";
+    FunctionNotParallel = CKR_FUNCTION_NOT_PARALLEL "functions do not run in parallel";
+    FunctionNotSupported = CKR_FUNCTION_NOT_SUPPORTED "the function is not supported";
+    KeyFunctionNotPermitted = CKR_KEY_FUNCTION_NOT_PERMITTED "the key's policy, or the grant under which it is used, forbids this";
+    KeyHandleInvalid = CKR_KEY_HANDLE_INVALID "there is no such key any more";
+    KeySizeRange = CKR_KEY_SIZE_RANGE "the token does not have keys of this size";
+    KeyTypeInconsistent = CKR_KEY_TYPE_INCONSISTENT "the mechanism is for another type of key";
+    MechanismInvalid = CKR_MECHANISM_INVALID "the token does not have this mechanism for this use";
+    MechanismParamInvalid = CKR_MECHANISM_PARAM_INVALID "the mechanism's parameter is missing, malformed or not supported";
+    NoEvent = CKR_NO_EVENT "no slot has changed";
+    NotInitialized = CKR_CRYPTOKI_NOT_INITIALIZED "C_Initialize was not called in this process";
+    ObjectHandleInvalid = CKR_OBJECT_HANDLE_INVALID "there is no such object any more";
+    OperationActive = CKR_OPERATION_ACTIVE "the session has an operation of this kind under way";
+    OperationNotInitialized = CKR_OPERATION_NOT_INITIALIZED "the session has no operation of this kind under way";
+    Panic = CKR_GENERAL_ERROR "a defect of the module";
+    PinInvalid = CKR_PIN_INVALID "the PIN is not valid UTF-8";
+    SessionHandleInvalid = CKR_SESSION_HANDLE_INVALID "there is no such session";
+    SessionParallel = CKR_SESSION_PARALLEL_NOT_SUPPORTED "CKF_SERIAL_SESSION is missing";
+    SessionReadOnly = CKR_SESSION_READ_ONLY "the session is read-only; open it with CKF_RW_SESSION";
+    SessionReadOnlyExists = CKR_SESSION_READ_ONLY_EXISTS "a read-only session forbids the security officer's login";
+    SessionReadWriteSo = CKR_SESSION_READ_WRITE_SO_EXISTS "the security officer is logged in, which forbids read-only sessions";
+    SignatureInvalid = CKR_SIGNATURE_INVALID "the signature does not match";
+    SignatureLenRange = CKR_SIGNATURE_LEN_RANGE "the signature has the wrong length";
+    SlotIdInvalid = CKR_SLOT_ID_INVALID "there is no such slot";
+    TemplateIncomplete = CKR_TEMPLATE_INCOMPLETE "the template lacks a mandatory attribute";
+    TemplateInconsistent = CKR_TEMPLATE_INCONSISTENT "the template contradicts itself, the mechanism or what the token can store";
+    TokenNotPresent = CKR_TOKEN_NOT_PRESENT "the service does not run, or does not know this client";
+    UserAlreadyLoggedIn = CKR_USER_ALREADY_LOGGED_IN "this user is logged in already";
+    UserAnotherLoggedIn = CKR_USER_ANOTHER_ALREADY_LOGGED_IN "another user is logged in";
+    UserNotLoggedIn = CKR_USER_NOT_LOGGED_IN "no user is logged in";
+    UserTypeInvalid = CKR_USER_TYPE_INVALID "there is no such type of user";
+}
+
+/// What a failure of the service, or on the way to it, means to a PKCS#11 caller.
+fn of_service(error: &client::Error) -> Error {
+    match error {
+        client::Error::Refused { status, .. } => refusal(*status),
+        _ => Error::DeviceFailed,
+    }
+}
+
+fn refusal(status: Status) -> Error {
+    match status {
+        Status::PsaErrorNotPermitted | Status::AdminOperation => Error::KeyFunctionNotPermitted,
+        Status::PsaErrorNotSupported | Status::OpcodeDoesNotExist | Status::DeprecatedPrimitive => {
+            Error::MechanismInvalid
+        }
+        Status::PsaErrorInvalidArgument
+        | Status::PsaErrorInvalidPadding
+        | Status::InvalidEncoding => Error::DataInvalid,
+        Status::BodySizeExceedsLimit | Status::ResponseTooLarge => Error::DataLenRange,
+        Status::PsaErrorInvalidSignature => Error::SignatureInvalid,
+        Status::PsaErrorDoesNotExist | Status::PsaErrorInvalidHandle => Error::ObjectHandleInvalid,
+        Status::PsaErrorAlreadyExists => Error::TemplateInconsistent,
+        Status::PsaErrorInsufficientMemory | Status::PsaErrorInsufficientStorage => {
+            Error::DeviceMemory
+        }
+        Status::ProviderNotRegistered
+        | Status::ProviderDoesNotExist
+        | Status::NotAuthenticated
+        | Status::AuthenticationError
+        | Status::AuthenticatorNotRegistered => Error::TokenNotPresent,
+        _ => Error::DeviceFailed,
+    }
+}

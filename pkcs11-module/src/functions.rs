@@ -1,0 +1,284 @@
+//! The whole C surface, in the order of the standard's function list: one row a function.
+//!
+//! A row is the C signature and the safe function that does the work; between them, every pointer becomes a safe value.
+//! What is not there yet is a row too, and answers CKR_FUNCTION_NOT_SUPPORTED. The function lists of all versions are made from
+//! these rows, and the compiler checks each against the standard's type.
+
+// The rows have the standard's names, and promise what the standard says.
+#![allow(non_snake_case, clippy::missing_safety_doc)]
+
+use std::ffi::c_void;
+use std::fmt::Debug;
+
+use cryptoki_sys::*;
+
+use crate::calls::{digest, general, generate, object, random, session, sign, slot, verify};
+use crate::error::Error;
+use crate::ffi::{self, Mechanism, Out, Output, Query, Room, Template, input};
+use crate::{interfaces, module};
+
+macro_rules! functions {
+    (
+        v2_40 { $($v2_40:ident { $($row2_40:tt)* })* }
+        v3_0 { $($v3_0:ident { $($row3_0:tt)* })* }
+        v3_2 { $($v3_2:ident { $($row3_2:tt)* })* }
+    ) => {
+        /// PKCS#11 3.2; it begins like its forerunners.
+        pub(crate) static V3_2: CK_FUNCTION_LIST_3_2 = ALL;
+
+        const ALL: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 {
+            version: CK_VERSION { major: 3, minor: 2 },
+            $($v2_40: function!($v2_40 $($row2_40)*),)*
+            $($v3_0: function!($v3_0 $($row3_0)*),)*
+            $($v3_2: function!($v3_2 $($row3_2)*),)*
+        };
+
+        const fn list_3_0(minor: CK_BYTE) -> CK_FUNCTION_LIST_3_0 {
+            CK_FUNCTION_LIST_3_0 {
+                version: CK_VERSION { major: 3, minor },
+                $($v2_40: ALL.$v2_40,)*
+                $($v3_0: ALL.$v3_0,)*
+            }
+        }
+
+        /// PKCS#11 2.40.
+        pub(crate) static V2_40: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
+            version: CK_VERSION { major: 2, minor: 40 },
+            $($v2_40: ALL.$v2_40,)*
+        };
+    };
+}
+
+/// PKCS#11 3.0.
+pub(crate) static V3_0: CK_FUNCTION_LIST_3_0 = list_3_0(0);
+/// PKCS#11 3.1, which has the functions of 3.0.
+pub(crate) static V3_1: CK_FUNCTION_LIST_3_0 = list_3_0(1);
+
+macro_rules! function {
+    ($name:ident ($($arg:ident: $type:ty),*) => $call:expr) => {{
+        unsafe extern "C" fn $name($($arg: $type),*) -> CK_RV {
+            let arguments: &[(&str, &dyn Debug)] = &[$((stringify!($arg), &$arg)),*];
+            ffi::boundary(stringify!($name), arguments, || {
+                // SAFETY: the standard makes the caller promise what the conversions of `ffi` ask for: pointers
+                // that are NULL or good for the length that stands beside them, until the call returns.
+                #[allow(unused_unsafe)]
+                unsafe { $call }
+            })
+        }
+        Some($name)
+    }};
+    ($name:ident $unsupported:ident) => { Some($unsupported) };
+}
+
+macro_rules! unsupported {
+    ($($name:ident($($type:ident)*);)*) => { $(
+        extern "C" fn $name<$($type),*>($(_: $type),*) -> CK_RV {
+            ffi::boundary("unsupported", &[], || Err(Error::FunctionNotSupported))
+        }
+    )* };
+}
+
+unsupported! {
+    unsupported1(A);
+    unsupported2(A B);
+    unsupported3(A B C);
+    unsupported4(A B C D);
+    unsupported5(A B C D E);
+    unsupported6(A B C D E F);
+    unsupported7(A B C D E F G);
+    unsupported8(A B C D E F G H);
+    unsupported9(A B C D E F G H I);
+    unsupported10(A B C D E F G H I J);
+}
+
+functions! {
+    v2_40 {
+        C_Initialize { (arguments: *mut c_void) => ffi::check_init(arguments).and_then(|()| module::initialize()) }
+        C_Finalize { (nothing: *mut c_void) => ffi::reserved(nothing).and_then(|()| module::finalize()) }
+        C_GetInfo { (info: CK_INFO_PTR) => general::info(&Out::new(info)?) }
+        C_GetFunctionList { (list: CK_FUNCTION_LIST_PTR_PTR) => interfaces::function_list(&Out::new(list)?) }
+        C_GetSlotList { (present: CK_BBOOL, slots: CK_SLOT_ID_PTR, count: CK_ULONG_PTR) =>
+            slot::list(present != CK_FALSE, &Output::new(slots, count)?)
+        }
+        C_GetSlotInfo { (slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR) => slot::info(slot, &Out::new(info)?) }
+        C_GetTokenInfo { (slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) => slot::token(slot, &Out::new(info)?) }
+        C_GetMechanismList { (slot: CK_SLOT_ID, kinds: CK_MECHANISM_TYPE_PTR, count: CK_ULONG_PTR) =>
+            slot::mechanisms(slot, &Output::new(kinds, count)?)
+        }
+        C_GetMechanismInfo { (slot: CK_SLOT_ID, kind: CK_MECHANISM_TYPE, info: CK_MECHANISM_INFO_PTR) =>
+            slot::mechanism(slot, kind, &Out::new(info)?)
+        }
+        C_InitToken { unsupported4 }
+        C_InitPIN { unsupported3 }
+        C_SetPIN { unsupported5 }
+        C_OpenSession {
+            (slot: CK_SLOT_ID, flags: CK_FLAGS, application: *mut c_void, notify: CK_NOTIFY, session:
+             CK_SESSION_HANDLE_PTR) =>
+            session::open(slot, flags, &Out::new(session)?)
+        }
+        C_CloseSession { (session: CK_SESSION_HANDLE) => session::close(session) }
+        C_CloseAllSessions { (slot: CK_SLOT_ID) => session::close_all(slot) }
+        C_GetSessionInfo { (session: CK_SESSION_HANDLE, info: CK_SESSION_INFO_PTR) =>
+            session::info(session, &Out::new(info)?)
+        }
+        C_GetOperationState { unsupported3 }
+        C_SetOperationState { unsupported5 }
+        C_Login { (session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG) =>
+            session::login(session, user, input(pin, pin_len)?)
+        }
+        C_Logout { (session: CK_SESSION_HANDLE) => session::logout(session) }
+        C_CreateObject {
+            (session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object:
+             CK_OBJECT_HANDLE_PTR) =>
+            object::create(session, &Template::read(template, count)?, &Out::new(object)?)
+        }
+        C_CopyObject { unsupported5 }
+        C_DestroyObject { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) => object::destroy(session, object) }
+        C_GetObjectSize { unsupported3 }
+        C_GetAttributeValue {
+            (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG)
+             =>
+            object::attributes(session, object, &Query::new(template, count)?)
+        }
+        C_SetAttributeValue {
+            (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG)
+             =>
+            object::set_attributes(session, object, &Template::read(template, count)?)
+        }
+        C_FindObjectsInit { (session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG) =>
+            object::find_init(session, &Template::read(template, count)?)
+        }
+        C_FindObjects {
+            (session: CK_SESSION_HANDLE, objects: CK_OBJECT_HANDLE_PTR, max: CK_ULONG, count: CK_ULONG_PTR) =>
+            object::find(session, &Room::new(objects, max)?, &Out::new(count)?)
+        }
+        C_FindObjectsFinal { (session: CK_SESSION_HANDLE) => object::find_final(session) }
+        C_EncryptInit { unsupported3 }
+        C_Encrypt { unsupported5 }
+        C_EncryptUpdate { unsupported5 }
+        C_EncryptFinal { unsupported3 }
+        C_DecryptInit { unsupported3 }
+        C_Decrypt { unsupported5 }
+        C_DecryptUpdate { unsupported5 }
+        C_DecryptFinal { unsupported3 }
+        C_DigestInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR) =>
+            digest::init(session, Mechanism::optional(mechanism)?)
+        }
+        C_Digest {
+            (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, digest: CK_BYTE_PTR, digest_len:
+             CK_ULONG_PTR) =>
+            digest::digest(session, input(data, data_len)?, &Output::new(digest, digest_len)?)
+        }
+        C_DigestUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
+            digest::update(session, input(part, part_len)?)
+        }
+        C_DigestKey { unsupported2 }
+        C_DigestFinal { (session: CK_SESSION_HANDLE, digest: CK_BYTE_PTR, digest_len: CK_ULONG_PTR) =>
+            digest::finish(session, &Output::new(digest, digest_len)?)
+        }
+        C_SignInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            sign::init(session, Mechanism::optional(mechanism)?, key)
+        }
+        C_Sign {
+            (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR,
+             signature_len: CK_ULONG_PTR) =>
+            sign::sign(session, input(data, data_len)?, &Output::new(signature, signature_len)?)
+        }
+        C_SignUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
+            sign::update(session, input(part, part_len)?)
+        }
+        C_SignFinal { (session: CK_SESSION_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG_PTR) =>
+            sign::finish(session, &Output::new(signature, signature_len)?)
+        }
+        C_SignRecoverInit { unsupported3 }
+        C_SignRecover { unsupported5 }
+        C_VerifyInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            verify::init(session, Mechanism::optional(mechanism)?, key)
+        }
+        C_Verify {
+            (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR,
+             signature_len: CK_ULONG) =>
+            verify::verify(session, input(data, data_len)?, input(signature, signature_len)?)
+        }
+        C_VerifyUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
+            verify::update(session, input(part, part_len)?)
+        }
+        C_VerifyFinal { (session: CK_SESSION_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG) =>
+            verify::finish(session, input(signature, signature_len)?)
+        }
+        C_VerifyRecoverInit { unsupported3 }
+        C_VerifyRecover { unsupported5 }
+        C_DigestEncryptUpdate { unsupported5 }
+        C_DecryptDigestUpdate { unsupported5 }
+        C_SignEncryptUpdate { unsupported5 }
+        C_DecryptVerifyUpdate { unsupported5 }
+        C_GenerateKey { unsupported5 }
+        C_GenerateKeyPair {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, public: CK_ATTRIBUTE_PTR, public_count:
+             CK_ULONG, private: CK_ATTRIBUTE_PTR, private_count: CK_ULONG, public_key: CK_OBJECT_HANDLE_PTR,
+             private_key: CK_OBJECT_HANDLE_PTR) =>
+            generate::pair(session, &Mechanism::read(mechanism)?, &Template::read(public, public_count)?,
+                &Template::read(private, private_count)?, &Out::new(public_key)?, &Out::new(private_key)?)
+        }
+        C_WrapKey { unsupported6 }
+        C_UnwrapKey { unsupported8 }
+        C_DeriveKey { unsupported6 }
+        C_SeedRandom { (session: CK_SESSION_HANDLE, seed: CK_BYTE_PTR, seed_len: CK_ULONG) =>
+            random::seed(session, input(seed, seed_len)?)
+        }
+        C_GenerateRandom { (session: CK_SESSION_HANDLE, random: CK_BYTE_PTR, random_len: CK_ULONG) =>
+            random::generate(session, &Room::new(random, random_len)?)
+        }
+        C_GetFunctionStatus { (session: CK_SESSION_HANDLE) => general::not_parallel(session) }
+        C_CancelFunction { (session: CK_SESSION_HANDLE) => general::not_parallel(session) }
+        C_WaitForSlotEvent { (flags: CK_FLAGS, slot: CK_SLOT_ID_PTR, nothing: *mut c_void) =>
+            ffi::reserved(nothing).and_then(|()| slot::wait(flags))
+        }
+    }
+    v3_0 {
+        C_GetInterfaceList { (interfaces: CK_INTERFACE_PTR, count: CK_ULONG_PTR) =>
+            interfaces::list(&Output::new(interfaces, count)?)
+        }
+        C_GetInterface {
+            (name: CK_UTF8CHAR_PTR, version: CK_VERSION_PTR, interface: CK_INTERFACE_PTR_PTR, flags: CK_FLAGS)
+             =>
+            interfaces::find(ffi::c_string(name), ffi::version(version), flags, &Out::new(interface)?)
+        }
+        C_LoginUser { unsupported6 }
+        C_SessionCancel { (session: CK_SESSION_HANDLE, flags: CK_FLAGS) => session::cancel(session, flags) }
+        C_MessageEncryptInit { unsupported3 }
+        C_EncryptMessage { unsupported9 }
+        C_EncryptMessageBegin { unsupported5 }
+        C_EncryptMessageNext { unsupported8 }
+        C_MessageEncryptFinal { unsupported1 }
+        C_MessageDecryptInit { unsupported3 }
+        C_DecryptMessage { unsupported9 }
+        C_DecryptMessageBegin { unsupported5 }
+        C_DecryptMessageNext { unsupported8 }
+        C_MessageDecryptFinal { unsupported1 }
+        C_MessageSignInit { unsupported3 }
+        C_SignMessage { unsupported7 }
+        C_SignMessageBegin { unsupported3 }
+        C_SignMessageNext { unsupported7 }
+        C_MessageSignFinal { unsupported1 }
+        C_MessageVerifyInit { unsupported3 }
+        C_VerifyMessage { unsupported7 }
+        C_VerifyMessageBegin { unsupported3 }
+        C_VerifyMessageNext { unsupported7 }
+        C_MessageVerifyFinal { unsupported1 }
+    }
+    v3_2 {
+        C_EncapsulateKey { unsupported8 }
+        C_DecapsulateKey { unsupported8 }
+        C_VerifySignatureInit { unsupported5 }
+        C_VerifySignature { unsupported3 }
+        C_VerifySignatureUpdate { unsupported3 }
+        C_VerifySignatureFinal { unsupported1 }
+        C_GetSessionValidationFlags { unsupported3 }
+        C_AsyncComplete { unsupported3 }
+        C_AsyncGetID { unsupported3 }
+        C_AsyncJoin { unsupported5 }
+        C_WrapKeyAuthenticated { unsupported8 }
+        C_UnwrapKeyAuthenticated { unsupported10 }
+    }
+}

@@ -1,0 +1,175 @@
+//! A session and the operations under way in it. The rules of multi-call operations stand here once.
+
+use std::sync::{Mutex, MutexGuard};
+
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SLOT_ID};
+use interface::ProviderId;
+
+use crate::error::{Error, Result};
+use crate::ffi::Output;
+use crate::hash::Hasher;
+use crate::module::lock;
+use crate::signature::Signing;
+
+pub(crate) struct Session {
+    /// The provider behind the session's slot.
+    pub(crate) provider: ProviderId,
+    /// Opened with CKF_RW_SESSION.
+    pub(crate) writable: bool,
+    operations: Mutex<Operations>,
+}
+
+/// One operation of each kind may be under way at a time.
+#[derive(Default)]
+pub(crate) struct Operations {
+    /// The handles found that the caller has not fetched yet.
+    pub(crate) find: Active<std::vec::IntoIter<CK_OBJECT_HANDLE>>,
+    pub(crate) digest: Active<Hasher>,
+    pub(crate) sign: Active<Signing>,
+    pub(crate) verify: Active<Signing>,
+}
+
+impl Session {
+    pub(crate) fn new(provider: ProviderId, writable: bool) -> Self {
+        Self {
+            provider,
+            writable,
+            operations: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> CK_SLOT_ID {
+        self.provider.number().into()
+    }
+
+    /// The operations. Two threads in one session take turns.
+    pub(crate) fn operations(&self) -> MutexGuard<'_, Operations> {
+        lock(&self.operations)
+    }
+
+    /// Fails in a read-only session, which may not change what the token keeps.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.writable {
+            Ok(())
+        } else {
+            Err(Error::SessionReadOnly)
+        }
+    }
+}
+
+/// One kind of operation in a session, made of several calls (PKCS#11 §5.2).
+pub(crate) struct Active<T>(Option<T>);
+
+impl<T> Default for Active<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+/// How long the result of an operation is, known before it is computed.
+pub(crate) trait OutputLen {
+    fn output_len(&self) -> usize;
+}
+
+impl OutputLen for Hasher {
+    fn output_len(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T> Active<T> {
+    /// Begins an operation; no operation (a NULL mechanism) cancels the one under way.
+    pub(crate) fn start(&mut self, operation: Option<T>) -> Result<()> {
+        if operation.is_some() && self.0.is_some() {
+            return Err(Error::OperationActive);
+        }
+        self.0 = operation;
+        Ok(())
+    }
+
+    /// The operation under way.
+    pub(crate) fn current(&mut self) -> Result<&mut T> {
+        self.0.as_mut().ok_or(Error::OperationNotInitialized)
+    }
+
+    /// Ends the operation, whatever comes of it.
+    pub(crate) fn take(&mut self) -> Result<T> {
+        self.0.take().ok_or(Error::OperationNotInitialized)
+    }
+
+    pub(crate) fn cancel(&mut self) {
+        self.0 = None;
+    }
+
+    /// Goes on with the operation; a failure ends it.
+    pub(crate) fn update(&mut self, run: impl FnOnce(&mut T) -> Result<()>) -> Result<()> {
+        let result = run(self.current()?);
+        if result.is_err() {
+            self.cancel();
+        }
+        result
+    }
+
+    /// Ends the operation and writes its result, unless the caller only asks for the length or gives too small a buffer:
+    /// then nothing is computed and the operation stays.
+    pub(crate) fn finish(
+        &mut self,
+        output: &Output<u8>,
+        run: impl FnOnce(T) -> Result<Vec<u8>>,
+    ) -> Result<()>
+    where
+        T: OutputLen,
+    {
+        if !output.takes(self.current()?.output_len())? {
+            return Ok(());
+        }
+        output.write(&run(self.take()?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr::null_mut;
+
+    impl OutputLen for u8 {
+        fn output_len(&self) -> usize {
+            usize::from(*self)
+        }
+    }
+
+    fn finish(active: &mut Active<u8>, data: *mut u8, len: &mut u64) -> Result<()> {
+        // SAFETY: the tests give NULL or as much room as `len` says.
+        let output = unsafe { Output::new(data, len) }.unwrap();
+        active.finish(&output, |n| Ok(vec![7; usize::from(n)]))
+    }
+
+    #[test]
+    fn lengths_may_be_asked_and_results_come_once() {
+        let mut active = Active::default();
+        let (mut room, mut len) = ([0u8; 4], 0);
+        active.start(Some(4)).unwrap();
+        assert!(matches!(active.start(Some(4)), Err(Error::OperationActive)));
+        finish(&mut active, null_mut(), &mut len).unwrap();
+        assert_eq!(len, 4);
+        len = 2;
+        let short = finish(&mut active, room.as_mut_ptr(), &mut len);
+        assert!(matches!(short, Err(Error::BufferTooSmall)));
+        assert_eq!(len, 4);
+        finish(&mut active, room.as_mut_ptr(), &mut len).unwrap();
+        assert_eq!(room, [7; 4]);
+        let again = finish(&mut active, room.as_mut_ptr(), &mut len);
+        assert!(matches!(again, Err(Error::OperationNotInitialized)));
+    }
+
+    #[test]
+    fn a_failed_update_and_a_null_mechanism_end_an_operation() {
+        let mut active = Active::default();
+        active.start(Some(1u8)).unwrap();
+        assert!(active.update(|_| Err(Error::DataLenRange)).is_err());
+        assert!(active.current().is_err());
+        active.start(Some(1)).unwrap();
+        active.start(None).unwrap();
+        assert!(active.current().is_err());
+    }
+}

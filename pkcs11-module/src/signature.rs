@@ -1,0 +1,431 @@
+//! A signature being made or checked: which mechanism, which key, and the data so far. Nothing is asked of the service before the
+//! end, and then once.
+
+use std::sync::Arc;
+
+use cryptoki_sys::CK_ULONG;
+use interface::algorithm::{Algorithm, Hash, Signature};
+use interface::attributes::{KeyType, Usage};
+use interface::operations::{SignHash, SignMessage, VerifyHash, VerifyMessage};
+use interface::{Status, client};
+
+use crate::error::{Error, Result};
+use crate::ffi;
+use crate::hash::Hasher;
+use crate::mechanism::{self, Family, Scheme, Work};
+use crate::module::Module;
+use crate::object::{Key, Object};
+use crate::session::OutputLen;
+
+/// The longest message that is kept for a mechanism that cannot hash it first, in bytes.
+const MAX_MESSAGE: usize = 1 << 20;
+
+pub(crate) struct Signing {
+    key: Arc<Object>,
+    scheme: Scheme,
+    /// The hash that the data is, or will be, a digest of, where the mechanism says so.
+    hash: Option<Hash>,
+    data: Data,
+    /// Data has come in parts, so that it also ends in parts.
+    parts: bool,
+}
+
+/// The data so far.
+enum Data {
+    Hashed(Hasher),
+    Whole(Vec<u8>),
+}
+
+/// What the service is asked to sign or verify.
+struct Request {
+    algorithm: Signature,
+    data: Vec<u8>,
+}
+
+impl Signing {
+    /// Begins an operation for which the key must permit `usage`.
+    pub(crate) fn new(
+        mechanism: &ffi::Mechanism,
+        object: Arc<Object>,
+        usage: Usage,
+    ) -> Result<Self> {
+        let Work::Sign(scheme, hashes) = mechanism::find(mechanism.kind())?.work else {
+            return Err(Error::MechanismInvalid);
+        };
+        let hash = match scheme {
+            Scheme::RsaPss => Some(pss_hash(mechanism, hashes)?),
+            _ if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
+            _ => hashes,
+        };
+        let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
+        if Family::of(key.attributes.key_type) != Some(scheme.family()) {
+            return Err(Error::KeyTypeInconsistent);
+        }
+        if key.usage.and(usage).is_empty() || !scheme.permitted(hash, &key.attributes.policy) {
+            return Err(Error::KeyFunctionNotPermitted);
+        }
+        let data = match hashes {
+            Some(hash) => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
+            None => Data::Whole(Vec::new()),
+        };
+        Ok(Self {
+            key: object,
+            scheme,
+            hash,
+            data,
+            parts: false,
+        })
+    }
+
+    /// Takes all the data at once, for the single-part functions.
+    pub(crate) fn whole(mut self, data: &[u8]) -> Result<Self> {
+        if self.parts {
+            return Err(Error::OperationActive);
+        }
+        self.data.add(data)?;
+        Ok(self)
+    }
+
+    /// Takes some of the data.
+    pub(crate) fn part(&mut self, data: &[u8]) -> Result<()> {
+        self.parts = true;
+        self.data.add(data)
+    }
+
+    pub(crate) fn sign(self, module: &Module) -> Result<Vec<u8>> {
+        let object = self.key.clone();
+        let key = object.key().ok_or(Error::KeyHandleInvalid)?;
+        let Request { algorithm, data } = self.request(key)?;
+        let (key_name, owner, alg) = (key.name.clone(), key.owner(), Some(algorithm.into()));
+        let signed = match algorithm {
+            Signature::PureEddsa => module.client.call(
+                key.provider,
+                &SignMessage {
+                    key_name,
+                    owner,
+                    alg,
+                    message: data,
+                },
+            ),
+            _ => module.client.call(
+                key.provider,
+                &SignHash {
+                    key_name,
+                    owner,
+                    alg,
+                    hash: data,
+                },
+            ),
+        };
+        Ok(signed.map_err(gone)?.signature)
+    }
+
+    pub(crate) fn verify(self, module: &Module, signature: &[u8]) -> Result<()> {
+        if signature.len() != self.output_len() {
+            return Err(Error::SignatureLenRange);
+        }
+        let object = self.key.clone();
+        let key = object.key().ok_or(Error::KeyHandleInvalid)?;
+        let Request { algorithm, data } = self.request(key)?;
+        let (key_name, owner, alg) = (key.name.clone(), key.owner(), Some(algorithm.into()));
+        let signature = signature.to_vec();
+        let verified = match algorithm {
+            Signature::PureEddsa => {
+                let op = VerifyMessage {
+                    key_name,
+                    owner,
+                    alg,
+                    message: data,
+                    signature,
+                };
+                module.client.call(key.provider, &op)
+            }
+            _ => {
+                let op = VerifyHash {
+                    key_name,
+                    owner,
+                    alg,
+                    hash: data,
+                    signature,
+                };
+                module.client.call(key.provider, &op)
+            }
+        };
+        verified.map(drop).map_err(gone)
+    }
+
+    /// The data is complete: which algorithm, of those that the key permits, signs it?
+    fn request(self, key: &Key) -> Result<Request> {
+        let permits = |algorithm| {
+            key.attributes
+                .policy
+                .permits(Algorithm::Signature(algorithm))
+        };
+        let data = self.data.finish();
+        let (hash, data) = match (self.scheme, self.hash) {
+            (Scheme::RsaPkcs1v15, None) => match Hash::parse_digest_info(&data) {
+                Some((hash, digest)) if permits(Signature::RsaPkcs1v15 { hash: hash.into() }) => {
+                    (Some(hash), digest.to_vec())
+                }
+                _ => (None, data),
+            },
+            (Scheme::Ecdsa, None) if data.is_empty() => return Err(Error::DataLenRange),
+            (Scheme::Ecdsa, None) => (digest_of(data.len()), data),
+            (Scheme::RsaPss, Some(hash)) if data.len() != hash.len() => {
+                return Err(Error::DataLenRange);
+            }
+            (_, hash) => (hash, data),
+        };
+        let mut algorithms = self.scheme.algorithms(hash);
+        let algorithm = algorithms
+            .find(|&algorithm| permits(algorithm))
+            .ok_or(Error::KeyFunctionNotPermitted)?;
+        Ok(Request { algorithm, data })
+    }
+}
+
+/// The hash of CKM_RSA_PKCS_PSS and its kin. The protocol's PSS has MGF1 with the same hash and a salt as long as it.
+fn pss_hash(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Hash> {
+    let parameters = mechanism.pss()?;
+    let hash = mechanism::hash(parameters.hashAlg).ok_or(Error::MechanismParamInvalid)?;
+    let fits = hashes.is_none_or(|own| own == hash)
+        && mechanism::mgf1(hash) == Some(parameters.mgf)
+        && parameters.sLen == hash.len() as CK_ULONG;
+    if fits {
+        Ok(hash)
+    } else {
+        Err(Error::MechanismParamInvalid)
+    }
+}
+
+/// The hash that digests of this length most likely come from, for keys whose policy names one.
+fn digest_of(len: usize) -> Option<Hash> {
+    let likely = [
+        Hash::Sha256,
+        Hash::Sha384,
+        Hash::Sha512,
+        Hash::Sha224,
+        Hash::Sha1,
+    ];
+    likely.into_iter().find(|hash| hash.len() == len)
+}
+
+/// A key that was there when the operation began may be gone at its end.
+fn gone(error: client::Error) -> Error {
+    match error {
+        client::Error::Refused {
+            status: Status::PsaErrorDoesNotExist,
+            ..
+        } => Error::KeyHandleInvalid,
+        other => Error::Service(other),
+    }
+}
+
+impl OutputLen for Signing {
+    /// Length of the signature in bytes.
+    fn output_len(&self) -> usize {
+        let Some(key) = self.key.key() else { return 0 };
+        let bytes = key.attributes.bits.div_ceil(8) as usize;
+        match key.attributes.key_type.public() {
+            KeyType::RsaPublicKey => bytes,
+            _ => 2 * bytes,
+        }
+    }
+}
+
+impl Data {
+    fn add(&mut self, data: &[u8]) -> Result<()> {
+        match self {
+            Self::Hashed(hasher) => hasher.update(data),
+            Self::Whole(have) if have.len() + data.len() > MAX_MESSAGE => {
+                return Err(Error::DataLenRange);
+            }
+            Self::Whole(have) => have.extend_from_slice(data),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Hashed(hasher) => hasher.finish(),
+            Self::Whole(data) => data,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mechanism::signing_policy;
+    use crate::object::{Objects, tests::pair};
+    use cryptoki_sys::*;
+    use interface::algorithm::SignHash as Any;
+    use interface::attributes::{EccFamily, Policy};
+
+    fn object(key_type: KeyType, bits: u32, policy: Policy) -> Arc<Object> {
+        let mut objects = Objects::default();
+        objects
+            .learn(pair(key_type, bits, &[4; 65], policy))
+            .remove(0)
+            .1
+    }
+
+    fn rsa() -> Arc<Object> {
+        object(
+            KeyType::RsaKeyPair,
+            2048,
+            signing_policy(Family::Rsa, Usage::SIGN),
+        )
+    }
+
+    fn ec(algorithm: Signature) -> Arc<Object> {
+        let policy = Policy {
+            usage: Usage::SIGN,
+            algorithm: algorithm.into(),
+            also: vec![],
+        };
+        object(KeyType::EccKeyPair(EccFamily::SecpR1), 256, policy)
+    }
+
+    fn plain(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+        CK_MECHANISM {
+            mechanism: kind,
+            pParameter: std::ptr::null_mut(),
+            ulParameterLen: 0,
+        }
+    }
+
+    fn begin(mechanism: &CK_MECHANISM, key: Arc<Object>) -> Result<Signing> {
+        // SAFETY: the mechanism and its parameter are alive.
+        Signing::new(
+            &unsafe { ffi::Mechanism::read(mechanism) }?,
+            key,
+            Usage::SIGN,
+        )
+    }
+
+    fn asked(signing: Signing, data: &[u8]) -> Result<(Signature, Vec<u8>)> {
+        let signing = signing.whole(data)?;
+        let object = signing.key.clone();
+        signing
+            .request(object.key().unwrap())
+            .map(|request| (request.algorithm, request.data))
+    }
+
+    #[test]
+    fn digest_infos_are_taken_apart_and_other_data_is_signed_raw() {
+        let digest = [7; 32];
+        let info = [Hash::Sha256.digest_info(), &digest].concat();
+        let signing = begin(&plain(CKM_RSA_PKCS), rsa()).unwrap();
+        assert_eq!(signing.output_len(), 256);
+        let sha256 = Signature::RsaPkcs1v15 {
+            hash: Hash::Sha256.into(),
+        };
+        assert_eq!(asked(signing, &info).unwrap(), (sha256, digest.to_vec()));
+        let signing = begin(&plain(CKM_RSA_PKCS), rsa()).unwrap();
+        let raw = (Signature::RsaPkcs1v15Raw, b"raw".to_vec());
+        assert_eq!(asked(signing, b"raw").unwrap(), raw);
+    }
+
+    #[test]
+    fn hashing_mechanisms_hash_here() {
+        let mut signing = begin(&plain(CKM_SHA384_RSA_PKCS), rsa()).unwrap();
+        signing.part(b"a").unwrap();
+        assert!(
+            asked(signing, b"bc").is_err(),
+            "parts cannot end with C_Sign"
+        );
+        let signing = begin(&plain(CKM_SHA384_RSA_PKCS), rsa()).unwrap();
+        let (algorithm, data) = asked(signing, b"abc").unwrap();
+        assert_eq!(
+            algorithm,
+            Signature::RsaPkcs1v15 {
+                hash: Hash::Sha384.into()
+            }
+        );
+        assert_eq!(data[..4], [0xcb, 0x00, 0x75, 0x3f]);
+    }
+
+    #[test]
+    fn ecdsa_takes_what_the_policy_permits() {
+        let sha256 = Signature::Ecdsa {
+            hash: Hash::Sha256.into(),
+        };
+        for (policy, chosen) in [
+            (sha256, Some(sha256)),
+            (Signature::Ecdsa { hash: Any::Any }, Some(sha256)),
+            (Signature::EcdsaAny, Some(Signature::EcdsaAny)),
+            (
+                Signature::Ecdsa {
+                    hash: Hash::Sha512.into(),
+                },
+                None,
+            ),
+        ] {
+            let signing = begin(&plain(CKM_ECDSA), ec(policy)).unwrap();
+            assert_eq!(signing.output_len(), 64);
+            let algorithm = asked(signing, &[1; 32])
+                .ok()
+                .map(|(algorithm, _)| algorithm);
+            assert_eq!(algorithm, chosen);
+        }
+    }
+
+    #[test]
+    fn pss_parameters_must_be_those_of_the_protocol() {
+        let begin_with = |params: CK_RSA_PKCS_PSS_PARAMS| {
+            let mechanism = CK_MECHANISM {
+                mechanism: CKM_RSA_PKCS_PSS,
+                pParameter: (&raw const params).cast_mut().cast(),
+                ulParameterLen: size_of_val(&params) as CK_ULONG,
+            };
+            begin(&mechanism, rsa())
+        };
+        let params = CK_RSA_PKCS_PSS_PARAMS {
+            hashAlg: CKM_SHA256,
+            mgf: CKG_MGF1_SHA256,
+            sLen: 32,
+        };
+        let signing = begin_with(params).unwrap();
+        assert!(matches!(asked(signing, &[1; 31]), Err(Error::DataLenRange)));
+        let (algorithm, _) = asked(begin_with(params).unwrap(), &[1; 32]).unwrap();
+        assert_eq!(
+            algorithm,
+            Signature::RsaPss {
+                hash: Hash::Sha256.into()
+            }
+        );
+        for wrong in [
+            CK_RSA_PKCS_PSS_PARAMS { sLen: 20, ..params },
+            CK_RSA_PKCS_PSS_PARAMS {
+                mgf: CKG_MGF1_SHA1,
+                ..params
+            },
+            CK_RSA_PKCS_PSS_PARAMS {
+                hashAlg: CKM_RSA_PKCS,
+                ..params
+            },
+        ] {
+            assert!(matches!(
+                begin_with(wrong),
+                Err(Error::MechanismParamInvalid)
+            ));
+        }
+        assert!(begin(&plain(CKM_RSA_PKCS_PSS), rsa()).is_err());
+    }
+
+    #[test]
+    fn keys_and_mechanisms_must_fit() {
+        let key = ec(Signature::EcdsaAny);
+        let wrong_type = begin(&plain(CKM_RSA_PKCS), key.clone());
+        assert!(matches!(wrong_type, Err(Error::KeyTypeInconsistent)));
+        assert!(matches!(
+            begin(&plain(CKM_SHA256), key),
+            Err(Error::MechanismInvalid)
+        ));
+        let policy = signing_policy(Family::Rsa, Usage::VERIFY);
+        let verify_only = object(KeyType::RsaKeyPair, 2048, policy);
+        let refused = begin(&plain(CKM_RSA_PKCS), verify_only);
+        assert!(matches!(refused, Err(Error::KeyFunctionNotPermitted)));
+    }
+}

@@ -1,0 +1,122 @@
+//! One slot for each crypto provider of the service, numbered like it. A slot's token is there while the service answers.
+
+use std::sync::{Arc, Mutex};
+
+use cryptoki_sys::CK_SLOT_ID;
+use interface::client::Client;
+use interface::operations::{CanDoCrypto, ListOpcodes, ProviderInfo};
+use interface::{Opcode, ProviderId, client};
+
+use crate::error::{Error, Result};
+use crate::mechanism::{Abilities, Question};
+use crate::module::lock;
+
+/// A provider seen as a slot with its token.
+pub(crate) struct Slot {
+    pub(crate) provider: ProviderId,
+    pub(crate) info: ProviderInfo,
+    abilities: Mutex<Option<Arc<Abilities>>>,
+}
+
+/// The slots, as the service last told them. They stay when it goes away; then they have no token.
+#[derive(Default)]
+pub(crate) struct Slots(Mutex<Vec<Arc<Slot>>>);
+
+impl Slots {
+    /// Asks the service which providers it has.
+    pub(crate) fn refresh(&self, client: &Client) -> Result<Vec<Arc<Slot>>> {
+        let providers = client.providers()?;
+        let mut slots = lock(&self.0);
+        let known = |id, info: &ProviderInfo| {
+            slots
+                .iter()
+                .find(|slot: &&Arc<Slot>| slot.provider == id && slot.info == *info)
+                .cloned()
+        };
+        let now: Vec<_> = providers
+            .into_iter()
+            .map(|(id, info)| known(id, &info).unwrap_or_else(|| Arc::new(Slot::new(id, info))))
+            .collect();
+        slots.clone_from(&now);
+        Ok(now)
+    }
+
+    /// The slots known so far, without asking.
+    pub(crate) fn known(&self) -> Vec<Arc<Slot>> {
+        lock(&self.0).clone()
+    }
+
+    /// The slot with this number, whose token was there when the service was last asked.
+    pub(crate) fn find(&self, client: &Client, id: CK_SLOT_ID) -> Result<Arc<Slot>> {
+        let among = |slots: Vec<Arc<Slot>>| slots.into_iter().find(|slot| slot.id() == id);
+        if let Some(slot) = among(self.known()) {
+            return Ok(slot);
+        }
+        match self.refresh(client) {
+            Ok(slots) => among(slots).ok_or(Error::SlotIdInvalid),
+            Err(_) if id == default_id() => Err(Error::TokenNotPresent),
+            Err(_) => Err(Error::SlotIdInvalid),
+        }
+    }
+}
+
+/// The slot that is shown, without a token, as long as the service has never answered: that of the provider which every
+/// service has by default.
+pub(crate) fn default_id() -> CK_SLOT_ID {
+    ProviderId::SOFTWARE.number().into()
+}
+
+impl Slot {
+    fn new(provider: ProviderId, info: ProviderInfo) -> Self {
+        Self {
+            provider,
+            info,
+            abilities: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> CK_SLOT_ID {
+        self.provider.number().into()
+    }
+
+    /// What the token can do; asked once.
+    pub(crate) fn abilities(&self, client: &Client) -> Result<Arc<Abilities>> {
+        let mut abilities = lock(&self.abilities);
+        if let Some(known) = &*abilities {
+            return Ok(Arc::clone(known));
+        }
+        let asked = Arc::new(self.ask(client)?);
+        *abilities = Some(Arc::clone(&asked));
+        Ok(asked)
+    }
+
+    /// Asks the provider about every mechanism, by its list of operations and, where it has that one, CanDoCrypto.
+    fn ask(&self, client: &Client) -> Result<Abilities> {
+        let list = ListOpcodes {
+            provider_id: self.provider.number().into(),
+        };
+        let opcodes = client.call(ProviderId::CORE, &list)?.opcodes;
+        let has = |opcode: Opcode| opcodes.contains(&(opcode as u32));
+        Abilities::ask(
+            |Question {
+                 opcode,
+                 check,
+                 attributes,
+             }| {
+                if !has(opcode) || !has(Opcode::CanDoCrypto) {
+                    return Ok(has(opcode));
+                }
+                let attributes = Some((&attributes).into());
+                let question = CanDoCrypto {
+                    check_type: check.into(),
+                    attributes,
+                };
+                match client.call(self.provider, &question) {
+                    Ok(_) => Ok(true),
+                    Err(client::Error::Refused { .. } | client::Error::Upstream(_)) => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            },
+        )
+    }
+}
