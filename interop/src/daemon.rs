@@ -131,10 +131,7 @@ pub fn eventually<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
         if let Some(result) = poll() {
             return result;
         }
-        assert!(
-            Instant::now() < deadline,
-            "waited in vain for {what}"
-        );
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
