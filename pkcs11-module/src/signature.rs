@@ -163,12 +163,7 @@ impl Signing {
         };
         let data = self.data.finish();
         let (hash, data) = match (self.scheme, self.hash) {
-            (Scheme::RsaPkcs1v15, None) => match Hash::parse_digest_info(&data) {
-                Some((hash, digest)) if permits(Signature::RsaPkcs1v15 { hash: hash.into() }) => {
-                    (Some(hash), digest.to_vec())
-                }
-                _ => (None, data),
-            },
+            (Scheme::RsaPkcs1v15, None) => digest_info(data, permits),
             (Scheme::Ecdsa, None) if data.is_empty() => return Err(Error::DataLenRange),
             (Scheme::Ecdsa, None) => (digest_of(data.len()), data),
             (Scheme::RsaPss, Some(hash)) if data.len() != hash.len() => {
@@ -182,6 +177,19 @@ impl Signing {
             .ok_or(Error::KeyFunctionNotPermitted)?;
         Ok(Request { algorithm, data })
     }
+}
+
+/// Takes apart what CKM_RSA_PKCS is given: a `DigestInfo` becomes its hash and digest, so that the key's policy on hashes
+/// holds. Data of another kind, and of hashes that services no longer sign by name, is signed as it is.
+fn digest_info(data: Vec<u8>, permits: impl Fn(Signature) -> bool) -> (Option<Hash>, Vec<u8>) {
+    let Some((hash, digest)) = Hash::parse_digest_info(&data) else {
+        return (None, data);
+    };
+    let raw = hash.deprecated() && permits(Signature::RsaPkcs1v15Raw);
+    if raw || !permits(Signature::RsaPkcs1v15 { hash: hash.into() }) {
+        return (None, data);
+    }
+    (Some(hash), digest.to_vec())
 }
 
 /// The hash of CKM_RSA_PKCS_PSS and its kin. The protocol's PSS has MGF1 with the same hash and a salt as long as it.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use cryptoki_sys::CK_SLOT_ID;
+use cryptoki_sys::{CK_FLAGS, CK_MECHANISM_TYPE, CK_SLOT_ID};
 use interface::client::Client;
 use interface::operations::{CanDoCrypto, ListOpcodes, ProviderInfo};
 use interface::{Opcode, ProviderId, client};
@@ -44,6 +44,27 @@ impl Slots {
     /// The slots known so far, without asking.
     pub(crate) fn known(&self) -> Vec<Arc<Slot>> {
         lock(&self.0).clone()
+    }
+
+    /// Fails for a use of a mechanism that the provider is known not to have. What it was not asked, it says itself at the end of the
+    /// operation.
+    pub(crate) fn check(
+        &self,
+        provider: ProviderId,
+        kind: CK_MECHANISM_TYPE,
+        flag: CK_FLAGS,
+    ) -> Result<()> {
+        let slot = self
+            .known()
+            .into_iter()
+            .find(|slot| slot.provider == provider);
+        let abilities = slot.and_then(|slot| slot.abilities.try_lock().ok()?.clone());
+        match abilities {
+            Some(abilities) if abilities.info(kind)?.flags & flag == 0 => {
+                Err(Error::MechanismInvalid)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The slot with this number, whose token was there when the service was last asked.

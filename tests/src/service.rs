@@ -41,6 +41,26 @@ provider_type = "MbedCrypto"
 key_info_manager = "store"
 "#;
 
+/// What loads the provider into a program that uses OpenSSL. A section called `default` would be OpenSSL's own, for everything
+/// that is in no section.
+const OPENSSL_CNF: &str = r"
+openssl_conf = init
+config_diagnostics = 1
+[init]
+providers = providers
+[providers]
+default = default_section
+parsec = parsec_section
+[default_section]
+activate = 1
+[parsec_section]
+module = {module}
+activate = 1
+[req]
+distinguished_name = name
+[name]
+";
+
 /// How long a service may take to answer its socket, or to end after it was told to.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -216,11 +236,7 @@ impl Service {
         let config = self.dir().join("openssl.cnf");
         if !config.exists() {
             let module = self.staged("libparsec_openssl.so");
-            let sections = "openssl_conf = init\n[init]\nproviders = all\n[all]\ndefault = builtin\nparsec = parsec\n[builtin]\nactivate = 1\n";
-            let text = format!(
-                "{sections}[parsec]\nactivate = 1\nmodule = {}\n[req]\ndistinguished_name = name\n[name]\n",
-                module.display()
-            );
+            let text = OPENSSL_CNF.replace("{module}", module.to_str().expect("a UTF-8 path"));
             std::fs::write(&config, text).expect("write openssl.cnf");
         }
         config

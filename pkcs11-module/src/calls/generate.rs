@@ -165,7 +165,7 @@ fn policy(family: Family, public: &Template, private: &Template) -> Result<Polic
     }
     if decrypt || encrypt {
         algorithms.push(Encryption::RsaPkcs1v15.into());
-        let hashes = [Hash::Sha256, Hash::Sha1, Hash::Sha384, Hash::Sha512];
+        let hashes = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
         let oaep = hashes.map(|hash| Algorithm::Encryption(Encryption::RsaOaep { hash }));
         algorithms.extend(oaep);
     }

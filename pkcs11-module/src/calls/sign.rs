@@ -1,6 +1,6 @@
 //! Signatures: nothing reaches the service before the last call, which is one round trip.
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKO_PRIVATE_KEY};
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN, CKO_PRIVATE_KEY};
 use interface::attributes::Usage;
 
 use super::object::key;
@@ -17,11 +17,11 @@ pub(crate) fn init(
     let module = module::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
-        Signing::new(
-            &mechanism,
-            key(&module, handle, CKO_PRIVATE_KEY)?,
-            Usage::SIGN,
-        )
+        module
+            .slots
+            .check(session.provider, mechanism.kind(), CKF_SIGN)?;
+        let key = key(&module, handle, CKO_PRIVATE_KEY)?;
+        Signing::new(&mechanism, key, Usage::SIGN)
     };
     session
         .operations()

@@ -1,6 +1,6 @@
 //! Verification, by the service too: one round trip at the last call.
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKO_PUBLIC_KEY};
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_VERIFY, CKO_PUBLIC_KEY};
 use interface::attributes::Usage;
 
 use super::object::key;
@@ -17,11 +17,11 @@ pub(crate) fn init(
     let module = module::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
-        Signing::new(
-            &mechanism,
-            key(&module, handle, CKO_PUBLIC_KEY)?,
-            Usage::VERIFY,
-        )
+        module
+            .slots
+            .check(session.provider, mechanism.kind(), CKF_VERIFY)?;
+        let key = key(&module, handle, CKO_PUBLIC_KEY)?;
+        Signing::new(&mechanism, key, Usage::VERIFY)
     };
     session
         .operations()
