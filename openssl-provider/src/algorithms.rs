@@ -3,11 +3,19 @@
 //! The names are those of the default provider, so that our keys fit its certificates. Nothing but keys and what is done
 //! with them is here: digests, ciphers, random numbers and the ephemeral key exchange of TLS stay where they are.
 
-use std::ffi::CStr;
+use std::{ffi::CStr, sync::Arc};
+
+use interface::{reference::KeyUri, spki::PublicKey};
 
 use crate::{
     ec::{Ec, Ecdsa},
-    ffi::{Algorithm, Dispatch, decoder, keymgmt, signature, store},
+    ffi::{
+        Algorithm, Dispatch, decoder,
+        keymgmt::{self, Loadable},
+        signature, store,
+    },
+    key::{Key, Kind},
+    provider::Provider,
     rsa::{Padding, Rsa},
 };
 
@@ -38,6 +46,19 @@ pub(crate) static KEYMGMT: [Algorithm; 3] = [
     algorithm(EC, PARSEC, &EC_KEYMGMT, c"EC keys of the Parsec service"),
     Algorithm::END,
 ];
+
+type MakeKey = fn(&Arc<Provider>, &PublicKey, &Option<KeyUri>) -> Option<Box<dyn Loadable>>;
+
+/// Each makes a key of its kind, out of what the service tells of it. Every entry of [`KEYMGMT`] has one.
+pub(crate) const KEYS: [MakeKey; 2] = [key::<Rsa>, key::<Ec>];
+
+fn key<K: Kind>(
+    provider: &Arc<Provider>,
+    public: &PublicKey,
+    private: &Option<KeyUri>,
+) -> Option<Box<dyn Loadable>> {
+    Some(Box::new(Key::<K>::of(provider, public, private)?))
+}
 
 static RSA_SIGNATURE: [Dispatch; 20] = signature::table::<Padding>();
 static ECDSA_SIGNATURE: [Dispatch; 20] = signature::table::<Ecdsa>();

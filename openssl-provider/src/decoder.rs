@@ -52,7 +52,7 @@ impl Decoder {
             return Ok(None);
         };
         let private = (private && wants_private(selection)).then_some(reference.uri);
-        Ok(Key::of(&self.provider, &public, private))
+        Ok(Key::of(&self.provider, &public, &private))
     }
 }
 

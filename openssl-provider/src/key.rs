@@ -80,13 +80,13 @@ impl<K: Kind> Key<K> {
     pub(crate) fn of(
         provider: &Arc<Provider>,
         public: &PublicKey,
-        private: Option<KeyUri>,
+        private: &Option<KeyUri>,
     ) -> Option<Self> {
         let public = Some(Arc::new(K::of(public)?));
         Some(Self {
             provider: Arc::clone(provider),
             public,
-            private: private.map(Arc::new),
+            private: private.clone().map(Arc::new),
         })
     }
 

@@ -9,23 +9,21 @@ use interface::{
 };
 
 use crate::{
-    ec::Ec,
+    algorithms::KEYS,
     error::Error,
     ffi::{
         OSSL_OBJECT_CERT, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_TYPE, OSSL_STORE_INFO_CERT,
         OSSL_STORE_INFO_PKEY, OSSL_STORE_INFO_PUBKEY, OSSL_STORE_PARAM_EXPECT,
         OSSL_STORE_PARAM_PROPERTIES, Object, Param,
+        keymgmt::Loadable,
         params::{Params, Setting, Type, Value, settable, setting},
     },
-    key::Key,
     provider::{Provider, public_key},
-    rsa::Rsa,
 };
 
 /// What a store gives to OpenSSL.
 pub(crate) enum Entry {
-    Rsa(Key<Rsa>),
-    Ec(Key<Ec>),
+    Key(Box<dyn Loadable>),
     /// DER.
     Certificate(Vec<u8>),
 }
@@ -95,10 +93,18 @@ impl Store {
         } else {
             self.named()?
         };
-        Ok(records
+        let entries: VecDeque<_> = records
             .iter()
             .filter_map(|record| self.entry(record))
-            .collect())
+            .collect();
+        if entries.is_empty() && !records.is_empty() && self.uri.name.is_some() {
+            let why = format!(
+                "{} is not of a kind that is asked for and that OpenSSL gets from here",
+                self.uri
+            );
+            return Err(Error::Unsupported(why));
+        }
+        Ok(entries)
     }
 
     /// The key and the certificate of the name, as far as they are wanted and exist.
@@ -141,9 +147,9 @@ impl Store {
             owner: Some(record.owner.clone()).filter(|owner| !owner.is_empty()),
             provider: ProviderId::try_from(record.provider_id).ok(),
         });
-        let rsa = || Key::of(&self.provider, &public, uri.clone()).map(Entry::Rsa);
-        let ec = || Key::of(&self.provider, &public, uri.clone()).map(Entry::Ec);
-        rsa().or_else(ec)
+        KEYS.iter()
+            .find_map(|make| make(&self.provider, &public, &uri))
+            .map(Entry::Key)
     }
 
     fn expects(&self, info: c_int) -> bool {

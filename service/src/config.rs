@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use interface::{AuthType, PROVIDERS, ProviderId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Table;
@@ -362,7 +363,10 @@ fn read_authenticators(
             .iter()
             .map(|admin| principal(&section, &kinds, &admin.name))
             .collect::<Result<_>>()?,
-        None if untold => vec![Principal::Uid(0), Principal::Uid(host.uid)],
+        None if untold => BTreeSet::from([0, host.uid])
+            .into_iter()
+            .map(Principal::Uid)
+            .collect(),
         None => Vec::new(),
     };
     section.finish()?;

@@ -41,6 +41,26 @@ provider_type = "MbedCrypto"
 key_info_manager = "store"
 "#;
 
+/// What loads the provider into a program that uses OpenSSL. A section called `default` would be OpenSSL's own, for everything
+/// that is in no section.
+const OPENSSL_CNF: &str = r"
+openssl_conf = init
+config_diagnostics = 1
+[init]
+providers = providers
+[providers]
+default = default_section
+parsec = parsec_section
+[default_section]
+activate = 1
+[parsec_section]
+module = {module}
+activate = 1
+[req]
+distinguished_name = name
+[name]
+";
+
 /// How long a service may take to answer its socket, or to end after it was told to.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -196,24 +216,30 @@ impl Service {
         command
     }
 
-    /// `openssl` with our provider beside OpenSSL's own, as a line in `openssl.cnf` would load it.
+    /// `openssl` with our provider.
     ///
     /// # Panics
-    /// When the provider is not built, or the configuration cannot be written.
+    /// As [`Self::openssl_conf`].
     pub fn openssl<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.command("openssl");
+        command
+            .env("OPENSSL_CONF", self.openssl_conf())
+            .args(arguments);
+        command
+    }
+
+    /// What `OPENSSL_CONF` has to name for a program to have our provider beside OpenSSL's own.
+    ///
+    /// # Panics
+    /// When the provider is not built, or the file cannot be written.
+    pub fn openssl_conf(&self) -> PathBuf {
         let config = self.dir().join("openssl.cnf");
         if !config.exists() {
             let module = self.staged("libparsec_openssl.so");
-            let sections = "openssl_conf = init\n[init]\nproviders = all\n[all]\ndefault = default\nparsec = parsec\n[default]\nactivate = 1\n";
-            let text = format!(
-                "{sections}[parsec]\nactivate = 1\nmodule = {}\n[req]\ndistinguished_name = name\n[name]\n",
-                module.display()
-            );
+            let text = OPENSSL_CNF.replace("{module}", module.to_str().expect("a UTF-8 path"));
             std::fs::write(&config, text).expect("write openssl.cnf");
         }
-        let mut command = self.command("openssl");
-        command.env("OPENSSL_CONF", config).args(arguments);
-        command
+        config
     }
 
     /// `pkcs11-tool` with our module.
@@ -270,12 +296,26 @@ impl Service {
     /// When it does not come up.
     #[track_caller]
     pub fn restart(&mut self) {
+        if let Err(status) = self.try_restart() {
+            panic!("the service ended at start ({status})\n{}", self.log());
+        }
+    }
+
+    /// Like [`Self::restart`], for a service that may die on the way.
+    ///
+    /// # Errors
+    /// The status that it ended with.
+    ///
+    /// # Panics
+    /// When it neither comes up nor ends.
+    #[track_caller]
+    pub fn try_restart(&mut self) -> Result<(), ExitStatus> {
         if self.child.is_some() {
             self.stop();
         }
         let child = self.spawn();
         self.child = Some(child);
-        self.wait_until_ready();
+        self.wait_until_ready()
     }
 
     /// Starts it expecting that it refuses: the status it ends with. What it says is in [`Self::log`].
@@ -319,13 +359,13 @@ impl Service {
     }
 
     #[track_caller]
-    fn wait_until_ready(&mut self) {
+    fn wait_until_ready(&mut self) -> Result<(), ExitStatus> {
         let deadline = Instant::now() + DEADLINE;
         while UnixStream::connect(self.socket()).is_err() {
             let child = self.child.as_mut().expect("a running service");
             if let Some(status) = command::wait(child, Duration::from_millis(5)) {
                 self.child = None;
-                panic!("the service ended at start ({status})\n{}", self.log());
+                return Err(status);
             }
             assert!(
                 Instant::now() < deadline,
@@ -333,6 +373,7 @@ impl Service {
                 self.log()
             );
         }
+        Ok(())
     }
 }
 

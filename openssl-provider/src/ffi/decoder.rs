@@ -11,7 +11,9 @@ use std::{
 use super::{
     Bio, Callback, Dispatch, Function, OSSL_FUNC_DECODER_DECODE, OSSL_FUNC_DECODER_DOES_SELECTION,
     OSSL_FUNC_DECODER_FREECTX, OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA,
-    OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, boundary, entry, keymgmt, own,
+    OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, boundary, entry,
+    keymgmt::Loadable,
+    own,
     params::{Value, emit},
     release, with,
 };
@@ -97,7 +99,7 @@ unsafe extern "C" fn decode<K: Kind>(
         let Some(key) = decoder.key::<K>(der.get(..len).unwrap_or_default(), selection)? else {
             return Ok(1);
         };
-        Ok(keymgmt::give(&key, callback, argument).into())
+        Ok(key.give(callback, argument).into())
     };
     // SAFETY: `decoder` is one of ours, or NULL.
     unsafe { with(decoder, decode) }

@@ -40,18 +40,25 @@ pub(crate) const fn table<K: Kind>() -> [Dispatch; 15] {
     ]
 }
 
-/// Gives a key to a callback of the core's, which has [`load`] take it within the call.
-pub(super) fn give<K: Kind>(key: &Key<K>, callback: Callback, argument: *mut c_void) -> bool {
-    let reference = ptr::from_ref(key)
-        .expose_provenance()
-        .to_ne_bytes()
-        .to_vec();
-    let object = vec![
-        (OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_PKEY.into())),
-        (OSSL_OBJECT_PARAM_DATA_TYPE, Value::Text(K::NAME)),
-        (OSSL_OBJECT_PARAM_REFERENCE, Value::Bytes(reference)),
-    ];
-    emit(callback, argument, object)
+/// A key of any kind, on its way to the core.
+pub(crate) trait Loadable {
+    /// Gives the key to a callback of the core's, which has [`load`] take it within the call.
+    fn give(&self, callback: Callback, argument: *mut c_void) -> bool;
+}
+
+impl<K: Kind> Loadable for Key<K> {
+    fn give(&self, callback: Callback, argument: *mut c_void) -> bool {
+        let reference = ptr::from_ref(self)
+            .expose_provenance()
+            .to_ne_bytes()
+            .to_vec();
+        let object = vec![
+            (OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_PKEY.into())),
+            (OSSL_OBJECT_PARAM_DATA_TYPE, Value::Text(K::NAME)),
+            (OSSL_OBJECT_PARAM_REFERENCE, Value::Bytes(reference)),
+        ];
+        emit(callback, argument, object)
+    }
 }
 
 unsafe extern "C" fn new<K: Kind>(context: *mut c_void) -> *mut c_void {
@@ -66,7 +73,7 @@ unsafe extern "C" fn free<K: Kind>(key: *mut c_void) {
 }
 
 unsafe extern "C" fn load<K: Kind>(reference: *const c_void, size: usize) -> *mut c_void {
-    // SAFETY: the core hands on the bytes of `give`.
+    // SAFETY: the core hands on the bytes of `Loadable::give`.
     let bytes = unsafe { super::bytes(reference.cast(), size) };
     let Ok(address) = bytes.try_into().map(usize::from_ne_bytes) else {
         return ptr::null_mut();

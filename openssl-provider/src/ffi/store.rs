@@ -8,7 +8,7 @@ use std::{
 use super::{
     Callback, Dispatch, OSSL_FUNC_STORE_CLOSE, OSSL_FUNC_STORE_EOF, OSSL_FUNC_STORE_LOAD,
     OSSL_FUNC_STORE_OPEN, OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS,
-    Param, PassphraseCallback, boundary, entry, keymgmt, own,
+    Param, PassphraseCallback, boundary, entry, own,
     params::{Params, emit},
     release, text, with,
 };
@@ -61,8 +61,7 @@ unsafe extern "C" fn load(
     let load = |store: &mut Store| {
         Ok(match store.next()? {
             None => 0,
-            Some(Entry::Rsa(key)) => keymgmt::give(&key, callback, argument).into(),
-            Some(Entry::Ec(key)) => keymgmt::give(&key, callback, argument).into(),
+            Some(Entry::Key(key)) => key.give(callback, argument).into(),
             Some(Entry::Certificate(der)) => {
                 emit(callback, argument, store::certificate(der)).into()
             }

@@ -37,8 +37,13 @@ impl Bench {
 
     /// Makes a key with OpenSSL, `NAME.key`, its public key `NAME.pub` and a reference with that inside, `NAME.pem`.
     pub(crate) fn key(&self, name: &str, algorithm: &str, option: &str) {
+        let option = if option.is_empty() {
+            String::new()
+        } else {
+            format!(" -pkeyopt {option}")
+        };
         self.plain(&format!(
-            "genpkey -algorithm {algorithm} -pkeyopt {option} -out {name}.key"
+            "genpkey -algorithm {algorithm}{option} -out {name}.key"
         ));
         self.plain(&format!("pkey -in {name}.key -pubout -out {name}.pub"));
         self.plain(&format!(

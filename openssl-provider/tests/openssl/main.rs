@@ -58,6 +58,55 @@ fn a_reference_loads_without_a_service_and_tells_its_public_key() {
 }
 
 #[test]
+fn a_reference_may_stand_among_certificates() {
+    let bench = Bench::new();
+    let mut file = String::new();
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        bench.plain(&format!(
+            "req -x509 -key {name}.key -subj /CN={name} -out {name}.crt"
+        ));
+        file += &std::fs::read_to_string(bench.path(&format!("{name}.crt"))).unwrap();
+        file += &std::fs::read_to_string(bench.path(&format!("{name}.pem"))).unwrap();
+    }
+    std::fs::write(bench.path("all.pem"), file).unwrap();
+    let listed = bench.ok("storeutl -noout all.pem");
+    assert_eq!(listed.matches("Pkey").count(), 4, "{listed}");
+    assert_eq!(listed.matches("Certificate").count(), 4, "{listed}");
+}
+
+#[test]
+fn keys_work_with_the_provider_listed_first_too() {
+    let bench = Bench::new();
+    let _service = Service::start(&bench);
+    let conf = std::fs::read_to_string(bench.path("openssl.cnf")).unwrap();
+    let swapped = conf
+        .replace("default = default_section\nparsec = parsec_section\n", "")
+        .replace(
+            "[providers]\n",
+            "[providers]\nparsec = parsec_section\ndefault = default_section\n",
+        );
+    assert_ne!(conf, swapped);
+    std::fs::write(bench.path("openssl.cnf"), swapped).unwrap();
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    for (name, algorithm, option) in KINDS {
+        bench.key(name, algorithm, option);
+        for key in ["key", "pem"] {
+            bench.ok(&format!(
+                "req -x509 -key {name}.{key} -subj /CN=a -out certificate"
+            ));
+            bench.ok("verify -CAfile certificate certificate");
+            bench.ok(&format!(
+                "dgst -sha256 -sign {name}.{key} -out signature message"
+            ));
+            bench.ok(&format!(
+                "dgst -sha256 -verify {name}.pub -signature signature message"
+            ));
+        }
+    }
+}
+
+#[test]
 fn a_signature_without_a_service_fails_and_says_why() {
     let bench = Bench::new();
     bench.key("p256", "EC", "group:P-256");
@@ -153,6 +202,9 @@ fn a_uri_names_a_key() {
     assert!(listed.contains("Total found: 4"), "{listed}");
     let said = bench.fails("dgst -sha256 -sign parsec:object=absent -out signature message");
     assert!(said.contains("no key 'absent'"), "{said}");
+    bench.key("edwards", "ED25519", "");
+    let said = bench.fails("dgst -sha256 -sign parsec:object=edwards -out signature message");
+    assert!(said.contains("not of a kind"), "{said}");
     let said = bench.fails("dgst -sha256 -sign parsec:objekt=web -out signature message");
     assert!(said.contains("objekt=web"), "{said}");
 }
@@ -268,4 +320,47 @@ fn both_ends_of_tls_prove_themselves() {
             assert_eq!(service.calls(), [Opcode::SignHash; 2], "{name} {version}");
         }
     }
+}
+
+const NOBODY: u32 = 65534;
+
+/// Runs `process.c`: see there for what it does.
+#[test]
+fn keys_survive_what_server_processes_do() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openssl/process.c");
+    let program = bench.path("process");
+    let compiled = Command::new("cc")
+        .args(["-Wall", "-o"])
+        .arg(&program)
+        .args([source, "-lcrypto", "-lpthread"])
+        .output()
+        .expect("a C compiler and libssl-dev: apt-get install gcc libssl-dev");
+    assert!(compiled.status.success(), "{}", text(&compiled));
+    for (name, algorithm, option) in [KINDS[0], KINDS[1]] {
+        bench.key(name, algorithm, option);
+        let run = Command::new(&program)
+            .arg(bench.path("openssl.cnf"))
+            .arg(bench.path(&format!("{name}.pem")))
+            .arg(NOBODY.to_string())
+            .env("OPENSSL_CONF", "/dev/null")
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{name}\n{}", text(&run));
+    }
+    // 20 loads, the parent, and four workers with a connection for each thread at most, who come as themselves
+    let (workers, parents): (Vec<_>, Vec<_>) = service
+        .users()
+        .into_iter()
+        .partition(|user| *user == NOBODY);
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(parents.len(), 2 * 21);
+        assert!(
+            (2 * 4..=2 * (4 * 4 + 1)).contains(&workers.len()),
+            "{}",
+            workers.len()
+        );
+    }
+    assert_eq!(service.calls().len(), 2 * (20 + 3 + 4 * 4 + 1));
 }

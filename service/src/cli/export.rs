@@ -3,7 +3,7 @@
 use super::context::{Context, Key, KeyRecord};
 use super::error::{During, Error, Result};
 use super::output::write_file;
-use der::asn1::OctetStringRef;
+use der::asn1::{BitStringRef, OctetStringRef};
 use der::{Encode, Sequence};
 use interface::attributes::{EccFamily, KeyType};
 use interface::operations::ExportKey;
@@ -51,6 +51,8 @@ fn pkcs8(key: &KeyRecord, private: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     struct EcPrivateKey<'a> {
         version: u8,
         key: &'a OctetStringRef,
+        #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
+        public: BitStringRef<'a>,
     }
     let spki = key.spki()?;
     let spki = <SubjectPublicKeyInfoRef<'_> as der::Decode>::from_der(&spki)?;
@@ -61,7 +63,13 @@ fn pkcs8(key: &KeyRecord, private: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         }
         _ => {
             let key = OctetStringRef::new(private)?;
-            EcPrivateKey { version: 1, key }.to_der()?
+            let public = spki.subject_public_key;
+            EcPrivateKey {
+                version: 1,
+                key,
+                public,
+            }
+            .to_der()?
         }
     };
     let inner = Zeroizing::new(inner);

@@ -197,15 +197,9 @@ impl New {
 
     /// What to do with the key, without what was done already; nothing for a kind that its purpose would never have picked.
     fn next(&self, attributes: &Attributes) -> Vec<Next> {
-        let file = self.out.as_ref().map_or_else(
-            || format!("/etc/parsec/{}.pem", self.name),
-            |path| {
-                std::path::absolute(path)
-                    .unwrap_or_else(|_| path.clone())
-                    .display()
-                    .to_string()
-            },
-        );
+        let file = self.out.clone();
+        let file = file.unwrap_or_else(|| format!("{}.pem", self.name.replace('/', "-")).into());
+        let file = std::path::absolute(&file).unwrap_or(file);
         let usual = |purpose: &&Purpose| {
             let mut candidates = purpose.candidates();
             candidates
@@ -213,7 +207,7 @@ impl New {
         };
         let purpose = self.purpose.filter(usual);
         let next = purpose
-            .map(|purpose| purpose.next(&self.name, &file))
+            .map(|purpose| purpose.next(&self.name, &file.display().to_string()))
             .unwrap_or_default();
         let done = |line: &str| {
             line.starts_with("parsec key pem") && self.out.is_some()

@@ -15,7 +15,7 @@ pub(crate) struct Purpose {
     pub(crate) job: Job,
     /// Names of [`Kind`]s, the best one first.
     candidates: &'static [&'static str],
-    /// What to do next: where, and the line to write there. `{name}` and `{file}` are filled in.
+    /// What to do next: where, and the line to write there. `{name}`, `{file}` and `{module}` are filled in.
     next: &'static [(&'static str, &'static str)],
 }
 
@@ -63,7 +63,7 @@ pub(crate) const PURPOSES: &[Purpose] = &[
                 "authorized_keys",
                 "parsec key public {name} --ssh >> ~/.ssh/authorized_keys",
             ),
-            ("ssh", "ssh -o PKCS11Provider=libparsec_pkcs11.so HOST"),
+            ("ssh", "ssh -I {module} HOST"),
         ],
     },
     Purpose {
@@ -129,12 +129,43 @@ impl Purpose {
 
     /// What to do next with the key: where, and the line to write there.
     pub(crate) fn next(&self, name: &str, file: &str) -> Vec<(&'static str, String)> {
-        let fill = |line: &str| line.replace("{name}", name).replace("{file}", file);
+        let module = module();
+        let fill = |line: &str| {
+            let line = line.replace("{name}", &quoted(name));
+            let line = line.replace("{file}", &quoted(file));
+            line.replace("{module}", &quoted(&module))
+        };
         self.next
             .iter()
             .map(|(place, line)| (*place, fill(line)))
             .collect()
     }
+}
+
+/// A word for the shell, and for nginx.conf.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-._/:@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Where the PKCS#11 module is: beside this program in a build, else where Debian keeps modules.
+fn module() -> String {
+    const MODULE: &str = "libparsec_pkcs11.so";
+    let program = std::env::current_exe().ok();
+    let beside = program.map(|program| program.with_file_name(MODULE));
+    beside.filter(|path| path.exists()).map_or_else(
+        || {
+            format!(
+                "/usr/lib/{}-linux-gnu/pkcs11/{MODULE}",
+                std::env::consts::ARCH
+            )
+        },
+        |path| path.display().to_string(),
+    )
 }
 
 /// The best algorithm that the provider has for the purpose.
@@ -190,6 +221,14 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn odd_names_are_one_word() {
+        assert_eq!(quoted("web-1.pem"), "web-1.pem");
+        assert_eq!(quoted("my key"), "'my key'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
     }
 
     #[test]

@@ -119,6 +119,26 @@ fn without_a_file_root_and_others_get_their_places() {
     assert!(why.contains("XDG_"), "{why}");
 }
 
+/// The documented configuration says what holds without any, and its commented keys exist and show their defaults.
+#[test]
+fn the_packaged_file_shows_the_defaults() {
+    const PACKAGED: &str = include_str!("../../packaging/config.toml");
+    let told = |line: &str| match line.strip_prefix('#') {
+        Some(key) if !key.is_empty() && !key.starts_with(' ') => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    let all: Vec<_> = PACKAGED.lines().map(told).collect();
+    let shown = |text: &str| {
+        let mut config = Config::parse(text, &ROOT).unwrap();
+        config.notes.clear();
+        config.providers[0].name = None;
+        config.providers[0].settings.remove(BUFFERS);
+        format!("{config:#?}")
+    };
+    assert_eq!(shown(PACKAGED), shown(""));
+    assert_eq!(shown(&all.join("\n")), shown(""));
+}
+
 #[test]
 fn on_disk_managers_name_the_folder() {
     let text = "[[key_manager]]\nname = 'a'\nmanager_type = 'OnDisk'\nstore_path = '/srv/m'\nstore_key_path = '/etc/k'";

@@ -1,0 +1,363 @@
+//! The command line as people and scripts use it, on a real service.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use interface::reference::{KeyUri, Reference};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tests::{Ran, STRANGER, Service, as_uid, may_change_user, program, run};
+
+/// Every purpose that `--for` takes, with what the software provider shall be asked for.
+const PURPOSES: &[(&str, &str)] = &[
+    ("tls-server", "p256"),
+    ("tls-client", "p256"),
+    ("ssh", "p256"),
+    ("code-signing", "p384"),
+    ("jwt", "p256"),
+    ("encryption", "rsa-3072"),
+];
+
+#[track_caller]
+fn parsec(service: &Service, line: &str) -> Ran {
+    run(&mut service.parsec(line.split_whitespace()))
+}
+
+#[track_caller]
+fn json(service: &Service, line: &str) -> Value {
+    let text = parsec(service, &format!("{line} --json")).ok();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["schema"], 1, "{line}: {text}");
+    value
+}
+
+#[track_caller]
+fn stranger(service: &Service, line: &str) -> Ran {
+    let program = service.staged("parsec");
+    let mut command = service.command(program);
+    run(as_uid(&mut command, STRANGER).args(line.split_whitespace()))
+}
+
+#[track_caller]
+fn openssl(dir: &Path, line: &str) -> String {
+    let mut command = std::process::Command::new("openssl");
+    command.current_dir(dir).args(line.split_whitespace());
+    let ran = run(&mut command);
+    let text = format!("{}{}", ran.out, ran.err);
+    assert!(ran.status.success(), "openssl {line}: {text}");
+    text
+}
+
+#[test]
+fn a_key_is_made_for_each_purpose_and_the_next_steps_work_as_printed() {
+    let service = Service::start();
+    fs::create_dir(service.dir().join(".ssh")).unwrap();
+    let bin = tests::built("parsec");
+    let path = format!("{}:/usr/bin:/bin", bin.parent().unwrap().display());
+    for (purpose, algorithm) in PURPOSES {
+        let made = json(&service, &format!("key new {purpose} --for {purpose}"));
+        assert_eq!(made["key"]["algorithm"], *algorithm, "{purpose}");
+        let lines = made["next"].as_array().unwrap();
+        assert!(!lines.is_empty(), "{purpose}");
+        let lines = lines.iter().map(|next| next["line"].as_str().unwrap());
+        for line in lines.filter(|line| line.starts_with("parsec ")) {
+            let mut shell = service.command("sh");
+            run(shell.args(["-c", line]).env("PATH", &path)).ok();
+        }
+    }
+    let line = fs::read_to_string(service.dir().join(".ssh/authorized_keys")).unwrap();
+    assert!(line.starts_with("ecdsa-sha2-nistp256 "), "{line}");
+}
+
+#[test]
+fn the_main_job_is_two_commands() {
+    let service = Service::start();
+    let made = parsec(
+        &service,
+        "key new web --for tls-server --grant uid:33=sign --out web.pem",
+    )
+    .ok();
+    assert!(made.contains("p256 for tls-server"), "{made}");
+    assert!(made.contains("Granted to uid:33"), "{made}");
+    let pem = service.dir().join("web.pem");
+    let line = format!("ssl_certificate_key {};", pem.display());
+    assert!(made.contains(&line), "{made}");
+    assert_eq!(
+        fs::metadata(&pem).unwrap().permissions().mode() & 0o777,
+        0o644
+    );
+    let text = fs::read_to_string(&pem).unwrap();
+    assert_eq!(text, parsec(&service, "key pem web").ok());
+    let reference = Reference::from_pem(&text).unwrap();
+    let uri = parsec(&service, "key uri web").ok();
+    assert_eq!(uri.trim().parse::<KeyUri>().unwrap(), reference.uri);
+    fs::write(service.dir().join("public.der"), reference.spki.unwrap()).unwrap();
+    let public = openssl(
+        service.dir(),
+        "pkey -pubin -inform DER -in public.der -pubout",
+    );
+    assert_eq!(public, parsec(&service, "key public web").ok());
+    parsec(&service, "key csr web --cn www.example.com --out web.csr").ok();
+    let request = openssl(service.dir(), "req -verify -noout -text -in web.csr");
+    assert!(request.contains("DNS:www.example.com"), "{request}");
+}
+
+#[test]
+fn every_signing_algorithm_makes_requests_and_certificates_that_openssl_takes() {
+    let service = Service::start();
+    for algorithm in [
+        "p256",
+        "p384",
+        "p521",
+        "secp256k1",
+        "ed25519",
+        "rsa-2048",
+        "rsa-3072",
+    ] {
+        parsec(
+            &service,
+            &format!("key new {algorithm} --algorithm {algorithm}"),
+        )
+        .ok();
+        parsec(&service, &format!("key csr {algorithm} --subject CN=a,O=Example --dns a.example --dns b.example --ip 127.0.0.1 --out r")).ok();
+        let request = openssl(service.dir(), "req -verify -noout -text -in r");
+        for part in [
+            "O = Example",
+            "DNS:a.example, DNS:b.example, IP Address:127.0.0.1",
+        ] {
+            assert!(request.contains(part), "{algorithm}: {request}");
+        }
+        parsec(
+            &service,
+            &format!("key csr {algorithm} --self-signed --days 2 --out c"),
+        )
+        .ok();
+        openssl(service.dir(), "verify -check_ss_sig -CAfile c c");
+        openssl(service.dir(), "x509 -noout -checkend 100000 -in c");
+    }
+}
+
+#[test]
+fn imported_keys_are_the_same_key_and_come_back_only_when_they_may() {
+    let service = Service::start();
+    for (name, kind) in [
+        ("rsa", "RSA -pkeyopt rsa_keygen_bits:2048"),
+        ("p256", "EC -pkeyopt ec_paramgen_curve:P-256"),
+        ("p521", "EC -pkeyopt ec_paramgen_curve:P-521"),
+        ("ed25519", "ED25519"),
+        ("x25519", "X25519"),
+    ] {
+        let dir = service.dir();
+        openssl(dir, &format!("genpkey -out {name}.key -algorithm {kind}"));
+        let public = openssl(dir, &format!("pkey -in {name}.key -pubout"));
+        parsec(&service, &format!("key import {name} {name}.key")).ok();
+        parsec(
+            &service,
+            &format!("key import open-{name} {name}.key --exportable"),
+        )
+        .ok();
+        assert_eq!(
+            public,
+            parsec(&service, &format!("key public {name}")).ok(),
+            "{name}"
+        );
+        let kept = parsec(&service, &format!("key export {name} --out {name}.out"));
+        assert_eq!(kept.status.code(), Some(5), "{name}: {}", kept.err);
+        assert!(!dir.join(format!("{name}.out")).exists());
+        parsec(
+            &service,
+            &format!("key export open-{name} --out {name}.out"),
+        )
+        .ok();
+        let mode = fs::metadata(dir.join(format!("{name}.out")))
+            .unwrap()
+            .permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+        let exported = openssl(dir, &format!("pkey -in {name}.out"));
+        assert_eq!(
+            exported,
+            openssl(dir, &format!("pkey -in {name}.key")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn certificates_lie_beside_their_keys() {
+    let service = Service::start();
+    parsec(&service, "key new web --for tls-server").ok();
+    parsec(&service, "key csr web --self-signed --out web.crt").ok();
+    parsec(&service, "cert put site web.crt").ok();
+    let listed = json(&service, "cert list");
+    let certificate = &listed["certificates"][0];
+    assert_eq!(certificate["subject"], "CN=web");
+    assert_eq!(certificate["id"], json(&service, "key show web")["id"]);
+    let stored = fs::read_to_string(service.dir().join("web.crt")).unwrap();
+    assert_eq!(parsec(&service, "cert get site").ok(), stored);
+    assert!(
+        !parsec(&service, "key list").ok().contains("site"),
+        "a certificate is no key"
+    );
+    parsec(&service, "cert rm site").ok();
+    assert_eq!(
+        json(&service, "cert list")["certificates"],
+        Value::Array(vec![])
+    );
+}
+
+#[test]
+fn exit_codes_are_as_documented() {
+    let mut service = Service::start();
+    parsec(&service, "key new web --for tls-server").ok();
+    parsec(&service, "key new secret --algorithm aes-256").ok();
+    for (line, code) in [
+        ("ping", 0),
+        ("key new other --for nothing", 2),
+        ("key new other", 2),
+        ("key new other --for encryption --algorithm ed25519", 2),
+        ("key new other --for ssh --grant nobody=sign", 2),
+        ("key grant web uid:33=sing", 2),
+        ("key public secret", 2),
+        ("--endpoint tcp:1 ping", 2),
+        ("--endpoint unix:/nowhere ping", 3),
+        ("key show nothing", 4),
+        ("key rm nothing", 4),
+        ("key show web --owner uid:54321", 4),
+        ("cert get nothing", 4),
+        ("cert rm nothing", 4),
+        ("key new other --for ssh --provider tpm", 4),
+        ("key export web --out stolen", 5),
+        ("key new web --for ssh", 6),
+        ("key import bad config.toml", 1),
+        ("cert put bad config.toml", 1),
+    ] {
+        let ran = parsec(&service, line);
+        assert_eq!(
+            ran.status.code(),
+            Some(code),
+            "{line}: {}{}",
+            ran.out,
+            ran.err
+        );
+        if code != 0 {
+            assert!(ran.out.is_empty(), "{line}: {}", ran.out);
+            assert!(ran.err.trim().len() > 20, "{line}: {}", ran.err);
+        }
+    }
+    assert!(!service.dir().join("stolen").exists());
+    let keys = json(&service, "key list");
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 2, "{keys}");
+    service.stop();
+    assert_eq!(parsec(&service, "key list").status.code(), Some(3));
+}
+
+#[test]
+fn all_that_prints_data_prints_json() {
+    let service = Service::start();
+    parsec(&service, "key new web --for tls-server").ok();
+    parsec(&service, "key csr web --self-signed --out web.crt").ok();
+    for (line, member) in [
+        ("ping", "protocol"),
+        ("status", "principal"),
+        ("providers", "providers"),
+        ("key new ssh --for ssh", "key"),
+        ("key list", "keys"),
+        ("key show web", "algorithm"),
+        ("key csr web", "pem"),
+        ("key pem web", "pem"),
+        ("key uri web", "uri"),
+        ("key uri --pkcs11 web", "uri"),
+        ("key public web", "pem"),
+        ("key public --ssh web", "ssh"),
+        ("key grant web uid:33=sign", "grants"),
+        ("key grants web", "grants"),
+        ("key revoke web uid:33", "grants"),
+        ("cert put web web.crt", "certificate"),
+        ("cert list", "certificates"),
+        ("cert get web", "pem"),
+        ("cert rm web", "destroyed"),
+        ("key rm web", "destroyed"),
+    ] {
+        assert!(!json(&service, line)[member].is_null(), "{line}: {member}");
+    }
+}
+
+#[test]
+fn another_user_sees_nothing_until_it_is_granted_and_then_only_that() {
+    if !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    parsec(&service, "key new web --for tls-server").ok();
+    parsec(&service, "key new safe --for encryption").ok();
+    let nothing = |line: &str| {
+        let ran = stranger(&service, line);
+        assert_eq!(ran.status.code(), Some(4), "{line}: {}{}", ran.out, ran.err);
+    };
+    assert!(stranger(&service, "key list").ok().starts_with("No keys"));
+    nothing("key show web");
+    nothing("key show web --owner uid:0");
+    nothing("key csr web --owner uid:0");
+    parsec(&service, &format!("key grant web uid:{STRANGER}=sign")).ok();
+    let list = stranger(&service, "key list").ok();
+    assert!(list.contains("web") && !list.contains("safe"), "{list}");
+    let hint = stranger(&service, "key show web").refused();
+    assert!(hint.contains("--owner uid:0"), "{hint}");
+    let signed = stranger(&service, "key csr web --owner uid:0").ok();
+    fs::write(service.dir().join("csr"), signed).unwrap();
+    openssl(service.dir(), "req -verify -noout -in csr");
+    for line in [
+        "key rm web --owner uid:0",
+        &format!("key grant web --owner uid:0 uid:{STRANGER}=use"),
+        "key export web --owner uid:0 --out stolen",
+    ] {
+        let ran = stranger(&service, line);
+        assert_eq!(ran.status.code(), Some(5), "{line}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains("web"), "{line}: {}", ran.err);
+    }
+    parsec(&service, &format!("key grant web uid:{STRANGER}=verify")).ok();
+    let ran = stranger(&service, "key csr web --owner uid:0");
+    assert_eq!(ran.status.code(), Some(5), "{}", ran.err);
+    parsec(&service, &format!("key revoke web uid:{STRANGER}")).ok();
+    nothing("key show web --owner uid:0");
+}
+
+#[test]
+fn two_users_have_keys_of_one_name() {
+    if !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    parsec(&service, "key new web --for tls-server").ok();
+    stranger(&service, "key new web --for tls-server").ok();
+    let mine = parsec(&service, "key public web").ok();
+    let theirs = stranger(&service, "key public web").ok();
+    assert_ne!(mine, theirs);
+    stranger(&service, "key rm web").ok();
+    assert_eq!(parsec(&service, "key public web").ok(), mine);
+}
+
+#[test]
+fn keys_outlive_the_service() {
+    let mut service = Service::start();
+    parsec(&service, "key new web --for tls-server --label Site").ok();
+    let before = json(&service, "key show web");
+    service.kill9();
+    service.restart();
+    assert_eq!(json(&service, "key show web"), before);
+    assert_eq!(before["label"], "Site");
+}
+
+#[test]
+fn shells_read_the_completions() {
+    let service = Service::start();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = parsec(&service, &format!("completions {shell}")).ok();
+        assert!(script.contains("providers"), "{shell}");
+        if let Some(program) = (shell == "bash").then(|| program("bash")).flatten() {
+            let path = service.dir().join("completions");
+            fs::write(&path, script).unwrap();
+            run(service.command(program).arg("-n").arg(&path)).ok();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+/* Kills the program that it is preloaded into at one durable step: a change of a regular file or folder, or a flush of one.
+ *
+ * The file that FAULT_PLAN names says when: "before 7", "after 7", or "torn 7", which does half of the 7th write; "fail 7" kills
+ * nothing and lets the step fail. Without that file nothing happens; it is removed when the step is reached. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static enum { NEVER, BEFORE = 'b', AFTER = 'a', TORN = 't', FAIL = 'f' } mode = NEVER;
+static const char *path;
+static long chosen;
+static atomic_long steps;
+
+__attribute__((constructor)) static void read_plan(void) {
+    path = getenv("FAULT_PLAN");
+    FILE *plan = path ? fopen(path, "re") : NULL;
+    char word[8];
+    if (!plan)
+        return;
+    if (fscanf(plan, "%7s %ld", word, &chosen) == 2)
+        mode = word[0];
+    fclose(plan);
+}
+
+static int is_now(int counts) {
+    if (mode == NEVER || !counts || atomic_fetch_add(&steps, 1) + 1 != chosen)
+        return 0;
+    syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    return 1;
+}
+
+static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
+
+static int is_stored(int fd) {
+    struct stat about;
+    return fd > STDERR_FILENO && fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+}
+
+/* A step that has no half. */
+#define STEP(name, parameters, arguments, counts)                              \
+    int name parameters {                                                      \
+        int(*real) parameters = dlsym(RTLD_NEXT, #name);                       \
+        int now = is_now(mode != TORN && (counts));                            \
+        if (now && mode == FAIL)                                               \
+            return errno = EIO, -1;                                            \
+        if (now && mode == BEFORE)                                             \
+            die();                                                             \
+        int result = real arguments;                                           \
+        if (now)                                                               \
+            die();                                                             \
+        return result;                                                         \
+    }
+
+STEP(fsync, (int fd), (fd), 1)
+STEP(fdatasync, (int fd), (fd), 1)
+STEP(ftruncate, (int fd, off_t length), (fd, length), is_stored(fd))
+STEP(ftruncate64, (int fd, off64_t length), (fd, length), is_stored(fd))
+STEP(unlink, (const char *path), (path), 1)
+STEP(rename, (const char *from, const char *to), (from, to), 1)
+STEP(mkdir, (const char *path, mode_t permissions), (path, permissions), 1)
+
+/* A write; `half` are the arguments of its first half. */
+#define WRITE(name, parameters, arguments, half)                               \
+    ssize_t name parameters {                                                  \
+        ssize_t(*real) parameters = dlsym(RTLD_NEXT, #name);                   \
+        int now = is_now(is_stored(fd));                                       \
+        if (now && mode == FAIL)                                               \
+            return errno = ENOSPC, -1;                                         \
+        if (now && mode == TORN)                                               \
+            real half;                                                         \
+        if (now && mode != AFTER)                                              \
+            die();                                                             \
+        ssize_t result = real arguments;                                       \
+        if (now)                                                               \
+            die();                                                             \
+        return result;                                                         \
+    }
+
+WRITE(write, (int fd, const void *bytes, size_t count), (fd, bytes, count), (fd, bytes, count / 2))
+WRITE(pwrite, (int fd, const void *bytes, size_t count, off_t at), (fd, bytes, count, at), (fd, bytes, count / 2, at))
+WRITE(pwrite64, (int fd, const void *bytes, size_t count, off64_t at), (fd, bytes, count, at), (fd, bytes, count / 2, at))
