@@ -97,8 +97,8 @@ impl FromStr for Share {
 }
 
 impl Share {
-    /// Tells the service.
-    pub(crate) fn give(&self, context: &Context, key: &KeyRecord) -> Result<()> {
+    /// Tells the service; `what` is what an error message calls the key.
+    pub(crate) fn give(&self, context: &Context, key: &KeyRecord, what: &str) -> Result<()> {
         let grant = Grant {
             key_name: key.name().to_owned(),
             principal: self.principal.to_string(),
@@ -106,13 +106,8 @@ impl Share {
             owner: key.owner(),
         };
         let result = context.client.call(key.provider, &grant);
-        result.map(|_| ()).during(|| {
-            let name = key.name();
-            format!(
-                "grant {} on key '{name}' (try again: parsec key grant {name} {})",
-                self.text, self.text
-            )
-        })
+        let result = result.map(|_| ());
+        result.during(|| format!("grant {} on {what} '{}'", self.text, key.name()))
     }
 
     pub(crate) fn granted(&self) -> Granted {
@@ -200,7 +195,7 @@ pub(crate) fn give(context: &Context, args: &Give) -> Result<()> {
     let key = context.key(&args.key)?;
     args.shares
         .iter()
-        .try_for_each(|share| share.give(context, &key))?;
+        .try_for_each(|share| share.give(context, &key, "key"))?;
     list(context, &args.key)
 }
 
