@@ -41,6 +41,15 @@ pub(crate) fn principal(text: &str) -> Result<Principal> {
     }
 }
 
+/// The name of a principal that is a user of this host.
+pub(crate) fn user_name(principal: &str) -> Option<String> {
+    let Ok(Principal::Uid(uid)) = principal.parse() else {
+        return None;
+    };
+    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    user.map(|user| user.name)
+}
+
 fn usage(roles: &str) -> Result<Usage> {
     let every = || ROLES.iter().map(|(name, _)| *name);
     let role = |role: &str| match ROLES.iter().find(|(name, _)| *name == role) {
@@ -145,13 +154,9 @@ pub(crate) struct Granted {
 
 impl Granted {
     fn new(principal: String, usage: Usage) -> Self {
-        let user = match principal.parse() {
-            Ok(Principal::Uid(uid)) => nix::unistd::User::from_uid(uid.into()).ok().flatten(),
-            _ => None,
-        };
         Self {
+            user: user_name(&principal),
             principal,
-            user: user.map(|user| user.name),
             roles: roles(usage),
         }
     }

@@ -50,7 +50,7 @@ impl Command {
         match self {
             Self::New(args) => args.run(context),
             Self::List(args) => args.run(context),
-            Self::Show(key) => context.show(&View::from(&context.key(key)?)),
+            Self::Show(key) => show(context, &context.key(key)?),
             Self::Rm(key) => destroy(context, key),
             Self::Csr(args) => args.run(context),
             Self::Pem(args) => args.run(context),
@@ -264,7 +264,7 @@ impl Display for Made {
 
 /// A key as it is shown.
 #[derive(Serialize)]
-pub(crate) struct View {
+struct View {
     name: String,
     owner: String,
     provider: &'static str,
@@ -323,6 +323,23 @@ impl Display for View {
         writeln!(f, "label       {}", self.label)?;
         writeln!(f, "id          {}", self.id)
     }
+}
+
+/// One key, alone.
+#[derive(Serialize)]
+struct Shown {
+    key: View,
+}
+
+impl Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.key.fmt(f)
+    }
+}
+
+/// Prints one key.
+pub(crate) fn show(context: &Context, key: &KeyRecord) -> Result<()> {
+    context.show(&Shown { key: key.into() })
 }
 
 #[derive(clap::Args)]
