@@ -4,8 +4,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test fails by panicking"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says why on stderr"
 )]
+
+mod daemon;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use tests::Setup;
+
+pub use daemon::{Daemon, eventually, listens, loopback};
 
 /// Upstream's service, with its Mbed Crypto provider.
 pub fn upstream() -> Setup {

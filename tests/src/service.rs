@@ -216,20 +216,30 @@ impl Service {
         command
     }
 
-    /// `openssl` with our provider beside OpenSSL's own, as a line in `openssl.cnf` would load it.
+    /// `openssl` with our provider.
     ///
     /// # Panics
-    /// When the provider is not built, or the configuration cannot be written.
+    /// As [`Self::openssl_conf`].
     pub fn openssl<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.command("openssl");
+        command
+            .env("OPENSSL_CONF", self.openssl_conf())
+            .args(arguments);
+        command
+    }
+
+    /// What `OPENSSL_CONF` has to name for a program to have our provider beside OpenSSL's own.
+    ///
+    /// # Panics
+    /// When the provider is not built, or the file cannot be written.
+    pub fn openssl_conf(&self) -> PathBuf {
         let config = self.dir().join("openssl.cnf");
         if !config.exists() {
             let module = self.staged("libparsec_openssl.so");
             let text = OPENSSL_CNF.replace("{module}", module.to_str().expect("a UTF-8 path"));
             std::fs::write(&config, text).expect("write openssl.cnf");
         }
-        let mut command = self.command("openssl");
-        command.env("OPENSSL_CONF", config).args(arguments);
-        command
+        config
     }
 
     /// `pkcs11-tool` with our module.

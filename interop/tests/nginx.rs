@@ -1,0 +1,525 @@
+//! nginx with keys that live in the service: its master runs as root, its workers as www-data, and its key files hold references.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::fs::{File, Permissions};
+use std::io::{Read, Seek, SeekFrom};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::thread::scope;
+use std::time::Instant;
+
+use interface::ProviderId;
+use interface::operations::Ping;
+use interop::{Daemon, eventually, listens, loopback};
+use rustix::io::{FdFlags, fcntl_setfd};
+use tests::{Service, Setup, built, may_change_user, program, run};
+
+const WWW_DATA: u32 = 33;
+const VERSIONS: [(&str, &str, &str); 2] = [
+    ("TLSv1.2", "--tlsv1.2", "1.2"),
+    ("TLSv1.3", "--tlsv1.3", "1.3"),
+];
+
+/// A service, and what it takes to run an nginx on it.
+struct Site {
+    service: Service,
+    nginx: PathBuf,
+    /// One server for each key.
+    servers: Vec<(&'static str, SocketAddr)>,
+}
+
+impl Site {
+    /// A service with these keys and their certificates, which nginx's workers may use.
+    fn new(keys: &[(&'static str, &str)]) -> Option<Self> {
+        Self::on(Setup::default().prepare(), keys)
+    }
+
+    /// The same on a service that is still to be started.
+    fn on(mut service: Service, keys: &[(&'static str, &str)]) -> Option<Self> {
+        let nginx = program("nginx")?;
+        program("curl")?;
+        if !may_change_user() {
+            return None;
+        }
+        service.restart();
+        let site = Self {
+            service,
+            nginx,
+            servers: keys.iter().map(|(name, _)| (*name, loopback())).collect(),
+        };
+        std::fs::create_dir(site.path("nginx")).unwrap();
+        for (name, algorithm) in keys {
+            site.parsec(&format!("key new {name} --for tls-server --algorithm {algorithm} --grant user:www-data=sign --out nginx/{name}.pem"));
+            site.certify(name);
+        }
+        site.configure("", 2);
+        Some(site)
+    }
+
+    fn both() -> Option<Self> {
+        Self::new(&[("rsa", "rsa-2048"), ("ec", "p256")])
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.service.dir().join(file)
+    }
+
+    fn parsec(&self, arguments: &str) -> String {
+        run(&mut self.service.parsec(arguments.split(' '))).ok()
+    }
+
+    fn certify(&self, name: &str) {
+        let ip = self.address(name).ip();
+        self.parsec(&format!(
+            "key csr {name} --self-signed --cn localhost --ip {ip} --out nginx/{name}.crt"
+        ));
+    }
+
+    fn address(&self, name: &str) -> SocketAddr {
+        let server = self.servers.iter().find(|(server, _)| *server == name);
+        server.unwrap().1
+    }
+
+    /// Writes nginx.conf, with these lines in every server.
+    fn configure(&self, lines: &str, workers: u32) {
+        let dir = self.path("nginx");
+        let dir = dir.display();
+        let servers: String = self.servers.iter().map(|(name, address)| format!(
+            "  server {{\n    listen {address} ssl;\n    ssl_certificate {dir}/{name}.crt;\n    ssl_certificate_key {dir}/{name}.pem;\n    \
+             ssl_protocols TLSv1.2 TLSv1.3;\n    {lines}\n    location / {{ return 200 \"{name} $ssl_protocol $ssl_client_s_dn\\n\"; }}\n  }}\n"
+        )).collect();
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .iter()
+            .map(|kind| format!("  {kind}_temp_path {dir}/{kind};\n"))
+            .collect();
+        let text = format!(
+            "user www-data;\nworker_processes {workers};\ndaemon off;\npid {dir}/nginx.pid;\nerror_log {dir}/error.log info;\nevents {{}}\nhttp {{\n  access_log off;\n  \
+             ssl_session_cache off;\n  ssl_session_tickets off;\n{temporary}{servers}}}\n"
+        );
+        std::fs::write(self.path("nginx/nginx.conf"), text).unwrap();
+    }
+
+    fn nginx(&self, arguments: &[&str]) -> Command {
+        let mut command = self.service.command(&self.nginx);
+        command
+            .env("OPENSSL_CONF", self.service.openssl_conf())
+            .arg("-c")
+            .arg(self.path("nginx/nginx.conf"))
+            .arg("-e")
+            .arg(self.path("nginx/error.log"))
+            .args(arguments);
+        command
+    }
+
+    fn start(&self) -> Daemon {
+        let log = self.path("nginx.out");
+        Daemon::start(&mut self.nginx(&[]), &log, || {
+            self.servers.iter().all(|(_, address)| listens(*address))
+        })
+    }
+
+    /// curl to the server with this key, whose certificate it trusts.
+    fn curl(&self, name: &str, options: &[&str]) -> Command {
+        let mut command = self.service.command("curl");
+        command
+            .args(["--silent", "--show-error", "--max-time", "60", "--cacert"])
+            .arg(self.path(&format!("nginx/{name}.crt")))
+            .args(options)
+            .arg(format!("https://{}/", self.address(name)));
+        command
+    }
+
+    fn error_log(&self) -> String {
+        std::fs::read_to_string(self.path("nginx/error.log")).unwrap()
+    }
+}
+
+/// The worker processes, once all are there.
+fn workers(nginx: &Daemon) -> Vec<u32> {
+    eventually("two workers", || {
+        Some(children(nginx.pid())).filter(|workers| workers.len() == 2)
+    })
+}
+
+/// The processes that a process has started.
+fn children(pid: u32) -> Vec<u32> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    list.split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
+/// The real, effective, saved and file-system uid of a process.
+fn uids(pid: u32) -> Vec<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    line.unwrap()
+        .split_whitespace()
+        .map(|uid| uid.parse().unwrap())
+        .collect()
+}
+
+#[test]
+fn both_versions_of_tls_with_both_kinds_of_key() {
+    let Some(site) = Site::both() else { return };
+    let nginx = site.start();
+    for (name, suite) in [
+        ("rsa", "ECDHE-RSA-AES128-GCM-SHA256"),
+        ("ec", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    ] {
+        for (version, minimum, maximum) in VERSIONS {
+            let page =
+                run(&mut site.curl(name, &[minimum, "--tls-max", maximum, "--ciphers", suite]))
+                    .ok();
+            assert_eq!(page.trim(), format!("{name} {version}"));
+        }
+    }
+    for worker in workers(&nginx) {
+        assert_eq!(uids(worker), [WWW_DATA; 4]);
+    }
+    assert_eq!(uids(nginx.pid()), [0; 4]);
+}
+
+#[test]
+fn workers_without_a_grant_say_what_they_lack() {
+    let Some(site) = Site::both() else { return };
+    site.parsec("key revoke ec user:www-data");
+    let _nginx = site.start();
+    run(&mut site.curl("ec", &[])).refused();
+    let log = site.error_log();
+    let why = "uid:33 may not use key 'ec' of uid:0";
+    assert!(
+        log.contains(why) && log.contains("parsec key grant ec uid:33=sign"),
+        "{log}"
+    );
+    assert!(site.service.log().contains(why), "{}", site.service.log());
+    // the other key is not concerned, and the mending command mends
+    run(&mut site.curl("rsa", &[])).ok();
+    site.parsec("key grant ec uid:33=sign");
+    run(&mut site.curl("ec", &[])).ok();
+}
+
+#[test]
+fn the_configuration_is_valid_while_the_service_is_stopped() {
+    let Some(mut site) = Site::both() else { return };
+    site.service.stop();
+    run(&mut site.nginx(&["-t"])).ok();
+    // and a server that came up first serves as soon as the service is there
+    let _nginx = site.start();
+    run(&mut site.curl("ec", &[])).refused();
+    let log = site.error_log();
+    assert!(
+        log.contains("parsec.sock: Connection refused") && log.contains("start the service"),
+        "{log}"
+    );
+    site.service.restart();
+    for (name, _) in &site.servers {
+        run(&mut site.curl(name, &[])).ok();
+    }
+}
+
+#[test]
+fn a_reload_takes_new_keys_and_keeps_serving() {
+    let Some(site) = Site::new(&[("ec", "p256")]) else {
+        return;
+    };
+    let nginx = site.start();
+    let old = run(&mut site.curl("ec", &["--write-out", "%{certs}"])).ok();
+    let before = workers(&nginx);
+    site.parsec("key rm ec");
+    site.parsec("key new ec --for tls-server --grant user:www-data=sign --out nginx/ec.pem");
+    site.certify("ec");
+    run(&mut site.nginx(&["-s", "reload"])).ok();
+    eventually("new workers alone", || {
+        let now = children(nginx.pid());
+        (now.len() == 2 && now.iter().all(|pid| !before.contains(pid))).then_some(())
+    });
+    let new = run(&mut site.curl("ec", &["--write-out", "%{certs}"])).ok();
+    assert_ne!(old, new);
+    for worker in workers(&nginx) {
+        assert_eq!(uids(worker), [WWW_DATA; 4]);
+    }
+}
+
+#[test]
+fn a_restart_or_a_crash_of_the_service_loses_only_handshakes_in_flight() {
+    let Some(mut site) = Site::both() else { return };
+    let nginx = site.start();
+    let before = workers(&nginx);
+    let outages: [fn(&mut Service); 2] = [Service::restart, crash];
+    for outage in outages {
+        let load = under_load(&mut site, outage);
+        for handshake in load.failed() {
+            let outside = handshake.end < load.stopped || handshake.start > load.back;
+            assert!(!outside, "{:?}", handshake.failure);
+        }
+    }
+    assert_eq!(workers(&nginx), before, "nginx was not restarted");
+}
+
+#[test]
+fn a_restart_behind_a_socket_that_stays_loses_none_but_those_in_flight() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("activate");
+    let service = Setup::program(&program).prepare();
+    // what systemd does with parsec.socket
+    let socket = UnixListener::bind(service.socket()).unwrap();
+    std::fs::set_permissions(service.socket(), Permissions::from_mode(0o666)).unwrap();
+    fcntl_setfd(&socket, FdFlags::empty()).unwrap();
+    let script = format!(
+        "#!/bin/bash\nLISTEN_PID=$$ LISTEN_FDS=1 exec {} serve \"$@\" 3<&{}\n",
+        built("parsec").display(),
+        socket.as_raw_fd()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+
+    let Some(mut site) = Site::on(service, &[("rsa", "rsa-2048"), ("ec", "p256")]) else {
+        return;
+    };
+    let _nginx = site.start();
+    let outages: [fn(&mut Service); 2] = [Service::restart, crash];
+    for outage in outages {
+        let load = under_load(&mut site, outage);
+        for handshake in load.failed() {
+            let in_flight = handshake.start <= load.stopped && load.stopped <= handshake.end;
+            assert!(in_flight, "{:?}", handshake.failure);
+        }
+    }
+}
+
+fn crash(service: &mut Service) {
+    service.kill9();
+    service.restart();
+}
+
+/// One handshake of a load.
+struct Handshake {
+    start: Instant,
+    end: Instant,
+    /// What went wrong, if anything.
+    failure: Option<String>,
+}
+
+/// What clients met before, during and after an outage.
+struct Load {
+    handshakes: Vec<Handshake>,
+    stopped: Instant,
+    back: Instant,
+}
+
+impl Load {
+    fn failed(&self) -> impl Iterator<Item = &Handshake> {
+        self.handshakes
+            .iter()
+            .filter(|handshake| handshake.failure.is_some())
+    }
+}
+
+/// Lets clients shake hands all the time, and puts an outage of the service into the middle.
+fn under_load(site: &mut Site, outage: fn(&mut Service)) -> Load {
+    /// Successful handshakes of each client before and after the outage.
+    const ENOUGH: usize = 5;
+    let clients: Vec<_> = site
+        .servers
+        .iter()
+        .flat_map(|(name, _)| {
+            VERSIONS.map(|(_, minimum, maximum)| site.curl(name, &[minimum, "--tls-max", maximum]))
+        })
+        .map(|command| (command, AtomicUsize::new(0)))
+        .collect();
+    let over = AtomicBool::new(false);
+    let (mut commands, made): (Vec<_>, Vec<_>) = clients.into_iter().unzip();
+    let all_made_enough = || {
+        eventually("handshakes of every client", || {
+            made.iter()
+                .all(|made| made.load(SeqCst) >= ENOUGH)
+                .then_some(())
+        });
+    };
+    scope(|scope| {
+        let threads: Vec<_> = commands
+            .iter_mut()
+            .zip(&made)
+            .map(|(command, made)| scope.spawn(|| shake_hands(command, made, &over)))
+            .collect();
+        all_made_enough();
+        let stopped = Instant::now();
+        outage(&mut site.service);
+        site.service
+            .client()
+            .call(ProviderId::CORE, &Ping {})
+            .unwrap();
+        let back = Instant::now();
+        made.iter().for_each(|made| made.store(0, SeqCst));
+        all_made_enough();
+        over.store(true, SeqCst);
+        let handshakes = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect();
+        Load {
+            handshakes,
+            stopped,
+            back,
+        }
+    })
+}
+
+fn shake_hands(command: &mut Command, made: &AtomicUsize, over: &AtomicBool) -> Vec<Handshake> {
+    let mut handshakes = Vec::new();
+    while !over.load(SeqCst) {
+        let start = Instant::now();
+        let ran = run(command);
+        let end = Instant::now();
+        let failure = (!ran.status.success()).then_some(ran.err);
+        if failure.is_none() {
+            made.fetch_add(1, SeqCst);
+        }
+        handshakes.push(Handshake {
+            start,
+            end,
+            failure,
+        });
+    }
+    handshakes
+}
+
+#[test]
+fn curl_proves_itself_with_a_client_certificate() {
+    let Some(site) = Site::both() else { return };
+    for (name, algorithm) in [("me", "p256"), ("me-rsa", "rsa-2048")] {
+        site.parsec(&format!(
+            "key new {name} --for tls-client --algorithm {algorithm} --out {name}.pem"
+        ));
+        site.parsec(&format!(
+            "key csr {name} --self-signed --cn {name} --out {name}.crt"
+        ));
+    }
+    let trusted =
+        ["me.crt", "me-rsa.crt"].map(|file| std::fs::read_to_string(site.path(file)).unwrap());
+    std::fs::write(site.path("nginx/clients.crt"), trusted.concat()).unwrap();
+    let trust = format!(
+        "ssl_verify_client on; ssl_client_certificate {};",
+        site.path("nginx/clients.crt").display()
+    );
+    site.configure(&trust, 2);
+    let _nginx = site.start();
+    for name in ["me", "me-rsa"] {
+        let (certificate, key) = (format!("{name}.crt"), format!("{name}.pem"));
+        for (version, minimum, maximum) in VERSIONS {
+            let mut curl = site.curl(
+                "ec",
+                &[
+                    minimum,
+                    "--tls-max",
+                    maximum,
+                    "--cert",
+                    &certificate,
+                    "--key",
+                    &key,
+                ],
+            );
+            let page = run(curl.env("OPENSSL_CONF", site.service.openssl_conf())).ok();
+            assert_eq!(page.trim(), format!("ec {version} CN={name}"));
+        }
+    }
+    let page = run(&mut site.curl("ec", &[])).ok();
+    assert!(
+        page.contains("No required SSL certificate was sent"),
+        "{page}"
+    );
+}
+
+#[test]
+fn the_private_key_is_neither_in_the_files_nor_in_the_memory_of_nginx() {
+    let Some(site) = Site::new(&[("ec", "p256")]) else {
+        return;
+    };
+    let openssl =
+        |arguments: &str| run(site.service.command("openssl").args(arguments.split(' '))).ok();
+    openssl("genpkey -algorithm EC -pkeyopt group:P-256 -out secret.key");
+    openssl("pkey -in secret.key -outform DER -out secret.der");
+    let der = std::fs::read(site.path("secret.der")).unwrap();
+    let secret = scalar(&der);
+    site.parsec("key rm ec");
+    site.parsec("key import ec secret.key --for tls-server --grant user:www-data=sign");
+    site.parsec("key pem ec --out nginx/ec.pem");
+    site.certify("ec");
+    std::fs::remove_file(site.path("secret.der")).unwrap();
+
+    let mut nginx = site.start();
+    run(&mut site.curl("ec", &[])).ok();
+    assert!(!remembers(&nginx, secret));
+    for file in std::fs::read_dir(site.path("nginx")).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(
+                !text.contains("PRIVATE KEY") && !finds(&bytes, secret),
+                "{}",
+                path.display()
+            );
+        }
+    }
+
+    // the same search finds the key of a server that has it in a file
+    std::fs::rename(site.path("secret.key"), site.path("nginx/ec.pem")).unwrap();
+    nginx.stop();
+    assert!(remembers(&site.start(), secret));
+}
+
+/// Whether any process of an nginx has the number in its memory.
+fn remembers(nginx: &Daemon, secret: &[u8]) -> bool {
+    let processes = [&[nginx.pid()][..], &workers(nginx)].concat();
+    processes.iter().any(|pid| holds(*pid, secret))
+}
+
+/// The 32 bytes of the private key in the SEC 1 structure within PKCS#8.
+fn scalar(der: &[u8]) -> &[u8] {
+    let start = [0x02, 0x01, 0x01, 0x04, 0x20];
+    let at = der
+        .windows(start.len())
+        .position(|window| window == start)
+        .unwrap()
+        + start.len();
+    &der[at..at + 32]
+}
+
+fn finds(bytes: &[u8], secret: &[u8]) -> bool {
+    bytes.windows(secret.len()).any(|window| window == secret)
+}
+
+/// Whether a process has the number in its memory, with its first or with its last byte first.
+fn holds(pid: u32, secret: &[u8]) -> bool {
+    let reversed: Vec<u8> = secret.iter().rev().copied().collect();
+    let mut memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let written = maps.lines().filter(|line| {
+        line.split(' ')
+            .nth(1)
+            .is_some_and(|mode| mode.starts_with("rw"))
+    });
+    let ranges = written.map(|line| {
+        let (start, rest) = line.split_once('-').unwrap();
+        let end = rest.split_once(' ').unwrap().0;
+        [start, end].map(|address| u64::from_str_radix(address, 16).unwrap())
+    });
+    ranges.into_iter().any(|[start, end]| {
+        let mut bytes = Vec::new();
+        memory.seek(SeekFrom::Start(start)).unwrap();
+        let read = (&mut memory).take(end - start).read_to_end(&mut bytes);
+        read.is_ok() && (finds(&bytes, secret) || finds(&bytes, &reversed))
+    })
+}

@@ -1,0 +1,221 @@
+//! The `openssl` command with keys that live in the service, named by URI and by reference file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::process::Command;
+
+use interop::{Daemon, listens, loopback};
+use tests::{Service, feed, program, run};
+
+const KINDS: [&str; 4] = ["rsa-2048", "p256", "p384", "p521"];
+
+/// A service with a key of each kind, named after it.
+struct Desk {
+    service: Service,
+}
+
+impl Desk {
+    fn new() -> Option<Self> {
+        program("openssl")?;
+        let desk = Self {
+            service: Service::start(),
+        };
+        for kind in KINDS {
+            desk.parsec(&format!(
+                "key new {kind} --algorithm {kind} --out {kind}.pem"
+            ));
+        }
+        desk.write("message", "hello");
+        Some(desk)
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.service.dir().join(file), text).unwrap();
+    }
+
+    fn parsec(&self, arguments: &str) -> String {
+        run(&mut self.service.parsec(arguments.split(' '))).ok()
+    }
+
+    /// `openssl` with our provider.
+    fn ours(&self, arguments: &str) -> Command {
+        self.service.openssl(arguments.split(' '))
+    }
+
+    fn ok(&self, arguments: &str) -> String {
+        run(&mut self.ours(arguments)).ok()
+    }
+
+    /// `openssl` without our provider, as whoever receives what we made runs it.
+    fn plain(&self, arguments: &str) -> String {
+        let mut command = self.service.command("openssl");
+        run(command.args(arguments.split(' '))).ok()
+    }
+
+    /// Does something with every kind of key, under both of its names.
+    fn each(&self, work: impl Fn(&Self, &str, &str)) {
+        for kind in KINDS {
+            for key in [format!("{kind}.pem"), format!("parsec:object={kind}")] {
+                work(self, kind, &key);
+            }
+        }
+    }
+}
+
+#[test]
+fn signatures_verify_elsewhere() {
+    let Some(desk) = Desk::new() else { return };
+    desk.each(|desk, kind, key| {
+        desk.ok(&format!("pkey -in {key} -pubout -out public.pem"));
+        let public = std::fs::read_to_string(desk.service.dir().join("public.pem")).unwrap();
+        assert_eq!(public, desk.parsec(&format!("key public {kind}")));
+        let pss = " -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest";
+        for padding in ["", pss] {
+            if padding == pss && !kind.starts_with("rsa") {
+                continue;
+            }
+            for hash in ["sha224", "sha256", "sha384", "sha512"] {
+                desk.ok(&format!(
+                    "dgst -{hash}{padding} -sign {key} -out signature message"
+                ));
+                let verify =
+                    format!("dgst -{hash}{padding} -verify public.pem -signature signature");
+                desk.plain(&format!("{verify} message"));
+                desk.write("other", "hullo");
+                let mut other = desk.service.command("openssl");
+                run(other.args(format!("{verify} other").split(' '))).refused();
+            }
+        }
+    });
+}
+
+#[test]
+fn requests_become_certificates_of_an_authority_in_the_service() {
+    let Some(desk) = Desk::new() else { return };
+    desk.parsec("key new authority --algorithm p384 --out authority.pem");
+    desk.ok(
+        "req -x509 -key parsec:object=authority -subj /CN=Authority -days 2 -out authority.crt",
+    );
+    desk.each(|desk, kind, key| {
+        desk.ok(&format!("req -new -key {key} -subj /CN={kind} -out request.pem"));
+        let text = desk.plain("req -in request.pem -verify -noout -subject");
+        assert_eq!(text.trim(), format!("subject=CN = {kind}"));
+        for authority in ["authority.pem", "parsec:object=authority"] {
+            desk.ok(&format!("x509 -req -in request.pem -CA authority.crt -CAkey {authority} -CAcreateserial -days 1 -out leaf.crt"));
+            desk.plain("verify -CAfile authority.crt leaf.crt");
+            assert_eq!(
+                desk.plain("x509 -in leaf.crt -pubkey -noout"),
+                desk.parsec(&format!("key public {kind}"))
+            );
+        }
+    });
+}
+
+#[test]
+fn signed_messages_verify_elsewhere() {
+    let Some(desk) = Desk::new() else { return };
+    desk.each(|desk, _, key| {
+        desk.ok(&format!("req -x509 -key {key} -subj /CN=a -out signer.crt"));
+        for command in ["cms", "smime"] {
+            desk.ok(&format!("{command} -sign -nodetach -in message -text -signer signer.crt -inkey {key} -out signed"));
+            let content = desk.plain(&format!("{command} -verify -in signed -text -CAfile signer.crt"));
+            assert_eq!(content, "hello");
+        }
+    });
+}
+
+#[test]
+fn servers_and_clients_of_tls() {
+    let Some(desk) = Desk::new() else { return };
+    desk.each(|desk, _, key| {
+        desk.ok(&format!(
+            "req -x509 -key {key} -subj /CN=localhost -out tls.crt"
+        ));
+        let identity = format!("-cert tls.crt -key {key} -CAfile tls.crt -verify_return_error");
+        let address = loopback();
+        let mut server = desk.ours(&format!(
+            "s_server -accept {address} -www -Verify 1 {identity}"
+        ));
+        let log = desk.service.dir().join("s_server.log");
+        let _server = Daemon::start(&mut server, &log, || listens(address));
+        for (option, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
+            let mut client = desk.ours(&format!(
+                "s_client -connect {address} {option} -ign_eof {identity}"
+            ));
+            let said = feed(&mut client, b"GET / HTTP/1.0\r\n\r\n").ok();
+            assert!(
+                said.contains("Verification: OK") && said.contains(&format!("New, {version}")),
+                "{said}"
+            );
+            // the page tells what the server made of the client
+            assert!(
+                said.contains("HTTP/1.0 200 ok") && said.contains("Client certificate"),
+                "{said}"
+            );
+        }
+    });
+}
+
+#[test]
+fn the_store_lists_keys_and_certificates() {
+    let Some(desk) = Desk::new() else { return };
+    let listed = desk.ok("storeutl -noout -keys parsec:");
+    assert!(listed.contains("Total found: 4"), "{listed}");
+    for kind in KINDS {
+        let listed = desk.ok(&format!(
+            "storeutl -noout -keys parsec:object={kind};provider=software"
+        ));
+        assert!(listed.contains("Total found: 1"), "{listed}");
+    }
+    desk.parsec("key csr p256 --self-signed --cn web.example --out p256.crt");
+    desk.parsec("cert put p256 p256.crt");
+    let listed = desk.ok("storeutl -noout -text -certs parsec:object=p256");
+    assert!(
+        listed.contains("CN = web.example") && listed.contains("Total found: 1"),
+        "{listed}"
+    );
+    assert_eq!(
+        desk.ok("x509 -in parsec:object=p256 -fingerprint -noout"),
+        desk.plain("x509 -in p256.crt -fingerprint -noout")
+    );
+}
+
+#[test]
+fn private_keys_stay_where_they_are() {
+    let Some(desk) = Desk::new() else { return };
+    desk.each(|desk, _, key| {
+        for command in [
+            format!("pkey -in {key}"),
+            format!("pkey -in {key} -traditional"),
+            format!("pkey -in {key} -text"),
+        ] {
+            let ran = run(&mut desk.ours(&command));
+            assert!(
+                !ran.out.contains("PRIVATE KEY") && !ran.out.contains("priv:"),
+                "{}",
+                ran.out
+            );
+        }
+    });
+}
+
+#[test]
+fn refusals_name_what_is_missing() {
+    let Some(mut desk) = Desk::new() else { return };
+    let refused = |desk: &Desk, key: &str| {
+        run(&mut desk.ours(&format!("dgst -sha256 -sign {key} -out signature message"))).refused()
+    };
+    let said = refused(&desk, "parsec:object=absent");
+    assert!(said.contains("no key 'absent'"), "{said}");
+    desk.parsec("key rm p256");
+    let said = refused(&desk, "p256.pem");
+    assert!(said.contains("no key 'p256'"), "{said}");
+    desk.service.stop();
+    for key in ["p384.pem", "parsec:object=p384"] {
+        let said = refused(&desk, key);
+        assert!(said.contains("start the service"), "{said}");
+    }
+}
