@@ -285,10 +285,15 @@ impl Connection {
         } else {
             ""
         };
-        if matches!(error, Error::Refused { .. }) {
-            tracing::info!(request = number, peer, ?opcode, ?status, detail, "refused");
-        } else {
-            tracing::error!(request = number, peer, ?opcode, ?status, detail, "failed");
+        match error {
+            // its "no" is the answer to a question
+            Error::Refused { .. } if opcode == Opcode::CanDoCrypto => {
+                tracing::debug!(request = number, peer, ?opcode, ?status, detail, "refused");
+            }
+            Error::Refused { .. } => {
+                tracing::info!(request = number, peer, ?opcode, ?status, detail, "refused");
+            }
+            _ => tracing::error!(request = number, peer, ?opcode, ?status, detail, "failed"),
         }
         format!("{text} (request {number} in the service's log)")
     }
