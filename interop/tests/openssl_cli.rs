@@ -174,7 +174,7 @@ fn the_store_lists_keys_and_certificates() {
     desk.parsec("cert put p256 p256.crt");
     let listed = desk.ok("storeutl -noout -text -certs parsec:object=p256");
     assert!(
-        listed.contains("CN = web.example") && listed.contains("Total found: 1"),
+        listed.contains("CN=web.example") && listed.contains("Total found: 1"),
         "{listed}"
     );
     assert_eq!(

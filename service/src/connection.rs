@@ -286,12 +286,12 @@ impl Connection {
             ""
         };
         match error {
-            // "No" is an answer here, and programs ask dozens of such questions when they start.
+            // its "no" is the answer to a question
             Error::Refused { .. } if opcode == Opcode::CanDoCrypto => {
-                tracing::debug!(request = number, peer, ?opcode, ?status, detail, "refused")
+                tracing::debug!(request = number, peer, ?opcode, ?status, detail, "refused");
             }
             Error::Refused { .. } => {
-                tracing::info!(request = number, peer, ?opcode, ?status, detail, "refused")
+                tracing::info!(request = number, peer, ?opcode, ?status, detail, "refused");
             }
             _ => tracing::error!(request = number, peer, ?opcode, ?status, detail, "failed"),
         }

@@ -1,0 +1,198 @@
+//! OpenSSH with keys of the module: `ssh-keygen`, `ssh` and `ssh-agent` on a real sshd.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::fs::Permissions;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+
+use interop::{Daemon, listens, loopback};
+use tests::{Ran, Service, may_change_user, program, run};
+
+/// OpenSSH 9.2 takes these kinds from PKCS#11 modules; it takes no Ed25519 before 10.1.
+const KINDS: [&str; 3] = ["rsa-2048", "p256", "p384"];
+
+/// A service, and an sshd that lets root in with the keys that it is told.
+struct Desk {
+    service: Service,
+    address: SocketAddr,
+    sshd: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Option<Self> {
+        let sshd = program("sshd")?;
+        program("ssh")?;
+        if !may_change_user() {
+            return None;
+        }
+        let desk = Self {
+            service: Service::start(),
+            address: loopback(),
+            sshd,
+        };
+        for kind in KINDS.iter().chain(&["ed25519"]) {
+            desk.parsec(&format!("key new {kind} --algorithm {kind}"));
+        }
+        Some(desk)
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.service.dir().join(file)
+    }
+
+    fn parsec(&self, arguments: &str) -> String {
+        run(&mut self.service.parsec(arguments.split(' '))).ok()
+    }
+
+    fn module(&self) -> PathBuf {
+        self.service.staged("libparsec_pkcs11.so")
+    }
+
+    /// The public keys that ssh-keygen gets from the module, a line each.
+    fn public_keys(&self) -> Vec<String> {
+        let listed = run(self
+            .service
+            .command("ssh-keygen")
+            .arg("-D")
+            .arg(self.module()))
+        .ok();
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    /// Starts a sshd that knows these public keys.
+    fn sshd(&self, authorized: &str) -> Daemon {
+        std::fs::write(self.path("authorized_keys"), authorized).unwrap();
+        run(self
+            .service
+            .command("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f", "host"]))
+        .ok();
+        let dir = self.service.dir().display();
+        let (ip, port) = (self.address.ip(), self.address.port());
+        let config = format!(
+            "ListenAddress {ip}\nPort {port}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/authorized_keys\nPidFile none\nStrictModes no\n\
+             AuthenticationMethods publickey\nPubkeyAuthentication yes\nPermitRootLogin yes\nUsePAM no\nLogLevel VERBOSE\n"
+        );
+        std::fs::write(self.path("sshd_config"), config).unwrap();
+        // the host key is known, so that nothing is asked
+        let host = std::fs::read_to_string(self.path("host.pub")).unwrap();
+        std::fs::write(self.path("known_hosts"), format!("[{ip}]:{port} {host}")).unwrap();
+        let mut sshd = self.service.command(&self.sshd);
+        sshd.args(["-D", "-e", "-f", "sshd_config"]);
+        Daemon::start(&mut sshd, &self.path("sshd.log"), || listens(self.address))
+    }
+
+    fn ssh_add(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.service.command("ssh-add");
+        command
+            .env("SSH_AUTH_SOCK", self.path("agent.sock"))
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .env("SSH_ASKPASS", self.path("askpass"));
+        run(command.args(arguments))
+    }
+
+    /// ssh as root to our sshd, which runs a command there.
+    fn ssh(&self, options: &[&str]) -> Command {
+        let (ip, port) = (
+            self.address.ip().to_string(),
+            self.address.port().to_string(),
+        );
+        let hosts = format!("UserKnownHostsFile={}", self.path("known_hosts").display());
+        let mut ssh = self.service.command("ssh");
+        ssh.args([
+            "-F",
+            "none",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "IdentityFile=none",
+            "-o",
+            &hosts,
+        ])
+        .args(options)
+        .args(["-p", &port, &format!("root@{ip}"), "echo", "logged", "in"]);
+        ssh
+    }
+}
+
+#[test]
+fn ssh_keygen_prints_the_public_keys() {
+    let Some(desk) = Desk::new() else { return };
+    let mut lines = desk.public_keys();
+    // both write the key's name as the comment
+    let mut expected = KINDS.map(|kind| {
+        desk.parsec(&format!("key public {kind} --ssh"))
+            .trim()
+            .to_owned()
+    });
+    lines.sort();
+    expected.sort();
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn ssh_logs_in_with_each_kind_of_key() {
+    let Some(desk) = Desk::new() else { return };
+    let provider = format!("PKCS11Provider={}", desk.module().display());
+    let lines = desk.public_keys();
+    assert_eq!(lines.len(), KINDS.len());
+    for line in &lines {
+        let sshd = desk.sshd(line);
+        let said = run(&mut desk.ssh(&["-o", &provider])).ok();
+        assert_eq!(said.trim(), "logged in");
+        assert!(
+            sshd.log().contains("Accepted publickey for root"),
+            "{}",
+            sshd.log()
+        );
+        drop(sshd);
+        std::fs::remove_file(desk.path("host")).unwrap();
+    }
+    let _sshd = desk.sshd("");
+    let said = run(&mut desk.ssh(&["-o", &provider])).refused();
+    assert!(said.contains("Permission denied (publickey)"), "{said}");
+}
+
+#[test]
+fn ssh_agent_logs_in_with_the_module() {
+    let Some(mut desk) = Desk::new() else { return };
+    let (module, socket) = (desk.module(), desk.path("agent.sock"));
+    let mut agent = desk.service.command("ssh-agent");
+    agent.args(["-D", "-a"]).arg(&socket).arg("-P").arg(&module);
+    let _agent = Daemon::start(&mut agent, &desk.path("agent.log"), || {
+        UnixStream::connect(&socket).is_ok()
+    });
+    // who has no PIN types none
+    std::fs::write(desk.path("askpass"), "#!/bin/sh\necho\n").unwrap();
+    std::fs::set_permissions(desk.path("askpass"), Permissions::from_mode(0o755)).unwrap();
+    let module = module.to_str().unwrap();
+    desk.ssh_add(&["-s", module]).ok();
+    let listed = desk.ssh_add(&["-L"]).ok();
+    let mut listed: Vec<_> = listed.lines().collect();
+    let mut expected = desk.public_keys();
+    listed.sort_unstable();
+    expected.sort();
+    assert_eq!(listed, expected);
+
+    let _sshd = desk.sshd(&expected.join("\n"));
+    let login = |desk: &Desk| run(desk.ssh(&[]).env("SSH_AUTH_SOCK", &socket));
+    assert_eq!(login(&desk).ok().trim(), "logged in");
+    desk.service.restart();
+    assert_eq!(login(&desk).ok().trim(), "logged in");
+
+    desk.ssh_add(&["-e", module]).ok();
+    let said = desk.ssh_add(&["-L"]).refused();
+    assert!(said.contains("no identities"), "{said}");
+    login(&desk).refused();
+    // an agent takes no module that it was not told of
+    let other = desk.path("other.so");
+    std::fs::copy(module, &other).unwrap();
+    desk.ssh_add(&["-s", other.to_str().unwrap()]).refused();
+}
