@@ -10,7 +10,7 @@ use interface::{reference::KeyUri, spki::PublicKey};
 use crate::{
     ec::{Ec, Ecdsa},
     ffi::{
-        Algorithm, Dispatch, decoder,
+        Algorithm, Dispatch, asym_cipher, decoder,
         keymgmt::{self, Loadable},
         signature, store,
     },
@@ -75,6 +75,18 @@ pub(crate) static SIGNATURE: [Algorithm; 3] = [
         PARSEC,
         &ECDSA_SIGNATURE,
         c"ECDSA by the Parsec service",
+    ),
+    Algorithm::END,
+];
+
+static RSA_ASYM_CIPHER: [Dispatch; 12] = asym_cipher::table();
+
+pub(crate) static ASYM_CIPHER: [Algorithm; 2] = [
+    algorithm(
+        RSA,
+        PARSEC,
+        &RSA_ASYM_CIPHER,
+        c"RSA PKCS#1 v1.5 and OAEP by the Parsec service",
     ),
     Algorithm::END,
 ];

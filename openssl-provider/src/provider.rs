@@ -6,14 +6,15 @@ use std::{
 };
 
 use interface::{
-    ProviderId,
-    algorithm::Signature,
+    Operation, ProviderId,
+    algorithm::{Encryption, Signature},
     attributes::Attributes,
     client::{self, Client},
-    operations::{Find, LookupObject, Record, RecordKind, SignHash},
+    operations::{AsymmetricDecrypt, Find, LookupObject, Record, RecordKind, SignHash},
     reference::KeyUri,
     spki::PublicKey,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     error::Error,
@@ -78,10 +79,26 @@ impl Provider {
             hash: hash.to_vec(),
             owner: key.owner.clone(),
         };
-        Ok(self
-            .client()?
-            .call(self.crypto_provider(key)?, &sign)?
-            .signature)
+        Ok(self.call(key, &sign)?.signature)
+    }
+
+    /// What a ciphertext holds, in one request. `label` is OAEP's.
+    pub(crate) fn decrypt(
+        &self,
+        key: &KeyUri,
+        algorithm: Encryption,
+        ciphertext: &[u8],
+        label: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let decrypt = AsymmetricDecrypt {
+            key_name: name(key)?.to_owned(),
+            alg: Some(algorithm.into()),
+            ciphertext: ciphertext.to_vec(),
+            salt: label.to_vec(),
+            owner: key.owner.clone(),
+        };
+        let mut decrypted = self.call(key, &decrypt)?;
+        Ok(Zeroizing::new(std::mem::take(&mut decrypted.plaintext)))
     }
 
     /// What the service knows of one key.
@@ -98,7 +115,7 @@ impl Provider {
             name: name(uri)?.to_owned(),
             owner: uri.owner.clone(),
         };
-        Ok(self.client()?.call(self.crypto_provider(uri)?, &lookup)?)
+        self.call(uri, &lookup)
     }
 
     /// All keys and certificates of the caller and granted to it, in one provider or in every one.
@@ -122,6 +139,10 @@ impl Provider {
             (&a.uuid, &a.name, a.provider_id) == (&b.uuid, &b.name, b.provider_id)
         });
         Ok(records)
+    }
+
+    fn call<O: Operation>(&self, uri: &KeyUri, operation: &O) -> Result<O::Output, Error> {
+        Ok(self.client()?.call(self.crypto_provider(uri)?, operation)?)
     }
 
     fn client(&self) -> Result<&Client, Error> {
