@@ -10,7 +10,9 @@ use interface::{
     algorithm::{Encryption, Signature},
     attributes::Attributes,
     client::{self, Client},
-    operations::{AsymmetricDecrypt, Find, LookupObject, Record, RecordKind, SignHash},
+    operations::{
+        AsymmetricDecrypt, Find, LookupObject, Record, RecordKind, SignHash, SignMessage,
+    },
     reference::KeyUri,
     spki::PublicKey,
 };
@@ -66,20 +68,39 @@ impl Provider {
         }
     }
 
-    /// The signature of a digest, in one request.
+    /// A signature in one request: of a digest, or of a message where the scheme signs that.
     pub(crate) fn sign(
         &self,
         key: &KeyUri,
         algorithm: Signature,
-        hash: &[u8],
+        input: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let sign = SignHash {
-            key_name: name(key)?.to_owned(),
-            alg: Some(algorithm.into()),
-            hash: hash.to_vec(),
-            owner: key.owner.clone(),
+        let (key_name, owner) = (name(key)?.to_owned(), key.owner.clone());
+        let (alg, input) = (Some(algorithm.into()), input.to_vec());
+        let signed = if algorithm == Signature::PureEddsa {
+            let message = input;
+            self.call(
+                key,
+                &SignMessage {
+                    key_name,
+                    alg,
+                    message,
+                    owner,
+                },
+            )
+        } else {
+            let hash = input;
+            self.call(
+                key,
+                &SignHash {
+                    key_name,
+                    alg,
+                    hash,
+                    owner,
+                },
+            )
         };
-        Ok(self.call(key, &sign)?.signature)
+        Ok(signed?.signature)
     }
 
     /// What a ciphertext holds, in one request. `label` is OAEP's.

@@ -202,8 +202,8 @@ fn a_uri_names_a_key() {
     assert!(listed.contains("Total found: 4"), "{listed}");
     let said = bench.fails("dgst -sha256 -sign parsec:object=absent -out signature message");
     assert!(said.contains("no key 'absent'"), "{said}");
-    bench.key("edwards", "ED25519", "");
-    let said = bench.fails("dgst -sha256 -sign parsec:object=edwards -out signature message");
+    bench.key("koblitz", "EC", "group:secp256k1");
+    let said = bench.fails("dgst -sha256 -sign parsec:object=koblitz -out signature message");
     assert!(said.contains("not of a kind"), "{said}");
     let said = bench.fails("dgst -sha256 -sign parsec:objekt=web -out signature message");
     assert!(said.contains("objekt=web"), "{said}");
@@ -319,6 +319,52 @@ fn both_ends_of_tls_prove_themselves() {
             // one by the server, one by the client
             assert_eq!(service.calls(), [Opcode::SignHash; 2], "{name} {version}");
         }
+    }
+}
+
+#[test]
+fn edwards_curves_sign_whole_messages() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    bench.key("ed", "ED25519", "");
+    let public = std::fs::read_to_string(bench.path("ed.pub")).unwrap();
+    assert_eq!(bench.ok("pkey -in ed.pem -pubout"), public);
+    bench.ok("pkey -in ed.pem -check -noout");
+    for key in ["ed.pem", "parsec:object=ed;provider=software"] {
+        service.calls();
+        bench.ok(&format!(
+            "pkeyutl -sign -rawin -inkey {key} -in message -out signature"
+        ));
+        assert_eq!(service.calls().last(), Some(&Opcode::SignMessage));
+        let verify = "pkeyutl -verify -rawin -in message -sigfile signature";
+        bench.plain(&format!("{verify} -pubin -inkey ed.pub"));
+        bench.ok(&format!("{verify} -inkey ed.pem"));
+        std::fs::write(bench.path("other"), "hullo").unwrap();
+        let verify = "pkeyutl -verify -rawin -in other -sigfile signature";
+        bench.fails(&format!("{verify} -inkey ed.pem"));
+        assert_eq!(service.calls(), []);
+
+        bench.ok(&format!("req -new -key {key} -subj /CN=a -out request"));
+        bench.plain("req -in request -verify -noout");
+        bench.ok(&format!(
+            "req -x509 -key {key} -subj /CN=localhost -out certificate"
+        ));
+        bench.plain("verify -CAfile certificate certificate");
+    }
+    let said =
+        bench.fails("pkeyutl -sign -rawin -digest sha256 -inkey ed.pem -in message -out signature");
+    assert!(said.contains("the message itself"), "{said}");
+
+    let identity = "-cert certificate -key ed.pem -CAfile certificate -verify_return_error";
+    let server = bench.server(&format!("{identity} -Verify 1 -no_ticket"));
+    for version in ["-tls1_2", "-tls1_3"] {
+        service.calls();
+        bench.ok(&format!(
+            "s_client -connect {} {version} {identity}",
+            server.address
+        ));
+        assert_eq!(service.calls(), [Opcode::SignMessage; 2], "{version}");
     }
 }
 

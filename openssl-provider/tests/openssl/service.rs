@@ -18,7 +18,7 @@ use interface::{
     attributes::{Attributes, KeyType, Policy, Usage},
     operations::{
         AsymmetricDecrypt, Decrypted, Find, Found, Hello, ListProviders, LookupKey, ProviderInfo,
-        Providers, Record, RecordKind, SignHash, Signed, Welcome,
+        Providers, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
     },
     spki::PublicKey,
     wire::{HEADER_LEN, Header, Request},
@@ -136,6 +136,12 @@ impl Handler {
                 signature: self.sign(&SignHash::decode(body).unwrap()),
             }
             .encode_to_vec()),
+            SignMessage::OPCODE => {
+                let request = SignMessage::decode(body).unwrap();
+                let arguments = format!("-sign -rawin -inkey {}.key", request.key_name);
+                let signature = self.pkeyutl(&arguments, &request.message).unwrap();
+                Ok(Signed { signature }.encode_to_vec())
+            }
             AsymmetricDecrypt::OPCODE => {
                 let plaintext = self.decrypt(&AsymmetricDecrypt::decode(body).unwrap())?;
                 Ok(Decrypted { plaintext }.encode_to_vec())
