@@ -11,7 +11,7 @@ use crate::{
     curve25519::{Ed25519, PureEddsa},
     ec::{Ec, Ecdsa},
     ffi::{
-        Algorithm, Dispatch, asym_cipher, decoder,
+        Algorithm, Dispatch, asym_cipher, decoder, keyexch,
         keymgmt::{self, Loadable},
         signature, store,
     },
@@ -40,9 +40,9 @@ const ED25519: &CStr = c"ED25519:1.3.101.112";
 const PARSEC: &CStr = c"provider=parsec";
 const REFERENCE: &CStr = c"provider=parsec,input=der,structure=ParsecKeyReference";
 
-static RSA_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Rsa>();
-static EC_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Ec>();
-static ED25519_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Ed25519>();
+static RSA_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Rsa>();
+static EC_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Ec>();
+static ED25519_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Ed25519>();
 
 pub(crate) static KEYMGMT: [Algorithm; 4] = [
     algorithm(RSA, PARSEC, &RSA_KEYMGMT, c"RSA keys of the Parsec service"),
@@ -68,6 +68,18 @@ fn key<K: Kind>(
 ) -> Option<Box<dyn Loadable>> {
     Some(Box::new(Key::<K>::of(provider, public, private)?))
 }
+
+static ECDH_KEYEXCH: [Dispatch; 11] = keyexch::table::<Ec>();
+
+pub(crate) static KEYEXCH: [Algorithm; 2] = [
+    algorithm(
+        c"ECDH",
+        PARSEC,
+        &ECDH_KEYEXCH,
+        c"ECDH by the Parsec service",
+    ),
+    Algorithm::END,
+];
 
 static RSA_SIGNATURE: [Dispatch; 20] = signature::table::<Padding>();
 static ECDSA_SIGNATURE: [Dispatch; 20] = signature::table::<Ecdsa>();

@@ -369,6 +369,52 @@ fn edwards_curves_sign_whole_messages() {
 }
 
 #[test]
+fn secrets_are_agreed_on_in_one_request() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    for (name, algorithm, option) in &KINDS[1..] {
+        bench.key(name, algorithm, option);
+        bench.key("peer", algorithm, option);
+        bench.plain(&format!(
+            "pkeyutl -derive -inkey peer.key -peerkey {name}.pub -out expected"
+        ));
+        // the peer may be of the default provider's kind or of ours
+        for peer in ["peer.pub", "peer.pem"] {
+            bench.ok(&format!(
+                "pkeyutl -derive -inkey {name}.pem -peerkey {peer} -out secret"
+            ));
+            let read = |file| std::fs::read(bench.path(file)).unwrap();
+            assert_eq!(read("secret"), read("expected"), "{name}");
+            assert_eq!(service.calls(), [Opcode::RawKeyAgreement], "{name}");
+        }
+
+        bench.plain(&format!(
+            "req -x509 -key {name}.key -subj /CN=a -out certificate"
+        ));
+        for options in [
+            "",
+            " -keyopt ecdh_kdf_md:sha384 -keyopt ecdh_cofactor_mode:1",
+        ] {
+            bench.plain(&format!(
+                "cms -encrypt -aes256 -in message -out encrypted -recip certificate{options}"
+            ));
+            let said = bench.ok(&format!(
+                "cms -decrypt -in encrypted -recip certificate -inkey {name}.pem"
+            ));
+            assert_eq!(said.trim(), "hello", "{name} {options}");
+            assert_eq!(service.calls(), [Opcode::RawKeyAgreement], "{name}");
+        }
+    }
+    let said = bench.fails("pkeyutl -derive -inkey p256.pem -peerkey p384.pub");
+    assert!(
+        said.contains("different parameters") || said.contains("not on the curve"),
+        "{said}"
+    );
+    assert_eq!(service.calls(), []);
+}
+
+#[test]
 fn messages_are_decrypted_in_one_request_and_encrypted_in_none() {
     let bench = Bench::new();
     let service = Service::start(&bench);
