@@ -373,7 +373,8 @@ fn secrets_are_agreed_on_in_one_request() {
     let bench = Bench::new();
     let service = Service::start(&bench);
     std::fs::write(bench.path("message"), "hello").unwrap();
-    for (name, algorithm, option) in &KINDS[1..] {
+    let x25519 = ("x25519", "X25519", "");
+    for (name, algorithm, option) in KINDS[1..].iter().chain([&x25519]) {
         bench.key(name, algorithm, option);
         bench.key("peer", algorithm, option);
         bench.plain(&format!(
@@ -389,6 +390,9 @@ fn secrets_are_agreed_on_in_one_request() {
             assert_eq!(service.calls(), [Opcode::RawKeyAgreement], "{name}");
         }
 
+        if (*name, *algorithm, *option) == x25519 {
+            continue; // OpenSSL 3.0 does not take it for CMS
+        }
         bench.plain(&format!(
             "req -x509 -key {name}.key -subj /CN=a -out certificate"
         ));
