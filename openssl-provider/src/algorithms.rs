@@ -10,8 +10,9 @@ use interface::{reference::KeyUri, spki::PublicKey};
 use crate::{
     curve25519::{Ed25519, PureEddsa, X25519},
     ec::{Ec, Ecdsa},
+    encoder::{PublicDer, PublicPem, ReferenceDer, ReferencePem, Text},
     ffi::{
-        Algorithm, Dispatch, asym_cipher, decoder, keyexch,
+        Algorithm, Dispatch, asym_cipher, decoder, encoder, keyexch,
         keymgmt::{self, Loadable},
         signature, store,
     },
@@ -133,6 +134,31 @@ pub(crate) static ASYM_CIPHER: [Algorithm; 2] = [
     ),
     Algorithm::END,
 ];
+
+macro_rules! encoders {
+    ($($names:ident $kind:ty),*) => {
+        encoders!(@formats $($names $kind,
+            ReferencePem c"provider=parsec,output=pem,structure=PrivateKeyInfo",
+            ReferenceDer c"provider=parsec,output=der,structure=PrivateKeyInfo",
+            PublicPem c"provider=parsec,output=pem,structure=SubjectPublicKeyInfo",
+            PublicDer c"provider=parsec,output=der,structure=SubjectPublicKeyInfo",
+            Text c"provider=parsec,output=text";
+        )*)
+    };
+    (@formats $($names:ident $kind:ty, $($format:ident $properties:literal),*;)*) => {
+        [
+            $($({
+                static TABLE: [Dispatch; 7] = encoder::table::<$kind, $format>();
+                algorithm($names, $properties, &TABLE, c"keys of the Parsec service, written")
+            },)*)*
+            Algorithm::END,
+        ]
+    };
+}
+
+/// Each kind of key in each format.
+pub(crate) static ENCODER: [Algorithm; 21] =
+    encoders!(RSA Rsa, EC Ec, ED25519 Ed25519, X25519 X25519);
 
 static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
 static RSA_DECODER: [Dispatch; 5] = decoder::table::<Rsa>();

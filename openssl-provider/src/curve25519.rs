@@ -64,8 +64,11 @@ impl Kind for Ed25519 {
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
 
     fn of(public: &PublicKey) -> Option<Self> {
-        let edwards = KeyType::EccPublicKey(EccFamily::TwistedEdwards);
-        (public.key_type == edwards).then(|| half(&public.bytes).map(Self))?
+        of(EccFamily::TwistedEdwards, public).map(Self)
+    }
+
+    fn public_key(&self) -> Option<PublicKey> {
+        Some(public_key(EccFamily::TwistedEdwards, &self.0))
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
@@ -117,8 +120,11 @@ impl Kind for X25519 {
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
 
     fn of(public: &PublicKey) -> Option<Self> {
-        let montgomery = KeyType::EccPublicKey(EccFamily::Montgomery);
-        (public.key_type == montgomery).then(|| half(&public.bytes).map(Self))?
+        of(EccFamily::Montgomery, public).map(Self)
+    }
+
+    fn public_key(&self) -> Option<PublicKey> {
+        Some(public_key(EccFamily::Montgomery, &self.0))
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
@@ -142,6 +148,18 @@ impl Exchange for X25519 {
 
     fn secret_len(&self) -> usize {
         LEN
+    }
+}
+
+fn of(family: EccFamily, public: &PublicKey) -> Option<[u8; LEN]> {
+    (public.key_type == KeyType::EccPublicKey(family)).then(|| half(&public.bytes))?
+}
+
+fn public_key(family: EccFamily, half: &[u8; LEN]) -> PublicKey {
+    PublicKey {
+        key_type: KeyType::EccPublicKey(family),
+        bits: 255,
+        bytes: half.to_vec(),
     }
 }
 

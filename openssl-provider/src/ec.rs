@@ -188,6 +188,14 @@ impl Kind for Ec {
             .then(|| Self::new(curve, &public.bytes))?
     }
 
+    fn public_key(&self) -> Option<PublicKey> {
+        self.complete().then(|| PublicKey {
+            key_type: KeyType::EccPublicKey(EccFamily::SecpR1),
+            bits: self.curve.bits,
+            bytes: self.point.clone(),
+        })
+    }
+
     fn import(params: Params<'_>) -> Option<Self> {
         let curve = Curve::named(params.find(OSSL_PKEY_PARAM_GROUP_NAME)?.text()?)?;
         match params.find(OSSL_PKEY_PARAM_PUB_KEY) {

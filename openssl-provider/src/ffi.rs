@@ -5,7 +5,7 @@
 //! too. A test compares every line of it with the installed headers.
 //!
 //! All `unsafe` of the crate is here and in the sub-modules, which turn each C entry point into a call of safe code:
-//! [`keymgmt`], [`signature`], [`asym_cipher`], [`keyexch`], [`decoder`], [`store`] and [`provider`], with [`params`] for
+//! [`keymgmt`], [`signature`], [`asym_cipher`], [`keyexch`], [`encoder`], [`decoder`], [`store`] and [`provider`], with [`params`] for
 //! OSSL_PARAM.
 #![allow(
     clippy::missing_safety_doc,
@@ -28,6 +28,7 @@ use crate::{error::Error, provider::Provider};
 pub(crate) mod asym_cipher;
 pub(crate) mod core;
 pub(crate) mod decoder;
+pub(crate) mod encoder;
 pub(crate) mod keyexch;
 pub(crate) mod keymgmt;
 pub(crate) mod params;
@@ -138,6 +139,7 @@ functions! {
     OSSL_FUNC_CORE_SET_ERROR_DEBUG = 6: fn(*const Handle, *const c_char, c_int, *const c_char) -> ();
     OSSL_FUNC_CORE_VSET_ERROR = 7: fn(*const Handle, u32, *const c_char, VaList) -> ();
     OSSL_FUNC_BIO_READ_EX = 42: fn(*mut Bio, *mut c_void, usize, *mut usize) -> c_int;
+    OSSL_FUNC_BIO_WRITE_EX = 43: fn(*mut Bio, *const c_void, usize, *mut usize) -> c_int;
     OSSL_FUNC_BIO_GETS = 49: fn(*mut Bio, *mut c_char, c_int) -> c_int;
 
     // ours, for the core
@@ -208,6 +210,14 @@ functions! {
     OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS = 10: fn(*mut c_void, *const Param) -> c_int;
     OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS = 11: fn(*mut c_void, *mut c_void) -> *const Param;
 
+    OSSL_FUNC_ENCODER_NEWCTX = 1: fn(*mut c_void) -> *mut c_void;
+    OSSL_FUNC_ENCODER_FREECTX = 2: fn(*mut c_void) -> ();
+    OSSL_FUNC_ENCODER_SET_CTX_PARAMS = 5: fn(*mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS = 6: fn(*mut c_void) -> *const Param;
+    OSSL_FUNC_ENCODER_DOES_SELECTION = 10: fn(*mut c_void, c_int) -> c_int;
+    OSSL_FUNC_ENCODER_ENCODE = 11:
+        fn(*mut c_void, *mut Bio, *const c_void, *const Param, c_int, PassphraseCallback, *mut c_void) -> c_int;
+
     OSSL_FUNC_DECODER_NEWCTX = 1: fn(*mut c_void) -> *mut c_void;
     OSSL_FUNC_DECODER_FREECTX = 2: fn(*mut c_void) -> ();
     OSSL_FUNC_DECODER_DOES_SELECTION = 10: fn(*mut c_void, c_int) -> c_int;
@@ -236,6 +246,7 @@ constants! {
     OSSL_OP_KEYEXCH = 11;
     OSSL_OP_SIGNATURE = 12;
     OSSL_OP_ASYM_CIPHER = 13;
+    OSSL_OP_ENCODER = 20;
     OSSL_OP_DECODER = 21;
     OSSL_OP_STORE = 22;
     OSSL_PARAM_INTEGER = 1;
@@ -321,6 +332,7 @@ names! {
     OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST = c"digest";
     OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO = c"auto";
     OSSL_PKEY_RSA_PSS_SALT_LEN_MAX = c"max";
+    OSSL_ENCODER_PARAM_CIPHER = c"cipher";
     OSSL_STORE_PARAM_EXPECT = c"expect";
     OSSL_STORE_PARAM_PROPERTIES = c"properties";
 }

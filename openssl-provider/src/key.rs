@@ -36,6 +36,9 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     /// Takes a public key of the service, if it is of this kind.
     fn of(public: &PublicKey) -> Option<Self>;
 
+    /// The public key as the service has it.
+    fn public_key(&self) -> Option<PublicKey>;
+
     /// Takes a public key in the form of [`Self::PUBLIC`], or domain parameters alone, if they are what this provider can use.
     fn import(params: Params<'_>) -> Option<Self>;
 

@@ -3,7 +3,7 @@
 //! A program loads a key reference file (`decoder`) or a `parsec:` URI (`store`) and holds a `key`: the public half and a
 //! name. When it signs (`signature`, with what is particular to `rsa`, `ec` and `curve25519`), the message is hashed here (`digest`) and
 //! the `provider` asks the service for the signature of the digest, in one request; decrypting (`encryption`)
-//! and agreeing on a secret (`exchange`) are one, too.
+//! and agreeing on a secret (`exchange`) are one, too. Keys are written as references (`encoder`), too.
 //! OpenSSL's C functions all lie in `ffi`, which turns them into calls of this safe code; `algorithms` lists what OpenSSL is
 //! told of.
 //!
@@ -35,6 +35,7 @@ mod curve25519;
 mod decoder;
 mod digest;
 mod ec;
+mod encoder;
 mod encryption;
 mod error;
 mod exchange;

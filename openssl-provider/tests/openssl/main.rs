@@ -419,6 +419,43 @@ fn secrets_are_agreed_on_in_one_request() {
 }
 
 #[test]
+fn keys_are_written_as_references() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    let others = [("ed", "ED25519", ""), ("x", "X25519", "")];
+    for (name, algorithm, option) in KINDS.into_iter().chain(others) {
+        bench.key(name, algorithm, option);
+        let reference = std::fs::read_to_string(bench.path(&format!("{name}.pem"))).unwrap();
+        let public = std::fs::read_to_string(bench.path(&format!("{name}.pub"))).unwrap();
+        let uri = format!("parsec:object={name};owner=uid:0;provider=software");
+        assert_eq!(bench.ok(&format!("pkey -in {name}.pem")), reference);
+        assert_eq!(service.calls(), []);
+        assert_eq!(bench.ok(&format!("pkey -in {uri}")), reference);
+        assert_eq!(service.calls(), [Opcode::LookupKey]);
+        bench.ok(&format!(
+            "pkey -in {name}.pem -outform der -out reference.der"
+        ));
+        assert_eq!(bench.ok("pkey -in reference.der"), reference);
+
+        assert_eq!(bench.ok(&format!("pkey -in {name}.pem -pubout")), public);
+        bench.ok(&format!(
+            "pkey -in {name}.pem -pubout -outform der -out public.der"
+        ));
+        let spki = std::fs::read(bench.path(&format!("{name}.spki"))).unwrap();
+        assert_eq!(std::fs::read(bench.path("public.der")).unwrap(), spki);
+
+        let said = bench.ok(&format!("pkey -in {name}.pem -noout -text"));
+        assert!(said.contains(&format!("uri: {uri}\n")), "{said}");
+        let said = bench.ok(&format!("pkey -in {name}.pem -noout -text_pub"));
+        assert!(said.starts_with(algorithm), "{said}");
+        let said = bench.fails(&format!(
+            "pkey -in {name}.pem -aes256 -passout pass:secret -out encrypted"
+        ));
+        assert!(said.contains("holds no secret"), "{said}");
+    }
+}
+
+#[test]
 fn messages_are_decrypted_in_one_request_and_encrypted_in_none() {
     let bench = Bench::new();
     let service = Service::start(&bench);
