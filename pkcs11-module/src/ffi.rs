@@ -235,7 +235,6 @@ impl Template {
     }
 }
 
-#[cfg(test)]
 impl<const N: usize> From<[(CK_ATTRIBUTE_TYPE, &[u8]); N]> for Template {
     fn from(attributes: [(CK_ATTRIBUTE_TYPE, &[u8]); N]) -> Self {
         Self(

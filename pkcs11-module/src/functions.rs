@@ -12,7 +12,9 @@ use std::fmt::Debug;
 
 use cryptoki_sys::*;
 
-use crate::calls::{digest, general, generate, object, random, session, sign, slot, verify};
+use crate::calls::{
+    create, digest, general, generate, object, random, session, sign, slot, verify,
+};
 use crate::error::Error;
 use crate::ffi::{self, Mechanism, Out, Output, Query, Room, Template, input};
 use crate::{interfaces, module};
@@ -130,7 +132,7 @@ functions! {
         C_CreateObject {
             (session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object:
              CK_OBJECT_HANDLE_PTR) =>
-            object::create(session, &Template::read(template, count)?, &Out::new(object)?)
+            create::create(session, &Template::read(template, count)?, &Out::new(object)?)
         }
         C_CopyObject { unsupported5 }
         C_DestroyObject { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) => object::destroy(session, object) }
@@ -212,7 +214,11 @@ functions! {
         C_DecryptDigestUpdate { unsupported5 }
         C_SignEncryptUpdate { unsupported5 }
         C_DecryptVerifyUpdate { unsupported5 }
-        C_GenerateKey { unsupported5 }
+        C_GenerateKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, key:
+             CK_OBJECT_HANDLE_PTR) =>
+            generate::secret(session, &Mechanism::read(mechanism)?, &Template::read(template, count)?, &Out::new(key)?)
+        }
         C_GenerateKeyPair {
             (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, public: CK_ATTRIBUTE_PTR, public_count:
              CK_ULONG, private: CK_ATTRIBUTE_PTR, private_count: CK_ULONG, public_key: CK_OBJECT_HANDLE_PTR,

@@ -2,10 +2,8 @@
 //! its provider says it can do, so that what is listed works.
 
 use cryptoki_sys::*;
-use interface::Opcode;
-use interface::algorithm::{Hash, SignHash, Signature};
-use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
-use interface::operations::CheckType;
+use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
+use interface::attributes::{EccFamily, KeyType, Policy, Usage};
 
 use crate::error::{Error, Result};
 
@@ -24,6 +22,8 @@ pub(crate) enum Work {
     Sign(Scheme, Option<Hash>),
     /// Generates a key pair.
     Pair(Family),
+    /// Generates a secret key.
+    Secret(Family),
 }
 
 /// A signature scheme, apart from its hash.
@@ -35,15 +35,19 @@ pub(crate) enum Scheme {
     Eddsa,
 }
 
-/// The key pairs of one family, as far as the mechanisms distinguish them.
+/// The keys of one family, as far as the mechanisms distinguish them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Rsa,
     Ec,
     Edwards,
+    Aes,
+    /// Secrets of any length; they make HMACs.
+    Generic,
+    ChaCha20,
 }
 
-use Work::{Digest, Pair, Sign};
+use Work::{Digest, Pair, Secret, Sign};
 
 const TABLE: &[Mechanism] = &[
     row(CKM_SHA_1, Digest(Hash::Sha1)),
@@ -157,6 +161,9 @@ const TABLE: &[Mechanism] = &[
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
     row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
+    row(CKM_AES_KEY_GEN, Secret(Family::Aes)),
+    row(CKM_GENERIC_SECRET_KEY_GEN, Secret(Family::Generic)),
+    row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20)),
 ];
 
 const fn row(kind: CK_MECHANISM_TYPE, work: Work) -> Mechanism {
@@ -239,18 +246,30 @@ impl Scheme {
 }
 
 impl Family {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Rsa,
+        Self::Ec,
+        Self::Edwards,
+        Self::Aes,
+        Self::Generic,
+        Self::ChaCha20,
+    ];
+
     pub(crate) fn of(key_type: KeyType) -> Option<Self> {
         Some(match key_type.public() {
             KeyType::RsaPublicKey => Self::Rsa,
             KeyType::EccPublicKey(EccFamily::TwistedEdwards) => Self::Edwards,
             KeyType::EccPublicKey(EccFamily::Montgomery) => return None,
             KeyType::EccPublicKey(_) => Self::Ec,
+            KeyType::Aes => Self::Aes,
+            KeyType::Hmac => Self::Generic,
+            KeyType::ChaCha20 => Self::ChaCha20,
             _ => return None,
         })
     }
 
     /// The kinds of key that the module generates, smallest first.
-    pub(crate) fn pairs(self) -> &'static [(KeyType, u32)] {
+    pub(crate) fn keys(self) -> &'static [(KeyType, u32)] {
         use EccFamily::{SecpK1, SecpR1, TwistedEdwards};
         match self {
             Self::Rsa => &[
@@ -265,162 +284,62 @@ impl Family {
                 (KeyType::EccKeyPair(SecpR1), 521),
             ],
             Self::Edwards => &[(KeyType::EccKeyPair(TwistedEdwards), 255)],
+            Self::Aes => &[
+                (KeyType::Aes, 128),
+                (KeyType::Aes, 192),
+                (KeyType::Aes, 256),
+            ],
+            Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
+            Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
         }
     }
 
-    fn flags(self) -> CK_FLAGS {
+    /// The mechanism that generates its keys.
+    pub(crate) fn generator(self) -> Option<CK_MECHANISM_TYPE> {
+        let generates = |mechanism: &&Mechanism| matches!(mechanism.work, Pair(family) | Secret(family) if family == self);
+        all().find(generates).map(|mechanism| mechanism.kind)
+    }
+
+    /// A key's size as mechanism infos have it: secret keys are counted in bytes.
+    pub(crate) fn size(self, bits: u32) -> u32 {
         match self {
-            Self::Rsa => 0,
+            Self::Rsa | Self::Ec | Self::Edwards => bits,
+            Self::Aes | Self::Generic | Self::ChaCha20 => bits / 8,
+        }
+    }
+
+    pub(crate) fn flags(self) -> CK_FLAGS {
+        match self {
             Self::Ec => CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS,
             Self::Edwards => CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME,
+            _ => 0,
         }
-    }
-}
-
-/// A question to a provider: would it do this?
-pub(crate) struct Question {
-    /// The operation that it comes down to.
-    pub(crate) opcode: Opcode,
-    pub(crate) check: CheckType,
-    pub(crate) attributes: Attributes,
-}
-
-/// What a provider answered: the part of the table that works on its token.
-#[derive(Default)]
-pub(crate) struct Abilities(Vec<(CK_MECHANISM_TYPE, CK_MECHANISM_INFO)>);
-
-impl Abilities {
-    /// Asks a provider about all mechanisms. `can` answers a question, or fails if the provider cannot be asked.
-    pub(crate) fn ask(mut can: impl FnMut(Question) -> Result<bool>) -> Result<Self> {
-        let mut sizes = Vec::new();
-        for family in [Family::Rsa, Family::Ec, Family::Edwards] {
-            let mut able = Vec::new();
-            for &(key_type, bits) in family.pairs() {
-                let policy = signing_policy(family, Usage::SIGN | Usage::VERIFY);
-                let attributes = Attributes {
-                    key_type,
-                    bits,
-                    policy,
-                };
-                let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
-                if can(Question {
-                    opcode,
-                    check,
-                    attributes,
-                })? {
-                    able.push((key_type, bits));
-                }
-            }
-            sizes.push((family, able));
-        }
-        let mut list = Vec::new();
-        for mechanism in all() {
-            if let Some(info) = mechanism.info(&sizes, &mut can)? {
-                list.push((mechanism.kind, info));
-            }
-        }
-        Ok(Self(list))
-    }
-
-    pub(crate) fn kinds(&self) -> Vec<CK_MECHANISM_TYPE> {
-        self.0.iter().map(|(kind, _)| *kind).collect()
-    }
-
-    pub(crate) fn info(&self, kind: CK_MECHANISM_TYPE) -> Result<CK_MECHANISM_INFO> {
-        let found = self.0.iter().find(|(have, _)| *have == kind);
-        found.map(|(_, info)| *info).ok_or(Error::MechanismInvalid)
-    }
-}
-
-type Sizes = [(Family, Vec<(KeyType, u32)>)];
-
-impl Mechanism {
-    /// Flags and key sizes on a token whose provider generates keys of `sizes`; none when it cannot do this at all.
-    fn info(
-        &self,
-        sizes: &Sizes,
-        can: &mut impl FnMut(Question) -> Result<bool>,
-    ) -> Result<Option<CK_MECHANISM_INFO>> {
-        let (family, does) = match self.work {
-            Digest(_) => return Ok(Some(mechanism_info(CKF_DIGEST, 0, 0))),
-            Sign(scheme, _) => (scheme.family(), CKF_SIGN | CKF_VERIFY),
-            Pair(family) => (family, CKF_GENERATE_KEY_PAIR),
-        };
-        let able = sizes.iter().find(|(have, _)| *have == family);
-        let able = able.map(|(_, able)| able.as_slice()).unwrap_or_default();
-        let (Some(&(key_type, min)), Some(&(_, max))) = (able.first(), able.last()) else {
-            return Ok(None);
-        };
-        let mut flags = does;
-        if let Sign(scheme, hash) = self.work {
-            let probe = hash.unwrap_or(Hash::Sha256);
-            let Some(algorithm) = scheme.algorithms(Some(probe)).next() else {
-                return Ok(None);
-            };
-            let message = scheme == Scheme::Eddsa;
-            let sign = if message {
-                Opcode::SignMessage
-            } else {
-                Opcode::SignHash
-            };
-            let verify = if message {
-                Opcode::VerifyMessage
-            } else {
-                Opcode::VerifyHash
-            };
-            for (flag, usage, opcode) in [
-                (CKF_SIGN, Usage::SIGN, sign),
-                (CKF_VERIFY, Usage::VERIFY, verify),
-            ] {
-                let policy = Policy {
-                    usage,
-                    algorithm: algorithm.into(),
-                    also: vec![],
-                };
-                let attributes = Attributes {
-                    key_type,
-                    bits: min,
-                    policy,
-                };
-                if !can(Question {
-                    opcode,
-                    check: CheckType::Use,
-                    attributes,
-                })? {
-                    flags &= !flag;
-                }
-            }
-            if flags == 0 {
-                return Ok(None);
-            }
-        }
-        Ok(Some(mechanism_info(flags | family.flags(), min, max)))
-    }
-}
-
-fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
-    CK_MECHANISM_INFO {
-        ulMinKeySize: min.into(),
-        ulMaxKeySize: max.into(),
-        flags,
     }
 }
 
 /// The policy of a key that signs, with every scheme of its family.
 pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
     let any = SignHash::Any;
-    let (algorithm, also): (_, &[Signature]) = match family {
-        Family::Rsa => (
+    let algorithms: &[Signature] = match family {
+        Family::Rsa => &[
             Signature::RsaPkcs1v15 { hash: any },
-            &[Signature::RsaPss { hash: any }, Signature::RsaPkcs1v15Raw],
-        ),
-        Family::Ec => (Signature::Ecdsa { hash: any }, &[Signature::EcdsaAny]),
-        Family::Edwards => (Signature::PureEddsa, &[]),
+            Signature::RsaPss { hash: any },
+            Signature::RsaPkcs1v15Raw,
+        ],
+        Family::Ec => &[Signature::Ecdsa { hash: any }, Signature::EcdsaAny],
+        Family::Edwards => &[Signature::PureEddsa],
+        Family::Aes | Family::Generic | Family::ChaCha20 => &[],
     };
+    policy(usage, algorithms.iter().map(|&algorithm| algorithm.into()))
+}
+
+/// The policy that permits these algorithms.
+pub(crate) fn policy(usage: Usage, algorithms: impl IntoIterator<Item = Algorithm>) -> Policy {
+    let mut algorithms = algorithms.into_iter();
     Policy {
         usage,
-        algorithm: algorithm.into(),
-        also: also.iter().map(|&other| other.into()).collect(),
+        algorithm: algorithms.next().unwrap_or(Algorithm::None),
+        also: algorithms.collect(),
     }
 }
 
@@ -434,37 +353,5 @@ mod tests {
             assert!(all().skip(i + 1).all(|other| other.kind != mechanism.kind));
             assert_eq!(find(mechanism.kind).unwrap().work, mechanism.work);
         }
-    }
-
-    #[test]
-    fn a_token_shows_only_what_its_provider_can_do() {
-        let abilities = Abilities::ask(|question| {
-            let sha1 = question.attributes.policy.algorithm.hash() == Some(Hash::Sha1);
-            let signs = question.opcode == Opcode::SignHash;
-            Ok(
-                question.attributes.key_type == KeyType::EccKeyPair(EccFamily::SecpR1)
-                    && question.attributes.bits < 521
-                    && !(sha1 && signs),
-            )
-        })
-        .unwrap();
-        assert!(abilities.info(CKM_RSA_PKCS).is_err());
-        assert!(abilities.info(CKM_EDDSA).is_err());
-        assert_eq!(abilities.info(CKM_SHA256).unwrap().flags, CKF_DIGEST);
-        let ecdsa = abilities.info(CKM_ECDSA).unwrap();
-        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
-        let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
-        assert_eq!(ecdsa.flags, curves | CKF_SIGN | CKF_VERIFY);
-        assert_eq!(
-            abilities.info(CKM_ECDSA_SHA1).unwrap().flags,
-            curves | CKF_VERIFY
-        );
-        let pair = abilities.info(CKM_EC_KEY_PAIR_GEN).unwrap();
-        assert_eq!(pair.flags, curves | CKF_GENERATE_KEY_PAIR);
-    }
-
-    #[test]
-    fn a_provider_that_does_not_answer_has_no_mechanisms() {
-        assert!(Abilities::ask(|_| Err(Error::DeviceFailed)).is_err());
     }
 }

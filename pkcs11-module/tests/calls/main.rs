@@ -36,6 +36,8 @@ macro_rules! call {
     }};
 }
 
+mod keys;
+
 /// A service and the module initialised on it.
 struct Fixture {
     service: Service,
