@@ -2,13 +2,12 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::Hash;
-use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::attributes::{Attributes, KeyType, Usage};
 use interface::operations::CheckType;
 
 use crate::error::{Error, Result};
-use crate::mechanism::Work::{Digest, Pair, Secret, Sign};
-use crate::mechanism::{Family, Mechanism, Scheme, all, signing_policy};
+use crate::mechanism::Work::{Digest, Encrypt, Pair, Secret, Sign};
+use crate::mechanism::{Family, Mechanism, all, policy, signing_policy};
 
 /// A question to a provider: would it do this?
 pub(crate) struct Question {
@@ -20,7 +19,9 @@ pub(crate) struct Question {
 
 /// What a provider answered: the part of the table that works on its token.
 #[derive(Default)]
-pub(crate) struct Abilities(Vec<(CK_MECHANISM_TYPE, CK_MECHANISM_INFO)>);
+pub(crate) struct Abilities(Infos);
+
+type Infos = Vec<(CK_MECHANISM_TYPE, CK_MECHANISM_INFO)>;
 
 impl Abilities {
     /// Asks a provider about all mechanisms. `can` answers a question, or fails if the provider cannot be asked.
@@ -46,10 +47,10 @@ impl Abilities {
             }
             sizes.push((family, able));
         }
-        let mut list = Vec::new();
+        let mut list: Infos = Vec::new();
         for mechanism in all() {
             if let Some(info) = mechanism.info(&sizes, &mut can)? {
-                list.push((mechanism.kind, info));
+                add(&mut list, mechanism.kind, info);
             }
         }
         Ok(Self(list))
@@ -74,63 +75,53 @@ impl Mechanism {
         sizes: &Sizes,
         can: &mut impl FnMut(Question) -> Result<bool>,
     ) -> Result<Option<CK_MECHANISM_INFO>> {
-        let (family, does) = match self.work {
-            Digest(_) => return Ok(Some(mechanism_info(CKF_DIGEST, 0, 0))),
-            Sign(scheme, _) => (scheme.family(), CKF_SIGN | CKF_VERIFY),
-            Pair(family) => (family, CKF_GENERATE_KEY_PAIR),
-            Secret(family) => (family, CKF_GENERATE),
+        let Some(family) = self.work.family() else {
+            return Ok(Some(mechanism_info(CKF_DIGEST, 0, 0)));
         };
         let able = sizes.iter().find(|(have, _)| *have == family);
         let able = able.map(|(_, able)| able.as_slice()).unwrap_or_default();
         let (Some(&(key_type, min)), Some(&(_, max))) = (able.first(), able.last()) else {
             return Ok(None);
         };
-        let mut flags = does;
-        if let Sign(scheme, hash) = self.work {
-            let probe = hash.unwrap_or(Hash::Sha256);
-            let Some(algorithm) = scheme.algorithms(Some(probe)).next() else {
-                return Ok(None);
+        let uses = match self.work {
+            Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
+            Secret(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
+            Encrypt(_) => [(CKF_ENCRYPT, Usage::ENCRYPT), (CKF_DECRYPT, Usage::DECRYPT)],
+            Sign(..) | Digest(_) => [(CKF_SIGN, Usage::SIGN), (CKF_VERIFY, Usage::VERIFY)],
+        };
+        let Some((algorithm, operations)) = self.work.operations() else {
+            return Ok(None);
+        };
+        let mut flags = 0;
+        for ((flag, usage), opcode) in uses.into_iter().zip(operations) {
+            let attributes = Attributes {
+                key_type,
+                bits: min,
+                policy: policy(usage, [algorithm]),
             };
-            let message = scheme == Scheme::Eddsa;
-            let sign = if message {
-                Opcode::SignMessage
-            } else {
-                Opcode::SignHash
-            };
-            let verify = if message {
-                Opcode::VerifyMessage
-            } else {
-                Opcode::VerifyHash
-            };
-            for (flag, usage, opcode) in [
-                (CKF_SIGN, Usage::SIGN, sign),
-                (CKF_VERIFY, Usage::VERIFY, verify),
-            ] {
-                let policy = Policy {
-                    usage,
-                    algorithm: algorithm.into(),
-                    also: vec![],
-                };
-                let attributes = Attributes {
-                    key_type,
-                    bits: min,
-                    policy,
-                };
-                if !can(Question {
-                    opcode,
-                    check: CheckType::Use,
-                    attributes,
-                })? {
-                    flags &= !flag;
-                }
-            }
-            if flags == 0 {
-                return Ok(None);
+            if can(Question {
+                opcode,
+                check: CheckType::Use,
+                attributes,
+            })? {
+                flags |= flag;
             }
         }
-        let (min, max) = (family.size(min), family.size(max));
-        Ok(Some(mechanism_info(flags | family.flags(), min, max)))
+        Ok((flags != 0).then(|| about(family, flags, min, max)))
     }
+}
+
+/// Adds what is known of a mechanism to what is known of it already.
+fn add(list: &mut Infos, kind: CK_MECHANISM_TYPE, info: CK_MECHANISM_INFO) {
+    match list.iter_mut().find(|(have, _)| *have == kind) {
+        Some((_, known)) => known.flags |= info.flags,
+        None => list.push((kind, info)),
+    }
+}
+
+/// The info of a mechanism for keys of a family with sizes in bits.
+fn about(family: Family, flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
+    mechanism_info(flags | family.flags(), family.size(min), family.size(max))
 }
 
 fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
@@ -144,6 +135,7 @@ fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use interface::algorithm::Hash;
     use interface::attributes::EccFamily;
 
     #[test]

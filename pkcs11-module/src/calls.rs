@@ -1,6 +1,7 @@
 //! The bodies of the `C_*` functions, safe and in plain terms; the rows of [`crate::functions`] name them.
 
 pub(crate) mod create;
+pub(crate) mod crypt;
 pub(crate) mod digest;
 pub(crate) mod general;
 pub(crate) mod generate;

@@ -10,6 +10,7 @@
 mod abilities;
 mod calls;
 mod certificate;
+mod encryption;
 mod error;
 mod ffi;
 mod functions;

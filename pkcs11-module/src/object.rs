@@ -1,7 +1,7 @@
 //! What the service keeps, seen as PKCS#11 objects. A key pair is two of them, private and public, with one CKA_ID and one
 //! CKA_LABEL. Every attribute that can be read, searched or checked is computed in [`Object::attribute`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cryptoki_sys::*;
@@ -17,7 +17,7 @@ use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
-use crate::mechanism::{self, Family, Work};
+use crate::mechanism::{self, Family};
 use crate::module::fresh_handle;
 
 /// One object: a record, or one half of it.
@@ -263,16 +263,12 @@ fn generator(key: &Key) -> CK_MECHANISM_TYPE {
 
 /// The mechanisms that the key's policy permits, as an array of CK_MECHANISM_TYPE.
 fn allowed_mechanisms(key: &Key) -> Vec<u8> {
-    let family = Family::of(key.attributes.key_type);
-    let allowed = mechanism::all().filter(|mechanism| match mechanism.work {
-        Work::Sign(scheme, hash) => {
-            family == Some(scheme.family()) && scheme.permitted(hash, &key.attributes.policy)
-        }
-        Work::Digest(_) | Work::Pair(_) | Work::Secret(_) => false,
-    });
-    allowed
-        .flat_map(|mechanism| number(mechanism.kind))
-        .collect()
+    let (family, policy) = (Family::of(key.attributes.key_type), &key.attributes.policy);
+    let allowed = mechanism::all()
+        .filter(|mechanism| family.is_some() && mechanism.work.family() == family)
+        .filter(|mechanism| mechanism.work.permitted(policy));
+    let kinds: BTreeSet<_> = allowed.map(|mechanism| mechanism.kind).collect();
+    kinds.into_iter().flat_map(number).collect()
 }
 
 fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {

@@ -31,9 +31,10 @@ pub(crate) fn pair(
 ) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    let Work::Pair(family) = mechanism::find(mechanism.kind())?.work else {
-        return Err(Error::MechanismInvalid);
-    };
+    let family = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Pair(family) => Some(family),
+        _ => None,
+    })?;
     let attributes = attributes(family, public, private)?;
     check_token(private)?;
     session.check_writable()?;
@@ -59,9 +60,10 @@ pub(crate) fn secret(
 ) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    let Work::Secret(family) = mechanism::find(mechanism.kind())?.work else {
-        return Err(Error::MechanismInvalid);
-    };
+    let family = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Secret(family) => Some(family),
+        _ => None,
+    })?;
     if mechanism.has_parameter() {
         return Err(Error::MechanismParamInvalid);
     }

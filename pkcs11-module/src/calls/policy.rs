@@ -1,12 +1,12 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::{Agreement, Algorithm, Encryption, Hash, Mac, MacKind};
+use interface::algorithm::Agreement;
 use interface::attributes::{Policy, Usage};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::mechanism::{self, Family, signing_policy};
+use crate::mechanism::{self, Family, encrypting, signing_policy};
 
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
@@ -27,10 +27,7 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
         algorithms.extend(signing_policy(family, usage).algorithms());
     }
     if decrypt || encrypt {
-        algorithms.push(Encryption::RsaPkcs1v15.into());
-        let hashes = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
-        let oaep = hashes.map(|hash| Algorithm::Encryption(Encryption::RsaOaep { hash }));
-        algorithms.extend(oaep);
+        algorithms.extend(encrypting(family));
     }
     if derive {
         algorithms.push(Agreement::Ecdh.into());
@@ -52,28 +49,32 @@ pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
     Ok(Policy { usage, ..both })
 }
 
-/// The policy of a secret key; a generic one without any usage flag makes MACs.
+/// The policy of a secret key; without any usage flag a generic one makes MACs, the others encrypt. A flag that keys of its type
+/// cannot have is no more than a hint.
 pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let generic = family == Family::Generic;
-    let sign = template.flag(CKA_SIGN)?.unwrap_or(generic);
-    let verify = template.flag(CKA_VERIFY)?.unwrap_or(sign);
-    let mut algorithms: Vec<Algorithm> = Vec::new();
-    let macs = generic && (sign || verify);
-    if macs {
-        algorithms.extend(MAC_HASHES.map(|hash| Algorithm::Mac(hmac(hash))));
+    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE];
+    let silent = uses.iter().all(|kind| template.value(*kind).is_none());
+    let wants = |kind, default| Ok::<_, Error>(template.flag(kind)?.unwrap_or(default));
+    let macs = family != Family::ChaCha20;
+    let sign = wants(CKA_SIGN, generic)? && macs;
+    let verify = wants(CKA_VERIFY, sign)? && macs;
+    let encrypt = wants(CKA_ENCRYPT, silent)? && !generic;
+    let decrypt = wants(CKA_DECRYPT, silent)? && !generic;
+    let usage = usage([
+        (sign, Usage::SIGN),
+        (verify, Usage::VERIFY),
+        (encrypt, Usage::ENCRYPT),
+        (decrypt, Usage::DECRYPT),
+    ]);
+    let mut algorithms = Vec::new();
+    if encrypt || decrypt {
+        algorithms.extend(encrypting(family));
     }
-    let usage = usage([(sign && macs, Usage::SIGN), (verify && macs, Usage::VERIFY)]);
+    if sign || verify {
+        algorithms.extend(signing_policy(family, usage).algorithms());
+    }
     Ok(mechanism::policy(usage | leaving(template)?, algorithms))
-}
-
-/// Services refuse new keys for older ones.
-const MAC_HASHES: [Hash; 4] = [Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512];
-
-fn hmac(hash: Hash) -> Mac {
-    Mac {
-        kind: MacKind::Hmac { hash },
-        len: None,
-    }
 }
 
 /// What CKA_EXTRACTABLE and CKA_SENSITIVE permit: the plain value leaves only where a template says so with both; a key that is
