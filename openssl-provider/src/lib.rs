@@ -1,11 +1,32 @@
 //! The keys of a Parsec service as an OpenSSL 3 provider, for any program that uses OpenSSL.
 //!
-//! A program loads a key reference file ([`decoder`]) or a `parsec:` URI ([`store`]) and holds a [`key`]: the public half
-//! and a name. When it signs ([`signature`], with what is particular to [`rsa`] and [`ec`]), the message is hashed here
-//! and the [`provider`] asks the service for the signature of the digest. OpenSSL's C functions all lie in [`ffi`],
-//! which turns them into calls of this safe code; [`algorithms`] lists what OpenSSL is told of.
+//! A program loads a key reference file (`decoder`) or a `parsec:` URI (`store`) and holds a `key`: the public half and a
+//! name. When it signs (`signature`, with what is particular to `rsa` and `ec`), the message is hashed here (`digest`) and
+//! the `provider` asks the service for the signature of the digest, in one request. OpenSSL's C functions all lie in
+//! `ffi`, which turns them into calls of this safe code; `algorithms` lists what OpenSSL is told of.
 //!
-//! The library links no libcrypto, starts no thread and does nothing when it is loaded: see `OSSL_provider_init`.
+//! The library links no libcrypto, starts no thread and does nothing when it is loaded: a program that never uses one of
+//! our keys never needs the service.
+//!
+//! It is loaded by `openssl.cnf`, the default provider first, because the first one that knows an algorithm gets what
+//! belongs to no key, such as the key exchange of TLS:
+//!
+//! ```text
+//! openssl_conf = openssl_init
+//! [openssl_init]
+//! providers = provider_sect
+//! [provider_sect]
+//! default = default_sect
+//! parsec = parsec_sect
+//! [default_sect]
+//! activate = 1
+//! [parsec_sect]
+//! module = /usr/lib/x86_64-linux-gnu/ossl-modules/parsec.so
+//! activate = 1
+//! # both may be left out; the socket is then that of PARSEC_SERVICE_ENDPOINT, or the system's
+//! socket = /run/parsec/parsec.sock
+//! timeout-ms = 60000
+//! ```
 
 mod algorithms;
 mod decoder;

@@ -119,6 +119,7 @@ fn strength(bits: u32) -> i64 {
         6144 => 176,
         7680 => 192,
         8192 => 200,
+        15360 => 256,
         ..8 => 0,
         _ => {
             let x = f64::from(bits) * std::f64::consts::LN_2;
@@ -421,4 +422,66 @@ fn algorithm_id(ctx: &Context<Padding>) -> Option<Value> {
         }
     };
     identifier.to_der().ok().map(Value::Bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strengths_are_those_of_openssl() {
+        for (bits, expected) in [
+            (512, 56),
+            (1024, 80),
+            (2048, 112),
+            (3072, 128),
+            (4096, 152),
+            (5120, 168),
+            (15360, 256),
+        ] {
+            assert_eq!(strength(bits), expected, "{bits}");
+        }
+        assert_eq!(strength(0), 0);
+    }
+
+    #[test]
+    fn a_salt_has_the_length_that_was_asked_for() {
+        let key = Rsa {
+            n: [&[0x80][..], &[1; 255]].concat(),
+            e: vec![1, 0, 1],
+        };
+        for (salt, len) in [
+            (Salt::Auto, None),
+            (Salt::Digest, Some(32)),
+            (Salt::Max, Some(256 - 32 - 2)),
+            (Salt::Bytes(20), Some(20)),
+        ] {
+            assert_eq!(salt.len(&key, digest::DEFAULT), len);
+        }
+    }
+
+    #[test]
+    fn what_is_signed_is_what_openssl_means() {
+        let padding = Padding::default();
+        let info = [Hash::Sha256.digest_info(), &[7; 32]].concat();
+        let (algorithm, input) = padding.algorithm(None, &info).unwrap();
+        assert_eq!(
+            algorithm,
+            Signature::RsaPkcs1v15 {
+                hash: Hash::Sha256.into()
+            }
+        );
+        assert_eq!(input, [7; 32]);
+        // MD5 and SHA-1 side by side, as TLS 1.0 has it
+        let (algorithm, input) = padding.algorithm(None, &[7; 36]).unwrap();
+        assert_eq!((algorithm, input.len()), (Signature::RsaPkcs1v15Raw, 36));
+        let pss = Padding {
+            pss: true,
+            ..padding
+        };
+        assert!(matches!(
+            pss.algorithm(None, &[7; 32]),
+            Err(Error::State(_))
+        ));
+    }
 }

@@ -44,7 +44,7 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
         _ => {}
     }
     // Renamed into place when it listens, so that a client never meets a socket without a listener.
-    let new = path.with_extension(format!("new-{}", std::process::id()));
+    let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
     let listener = UnixListener::bind(&new).map_err(failed("cannot listen at"))?;
     fs::set_permissions(&new, fs::Permissions::from_mode(0o666))

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use nix::unistd::{self, User};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 
 /// The user that root gives way to.
@@ -27,16 +27,16 @@ pub fn target(allow_root: bool) -> Result<Option<User>> {
     user.map(Some).ok_or_else(missing)
 }
 
-/// Creates the folders, hands them over and becomes the user for good.
+/// Hands the folders that the service alone uses over to the user, and becomes the user for good.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn become_user(user: &User, folders: &[Option<&Path>]) -> Result<()> {
     for folder in folders.iter().flatten() {
-        let failed = || format!("cannot hand {} over to the user {USER}", folder.display());
-        std::fs::create_dir_all(folder).map_err(Error::io(failed()))?;
-        chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-            .map_err(Error::io(failed()))?;
+        hand_over(folder, user).map_err(Error::io(format!(
+            "cannot hand {} over to the user {USER}",
+            folder.display()
+        )))?;
     }
     let drop = || -> nix::Result<()> {
         unistd::setgroups(&[user.gid])?;
@@ -44,6 +44,23 @@ pub fn become_user(user: &User, folders: &[Option<&Path>]) -> Result<()> {
         unistd::setuid(user.uid)
     };
     drop().map_err(|errno| Error::io(format!("cannot become the user {USER}"))(errno.into()))
+}
+
+/// Creates the folder, readable for its owner only, and gives it to the user. One that is there already and is not root's own, or
+/// that others use too, is left as it is: it may be `/var/lib` itself.
+fn hand_over(folder: &Path, user: &User) -> std::io::Result<()> {
+    let created = !folder.exists();
+    if created {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let file = folder.metadata()?;
+    if created || file.uid() == 0 && file.mode() & 0o077 == 0 {
+        chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+    }
+    Ok(())
 }
 
 /// Every connection is a file, and the usual soft limit of 1024 is too low for a host of many containers.

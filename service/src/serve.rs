@@ -8,6 +8,7 @@ use crate::providers::{self, core::Core};
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
 use crate::{listener, privileges};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,10 +29,8 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
     let user = privileges::target(allow_root || config.allow_root)?;
     let listener = listener::bind(&config.socket_path)?;
     if let Some(user) = user {
-        privileges::become_user(
-            &user,
-            &[config.socket_path.parent(), config.store_path.parent()],
-        )?;
+        let folders = [&config.store_path, &config.store_key_path].map(|path| path.parent());
+        privileges::become_user(&user, folders.as_slice())?;
     }
     let store = Arc::new(Store::open(
         &config.store_path,
@@ -117,6 +116,7 @@ fn log(config: &Config) {
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let _ = if config.log_timestamp {
         builder.try_init()

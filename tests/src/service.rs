@@ -296,12 +296,26 @@ impl Service {
     /// When it does not come up.
     #[track_caller]
     pub fn restart(&mut self) {
+        if let Err(status) = self.try_restart() {
+            panic!("the service ended at start ({status})\n{}", self.log());
+        }
+    }
+
+    /// Like [`Self::restart`], for a service that may die on the way.
+    ///
+    /// # Errors
+    /// The status that it ended with.
+    ///
+    /// # Panics
+    /// When it neither comes up nor ends.
+    #[track_caller]
+    pub fn try_restart(&mut self) -> Result<(), ExitStatus> {
         if self.child.is_some() {
             self.stop();
         }
         let child = self.spawn();
         self.child = Some(child);
-        self.wait_until_ready();
+        self.wait_until_ready()
     }
 
     /// Starts it expecting that it refuses: the status it ends with. What it says is in [`Self::log`].
@@ -345,13 +359,13 @@ impl Service {
     }
 
     #[track_caller]
-    fn wait_until_ready(&mut self) {
+    fn wait_until_ready(&mut self) -> Result<(), ExitStatus> {
         let deadline = Instant::now() + DEADLINE;
         while UnixStream::connect(self.socket()).is_err() {
             let child = self.child.as_mut().expect("a running service");
             if let Some(status) = command::wait(child, Duration::from_millis(5)) {
                 self.child = None;
-                panic!("the service ended at start ({status})\n{}", self.log());
+                return Err(status);
             }
             assert!(
                 Instant::now() < deadline,
@@ -359,6 +373,7 @@ impl Service {
                 self.log()
             );
         }
+        Ok(())
     }
 }
 

@@ -191,7 +191,10 @@ fn certificates_lie_beside_their_keys() {
     let listed = json(&service, "cert list");
     let certificate = &listed["certificates"][0];
     assert_eq!(certificate["subject"], "CN=web");
-    assert_eq!(certificate["id"], json(&service, "key show web")["id"]);
+    assert_eq!(
+        certificate["id"],
+        json(&service, "key show web")["key"]["id"]
+    );
     let stored = fs::read_to_string(service.dir().join("web.crt")).unwrap();
     assert_eq!(parsec(&service, "cert get site").ok(), stored);
     assert!(
@@ -262,7 +265,7 @@ fn all_that_prints_data_prints_json() {
         ("providers", "providers"),
         ("key new ssh --for ssh", "key"),
         ("key list", "keys"),
-        ("key show web", "algorithm"),
+        ("key show web", "key"),
         ("key csr web", "pem"),
         ("key pem web", "pem"),
         ("key uri web", "uri"),
@@ -345,7 +348,7 @@ fn keys_outlive_the_service() {
     service.kill9();
     service.restart();
     assert_eq!(json(&service, "key show web"), before);
-    assert_eq!(before["label"], "Site");
+    assert_eq!(before["key"]["label"], "Site");
 }
 
 #[test]

@@ -12,11 +12,16 @@ const SYSTEM: &str = "/run/parsec/parsec.sock";
 pub struct Endpoint(String);
 
 impl Endpoint {
-    /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names; without it the system's service, or else the user's own.
+    /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names; without it the system's service, or else the user's own. A program that
+    /// runs with more rights than its user has uses the system's: the user may not lead it to another.
     ///
     /// # Errors
     /// [`Error::Endpoint`] if the variable holds anything but `unix:` and a path.
     pub fn from_env() -> Result<Self, Error> {
+        use rustix::process::{getegid, geteuid, getgid, getuid};
+        if (getuid(), getgid()) != (geteuid(), getegid()) {
+            return Ok(Self(SYSTEM.to_owned()));
+        }
         match std::env::var("PARSEC_SERVICE_ENDPOINT") {
             Ok(endpoint) => endpoint.parse(),
             Err(_) => Ok(Self::user()

@@ -321,3 +321,46 @@ fn both_ends_of_tls_prove_themselves() {
         }
     }
 }
+
+const NOBODY: u32 = 65534;
+
+/// Runs `process.c`: see there for what it does.
+#[test]
+fn keys_survive_what_server_processes_do() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openssl/process.c");
+    let program = bench.path("process");
+    let compiled = Command::new("cc")
+        .args(["-Wall", "-o"])
+        .arg(&program)
+        .args([source, "-lcrypto", "-lpthread"])
+        .output()
+        .expect("a C compiler and libssl-dev: apt-get install gcc libssl-dev");
+    assert!(compiled.status.success(), "{}", text(&compiled));
+    for (name, algorithm, option) in [KINDS[0], KINDS[1]] {
+        bench.key(name, algorithm, option);
+        let run = Command::new(&program)
+            .arg(bench.path("openssl.cnf"))
+            .arg(bench.path(&format!("{name}.pem")))
+            .arg(NOBODY.to_string())
+            .env("OPENSSL_CONF", "/dev/null")
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{name}\n{}", text(&run));
+    }
+    // 20 loads, the parent, and four workers with a connection for each thread at most, who come as themselves
+    let (workers, parents): (Vec<_>, Vec<_>) = service
+        .users()
+        .into_iter()
+        .partition(|user| *user == NOBODY);
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(parents.len(), 2 * 21);
+        assert!(
+            (2 * 4..=2 * (4 * 4 + 1)).contains(&workers.len()),
+            "{}",
+            workers.len()
+        );
+    }
+    assert_eq!(service.calls().len(), 2 * (20 + 3 + 4 * 4 + 1));
+}

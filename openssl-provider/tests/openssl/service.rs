@@ -1,8 +1,12 @@
 //! A service just large enough for the provider: it signs with the key files of a [`Bench`], and keeps count.
 
 use std::{
+    fs::Permissions,
     io::{Read, Write},
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
     path::PathBuf,
     process::Command,
     sync::{Arc, Mutex},
@@ -25,24 +29,37 @@ use crate::bench::Bench;
 
 pub(crate) struct Service {
     calls: Arc<Mutex<Vec<Opcode>>>,
+    users: Arc<Mutex<Vec<u32>>>,
 }
 
 impl Service {
     /// Listens at the socket of the bench until the process ends.
     pub(crate) fn start(bench: &Bench) -> Self {
-        let calls = Arc::default();
+        let (calls, users) = (Arc::default(), Arc::default());
         let handler = Handler {
             folder: bench.path(""),
             calls: Arc::clone(&calls),
         };
-        let listener = UnixListener::bind(bench.path("parsec.sock")).unwrap();
+        let socket = bench.path("parsec.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        // for clients that have dropped their privileges
+        std::fs::set_permissions(bench.path(""), Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&socket, Permissions::from_mode(0o777)).unwrap();
+        let seen: Arc<Mutex<Vec<u32>>> = Arc::clone(&users);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let handler = handler.clone();
-                std::thread::spawn(move || handler.serve(stream.unwrap()));
+                let (handler, stream) = (handler.clone(), stream.unwrap());
+                let peer = rustix::net::sockopt::socket_peercred(&stream).unwrap();
+                seen.lock().unwrap().push(peer.uid.as_raw());
+                std::thread::spawn(move || handler.serve(stream));
             }
         });
-        Self { calls }
+        Self { calls, users }
+    }
+
+    /// The users of the connections so far.
+    pub(crate) fn users(&self) -> Vec<u32> {
+        self.users.lock().unwrap().clone()
     }
 
     /// What was asked since the last time, but for Hello.

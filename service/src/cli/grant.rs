@@ -41,6 +41,15 @@ pub(crate) fn principal(text: &str) -> Result<Principal> {
     }
 }
 
+/// The name of a principal that is a user of this host.
+pub(crate) fn user_name(principal: &str) -> Option<String> {
+    let Ok(Principal::Uid(uid)) = principal.parse() else {
+        return None;
+    };
+    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    user.map(|user| user.name)
+}
+
 fn usage(roles: &str) -> Result<Usage> {
     let every = || ROLES.iter().map(|(name, _)| *name);
     let role = |role: &str| match ROLES.iter().find(|(name, _)| *name == role) {
@@ -97,8 +106,8 @@ impl FromStr for Share {
 }
 
 impl Share {
-    /// Tells the service.
-    pub(crate) fn give(&self, context: &Context, key: &KeyRecord) -> Result<()> {
+    /// Tells the service; `what` is what an error message calls the key.
+    pub(crate) fn give(&self, context: &Context, key: &KeyRecord, what: &str) -> Result<()> {
         let grant = Grant {
             key_name: key.name().to_owned(),
             principal: self.principal.to_string(),
@@ -106,13 +115,8 @@ impl Share {
             owner: key.owner(),
         };
         let result = context.client.call(key.provider, &grant);
-        result.map(|_| ()).during(|| {
-            let name = key.name();
-            format!(
-                "grant {} on key '{name}' (try again: parsec key grant {name} {})",
-                self.text, self.text
-            )
-        })
+        let result = result.map(|_| ());
+        result.during(|| format!("grant {} on {what} '{}'", self.text, key.name()))
     }
 
     pub(crate) fn granted(&self) -> Granted {
@@ -150,13 +154,9 @@ pub(crate) struct Granted {
 
 impl Granted {
     fn new(principal: String, usage: Usage) -> Self {
-        let user = match principal.parse() {
-            Ok(Principal::Uid(uid)) => nix::unistd::User::from_uid(uid.into()).ok().flatten(),
-            _ => None,
-        };
         Self {
+            user: user_name(&principal),
             principal,
-            user: user.map(|user| user.name),
             roles: roles(usage),
         }
     }
@@ -200,7 +200,7 @@ pub(crate) fn give(context: &Context, args: &Give) -> Result<()> {
     let key = context.key(&args.key)?;
     args.shares
         .iter()
-        .try_for_each(|share| share.give(context, &key))?;
+        .try_for_each(|share| share.give(context, &key, "key"))?;
     list(context, &args.key)
 }
 

@@ -3,7 +3,7 @@
 use super::algorithm::{Job, policy};
 use super::context::{Context, Place};
 use super::error::{During, Error, Result};
-use super::key::{Metadata, View};
+use super::key::{self, Metadata};
 use super::purpose::Purpose;
 use der::asn1::{ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Reader, SliceReader, TagNumber};
@@ -75,7 +75,7 @@ impl Import {
         let result = context.client.call(provider, &import);
         result.during(|| format!("import key '{}'", self.name))?;
         let key = self.metadata.finish(context, provider, &self.name)?;
-        context.show(&View::from(&key))
+        key::show(context, &key)
     }
 
     fn attributes(&self, key: &PrivateKey) -> Result<Attributes> {

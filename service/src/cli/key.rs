@@ -50,7 +50,7 @@ impl Command {
         match self {
             Self::New(args) => args.run(context),
             Self::List(args) => args.run(context),
-            Self::Show(key) => context.show(&View::from(&context.key(key)?)),
+            Self::Show(key) => show(context, &context.key(key)?),
             Self::Rm(key) => destroy(context, key),
             Self::Csr(args) => args.run(context),
             Self::Pem(args) => args.run(context),
@@ -126,7 +126,7 @@ impl Metadata {
         let key = KeyRecord::new(record.during(|| format!("look up the new key '{name}'"))?)?;
         self.grants
             .iter()
-            .try_for_each(|share| share.give(context, &key))?;
+            .try_for_each(|share| share.give(context, &key, "the new key"))?;
         Ok(key)
     }
 }
@@ -177,7 +177,7 @@ impl New {
             key: View::from(&key),
             purpose: self.purpose.map(|purpose| purpose.name),
             grants: self.metadata.grants.iter().map(Share::granted).collect(),
-            next: self.next(&attributes),
+            next: self.next(&key),
         })
     }
 
@@ -196,22 +196,24 @@ impl New {
     }
 
     /// What to do with the key, without what was done already; nothing for a kind that its purpose would never have picked.
-    fn next(&self, attributes: &Attributes) -> Vec<Next> {
+    fn next(&self, key: &KeyRecord) -> Vec<Next> {
+        let Attributes { key_type, bits, .. } = key.attributes;
         let file = self.out.clone();
         let file = file.unwrap_or_else(|| format!("{}.pem", self.name.replace('/', "-")).into());
         let file = std::path::absolute(&file).unwrap_or(file);
         let usual = |purpose: &&Purpose| {
             let mut candidates = purpose.candidates();
-            candidates
-                .any(|kind| (kind.key_type, kind.bits) == (attributes.key_type, attributes.bits))
+            candidates.any(|kind| (kind.key_type, kind.bits) == (key_type, bits))
         };
         let purpose = self.purpose.filter(usual);
         let next = purpose
             .map(|purpose| purpose.next(&self.name, &file.display().to_string()))
             .unwrap_or_default();
+        // an upstream service, which tells no owner, has no grants either
+        let granted = !self.metadata.grants.is_empty();
         let done = |line: &str| {
             line.starts_with("parsec key pem") && self.out.is_some()
-                || line.starts_with("parsec key grant") && !self.metadata.grants.is_empty()
+                || line.starts_with("parsec key grant") && (granted || key.owner().is_none())
         };
         next.into_iter()
             .filter(|(_, line)| !done(line))
@@ -262,7 +264,7 @@ impl Display for Made {
 
 /// A key as it is shown.
 #[derive(Serialize)]
-pub(crate) struct View {
+struct View {
     name: String,
     owner: String,
     provider: &'static str,
@@ -321,6 +323,23 @@ impl Display for View {
         writeln!(f, "label       {}", self.label)?;
         writeln!(f, "id          {}", self.id)
     }
+}
+
+/// One key, alone.
+#[derive(Serialize)]
+struct Shown {
+    key: View,
+}
+
+impl Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.key.fmt(f)
+    }
+}
+
+/// Prints one key.
+pub(crate) fn show(context: &Context, key: &KeyRecord) -> Result<()> {
+    context.show(&Shown { key: key.into() })
 }
 
 #[derive(clap::Args)]

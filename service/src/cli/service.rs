@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::error::{During, Result};
+use super::grant::user_name;
 use super::output::table;
 use interface::ProviderId;
 use interface::operations::{Hello, ListOpcodes, Ping, ServiceStatus};
@@ -39,6 +40,8 @@ struct Status {
     service: String,
     /// As whom the service knows the caller.
     principal: String,
+    /// The name of a user of this host.
+    user: Option<String>,
     /// Seconds since the start.
     uptime: u64,
     connections: u64,
@@ -55,7 +58,9 @@ impl Display for Status {
         let (hours, minutes, seconds) =
             (self.uptime / 3600, self.uptime / 60 % 60, self.uptime % 60);
         writeln!(f, "service      {} at {}", self.service, self.endpoint)?;
-        writeln!(f, "you are      {}", self.principal)?;
+        let user = self.user.as_ref().map(|name| format!(" ({name})"));
+        let user = user.unwrap_or_default();
+        writeln!(f, "you are      {}{user}", self.principal)?;
         writeln!(f, "up for       {hours}:{minutes:02}:{seconds:02}")?;
         writeln!(f, "connections  {}", self.connections)?;
         writeln!(f, "requests     {}", self.requests)?;
@@ -80,6 +85,7 @@ pub(crate) fn status(context: &Context) -> Result<()> {
     context.show(&Status {
         endpoint: context.client.endpoint().to_string(),
         service: welcome.service,
+        user: user_name(&welcome.principal),
         principal: welcome.principal,
         uptime: report.uptime,
         connections: report.connections,

@@ -1,23 +1,26 @@
 /* Kills the program that it is preloaded into at one durable step: a change of a regular file or folder, or a flush of one.
  *
- * The file that FAULT_PLAN names says when: "before 7", "after 7", or "torn 7", which does half of the 7th write. Without that
- * file nothing happens. */
+ * The file that FAULT_PLAN names says when: "before 7", "after 7", or "torn 7", which does half of the 7th write; "fail 7" kills
+ * nothing and lets the step fail. Without that file nothing happens; it is removed when the step is reached. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static enum { NEVER, BEFORE = 'b', AFTER = 'a', TORN = 't' } mode = NEVER;
+static enum { NEVER, BEFORE = 'b', AFTER = 'a', TORN = 't', FAIL = 'f' } mode = NEVER;
+static const char *path;
 static long chosen;
 static atomic_long steps;
 
 __attribute__((constructor)) static void read_plan(void) {
-    const char *path = getenv("FAULT_PLAN");
+    path = getenv("FAULT_PLAN");
     FILE *plan = path ? fopen(path, "re") : NULL;
     char word[8];
     if (!plan)
@@ -28,7 +31,10 @@ __attribute__((constructor)) static void read_plan(void) {
 }
 
 static int is_now(int counts) {
-    return mode != NEVER && counts && atomic_fetch_add(&steps, 1) + 1 == chosen;
+    if (mode == NEVER || !counts || atomic_fetch_add(&steps, 1) + 1 != chosen)
+        return 0;
+    syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    return 1;
 }
 
 static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
@@ -43,6 +49,8 @@ static int is_stored(int fd) {
     int name parameters {                                                      \
         int(*real) parameters = dlsym(RTLD_NEXT, #name);                       \
         int now = is_now(mode != TORN && (counts));                            \
+        if (now && mode == FAIL)                                               \
+            return errno = EIO, -1;                                            \
         if (now && mode == BEFORE)                                             \
             die();                                                             \
         int result = real arguments;                                           \
@@ -64,6 +72,8 @@ STEP(mkdir, (const char *path, mode_t permissions), (path, permissions), 1)
     ssize_t name parameters {                                                  \
         ssize_t(*real) parameters = dlsym(RTLD_NEXT, #name);                   \
         int now = is_now(is_stored(fd));                                       \
+        if (now && mode == FAIL)                                               \
+            return errno = ENOSPC, -1;                                         \
         if (now && mode == TORN)                                               \
             real half;                                                         \
         if (now && mode != AFTER)                                              \

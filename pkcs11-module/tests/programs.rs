@@ -1,0 +1,385 @@
+//! The programs that people use the module with: pkcs11-tool, GnuTLS' p11tool, ssh and its agent, as a person types them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use tests::{STRANGER, Service, as_uid, may_change_user, program, run};
+
+const MODULE: &str = "libparsec_pkcs11.so";
+
+/// `pkcs11-tool` with a line of arguments.
+fn tool(service: &Service, line: &str) -> Command {
+    service.pkcs11_tool(line.split_whitespace())
+}
+
+fn write(service: &Service, name: &str, data: &[u8]) {
+    fs::write(service.dir().join(name), data).unwrap();
+}
+
+/// Makes the key pairs that the tests use: ids 01 (P-256), 02 (RSA) and 03 (Ed25519).
+fn generate(service: &Service) {
+    for (kind, label, id) in [
+        ("EC:prime256v1", "web", "01"),
+        ("rsa:2048", "tls", "02"),
+        ("EC:edwards25519", "ed", "03"),
+    ] {
+        let line = format!("--keypairgen --key-type {kind} --label {label} --id {id}");
+        run(&mut tool(service, &line)).ok();
+    }
+}
+
+#[test]
+fn pkcs11_tool_generates_lists_signs_and_verifies() {
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let service = Service::start();
+    generate(&service);
+    write(&service, "data", &[7; 3000]);
+    let objects = run(&mut tool(&service, "-O")).ok();
+    for line in [
+        "label:      web",
+        "label:      tls",
+        "label:      ed",
+        "ID:         02",
+    ] {
+        assert_eq!(objects.matches(line).count(), 2, "{line} in {objects}");
+    }
+    for (mechanism, id, hash, options) in [
+        ("ECDSA-SHA256", "01", "-sha256", ""),
+        ("ECDSA-SHA512", "01", "-sha512", ""),
+        ("SHA256-RSA-PKCS", "02", "-sha256", ""),
+        (
+            "SHA384-RSA-PKCS-PSS",
+            "02",
+            "-sha384",
+            "rsa_padding_mode:pss",
+        ),
+        ("EDDSA", "03", "", ""),
+    ] {
+        let format = if id == "01" {
+            "--signature-format openssl"
+        } else {
+            ""
+        };
+        let line = format!("-m {mechanism} --id {id} -i data {format}");
+        run(&mut tool(&service, &format!("--sign {line} -o signature"))).ok();
+        let verified = run(&mut tool(
+            &service,
+            &format!("--verify {line} --signature-file signature"),
+        ));
+        assert!(verified.ok().contains("Signature is valid"), "{mechanism}");
+        if hash.is_empty() {
+            continue;
+        }
+        let export = format!("--read-object --type pubkey --id {id} -o public.der");
+        run(&mut tool(&service, &export)).ok();
+        let mut openssl = service.command("openssl");
+        openssl.args(["dgst", hash, "-keyform", "DER", "-verify", "public.der"]);
+        openssl.args(["-signature", "signature"]);
+        if !options.is_empty() {
+            openssl.args(["-sigopt", options, "-sigopt", "rsa_pss_saltlen:digest"]);
+        }
+        assert!(
+            run(openssl.arg("data")).ok().contains("Verified OK"),
+            "{mechanism}"
+        );
+    }
+    write(&service, "data", b"something else");
+    let forged = "--verify -m EDDSA --id 03 -i data --signature-file signature";
+    assert!(
+        run(&mut tool(&service, forged))
+            .out
+            .contains("Invalid signature")
+    );
+}
+
+#[test]
+fn pkcs11_tool_passes_its_own_tests() {
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let service = Service::start();
+    generate(&service);
+    assert!(
+        run(&mut tool(&service, "--test"))
+            .ok()
+            .contains("No errors")
+    );
+    run(&mut tool(&service, "--test-fork -L")).ok();
+    run(&mut tool(&service, "--test-threads ILGISLT0 -L")).ok();
+}
+
+#[test]
+fn certificates_and_data_are_stored_and_removed() {
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let service = Service::start();
+    generate(&service);
+    let mut request = service.command("openssl");
+    request.args([
+        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=web",
+    ]);
+    run(request.args(["-keyout", "/dev/null", "-outform", "DER", "-out", "web.der"])).ok();
+    write(&service, "note", b"hello");
+    run(&mut tool(
+        &service,
+        "--write-object web.der --type cert --label web --id 01",
+    ))
+    .ok();
+    run(&mut tool(
+        &service,
+        "--write-object note --type data --label note",
+    ))
+    .ok();
+    run(&mut tool(
+        &service,
+        "--read-object --type cert --id 01 -o copy.der",
+    ))
+    .ok();
+    run(&mut tool(
+        &service,
+        "--read-object --type data --label note -o copy",
+    ))
+    .ok();
+    let read = |name: &str| fs::read(service.dir().join(name)).unwrap();
+    assert_eq!(read("copy.der"), read("web.der"));
+    assert_eq!(read("copy"), read("note"));
+    assert!(
+        run(&mut tool(&service, "-O --type cert"))
+            .ok()
+            .contains("CN=web")
+    );
+
+    run(&mut tool(&service, "--type privkey --id 03 --set-id 33")).ok();
+    assert!(
+        run(&mut tool(&service, "-O --type pubkey"))
+            .ok()
+            .contains("ID:         33")
+    );
+    for line in [
+        "cert --id 01",
+        "data --label note",
+        "pubkey --id 33",
+        "privkey --id 33",
+    ] {
+        run(&mut tool(
+            &service,
+            &format!("--delete-object --type {line}"),
+        ))
+        .ok();
+    }
+    let objects = run(&mut tool(&service, "-O")).ok();
+    assert_eq!(objects.matches("Object").count(), 4, "{objects}");
+}
+
+#[test]
+fn p11tool_lists_generates_and_signs() {
+    let Some(p11tool) = program("p11tool") else {
+        return;
+    };
+    let service = Service::start();
+    let p11tool = |arguments: &[&str]| {
+        let mut command = service.command(&p11tool);
+        command
+            .arg("--batch")
+            .arg("--provider")
+            .arg(service.staged(MODULE))
+            .args(arguments);
+        run(&mut command)
+    };
+    let token = "pkcs11:token=software";
+    let ecdsa = [
+        "--generate-privkey",
+        "ecdsa",
+        "--curve",
+        "secp256r1",
+        "--label",
+        "web",
+        token,
+    ];
+    p11tool(&ecdsa).ok();
+    p11tool(&[
+        "--generate-privkey",
+        "rsa",
+        "--bits",
+        "2048",
+        "--label",
+        "tls",
+        token,
+    ])
+    .ok();
+    let listed = p11tool(&["--list-all"]).ok();
+    for name in ["EC/ECDSA-SECP256R1", "RSA-2048", "object=web", "object=tls"] {
+        assert_eq!(listed.matches(name).count(), 2, "{name} in {listed}");
+    }
+    for name in ["web", "tls"] {
+        p11tool(&["--test-sign", &format!("{token};object={name}")]).ok();
+    }
+}
+
+#[test]
+fn nothing_is_shown_and_nothing_fails_while_the_service_is_down() {
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let mut service = Service::start();
+    generate(&service);
+    service.kill9();
+    let slots = run(&mut tool(&service, "-L")).ok();
+    assert!(
+        slots.contains("no Parsec service") && slots.contains("(empty)"),
+        "{slots}"
+    );
+    assert!(
+        run(&mut tool(&service, "-O"))
+            .refused()
+            .contains("No slot with a token")
+    );
+    service.restart();
+    assert!(run(&mut tool(&service, "-O")).ok().contains("web"));
+}
+
+#[test]
+fn another_user_sees_and_does_what_was_granted() {
+    if program("pkcs11-tool").is_none() || !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    generate(&service);
+    write(&service, "data", b"data");
+    let stranger = |line: &str| run(as_uid(&mut tool(&service, line), STRANGER));
+    let sign = "--sign -m ECDSA-SHA256 --id 01 -i data";
+    assert_eq!(stranger("-O").ok(), "");
+    assert!(stranger(sign).refused().contains("not found"));
+    let grant = format!("uid:{STRANGER}=sign");
+    run(&mut service.parsec(["key", "grant", "web", &grant])).ok();
+    let objects = stranger("-O").ok();
+    assert_eq!(objects.matches("label:      web").count(), 2, "{objects}");
+    assert_eq!(objects.matches("label:").count(), 2, "{objects}");
+    stranger(sign).ok();
+    let remove = stranger("--delete-object --type privkey --id 01").refused();
+    assert!(remove.contains("0x1b"), "CKR_ACTION_PROHIBITED: {remove}");
+    stranger("--type privkey --id 01 --set-id 99").refused();
+    assert!(
+        run(&mut tool(&service, "-O"))
+            .ok()
+            .contains("ID:         01")
+    );
+}
+
+/// An `ssh` whose connection is a real sshd of its own, so that no port and no daemon is needed.
+fn ssh(service: &Service, sshd: &Path, options: &[&str]) -> Command {
+    let path = |name: &str| service.dir().join(name).display().to_string();
+    let proxy = format!(
+        "ProxyCommand={} -i -f {} -E {}",
+        sshd.display(),
+        path("sshd_config"),
+        path("sshd.log")
+    );
+    let known = format!("UserKnownHostsFile={}", path("known"));
+    let mut ssh = service.command("ssh");
+    ssh.args([
+        "-F",
+        "none",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "BatchMode=yes",
+    ]);
+    ssh.args([
+        "-o",
+        "PreferredAuthentications=publickey",
+        "-o",
+        &known,
+        "-o",
+        &proxy,
+    ]);
+    ssh.args(options).args(["localhost", "echo", "logged in"]);
+    ssh
+}
+
+/// Lays out what sshd needs: a host key and a configuration.
+fn prepare_sshd(service: &Service) {
+    let path = |name: &str| service.dir().join(name).display().to_string();
+    let mut keygen = service.command("ssh-keygen");
+    run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", "host"])).ok();
+    let config = format!(
+        "HostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n\
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\n",
+        path("host"),
+        path("authorized"),
+    );
+    write(service, "sshd_config", config.as_bytes());
+    // Where sshd, when root, locks its unprivileged child in.
+    let _ = fs::create_dir("/run/sshd");
+}
+
+#[test]
+fn ssh_logs_in_with_the_module_and_with_the_agent() {
+    let (Some(sshd), Some(_), Some(_)) = (
+        program("sshd"),
+        program("ssh-agent"),
+        program("pkcs11-tool"),
+    ) else {
+        return;
+    };
+    let service = Service::start();
+    generate(&service);
+    let module = service.staged(MODULE).display().to_string();
+    let public = run(service.command("ssh-keygen").args(["-D", &module])).ok();
+    let keys: Vec<_> = public.lines().collect();
+    assert!(keys.len() >= 2, "an RSA and an EC key in {public}");
+    prepare_sshd(&service);
+    let provider = format!("PKCS11Provider={module}");
+    for key in &keys {
+        write(&service, "authorized", key.as_bytes());
+        let login = run(&mut ssh(&service, &sshd, &["-o", &provider]));
+        assert_eq!(login.ok(), "logged in\n");
+    }
+
+    let socket = service.dir().join("agent").display().to_string();
+    let mut agent = service.command("ssh-agent");
+    let started = run(agent.args(["-a", &socket, "-P", &module])).ok();
+    let pid = started
+        .split("SSH_AGENT_PID=")
+        .nth(1)
+        .and_then(|rest| rest.split(';').next());
+    let with_agent = |mut command: Command| {
+        command
+            .env("SSH_AUTH_SOCK", &socket)
+            .env("SSH_AGENT_PID", pid.unwrap());
+        run(&mut command)
+    };
+    // ssh-add wants to ask for a PIN; there is none, so any answer does.
+    write(&service, "askpass", b"#!/bin/sh\necho\n");
+    let askpass = service.dir().join("askpass");
+    fs::set_permissions(&askpass, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut add = service.command("ssh-add");
+    add.env("SSH_ASKPASS", &askpass)
+        .env("SSH_ASKPASS_REQUIRE", "force")
+        .args(["-s", &module]);
+    let added = with_agent(add);
+    let logins: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            write(&service, "authorized", key.as_bytes());
+            with_agent(ssh(&service, &sshd, &[]))
+        })
+        .collect();
+    let mut end = service.command("ssh-agent");
+    end.arg("-k");
+    with_agent(end).ok();
+    added.ok();
+    for login in logins {
+        assert_eq!(login.ok(), "logged in\n");
+    }
+}

@@ -1,0 +1,169 @@
+//! Signature schemes as certificates name them.
+
+use super::super::context::{Context, KeyRecord};
+use super::super::error::{During, Error, Result};
+use aws_lc_rs::digest;
+use der::asn1::{Any, Null, ObjectIdentifier, UintRef};
+use der::{Decode, Encode, Sequence};
+use interface::algorithm::{Hash, Signature};
+use interface::attributes::Attributes;
+use interface::operations::{SignHash, SignMessage};
+use spki::AlgorithmIdentifierOwned;
+
+/// How a key signs a certificate.
+pub(super) struct Scheme {
+    signature: Signature,
+    hash: Hash,
+    pub(super) identifier: AlgorithmIdentifierOwned,
+}
+
+/// The hashes of certificates, with the last arcs of their object identifiers: under ecdsa-with-SHA2 (RFC 5758 §3.2), under
+/// pkcs-1 (RFC 8017 §A.2.4), and of the hash itself.
+const HASHES: &[(Hash, u32, u32, u32)] = &[
+    (Hash::Sha256, 2, 11, 1),
+    (Hash::Sha384, 3, 12, 2),
+    (Hash::Sha512, 4, 13, 3),
+];
+
+/// RFC 4055 §3.1.
+#[derive(Sequence)]
+struct PssParameters {
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    hash: AlgorithmIdentifierOwned,
+    #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
+    mask: AlgorithmIdentifierOwned,
+    #[asn1(context_specific = "2", tag_mode = "EXPLICIT")]
+    salt_len: u8,
+}
+
+fn oid(base: &str, arc: u32) -> Result<ObjectIdentifier> {
+    format!("{base}.{arc}")
+        .parse()
+        .map_err(|_| Error::Failed(format!("{base}.{arc} is no object identifier")))
+}
+
+fn identifier(
+    oid: ObjectIdentifier,
+    parameters: Option<&impl Encode>,
+) -> Result<AlgorithmIdentifierOwned> {
+    let parameters = parameters.map(|value| Any::from_der(&value.to_der()?));
+    Ok(AlgorithmIdentifierOwned {
+        oid,
+        parameters: parameters.transpose()?,
+    })
+}
+
+impl Scheme {
+    /// The first scheme that the key's policy permits, among the hashes the one that suits the key's size first.
+    pub(super) fn of(attributes: &Attributes) -> Option<Self> {
+        let rsa = attributes.key_type.family().is_none();
+        let suits = |hash: Hash| rsa || hash.len() * 8 >= attributes.bits.min(512) as usize;
+        let suited = HASHES.iter().filter(|row| suits(row.0));
+        let others = HASHES.iter().filter(|row| !suits(row.0));
+        let hashed = suited.chain(others).flat_map(|row| {
+            let hash = row.0.into();
+            [
+                Signature::Ecdsa { hash },
+                Signature::DeterministicEcdsa { hash },
+                Signature::EcdsaAny,
+                Signature::RsaPkcs1v15 { hash },
+                Signature::RsaPss { hash },
+            ]
+            .map(|signature| (signature, row))
+        });
+        let mut all = hashed.chain([(Signature::PureEddsa, &HASHES[2])]);
+        let (signature, row) =
+            all.find(|(signature, _)| attributes.policy.permits((*signature).into()))?;
+        Some(Self {
+            signature,
+            hash: row.0,
+            identifier: Self::identifier(signature, row).ok()?,
+        })
+    }
+
+    fn identifier(
+        signature: Signature,
+        &(hash, ecdsa, rsa, arc): &(Hash, u32, u32, u32),
+    ) -> Result<AlgorithmIdentifierOwned> {
+        const PKCS1: &str = "1.2.840.113549.1.1";
+        match signature {
+            Signature::Ecdsa { .. }
+            | Signature::DeterministicEcdsa { .. }
+            | Signature::EcdsaAny => identifier(oid("1.2.840.10045.4.3", ecdsa)?, None::<&Null>),
+            Signature::RsaPkcs1v15 { .. } | Signature::RsaPkcs1v15Raw => {
+                identifier(oid(PKCS1, rsa)?, Some(&Null))
+            }
+            Signature::RsaPss { .. } => {
+                let hash_id = identifier(oid("2.16.840.1.101.3.4.2", arc)?, Some(&Null))?;
+                let parameters = PssParameters {
+                    mask: identifier(oid(PKCS1, 8)?, Some(&hash_id))?,
+                    hash: hash_id,
+                    salt_len: u8::try_from(hash.len()).unwrap_or(u8::MAX),
+                };
+                identifier(oid(PKCS1, 10)?, Some(&parameters))
+            }
+            Signature::PureEddsa => identifier(oid("1.3.101", 112)?, None::<&Null>),
+        }
+    }
+
+    /// Has the service sign, and gives the signature the form that certificates want.
+    pub(super) fn sign(
+        &self,
+        context: &Context,
+        key: &KeyRecord,
+        message: &[u8],
+    ) -> Result<Vec<u8>> {
+        let key_name = key.name().to_owned();
+        let alg = Some(self.signature.into());
+        let owner = key.owner();
+        let signed = if self.signature == Signature::PureEddsa {
+            let message = message.to_vec();
+            let request = SignMessage {
+                key_name,
+                alg,
+                message,
+                owner,
+            };
+            context.client.call(key.provider, &request)
+        } else {
+            let hash = digest(self.hash, message);
+            let request = SignHash {
+                key_name,
+                alg,
+                hash,
+                owner,
+            };
+            context.client.call(key.provider, &request)
+        };
+        let signed = signed.during(|| format!("sign with key '{}'", key.name()))?;
+        self.encode(&signed.signature)
+    }
+
+    /// ECDSA signatures become a sequence of two numbers (RFC 3279 §2.2.3); the others are as they are.
+    pub(super) fn encode(&self, signature: &[u8]) -> Result<Vec<u8>> {
+        #[derive(Sequence)]
+        struct EcdsaSignature<'a> {
+            r: UintRef<'a>,
+            s: UintRef<'a>,
+        }
+        match self.signature {
+            Signature::Ecdsa { .. }
+            | Signature::DeterministicEcdsa { .. }
+            | Signature::EcdsaAny => {
+                let (r, s) = signature.split_at(signature.len() / 2);
+                let (r, s) = (UintRef::new(r)?, UintRef::new(s)?);
+                Ok(EcdsaSignature { r, s }.to_der()?)
+            }
+            _ => Ok(signature.to_vec()),
+        }
+    }
+}
+
+fn digest(hash: Hash, message: &[u8]) -> Vec<u8> {
+    let algorithm = match hash {
+        Hash::Sha384 => &digest::SHA384,
+        Hash::Sha512 => &digest::SHA512,
+        _ => &digest::SHA256,
+    };
+    digest::digest(algorithm, message).as_ref().to_vec()
+}
