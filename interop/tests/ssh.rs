@@ -87,6 +87,8 @@ impl Desk {
         // the host key is known, so that nothing is asked, and any other one refused
         let public = std::fs::read_to_string(self.path(public)).unwrap();
         std::fs::write(self.path("known_hosts"), format!("[{ip}]:{port} {public}")).unwrap();
+        // Debian's sshd wants it, and its systemd unit makes it
+        std::fs::create_dir_all("/run/sshd").unwrap();
         let mut sshd = self.service.command(&self.sshd);
         sshd.args(["-D", "-e", "-f", "sshd_config"]);
         Daemon::start(&mut sshd, &self.path("sshd.log"), || listens(self.address))
