@@ -5,15 +5,13 @@
     reason = "a test fails by panicking"
 )]
 
-use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
 use interop::{Daemon, listens, loopback};
-use tests::{Ran, Service, may_change_user, program, run};
+use tests::{Ran, Service, install, may_change_user, program, run};
 
 /// OpenSSH 9.2 takes these kinds from PKCS#11 modules; it takes no Ed25519 before 10.1.
 const KINDS: [&str; 3] = ["rsa-2048", "p256", "p384"];
@@ -107,8 +105,8 @@ impl Desk {
             UnixStream::connect(&socket).is_ok()
         });
         // who has no PIN types none
-        std::fs::write(self.path("askpass"), "#!/bin/sh\necho\n").unwrap();
-        std::fs::set_permissions(self.path("askpass"), Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(self.path("no-pin"), "#!/bin/sh\necho\n").unwrap();
+        install(&self.path("no-pin"), &self.path("askpass"));
         self.ssh_add(&["-s", self.module().to_str().unwrap()]).ok();
         agent
     }
