@@ -32,6 +32,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
         let folders = [&config.store_path, &config.store_key_path].map(|path| path.parent());
         privileges::become_user(&user, folders.as_slice())?;
     }
+    privileges::protect_memory();
     let store = Arc::new(Store::open(
         &config.store_path,
         StoreKey::configured(&config.store_key_path),
