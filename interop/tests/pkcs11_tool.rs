@@ -181,6 +181,11 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
             "--keypairgen --key-type {kind} --label {id} --id {id}"
         ));
     }
+    for (id, kind) in [("04", "GENERIC:32"), ("05", "AES:16")] {
+        desk.ok(&format!(
+            "--keygen --key-type {kind} --usage-sign --label {id} --id {id}"
+        ));
+    }
     let mechanisms = desk.mechanisms("sign");
     assert_eq!(
         mechanisms,
@@ -205,12 +210,12 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
         );
     }
     for mechanism in mechanisms {
-        let id = if mechanism.contains("RSA") {
-            "01"
-        } else if mechanism == "EDDSA" {
-            "03"
-        } else {
-            "02"
+        let id = match mechanism.as_str() {
+            "EDDSA" => "03",
+            "AES-CMAC" => "05",
+            name if name.contains("RSA") => "01",
+            name if name.contains("HMAC") => "04",
+            _ => "02",
         };
         let (input, parameters) = match mechanism.as_str() {
             "RSA-PKCS-PSS" => ("digest", " --hash-algorithm SHA256"),
@@ -231,6 +236,40 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
             "{mechanism}\n{}",
             said.out
         );
+    }
+}
+
+#[test]
+fn every_mechanism_that_is_shown_to_encrypt_encrypts_and_decrypts() {
+    let Some(desk) = Desk::new() else { return };
+    desk.ok("--keypairgen --key-type rsa:2048 --usage-decrypt --label 01 --id 01");
+    desk.ok("--keygen --key-type AES:32 --label 02 --id 02");
+    let mechanisms = desk.mechanisms("encrypt");
+    assert_eq!(mechanisms, desk.mechanisms("decrypt"));
+    desk.write("plain", &[7; 48]);
+    for mechanism in mechanisms {
+        let (id, parameters) = match mechanism.as_str() {
+            "RSA-PKCS" => ("01", ""),
+            "RSA-PKCS-OAEP" => ("01", " --hash-algorithm SHA256 --mgf MGF1-SHA256"),
+            "AES-ECB" => ("02", ""),
+            "AES-CBC" | "AES-CBC-PAD" | "AES-CTR" => {
+                ("02", " --iv 000102030405060708090a0b0c0d0e0f")
+            }
+            "AES-GCM" => ("02", " --iv 000102030405060708090a0b"),
+            // pkcs11-tool gives these no parameter
+            "AES-CCM" | "CHACHA20-POLY1305" | "mechtype-0x4021" => continue,
+            unknown => panic!("{unknown}: a mechanism without a case here"),
+        };
+        let common = format!("--id {id} --mechanism {mechanism}{parameters}");
+        desk.ok(&format!(
+            "--encrypt {common} --input-file plain --output-file sealed"
+        ));
+        let read = |file| std::fs::read(desk.path(file)).unwrap();
+        assert_ne!(read("sealed"), read("plain"), "{mechanism}");
+        desk.ok(&format!(
+            "--decrypt {common} --input-file sealed --output-file opened"
+        ));
+        assert_eq!(read("opened"), read("plain"), "{mechanism}");
     }
 }
 
