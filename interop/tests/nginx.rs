@@ -191,6 +191,18 @@ fn both_versions_of_tls_with_both_kinds_of_key() {
 }
 
 #[test]
+fn both_versions_of_tls_with_an_edwards_curve() {
+    let Some(site) = Site::new(&[("ed", "ed25519")]) else {
+        return;
+    };
+    let _nginx = site.start();
+    for (version, minimum, maximum) in VERSIONS {
+        let page = run(&mut site.curl("ed", &[minimum, "--tls-max", maximum])).ok();
+        assert_eq!(page.trim(), format!("ed {version}"));
+    }
+}
+
+#[test]
 fn workers_without_a_grant_say_what_they_lack() {
     let Some(site) = Site::both() else { return };
     site.parsec("key revoke ec user:www-data");
