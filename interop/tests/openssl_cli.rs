@@ -7,10 +7,14 @@
 
 use std::process::Command;
 
+use interface::ProviderId;
+use interface::algorithm::{Encryption, Hash, SignHash, Signature};
+use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::operations::GenerateKey;
 use interop::{Daemon, listens, loopback};
 use tests::{Service, feed, program, run};
 
-const KINDS: [&str; 4] = ["rsa-2048", "p256", "p384", "p521"];
+const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
 
 /// A service with a key of each kind, named after it.
 struct Desk {
@@ -55,6 +59,35 @@ impl Desk {
         run(command.args(arguments.split(' '))).ok()
     }
 
+    /// Makes an RSA key that signs and decrypts, `vault`.
+    fn vault(&self) {
+        let hash = SignHash::Any;
+        let policy = Policy {
+            usage: Usage::SIGN | Usage::DECRYPT,
+            algorithm: Encryption::RsaPkcs1v15.into(),
+            also: vec![
+                Encryption::RsaOaep { hash: Hash::Sha256 }.into(),
+                Signature::RsaPkcs1v15 { hash }.into(),
+                Signature::RsaPss { hash }.into(),
+            ],
+        };
+        let attributes = Attributes {
+            key_type: KeyType::RsaKeyPair,
+            bits: 2048,
+            policy,
+        };
+        let generate = GenerateKey {
+            key_name: "vault".to_owned(),
+            attributes: Some((&attributes).into()),
+            ..GenerateKey::default()
+        };
+        let client = self.service.client();
+        client.call(ProviderId::SOFTWARE, &generate).unwrap();
+        self.parsec("key pem vault --out vault.pem");
+        self.parsec("key public vault --out vault.pub");
+        self.ok("req -x509 -key vault.pem -subj /CN=localhost -out vault.crt");
+    }
+
     /// Does something with every kind of key, under both of its names.
     fn each(&self, work: impl Fn(&Self, &str, &str)) {
         for kind in KINDS {
@@ -72,6 +105,15 @@ fn signatures_verify_elsewhere() {
         desk.ok(&format!("pkey -in {key} -pubout -out public.pem"));
         let public = std::fs::read_to_string(desk.service.dir().join("public.pem")).unwrap();
         assert_eq!(public, desk.parsec(&format!("key public {kind}")));
+        if kind == "ed25519" {
+            desk.ok(&format!(
+                "pkeyutl -sign -rawin -inkey {key} -in message -out signature"
+            ));
+            desk.plain(
+                "pkeyutl -verify -rawin -pubin -inkey public.pem -in message -sigfile signature",
+            );
+            return;
+        }
         let pss = " -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest";
         for padding in ["", pss] {
             if padding == pss && !kind.starts_with("rsa") {
@@ -117,7 +159,11 @@ fn requests_become_certificates_of_an_authority_in_the_service() {
 #[test]
 fn signed_messages_verify_elsewhere() {
     let Some(desk) = Desk::new() else { return };
-    desk.each(|desk, _, key| {
+    desk.each(|desk, kind, key| {
+        // OpenSSL 3.0 has no Ed25519 in CMS
+        if kind == "ed25519" {
+            return;
+        }
         desk.ok(&format!("req -x509 -key {key} -subj /CN=a -out signer.crt"));
         for command in ["cms", "smime"] {
             desk.ok(&format!("{command} -sign -nodetach -in message -text -signer signer.crt -inkey {key} -out signed"));
@@ -160,10 +206,74 @@ fn servers_and_clients_of_tls() {
 }
 
 #[test]
+fn what_others_encrypt_is_decrypted() {
+    let Some(desk) = Desk::new() else { return };
+    desk.vault();
+    let oaep = "-pkeyopt rsa_padding_mode:oaep";
+    for options in [
+        "-pkeyopt rsa_padding_mode:pkcs1".to_owned(),
+        format!("{oaep} -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_oaep_label:0102"),
+    ] {
+        desk.plain(&format!(
+            "pkeyutl -encrypt -pubin -inkey vault.pub {options} -in message -out ciphertext"
+        ));
+        for key in ["vault.pem", "parsec:object=vault"] {
+            let decrypt = format!("pkeyutl -decrypt -inkey {key} {options} -in ciphertext");
+            assert_eq!(desk.ok(&decrypt), "hello", "{options}");
+        }
+    }
+    for command in ["cms", "smime"] {
+        desk.plain(&format!(
+            "{command} -encrypt -aes-256-cbc -text -in message -out encrypted vault.crt"
+        ));
+        let decrypt =
+            format!("{command} -decrypt -text -in encrypted -recip vault.crt -inkey vault.pem");
+        assert_eq!(desk.ok(&decrypt), "hello");
+    }
+    // SHA-1, which nobody named, is not in the policy
+    let said = run(&mut desk.ours(&format!(
+        "pkeyutl -decrypt -inkey vault.pem {oaep} -in ciphertext"
+    )))
+    .refused();
+    assert!(said.contains("Sha1"), "{said}");
+}
+
+#[test]
+fn tls_without_ephemeral_keys_works_where_the_policy_permits_it() {
+    let Some(desk) = Desk::new() else { return };
+    desk.vault();
+    desk.ok("req -x509 -key rsa-2048.pem -subj /CN=localhost -out rsa-2048.crt");
+    for (name, permitted) in [("vault", true), ("rsa-2048", false)] {
+        let address = loopback();
+        let serve =
+            format!("s_server -accept {address} -www -cert {name}.crt -key {name}.pem -cipher ALL");
+        let log = desk.service.dir().join("s_server.log");
+        let _server = Daemon::start(&mut desk.ours(&serve), &log, || listens(address));
+        let connect = |cipher: &str| {
+            let connect = format!(
+                "s_client -connect {address} -tls1_2 -cipher {cipher} -ign_eof -CAfile {name}.crt -verify_return_error"
+            );
+            feed(&mut desk.ours(&connect), b"GET / HTTP/1.0\r\n\r\n")
+        };
+        for cipher in ["AES256-GCM-SHA384", "AES128-SHA"] {
+            if permitted {
+                let said = connect(cipher).ok();
+                assert!(said.contains(&format!("Cipher is {cipher}")), "{said}");
+                assert!(said.contains("HTTP/1.0 200 ok"), "{said}");
+            } else {
+                connect(cipher).refused();
+            }
+        }
+        // and the server goes on
+        connect("ECDHE-RSA-AES256-GCM-SHA384").ok();
+    }
+}
+
+#[test]
 fn the_store_lists_keys_and_certificates() {
     let Some(desk) = Desk::new() else { return };
     let listed = desk.ok("storeutl -noout -keys parsec:");
-    assert!(listed.contains("Total found: 4"), "{listed}");
+    assert!(listed.contains("Total found: 5"), "{listed}");
     for kind in KINDS {
         let listed = desk.ok(&format!(
             "storeutl -noout -keys parsec:object={kind};provider=software"

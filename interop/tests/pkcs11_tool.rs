@@ -139,7 +139,9 @@ fn keys_are_made_shown_and_removed() {
             let public = desk.openssl("pkey -pubin -inform DER -in public.der -pubout");
             assert_eq!(public, desk.parsec("key public web"));
         }
-        desk.ok("-b --type privkey --id 01");
+        desk.ok("--set-id 02 --type privkey --id 01");
+        assert_eq!(desk.ok("-O").matches("ID:         02").count(), 2);
+        desk.ok("-b --type privkey --id 02");
         assert_eq!(desk.ok("-O").trim(), "");
         assert!(desk.parsec("key list").contains("No keys"));
     }

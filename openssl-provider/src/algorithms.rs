@@ -8,9 +8,10 @@ use std::{ffi::CStr, sync::Arc};
 use interface::{reference::KeyUri, spki::PublicKey};
 
 use crate::{
+    curve25519::{Ed25519, PureEddsa},
     ec::{Ec, Ecdsa},
     ffi::{
-        Algorithm, Dispatch, decoder,
+        Algorithm, Dispatch, asym_cipher, decoder,
         keymgmt::{self, Loadable},
         signature, store,
     },
@@ -35,22 +36,30 @@ const fn algorithm(
 
 const RSA: &CStr = c"RSA:rsaEncryption:1.2.840.113549.1.1.1";
 const EC: &CStr = c"EC:id-ecPublicKey:1.2.840.10045.2.1";
+const ED25519: &CStr = c"ED25519:1.3.101.112";
 const PARSEC: &CStr = c"provider=parsec";
 const REFERENCE: &CStr = c"provider=parsec,input=der,structure=ParsecKeyReference";
 
 static RSA_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Rsa>();
 static EC_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Ec>();
+static ED25519_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Ed25519>();
 
-pub(crate) static KEYMGMT: [Algorithm; 3] = [
+pub(crate) static KEYMGMT: [Algorithm; 4] = [
     algorithm(RSA, PARSEC, &RSA_KEYMGMT, c"RSA keys of the Parsec service"),
     algorithm(EC, PARSEC, &EC_KEYMGMT, c"EC keys of the Parsec service"),
+    algorithm(
+        ED25519,
+        PARSEC,
+        &ED25519_KEYMGMT,
+        c"Ed25519 keys of the Parsec service",
+    ),
     Algorithm::END,
 ];
 
 type MakeKey = fn(&Arc<Provider>, &PublicKey, &Option<KeyUri>) -> Option<Box<dyn Loadable>>;
 
 /// Each makes a key of its kind, out of what the service tells of it. Every entry of [`KEYMGMT`] has one.
-pub(crate) const KEYS: [MakeKey; 2] = [key::<Rsa>, key::<Ec>];
+pub(crate) const KEYS: [MakeKey; 3] = [key::<Rsa>, key::<Ec>, key::<Ed25519>];
 
 fn key<K: Kind>(
     provider: &Arc<Provider>,
@@ -62,8 +71,9 @@ fn key<K: Kind>(
 
 static RSA_SIGNATURE: [Dispatch; 20] = signature::table::<Padding>();
 static ECDSA_SIGNATURE: [Dispatch; 20] = signature::table::<Ecdsa>();
+static ED25519_SIGNATURE: [Dispatch; 10] = signature::one_shot_table::<PureEddsa>();
 
-pub(crate) static SIGNATURE: [Algorithm; 3] = [
+pub(crate) static SIGNATURE: [Algorithm; 4] = [
     algorithm(
         RSA,
         PARSEC,
@@ -76,14 +86,33 @@ pub(crate) static SIGNATURE: [Algorithm; 3] = [
         &ECDSA_SIGNATURE,
         c"ECDSA by the Parsec service",
     ),
+    algorithm(
+        ED25519,
+        PARSEC,
+        &ED25519_SIGNATURE,
+        c"Ed25519 by the Parsec service",
+    ),
+    Algorithm::END,
+];
+
+static RSA_ASYM_CIPHER: [Dispatch; 12] = asym_cipher::table();
+
+pub(crate) static ASYM_CIPHER: [Algorithm; 2] = [
+    algorithm(
+        RSA,
+        PARSEC,
+        &RSA_ASYM_CIPHER,
+        c"RSA PKCS#1 v1.5 and OAEP by the Parsec service",
+    ),
     Algorithm::END,
 ];
 
 static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
 static RSA_DECODER: [Dispatch; 5] = decoder::table::<Rsa>();
 static EC_DECODER: [Dispatch; 5] = decoder::table::<Ec>();
+static ED25519_DECODER: [Dispatch; 5] = decoder::table::<Ed25519>();
 
-pub(crate) static DECODER: [Algorithm; 4] = [
+pub(crate) static DECODER: [Algorithm; 5] = [
     algorithm(
         c"DER",
         c"provider=parsec,input=pem",
@@ -101,6 +130,12 @@ pub(crate) static DECODER: [Algorithm; 4] = [
         REFERENCE,
         &EC_DECODER,
         c"Parsec key reference to an EC key",
+    ),
+    algorithm(
+        ED25519,
+        REFERENCE,
+        &ED25519_DECODER,
+        c"Parsec key reference to an Ed25519 key",
     ),
     Algorithm::END,
 ];

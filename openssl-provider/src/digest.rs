@@ -6,11 +6,14 @@
 use std::ffi::CStr;
 
 use der::oid::ObjectIdentifier;
+use getrandom::SysRng;
 use interface::algorithm::Hash;
-use rsa::{Pss, PublicKey, signature::digest::DynDigest};
+use rsa::{Oaep, Pss, PublicKey, signature::digest::DynDigest};
 
 /// A digest being computed.
 pub(crate) type Hasher = Box<dyn DynDigest>;
+
+type Encrypt = fn(&PublicKey, &[u8], &[u8]) -> rsa::Result<Vec<u8>>;
 
 pub(crate) struct Digest {
     pub(crate) hash: Hash,
@@ -27,6 +30,8 @@ pub(crate) struct Digest {
     pub(crate) hasher: fn() -> Hasher,
     /// Whether a PSS signature of a digest is right. Without a salt length any is.
     pub(crate) verify_pss: fn(&PublicKey, &[u8], &[u8], Option<usize>) -> bool,
+    /// A label and a message encrypted with OAEP, MGF1 over the same digest.
+    pub(crate) encrypt_oaep: Encrypt,
 }
 
 impl PartialEq for Digest {
@@ -58,6 +63,8 @@ impl Digest {
 
 /// What OpenSSL takes where nobody says.
 pub(crate) const DEFAULT: &Digest = &DIGESTS[0];
+/// The same for OAEP, which does not depend on collisions (RFC 8017 §A.2.1).
+pub(crate) const DEFAULT_OAEP: &Digest = &DIGESTS[DIGESTS.len() - 1];
 
 macro_rules! digest {
     ($hash:ident $type:ty, $name:literal $aliases:expr, $oid:literal $rsa:literal $ecdsa:expr) => {
@@ -79,6 +86,9 @@ macro_rules! digest {
                     signature,
                 )
                 .is_ok()
+            },
+            encrypt_oaep: |key, label, message| {
+                key.encrypt(&mut SysRng, Oaep::<$type>::new_with_label(label), message)
             },
         }
     };
@@ -142,6 +152,7 @@ mod tests {
             }
             assert_eq!((digest.hasher)().output_size(), digest.hash.len());
         }
+        assert_eq!(DEFAULT_OAEP.hash, Hash::Sha1);
         for name in ["", "MD5", "SHA", "1.2.3"] {
             assert!(Digest::named(name).is_none(), "{name}");
         }

@@ -5,7 +5,7 @@
 //! too. A test compares every line of it with the installed headers.
 //!
 //! All `unsafe` of the crate is here and in the sub-modules, which turn each C entry point into a call of safe code:
-//! [`keymgmt`], [`signature`], [`decoder`], [`store`] and [`provider`], with [`params`] for OSSL_PARAM.
+//! [`keymgmt`], [`signature`], [`asym_cipher`], [`decoder`], [`store`] and [`provider`], with [`params`] for OSSL_PARAM.
 #![allow(
     clippy::missing_safety_doc,
     reason = "entry points rest on what the core promises in the manual page that their file names"
@@ -24,6 +24,7 @@ use std::{
 
 use crate::{error::Error, provider::Provider};
 
+pub(crate) mod asym_cipher;
 pub(crate) mod core;
 pub(crate) mod decoder;
 pub(crate) mod keymgmt;
@@ -180,6 +181,18 @@ functions! {
     OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS = 20: fn(*mut c_void, *const Param) -> c_int;
     OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS = 21: fn(*mut c_void, *mut c_void) -> *const Param;
 
+    OSSL_FUNC_ASYM_CIPHER_NEWCTX = 1: fn(*mut c_void) -> *mut c_void;
+    OSSL_FUNC_ASYM_CIPHER_ENCRYPT_INIT = 2: fn(*mut c_void, *mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_ASYM_CIPHER_ENCRYPT = 3: fn(*mut c_void, *mut u8, *mut usize, usize, *const u8, usize) -> c_int;
+    OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT = 4: fn(*mut c_void, *mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_ASYM_CIPHER_DECRYPT = 5: fn(*mut c_void, *mut u8, *mut usize, usize, *const u8, usize) -> c_int;
+    OSSL_FUNC_ASYM_CIPHER_FREECTX = 6: fn(*mut c_void) -> ();
+    OSSL_FUNC_ASYM_CIPHER_DUPCTX = 7: fn(*mut c_void) -> *mut c_void;
+    OSSL_FUNC_ASYM_CIPHER_GET_CTX_PARAMS = 8: fn(*mut c_void, *mut Param) -> c_int;
+    OSSL_FUNC_ASYM_CIPHER_GETTABLE_CTX_PARAMS = 9: fn(*mut c_void, *mut c_void) -> *const Param;
+    OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS = 10: fn(*mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS = 11: fn(*mut c_void, *mut c_void) -> *const Param;
+
     OSSL_FUNC_DECODER_NEWCTX = 1: fn(*mut c_void) -> *mut c_void;
     OSSL_FUNC_DECODER_FREECTX = 2: fn(*mut c_void) -> ();
     OSSL_FUNC_DECODER_DOES_SELECTION = 10: fn(*mut c_void, c_int) -> c_int;
@@ -206,6 +219,7 @@ macro_rules! constants {
 constants! {
     OSSL_OP_KEYMGMT = 10;
     OSSL_OP_SIGNATURE = 12;
+    OSSL_OP_ASYM_CIPHER = 13;
     OSSL_OP_DECODER = 21;
     OSSL_OP_STORE = 22;
     OSSL_PARAM_INTEGER = 1;
@@ -222,7 +236,9 @@ constants! {
     OSSL_STORE_INFO_PKEY = 4;
     OSSL_STORE_INFO_CERT = 5;
     RSA_PKCS1_PADDING = 1;
+    RSA_PKCS1_OAEP_PADDING = 4;
     RSA_PKCS1_PSS_PADDING = 6;
+    RSA_PKCS1_WITH_TLS_PADDING = 7;
     RSA_PSS_SALTLEN_DIGEST = -1;
     RSA_PSS_SALTLEN_AUTO = -2;
     RSA_PSS_SALTLEN_MAX = -3;
@@ -251,6 +267,7 @@ names! {
     OSSL_PKEY_PARAM_SECURITY_BITS = c"security-bits";
     OSSL_PKEY_PARAM_MAX_SIZE = c"max-size";
     OSSL_PKEY_PARAM_DEFAULT_DIGEST = c"default-digest";
+    OSSL_PKEY_PARAM_MANDATORY_DIGEST = c"mandatory-digest";
     OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY = c"encoded-pub-key";
     OSSL_PKEY_PARAM_GROUP_NAME = c"group";
     OSSL_PKEY_PARAM_PUB_KEY = c"pub";
@@ -270,6 +287,13 @@ names! {
     OSSL_SIGNATURE_PARAM_PAD_MODE = c"pad-mode";
     OSSL_SIGNATURE_PARAM_PSS_SALTLEN = c"saltlen";
     OSSL_SIGNATURE_PARAM_MGF1_DIGEST = c"mgf1-digest";
+    OSSL_ASYM_CIPHER_PARAM_PAD_MODE = c"pad-mode";
+    OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST = c"digest";
+    OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL = c"oaep-label";
+    OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST = c"mgf1-digest";
+    OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION = c"tls-client-version";
+    OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION = c"tls-negotiated-version";
+    OSSL_PKEY_RSA_PAD_MODE_OAEP = c"oaep";
     OSSL_PKEY_RSA_PAD_MODE_PKCSV15 = c"pkcs1";
     OSSL_PKEY_RSA_PAD_MODE_PSS = c"pss";
     OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST = c"digest";
@@ -416,7 +440,7 @@ impl<'a> Output<'a> {
     pub(crate) unsafe fn new(buffer: *mut u8, len: *mut usize, size: usize) -> Result<Self, Error> {
         // SAFETY: the caller's promise.
         let len =
-            unsafe { len.as_mut() }.ok_or(Error::State("no place for the signature's length"))?;
+            unsafe { len.as_mut() }.ok_or(Error::State("no place for the length of the result"))?;
         // SAFETY: the caller's promise.
         let buffer =
             (!buffer.is_null()).then(|| unsafe { std::slice::from_raw_parts_mut(buffer, size) });
@@ -425,10 +449,10 @@ impl<'a> Output<'a> {
 
     /// Runs `make` and hands out its result of at most `max` bytes. It is not run for a size query, nor when the buffer
     /// could turn out too small.
-    pub(crate) fn fill(
+    pub(crate) fn fill<R: AsRef<[u8]>>(
         self,
         max: usize,
-        make: impl FnOnce() -> Result<Vec<u8>, Error>,
+        make: impl FnOnce() -> Result<R, Error>,
     ) -> Result<(), Error> {
         let Some(buffer) = self.buffer else {
             *self.len = max;
@@ -441,8 +465,9 @@ impl<'a> Output<'a> {
             });
         }
         let made = make()?;
+        let made = made.as_ref();
         let place = buffer.get_mut(..made.len()).ok_or(Error::Internal)?;
-        place.copy_from_slice(&made);
+        place.copy_from_slice(made);
         *self.len = made.len();
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! The keys of a Parsec service as an OpenSSL 3 provider, for any program that uses OpenSSL.
 //!
 //! A program loads a key reference file (`decoder`) or a `parsec:` URI (`store`) and holds a `key`: the public half and a
-//! name. When it signs (`signature`, with what is particular to `rsa` and `ec`), the message is hashed here (`digest`) and
-//! the `provider` asks the service for the signature of the digest, in one request. OpenSSL's C functions all lie in
-//! `ffi`, which turns them into calls of this safe code; `algorithms` lists what OpenSSL is told of.
+//! name. When it signs (`signature`, with what is particular to `rsa`, `ec` and `curve25519`), the message is hashed here (`digest`) and
+//! the `provider` asks the service for the signature of the digest, in one request; decrypting (`encryption`) is one, too.
+//! OpenSSL's C functions all lie in `ffi`, which turns them into calls of this safe code; `algorithms` lists what OpenSSL is
+//! told of.
 //!
 //! The library links no libcrypto, starts no thread and does nothing when it is loaded: a program that never uses one of
 //! our keys never needs the service.
@@ -29,9 +30,11 @@
 //! ```
 
 mod algorithms;
+mod curve25519;
 mod decoder;
 mod digest;
 mod ec;
+mod encryption;
 mod error;
 mod ffi;
 mod key;

@@ -6,14 +6,17 @@ use std::{
 };
 
 use interface::{
-    ProviderId,
-    algorithm::Signature,
+    Operation, ProviderId,
+    algorithm::{Encryption, Signature},
     attributes::Attributes,
     client::{self, Client},
-    operations::{Find, LookupObject, Record, RecordKind, SignHash},
+    operations::{
+        AsymmetricDecrypt, Find, LookupObject, Record, RecordKind, SignHash, SignMessage,
+    },
     reference::KeyUri,
     spki::PublicKey,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     error::Error,
@@ -65,23 +68,58 @@ impl Provider {
         }
     }
 
-    /// The signature of a digest, in one request.
+    /// A signature in one request: of a digest, or of a message where the scheme signs that.
     pub(crate) fn sign(
         &self,
         key: &KeyUri,
         algorithm: Signature,
-        hash: &[u8],
+        input: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let sign = SignHash {
+        let (key_name, owner) = (name(key)?.to_owned(), key.owner.clone());
+        let (alg, input) = (Some(algorithm.into()), input.to_vec());
+        let signed = if algorithm == Signature::PureEddsa {
+            let message = input;
+            self.call(
+                key,
+                &SignMessage {
+                    key_name,
+                    alg,
+                    message,
+                    owner,
+                },
+            )
+        } else {
+            let hash = input;
+            self.call(
+                key,
+                &SignHash {
+                    key_name,
+                    alg,
+                    hash,
+                    owner,
+                },
+            )
+        };
+        Ok(signed?.signature)
+    }
+
+    /// What a ciphertext holds, in one request. `label` is OAEP's.
+    pub(crate) fn decrypt(
+        &self,
+        key: &KeyUri,
+        algorithm: Encryption,
+        ciphertext: &[u8],
+        label: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let decrypt = AsymmetricDecrypt {
             key_name: name(key)?.to_owned(),
             alg: Some(algorithm.into()),
-            hash: hash.to_vec(),
+            ciphertext: ciphertext.to_vec(),
+            salt: label.to_vec(),
             owner: key.owner.clone(),
         };
-        Ok(self
-            .client()?
-            .call(self.crypto_provider(key)?, &sign)?
-            .signature)
+        let mut decrypted = self.call(key, &decrypt)?;
+        Ok(Zeroizing::new(std::mem::take(&mut decrypted.plaintext)))
     }
 
     /// What the service knows of one key.
@@ -98,7 +136,7 @@ impl Provider {
             name: name(uri)?.to_owned(),
             owner: uri.owner.clone(),
         };
-        Ok(self.client()?.call(self.crypto_provider(uri)?, &lookup)?)
+        self.call(uri, &lookup)
     }
 
     /// All keys and certificates of the caller and granted to it, in one provider or in every one.
@@ -122,6 +160,10 @@ impl Provider {
             (&a.uuid, &a.name, a.provider_id) == (&b.uuid, &b.name, b.provider_id)
         });
         Ok(records)
+    }
+
+    fn call<O: Operation>(&self, uri: &KeyUri, operation: &O) -> Result<O::Output, Error> {
+        Ok(self.client()?.call(self.crypto_provider(uri)?, operation)?)
     }
 
     fn client(&self) -> Result<&Client, Error> {

@@ -56,7 +56,7 @@ static FIELDS: [Field<Rsa>; 6] = [
         Some(Value::Int(strength(key.bits())))
     }),
     field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| {
-        i64::try_from(key.n.len()).ok().map(Value::Int)
+        i64::try_from(key.len()).ok().map(Value::Int)
     }),
     field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| {
         Some(Value::Text(digest::DEFAULT.name))
@@ -90,7 +90,7 @@ impl Kind for Rsa {
     }
 
     fn valid(&self) -> bool {
-        self.verifier().is_some()
+        self.parsed().is_some()
     }
 
     fn operation(_: c_int) -> &'static CStr {
@@ -104,7 +104,13 @@ impl Rsa {
         u32::try_from(self.n.len() * 8).unwrap_or(u32::MAX) - zeros
     }
 
-    fn verifier(&self) -> Option<rsa::PublicKey> {
+    /// Bytes of the modulus, and of what is encrypted or signed.
+    pub(crate) fn len(&self) -> usize {
+        self.n.len()
+    }
+
+    /// The key for computing with; None where it is not a sound one.
+    pub(crate) fn parsed(&self) -> Option<rsa::PublicKey> {
         let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
         rsa::PublicKey::new(number(&self.n), number(&self.e)).ok()
     }
@@ -236,7 +242,7 @@ impl Scheme for Padding {
                 "PSS with MGF1 over another digest than the message's",
             ));
         }
-        if key.n.len() < 2 * digest.hash.len() + 2 {
+        if key.len() < 2 * digest.hash.len() + 2 {
             return Err(unsupported("PSS with a digest too long for the key"));
         }
         match self.salt.len(key, digest) {
@@ -277,7 +283,7 @@ impl Scheme for Padding {
     }
 
     fn max_len(key: &Rsa) -> usize {
-        key.n.len()
+        key.len()
     }
 
     fn encode(_: &Rsa, signature: Vec<u8>) -> Option<Vec<u8>> {
@@ -292,7 +298,7 @@ impl Scheme for Padding {
         signature: &[u8],
     ) -> Result<bool, Error> {
         let verifier = key
-            .verifier()
+            .parsed()
             .ok_or_else(|| unsupported("a key of this size"))?;
         Ok(match (digest, self.pss) {
             (Some(digest), true) => {
@@ -380,7 +386,7 @@ fn salt(given: &Given<'_>) -> Result<Salt, Error> {
     })
 }
 
-fn unsupported(what: &str) -> Error {
+pub(crate) fn unsupported(what: &str) -> Error {
     Error::Unsupported(format!("the parsec provider does not do {what}"))
 }
 

@@ -3,7 +3,7 @@
 //! A message is hashed here and its digest signed in the service, in one request. Starting asks the service nothing: TLS
 //! starts an operation only to see whether it could. Verifying needs the public key alone, so it is done here too.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use interface::algorithm::Signature;
 
@@ -21,6 +21,8 @@ use crate::{
 /// A signature scheme, with what can be set of it.
 pub(crate) trait Scheme: Clone + Default + 'static {
     type Kind: Kind;
+    /// Whether a message is hashed here, and its digest signed. If not, the message is signed, and has to come whole.
+    const HASHES: bool = true;
     const FIELDS: &'static [Field<Context<Self>>];
     const GETTABLE: &'static [Param];
     const SETTINGS: &'static [Setting<Context<Self>>];
@@ -122,14 +124,22 @@ impl<S: Scheme> Context<S> {
         self.purpose = purpose;
         self.hasher = None;
         if let Input::Message(name) = input {
-            let digest = match name {
-                Some(name) if !name.is_empty() => digest(name)?,
-                _ => self.digest.unwrap_or(digest::DEFAULT),
-            };
-            self.digest = Some(digest);
-            self.hasher = Some((digest.hasher)());
+            self.start(name.filter(|name| !name.is_empty()))?;
         }
         self.set(params)
+    }
+
+    fn start(&mut self, name: Option<&str>) -> Result<(), Error> {
+        if S::HASHES {
+            let named = name.map(digest).transpose()?;
+            let digest = named.or(self.digest).unwrap_or(digest::DEFAULT);
+            self.digest = Some(digest);
+            self.hasher = Some((digest.hasher)());
+        } else if let Some(name) = name {
+            let why = format!("these keys sign the message itself, not its digest {name}");
+            return Err(Error::Unsupported(why));
+        }
+        Ok(())
     }
 
     /// Takes settings.
@@ -171,10 +181,9 @@ impl<S: Scheme> Context<S> {
     /// Signs the message so far and `rest`.
     pub(crate) fn sign_message(&mut self, rest: &[u8], output: Output<'_>) -> Result<(), Error> {
         let max = S::max_len(self.public()?);
-        self.hasher()?;
         output.fill(max, || {
-            let digest = self.digest_of(rest)?;
-            self.signature(&digest)
+            let input = self.signed(rest)?;
+            self.signature(&input)
         })
     }
 
@@ -188,9 +197,9 @@ impl<S: Scheme> Context<S> {
     }
 
     pub(crate) fn verify_message(&mut self, rest: &[u8], signature: &[u8]) -> Result<bool, Error> {
-        let digest = self.digest_of(rest)?;
+        let input = self.signed(rest)?;
         self.scheme
-            .verify(self.public()?, self.digest, &digest, signature)
+            .verify(self.public()?, self.digest, &input, signature)
     }
 
     pub(crate) fn verify(&self, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
@@ -211,10 +220,14 @@ impl<S: Scheme> Context<S> {
         S::encode(self.public()?, signature).ok_or(Error::Internal)
     }
 
-    fn digest_of(&mut self, rest: &[u8]) -> Result<Box<[u8]>, Error> {
+    /// What of a message is signed, when `rest` has been added.
+    fn signed<'a>(&mut self, rest: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        if !S::HASHES {
+            return Ok(rest.into());
+        }
         let hasher = self.hasher()?;
         hasher.update(rest);
-        Ok(hasher.finalize_reset())
+        Ok(hasher.finalize_reset().into_vec().into())
     }
 
     fn check_len(&self, input: &[u8]) -> Result<(), Error> {

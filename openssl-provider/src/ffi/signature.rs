@@ -48,6 +48,22 @@ pub(crate) const fn table<S: Scheme>() -> [Dispatch; 20] {
     ]
 }
 
+/// For a scheme that takes messages whole only.
+pub(crate) const fn one_shot_table<S: Scheme>() -> [Dispatch; 10] {
+    [
+        entry::<OSSL_FUNC_SIGNATURE_NEWCTX>(newctx::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_FREECTX>(freectx::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_DUPCTX>(dupctx::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT>(digest_sign_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_DIGEST_SIGN>(digest_sign::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT>(digest_verify_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_DIGEST_VERIFY>(digest_verify::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS>(get_ctx_params::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS>(gettable_ctx_params::<S>),
+        Dispatch::END,
+    ]
+}
+
 unsafe extern "C" fn newctx<S: Scheme>(context: *mut c_void, _: *const c_char) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
     let provider = unsafe { super::provider::provider(context) };

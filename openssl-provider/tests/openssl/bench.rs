@@ -62,6 +62,21 @@ impl Bench {
         .unwrap();
     }
 
+    /// Compiles a C program that stands beside this file.
+    pub(crate) fn compile(&self, name: &str) -> PathBuf {
+        let program = self.path(name);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openssl");
+        let compiled = Command::new("cc")
+            .args(["-Wall", "-o"])
+            .arg(&program)
+            .arg(format!("{folder}/{name}.c"))
+            .args(["-lcrypto", "-lpthread"])
+            .output()
+            .expect("a C compiler and libssl-dev: apt-get install gcc libssl-dev");
+        assert!(compiled.status.success(), "{}", text(&compiled));
+        program
+    }
+
     /// Runs `openssl` with our configuration.
     pub(crate) fn openssl(&self, arguments: &str) -> Output {
         self.run(arguments, &self.path("openssl.cnf"))

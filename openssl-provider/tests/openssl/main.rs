@@ -202,8 +202,8 @@ fn a_uri_names_a_key() {
     assert!(listed.contains("Total found: 4"), "{listed}");
     let said = bench.fails("dgst -sha256 -sign parsec:object=absent -out signature message");
     assert!(said.contains("no key 'absent'"), "{said}");
-    bench.key("edwards", "ED25519", "");
-    let said = bench.fails("dgst -sha256 -sign parsec:object=edwards -out signature message");
+    bench.key("koblitz", "EC", "group:secp256k1");
+    let said = bench.fails("dgst -sha256 -sign parsec:object=koblitz -out signature message");
     assert!(said.contains("not of a kind"), "{said}");
     let said = bench.fails("dgst -sha256 -sign parsec:objekt=web -out signature message");
     assert!(said.contains("objekt=web"), "{said}");
@@ -322,6 +322,129 @@ fn both_ends_of_tls_prove_themselves() {
     }
 }
 
+#[test]
+fn edwards_curves_sign_whole_messages() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    bench.key("ed", "ED25519", "");
+    let public = std::fs::read_to_string(bench.path("ed.pub")).unwrap();
+    assert_eq!(bench.ok("pkey -in ed.pem -pubout"), public);
+    bench.ok("pkey -in ed.pem -check -noout");
+    for key in ["ed.pem", "parsec:object=ed;provider=software"] {
+        service.calls();
+        bench.ok(&format!(
+            "pkeyutl -sign -rawin -inkey {key} -in message -out signature"
+        ));
+        assert_eq!(service.calls().last(), Some(&Opcode::SignMessage));
+        let verify = "pkeyutl -verify -rawin -in message -sigfile signature";
+        bench.plain(&format!("{verify} -pubin -inkey ed.pub"));
+        bench.ok(&format!("{verify} -inkey ed.pem"));
+        std::fs::write(bench.path("other"), "hullo").unwrap();
+        let verify = "pkeyutl -verify -rawin -in other -sigfile signature";
+        bench.fails(&format!("{verify} -inkey ed.pem"));
+        assert_eq!(service.calls(), []);
+
+        bench.ok(&format!("req -new -key {key} -subj /CN=a -out request"));
+        bench.plain("req -in request -verify -noout");
+        bench.ok(&format!(
+            "req -x509 -key {key} -subj /CN=localhost -out certificate"
+        ));
+        bench.plain("verify -CAfile certificate certificate");
+    }
+    let said =
+        bench.fails("pkeyutl -sign -rawin -digest sha256 -inkey ed.pem -in message -out signature");
+    assert!(said.contains("the message itself"), "{said}");
+
+    let identity = "-cert certificate -key ed.pem -CAfile certificate -verify_return_error";
+    let server = bench.server(&format!("{identity} -Verify 1 -no_ticket"));
+    for version in ["-tls1_2", "-tls1_3"] {
+        service.calls();
+        bench.ok(&format!(
+            "s_client -connect {} {version} {identity}",
+            server.address
+        ));
+        assert_eq!(service.calls(), [Opcode::SignMessage; 2], "{version}");
+    }
+}
+
+#[test]
+fn messages_are_decrypted_in_one_request_and_encrypted_in_none() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    bench.key("rsa", "RSA", "rsa_keygen_bits:2048");
+    let oaep = "-pkeyopt rsa_padding_mode:oaep";
+    for options in [
+        String::new(),
+        oaep.to_owned(),
+        format!("{oaep} -pkeyopt rsa_oaep_md:sha256"),
+        format!("{oaep} -pkeyopt rsa_oaep_md:sha384 -pkeyopt rsa_mgf1_md:SHA2-384"),
+        format!("{oaep} -pkeyopt rsa_oaep_md:sha512 -pkeyopt rsa_oaep_label:0102"),
+    ] {
+        let encrypt = format!("pkeyutl -encrypt -in message -out ciphertext {options}");
+        let encrypt = encrypt.trim();
+        let decrypt = format!("pkeyutl -decrypt -in ciphertext {options}");
+        let decrypt = decrypt.trim();
+        bench.plain(&format!("{encrypt} -pubin -inkey rsa.pub"));
+        assert_eq!(bench.ok(&format!("{decrypt} -inkey rsa.pem")), "hello");
+        assert_eq!(service.calls(), [Opcode::AsymmetricDecrypt], "{options}");
+        bench.ok(&format!("{encrypt} -inkey rsa.pem"));
+        assert_eq!(service.calls(), [], "{options}");
+        assert_eq!(bench.ok(&format!("{decrypt} -inkey rsa.key")), "hello");
+    }
+    for (options, why) in [
+        ("-pkeyopt rsa_padding_mode:none", "another padding"),
+        (
+            "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_mgf1_md:sha256",
+            "MGF1",
+        ),
+    ] {
+        let said = bench.fails(&format!(
+            "pkeyutl -decrypt -in ciphertext -inkey rsa.pem {options}"
+        ));
+        assert!(said.contains(why), "{options}\n{said}");
+    }
+    std::fs::write(bench.path("message"), [7; 246]).unwrap();
+    let said = bench.fails("pkeyutl -encrypt -in message -inkey rsa.pem");
+    assert!(said.contains("246 bytes"), "{said}");
+    assert_eq!(service.calls(), []);
+}
+
+#[test]
+fn tls_without_ephemeral_keys_is_one_request() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    bench.key("rsa", "RSA", "rsa_keygen_bits:2048");
+    bench.ok("req -x509 -key rsa.pem -subj /CN=localhost -out certificate");
+    let server = bench.server("-cert certificate -key rsa.pem -no_ticket -cipher kRSA");
+    service.calls();
+    let said = bench.ok(&format!(
+        "s_client -connect {} -tls1_2 -CAfile certificate -verify_return_error",
+        server.address
+    ));
+    assert!(said.contains("Verification: OK"), "{said}");
+    assert!(said.contains("Cipher is AES256-GCM-SHA384"), "{said}");
+    assert_eq!(service.calls(), [Opcode::AsymmetricDecrypt]);
+}
+
+/// Runs `premaster.c`: see there for what it does.
+#[test]
+fn no_client_of_tls_learns_whether_its_secret_was_well_padded() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    let program = bench.compile("premaster");
+    bench.key("rsa", "RSA", "rsa_keygen_bits:2048");
+    let run = Command::new(&program)
+        .arg(bench.path("openssl.cnf"))
+        .arg(bench.path("rsa.pem"))
+        .env("OPENSSL_CONF", "/dev/null")
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", text(&run));
+    assert_eq!(service.calls(), [Opcode::AsymmetricDecrypt; 7]);
+}
+
 const NOBODY: u32 = 65534;
 
 /// Runs `process.c`: see there for what it does.
@@ -329,15 +452,7 @@ const NOBODY: u32 = 65534;
 fn keys_survive_what_server_processes_do() {
     let bench = Bench::new();
     let service = Service::start(&bench);
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openssl/process.c");
-    let program = bench.path("process");
-    let compiled = Command::new("cc")
-        .args(["-Wall", "-o"])
-        .arg(&program)
-        .args([source, "-lcrypto", "-lpthread"])
-        .output()
-        .expect("a C compiler and libssl-dev: apt-get install gcc libssl-dev");
-    assert!(compiled.status.success(), "{}", text(&compiled));
+    let program = bench.compile("process");
     for (name, algorithm, option) in [KINDS[0], KINDS[1]] {
         bench.key(name, algorithm, option);
         let run = Command::new(&program)

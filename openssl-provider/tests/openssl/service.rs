@@ -14,11 +14,11 @@ use std::{
 
 use interface::{
     Opcode, Operation, ProviderId, Status,
-    algorithm::{Algorithm, SignHash as Digest, Signature},
+    algorithm::{Algorithm, Encryption, SignHash as Digest, Signature},
     attributes::{Attributes, KeyType, Policy, Usage},
     operations::{
-        Find, Found, Hello, ListProviders, LookupKey, ProviderInfo, Providers, Record, RecordKind,
-        SignHash, Signed, Welcome,
+        AsymmetricDecrypt, Decrypted, Find, Found, Hello, ListProviders, LookupKey, ProviderInfo,
+        Providers, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
     },
     spki::PublicKey,
     wire::{HEADER_LEN, Header, Request},
@@ -136,6 +136,16 @@ impl Handler {
                 signature: self.sign(&SignHash::decode(body).unwrap()),
             }
             .encode_to_vec()),
+            SignMessage::OPCODE => {
+                let request = SignMessage::decode(body).unwrap();
+                let arguments = format!("-sign -rawin -inkey {}.key", request.key_name);
+                let signature = self.pkeyutl(&arguments, &request.message).unwrap();
+                Ok(Signed { signature }.encode_to_vec())
+            }
+            AsymmetricDecrypt::OPCODE => {
+                let plaintext = self.decrypt(&AsymmetricDecrypt::decode(body).unwrap())?;
+                Ok(Decrypted { plaintext }.encode_to_vec())
+            }
             other => Err((Status::PsaErrorNotSupported, format!("{other:?}"))),
         }
     }
@@ -183,25 +193,8 @@ impl Handler {
             }
             other => panic!("{other:?}"),
         };
-        let folder = tempfile::tempdir().unwrap();
-        let input = folder.path().join("input");
-        std::fs::write(&input, &request.hash).unwrap();
-        let key = format!("{}.key", request.key_name);
-        let arguments = format!(
-            "pkeyutl -sign -inkey {key}{options} -in {}",
-            input.display()
-        );
-        let output = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(&self.folder)
-            .env("OPENSSL_CONF", "/dev/null")
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{arguments}\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let arguments = format!("-sign -inkey {}.key{options}", request.key_name);
+        let signature = self.pkeyutl(&arguments, &request.hash).unwrap();
         match self
             .record(&request.key_name)
             .unwrap()
@@ -209,8 +202,51 @@ impl Handler {
             .unwrap()
             .key_bits
         {
-            2048 => output.stdout,
-            bits => r_and_s(&output.stdout, bits.div_ceil(8) as usize),
+            2048 => signature,
+            bits => r_and_s(&signature, bits.div_ceil(8) as usize),
+        }
+    }
+
+    /// Decrypts with `openssl pkeyutl`. As with an upstream service bad padding is an error.
+    fn decrypt(&self, request: &AsymmetricDecrypt) -> Result<Vec<u8>, (Status, String)> {
+        let options = match Encryption::try_from(request.alg.as_ref().unwrap()).unwrap() {
+            Encryption::RsaPkcs1v15 => String::new(),
+            Encryption::RsaOaep { hash } => {
+                let label: String = request
+                    .salt
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                format!(
+                    " -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{hash:?} -pkeyopt rsa_oaep_label:{label}"
+                )
+            }
+        };
+        let arguments = format!("-decrypt -inkey {}.key{options}", request.key_name);
+        self.pkeyutl(&arguments, &request.ciphertext)
+            .map_err(|said| (Status::PsaErrorInvalidPadding, said))
+    }
+
+    /// What `openssl pkeyutl` makes of an input, or what it says against it.
+    fn pkeyutl(&self, arguments: &str, input: &[u8]) -> Result<Vec<u8>, String> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(input).unwrap();
+        let output = Command::new("openssl")
+            .arg("pkeyutl")
+            .args(arguments.split(' '))
+            .arg("-in")
+            .arg(file.path())
+            .current_dir(&self.folder)
+            .env("OPENSSL_CONF", "/dev/null")
+            .output()
+            .unwrap();
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(format!(
+                "pkeyutl {arguments}\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            ))
         }
     }
 }
