@@ -202,6 +202,15 @@ impl Signature {
         }
     }
 
+    /// Whether it can be run: no hash is left open.
+    pub const fn concrete(self) -> bool {
+        self.hash().is_some()
+            || matches!(
+                self,
+                Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa
+            )
+    }
+
     /// The same scheme with the hash left open, as policies write it.
     pub const fn any_hash(self) -> Self {
         let hash = SignHash::Any;
@@ -295,7 +304,7 @@ impl Algorithm {
         match (self, asked) {
             (Self::None, _) => false,
             (Self::Signature(policy), Self::Signature(asked)) => {
-                policy == asked || policy == asked.any_hash() && asked.hash().is_some()
+                asked.concrete() && (policy == asked || policy == asked.any_hash())
             }
             (policy, asked) => policy == asked,
         }

@@ -1,7 +1,7 @@
 //! What a key is (type and size) and what it may do (its policy), parsed from [`crate::message::KeyAttributes`].
 
 use crate::Status;
-use crate::algorithm::{Algorithm, numbered};
+use crate::algorithm::{Algorithm, Hash, numbered};
 use crate::message::{self, required};
 
 numbered! {
@@ -237,11 +237,12 @@ impl Attributes {
             },
             _ => false,
         };
+        let broken = |algorithm: &Algorithm| algorithm.hash().is_some_and(Hash::deprecated);
+        // Upstream's list counts OAEP with SHA-1, which nobody can break, too. Where upstream has no say, it is permitted.
+        let signs = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Encryption(_));
         key_type
-            || self
-                .policy
-                .algorithms()
-                .any(|algorithm| algorithm.hash().is_some_and(|hash| hash.deprecated()))
+            || broken(&self.policy.algorithm)
+            || self.policy.also.iter().filter(signs).any(broken)
     }
 }
 
@@ -332,5 +333,89 @@ impl From<&Attributes> for message::KeyAttributes {
                 also: policy.also.iter().copied().map(Into::into).collect(),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithm::{Encryption, SignHash, Signature};
+
+    fn rsa(algorithm: Algorithm, also: Vec<Algorithm>) -> Attributes {
+        Attributes {
+            key_type: KeyType::RsaKeyPair,
+            bits: 2048,
+            policy: Policy {
+                usage: Usage::SIGN_HASH,
+                algorithm,
+                also,
+            },
+        }
+    }
+
+    #[test]
+    fn sha1_is_deprecated_but_for_oaep_where_upstream_has_no_say() {
+        let pss = |hash| {
+            Algorithm::from(Signature::RsaPss {
+                hash: SignHash::Specific(hash),
+            })
+        };
+        let oaep = Algorithm::from(Encryption::RsaOaep { hash: Hash::Sha1 });
+        assert!(!rsa(pss(Hash::Sha256), vec![]).deprecated());
+        assert!(rsa(pss(Hash::Sha1), vec![]).deprecated());
+        assert!(rsa(pss(Hash::Sha256), vec![pss(Hash::Sha1)]).deprecated());
+        assert!(rsa(oaep, vec![]).deprecated());
+        assert!(!rsa(pss(Hash::Sha256), vec![oaep]).deprecated());
+    }
+
+    #[test]
+    fn a_policy_permits_what_it_names() {
+        let any = Algorithm::from(Signature::Ecdsa {
+            hash: SignHash::Any,
+        });
+        let specific = Algorithm::from(Signature::Ecdsa {
+            hash: SignHash::Specific(Hash::Sha256),
+        });
+        let permits = |policy, asked| rsa(policy, vec![]).policy.permits(asked);
+        assert!(permits(any, specific) && permits(specific, specific));
+        assert!(
+            !permits(specific, any)
+                && !permits(any, Signature::EcdsaAny.into())
+                && !permits(Algorithm::None, Algorithm::None)
+        );
+    }
+
+    #[test]
+    fn attributes_survive_the_wire() {
+        let sent = rsa(
+            Signature::RsaPkcs1v15 {
+                hash: SignHash::Any,
+            }
+            .into(),
+            vec![
+                Signature::RsaPss {
+                    hash: SignHash::Any,
+                }
+                .into(),
+            ],
+        );
+        let message = message::KeyAttributes::from(&sent);
+        assert_eq!(Attributes::try_from(&message), Ok(sent));
+        let without_policy = message::KeyAttributes {
+            key_policy: None,
+            ..message
+        };
+        assert_eq!(
+            Attributes::try_from(&without_policy),
+            Err(Status::InvalidEncoding)
+        );
+    }
+
+    #[test]
+    fn hash_use_implies_message_use() {
+        assert!(Usage::SIGN_HASH.implied().contains(Usage::SIGN_MESSAGE));
+        assert!(Usage::VERIFY_HASH.implied().contains(Usage::VERIFY_MESSAGE));
+        assert!(!Usage::SIGN_MESSAGE.implied().contains(Usage::SIGN_HASH));
+        assert_eq!(Usage::EXPORT.implied(), Usage::EXPORT);
     }
 }

@@ -8,6 +8,7 @@
 mod connection;
 mod endpoint;
 mod error;
+mod patience;
 
 pub use endpoint::Endpoint;
 pub use error::Error;

@@ -22,7 +22,7 @@ use interface::ProviderId;
 use interface::operations::Ping;
 use interop::{Daemon, eventually, listens, loopback};
 use rustix::io::{FdFlags, fcntl_setfd};
-use tests::{Service, Setup, built, may_change_user, program, run};
+use tests::{Service, Setup, built, install, may_change_user, program, run};
 
 const WWW_DATA: u32 = 33;
 const VERSIONS: [(&str, &str, &str); 2] = [
@@ -292,8 +292,8 @@ fn a_restart_behind_a_socket_that_stays_loses_none_but_those_in_flight() {
         built("parsec").display(),
         socket.as_raw_fd()
     );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(folder.path().join("script"), script).unwrap();
+    install(&folder.path().join("script"), &program);
 
     let Some(mut site) = Site::on(service, &[("rsa", "rsa-2048"), ("ec", "p256")]) else {
         return;

@@ -139,7 +139,9 @@ fn keys_are_made_shown_and_removed() {
             let public = desk.openssl("pkey -pubin -inform DER -in public.der -pubout");
             assert_eq!(public, desk.parsec("key public web"));
         }
-        desk.ok("-b --type privkey --id 01");
+        desk.ok("--set-id 02 --type privkey --id 01");
+        assert_eq!(desk.ok("-O").matches("ID:         02").count(), 2);
+        desk.ok("-b --type privkey --id 02");
         assert_eq!(desk.ok("-O").trim(), "");
         assert!(desk.parsec("key list").contains("No keys"));
     }
@@ -179,6 +181,7 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
             "--keypairgen --key-type {kind} --label {id} --id {id}"
         ));
     }
+    desk.ok("--keygen --key-type GENERIC:32 --usage-sign --label 04 --id 04");
     let mechanisms = desk.mechanisms("sign");
     assert_eq!(
         mechanisms,
@@ -203,12 +206,13 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
         );
     }
     for mechanism in mechanisms {
-        let id = if mechanism.contains("RSA") {
-            "01"
-        } else if mechanism == "EDDSA" {
-            "03"
-        } else {
-            "02"
+        let id = match mechanism.as_str() {
+            "EDDSA" => "03",
+            // pkcs11-tool looks for a private key
+            "AES-CMAC" => continue,
+            name if name.contains("RSA") => "01",
+            name if name.contains("HMAC") => "04",
+            _ => "02",
         };
         let (input, parameters) = match mechanism.as_str() {
             "RSA-PKCS-PSS" => ("digest", " --hash-algorithm SHA256"),
@@ -229,6 +233,55 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
             "{mechanism}\n{}",
             said.out
         );
+    }
+}
+
+#[test]
+fn every_mechanism_that_is_shown_to_encrypt_encrypts_and_decrypts() {
+    let Some(desk) = Desk::new() else { return };
+    desk.ok("--keypairgen --key-type rsa:2048 --usage-decrypt --label 01 --id 01");
+    desk.ok("--keygen --key-type AES:32 --label 02 --id 02");
+    let mechanisms = desk.mechanisms("encrypt");
+    assert_eq!(mechanisms, desk.mechanisms("decrypt"));
+    desk.write("plain", &[7; 48]);
+    for mechanism in mechanisms {
+        let (id, parameters) = match mechanism.as_str() {
+            "RSA-PKCS" => ("01", ""),
+            "RSA-PKCS-OAEP" => ("01", " --hash-algorithm SHA256"),
+            "AES-ECB" => ("02", ""),
+            "AES-CBC" | "AES-CBC-PAD" => ("02", " --iv 000102030405060708090a0b0c0d0e0f"),
+            // pkcs11-tool has no parameters for these
+            "AES-CTR" | "AES-GCM" | "AES-CCM" | "CHACHA20-POLY1305" | "mechtype-0x4021" => continue,
+            unknown => panic!("{unknown}: a mechanism without a case here"),
+        };
+        let common = format!("--id {id} --mechanism {mechanism}{parameters}");
+        if id == "01" {
+            // pkcs11-tool encrypts with secret keys only
+            let padding = if parameters.is_empty() {
+                "pkcs1"
+            } else {
+                "oaep"
+            };
+            let hash = if parameters.is_empty() {
+                ""
+            } else {
+                " -pkeyopt rsa_oaep_md:sha256"
+            };
+            desk.ok("--read-object --type pubkey --id 01 --output-file public.der");
+            desk.openssl(&format!(
+                "pkeyutl -encrypt -pubin -keyform DER -inkey public.der -in plain -out sealed -pkeyopt rsa_padding_mode:{padding}{hash}"
+            ));
+        } else {
+            desk.ok(&format!(
+                "--encrypt {common} --input-file plain --output-file sealed"
+            ));
+        }
+        let read = |file| std::fs::read(desk.path(file)).unwrap();
+        assert_ne!(read("sealed"), read("plain"), "{mechanism}");
+        desk.ok(&format!(
+            "--decrypt {common} --input-file sealed --output-file opened"
+        ));
+        assert_eq!(read("opened"), read("plain"), "{mechanism}");
     }
 }
 

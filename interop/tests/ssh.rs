@@ -5,15 +5,13 @@
     reason = "a test fails by panicking"
 )]
 
-use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
 use interop::{Daemon, listens, loopback};
-use tests::{Ran, Service, may_change_user, program, run};
+use tests::{Ran, Service, install, may_change_user, program, run};
 
 /// OpenSSH 9.2 takes these kinds from PKCS#11 modules; it takes no Ed25519 before 10.1.
 const KINDS: [&str; 3] = ["rsa-2048", "p256", "p384"];
@@ -66,27 +64,51 @@ impl Desk {
         listed.lines().map(str::to_owned).collect()
     }
 
-    /// Starts a sshd that knows these public keys.
+    /// Starts a sshd with a host key file that knows these public keys.
     fn sshd(&self, authorized: &str) -> Daemon {
+        let _ = std::fs::remove_file(self.path("host"));
+        let arguments = ["-q", "-t", "ed25519", "-N", "", "-f", "host"];
+        run(self.service.command("ssh-keygen").args(arguments)).ok();
+        self.sshd_with("HostKey {dir}/host", "host.pub", authorized)
+    }
+
+    /// Starts a sshd with these lines for its host key, whose public part is in this file.
+    fn sshd_with(&self, host_key: &str, public: &str, authorized: &str) -> Daemon {
         std::fs::write(self.path("authorized_keys"), authorized).unwrap();
-        run(self
-            .service
-            .command("ssh-keygen")
-            .args(["-q", "-t", "ed25519", "-N", "", "-f", "host"]))
-        .ok();
-        let dir = self.service.dir().display();
+        let dir = self.service.dir().display().to_string();
         let (ip, port) = (self.address.ip(), self.address.port());
         let config = format!(
-            "ListenAddress {ip}\nPort {port}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/authorized_keys\nPidFile none\nStrictModes no\n\
+            "ListenAddress {ip}\nPort {port}\n{host_key}\nAuthorizedKeysFile {{dir}}/authorized_keys\nPidFile none\nStrictModes no\n\
              AuthenticationMethods publickey\nPubkeyAuthentication yes\nPermitRootLogin yes\nUsePAM no\nLogLevel VERBOSE\n"
         );
-        std::fs::write(self.path("sshd_config"), config).unwrap();
-        // the host key is known, so that nothing is asked
-        let host = std::fs::read_to_string(self.path("host.pub")).unwrap();
-        std::fs::write(self.path("known_hosts"), format!("[{ip}]:{port} {host}")).unwrap();
+        std::fs::write(self.path("sshd_config"), config.replace("{dir}", &dir)).unwrap();
+        // the host key is known, so that nothing is asked, and any other one refused
+        let public = std::fs::read_to_string(self.path(public)).unwrap();
+        std::fs::write(self.path("known_hosts"), format!("[{ip}]:{port} {public}")).unwrap();
+        // Debian's sshd wants it, and its systemd unit makes it
+        std::fs::create_dir_all("/run/sshd").unwrap();
         let mut sshd = self.service.command(&self.sshd);
         sshd.args(["-D", "-e", "-f", "sshd_config"]);
         Daemon::start(&mut sshd, &self.path("sshd.log"), || listens(self.address))
+    }
+
+    /// Starts an agent that may load the module, and has done so.
+    fn agent(&self) -> Daemon {
+        let socket = self.path("agent.sock");
+        let mut agent = self.service.command("ssh-agent");
+        agent
+            .args(["-D", "-a"])
+            .arg(&socket)
+            .arg("-P")
+            .arg(self.module());
+        let agent = Daemon::start(&mut agent, &self.path("agent.log"), || {
+            UnixStream::connect(&socket).is_ok()
+        });
+        // who has no PIN types none
+        std::fs::write(self.path("no-pin"), "#!/bin/sh\necho\n").unwrap();
+        install(&self.path("no-pin"), &self.path("askpass"));
+        self.ssh_add(&["-s", self.module().to_str().unwrap()]).ok();
+        agent
     }
 
     fn ssh_add(&self, arguments: &[&str]) -> Ran {
@@ -152,8 +174,6 @@ fn ssh_logs_in_with_each_kind_of_key() {
             "{}",
             sshd.log()
         );
-        drop(sshd);
-        std::fs::remove_file(desk.path("host")).unwrap();
     }
     let _sshd = desk.sshd("");
     let said = run(&mut desk.ssh(&["-o", &provider])).refused();
@@ -163,17 +183,7 @@ fn ssh_logs_in_with_each_kind_of_key() {
 #[test]
 fn ssh_agent_logs_in_with_the_module() {
     let Some(mut desk) = Desk::new() else { return };
-    let (module, socket) = (desk.module(), desk.path("agent.sock"));
-    let mut agent = desk.service.command("ssh-agent");
-    agent.args(["-D", "-a"]).arg(&socket).arg("-P").arg(&module);
-    let _agent = Daemon::start(&mut agent, &desk.path("agent.log"), || {
-        UnixStream::connect(&socket).is_ok()
-    });
-    // who has no PIN types none
-    std::fs::write(desk.path("askpass"), "#!/bin/sh\necho\n").unwrap();
-    std::fs::set_permissions(desk.path("askpass"), Permissions::from_mode(0o755)).unwrap();
-    let module = module.to_str().unwrap();
-    desk.ssh_add(&["-s", module]).ok();
+    let _agent = desk.agent();
     let listed = desk.ssh_add(&["-L"]).ok();
     let mut listed: Vec<_> = listed.lines().collect();
     let mut expected = desk.public_keys();
@@ -182,17 +192,35 @@ fn ssh_agent_logs_in_with_the_module() {
     assert_eq!(listed, expected);
 
     let _sshd = desk.sshd(&expected.join("\n"));
+    let socket = desk.path("agent.sock");
     let login = |desk: &Desk| run(desk.ssh(&[]).env("SSH_AUTH_SOCK", &socket));
     assert_eq!(login(&desk).ok().trim(), "logged in");
     desk.service.restart();
     assert_eq!(login(&desk).ok().trim(), "logged in");
 
-    desk.ssh_add(&["-e", module]).ok();
+    let module = desk.module();
+    desk.ssh_add(&["-e", module.to_str().unwrap()]).ok();
     let said = desk.ssh_add(&["-L"]).refused();
     assert!(said.contains("no identities"), "{said}");
     login(&desk).refused();
     // an agent takes no module that it was not told of
     let other = desk.path("other.so");
-    std::fs::copy(module, &other).unwrap();
+    std::fs::copy(&module, &other).unwrap();
     desk.ssh_add(&["-s", other.to_str().unwrap()]).refused();
+}
+
+#[test]
+fn sshd_takes_its_host_key_from_the_agent() {
+    let Some(desk) = Desk::new() else { return };
+    let _agent = desk.agent();
+    let provider = format!("PKCS11Provider={}", desk.module().display());
+    let authorized = desk.public_keys().join("\n");
+    for kind in KINDS {
+        let public = format!("{kind}.pub");
+        desk.parsec(&format!("key public {kind} --ssh --out {public}"));
+        let host_key = format!("HostKeyAgent {{dir}}/agent.sock\nHostKey {{dir}}/{public}");
+        let _sshd = desk.sshd_with(&host_key, &public, &authorized);
+        let said = run(&mut desk.ssh(&["-o", &provider])).ok();
+        assert_eq!(said.trim(), "logged in");
+    }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use interop::upstream_tool;
-use tests::{Ran, STRANGER, Service, as_uid, may_change_user, program, run};
+use tests::{Ran, STRANGER, Service, as_uid, install, may_change_user, program, run};
 
 /// A service, and the two programs that meet on it.
 struct Desk {
@@ -246,7 +246,7 @@ fn administration() {
         return;
     }
     let tool = desk.service.dir().join("parsec-tool");
-    std::fs::copy(upstream_tool(), &tool).unwrap();
+    install(&upstream_tool(), &tool);
     let stranger = STRANGER.to_string();
     let as_stranger = |arguments: &[&str]| {
         run(as_uid(

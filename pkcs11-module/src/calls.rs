@@ -1,9 +1,12 @@
 //! The bodies of the `C_*` functions, safe and in plain terms; the rows of [`crate::functions`] name them.
 
+pub(crate) mod create;
+pub(crate) mod crypt;
 pub(crate) mod digest;
 pub(crate) mod general;
 pub(crate) mod generate;
 pub(crate) mod object;
+mod policy;
 pub(crate) mod random;
 pub(crate) mod session;
 pub(crate) mod sign;

@@ -51,6 +51,8 @@ errors! {
     DataLenRange = CKR_DATA_LEN_RANGE "the data has the wrong length for the mechanism";
     DeviceFailed = CKR_DEVICE_ERROR "the service or its key hardware failed";
     DeviceMemory = CKR_DEVICE_MEMORY "the service has no room left";
+    EncryptedDataInvalid = CKR_ENCRYPTED_DATA_INVALID "the data was not encrypted with this key and mechanism, or was changed";
+    EncryptedDataLenRange = CKR_ENCRYPTED_DATA_LEN_RANGE "the encrypted data has the wrong length for the mechanism";
     FunctionFailed = CKR_FUNCTION_FAILED "nothing matches what was asked for";
     FunctionNotParallel = CKR_FUNCTION_NOT_PARALLEL "functions do not run in parallel";
     FunctionNotSupported = CKR_FUNCTION_NOT_SUPPORTED "the function is not supported";

@@ -12,7 +12,10 @@ use std::fmt::Debug;
 
 use cryptoki_sys::*;
 
-use crate::calls::{digest, general, generate, object, random, session, sign, slot, verify};
+use crate::calls::{
+    create, crypt, digest, general, generate, object, random, session, sign, slot, verify,
+};
+use crate::encryption::Direction;
 use crate::error::Error;
 use crate::ffi::{self, Mechanism, Out, Output, Query, Room, Template, input};
 use crate::{interfaces, module};
@@ -130,7 +133,7 @@ functions! {
         C_CreateObject {
             (session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object:
              CK_OBJECT_HANDLE_PTR) =>
-            object::create(session, &Template::read(template, count)?, &Out::new(object)?)
+            create::create(session, &Template::read(template, count)?, &Out::new(object)?)
         }
         C_CopyObject { unsupported5 }
         C_DestroyObject { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) => object::destroy(session, object) }
@@ -153,14 +156,38 @@ functions! {
             object::find(session, &Room::new(objects, max)?, &Out::new(count)?)
         }
         C_FindObjectsFinal { (session: CK_SESSION_HANDLE) => object::find_final(session) }
-        C_EncryptInit { unsupported3 }
-        C_Encrypt { unsupported5 }
-        C_EncryptUpdate { unsupported5 }
-        C_EncryptFinal { unsupported3 }
-        C_DecryptInit { unsupported3 }
-        C_Decrypt { unsupported5 }
-        C_DecryptUpdate { unsupported5 }
-        C_DecryptFinal { unsupported3 }
+        C_EncryptInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            crypt::init(Direction::Encrypt, session, Mechanism::optional(mechanism)?, key)
+        }
+        C_Encrypt {
+            (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, output: CK_BYTE_PTR, output_len:
+             CK_ULONG_PTR) =>
+            crypt::whole(Direction::Encrypt, session, input(data, data_len)?, &Output::new(output, output_len)?)
+        }
+        C_EncryptUpdate {
+            (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len:
+             CK_ULONG_PTR) =>
+            crypt::update(Direction::Encrypt, session, input(part, part_len)?, &Output::new(output, output_len)?)
+        }
+        C_EncryptFinal { (session: CK_SESSION_HANDLE, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
+            crypt::finish(Direction::Encrypt, session, &Output::new(output, output_len)?)
+        }
+        C_DecryptInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            crypt::init(Direction::Decrypt, session, Mechanism::optional(mechanism)?, key)
+        }
+        C_Decrypt {
+            (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, output: CK_BYTE_PTR, output_len:
+             CK_ULONG_PTR) =>
+            crypt::whole(Direction::Decrypt, session, input(data, data_len)?, &Output::new(output, output_len)?)
+        }
+        C_DecryptUpdate {
+            (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len:
+             CK_ULONG_PTR) =>
+            crypt::update(Direction::Decrypt, session, input(part, part_len)?, &Output::new(output, output_len)?)
+        }
+        C_DecryptFinal { (session: CK_SESSION_HANDLE, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
+            crypt::finish(Direction::Decrypt, session, &Output::new(output, output_len)?)
+        }
         C_DigestInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR) =>
             digest::init(session, Mechanism::optional(mechanism)?)
         }
@@ -212,7 +239,11 @@ functions! {
         C_DecryptDigestUpdate { unsupported5 }
         C_SignEncryptUpdate { unsupported5 }
         C_DecryptVerifyUpdate { unsupported5 }
-        C_GenerateKey { unsupported5 }
+        C_GenerateKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, key:
+             CK_OBJECT_HANDLE_PTR) =>
+            generate::secret(session, &Mechanism::read(mechanism)?, &Template::read(template, count)?, &Out::new(key)?)
+        }
         C_GenerateKeyPair {
             (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, public: CK_ATTRIBUTE_PTR, public_count:
              CK_ULONG, private: CK_ATTRIBUTE_PTR, private_count: CK_ULONG, public_key: CK_OBJECT_HANDLE_PTR,

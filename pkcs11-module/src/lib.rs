@@ -7,13 +7,16 @@
 //! The module links no libcrypto, starts no thread, and has no thread-local destructor, so that it lives in programs that
 //! fork, forbid threads, or unload it at exit. All keys and all state worth keeping are the service's.
 
+mod abilities;
 mod calls;
 mod certificate;
+mod encryption;
 mod error;
 mod ffi;
 mod functions;
 mod hash;
 mod interfaces;
+mod material;
 mod mechanism;
 mod module;
 mod object;

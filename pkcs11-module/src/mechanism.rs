@@ -3,9 +3,10 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{Hash, SignHash, Signature};
-use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
-use interface::operations::CheckType;
+use interface::algorithm::{
+    Aead, AeadKind, Algorithm, Cipher, Encryption, Hash, Mac, MacKind, SignHash, Signature,
+};
+use interface::attributes::{EccFamily, KeyType, Policy, Usage};
 
 use crate::error::{Error, Result};
 
@@ -22,28 +23,47 @@ pub(crate) enum Work {
     Digest(Hash),
     /// Signs and verifies; the hash is the one that the mechanism itself applies.
     Sign(Scheme, Option<Hash>),
+    /// Encrypts and decrypts.
+    Encrypt(Mode),
     /// Generates a key pair.
     Pair(Family),
+    /// Generates a secret key.
+    Secret(Family),
 }
 
-/// A signature scheme, apart from its hash.
+/// A signature or MAC scheme, apart from its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     RsaPkcs1v15,
     RsaPss,
     Ecdsa,
     Eddsa,
+    Hmac,
+    Cmac,
 }
 
-/// The key pairs of one family, as far as the mechanisms distinguish them.
+/// An encryption scheme or mode, apart from what the mechanism's parameter says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    RsaPkcs1v15,
+    RsaOaep,
+    Cipher(Cipher),
+    Aead(AeadKind),
+}
+
+/// The keys of one family, as far as the mechanisms distinguish them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Rsa,
     Ec,
     Edwards,
+    Aes,
+    /// Secrets of any length; they make HMACs.
+    Generic,
+    ChaCha20,
 }
 
-use Work::{Digest, Pair, Sign};
+use Work::{Digest, Encrypt, Pair, Secret, Sign};
 
 const TABLE: &[Mechanism] = &[
     row(CKM_SHA_1, Digest(Hash::Sha1)),
@@ -154,9 +174,29 @@ const TABLE: &[Mechanism] = &[
         Sign(Scheme::Ecdsa, Some(Hash::Sha3_512)),
     ),
     row(CKM_EDDSA, Sign(Scheme::Eddsa, None)),
+    row(CKM_SHA224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha224))),
+    row(CKM_SHA256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha256))),
+    row(CKM_SHA384_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha384))),
+    row(CKM_SHA512_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha512))),
+    row(CKM_AES_CMAC, Sign(Scheme::Cmac, None)),
+    row(CKM_RSA_PKCS, Encrypt(Mode::RsaPkcs1v15)),
+    row(CKM_RSA_PKCS_OAEP, Encrypt(Mode::RsaOaep)),
+    row(CKM_AES_ECB, Encrypt(Mode::Cipher(Cipher::EcbNoPadding))),
+    row(CKM_AES_CBC, Encrypt(Mode::Cipher(Cipher::CbcNoPadding))),
+    row(CKM_AES_CBC_PAD, Encrypt(Mode::Cipher(Cipher::CbcPkcs7))),
+    row(CKM_AES_CTR, Encrypt(Mode::Cipher(Cipher::Ctr))),
+    row(CKM_AES_GCM, Encrypt(Mode::Aead(AeadKind::Gcm))),
+    row(CKM_AES_CCM, Encrypt(Mode::Aead(AeadKind::Ccm))),
+    row(
+        CKM_CHACHA20_POLY1305,
+        Encrypt(Mode::Aead(AeadKind::ChaCha20Poly1305)),
+    ),
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
     row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
+    row(CKM_AES_KEY_GEN, Secret(Family::Aes)),
+    row(CKM_GENERIC_SECRET_KEY_GEN, Secret(Family::Generic)),
+    row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20)),
 ];
 
 const fn row(kind: CK_MECHANISM_TYPE, work: Work) -> Mechanism {
@@ -168,18 +208,21 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mechanism> {
     TABLE.iter()
 }
 
-pub(crate) fn find(kind: CK_MECHANISM_TYPE) -> Result<&'static Mechanism> {
+/// What a mechanism does, of the works that `choose` picks; some mechanisms do several.
+pub(crate) fn find<T>(kind: CK_MECHANISM_TYPE, choose: impl Fn(Work) -> Option<T>) -> Result<T> {
     all()
-        .find(|mechanism| mechanism.kind == kind)
+        .filter(|mechanism| mechanism.kind == kind)
+        .find_map(|mechanism| choose(mechanism.work))
         .ok_or(Error::MechanismInvalid)
 }
 
 /// The hash that a mechanism parameter names.
 pub(crate) fn hash(kind: CK_MECHANISM_TYPE) -> Option<Hash> {
-    match find(kind).ok()?.work {
+    let digest = |work| match work {
         Digest(hash) => Some(hash),
         _ => None,
-    }
+    };
+    find(kind, digest).ok()
 }
 
 /// The MGF1 of a hash, as mechanism parameters name it.
@@ -204,25 +247,44 @@ impl Scheme {
             Self::RsaPkcs1v15 | Self::RsaPss => Family::Rsa,
             Self::Ecdsa => Family::Ec,
             Self::Eddsa => Family::Edwards,
+            Self::Hmac => Family::Generic,
+            Self::Cmac => Family::Aes,
         }
     }
 
     /// The algorithms, best first, that make a signature of this scheme over a digest of `hash`, or over a digest of unknown
-    /// origin.
-    pub(crate) fn algorithms(self, hash: Option<Hash>) -> impl Iterator<Item = Signature> {
+    /// origin; or a MAC of the message.
+    pub(crate) fn algorithms(self, hash: Option<Hash>) -> impl Iterator<Item = Algorithm> {
         let named = hash.map(SignHash::Specific);
+        let signature = |signature: Signature| Some(Algorithm::Signature(signature));
+        let mac = |kind| Some(Algorithm::Mac(Mac { kind, len: None }));
         let algorithms = match (self, named) {
-            (Self::RsaPkcs1v15, Some(hash)) => [Some(Signature::RsaPkcs1v15 { hash }), None, None],
-            (Self::RsaPkcs1v15, None) => [Some(Signature::RsaPkcs1v15Raw), None, None],
-            (Self::RsaPss, hash) => [hash.map(|hash| Signature::RsaPss { hash }), None, None],
-            (Self::Ecdsa, hash) => [
-                hash.map(|hash| Signature::Ecdsa { hash }),
-                hash.map(|hash| Signature::DeterministicEcdsa { hash }),
-                Some(Signature::EcdsaAny),
+            (Self::RsaPkcs1v15, Some(hash)) => {
+                [signature(Signature::RsaPkcs1v15 { hash }), None, None]
+            }
+            (Self::RsaPkcs1v15, None) => [signature(Signature::RsaPkcs1v15Raw), None, None],
+            (Self::RsaPss, Some(hash)) => [signature(Signature::RsaPss { hash }), None, None],
+            (Self::Ecdsa, Some(hash)) => [
+                signature(Signature::Ecdsa { hash }),
+                signature(Signature::DeterministicEcdsa { hash }),
+                signature(Signature::EcdsaAny),
             ],
-            (Self::Eddsa, _) => [Some(Signature::PureEddsa), None, None],
+            (Self::Ecdsa, None) => [signature(Signature::EcdsaAny), None, None],
+            (Self::Eddsa, _) => [signature(Signature::PureEddsa), None, None],
+            (Self::Hmac, _) => [
+                hash.and_then(|hash| mac(MacKind::Hmac { hash })),
+                None,
+                None,
+            ],
+            (Self::Cmac, _) => [mac(MacKind::Cmac), None, None],
+            (Self::RsaPss, None) => [None; 3],
         };
         algorithms.into_iter().flatten()
+    }
+
+    /// Makes a digest of the data first.
+    pub(crate) fn hashes(self) -> bool {
+        !matches!(self, Self::Hmac)
     }
 
     /// Whether a policy permits some algorithm that a mechanism of this scheme and hash leads to.
@@ -234,23 +296,108 @@ impl Scheme {
             .map(Some)
             .filter(|&any| open || any == hash);
         let mut algorithms = hashes.chain([hash]).flat_map(|hash| self.algorithms(hash));
-        algorithms.any(|algorithm| policy.permits(algorithm.into()))
+        algorithms.any(|algorithm| policy.permits(algorithm))
+    }
+}
+
+impl Mode {
+    pub(crate) fn family(self) -> Family {
+        match self {
+            Self::RsaPkcs1v15 | Self::RsaOaep => Family::Rsa,
+            Self::Aead(AeadKind::ChaCha20Poly1305) => Family::ChaCha20,
+            Self::Cipher(_) | Self::Aead(_) => Family::Aes,
+        }
+    }
+
+    /// The algorithms that the parameters can ask for.
+    pub(crate) fn algorithms(self) -> Vec<Algorithm> {
+        let aead = |kind, tags: &[u32]| {
+            let tags = std::iter::once(None).chain(tags.iter().copied().map(Some));
+            tags.map(|tag_len| Aead { kind, tag_len }.into()).collect()
+        };
+        match self {
+            Self::RsaPkcs1v15 => vec![Encryption::RsaPkcs1v15.into()],
+            Self::RsaOaep => [Hash::Sha256, Hash::Sha384, Hash::Sha512]
+                .map(|hash| Encryption::RsaOaep { hash }.into())
+                .into(),
+            Self::Cipher(cipher) => vec![cipher.into()],
+            Self::Aead(kind @ AeadKind::Gcm) => aead(kind, &[12, 13, 14, 15]),
+            Self::Aead(kind @ AeadKind::Ccm) => aead(kind, &[8, 10, 12, 14]),
+            Self::Aead(kind @ AeadKind::ChaCha20Poly1305) => aead(kind, &[]),
+        }
+    }
+}
+
+impl Work {
+    /// The keys that it is for.
+    pub(crate) fn family(self) -> Option<Family> {
+        match self {
+            Digest(_) => None,
+            Sign(scheme, _) => Some(scheme.family()),
+            Encrypt(mode) => Some(mode.family()),
+            Pair(family) | Secret(family) => Some(family),
+        }
+    }
+
+    /// Whether a policy permits it at all.
+    pub(crate) fn permitted(self, policy: &Policy) -> bool {
+        match self {
+            Sign(scheme, hash) => scheme.permitted(hash, policy),
+            Encrypt(mode) => mode
+                .algorithms()
+                .into_iter()
+                .any(|algorithm| policy.permits(algorithm)),
+            Digest(_) | Pair(_) | Secret(_) => false,
+        }
+    }
+
+    /// An algorithm that it comes down to, and the two operations of the service for that.
+    pub(crate) fn operations(self) -> Option<(Algorithm, [Opcode; 2])> {
+        let algorithm = match self {
+            Sign(scheme, hash) => scheme.algorithms(hash.or(Some(Hash::Sha256))).next()?,
+            Encrypt(mode) => mode.algorithms().first().copied()?,
+            Digest(_) | Pair(_) | Secret(_) => return None,
+        };
+        let operations = match algorithm {
+            Algorithm::Signature(Signature::PureEddsa) => {
+                [Opcode::SignMessage, Opcode::VerifyMessage]
+            }
+            Algorithm::Signature(_) => [Opcode::SignHash, Opcode::VerifyHash],
+            Algorithm::Mac(_) => [Opcode::MacCompute, Opcode::MacVerify],
+            Algorithm::Encryption(_) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
+            Algorithm::Cipher(_) => [Opcode::CipherEncrypt, Opcode::CipherDecrypt],
+            Algorithm::Aead(_) => [Opcode::AeadEncrypt, Opcode::AeadDecrypt],
+            _ => return None,
+        };
+        Some((algorithm, operations))
     }
 }
 
 impl Family {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Rsa,
+        Self::Ec,
+        Self::Edwards,
+        Self::Aes,
+        Self::Generic,
+        Self::ChaCha20,
+    ];
+
     pub(crate) fn of(key_type: KeyType) -> Option<Self> {
         Some(match key_type.public() {
             KeyType::RsaPublicKey => Self::Rsa,
             KeyType::EccPublicKey(EccFamily::TwistedEdwards) => Self::Edwards,
             KeyType::EccPublicKey(EccFamily::Montgomery) => return None,
             KeyType::EccPublicKey(_) => Self::Ec,
+            KeyType::Aes => Self::Aes,
+            KeyType::Hmac => Self::Generic,
+            KeyType::ChaCha20 => Self::ChaCha20,
             _ => return None,
         })
     }
 
     /// The kinds of key that the module generates, smallest first.
-    pub(crate) fn pairs(self) -> &'static [(KeyType, u32)] {
+    pub(crate) fn keys(self) -> &'static [(KeyType, u32)] {
         use EccFamily::{SecpK1, SecpR1, TwistedEdwards};
         match self {
             Self::Rsa => &[
@@ -265,162 +412,77 @@ impl Family {
                 (KeyType::EccKeyPair(SecpR1), 521),
             ],
             Self::Edwards => &[(KeyType::EccKeyPair(TwistedEdwards), 255)],
+            Self::Aes => &[
+                (KeyType::Aes, 128),
+                (KeyType::Aes, 192),
+                (KeyType::Aes, 256),
+            ],
+            Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
+            Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
         }
     }
 
-    fn flags(self) -> CK_FLAGS {
+    /// The mechanism that generates its keys.
+    pub(crate) fn generator(self) -> Option<CK_MECHANISM_TYPE> {
+        let generates = |mechanism: &&Mechanism| matches!(mechanism.work, Pair(family) | Secret(family) if family == self);
+        all().find(generates).map(|mechanism| mechanism.kind)
+    }
+
+    /// A key's size as mechanism infos have it: secret keys are counted in bytes.
+    pub(crate) fn size(self, bits: u32) -> u32 {
         match self {
-            Self::Rsa => 0,
+            Self::Rsa | Self::Ec | Self::Edwards => bits,
+            Self::Aes | Self::Generic | Self::ChaCha20 => bits / 8,
+        }
+    }
+
+    pub(crate) fn flags(self) -> CK_FLAGS {
+        match self {
             Self::Ec => CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS,
             Self::Edwards => CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME,
+            _ => 0,
         }
     }
 }
 
-/// A question to a provider: would it do this?
-pub(crate) struct Question {
-    /// The operation that it comes down to.
-    pub(crate) opcode: Opcode,
-    pub(crate) check: CheckType,
-    pub(crate) attributes: Attributes,
-}
-
-/// What a provider answered: the part of the table that works on its token.
-#[derive(Default)]
-pub(crate) struct Abilities(Vec<(CK_MECHANISM_TYPE, CK_MECHANISM_INFO)>);
-
-impl Abilities {
-    /// Asks a provider about all mechanisms. `can` answers a question, or fails if the provider cannot be asked.
-    pub(crate) fn ask(mut can: impl FnMut(Question) -> Result<bool>) -> Result<Self> {
-        let mut sizes = Vec::new();
-        for family in [Family::Rsa, Family::Ec, Family::Edwards] {
-            let mut able = Vec::new();
-            for &(key_type, bits) in family.pairs() {
-                let policy = signing_policy(family, Usage::SIGN | Usage::VERIFY);
-                let attributes = Attributes {
-                    key_type,
-                    bits,
-                    policy,
-                };
-                let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
-                if can(Question {
-                    opcode,
-                    check,
-                    attributes,
-                })? {
-                    able.push((key_type, bits));
-                }
-            }
-            sizes.push((family, able));
-        }
-        let mut list = Vec::new();
-        for mechanism in all() {
-            if let Some(info) = mechanism.info(&sizes, &mut can)? {
-                list.push((mechanism.kind, info));
-            }
-        }
-        Ok(Self(list))
-    }
-
-    pub(crate) fn kinds(&self) -> Vec<CK_MECHANISM_TYPE> {
-        self.0.iter().map(|(kind, _)| *kind).collect()
-    }
-
-    pub(crate) fn info(&self, kind: CK_MECHANISM_TYPE) -> Result<CK_MECHANISM_INFO> {
-        let found = self.0.iter().find(|(have, _)| *have == kind);
-        found.map(|(_, info)| *info).ok_or(Error::MechanismInvalid)
-    }
-}
-
-type Sizes = [(Family, Vec<(KeyType, u32)>)];
-
-impl Mechanism {
-    /// Flags and key sizes on a token whose provider generates keys of `sizes`; none when it cannot do this at all.
-    fn info(
-        &self,
-        sizes: &Sizes,
-        can: &mut impl FnMut(Question) -> Result<bool>,
-    ) -> Result<Option<CK_MECHANISM_INFO>> {
-        let (family, does) = match self.work {
-            Digest(_) => return Ok(Some(mechanism_info(CKF_DIGEST, 0, 0))),
-            Sign(scheme, _) => (scheme.family(), CKF_SIGN | CKF_VERIFY),
-            Pair(family) => (family, CKF_GENERATE_KEY_PAIR),
-        };
-        let able = sizes.iter().find(|(have, _)| *have == family);
-        let able = able.map(|(_, able)| able.as_slice()).unwrap_or_default();
-        let (Some(&(key_type, min)), Some(&(_, max))) = (able.first(), able.last()) else {
-            return Ok(None);
-        };
-        let mut flags = does;
-        if let Sign(scheme, hash) = self.work {
-            let probe = hash.unwrap_or(Hash::Sha256);
-            let Some(algorithm) = scheme.algorithms(Some(probe)).next() else {
-                return Ok(None);
-            };
-            let message = scheme == Scheme::Eddsa;
-            let sign = if message {
-                Opcode::SignMessage
-            } else {
-                Opcode::SignHash
-            };
-            let verify = if message {
-                Opcode::VerifyMessage
-            } else {
-                Opcode::VerifyHash
-            };
-            for (flag, usage, opcode) in [
-                (CKF_SIGN, Usage::SIGN, sign),
-                (CKF_VERIFY, Usage::VERIFY, verify),
-            ] {
-                let policy = Policy {
-                    usage,
-                    algorithm: algorithm.into(),
-                    also: vec![],
-                };
-                let attributes = Attributes {
-                    key_type,
-                    bits: min,
-                    policy,
-                };
-                if !can(Question {
-                    opcode,
-                    check: CheckType::Use,
-                    attributes,
-                })? {
-                    flags &= !flag;
-                }
-            }
-            if flags == 0 {
-                return Ok(None);
-            }
-        }
-        Ok(Some(mechanism_info(flags | family.flags(), min, max)))
-    }
-}
-
-fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
-    CK_MECHANISM_INFO {
-        ulMinKeySize: min.into(),
-        ulMaxKeySize: max.into(),
-        flags,
-    }
-}
-
-/// The policy of a key that signs, with every scheme of its family.
+/// The policy of a key that signs, or makes MACs, with every scheme of its family.
 pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
-    let any = SignHash::Any;
-    let (algorithm, also): (_, &[Signature]) = match family {
-        Family::Rsa => (
-            Signature::RsaPkcs1v15 { hash: any },
-            &[Signature::RsaPss { hash: any }, Signature::RsaPkcs1v15Raw],
-        ),
-        Family::Ec => (Signature::Ecdsa { hash: any }, &[Signature::EcdsaAny]),
-        Family::Edwards => (Signature::PureEddsa, &[]),
+    let hash = SignHash::Any;
+    let signatures: &[Signature] = match family {
+        Family::Rsa => &[
+            Signature::RsaPkcs1v15 { hash },
+            Signature::RsaPss { hash },
+            Signature::RsaPkcs1v15Raw,
+        ],
+        Family::Ec => &[Signature::Ecdsa { hash }, Signature::EcdsaAny],
+        Family::Edwards => &[Signature::PureEddsa],
+        Family::Aes | Family::Generic | Family::ChaCha20 => {
+            let macs = all().filter_map(|mechanism| match mechanism.work {
+                Sign(scheme, hash) if scheme.family() == family => Some(scheme.algorithms(hash)),
+                _ => None,
+            });
+            return policy(usage, macs.flatten());
+        }
     };
+    policy(usage, signatures.iter().map(|&signature| signature.into()))
+}
+
+/// The algorithms of a key that encrypts, with every mode of its family.
+pub(crate) fn encrypting(family: Family) -> impl Iterator<Item = Algorithm> {
+    let modes = all().filter_map(move |mechanism| match mechanism.work {
+        Encrypt(mode) if mode.family() == family => Some(mode.algorithms()),
+        _ => None,
+    });
+    modes.flatten()
+}
+
+/// The policy that permits these algorithms.
+pub(crate) fn policy(usage: Usage, algorithms: impl IntoIterator<Item = Algorithm>) -> Policy {
+    let mut algorithms = algorithms.into_iter();
     Policy {
         usage,
-        algorithm: algorithm.into(),
-        also: also.iter().map(|&other| other.into()).collect(),
+        algorithm: algorithms.next().unwrap_or(Algorithm::None),
+        also: algorithms.collect(),
     }
 }
 
@@ -430,41 +492,13 @@ mod tests {
 
     #[test]
     fn every_mechanism_stands_there_once() {
-        for (i, mechanism) in all().enumerate() {
-            assert!(all().skip(i + 1).all(|other| other.kind != mechanism.kind));
-            assert_eq!(find(mechanism.kind).unwrap().work, mechanism.work);
+        let same =
+            |one: Work, other| std::mem::discriminant(&one) == std::mem::discriminant(&other);
+        for (i, Mechanism { kind, work }) in all().enumerate() {
+            let again = |other: &Mechanism| other.kind == *kind && same(other.work, *work);
+            assert!(!all().skip(i + 1).any(again));
+            let found = find(*kind, |other| same(other, *work).then_some(other));
+            assert_eq!(found.unwrap(), *work);
         }
-    }
-
-    #[test]
-    fn a_token_shows_only_what_its_provider_can_do() {
-        let abilities = Abilities::ask(|question| {
-            let sha1 = question.attributes.policy.algorithm.hash() == Some(Hash::Sha1);
-            let signs = question.opcode == Opcode::SignHash;
-            Ok(
-                question.attributes.key_type == KeyType::EccKeyPair(EccFamily::SecpR1)
-                    && question.attributes.bits < 521
-                    && !(sha1 && signs),
-            )
-        })
-        .unwrap();
-        assert!(abilities.info(CKM_RSA_PKCS).is_err());
-        assert!(abilities.info(CKM_EDDSA).is_err());
-        assert_eq!(abilities.info(CKM_SHA256).unwrap().flags, CKF_DIGEST);
-        let ecdsa = abilities.info(CKM_ECDSA).unwrap();
-        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
-        let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
-        assert_eq!(ecdsa.flags, curves | CKF_SIGN | CKF_VERIFY);
-        assert_eq!(
-            abilities.info(CKM_ECDSA_SHA1).unwrap().flags,
-            curves | CKF_VERIFY
-        );
-        let pair = abilities.info(CKM_EC_KEY_PAIR_GEN).unwrap();
-        assert_eq!(pair.flags, curves | CKF_GENERATE_KEY_PAIR);
-    }
-
-    #[test]
-    fn a_provider_that_does_not_answer_has_no_mechanisms() {
-        assert!(Abilities::ask(|_| Err(Error::DeviceFailed)).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! What the service keeps, seen as PKCS#11 objects. A key pair is two of them, private and public, with one CKA_ID and one
 //! CKA_LABEL. Every attribute that can be read, searched or checked is computed in [`Object::attribute`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cryptoki_sys::*;
@@ -17,7 +17,7 @@ use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
-use crate::mechanism::{self, Family, Work};
+use crate::mechanism::{self, Family};
 use crate::module::fresh_handle;
 
 /// One object: a record, or one half of it.
@@ -53,6 +53,8 @@ pub(crate) struct Key {
     pub(crate) attributes: Attributes,
     /// What this client may do.
     pub(crate) usage: Usage,
+    /// Known to have been made by its provider.
+    local: bool,
     /// As exported; empty for secret keys.
     public: Vec<u8>,
 }
@@ -63,8 +65,14 @@ impl Key {
         (!self.owner.is_empty()).then(|| self.owner.clone())
     }
 
-    fn may(&self, usage: Usage) -> bool {
+    /// Whether this client may do one of these.
+    pub(crate) fn may(&self, usage: Usage) -> bool {
         !self.usage.and(usage).is_empty()
+    }
+
+    /// Whether anybody may do one of these.
+    fn permits(&self, usage: Usage) -> bool {
+        !self.attributes.policy.usage.and(usage).is_empty()
     }
 }
 
@@ -89,6 +97,7 @@ impl TryFrom<operations::Record> for Record {
                     .map(Usage::from)
                     .unwrap_or_default()
                     .implied(),
+                local: record.local,
                 public: record.public_key,
             }),
             RecordKind::Certificate => Content::Certificate(record.value),
@@ -237,26 +246,29 @@ impl Object {
             CKA_KEY_TYPE => number(key_type(key.attributes.key_type)),
             CKA_START_DATE | CKA_END_DATE => vec![],
             CKA_DERIVE => flag(self.class != CKO_PUBLIC_KEY && key.may(Usage::DERIVE)),
-            CKA_LOCAL => flag(false),
-            CKA_KEY_GEN_MECHANISM => number(CK_UNAVAILABLE_INFORMATION),
+            CKA_LOCAL => flag(key.local),
+            CKA_KEY_GEN_MECHANISM => number(generator(key)),
             CKA_ALLOWED_MECHANISMS => allowed_mechanisms(key),
             _ => return public_value(key, kind),
         })
     }
 }
 
+fn generator(key: &Key) -> CK_MECHANISM_TYPE {
+    let family = Family::of(key.attributes.key_type).filter(|_| key.local);
+    family
+        .and_then(Family::generator)
+        .unwrap_or(CK_UNAVAILABLE_INFORMATION)
+}
+
 /// The mechanisms that the key's policy permits, as an array of CK_MECHANISM_TYPE.
 fn allowed_mechanisms(key: &Key) -> Vec<u8> {
-    let family = Family::of(key.attributes.key_type);
-    let allowed = mechanism::all().filter(|mechanism| match mechanism.work {
-        Work::Sign(scheme, hash) => {
-            family == Some(scheme.family()) && scheme.permitted(hash, &key.attributes.policy)
-        }
-        Work::Digest(_) | Work::Pair(_) => false,
-    });
-    allowed
-        .flat_map(|mechanism| number(mechanism.kind))
-        .collect()
+    let (family, policy) = (Family::of(key.attributes.key_type), &key.attributes.policy);
+    let allowed = mechanism::all()
+        .filter(|mechanism| family.is_some() && mechanism.work.family() == family)
+        .filter(|mechanism| mechanism.work.permitted(policy));
+    let kinds: BTreeSet<_> = allowed.map(|mechanism| mechanism.kind).collect();
+    kinds.into_iter().flat_map(number).collect()
 }
 
 fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
@@ -295,12 +307,13 @@ fn secret_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     })
 }
 
-/// Values never leave through this interface. Where a key has been before is not known, so nothing is claimed of its past.
+/// A policy never changes, so what a key that was made in place is, it has always been.
 fn sensitivity(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
-        CKA_SENSITIVE => flag(true),
-        CKA_EXTRACTABLE => flag(key.attributes.policy.usage.contains(Usage::EXPORT)),
-        CKA_ALWAYS_SENSITIVE | CKA_NEVER_EXTRACTABLE => flag(false),
+        CKA_SENSITIVE => flag(!key.may(Usage::EXPORT)),
+        CKA_EXTRACTABLE => flag(key.may(Usage::EXPORT | Usage::COPY)),
+        CKA_ALWAYS_SENSITIVE => flag(key.local && !key.permits(Usage::EXPORT)),
+        CKA_NEVER_EXTRACTABLE => flag(key.local && !key.permits(Usage::EXPORT | Usage::COPY)),
         _ => return None,
     })
 }

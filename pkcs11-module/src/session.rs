@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SLOT_ID};
 use interface::ProviderId;
 
+use crate::encryption::Crypting;
 use crate::error::{Error, Result};
 use crate::ffi::Output;
 use crate::hash::Hasher;
@@ -27,6 +28,8 @@ pub(crate) struct Operations {
     pub(crate) digest: Active<Hasher>,
     pub(crate) sign: Active<Signing>,
     pub(crate) verify: Active<Signing>,
+    pub(crate) encrypt: Active<Crypting>,
+    pub(crate) decrypt: Active<Crypting>,
 }
 
 impl Session {
@@ -66,13 +69,14 @@ impl<T> Default for Active<T> {
     }
 }
 
-/// How long the result of an operation is, known before it is computed.
+/// How long the result of an operation is at most, known before it is computed.
 pub(crate) trait OutputLen {
-    fn output_len(&self) -> usize;
+    /// In bytes, when `more` bytes of data come before the end.
+    fn output_len(&self, more: usize) -> usize;
 }
 
 impl OutputLen for Hasher {
-    fn output_len(&self) -> usize {
+    fn output_len(&self, _: usize) -> usize {
         self.len()
     }
 }
@@ -110,17 +114,18 @@ impl<T> Active<T> {
         result
     }
 
-    /// Ends the operation and writes its result, unless the caller only asks for the length or gives too small a buffer:
+    /// Ends the operation with `more` bytes of data and writes its result, unless the caller only asks for the length or gives too small a buffer:
     /// then nothing is computed and the operation stays.
     pub(crate) fn finish(
         &mut self,
         output: &Output<u8>,
+        more: usize,
         run: impl FnOnce(T) -> Result<Vec<u8>>,
     ) -> Result<()>
     where
         T: OutputLen,
     {
-        if !output.takes(self.current()?.output_len())? {
+        if !output.takes(self.current()?.output_len(more))? {
             return Ok(());
         }
         output.write(&run(self.take()?)?)
@@ -133,7 +138,7 @@ mod tests {
     use std::ptr::null_mut;
 
     impl OutputLen for u8 {
-        fn output_len(&self) -> usize {
+        fn output_len(&self, _: usize) -> usize {
             usize::from(*self)
         }
     }
@@ -141,7 +146,7 @@ mod tests {
     fn finish(active: &mut Active<u8>, data: *mut u8, len: &mut u64) -> Result<()> {
         // SAFETY: the tests give NULL or as much room as `len` says.
         let output = unsafe { Output::new(data, len) }.unwrap();
-        active.finish(&output, |n| Ok(vec![7; usize::from(n)]))
+        active.finish(&output, 0, |n| Ok(vec![7; usize::from(n)]))
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use cryptoki_sys::CK_ULONG;
 use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::{KeyType, Usage};
-use interface::operations::{SignHash, SignMessage, VerifyHash, VerifyMessage};
+use interface::operations::{
+    MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage,
+};
 use interface::{Status, client};
 
 use crate::error::{Error, Result};
@@ -17,8 +19,9 @@ use crate::module::Module;
 use crate::object::{Key, Object};
 use crate::session::OutputLen;
 
-/// The longest message that is kept for a mechanism that cannot hash it first, in bytes.
-const MAX_MESSAGE: usize = 1 << 20;
+/// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits into the 1 MiB that a
+/// request may have by default.
+pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 
 pub(crate) struct Signing {
     key: Arc<Object>,
@@ -38,7 +41,7 @@ enum Data {
 
 /// What the service is asked to sign or verify.
 struct Request {
-    algorithm: Signature,
+    algorithm: Algorithm,
     data: Vec<u8>,
 }
 
@@ -49,9 +52,10 @@ impl Signing {
         object: Arc<Object>,
         usage: Usage,
     ) -> Result<Self> {
-        let Work::Sign(scheme, hashes) = mechanism::find(mechanism.kind())?.work else {
-            return Err(Error::MechanismInvalid);
-        };
+        let (scheme, hashes) = mechanism::find(mechanism.kind(), |work| match work {
+            Work::Sign(scheme, hashes) => Some((scheme, hashes)),
+            _ => None,
+        })?;
         let hash = match scheme {
             Scheme::RsaPss => Some(pss_hash(mechanism, hashes)?),
             _ if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
@@ -65,8 +69,10 @@ impl Signing {
             return Err(Error::KeyFunctionNotPermitted);
         }
         let data = match hashes {
-            Some(hash) => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
-            None => Data::Whole(Vec::new()),
+            Some(hash) if scheme.hashes() => {
+                Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?)
+            }
+            _ => Data::Whole(Vec::new()),
         };
         Ok(Self {
             key: object,
@@ -96,74 +102,94 @@ impl Signing {
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
         let Request { algorithm, data } = self.request(key)?;
-        let (key_name, owner, alg) = (key.name.clone(), key.owner(), Some(algorithm.into()));
-        let signed = match algorithm {
-            Signature::PureEddsa => module.client.call(
-                key.provider,
-                &SignMessage {
+        let (client, provider) = (&module.client, key.provider);
+        let (key_name, owner) = (key.name.clone(), key.owner());
+        match algorithm {
+            Algorithm::Signature(alg @ Signature::PureEddsa) => {
+                let op = SignMessage {
                     key_name,
                     owner,
-                    alg,
+                    alg: Some(alg.into()),
                     message: data,
-                },
-            ),
-            _ => module.client.call(
-                key.provider,
-                &SignHash {
+                };
+                client.call(provider, &op).map(|signed| signed.signature)
+            }
+            Algorithm::Signature(alg) => {
+                let op = SignHash {
                     key_name,
                     owner,
-                    alg,
+                    alg: Some(alg.into()),
                     hash: data,
-                },
-            ),
-        };
-        Ok(signed.map_err(gone)?.signature)
+                };
+                client.call(provider, &op).map(|signed| signed.signature)
+            }
+            Algorithm::Mac(alg) => {
+                let op = MacCompute {
+                    key_name,
+                    owner,
+                    alg: Some(alg.into()),
+                    input: data,
+                };
+                client.call(provider, &op).map(|maced| maced.mac)
+            }
+            _ => return Err(Error::MechanismInvalid),
+        }
+        .map_err(gone)
     }
 
     pub(crate) fn verify(self, module: &Module, signature: &[u8]) -> Result<()> {
-        if signature.len() != self.output_len() {
+        if signature.len() != self.output_len(0) {
             return Err(Error::SignatureLenRange);
         }
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
         let Request { algorithm, data } = self.request(key)?;
-        let (key_name, owner, alg) = (key.name.clone(), key.owner(), Some(algorithm.into()));
+        let (client, provider) = (&module.client, key.provider);
+        let (key_name, owner) = (key.name.clone(), key.owner());
         let signature = signature.to_vec();
-        let verified = match algorithm {
-            Signature::PureEddsa => {
+        match algorithm {
+            Algorithm::Signature(alg @ Signature::PureEddsa) => {
                 let op = VerifyMessage {
                     key_name,
                     owner,
-                    alg,
+                    alg: Some(alg.into()),
                     message: data,
                     signature,
                 };
-                module.client.call(key.provider, &op)
+                client.call(provider, &op)
             }
-            _ => {
+            Algorithm::Signature(alg) => {
                 let op = VerifyHash {
                     key_name,
                     owner,
-                    alg,
+                    alg: Some(alg.into()),
                     hash: data,
                     signature,
                 };
-                module.client.call(key.provider, &op)
+                client.call(provider, &op)
             }
-        };
-        verified.map(drop).map_err(gone)
+            Algorithm::Mac(alg) => {
+                let op = MacVerify {
+                    key_name,
+                    owner,
+                    alg: Some(alg.into()),
+                    input: data,
+                    mac: signature,
+                };
+                client.call(provider, &op)
+            }
+            _ => return Err(Error::MechanismInvalid),
+        }
+        .map(drop)
+        .map_err(gone)
     }
 
     /// The data is complete: which algorithm, of those that the key permits, signs it?
     fn request(self, key: &Key) -> Result<Request> {
-        let permits = |algorithm| {
-            key.attributes
-                .policy
-                .permits(Algorithm::Signature(algorithm))
-        };
+        let permits = |algorithm: Algorithm| key.attributes.policy.permits(algorithm);
         let data = self.data.finish();
         let (hash, data) = match (self.scheme, self.hash) {
-            (Scheme::RsaPkcs1v15, None) => digest_info(data, permits),
+            (Scheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
             (Scheme::Ecdsa, None) if data.is_empty() => return Err(Error::DataLenRange),
             (Scheme::Ecdsa, None) => (digest_of(data.len()), data),
             (Scheme::RsaPss, Some(hash)) if data.len() != hash.len() => {
@@ -219,7 +245,7 @@ fn digest_of(len: usize) -> Option<Hash> {
 }
 
 /// A key that was there when the operation began may be gone at its end.
-fn gone(error: client::Error) -> Error {
+pub(crate) fn gone(error: client::Error) -> Error {
     match error {
         client::Error::Refused {
             status: Status::PsaErrorDoesNotExist,
@@ -231,10 +257,12 @@ fn gone(error: client::Error) -> Error {
 
 impl OutputLen for Signing {
     /// Length of the signature in bytes.
-    fn output_len(&self) -> usize {
+    fn output_len(&self, _: usize) -> usize {
         let Some(key) = self.key.key() else { return 0 };
         let bytes = key.attributes.bits.div_ceil(8) as usize;
         match key.attributes.key_type.public() {
+            _ if self.scheme == Scheme::Cmac => 16,
+            KeyType::Hmac => self.hash.map_or(0, Hash::len),
             KeyType::RsaPublicKey => bytes,
             _ => 2 * bytes,
         }
@@ -245,7 +273,7 @@ impl Data {
     fn add(&mut self, data: &[u8]) -> Result<()> {
         match self {
             Self::Hashed(hasher) => hasher.update(data),
-            Self::Whole(have) if have.len() + data.len() > MAX_MESSAGE => {
+            Self::Whole(have) if have.len() + data.len() > MAX_DATA => {
                 return Err(Error::DataLenRange);
             }
             Self::Whole(have) => have.extend_from_slice(data),
@@ -317,7 +345,7 @@ mod tests {
         let object = signing.key.clone();
         signing
             .request(object.key().unwrap())
-            .map(|request| (request.algorithm, request.data))
+            .map(|request| (request.algorithm.try_into().unwrap(), request.data))
     }
 
     #[test]
@@ -325,7 +353,7 @@ mod tests {
         let digest = [7; 32];
         let info = [Hash::Sha256.digest_info(), &digest].concat();
         let signing = begin(&plain(CKM_RSA_PKCS), rsa()).unwrap();
-        assert_eq!(signing.output_len(), 256);
+        assert_eq!(signing.output_len(0), 256);
         let sha256 = Signature::RsaPkcs1v15 {
             hash: Hash::Sha256.into(),
         };
@@ -371,7 +399,7 @@ mod tests {
             ),
         ] {
             let signing = begin(&plain(CKM_ECDSA), ec(policy)).unwrap();
-            assert_eq!(signing.output_len(), 64);
+            assert_eq!(signing.output_len(0), 64);
             let algorithm = asked(signing, &[1; 32])
                 .ok()
                 .map(|(algorithm, _)| algorithm);

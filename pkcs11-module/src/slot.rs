@@ -7,8 +7,8 @@ use interface::client::Client;
 use interface::operations::{CanDoCrypto, ListOpcodes, ProviderInfo};
 use interface::{Opcode, ProviderId, client};
 
+use crate::abilities::{Abilities, Question};
 use crate::error::{Error, Result};
-use crate::mechanism::{Abilities, Question};
 use crate::module::lock;
 
 /// A provider seen as a slot with its token.

@@ -118,6 +118,66 @@ fn pkcs11_tool_passes_its_own_tests() {
 }
 
 #[test]
+fn keys_are_imported_and_secret_ones_made() {
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let service = Service::start();
+    let openssl = |arguments: &str| {
+        let mut openssl = service.command("openssl");
+        run(openssl.args(arguments.split_whitespace())).ok()
+    };
+    write(&service, "data", b"to be signed");
+    for (kind, options, id, mechanism, format) in [
+        ("RSA", "", "11", "SHA256-RSA-PKCS", ""),
+        (
+            "EC",
+            "-pkeyopt ec_paramgen_curve:P-384",
+            "12",
+            "ECDSA-SHA256",
+            "--signature-format openssl",
+        ),
+    ] {
+        openssl(&format!("genpkey -algorithm {kind} {options} -out key.pem"));
+        openssl("pkey -in key.pem -outform DER -out key.der");
+        openssl("pkey -in key.pem -pubout -outform DER -out public.der");
+        let write = format!("--write-object key.der --type privkey --id {id} --label brought");
+        run(&mut tool(&service, &write)).ok();
+        let sign = format!("--sign -m {mechanism} --id {id} -i data -o signature {format}");
+        run(&mut tool(&service, &sign)).ok();
+        let verified =
+            openssl("dgst -sha256 -keyform DER -verify public.der -signature signature data");
+        assert!(verified.contains("Verified OK"), "{kind}");
+        let public = format!("--write-object public.der --type pubkey --id 22{id} --label public");
+        run(&mut tool(&service, &public)).ok();
+        let verify = format!(
+            "--verify -m {mechanism} --id 22{id} -i data --signature-file signature {format}"
+        );
+        assert!(
+            run(&mut tool(&service, &verify))
+                .ok()
+                .contains("Signature is valid")
+        );
+    }
+    let objects = run(&mut tool(&service, "-O --type privkey")).ok();
+    assert!(!objects.contains("local"), "{objects}");
+    run(&mut tool(
+        &service,
+        "--keygen --key-type AES:32 --label made --id 31",
+    ))
+    .ok();
+    write(&service, "secret", &[7; 32]);
+    run(&mut tool(
+        &service,
+        "--write-object secret --type secrkey --key-type AES:32 --label given --id 32",
+    ))
+    .ok();
+    let objects = run(&mut tool(&service, "-O --type secrkey")).ok();
+    assert_eq!(objects.matches("AES length 32").count(), 2, "{objects}");
+    assert_eq!(objects.matches("local").count(), 1, "{objects}");
+}
+
+#[test]
 fn certificates_and_data_are_stored_and_removed() {
     if program("pkcs11-tool").is_none() {
         return;

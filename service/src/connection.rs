@@ -139,6 +139,10 @@ impl Connection {
 
     /// Waits awake for a moment; true when bytes have come.
     fn spin(&mut self) -> bool {
+        // A client that has not said Hello most likely closes after one answer, as upstream's clients do.
+        if !self.extended {
+            return false;
+        }
         if self.rest > 0 {
             self.rest -= 1;
             return false;
@@ -151,14 +155,13 @@ impl Connection {
         let mut chunk = [0; CHUNK];
         let received = loop {
             match rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
-                Err(Errno::AGAIN) if start.elapsed() < SPIN => std::hint::spin_loop(),
+                Err(Errno::AGAIN) if start.elapsed() < SPIN => rustix::thread::sched_yield(),
                 other => break other,
             }
         };
         spinning.store(false, Ordering::Release);
         match received {
-            Ok((1.., _)) => {
-                let received = received.map_or(0, |(received, _)| received);
+            Ok((received @ 1.., _)) => {
                 self.misses = 0;
                 self.buffer.extend_from_slice(&chunk[..received]);
                 chunk[..received].zeroize();

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use nix::unistd::{self, User};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, getrlimit, setrlimit};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 
@@ -61,6 +61,11 @@ fn hand_over(folder: &Path, user: &User) -> std::io::Result<()> {
         chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
     }
     Ok(())
+}
+
+/// Keeps keys out of core files and from debuggers of other processes of the same user.
+pub fn protect_memory() {
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Every connection is a file, and the usual soft limit of 1024 is too low for a host of many containers.

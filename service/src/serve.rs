@@ -8,6 +8,7 @@ use crate::providers::{self, core::Core};
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
 use crate::{listener, privileges};
+use interface::Status;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
         let folders = [&config.store_path, &config.store_key_path].map(|path| path.parent());
         privileges::become_user(&user, folders.as_slice())?;
     }
+    privileges::protect_memory();
     let store = Arc::new(Store::open(
         &config.store_path,
         StoreKey::configured(&config.store_key_path),
@@ -40,7 +42,16 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
         .enable_all()
         .build()
         .map_err(Error::io("cannot start threads"))?;
-    runtime.block_on(run(config, listener, store))
+    // On a worker, because what the main thread accepts must wake a worker first.
+    let stopped = |_| {
+        Error::refused(
+            Status::PsaErrorGenericError,
+            "the service's main task was cancelled",
+        )
+    };
+    runtime
+        .block_on(runtime.spawn(run(config, listener, store)))
+        .map_err(stopped)?
 }
 
 async fn run(

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -98,6 +99,18 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Ran {
         err: text(&mut err),
         command: format!("{command:?}"),
     }
+}
+
+/// Copies a file so that every user can read and run it.
+///
+/// A program of its own writes it: a file that another thread's child has just inherited, open for writing, cannot be run.
+///
+/// # Panics
+/// When it cannot be copied.
+#[track_caller]
+pub fn install(from: &Path, to: &Path) {
+    let mut command = Command::new("install");
+    run(command.args(["-m", "755"]).arg(from).arg(to)).ok();
 }
 
 /// Makes a program run as another user, with no supplementary groups.

@@ -15,7 +15,7 @@ mod service;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-pub use command::{Ran, as_uid, feed, run};
+pub use command::{Ran, as_uid, feed, install, run};
 pub use service::{CONFIG, Service, Setup};
 
 /// A uid that owns nothing on the machine: "another user" in the tests.

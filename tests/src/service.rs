@@ -259,9 +259,7 @@ impl Service {
     pub fn staged(&self, name: &str) -> PathBuf {
         let copy = self.dir().join(name);
         if !copy.exists() {
-            std::fs::copy(built(name), &copy).expect("copy a built file");
-            std::fs::set_permissions(&copy, Permissions::from_mode(0o755))
-                .expect("open a built file to other users");
+            command::install(&built(name), &copy);
         }
         copy
     }

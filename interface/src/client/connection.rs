@@ -1,5 +1,6 @@
 //! One connection: connect, exchange one request for one response, never more than one in flight.
 
+use super::patience::Patience;
 use super::{Endpoint, Error};
 use crate::operations::{Hello, Welcome};
 use crate::wire::{HEADER_LEN, Header};
@@ -10,16 +11,11 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, Socket
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Longest response body that is accepted.
 const BODY_LIMIT: usize = 64 << 20;
-/// A fast operation answers within this time; waiting awake for it saves the wake-up, which costs more than the operation.
-const SPIN: Duration = Duration::from_micros(60);
-/// After two waits in vain, so many exchanges sleep at once before spinning is tried again.
-const REST: u32 = 64;
-
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -29,7 +25,7 @@ pub(super) struct Connection {
     process: u32,
     deadline: Duration,
     extended: bool,
-    spin: Spin,
+    patience: Patience,
 }
 
 impl Connection {
@@ -59,7 +55,7 @@ impl Connection {
             process: std::process::id(),
             deadline,
             extended: false,
-            spin: Spin::new(),
+            patience: Patience::new(),
         })
     }
 
@@ -128,6 +124,7 @@ impl Connection {
 
     /// Sends a whole request and returns the body of a successful response.
     pub(super) fn exchange(&mut self, frame: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.patience.asked();
         self.send(frame)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
         let header = loop {
@@ -167,16 +164,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Appends what arrives next, waiting awake for a moment and then asleep.
+    /// Appends what arrives next, waiting in the way that suits the service's usual speed.
     fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<(), Error> {
         let mut chunk = [0; 4096];
-        let received = match self
-            .spin
-            .wait(|| retry(|| net::recv(&self.socket, &mut chunk, RecvFlags::DONTWAIT)))
-        {
-            Err(Errno::AGAIN) => retry(|| net::recv(&self.socket, &mut chunk, RecvFlags::empty())),
+        let poll = || retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::DONTWAIT));
+        let received = match self.patience.wait(&self.socket, poll) {
+            Err(Errno::AGAIN) => {
+                retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::empty()))
+            }
             other => other,
         };
+        self.patience.served();
         let (received, _) = received.map_err(|errno| self.failed(errno))?;
         if received == 0 {
             return Err(Error::Closed);
@@ -204,55 +202,6 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Resu
         match call() {
             Err(Errno::INTR) => {}
             other => return other,
-        }
-    }
-}
-
-/// Decides when waiting awake pays.
-#[derive(Debug)]
-struct Spin {
-    misses: u32,
-    rest: u32,
-    alone: bool,
-}
-
-impl Spin {
-    fn new() -> Self {
-        let processors = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
-        Self {
-            misses: 0,
-            rest: 0,
-            alone: processors < 2,
-        }
-    }
-
-    fn wait<T>(
-        &mut self,
-        mut poll: impl FnMut() -> rustix::io::Result<T>,
-    ) -> rustix::io::Result<T> {
-        if self.alone {
-            return Err(Errno::AGAIN);
-        }
-        if self.rest > 0 {
-            self.rest -= 1;
-            return Err(Errno::AGAIN);
-        }
-        let start = Instant::now();
-        loop {
-            match poll() {
-                Err(Errno::AGAIN) if start.elapsed() < SPIN => std::hint::spin_loop(),
-                Err(Errno::AGAIN) => {
-                    self.misses += 1;
-                    if self.misses >= 2 {
-                        self.rest = REST;
-                    }
-                    return Err(Errno::AGAIN);
-                }
-                other => {
-                    self.misses = 0;
-                    return other;
-                }
-            }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub enum Error {
     /// The endpoint cannot be used.
     #[error(
-        "PARSEC_SERVICE_ENDPOINT is '{0}', but must be unix: and the path of the service's socket"
+        "'{0}' is no endpoint of a service: PARSEC_SERVICE_ENDPOINT is unix: and the path of its socket"
     )]
     Endpoint(String),
     /// Nobody answers at the endpoint.

@@ -234,6 +234,9 @@ pub struct CipherEncrypt {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: the initialisation vector to use; without one, the provider makes a fresh one.
+    #[prost(bytes = "vec", optional, tag = "101")]
+    pub iv: Option<Vec<u8>>,
 }
 
 /// Decrypts without authentication.

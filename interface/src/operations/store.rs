@@ -68,6 +68,9 @@ pub struct Record {
     /// The hardware does not show the key at present.
     #[prost(bool, tag = "14")]
     pub missing: bool,
+    /// Of keys: known to be made by the provider that holds it, never outside.
+    #[prost(bool, tag = "15")]
+    pub local: bool,
 }
 
 /// One key by its name.

@@ -26,10 +26,13 @@ fn hasher(mechanism: Mechanism) -> Result<Hasher> {
 
 pub(crate) fn digest(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
     let session = module::current()?.session(session)?;
-    session.operations().digest.finish(out, |mut hasher| {
-        hasher.update(data);
-        Ok(hasher.finish())
-    })
+    session
+        .operations()
+        .digest
+        .finish(out, data.len(), |mut hasher| {
+            hasher.update(data);
+            Ok(hasher.finish())
+        })
 }
 
 pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
@@ -45,5 +48,5 @@ pub(crate) fn finish(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()>
     session
         .operations()
         .digest
-        .finish(out, |hasher| Ok(hasher.finish()))
+        .finish(out, 0, |hasher| Ok(hasher.finish()))
 }

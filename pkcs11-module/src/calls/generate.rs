@@ -3,18 +3,18 @@
 use cryptoki_sys::*;
 use der::Decode;
 use der::asn1::{ObjectIdentifier, PrintableStringRef};
-use interface::Status;
-use interface::algorithm::{Agreement, Algorithm, Encryption, Hash};
-use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::attributes::{Attributes, KeyType};
 use interface::operations::GenerateKey;
 use interface::spki::{CURVES, Curve};
+use interface::{Status, client};
 
-use super::object::{check_token, hex};
+use super::create::{check_token, hex};
+use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
-use crate::mechanism::{self, Family, Work, signing_policy};
+use crate::mechanism::{self, Family, Work};
 use crate::module::{self, Module, lock};
-use crate::object::Record;
+use crate::object::{Record, key_type};
 use crate::random;
 use crate::session::Session;
 
@@ -31,26 +31,16 @@ pub(crate) fn pair(
 ) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    let Work::Pair(family) = mechanism::find(mechanism.kind())?.work else {
-        return Err(Error::MechanismInvalid);
-    };
+    let family = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Pair(family) => Some(family),
+        _ => None,
+    })?;
     let attributes = attributes(family, public, private)?;
     check_token(private)?;
     session.check_writable()?;
     let label = private.text(CKA_LABEL)?.or(public.text(CKA_LABEL)?);
-    let id = private
-        .value(CKA_ID)
-        .or_else(|| public.value(CKA_ID))
-        .filter(|id| !id.is_empty());
-    let key = GenerateKey {
-        key_name: String::new(),
-        attributes: Some((&attributes).into()),
-        label: Some(label.unwrap_or_default().to_owned()),
-        id: id.map(<[u8]>::to_vec),
-    };
-    let name = generate(&module, &session, key)?;
-    let record = module.client.lookup(session.provider, None, &name)?;
-    let record = Record::try_from(record).map_err(|_| Error::DeviceFailed)?;
+    let id = private.value(CKA_ID).or_else(|| public.value(CKA_ID));
+    let record = generate(&module, &session, &attributes, label, id)?;
     let learned = lock(&module.objects).learn(record);
     for (handle, object) in learned {
         match object.class {
@@ -61,33 +51,73 @@ pub(crate) fn pair(
     Ok(())
 }
 
-/// Generates the key under a name made from its label, or its id; labels need not be unique but names must be, so a second key
+/// C_GenerateKey.
+pub(crate) fn secret(
+    session: CK_SESSION_HANDLE,
+    mechanism: &Mechanism,
+    template: &Template,
+    key: &Out<CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    let family = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Secret(family) => Some(family),
+        _ => None,
+    })?;
+    if mechanism.has_parameter() {
+        return Err(Error::MechanismParamInvalid);
+    }
+    let attributes = secret_attributes(family, template)?;
+    check_token(template)?;
+    session.check_writable()?;
+    let (label, id) = (template.text(CKA_LABEL)?, template.value(CKA_ID));
+    let record = generate(&module, &session, &attributes, label, id)?;
+    let learned = lock(&module.objects).learn(record);
+    let (handle, _) = learned.first().ok_or(Error::DeviceFailed)?;
+    key.set(*handle);
+    Ok(())
+}
+
+fn generate(
+    module: &Module,
+    session: &Session,
+    attributes: &Attributes,
+    label: Option<&str>,
+    id: Option<&[u8]>,
+) -> Result<Record> {
+    let id = id.filter(|id| !id.is_empty());
+    let name = named(label, id, |key_name| {
+        let key = GenerateKey {
+            key_name,
+            attributes: Some(attributes.into()),
+            label: Some(label.unwrap_or_default().to_owned()),
+            id: id.map(<[u8]>::to_vec),
+        };
+        module.client.call(session.provider, &key)
+    })?;
+    let record = module.client.lookup(session.provider, None, &name)?;
+    Record::try_from(record).map_err(|_| Error::DeviceFailed)
+}
+
+/// Has a key made under a name made from its label, or its id; labels need not be unique but names must be, so a second key
 /// gets some random digits too. Returns the name.
-fn generate(module: &Module, session: &Session, key: GenerateKey) -> Result<String> {
-    let plain = match (key.label.as_deref(), key.id.as_deref()) {
+pub(super) fn named<T>(
+    label: Option<&str>,
+    id: Option<&[u8]>,
+    make: impl Fn(String) -> Result<T, client::Error>,
+) -> Result<String> {
+    let plain = match (label, id) {
         (Some(label), _) if !label.is_empty() => name_of(label),
         (_, Some(id)) => format!("id-{}", hex(id)),
         _ => format!("key-{}", hex(&random::bytes::<8>()?)),
     };
-    let numbered = format!("{plain}-{}", hex(&random::bytes::<4>()?));
-    match module.client.call(
-        session.provider,
-        &GenerateKey {
-            key_name: plain.clone(),
-            ..key.clone()
-        },
-    ) {
+    match make(plain.clone()) {
         Ok(_) => return Ok(plain),
         Err(error) if error.status() == Some(Status::PsaErrorAlreadyExists) => {}
         Err(error) => return Err(error.into()),
     }
-    module.client.call(
-        session.provider,
-        &GenerateKey {
-            key_name: numbered.clone(),
-            ..key
-        },
-    )?;
+    let numbered = format!("{plain}-{}", hex(&random::bytes::<4>()?));
+    make(numbered.clone())?;
     Ok(numbered)
 }
 
@@ -103,11 +133,11 @@ fn name_of(label: &str) -> String {
     label.chars().map(plain).take(64).collect()
 }
 
-/// What the templates ask for.
+/// What the templates of a pair ask for.
 fn attributes(family: Family, public: &Template, private: &Template) -> Result<Attributes> {
     let (key_type, bits) = match family {
         Family::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
-        Family::Ec | Family::Edwards => {
+        _ => {
             let curve = curve(
                 public
                     .value(CKA_EC_PARAMS)
@@ -119,66 +149,59 @@ fn attributes(family: Family, public: &Template, private: &Template) -> Result<A
     if Family::of(key_type) != Some(family) {
         return Err(Error::CurveNotSupported);
     }
-    for (template, class) in [(public, CKO_PUBLIC_KEY), (private, CKO_PRIVATE_KEY)] {
-        let class_fits = template
-            .number(CKA_CLASS)?
-            .is_none_or(|given| given == class);
-        let own = crate::object::key_type(key_type);
-        let type_fits = template
-            .number(CKA_KEY_TYPE)?
-            .is_none_or(|given| given == own);
-        if !class_fits || !type_fits {
-            return Err(Error::TemplateInconsistent);
-        }
-    }
+    check_kind(public, CKO_PUBLIC_KEY, key_type)?;
+    check_kind(private, CKO_PRIVATE_KEY, key_type)?;
     if private.flag(CKA_ALWAYS_AUTHENTICATE)? == Some(true) {
         return Err(Error::TemplateInconsistent);
     }
     Ok(Attributes {
         key_type,
         bits,
-        policy: policy(family, public, private)?,
+        policy: policy::pair(family, public, private)?,
     })
 }
 
-/// The policy that corresponds to the usage flags; a key without any signs.
-fn policy(family: Family, public: &Template, private: &Template) -> Result<Policy> {
-    let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(false) && family == Family::Rsa;
-    let derive = private.flag(CKA_DERIVE)?.unwrap_or(false) && family == Family::Ec;
-    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive);
-    let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign);
-    let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
-    let export = private.flag(CKA_EXTRACTABLE)?.unwrap_or(false);
-    let wanted = [
-        (sign, Usage::SIGN),
-        (verify, Usage::VERIFY),
-        (decrypt, Usage::DECRYPT),
-        (encrypt, Usage::ENCRYPT),
-        (derive, Usage::DERIVE),
-        (export, Usage::EXPORT),
-    ];
-    let usage = wanted.iter().filter(|(wanted, _)| *wanted);
-    let usage = usage.fold(Usage::NONE, |all, (_, flag)| all | *flag);
-    let mut algorithms = Vec::new();
-    if sign || verify {
-        algorithms.extend(signing_policy(family, usage).algorithms());
+/// What the template of a secret key asks for.
+fn secret_attributes(family: Family, template: &Template) -> Result<Attributes> {
+    let kinds = family.keys();
+    let &[(own, min), ..] = kinds else {
+        return Err(Error::MechanismInvalid);
+    };
+    let max = kinds.last().map_or(min, |kind| kind.1);
+    check_kind(template, CKO_SECRET_KEY, own)?;
+    let bits = match template.number(CKA_VALUE_LEN)? {
+        None if min == max => min,
+        None => return Err(Error::TemplateIncomplete),
+        Some(bytes) => u32::try_from(bytes)
+            .ok()
+            .and_then(|bytes| bytes.checked_mul(8))
+            .ok_or(Error::KeySizeRange)?,
+    };
+    let fits = match family {
+        Family::Generic => (min..=max).contains(&bits),
+        _ => kinds.contains(&(own, bits)),
+    };
+    if !fits {
+        return Err(Error::KeySizeRange);
     }
-    if decrypt || encrypt {
-        algorithms.push(Encryption::RsaPkcs1v15.into());
-        let hashes = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
-        let oaep = hashes.map(|hash| Algorithm::Encryption(Encryption::RsaOaep { hash }));
-        algorithms.extend(oaep);
-    }
-    if derive {
-        algorithms.push(Agreement::Ecdh.into());
-    }
-    let mut algorithms = algorithms.into_iter();
-    let algorithm = algorithms.next().ok_or(Error::TemplateInconsistent)?;
-    Ok(Policy {
-        usage,
-        algorithm,
-        also: algorithms.collect(),
+    Ok(Attributes {
+        key_type: own,
+        bits,
+        policy: policy::secret(family, template)?,
     })
+}
+
+/// Fails for a template that names another class or type of key.
+pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyType) -> Result<()> {
+    for (kind, expected) in [(CKA_CLASS, class), (CKA_KEY_TYPE, key_type(own))] {
+        if template
+            .number(kind)?
+            .is_some_and(|given| given != expected)
+        {
+            return Err(Error::TemplateInconsistent);
+        }
+    }
+    Ok(())
 }
 
 fn rsa_bits(public: &Template) -> Result<u32> {
@@ -192,7 +215,7 @@ fn rsa_bits(public: &Template) -> Result<u32> {
     if exponent.is_some_and(|given| !given.eq(EXPONENT)) {
         return Err(Error::AttributeValueInvalid);
     }
-    let sizes = Family::Rsa.pairs();
+    let sizes = Family::Rsa.keys();
     let (min, max) = (
         sizes.first().map(|pair| pair.1),
         sizes.last().map(|pair| pair.1),
@@ -206,7 +229,7 @@ fn rsa_bits(public: &Template) -> Result<u32> {
 }
 
 /// The curve that CKA_EC_PARAMS names: by its object identifier, or by its name (PKCS#11 3.1 §6.3.3).
-fn curve(params: &[u8]) -> Result<&'static Curve> {
+pub(super) fn curve(params: &[u8]) -> Result<&'static Curve> {
     if let Ok(oid) = ObjectIdentifier::from_der(params) {
         return Curve::by_oid(oid).ok_or(Error::CurveNotSupported);
     }
@@ -226,7 +249,8 @@ fn curve(params: &[u8]) -> Result<&'static Curve> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use interface::algorithm::Signature;
+    use interface::algorithm::{Agreement, Encryption, Hash, Signature};
+    use interface::attributes::Usage;
 
     const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 

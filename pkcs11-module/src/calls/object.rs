@@ -1,19 +1,21 @@
 //! Objects: search, attributes, storing and destroying.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cryptoki_sys::*;
+use interface::attributes::Usage;
 use interface::client;
-use interface::operations::{DestroyKey, DestroyObject, Find, PutObject, RecordKind, SetMetadata};
-use interface::spki::PublicKey;
+use interface::operations::{
+    DestroyKey, DestroyObject, ExportKey, Exported, Find, RecordKind, SetMetadata,
+};
 use interface::{ProviderId, Status};
 
-use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Query, Room, Template};
-use crate::hash::sha1;
+use crate::material;
 use crate::module::{self, Module, lock};
-use crate::object::{Object, Record};
+use crate::object::{Key, Object, Record, key_type};
 
 /// The key with this handle, for an operation that wants this half of a pair.
 pub(super) fn key(
@@ -122,7 +124,24 @@ pub(crate) fn attributes(
     let module = module::current()?;
     module.session(session)?;
     let object = object(&module, handle)?;
-    query.answer(|kind| object.attribute(kind))
+    let exported = OnceCell::new();
+    query.answer(|kind| match (object.attribute(kind), object.key()) {
+        (Err(Error::AttributeSensitive), Some(key)) if key.may(Usage::EXPORT) => {
+            let exported = exported.get_or_init(|| export(&module, key).ok());
+            let exported = exported.as_ref().ok_or(Error::AttributeSensitive)?;
+            material::attribute(key_type(key.attributes.key_type), &exported.data, kind)
+        }
+        (value, _) => value,
+    })
+}
+
+/// The whole key, which may leave.
+fn export(module: &Module, key: &Key) -> Result<Exported> {
+    let export = ExportKey {
+        key_name: key.name.clone(),
+        owner: key.owner(),
+    };
+    Ok(module.client.call(key.provider, &export)?)
 }
 
 /// C_SetAttributeValue: label and id can be changed, for both halves of a pair at once; everything else is as it is.
@@ -215,95 +234,4 @@ pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> R
         lock(&module.objects).forget(handle);
     }
     destroyed.map_err(prohibited)
-}
-
-/// C_CreateObject: certificates and data.
-pub(crate) fn create(
-    session: CK_SESSION_HANDLE,
-    template: &Template,
-    handle: &Out<CK_OBJECT_HANDLE>,
-) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    let put = match template
-        .number(CKA_CLASS)?
-        .ok_or(Error::TemplateIncomplete)?
-    {
-        CKO_CERTIFICATE => certificate(template)?,
-        CKO_DATA => data(template)?,
-        _ => return Err(Error::TemplateInconsistent),
-    };
-    check_token(template)?;
-    session.check_writable()?;
-    let record = module.client.call(session.provider, &put)?;
-    let record = Record::try_from(record).map_err(|_| Error::DeviceFailed)?;
-    let learned = lock(&module.objects).learn(record);
-    let (first, _) = learned.first().ok_or(Error::DeviceFailed)?;
-    handle.set(*first);
-    Ok(())
-}
-
-/// Everything is kept by the service: an object for the session alone cannot be had.
-pub(super) fn check_token(template: &Template) -> Result<()> {
-    match template.flag(CKA_TOKEN)? {
-        Some(true) => Ok(()),
-        _ => Err(Error::TemplateInconsistent),
-    }
-}
-
-fn certificate(template: &Template) -> Result<PutObject> {
-    if template
-        .number(CKA_CERTIFICATE_TYPE)?
-        .ok_or(Error::TemplateIncomplete)?
-        != CKC_X_509
-    {
-        return Err(Error::AttributeValueInvalid);
-    }
-    let value = template.value(CKA_VALUE).ok_or(Error::TemplateIncomplete)?;
-    let parsed = Certificate::parse(value).map_err(|_| Error::AttributeValueInvalid)?;
-    let default_id = || PublicKey::from_spki(parsed.public_key).map(|key| key.id());
-    let id = template
-        .value(CKA_ID)
-        .filter(|id| !id.is_empty())
-        .map(<[u8]>::to_vec);
-    stored(
-        RecordKind::Certificate,
-        "cert",
-        value,
-        template,
-        id.or_else(default_id),
-    )
-}
-
-fn data(template: &Template) -> Result<PutObject> {
-    for kind in [CKA_APPLICATION, CKA_OBJECT_ID] {
-        if template.value(kind).is_some_and(|value| !value.is_empty()) {
-            return Err(Error::TemplateInconsistent);
-        }
-    }
-    let value = template.value(CKA_VALUE).unwrap_or_default();
-    stored(RecordKind::Data, "data", value, template, None)
-}
-
-/// The request that stores an object, under a name made from its contents: what is stored twice is there once.
-fn stored(
-    kind: RecordKind,
-    prefix: &str,
-    value: &[u8],
-    template: &Template,
-    id: Option<Vec<u8>>,
-) -> Result<PutObject> {
-    let label = template.text(CKA_LABEL)?.unwrap_or_default();
-    let digest = sha1(&[label.as_bytes(), b"\0", value].concat());
-    Ok(PutObject {
-        kind: kind.into(),
-        name: format!("{prefix}-{}", hex(&digest[..8])),
-        value: value.to_vec(),
-        label: Some(label.to_owned()),
-        id,
-    })
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

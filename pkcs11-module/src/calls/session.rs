@@ -128,5 +128,11 @@ pub(crate) fn cancel(handle: CK_SESSION_HANDLE, flags: CK_FLAGS) -> Result<()> {
     if named(CKF_VERIFY) {
         operations.verify.cancel();
     }
+    if named(CKF_ENCRYPT) {
+        operations.encrypt.cancel();
+    }
+    if named(CKF_DECRYPT) {
+        operations.decrypt.cancel();
+    }
     Ok(())
 }

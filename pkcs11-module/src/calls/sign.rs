@@ -35,7 +35,9 @@ pub(crate) fn sign(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) ->
     session
         .operations()
         .sign
-        .finish(out, |signing| signing.whole(data)?.sign(&module))
+        .finish(out, data.len(), |signing| {
+            signing.whole(data)?.sign(&module)
+        })
 }
 
 pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
@@ -52,5 +54,5 @@ pub(crate) fn finish(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()>
     session
         .operations()
         .sign
-        .finish(out, |signing| signing.sign(&module))
+        .finish(out, 0, |signing| signing.sign(&module))
 }

@@ -117,11 +117,13 @@ impl Context {
     /// The one key of this name, in whichever provider it is.
     pub(crate) fn key(&self, key: &Key) -> Result<KeyRecord> {
         let Key { name, owner, .. } = key;
-        let mut found = Vec::new();
+        let (mut found, mut refusal) = (Vec::new(), None);
         for provider in self.providers(key.provider)? {
             match self.client.lookup(provider, owner.as_deref(), name) {
                 Ok(record) => found.push(KeyRecord::new(record)?),
-                Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => {}
+                Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => {
+                    refusal = Some(error.to_string());
+                }
                 Err(error) => return Err(error).during(|| format!("look up key '{name}'")),
             }
         }
@@ -132,22 +134,18 @@ impl Context {
                 all.join(" and in ")
             )));
         }
-        found.pop().ok_or_else(|| self.no_key(key))
+        // the service knows best what another owner would have to do
+        let refusal = refusal.filter(|_| owner.is_some());
+        let absent = || Error::NotFound(refusal.unwrap_or_else(|| self.no_key(key)));
+        found.pop().ok_or_else(absent)
     }
 
-    fn no_key(&self, key: &Key) -> Error {
-        let Key { name, owner, .. } = key;
-        let granted = owner.is_none().then(|| self.granted(key)).flatten();
-        let advice = granted.map_or_else(
+    fn no_key(&self, key: &Key) -> String {
+        let advice = self.granted(key).map_or_else(
             || "what there is: parsec key list".to_owned(),
             |owner| format!("{owner} lets you use one of that name: add --owner {owner}"),
         );
-        Error::NotFound(match owner {
-            Some(owner) => {
-                format!("{owner} has no key '{name}', or has not granted it to you ({advice})")
-            }
-            None => format!("you have no key '{name}' ({advice})"),
-        })
+        format!("you have no key '{}' ({advice})", key.name)
     }
 
     fn granted(&self, key: &Key) -> Option<String> {

@@ -59,6 +59,8 @@ pub struct Key {
     pub public_key: Vec<u8>,
     /// Where it works.
     pub tier: Tier,
+    /// Its provider is known to have made it.
+    pub local: bool,
     /// Who else may use it, for what.
     pub grants: BTreeMap<Principal, Usage>,
     /// The provider's parsed key, shared by all copies.
@@ -104,6 +106,7 @@ impl Key {
             usage: Some(self.usage(caller).into()),
             tier: self.tier.into(),
             missing: self.missing(),
+            local: self.local,
             ..self.meta.record(RecordKind::Key)
         }
     }

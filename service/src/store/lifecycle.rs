@@ -23,6 +23,8 @@ pub struct Material {
     pub public_key: Vec<u8>,
     /// Where the key works.
     pub tier: Tier,
+    /// The provider made the key itself.
+    pub local: bool,
     /// `None`: the name.
     pub label: Option<String>,
     /// `None`: that of the public key; of a secret key its UUID.
@@ -157,6 +159,7 @@ impl Store {
             private,
             public_key,
             tier,
+            local,
             label,
             id,
         } = material;
@@ -167,6 +170,7 @@ impl Store {
             attributes,
             public_key,
             tier,
+            local,
             grants: BTreeMap::new(),
             loaded: Arc::default(),
             missing: Arc::default(),

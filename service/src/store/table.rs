@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Version of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Tells our databases from others: "PRSC".
 const APPLICATION: i64 = 0x5052_5343;
 /// How long to wait for another process to let go of the store, as at a restart.
@@ -45,6 +45,7 @@ CREATE TABLE key (
     public BLOB NOT NULL,
     private BLOB NOT NULL,
     created INTEGER NOT NULL,
+    local INTEGER NOT NULL DEFAULT 0,
     UNIQUE (provider, owner, name)
 ) STRICT;
 CREATE TABLE key_grant (
@@ -66,6 +67,10 @@ CREATE TABLE object (
     UNIQUE (provider, owner, kind, name)
 ) STRICT;
 ";
+
+/// What makes tables of version N + 1 from those of version N, beginning with version 1. Of older keys it is not known where they
+/// were made, so nothing is claimed.
+const UPGRADES: &[&str] = &["ALTER TABLE key ADD COLUMN local INTEGER NOT NULL DEFAULT 0"];
 
 /// The states of a key's row.
 const INTENT: i64 = 0;
@@ -148,7 +153,7 @@ pub(super) fn prepare(db: &mut Connection, path: &Path, secret: StoreKey) -> Res
             "{shown} is a database of another program (perhaps of another Parsec service): name another file for the store"
         )));
     }
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(Error::Corrupt(format!(
             "{shown} has tables of version {version}, this service knows version {VERSION}: run the version that wrote it"
         )));
@@ -164,7 +169,23 @@ pub(super) fn prepare(db: &mut Connection, path: &Path, secret: StoreKey) -> Res
         }
         db.execute("UPDATE seal SET proof = ?", [sealer.proof()?])?;
     }
+    if version < VERSION {
+        upgrade(db, version)?;
+    }
     Ok(sealer)
+}
+
+/// Brings tables of an older version up to date, all or none.
+fn upgrade(db: &mut Connection, version: i64) -> Result<()> {
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (from, upgrade) in (1..).zip(UPGRADES) {
+        if from >= version {
+            change.execute_batch(upgrade)?;
+        }
+    }
+    change.pragma_update(None, "user_version", VERSION)?;
+    change.commit()?;
+    Ok(())
 }
 
 /// Reads all that is ready. A row that makes no sense is logged and left alone.
@@ -217,7 +238,7 @@ pub(super) fn load(db: &Connection) -> Result<Index> {
 /// `false` where the name is taken.
 pub(super) fn insert_intent(db: &Connection, meta: &Meta, attributes: &Attributes) -> Result<bool> {
     let inserted = db
-        .prepare_cached("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, '', x'', 0, x'', x'', ?)")?
+        .prepare_cached("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, '', x'', 0, x'', x'', ?, 0)")?
         .execute(params![
             meta.uuid,
             meta.provider.number(),
@@ -240,7 +261,7 @@ pub(super) fn insert_intent(db: &Connection, meta: &Meta, attributes: &Attribute
 pub(super) fn complete(db: &Connection, key: &Key, sealed: &[u8]) -> Result<bool> {
     let changed = db
         .prepare_cached(
-            "UPDATE key SET state = ?, attributes = ?, label = ?, id = ?, tier = ?, public = ?, private = ?, created = ?
+            "UPDATE key SET state = ?, attributes = ?, label = ?, id = ?, tier = ?, public = ?, private = ?, created = ?, local = ?
              WHERE uuid = ? AND state = ?",
         )?
         .execute(params![
@@ -252,6 +273,7 @@ pub(super) fn complete(db: &Connection, key: &Key, sealed: &[u8]) -> Result<bool
             key.public_key,
             sealed,
             stored(key.created),
+            key.local,
             key.uuid,
             INTENT,
         ])?;
@@ -439,6 +461,7 @@ fn key(row: &Row<'_>, grants: &mut HashMap<String, BTreeMap<Principal, Usage>>) 
         attributes: attributes(row)?,
         public_key: row.get("public")?,
         tier: Tier::try_from(row.get::<_, i32>("tier")?)?,
+        local: row.get("local")?,
         loaded: Arc::default(),
         missing: Arc::default(),
     })

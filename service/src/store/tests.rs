@@ -60,6 +60,7 @@ fn material() -> Material {
         private: Secret::new(PRIVATE.to_vec()),
         public_key: vec![4; 65],
         tier: Tier::Software,
+        local: true,
         label: None,
         id: None,
     }
@@ -105,6 +106,21 @@ fn a_key_survives_with_all_its_parts() {
         (mode(place.database()), mode(place.secret())),
         (0o600, 0o600)
     );
+}
+
+#[test]
+fn tables_of_the_first_version_are_brought_up_to_date() {
+    let place = Place::new();
+    assert!(create(&place.open().unwrap(), &ROOT, "web").local);
+    place.sql("ALTER TABLE key DROP COLUMN local; PRAGMA user_version = 1");
+    let store = place.open().unwrap();
+    let key = store.key(SOFTWARE, &ROOT, "web").unwrap();
+    assert!(!key.local, "nothing is known of its making");
+    assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
+    create(&store, &ROOT, "new");
+    drop(store);
+    let store = place.open().unwrap();
+    assert!(store.key(SOFTWARE, &ROOT, "new").unwrap().local);
 }
 
 #[test]

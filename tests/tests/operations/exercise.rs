@@ -231,6 +231,7 @@ fn encipher(under: &Under<'_>, name: &str, cipher: Cipher, context: &str) {
             alg: cipher.into(),
             plaintext: plaintext.to_vec(),
             owner: None,
+            iv: None,
         })
     };
     let decrypt = |ciphertext: Vec<u8>| {

@@ -77,15 +77,29 @@ impl Mode {
 }
 
 impl Key {
-    /// A fresh initialisation vector, then the ciphertext.
-    pub(crate) fn cipher_encrypt(&self, algorithm: Cipher, plaintext: &[u8]) -> Result<Vec<u8>> {
+    /// The initialisation vector, which is a fresh one where none is given, then the ciphertext.
+    pub(crate) fn cipher_encrypt(
+        &self,
+        algorithm: Cipher,
+        iv: Option<&[u8]>,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>> {
         let mode = Mode::of(self.kind(), algorithm)?;
-        let mut out = random::bytes(mode.iv_len())?;
+        let mut out = match iv {
+            None => random::bytes(mode.iv_len())?.to_vec(),
+            Some(iv) if iv.len() == mode.iv_len() => iv.to_vec(),
+            Some(iv) => {
+                let (have, want) = (iv.len(), mode.iv_len());
+                return Err(invalid(format!(
+                    "the IV has {have} bytes; this mode takes one of {want}"
+                )));
+            }
+        };
         let ciphertext = mode
             .run(Direction::Encrypt, self.bytes()?, &out, plaintext)
             .map_err(|_| invalid(WHOLE_BLOCKS))?;
         out.extend_from_slice(&ciphertext);
-        Ok(std::mem::take(&mut *out))
+        Ok(out)
     }
 
     /// The plaintext of what [`Self::cipher_encrypt`] made.
@@ -120,7 +134,11 @@ const WHOLE_BLOCKS: &str =
 
 impl Handle<CipherEncrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: CipherEncrypt) -> Result<Encrypted> {
-        let ciphertext = Self::key(call)?.cipher_encrypt(Self::algorithm(call)?, &op.plaintext)?;
+        let ciphertext = Self::key(call)?.cipher_encrypt(
+            Self::algorithm(call)?,
+            op.iv.as_deref(),
+            &op.plaintext,
+        )?;
         Ok(Encrypted { ciphertext })
     }
 }

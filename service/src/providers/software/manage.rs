@@ -19,7 +19,10 @@ impl Handle<GenerateKey> for Software {
         Key::generated(attributes.key_type, attributes.bits)?;
         let reservation = call.reserve()?;
         let key = Key::generate(attributes)?;
-        let material = material(&key, attributes.clone(), op.label, op.id)?;
+        let material = Material {
+            local: true,
+            ..material(&key, attributes.clone(), op.label, op.id)?
+        };
         let _ = reservation.commit(material)?.loaded.set(Arc::new(key));
         Ok(Empty {})
     }
@@ -50,6 +53,7 @@ fn material(
         },
         attributes,
         tier: Tier::Software,
+        local: false,
         label,
         id,
     })

@@ -98,7 +98,7 @@ fn a_promise_is_what_runs() {
         let promised = can(Use, KeyType::Aes, 192, cipher);
         assert_eq!(
             promised,
-            aes.cipher_encrypt(cipher, &[0; 32]).is_ok(),
+            aes.cipher_encrypt(cipher, None, &[0; 32]).is_ok(),
             "{cipher:?}"
         );
     }

@@ -62,7 +62,7 @@ fn ciphers_round_trip_with_fresh_vectors() {
             (Cipher::CbcPkcs7, 100),
         ] {
             let message = vec![7; len];
-            let ciphertext = key.cipher_encrypt(mode, &message).unwrap();
+            let ciphertext = key.cipher_encrypt(mode, None, &message).unwrap();
             assert_eq!(
                 *key.cipher_decrypt(mode, &ciphertext).unwrap(),
                 message,
@@ -71,7 +71,7 @@ fn ciphers_round_trip_with_fresh_vectors() {
             if mode != Cipher::EcbNoPadding {
                 assert_ne!(
                     ciphertext,
-                    key.cipher_encrypt(mode, &message).unwrap(),
+                    key.cipher_encrypt(mode, None, &message).unwrap(),
                     "{mode:?} repeats its IV"
                 );
             }
@@ -85,7 +85,7 @@ fn wrong_lengths_and_padding_are_refused() {
         let key = generate(KeyType::Aes, bits);
         for mode in [Cipher::EcbNoPadding, Cipher::CbcNoPadding] {
             assert_eq!(
-                status(key.cipher_encrypt(mode, &[0; 17])),
+                status(key.cipher_encrypt(mode, None, &[0; 17])),
                 Status::PsaErrorInvalidArgument
             );
             assert_eq!(
@@ -106,14 +106,16 @@ fn wrong_lengths_and_padding_are_refused() {
             Status::PsaErrorInvalidArgument
         );
         assert_eq!(
-            status(key.cipher_encrypt(Cipher::Xts, &[0; 16])),
+            status(key.cipher_encrypt(Cipher::Xts, None, &[0; 16])),
             Status::PsaErrorNotSupported
         );
         assert_eq!(
-            status(key.cipher_encrypt(Cipher::StreamCipher, &[0; 16])),
+            status(key.cipher_encrypt(Cipher::StreamCipher, None, &[0; 16])),
             Status::PsaErrorInvalidArgument
         );
-        let mut unpadded = key.cipher_encrypt(Cipher::CbcNoPadding, &[0; 16]).unwrap();
+        let mut unpadded = key
+            .cipher_encrypt(Cipher::CbcNoPadding, None, &[0; 16])
+            .unwrap();
         assert_eq!(
             status(key.cipher_decrypt(Cipher::CbcPkcs7, &unpadded)),
             Status::PsaErrorInvalidPadding
@@ -130,7 +132,7 @@ fn wrong_lengths_and_padding_are_refused() {
 fn chacha20_round_trips() {
     let key = generate(KeyType::ChaCha20, 256);
     let ciphertext = key
-        .cipher_encrypt(Cipher::StreamCipher, b"message")
+        .cipher_encrypt(Cipher::StreamCipher, None, b"message")
         .unwrap();
     assert_eq!(
         *key.cipher_decrypt(Cipher::StreamCipher, &ciphertext)

@@ -36,6 +36,9 @@ macro_rules! call {
     }};
 }
 
+mod crypt;
+mod keys;
+
 /// A service and the module initialised on it.
 struct Fixture {
     service: Service,

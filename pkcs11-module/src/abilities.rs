@@ -1,0 +1,172 @@
+//! What a token shows of the table of mechanisms: the part of it that its provider says it can do.
+
+use cryptoki_sys::*;
+use interface::Opcode;
+use interface::attributes::{Attributes, KeyType, Usage};
+use interface::operations::CheckType;
+
+use crate::error::{Error, Result};
+use crate::mechanism::Work::{Digest, Encrypt, Pair, Secret, Sign};
+use crate::mechanism::{Family, Mechanism, all, policy, signing_policy};
+
+/// A question to a provider: would it do this?
+pub(crate) struct Question {
+    /// The operation that it comes down to.
+    pub(crate) opcode: Opcode,
+    pub(crate) check: CheckType,
+    pub(crate) attributes: Attributes,
+}
+
+/// What a provider answered: the part of the table that works on its token.
+#[derive(Default)]
+pub(crate) struct Abilities(Infos);
+
+type Infos = Vec<(CK_MECHANISM_TYPE, CK_MECHANISM_INFO)>;
+
+impl Abilities {
+    /// Asks a provider about all mechanisms. `can` answers a question, or fails if the provider cannot be asked.
+    pub(crate) fn ask(mut can: impl FnMut(Question) -> Result<bool>) -> Result<Self> {
+        let mut sizes = Vec::new();
+        for family in Family::ALL {
+            let mut able = Vec::new();
+            for &(key_type, bits) in family.keys() {
+                let policy = signing_policy(family, Usage::SIGN | Usage::VERIFY);
+                let attributes = Attributes {
+                    key_type,
+                    bits,
+                    policy,
+                };
+                let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
+                if can(Question {
+                    opcode,
+                    check,
+                    attributes,
+                })? {
+                    able.push((key_type, bits));
+                }
+            }
+            sizes.push((family, able));
+        }
+        let mut list: Infos = Vec::new();
+        for mechanism in all() {
+            if let Some(info) = mechanism.info(&sizes, &mut can)? {
+                add(&mut list, mechanism.kind, info);
+            }
+        }
+        Ok(Self(list))
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<CK_MECHANISM_TYPE> {
+        self.0.iter().map(|(kind, _)| *kind).collect()
+    }
+
+    pub(crate) fn info(&self, kind: CK_MECHANISM_TYPE) -> Result<CK_MECHANISM_INFO> {
+        let found = self.0.iter().find(|(have, _)| *have == kind);
+        found.map(|(_, info)| *info).ok_or(Error::MechanismInvalid)
+    }
+}
+
+type Sizes = [(Family, Vec<(KeyType, u32)>)];
+
+impl Mechanism {
+    /// Flags and key sizes on a token whose provider generates keys of `sizes`; none when it cannot do this at all.
+    fn info(
+        &self,
+        sizes: &Sizes,
+        can: &mut impl FnMut(Question) -> Result<bool>,
+    ) -> Result<Option<CK_MECHANISM_INFO>> {
+        let Some(family) = self.work.family() else {
+            return Ok(Some(mechanism_info(CKF_DIGEST, 0, 0)));
+        };
+        let able = sizes.iter().find(|(have, _)| *have == family);
+        let able = able.map(|(_, able)| able.as_slice()).unwrap_or_default();
+        let (Some(&(key_type, min)), Some(&(_, max))) = (able.first(), able.last()) else {
+            return Ok(None);
+        };
+        let uses = match self.work {
+            Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
+            Secret(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
+            Encrypt(_) => [(CKF_ENCRYPT, Usage::ENCRYPT), (CKF_DECRYPT, Usage::DECRYPT)],
+            Sign(..) | Digest(_) => [(CKF_SIGN, Usage::SIGN), (CKF_VERIFY, Usage::VERIFY)],
+        };
+        let Some((algorithm, operations)) = self.work.operations() else {
+            return Ok(None);
+        };
+        let mut flags = 0;
+        for ((flag, usage), opcode) in uses.into_iter().zip(operations) {
+            let attributes = Attributes {
+                key_type,
+                bits: min,
+                policy: policy(usage, [algorithm]),
+            };
+            if can(Question {
+                opcode,
+                check: CheckType::Use,
+                attributes,
+            })? {
+                flags |= flag;
+            }
+        }
+        Ok((flags != 0).then(|| about(family, flags, min, max)))
+    }
+}
+
+/// Adds what is known of a mechanism to what is known of it already.
+fn add(list: &mut Infos, kind: CK_MECHANISM_TYPE, info: CK_MECHANISM_INFO) {
+    match list.iter_mut().find(|(have, _)| *have == kind) {
+        Some((_, known)) => known.flags |= info.flags,
+        None => list.push((kind, info)),
+    }
+}
+
+/// The info of a mechanism for keys of a family with sizes in bits.
+fn about(family: Family, flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
+    mechanism_info(flags | family.flags(), family.size(min), family.size(max))
+}
+
+fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
+    CK_MECHANISM_INFO {
+        ulMinKeySize: min.into(),
+        ulMaxKeySize: max.into(),
+        flags,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interface::algorithm::Hash;
+    use interface::attributes::EccFamily;
+
+    #[test]
+    fn a_token_shows_only_what_its_provider_can_do() {
+        let abilities = Abilities::ask(|question| {
+            let sha1 = question.attributes.policy.algorithm.hash() == Some(Hash::Sha1);
+            let signs = question.opcode == Opcode::SignHash;
+            Ok(
+                question.attributes.key_type == KeyType::EccKeyPair(EccFamily::SecpR1)
+                    && question.attributes.bits < 521
+                    && !(sha1 && signs),
+            )
+        })
+        .unwrap();
+        assert!(abilities.info(CKM_RSA_PKCS).is_err());
+        assert!(abilities.info(CKM_EDDSA).is_err());
+        assert_eq!(abilities.info(CKM_SHA256).unwrap().flags, CKF_DIGEST);
+        let ecdsa = abilities.info(CKM_ECDSA).unwrap();
+        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
+        let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
+        assert_eq!(ecdsa.flags, curves | CKF_SIGN | CKF_VERIFY);
+        assert_eq!(
+            abilities.info(CKM_ECDSA_SHA1).unwrap().flags,
+            curves | CKF_VERIFY
+        );
+        let pair = abilities.info(CKM_EC_KEY_PAIR_GEN).unwrap();
+        assert_eq!(pair.flags, curves | CKF_GENERATE_KEY_PAIR);
+    }
+
+    #[test]
+    fn a_provider_that_does_not_answer_has_no_mechanisms() {
+        assert!(Abilities::ask(|_| Err(Error::DeviceFailed)).is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! Encryption and decryption: nothing reaches the service before the last call, which is one round trip. So the parts of a message
+//! give no output before its end, and a message has a limit: [`crate::signature::MAX_DATA`].
+
+use cryptoki_sys::{
+    CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DECRYPT, CKF_ENCRYPT, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY,
+};
+
+use super::object::key;
+use crate::encryption::{Crypting, Direction};
+use crate::error::Result;
+use crate::ffi::{Mechanism, Output};
+use crate::module;
+use crate::session::{Active, Operations};
+
+pub(crate) fn init(
+    direction: Direction,
+    session: CK_SESSION_HANDLE,
+    mechanism: Option<Mechanism>,
+    handle: CK_OBJECT_HANDLE,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    let (flag, class) = match direction {
+        Direction::Encrypt => (CKF_ENCRYPT, CKO_PUBLIC_KEY),
+        Direction::Decrypt => (CKF_DECRYPT, CKO_PRIVATE_KEY),
+    };
+    let begin = |mechanism: Mechanism| {
+        module
+            .slots
+            .check(session.provider, mechanism.kind(), flag)?;
+        Crypting::new(direction, &mechanism, key(&module, handle, class)?)
+    };
+    let begun = mechanism.map(begin).transpose()?;
+    active(direction, &mut session.operations()).start(begun)
+}
+
+pub(crate) fn whole(
+    direction: Direction,
+    session: CK_SESSION_HANDLE,
+    data: &[u8],
+    out: &Output<u8>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    active(direction, &mut session.operations()).finish(out, data.len(), |crypting| {
+        crypting.whole(data)?.run(&module)
+    })
+}
+
+pub(crate) fn update(
+    direction: Direction,
+    session: CK_SESSION_HANDLE,
+    part: &[u8],
+    out: &Output<u8>,
+) -> Result<()> {
+    let session = module::current()?.session(session)?;
+    let mut operations = session.operations();
+    let active = active(direction, &mut operations);
+    active.current()?;
+    if out.takes(0)? {
+        active.update(|crypting| crypting.part(part))?;
+        out.write(&[])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn finish(
+    direction: Direction,
+    session: CK_SESSION_HANDLE,
+    out: &Output<u8>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    active(direction, &mut session.operations()).finish(out, 0, |crypting| crypting.run(&module))
+}
+
+fn active(direction: Direction, operations: &mut Operations) -> &mut Active<Crypting> {
+    match direction {
+        Direction::Encrypt => &mut operations.encrypt,
+        Direction::Decrypt => &mut operations.decrypt,
+    }
+}

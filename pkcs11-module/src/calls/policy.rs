@@ -1,0 +1,94 @@
+//! What the usage flags of a template ask for becomes the policy of a key.
+
+use cryptoki_sys::*;
+use interface::algorithm::Agreement;
+use interface::attributes::{Policy, Usage};
+
+use crate::error::{Error, Result};
+use crate::ffi::Template;
+use crate::mechanism::{self, Family, encrypting, signing_policy};
+
+/// The policy of a key pair; one without any usage flag signs.
+pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
+    let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(false) && family == Family::Rsa;
+    let derive = private.flag(CKA_DERIVE)?.unwrap_or(false) && family == Family::Ec;
+    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive);
+    let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign);
+    let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
+    let usage = usage([
+        (sign, Usage::SIGN),
+        (verify, Usage::VERIFY),
+        (decrypt, Usage::DECRYPT),
+        (encrypt, Usage::ENCRYPT),
+        (derive, Usage::DERIVE),
+    ]);
+    let mut algorithms = Vec::new();
+    if sign || verify {
+        algorithms.extend(signing_policy(family, usage).algorithms());
+    }
+    if decrypt || encrypt {
+        algorithms.extend(encrypting(family));
+    }
+    if derive {
+        algorithms.push(Agreement::Ecdh.into());
+    }
+    Ok(mechanism::policy(usage | leaving(private)?, algorithms))
+}
+
+/// The policy of a public key alone; one without any usage flag verifies.
+pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
+    let encrypt = template.flag(CKA_ENCRYPT)?.unwrap_or(false) && family == Family::Rsa;
+    let verify = template.flag(CKA_VERIFY)?.unwrap_or(!encrypt);
+    let given = [
+        (CKA_DECRYPT, [CK_BBOOL::from(encrypt)]),
+        (CKA_SIGN, [CK_BBOOL::from(verify)]),
+    ];
+    let private = Template::from(given.each_ref().map(|(kind, value)| (*kind, &value[..])));
+    let both = pair(family, template, &private)?;
+    let usage = both.usage.and(Usage::VERIFY | Usage::ENCRYPT);
+    Ok(Policy { usage, ..both })
+}
+
+/// The policy of a secret key; without any usage flag a generic one makes MACs, the others encrypt. A flag that keys of its type
+/// cannot have is no more than a hint.
+pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
+    let generic = family == Family::Generic;
+    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE];
+    let silent = uses.iter().all(|kind| template.value(*kind).is_none());
+    let wants = |kind, default| Ok::<_, Error>(template.flag(kind)?.unwrap_or(default));
+    let macs = family != Family::ChaCha20;
+    let sign = wants(CKA_SIGN, generic)? && macs;
+    let verify = wants(CKA_VERIFY, sign)? && macs;
+    let encrypt = wants(CKA_ENCRYPT, silent)? && !generic;
+    let decrypt = wants(CKA_DECRYPT, silent)? && !generic;
+    let usage = usage([
+        (sign, Usage::SIGN),
+        (verify, Usage::VERIFY),
+        (encrypt, Usage::ENCRYPT),
+        (decrypt, Usage::DECRYPT),
+    ]);
+    let mut algorithms = Vec::new();
+    if encrypt || decrypt {
+        algorithms.extend(encrypting(family));
+    }
+    if sign || verify {
+        algorithms.extend(signing_policy(family, usage).algorithms());
+    }
+    Ok(mechanism::policy(usage | leaving(template)?, algorithms))
+}
+
+/// What CKA_EXTRACTABLE and CKA_SENSITIVE permit: the plain value leaves only where a template says so with both; a key that is
+/// extractable but sensitive may be copied under the protection of another key.
+fn leaving(template: &Template) -> Result<Usage> {
+    let extractable = template.flag(CKA_EXTRACTABLE)?.unwrap_or(false);
+    let sensitive = template.flag(CKA_SENSITIVE)?.unwrap_or(true);
+    Ok(usage([
+        (extractable, Usage::COPY),
+        (extractable && !sensitive, Usage::EXPORT),
+    ]))
+}
+
+fn usage<const N: usize>(flags: [(bool, Usage); N]) -> Usage {
+    let wanted = flags.into_iter().filter(|(wanted, _)| *wanted);
+    wanted.fold(Usage::NONE, |all, (_, flag)| all | flag)
+}

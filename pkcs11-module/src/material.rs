@@ -1,0 +1,148 @@
+//! Private and secret keys between the attributes that PKCS#11 programs give and read, and the bytes that the protocol carries
+//! (RSA: DER `RSAPrivateKey` and `RSAPublicKey` of RFC 8017 §A.1; curves: the scalar or seed, and the point; the others: the key).
+
+use cryptoki_sys::*;
+use der::asn1::{AnyRef, OctetStringRef, UintRef};
+use der::{Decode, Encode, Reader, SliceReader, Tag};
+use interface::spki::Curve;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::ffi::Template;
+
+/// The numbers of an `RSAPrivateKey` behind its version, in order.
+const RSA_PRIVATE: [CK_ATTRIBUTE_TYPE; 8] = [
+    CKA_MODULUS,
+    CKA_PUBLIC_EXPONENT,
+    CKA_PRIVATE_EXPONENT,
+    CKA_PRIME_1,
+    CKA_PRIME_2,
+    CKA_EXPONENT_1,
+    CKA_EXPONENT_2,
+    CKA_COEFFICIENT,
+];
+const RSA_PUBLIC: [CK_ATTRIBUTE_TYPE; 2] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT];
+
+/// The RSA private key that a template gives, with all its numbers.
+pub(crate) fn rsa_private(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
+    let version: &[u8] = &[0];
+    integers(
+        std::iter::once(Ok(version)).chain(RSA_PRIVATE.iter().map(|&kind| given(template, kind))),
+    )
+}
+
+/// The RSA public key that a template gives.
+pub(crate) fn rsa_public(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
+    integers(RSA_PUBLIC.iter().map(|&kind| given(template, kind)))
+}
+
+/// The scalar or seed of a private key, as long as the curve has it.
+pub(crate) fn ec_private(template: &Template, curve: &Curve) -> Result<Zeroizing<Vec<u8>>> {
+    let len = curve.bits.div_ceil(8) as usize;
+    let value = given(template, CKA_VALUE)?;
+    let zeros = value.iter().take_while(|byte| **byte == 0).count();
+    let value = if curve.weierstrass() {
+        &value[zeros..]
+    } else {
+        value
+    };
+    let missing = len
+        .checked_sub(value.len())
+        .ok_or(Error::AttributeValueInvalid)?;
+    Ok(Zeroizing::new([&vec![0; missing][..], value].concat()))
+}
+
+/// The point of a public key; some programs give it without the OCTET STRING around it.
+pub(crate) fn ec_public(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
+    let point = given(template, CKA_EC_POINT)?;
+    let inner = <&OctetStringRef>::from_der(point).map_or(point, OctetStringRef::as_bytes);
+    Ok(Zeroizing::new(inner.to_vec()))
+}
+
+/// The bytes of a secret key.
+pub(crate) fn secret(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
+    Ok(Zeroizing::new(given(template, CKA_VALUE)?.to_vec()))
+}
+
+/// The attribute of an exported key.
+pub(crate) fn attribute(
+    key_type: CK_KEY_TYPE,
+    exported: &[u8],
+    kind: CK_ATTRIBUTE_TYPE,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let value = match (key_type, RSA_PRIVATE.iter().position(|have| *have == kind)) {
+        (CKK_RSA, Some(index)) => {
+            Some(rsa_number(exported, index + 1).map_err(|_| Error::DeviceFailed)?)
+        }
+        (CKK_RSA, None) => None,
+        _ => (kind == CKA_VALUE).then(|| exported.to_vec()),
+    };
+    value.map(Zeroizing::new).ok_or(Error::AttributeTypeInvalid)
+}
+
+fn given(template: &Template, kind: CK_ATTRIBUTE_TYPE) -> Result<&[u8]> {
+    let value = template.value(kind).filter(|value| !value.is_empty());
+    value.ok_or(Error::TemplateIncomplete)
+}
+
+/// A SEQUENCE of INTEGERs, each given as big-endian bytes.
+fn integers<'a>(numbers: impl Iterator<Item = Result<&'a [u8]>>) -> Result<Zeroizing<Vec<u8>>> {
+    let mut content = Zeroizing::new(Vec::with_capacity(4096));
+    for number in numbers {
+        let number = UintRef::new(number?).map_err(|_| Error::AttributeValueInvalid)?;
+        number
+            .encode_to_vec(&mut content)
+            .map_err(|_| Error::AttributeValueInvalid)?;
+    }
+    let sequence =
+        AnyRef::new(Tag::Sequence, &content).map_err(|_| Error::AttributeValueInvalid)?;
+    sequence
+        .to_der()
+        .map(Zeroizing::new)
+        .map_err(|_| Error::AttributeValueInvalid)
+}
+
+fn rsa_number(private: &[u8], index: usize) -> Result<Vec<u8>, der::Error> {
+    let sequence = AnyRef::from_der(private)?;
+    let mut reader = SliceReader::new(sequence.value())?;
+    for _ in 0..index {
+        reader.tlv_bytes()?;
+    }
+    Ok(UintRef::decode(&mut reader)?.as_bytes().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interface::spki::CURVES;
+
+    #[test]
+    fn rsa_numbers_come_back() {
+        let values: Vec<_> = (1..=8).map(|i| vec![0x80 | i, i]).collect();
+        let mut template = RSA_PRIVATE.map(|kind| (kind, &[][..]));
+        for (entry, value) in template.iter_mut().zip(&values) {
+            entry.1 = value;
+        }
+        let der = rsa_private(&Template::from(template)).unwrap();
+        assert_eq!(der[..5], [0x30, 8 * 5 + 3, 2, 1, 0]);
+        for (kind, value) in RSA_PRIVATE.iter().zip(&values) {
+            assert_eq!(*attribute(CKK_RSA, &der, *kind).unwrap(), *value);
+        }
+        let partial = Template::from([(CKA_MODULUS, &[1][..])]);
+        assert!(matches!(
+            rsa_private(&partial),
+            Err(Error::TemplateIncomplete)
+        ));
+    }
+
+    #[test]
+    fn scalars_are_as_long_as_the_curve() {
+        let short = Template::from([(CKA_VALUE, &[7; 30][..])]);
+        let scalar = ec_private(&short, &CURVES[0]).unwrap();
+        assert_eq!((scalar.len(), &scalar[..3]), (32, &[0, 0, 7][..]));
+        let long = Template::from([(CKA_VALUE, &[7; 33][..])]);
+        assert!(ec_private(&long, &CURVES[0]).is_err());
+        let point = Template::from([(CKA_EC_POINT, &[4, 2, 8, 9][..])]);
+        assert_eq!(*ec_public(&point).unwrap(), [8, 9]);
+    }
+}
