@@ -10,7 +10,7 @@ use interface::{reference::KeyUri, spki::PublicKey};
 use crate::{
     curve25519::{Ed25519, PureEddsa, X25519},
     ec::{Ec, Ecdsa},
-    encoder::{PublicDer, PublicPem, ReferenceDer, ReferencePem, Text},
+    encoder::{Pkcs8, PublicDer, PublicPem, ReferencePem, Text},
     ffi::{
         Algorithm, Dispatch, asym_cipher, decoder, encoder, keyexch,
         keymgmt::{self, Loadable},
@@ -139,7 +139,7 @@ macro_rules! encoders {
     ($($names:ident $kind:ty),*) => {
         encoders!(@formats $($names $kind,
             ReferencePem c"provider=parsec,output=pem,structure=PrivateKeyInfo",
-            ReferenceDer c"provider=parsec,output=der,structure=PrivateKeyInfo",
+            Pkcs8 c"provider=parsec,output=der,structure=PrivateKeyInfo",
             PublicPem c"provider=parsec,output=pem,structure=SubjectPublicKeyInfo",
             PublicDer c"provider=parsec,output=der,structure=SubjectPublicKeyInfo",
             Text c"provider=parsec,output=text";

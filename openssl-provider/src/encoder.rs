@@ -1,7 +1,7 @@
 //! Writes keys: the public half as everybody does, the private one as a reference.
 //!
-//! Where a program asks for a PrivateKeyInfo it gets a key reference, which other programs load in its place. It holds no
-//! secret, so it is never encrypted.
+//! Where a program asks for a PrivateKeyInfo in PEM it gets a key reference, which other programs load in its place. It
+//! holds no secret, so it is never encrypted. In DER, where no label tells the two apart, it gets nothing.
 
 use std::{ffi::c_int, fmt::Write, sync::Arc};
 
@@ -63,10 +63,10 @@ pub(crate) trait Format: 'static {
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error>;
 }
 
-/// A key reference in DER.
-pub(crate) enum ReferenceDer {}
 /// A key reference in PEM.
 pub(crate) enum ReferencePem {}
+/// A private key itself, which is refused: PKCS#8, PKCS#12 and everything that encrypts keys come here.
+pub(crate) enum Pkcs8 {}
 /// A SubjectPublicKeyInfo in DER.
 pub(crate) enum PublicDer {}
 /// A SubjectPublicKeyInfo in PEM.
@@ -74,20 +74,23 @@ pub(crate) enum PublicPem {}
 /// A key described for people.
 pub(crate) enum Text {}
 
-impl Format for ReferenceDer {
-    const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
-
-    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
-        reference(key)?.to_der().map_err(|_| Error::Internal)
-    }
-}
-
 impl Format for ReferencePem {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
         let pem = reference(key)?.to_pem();
         pem.map(String::into_bytes).map_err(|_| Error::Internal)
+    }
+}
+
+impl Format for Pkcs8 {
+    const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
+
+    fn encode<K: Kind>(_: &Key<K>) -> Result<Vec<u8>, Error> {
+        Err(Error::Unsupported(
+            "the private key stays in the service; a reference to it is written in PEM: openssl pkey -in KEY -out FILE"
+                .to_owned(),
+        ))
     }
 }
 

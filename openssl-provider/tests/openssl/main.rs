@@ -432,11 +432,6 @@ fn keys_are_written_as_references() {
         assert_eq!(service.calls(), []);
         assert_eq!(bench.ok(&format!("pkey -in {uri}")), reference);
         assert_eq!(service.calls(), [Opcode::LookupKey]);
-        bench.ok(&format!(
-            "pkey -in {name}.pem -outform der -out reference.der"
-        ));
-        assert_eq!(bench.ok("pkey -in reference.der"), reference);
-
         assert_eq!(bench.ok(&format!("pkey -in {name}.pem -pubout")), public);
         bench.ok(&format!(
             "pkey -in {name}.pem -pubout -outform der -out public.der"
@@ -452,6 +447,14 @@ fn keys_are_written_as_references() {
             "pkey -in {name}.pem -aes256 -passout pass:secret -out encrypted"
         ));
         assert!(said.contains("holds no secret"), "{said}");
+        for command in [
+            "pkey -outform der",
+            "pkcs8 -topk8 -passout pass:secret",
+            "pkcs8 -topk8 -nocrypt",
+        ] {
+            let said = bench.fails(&format!("{command} -in {name}.pem -out private"));
+            assert!(said.contains("stays in the service"), "{command}\n{said}");
+        }
     }
 }
 
