@@ -317,7 +317,7 @@ impl Mode {
         };
         match self {
             Self::RsaPkcs1v15 => vec![Encryption::RsaPkcs1v15.into()],
-            Self::RsaOaep => [Hash::Sha256, Hash::Sha384, Hash::Sha512]
+            Self::RsaOaep => [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha1]
                 .map(|hash| Encryption::RsaOaep { hash }.into())
                 .into(),
             Self::Cipher(cipher) => vec![cipher.into()],

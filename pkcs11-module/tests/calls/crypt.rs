@@ -266,8 +266,16 @@ fn rsa_decrypts_what_its_public_half_encrypts() {
     assert_eq!(made, CKR_OK);
     let label = b"label";
     let oaep = |label: &[u8]| CK_RSA_PKCS_OAEP_PARAMS {
-        hashAlg: CKM_SHA256,
-        mgf: CKG_MGF1_SHA256,
+        hashAlg: if label.is_empty() {
+            CKM_SHA_1
+        } else {
+            CKM_SHA256
+        },
+        mgf: if label.is_empty() {
+            CKG_MGF1_SHA1
+        } else {
+            CKG_MGF1_SHA256
+        },
         source: CKZ_DATA_SPECIFIED,
         pSourceData: label.as_ptr().cast_mut().cast(),
         ulSourceDataLen: label.len() as CK_ULONG,
