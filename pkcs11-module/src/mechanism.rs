@@ -351,6 +351,19 @@ impl Work {
         }
     }
 
+    /// The algorithms that a key must permit for no more than this.
+    pub(crate) fn algorithms(self) -> Vec<Algorithm> {
+        match self {
+            Sign(Scheme::RsaPss, None) => {
+                let hash = SignHash::Any;
+                vec![Signature::RsaPss { hash }.into()]
+            }
+            Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
+            Encrypt(mode) => mode.algorithms(),
+            Digest(_) | Pair(_) | Secret(_) => vec![],
+        }
+    }
+
     /// An algorithm that it comes down to, and the two operations of the service for that.
     pub(crate) fn operations(self) -> Option<(Algorithm, [Opcode; 2])> {
         let algorithm = match self {

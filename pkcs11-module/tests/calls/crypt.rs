@@ -1,6 +1,6 @@
 //! Encryption, decryption and MACs, checked against published vectors and against each other.
 
-use super::keys::{YES, create, number, secret};
+use super::keys::{YES, create, number, read, secret};
 use super::*;
 
 fn with<T>(kind: CK_MECHANISM_TYPE, parameter: &T) -> CK_MECHANISM {
@@ -421,4 +421,23 @@ fn macs_agree_with_their_specifications() {
         assert_eq!(verify(0), CKR_OK);
         assert_eq!(verify(1), CKR_SIGNATURE_INVALID);
     }
+}
+
+#[test]
+fn a_key_works_only_with_its_allowed_mechanisms() {
+    let _fixture = Fixture::new();
+    let len = number(16);
+    let allowed = [number(CKM_AES_CBC_PAD), number(CKM_AES_GCM)].concat();
+    let attributes = [
+        (CKA_VALUE_LEN, &len[..]),
+        (CKA_ALLOWED_MECHANISMS, &allowed),
+    ];
+    let key = secret(CKM_AES_KEY_GEN, &attributes).unwrap();
+    let iv = [0u8; 16];
+    let data = vec![7; 600_001];
+    let sealed = encrypt(with(CKM_AES_CBC_PAD, &iv), key, &data).unwrap();
+    assert!(decrypt(with(CKM_AES_CBC_PAD, &iv), key, &sealed).unwrap() == data);
+    let refused = encrypt(mechanism(CKM_AES_ECB), key, &data[..16]);
+    assert_eq!(refused, Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+    assert_eq!(read(key, CKA_ALLOWED_MECHANISMS).unwrap(), allowed);
 }
