@@ -251,7 +251,9 @@ fn every_mechanism_that_is_shown_to_encrypt_encrypts_and_decrypts() {
             "AES-ECB" => ("02", ""),
             "AES-CBC" | "AES-CBC-PAD" => ("02", " --iv 000102030405060708090a0b0c0d0e0f"),
             // pkcs11-tool has no parameters for these
-            "AES-CTR" | "AES-GCM" | "AES-CCM" | "CHACHA20-POLY1305" | "mechtype-0x4021" => continue,
+            "AES-CTR" | "AES-GCM" => continue,
+            // and no names for CCM and ChaCha20-Poly1305
+            "mechtype-0x1088" | "mechtype-0x4021" => continue,
             unknown => panic!("{unknown}: a mechanism without a case here"),
         };
         let common = format!("--id {id} --mechanism {mechanism}{parameters}");

@@ -1,5 +1,6 @@
-//! An encryption or decryption under way: which mechanism, which key, and the data so far. Nothing is asked of the service before
-//! the end, and then once.
+//! An encryption or decryption under way: which mechanism, which key, and the data so far. The service is asked once, at the end;
+//! but a stream of any length goes through AES-ECB, CBC and CTR, a chunk at a time, each going on where the last one ended. What
+//! other mechanisms take is limited to [`MAX_DATA`].
 
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ use crate::signature::{MAX_DATA, gone};
 
 /// The block of AES.
 const BLOCK: usize = 16;
+/// So much of a stream is collected before the service is asked, and so much is asked at once.
+const CHUNK: usize = 1 << 18;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -188,18 +191,82 @@ impl Crypting {
     }
 
     /// Takes all the data at once, for the single-part functions.
-    pub(crate) fn whole(mut self, data: &[u8]) -> Result<Self> {
+    pub(crate) fn whole(mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
         if self.parts {
             return Err(Error::OperationActive);
         }
-        self.add(data)?;
-        Ok(self)
+        let mut output = self.part(module, data)?;
+        output.extend_from_slice(&self.run(module)?);
+        Ok(output)
     }
 
-    /// Takes some of the data.
-    pub(crate) fn part(&mut self, data: &[u8]) -> Result<()> {
+    /// Takes some of the data; returns what comes out for it already.
+    pub(crate) fn part(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
         self.parts = true;
-        self.add(data)
+        let ready = self.ready(data.len());
+        if ready == 0 {
+            self.add(data)?;
+            return Ok(vec![]);
+        }
+        let all = Zeroizing::new([&self.data[..], data].concat());
+        let (blocks, rest) = all.split_at(ready);
+        let mut output = Vec::with_capacity(ready);
+        for chunk in blocks.chunks(CHUNK) {
+            output.extend_from_slice(&self.chunk(module, chunk)?);
+        }
+        self.data = Zeroizing::new(rest.to_vec());
+        Ok(output)
+    }
+
+    /// How much of the data comes out at once when `more` is added: whole blocks, but for the last one where that may be padding.
+    pub(crate) fn ready(&self, more: usize) -> usize {
+        let len = self.data.len() + more;
+        let held = match self.algorithm {
+            Algorithm::Cipher(cipher) if len >= CHUNK && self.permits(unpadded(cipher)) => {
+                usize::from(cipher == Cipher::CbcPkcs7 && self.direction == Direction::Decrypt)
+            }
+            _ => return 0,
+        };
+        (len - held) / BLOCK * BLOCK
+    }
+
+    /// Runs the cipher over whole blocks in the middle of a stream, and goes to where the next ones go on.
+    fn chunk(&mut self, module: &Module, chunk: &[u8]) -> Result<Vec<u8>> {
+        let Algorithm::Cipher(cipher) = self.algorithm else {
+            return Err(Error::MechanismInvalid);
+        };
+        let piece = Self {
+            direction: self.direction,
+            key: Arc::clone(&self.key),
+            algorithm: unpadded(cipher).into(),
+            iv: self.iv.clone(),
+            additional: vec![],
+            data_len: None,
+            blocks: self.blocks,
+            data: Zeroizing::new(chunk.to_vec()),
+            parts: true,
+        };
+        let output = piece.run(module)?;
+        let ciphertext = match self.direction {
+            Direction::Encrypt => &output,
+            Direction::Decrypt => chunk,
+        };
+        let count = (chunk.len() / BLOCK) as u128;
+        self.blocks = self.blocks.map(|room| room.saturating_sub(count));
+        match (cipher, <[u8; BLOCK]>::try_from(self.iv.as_slice())) {
+            (Cipher::Ctr, Ok(counter)) => {
+                let next = u128::from_be_bytes(counter).wrapping_add(count);
+                self.iv = next.to_be_bytes().to_vec();
+            }
+            (_, Ok(_)) => self.iv = ciphertext[ciphertext.len() - BLOCK..].to_vec(),
+            _ => {}
+        }
+        Ok(output)
+    }
+
+    fn permits(&self, cipher: Cipher) -> bool {
+        self.key()
+            .is_ok_and(|key| key.attributes.policy.permits(cipher.into()))
     }
 
     fn add(&mut self, data: &[u8]) -> Result<()> {
@@ -376,6 +443,13 @@ impl Crypting {
 
     fn key(&self) -> Result<&Key> {
         self.key.key().ok_or(Error::KeyHandleInvalid)
+    }
+}
+
+fn unpadded(cipher: Cipher) -> Cipher {
+    match cipher {
+        Cipher::CbcPkcs7 => Cipher::CbcNoPadding,
+        other => other,
     }
 }
 

@@ -225,6 +225,18 @@ impl Template {
         Ok(Some(CK_ULONG::from_ne_bytes(bytes)))
     }
 
+    /// An attribute that is an array of CK_ULONG, if it is given.
+    pub(crate) fn numbers(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<Option<Vec<CK_ULONG>>> {
+        let Some(value) = self.value(kind) else {
+            return Ok(None);
+        };
+        let (numbers, []) = value.as_chunks() else {
+            return Err(Error::AttributeValueInvalid);
+        };
+        let numbers = numbers.iter().copied().map(CK_ULONG::from_ne_bytes);
+        Ok(Some(numbers.collect()))
+    }
+
     /// A UTF-8 attribute, if it is given.
     pub(crate) fn text(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<Option<&str>> {
         let Some(value) = self.value(kind) else {

@@ -317,7 +317,7 @@ impl Mode {
         };
         match self {
             Self::RsaPkcs1v15 => vec![Encryption::RsaPkcs1v15.into()],
-            Self::RsaOaep => [Hash::Sha256, Hash::Sha384, Hash::Sha512]
+            Self::RsaOaep => [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha1]
                 .map(|hash| Encryption::RsaOaep { hash }.into())
                 .into(),
             Self::Cipher(cipher) => vec![cipher.into()],
@@ -348,6 +348,19 @@ impl Work {
                 .into_iter()
                 .any(|algorithm| policy.permits(algorithm)),
             Digest(_) | Pair(_) | Secret(_) => false,
+        }
+    }
+
+    /// The algorithms that a key must permit for no more than this.
+    pub(crate) fn algorithms(self) -> Vec<Algorithm> {
+        match self {
+            Sign(Scheme::RsaPss, None) => {
+                let hash = SignHash::Any;
+                vec![Signature::RsaPss { hash }.into()]
+            }
+            Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
+            Encrypt(mode) => mode.algorithms(),
+            Digest(_) | Pair(_) | Secret(_) => vec![],
         }
     }
 

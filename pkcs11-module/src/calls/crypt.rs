@@ -1,5 +1,4 @@
-//! Encryption and decryption: nothing reaches the service before the last call, which is one round trip. So the parts of a message
-//! give no output before its end, and a message has a limit: [`crate::signature::MAX_DATA`].
+//! Encryption and decryption.
 
 use cryptoki_sys::{
     CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DECRYPT, CKF_ENCRYPT, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY,
@@ -42,9 +41,8 @@ pub(crate) fn whole(
 ) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    active(direction, &mut session.operations()).finish(out, data.len(), |crypting| {
-        crypting.whole(data)?.run(&module)
-    })
+    active(direction, &mut session.operations())
+        .finish(out, data.len(), |crypting| crypting.whole(&module, data))
 }
 
 pub(crate) fn update(
@@ -53,15 +51,14 @@ pub(crate) fn update(
     part: &[u8],
     out: &Output<u8>,
 ) -> Result<()> {
-    let session = module::current()?.session(session)?;
+    let module = module::current()?;
+    let session = module.session(session)?;
     let mut operations = session.operations();
     let active = active(direction, &mut operations);
-    active.current()?;
-    if out.takes(0)? {
-        active.update(|crypting| crypting.part(part))?;
-        out.write(&[])?;
+    if !out.takes(active.current()?.ready(part.len()))? {
+        return Ok(());
     }
-    Ok(())
+    active.update(|crypting| out.write(&crypting.part(&module, part)?))
 }
 
 pub(crate) fn finish(

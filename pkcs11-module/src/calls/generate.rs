@@ -322,6 +322,28 @@ mod tests {
     }
 
     #[test]
+    fn allowed_mechanisms_narrow_the_policy() {
+        let kinds = [CKM_ECDSA_SHA256, CKM_RSA_PKCS].map(CK_ULONG::to_ne_bytes);
+        let key = ec(&Template::from([(
+            CKA_ALLOWED_MECHANISMS,
+            kinds.as_flattened(),
+        )]))
+        .unwrap();
+        let hash = Hash::Sha256.into();
+        assert!(
+            key.policy
+                .algorithms()
+                .eq([Signature::Ecdsa { hash }.into()])
+        );
+        let none = ec(&Template::from([(CKA_ALLOWED_MECHANISMS, &kinds[1][..])]));
+        assert!(matches!(none, Err(Error::TemplateInconsistent)));
+        let broken = ec(&Template::from([(CKA_ALLOWED_MECHANISMS, &[1, 2][..])]));
+        assert!(matches!(broken, Err(Error::AttributeValueInvalid)));
+        let unused = ec(&Template::from([(CKA_SIGN, &[0][..]), (CKA_VERIFY, &[0])]));
+        assert!(matches!(unused, Err(Error::TemplateInconsistent)));
+    }
+
+    #[test]
     fn names_are_near_labels() {
         assert_eq!(name_of("My key/1"), "My-key-1");
     }

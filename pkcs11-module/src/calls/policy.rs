@@ -1,7 +1,7 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::Agreement;
+use interface::algorithm::{Agreement, Algorithm};
 use interface::attributes::{Policy, Usage};
 
 use crate::error::{Error, Result};
@@ -31,6 +31,15 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     }
     if derive {
         algorithms.push(Agreement::Ecdh.into());
+    }
+    let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
+    let allowed = allowed.map_or_else(
+        || public.numbers(CKA_ALLOWED_MECHANISMS),
+        |own| Ok(Some(own)),
+    )?;
+    let algorithms = narrowed(algorithms, allowed.as_deref());
+    if algorithms.is_empty() {
+        return Err(Error::TemplateInconsistent);
     }
     Ok(mechanism::policy(usage | leaving(private)?, algorithms))
 }
@@ -74,7 +83,21 @@ pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     if sign || verify {
         algorithms.extend(signing_policy(family, usage).algorithms());
     }
+    let allowed = template.numbers(CKA_ALLOWED_MECHANISMS)?;
+    let algorithms = narrowed(algorithms, allowed.as_deref());
     Ok(mechanism::policy(usage | leaving(template)?, algorithms))
+}
+
+/// What of the algorithms CKA_ALLOWED_MECHANISMS leaves, where it is given.
+fn narrowed(algorithms: Vec<Algorithm>, allowed: Option<&[CK_MECHANISM_TYPE]>) -> Vec<Algorithm> {
+    let Some(allowed) = allowed else {
+        return algorithms;
+    };
+    let named = mechanism::all().filter(|mechanism| allowed.contains(&mechanism.kind));
+    let named = named.flat_map(|mechanism| mechanism.work.algorithms());
+    named
+        .filter(|named| algorithms.iter().any(|have| have.permits(*named)))
+        .collect()
 }
 
 /// What CKA_EXTRACTABLE and CKA_SENSITIVE permit: the plain value leaves only where a template says so with both; a key that is

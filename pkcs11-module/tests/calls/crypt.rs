@@ -1,6 +1,6 @@
 //! Encryption, decryption and MACs, checked against published vectors and against each other.
 
-use super::keys::{YES, create, number, secret};
+use super::keys::{YES, create, number, read, secret};
 use super::*;
 
 fn with<T>(kind: CK_MECHANISM_TYPE, parameter: &T) -> CK_MECHANISM {
@@ -63,7 +63,7 @@ fn encrypt(
     if done == CKR_OK { Ok(out) } else { Err(done) }
 }
 
-/// Init, then the data in parts of five bytes.
+/// Init, then the data in parts, the first of them small.
 fn decrypt(
     mut mechanism: CK_MECHANISM,
     key: CK_OBJECT_HANDLE,
@@ -75,22 +75,27 @@ fn decrypt(
     if begun != CKR_OK {
         return Err(begun);
     }
-    for part in data.chunks(5) {
-        let mut len = out.len() as CK_ULONG;
+    let (mut done, small) = (0, data.len().min(500));
+    let parts = data[..small].chunks(5);
+    for part in parts.chain(data[small..].chunks(100_001)) {
+        let room = &mut out[done..];
+        let mut len = room.len() as CK_ULONG;
         let (start, count) = (part.as_ptr().cast_mut(), part.len() as CK_ULONG);
         let update = call!(C_DecryptUpdate(
             session,
             start,
             count,
-            out.as_mut_ptr(),
+            room.as_mut_ptr(),
             &raw mut len
         ));
-        assert_eq!((update, len), (CKR_OK, 0));
+        assert_eq!(update, CKR_OK);
+        done += usize::try_from(len).unwrap();
     }
-    let mut len = out.len() as CK_ULONG;
-    let done = call!(C_DecryptFinal(session, out.as_mut_ptr(), &raw mut len));
-    out.truncate(usize::try_from(len).unwrap());
-    if done == CKR_OK { Ok(out) } else { Err(done) }
+    let room = &mut out[done..];
+    let mut len = room.len() as CK_ULONG;
+    let last = call!(C_DecryptFinal(session, room.as_mut_ptr(), &raw mut len));
+    out.truncate(done + usize::try_from(len).unwrap());
+    if last == CKR_OK { Ok(out) } else { Err(last) }
 }
 
 fn hex(digits: &str) -> Vec<u8> {
@@ -266,8 +271,16 @@ fn rsa_decrypts_what_its_public_half_encrypts() {
     assert_eq!(made, CKR_OK);
     let label = b"label";
     let oaep = |label: &[u8]| CK_RSA_PKCS_OAEP_PARAMS {
-        hashAlg: CKM_SHA256,
-        mgf: CKG_MGF1_SHA256,
+        hashAlg: if label.is_empty() {
+            CKM_SHA_1
+        } else {
+            CKM_SHA256
+        },
+        mgf: if label.is_empty() {
+            CKG_MGF1_SHA1
+        } else {
+            CKG_MGF1_SHA256
+        },
         source: CKZ_DATA_SPECIFIED,
         pSourceData: label.as_ptr().cast_mut().cast(),
         ulSourceDataLen: label.len() as CK_ULONG,
@@ -301,18 +314,55 @@ fn a_message_has_a_limit_and_one_round_trip() {
     let len = number(16);
     let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &len)]).unwrap();
     let iv = [0u8; 16];
-    let large = vec![7; 1 << 19];
-    encrypt(with(CKM_AES_CBC, &iv), key, &large).unwrap();
-    let cost = fixture.cost(|| drop(encrypt(with(CKM_AES_CBC, &iv), key, &large).unwrap()));
+    let large = vec![7; 1 << 18];
+    let cost =
+        fixture.cost(|| drop(encrypt(with(CKM_AES_CBC_PAD, &iv), key, &large[1..]).unwrap()));
     assert_eq!(cost, 1);
     let limit = (1 << 20) - 4096;
-    encrypt(with(CKM_AES_CBC, &iv), key, &vec![7; limit]).unwrap();
-    for len in [limit + 16, 1 << 24] {
-        let refused = encrypt(with(CKM_AES_CBC, &iv), key, &vec![7; len]);
+    let mut nonce = [7; 12];
+    let params = gcm(&mut nonce, &mut [], 128);
+    encrypt(with(CKM_AES_GCM, &params), key, &vec![7; limit]).unwrap();
+    for len in [limit + 1, 1 << 24] {
+        let refused = encrypt(with(CKM_AES_GCM, &params), key, &vec![7; len]);
         assert_eq!(refused, Err(CKR_DATA_LEN_RANGE), "{len}");
     }
     let mac = encrypt(mechanism(CKM_AES_CMAC), key, b"");
     assert_eq!(mac, Err(CKR_MECHANISM_INVALID));
+}
+
+#[test]
+fn streams_of_any_length_go_through_block_modes() {
+    let _fixture = Fixture::new();
+    let len = number(16);
+    let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &len)]).unwrap();
+    let iv = [9u8; 16];
+    let counter = CK_AES_CTR_PARAMS {
+        ulCounterBits: 64,
+        cb: [9; 16],
+    };
+    let plain: Vec<u8> = (0..(1 << 21) + 7u32)
+        .map(|i| (i >> 5).to_be_bytes()[3])
+        .collect();
+    let ecb = |block: &[u8]| encrypt(mechanism(CKM_AES_ECB), key, block).unwrap();
+    let xor = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a ^ b).collect::<Vec<_>>();
+    for (mechanism, padding) in [
+        (with(CKM_AES_CBC_PAD, &iv), 9),
+        (with(CKM_AES_CTR, &counter), 0),
+    ] {
+        let sealed = encrypt(mechanism, key, &plain).unwrap();
+        assert_eq!(sealed.len(), plain.len() + padding);
+        for at in [0, 1 << 18, 5 << 18, 1 << 20] {
+            let (block, out) = (&plain[at..at + 16], &sealed[at..at + 16]);
+            if padding > 0 {
+                let before = if at == 0 { &iv } else { &sealed[at - 16..at] };
+                assert_eq!(out, ecb(&xor(block, before)), "{at}");
+            } else {
+                let count = u128::from_be_bytes(counter.cb) + at as u128 / 16;
+                assert_eq!(out, xor(block, &ecb(&count.to_be_bytes())), "{at}");
+            }
+        }
+        assert!(decrypt(mechanism, key, &sealed).unwrap() == plain);
+    }
 }
 
 /// RFC 4231 test case 2, RFC 4493 example 2.
@@ -371,4 +421,23 @@ fn macs_agree_with_their_specifications() {
         assert_eq!(verify(0), CKR_OK);
         assert_eq!(verify(1), CKR_SIGNATURE_INVALID);
     }
+}
+
+#[test]
+fn a_key_works_only_with_its_allowed_mechanisms() {
+    let _fixture = Fixture::new();
+    let len = number(16);
+    let allowed = [number(CKM_AES_CBC_PAD), number(CKM_AES_GCM)].concat();
+    let attributes = [
+        (CKA_VALUE_LEN, &len[..]),
+        (CKA_ALLOWED_MECHANISMS, &allowed),
+    ];
+    let key = secret(CKM_AES_KEY_GEN, &attributes).unwrap();
+    let iv = [0u8; 16];
+    let data = vec![7; 600_001];
+    let sealed = encrypt(with(CKM_AES_CBC_PAD, &iv), key, &data).unwrap();
+    assert!(decrypt(with(CKM_AES_CBC_PAD, &iv), key, &sealed).unwrap() == data);
+    let refused = encrypt(mechanism(CKM_AES_ECB), key, &data[..16]);
+    assert_eq!(refused, Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+    assert_eq!(read(key, CKA_ALLOWED_MECHANISMS).unwrap(), allowed);
 }
