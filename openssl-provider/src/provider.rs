@@ -37,6 +37,9 @@ const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
     Err(_) => c"",
 };
 
+/// How long a worker of a server, which serves nobody else meanwhile, waits for a service that hangs.
+const DEADLINE: Duration = Duration::from_secs(10);
+
 /// What `openssl list -providers` shows.
 pub(crate) static FIELDS: [Field<()>; 4] = [
     field(OSSL_PROV_PARAM_NAME, Type::Text, |()| {
@@ -226,7 +229,7 @@ fn configured(core: &Core) -> Result<Client, String> {
     };
     let client = client.map_err(|why: client::Error| why.to_string())?;
     Ok(match core.config(c"timeout-ms") {
-        None => client,
+        None => client.with_deadline(DEADLINE),
         Some(timeout) => match timeout.parse() {
             Ok(0) | Err(_) => {
                 return Err(format!(
