@@ -139,8 +139,13 @@ impl Site {
         command
     }
 
-    fn error_log(&self) -> String {
-        std::fs::read_to_string(self.path("nginx/error.log")).unwrap()
+    /// Waits until nginx has logged something, which may be after the client was told.
+    #[track_caller]
+    fn logs(&self, what: &str) {
+        eventually(what, || {
+            let log = std::fs::read_to_string(self.path("nginx/error.log")).unwrap();
+            log.contains(what).then_some(())
+        });
     }
 }
 
@@ -208,12 +213,9 @@ fn workers_without_a_grant_say_what_they_lack() {
     site.parsec("key revoke ec user:www-data");
     let _nginx = site.start();
     run(&mut site.curl("ec", &[])).refused();
-    let log = site.error_log();
     let why = "uid:33 may not use key 'ec' of uid:0";
-    assert!(
-        log.contains(why) && log.contains("parsec key grant ec uid:33=sign"),
-        "{log}"
-    );
+    site.logs(why);
+    site.logs("parsec key grant ec uid:33=sign");
     assert!(site.service.log().contains(why), "{}", site.service.log());
     // the other key is not concerned, and the mending command mends
     run(&mut site.curl("rsa", &[])).ok();
@@ -229,11 +231,8 @@ fn the_configuration_is_valid_while_the_service_is_stopped() {
     // and a server that came up first serves as soon as the service is there
     let _nginx = site.start();
     run(&mut site.curl("ec", &[])).refused();
-    let log = site.error_log();
-    assert!(
-        log.contains("parsec.sock: Connection refused") && log.contains("start the service"),
-        "{log}"
-    );
+    site.logs("parsec.sock: Connection refused");
+    site.logs("start the service");
     site.service.restart();
     for (name, _) in &site.servers {
         run(&mut site.curl(name, &[])).ok();

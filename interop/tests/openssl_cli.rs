@@ -8,8 +8,8 @@
 use std::process::Command;
 
 use interface::ProviderId;
-use interface::algorithm::{Encryption, Hash, SignHash, Signature};
-use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::algorithm::{Agreement, Encryption, Hash, SignHash, Signature};
+use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::operations::GenerateKey;
 use interop::{Daemon, listens, loopback};
 use tests::{Service, feed, program, run};
@@ -71,21 +71,26 @@ impl Desk {
                 Signature::RsaPss { hash }.into(),
             ],
         };
+        self.generate("vault", KeyType::RsaKeyPair, 2048, policy);
+        self.ok("req -x509 -key vault.pem -subj /CN=localhost -out vault.crt");
+    }
+
+    /// Makes a key with a policy of its own, its reference and its public key.
+    fn generate(&self, name: &str, key_type: KeyType, bits: u32, policy: Policy) {
         let attributes = Attributes {
-            key_type: KeyType::RsaKeyPair,
-            bits: 2048,
+            key_type,
+            bits,
             policy,
         };
         let generate = GenerateKey {
-            key_name: "vault".to_owned(),
+            key_name: name.to_owned(),
             attributes: Some((&attributes).into()),
             ..GenerateKey::default()
         };
         let client = self.service.client();
         client.call(ProviderId::SOFTWARE, &generate).unwrap();
-        self.parsec("key pem vault --out vault.pem");
-        self.parsec("key public vault --out vault.pub");
-        self.ok("req -x509 -key vault.pem -subj /CN=localhost -out vault.crt");
+        self.parsec(&format!("key pem {name} --out {name}.pem"));
+        self.parsec(&format!("key public {name} --out {name}.pub"));
     }
 
     /// Does something with every kind of key, under both of its names.
@@ -236,6 +241,73 @@ fn what_others_encrypt_is_decrypted() {
     )))
     .refused();
     assert!(said.contains("Sha1"), "{said}");
+}
+
+#[test]
+fn secrets_are_agreed_on_with_others() {
+    let Some(desk) = Desk::new() else { return };
+    let kinds = [
+        (
+            EccFamily::SecpR1,
+            256,
+            "EC -pkeyopt ec_paramgen_curve:P-256",
+        ),
+        (
+            EccFamily::SecpR1,
+            521,
+            "EC -pkeyopt ec_paramgen_curve:P-521",
+        ),
+        (EccFamily::Montgomery, 255, "X25519"),
+    ];
+    for (family, bits, other) in kinds {
+        let name = format!("agree-{bits}");
+        let policy = Policy {
+            usage: Usage::DERIVE | Usage::SIGN,
+            algorithm: Agreement::Ecdh.into(),
+            also: vec![],
+        };
+        desk.generate(&name, KeyType::EccKeyPair(family), bits, policy);
+        desk.plain(&format!("genpkey -algorithm {other} -out other.key"));
+        desk.plain("pkey -in other.key -pubout -out other.pub");
+        desk.plain(&format!(
+            "pkeyutl -derive -inkey other.key -peerkey {name}.pub -out expected"
+        ));
+        let read = |file| std::fs::read(desk.service.dir().join(file)).unwrap();
+        for key in [format!("{name}.pem"), format!("parsec:object={name}")] {
+            desk.ok(&format!(
+                "pkeyutl -derive -inkey {key} -peerkey other.pub -out secret"
+            ));
+            assert_eq!(read("secret"), read("expected"), "{name}");
+        }
+    }
+    // a key that signs only
+    desk.plain("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out other.key");
+    desk.plain("pkey -in other.key -pubout -out other.pub");
+    let derive = "pkeyutl -derive -inkey p256.pem -peerkey other.pub";
+    let said = run(&mut desk.ours(derive)).refused();
+    assert!(said.contains("not for derive"), "{said}");
+}
+
+#[test]
+fn messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret() {
+    let Some(desk) = Desk::new() else { return };
+    let policy = Policy {
+        usage: Usage::DERIVE | Usage::SIGN,
+        algorithm: Agreement::Ecdh.into(),
+        also: vec![
+            Signature::Ecdsa {
+                hash: SignHash::Any,
+            }
+            .into(),
+        ],
+    };
+    desk.generate("mail", KeyType::EccKeyPair(EccFamily::SecpR1), 384, policy);
+    desk.ok("req -x509 -key mail.pem -subj /CN=mail -out mail.crt");
+    desk.plain("cms -encrypt -aes256 -text -in message -out encrypted -recip mail.crt -keyopt ecdh_kdf_md:sha256");
+    for key in ["mail.pem", "parsec:object=mail"] {
+        let decrypt = format!("cms -decrypt -text -in encrypted -recip mail.crt -inkey {key}");
+        assert_eq!(desk.ok(&decrypt), "hello");
+    }
 }
 
 #[test]

@@ -8,10 +8,11 @@ use std::{ffi::CStr, sync::Arc};
 use interface::{reference::KeyUri, spki::PublicKey};
 
 use crate::{
-    curve25519::{Ed25519, PureEddsa},
+    curve25519::{Ed25519, PureEddsa, X25519},
     ec::{Ec, Ecdsa},
+    encoder::{PublicDer, PublicPem, ReferenceDer, ReferencePem, Text},
     ffi::{
-        Algorithm, Dispatch, asym_cipher, decoder,
+        Algorithm, Dispatch, asym_cipher, decoder, encoder, keyexch,
         keymgmt::{self, Loadable},
         signature, store,
     },
@@ -37,14 +38,16 @@ const fn algorithm(
 const RSA: &CStr = c"RSA:rsaEncryption:1.2.840.113549.1.1.1";
 const EC: &CStr = c"EC:id-ecPublicKey:1.2.840.10045.2.1";
 const ED25519: &CStr = c"ED25519:1.3.101.112";
+const X25519: &CStr = c"X25519:1.3.101.110";
 const PARSEC: &CStr = c"provider=parsec";
 const REFERENCE: &CStr = c"provider=parsec,input=der,structure=ParsecKeyReference";
 
-static RSA_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Rsa>();
-static EC_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Ec>();
-static ED25519_KEYMGMT: [Dispatch; 15] = keymgmt::table::<Ed25519>();
+static RSA_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Rsa>();
+static EC_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Ec>();
+static ED25519_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Ed25519>();
+static X25519_KEYMGMT: [Dispatch; 17] = keymgmt::table::<X25519>();
 
-pub(crate) static KEYMGMT: [Algorithm; 4] = [
+pub(crate) static KEYMGMT: [Algorithm; 5] = [
     algorithm(RSA, PARSEC, &RSA_KEYMGMT, c"RSA keys of the Parsec service"),
     algorithm(EC, PARSEC, &EC_KEYMGMT, c"EC keys of the Parsec service"),
     algorithm(
@@ -53,13 +56,19 @@ pub(crate) static KEYMGMT: [Algorithm; 4] = [
         &ED25519_KEYMGMT,
         c"Ed25519 keys of the Parsec service",
     ),
+    algorithm(
+        X25519,
+        PARSEC,
+        &X25519_KEYMGMT,
+        c"X25519 keys of the Parsec service",
+    ),
     Algorithm::END,
 ];
 
 type MakeKey = fn(&Arc<Provider>, &PublicKey, &Option<KeyUri>) -> Option<Box<dyn Loadable>>;
 
 /// Each makes a key of its kind, out of what the service tells of it. Every entry of [`KEYMGMT`] has one.
-pub(crate) const KEYS: [MakeKey; 3] = [key::<Rsa>, key::<Ec>, key::<Ed25519>];
+pub(crate) const KEYS: [MakeKey; 4] = [key::<Rsa>, key::<Ec>, key::<Ed25519>, key::<X25519>];
 
 fn key<K: Kind>(
     provider: &Arc<Provider>,
@@ -68,6 +77,25 @@ fn key<K: Kind>(
 ) -> Option<Box<dyn Loadable>> {
     Some(Box::new(Key::<K>::of(provider, public, private)?))
 }
+
+static ECDH_KEYEXCH: [Dispatch; 11] = keyexch::table::<Ec>();
+static X25519_KEYEXCH: [Dispatch; 11] = keyexch::table::<X25519>();
+
+pub(crate) static KEYEXCH: [Algorithm; 3] = [
+    algorithm(
+        c"ECDH",
+        PARSEC,
+        &ECDH_KEYEXCH,
+        c"ECDH by the Parsec service",
+    ),
+    algorithm(
+        X25519,
+        PARSEC,
+        &X25519_KEYEXCH,
+        c"X25519 by the Parsec service",
+    ),
+    Algorithm::END,
+];
 
 static RSA_SIGNATURE: [Dispatch; 20] = signature::table::<Padding>();
 static ECDSA_SIGNATURE: [Dispatch; 20] = signature::table::<Ecdsa>();
@@ -107,12 +135,38 @@ pub(crate) static ASYM_CIPHER: [Algorithm; 2] = [
     Algorithm::END,
 ];
 
+macro_rules! encoders {
+    ($($names:ident $kind:ty),*) => {
+        encoders!(@formats $($names $kind,
+            ReferencePem c"provider=parsec,output=pem,structure=PrivateKeyInfo",
+            ReferenceDer c"provider=parsec,output=der,structure=PrivateKeyInfo",
+            PublicPem c"provider=parsec,output=pem,structure=SubjectPublicKeyInfo",
+            PublicDer c"provider=parsec,output=der,structure=SubjectPublicKeyInfo",
+            Text c"provider=parsec,output=text";
+        )*)
+    };
+    (@formats $($names:ident $kind:ty, $($format:ident $properties:literal),*;)*) => {
+        [
+            $($({
+                static TABLE: [Dispatch; 7] = encoder::table::<$kind, $format>();
+                algorithm($names, $properties, &TABLE, c"keys of the Parsec service, written")
+            },)*)*
+            Algorithm::END,
+        ]
+    };
+}
+
+/// Each kind of key in each format.
+pub(crate) static ENCODER: [Algorithm; 21] =
+    encoders!(RSA Rsa, EC Ec, ED25519 Ed25519, X25519 X25519);
+
 static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
 static RSA_DECODER: [Dispatch; 5] = decoder::table::<Rsa>();
 static EC_DECODER: [Dispatch; 5] = decoder::table::<Ec>();
 static ED25519_DECODER: [Dispatch; 5] = decoder::table::<Ed25519>();
+static X25519_DECODER: [Dispatch; 5] = decoder::table::<X25519>();
 
-pub(crate) static DECODER: [Algorithm; 5] = [
+pub(crate) static DECODER: [Algorithm; 6] = [
     algorithm(
         c"DER",
         c"provider=parsec,input=pem",
@@ -136,6 +190,12 @@ pub(crate) static DECODER: [Algorithm; 5] = [
         REFERENCE,
         &ED25519_DECODER,
         c"Parsec key reference to an Ed25519 key",
+    ),
+    algorithm(
+        X25519,
+        REFERENCE,
+        &X25519_DECODER,
+        c"Parsec key reference to an X25519 key",
     ),
     Algorithm::END,
 ];

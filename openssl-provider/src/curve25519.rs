@@ -1,6 +1,6 @@
-//! Ed25519 keys and signatures (RFC 8032).
+//! Keys on Curve25519: Ed25519, with its signatures (RFC 8032), and X25519 (RFC 7748).
 //!
-//! The scheme hashes the message twice, with the private key in between, so the whole message goes to the service.
+//! EdDSA hashes the message twice, with the private key in between, so the whole message goes to the service.
 
 use std::ffi::{CStr, c_int};
 
@@ -16,10 +16,11 @@ use spki::AlgorithmIdentifierRef;
 use crate::{
     digest::Digest,
     error::Error,
+    exchange::Exchange,
     ffi::{
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
-        OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS,
-        OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Param,
+        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_MANDATORY_DIGEST,
+        OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY,
+        OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable},
     },
     key::Kind,
@@ -27,16 +28,16 @@ use crate::{
 };
 
 /// `id-Ed25519`, RFC 8410 §3: the key's and the signature's alike.
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-/// Bytes of a key's half.
-const LEN: usize = ed25519_dalek::PUBLIC_KEY_LENGTH;
+const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// Bytes of a public key, and of a secret agreed on.
+const LEN: usize = 32;
 const SIGNATURE_LEN: usize = ed25519_dalek::SIGNATURE_LENGTH;
 
-/// A public key: the point as RFC 8032 encodes it.
+/// A public key to verify with: the point as RFC 8032 encodes it.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Ed25519([u8; LEN]);
 
-static FIELDS: [Field<Ed25519>; 5] = [
+static ED25519_FIELDS: [Field<Ed25519>; 5] = [
     field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| {
         Some(Value::Bytes(key.0.to_vec()))
     }),
@@ -52,25 +53,26 @@ static FIELDS: [Field<Ed25519>; 5] = [
         Some(Value::Text(c""))
     }),
 ];
-static GETTABLE: [Param; 6] = gettable(&FIELDS);
-static PUBLIC: [Param; 2] = gettable(&FIELDS);
+static ED25519_GETTABLE: [Param; 6] = gettable(&ED25519_FIELDS);
+static ED25519_PUBLIC: [Param; 2] = gettable(&ED25519_FIELDS);
 
 impl Kind for Ed25519 {
     const NAME: &'static CStr = c"ED25519";
-    const FIELDS: &'static [Field<Self>] = &FIELDS;
-    const GETTABLE: &'static [Param] = &GETTABLE;
-    const PUBLIC: &'static [Param] = &PUBLIC;
+    const FIELDS: &'static [Field<Self>] = &ED25519_FIELDS;
+    const GETTABLE: &'static [Param] = &ED25519_GETTABLE;
+    const PUBLIC: &'static [Param] = &ED25519_PUBLIC;
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
 
     fn of(public: &PublicKey) -> Option<Self> {
-        let edwards = KeyType::EccPublicKey(EccFamily::TwistedEdwards);
-        (public.key_type == edwards && public.bits == 255).then_some(())?;
-        public.bytes.as_slice().try_into().ok().map(Self)
+        of(EccFamily::TwistedEdwards, public).map(Self)
+    }
+
+    fn public_key(&self) -> Option<PublicKey> {
+        Some(public_key(EccFamily::TwistedEdwards, &self.0))
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
-        let public = params.find(OSSL_PKEY_PARAM_PUB_KEY)?;
-        public.bytes()?.try_into().ok().map(Self)
+        half(params.find(OSSL_PKEY_PARAM_PUB_KEY)?.bytes()?).map(Self)
     }
 
     fn valid(&self) -> bool {
@@ -88,6 +90,84 @@ impl Ed25519 {
     }
 }
 
+/// A public key to agree with: the coordinate u as RFC 7748 encodes it.
+#[derive(Clone, PartialEq)]
+pub(crate) struct X25519([u8; LEN]);
+
+static X25519_FIELDS: [Field<X25519>; 5] = [
+    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| {
+        Some(Value::Bytes(key.0.to_vec()))
+    }),
+    field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| {
+        Some(Value::Bytes(key.0.to_vec()))
+    }),
+    field(OSSL_PKEY_PARAM_BITS, Type::Int, |_| Some(Value::Int(253))),
+    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| {
+        Some(Value::Int(128))
+    }),
+    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| {
+        i64::try_from(LEN).ok().map(Value::Int)
+    }),
+];
+static X25519_GETTABLE: [Param; 6] = gettable(&X25519_FIELDS);
+static X25519_PUBLIC: [Param; 2] = gettable(&X25519_FIELDS);
+
+impl Kind for X25519 {
+    const NAME: &'static CStr = c"X25519";
+    const FIELDS: &'static [Field<Self>] = &X25519_FIELDS;
+    const GETTABLE: &'static [Param] = &X25519_GETTABLE;
+    const PUBLIC: &'static [Param] = &X25519_PUBLIC;
+    const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
+
+    fn of(public: &PublicKey) -> Option<Self> {
+        of(EccFamily::Montgomery, public).map(Self)
+    }
+
+    fn public_key(&self) -> Option<PublicKey> {
+        Some(public_key(EccFamily::Montgomery, &self.0))
+    }
+
+    fn import(params: Params<'_>) -> Option<Self> {
+        half(params.find(OSSL_PKEY_PARAM_PUB_KEY)?.bytes()?).map(Self)
+    }
+
+    /// Every string of 32 bytes is one, RFC 7748 §5.
+    fn valid(&self) -> bool {
+        true
+    }
+
+    fn operation(_: c_int) -> &'static CStr {
+        Self::NAME
+    }
+}
+
+impl Exchange for X25519 {
+    fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn secret_len(&self) -> usize {
+        LEN
+    }
+}
+
+fn of(family: EccFamily, public: &PublicKey) -> Option<[u8; LEN]> {
+    (public.key_type == KeyType::EccPublicKey(family)).then(|| half(&public.bytes))?
+}
+
+fn public_key(family: EccFamily, half: &[u8; LEN]) -> PublicKey {
+    PublicKey {
+        key_type: KeyType::EccPublicKey(family),
+        bits: 255,
+        bytes: half.to_vec(),
+    }
+}
+
+/// A public key; those of curve 448 are longer.
+fn half(bytes: &[u8]) -> Option<[u8; LEN]> {
+    bytes.try_into().ok()
+}
+
 /// EdDSA without prehash; it has nothing to set.
 #[derive(Clone, Default)]
 pub(crate) struct PureEddsa;
@@ -97,7 +177,7 @@ static EDDSA: [Field<Context<PureEddsa>>; 1] = [field(
     Type::Bytes,
     |_| {
         let identifier = AlgorithmIdentifierRef {
-            oid: ED25519,
+            oid: ID_ED25519,
             parameters: None,
         };
         identifier.to_der().ok().map(Value::Bytes)

@@ -1,4 +1,4 @@
-//! Elliptic-curve keys on the NIST prime curves, and ECDSA.
+//! Elliptic-curve keys on the NIST prime curves, with ECDSA and ECDH.
 
 use std::ffi::{CStr, c_int};
 
@@ -14,8 +14,9 @@ use spki::AlgorithmIdentifierRef;
 use crate::{
     digest::{self, Digest},
     error::Error,
+    exchange::Exchange,
     ffi::{
-        OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP,
+        OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP,
         OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED, OSSL_PKEY_PARAM_BITS,
         OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_ENCODING,
         OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X,
@@ -92,7 +93,7 @@ impl Curve {
     }
 }
 
-/// A public point, uncompressed.
+/// A public point, uncompressed; empty where only the curve is known.
 #[derive(Clone)]
 pub(crate) struct Ec {
     curve: &'static Curve,
@@ -114,6 +115,11 @@ impl Ec {
         })
     }
 
+    fn on(curve: &'static Curve) -> Self {
+        let point = Vec::new();
+        Self { curve, point }
+    }
+
     fn coordinate(&self, index: usize) -> Option<Value> {
         let mut coordinates = self.point.get(1..)?.chunks(self.curve.len());
         Some(Value::Number(trimmed(coordinates.nth(index)?).to_vec()))
@@ -125,10 +131,10 @@ static FIELDS: [Field<Ec>; 11] = [
         Some(Value::Text(key.curve.name))
     }),
     field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| {
-        Some(Value::Bytes(key.point.clone()))
+        key.complete().then(|| Value::Bytes(key.point.clone()))
     }),
     field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| {
-        Some(Value::Bytes(key.point.clone()))
+        key.complete().then(|| Value::Bytes(key.point.clone()))
     }),
     field(OSSL_PKEY_PARAM_EC_PUB_X, Type::Number, |key| {
         key.coordinate(0)
@@ -163,6 +169,10 @@ static FIELDS: [Field<Ec>; 11] = [
 ];
 static GETTABLE: [Param; 12] = gettable(&FIELDS);
 static PUBLIC: [Param; 3] = gettable(&FIELDS);
+static KEY_SETTABLE: [Param; 2] = [
+    Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes),
+    Param::END,
+];
 
 impl Kind for Ec {
     const NAME: &'static CStr = c"EC";
@@ -170,6 +180,7 @@ impl Kind for Ec {
     const GETTABLE: &'static [Param] = &GETTABLE;
     const PUBLIC: &'static [Param] = &PUBLIC;
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
+    const SETTABLE: &'static [Param] = &KEY_SETTABLE;
 
     fn of(public: &PublicKey) -> Option<Self> {
         let curve = CURVES.iter().find(|curve| curve.bits == public.bits)?;
@@ -177,9 +188,33 @@ impl Kind for Ec {
             .then(|| Self::new(curve, &public.bytes))?
     }
 
+    fn public_key(&self) -> Option<PublicKey> {
+        self.complete().then(|| PublicKey {
+            key_type: KeyType::EccPublicKey(EccFamily::SecpR1),
+            bits: self.curve.bits,
+            bytes: self.point.clone(),
+        })
+    }
+
     fn import(params: Params<'_>) -> Option<Self> {
         let curve = Curve::named(params.find(OSSL_PKEY_PARAM_GROUP_NAME)?.text()?)?;
-        Self::new(curve, params.find(OSSL_PKEY_PARAM_PUB_KEY)?.bytes()?)
+        match params.find(OSSL_PKEY_PARAM_PUB_KEY) {
+            Some(point) => Self::new(curve, point.bytes()?),
+            None => Some(Self::on(curve)),
+        }
+    }
+
+    fn parameters(&self) -> Option<Self> {
+        Some(Self::on(self.curve))
+    }
+
+    fn complete(&self) -> bool {
+        !self.point.is_empty()
+    }
+
+    fn completed(&self, params: Params<'_>) -> Option<Self> {
+        let point = params.find(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY)?.bytes()?;
+        Self::new(self.curve, point).filter(Self::valid)
     }
 
     fn valid(&self) -> bool {
@@ -187,11 +222,21 @@ impl Kind for Ec {
     }
 
     fn operation(operation: c_int) -> &'static CStr {
-        if operation == OSSL_OP_SIGNATURE {
-            c"ECDSA"
-        } else {
-            Self::NAME
+        match operation {
+            OSSL_OP_SIGNATURE => c"ECDSA",
+            OSSL_OP_KEYEXCH => c"ECDH",
+            _ => Self::NAME,
         }
+    }
+}
+
+impl Exchange for Ec {
+    fn encoded(&self) -> &[u8] {
+        &self.point
+    }
+
+    fn secret_len(&self) -> usize {
+        self.curve.len()
     }
 }
 

@@ -5,7 +5,8 @@
 //! too. A test compares every line of it with the installed headers.
 //!
 //! All `unsafe` of the crate is here and in the sub-modules, which turn each C entry point into a call of safe code:
-//! [`keymgmt`], [`signature`], [`asym_cipher`], [`decoder`], [`store`] and [`provider`], with [`params`] for OSSL_PARAM.
+//! [`keymgmt`], [`signature`], [`asym_cipher`], [`keyexch`], [`encoder`], [`decoder`], [`store`] and [`provider`], with [`params`] for
+//! OSSL_PARAM.
 #![allow(
     clippy::missing_safety_doc,
     reason = "entry points rest on what the core promises in the manual page that their file names"
@@ -27,6 +28,8 @@ use crate::{error::Error, provider::Provider};
 pub(crate) mod asym_cipher;
 pub(crate) mod core;
 pub(crate) mod decoder;
+pub(crate) mod encoder;
+pub(crate) mod keyexch;
 pub(crate) mod keymgmt;
 pub(crate) mod params;
 pub(crate) mod provider;
@@ -136,6 +139,7 @@ functions! {
     OSSL_FUNC_CORE_SET_ERROR_DEBUG = 6: fn(*const Handle, *const c_char, c_int, *const c_char) -> ();
     OSSL_FUNC_CORE_VSET_ERROR = 7: fn(*const Handle, u32, *const c_char, VaList) -> ();
     OSSL_FUNC_BIO_READ_EX = 42: fn(*mut Bio, *mut c_void, usize, *mut usize) -> c_int;
+    OSSL_FUNC_BIO_WRITE_EX = 43: fn(*mut Bio, *const c_void, usize, *mut usize) -> c_int;
     OSSL_FUNC_BIO_GETS = 49: fn(*mut Bio, *mut c_char, c_int) -> c_int;
 
     // ours, for the core
@@ -151,6 +155,8 @@ functions! {
     OSSL_FUNC_KEYMGMT_FREE = 10: fn(*mut c_void) -> ();
     OSSL_FUNC_KEYMGMT_GET_PARAMS = 11: fn(*mut c_void, *mut Param) -> c_int;
     OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS = 12: fn(*mut c_void) -> *const Param;
+    OSSL_FUNC_KEYMGMT_SET_PARAMS = 13: fn(*mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS = 14: fn(*mut c_void) -> *const Param;
     OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME = 20: fn(c_int) -> *const c_char;
     OSSL_FUNC_KEYMGMT_HAS = 21: fn(*const c_void, c_int) -> c_int;
     OSSL_FUNC_KEYMGMT_VALIDATE = 22: fn(*const c_void, c_int, c_int) -> c_int;
@@ -160,6 +166,17 @@ functions! {
     OSSL_FUNC_KEYMGMT_EXPORT = 42: fn(*mut c_void, c_int, Callback, *mut c_void) -> c_int;
     OSSL_FUNC_KEYMGMT_EXPORT_TYPES = 43: fn(c_int) -> *const Param;
     OSSL_FUNC_KEYMGMT_DUP = 44: fn(*const c_void, c_int) -> *mut c_void;
+
+    OSSL_FUNC_KEYEXCH_NEWCTX = 1: fn(*mut c_void) -> *mut c_void;
+    OSSL_FUNC_KEYEXCH_INIT = 2: fn(*mut c_void, *mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_KEYEXCH_DERIVE = 3: fn(*mut c_void, *mut u8, *mut usize, usize) -> c_int;
+    OSSL_FUNC_KEYEXCH_SET_PEER = 4: fn(*mut c_void, *mut c_void) -> c_int;
+    OSSL_FUNC_KEYEXCH_FREECTX = 5: fn(*mut c_void) -> ();
+    OSSL_FUNC_KEYEXCH_DUPCTX = 6: fn(*mut c_void) -> *mut c_void;
+    OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS = 7: fn(*mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS = 8: fn(*mut c_void, *mut c_void) -> *const Param;
+    OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS = 9: fn(*mut c_void, *mut Param) -> c_int;
+    OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS = 10: fn(*mut c_void, *mut c_void) -> *const Param;
 
     OSSL_FUNC_SIGNATURE_NEWCTX = 1: fn(*mut c_void, *const c_char) -> *mut c_void;
     OSSL_FUNC_SIGNATURE_SIGN_INIT = 2: fn(*mut c_void, *mut c_void, *const Param) -> c_int;
@@ -193,6 +210,14 @@ functions! {
     OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS = 10: fn(*mut c_void, *const Param) -> c_int;
     OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS = 11: fn(*mut c_void, *mut c_void) -> *const Param;
 
+    OSSL_FUNC_ENCODER_NEWCTX = 1: fn(*mut c_void) -> *mut c_void;
+    OSSL_FUNC_ENCODER_FREECTX = 2: fn(*mut c_void) -> ();
+    OSSL_FUNC_ENCODER_SET_CTX_PARAMS = 5: fn(*mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS = 6: fn(*mut c_void) -> *const Param;
+    OSSL_FUNC_ENCODER_DOES_SELECTION = 10: fn(*mut c_void, c_int) -> c_int;
+    OSSL_FUNC_ENCODER_ENCODE = 11:
+        fn(*mut c_void, *mut Bio, *const c_void, *const Param, c_int, PassphraseCallback, *mut c_void) -> c_int;
+
     OSSL_FUNC_DECODER_NEWCTX = 1: fn(*mut c_void) -> *mut c_void;
     OSSL_FUNC_DECODER_FREECTX = 2: fn(*mut c_void) -> ();
     OSSL_FUNC_DECODER_DOES_SELECTION = 10: fn(*mut c_void, c_int) -> c_int;
@@ -218,8 +243,10 @@ macro_rules! constants {
 
 constants! {
     OSSL_OP_KEYMGMT = 10;
+    OSSL_OP_KEYEXCH = 11;
     OSSL_OP_SIGNATURE = 12;
     OSSL_OP_ASYM_CIPHER = 13;
+    OSSL_OP_ENCODER = 20;
     OSSL_OP_DECODER = 21;
     OSSL_OP_STORE = 22;
     OSSL_PARAM_INTEGER = 1;
@@ -281,6 +308,12 @@ names! {
     OSSL_PKEY_PARAM_RSA_N = c"n";
     OSSL_PKEY_PARAM_RSA_E = c"e";
     OSSL_PKEY_PARAM_RSA_D = c"d";
+    OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE = c"ecdh-cofactor-mode";
+    OSSL_EXCHANGE_PARAM_KDF_TYPE = c"kdf-type";
+    OSSL_EXCHANGE_PARAM_KDF_DIGEST = c"kdf-digest";
+    OSSL_EXCHANGE_PARAM_KDF_OUTLEN = c"kdf-outlen";
+    OSSL_EXCHANGE_PARAM_KDF_UKM = c"kdf-ukm";
+    OSSL_KDF_NAME_X963KDF = c"X963KDF";
     OSSL_SIGNATURE_PARAM_ALGORITHM_ID = c"algorithm-id";
     OSSL_SIGNATURE_PARAM_DIGEST = c"digest";
     OSSL_SIGNATURE_PARAM_DIGEST_SIZE = c"digest-size";
@@ -299,6 +332,7 @@ names! {
     OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST = c"digest";
     OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO = c"auto";
     OSSL_PKEY_RSA_PSS_SALT_LEN_MAX = c"max";
+    OSSL_ENCODER_PARAM_CIPHER = c"cipher";
     OSSL_STORE_PARAM_EXPECT = c"expect";
     OSSL_STORE_PARAM_PROPERTIES = c"properties";
 }

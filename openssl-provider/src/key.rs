@@ -30,11 +30,32 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     /// The parameter that a private key would come in.
     const PRIVATE: &'static CStr;
 
+    /// What can be set in a key that is only domain parameters so far.
+    const SETTABLE: &'static [Param] = &[Param::END];
+
     /// Takes a public key of the service, if it is of this kind.
     fn of(public: &PublicKey) -> Option<Self>;
 
-    /// Takes a public key in the form of [`Self::PUBLIC`], if it is one that this provider can use.
+    /// The public key as the service has it.
+    fn public_key(&self) -> Option<PublicKey>;
+
+    /// Takes a public key in the form of [`Self::PUBLIC`], or domain parameters alone, if they are what this provider can use.
     fn import(params: Params<'_>) -> Option<Self>;
+
+    /// The domain parameters alone, where there are any.
+    fn parameters(&self) -> Option<Self> {
+        None
+    }
+
+    /// Whether this is more than domain parameters.
+    fn complete(&self) -> bool {
+        true
+    }
+
+    /// The public key that [`Self::SETTABLE`] makes of these domain parameters.
+    fn completed(&self, _: Params<'_>) -> Option<Self> {
+        None
+    }
 
     /// Whether the numbers make a public key.
     fn valid(&self) -> bool;
@@ -91,6 +112,11 @@ impl<K: Kind> Key<K> {
     }
 
     pub(crate) fn public(&self) -> Option<&K> {
+        self.public.as_deref().filter(|public| public.complete())
+    }
+
+    /// The public key, or domain parameters alone.
+    pub(crate) fn parameters(&self) -> Option<&K> {
         self.public.as_deref()
     }
 
@@ -101,17 +127,22 @@ impl<K: Kind> Key<K> {
 
     /// Whether all that is selected is there.
     pub(crate) fn has(&self, selection: c_int) -> bool {
-        let public = OSSL_KEYMGMT_SELECT_PUBLIC_KEY | OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS;
         (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY == 0 || self.private.is_some())
-            && (selection & public == 0 || self.public.is_some())
+            && (selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 || self.public().is_some())
+            && (selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS == 0 || self.public.is_some())
     }
 
     /// Whether what is selected is the same. The public half stands for the private one.
     pub(crate) fn matches(&self, other: &Self, selection: c_int) -> bool {
-        let key = OSSL_KEYMGMT_SELECT_PRIVATE_KEY
-            | OSSL_KEYMGMT_SELECT_PUBLIC_KEY
-            | OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS;
-        selection & key == 0 || (self.public.is_some() && self.public == other.public)
+        let key = OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
+        let parameters = |key: &Self| key.parameters().map(K::parameters);
+        if selection & key != 0 {
+            self.public().is_some() && self.public() == other.public()
+        } else if selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS != 0 {
+            self.public.is_some() && parameters(self) == parameters(other)
+        } else {
+            true
+        }
     }
 
     /// Checks what is selected as far as that goes without the service.
@@ -134,7 +165,9 @@ impl<K: Kind> Key<K> {
             copy.private = None;
         }
         if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 {
-            copy.public = None;
+            let parameters = selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS != 0;
+            let public = self.parameters().filter(|_| parameters);
+            copy.public = public.and_then(K::parameters).map(Arc::new);
         }
         copy
     }
@@ -148,12 +181,22 @@ impl<K: Kind> Key<K> {
         Ok(self.public.is_some())
     }
 
-    /// The public key as parameters.
+    /// Makes a public key of domain parameters.
+    pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
+        if K::SETTABLE.iter().any(|param| params.has(param)) {
+            let parameters = self.parameters().filter(|_| self.private.is_none());
+            let completed = parameters.and_then(|parameters| parameters.completed(params));
+            let bad = || Error::Parameter("this is no public key for the curve".to_owned());
+            self.public = Some(Arc::new(completed.ok_or_else(bad)?));
+        }
+        Ok(())
+    }
+
+    /// What there is of the public key as parameters.
     pub(crate) fn exported(&self) -> Option<Vec<(&'static CStr, Value)>> {
-        let public = self.public()?;
+        let public = self.parameters()?;
         let fields = K::FIELDS.iter().take(K::PUBLIC.len() - 1);
-        fields
-            .map(|field| Some((field.name, (field.read)(public)?)))
-            .collect()
+        let there = fields.filter_map(|field| Some((field.name, (field.read)(public)?)));
+        Some(there.collect())
     }
 }

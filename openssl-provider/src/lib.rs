@@ -2,7 +2,8 @@
 //!
 //! A program loads a key reference file (`decoder`) or a `parsec:` URI (`store`) and holds a `key`: the public half and a
 //! name. When it signs (`signature`, with what is particular to `rsa`, `ec` and `curve25519`), the message is hashed here (`digest`) and
-//! the `provider` asks the service for the signature of the digest, in one request; decrypting (`encryption`) is one, too.
+//! the `provider` asks the service for the signature of the digest, in one request; decrypting (`encryption`)
+//! and agreeing on a secret (`exchange`) are one, too. Keys are written as references (`encoder`), too.
 //! OpenSSL's C functions all lie in `ffi`, which turns them into calls of this safe code; `algorithms` lists what OpenSSL is
 //! told of.
 //!
@@ -34,8 +35,10 @@ mod curve25519;
 mod decoder;
 mod digest;
 mod ec;
+mod encoder;
 mod encryption;
 mod error;
+mod exchange;
 mod ffi;
 mod key;
 mod provider;

@@ -7,11 +7,12 @@ use std::{
 
 use interface::{
     Operation, ProviderId,
-    algorithm::{Encryption, Signature},
+    algorithm::{Agreement, Encryption, Signature},
     attributes::Attributes,
     client::{self, Client},
     operations::{
-        AsymmetricDecrypt, Find, LookupObject, Record, RecordKind, SignHash, SignMessage,
+        AsymmetricDecrypt, Find, LookupObject, RawKeyAgreement, Record, RecordKind, SignHash,
+        SignMessage,
     },
     reference::KeyUri,
     spki::PublicKey,
@@ -120,6 +121,18 @@ impl Provider {
         };
         let mut decrypted = self.call(key, &decrypt)?;
         Ok(Zeroizing::new(std::mem::take(&mut decrypted.plaintext)))
+    }
+
+    /// The secret that a key shares with a peer, in one request.
+    pub(crate) fn agree(&self, key: &KeyUri, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let agree = RawKeyAgreement {
+            alg: Agreement::Ecdh.into(),
+            key_name: name(key)?.to_owned(),
+            peer_key: peer.to_vec(),
+            owner: key.owner.clone(),
+        };
+        let mut agreed = self.call(key, &agree)?;
+        Ok(Zeroizing::new(std::mem::take(&mut agreed.shared_secret)))
     }
 
     /// What the service knows of one key.

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 
 use der::{
     Encode, Sequence,
-    asn1::{Any, ObjectIdentifier},
+    asn1::{Any, ObjectIdentifier, UintRef},
 };
 use interface::{
     algorithm::{Hash, Signature},
@@ -40,6 +40,13 @@ const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.
 pub(crate) struct Rsa {
     n: Vec<u8>,
     e: Vec<u8>,
+}
+
+/// RSAPublicKey, RFC 8017 §A.1.1.
+#[derive(Sequence)]
+struct RsaPublicKey<'a> {
+    modulus: UintRef<'a>,
+    exponent: UintRef<'a>,
 }
 
 static FIELDS: [Field<Rsa>; 6] = [
@@ -78,6 +85,18 @@ impl Kind for Rsa {
         Some(Self {
             n: n.to_vec(),
             e: e.to_vec(),
+        })
+    }
+
+    fn public_key(&self) -> Option<PublicKey> {
+        let key = RsaPublicKey {
+            modulus: UintRef::new(&self.n).ok()?,
+            exponent: UintRef::new(&self.e).ok()?,
+        };
+        Some(PublicKey {
+            key_type: KeyType::RsaPublicKey,
+            bits: self.bits(),
+            bytes: key.to_der().ok()?,
         })
     }
 

@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX,
-    OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR, OSSL_FUNC_CORE_SET_ERROR_DEBUG,
-    OSSL_FUNC_CORE_VSET_ERROR, OSSL_PARAM_UTF8_PTR, Param,
+    OSSL_FUNC_BIO_WRITE_EX, OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR,
+    OSSL_FUNC_CORE_SET_ERROR_DEBUG, OSSL_FUNC_CORE_VSET_ERROR, OSSL_PARAM_UTF8_PTR, Param,
 };
 use crate::error::Error;
 
@@ -20,6 +20,7 @@ pub(crate) struct Core {
     set_error_debug: Option<<OSSL_FUNC_CORE_SET_ERROR_DEBUG as Function>::Fn>,
     vset_error: Option<<OSSL_FUNC_CORE_VSET_ERROR as Function>::Fn>,
     bio_read: Option<<OSSL_FUNC_BIO_READ_EX as Function>::Fn>,
+    bio_write: Option<<OSSL_FUNC_BIO_WRITE_EX as Function>::Fn>,
     bio_gets: Option<<OSSL_FUNC_BIO_GETS as Function>::Fn>,
 }
 
@@ -43,6 +44,7 @@ impl Core {
                 set_error_debug: find::<OSSL_FUNC_CORE_SET_ERROR_DEBUG>(functions),
                 vset_error: find::<OSSL_FUNC_CORE_VSET_ERROR>(functions),
                 bio_read: find::<OSSL_FUNC_BIO_READ_EX>(functions),
+                bio_write: find::<OSSL_FUNC_BIO_WRITE_EX>(functions),
                 bio_gets: find::<OSSL_FUNC_BIO_GETS>(functions),
             }
         }
@@ -100,6 +102,15 @@ impl Core {
         // SAFETY: the decoder got `bio` from the core for the time of the call; `room` has `size` bytes.
         let read = unsafe { self.bio_gets?(bio, room.as_mut_ptr().cast(), size) };
         usize::try_from(read).ok().filter(|&read| read > 0)
+    }
+
+    /// Writes all of `data` to a BIO.
+    pub(super) fn write(&self, bio: *mut Bio, data: &[u8]) -> bool {
+        let mut written = 0;
+        // SAFETY: the encoder got `bio` from the core for the time of the call; `data` has that many bytes.
+        self.bio_write.is_some_and(|write| unsafe {
+            write(bio, data.as_ptr().cast(), data.len(), &raw mut written) == 1
+        }) && written == data.len()
     }
 
     /// Fills `room` from a BIO as far as it goes.

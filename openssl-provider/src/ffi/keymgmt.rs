@@ -11,16 +11,16 @@ use super::{
     OSSL_FUNC_KEYMGMT_EXPORT_TYPES, OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GET_PARAMS,
     OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
     OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH,
-    OSSL_FUNC_KEYMGMT_NEW, OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_VALIDATE,
-    OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE,
-    OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY, Param, boundary, entry,
-    own,
+    OSSL_FUNC_KEYMGMT_NEW, OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS,
+    OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
+    OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE, OSSL_OBJECT_PARAM_REFERENCE,
+    OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY, Param, boundary, entry, own,
     params::{Params, Request, Value, emit},
     release, with, with_shared,
 };
 use crate::key::{Key, Kind};
 
-pub(crate) const fn table<K: Kind>() -> [Dispatch; 15] {
+pub(crate) const fn table<K: Kind>() -> [Dispatch; 17] {
     [
         entry::<OSSL_FUNC_KEYMGMT_NEW>(new::<K>),
         entry::<OSSL_FUNC_KEYMGMT_FREE>(free::<K>),
@@ -31,6 +31,8 @@ pub(crate) const fn table<K: Kind>() -> [Dispatch; 15] {
         entry::<OSSL_FUNC_KEYMGMT_VALIDATE>(validate::<K>),
         entry::<OSSL_FUNC_KEYMGMT_GET_PARAMS>(get_params::<K>),
         entry::<OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS>(gettable_params::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_SET_PARAMS>(set_params::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS>(settable_params::<K>),
         entry::<OSSL_FUNC_KEYMGMT_IMPORT>(import::<K>),
         entry::<OSSL_FUNC_KEYMGMT_IMPORT_TYPES>(public_types::<K>),
         entry::<OSSL_FUNC_KEYMGMT_EXPORT>(export::<K>),
@@ -117,7 +119,7 @@ unsafe extern "C" fn validate<K: Kind>(key: *const c_void, selection: c_int, _: 
 unsafe extern "C" fn get_params<K: Kind>(key: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `key` is one of ours, or NULL, and `params` an OSSL_PARAM request.
     unsafe {
-        with_shared(key, |key: &Key<K>| match key.public() {
+        with_shared(key, |key: &Key<K>| match key.parameters() {
             Some(public) => Request::new(params).answer(K::FIELDS, public).map(|()| 1),
             None => Ok(0),
         })
@@ -126,6 +128,19 @@ unsafe extern "C" fn get_params<K: Kind>(key: *mut c_void, params: *mut Param) -
 
 unsafe extern "C" fn gettable_params<K: Kind>(_: *mut c_void) -> *const Param {
     K::GETTABLE.as_ptr()
+}
+
+unsafe extern "C" fn set_params<K: Kind>(key: *mut c_void, params: *const Param) -> c_int {
+    // SAFETY: `key` is one of ours that only its maker knows yet, or NULL, and `params` an OSSL_PARAM array.
+    unsafe {
+        with(key, |key: &mut Key<K>| {
+            key.set(Params::new(params)).map(|()| 1)
+        })
+    }
+}
+
+unsafe extern "C" fn settable_params<K: Kind>(_: *mut c_void) -> *const Param {
+    K::SETTABLE.as_ptr()
 }
 
 /// Public keys of others come in here: a peer's, or a certificate's to compare ours with. A private key does not: it

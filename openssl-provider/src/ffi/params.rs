@@ -86,7 +86,7 @@ impl Param {
         return_size: 0,
     };
 
-    const fn describe(name: &'static CStr, kind: Type) -> Self {
+    pub(crate) const fn describe(name: &'static CStr, kind: Type) -> Self {
         Self {
             key: name.as_ptr(),
             data_type: kind.data_type(),
@@ -135,6 +135,11 @@ impl<'a> Params<'a> {
 
     pub(crate) fn find(self, name: &CStr) -> Option<Given<'a>> {
         self.0.iter().find(|param| param.name() == name).map(Given)
+    }
+
+    /// Whether a described parameter is given.
+    pub(crate) fn has(self, described: &Param) -> bool {
+        !described.key.is_null() && self.find(described.name()).is_some()
     }
 
     /// Writes what is given and known into `target`; what is not known is somebody else's.

@@ -11,8 +11,8 @@ use super::{
     Algorithm, Callback, Dispatch, Handle, Item, OSSL_FUNC_PROVIDER_GET_CAPABILITIES,
     OSSL_FUNC_PROVIDER_GET_PARAMS, OSSL_FUNC_PROVIDER_GET_REASON_STRINGS,
     OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION,
-    OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER, OSSL_OP_DECODER, OSSL_OP_KEYMGMT,
-    OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
+    OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER, OSSL_OP_DECODER, OSSL_OP_ENCODER,
+    OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
     core::Core,
     entry, own,
     params::{Request, gettable},
@@ -95,8 +95,10 @@ unsafe extern "C" fn query_operation(
     }
     match operation {
         OSSL_OP_KEYMGMT => algorithms::KEYMGMT.as_ptr(),
+        OSSL_OP_KEYEXCH => algorithms::KEYEXCH.as_ptr(),
         OSSL_OP_SIGNATURE => algorithms::SIGNATURE.as_ptr(),
         OSSL_OP_ASYM_CIPHER => algorithms::ASYM_CIPHER.as_ptr(),
+        OSSL_OP_ENCODER => algorithms::ENCODER.as_ptr(),
         OSSL_OP_DECODER => algorithms::DECODER.as_ptr(),
         OSSL_OP_STORE => algorithms::STORE.as_ptr(),
         _ => ptr::null(),

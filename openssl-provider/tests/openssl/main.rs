@@ -369,6 +369,93 @@ fn edwards_curves_sign_whole_messages() {
 }
 
 #[test]
+fn secrets_are_agreed_on_in_one_request() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    let x25519 = ("x25519", "X25519", "");
+    for (name, algorithm, option) in KINDS[1..].iter().chain([&x25519]) {
+        bench.key(name, algorithm, option);
+        bench.key("peer", algorithm, option);
+        bench.plain(&format!(
+            "pkeyutl -derive -inkey peer.key -peerkey {name}.pub -out expected"
+        ));
+        // the peer may be of the default provider's kind or of ours
+        for peer in ["peer.pub", "peer.pem"] {
+            bench.ok(&format!(
+                "pkeyutl -derive -inkey {name}.pem -peerkey {peer} -out secret"
+            ));
+            let read = |file| std::fs::read(bench.path(file)).unwrap();
+            assert_eq!(read("secret"), read("expected"), "{name}");
+            assert_eq!(service.calls(), [Opcode::RawKeyAgreement], "{name}");
+        }
+
+        if (*name, *algorithm, *option) == x25519 {
+            continue; // OpenSSL 3.0 does not take it for CMS
+        }
+        bench.plain(&format!(
+            "req -x509 -key {name}.key -subj /CN=a -out certificate"
+        ));
+        for options in [
+            "",
+            " -keyopt ecdh_kdf_md:sha384 -keyopt ecdh_cofactor_mode:1",
+        ] {
+            bench.plain(&format!(
+                "cms -encrypt -aes256 -in message -out encrypted -recip certificate{options}"
+            ));
+            let said = bench.ok(&format!(
+                "cms -decrypt -in encrypted -recip certificate -inkey {name}.pem"
+            ));
+            assert_eq!(said.trim(), "hello", "{name} {options}");
+            assert_eq!(service.calls(), [Opcode::RawKeyAgreement], "{name}");
+        }
+    }
+    let said = bench.fails("pkeyutl -derive -inkey p256.pem -peerkey p384.pub");
+    assert!(
+        said.contains("different parameters") || said.contains("not on the curve"),
+        "{said}"
+    );
+    assert_eq!(service.calls(), []);
+}
+
+#[test]
+fn keys_are_written_as_references() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    let others = [("ed", "ED25519", ""), ("x", "X25519", "")];
+    for (name, algorithm, option) in KINDS.into_iter().chain(others) {
+        bench.key(name, algorithm, option);
+        let reference = std::fs::read_to_string(bench.path(&format!("{name}.pem"))).unwrap();
+        let public = std::fs::read_to_string(bench.path(&format!("{name}.pub"))).unwrap();
+        let uri = format!("parsec:object={name};owner=uid:0;provider=software");
+        assert_eq!(bench.ok(&format!("pkey -in {name}.pem")), reference);
+        assert_eq!(service.calls(), []);
+        assert_eq!(bench.ok(&format!("pkey -in {uri}")), reference);
+        assert_eq!(service.calls(), [Opcode::LookupKey]);
+        bench.ok(&format!(
+            "pkey -in {name}.pem -outform der -out reference.der"
+        ));
+        assert_eq!(bench.ok("pkey -in reference.der"), reference);
+
+        assert_eq!(bench.ok(&format!("pkey -in {name}.pem -pubout")), public);
+        bench.ok(&format!(
+            "pkey -in {name}.pem -pubout -outform der -out public.der"
+        ));
+        let spki = std::fs::read(bench.path(&format!("{name}.spki"))).unwrap();
+        assert_eq!(std::fs::read(bench.path("public.der")).unwrap(), spki);
+
+        let said = bench.ok(&format!("pkey -in {name}.pem -noout -text"));
+        assert!(said.contains(&format!("uri: {uri}\n")), "{said}");
+        let said = bench.ok(&format!("pkey -in {name}.pem -noout -text_pub"));
+        assert!(said.starts_with(algorithm), "{said}");
+        let said = bench.fails(&format!(
+            "pkey -in {name}.pem -aes256 -passout pass:secret -out encrypted"
+        ));
+        assert!(said.contains("holds no secret"), "{said}");
+    }
+}
+
+#[test]
 fn messages_are_decrypted_in_one_request_and_encrypted_in_none() {
     let bench = Bench::new();
     let service = Service::start(&bench);

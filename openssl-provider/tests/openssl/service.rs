@@ -17,8 +17,9 @@ use interface::{
     algorithm::{Algorithm, Encryption, SignHash as Digest, Signature},
     attributes::{Attributes, KeyType, Policy, Usage},
     operations::{
-        AsymmetricDecrypt, Decrypted, Find, Found, Hello, ListProviders, LookupKey, ProviderInfo,
-        Providers, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
+        Agreed, AsymmetricDecrypt, Decrypted, Find, Found, Hello, ListProviders, LookupKey,
+        ProviderInfo, Providers, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage,
+        Signed, Welcome,
     },
     spki::PublicKey,
     wire::{HEADER_LEN, Header, Request},
@@ -146,6 +147,10 @@ impl Handler {
                 let plaintext = self.decrypt(&AsymmetricDecrypt::decode(body).unwrap())?;
                 Ok(Decrypted { plaintext }.encode_to_vec())
             }
+            RawKeyAgreement::OPCODE => {
+                let shared_secret = self.agree(&RawKeyAgreement::decode(body).unwrap());
+                Ok(Agreed { shared_secret }.encode_to_vec())
+            }
             other => Err((Status::PsaErrorNotSupported, format!("{other:?}"))),
         }
     }
@@ -207,6 +212,25 @@ impl Handler {
         }
     }
 
+    /// Agrees on a secret with `openssl pkeyutl`.
+    fn agree(&self, request: &RawKeyAgreement) -> Vec<u8> {
+        let own = self.record(&request.key_name).unwrap().attributes.unwrap();
+        let own = Attributes::try_from(&own).unwrap();
+        let peer = PublicKey {
+            key_type: own.key_type.public(),
+            bits: own.bits,
+            bytes: request.peer_key.clone(),
+        };
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&peer.to_spki().unwrap()).unwrap();
+        let arguments = format!(
+            "-derive -inkey {}.key -peerform der -peerkey {}",
+            request.key_name,
+            file.path().display()
+        );
+        self.pkeyutl(&arguments, &[]).unwrap()
+    }
+
     /// Decrypts with `openssl pkeyutl`. As with an upstream service bad padding is an error.
     fn decrypt(&self, request: &AsymmetricDecrypt) -> Result<Vec<u8>, (Status, String)> {
         let options = match Encryption::try_from(request.alg.as_ref().unwrap()).unwrap() {
@@ -231,11 +255,12 @@ impl Handler {
     fn pkeyutl(&self, arguments: &str, input: &[u8]) -> Result<Vec<u8>, String> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(input).unwrap();
-        let output = Command::new("openssl")
-            .arg("pkeyutl")
-            .args(arguments.split(' '))
-            .arg("-in")
-            .arg(file.path())
+        let mut command = Command::new("openssl");
+        command.arg("pkeyutl").args(arguments.split(' '));
+        if !input.is_empty() {
+            command.arg("-in").arg(file.path());
+        }
+        let output = command
             .current_dir(&self.folder)
             .env("OPENSSL_CONF", "/dev/null")
             .output()

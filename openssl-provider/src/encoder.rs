@@ -1,0 +1,160 @@
+//! Writes keys: the public half as everybody does, the private one as a reference.
+//!
+//! Where a program asks for a PrivateKeyInfo it gets a key reference, which other programs load in its place. It holds no
+//! secret, so it is never encrypted.
+
+use std::{ffi::c_int, fmt::Write, sync::Arc};
+
+use der::pem::{LineEnding, encode_string};
+use interface::reference::Reference;
+
+use crate::{
+    error::Error,
+    ffi::{
+        OSSL_ENCODER_PARAM_CIPHER, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
+        Object, Param,
+        params::{Params, Setting, Type, Value, settable, setting},
+    },
+    key::{Key, Kind},
+    provider::Provider,
+};
+
+/// An encoder has no state of its own.
+pub(crate) struct Encoder {
+    provider: Arc<Provider>,
+}
+
+static SETTINGS: [Setting<Encoder>; 1] = [setting(
+    OSSL_ENCODER_PARAM_CIPHER,
+    Type::Text,
+    |_, given| {
+        match given.text() {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Error::Unsupported(
+            "a key reference holds no secret and is not encrypted: write it without a cipher, such as with -nodes"
+                .to_owned(),
+        )),
+    }
+    },
+)];
+pub(crate) static SETTABLE: [Param; 2] = settable(&SETTINGS);
+
+impl Object for Encoder {
+    fn provider(&self) -> &Arc<Provider> {
+        &self.provider
+    }
+}
+
+impl Encoder {
+    pub(crate) fn new(provider: Arc<Provider>) -> Self {
+        Self { provider }
+    }
+
+    pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
+        params.apply(&SETTINGS, self)
+    }
+}
+
+/// What a key is written as.
+pub(crate) trait Format: 'static {
+    /// What has to be selected of a key to be written so, as OSSL_KEYMGMT_SELECT_*.
+    const SELECTION: c_int;
+
+    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error>;
+}
+
+/// A key reference in DER.
+pub(crate) enum ReferenceDer {}
+/// A key reference in PEM.
+pub(crate) enum ReferencePem {}
+/// A SubjectPublicKeyInfo in DER.
+pub(crate) enum PublicDer {}
+/// A SubjectPublicKeyInfo in PEM.
+pub(crate) enum PublicPem {}
+/// A key described for people.
+pub(crate) enum Text {}
+
+impl Format for ReferenceDer {
+    const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
+
+    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+        reference(key)?.to_der().map_err(|_| Error::Internal)
+    }
+}
+
+impl Format for ReferencePem {
+    const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
+
+    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+        let pem = reference(key)?.to_pem();
+        pem.map(String::into_bytes).map_err(|_| Error::Internal)
+    }
+}
+
+impl Format for PublicDer {
+    const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
+
+    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+        let public = key
+            .public()
+            .ok_or(Error::State("the key has no public half"))?;
+        let public = public.public_key().ok_or(Error::Internal)?;
+        public.to_spki().ok_or(Error::Internal)
+    }
+}
+
+impl Format for PublicPem {
+    const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
+
+    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+        let der = PublicDer::encode(key)?;
+        let pem = encode_string("PUBLIC KEY", LineEnding::LF, &der);
+        pem.map(String::into_bytes).map_err(|_| Error::Internal)
+    }
+}
+
+impl Format for Text {
+    const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
+
+    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+        let name = K::NAME.to_string_lossy();
+        let mut text = match key.private() {
+            Some(uri) => format!("{name} key of the Parsec service\nuri: {uri}\n"),
+            None => format!("{name} public key\n"),
+        };
+        for (field, value) in key.exported().unwrap_or_default() {
+            let field = field.to_string_lossy();
+            // writing to a string does not fail
+            let _ = match value {
+                Value::Text(value) | Value::Named(_, value) => {
+                    writeln!(text, "{field}: {}", value.to_string_lossy())
+                }
+                Value::Bytes(bytes) | Value::Number(bytes) => {
+                    writeln!(text, "{field}:\n{}", hexadecimal(&bytes))
+                }
+                Value::Int(number) => writeln!(text, "{field}: {number}"),
+            };
+        }
+        Ok(text.into_bytes())
+    }
+}
+
+fn reference<K: Kind>(key: &Key<K>) -> Result<Reference, Error> {
+    let uri = key
+        .private()
+        .ok_or(Error::State("a public key has no reference"))?;
+    Ok(Reference {
+        uri: uri.clone(),
+        spki: Some(PublicDer::encode(key)?),
+    })
+}
+
+/// Fifteen bytes a line, as OpenSSL writes numbers.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let line = |bytes: &[u8]| {
+        let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("    {}", pairs.join(":"))
+    };
+    let lines: Vec<_> = bytes.chunks(15).map(line).collect();
+    lines.join(":\n")
+}

@@ -1,0 +1,88 @@
+//! The entry points of provider-encoder(7), for every kind of key and every format.
+//!
+//! There is no OSSL_FUNC_encoder_import_object: keys of other providers are theirs to write.
+
+use std::{
+    ffi::{c_int, c_void},
+    sync::Arc,
+};
+
+use super::{
+    Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE,
+    OSSL_FUNC_ENCODER_FREECTX, OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS,
+    OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
+    OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param, PassphraseCallback, boundary, entry, own,
+    params::Params, release, with,
+};
+use crate::{
+    encoder::{self, Encoder, Format},
+    error::Error,
+    key::{Key, Kind},
+};
+
+type Encode = <OSSL_FUNC_ENCODER_ENCODE as Function>::Fn;
+
+pub(crate) const fn table<K: Kind, F: Format>() -> [Dispatch; 7] {
+    [
+        entry::<OSSL_FUNC_ENCODER_NEWCTX>(newctx),
+        entry::<OSSL_FUNC_ENCODER_FREECTX>(freectx),
+        entry::<OSSL_FUNC_ENCODER_SET_CTX_PARAMS>(set_ctx_params),
+        entry::<OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS>(settable_ctx_params),
+        entry::<OSSL_FUNC_ENCODER_DOES_SELECTION>(does_selection::<F>),
+        entry::<OSSL_FUNC_ENCODER_ENCODE>(encode::<K, F> as Encode),
+        Dispatch::END,
+    ]
+}
+
+unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
+    // SAFETY: the core gives the context it got from us.
+    let provider = unsafe { super::provider::provider(context) };
+    boundary(provider, || Ok(own(Encoder::new(Arc::clone(provider)))))
+}
+
+unsafe extern "C" fn freectx(encoder: *mut c_void) {
+    // SAFETY: the core's last use of an encoder of ours.
+    unsafe { release::<Encoder>(encoder) }
+}
+
+unsafe extern "C" fn set_ctx_params(encoder: *mut c_void, params: *const Param) -> c_int {
+    // SAFETY: `encoder` is one of ours, or NULL, and `params` an OSSL_PARAM array.
+    unsafe {
+        with(encoder, |encoder: &mut Encoder| {
+            encoder.set(Params::new(params)).map(|()| 1)
+        })
+    }
+}
+
+unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
+    encoder::SETTABLE.as_ptr()
+}
+
+/// The most private part that is selected decides.
+unsafe extern "C" fn does_selection<F: Format>(_: *mut c_void, selection: c_int) -> c_int {
+    let parts = [
+        OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
+        OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
+    ];
+    let most = parts.into_iter().find(|part| selection & part != 0);
+    most.is_some_and(|part| F::SELECTION & part != 0).into()
+}
+
+unsafe extern "C" fn encode<K: Kind, F: Format>(
+    encoder: *mut c_void,
+    bio: *mut Bio,
+    key: *const c_void,
+    _: *const Param,
+    _: c_int,
+    _: PassphraseCallback,
+    _: *mut c_void,
+) -> c_int {
+    let encode = |encoder: &mut Encoder| {
+        // SAFETY: `key` is one of ours of this kind, or NULL: the core got it from the keymgmt of the same name.
+        let key = unsafe { key.cast::<Key<K>>().as_ref() };
+        let written = F::encode(key.ok_or(Error::State("no key was given"))?)?;
+        Ok(encoder.provider().core.write(bio, &written).into())
+    };
+    // SAFETY: `encoder` is one of ours, or NULL.
+    unsafe { with(encoder, encode) }
+}

@@ -1,0 +1,118 @@
+//! The entry points of provider-keyexch(7), for every kind of key that agrees on secrets.
+
+use std::{
+    ffi::{c_int, c_void},
+    sync::Arc,
+};
+
+use super::{
+    Dispatch, OSSL_FUNC_KEYEXCH_DERIVE, OSSL_FUNC_KEYEXCH_DUPCTX, OSSL_FUNC_KEYEXCH_FREECTX,
+    OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS, OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS,
+    OSSL_FUNC_KEYEXCH_INIT, OSSL_FUNC_KEYEXCH_NEWCTX, OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS,
+    OSSL_FUNC_KEYEXCH_SET_PEER, OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS, Output, Param, boundary,
+    entry, own,
+    params::{Params, Request},
+    release, with,
+};
+use crate::{
+    exchange::{self, Context, Exchange},
+    key::Key,
+};
+
+pub(crate) const fn table<K: Exchange>() -> [Dispatch; 11] {
+    [
+        entry::<OSSL_FUNC_KEYEXCH_NEWCTX>(newctx::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_FREECTX>(freectx::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_DUPCTX>(dupctx::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_INIT>(init::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_SET_PEER>(set_peer::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_DERIVE>(derive::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS>(get_ctx_params::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS>(gettable_ctx_params),
+        entry::<OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS>(set_ctx_params::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS>(settable_ctx_params),
+        Dispatch::END,
+    ]
+}
+
+unsafe extern "C" fn newctx<K: Exchange>(context: *mut c_void) -> *mut c_void {
+    // SAFETY: the core gives the context it got from us.
+    let provider = unsafe { super::provider::provider(context) };
+    boundary(provider, || {
+        Ok(own(Context::<K>::new(Arc::clone(provider))))
+    })
+}
+
+unsafe extern "C" fn freectx<K: Exchange>(ctx: *mut c_void) {
+    // SAFETY: the core's last use of a context of ours.
+    unsafe { release::<Context<K>>(ctx) }
+}
+
+unsafe extern "C" fn dupctx<K: Exchange>(ctx: *mut c_void) -> *mut c_void {
+    // SAFETY: `ctx` is one of ours, or NULL.
+    unsafe { with(ctx, |ctx: &mut Context<K>| Ok(own(ctx.clone()))) }
+}
+
+unsafe extern "C" fn init<K: Exchange>(
+    ctx: *mut c_void,
+    key: *mut c_void,
+    params: *const Param,
+) -> c_int {
+    // SAFETY: `ctx` is one of ours, `key` one of our keys of its kind, or NULL, and `params` an OSSL_PARAM array.
+    unsafe {
+        with(ctx, |ctx: &mut Context<K>| {
+            let key = key.cast::<Key<K>>().as_ref();
+            ctx.init(key, Params::new(params)).map(|()| 1)
+        })
+    }
+}
+
+unsafe extern "C" fn set_peer<K: Exchange>(ctx: *mut c_void, peer: *mut c_void) -> c_int {
+    // SAFETY: `ctx` is one of ours and `peer` one of our keys of its kind, or NULL.
+    unsafe {
+        with(ctx, |ctx: &mut Context<K>| {
+            ctx.set_peer(peer.cast::<Key<K>>().as_ref()).map(|()| 1)
+        })
+    }
+}
+
+unsafe extern "C" fn derive<K: Exchange>(
+    ctx: *mut c_void,
+    secret: *mut u8,
+    len: *mut usize,
+    size: usize,
+) -> c_int {
+    // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
+    unsafe {
+        with(ctx, |ctx: &mut Context<K>| {
+            ctx.derive(Output::new(secret, len, size)?).map(|()| 1)
+        })
+    }
+}
+
+unsafe extern "C" fn get_ctx_params<K: Exchange>(ctx: *mut c_void, params: *mut Param) -> c_int {
+    // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM request.
+    unsafe {
+        with(ctx, |ctx: &mut Context<K>| {
+            let (fields, settings) = ctx.settings();
+            Request::new(params).answer(fields, settings).map(|()| 1)
+        })
+    }
+}
+
+unsafe extern "C" fn gettable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {
+    exchange::GETTABLE.as_ptr()
+}
+
+unsafe extern "C" fn set_ctx_params<K: Exchange>(ctx: *mut c_void, params: *const Param) -> c_int {
+    // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM array.
+    unsafe {
+        with(ctx, |ctx: &mut Context<K>| {
+            ctx.set(Params::new(params)).map(|()| 1)
+        })
+    }
+}
+
+unsafe extern "C" fn settable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {
+    exchange::SETTABLE.as_ptr()
+}
