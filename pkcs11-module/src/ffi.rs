@@ -1,9 +1,13 @@
 //! The C edge: every pointer a caller hands in is checked and turned into a safe value here,
 //! and every call passes [`boundary`], which stops panics, turns [`Error`] into a `CK_RV` and
-//! writes the trace line. All `unsafe` of the module is in this file and in the `functions!` rows that
+//! writes the trace line. All `unsafe` of the module is in this layer and in the `functions!` rows that
 //! call it.
 //!
 //! Nothing assumes alignment: some callers pack their structures.
+
+mod mechanism;
+
+pub(crate) use mechanism::{AeadParameter, Mechanism};
 
 use std::ffi::{CStr, OsString, c_void};
 use std::fmt::Debug;
@@ -11,9 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use cryptoki_sys::{
-    CK_AES_CTR_PARAMS, CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_BYTE, CK_C_INITIALIZE_ARGS,
-    CK_CCM_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_RSA_PKCS_OAEP_PARAMS,
-    CK_RSA_PKCS_PSS_PARAMS, CK_RV, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_ULONG,
+    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_BYTE, CK_C_INITIALIZE_ARGS, CK_RV, CK_ULONG,
     CK_UNAVAILABLE_INFORMATION, CK_UTF8CHAR, CK_VERSION, CKR_OK,
 };
 use zeroize::Zeroizing;
@@ -324,122 +326,6 @@ unsafe fn entries(
     Ok(places
         .map(|place| (place, unsafe { place.read_unaligned() }))
         .collect())
-}
-
-/// The parameter of an authenticated cipher.
-pub(crate) struct AeadParameter {
-    pub(crate) nonce: Vec<u8>,
-    pub(crate) additional: Vec<u8>,
-    /// In bytes.
-    pub(crate) tag_len: CK_ULONG,
-    /// Length of the data without the tag in bytes, where the caller has to tell it.
-    pub(crate) data_len: Option<CK_ULONG>,
-}
-
-/// A mechanism with its parameter still unread.
-pub(crate) struct Mechanism(CK_MECHANISM);
-
-impl Mechanism {
-    /// A mechanism, or none where the caller gives NULL (which cancels an operation, PKCS#11 3.0).
-    ///
-    /// # Safety
-    /// `mechanism` is NULL or readable, and so are its parameter for its length, and what the parameter points to, as long as
-    /// the value lives.
-    pub(crate) unsafe fn optional(mechanism: *const CK_MECHANISM) -> Result<Option<Self>> {
-        if mechanism.is_null() {
-            return Ok(None);
-        }
-        // SAFETY: not NULL, and the caller promised a readable structure.
-        Ok(Some(Self(unsafe { mechanism.read_unaligned() })))
-    }
-
-    /// # Safety
-    /// As for [`Mechanism::optional`].
-    pub(crate) unsafe fn read(mechanism: *const CK_MECHANISM) -> Result<Self> {
-        // SAFETY: the caller's promise is ours.
-        unsafe { Self::optional(mechanism) }?.ok_or(Error::ArgumentsBad)
-    }
-
-    pub(crate) fn kind(&self) -> CK_MECHANISM_TYPE {
-        self.0.mechanism
-    }
-
-    pub(crate) fn has_parameter(&self) -> bool {
-        !self.0.pParameter.is_null() && self.0.ulParameterLen > 0
-    }
-
-    /// The parameter as it stands: an initialisation vector.
-    pub(crate) fn bytes(&self) -> Result<&[u8]> {
-        // SAFETY: `read`'s caller promised the parameter readable for its length as long as `self` lives.
-        unsafe { input(self.0.pParameter.cast(), self.0.ulParameterLen) }
-            .map_err(|_| Error::MechanismParamInvalid)
-    }
-
-    pub(crate) fn pss(&self) -> Result<CK_RSA_PKCS_PSS_PARAMS> {
-        self.parameter()
-    }
-
-    pub(crate) fn ctr(&self) -> Result<CK_AES_CTR_PARAMS> {
-        self.parameter()
-    }
-
-    /// OAEP's parameters, and the label among them.
-    pub(crate) fn oaep(&self) -> Result<(CK_RSA_PKCS_OAEP_PARAMS, Vec<u8>)> {
-        let params: CK_RSA_PKCS_OAEP_PARAMS = self.parameter()?;
-        let label = self.pointed(params.pSourceData.cast(), params.ulSourceDataLen)?;
-        Ok((params, label))
-    }
-
-    pub(crate) fn gcm(&self) -> Result<AeadParameter> {
-        let params: CK_GCM_PARAMS = self.parameter()?;
-        if !params.ulTagBits.is_multiple_of(8) {
-            return Err(Error::MechanismParamInvalid);
-        }
-        Ok(AeadParameter {
-            nonce: self.pointed(params.pIv, params.ulIvLen)?,
-            additional: self.pointed(params.pAAD, params.ulAADLen)?,
-            tag_len: params.ulTagBits / 8,
-            data_len: None,
-        })
-    }
-
-    pub(crate) fn ccm(&self) -> Result<AeadParameter> {
-        let params: CK_CCM_PARAMS = self.parameter()?;
-        Ok(AeadParameter {
-            nonce: self.pointed(params.pNonce, params.ulNonceLen)?,
-            additional: self.pointed(params.pAAD, params.ulAADLen)?,
-            tag_len: params.ulMACLen,
-            data_len: Some(params.ulDataLen),
-        })
-    }
-
-    pub(crate) fn poly1305(&self) -> Result<AeadParameter> {
-        let params: CK_SALSA20_CHACHA20_POLY1305_PARAMS = self.parameter()?;
-        Ok(AeadParameter {
-            nonce: self.pointed(params.pNonce, params.ulNonceLen)?,
-            additional: self.pointed(params.pAAD, params.ulAADLen)?,
-            tag_len: 16,
-            data_len: None,
-        })
-    }
-
-    /// What a field of the parameter points to.
-    fn pointed(&self, data: *const CK_BYTE, len: CK_ULONG) -> Result<Vec<u8>> {
-        // SAFETY: `read`'s caller promised that what the parameter points to is readable for the length beside it.
-        let bytes = unsafe { input(data, len) };
-        bytes
-            .map(<[u8]>::to_vec)
-            .map_err(|_| Error::MechanismParamInvalid)
-    }
-
-    /// The parameter as the C structure `T`, whose fields may hold any bits.
-    fn parameter<T: Copy>(&self) -> Result<T> {
-        if self.0.pParameter.is_null() || self.0.ulParameterLen != size_of::<T>() as CK_ULONG {
-            return Err(Error::MechanismParamInvalid);
-        }
-        // SAFETY: not NULL, of the right size, and `read`'s caller promised it readable.
-        Ok(unsafe { self.0.pParameter.cast::<T>().read_unaligned() })
-    }
 }
 
 /// Checks the argument of C_Initialize (PKCS#11 §5.4). The module needs neither the caller's

@@ -80,6 +80,30 @@ fn ciphers_round_trip_with_fresh_vectors() {
 }
 
 #[test]
+fn a_given_initialisation_vector_is_used_and_must_fit() {
+    let key = generate(KeyType::Aes, 128);
+    let iv = [9; 16];
+    let made = key
+        .cipher_encrypt(Cipher::CbcPkcs7, Some(&iv), b"message")
+        .unwrap();
+    assert_eq!(made[..16], iv);
+    let again = key
+        .cipher_encrypt(Cipher::CbcPkcs7, Some(&iv), b"message")
+        .unwrap();
+    assert_eq!(made, again);
+    assert_eq!(
+        *key.cipher_decrypt(Cipher::CbcPkcs7, &made).unwrap(),
+        b"message"
+    );
+    for (mode, iv) in [(Cipher::CbcPkcs7, &iv[1..]), (Cipher::EcbNoPadding, &iv)] {
+        assert_eq!(
+            status(key.cipher_encrypt(mode, Some(iv), &[0; 16])),
+            Status::PsaErrorInvalidArgument
+        );
+    }
+}
+
+#[test]
 fn wrong_lengths_and_padding_are_refused() {
     for bits in [128, 192, 256] {
         let key = generate(KeyType::Aes, bits);
