@@ -81,47 +81,21 @@ impl Hash {
     /// The DER of a PKCS#1 v1.5 `DigestInfo` up to the digest itself (RFC 8017 §9.2, notes 1 and 2).
     pub const fn digest_info(self) -> &'static [u8] {
         match self {
-            Self::Md2 => {
-                b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x02\x05\x00\x04\x10"
-            }
-            Self::Md4 => {
-                b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x04\x05\x00\x04\x10"
-            }
-            Self::Md5 => {
-                b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"
-            }
+            Self::Md2 => b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x02\x05\x00\x04\x10",
+            Self::Md4 => b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x04\x05\x00\x04\x10",
+            Self::Md5 => b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10",
             Self::Ripemd160 => b"\x30\x21\x30\x09\x06\x05\x2b\x24\x03\x02\x01\x05\x00\x04\x14",
             Self::Sha1 => b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14",
-            Self::Sha224 => {
-                b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x04\x05\x00\x04\x1c"
-            }
-            Self::Sha256 => {
-                b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
-            }
-            Self::Sha384 => {
-                b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30"
-            }
-            Self::Sha512 => {
-                b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"
-            }
-            Self::Sha512_224 => {
-                b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x05\x05\x00\x04\x1c"
-            }
-            Self::Sha512_256 => {
-                b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x06\x05\x00\x04\x20"
-            }
-            Self::Sha3_224 => {
-                b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x07\x05\x00\x04\x1c"
-            }
-            Self::Sha3_256 => {
-                b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x08\x05\x00\x04\x20"
-            }
-            Self::Sha3_384 => {
-                b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x09\x05\x00\x04\x30"
-            }
-            Self::Sha3_512 => {
-                b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x0a\x05\x00\x04\x40"
-            }
+            Self::Sha224 => b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x04\x05\x00\x04\x1c",
+            Self::Sha256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
+            Self::Sha384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30",
+            Self::Sha512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
+            Self::Sha512_224 => b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x05\x05\x00\x04\x1c",
+            Self::Sha512_256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x06\x05\x00\x04\x20",
+            Self::Sha3_224 => b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x07\x05\x00\x04\x1c",
+            Self::Sha3_256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x08\x05\x00\x04\x20",
+            Self::Sha3_384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x09\x05\x00\x04\x30",
+            Self::Sha3_512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x0a\x05\x00\x04\x40",
         }
     }
 
@@ -141,10 +115,7 @@ impl Hash {
 
 /// The hash of a signature scheme. `Any` stands in policies only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the variants are named as in the PSA Crypto API"
-)]
+#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
 pub enum SignHash {
     Any,
     Specific(Hash),
@@ -191,24 +162,19 @@ impl Signature {
     /// The hash that the scheme names, if it names one.
     pub const fn hash(self) -> Option<Hash> {
         match self {
-            Self::RsaPkcs1v15 { hash }
-            | Self::RsaPss { hash }
-            | Self::Ecdsa { hash }
-            | Self::DeterministicEcdsa { hash } => match hash {
-                SignHash::Specific(hash) => Some(hash),
-                SignHash::Any => None,
-            },
+            Self::RsaPkcs1v15 { hash } | Self::RsaPss { hash } | Self::Ecdsa { hash } | Self::DeterministicEcdsa { hash } => {
+                match hash {
+                    SignHash::Specific(hash) => Some(hash),
+                    SignHash::Any => None,
+                }
+            }
             Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa => None,
         }
     }
 
     /// Whether it can be run: no hash is left open.
     pub const fn concrete(self) -> bool {
-        self.hash().is_some()
-            || matches!(
-                self,
-                Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa
-            )
+        self.hash().is_some() || matches!(self, Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa)
     }
 
     /// The same scheme with the hash left open, as policies write it.
@@ -247,10 +213,7 @@ pub struct Aead {
 
 /// A MAC function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the variants are named as in the PSA Crypto API"
-)]
+#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
 pub enum MacKind {
     Hmac { hash: Hash },
     CbcMac,
@@ -268,10 +231,7 @@ pub struct Mac {
 
 /// A key derivation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the variants are named as in the PSA Crypto API"
-)]
+#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
 pub enum Derivation {
     Hkdf { hash: Hash },
     Tls12Prf { hash: Hash },
@@ -280,10 +240,7 @@ pub enum Derivation {
 
 /// Any algorithm; what an operation asks for and what a policy permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the variants are named as in the PSA Crypto API"
-)]
+#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
 pub enum Algorithm {
     None,
     Hash(Hash),
@@ -319,16 +276,11 @@ impl Algorithm {
     pub fn hash(self) -> Option<Hash> {
         match self {
             Self::Hash(hash)
-            | Self::Mac(Mac {
-                kind: MacKind::Hmac { hash },
-                ..
-            })
+            | Self::Mac(Mac { kind: MacKind::Hmac { hash }, .. })
             | Self::Encryption(Encryption::RsaOaep { hash }) => Some(hash),
             Self::Signature(signature) => signature.hash(),
             Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => match kdf {
-                Derivation::Hkdf { hash }
-                | Derivation::Tls12Prf { hash }
-                | Derivation::Tls12PskToMs { hash } => Some(hash),
+                Derivation::Hkdf { hash } | Derivation::Tls12Prf { hash } | Derivation::Tls12PskToMs { hash } => Some(hash),
             },
             _ => None,
         }
@@ -356,6 +308,4 @@ macro_rules! into_algorithm {
         }
     )* };
 }
-into_algorithm!(
-    Hash, Mac, Cipher, Aead, Signature, Encryption, Agreement, Derivation
-);
+into_algorithm!(Hash, Mac, Cipher, Aead, Signature, Encryption, Agreement, Derivation);

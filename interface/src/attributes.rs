@@ -20,10 +20,7 @@ numbered! {
 
 /// The type of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    missing_docs,
-    reason = "the variants are named as in the PSA Crypto API"
-)]
+#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
 pub enum KeyType {
     RawData,
     Hmac,
@@ -44,18 +41,12 @@ pub enum KeyType {
 impl KeyType {
     /// A private key with its public half.
     pub const fn is_pair(self) -> bool {
-        matches!(
-            self,
-            Self::RsaKeyPair | Self::EccKeyPair(_) | Self::DhKeyPair(_)
-        )
+        matches!(self, Self::RsaKeyPair | Self::EccKeyPair(_) | Self::DhKeyPair(_))
     }
 
     /// A public key alone.
     pub const fn is_public(self) -> bool {
-        matches!(
-            self,
-            Self::RsaPublicKey | Self::EccPublicKey(_) | Self::DhPublicKey(_)
-        )
+        matches!(self, Self::RsaPublicKey | Self::EccPublicKey(_) | Self::DhPublicKey(_))
     }
 
     /// The type of the public half of a pair; every other type is its own.
@@ -169,11 +160,7 @@ impl std::ops::BitOr for Usage {
 
 impl std::fmt::Display for Usage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = Self::NAMES
-            .iter()
-            .filter(|(_, flag)| self.contains(*flag))
-            .map(|(name, _)| *name)
-            .collect();
+        let names: Vec<_> = Self::NAMES.iter().filter(|(_, flag)| self.contains(*flag)).map(|(name, _)| *name).collect();
         f.write_str(&names.join(","))
     }
 }
@@ -221,8 +208,7 @@ pub struct Attributes {
 impl Attributes {
     /// Whether upstream's protocol can express them; what it cannot is hidden from its clients.
     pub fn upstream(&self) -> bool {
-        self.key_type.family() != Some(EccFamily::TwistedEdwards)
-            && self.policy.algorithm.upstream()
+        self.key_type.family() != Some(EccFamily::TwistedEdwards) && self.policy.algorithm.upstream()
     }
 
     /// Whether a part of them is on upstream's list of deprecated primitives.
@@ -240,9 +226,7 @@ impl Attributes {
         let broken = |algorithm: &Algorithm| algorithm.hash().is_some_and(Hash::deprecated);
         // Upstream's list counts OAEP with SHA-1, which nobody can break, too. Where upstream has no say, it is permitted.
         let signs = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Encryption(_));
-        key_type
-            || broken(&self.policy.algorithm)
-            || self.policy.also.iter().filter(signs).any(broken)
+        key_type || broken(&self.policy.algorithm) || self.policy.also.iter().filter(signs).any(broken)
     }
 }
 
@@ -274,12 +258,8 @@ impl From<KeyType> for message::KeyType {
     fn from(key_type: KeyType) -> Self {
         use message::key_type::Variant;
         let empty = message::Empty {};
-        let ecc = |family: EccFamily| message::Family {
-            family: family.into(),
-        };
-        let dh = |family: DhFamily| message::Family {
-            family: family.into(),
-        };
+        let ecc = |family: EccFamily| message::Family { family: family.into() };
+        let dh = |family: DhFamily| message::Family { family: family.into() };
         match key_type {
             KeyType::RawData => Variant::RawData(empty),
             KeyType::Hmac => Variant::Hmac(empty),
@@ -311,11 +291,7 @@ impl TryFrom<&message::KeyAttributes> for Attributes {
             policy: Policy {
                 usage: required(policy.key_usage_flags.as_ref())?.into(),
                 algorithm: required(policy.key_algorithm.as_ref())?.try_into()?,
-                also: policy
-                    .also
-                    .iter()
-                    .map(Algorithm::try_from)
-                    .collect::<Result<_, _>>()?,
+                also: policy.also.iter().map(Algorithm::try_from).collect::<Result<_, _>>()?,
             },
         })
     }
@@ -342,24 +318,12 @@ mod tests {
     use crate::algorithm::{Encryption, SignHash, Signature};
 
     fn rsa(algorithm: Algorithm, also: Vec<Algorithm>) -> Attributes {
-        Attributes {
-            key_type: KeyType::RsaKeyPair,
-            bits: 2048,
-            policy: Policy {
-                usage: Usage::SIGN_HASH,
-                algorithm,
-                also,
-            },
-        }
+        Attributes { key_type: KeyType::RsaKeyPair, bits: 2048, policy: Policy { usage: Usage::SIGN_HASH, algorithm, also } }
     }
 
     #[test]
     fn sha1_is_deprecated_but_for_oaep_where_upstream_has_no_say() {
-        let pss = |hash| {
-            Algorithm::from(Signature::RsaPss {
-                hash: SignHash::Specific(hash),
-            })
-        };
+        let pss = |hash| Algorithm::from(Signature::RsaPss { hash: SignHash::Specific(hash) });
         let oaep = Algorithm::from(Encryption::RsaOaep { hash: Hash::Sha1 });
         assert!(!rsa(pss(Hash::Sha256), vec![]).deprecated());
         assert!(rsa(pss(Hash::Sha1), vec![]).deprecated());
@@ -370,45 +334,23 @@ mod tests {
 
     #[test]
     fn a_policy_permits_what_it_names() {
-        let any = Algorithm::from(Signature::Ecdsa {
-            hash: SignHash::Any,
-        });
-        let specific = Algorithm::from(Signature::Ecdsa {
-            hash: SignHash::Specific(Hash::Sha256),
-        });
+        let any = Algorithm::from(Signature::Ecdsa { hash: SignHash::Any });
+        let specific = Algorithm::from(Signature::Ecdsa { hash: SignHash::Specific(Hash::Sha256) });
         let permits = |policy, asked| rsa(policy, vec![]).policy.permits(asked);
         assert!(permits(any, specific) && permits(specific, specific));
         assert!(
-            !permits(specific, any)
-                && !permits(any, Signature::EcdsaAny.into())
-                && !permits(Algorithm::None, Algorithm::None)
+            !permits(specific, any) && !permits(any, Signature::EcdsaAny.into()) && !permits(Algorithm::None, Algorithm::None)
         );
     }
 
     #[test]
     fn attributes_survive_the_wire() {
-        let sent = rsa(
-            Signature::RsaPkcs1v15 {
-                hash: SignHash::Any,
-            }
-            .into(),
-            vec![
-                Signature::RsaPss {
-                    hash: SignHash::Any,
-                }
-                .into(),
-            ],
-        );
+        let sent =
+            rsa(Signature::RsaPkcs1v15 { hash: SignHash::Any }.into(), vec![Signature::RsaPss { hash: SignHash::Any }.into()]);
         let message = message::KeyAttributes::from(&sent);
         assert_eq!(Attributes::try_from(&message), Ok(sent));
-        let without_policy = message::KeyAttributes {
-            key_policy: None,
-            ..message
-        };
-        assert_eq!(
-            Attributes::try_from(&without_policy),
-            Err(Status::InvalidEncoding)
-        );
+        let without_policy = message::KeyAttributes { key_policy: None, ..message };
+        assert_eq!(Attributes::try_from(&without_policy), Err(Status::InvalidEncoding));
     }
 
     #[test]

@@ -14,8 +14,7 @@ pub use endpoint::Endpoint;
 pub use error::Error;
 
 use crate::operations::{
-    ExportPublicKey, Find, Found, ListKeys, ListProviders, LookupKey, ProviderInfo, Record,
-    RecordKind, Tier,
+    ExportPublicKey, Find, Found, ListKeys, ListProviders, LookupKey, ProviderInfo, Record, RecordKind, Tier,
 };
 use crate::spki::PublicKey;
 use crate::wire::Header;
@@ -117,24 +116,16 @@ impl Client {
     /// Every [`Error`].
     pub fn call<O: Operation>(&self, provider: ProviderId, op: &O) -> Result<O::Output, Error> {
         let (auth_type, auth) = self.credentials();
-        let body_len = u32::try_from(op.encoded_len())
-            .map_err(|_| Error::Protocol("the request is too long"))?;
-        let auth_len = u16::try_from(auth.len())
-            .map_err(|_| Error::Protocol("the application's name is too long"))?;
-        let header = Header {
-            auth_type: auth_type as u8,
-            body_len,
-            auth_len,
-            ..Header::request(provider, O::OPCODE)
-        };
+        let body_len = u32::try_from(op.encoded_len()).map_err(|_| Error::Protocol("the request is too long"))?;
+        let auth_len = u16::try_from(auth.len()).map_err(|_| Error::Protocol("the application's name is too long"))?;
+        let header = Header { auth_type: auth_type as u8, body_len, auth_len, ..Header::request(provider, O::OPCODE) };
         let mut frame = Zeroizing::new(Vec::with_capacity(header.request_len()));
         header.encode(&mut frame);
         op.encode_raw(&mut *frame);
         frame.extend_from_slice(&auth);
         let owned_by_another = || op.key().is_ok_and(|key| key.owner().is_some());
         let body = self.exchange(O::OPCODE, &frame, &owned_by_another)?;
-        O::Output::decode(body.as_slice())
-            .map_err(|_| Error::Protocol("the answer could not be decoded"))
+        O::Output::decode(body.as_slice()).map_err(|_| Error::Protocol("the answer could not be decoded"))
     }
 
     /// The crypto providers of the service, the default one first.
@@ -143,9 +134,7 @@ impl Client {
     /// Every [`Error`].
     pub fn providers(&self) -> Result<Vec<(ProviderId, ProviderInfo)>, Error> {
         let providers = self.call(ProviderId::CORE, &ListProviders {})?.providers;
-        let known = providers
-            .into_iter()
-            .filter_map(|info| Some((ProviderId::try_from(info.id).ok()?, info)));
+        let known = providers.into_iter().filter_map(|info| Some((ProviderId::try_from(info.id).ok()?, info)));
         Ok(known.filter(|(id, _)| *id != ProviderId::CORE).collect())
     }
 
@@ -155,38 +144,20 @@ impl Client {
     /// Every [`Error`].
     pub fn default_provider(&self) -> Result<ProviderId, Error> {
         let first = self.providers()?.into_iter().next();
-        first
-            .map(|(id, _)| id)
-            .ok_or(Error::Protocol("the service has no crypto provider"))
+        first.map(|(id, _)| id).ok_or(Error::Protocol("the service has no crypto provider"))
     }
 
     /// One key with its attributes, public part and metadata. On upstream's service it is put together from what that can tell.
     ///
     /// # Errors
     /// Every [`Error`]; an unknown key is [`Status::PsaErrorDoesNotExist`].
-    pub fn lookup(
-        &self,
-        provider: ProviderId,
-        owner: Option<&str>,
-        name: &str,
-    ) -> Result<Record, Error> {
-        let lookup = LookupKey {
-            key_name: name.to_owned(),
-            owner: owner.map(str::to_owned),
-        };
+    pub fn lookup(&self, provider: ProviderId, owner: Option<&str>, name: &str) -> Result<Record, Error> {
+        let lookup = LookupKey { key_name: name.to_owned(), owner: owner.map(str::to_owned) };
         match self.call(provider, &lookup) {
             Err(Error::Upstream(_)) if owner.is_none() => {
-                let named = Find {
-                    name: Some(name.to_owned()),
-                    ..Find::default()
-                };
+                let named = Find { name: Some(name.to_owned()), ..Find::default() };
                 let found = self.upstream_find(provider, &named)?.into_iter().next();
-                found.ok_or_else(|| {
-                    Error::refused(
-                        Status::PsaErrorDoesNotExist,
-                        format!("no key '{name}' in {provider}"),
-                    )
-                })
+                found.ok_or_else(|| Error::refused(Status::PsaErrorDoesNotExist, format!("no key '{name}' in {provider}")))
             }
             other => other,
         }
@@ -200,10 +171,7 @@ impl Client {
         let mut page = filter.clone();
         let mut records = Vec::new();
         loop {
-            let Found {
-                records: found,
-                more,
-            } = match self.call(provider, &page) {
+            let Found { records: found, more } = match self.call(provider, &page) {
                 Err(Error::Upstream(_)) => return self.upstream_find(provider, filter),
                 other => other?,
             };
@@ -220,40 +188,22 @@ impl Client {
         let wanted = |record: &Record| {
             filter.kind.is_none_or(|kind| kind == record.kind)
                 && filter.name.as_ref().is_none_or(|name| *name == record.name)
-                && filter
-                    .label
-                    .as_ref()
-                    .is_none_or(|label| *label == record.label)
+                && filter.label.as_ref().is_none_or(|label| *label == record.label)
         };
         let keys = self.call(ProviderId::CORE, &ListKeys {})?.keys;
-        let keys = keys.into_iter().filter(|key| {
-            key.provider_id == u32::from(provider.number()) && filter.owner.is_none()
-        });
+        let keys = keys.into_iter().filter(|key| key.provider_id == u32::from(provider.number()) && filter.owner.is_none());
         let records = keys.map(|key| Record {
             kind: RecordKind::Key.into(),
             label: key.name.clone(),
             name: key.name,
             provider_id: key.provider_id,
-            usage: key
-                .attributes
-                .as_ref()
-                .and_then(|a| a.key_policy.as_ref()?.key_usage_flags),
+            usage: key.attributes.as_ref().and_then(|a| a.key_policy.as_ref()?.key_usage_flags),
             attributes: key.attributes,
-            tier: if provider == ProviderId::SOFTWARE {
-                Tier::Software.into()
-            } else {
-                Tier::Hardware.into()
-            },
+            tier: if provider == ProviderId::SOFTWARE { Tier::Software.into() } else { Tier::Hardware.into() },
             ..Record::default()
         });
-        let records = records
-            .filter(wanted)
-            .map(|record| self.with_public_key(provider, record));
-        let records = records.filter(|record| {
-            record
-                .as_ref()
-                .map_or(true, |r| filter.id.as_ref().is_none_or(|id| *id == r.id))
-        });
+        let records = records.filter(wanted).map(|record| self.with_public_key(provider, record));
+        let records = records.filter(|record| record.as_ref().map_or(true, |r| filter.id.as_ref().is_none_or(|id| *id == r.id)));
         records.collect()
     }
 
@@ -264,45 +214,23 @@ impl Client {
         if !attributes.key_type.is_pair() && !attributes.key_type.is_public() {
             return Ok(record);
         }
-        let export = ExportPublicKey {
-            key_name: record.name.clone(),
-            owner: None,
-        };
+        let export = ExportPublicKey { key_name: record.name.clone(), owner: None };
         let mut exported = self.call(provider, &export)?;
         let bytes = std::mem::take(&mut exported.data);
-        let public = PublicKey {
-            key_type: attributes.key_type.public(),
-            bits: attributes.bits,
-            bytes,
-        };
-        Ok(Record {
-            id: public.id(),
-            public_key: public.bytes,
-            ..record
-        })
+        let public = PublicKey { key_type: attributes.key_type.public(), bits: attributes.bits, bytes };
+        Ok(Record { id: public.id(), public_key: public.bytes, ..record })
     }
 
     fn credentials(&self) -> (AuthType, Vec<u8>) {
         match &self.identity {
-            Identity::User => (
-                AuthType::UnixPeerCredentials,
-                rustix::process::geteuid().as_raw().to_le_bytes().to_vec(),
-            ),
+            Identity::User => (AuthType::UnixPeerCredentials, rustix::process::geteuid().as_raw().to_le_bytes().to_vec()),
             Identity::Direct(name) => (AuthType::Direct, name.clone().into_bytes()),
         }
     }
 
-    fn exchange(
-        &self,
-        opcode: Opcode,
-        frame: &[u8],
-        foreign: &dyn Fn() -> bool,
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+    fn exchange(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut slot = self.slot();
-        let kept = slot
-            .as_mut()
-            .and_then(|guard| guard.take())
-            .and_then(Connection::still_mine);
+        let kept = slot.as_mut().and_then(|guard| guard.take()).and_then(Connection::still_mine);
         let kept = kept.filter(|connection| opcode.repeatable() || connection.quiet());
         if let Some(mut connection) = kept {
             let answer = connection.exchange(frame);
@@ -344,10 +272,7 @@ impl Client {
     /// The slot that this thread used before, or any free one. Never waits: a slot that another thread held while the process
     /// forked stays held in the child for ever.
     fn slot(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
-        let thread = rustix::thread::gettid()
-            .as_raw_nonzero()
-            .get()
-            .unsigned_abs() as usize;
+        let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs() as usize;
         (0..SLOTS).find_map(|i| match self.slots[(thread + i) % SLOTS].try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

@@ -227,12 +227,7 @@ impl Opcode {
     pub const fn repeatable(self) -> bool {
         !matches!(
             self,
-            Self::GenerateKey
-                | Self::ImportKey
-                | Self::DestroyKey
-                | Self::DeleteClient
-                | Self::PutObject
-                | Self::DestroyObject
+            Self::GenerateKey | Self::ImportKey | Self::DestroyKey | Self::DeleteClient | Self::PutObject | Self::DestroyObject
         )
     }
 }

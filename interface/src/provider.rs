@@ -61,11 +61,7 @@ impl TryFrom<u32> for ProviderId {
     type Error = Status;
 
     fn try_from(number: u32) -> Result<Self, Status> {
-        PROVIDERS
-            .iter()
-            .map(|kind| kind.id)
-            .find(|id| u32::from(id.0) == number)
-            .ok_or(Status::ProviderDoesNotExist)
+        PROVIDERS.iter().map(|kind| kind.id).find(|id| u32::from(id.0) == number).ok_or(Status::ProviderDoesNotExist)
     }
 }
 
@@ -74,13 +70,8 @@ impl std::str::FromStr for ProviderId {
 
     /// Reads the short name or the number.
     fn from_str(text: &str) -> Result<Self, Status> {
-        let named = PROVIDERS
-            .iter()
-            .find(|kind| kind.name == text)
-            .map(|kind| kind.id);
-        named
-            .or_else(|| Self::try_from(text.parse::<u32>().ok()?).ok())
-            .ok_or(Status::ProviderDoesNotExist)
+        let named = PROVIDERS.iter().find(|kind| kind.name == text).map(|kind| kind.id);
+        named.or_else(|| Self::try_from(text.parse::<u32>().ok()?).ok()).ok_or(Status::ProviderDoesNotExist)
     }
 }
 
@@ -108,23 +99,13 @@ pub enum AuthType {
 
 impl AuthType {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[
-        Self::None,
-        Self::Direct,
-        Self::Jwt,
-        Self::UnixPeerCredentials,
-        Self::JwtSvid,
-    ];
+    pub const ALL: &'static [Self] = &[Self::None, Self::Direct, Self::Jwt, Self::UnixPeerCredentials, Self::JwtSvid];
 }
 
 impl TryFrom<u32> for AuthType {
     type Error = Status;
 
     fn try_from(number: u32) -> Result<Self, Status> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|auth| *auth as u32 == number)
-            .ok_or(Status::AuthenticatorDoesNotExist)
+        Self::ALL.iter().copied().find(|auth| *auth as u32 == number).ok_or(Status::AuthenticatorDoesNotExist)
     }
 }

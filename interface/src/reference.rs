@@ -36,12 +36,7 @@ impl std::fmt::Display for KeyUri {
         ];
         f.write_str(SCHEME)?;
         for (i, (key, value)) in parts.into_iter().flatten().enumerate() {
-            write!(
-                f,
-                "{}{key}={}",
-                if i == 0 { "" } else { ";" },
-                escape(value)
-            )?;
+            write!(f, "{}{key}={}", if i == 0 { "" } else { ";" }, escape(value))?;
         }
         Ok(())
     }
@@ -139,24 +134,16 @@ impl Reference {
     /// # Errors
     /// [`ReferenceError::Format`] for anything else, [`ReferenceError::Uri`] for a broken URI inside.
     pub fn from_der(bytes: &[u8]) -> Result<Self, ReferenceError> {
-        let (text, spki) =
-            SliceReader::new(bytes)?.sequence(|reader| -> Result<_, der::Error> {
-                let format = Utf8StringRef::decode(reader)?;
-                if format.as_str() != FORMAT {
-                    return Err(format.tag().value_error().into());
-                }
-                let text = Utf8StringRef::decode(reader)?.as_str().to_owned();
-                let spki = if reader.is_finished() {
-                    None
-                } else {
-                    Some(reader.tlv_bytes()?.to_vec())
-                };
-                Ok((text, spki))
-            })?;
-        Ok(Self {
-            uri: text.parse()?,
-            spki,
-        })
+        let (text, spki) = SliceReader::new(bytes)?.sequence(|reader| -> Result<_, der::Error> {
+            let format = Utf8StringRef::decode(reader)?;
+            if format.as_str() != FORMAT {
+                return Err(format.tag().value_error().into());
+            }
+            let text = Utf8StringRef::decode(reader)?.as_str().to_owned();
+            let spki = if reader.is_finished() { None } else { Some(reader.tlv_bytes()?.to_vec()) };
+            Ok((text, spki))
+        })?;
+        Ok(Self { uri: text.parse()?, spki })
     }
 
     /// The PEM file.
@@ -164,8 +151,7 @@ impl Reference {
     /// # Errors
     /// As [`Reference::to_der`].
     pub fn to_pem(&self) -> Result<String, ReferenceError> {
-        der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.to_der()?)
-            .map_err(|_| ReferenceError::Format)
+        der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.to_der()?).map_err(|_| ReferenceError::Format)
     }
 
     /// Reads a PEM file.
@@ -173,35 +159,21 @@ impl Reference {
     /// # Errors
     /// As [`Reference::from_der`].
     pub fn from_pem(pem: &str) -> Result<Self, ReferenceError> {
-        let (label, der) =
-            der::pem::decode_vec(pem.as_bytes()).map_err(|_| ReferenceError::Format)?;
-        if label == PEM_LABEL {
-            Self::from_der(&der)
-        } else {
-            Err(ReferenceError::Format)
-        }
+        let (label, der) = der::pem::decode_vec(pem.as_bytes()).map_err(|_| ReferenceError::Format)?;
+        if label == PEM_LABEL { Self::from_der(&der) } else { Err(ReferenceError::Format) }
     }
 }
 
 fn escape(text: &str) -> String {
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut out, byte| {
-            match byte {
-                b'A'..=b'Z'
-                | b'a'..=b'z'
-                | b'0'..=b'9'
-                | b'-'
-                | b'.'
-                | b'_'
-                | b'~'
-                | b':'
-                | b'@'
-                | b'/'
-                | b'+' => out.push(char::from(byte)),
-                _ => out.push_str(&format!("%{byte:02X}")),
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'@' | b'/' | b'+' => {
+                out.push(char::from(byte))
             }
-            out
-        })
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
 }
 
 fn unescape(text: &str) -> Option<String> {
@@ -225,18 +197,11 @@ mod tests {
     #[test]
     fn uri_round_trips_with_odd_names() {
         for name in ["web", "a;b=c%", "schlüssel", ""] {
-            let uri = KeyUri {
-                name: Some(name.into()),
-                owner: Some("uid:0".into()),
-                provider: Some(ProviderId::SOFTWARE),
-            };
+            let uri = KeyUri { name: Some(name.into()), owner: Some("uid:0".into()), provider: Some(ProviderId::SOFTWARE) };
             assert_eq!(uri.to_string().parse(), Ok(uri));
         }
         assert_eq!(
-            "parsec:object=web;owner=uid:0;provider=software"
-                .parse::<KeyUri>()
-                .unwrap()
-                .to_string(),
+            "parsec:object=web;owner=uid:0;provider=software".parse::<KeyUri>().unwrap().to_string(),
             "parsec:object=web;owner=uid:0;provider=software"
         );
     }
@@ -259,10 +224,7 @@ mod tests {
     fn reference_round_trips_as_pem() {
         let uri: KeyUri = "parsec:object=web;owner=uid:0".parse().unwrap();
         for spki in [None, Some(vec![0x30, 0x03, 0x02, 0x01, 0x05])] {
-            let reference = Reference {
-                uri: uri.clone(),
-                spki,
-            };
+            let reference = Reference { uri: uri.clone(), spki };
             let pem = reference.to_pem().unwrap();
             assert!(pem.starts_with("-----BEGIN PARSEC KEY REFERENCE-----\n"));
             assert_eq!(Reference::from_pem(&pem), Ok(reference));

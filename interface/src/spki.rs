@@ -24,12 +24,7 @@ pub struct Curve {
 }
 
 const fn curve(oid: &str, family: EccFamily, bits: u32, name: &'static str) -> Curve {
-    Curve {
-        oid: ObjectIdentifier::new_unwrap(oid),
-        family,
-        bits,
-        name,
-    }
+    Curve { oid: ObjectIdentifier::new_unwrap(oid), family, bits, name }
 }
 
 /// The curves that have a name here.
@@ -45,9 +40,7 @@ pub const CURVES: &[Curve] = &[
 impl Curve {
     /// The curve of this family and size.
     pub fn of(family: EccFamily, bits: u32) -> Option<&'static Self> {
-        CURVES
-            .iter()
-            .find(|curve| curve.family == family && curve.bits == bits)
+        CURVES.iter().find(|curve| curve.family == family && curve.bits == bits)
     }
 
     /// The curve with this object identifier.
@@ -57,10 +50,7 @@ impl Curve {
 
     /// Whether its keys are `id-ecPublicKey` with the curve as a parameter.
     pub fn weierstrass(&self) -> bool {
-        !matches!(
-            self.family,
-            EccFamily::TwistedEdwards | EccFamily::Montgomery
-        )
+        !matches!(self.family, EccFamily::TwistedEdwards | EccFamily::Montgomery)
     }
 }
 
@@ -81,33 +71,19 @@ impl PublicKey {
         let spki = SubjectPublicKeyInfoRef::from_der(der).ok()?;
         let bytes = spki.subject_public_key.as_bytes()?.to_vec();
         if spki.algorithm.oid == RSA {
-            return Some(Self {
-                key_type: KeyType::RsaPublicKey,
-                bits: rsa_bits(&bytes)?,
-                bytes,
-            });
+            return Some(Self { key_type: KeyType::RsaPublicKey, bits: rsa_bits(&bytes)?, bytes });
         }
-        let oid = if spki.algorithm.oid == EC {
-            spki.algorithm.parameters_oid().ok()?
-        } else {
-            spki.algorithm.oid
-        };
+        let oid = if spki.algorithm.oid == EC { spki.algorithm.parameters_oid().ok()? } else { spki.algorithm.oid };
         let curve = Curve::by_oid(oid)?;
         (curve.weierstrass() == (spki.algorithm.oid == EC)).then_some(())?;
-        Some(Self {
-            key_type: KeyType::EccPublicKey(curve.family),
-            bits: curve.bits,
-            bytes,
-        })
+        Some(Self { key_type: KeyType::EccPublicKey(curve.family), bits: curve.bits, bytes })
     }
 
     /// The key's usual PKCS#11 `CKA_ID`: SHA-1 of the public value (RSA: the modulus; curves: the point), as NSS computes it, so that
     /// certificates and keys match by themselves.
     pub fn id(&self) -> Vec<u8> {
         let value = match self.key_type {
-            KeyType::RsaPublicKey => {
-                rsa_parts(&self.bytes).map_or(self.bytes.as_slice(), |(modulus, _)| modulus)
-            }
+            KeyType::RsaPublicKey => rsa_parts(&self.bytes).map_or(self.bytes.as_slice(), |(modulus, _)| modulus),
             _ => &self.bytes,
         };
         Sha1::digest(value).to_vec()
@@ -119,22 +95,13 @@ impl PublicKey {
             KeyType::RsaPublicKey => (RSA, Some(AnyRef::NULL)),
             KeyType::EccPublicKey(family) => {
                 let curve = Curve::of(family, self.bits)?;
-                if curve.weierstrass() {
-                    (EC, Some(AnyRef::from(&curve.oid)))
-                } else {
-                    (curve.oid, None)
-                }
+                if curve.weierstrass() { (EC, Some(AnyRef::from(&curve.oid))) } else { (curve.oid, None) }
             }
             _ => return None,
         };
         let algorithm = AlgorithmIdentifierRef { oid, parameters };
         let subject_public_key = BitStringRef::from_bytes(&self.bytes).ok()?;
-        SubjectPublicKeyInfoRef {
-            algorithm,
-            subject_public_key,
-        }
-        .to_der()
-        .ok()
+        SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().ok()
     }
 }
 
@@ -153,9 +120,7 @@ pub fn rsa_parts(key: &[u8]) -> Option<(&[u8], &[u8])> {
 pub fn rsa_bits(key: &[u8]) -> Option<u32> {
     let (modulus, _) = rsa_parts(key)?;
     let first = modulus.first()?;
-    u32::try_from(modulus.len() * 8)
-        .ok()?
-        .checked_sub(first.leading_zeros())
+    u32::try_from(modulus.len() * 8).ok()?.checked_sub(first.leading_zeros())
 }
 
 #[cfg(test)]
@@ -171,11 +136,7 @@ mod tests {
         });
         let modulus = [&[0x02, 0x03, 0x00, 0x80, 0x01][..], &[0x02, 0x01, 0x03]].concat();
         let rsa = [&[0x30, u8::try_from(modulus.len()).unwrap()][..], &modulus].concat();
-        let rsa = PublicKey {
-            key_type: KeyType::RsaPublicKey,
-            bits: 16,
-            bytes: rsa,
-        };
+        let rsa = PublicKey { key_type: KeyType::RsaPublicKey, bits: 16, bytes: rsa };
         for key in keys.chain([rsa]) {
             let spki = key.to_spki().unwrap();
             assert_eq!(PublicKey::from_spki(&spki), Some(key));

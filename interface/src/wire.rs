@@ -92,11 +92,7 @@ impl Header {
 
     /// The header of a request without auth bytes and with an empty body.
     pub fn request(provider: ProviderId, opcode: Opcode) -> Self {
-        Self {
-            provider: provider.number(),
-            opcode: opcode as u32,
-            ..Self::default()
-        }
+        Self { provider: provider.number(), opcode: opcode as u32, ..Self::default() }
     }
 
     /// The header of the answer to a request that could be parsed.
@@ -113,11 +109,7 @@ impl Header {
 
     /// The header of the answer to a request that could not be parsed: upstream answers these as a failed [`Opcode::Ping`].
     pub fn rejection(status: Status) -> Self {
-        Self {
-            opcode: Opcode::Ping as u32,
-            status: status as u16,
-            ..Self::default()
-        }
+        Self { opcode: Opcode::Ping as u32, status: status as u16, ..Self::default() }
     }
 }
 
@@ -149,12 +141,7 @@ impl Request {
         }
         let auth = u32::from(header.auth_type).try_into()?;
         let opcode = header.opcode.try_into()?;
-        Ok(Self {
-            provider: u32::from(header.provider).try_into()?,
-            session: header.session,
-            auth,
-            opcode,
-        })
+        Ok(Self { provider: u32::from(header.provider).try_into()?, session: header.session, auth, opcode })
     }
 }
 
@@ -208,9 +195,8 @@ mod tests {
 
     /// Upstream's own example: Ping to the core, Direct auth, a body and auth bytes of three bytes each.
     const GOLDEN: [u8; 36] = [
-        0x10, 0xa7, 0xc0, 0x5e, 0x1e, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x88, 0x77, 0x66, 0x55,
-        0x44, 0x33, 0x22, 0x11, 0x00, 0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x10, 0xa7, 0xc0, 0x5e, 0x1e, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x00,
+        0x00, 0x01, 0x03, 0x00, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
     ];
 
     #[test]
@@ -219,10 +205,7 @@ mod tests {
         assert_eq!(header.session, 0x1122_3344_5566_7788);
         assert_eq!((header.body_len, header.auth_len), (3, 3));
         let request = Request::parse(&header).unwrap();
-        assert_eq!(
-            (request.opcode, request.auth, request.provider),
-            (Opcode::Ping, AuthType::Direct, ProviderId::CORE)
-        );
+        assert_eq!((request.opcode, request.auth, request.provider), (Opcode::Ping, AuthType::Direct, ProviderId::CORE));
         let mut bytes = Vec::new();
         header.encode(&mut bytes);
         assert_eq!(bytes, GOLDEN);

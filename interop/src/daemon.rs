@@ -25,29 +25,13 @@ impl Daemon {
     /// When it ends instead, or never gets ready.
     #[track_caller]
     pub fn start(command: &mut Command, log: &Path, mut ready: impl FnMut() -> bool) -> Self {
-        let output = File::options()
-            .append(true)
-            .create(true)
-            .open(log)
-            .expect("open a log");
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a second handle of a log"))
-            .stderr(output);
-        let child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let mut daemon = Self {
-            child,
-            log: log.to_owned(),
-        };
+        let output = File::options().append(true).create(true).open(log).expect("open a log");
+        command.stdin(Stdio::null()).stdout(output.try_clone().expect("a second handle of a log")).stderr(output);
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let mut daemon = Self { child, log: log.to_owned() };
         eventually("a server that is ready", || {
             let ended = daemon.child.try_wait().expect("ask after a child");
-            assert!(
-                ended.is_none(),
-                "{command:?} ended at start ({ended:?})\n{}",
-                daemon.log()
-            );
+            assert!(ended.is_none(), "{command:?} ended at start ({ended:?})\n{}", daemon.log());
             ready().then_some(())
         });
         daemon
@@ -78,9 +62,7 @@ impl Daemon {
     #[track_caller]
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
-        eventually("the end of a server", || {
-            self.child.try_wait().expect("ask after a child")
-        })
+        eventually("the end of a server", || self.child.try_wait().expect("ask after a child"))
     }
 }
 

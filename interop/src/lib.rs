@@ -37,15 +37,8 @@ fn peer(name: &str) -> PathBuf {
 
 fn build() -> HashMap<String, PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-    let output = Command::new(&script)
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("run interop/peers");
+    let output = Command::new(&script).stderr(Stdio::inherit()).output().expect("run interop/peers");
     assert!(output.status.success(), "{} failed", script.display());
     let lines = String::from_utf8(output.stdout).expect("paths in UTF-8");
-    lines
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, path)| (name.to_owned(), path.into()))
-        .collect()
+    lines.lines().filter_map(|line| line.split_once('=')).map(|(name, path)| (name.to_owned(), path.into())).collect()
 }

@@ -1,11 +1,7 @@
 //! Every operation of upstream's Rust client, on our service; and on upstream's, which shows that the tests ask for no more than Parsec promises.
 //!
 //! Upstream's client takes its socket from the environment only, so each test runs itself again in a process of its own for each service.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::HashSet;
 use std::process::Command;
@@ -14,12 +10,10 @@ use interop::upstream;
 use parsec_client::BasicClient;
 use parsec_client::core::interface::operations::can_do_crypto::CheckType;
 use parsec_client::core::interface::operations::psa_algorithm::{
-    Aead, AeadWithDefaultLengthTag, Algorithm, AsymmetricEncryption, AsymmetricSignature, Cipher,
-    FullLengthMac, Hash, KeyAgreement, Mac, RawKeyAgreement, SignHash,
+    Aead, AeadWithDefaultLengthTag, Algorithm, AsymmetricEncryption, AsymmetricSignature, Cipher, FullLengthMac, Hash,
+    KeyAgreement, Mac, RawKeyAgreement, SignHash,
 };
-use parsec_client::core::interface::operations::psa_key_attributes::{
-    Attributes, EccFamily, Lifetime, Policy, Type, UsageFlags,
-};
+use parsec_client::core::interface::operations::psa_key_attributes::{Attributes, EccFamily, Lifetime, Policy, Type, UsageFlags};
 use parsec_client::core::interface::requests::{AuthType, Opcode, ProviderId, ResponseStatus};
 use parsec_client::error::{Error, Result};
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -45,15 +39,9 @@ fn on_ours(work: fn(&BasicClient)) {
 #[track_caller]
 fn on(services: &[(&str, Start)], work: fn(&BasicClient)) {
     if std::env::var_os(SERVICE).is_some() {
-        return work(
-            &BasicClient::new(None)
-                .expect("upstream's client finds a provider and an authenticator"),
-        );
+        return work(&BasicClient::new(None).expect("upstream's client finds a provider and an authenticator"));
     }
-    let test = std::thread::current()
-        .name()
-        .expect("the test's name")
-        .to_owned();
+    let test = std::thread::current().name().expect("the test's name").to_owned();
     for (name, setup) in services {
         let service = setup().start();
         let mut command = itself(&service, &test);
@@ -77,32 +65,14 @@ fn usage(set: impl FnOnce(&mut UsageFlags)) -> UsageFlags {
     flags
 }
 
-fn attributes(
-    key_type: Type,
-    bits: usize,
-    usage_flags: UsageFlags,
-    algorithm: impl Into<Algorithm>,
-) -> Attributes {
-    let policy = Policy {
-        usage_flags,
-        permitted_algorithms: algorithm.into(),
-    };
-    Attributes {
-        lifetime: Lifetime::Persistent,
-        key_type,
-        bits,
-        policy,
-    }
+fn attributes(key_type: Type, bits: usize, usage_flags: UsageFlags, algorithm: impl Into<Algorithm>) -> Attributes {
+    let policy = Policy { usage_flags, permitted_algorithms: algorithm.into() };
+    Attributes { lifetime: Lifetime::Persistent, key_type, bits, policy }
 }
 
 fn signing() -> UsageFlags {
     usage(|flags| {
-        let _ = flags
-            .set_sign_hash()
-            .set_verify_hash()
-            .set_sign_message()
-            .set_verify_message()
-            .set_export();
+        let _ = flags.set_sign_hash().set_verify_hash().set_sign_message().set_verify_message().set_export();
     })
 }
 
@@ -112,15 +82,9 @@ fn encrypting() -> UsageFlags {
     })
 }
 
-const R1: Type = Type::EccKeyPair {
-    curve_family: EccFamily::SecpR1,
-};
-const K1: Type = Type::EccKeyPair {
-    curve_family: EccFamily::SecpK1,
-};
-const ECDSA: AsymmetricSignature = AsymmetricSignature::Ecdsa {
-    hash_alg: SignHash::Specific(Hash::Sha256),
-};
+const R1: Type = Type::EccKeyPair { curve_family: EccFamily::SecpR1 };
+const K1: Type = Type::EccKeyPair { curve_family: EccFamily::SecpK1 };
+const ECDSA: AsymmetricSignature = AsymmetricSignature::Ecdsa { hash_alg: SignHash::Specific(Hash::Sha256) };
 
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T>, status: ResponseStatus) {
@@ -137,37 +101,17 @@ fn core_operations() {
 
         let providers = client.list_providers().unwrap();
         assert_eq!(providers[0].id, ProviderId::MbedCrypto);
-        assert_eq!(
-            providers[0].uuid.to_string(),
-            "1c1139dc-ad7c-47dc-ad6b-db6fdb466552"
-        );
+        assert_eq!(providers[0].uuid.to_string(), "1c1139dc-ad7c-47dc-ad6b-db6fdb466552");
         assert_eq!(providers.last().unwrap().id, ProviderId::Core);
-        assert_eq!(
-            providers.last().unwrap().uuid.to_string(),
-            "47049873-2a43-4845-9d72-831eab668784"
-        );
+        assert_eq!(providers.last().unwrap().uuid.to_string(), "47049873-2a43-4845-9d72-831eab668784");
 
         let authenticators = client.list_authenticators().unwrap();
-        assert!(
-            authenticators
-                .iter()
-                .any(|info| info.id == AuthType::UnixPeerCredentials),
-            "{authenticators:?}"
-        );
+        assert!(authenticators.iter().any(|info| info.id == AuthType::UnixPeerCredentials), "{authenticators:?}");
 
         let core = client.list_opcodes(ProviderId::Core).unwrap();
-        assert!(
-            core.is_superset(
-                &[
-                    Opcode::Ping,
-                    Opcode::ListProviders,
-                    Opcode::ListOpcodes,
-                    Opcode::ListAuthenticators,
-                    Opcode::ListKeys
-                ]
-                .into()
-            )
-        );
+        assert!(core.is_superset(
+            &[Opcode::Ping, Opcode::ListProviders, Opcode::ListOpcodes, Opcode::ListAuthenticators, Opcode::ListKeys].into()
+        ));
     });
 }
 
@@ -194,11 +138,7 @@ fn list_opcodes_covers_upstreams_table() {
             Opcode::CanDoCrypto,
         ]);
         let listed = client.list_opcodes(ProviderId::MbedCrypto).unwrap();
-        assert!(
-            listed.is_superset(&upstream),
-            "missing: {:?}",
-            upstream.difference(&listed)
-        );
+        assert!(listed.is_superset(&upstream), "missing: {:?}", upstream.difference(&listed));
         if !on_upstream() {
             let more = HashSet::from([
                 Opcode::PsaSignMessage,
@@ -206,11 +146,7 @@ fn list_opcodes_covers_upstreams_table() {
                 Opcode::PsaCipherEncrypt,
                 Opcode::PsaCipherDecrypt,
             ]);
-            assert!(
-                listed.is_superset(&more),
-                "missing: {:?}",
-                more.difference(&listed)
-            );
+            assert!(listed.is_superset(&more), "missing: {:?}", more.difference(&listed));
         }
     });
 }
@@ -220,49 +156,22 @@ fn keys_come_and_go() {
     on_both(|client| {
         let wanted = attributes(R1, 256, signing(), ECDSA);
         client.psa_generate_key("web", wanted).unwrap();
-        refused(
-            client.psa_generate_key("web", wanted),
-            ResponseStatus::PsaErrorAlreadyExists,
-        );
+        refused(client.psa_generate_key("web", wanted), ResponseStatus::PsaErrorAlreadyExists);
 
         let keys = client.list_keys().unwrap();
         assert_eq!(keys.len(), 1);
-        assert_eq!(
-            (keys[0].name.as_str(), keys[0].provider_id),
-            ("web", ProviderId::MbedCrypto)
-        );
+        assert_eq!((keys[0].name.as_str(), keys[0].provider_id), ("web", ProviderId::MbedCrypto));
         let listed = client.key_attributes("web").unwrap();
-        assert_eq!(
-            (
-                listed.key_type,
-                listed.bits,
-                listed.policy.permitted_algorithms
-            ),
-            (R1, 256, ECDSA.into())
-        );
-        assert!(
-            listed.is_hash_signable()
-                && listed.is_message_verifiable()
-                && listed.is_exportable()
-                && !listed.is_derivable()
-        );
+        assert_eq!((listed.key_type, listed.bits, listed.policy.permitted_algorithms), (R1, 256, ECDSA.into()));
+        assert!(listed.is_hash_signable() && listed.is_message_verifiable() && listed.is_exportable() && !listed.is_derivable());
 
         let public = client.psa_export_public_key("web").unwrap();
         assert_eq!((public.len(), public[0]), (65, 4));
 
         client.psa_destroy_key("web").unwrap();
-        refused(
-            client.psa_destroy_key("web"),
-            ResponseStatus::PsaErrorDoesNotExist,
-        );
-        refused(
-            client.psa_export_public_key("web"),
-            ResponseStatus::PsaErrorDoesNotExist,
-        );
-        refused(
-            client.psa_sign_hash("web", &[0; 32], ECDSA),
-            ResponseStatus::PsaErrorDoesNotExist,
-        );
+        refused(client.psa_destroy_key("web"), ResponseStatus::PsaErrorDoesNotExist);
+        refused(client.psa_export_public_key("web"), ResponseStatus::PsaErrorDoesNotExist);
+        refused(client.psa_sign_hash("web", &[0; 32], ECDSA), ResponseStatus::PsaErrorDoesNotExist);
         assert!(client.list_keys().unwrap().is_empty());
     });
 }
@@ -279,25 +188,10 @@ fn signatures() -> Vec<(Type, usize, AsymmetricSignature, Vec<u8>)> {
         let hash_alg = SignHash::Specific(*hash);
         let curves = [(R1, 256), (K1, 256), (R1, 384), (R1, 521)];
         for (key, bits) in curves.into_iter().take(if on_upstream() { 2 } else { 4 }) {
-            table.push((
-                key,
-                bits,
-                AsymmetricSignature::Ecdsa { hash_alg },
-                digest.clone(),
-            ));
+            table.push((key, bits, AsymmetricSignature::Ecdsa { hash_alg }, digest.clone()));
         }
-        table.push((
-            Type::RsaKeyPair,
-            2048,
-            AsymmetricSignature::RsaPkcs1v15Sign { hash_alg },
-            digest.clone(),
-        ));
-        table.push((
-            Type::RsaKeyPair,
-            2048,
-            AsymmetricSignature::RsaPss { hash_alg },
-            digest.clone(),
-        ));
+        table.push((Type::RsaKeyPair, 2048, AsymmetricSignature::RsaPkcs1v15Sign { hash_alg }, digest.clone()));
+        table.push((Type::RsaKeyPair, 2048, AsymmetricSignature::RsaPss { hash_alg }, digest.clone()));
     }
     table
 }
@@ -310,23 +204,14 @@ fn sign_and_verify_hashes() {
             client
                 .psa_generate_key(&name, attributes(key_type, bits, signing(), algorithm))
                 .unwrap_or_else(|error| panic!("{key_type:?} {bits}: {error}"));
-            let signature = client
-                .psa_sign_hash(&name, &digest, algorithm)
-                .unwrap_or_else(|error| panic!("{algorithm:?}: {error}"));
-            client
-                .psa_verify_hash(&name, &digest, algorithm, &signature)
-                .unwrap();
+            let signature =
+                client.psa_sign_hash(&name, &digest, algorithm).unwrap_or_else(|error| panic!("{algorithm:?}: {error}"));
+            client.psa_verify_hash(&name, &digest, algorithm, &signature).unwrap();
 
             let mut wrong = signature.clone();
             wrong[signature.len() / 2] ^= 1;
-            refused(
-                client.psa_verify_hash(&name, &digest, algorithm, &wrong),
-                ResponseStatus::PsaErrorInvalidSignature,
-            );
-            refused(
-                client.psa_sign_hash(&name, &digest[1..], algorithm),
-                ResponseStatus::PsaErrorInvalidArgument,
-            );
+            refused(client.psa_verify_hash(&name, &digest, algorithm, &wrong), ResponseStatus::PsaErrorInvalidSignature);
+            refused(client.psa_sign_hash(&name, &digest[1..], algorithm), ResponseStatus::PsaErrorInvalidArgument);
             client.psa_destroy_key(&name).unwrap();
         }
     });
@@ -337,20 +222,11 @@ fn sign_and_verify_messages() {
     on_ours(|client| {
         for (index, (key_type, bits, algorithm, digest)) in signatures().into_iter().enumerate() {
             let name = format!("key {index}");
-            client
-                .psa_generate_key(&name, attributes(key_type, bits, signing(), algorithm))
-                .unwrap();
+            client.psa_generate_key(&name, attributes(key_type, bits, signing(), algorithm)).unwrap();
             let signature = client.psa_sign_message(&name, b"hello", algorithm).unwrap();
-            client
-                .psa_verify_message(&name, b"hello", algorithm, &signature)
-                .unwrap();
-            client
-                .psa_verify_hash(&name, &digest, algorithm, &signature)
-                .unwrap();
-            refused(
-                client.psa_verify_message(&name, b"hallo", algorithm, &signature),
-                ResponseStatus::PsaErrorInvalidSignature,
-            );
+            client.psa_verify_message(&name, b"hello", algorithm, &signature).unwrap();
+            client.psa_verify_hash(&name, &digest, algorithm, &signature).unwrap();
+            refused(client.psa_verify_message(&name, b"hallo", algorithm, &signature), ResponseStatus::PsaErrorInvalidSignature);
         }
     });
 }
@@ -359,42 +235,18 @@ fn sign_and_verify_messages() {
 fn policies_hold() {
     on_both(|client| {
         let rsa = |hash_alg| AsymmetricSignature::RsaPkcs1v15Sign { hash_alg };
-        let (sha256, sha384) = (
-            rsa(SignHash::Specific(Hash::Sha256)),
-            rsa(SignHash::Specific(Hash::Sha384)),
-        );
-        client
-            .psa_generate_key(
-                "one hash",
-                attributes(Type::RsaKeyPair, 2048, signing(), sha256),
-            )
-            .unwrap();
-        refused(
-            client.psa_sign_hash("one hash", &[1; 48], sha384),
-            ResponseStatus::PsaErrorNotPermitted,
-        );
-        client
-            .psa_generate_key(
-                "any hash",
-                attributes(Type::RsaKeyPair, 2048, signing(), rsa(SignHash::Any)),
-            )
-            .unwrap();
+        let (sha256, sha384) = (rsa(SignHash::Specific(Hash::Sha256)), rsa(SignHash::Specific(Hash::Sha384)));
+        client.psa_generate_key("one hash", attributes(Type::RsaKeyPair, 2048, signing(), sha256)).unwrap();
+        refused(client.psa_sign_hash("one hash", &[1; 48], sha384), ResponseStatus::PsaErrorNotPermitted);
+        client.psa_generate_key("any hash", attributes(Type::RsaKeyPair, 2048, signing(), rsa(SignHash::Any))).unwrap();
         client.psa_sign_hash("any hash", &[1; 48], sha384).unwrap();
 
         let verify_only = usage(|flags| {
             let _ = flags.set_verify_hash();
         });
-        client
-            .psa_generate_key("verify only", attributes(R1, 256, verify_only, ECDSA))
-            .unwrap();
-        refused(
-            client.psa_sign_hash("verify only", &[1; 32], ECDSA),
-            ResponseStatus::PsaErrorNotPermitted,
-        );
-        refused(
-            client.psa_export_key("verify only"),
-            ResponseStatus::PsaErrorNotPermitted,
-        );
+        client.psa_generate_key("verify only", attributes(R1, 256, verify_only, ECDSA)).unwrap();
+        refused(client.psa_sign_hash("verify only", &[1; 32], ECDSA), ResponseStatus::PsaErrorNotPermitted);
+        refused(client.psa_export_key("verify only"), ResponseStatus::PsaErrorNotPermitted);
         client.psa_export_public_key("verify only").unwrap();
     });
 }
@@ -402,19 +254,12 @@ fn policies_hold() {
 #[test]
 fn import_and_export_ec_keys() {
     on_both(|client| {
-        client
-            .psa_generate_key("pair", attributes(R1, 256, signing(), ECDSA))
-            .unwrap();
-        let (private, public) = (
-            client.psa_export_key("pair").unwrap(),
-            client.psa_export_public_key("pair").unwrap(),
-        );
+        client.psa_generate_key("pair", attributes(R1, 256, signing(), ECDSA)).unwrap();
+        let (private, public) = (client.psa_export_key("pair").unwrap(), client.psa_export_public_key("pair").unwrap());
         assert_eq!(private.len(), 32);
         let signature = client.psa_sign_hash("pair", &[7; 32], ECDSA).unwrap();
 
-        client
-            .psa_import_key("copy", &private, attributes(R1, 256, signing(), ECDSA))
-            .unwrap();
+        client.psa_import_key("copy", &private, attributes(R1, 256, signing(), ECDSA)).unwrap();
         assert_eq!(client.psa_export_public_key("copy").unwrap(), public);
         refused(
             client.psa_import_key("copy", &private, attributes(R1, 256, signing(), ECDSA)),
@@ -424,20 +269,11 @@ fn import_and_export_ec_keys() {
             .psa_import_key(
                 "public",
                 &public,
-                attributes(
-                    Type::EccPublicKey {
-                        curve_family: EccFamily::SecpR1,
-                    },
-                    256,
-                    signing(),
-                    ECDSA,
-                ),
+                attributes(Type::EccPublicKey { curve_family: EccFamily::SecpR1 }, 256, signing(), ECDSA),
             )
             .unwrap();
         for name in ["copy", "public"] {
-            client
-                .psa_verify_hash(name, &[7; 32], ECDSA, &signature)
-                .unwrap();
+            client.psa_verify_hash(name, &[7; 32], ECDSA, &signature).unwrap();
         }
     });
 }
@@ -445,48 +281,20 @@ fn import_and_export_ec_keys() {
 #[test]
 fn import_and_export_rsa_keys() {
     on_both(|client| {
-        let rsa = AsymmetricSignature::RsaPss {
-            hash_alg: Hash::Sha256.into(),
-        };
-        client
-            .psa_generate_key("rsa", attributes(Type::RsaKeyPair, 2048, signing(), rsa))
-            .unwrap();
+        let rsa = AsymmetricSignature::RsaPss { hash_alg: Hash::Sha256.into() };
+        client.psa_generate_key("rsa", attributes(Type::RsaKeyPair, 2048, signing(), rsa)).unwrap();
         let signature = client.psa_sign_hash("rsa", &[7; 32], rsa).unwrap();
-        let (private, public) = (
-            client.psa_export_key("rsa").unwrap(),
-            client.psa_export_public_key("rsa").unwrap(),
-        );
-        client
-            .psa_import_key(
-                "rsa copy",
-                &private,
-                attributes(Type::RsaKeyPair, 2048, signing(), rsa),
-            )
-            .unwrap();
-        client
-            .psa_import_key(
-                "rsa public",
-                &public,
-                attributes(Type::RsaPublicKey, 2048, signing(), rsa),
-            )
-            .unwrap();
+        let (private, public) = (client.psa_export_key("rsa").unwrap(), client.psa_export_public_key("rsa").unwrap());
+        client.psa_import_key("rsa copy", &private, attributes(Type::RsaKeyPair, 2048, signing(), rsa)).unwrap();
+        client.psa_import_key("rsa public", &public, attributes(Type::RsaPublicKey, 2048, signing(), rsa)).unwrap();
         for name in ["rsa copy", "rsa public"] {
-            client
-                .psa_verify_hash(name, &[7; 32], rsa, &signature)
-                .unwrap();
+            client.psa_verify_hash(name, &[7; 32], rsa, &signature).unwrap();
         }
         refused(
-            client.psa_import_key(
-                "no key",
-                b"not a key",
-                attributes(Type::RsaKeyPair, 2048, signing(), rsa),
-            ),
+            client.psa_import_key("no key", b"not a key", attributes(Type::RsaKeyPair, 2048, signing(), rsa)),
             ResponseStatus::PsaErrorInvalidArgument,
         );
-        refused(
-            client.psa_export_key("no key"),
-            ResponseStatus::PsaErrorDoesNotExist,
-        );
+        refused(client.psa_export_key("no key"), ResponseStatus::PsaErrorDoesNotExist);
     });
 }
 
@@ -500,33 +308,14 @@ fn asymmetric_encryption() {
             ("oaep-256-label", oaep(Hash::Sha256), Some(&b"label"[..])),
             ("oaep-384", oaep(Hash::Sha384), None),
         ] {
-            client
-                .psa_generate_key(
-                    name,
-                    attributes(Type::RsaKeyPair, 2048, encrypting(), algorithm),
-                )
-                .unwrap();
+            client.psa_generate_key(name, attributes(Type::RsaKeyPair, 2048, encrypting(), algorithm)).unwrap();
             let ciphertext = client
                 .psa_asymmetric_encrypt(name, algorithm, b"secret", label)
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(ciphertext.len(), 256);
-            assert_eq!(
-                client
-                    .psa_asymmetric_decrypt(name, algorithm, &ciphertext, label)
-                    .unwrap(),
-                b"secret"
-            );
+            assert_eq!(client.psa_asymmetric_decrypt(name, algorithm, &ciphertext, label).unwrap(), b"secret");
             if let AsymmetricEncryption::RsaOaep { .. } = algorithm {
-                assert!(
-                    client
-                        .psa_asymmetric_decrypt(
-                            name,
-                            algorithm,
-                            &ciphertext,
-                            Some(b"another label")
-                        )
-                        .is_err()
-                );
+                assert!(client.psa_asymmetric_decrypt(name, algorithm, &ciphertext, Some(b"another label")).is_err());
             }
         }
     });
@@ -542,10 +331,7 @@ fn hashes() {
         ] {
             assert_eq!(client.psa_hash_compute(hash, b"hello").unwrap(), digest);
             client.psa_hash_compare(hash, b"hello", &digest).unwrap();
-            refused(
-                client.psa_hash_compare(hash, b"hallo", &digest),
-                ResponseStatus::PsaErrorInvalidSignature,
-            );
+            refused(client.psa_hash_compare(hash, b"hallo", &digest), ResponseStatus::PsaErrorInvalidSignature);
         }
     });
 }
@@ -554,10 +340,7 @@ fn hashes() {
 fn authenticated_encryption() {
     on_both(|client| {
         use AeadWithDefaultLengthTag::{Ccm, Chacha20Poly1305, Gcm};
-        let short = |aead_alg, tag_length| Aead::AeadWithShortenedTag {
-            aead_alg,
-            tag_length,
-        };
+        let short = |aead_alg, tag_length| Aead::AeadWithShortenedTag { aead_alg, tag_length };
         for (name, key_type, bits, algorithm, tag) in [
             ("gcm-128", Type::Aes, 128, Gcm.into(), 16),
             ("gcm-256", Type::Aes, 256, Gcm.into(), 16),
@@ -573,12 +356,7 @@ fn authenticated_encryption() {
                 .psa_aead_encrypt(name, algorithm, &[3; 12], b"header", b"secret")
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(sealed.len(), b"secret".len() + tag);
-            assert_eq!(
-                client
-                    .psa_aead_decrypt(name, algorithm, &[3; 12], b"header", &sealed)
-                    .unwrap(),
-                b"secret"
-            );
+            assert_eq!(client.psa_aead_decrypt(name, algorithm, &[3; 12], b"header", &sealed).unwrap(), b"secret");
             refused(
                 client.psa_aead_decrypt(name, algorithm, &[3; 12], b"heater", &sealed),
                 ResponseStatus::PsaErrorInvalidSignature,
@@ -590,25 +368,15 @@ fn authenticated_encryption() {
 #[test]
 fn ciphers() {
     on_ours(|client| {
-        for (name, algorithm) in [
-            ("ctr", Cipher::Ctr),
-            ("cbc", Cipher::CbcPkcs7),
-            ("cbc-raw", Cipher::CbcNoPadding),
-            ("ecb", Cipher::EcbNoPadding),
-        ] {
-            client
-                .psa_generate_key(name, attributes(Type::Aes, 256, encrypting(), algorithm))
-                .unwrap();
+        for (name, algorithm) in
+            [("ctr", Cipher::Ctr), ("cbc", Cipher::CbcPkcs7), ("cbc-raw", Cipher::CbcNoPadding), ("ecb", Cipher::EcbNoPadding)]
+        {
+            client.psa_generate_key(name, attributes(Type::Aes, 256, encrypting(), algorithm)).unwrap();
             let plaintext = b"two blocks, that is 32 bytes long";
             let ciphertext = client
                 .psa_cipher_encrypt(name.to_owned(), algorithm, &plaintext[..32])
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(
-                client
-                    .psa_cipher_decrypt(name.to_owned(), algorithm, &ciphertext)
-                    .unwrap(),
-                &plaintext[..32]
-            );
+            assert_eq!(client.psa_cipher_decrypt(name.to_owned(), algorithm, &ciphertext).unwrap(), &plaintext[..32]);
         }
     });
 }
@@ -621,18 +389,10 @@ fn key_agreement() {
         });
         let ecdh = KeyAgreement::Raw(RawKeyAgreement::Ecdh);
         for name in ["alice", "bob"] {
-            client
-                .psa_generate_key(name, attributes(R1, 256, derive, ecdh))
-                .unwrap();
+            client.psa_generate_key(name, attributes(R1, 256, derive, ecdh)).unwrap();
         }
         let agree = |own, peer| {
-            client
-                .psa_raw_key_agreement(
-                    RawKeyAgreement::Ecdh,
-                    own,
-                    &client.psa_export_public_key(peer).unwrap(),
-                )
-                .unwrap()
+            client.psa_raw_key_agreement(RawKeyAgreement::Ecdh, own, &client.psa_export_public_key(peer).unwrap()).unwrap()
         };
         assert_eq!(agree("alice", "bob"), agree("bob", "alice"));
         assert_eq!(agree("alice", "bob").len(), 32);
@@ -642,10 +402,7 @@ fn key_agreement() {
 #[test]
 fn random() {
     on_both(|client| {
-        let (one, other) = (
-            client.psa_generate_random(32).unwrap(),
-            client.psa_generate_random(32).unwrap(),
-        );
+        let (one, other) = (client.psa_generate_random(32).unwrap(), client.psa_generate_random(32).unwrap());
         assert_eq!((one.len(), other.len()), (32, 32));
         assert_ne!(one, other);
     });
@@ -654,30 +411,16 @@ fn random() {
 #[test]
 fn can_do_crypto_tells_the_truth() {
     on_both(|client| {
-        client
-            .can_do_crypto(CheckType::Generate, attributes(R1, 256, signing(), ECDSA))
-            .unwrap();
+        client.can_do_crypto(CheckType::Generate, attributes(R1, 256, signing(), ECDSA)).unwrap();
         client
             .can_do_crypto(
                 CheckType::Import,
-                attributes(
-                    Type::RsaPublicKey,
-                    2048,
-                    signing(),
-                    AsymmetricSignature::RsaPss {
-                        hash_alg: Hash::Sha256.into(),
-                    },
-                ),
+                attributes(Type::RsaPublicKey, 2048, signing(), AsymmetricSignature::RsaPss { hash_alg: Hash::Sha256.into() }),
             )
             .unwrap();
-        client
-            .can_do_crypto(CheckType::Use, attributes(R1, 256, signing(), ECDSA))
-            .unwrap();
+        client.can_do_crypto(CheckType::Use, attributes(R1, 256, signing(), ECDSA)).unwrap();
         refused(
-            client.can_do_crypto(
-                CheckType::Generate,
-                attributes(Type::RsaPublicKey, 2048, signing(), ECDSA),
-            ),
+            client.can_do_crypto(CheckType::Generate, attributes(Type::RsaPublicKey, 2048, signing(), ECDSA)),
             ResponseStatus::PsaErrorNotSupported,
         );
         refused(
@@ -690,34 +433,16 @@ fn can_do_crypto_tells_the_truth() {
 #[test]
 fn mac_keys_are_listed_as_they_were_made() {
     on_both(|client| {
-        let hmac: Algorithm = Mac::FullLength(FullLengthMac::Hmac {
-            hash_alg: Hash::Sha256,
-        })
-        .into();
-        client
-            .psa_import_key(
-                "mac",
-                &[9; 32],
-                attributes(Type::Hmac, 256, signing(), hmac),
-            )
-            .unwrap();
-        assert_eq!(
-            client
-                .key_attributes("mac")
-                .unwrap()
-                .policy
-                .permitted_algorithms,
-            hmac
-        );
+        let hmac: Algorithm = Mac::FullLength(FullLengthMac::Hmac { hash_alg: Hash::Sha256 }).into();
+        client.psa_import_key("mac", &[9; 32], attributes(Type::Hmac, 256, signing(), hmac)).unwrap();
+        assert_eq!(client.key_attributes("mac").unwrap().policy.permitted_algorithms, hmac);
     });
 }
 
 #[test]
 fn administration() {
     on_both(|client| {
-        client
-            .psa_generate_key("web", attributes(R1, 256, signing(), ECDSA))
-            .unwrap();
+        client.psa_generate_key("web", attributes(R1, 256, signing(), ECDSA)).unwrap();
         let own = client.list_clients().unwrap();
         assert_eq!(own, ["0"]);
         client.delete_client("0").unwrap();
@@ -730,15 +455,7 @@ fn administration() {
 #[test]
 fn attestation_is_refused() {
     on_both(|client| {
-        assert!(
-            client
-                .prepare_activate_credential("web".to_owned(), None)
-                .is_err()
-        );
-        assert!(
-            client
-                .activate_credential_attestation("web".to_owned(), None, vec![1], vec![1])
-                .is_err()
-        );
+        assert!(client.prepare_activate_credential("web".to_owned(), None).is_err());
+        assert!(client.activate_credential_attestation("web".to_owned(), None, vec![1], vec![1]).is_err());
     });
 }

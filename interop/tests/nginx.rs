@@ -1,9 +1,5 @@
 //! nginx with keys that live in the service: its master runs as root, its workers as www-data, and its key files hold references.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs::{File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
@@ -25,10 +21,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use tests::{Service, Setup, built, install, may_change_user, program, run};
 
 const WWW_DATA: u32 = 33;
-const VERSIONS: [(&str, &str, &str); 2] = [
-    ("TLSv1.2", "--tlsv1.2", "1.2"),
-    ("TLSv1.3", "--tlsv1.3", "1.3"),
-];
+const VERSIONS: [(&str, &str, &str); 2] = [("TLSv1.2", "--tlsv1.2", "1.2"), ("TLSv1.3", "--tlsv1.3", "1.3")];
 
 /// A service, and what it takes to run an nginx on it.
 struct Site {
@@ -52,14 +45,12 @@ impl Site {
             return None;
         }
         service.restart();
-        let site = Self {
-            service,
-            nginx,
-            servers: keys.iter().map(|(name, _)| (*name, loopback())).collect(),
-        };
+        let site = Self { service, nginx, servers: keys.iter().map(|(name, _)| (*name, loopback())).collect() };
         std::fs::create_dir(site.path("nginx")).unwrap();
         for (name, algorithm) in keys {
-            site.parsec(&format!("key new {name} --for tls-server --algorithm {algorithm} --grant user:www-data=sign --out nginx/{name}.pem"));
+            site.parsec(&format!(
+                "key new {name} --for tls-server --algorithm {algorithm} --grant user:www-data=sign --out nginx/{name}.pem"
+            ));
             site.certify(name);
         }
         site.configure("", 2);
@@ -80,9 +71,7 @@ impl Site {
 
     fn certify(&self, name: &str) {
         let ip = self.address(name).ip();
-        self.parsec(&format!(
-            "key csr {name} --self-signed --cn localhost --ip {ip} --out nginx/{name}.crt"
-        ));
+        self.parsec(&format!("key csr {name} --self-signed --cn localhost --ip {ip} --out nginx/{name}.crt"));
     }
 
     fn address(&self, name: &str) -> SocketAddr {
@@ -123,9 +112,7 @@ impl Site {
 
     fn start(&self) -> Daemon {
         let log = self.path("nginx.out");
-        Daemon::start(&mut self.nginx(&[]), &log, || {
-            self.servers.iter().all(|(_, address)| listens(*address))
-        })
+        Daemon::start(&mut self.nginx(&[]), &log, || self.servers.iter().all(|(_, address)| listens(*address)))
     }
 
     /// curl to the server with this key, whose certificate it trusts.
@@ -151,41 +138,29 @@ impl Site {
 
 /// The worker processes, once all are there.
 fn workers(nginx: &Daemon) -> Vec<u32> {
-    eventually("two workers", || {
-        Some(children(nginx.pid())).filter(|workers| workers.len() == 2)
-    })
+    eventually("two workers", || Some(children(nginx.pid())).filter(|workers| workers.len() == 2))
 }
 
 /// The processes that a process has started.
 fn children(pid: u32) -> Vec<u32> {
     let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    list.split_whitespace()
-        .map(|pid| pid.parse().unwrap())
-        .collect()
+    list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// The real, effective, saved and file-system uid of a process.
 fn uids(pid: u32) -> Vec<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    line.unwrap()
-        .split_whitespace()
-        .map(|uid| uid.parse().unwrap())
-        .collect()
+    line.unwrap().split_whitespace().map(|uid| uid.parse().unwrap()).collect()
 }
 
 #[test]
 fn both_versions_of_tls_with_both_kinds_of_key() {
     let Some(site) = Site::both() else { return };
     let nginx = site.start();
-    for (name, suite) in [
-        ("rsa", "ECDHE-RSA-AES128-GCM-SHA256"),
-        ("ec", "ECDHE-ECDSA-AES128-GCM-SHA256"),
-    ] {
+    for (name, suite) in [("rsa", "ECDHE-RSA-AES128-GCM-SHA256"), ("ec", "ECDHE-ECDSA-AES128-GCM-SHA256")] {
         for (version, minimum, maximum) in VERSIONS {
-            let page =
-                run(&mut site.curl(name, &[minimum, "--tls-max", maximum, "--ciphers", suite]))
-                    .ok();
+            let page = run(&mut site.curl(name, &[minimum, "--tls-max", maximum, "--ciphers", suite])).ok();
             assert_eq!(page.trim(), format!("{name} {version}"));
         }
     }
@@ -331,9 +306,7 @@ struct Load {
 
 impl Load {
     fn failed(&self) -> impl Iterator<Item = &Handshake> {
-        self.handshakes
-            .iter()
-            .filter(|handshake| handshake.failure.is_some())
+        self.handshakes.iter().filter(|handshake| handshake.failure.is_some())
     }
 }
 
@@ -344,46 +317,27 @@ fn under_load(site: &mut Site, outage: fn(&mut Service)) -> Load {
     let clients: Vec<_> = site
         .servers
         .iter()
-        .flat_map(|(name, _)| {
-            VERSIONS.map(|(_, minimum, maximum)| site.curl(name, &[minimum, "--tls-max", maximum]))
-        })
+        .flat_map(|(name, _)| VERSIONS.map(|(_, minimum, maximum)| site.curl(name, &[minimum, "--tls-max", maximum])))
         .map(|command| (command, AtomicUsize::new(0)))
         .collect();
     let over = AtomicBool::new(false);
     let (mut commands, made): (Vec<_>, Vec<_>) = clients.into_iter().unzip();
     let all_made_enough = || {
-        eventually("handshakes of every client", || {
-            made.iter()
-                .all(|made| made.load(SeqCst) >= ENOUGH)
-                .then_some(())
-        });
+        eventually("handshakes of every client", || made.iter().all(|made| made.load(SeqCst) >= ENOUGH).then_some(()));
     };
     scope(|scope| {
-        let threads: Vec<_> = commands
-            .iter_mut()
-            .zip(&made)
-            .map(|(command, made)| scope.spawn(|| shake_hands(command, made, &over)))
-            .collect();
+        let threads: Vec<_> =
+            commands.iter_mut().zip(&made).map(|(command, made)| scope.spawn(|| shake_hands(command, made, &over))).collect();
         all_made_enough();
         let stopped = Instant::now();
         outage(&mut site.service);
-        site.service
-            .client()
-            .call(ProviderId::CORE, &Ping {})
-            .unwrap();
+        site.service.client().call(ProviderId::CORE, &Ping {}).unwrap();
         let back = Instant::now();
         made.iter().for_each(|made| made.store(0, SeqCst));
         all_made_enough();
         over.store(true, SeqCst);
-        let handshakes = threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap())
-            .collect();
-        Load {
-            handshakes,
-            stopped,
-            back,
-        }
+        let handshakes = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        Load { handshakes, stopped, back }
     })
 }
 
@@ -397,11 +351,7 @@ fn shake_hands(command: &mut Command, made: &AtomicUsize, over: &AtomicBool) -> 
         if failure.is_none() {
             made.fetch_add(1, SeqCst);
         }
-        handshakes.push(Handshake {
-            start,
-            end,
-            failure,
-        });
+        handshakes.push(Handshake { start, end, failure });
     }
     handshakes
 }
@@ -410,46 +360,24 @@ fn shake_hands(command: &mut Command, made: &AtomicUsize, over: &AtomicBool) -> 
 fn curl_proves_itself_with_a_client_certificate() {
     let Some(site) = Site::both() else { return };
     for (name, algorithm) in [("me", "p256"), ("me-rsa", "rsa-2048")] {
-        site.parsec(&format!(
-            "key new {name} --for tls-client --algorithm {algorithm} --out {name}.pem"
-        ));
-        site.parsec(&format!(
-            "key csr {name} --self-signed --cn {name} --out {name}.crt"
-        ));
+        site.parsec(&format!("key new {name} --for tls-client --algorithm {algorithm} --out {name}.pem"));
+        site.parsec(&format!("key csr {name} --self-signed --cn {name} --out {name}.crt"));
     }
-    let trusted =
-        ["me.crt", "me-rsa.crt"].map(|file| std::fs::read_to_string(site.path(file)).unwrap());
+    let trusted = ["me.crt", "me-rsa.crt"].map(|file| std::fs::read_to_string(site.path(file)).unwrap());
     std::fs::write(site.path("nginx/clients.crt"), trusted.concat()).unwrap();
-    let trust = format!(
-        "ssl_verify_client on; ssl_client_certificate {};",
-        site.path("nginx/clients.crt").display()
-    );
+    let trust = format!("ssl_verify_client on; ssl_client_certificate {};", site.path("nginx/clients.crt").display());
     site.configure(&trust, 2);
     let _nginx = site.start();
     for name in ["me", "me-rsa"] {
         let (certificate, key) = (format!("{name}.crt"), format!("{name}.pem"));
         for (version, minimum, maximum) in VERSIONS {
-            let mut curl = site.curl(
-                "ec",
-                &[
-                    minimum,
-                    "--tls-max",
-                    maximum,
-                    "--cert",
-                    &certificate,
-                    "--key",
-                    &key,
-                ],
-            );
+            let mut curl = site.curl("ec", &[minimum, "--tls-max", maximum, "--cert", &certificate, "--key", &key]);
             let page = run(curl.env("OPENSSL_CONF", site.service.openssl_conf())).ok();
             assert_eq!(page.trim(), format!("ec {version} CN={name}"));
         }
     }
     let page = run(&mut site.curl("ec", &[])).ok();
-    assert!(
-        page.contains("No required SSL certificate was sent"),
-        "{page}"
-    );
+    assert!(page.contains("No required SSL certificate was sent"), "{page}");
 }
 
 #[test]
@@ -457,8 +385,7 @@ fn the_private_key_is_neither_in_the_files_nor_in_the_memory_of_nginx() {
     let Some(site) = Site::new(&[("ec", "p256")]) else {
         return;
     };
-    let openssl =
-        |arguments: &str| run(site.service.command("openssl").args(arguments.split(' '))).ok();
+    let openssl = |arguments: &str| run(site.service.command("openssl").args(arguments.split(' '))).ok();
     openssl("genpkey -algorithm EC -pkeyopt group:P-256 -out secret.key");
     openssl("pkey -in secret.key -outform DER -out secret.der");
     let der = std::fs::read(site.path("secret.der")).unwrap();
@@ -477,11 +404,7 @@ fn the_private_key_is_neither_in_the_files_nor_in_the_memory_of_nginx() {
         if path.is_file() {
             let bytes = std::fs::read(&path).unwrap();
             let text = String::from_utf8_lossy(&bytes);
-            assert!(
-                !text.contains("PRIVATE KEY") && !finds(&bytes, secret),
-                "{}",
-                path.display()
-            );
+            assert!(!text.contains("PRIVATE KEY") && !finds(&bytes, secret), "{}", path.display());
         }
     }
 
@@ -500,11 +423,7 @@ fn remembers(nginx: &Daemon, secret: &[u8]) -> bool {
 /// The 32 bytes of the private key in the SEC 1 structure within PKCS#8.
 fn scalar(der: &[u8]) -> &[u8] {
     let start = [0x02, 0x01, 0x01, 0x04, 0x20];
-    let at = der
-        .windows(start.len())
-        .position(|window| window == start)
-        .unwrap()
-        + start.len();
+    let at = der.windows(start.len()).position(|window| window == start).unwrap() + start.len();
     &der[at..at + 32]
 }
 
@@ -517,11 +436,7 @@ fn holds(pid: u32, secret: &[u8]) -> bool {
     let reversed: Vec<u8> = secret.iter().rev().copied().collect();
     let mut memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let written = maps.lines().filter(|line| {
-        line.split(' ')
-            .nth(1)
-            .is_some_and(|mode| mode.starts_with("rw"))
-    });
+    let written = maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw")));
     let ranges = written.map(|line| {
         let (start, rest) = line.split_once('-').unwrap();
         let end = rest.split_once(' ').unwrap().0;

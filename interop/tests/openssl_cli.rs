@@ -1,9 +1,5 @@
 //! The `openssl` command with keys that live in the service, named by URI and by reference file.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 
@@ -24,13 +20,9 @@ struct Desk {
 impl Desk {
     fn new() -> Option<Self> {
         program("openssl")?;
-        let desk = Self {
-            service: Service::start(),
-        };
+        let desk = Self { service: Service::start() };
         for kind in KINDS {
-            desk.parsec(&format!(
-                "key new {kind} --algorithm {kind} --out {kind}.pem"
-            ));
+            desk.parsec(&format!("key new {kind} --algorithm {kind} --out {kind}.pem"));
         }
         desk.write("message", "hello");
         Some(desk)
@@ -77,16 +69,9 @@ impl Desk {
 
     /// Makes a key with a policy of its own, its reference and its public key.
     fn generate(&self, name: &str, key_type: KeyType, bits: u32, policy: Policy) {
-        let attributes = Attributes {
-            key_type,
-            bits,
-            policy,
-        };
-        let generate = GenerateKey {
-            key_name: name.to_owned(),
-            attributes: Some((&attributes).into()),
-            ..GenerateKey::default()
-        };
+        let attributes = Attributes { key_type, bits, policy };
+        let generate =
+            GenerateKey { key_name: name.to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
         let client = self.service.client();
         client.call(ProviderId::SOFTWARE, &generate).unwrap();
         self.parsec(&format!("key pem {name} --out {name}.pem"));
@@ -111,12 +96,8 @@ fn signatures_verify_elsewhere() {
         let public = std::fs::read_to_string(desk.service.dir().join("public.pem")).unwrap();
         assert_eq!(public, desk.parsec(&format!("key public {kind}")));
         if kind == "ed25519" {
-            desk.ok(&format!(
-                "pkeyutl -sign -rawin -inkey {key} -in message -out signature"
-            ));
-            desk.plain(
-                "pkeyutl -verify -rawin -pubin -inkey public.pem -in message -sigfile signature",
-            );
+            desk.ok(&format!("pkeyutl -sign -rawin -inkey {key} -in message -out signature"));
+            desk.plain("pkeyutl -verify -rawin -pubin -inkey public.pem -in message -sigfile signature");
             return;
         }
         let pss = " -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest";
@@ -125,11 +106,8 @@ fn signatures_verify_elsewhere() {
                 continue;
             }
             for hash in ["sha224", "sha256", "sha384", "sha512"] {
-                desk.ok(&format!(
-                    "dgst -{hash}{padding} -sign {key} -out signature message"
-                ));
-                let verify =
-                    format!("dgst -{hash}{padding} -verify public.pem -signature signature");
+                desk.ok(&format!("dgst -{hash}{padding} -sign {key} -out signature message"));
+                let verify = format!("dgst -{hash}{padding} -verify public.pem -signature signature");
                 desk.plain(&format!("{verify} message"));
                 desk.write("other", "hullo");
                 let mut other = desk.service.command("openssl");
@@ -143,20 +121,17 @@ fn signatures_verify_elsewhere() {
 fn requests_become_certificates_of_an_authority_in_the_service() {
     let Some(desk) = Desk::new() else { return };
     desk.parsec("key new authority --algorithm p384 --out authority.pem");
-    desk.ok(
-        "req -x509 -key parsec:object=authority -subj /CN=Authority -days 2 -out authority.crt",
-    );
+    desk.ok("req -x509 -key parsec:object=authority -subj /CN=Authority -days 2 -out authority.crt");
     desk.each(|desk, kind, key| {
         desk.ok(&format!("req -new -key {key} -subj /CN={kind} -out request.pem"));
         let text = desk.plain("req -in request.pem -verify -noout -subject");
         assert_eq!(text.trim(), format!("subject=CN = {kind}"));
         for authority in ["authority.pem", "parsec:object=authority"] {
-            desk.ok(&format!("x509 -req -in request.pem -CA authority.crt -CAkey {authority} -CAcreateserial -days 1 -out leaf.crt"));
+            desk.ok(&format!(
+                "x509 -req -in request.pem -CA authority.crt -CAkey {authority} -CAcreateserial -days 1 -out leaf.crt"
+            ));
             desk.plain("verify -CAfile authority.crt leaf.crt");
-            assert_eq!(
-                desk.plain("x509 -in leaf.crt -pubkey -noout"),
-                desk.parsec(&format!("key public {kind}"))
-            );
+            assert_eq!(desk.plain("x509 -in leaf.crt -pubkey -noout"), desk.parsec(&format!("key public {kind}")));
         }
     });
 }
@@ -182,30 +157,18 @@ fn signed_messages_verify_elsewhere() {
 fn servers_and_clients_of_tls() {
     let Some(desk) = Desk::new() else { return };
     desk.each(|desk, _, key| {
-        desk.ok(&format!(
-            "req -x509 -key {key} -subj /CN=localhost -out tls.crt"
-        ));
+        desk.ok(&format!("req -x509 -key {key} -subj /CN=localhost -out tls.crt"));
         let identity = format!("-cert tls.crt -key {key} -CAfile tls.crt -verify_return_error");
         let address = loopback();
-        let mut server = desk.ours(&format!(
-            "s_server -accept {address} -www -Verify 1 {identity}"
-        ));
+        let mut server = desk.ours(&format!("s_server -accept {address} -www -Verify 1 {identity}"));
         let log = desk.service.dir().join("s_server.log");
         let _server = Daemon::start(&mut server, &log, || listens(address));
         for (option, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
-            let mut client = desk.ours(&format!(
-                "s_client -connect {address} {option} -ign_eof {identity}"
-            ));
+            let mut client = desk.ours(&format!("s_client -connect {address} {option} -ign_eof {identity}"));
             let said = feed(&mut client, b"GET / HTTP/1.0\r\n\r\n").ok();
-            assert!(
-                said.contains("Verification: OK") && said.contains(&format!("New, {version}")),
-                "{said}"
-            );
+            assert!(said.contains("Verification: OK") && said.contains(&format!("New, {version}")), "{said}");
             // the page tells what the server made of the client
-            assert!(
-                said.contains("HTTP/1.0 200 ok") && said.contains("Client certificate"),
-                "{said}"
-            );
+            assert!(said.contains("HTTP/1.0 200 ok") && said.contains("Client certificate"), "{said}");
         }
     });
 }
@@ -215,31 +178,22 @@ fn what_others_encrypt_is_decrypted() {
     let Some(desk) = Desk::new() else { return };
     desk.vault();
     let oaep = "-pkeyopt rsa_padding_mode:oaep";
-    for options in [
-        "-pkeyopt rsa_padding_mode:pkcs1".to_owned(),
-        format!("{oaep} -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_oaep_label:0102"),
-    ] {
-        desk.plain(&format!(
-            "pkeyutl -encrypt -pubin -inkey vault.pub {options} -in message -out ciphertext"
-        ));
+    for options in
+        ["-pkeyopt rsa_padding_mode:pkcs1".to_owned(), format!("{oaep} -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_oaep_label:0102")]
+    {
+        desk.plain(&format!("pkeyutl -encrypt -pubin -inkey vault.pub {options} -in message -out ciphertext"));
         for key in ["vault.pem", "parsec:object=vault"] {
             let decrypt = format!("pkeyutl -decrypt -inkey {key} {options} -in ciphertext");
             assert_eq!(desk.ok(&decrypt), "hello", "{options}");
         }
     }
     for command in ["cms", "smime"] {
-        desk.plain(&format!(
-            "{command} -encrypt -aes-256-cbc -text -in message -out encrypted vault.crt"
-        ));
-        let decrypt =
-            format!("{command} -decrypt -text -in encrypted -recip vault.crt -inkey vault.pem");
+        desk.plain(&format!("{command} -encrypt -aes-256-cbc -text -in message -out encrypted vault.crt"));
+        let decrypt = format!("{command} -decrypt -text -in encrypted -recip vault.crt -inkey vault.pem");
         assert_eq!(desk.ok(&decrypt), "hello");
     }
     // SHA-1, which nobody named, is not in the policy
-    let said = run(&mut desk.ours(&format!(
-        "pkeyutl -decrypt -inkey vault.pem {oaep} -in ciphertext"
-    )))
-    .refused();
+    let said = run(&mut desk.ours(&format!("pkeyutl -decrypt -inkey vault.pem {oaep} -in ciphertext"))).refused();
     assert!(said.contains("Sha1"), "{said}");
 }
 
@@ -247,36 +201,20 @@ fn what_others_encrypt_is_decrypted() {
 fn secrets_are_agreed_on_with_others() {
     let Some(desk) = Desk::new() else { return };
     let kinds = [
-        (
-            EccFamily::SecpR1,
-            256,
-            "EC -pkeyopt ec_paramgen_curve:P-256",
-        ),
-        (
-            EccFamily::SecpR1,
-            521,
-            "EC -pkeyopt ec_paramgen_curve:P-521",
-        ),
+        (EccFamily::SecpR1, 256, "EC -pkeyopt ec_paramgen_curve:P-256"),
+        (EccFamily::SecpR1, 521, "EC -pkeyopt ec_paramgen_curve:P-521"),
         (EccFamily::Montgomery, 255, "X25519"),
     ];
     for (family, bits, other) in kinds {
         let name = format!("agree-{bits}");
-        let policy = Policy {
-            usage: Usage::DERIVE | Usage::SIGN,
-            algorithm: Agreement::Ecdh.into(),
-            also: vec![],
-        };
+        let policy = Policy { usage: Usage::DERIVE | Usage::SIGN, algorithm: Agreement::Ecdh.into(), also: vec![] };
         desk.generate(&name, KeyType::EccKeyPair(family), bits, policy);
         desk.plain(&format!("genpkey -algorithm {other} -out other.key"));
         desk.plain("pkey -in other.key -pubout -out other.pub");
-        desk.plain(&format!(
-            "pkeyutl -derive -inkey other.key -peerkey {name}.pub -out expected"
-        ));
+        desk.plain(&format!("pkeyutl -derive -inkey other.key -peerkey {name}.pub -out expected"));
         let read = |file| std::fs::read(desk.service.dir().join(file)).unwrap();
         for key in [format!("{name}.pem"), format!("parsec:object={name}")] {
-            desk.ok(&format!(
-                "pkeyutl -derive -inkey {key} -peerkey other.pub -out secret"
-            ));
+            desk.ok(&format!("pkeyutl -derive -inkey {key} -peerkey other.pub -out secret"));
             assert_eq!(read("secret"), read("expected"), "{name}");
         }
     }
@@ -294,12 +232,7 @@ fn messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret() {
     let policy = Policy {
         usage: Usage::DERIVE | Usage::SIGN,
         algorithm: Agreement::Ecdh.into(),
-        also: vec![
-            Signature::Ecdsa {
-                hash: SignHash::Any,
-            }
-            .into(),
-        ],
+        also: vec![Signature::Ecdsa { hash: SignHash::Any }.into()],
     };
     desk.generate("mail", KeyType::EccKeyPair(EccFamily::SecpR1), 384, policy);
     desk.ok("req -x509 -key mail.pem -subj /CN=mail -out mail.crt");
@@ -317,14 +250,12 @@ fn tls_without_ephemeral_keys_works_where_the_policy_permits_it() {
     desk.ok("req -x509 -key rsa-2048.pem -subj /CN=localhost -out rsa-2048.crt");
     for (name, permitted) in [("vault", true), ("rsa-2048", false)] {
         let address = loopback();
-        let serve =
-            format!("s_server -accept {address} -www -cert {name}.crt -key {name}.pem -cipher ALL");
+        let serve = format!("s_server -accept {address} -www -cert {name}.crt -key {name}.pem -cipher ALL");
         let log = desk.service.dir().join("s_server.log");
         let _server = Daemon::start(&mut desk.ours(&serve), &log, || listens(address));
         let connect = |cipher: &str| {
-            let connect = format!(
-                "s_client -connect {address} -tls1_2 -cipher {cipher} -ign_eof -CAfile {name}.crt -verify_return_error"
-            );
+            let connect =
+                format!("s_client -connect {address} -tls1_2 -cipher {cipher} -ign_eof -CAfile {name}.crt -verify_return_error");
             feed(&mut desk.ours(&connect), b"GET / HTTP/1.0\r\n\r\n")
         };
         for cipher in ["AES256-GCM-SHA384", "AES128-SHA"] {
@@ -347,39 +278,23 @@ fn the_store_lists_keys_and_certificates() {
     let listed = desk.ok("storeutl -noout -keys parsec:");
     assert!(listed.contains("Total found: 5"), "{listed}");
     for kind in KINDS {
-        let listed = desk.ok(&format!(
-            "storeutl -noout -keys parsec:object={kind};provider=software"
-        ));
+        let listed = desk.ok(&format!("storeutl -noout -keys parsec:object={kind};provider=software"));
         assert!(listed.contains("Total found: 1"), "{listed}");
     }
     desk.parsec("key csr p256 --self-signed --cn web.example --out p256.crt");
     desk.parsec("cert put p256 p256.crt");
     let listed = desk.ok("storeutl -noout -text -certs parsec:object=p256");
-    assert!(
-        listed.contains("CN=web.example") && listed.contains("Total found: 1"),
-        "{listed}"
-    );
-    assert_eq!(
-        desk.ok("x509 -in parsec:object=p256 -fingerprint -noout"),
-        desk.plain("x509 -in p256.crt -fingerprint -noout")
-    );
+    assert!(listed.contains("CN=web.example") && listed.contains("Total found: 1"), "{listed}");
+    assert_eq!(desk.ok("x509 -in parsec:object=p256 -fingerprint -noout"), desk.plain("x509 -in p256.crt -fingerprint -noout"));
 }
 
 #[test]
 fn private_keys_stay_where_they_are() {
     let Some(desk) = Desk::new() else { return };
     desk.each(|desk, _, key| {
-        for command in [
-            format!("pkey -in {key}"),
-            format!("pkey -in {key} -traditional"),
-            format!("pkey -in {key} -text"),
-        ] {
+        for command in [format!("pkey -in {key}"), format!("pkey -in {key} -traditional"), format!("pkey -in {key} -text")] {
             let ran = run(&mut desk.ours(&command));
-            assert!(
-                !ran.out.contains("PRIVATE KEY") && !ran.out.contains("priv:"),
-                "{}",
-                ran.out
-            );
+            assert!(!ran.out.contains("PRIVATE KEY") && !ran.out.contains("priv:"), "{}", ran.out);
         }
     });
 }
@@ -387,9 +302,8 @@ fn private_keys_stay_where_they_are() {
 #[test]
 fn refusals_name_what_is_missing() {
     let Some(mut desk) = Desk::new() else { return };
-    let refused = |desk: &Desk, key: &str| {
-        run(&mut desk.ours(&format!("dgst -sha256 -sign {key} -out signature message"))).refused()
-    };
+    let refused =
+        |desk: &Desk, key: &str| run(&mut desk.ours(&format!("dgst -sha256 -sign {key} -out signature message"))).refused();
     let said = refused(&desk, "parsec:object=absent");
     assert!(said.contains("no key 'absent'"), "{said}");
     desk.parsec("key rm p256");

@@ -1,9 +1,5 @@
 //! pkcs11-tool, p11tool and p11-kit on our module, with the commands that a person types.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 
@@ -11,42 +7,12 @@ use tests::{Ran, Service, may_change_user, program, run};
 
 /// Kinds of keys as pkcs11-tool names them, what `-O` calls their private and public objects, and how the command line names them.
 const KINDS: [(&str, &str, &str, &str); 6] = [
-    (
-        "rsa:2048",
-        "Private Key Object; RSA",
-        "Public Key Object; RSA 2048 bits",
-        "rsa-2048",
-    ),
-    (
-        "rsa:3072",
-        "Private Key Object; RSA",
-        "Public Key Object; RSA 3072 bits",
-        "rsa-3072",
-    ),
-    (
-        "EC:prime256v1",
-        "Private Key Object; EC",
-        "Public Key Object; EC  EC_POINT 256 bits",
-        "p256",
-    ),
-    (
-        "EC:secp384r1",
-        "Private Key Object; EC",
-        "Public Key Object; EC  EC_POINT 384 bits",
-        "p384",
-    ),
-    (
-        "EC:secp521r1",
-        "Private Key Object; EC",
-        "Public Key Object; EC  EC_POINT 528 bits",
-        "p521",
-    ),
-    (
-        "EC:edwards25519",
-        "Private Key Object; EC_EDWARDS",
-        "Public Key Object; EC_EDWARDS",
-        "ed25519",
-    ),
+    ("rsa:2048", "Private Key Object; RSA", "Public Key Object; RSA 2048 bits", "rsa-2048"),
+    ("rsa:3072", "Private Key Object; RSA", "Public Key Object; RSA 3072 bits", "rsa-3072"),
+    ("EC:prime256v1", "Private Key Object; EC", "Public Key Object; EC  EC_POINT 256 bits", "p256"),
+    ("EC:secp384r1", "Private Key Object; EC", "Public Key Object; EC  EC_POINT 384 bits", "p384"),
+    ("EC:secp521r1", "Private Key Object; EC", "Public Key Object; EC  EC_POINT 528 bits", "p521"),
+    ("EC:edwards25519", "Private Key Object; EC_EDWARDS", "Public Key Object; EC_EDWARDS", "ed25519"),
 ];
 
 /// A service and the module that talks to it.
@@ -57,9 +23,7 @@ struct Desk {
 impl Desk {
     fn new() -> Option<Self> {
         program("pkcs11-tool")?;
-        let desk = Self {
-            service: Service::start(),
-        };
+        let desk = Self { service: Service::start() };
         desk.write("message", b"hello");
         desk.write("digest", &[7; 32]);
         Some(desk)
@@ -93,12 +57,8 @@ impl Desk {
     /// The mechanisms that have this word among their flags.
     fn mechanisms(&self, flag: &str) -> Vec<String> {
         let list = self.ok("-M");
-        let lines = list
-            .lines()
-            .filter(|line| line.split(", ").skip(1).any(|word| word == flag));
-        lines
-            .map(|line| line.trim().split(',').next().unwrap().to_owned())
-            .collect()
+        let lines = list.lines().filter(|line| line.split(", ").skip(1).any(|word| word == flag));
+        lines.map(|line| line.trim().split(',').next().unwrap().to_owned()).collect()
     }
 }
 
@@ -106,10 +66,7 @@ impl Desk {
 fn the_token_needs_no_login() {
     let Some(desk) = Desk::new() else { return };
     let slots = desk.ok("-L");
-    assert!(
-        slots.contains("token label        : software") && slots.contains("token initialized"),
-        "{slots}"
-    );
+    assert!(slots.contains("token label        : software") && slots.contains("token initialized"), "{slots}");
     assert!(!slots.contains("login required"), "{slots}");
     // and takes one from programs that always log in
     desk.ok("--login --pin 1234 -O");
@@ -119,15 +76,10 @@ fn the_token_needs_no_login() {
 fn keys_are_made_shown_and_removed() {
     let Some(desk) = Desk::new() else { return };
     for (kind, private, public, name) in KINDS {
-        let made = desk.ok(&format!(
-            "--keypairgen --key-type {kind} --label web --id 01"
-        ));
+        let made = desk.ok(&format!("--keypairgen --key-type {kind} --label web --id 01"));
         let shown = desk.ok("-O --id 01");
         for objects in [made, shown] {
-            assert!(
-                objects.contains(private) && objects.contains(public),
-                "{objects}"
-            );
+            assert!(objects.contains(private) && objects.contains(public), "{objects}");
             assert_eq!(objects.matches("label:      web").count(), 2, "{objects}");
             assert_eq!(objects.matches("ID:         01").count(), 2, "{objects}");
         }
@@ -151,59 +103,28 @@ fn keys_are_made_shown_and_removed() {
 fn keys_of_the_command_line_are_shown() {
     let Some(desk) = Desk::new() else { return };
     for (.., name) in KINDS {
-        desk.parsec(&format!(
-            "key new {name} --algorithm {name} --label of-{name}"
-        ));
+        desk.parsec(&format!("key new {name} --algorithm {name} --label of-{name}"));
     }
     let objects = desk.ok("-O");
     for (_, private, public, name) in KINDS {
-        assert!(
-            objects.contains(private) && objects.contains(public),
-            "{objects}"
-        );
-        assert_eq!(
-            objects.matches(&format!("label:      of-{name}\n")).count(),
-            2,
-            "{objects}"
-        );
+        assert!(objects.contains(private) && objects.contains(public), "{objects}");
+        assert_eq!(objects.matches(&format!("label:      of-{name}\n")).count(), 2, "{objects}");
     }
 }
 
 #[test]
 fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
     let Some(desk) = Desk::new() else { return };
-    for (id, kind) in [
-        ("01", "rsa:2048"),
-        ("02", "EC:prime256v1"),
-        ("03", "EC:edwards25519"),
-    ] {
-        desk.ok(&format!(
-            "--keypairgen --key-type {kind} --label {id} --id {id}"
-        ));
+    for (id, kind) in [("01", "rsa:2048"), ("02", "EC:prime256v1"), ("03", "EC:edwards25519")] {
+        desk.ok(&format!("--keypairgen --key-type {kind} --label {id} --id {id}"));
     }
     desk.ok("--keygen --key-type GENERIC:32 --usage-sign --label 04 --id 04");
     let mechanisms = desk.mechanisms("sign");
-    assert_eq!(
-        mechanisms,
-        desk.mechanisms("verify")
-            .into_iter()
-            .filter(|name| !name.contains("SHA1"))
-            .collect::<Vec<_>>()
-    );
-    for expected in [
-        "RSA-PKCS",
-        "SHA256-RSA-PKCS",
-        "RSA-PKCS-PSS",
-        "SHA512-RSA-PKCS-PSS",
-        "ECDSA",
-        "ECDSA-SHA384",
-        "ECDSA-SHA3-256",
-        "EDDSA",
-    ] {
-        assert!(
-            mechanisms.iter().any(|name| name == expected),
-            "{mechanisms:?}"
-        );
+    assert_eq!(mechanisms, desk.mechanisms("verify").into_iter().filter(|name| !name.contains("SHA1")).collect::<Vec<_>>());
+    for expected in
+        ["RSA-PKCS", "SHA256-RSA-PKCS", "RSA-PKCS-PSS", "SHA512-RSA-PKCS-PSS", "ECDSA", "ECDSA-SHA384", "ECDSA-SHA3-256", "EDDSA"]
+    {
+        assert!(mechanisms.iter().any(|name| name == expected), "{mechanisms:?}");
     }
     for mechanism in mechanisms {
         let id = match mechanism.as_str() {
@@ -220,19 +141,13 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
             _ => ("message", ""),
         };
         let common = format!("--id {id} --mechanism {mechanism}{parameters}");
-        desk.ok(&format!(
-            "--sign {common} --input-file {input} --output-file signature"
-        ));
+        desk.ok(&format!("--sign {common} --input-file {input} --output-file signature"));
         let verify = format!("--verify {common} --signature-file signature --input-file");
         let said = desk.ok(&format!("{verify} {input}"));
         assert!(said.contains("Signature is valid"), "{mechanism}\n{said}");
         desk.write("other", &[8; 32]);
         let said = desk.tool(&format!("{verify} other"));
-        assert!(
-            !said.out.contains("Signature is valid"),
-            "{mechanism}\n{}",
-            said.out
-        );
+        assert!(!said.out.contains("Signature is valid"), "{mechanism}\n{}", said.out);
     }
 }
 
@@ -259,30 +174,18 @@ fn every_mechanism_that_is_shown_to_encrypt_encrypts_and_decrypts() {
         let common = format!("--id {id} --mechanism {mechanism}{parameters}");
         if id == "01" {
             // pkcs11-tool encrypts with secret keys only
-            let padding = if parameters.is_empty() {
-                "pkcs1"
-            } else {
-                "oaep"
-            };
-            let hash = if parameters.is_empty() {
-                ""
-            } else {
-                " -pkeyopt rsa_oaep_md:sha256"
-            };
+            let padding = if parameters.is_empty() { "pkcs1" } else { "oaep" };
+            let hash = if parameters.is_empty() { "" } else { " -pkeyopt rsa_oaep_md:sha256" };
             desk.ok("--read-object --type pubkey --id 01 --output-file public.der");
             desk.openssl(&format!(
                 "pkeyutl -encrypt -pubin -keyform DER -inkey public.der -in plain -out sealed -pkeyopt rsa_padding_mode:{padding}{hash}"
             ));
         } else {
-            desk.ok(&format!(
-                "--encrypt {common} --input-file plain --output-file sealed"
-            ));
+            desk.ok(&format!("--encrypt {common} --input-file plain --output-file sealed"));
         }
         let read = |file| std::fs::read(desk.path(file)).unwrap();
         assert_ne!(read("sealed"), read("plain"), "{mechanism}");
-        desk.ok(&format!(
-            "--decrypt {common} --input-file sealed --output-file opened"
-        ));
+        desk.ok(&format!("--decrypt {common} --input-file sealed --output-file opened"));
         assert_eq!(read("opened"), read("plain"), "{mechanism}");
     }
 }
@@ -291,38 +194,20 @@ fn every_mechanism_that_is_shown_to_encrypt_encrypts_and_decrypts() {
 fn signatures_verify_elsewhere() {
     let Some(desk) = Desk::new() else { return };
     for (kind, .., name) in KINDS {
-        desk.ok(&format!(
-            "--keypairgen --key-type {kind} --label {name} --id 01"
-        ));
-        std::fs::write(
-            desk.path("public.pem"),
-            desk.parsec(&format!("key public {name}")),
-        )
-        .unwrap();
+        desk.ok(&format!("--keypairgen --key-type {kind} --label {name} --id 01"));
+        std::fs::write(desk.path("public.pem"), desk.parsec(&format!("key public {name}"))).unwrap();
         let ways: &[(&str, &str)] = match name {
-            "ed25519" => &[(
-                "EDDSA",
-                "pkeyutl -verify -rawin -pubin -inkey public.pem -in message -sigfile signature",
-            )],
+            "ed25519" => &[("EDDSA", "pkeyutl -verify -rawin -pubin -inkey public.pem -in message -sigfile signature")],
             rsa if rsa.starts_with("rsa") => &[
-                (
-                    "SHA256-RSA-PKCS",
-                    "dgst -sha256 -verify public.pem -signature signature message",
-                ),
+                ("SHA256-RSA-PKCS", "dgst -sha256 -verify public.pem -signature signature message"),
                 (
                     "SHA384-RSA-PKCS-PSS",
                     "dgst -sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest -verify public.pem -signature signature message",
                 ),
             ],
             _ => &[
-                (
-                    "ECDSA-SHA256 --signature-format openssl",
-                    "dgst -sha256 -verify public.pem -signature signature message",
-                ),
-                (
-                    "ECDSA-SHA512 --signature-format openssl",
-                    "dgst -sha512 -verify public.pem -signature signature message",
-                ),
+                ("ECDSA-SHA256 --signature-format openssl", "dgst -sha256 -verify public.pem -signature signature message"),
+                ("ECDSA-SHA512 --signature-format openssl", "dgst -sha512 -verify public.pem -signature signature message"),
             ],
         };
         for (mechanism, verify) in ways {
@@ -340,34 +225,20 @@ fn certificates_are_stored_beside_their_keys() {
     desk.parsec("key csr web --self-signed --cn web.example --out web.crt");
     desk.openssl("x509 -in web.crt -outform DER -out web.der");
     let written = desk.ok("--write-object web.der --type cert --label web --id 01");
-    assert!(
-        written.contains("subject:    DN: CN=web.example"),
-        "{written}"
-    );
+    assert!(written.contains("subject:    DN: CN=web.example"), "{written}");
     desk.ok("--read-object --type cert --id 01 --output-file read.der");
-    assert_eq!(
-        std::fs::read(desk.path("read.der")).unwrap(),
-        std::fs::read(desk.path("web.der")).unwrap()
-    );
+    assert_eq!(std::fs::read(desk.path("read.der")).unwrap(), std::fs::read(desk.path("web.der")).unwrap());
     assert!(desk.parsec("cert list").contains("web"));
     desk.ok("-b --type cert --id 01");
     assert_eq!(desk.ok("-O --type cert").trim(), "");
-    assert!(
-        desk.ok("-O --type privkey").contains("web"),
-        "the key stays"
-    );
+    assert!(desk.ok("-O --type privkey").contains("web"), "the key stays");
 }
 
 #[test]
 fn forked_children_start_again() {
     let Some(desk) = Desk::new() else { return };
     let said = desk.tool("--test-fork");
-    assert!(
-        !said.out.contains("ERR") && !said.err.contains("failed"),
-        "{}{}",
-        said.out,
-        said.err
-    );
+    assert!(!said.out.contains("ERR") && !said.err.contains("failed"), "{}{}", said.out, said.err);
     assert!(said.ok().contains("C_Initialize in forked child"));
 }
 
@@ -376,26 +247,13 @@ fn random_numbers_and_digests() {
     let Some(desk) = Desk::new() else { return };
     desk.ok("--generate-random 64 --output-file first");
     desk.ok("--generate-random 64 --output-file second");
-    let (first, second) = (
-        std::fs::read(desk.path("first")).unwrap(),
-        std::fs::read(desk.path("second")).unwrap(),
-    );
+    let (first, second) = (std::fs::read(desk.path("first")).unwrap(), std::fs::read(desk.path("second")).unwrap());
     assert_eq!((first.len(), second.len()), (64, 64));
     assert_ne!(first, second);
-    for (mechanism, digest) in [
-        ("SHA-1", "sha1"),
-        ("SHA256", "sha256"),
-        ("SHA512", "sha512"),
-        ("SHA3-384", "sha3-384"),
-    ] {
-        desk.ok(&format!(
-            "--hash --mechanism {mechanism} --input-file message --output-file hash"
-        ));
+    for (mechanism, digest) in [("SHA-1", "sha1"), ("SHA256", "sha256"), ("SHA512", "sha512"), ("SHA3-384", "sha3-384")] {
+        desk.ok(&format!("--hash --mechanism {mechanism} --input-file message --output-file hash"));
         desk.openssl(&format!("dgst -{digest} -binary -out expected message"));
-        assert_eq!(
-            std::fs::read(desk.path("hash")).unwrap(),
-            std::fs::read(desk.path("expected")).unwrap()
-        );
+        assert_eq!(std::fs::read(desk.path("hash")).unwrap(), std::fs::read(desk.path("expected")).unwrap());
     }
 }
 
@@ -417,35 +275,21 @@ fn gnutls_lists_and_tests_keys() {
         return;
     };
     for (kind, .., name) in KINDS {
-        desk.ok(&format!(
-            "--keypairgen --key-type {kind} --label {name} --id 01"
-        ));
+        desk.ok(&format!("--keypairgen --key-type {kind} --label {name} --id 01"));
     }
     let p11tool = |arguments: &str| {
         let mut command = desk.service.command(&p11tool);
-        command
-            .arg("--provider")
-            .arg(desk.service.staged("libparsec_pkcs11.so"));
+        command.arg("--provider").arg(desk.service.staged("libparsec_pkcs11.so"));
         run(command.args(arguments.split(' '))).ok()
     };
     let listed = p11tool("--list-all pkcs11:token=software");
     for (.., name) in KINDS {
         for class in ["private", "public"] {
-            assert!(
-                listed.contains(&format!("object={name};type={class}")),
-                "{listed}"
-            );
+            assert!(listed.contains(&format!("object={name};type={class}")), "{listed}");
         }
         let uri = format!("pkcs11:token=software;object={name}");
-        assert_eq!(
-            p11tool(&format!("--export-pubkey {uri};type=private")),
-            desk.parsec(&format!("key public {name}"))
-        );
-        let hash = if name == "ed25519" {
-            " --hash SHA512"
-        } else {
-            ""
-        };
+        assert_eq!(p11tool(&format!("--export-pubkey {uri};type=private")), desk.parsec(&format!("key public {name}")));
+        let hash = if name == "ed25519" { " --hash SHA512" } else { "" };
         p11tool(&format!("--test-sign{hash} {uri};type=private"));
     }
 }
@@ -453,26 +297,14 @@ fn gnutls_lists_and_tests_keys() {
 #[test]
 fn p11_kit_takes_a_module_file() {
     let Some(desk) = Desk::new() else { return };
-    let (Some(unshare), Some(_), true) =
-        (program("unshare"), program("p11-kit"), may_change_user())
-    else {
+    let (Some(unshare), Some(_), true) = (program("unshare"), program("p11-kit"), may_change_user()) else {
         return;
     };
     std::fs::create_dir(desk.path("modules")).unwrap();
     let module = desk.service.staged("libparsec_pkcs11.so");
-    desk.write(
-        "modules/parsec.module",
-        format!("module: {}\n", module.display()).as_bytes(),
-    );
+    desk.write("modules/parsec.module", format!("module: {}\n", module.display()).as_bytes());
     // where /usr/share/p11-kit/modules/parsec.module would be, for this command alone
     let script = "mount --bind modules /usr/share/p11-kit/modules && exec p11-kit list-modules";
-    let listed = run(desk
-        .service
-        .command(unshare)
-        .args(["--mount", "sh", "-c", script]))
-    .ok();
-    assert!(
-        listed.contains("parsec:") && listed.contains("token: software"),
-        "{listed}"
-    );
+    let listed = run(desk.service.command(unshare).args(["--mount", "sh", "-c", script])).ok();
+    assert!(listed.contains("parsec:") && listed.contains("token: software"), "{listed}");
 }

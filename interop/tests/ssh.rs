@@ -1,9 +1,5 @@
 //! OpenSSH with keys of the module: `ssh-keygen`, `ssh` and `ssh-agent` on a real sshd.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -30,11 +26,7 @@ impl Desk {
         if !may_change_user() {
             return None;
         }
-        let desk = Self {
-            service: Service::start(),
-            address: loopback(),
-            sshd,
-        };
+        let desk = Self { service: Service::start(), address: loopback(), sshd };
         for kind in KINDS.iter().chain(&["ed25519"]) {
             desk.parsec(&format!("key new {kind} --algorithm {kind}"));
         }
@@ -55,12 +47,7 @@ impl Desk {
 
     /// The public keys that ssh-keygen gets from the module, a line each.
     fn public_keys(&self) -> Vec<String> {
-        let listed = run(self
-            .service
-            .command("ssh-keygen")
-            .arg("-D")
-            .arg(self.module()))
-        .ok();
+        let listed = run(self.service.command("ssh-keygen").arg("-D").arg(self.module())).ok();
         listed.lines().map(str::to_owned).collect()
     }
 
@@ -96,14 +83,8 @@ impl Desk {
     fn agent(&self) -> Daemon {
         let socket = self.path("agent.sock");
         let mut agent = self.service.command("ssh-agent");
-        agent
-            .args(["-D", "-a"])
-            .arg(&socket)
-            .arg("-P")
-            .arg(self.module());
-        let agent = Daemon::start(&mut agent, &self.path("agent.log"), || {
-            UnixStream::connect(&socket).is_ok()
-        });
+        agent.args(["-D", "-a"]).arg(&socket).arg("-P").arg(self.module());
+        let agent = Daemon::start(&mut agent, &self.path("agent.log"), || UnixStream::connect(&socket).is_ok());
         // who has no PIN types none
         std::fs::write(self.path("no-pin"), "#!/bin/sh\necho\n").unwrap();
         install(&self.path("no-pin"), &self.path("askpass"));
@@ -122,24 +103,17 @@ impl Desk {
 
     /// ssh as root to our sshd, which runs a command there.
     fn ssh(&self, options: &[&str]) -> Command {
-        let (ip, port) = (
-            self.address.ip().to_string(),
-            self.address.port().to_string(),
-        );
+        let (ip, port) = (self.address.ip().to_string(), self.address.port().to_string());
         let hosts = format!("UserKnownHostsFile={}", self.path("known_hosts").display());
         let mut ssh = self.service.command("ssh");
-        ssh.args([
-            "-F",
-            "none",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "IdentityFile=none",
-            "-o",
-            &hosts,
-        ])
-        .args(options)
-        .args(["-p", &port, &format!("root@{ip}"), "echo", "logged", "in"]);
+        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentityFile=none", "-o", &hosts]).args(options).args([
+            "-p",
+            &port,
+            &format!("root@{ip}"),
+            "echo",
+            "logged",
+            "in",
+        ]);
         ssh
     }
 }
@@ -149,11 +123,7 @@ fn ssh_keygen_prints_the_public_keys() {
     let Some(desk) = Desk::new() else { return };
     let mut lines = desk.public_keys();
     // both write the key's name as the comment
-    let mut expected = KINDS.map(|kind| {
-        desk.parsec(&format!("key public {kind} --ssh"))
-            .trim()
-            .to_owned()
-    });
+    let mut expected = KINDS.map(|kind| desk.parsec(&format!("key public {kind} --ssh")).trim().to_owned());
     lines.sort();
     expected.sort();
     assert_eq!(lines, expected);
@@ -169,11 +139,7 @@ fn ssh_logs_in_with_each_kind_of_key() {
         let sshd = desk.sshd(line);
         let said = run(&mut desk.ssh(&["-o", &provider])).ok();
         assert_eq!(said.trim(), "logged in");
-        assert!(
-            sshd.log().contains("Accepted publickey for root"),
-            "{}",
-            sshd.log()
-        );
+        assert!(sshd.log().contains("Accepted publickey for root"), "{}", sshd.log());
     }
     let _sshd = desk.sshd("");
     let said = run(&mut desk.ssh(&["-o", &provider])).refused();

@@ -1,9 +1,5 @@
 //! Users of one host who share a service: what the command line, the module and the provider show and permit to a second one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -30,17 +26,10 @@ impl Desk {
         if !may_change_user() {
             return None;
         }
-        let desk = Self {
-            service: Service::start(),
-        };
+        let desk = Self { service: Service::start() };
         for (name, algorithm) in [("web", "p256"), ("rsa", "rsa-2048")] {
-            desk.parsec(&format!(
-                "key new {name} --algorithm {algorithm} --exportable --id 0{} --out {name}.pem",
-                name.len()
-            ));
-            desk.parsec(&format!(
-                "key csr {name} --self-signed --cn {name} --out {name}.crt"
-            ));
+            desk.parsec(&format!("key new {name} --algorithm {algorithm} --exportable --id 0{} --out {name}.pem", name.len()));
+            desk.parsec(&format!("key csr {name} --self-signed --cn {name} --out {name}.crt"));
             desk.parsec(&format!("cert put {name} {name}.crt"));
         }
         std::fs::write(desk.service.dir().join("message"), "hello").unwrap();
@@ -56,13 +45,7 @@ impl Desk {
 
     /// What the owner sees of its keys and grants.
     fn state(&self) -> String {
-        let words = [
-            "key show web",
-            "key grants web",
-            "key show rsa",
-            "key grants rsa",
-            "cert list",
-        ];
+        let words = ["key show web", "key grants web", "key show rsa", "key grants rsa", "cert list"];
         words.map(|command| self.parsec(command)).concat()
     }
 
@@ -84,11 +67,7 @@ impl Desk {
 
     /// Checks what was signed with `web` into the open directory.
     fn verify(&self) {
-        std::fs::write(
-            self.service.dir().join("public.pem"),
-            self.parsec("key public web"),
-        )
-        .unwrap();
+        std::fs::write(self.service.dir().join("public.pem"), self.parsec("key public web")).unwrap();
         let mut openssl: Command = self.service.command("openssl");
         let arguments = "dgst -sha256 -verify public.pem -signature open/signature message";
         run(openssl.args(arguments.split(' '))).ok();
@@ -125,23 +104,12 @@ fn a_second_user_sees_nothing() {
     assert!(listed.contains("No certificates"), "{listed}");
     assert_eq!(desk.stranger("pkcs11-tool -O").ok().trim(), "");
     let listed = desk.stranger("openssl storeutl -noout -text parsec:");
-    assert!(
-        listed.out.contains("Total found: 0"),
-        "{}{}",
-        listed.out,
-        listed.err
-    );
+    assert!(listed.out.contains("Total found: 0"), "{}{}", listed.out, listed.err);
 
     for command in ["show", "public", "pem", "csr", "uri"] {
-        let said = desk
-            .stranger(&format!("parsec key {command} web"))
-            .refused();
+        let said = desk.stranger(&format!("parsec key {command} web")).refused();
         assert!(said.contains("no key 'web'"), "{said}");
-        nothing_permitted(
-            &desk
-                .stranger(&format!("parsec key {command} web --owner uid:0"))
-                .refused(),
-        );
+        nothing_permitted(&desk.stranger(&format!("parsec key {command} web --owner uid:0")).refused());
     }
     for line in SIGNING {
         nothing_permitted(&desk.stranger(line).refused());
@@ -150,10 +118,7 @@ fn a_second_user_sees_nothing() {
     for line in FORBIDDEN {
         let ran = desk.stranger(line);
         // pkcs11-tool calls it a success when there is nothing to change
-        assert!(
-            !ran.status.success() || ran.err.contains("couldn't find the object"),
-            "{line}"
-        );
+        assert!(!ran.status.success() || ran.err.contains("couldn't find the object"), "{line}");
     }
     assert_eq!(desk.state(), state);
 }
@@ -161,14 +126,8 @@ fn a_second_user_sees_nothing() {
 /// The refusal names the key, its owner and what would mend it.
 #[track_caller]
 fn nothing_permitted(said: &str) {
-    assert!(
-        said.contains("uid:54321 may not use key 'web' of uid:0"),
-        "{said}"
-    );
-    assert!(
-        said.contains("parsec key grant web uid:54321=sign"),
-        "{said}"
-    );
+    assert!(said.contains("uid:54321 may not use key 'web' of uid:0"), "{said}");
+    assert!(said.contains("parsec key grant web uid:54321=sign"), "{said}");
 }
 
 #[test]
@@ -177,15 +136,9 @@ fn a_grant_to_sign_permits_to_sign_and_nothing_else() {
     desk.parsec("key grant web uid:54321=sign");
     let state = desk.state();
     let listed = desk.stranger("parsec key list").ok();
-    assert!(
-        listed.contains("web") && !listed.contains("rsa"),
-        "{listed}"
-    );
+    assert!(listed.contains("web") && !listed.contains("rsa"), "{listed}");
     let objects = desk.stranger("pkcs11-tool -O").ok();
-    assert!(
-        objects.contains("label:      web") && !objects.contains("label:      rsa"),
-        "{objects}"
-    );
+    assert!(objects.contains("label:      web") && !objects.contains("label:      rsa"), "{objects}");
     for line in SIGNING.into_iter().chain([SIGNING_BY_MODULE]) {
         desk.stranger(line).ok();
         desk.verify();
@@ -194,10 +147,7 @@ fn a_grant_to_sign_permits_to_sign_and_nothing_else() {
         desk.stranger(line).refused();
     }
     let said = desk.stranger("parsec key rm web --owner uid:0").refused();
-    assert!(
-        said.contains("only uid:0, who owns key 'web', may do this"),
-        "{said}"
-    );
+    assert!(said.contains("only uid:0, who owns key 'web', may do this"), "{said}");
     assert_eq!(desk.state(), state);
 
     desk.parsec("key revoke web uid:54321");
@@ -213,11 +163,8 @@ fn a_grant_to_sign_permits_to_sign_and_nothing_else() {
 fn what_is_done_with_a_granted_key_does_not_reach_ones_own_of_that_name() {
     let Some(desk) = Desk::new() else { return };
     desk.parsec("key grant web uid:54321=sign");
-    desk.stranger("parsec key new web --algorithm p384 --id 09")
-        .ok();
-    let own = |desk: &Desk| {
-        ["parsec key show web", "parsec key public web"].map(|line| desk.stranger(line).ok())
-    };
+    desk.stranger("parsec key new web --algorithm p384 --id 09").ok();
+    let own = |desk: &Desk| ["parsec key show web", "parsec key public web"].map(|line| desk.stranger(line).ok());
     let (state, before) = (desk.state(), own(&desk));
     let objects = desk.stranger("pkcs11-tool -O --type privkey").ok();
     assert_eq!(objects.matches("label:      web").count(), 2, "{objects}");
@@ -246,11 +193,7 @@ fn a_grant_to_decrypt_permits_to_decrypt_and_nothing_else() {
         salt: Vec::new(),
         owner: owner.map(str::to_owned),
     };
-    let sealed = desk
-        .service
-        .client()
-        .call(ProviderId::SOFTWARE, &encrypt(None))
-        .unwrap();
+    let sealed = desk.service.client().call(ProviderId::SOFTWARE, &encrypt(None)).unwrap();
     let decrypt = AsymmetricDecrypt {
         key_name: "mail".to_owned(),
         alg: Some(oaep.into()),
@@ -258,22 +201,10 @@ fn a_grant_to_decrypt_permits_to_decrypt_and_nothing_else() {
         salt: Vec::new(),
         owner: Some("uid:0".to_owned()),
     };
-    let open = |client: &Client| {
-        client
-            .call(ProviderId::SOFTWARE, &decrypt)
-            .map(|opened| opened.plaintext.to_vec())
-    };
-    let seal = |client: &Client| {
-        client
-            .call(ProviderId::SOFTWARE, &encrypt(Some("uid:0")))
-            .map(drop)
-    };
+    let open = |client: &Client| client.call(ProviderId::SOFTWARE, &decrypt).map(|opened| opened.plaintext.to_vec());
+    let seal = |client: &Client| client.call(ProviderId::SOFTWARE, &encrypt(Some("uid:0"))).map(drop);
 
-    refused(
-        desk.as_stranger(open),
-        Status::PsaErrorDoesNotExist,
-        "parsec key grant mail uid:54321",
-    );
+    refused(desk.as_stranger(open), Status::PsaErrorDoesNotExist, "parsec key grant mail uid:54321");
     desk.parsec("key grant mail uid:54321=decrypt");
     assert_eq!(desk.as_stranger(open).unwrap(), b"hello");
     refused(
@@ -281,15 +212,10 @@ fn a_grant_to_decrypt_permits_to_decrypt_and_nothing_else() {
         Status::PsaErrorNotPermitted,
         "uid:54321 may decrypt with key 'mail' of uid:0, but not encrypt",
     );
-    desk.stranger("parsec key export mail --owner uid:0")
-        .refused();
+    desk.stranger("parsec key export mail --owner uid:0").refused();
     desk.stranger("parsec key rm mail --owner uid:0").refused();
     desk.parsec("key revoke mail uid:54321");
-    refused(
-        desk.as_stranger(open),
-        Status::PsaErrorDoesNotExist,
-        "uid:54321 may not use key 'mail' of uid:0",
-    );
+    refused(desk.as_stranger(open), Status::PsaErrorDoesNotExist, "uid:54321 may not use key 'mail' of uid:0");
 }
 
 impl Desk {

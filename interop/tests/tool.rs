@@ -1,9 +1,5 @@
 //! Upstream's `parsec-tool`: every subcommand, unchanged, on our service; what it prints is checked with `openssl`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,10 +15,7 @@ struct Desk {
 
 impl Desk {
     fn new() -> Option<Self> {
-        Some(Self {
-            openssl: program("openssl")?,
-            service: Service::start(),
-        })
+        Some(Self { openssl: program("openssl")?, service: Service::start() })
     }
 
     fn tool(&self, arguments: &[&str]) -> Ran {
@@ -30,10 +23,7 @@ impl Desk {
     }
 
     fn openssl(&self, arguments: &[&str]) -> String {
-        run(Command::new(&self.openssl)
-            .current_dir(self.service.dir())
-            .args(arguments))
-        .ok()
+        run(Command::new(&self.openssl).current_dir(self.service.dir()).args(arguments)).ok()
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -42,10 +32,7 @@ impl Desk {
 
     /// Writes the public key to `public.pem`, and decodes base64 `text` into `data`.
     fn export(&self, key: &str) {
-        self.write(
-            "public.pem",
-            &self.tool(&["export-public-key", "-k", key]).ok(),
-        );
+        self.write("public.pem", &self.tool(&["export-public-key", "-k", key]).ok());
     }
 
     fn decode(&self, base64: &str, file: &str) {
@@ -59,19 +46,11 @@ fn ping_and_lists() {
     let Some(desk) = Desk::new() else { return };
     assert!(desk.tool(&["ping"]).ok().contains("1.0"));
     let providers = desk.tool(&["list-providers"]).ok();
-    assert!(
-        providers.contains("ID: 0x01")
-            && providers.contains("1c1139dc-ad7c-47dc-ad6b-db6fdb466552"),
-        "{providers}"
-    );
+    assert!(providers.contains("ID: 0x01") && providers.contains("1c1139dc-ad7c-47dc-ad6b-db6fdb466552"), "{providers}");
     assert!(providers.contains("ID: 0x00"), "{providers}");
     let authenticators = desk.tool(&["list-authenticators"]).ok();
     assert!(authenticators.contains("ID: 0x03"), "{authenticators}");
-    for (provider, opcode) in [
-        ("0", "ListProviders"),
-        ("1", "PsaSignHash"),
-        ("1", "PsaCipherEncrypt"),
-    ] {
+    for (provider, opcode) in [("0", "ListProviders"), ("1", "PsaSignHash"), ("1", "PsaCipherEncrypt")] {
         let opcodes = desk.tool(&["list-opcodes", "-p", provider]).ok();
         assert!(opcodes.contains(opcode), "{opcodes}");
     }
@@ -81,10 +60,7 @@ fn ping_and_lists() {
 fn random() {
     let Some(desk) = Desk::new() else { return };
     let random = desk.tool(&["generate-random", "-n", "10"]).ok();
-    let bytes: Vec<u8> = random
-        .split_whitespace()
-        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-        .collect();
+    let bytes: Vec<u8> = random.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
     assert_eq!(bytes.len(), 10, "{random}");
 }
 
@@ -94,11 +70,7 @@ fn keys_are_listed_until_deleted() {
     desk.tool(&["create-ecc-key", "-k", "web"]).ok();
     let keys = desk.tool(&["list-keys"]).ok();
     assert!(keys.contains("web") && keys.contains("256 bits"), "{keys}");
-    assert!(
-        desk.tool(&["create-ecc-key", "-k", "web"])
-            .refused()
-            .contains("already exist")
-    );
+    assert!(desk.tool(&["create-ecc-key", "-k", "web"]).refused().contains("already exist"));
     desk.tool(&["delete-key", "-k", "web"]).ok();
     assert!(!desk.tool(&["list-keys"]).ok().contains("web"));
     desk.tool(&["delete-key", "-k", "web"]).refused();
@@ -108,21 +80,12 @@ fn keys_are_listed_until_deleted() {
 fn signatures_verify_elsewhere() {
     let Some(desk) = Desk::new() else { return };
     desk.tool(&["create-ecc-key", "-k", "ec"]).ok();
-    desk.tool(&["create-rsa-key", "-k", "rsa", "--for-signing"])
-        .ok();
+    desk.tool(&["create-rsa-key", "-k", "rsa", "--for-signing"]).ok();
     desk.write("message", "hello");
     for key in ["ec", "rsa"] {
         desk.export(key);
         desk.decode(&desk.tool(&["sign", "hello", "-k", key]).ok(), "signature");
-        desk.openssl(&[
-            "dgst",
-            "-sha256",
-            "-verify",
-            "public.pem",
-            "-signature",
-            "signature",
-            "message",
-        ]);
+        desk.openssl(&["dgst", "-sha256", "-verify", "public.pem", "-signature", "signature", "message"]);
     }
 }
 
@@ -130,110 +93,44 @@ fn signatures_verify_elsewhere() {
 fn encryption_meets_openssl() {
     let Some(desk) = Desk::new() else { return };
     desk.write("message", "hello");
-    let oaep = [
-        "-pkeyopt",
-        "rsa_padding_mode:oaep",
-        "-pkeyopt",
-        "rsa_oaep_md:sha256",
-    ];
-    for (key, create, padding) in [
-        ("pkcs1", &["create-rsa-key", "-k", "pkcs1"][..], &[][..]),
-        ("oaep", &["create-rsa-key", "-k", "oaep", "--oaep"], &oaep),
-    ] {
+    let oaep = ["-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"];
+    for (key, create, padding) in
+        [("pkcs1", &["create-rsa-key", "-k", "pkcs1"][..], &[][..]), ("oaep", &["create-rsa-key", "-k", "oaep", "--oaep"], &oaep)]
+    {
         desk.tool(create).ok();
         let sealed = desk.tool(&["encrypt", "hello", "-k", key]).ok();
-        assert_eq!(
-            desk.tool(&["decrypt", sealed.trim(), "-k", key])
-                .ok()
-                .trim(),
-            "hello"
-        );
+        assert_eq!(desk.tool(&["decrypt", sealed.trim(), "-k", key]).ok().trim(), "hello");
 
         desk.export(key);
         desk.openssl(
-            &[
-                &[
-                    "pkeyutl",
-                    "-encrypt",
-                    "-pubin",
-                    "-inkey",
-                    "public.pem",
-                    "-in",
-                    "message",
-                    "-out",
-                    "sealed",
-                ],
-                padding,
-            ]
-            .concat(),
+            &[&["pkeyutl", "-encrypt", "-pubin", "-inkey", "public.pem", "-in", "message", "-out", "sealed"], padding].concat(),
         );
         let sealed = desk.openssl(&["base64", "-A", "-in", "sealed"]);
-        assert_eq!(
-            desk.tool(&["decrypt", sealed.trim(), "-k", key])
-                .ok()
-                .trim(),
-            "hello"
-        );
+        assert_eq!(desk.tool(&["decrypt", sealed.trim(), "-k", key]).ok().trim(), "hello");
     }
 }
 
 #[test]
 fn public_keys_in_both_formats() {
     let Some(desk) = Desk::new() else { return };
-    desk.tool(&["create-rsa-key", "-k", "rsa", "-b", "3072"])
-        .ok();
+    desk.tool(&["create-rsa-key", "-k", "rsa", "-b", "3072"]).ok();
     desk.export("rsa");
-    assert!(
-        desk.openssl(&["rsa", "-pubin", "-in", "public.pem", "-text", "-noout"])
-            .contains("3072 bit")
-    );
-    desk.write(
-        "pkcs1.pem",
-        &desk
-            .tool(&["export-public-key", "-k", "rsa", "--pkcs1"])
-            .ok(),
-    );
-    assert!(
-        desk.openssl(&[
-            "rsa",
-            "-RSAPublicKey_in",
-            "-in",
-            "pkcs1.pem",
-            "-text",
-            "-noout"
-        ])
-        .contains("3072 bit")
-    );
+    assert!(desk.openssl(&["rsa", "-pubin", "-in", "public.pem", "-text", "-noout"]).contains("3072 bit"));
+    desk.write("pkcs1.pem", &desk.tool(&["export-public-key", "-k", "rsa", "--pkcs1"]).ok());
+    assert!(desk.openssl(&["rsa", "-RSAPublicKey_in", "-in", "pkcs1.pem", "-text", "-noout"]).contains("3072 bit"));
 }
 
 #[test]
 fn certificate_requests() {
     let Some(desk) = Desk::new() else { return };
     desk.tool(&["create-ecc-key", "-k", "ec"]).ok();
-    desk.tool(&["create-rsa-key", "-k", "rsa", "--for-signing"])
-        .ok();
+    desk.tool(&["create-rsa-key", "-k", "rsa", "--for-signing"]).ok();
     for key in ["ec", "rsa"] {
-        let names = [
-            "--cn",
-            "www.example.com",
-            "--o",
-            "Example",
-            "--san",
-            "example.com",
-            "--serialNumber",
-            "EZ4U2CIXL",
-        ];
-        desk.write(
-            "request.pem",
-            &desk
-                .tool(&[&["create-csr", "-k", key][..], &names].concat())
-                .ok(),
-        );
+        let names = ["--cn", "www.example.com", "--o", "Example", "--san", "example.com", "--serialNumber", "EZ4U2CIXL"];
+        desk.write("request.pem", &desk.tool(&[&["create-csr", "-k", key][..], &names].concat()).ok());
         let text = desk.openssl(&["req", "-verify", "-noout", "-text", "-in", "request.pem"]);
         assert!(
-            text.contains("CN = www.example.com")
-                && text.contains("EZ4U2CIXL")
-                && text.contains("DNS:example.com"),
+            text.contains("CN = www.example.com") && text.contains("EZ4U2CIXL") && text.contains("DNS:example.com"),
             "{text}"
         );
     }
@@ -248,18 +145,10 @@ fn administration() {
     let tool = desk.service.dir().join("parsec-tool");
     install(&upstream_tool(), &tool);
     let stranger = STRANGER.to_string();
-    let as_stranger = |arguments: &[&str]| {
-        run(as_uid(
-            desk.service.command(&tool).args(arguments),
-            STRANGER,
-        ))
-    };
+    let as_stranger = |arguments: &[&str]| run(as_uid(desk.service.command(&tool).args(arguments), STRANGER));
 
     as_stranger(&["create-ecc-key", "-k", "theirs"]).ok();
-    assert!(
-        !desk.tool(&["list-keys"]).ok().contains("theirs"),
-        "one user sees another's key"
-    );
+    assert!(!desk.tool(&["list-keys"]).ok().contains("theirs"), "one user sees another's key");
     assert!(desk.tool(&["list-clients"]).ok().contains(&stranger));
     as_stranger(&["list-clients"]).refused();
     as_stranger(&["delete-client", "-c", "0"]).refused();

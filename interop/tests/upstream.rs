@@ -1,9 +1,5 @@
 //! Our client, module and provider on upstream's own service: fewer features, the same keys.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -11,9 +7,7 @@ use std::process::{Child, Command, Stdio};
 use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
-use interface::operations::{
-    DestroyKey, Find, GenerateKey, Grant, ListKeys, Ping, SignHash, VerifyHash,
-};
+use interface::operations::{DestroyKey, Find, GenerateKey, Grant, ListKeys, Ping, SignHash, VerifyHash};
 use interface::{ProviderId, Status};
 use interop::{upstream, upstream_tool};
 use sha2::{Digest, Sha256};
@@ -22,39 +16,17 @@ use tests::{Service, program, run};
 const SOFTWARE: ProviderId = ProviderId::SOFTWARE;
 
 fn ecdsa() -> Signature {
-    Signature::Ecdsa {
-        hash: Hash::Sha256.into(),
-    }
+    Signature::Ecdsa { hash: Hash::Sha256.into() }
 }
 
 fn pss() -> Signature {
-    Signature::RsaPss {
-        hash: Hash::Sha256.into(),
-    }
+    Signature::RsaPss { hash: Hash::Sha256.into() }
 }
 
-fn generate(
-    client: &Client,
-    name: &str,
-    key_type: KeyType,
-    bits: u32,
-    algorithm: impl Into<Algorithm>,
-) {
-    let policy = Policy {
-        usage: Usage::SIGN | Usage::VERIFY,
-        algorithm: algorithm.into(),
-        also: Vec::new(),
-    };
-    let attributes = Attributes {
-        key_type,
-        bits,
-        policy,
-    };
-    let generate = GenerateKey {
-        key_name: name.to_owned(),
-        attributes: Some((&attributes).into()),
-        ..GenerateKey::default()
-    };
+fn generate(client: &Client, name: &str, key_type: KeyType, bits: u32, algorithm: impl Into<Algorithm>) {
+    let policy = Policy { usage: Usage::SIGN | Usage::VERIFY, algorithm: algorithm.into(), also: Vec::new() };
+    let attributes = Attributes { key_type, bits, policy };
+    let generate = GenerateKey { key_name: name.to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
     client.call(SOFTWARE, &generate).unwrap();
 }
 
@@ -64,85 +36,34 @@ const P256: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
 fn our_client_makes_uses_and_finds_keys() {
     let service = upstream().start();
     let client = service.client();
-    assert_eq!(
-        client.call(ProviderId::CORE, &Ping {}).unwrap().version_maj,
-        1
-    );
+    assert_eq!(client.call(ProviderId::CORE, &Ping {}).unwrap().version_maj, 1);
     assert_eq!(client.default_provider().unwrap(), SOFTWARE);
     generate(&client, "web", P256, 256, ecdsa());
 
     let hash = Sha256::digest(b"hello").to_vec();
-    let sign = SignHash {
-        key_name: "web".to_owned(),
-        alg: Some(ecdsa().into()),
-        hash: hash.clone(),
-        owner: None,
-    };
+    let sign = SignHash { key_name: "web".to_owned(), alg: Some(ecdsa().into()), hash: hash.clone(), owner: None };
     let signature = client.call(SOFTWARE, &sign).unwrap().signature;
-    let verify = VerifyHash {
-        key_name: "web".to_owned(),
-        alg: Some(ecdsa().into()),
-        hash,
-        signature,
-        owner: None,
-    };
+    let verify = VerifyHash { key_name: "web".to_owned(), alg: Some(ecdsa().into()), hash, signature, owner: None };
     client.call(SOFTWARE, &verify).unwrap();
 
     let record = client.lookup(SOFTWARE, None, "web").unwrap();
-    assert_eq!(
-        (
-            record.name.as_str(),
-            record.public_key.len(),
-            record.id.len()
-        ),
-        ("web", 65, 20)
-    );
+    assert_eq!((record.name.as_str(), record.public_key.len(), record.id.len()), ("web", 65, 20));
     let attributes = Attributes::try_from(&record.attributes.unwrap()).unwrap();
     assert_eq!((attributes.key_type, attributes.bits), (P256, 256));
 
-    let found = client
-        .find(
-            SOFTWARE,
-            &Find {
-                id: Some(record.id),
-                ..Find::default()
-            },
-        )
-        .unwrap();
+    let found = client.find(SOFTWARE, &Find { id: Some(record.id), ..Find::default() }).unwrap();
     assert_eq!(found.len(), 1);
     let unknown = client.lookup(SOFTWARE, None, "other").unwrap_err();
-    assert_eq!(
-        unknown.status(),
-        Some(Status::PsaErrorDoesNotExist),
-        "{unknown}"
-    );
+    assert_eq!(unknown.status(), Some(Status::PsaErrorDoesNotExist), "{unknown}");
 
-    client
-        .call(
-            SOFTWARE,
-            &DestroyKey {
-                key_name: "web".to_owned(),
-                owner: None,
-            },
-        )
-        .unwrap();
-    assert!(
-        client
-            .call(ProviderId::CORE, &ListKeys {})
-            .unwrap()
-            .keys
-            .is_empty()
-    );
+    client.call(SOFTWARE, &DestroyKey { key_name: "web".to_owned(), owner: None }).unwrap();
+    assert!(client.call(ProviderId::CORE, &ListKeys {}).unwrap().keys.is_empty());
 }
 
 #[test]
 fn what_upstream_lacks_is_a_clear_error() {
     let service = upstream().start();
-    let grant = Grant {
-        key_name: "web".to_owned(),
-        principal: "uid:33".to_owned(),
-        ..Grant::default()
-    };
+    let grant = Grant { key_name: "web".to_owned(), principal: "uid:33".to_owned(), ..Grant::default() };
     let refused = service.client().call(SOFTWARE, &grant).unwrap_err();
     assert!(matches!(refused, Error::Upstream(_)), "{refused}");
 }
@@ -185,16 +106,12 @@ fn pkcs11_module_lists_and_signs() {
         }
     }
     write(&service, "digest", Sha256::digest(b"hello"));
-    for (name, mechanism, input) in [
-        ("ec", "ECDSA-SHA256", "message"),
-        ("ec", "ECDSA", "digest"),
-        ("rsa", "SHA256-RSA-PKCS", "message"),
-    ] {
+    for (name, mechanism, input) in
+        [("ec", "ECDSA-SHA256", "message"), ("ec", "ECDSA", "digest"), ("rsa", "SHA256-RSA-PKCS", "message")]
+    {
         let id = service.client().lookup(SOFTWARE, None, name).unwrap().id;
         let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        let sign = format!(
-            "--sign -m {mechanism} --id {id} -i {input} -o signature --signature-format openssl"
-        );
+        let sign = format!("--sign -m {mechanism} --id {id} -i {input} -o signature --signature-format openssl");
         run(&mut service.pkcs11_tool(sign.split(' '))).ok();
         let public = tool(&service, &["export-public-key", "-k", name]);
         write(&service, "public.pem", public);
@@ -211,22 +128,10 @@ struct Server {
 
 impl Server {
     fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-        let accept = lines
-            .map_while(Result::ok)
-            .find(|line| line.starts_with("ACCEPT"));
-        let port = accept
-            .expect("s_server says where it listens")
-            .rsplit(':')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let accept = lines.map_while(Result::ok).find(|line| line.starts_with("ACCEPT"));
+        let port = accept.expect("s_server says where it listens").rsplit(':').next().unwrap().parse().unwrap();
         Self { child, port }
     }
 }
@@ -247,49 +152,14 @@ fn openssl_provider_serves_tls() {
     let client = service.client();
     generate(&client, "ec", P256, 256, ecdsa());
     generate(&client, "rsa", KeyType::RsaKeyPair, 2048, pss());
-    let salted: &[&str] = &[
-        "-sigopt",
-        "rsa_padding_mode:pss",
-        "-sigopt",
-        "rsa_pss_saltlen:digest",
-    ];
-    for (key, options, sigalg) in [
-        ("ec", &[][..], "ECDSA+SHA256"),
-        ("rsa", salted, "RSA-PSS+SHA256"),
-    ] {
+    let salted: &[&str] = &["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"];
+    for (key, options, sigalg) in [("ec", &[][..], "ECDSA+SHA256"), ("rsa", salted, "RSA-PSS+SHA256")] {
         let uri = format!("parsec:object={key};provider=software");
-        let request = [
-            "req",
-            "-x509",
-            "-new",
-            "-sha256",
-            "-subj",
-            "/CN=localhost",
-            "-key",
-            &uri,
-            "-out",
-            "certificate.pem",
-        ];
+        let request = ["req", "-x509", "-new", "-sha256", "-subj", "/CN=localhost", "-key", &uri, "-out", "certificate.pem"];
         run(service.openssl(request).args(options)).ok();
-        run(service.command("openssl").args([
-            "verify",
-            "-CAfile",
-            "certificate.pem",
-            "certificate.pem",
-        ]))
-        .ok();
+        run(service.command("openssl").args(["verify", "-CAfile", "certificate.pem", "certificate.pem"])).ok();
         for version in ["-tls1_2", "-tls1_3"] {
-            let listen = [
-                "s_server",
-                "-accept",
-                "127.0.0.1:0",
-                "-naccept",
-                "1",
-                "-cert",
-                "certificate.pem",
-                "-key",
-                &uri,
-            ];
+            let listen = ["s_server", "-accept", "127.0.0.1:0", "-naccept", "1", "-cert", "certificate.pem", "-key", &uri];
             let server = Server::start(service.openssl(listen));
             let address = format!("127.0.0.1:{}", server.port);
             let connect = [
@@ -313,17 +183,9 @@ fn openssl_provider_serves_tls() {
 fn our_command_line_shows_upstreams_keys() {
     let service = upstream().start();
     tool(&service, &["create-ecc-key", "-k", "web"]);
-    assert!(
-        run(&mut service.parsec(["key", "list"]))
-            .ok()
-            .contains("web")
-    );
+    assert!(run(&mut service.parsec(["key", "list"])).ok().contains("web"));
     let uri = run(&mut service.parsec(["key", "uri", "web"])).ok();
     assert!(uri.starts_with("parsec:object=web"), "{uri}");
-    assert!(
-        run(&mut service.parsec(["key", "public", "web"]))
-            .ok()
-            .contains("BEGIN PUBLIC KEY")
-    );
+    assert!(run(&mut service.parsec(["key", "public", "web"])).ok().contains("BEGIN PUBLIC KEY"));
     run(&mut service.parsec(["ping"])).ok();
 }

@@ -50,18 +50,8 @@ static X25519_KEYMGMT: [Dispatch; 17] = keymgmt::table::<X25519>();
 pub(crate) static KEYMGMT: [Algorithm; 5] = [
     algorithm(RSA, PARSEC, &RSA_KEYMGMT, c"RSA keys of the Parsec service"),
     algorithm(EC, PARSEC, &EC_KEYMGMT, c"EC keys of the Parsec service"),
-    algorithm(
-        ED25519,
-        PARSEC,
-        &ED25519_KEYMGMT,
-        c"Ed25519 keys of the Parsec service",
-    ),
-    algorithm(
-        X25519,
-        PARSEC,
-        &X25519_KEYMGMT,
-        c"X25519 keys of the Parsec service",
-    ),
+    algorithm(ED25519, PARSEC, &ED25519_KEYMGMT, c"Ed25519 keys of the Parsec service"),
+    algorithm(X25519, PARSEC, &X25519_KEYMGMT, c"X25519 keys of the Parsec service"),
     Algorithm::END,
 ];
 
@@ -70,11 +60,7 @@ type MakeKey = fn(&Arc<Provider>, &PublicKey, &Option<KeyUri>) -> Option<Box<dyn
 /// Each makes a key of its kind, out of what the service tells of it. Every entry of [`KEYMGMT`] has one.
 pub(crate) const KEYS: [MakeKey; 4] = [key::<Rsa>, key::<Ec>, key::<Ed25519>, key::<X25519>];
 
-fn key<K: Kind>(
-    provider: &Arc<Provider>,
-    public: &PublicKey,
-    private: &Option<KeyUri>,
-) -> Option<Box<dyn Loadable>> {
+fn key<K: Kind>(provider: &Arc<Provider>, public: &PublicKey, private: &Option<KeyUri>) -> Option<Box<dyn Loadable>> {
     Some(Box::new(Key::<K>::of(provider, public, private)?))
 }
 
@@ -82,18 +68,8 @@ static ECDH_KEYEXCH: [Dispatch; 11] = keyexch::table::<Ec>();
 static X25519_KEYEXCH: [Dispatch; 11] = keyexch::table::<X25519>();
 
 pub(crate) static KEYEXCH: [Algorithm; 3] = [
-    algorithm(
-        c"ECDH",
-        PARSEC,
-        &ECDH_KEYEXCH,
-        c"ECDH by the Parsec service",
-    ),
-    algorithm(
-        X25519,
-        PARSEC,
-        &X25519_KEYEXCH,
-        c"X25519 by the Parsec service",
-    ),
+    algorithm(c"ECDH", PARSEC, &ECDH_KEYEXCH, c"ECDH by the Parsec service"),
+    algorithm(X25519, PARSEC, &X25519_KEYEXCH, c"X25519 by the Parsec service"),
     Algorithm::END,
 ];
 
@@ -102,38 +78,16 @@ static ECDSA_SIGNATURE: [Dispatch; 20] = signature::table::<Ecdsa>();
 static ED25519_SIGNATURE: [Dispatch; 10] = signature::one_shot_table::<PureEddsa>();
 
 pub(crate) static SIGNATURE: [Algorithm; 4] = [
-    algorithm(
-        RSA,
-        PARSEC,
-        &RSA_SIGNATURE,
-        c"RSA PKCS#1 v1.5 and PSS by the Parsec service",
-    ),
-    algorithm(
-        c"ECDSA",
-        PARSEC,
-        &ECDSA_SIGNATURE,
-        c"ECDSA by the Parsec service",
-    ),
-    algorithm(
-        ED25519,
-        PARSEC,
-        &ED25519_SIGNATURE,
-        c"Ed25519 by the Parsec service",
-    ),
+    algorithm(RSA, PARSEC, &RSA_SIGNATURE, c"RSA PKCS#1 v1.5 and PSS by the Parsec service"),
+    algorithm(c"ECDSA", PARSEC, &ECDSA_SIGNATURE, c"ECDSA by the Parsec service"),
+    algorithm(ED25519, PARSEC, &ED25519_SIGNATURE, c"Ed25519 by the Parsec service"),
     Algorithm::END,
 ];
 
 static RSA_ASYM_CIPHER: [Dispatch; 12] = asym_cipher::table();
 
-pub(crate) static ASYM_CIPHER: [Algorithm; 2] = [
-    algorithm(
-        RSA,
-        PARSEC,
-        &RSA_ASYM_CIPHER,
-        c"RSA PKCS#1 v1.5 and OAEP by the Parsec service",
-    ),
-    Algorithm::END,
-];
+pub(crate) static ASYM_CIPHER: [Algorithm; 2] =
+    [algorithm(RSA, PARSEC, &RSA_ASYM_CIPHER, c"RSA PKCS#1 v1.5 and OAEP by the Parsec service"), Algorithm::END];
 
 macro_rules! encoders {
     ($($names:ident $kind:ty),*) => {
@@ -157,8 +111,7 @@ macro_rules! encoders {
 }
 
 /// Each kind of key in each format.
-pub(crate) static ENCODER: [Algorithm; 21] =
-    encoders!(RSA Rsa, EC Ec, ED25519 Ed25519, X25519 X25519);
+pub(crate) static ENCODER: [Algorithm; 21] = encoders!(RSA Rsa, EC Ec, ED25519 Ed25519, X25519 X25519);
 
 static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
 static RSA_DECODER: [Dispatch; 5] = decoder::table::<Rsa>();
@@ -167,42 +120,14 @@ static ED25519_DECODER: [Dispatch; 5] = decoder::table::<Ed25519>();
 static X25519_DECODER: [Dispatch; 5] = decoder::table::<X25519>();
 
 pub(crate) static DECODER: [Algorithm; 6] = [
-    algorithm(
-        c"DER",
-        c"provider=parsec,input=pem",
-        &PEM_DECODER,
-        c"Parsec key reference in PEM",
-    ),
-    algorithm(
-        RSA,
-        REFERENCE,
-        &RSA_DECODER,
-        c"Parsec key reference to an RSA key",
-    ),
-    algorithm(
-        EC,
-        REFERENCE,
-        &EC_DECODER,
-        c"Parsec key reference to an EC key",
-    ),
-    algorithm(
-        ED25519,
-        REFERENCE,
-        &ED25519_DECODER,
-        c"Parsec key reference to an Ed25519 key",
-    ),
-    algorithm(
-        X25519,
-        REFERENCE,
-        &X25519_DECODER,
-        c"Parsec key reference to an X25519 key",
-    ),
+    algorithm(c"DER", c"provider=parsec,input=pem", &PEM_DECODER, c"Parsec key reference in PEM"),
+    algorithm(RSA, REFERENCE, &RSA_DECODER, c"Parsec key reference to an RSA key"),
+    algorithm(EC, REFERENCE, &EC_DECODER, c"Parsec key reference to an EC key"),
+    algorithm(ED25519, REFERENCE, &ED25519_DECODER, c"Parsec key reference to an Ed25519 key"),
+    algorithm(X25519, REFERENCE, &X25519_DECODER, c"Parsec key reference to an X25519 key"),
     Algorithm::END,
 ];
 
 static STORE_LOADER: [Dispatch; 7] = store::table();
 
-pub(crate) static STORE: [Algorithm; 2] = [
-    algorithm(c"parsec", PARSEC, &STORE_LOADER, c"parsec: URIs"),
-    Algorithm::END,
-];
+pub(crate) static STORE: [Algorithm; 2] = [algorithm(c"parsec", PARSEC, &STORE_LOADER, c"parsec: URIs"), Algorithm::END];

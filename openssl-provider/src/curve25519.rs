@@ -18,9 +18,9 @@ use crate::{
     error::Error,
     exchange::Exchange,
     ffi::{
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_MANDATORY_DIGEST,
-        OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY,
-        OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Param,
+        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
+        OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
+        Param,
         params::{Field, Params, Setting, Type, Value, field, gettable},
     },
     key::Kind,
@@ -38,20 +38,12 @@ const SIGNATURE_LEN: usize = ed25519_dalek::SIGNATURE_LENGTH;
 pub(crate) struct Ed25519([u8; LEN]);
 
 static ED25519_FIELDS: [Field<Ed25519>; 5] = [
-    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| {
-        Some(Value::Bytes(key.0.to_vec()))
-    }),
+    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec()))),
     field(OSSL_PKEY_PARAM_BITS, Type::Int, |_| Some(Value::Int(256))),
-    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| {
-        Some(Value::Int(128))
-    }),
-    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| {
-        i64::try_from(SIGNATURE_LEN).ok().map(Value::Int)
-    }),
+    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| Some(Value::Int(128))),
+    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| i64::try_from(SIGNATURE_LEN).ok().map(Value::Int)),
     // none, and no other is taken
-    field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |_| {
-        Some(Value::Text(c""))
-    }),
+    field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |_| Some(Value::Text(c""))),
 ];
 static ED25519_GETTABLE: [Param; 6] = gettable(&ED25519_FIELDS);
 static ED25519_PUBLIC: [Param; 2] = gettable(&ED25519_FIELDS);
@@ -95,19 +87,11 @@ impl Ed25519 {
 pub(crate) struct X25519([u8; LEN]);
 
 static X25519_FIELDS: [Field<X25519>; 5] = [
-    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| {
-        Some(Value::Bytes(key.0.to_vec()))
-    }),
-    field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| {
-        Some(Value::Bytes(key.0.to_vec()))
-    }),
+    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec()))),
+    field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec()))),
     field(OSSL_PKEY_PARAM_BITS, Type::Int, |_| Some(Value::Int(253))),
-    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| {
-        Some(Value::Int(128))
-    }),
-    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| {
-        i64::try_from(LEN).ok().map(Value::Int)
-    }),
+    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| Some(Value::Int(128))),
+    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| i64::try_from(LEN).ok().map(Value::Int)),
 ];
 static X25519_GETTABLE: [Param; 6] = gettable(&X25519_FIELDS);
 static X25519_PUBLIC: [Param; 2] = gettable(&X25519_FIELDS);
@@ -156,11 +140,7 @@ fn of(family: EccFamily, public: &PublicKey) -> Option<[u8; LEN]> {
 }
 
 fn public_key(family: EccFamily, half: &[u8; LEN]) -> PublicKey {
-    PublicKey {
-        key_type: KeyType::EccPublicKey(family),
-        bits: 255,
-        bytes: half.to_vec(),
-    }
+    PublicKey { key_type: KeyType::EccPublicKey(family), bits: 255, bytes: half.to_vec() }
 }
 
 /// A public key; those of curve 448 are longer.
@@ -172,17 +152,10 @@ fn half(bytes: &[u8]) -> Option<[u8; LEN]> {
 #[derive(Clone, Default)]
 pub(crate) struct PureEddsa;
 
-static EDDSA: [Field<Context<PureEddsa>>; 1] = [field(
-    OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
-    Type::Bytes,
-    |_| {
-        let identifier = AlgorithmIdentifierRef {
-            oid: ID_ED25519,
-            parameters: None,
-        };
-        identifier.to_der().ok().map(Value::Bytes)
-    },
-)];
+static EDDSA: [Field<Context<PureEddsa>>; 1] = [field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |_| {
+    let identifier = AlgorithmIdentifierRef { oid: ID_ED25519, parameters: None };
+    identifier.to_der().ok().map(Value::Bytes)
+})];
 static EDDSA_GETTABLE: [Param; 2] = gettable(&EDDSA);
 
 impl Scheme for PureEddsa {
@@ -197,11 +170,7 @@ impl Scheme for PureEddsa {
         Ok(())
     }
 
-    fn algorithm<'a>(
-        &self,
-        _: Option<&'static Digest>,
-        input: &'a [u8],
-    ) -> Result<(Signature, &'a [u8]), Error> {
+    fn algorithm<'a>(&self, _: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
         Ok((Signature::PureEddsa, input))
     }
 
@@ -213,13 +182,7 @@ impl Scheme for PureEddsa {
         (signature.len() == SIGNATURE_LEN).then_some(signature)
     }
 
-    fn verify(
-        &self,
-        key: &Ed25519,
-        _: Option<&Digest>,
-        input: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, Error> {
+    fn verify(&self, key: &Ed25519, _: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
         let signature = ed25519_dalek::Signature::from_slice(signature);
         let right = |signature| key.parsed()?.verify_strict(input, &signature).ok();
         Ok(signature.ok().and_then(right).is_some())

@@ -58,15 +58,12 @@ impl Decoder {
 
 /// A caller that selects the public key only must not be given more.
 fn wants_private(selection: i32) -> bool {
-    selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0
-        || selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0
+    selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 || selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0
 }
 
 /// The DER inside the next PEM block, if that is a reference. `line` fills a buffer with the next line, or the next part
 /// of a long one. No line behind the block is read: what follows belongs to another decoder.
-pub(crate) fn pem(
-    mut line: impl FnMut(&mut [u8]) -> Option<usize>,
-) -> Result<Option<Vec<u8>>, Error> {
+pub(crate) fn pem(mut line: impl FnMut(&mut [u8]) -> Option<usize>) -> Result<Option<Vec<u8>>, Error> {
     let mut block = Vec::new();
     let mut buffer = [0; 256];
     while let Some(read) = line(&mut buffer) {
@@ -81,10 +78,7 @@ pub(crate) fn pem(
             break;
         }
     }
-    if !block
-        .get(b"-----BEGIN ".len()..)
-        .is_some_and(|rest| rest.starts_with(PEM_LABEL.as_bytes()))
-    {
+    if !block.get(b"-----BEGIN ".len()..).is_some_and(|rest| rest.starts_with(PEM_LABEL.as_bytes())) {
         return Ok(None);
     }
     let text = std::str::from_utf8(&block).map_err(|_| bad(&ReferenceError::Format))?;
@@ -106,10 +100,7 @@ mod tests {
     fn first(text: &str) -> (Result<Option<Vec<u8>>, Error>, &str) {
         let mut rest = text;
         let der = pem(|buffer| {
-            let len = rest
-                .find('\n')
-                .map_or(rest.len(), |end| end + 1)
-                .min(buffer.len());
+            let len = rest.find('\n').map_or(rest.len(), |end| end + 1).min(buffer.len());
             buffer[..len].copy_from_slice(&rest.as_bytes()[..len]);
             rest = &rest[len..];
             (len > 0).then_some(len)
@@ -119,25 +110,18 @@ mod tests {
 
     #[test]
     fn a_reference_is_found_and_what_follows_is_left() {
-        let uri = KeyUri {
-            name: Some("web".to_owned()),
-            ..KeyUri::default()
-        };
+        let uri = KeyUri { name: Some("web".to_owned()), ..KeyUri::default() };
         let reference = Reference { uri, spki: None };
         let block = reference.to_pem().unwrap();
         let text = format!("a comment\n{block}-----BEGIN CERTIFICATE-----\n");
         let (der, rest) = first(&text);
-        assert_eq!(
-            Reference::from_der(&der.unwrap().unwrap()).unwrap(),
-            reference
-        );
+        assert_eq!(Reference::from_der(&der.unwrap().unwrap()).unwrap(), reference);
         assert_eq!(rest, "-----BEGIN CERTIFICATE-----\n");
     }
 
     #[test]
     fn others_are_passed_over_without_an_error() {
-        let (der, rest) =
-            first("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\nnext");
+        let (der, rest) = first("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\nnext");
         assert!(matches!(der, Ok(None)));
         assert_eq!(rest, "next");
         assert!(matches!(first(&"x".repeat(10_000)).0, Ok(None)));

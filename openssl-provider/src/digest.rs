@@ -77,19 +77,9 @@ macro_rules! digest {
             with_ecdsa: $ecdsa,
             hasher: || Box::new(<$type>::default()),
             verify_pss: |key, digest, signature, salt_len| {
-                key.verify(
-                    Pss {
-                        salt_len,
-                        ..Pss::<$type>::new()
-                    },
-                    digest,
-                    signature,
-                )
-                .is_ok()
+                key.verify(Pss { salt_len, ..Pss::<$type>::new() }, digest, signature).is_ok()
             },
-            encrypt_oaep: |key, label, message| {
-                key.encrypt(&mut SysRng, Oaep::<$type>::new_with_label(label), message)
-            },
+            encrypt_oaep: |key, label, message| key.encrypt(&mut SysRng, Oaep::<$type>::new_with_label(label), message),
         }
     };
 }
@@ -131,24 +121,12 @@ mod tests {
 
     #[test]
     fn every_alias_finds_its_digest() {
-        for name in [
-            "SHA256",
-            "sha256",
-            "SHA2-256",
-            "sha-256",
-            "2.16.840.1.101.3.4.2.1",
-        ] {
-            assert!(
-                Digest::named(name).is_some_and(|digest| digest.hash == Hash::Sha256),
-                "{name}"
-            );
+        for name in ["SHA256", "sha256", "SHA2-256", "sha-256", "2.16.840.1.101.3.4.2.1"] {
+            assert!(Digest::named(name).is_some_and(|digest| digest.hash == Hash::Sha256), "{name}");
         }
         for digest in DIGESTS {
             for name in digest.aliases.iter().copied().chain(digest.name.to_str()) {
-                assert!(
-                    Digest::named(name).is_some_and(|found| found == digest),
-                    "{name}"
-                );
+                assert!(Digest::named(name).is_some_and(|found| found == digest), "{name}");
             }
             assert_eq!((digest.hasher)().output_size(), digest.hash.len());
         }

@@ -16,17 +16,13 @@ use crate::{
     error::Error,
     exchange::Exchange,
     ffi::{
-        OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP,
-        OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED, OSSL_PKEY_PARAM_BITS,
-        OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_ENCODING,
-        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X,
-        OSSL_PKEY_PARAM_EC_PUB_Y, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME,
-        OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY,
-        OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
-        OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
-        params::{
-            Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed,
-        },
+        OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED,
+        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_ENCODING,
+        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y,
+        OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY,
+        OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST,
+        OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
+        params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed},
     },
     key::Kind,
     signature::{Context, Purpose, Scheme},
@@ -56,9 +52,7 @@ macro_rules! curve {
             verify: |point, digest, signature| {
                 let key = $krate::ecdsa::VerifyingKey::from_sec1_bytes(point);
                 let signature = $krate::ecdsa::Signature::from_slice(signature);
-                key.is_ok_and(|key| {
-                    signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
-                })
+                key.is_ok_and(|key| signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok()))
             },
         }
     };
@@ -109,10 +103,7 @@ impl PartialEq for Ec {
 impl Ec {
     fn new(curve: &'static Curve, point: &[u8]) -> Option<Self> {
         let uncompressed = point.len() == 1 + 2 * curve.len() && point.first() == Some(&4);
-        uncompressed.then(|| Self {
-            curve,
-            point: point.to_vec(),
-        })
+        uncompressed.then(|| Self { curve, point: point.to_vec() })
     }
 
     fn on(curve: &'static Curve) -> Self {
@@ -127,52 +118,23 @@ impl Ec {
 }
 
 static FIELDS: [Field<Ec>; 11] = [
-    field(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |key| {
-        Some(Value::Text(key.curve.name))
+    field(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |key| Some(Value::Text(key.curve.name))),
+    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| key.complete().then(|| Value::Bytes(key.point.clone()))),
+    field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| key.complete().then(|| Value::Bytes(key.point.clone()))),
+    field(OSSL_PKEY_PARAM_EC_PUB_X, Type::Number, |key| key.coordinate(0)),
+    field(OSSL_PKEY_PARAM_EC_PUB_Y, Type::Number, |key| key.coordinate(1)),
+    field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| Some(Value::Int(key.curve.bits.into()))),
+    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| Some(Value::Int(key.curve.security_bits))),
+    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| i64::try_from(key.curve.max_len()).ok().map(Value::Int)),
+    field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| Some(Value::Text(digest::DEFAULT.name))),
+    field(OSSL_PKEY_PARAM_EC_ENCODING, Type::Text, |_| Some(Value::Text(OSSL_PKEY_EC_ENCODING_GROUP))),
+    field(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, Type::Text, |_| {
+        Some(Value::Text(OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED))
     }),
-    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| {
-        key.complete().then(|| Value::Bytes(key.point.clone()))
-    }),
-    field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| {
-        key.complete().then(|| Value::Bytes(key.point.clone()))
-    }),
-    field(OSSL_PKEY_PARAM_EC_PUB_X, Type::Number, |key| {
-        key.coordinate(0)
-    }),
-    field(OSSL_PKEY_PARAM_EC_PUB_Y, Type::Number, |key| {
-        key.coordinate(1)
-    }),
-    field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| {
-        Some(Value::Int(key.curve.bits.into()))
-    }),
-    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| {
-        Some(Value::Int(key.curve.security_bits))
-    }),
-    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| {
-        i64::try_from(key.curve.max_len()).ok().map(Value::Int)
-    }),
-    field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| {
-        Some(Value::Text(digest::DEFAULT.name))
-    }),
-    field(OSSL_PKEY_PARAM_EC_ENCODING, Type::Text, |_| {
-        Some(Value::Text(OSSL_PKEY_EC_ENCODING_GROUP))
-    }),
-    field(
-        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-        Type::Text,
-        |_| {
-            Some(Value::Text(
-                OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED,
-            ))
-        },
-    ),
 ];
 static GETTABLE: [Param; 12] = gettable(&FIELDS);
 static PUBLIC: [Param; 3] = gettable(&FIELDS);
-static KEY_SETTABLE: [Param; 2] = [
-    Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes),
-    Param::END,
-];
+static KEY_SETTABLE: [Param; 2] = [Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes), Param::END];
 
 impl Kind for Ec {
     const NAME: &'static CStr = c"EC";
@@ -184,8 +146,7 @@ impl Kind for Ec {
 
     fn of(public: &PublicKey) -> Option<Self> {
         let curve = CURVES.iter().find(|curve| curve.bits == public.bits)?;
-        (public.key_type == KeyType::EccPublicKey(EccFamily::SecpR1))
-            .then(|| Self::new(curve, &public.bytes))?
+        (public.key_type == KeyType::EccPublicKey(EccFamily::SecpR1)).then(|| Self::new(curve, &public.bytes))?
     }
 
     fn public_key(&self) -> Option<PublicKey> {
@@ -245,23 +206,13 @@ impl Exchange for Ec {
 pub(crate) struct Ecdsa;
 
 static ECDSA: [Field<Context<Ecdsa>>; 3] = [
-    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| {
-        algorithm_id(ctx)
-    }),
-    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| {
-        Some(Value::Text(ctx.digest?.name))
-    }),
-    field(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Type::Int, |ctx| {
-        i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int)
-    }),
+    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| algorithm_id(ctx)),
+    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.name))),
+    field(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Type::Int, |ctx| i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int)),
 ];
 static ECDSA_GETTABLE: [Param; 4] = gettable(&ECDSA);
 
-static SETTINGS: [Setting<Context<Ecdsa>>; 1] = [setting(
-    OSSL_SIGNATURE_PARAM_DIGEST,
-    Type::Text,
-    Context::set_digest,
-)];
+static SETTINGS: [Setting<Context<Ecdsa>>; 1] = [setting(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, Context::set_digest)];
 static SETTABLE: [Param; 2] = settable(&SETTINGS);
 
 impl Scheme for Ecdsa {
@@ -275,16 +226,10 @@ impl Scheme for Ecdsa {
         Ok(())
     }
 
-    fn algorithm<'a>(
-        &self,
-        digest: Option<&'static Digest>,
-        input: &'a [u8],
-    ) -> Result<(Signature, &'a [u8]), Error> {
+    fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
         // the scheme is the same whatever the digest, and its length names the one that policies speak of
         let algorithm = match digest.or_else(|| Digest::of_len(input.len())) {
-            Some(digest) => Signature::Ecdsa {
-                hash: digest.hash.into(),
-            },
+            Some(digest) => Signature::Ecdsa { hash: digest.hash.into() },
             None => Signature::EcdsaAny,
         };
         Ok((algorithm, input))
@@ -296,21 +241,10 @@ impl Scheme for Ecdsa {
 
     fn encode(key: &Ec, signature: Vec<u8>) -> Option<Vec<u8>> {
         let (r, s) = signature.split_at_checked(key.curve.len())?;
-        EcdsaSignature {
-            r: UintRef::new(r).ok()?,
-            s: UintRef::new(s).ok()?,
-        }
-        .to_der()
-        .ok()
+        EcdsaSignature { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? }.to_der().ok()
     }
 
-    fn verify(
-        &self,
-        key: &Ec,
-        _: Option<&Digest>,
-        input: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, Error> {
+    fn verify(&self, key: &Ec, _: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
         let len = key.curve.len();
         let Some(signature) = raw(signature, len) else {
             return Ok(false);
@@ -343,9 +277,6 @@ fn raw(der: &[u8], len: usize) -> Option<Vec<u8>> {
 
 /// The AlgorithmIdentifier of a signature to come: it has no parameters, RFC 5758 §3.2.
 fn algorithm_id(ctx: &Context<Ecdsa>) -> Option<Value> {
-    let identifier = AlgorithmIdentifierRef {
-        oid: ctx.digest?.with_ecdsa?,
-        parameters: None,
-    };
+    let identifier = AlgorithmIdentifierRef { oid: ctx.digest?.with_ecdsa?, parameters: None };
     identifier.to_der().ok().map(Value::Bytes)
 }

@@ -11,8 +11,7 @@ use interface::reference::Reference;
 use crate::{
     error::Error,
     ffi::{
-        OSSL_ENCODER_PARAM_CIPHER, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
-        Object, Param,
+        OSSL_ENCODER_PARAM_CIPHER, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
         params::{Params, Setting, Type, Value, settable, setting},
     },
     key::{Key, Kind},
@@ -24,19 +23,12 @@ pub(crate) struct Encoder {
     provider: Arc<Provider>,
 }
 
-static SETTINGS: [Setting<Encoder>; 1] = [setting(
-    OSSL_ENCODER_PARAM_CIPHER,
-    Type::Text,
-    |_, given| {
-        match given.text() {
-        None | Some("") => Ok(()),
-        Some(_) => Err(Error::Unsupported(
-            "a key reference holds no secret and is not encrypted: write it without a cipher, such as with -nodes"
-                .to_owned(),
-        )),
-    }
-    },
-)];
+static SETTINGS: [Setting<Encoder>; 1] = [setting(OSSL_ENCODER_PARAM_CIPHER, Type::Text, |_, given| match given.text() {
+    None | Some("") => Ok(()),
+    Some(_) => Err(Error::Unsupported(
+        "a key reference holds no secret and is not encrypted: write it without a cipher, such as with -nodes".to_owned(),
+    )),
+})];
 pub(crate) static SETTABLE: [Param; 2] = settable(&SETTINGS);
 
 impl Object for Encoder {
@@ -98,9 +90,7 @@ impl Format for PublicDer {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
-        let public = key
-            .public()
-            .ok_or(Error::State("the key has no public half"))?;
+        let public = key.public().ok_or(Error::State("the key has no public half"))?;
         let public = public.public_key().ok_or(Error::Internal)?;
         public.to_spki().ok_or(Error::Internal)
     }
@@ -143,13 +133,8 @@ impl Format for Text {
 }
 
 fn reference<K: Kind>(key: &Key<K>) -> Result<Reference, Error> {
-    let uri = key
-        .private()
-        .ok_or(Error::State("a public key has no reference"))?;
-    Ok(Reference {
-        uri: uri.clone(),
-        spki: Some(PublicDer::encode(key)?),
-    })
+    let uri = key.private().ok_or(Error::State("a public key has no reference"))?;
+    Ok(Reference { uri: uri.clone(), spki: Some(PublicDer::encode(key)?) })
 }
 
 /// Fifteen bytes a line, as OpenSSL writes numbers.

@@ -16,11 +16,10 @@ use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST,
-        OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, OSSL_ASYM_CIPHER_PARAM_PAD_MODE,
-        OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION, OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION,
-        OSSL_PKEY_RSA_PAD_MODE_OAEP, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, Object, Output, Param,
-        RSA_PKCS1_OAEP_PADDING, RSA_PKCS1_PADDING, RSA_PKCS1_WITH_TLS_PADDING,
+        OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL,
+        OSSL_ASYM_CIPHER_PARAM_PAD_MODE, OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION,
+        OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION, OSSL_PKEY_RSA_PAD_MODE_OAEP, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, Object,
+        Output, Param, RSA_PKCS1_OAEP_PADDING, RSA_PKCS1_PADDING, RSA_PKCS1_WITH_TLS_PADDING,
         params::{Field, Given, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     key::Key,
@@ -76,30 +75,14 @@ static FIELDS: [Field<Context>; 5] = [
             Padding::Tls => Value::Int(RSA_PKCS1_WITH_TLS_PADDING.into()),
         })
     }),
-    field(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, Type::Text, |ctx| {
-        Some(Value::Text(ctx.digest.name))
+    field(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest.name))),
+    field(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.mgf1.unwrap_or(ctx.digest).name))),
+    field(OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION, Type::Int, |ctx| {
+        ctx.versions.client.map(|version| Value::Int(version.into()))
     }),
-    field(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx| {
-        Some(Value::Text(ctx.mgf1.unwrap_or(ctx.digest).name))
+    field(OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION, Type::Int, |ctx| {
+        ctx.versions.negotiated.map(|version| Value::Int(version.into()))
     }),
-    field(
-        OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION,
-        Type::Int,
-        |ctx| {
-            ctx.versions
-                .client
-                .map(|version| Value::Int(version.into()))
-        },
-    ),
-    field(
-        OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION,
-        Type::Int,
-        |ctx| {
-            ctx.versions
-                .negotiated
-                .map(|version| Value::Int(version.into()))
-        },
-    ),
 ];
 pub(crate) static GETTABLE: [Param; 6] = gettable(&FIELDS);
 
@@ -108,47 +91,27 @@ static SETTINGS: [Setting<Context>; 6] = [
         ctx.padding = padding(given)?;
         Ok(())
     }),
-    setting(
-        OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST,
-        Type::Text,
-        |ctx, given| {
-            ctx.digest = signature::digest(given.text().unwrap_or_default())?;
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST,
-        Type::Text,
-        |ctx, given| {
-            ctx.mgf1 = Some(signature::digest(given.text().unwrap_or_default())?);
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL,
-        Type::Bytes,
-        |ctx, given| {
-            let bad = || Error::Parameter("the OAEP label is not a string of bytes".to_owned());
-            ctx.label = given.bytes().ok_or_else(bad)?.to_vec();
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION,
-        Type::Int,
-        |ctx, given| {
-            ctx.versions.client = version(given)?;
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION,
-        Type::Int,
-        |ctx, given| {
-            ctx.versions.negotiated = version(given)?;
-            Ok(())
-        },
-    ),
+    setting(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, Type::Text, |ctx, given| {
+        ctx.digest = signature::digest(given.text().unwrap_or_default())?;
+        Ok(())
+    }),
+    setting(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx, given| {
+        ctx.mgf1 = Some(signature::digest(given.text().unwrap_or_default())?);
+        Ok(())
+    }),
+    setting(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, Type::Bytes, |ctx, given| {
+        let bad = || Error::Parameter("the OAEP label is not a string of bytes".to_owned());
+        ctx.label = given.bytes().ok_or_else(bad)?.to_vec();
+        Ok(())
+    }),
+    setting(OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION, Type::Int, |ctx, given| {
+        ctx.versions.client = version(given)?;
+        Ok(())
+    }),
+    setting(OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION, Type::Int, |ctx, given| {
+        ctx.versions.negotiated = version(given)?;
+        Ok(())
+    }),
 ];
 pub(crate) static SETTABLE: [Param; 7] = settable(&SETTINGS);
 
@@ -174,17 +137,9 @@ impl Context {
     }
 
     /// Starts anew with a key, or again with the one it has.
-    pub(crate) fn init(
-        &mut self,
-        purpose: Purpose,
-        key: Option<&Key<Rsa>>,
-        params: Params<'_>,
-    ) -> Result<(), Error> {
+    pub(crate) fn init(&mut self, purpose: Purpose, key: Option<&Key<Rsa>>, params: Params<'_>) -> Result<(), Error> {
         if let Some(key) = key {
-            *self = Self {
-                key: Some(key.clone()),
-                ..Self::new(Arc::clone(&self.provider))
-            };
+            *self = Self { key: Some(key.clone()), ..Self::new(Arc::clone(&self.provider)) };
         }
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
         if purpose == Purpose::Decrypt && key.private().is_none() {
@@ -201,21 +156,12 @@ impl Context {
     pub(crate) fn encrypt(&self, message: &[u8], output: Output<'_>) -> Result<(), Error> {
         let public = self.public()?;
         output.fill(public.len(), || {
-            let key = public
-                .parsed()
-                .ok_or_else(|| unsupported("a key of this size"))?;
+            let key = public.parsed().ok_or_else(|| unsupported("a key of this size"))?;
             let encrypted = match self.algorithm()? {
                 Encryption::RsaPkcs1v15 => key.encrypt(&mut SysRng, Pkcs1v15Encrypt, message),
-                Encryption::RsaOaep { .. } => {
-                    (self.digest.encrypt_oaep)(&key, &self.label, message)
-                }
+                Encryption::RsaOaep { .. } => (self.digest.encrypt_oaep)(&key, &self.label, message),
             };
-            encrypted.map_err(|why| {
-                Error::Parameter(format!(
-                    "{} bytes cannot be encrypted: {why}",
-                    message.len()
-                ))
-            })
+            encrypted.map_err(|why| Error::Parameter(format!("{} bytes cannot be encrypted: {why}", message.len())))
         })
     }
 
@@ -228,11 +174,7 @@ impl Context {
 
     /// The one request to the service.
     fn message(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let uri = self
-            .key
-            .as_ref()
-            .and_then(Key::private)
-            .ok_or(Error::State("no private key was set"))?;
+        let uri = self.key.as_ref().and_then(Key::private).ok_or(Error::State("no private key was set"))?;
         let algorithm = self.algorithm()?;
         let label = match algorithm {
             Encryption::RsaOaep { .. } => &self.label[..],
@@ -243,16 +185,12 @@ impl Context {
 
     /// What a TLS client sent; a random secret if it sent anything else.
     fn premaster(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        self.versions.client.ok_or(Error::State(
-            "the padding of TLS needs the version that the client offered",
-        ))?;
+        self.versions.client.ok_or(Error::State("the padding of TLS needs the version that the client offered"))?;
         let mut secret = Zeroizing::new(vec![0; PREMASTER]);
         getrandom::fill(&mut secret).map_err(|_| Error::Internal)?;
         let message = match self.message(ciphertext) {
             // an upstream service tells bad padding by an error
-            Err(Error::Service(client::Error::Refused { status, .. })) if !about_key(status) => {
-                Zeroizing::default()
-            }
+            Err(Error::Service(client::Error::Refused { status, .. })) if !about_key(status) => Zeroizing::default(),
             message => message?,
         };
         let good = self.versions.begin(&message);
@@ -267,42 +205,29 @@ impl Context {
             return Ok(Encryption::RsaPkcs1v15);
         }
         if self.mgf1.is_some_and(|mgf1| mgf1 != self.digest) {
-            return Err(unsupported(
-                "OAEP with MGF1 over another digest than the label's",
-            ));
+            return Err(unsupported("OAEP with MGF1 over another digest than the label's"));
         }
         let hash = self.digest.hash;
         Ok(Encryption::RsaOaep { hash })
     }
 
     fn public(&self) -> Result<&Rsa, Error> {
-        self.key
-            .as_ref()
-            .and_then(Key::public)
-            .ok_or(Error::State("no key was set"))
+        self.key.as_ref().and_then(Key::public).ok_or(Error::State("no key was set"))
     }
 }
 
 impl Versions {
     /// Whether a message is a premaster secret that begins with one of these. Constant time for messages of one length.
     fn begin(self, message: &[u8]) -> Choice {
-        let found = message
-            .iter()
-            .take(2)
-            .fold(0, |found, byte| found << 8 | u16::from(*byte));
-        let is = |version: Option<u16>| {
-            found.ct_eq(&version.unwrap_or_default()) & Choice::from(u8::from(version.is_some()))
-        };
+        let found = message.iter().take(2).fold(0, |found, byte| found << 8 | u16::from(*byte));
+        let is = |version: Option<u16>| found.ct_eq(&version.unwrap_or_default()) & Choice::from(u8::from(version.is_some()));
         message.len().ct_eq(&PREMASTER) & (is(self.client) | is(self.negotiated))
     }
 }
 
 /// Whether a refusal is about the key and not about what the ciphertext holds.
 fn about_key(status: Status) -> bool {
-    matches!(
-        status,
-        Status::PsaErrorNotPermitted | Status::PsaErrorNotSupported | Status::PsaErrorDoesNotExist
-    )
+    matches!(status, Status::PsaErrorNotPermitted | Status::PsaErrorNotSupported | Status::PsaErrorDoesNotExist)
 }
 
 fn padding(given: &Given<'_>) -> Result<Padding, Error> {
@@ -341,12 +266,8 @@ mod tests {
 
     #[test]
     fn a_premaster_secret_has_its_length_and_a_version_of_the_client() {
-        let secret =
-            |version: u16, len: usize| [&version.to_be_bytes()[..], &vec![7; len - 2]].concat();
-        let versions = Versions {
-            client: Some(0x303),
-            negotiated: None,
-        };
+        let secret = |version: u16, len: usize| [&version.to_be_bytes()[..], &vec![7; len - 2]].concat();
+        let versions = Versions { client: Some(0x303), negotiated: None };
         assert!(accepted(versions, &secret(0x303, 48)));
         for message in [secret(0x302, 48), secret(0x303, 47), secret(0x303, 49)] {
             assert!(!accepted(versions, &message));
@@ -354,10 +275,7 @@ mod tests {
         for message in [&[][..], &[3], &[3, 3]] {
             assert!(!accepted(versions, message));
         }
-        let lenient = Versions {
-            negotiated: Some(0x302),
-            ..versions
-        };
+        let lenient = Versions { negotiated: Some(0x302), ..versions };
         assert!(accepted(lenient, &secret(0x302, 48)) && accepted(lenient, &secret(0x303, 48)));
         assert!(!accepted(lenient, &secret(0x301, 48)));
         assert!(!accepted(Versions::default(), &[0; 48]));

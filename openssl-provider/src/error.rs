@@ -43,10 +43,7 @@ impl Error {
 }
 
 const fn reason(id: c_uint, text: &'static CStr) -> Item {
-    Item {
-        id,
-        text: text.as_ptr(),
-    }
+    Item { id, text: text.as_ptr() }
 }
 
 /// The reasons, for OSSL_FUNC_provider_get_reason_strings.
@@ -58,8 +55,5 @@ pub(crate) static REASONS: [Item; 8] = [
     reason(5, c"wrong order of calls"),
     reason(6, c"buffer too small"),
     reason(7, c"internal error"),
-    Item {
-        id: 0,
-        text: ptr::null(),
-    },
+    Item { id: 0, text: ptr::null() },
 ];

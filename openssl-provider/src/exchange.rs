@@ -10,9 +10,8 @@ use crate::{
     digest::Digest,
     error::Error,
     ffi::{
-        OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, OSSL_EXCHANGE_PARAM_KDF_DIGEST,
-        OSSL_EXCHANGE_PARAM_KDF_OUTLEN, OSSL_EXCHANGE_PARAM_KDF_TYPE, OSSL_EXCHANGE_PARAM_KDF_UKM,
-        OSSL_KDF_NAME_X963KDF, Object, Output, Param,
+        OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, OSSL_EXCHANGE_PARAM_KDF_DIGEST, OSSL_EXCHANGE_PARAM_KDF_OUTLEN,
+        OSSL_EXCHANGE_PARAM_KDF_TYPE, OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_KDF_NAME_X963KDF, Object, Output, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     key::{Key, Kind},
@@ -54,79 +53,47 @@ pub(crate) struct Settings {
 
 static FIELDS: [Field<Settings>; 4] = [
     field(OSSL_EXCHANGE_PARAM_KDF_TYPE, Type::Text, |settings| {
-        Some(Value::Text(if settings.kdf {
-            OSSL_KDF_NAME_X963KDF
-        } else {
-            c""
-        }))
+        Some(Value::Text(if settings.kdf { OSSL_KDF_NAME_X963KDF } else { c"" }))
     }),
-    field(OSSL_EXCHANGE_PARAM_KDF_DIGEST, Type::Text, |settings| {
-        Some(Value::Text(settings.digest?.name))
-    }),
-    field(OSSL_EXCHANGE_PARAM_KDF_OUTLEN, Type::Number, |settings| {
-        i64::try_from(settings.len).ok().map(Value::Int)
-    }),
-    field(
-        OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE,
-        Type::Int,
-        |settings| Some(Value::Int(settings.cofactor_mode)),
-    ),
+    field(OSSL_EXCHANGE_PARAM_KDF_DIGEST, Type::Text, |settings| Some(Value::Text(settings.digest?.name))),
+    field(OSSL_EXCHANGE_PARAM_KDF_OUTLEN, Type::Number, |settings| i64::try_from(settings.len).ok().map(Value::Int)),
+    field(OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, Type::Int, |settings| Some(Value::Int(settings.cofactor_mode))),
 ];
 pub(crate) static GETTABLE: [Param; 5] = gettable(&FIELDS);
 
 static SETTINGS: [Setting<Settings>; 5] = [
-    setting(
-        OSSL_EXCHANGE_PARAM_KDF_TYPE,
-        Type::Text,
-        |settings, given| {
-            settings.kdf = match given.text() {
-                Some("") => false,
-                Some(kdf) if Ok(kdf) == OSSL_KDF_NAME_X963KDF.to_str() => true,
-                other => {
-                    let why = format!("the key derivation {} is not X963KDF", other.unwrap_or("?"));
-                    return Err(Error::Unsupported(why));
-                }
-            };
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_EXCHANGE_PARAM_KDF_DIGEST,
-        Type::Text,
-        |settings, given| {
-            settings.digest = Some(signature::digest(given.text().unwrap_or_default())?);
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_EXCHANGE_PARAM_KDF_UKM,
-        Type::Bytes,
-        |settings, given| {
-            let bad = || Error::Parameter("kdf-ukm is not a string of bytes".to_owned());
-            settings.info = given.bytes().ok_or_else(bad)?.to_vec();
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_EXCHANGE_PARAM_KDF_OUTLEN,
-        Type::Number,
-        |settings, given| {
-            let len = given.int().and_then(|len| usize::try_from(len).ok());
-            let bad = || Error::Parameter("kdf-outlen is not a number of bytes".to_owned());
-            settings.len = len.ok_or_else(bad)?;
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE,
-        Type::Int,
-        |settings, given| {
-            let mode = given.int().filter(|mode| (-1..=1).contains(mode));
-            let bad = || Error::Parameter("the cofactor mode is none of -1, 0 and 1".to_owned());
-            settings.cofactor_mode = mode.ok_or_else(bad)?;
-            Ok(())
-        },
-    ),
+    setting(OSSL_EXCHANGE_PARAM_KDF_TYPE, Type::Text, |settings, given| {
+        settings.kdf = match given.text() {
+            Some("") => false,
+            Some(kdf) if Ok(kdf) == OSSL_KDF_NAME_X963KDF.to_str() => true,
+            other => {
+                let why = format!("the key derivation {} is not X963KDF", other.unwrap_or("?"));
+                return Err(Error::Unsupported(why));
+            }
+        };
+        Ok(())
+    }),
+    setting(OSSL_EXCHANGE_PARAM_KDF_DIGEST, Type::Text, |settings, given| {
+        settings.digest = Some(signature::digest(given.text().unwrap_or_default())?);
+        Ok(())
+    }),
+    setting(OSSL_EXCHANGE_PARAM_KDF_UKM, Type::Bytes, |settings, given| {
+        let bad = || Error::Parameter("kdf-ukm is not a string of bytes".to_owned());
+        settings.info = given.bytes().ok_or_else(bad)?.to_vec();
+        Ok(())
+    }),
+    setting(OSSL_EXCHANGE_PARAM_KDF_OUTLEN, Type::Number, |settings, given| {
+        let len = given.int().and_then(|len| usize::try_from(len).ok());
+        let bad = || Error::Parameter("kdf-outlen is not a number of bytes".to_owned());
+        settings.len = len.ok_or_else(bad)?;
+        Ok(())
+    }),
+    setting(OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, Type::Int, |settings, given| {
+        let mode = given.int().filter(|mode| (-1..=1).contains(mode));
+        let bad = || Error::Parameter("the cofactor mode is none of -1, 0 and 1".to_owned());
+        settings.cofactor_mode = mode.ok_or_else(bad)?;
+        Ok(())
+    }),
 ];
 pub(crate) static SETTABLE: [Param; 6] = settable(&SETTINGS);
 
@@ -138,12 +105,7 @@ impl<K: Exchange> Object for Context<K> {
 
 impl<K: Exchange> Context<K> {
     pub(crate) fn new(provider: Arc<Provider>) -> Self {
-        Self {
-            provider,
-            key: None,
-            peer: None,
-            settings: Settings::default(),
-        }
+        Self { provider, key: None, peer: None, settings: Settings::default() }
     }
 
     /// Starts anew with a key.
@@ -152,10 +114,7 @@ impl<K: Exchange> Context<K> {
         if key.private().is_none() {
             return Err(Error::State("a public key cannot derive"));
         }
-        *self = Self {
-            key: Some(key.clone()),
-            ..Self::new(Arc::clone(&self.provider))
-        };
+        *self = Self { key: Some(key.clone()), ..Self::new(Arc::clone(&self.provider)) };
         self.set(params)
     }
 
@@ -183,23 +142,13 @@ impl<K: Exchange> Context<K> {
     pub(crate) fn derive(&self, output: Output<'_>) -> Result<(), Error> {
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
         let public = key.public().ok_or(Error::State("no key was set"))?;
-        let len = if self.settings.kdf {
-            self.settings.len
-        } else {
-            public.secret_len()
-        };
+        let len = if self.settings.kdf { self.settings.len } else { public.secret_len() };
         output.fill(len, || {
             let peer = self.peer.as_ref().and_then(Key::public);
             let peer = peer.ok_or(Error::State("the peer's public key was not set"))?;
-            let uri = key
-                .private()
-                .ok_or(Error::State("no private key was set"))?;
+            let uri = key.private().ok_or(Error::State("no private key was set"))?;
             let secret = self.provider.agree(uri, peer.encoded())?;
-            if self.settings.kdf {
-                self.settings.derived(&secret)
-            } else {
-                Ok(secret)
-            }
+            if self.settings.kdf { self.settings.derived(&secret) } else { Ok(secret) }
         })
     }
 }
@@ -207,9 +156,7 @@ impl<K: Exchange> Context<K> {
 impl Settings {
     /// A key as of ANSI X9.63, SEC 1 §3.6.1.
     fn derived(&self, secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let digest = self
-            .digest
-            .ok_or(Error::State("the digest of the key derivation was not set"))?;
+        let digest = self.digest.ok_or(Error::State("the digest of the key derivation was not set"))?;
         let mut key = Zeroizing::new(Vec::with_capacity(self.len + digest.hash.len()));
         for counter in 1_u32.. {
             if key.len() >= self.len {

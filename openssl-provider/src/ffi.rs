@@ -11,10 +11,7 @@
     clippy::missing_safety_doc,
     reason = "entry points rest on what the core promises in the manual page that their file names"
 )]
-#![allow(
-    non_camel_case_types,
-    reason = "functions carry the names that core_dispatch.h gives them"
-)]
+#![allow(non_camel_case_types, reason = "functions carry the names that core_dispatch.h gives them")]
 
 use std::{
     ffi::{c_char, c_int, c_uint, c_void},
@@ -47,10 +44,7 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(crate) const END: Self = Self {
-        id: 0,
-        function: None,
-    };
+    pub(crate) const END: Self = Self { id: 0, function: None };
 }
 
 /// `OSSL_ALGORITHM`: the names of an algorithm, what may be said of it in a property query, and its functions.
@@ -63,12 +57,8 @@ pub(crate) struct Algorithm {
 }
 
 impl Algorithm {
-    pub(crate) const END: Self = Self {
-        names: ptr::null(),
-        properties: ptr::null(),
-        implementation: ptr::null(),
-        description: ptr::null(),
-    };
+    pub(crate) const END: Self =
+        Self { names: ptr::null(), properties: ptr::null(), implementation: ptr::null(), description: ptr::null() };
 }
 
 // SAFETY: all four pointers lead to immutable statics.
@@ -106,9 +96,8 @@ pub(crate) struct Bio([u8; 0]);
 /// `va_list` as a parameter: a pointer in the C ABIs of x86-64, AArch64 and RISC-V alike.
 pub(crate) type VaList = *mut c_void;
 pub(crate) type Callback = Option<unsafe extern "C" fn(*const Param, *mut c_void) -> c_int>;
-pub(crate) type PassphraseCallback = Option<
-    unsafe extern "C" fn(*mut c_char, usize, *mut usize, *const Param, *mut c_void) -> c_int,
->;
+pub(crate) type PassphraseCallback =
+    Option<unsafe extern "C" fn(*mut c_char, usize, *mut usize, *const Param, *mut c_void) -> c_int>;
 
 /// A function of `core_dispatch.h`: its number and its C signature.
 pub(crate) trait Function {
@@ -342,10 +331,7 @@ pub(crate) const fn entry<F: Function>(function: F::Fn) -> Dispatch {
     // SAFETY: `Function::Fn` is an `extern "C"` function pointer for every implementor, all made by `functions!`; the
     // core casts it back to the same signature, which the id stands for.
     let erased = unsafe { std::mem::transmute_copy::<F::Fn, unsafe extern "C" fn()>(&function) };
-    Dispatch {
-        id: F::ID,
-        function: Some(erased),
-    }
+    Dispatch { id: F::ID, function: Some(erased) }
 }
 
 /// What a C function answers when its body failed.
@@ -371,10 +357,7 @@ impl<T> Failure for *const T {
 
 /// The boundary every entry point passes: no panic crosses it, and an error goes onto the host's OpenSSL error queue and
 /// comes back as the return type's failure value.
-pub(crate) fn boundary<R: Failure>(
-    provider: &Provider,
-    body: impl FnOnce() -> Result<R, Error>,
-) -> R {
+pub(crate) fn boundary<R: Failure>(provider: &Provider, body: impl FnOnce() -> Result<R, Error>) -> R {
     let error = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return value,
         Ok(Err(error)) => error,
@@ -393,10 +376,7 @@ pub(crate) trait Object {
 ///
 /// # Safety
 /// `object` is NULL or an [`own`]ed `T` that nothing else refers to during the call.
-pub(crate) unsafe fn with<T: Object, R: Failure>(
-    object: *mut c_void,
-    body: impl FnOnce(&mut T) -> Result<R, Error>,
-) -> R {
+pub(crate) unsafe fn with<T: Object, R: Failure>(object: *mut c_void, body: impl FnOnce(&mut T) -> Result<R, Error>) -> R {
     // SAFETY: the caller's promise.
     let Some(object) = (unsafe { object.cast::<T>().as_mut() }) else {
         return R::FAILED;
@@ -409,10 +389,7 @@ pub(crate) unsafe fn with<T: Object, R: Failure>(
 ///
 /// # Safety
 /// `object` is NULL or an [`own`]ed `T` that nobody changes during the call.
-pub(crate) unsafe fn with_shared<T: Object, R: Failure>(
-    object: *const c_void,
-    body: impl FnOnce(&T) -> Result<R, Error>,
-) -> R {
+pub(crate) unsafe fn with_shared<T: Object, R: Failure>(object: *const c_void, body: impl FnOnce(&T) -> Result<R, Error>) -> R {
     // SAFETY: the caller's promise.
     let Some(object) = (unsafe { object.cast::<T>().as_ref() }) else {
         return R::FAILED;
@@ -473,30 +450,21 @@ impl<'a> Output<'a> {
     /// `len` is NULL or writable; `buffer` is NULL or writable for `size` bytes; both for `'a` and by nobody else.
     pub(crate) unsafe fn new(buffer: *mut u8, len: *mut usize, size: usize) -> Result<Self, Error> {
         // SAFETY: the caller's promise.
-        let len =
-            unsafe { len.as_mut() }.ok_or(Error::State("no place for the length of the result"))?;
+        let len = unsafe { len.as_mut() }.ok_or(Error::State("no place for the length of the result"))?;
         // SAFETY: the caller's promise.
-        let buffer =
-            (!buffer.is_null()).then(|| unsafe { std::slice::from_raw_parts_mut(buffer, size) });
+        let buffer = (!buffer.is_null()).then(|| unsafe { std::slice::from_raw_parts_mut(buffer, size) });
         Ok(Self { buffer, len })
     }
 
     /// Runs `make` and hands out its result of at most `max` bytes. It is not run for a size query, nor when the buffer
     /// could turn out too small.
-    pub(crate) fn fill<R: AsRef<[u8]>>(
-        self,
-        max: usize,
-        make: impl FnOnce() -> Result<R, Error>,
-    ) -> Result<(), Error> {
+    pub(crate) fn fill<R: AsRef<[u8]>>(self, max: usize, make: impl FnOnce() -> Result<R, Error>) -> Result<(), Error> {
         let Some(buffer) = self.buffer else {
             *self.len = max;
             return Ok(());
         };
         if buffer.len() < max {
-            return Err(Error::Buffer {
-                has: buffer.len(),
-                needs: max,
-            });
+            return Err(Error::Buffer { has: buffer.len(), needs: max });
         }
         let made = make()?;
         let made = made.as_ref();

@@ -10,8 +10,7 @@ use interface::{reference::KeyUri, spki::PublicKey};
 use crate::{
     error::Error,
     ffi::{
-        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
+        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
         params::{Field, Params, Value},
     },
     provider::Provider,
@@ -73,11 +72,7 @@ pub(crate) struct Key<K> {
 
 impl<K> Clone for Key<K> {
     fn clone(&self) -> Self {
-        Self {
-            provider: Arc::clone(&self.provider),
-            public: self.public.clone(),
-            private: self.private.clone(),
-        }
+        Self { provider: Arc::clone(&self.provider), public: self.public.clone(), private: self.private.clone() }
     }
 }
 
@@ -90,25 +85,13 @@ impl<K> Object for Key<K> {
 impl<K: Kind> Key<K> {
     /// A key with nothing in it.
     pub(crate) fn new(provider: Arc<Provider>) -> Self {
-        Self {
-            provider,
-            public: None,
-            private: None,
-        }
+        Self { provider, public: None, private: None }
     }
 
     /// A key of the service, if it is of this kind.
-    pub(crate) fn of(
-        provider: &Arc<Provider>,
-        public: &PublicKey,
-        private: &Option<KeyUri>,
-    ) -> Option<Self> {
+    pub(crate) fn of(provider: &Arc<Provider>, public: &PublicKey, private: &Option<KeyUri>) -> Option<Self> {
         let public = Some(Arc::new(K::of(public)?));
-        Some(Self {
-            provider: Arc::clone(provider),
-            public,
-            private: private.clone().map(Arc::new),
-        })
+        Some(Self { provider: Arc::clone(provider), public, private: private.clone().map(Arc::new) })
     }
 
     pub(crate) fn public(&self) -> Option<&K> {
@@ -151,9 +134,7 @@ impl<K: Kind> Key<K> {
             return Err(Error::State("the key lacks what is to be checked"));
         }
         match self.public() {
-            Some(public) if !public.valid() => {
-                Err(Error::Parameter("the public key is not valid".to_owned()))
-            }
+            Some(public) if !public.valid() => Err(Error::Parameter("the public key is not valid".to_owned())),
             _ => Ok(()),
         }
     }

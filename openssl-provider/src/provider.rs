@@ -10,10 +10,7 @@ use interface::{
     algorithm::{Agreement, Encryption, Signature},
     attributes::Attributes,
     client::{self, Client},
-    operations::{
-        AsymmetricDecrypt, Find, LookupObject, RawKeyAgreement, Record, RecordKind, SignHash,
-        SignMessage,
-    },
+    operations::{AsymmetricDecrypt, Find, LookupObject, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage},
     reference::KeyUri,
     spki::PublicKey,
 };
@@ -22,17 +19,14 @@ use zeroize::Zeroizing;
 use crate::{
     error::Error,
     ffi::{
-        OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS,
-        OSSL_PROV_PARAM_VERSION,
+        OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS, OSSL_PROV_PARAM_VERSION,
         core::Core,
         params::{Field, Type, Value, field},
     },
 };
 
 /// The package's version as a C string.
-const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
-) {
+const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,
     Err(_) => c"",
 };
@@ -42,15 +36,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What `openssl list -providers` shows.
 pub(crate) static FIELDS: [Field<()>; 4] = [
-    field(OSSL_PROV_PARAM_NAME, Type::Text, |()| {
-        Some(Value::Text(c"Parsec provider"))
-    }),
-    field(OSSL_PROV_PARAM_VERSION, Type::Text, |()| {
-        Some(Value::Text(VERSION))
-    }),
-    field(OSSL_PROV_PARAM_BUILDINFO, Type::Text, |()| {
-        Some(Value::Text(VERSION))
-    }),
+    field(OSSL_PROV_PARAM_NAME, Type::Text, |()| Some(Value::Text(c"Parsec provider"))),
+    field(OSSL_PROV_PARAM_VERSION, Type::Text, |()| Some(Value::Text(VERSION))),
+    field(OSSL_PROV_PARAM_BUILDINFO, Type::Text, |()| Some(Value::Text(VERSION))),
     field(OSSL_PROV_PARAM_STATUS, Type::Int, |()| Some(Value::Int(1))),
 ];
 
@@ -65,44 +53,19 @@ pub(crate) struct Provider {
 impl Provider {
     pub(crate) fn new(core: Core) -> Self {
         let client = configured(&core);
-        Self {
-            core,
-            client,
-            default: AtomicU8::new(ProviderId::CORE.number()),
-        }
+        Self { core, client, default: AtomicU8::new(ProviderId::CORE.number()) }
     }
 
     /// A signature in one request: of a digest, or of a message where the scheme signs that.
-    pub(crate) fn sign(
-        &self,
-        key: &KeyUri,
-        algorithm: Signature,
-        input: &[u8],
-    ) -> Result<Vec<u8>, Error> {
+    pub(crate) fn sign(&self, key: &KeyUri, algorithm: Signature, input: &[u8]) -> Result<Vec<u8>, Error> {
         let (key_name, owner) = (name(key)?.to_owned(), key.owner.clone());
         let (alg, input) = (Some(algorithm.into()), input.to_vec());
         let signed = if algorithm == Signature::PureEddsa {
             let message = input;
-            self.call(
-                key,
-                &SignMessage {
-                    key_name,
-                    alg,
-                    message,
-                    owner,
-                },
-            )
+            self.call(key, &SignMessage { key_name, alg, message, owner })
         } else {
             let hash = input;
-            self.call(
-                key,
-                &SignHash {
-                    key_name,
-                    alg,
-                    hash,
-                    owner,
-                },
-            )
+            self.call(key, &SignHash { key_name, alg, hash, owner })
         };
         Ok(signed?.signature)
     }
@@ -140,18 +103,12 @@ impl Provider {
 
     /// What the service knows of one key.
     pub(crate) fn lookup(&self, key: &KeyUri) -> Result<Record, Error> {
-        Ok(self
-            .client()?
-            .lookup(self.crypto_provider(key)?, key.owner.as_deref(), name(key)?)?)
+        Ok(self.client()?.lookup(self.crypto_provider(key)?, key.owner.as_deref(), name(key)?)?)
     }
 
     /// The certificate stored under a name.
     pub(crate) fn certificate(&self, uri: &KeyUri) -> Result<Record, Error> {
-        let lookup = LookupObject {
-            kind: RecordKind::Certificate.into(),
-            name: name(uri)?.to_owned(),
-            owner: uri.owner.clone(),
-        };
+        let lookup = LookupObject { kind: RecordKind::Certificate.into(), name: name(uri)?.to_owned(), owner: uri.owner.clone() };
         self.call(uri, &lookup)
     }
 
@@ -162,19 +119,14 @@ impl Provider {
             Some(provider) => vec![provider],
             None => client.providers()?.into_iter().map(|(id, _)| id).collect(),
         };
-        let filter = Find {
-            owner: uri.owner.clone(),
-            ..Find::default()
-        };
+        let filter = Find { owner: uri.owner.clone(), ..Find::default() };
         let mut records: Vec<Record> = Vec::new();
         for provider in providers {
             records.extend(client.find(provider, &filter)?);
         }
         // an object that belongs to no provider is found with each
         records.sort_by(|a, b| (&a.uuid, &a.name).cmp(&(&b.uuid, &b.name)));
-        records.dedup_by(|a, b| {
-            (&a.uuid, &a.name, a.provider_id) == (&b.uuid, &b.name, b.provider_id)
-        });
+        records.dedup_by(|a, b| (&a.uuid, &a.name, a.provider_id) == (&b.uuid, &b.name, b.provider_id));
         Ok(records)
     }
 
@@ -183,9 +135,7 @@ impl Provider {
     }
 
     fn client(&self) -> Result<&Client, Error> {
-        self.client
-            .as_ref()
-            .map_err(|why| Error::Parameter(why.clone()))
+        self.client.as_ref().map_err(|why| Error::Parameter(why.clone()))
     }
 
     fn crypto_provider(&self, key: &KeyUri) -> Result<ProviderId, Error> {
@@ -207,11 +157,7 @@ impl Provider {
 pub(crate) fn public_key(record: &Record) -> Option<(PublicKey, bool)> {
     let attributes = Attributes::try_from(record.attributes.as_ref()?).ok()?;
     let key_type = attributes.key_type;
-    let public = PublicKey {
-        key_type: key_type.public(),
-        bits: attributes.bits,
-        bytes: record.public_key.clone(),
-    };
+    let public = PublicKey { key_type: key_type.public(), bits: attributes.bits, bytes: record.public_key.clone() };
     (key_type.is_pair() || key_type.is_public()).then_some((public, key_type.is_pair()))
 }
 
@@ -232,9 +178,7 @@ fn configured(core: &Core) -> Result<Client, String> {
         None => client.with_deadline(DEADLINE),
         Some(timeout) => match timeout.parse() {
             Ok(0) | Err(_) => {
-                return Err(format!(
-                    "timeout-ms = {timeout} is not a number of milliseconds"
-                ));
+                return Err(format!("timeout-ms = {timeout} is not a number of milliseconds"));
             }
             Ok(timeout) => client.with_deadline(Duration::from_millis(timeout)),
         },

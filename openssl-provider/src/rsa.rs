@@ -18,14 +18,12 @@ use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
-        OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_N,
-        OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, OSSL_PKEY_RSA_PAD_MODE_PSS,
-        OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST,
-        OSSL_PKEY_RSA_PSS_SALT_LEN_MAX, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
-        OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
-        OSSL_SIGNATURE_PARAM_PAD_MODE, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Param, RSA_PKCS1_PADDING,
-        RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_AUTO, RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX,
+        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_RSA_D,
+        OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_PKEY_RSA_PAD_MODE_PKCSV15,
+        OSSL_PKEY_RSA_PAD_MODE_PSS, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST,
+        OSSL_PKEY_RSA_PSS_SALT_LEN_MAX, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST,
+        OSSL_SIGNATURE_PARAM_MGF1_DIGEST, OSSL_SIGNATURE_PARAM_PAD_MODE, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Param,
+        RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_AUTO, RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX,
         params::{Field, Given, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     key::Kind,
@@ -50,24 +48,12 @@ struct RsaPublicKey<'a> {
 }
 
 static FIELDS: [Field<Rsa>; 6] = [
-    field(OSSL_PKEY_PARAM_RSA_N, Type::Number, |key| {
-        Some(Value::Number(key.n.clone()))
-    }),
-    field(OSSL_PKEY_PARAM_RSA_E, Type::Number, |key| {
-        Some(Value::Number(key.e.clone()))
-    }),
-    field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| {
-        Some(Value::Int(key.bits().into()))
-    }),
-    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| {
-        Some(Value::Int(strength(key.bits())))
-    }),
-    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| {
-        i64::try_from(key.len()).ok().map(Value::Int)
-    }),
-    field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| {
-        Some(Value::Text(digest::DEFAULT.name))
-    }),
+    field(OSSL_PKEY_PARAM_RSA_N, Type::Number, |key| Some(Value::Number(key.n.clone()))),
+    field(OSSL_PKEY_PARAM_RSA_E, Type::Number, |key| Some(Value::Number(key.e.clone()))),
+    field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| Some(Value::Int(key.bits().into()))),
+    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| Some(Value::Int(strength(key.bits())))),
+    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| i64::try_from(key.len()).ok().map(Value::Int)),
+    field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| Some(Value::Text(digest::DEFAULT.name))),
 ];
 static GETTABLE: [Param; 7] = gettable(&FIELDS);
 static PUBLIC: [Param; 3] = gettable(&FIELDS);
@@ -80,32 +66,18 @@ impl Kind for Rsa {
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_RSA_D;
 
     fn of(public: &PublicKey) -> Option<Self> {
-        let (n, e) =
-            (public.key_type == KeyType::RsaPublicKey).then(|| rsa_parts(&public.bytes))??;
-        Some(Self {
-            n: n.to_vec(),
-            e: e.to_vec(),
-        })
+        let (n, e) = (public.key_type == KeyType::RsaPublicKey).then(|| rsa_parts(&public.bytes))??;
+        Some(Self { n: n.to_vec(), e: e.to_vec() })
     }
 
     fn public_key(&self) -> Option<PublicKey> {
-        let key = RsaPublicKey {
-            modulus: UintRef::new(&self.n).ok()?,
-            exponent: UintRef::new(&self.e).ok()?,
-        };
-        Some(PublicKey {
-            key_type: KeyType::RsaPublicKey,
-            bits: self.bits(),
-            bytes: key.to_der().ok()?,
-        })
+        let key = RsaPublicKey { modulus: UintRef::new(&self.n).ok()?, exponent: UintRef::new(&self.e).ok()? };
+        Some(PublicKey { key_type: KeyType::RsaPublicKey, bits: self.bits(), bytes: key.to_der().ok()? })
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
         let number = |name| params.find(name)?.number();
-        Some(Self {
-            n: number(OSSL_PKEY_PARAM_RSA_N)?,
-            e: number(OSSL_PKEY_PARAM_RSA_E)?,
-        })
+        Some(Self { n: number(OSSL_PKEY_PARAM_RSA_N)?, e: number(OSSL_PKEY_PARAM_RSA_E)? })
     }
 
     fn valid(&self) -> bool {
@@ -149,10 +121,7 @@ fn strength(bits: u32) -> i64 {
         _ => {
             let x = f64::from(bits) * std::f64::consts::LN_2;
             let estimate = (1.923 * (x * x.ln() * x.ln()).cbrt() - 4.69) / std::f64::consts::LN_2;
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "at most a few hundred bits"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "at most a few hundred bits")]
             let whole = estimate as i64;
             (whole + 4) & !7
         }
@@ -183,40 +152,21 @@ enum Salt {
 }
 
 static PADDING: [Field<Context<Padding>>; 5] = [
-    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| {
-        algorithm_id(ctx)
-    }),
+    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| algorithm_id(ctx)),
     field(OSSL_SIGNATURE_PARAM_PAD_MODE, Type::Text, |ctx| {
         Some(match ctx.scheme.pss {
             true => Value::Named(RSA_PKCS1_PSS_PADDING, OSSL_PKEY_RSA_PAD_MODE_PSS),
             false => Value::Named(RSA_PKCS1_PADDING, OSSL_PKEY_RSA_PAD_MODE_PKCSV15),
         })
     }),
-    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| {
-        Some(Value::Text(ctx.digest?.name))
+    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.name))),
+    field(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.scheme.mgf1.or(ctx.digest)?.name))),
+    field(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Type::Text, |ctx| match ctx.scheme.salt {
+        Salt::Auto => Some(Value::Named(RSA_PSS_SALTLEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO)),
+        Salt::Digest => Some(Value::Named(RSA_PSS_SALTLEN_DIGEST, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST)),
+        Salt::Max => Some(Value::Named(RSA_PSS_SALTLEN_MAX, OSSL_PKEY_RSA_PSS_SALT_LEN_MAX)),
+        Salt::Bytes(len) => i64::try_from(len).ok().map(Value::Int),
     }),
-    field(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx| {
-        Some(Value::Text(ctx.scheme.mgf1.or(ctx.digest)?.name))
-    }),
-    field(
-        OSSL_SIGNATURE_PARAM_PSS_SALTLEN,
-        Type::Text,
-        |ctx| match ctx.scheme.salt {
-            Salt::Auto => Some(Value::Named(
-                RSA_PSS_SALTLEN_AUTO,
-                OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO,
-            )),
-            Salt::Digest => Some(Value::Named(
-                RSA_PSS_SALTLEN_DIGEST,
-                OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST,
-            )),
-            Salt::Max => Some(Value::Named(
-                RSA_PSS_SALTLEN_MAX,
-                OSSL_PKEY_RSA_PSS_SALT_LEN_MAX,
-            )),
-            Salt::Bytes(len) => i64::try_from(len).ok().map(Value::Int),
-        },
-    ),
 ];
 static PADDING_GETTABLE: [Param; 6] = gettable(&PADDING);
 
@@ -226,22 +176,14 @@ static SETTINGS: [Setting<Context<Padding>>; 4] = [
         ctx.scheme.pss = pad_mode(given)?;
         Ok(())
     }),
-    setting(
-        OSSL_SIGNATURE_PARAM_PSS_SALTLEN,
-        Type::Text,
-        |ctx, given| {
-            ctx.scheme.salt = salt(given)?;
-            Ok(())
-        },
-    ),
-    setting(
-        OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
-        Type::Text,
-        |ctx, given| {
-            ctx.scheme.mgf1 = Some(crate::signature::digest(given.text().unwrap_or_default())?);
-            Ok(())
-        },
-    ),
+    setting(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Type::Text, |ctx, given| {
+        ctx.scheme.salt = salt(given)?;
+        Ok(())
+    }),
+    setting(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx, given| {
+        ctx.scheme.mgf1 = Some(crate::signature::digest(given.text().unwrap_or_default())?);
+        Ok(())
+    }),
 ];
 static SETTABLE: [Param; 5] = settable(&SETTINGS);
 
@@ -257,45 +199,27 @@ impl Scheme for Padding {
             return Ok(());
         };
         if self.mgf1.is_some_and(|mgf1| mgf1 != digest) {
-            return Err(unsupported(
-                "PSS with MGF1 over another digest than the message's",
-            ));
+            return Err(unsupported("PSS with MGF1 over another digest than the message's"));
         }
         if key.len() < 2 * digest.hash.len() + 2 {
             return Err(unsupported("PSS with a digest too long for the key"));
         }
         match self.salt.len(key, digest) {
-            Some(len) if len != digest.hash.len() && purpose == Purpose::Sign => Err(unsupported(
-                "a PSS salt of another length than the digest's; set rsa_pss_saltlen:digest",
-            )),
+            Some(len) if len != digest.hash.len() && purpose == Purpose::Sign => {
+                Err(unsupported("a PSS salt of another length than the digest's; set rsa_pss_saltlen:digest"))
+            }
             _ => Ok(()),
         }
     }
 
-    fn algorithm<'a>(
-        &self,
-        digest: Option<&'static Digest>,
-        input: &'a [u8],
-    ) -> Result<(Signature, &'a [u8]), Error> {
+    fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
         match (digest, self.pss) {
-            (Some(digest), true) => Ok((
-                Signature::RsaPss {
-                    hash: digest.hash.into(),
-                },
-                input,
-            )),
-            (Some(digest), false) => Ok((
-                Signature::RsaPkcs1v15 {
-                    hash: digest.hash.into(),
-                },
-                input,
-            )),
+            (Some(digest), true) => Ok((Signature::RsaPss { hash: digest.hash.into() }, input)),
+            (Some(digest), false) => Ok((Signature::RsaPkcs1v15 { hash: digest.hash.into() }, input)),
             (None, true) => Err(Error::State("PSS needs a digest; set it before signing")),
             // a whole DigestInfo, or whatever the caller has in its place
             (None, false) => Ok(match Hash::parse_digest_info(input) {
-                Some((hash, digest)) if !hash.deprecated() => {
-                    (Signature::RsaPkcs1v15 { hash: hash.into() }, digest)
-                }
+                Some((hash, digest)) if !hash.deprecated() => (Signature::RsaPkcs1v15 { hash: hash.into() }, digest),
                 _ => (Signature::RsaPkcs1v15Raw, input),
             }),
         }
@@ -309,38 +233,16 @@ impl Scheme for Padding {
         Some(signature)
     }
 
-    fn verify(
-        &self,
-        key: &Rsa,
-        digest: Option<&Digest>,
-        input: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, Error> {
-        let verifier = key
-            .parsed()
-            .ok_or_else(|| unsupported("a key of this size"))?;
+    fn verify(&self, key: &Rsa, digest: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
+        let verifier = key.parsed().ok_or_else(|| unsupported("a key of this size"))?;
         Ok(match (digest, self.pss) {
-            (Some(digest), true) => {
-                (digest.verify_pss)(&verifier, input, signature, self.salt.len(key, digest))
-            }
+            (Some(digest), true) => (digest.verify_pss)(&verifier, input, signature, self.salt.len(key, digest)),
             (None, true) => {
                 return Err(Error::State("PSS needs a digest; set it before verifying"));
             }
             (digest, false) => {
-                let prefix = digest
-                    .map(|digest| digest.hash.digest_info())
-                    .unwrap_or_default()
-                    .into();
-                verifier
-                    .verify(
-                        Pkcs1v15Sign {
-                            hash_len: Some(input.len()),
-                            prefix,
-                        },
-                        input,
-                        signature,
-                    )
-                    .is_ok()
+                let prefix = digest.map(|digest| digest.hash.digest_info()).unwrap_or_default().into();
+                verifier.verify(Pkcs1v15Sign { hash_len: Some(input.len()), prefix }, input, signature).is_ok()
             }
         })
     }
@@ -353,11 +255,7 @@ impl Salt {
             Self::Auto => None,
             Self::Digest => Some(digest.hash.len()),
             // emLen - hLen - 2, RFC 8017 §9.1.1
-            Self::Max => Some(
-                (key.bits() as usize - 1)
-                    .div_ceil(8)
-                    .saturating_sub(digest.hash.len() + 2),
-            ),
+            Self::Max => Some((key.bits() as usize - 1).div_ceil(8).saturating_sub(digest.hash.len() + 2)),
             Self::Bytes(len) => Some(len),
         }
     }
@@ -392,9 +290,7 @@ fn salt(given: &Given<'_>) -> Result<Salt, Error> {
         Some(text) => text.parse().ok(),
         None => given.int(),
     };
-    let bad = || {
-        Error::Parameter("the PSS salt length is neither digest, auto, max nor a number".to_owned())
-    };
+    let bad = || Error::Parameter("the PSS salt length is neither digest, auto, max nor a number".to_owned());
     let number = number.ok_or_else(bad)?;
     Ok(match c_int::try_from(number) {
         Ok(RSA_PSS_SALTLEN_DIGEST) => Salt::Digest,
@@ -423,28 +319,16 @@ struct PssParams {
 /// The AlgorithmIdentifier of a signature to come, as certificates and CMS carry it.
 fn algorithm_id(ctx: &Context<Padding>) -> Option<Value> {
     let digest = ctx.digest?;
-    let hash = AlgorithmIdentifierOwned {
-        oid: digest.oid,
-        parameters: Some(Any::null()),
-    };
+    let hash = AlgorithmIdentifierOwned { oid: digest.oid, parameters: Some(Any::null()) };
     let identifier = if ctx.scheme.pss {
         let params = PssParams {
-            mask: AlgorithmIdentifierOwned {
-                oid: MGF1,
-                parameters: Some(Any::encode_from(&hash).ok()?),
-            },
+            mask: AlgorithmIdentifierOwned { oid: MGF1, parameters: Some(Any::encode_from(&hash).ok()?) },
             hash,
             salt_len: u16::try_from(digest.hash.len()).ok()?,
         };
-        AlgorithmIdentifierOwned {
-            oid: RSASSA_PSS,
-            parameters: Some(Any::encode_from(&params).ok()?),
-        }
+        AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(Any::encode_from(&params).ok()?) }
     } else {
-        AlgorithmIdentifierOwned {
-            oid: digest.with_rsa,
-            parameters: Some(Any::null()),
-        }
+        AlgorithmIdentifierOwned { oid: digest.with_rsa, parameters: Some(Any::null()) }
     };
     identifier.to_der().ok().map(Value::Bytes)
 }
@@ -455,15 +339,7 @@ mod tests {
 
     #[test]
     fn strengths_are_those_of_openssl() {
-        for (bits, expected) in [
-            (512, 56),
-            (1024, 80),
-            (2048, 112),
-            (3072, 128),
-            (4096, 152),
-            (5120, 168),
-            (15360, 256),
-        ] {
+        for (bits, expected) in [(512, 56), (1024, 80), (2048, 112), (3072, 128), (4096, 152), (5120, 168), (15360, 256)] {
             assert_eq!(strength(bits), expected, "{bits}");
         }
         assert_eq!(strength(0), 0);
@@ -471,16 +347,10 @@ mod tests {
 
     #[test]
     fn a_salt_has_the_length_that_was_asked_for() {
-        let key = Rsa {
-            n: [&[0x80][..], &[1; 255]].concat(),
-            e: vec![1, 0, 1],
-        };
-        for (salt, len) in [
-            (Salt::Auto, None),
-            (Salt::Digest, Some(32)),
-            (Salt::Max, Some(256 - 32 - 2)),
-            (Salt::Bytes(20), Some(20)),
-        ] {
+        let key = Rsa { n: [&[0x80][..], &[1; 255]].concat(), e: vec![1, 0, 1] };
+        for (salt, len) in
+            [(Salt::Auto, None), (Salt::Digest, Some(32)), (Salt::Max, Some(256 - 32 - 2)), (Salt::Bytes(20), Some(20))]
+        {
             assert_eq!(salt.len(&key, digest::DEFAULT), len);
         }
     }
@@ -490,23 +360,12 @@ mod tests {
         let padding = Padding::default();
         let info = [Hash::Sha256.digest_info(), &[7; 32]].concat();
         let (algorithm, input) = padding.algorithm(None, &info).unwrap();
-        assert_eq!(
-            algorithm,
-            Signature::RsaPkcs1v15 {
-                hash: Hash::Sha256.into()
-            }
-        );
+        assert_eq!(algorithm, Signature::RsaPkcs1v15 { hash: Hash::Sha256.into() });
         assert_eq!(input, [7; 32]);
         // MD5 and SHA-1 side by side, as TLS 1.0 has it
         let (algorithm, input) = padding.algorithm(None, &[7; 36]).unwrap();
         assert_eq!((algorithm, input.len()), (Signature::RsaPkcs1v15Raw, 36));
-        let pss = Padding {
-            pss: true,
-            ..padding
-        };
-        assert!(matches!(
-            pss.algorithm(None, &[7; 32]),
-            Err(Error::State(_))
-        ));
+        let pss = Padding { pss: true, ..padding };
+        assert!(matches!(pss.algorithm(None, &[7; 32]), Err(Error::State(_))));
     }
 }

@@ -29,19 +29,10 @@ pub(crate) trait Scheme: Clone + Default + 'static {
     const SETTABLE: &'static [Param];
 
     /// Refuses settings that cannot be had, before anything is signed with them.
-    fn check(
-        &self,
-        key: &Self::Kind,
-        purpose: Purpose,
-        digest: Option<&Digest>,
-    ) -> Result<(), Error>;
+    fn check(&self, key: &Self::Kind, purpose: Purpose, digest: Option<&Digest>) -> Result<(), Error>;
 
     /// What the service is to sign, and with which algorithm.
-    fn algorithm<'a>(
-        &self,
-        digest: Option<&'static Digest>,
-        input: &'a [u8],
-    ) -> Result<(Signature, &'a [u8]), Error>;
+    fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error>;
 
     /// The longest signature in bytes.
     fn max_len(key: &Self::Kind) -> usize;
@@ -50,13 +41,7 @@ pub(crate) trait Scheme: Clone + Default + 'static {
     fn encode(key: &Self::Kind, signature: Vec<u8>) -> Option<Vec<u8>>;
 
     /// Whether a signature, in OpenSSL's encoding, is right.
-    fn verify(
-        &self,
-        key: &Self::Kind,
-        digest: Option<&Digest>,
-        input: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, Error>;
+    fn verify(&self, key: &Self::Kind, digest: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error>;
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -93,14 +78,7 @@ impl<S: Scheme> Object for Context<S> {
 
 impl<S: Scheme> Context<S> {
     pub(crate) fn new(provider: Arc<Provider>) -> Self {
-        Self {
-            provider,
-            key: None,
-            purpose: Purpose::Sign,
-            digest: None,
-            hasher: None,
-            scheme: S::default(),
-        }
+        Self { provider, key: None, purpose: Purpose::Sign, digest: None, hasher: None, scheme: S::default() }
     }
 
     /// Starts anew with a key, or again with the one it has.
@@ -112,10 +90,7 @@ impl<S: Scheme> Context<S> {
         params: Params<'_>,
     ) -> Result<(), Error> {
         if let Some(key) = key {
-            *self = Self {
-                key: Some(key.clone()),
-                ..Self::new(Arc::clone(&self.provider))
-            };
+            *self = Self { key: Some(key.clone()), ..Self::new(Arc::clone(&self.provider)) };
         }
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
         if purpose == Purpose::Sign && key.private().is_none() {
@@ -145,14 +120,8 @@ impl<S: Scheme> Context<S> {
     /// Takes settings.
     pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
         params.apply(S::SETTINGS, self)?;
-        if let Some(digest) = self
-            .digest
-            .filter(|digest| self.purpose == Purpose::Sign && !digest.may_sign())
-        {
-            let why = format!(
-                "{:?} is too weak to sign with; take SHA256 or longer",
-                digest.name
-            );
+        if let Some(digest) = self.digest.filter(|digest| self.purpose == Purpose::Sign && !digest.may_sign()) {
+            let why = format!("{:?} is too weak to sign with; take SHA256 or longer", digest.name);
             return Err(Error::Unsupported(why));
         }
         match self.key.as_ref().and_then(Key::public) {
@@ -165,9 +134,7 @@ impl<S: Scheme> Context<S> {
     pub(crate) fn set_digest(&mut self, given: &Given<'_>) -> Result<(), Error> {
         let asked = digest(given.text().unwrap_or_default())?;
         if self.hasher.is_some() && self.digest != Some(asked) {
-            return Err(Error::State(
-                "the digest was set when the operation was started",
-            ));
+            return Err(Error::State("the digest was set when the operation was started"));
         }
         self.digest = Some(asked);
         Ok(())
@@ -198,23 +165,17 @@ impl<S: Scheme> Context<S> {
 
     pub(crate) fn verify_message(&mut self, rest: &[u8], signature: &[u8]) -> Result<bool, Error> {
         let input = self.signed(rest)?;
-        self.scheme
-            .verify(self.public()?, self.digest, &input, signature)
+        self.scheme.verify(self.public()?, self.digest, &input, signature)
     }
 
     pub(crate) fn verify(&self, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
         self.check_len(input)?;
-        self.scheme
-            .verify(self.public()?, self.digest, input, signature)
+        self.scheme.verify(self.public()?, self.digest, input, signature)
     }
 
     /// The one request to the service.
     fn signature(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
-        let uri = self
-            .key
-            .as_ref()
-            .and_then(Key::private)
-            .ok_or(Error::State("no private key was set"))?;
+        let uri = self.key.as_ref().and_then(Key::private).ok_or(Error::State("no private key was set"))?;
         let (algorithm, input) = self.scheme.algorithm(self.digest, input)?;
         let signature = self.provider.sign(uri, algorithm, input)?;
         S::encode(self.public()?, signature).ok_or(Error::Internal)
@@ -243,22 +204,15 @@ impl<S: Scheme> Context<S> {
     }
 
     fn public(&self) -> Result<&S::Kind, Error> {
-        self.key
-            .as_ref()
-            .and_then(Key::public)
-            .ok_or(Error::State("no key was set"))
+        self.key.as_ref().and_then(Key::public).ok_or(Error::State("no key was set"))
     }
 
     fn hasher(&mut self) -> Result<&mut Hasher, Error> {
-        self.hasher
-            .as_mut()
-            .ok_or(Error::State("the operation was not started for a message"))
+        self.hasher.as_mut().ok_or(Error::State("the operation was not started for a message"))
     }
 }
 
 /// A digest by a name that a caller gave.
 pub(crate) fn digest(name: &str) -> Result<&'static Digest, Error> {
-    Digest::named(name).ok_or_else(|| {
-        Error::Unsupported(format!("the digest {name:?} is none of SHA-2 and SHA-3"))
-    })
+    Digest::named(name).ok_or_else(|| Error::Unsupported(format!("the digest {name:?} is none of SHA-2 and SHA-3")))
 }

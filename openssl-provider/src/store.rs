@@ -12,9 +12,8 @@ use crate::{
     algorithms::KEYS,
     error::Error,
     ffi::{
-        OSSL_OBJECT_CERT, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_TYPE, OSSL_STORE_INFO_CERT,
-        OSSL_STORE_INFO_PKEY, OSSL_STORE_INFO_PUBKEY, OSSL_STORE_PARAM_EXPECT,
-        OSSL_STORE_PARAM_PROPERTIES, Object, Param,
+        OSSL_OBJECT_CERT, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_TYPE, OSSL_STORE_INFO_CERT, OSSL_STORE_INFO_PKEY,
+        OSSL_STORE_INFO_PUBKEY, OSSL_STORE_PARAM_EXPECT, OSSL_STORE_PARAM_PROPERTIES, Object, Param,
         keymgmt::Loadable,
         params::{Params, Setting, Type, Value, settable, setting},
     },
@@ -57,15 +56,8 @@ impl Object for Store {
 
 impl Store {
     pub(crate) fn open(provider: Arc<Provider>, uri: &str) -> Result<Self, Error> {
-        let uri = uri
-            .parse()
-            .map_err(|why| Error::Reference(format!("{uri}: {why}")))?;
-        Ok(Self {
-            provider,
-            uri,
-            expect: 0,
-            entries: None,
-        })
+        let uri = uri.parse().map_err(|why| Error::Reference(format!("{uri}: {why}")))?;
+        Ok(Self { provider, uri, expect: 0, entries: None })
     }
 
     pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
@@ -88,20 +80,10 @@ impl Store {
     }
 
     fn load(&self) -> Result<VecDeque<Entry>, Error> {
-        let records = if self.uri.name.is_none() {
-            self.provider.list(&self.uri)?
-        } else {
-            self.named()?
-        };
-        let entries: VecDeque<_> = records
-            .iter()
-            .filter_map(|record| self.entry(record))
-            .collect();
+        let records = if self.uri.name.is_none() { self.provider.list(&self.uri)? } else { self.named()? };
+        let entries: VecDeque<_> = records.iter().filter_map(|record| self.entry(record)).collect();
         if entries.is_empty() && !records.is_empty() && self.uri.name.is_some() {
-            let why = format!(
-                "{} is not of a kind that is asked for and that OpenSSL gets from here",
-                self.uri
-            );
+            let why = format!("{} is not of a kind that is asked for and that OpenSSL gets from here", self.uri);
             return Err(Error::Unsupported(why));
         }
         Ok(entries)
@@ -110,8 +92,7 @@ impl Store {
     /// The key and the certificate of the name, as far as they are wanted and exist.
     fn named(&self) -> Result<Vec<Record>, Error> {
         let key = (!self.expects(OSSL_STORE_INFO_CERT)).then(|| self.provider.lookup(&self.uri));
-        let certificate = (self.expect == 0 || self.expects(OSSL_STORE_INFO_CERT))
-            .then(|| self.provider.certificate(&self.uri));
+        let certificate = (self.expect == 0 || self.expects(OSSL_STORE_INFO_CERT)).then(|| self.provider.certificate(&self.uri));
         match (key, certificate) {
             (Some(Ok(key)), Some(Ok(certificate))) => Ok(vec![key, certificate]),
             // a key without a certificate is usual, and an upstream service has none at all
@@ -147,9 +128,7 @@ impl Store {
             owner: Some(record.owner.clone()).filter(|owner| !owner.is_empty()),
             provider: ProviderId::try_from(record.provider_id).ok(),
         });
-        KEYS.iter()
-            .find_map(|make| make(&self.provider, &public, &uri))
-            .map(Entry::Key)
+        KEYS.iter().find_map(|make| make(&self.provider, &public, &uri)).map(Entry::Key)
     }
 
     fn expects(&self, info: c_int) -> bool {
@@ -159,18 +138,9 @@ impl Store {
 
 /// The description of a certificate.
 pub(crate) fn certificate(der: Vec<u8>) -> Vec<(&'static CStr, Value)> {
-    vec![
-        (OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_CERT.into())),
-        (OSSL_OBJECT_PARAM_DATA, Value::Bytes(der)),
-    ]
+    vec![(OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_CERT.into())), (OSSL_OBJECT_PARAM_DATA, Value::Bytes(der))]
 }
 
 fn absent(why: &Error) -> bool {
-    matches!(
-        why,
-        Error::Service(client::Error::Refused {
-            status: Status::PsaErrorDoesNotExist,
-            ..
-        })
-    )
+    matches!(why, Error::Service(client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. }))
 }

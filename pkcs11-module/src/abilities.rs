@@ -31,17 +31,9 @@ impl Abilities {
             let mut able = Vec::new();
             for &(key_type, bits) in family.keys() {
                 let policy = signing_policy(family, Usage::SIGN | Usage::VERIFY);
-                let attributes = Attributes {
-                    key_type,
-                    bits,
-                    policy,
-                };
+                let attributes = Attributes { key_type, bits, policy };
                 let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
-                if can(Question {
-                    opcode,
-                    check,
-                    attributes,
-                })? {
+                if can(Question { opcode, check, attributes })? {
                     able.push((key_type, bits));
                 }
             }
@@ -70,11 +62,7 @@ type Sizes = [(Family, Vec<(KeyType, u32)>)];
 
 impl Mechanism {
     /// Flags and key sizes on a token whose provider generates keys of `sizes`; none when it cannot do this at all.
-    fn info(
-        &self,
-        sizes: &Sizes,
-        can: &mut impl FnMut(Question) -> Result<bool>,
-    ) -> Result<Option<CK_MECHANISM_INFO>> {
+    fn info(&self, sizes: &Sizes, can: &mut impl FnMut(Question) -> Result<bool>) -> Result<Option<CK_MECHANISM_INFO>> {
         let Some(family) = self.work.family() else {
             return Ok(Some(mechanism_info(CKF_DIGEST, 0, 0)));
         };
@@ -94,16 +82,8 @@ impl Mechanism {
         };
         let mut flags = 0;
         for ((flag, usage), opcode) in uses.into_iter().zip(operations) {
-            let attributes = Attributes {
-                key_type,
-                bits: min,
-                policy: policy(usage, [algorithm]),
-            };
-            if can(Question {
-                opcode,
-                check: CheckType::Use,
-                attributes,
-            })? {
+            let attributes = Attributes { key_type, bits: min, policy: policy(usage, [algorithm]) };
+            if can(Question { opcode, check: CheckType::Use, attributes })? {
                 flags |= flag;
             }
         }
@@ -125,11 +105,7 @@ fn about(family: Family, flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_IN
 }
 
 fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
-    CK_MECHANISM_INFO {
-        ulMinKeySize: min.into(),
-        ulMaxKeySize: max.into(),
-        flags,
-    }
+    CK_MECHANISM_INFO { ulMinKeySize: min.into(), ulMaxKeySize: max.into(), flags }
 }
 
 #[cfg(test)]
@@ -143,11 +119,9 @@ mod tests {
         let abilities = Abilities::ask(|question| {
             let sha1 = question.attributes.policy.algorithm.hash() == Some(Hash::Sha1);
             let signs = question.opcode == Opcode::SignHash;
-            Ok(
-                question.attributes.key_type == KeyType::EccKeyPair(EccFamily::SecpR1)
-                    && question.attributes.bits < 521
-                    && !(sha1 && signs),
-            )
+            Ok(question.attributes.key_type == KeyType::EccKeyPair(EccFamily::SecpR1)
+                && question.attributes.bits < 521
+                && !(sha1 && signs))
         })
         .unwrap();
         assert!(abilities.info(CKM_RSA_PKCS).is_err());
@@ -157,10 +131,7 @@ mod tests {
         assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
         let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
         assert_eq!(ecdsa.flags, curves | CKF_SIGN | CKF_VERIFY);
-        assert_eq!(
-            abilities.info(CKM_ECDSA_SHA1).unwrap().flags,
-            curves | CKF_VERIFY
-        );
+        assert_eq!(abilities.info(CKM_ECDSA_SHA1).unwrap().flags, curves | CKF_VERIFY);
         let pair = abilities.info(CKM_EC_KEY_PAIR_GEN).unwrap();
         assert_eq!(pair.flags, curves | CKF_GENERATE_KEY_PAIR);
     }

@@ -16,10 +16,7 @@ pub(crate) mod verify;
 /// Text in a fixed field of the standard's structures: UTF-8 padded with blanks, cut between characters.
 fn padded<const N: usize>(text: &str) -> [u8; N] {
     let mut field = [b' '; N];
-    let fit = text
-        .char_indices()
-        .map(|(at, c)| at + c.len_utf8())
-        .take_while(|end| *end <= N);
+    let fit = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= N);
     let end = fit.last().unwrap_or(0);
     field[..end].copy_from_slice(&text.as_bytes()[..end]);
     field

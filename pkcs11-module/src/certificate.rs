@@ -28,12 +28,7 @@ impl<'a> Certificate<'a> {
         tbs.tlv_bytes()?; // validity
         let subject = tbs.tlv_bytes()?;
         let public_key = tbs.tlv_bytes()?;
-        Ok(Self {
-            serial,
-            issuer,
-            subject,
-            public_key,
-        })
+        Ok(Self { serial, issuer, subject, public_key })
     }
 }
 
@@ -51,8 +46,7 @@ mod tests {
     #[test]
     fn the_fields_of_a_certificate() {
         // Certificate { TBS { [0] version, serial 5, algorithm, issuer, validity, subject, key } }
-        let tbs =
-            b"\xa0\x03\x02\x01\x02\x02\x01\x05\x30\x00\x30\x01\x01\x30\x00\x30\x01\x02\x30\x01\x03";
+        let tbs = b"\xa0\x03\x02\x01\x02\x02\x01\x05\x30\x00\x30\x01\x01\x30\x00\x30\x01\x02\x30\x01\x03";
         let tbs = [&[0x30, u8::try_from(tbs.len()).unwrap()], &tbs[..]].concat();
         let der = [&[0x30, u8::try_from(tbs.len()).unwrap()], &tbs[..]].concat();
         let parsed = Certificate::parse(&der).unwrap();

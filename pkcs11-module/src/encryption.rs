@@ -7,9 +7,7 @@ use std::sync::Arc;
 use cryptoki_sys::{CK_AES_CTR_PARAMS, CK_ULONG, CKZ_DATA_SPECIFIED};
 use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption};
 use interface::attributes::Usage;
-use interface::operations::{
-    AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt,
-};
+use interface::operations::{AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt};
 use interface::{Status, client};
 use zeroize::Zeroizing;
 
@@ -51,11 +49,7 @@ pub(crate) struct Crypting {
 
 impl Crypting {
     /// Begins an operation.
-    pub(crate) fn new(
-        direction: Direction,
-        mechanism: &ffi::Mechanism,
-        object: Arc<Object>,
-    ) -> Result<Self> {
+    pub(crate) fn new(direction: Direction, mechanism: &ffi::Mechanism, object: Arc<Object>) -> Result<Self> {
         let mode = mechanism::find(mechanism.kind(), |work| match work {
             Work::Encrypt(mode) => Some(mode),
             _ => None,
@@ -94,27 +88,16 @@ impl Crypting {
             Mode::RsaPkcs1v15 | Mode::Cipher(Cipher::EcbNoPadding) if mechanism.has_parameter() => {
                 Err(Error::MechanismParamInvalid)
             }
-            Mode::RsaPkcs1v15 => Ok(Self {
-                algorithm: Encryption::RsaPkcs1v15.into(),
-                ..self
-            }),
+            Mode::RsaPkcs1v15 => Ok(Self { algorithm: Encryption::RsaPkcs1v15.into(), ..self }),
             Mode::RsaOaep => self.with_oaep(mechanism),
             Mode::Cipher(Cipher::Ctr) => self.with_counter(&mechanism.ctr()?),
             Mode::Cipher(cipher) => {
                 let iv = mechanism.bytes()?.to_vec();
-                let len = if cipher == Cipher::EcbNoPadding {
-                    0
-                } else {
-                    BLOCK
-                };
+                let len = if cipher == Cipher::EcbNoPadding { 0 } else { BLOCK };
                 if iv.len() != len {
                     return Err(Error::MechanismParamInvalid);
                 }
-                Ok(Self {
-                    algorithm: cipher.into(),
-                    iv,
-                    ..self
-                })
+                Ok(Self { algorithm: cipher.into(), iv, ..self })
             }
             Mode::Aead(kind) => self.with_aead(
                 kind,
@@ -135,11 +118,7 @@ impl Crypting {
         if !source || mechanism::mgf1(hash) != Some(params.mgf) {
             return Err(Error::MechanismParamInvalid);
         }
-        Ok(Self {
-            algorithm: Encryption::RsaOaep { hash }.into(),
-            additional: label,
-            ..self
-        })
+        Ok(Self { algorithm: Encryption::RsaOaep { hash }.into(), additional: label, ..self })
     }
 
     /// The counter is the last bits of the block; it may not come round.
@@ -151,43 +130,24 @@ impl Crypting {
             128 => None,
             _ => return Err(Error::MechanismParamInvalid),
         };
-        Ok(Self {
-            algorithm: Cipher::Ctr.into(),
-            iv,
-            blocks,
-            ..self
-        })
+        Ok(Self { algorithm: Cipher::Ctr.into(), iv, blocks, ..self })
     }
 
     fn with_aead(self, kind: AeadKind, parameter: AeadParameter) -> Result<Self> {
-        let AeadParameter {
-            nonce,
-            additional,
-            tag_len,
-            data_len,
-        } = parameter;
+        let AeadParameter { nonce, additional, tag_len, data_len } = parameter;
         let nonces = match kind {
             AeadKind::Gcm => 1..=256,
             AeadKind::Ccm => 7..=13,
             AeadKind::ChaCha20Poly1305 => 12..=12,
         };
         let tag_len = u32::try_from(tag_len).map_err(|_| Error::MechanismParamInvalid)?;
-        let aead = Aead {
-            kind,
-            tag_len: Some(tag_len).filter(|len| *len != 16),
-        };
+        let aead = Aead { kind, tag_len: Some(tag_len).filter(|len| *len != 16) };
         let known = Mode::Aead(kind).algorithms().contains(&aead.into());
         if !known || !nonces.contains(&nonce.len()) {
             return Err(Error::MechanismParamInvalid);
         }
         let len = |len: CK_ULONG| usize::try_from(len).map_err(|_| Error::MechanismParamInvalid);
-        Ok(Self {
-            algorithm: aead.into(),
-            iv: nonce,
-            additional,
-            data_len: data_len.map(len).transpose()?,
-            ..self
-        })
+        Ok(Self { algorithm: aead.into(), iv: nonce, additional, data_len: data_len.map(len).transpose()?, ..self })
     }
 
     /// Takes all the data at once, for the single-part functions.
@@ -265,8 +225,7 @@ impl Crypting {
     }
 
     fn permits(&self, cipher: Cipher) -> bool {
-        self.key()
-            .is_ok_and(|key| key.attributes.policy.permits(cipher.into()))
+        self.key().is_ok_and(|key| key.attributes.policy.permits(cipher.into()))
     }
 
     fn add(&mut self, data: &[u8]) -> Result<()> {
@@ -295,9 +254,7 @@ impl Crypting {
         };
         result.map_err(|error| match error {
             Error::Service(client::Error::Refused { status, .. }) => match status {
-                Status::PsaErrorInvalidArgument
-                | Status::PsaErrorInvalidPadding
-                | Status::PsaErrorInvalidSignature
+                Status::PsaErrorInvalidArgument | Status::PsaErrorInvalidPadding | Status::PsaErrorInvalidSignature
                     if self.direction == Direction::Decrypt =>
                 {
                     Error::EncryptedDataInvalid
@@ -315,23 +272,11 @@ impl Crypting {
         let plaintext = std::mem::take(&mut *self.data);
         let encrypted = match self.algorithm {
             Algorithm::Encryption(alg) => {
-                let op = AsymmetricEncrypt {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    plaintext,
-                    salt: self.additional.clone(),
-                };
+                let op = AsymmetricEncrypt { key_name, owner, alg: Some(alg.into()), plaintext, salt: self.additional.clone() };
                 client.call(provider, &op)
             }
             Algorithm::Cipher(alg) => {
-                let op = CipherEncrypt {
-                    key_name,
-                    owner,
-                    alg: alg.into(),
-                    plaintext,
-                    iv: Some(self.iv.clone()),
-                };
+                let op = CipherEncrypt { key_name, owner, alg: alg.into(), plaintext, iv: Some(self.iv.clone()) };
                 client.call(provider, &op)
             }
             Algorithm::Aead(alg) => {
@@ -373,12 +318,7 @@ impl Crypting {
                 client.call(provider, &op)
             }
             Algorithm::Cipher(alg) => {
-                let op = CipherDecrypt {
-                    key_name,
-                    owner,
-                    alg: alg.into(),
-                    ciphertext: [&self.iv[..], &self.data].concat(),
-                };
+                let op = CipherDecrypt { key_name, owner, alg: alg.into(), ciphertext: [&self.iv[..], &self.data].concat() };
                 client.call(provider, &op)
             }
             Algorithm::Aead(alg) => {
@@ -402,12 +342,8 @@ impl Crypting {
     fn check_len(&self) -> Result<()> {
         let (len, decrypting) = (self.data.len(), self.direction == Direction::Decrypt);
         let fits = match self.algorithm {
-            Algorithm::Cipher(Cipher::Ctr) => self
-                .blocks
-                .is_none_or(|room| len.div_ceil(BLOCK) as u128 <= room),
-            Algorithm::Cipher(Cipher::CbcPkcs7) => {
-                !decrypting || len > 0 && len.is_multiple_of(BLOCK)
-            }
+            Algorithm::Cipher(Cipher::Ctr) => self.blocks.is_none_or(|room| len.div_ceil(BLOCK) as u128 <= room),
+            Algorithm::Cipher(Cipher::CbcPkcs7) => !decrypting || len > 0 && len.is_multiple_of(BLOCK),
             Algorithm::Cipher(_) => len.is_multiple_of(BLOCK),
             Algorithm::Encryption(encryption) => {
                 let modulus = self.key()?.attributes.bits.div_ceil(8) as usize;
@@ -415,18 +351,11 @@ impl Crypting {
                     Encryption::RsaPkcs1v15 => 11,
                     Encryption::RsaOaep { hash } => 2 * hash.len() + 2,
                 };
-                if decrypting {
-                    len == modulus
-                } else {
-                    len + overhead <= modulus
-                }
+                if decrypting { len == modulus } else { len + overhead <= modulus }
             }
             Algorithm::Aead(aead) if decrypting => {
                 let tag = tag_len(aead);
-                len >= tag
-                    && self
-                        .data_len
-                        .is_none_or(|told| told == len || told == len - tag)
+                len >= tag && self.data_len.is_none_or(|told| told == len || told == len - tag)
             }
             Algorithm::Aead(_) => self.data_len.is_none_or(|told| told == len),
             _ => false,
@@ -462,10 +391,7 @@ impl OutputLen for Crypting {
         let len = self.data.len() + more;
         let encrypting = self.direction == Direction::Encrypt;
         match self.algorithm {
-            Algorithm::Encryption(_) => self
-                .key
-                .key()
-                .map_or(0, |key| key.attributes.bits.div_ceil(8) as usize),
+            Algorithm::Encryption(_) => self.key.key().map_or(0, |key| key.attributes.bits.div_ceil(8) as usize),
             Algorithm::Cipher(Cipher::CbcPkcs7) if encrypting => (len / BLOCK + 1) * BLOCK,
             Algorithm::Aead(aead) if encrypting => len + tag_len(aead),
             Algorithm::Aead(aead) => len.saturating_sub(tag_len(aead)),

@@ -97,19 +97,13 @@ fn of_service(error: &client::Error) -> Error {
 fn refusal(status: Status) -> Error {
     match status {
         Status::PsaErrorNotPermitted | Status::AdminOperation => Error::KeyFunctionNotPermitted,
-        Status::PsaErrorNotSupported | Status::OpcodeDoesNotExist | Status::DeprecatedPrimitive => {
-            Error::MechanismInvalid
-        }
-        Status::PsaErrorInvalidArgument
-        | Status::PsaErrorInvalidPadding
-        | Status::InvalidEncoding => Error::DataInvalid,
+        Status::PsaErrorNotSupported | Status::OpcodeDoesNotExist | Status::DeprecatedPrimitive => Error::MechanismInvalid,
+        Status::PsaErrorInvalidArgument | Status::PsaErrorInvalidPadding | Status::InvalidEncoding => Error::DataInvalid,
         Status::BodySizeExceedsLimit | Status::ResponseTooLarge => Error::DataLenRange,
         Status::PsaErrorInvalidSignature => Error::SignatureInvalid,
         Status::PsaErrorDoesNotExist | Status::PsaErrorInvalidHandle => Error::ObjectHandleInvalid,
         Status::PsaErrorAlreadyExists => Error::TemplateInconsistent,
-        Status::PsaErrorInsufficientMemory | Status::PsaErrorInsufficientStorage => {
-            Error::DeviceMemory
-        }
+        Status::PsaErrorInsufficientMemory | Status::PsaErrorInsufficientStorage => Error::DeviceMemory,
         Status::ProviderNotRegistered
         | Status::ProviderDoesNotExist
         | Status::NotAuthenticated

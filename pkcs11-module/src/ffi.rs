@@ -15,8 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use cryptoki_sys::{
-    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_BYTE, CK_C_INITIALIZE_ARGS, CK_RV, CK_ULONG,
-    CK_UNAVAILABLE_INFORMATION, CK_UTF8CHAR, CK_VERSION, CKR_OK,
+    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_BYTE, CK_C_INITIALIZE_ARGS, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION, CK_UTF8CHAR,
+    CK_VERSION, CKR_OK,
 };
 use zeroize::Zeroizing;
 
@@ -28,11 +28,7 @@ const MAX_COUNT: usize = 1 << 16;
 
 /// Runs the body of a `C_*` function: no panic leaves it, every error becomes its `CK_RV`, and
 /// the call is traced when `PARSEC_PKCS11_TRACE` says so.
-pub(crate) fn boundary(
-    name: &str,
-    arguments: &[(&str, &dyn Debug)],
-    body: impl FnOnce() -> Result<()>,
-) -> CK_RV {
+pub(crate) fn boundary(name: &str, arguments: &[(&str, &dyn Debug)], body: impl FnOnce() -> Result<()>) -> CK_RV {
     let call = trace::begin(name, arguments);
     let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Error::Panic));
     if let Some(call) = call {
@@ -66,11 +62,7 @@ impl<T> Out<T> {
     /// # Safety
     /// `place` is NULL or writable for one `T` as long as the value lives.
     pub(crate) unsafe fn new(place: *mut T) -> Result<Self> {
-        if place.is_null() {
-            Err(Error::ArgumentsBad)
-        } else {
-            Ok(Self(place))
-        }
+        if place.is_null() { Err(Error::ArgumentsBad) } else { Ok(Self(place)) }
     }
 
     pub(crate) fn set(&self, value: T) {
@@ -90,11 +82,7 @@ impl<T: Copy> Output<T> {
     /// # Safety
     /// `len` is NULL or readable and writable; `data` is NULL or writable for `*len` items.
     pub(crate) unsafe fn new(data: *mut T, len: *mut CK_ULONG) -> Result<Self> {
-        if len.is_null() {
-            Err(Error::ArgumentsBad)
-        } else {
-            Ok(Self { data, len })
-        }
+        if len.is_null() { Err(Error::ArgumentsBad) } else { Ok(Self { data, len }) }
     }
 
     /// Whether the caller only asks for the length.
@@ -168,13 +156,7 @@ impl<T: Copy> Room<T> {
 /// `to` is writable for all of them (it may be anything when there is none).
 unsafe fn copy<T: Copy>(items: &[T], to: *mut T) {
     // SAFETY: as promised by the caller; bytes have no alignment.
-    unsafe {
-        ptr::copy(
-            items.as_ptr().cast::<u8>(),
-            to.cast::<u8>(),
-            size_of_val(items),
-        )
-    }
+    unsafe { ptr::copy(items.as_ptr().cast::<u8>(), to.cast::<u8>(), size_of_val(items)) }
 }
 
 /// A template that the caller gives: attributes with values, copied out of its memory.
@@ -203,9 +185,7 @@ impl Template {
 
     /// The value of an attribute, if it is given.
     pub(crate) fn value(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
-        self.iter()
-            .find(|(have, _)| *have == kind)
-            .map(|(_, value)| value)
+        self.iter().find(|(have, _)| *have == kind).map(|(_, value)| value)
     }
 
     /// A CK_BBOOL attribute, if it is given.
@@ -244,19 +224,13 @@ impl Template {
         let Some(value) = self.value(kind) else {
             return Ok(None);
         };
-        std::str::from_utf8(value)
-            .map(Some)
-            .map_err(|_| Error::AttributeValueInvalid)
+        std::str::from_utf8(value).map(Some).map_err(|_| Error::AttributeValueInvalid)
     }
 }
 
 impl<const N: usize> From<[(CK_ATTRIBUTE_TYPE, &[u8]); N]> for Template {
     fn from(attributes: [(CK_ATTRIBUTE_TYPE, &[u8]); N]) -> Self {
-        Self(
-            attributes
-                .map(|(kind, value)| (kind, Zeroizing::new(value.to_vec())))
-                .into(),
-        )
+        Self(attributes.map(|(kind, value)| (kind, Zeroizing::new(value.to_vec()))).into())
     }
 }
 
@@ -275,10 +249,7 @@ impl Query {
     /// Fills in what `value` gives for each attribute. One that fails gets the length
     /// CK_UNAVAILABLE_INFORMATION and does not keep the others from being filled; the first
     /// failure is the result.
-    pub(crate) fn answer(
-        &self,
-        value: impl Fn(CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>>,
-    ) -> Result<()> {
+    pub(crate) fn answer(&self, value: impl Fn(CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>>) -> Result<()> {
         let mut result = Ok(());
         for (place, entry) in &self.0 {
             let filled = value(entry.type_).and_then(|value| fill(entry, &value));
@@ -310,22 +281,15 @@ fn fill(entry: &CK_ATTRIBUTE, value: &[u8]) -> Result<CK_ULONG> {
 ///
 /// # Safety
 /// `attributes` is NULL or readable for `count` structures.
-unsafe fn entries(
-    attributes: *mut CK_ATTRIBUTE,
-    count: CK_ULONG,
-) -> Result<Vec<(*mut CK_ATTRIBUTE, CK_ATTRIBUTE)>> {
-    let count = usize::try_from(count)
-        .ok()
-        .filter(|count| *count <= MAX_COUNT);
+unsafe fn entries(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) -> Result<Vec<(*mut CK_ATTRIBUTE, CK_ATTRIBUTE)>> {
+    let count = usize::try_from(count).ok().filter(|count| *count <= MAX_COUNT);
     let count = count.ok_or(Error::ArgumentsBad)?;
     if attributes.is_null() && count > 0 {
         return Err(Error::ArgumentsBad);
     }
     let places = (0..count).map(|i| attributes.wrapping_add(i));
     // SAFETY: each place is within the array that the caller promised.
-    Ok(places
-        .map(|place| (place, unsafe { place.read_unaligned() }))
-        .collect())
+    Ok(places.map(|place| (place, unsafe { place.read_unaligned() })).collect())
 }
 
 /// Checks the argument of C_Initialize (PKCS#11 §5.4). The module needs neither the caller's
@@ -340,27 +304,15 @@ pub(crate) unsafe fn check_init(arguments: *const c_void) -> Result<()> {
     }
     // SAFETY: not NULL, and the caller promised a readable structure.
     let args = unsafe { arguments.cast::<CK_C_INITIALIZE_ARGS>().read_unaligned() };
-    let callbacks = [
-        args.CreateMutex.is_some(),
-        args.DestroyMutex.is_some(),
-        args.LockMutex.is_some(),
-        args.UnlockMutex.is_some(),
-    ];
+    let callbacks =
+        [args.CreateMutex.is_some(), args.DestroyMutex.is_some(), args.LockMutex.is_some(), args.UnlockMutex.is_some()];
     let all_or_none = callbacks.iter().all(|given| *given == callbacks[0]);
-    if all_or_none {
-        Ok(())
-    } else {
-        Err(Error::ArgumentsBad)
-    }
+    if all_or_none { Ok(()) } else { Err(Error::ArgumentsBad) }
 }
 
 /// Fails unless a pointer reserved by the standard is NULL.
 pub(crate) fn reserved(pointer: *const c_void) -> Result<()> {
-    if pointer.is_null() {
-        Ok(())
-    } else {
-        Err(Error::ArgumentsBad)
-    }
+    if pointer.is_null() { Ok(()) } else { Err(Error::ArgumentsBad) }
 }
 
 /// A C string, if there is one.
@@ -379,11 +331,7 @@ pub(crate) unsafe fn c_string<'a>(text: *const CK_UTF8CHAR) -> Option<&'a [u8]> 
 pub(crate) fn environment(name: &str) -> Option<OsString> {
     // SAFETY: a plain query without pointers.
     let privileged = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
-    if privileged {
-        None
-    } else {
-        std::env::var_os(name)
-    }
+    if privileged { None } else { std::env::var_os(name) }
 }
 
 /// A version, if there is one.
@@ -433,10 +381,7 @@ mod tests {
         len = 3;
         // SAFETY: as above.
         let short = unsafe { Output::new(room.as_mut_ptr(), &raw mut len) }.unwrap();
-        assert!(matches!(
-            short.write(&[1, 2, 3, 4]),
-            Err(Error::BufferTooSmall)
-        ));
+        assert!(matches!(short.write(&[1, 2, 3, 4]), Err(Error::BufferTooSmall)));
         assert_eq!((len, room), (4, [0; 4]));
         // SAFETY: as above.
         let fits = unsafe { Output::new(room.as_mut_ptr(), &raw mut len) }.unwrap();
@@ -447,11 +392,7 @@ mod tests {
     #[test]
     fn templates_need_no_alignment_and_have_a_limit() {
         let mut value = *b"web";
-        let attribute = CK_ATTRIBUTE {
-            type_: CKA_LABEL,
-            pValue: value.as_mut_ptr().cast(),
-            ulValueLen: 3,
-        };
+        let attribute = CK_ATTRIBUTE { type_: CKA_LABEL, pValue: value.as_mut_ptr().cast(), ulValueLen: 3 };
         let mut packed = [0u8; size_of::<CK_ATTRIBUTE>() + 1];
         let place = packed[1..].as_mut_ptr().cast::<CK_ATTRIBUTE>();
         // SAFETY: the place is large enough.
@@ -474,11 +415,7 @@ mod tests {
             pValue: value.as_mut_ptr().cast(),
             ulValueLen: value.len() as CK_ULONG,
         };
-        let mut template = [
-            entry(CKA_LABEL, &mut []),
-            entry(CKA_ID, &mut id),
-            entry(CKA_TOKEN, &mut token),
-        ];
+        let mut template = [entry(CKA_LABEL, &mut []), entry(CKA_ID, &mut id), entry(CKA_TOKEN, &mut token)];
         template[0].pValue = null_mut();
         // SAFETY: the template and its values outlive the query.
         let query = unsafe { Query::new(template.as_mut_ptr(), 3) }.unwrap();
@@ -488,10 +425,7 @@ mod tests {
             _ => Ok(Zeroizing::new(vec![1])),
         });
         assert!(matches!(result, Err(Error::BufferTooSmall)));
-        assert_eq!(
-            template.map(|entry| entry.ulValueLen),
-            [3, CK_UNAVAILABLE_INFORMATION, 1]
-        );
+        assert_eq!(template.map(|entry| entry.ulValueLen), [3, CK_UNAVAILABLE_INFORMATION, 1]);
         assert_eq!((id, token), ([0; 2], [1]));
     }
 
@@ -511,10 +445,7 @@ mod tests {
             flags: cryptoki_sys::CKF_LIBRARY_CANT_CREATE_OS_THREADS,
             pReserved: c"configDir=''".as_ptr().cast_mut().cast(),
         };
-        let part = CK_C_INITIALIZE_ARGS {
-            LockMutex: None,
-            ..all
-        };
+        let part = CK_C_INITIALIZE_ARGS { LockMutex: None, ..all };
         // SAFETY: NULL, or a structure that lives.
         unsafe {
             assert!(check_init(null()).is_ok());

@@ -12,9 +12,7 @@ use std::fmt::Debug;
 
 use cryptoki_sys::*;
 
-use crate::calls::{
-    create, crypt, digest, general, generate, object, random, session, sign, slot, verify,
-};
+use crate::calls::{create, crypt, digest, general, generate, object, random, session, sign, slot, verify};
 use crate::encryption::Direction;
 use crate::error::Error;
 use crate::ffi::{self, Mechanism, Out, Output, Query, Room, Template, input};

@@ -28,11 +28,7 @@ unsafe impl Sync for Interfaces {}
 
 /// After a fork, calls in the child fail until it calls C_Initialize: CKF_INTERFACE_FORK_SAFE is not set.
 const fn interface(functions: *const c_void) -> CK_INTERFACE {
-    CK_INTERFACE {
-        pInterfaceName: NAME.as_ptr().cast_mut().cast(),
-        pFunctionList: functions.cast_mut(),
-        flags: 0,
-    }
+    CK_INTERFACE { pInterfaceName: NAME.as_ptr().cast_mut().cast(), pFunctionList: functions.cast_mut(), flags: 0 }
 }
 
 pub(crate) fn function_list(list: &Out<CK_FUNCTION_LIST_PTR>) -> Result<()> {
@@ -55,8 +51,7 @@ pub(crate) fn find(
         return Err(Error::FunctionFailed);
     }
     let fits = |(interface, have): &(&CK_INTERFACE, &CK_VERSION)| {
-        version.is_none_or(|wanted| wanted == (have.major, have.minor))
-            && interface.flags & flags == flags
+        version.is_none_or(|wanted| wanted == (have.major, have.minor)) && interface.flags & flags == flags
     };
     let found = INTERFACES.0.iter().zip(&VERSIONS).find(fits);
     let (found, _) = found.ok_or(Error::FunctionFailed)?;

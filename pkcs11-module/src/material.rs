@@ -26,9 +26,7 @@ const RSA_PUBLIC: [CK_ATTRIBUTE_TYPE; 2] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT];
 /// The RSA private key that a template gives, with all its numbers.
 pub(crate) fn rsa_private(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     let version: &[u8] = &[0];
-    integers(
-        std::iter::once(Ok(version)).chain(RSA_PRIVATE.iter().map(|&kind| given(template, kind))),
-    )
+    integers(std::iter::once(Ok(version)).chain(RSA_PRIVATE.iter().map(|&kind| given(template, kind))))
 }
 
 /// The RSA public key that a template gives.
@@ -41,14 +39,8 @@ pub(crate) fn ec_private(template: &Template, curve: &Curve) -> Result<Zeroizing
     let len = curve.bits.div_ceil(8) as usize;
     let value = given(template, CKA_VALUE)?;
     let zeros = value.iter().take_while(|byte| **byte == 0).count();
-    let value = if curve.weierstrass() {
-        &value[zeros..]
-    } else {
-        value
-    };
-    let missing = len
-        .checked_sub(value.len())
-        .ok_or(Error::AttributeValueInvalid)?;
+    let value = if curve.weierstrass() { &value[zeros..] } else { value };
+    let missing = len.checked_sub(value.len()).ok_or(Error::AttributeValueInvalid)?;
     Ok(Zeroizing::new([&vec![0; missing][..], value].concat()))
 }
 
@@ -65,15 +57,9 @@ pub(crate) fn secret(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// The attribute of an exported key.
-pub(crate) fn attribute(
-    key_type: CK_KEY_TYPE,
-    exported: &[u8],
-    kind: CK_ATTRIBUTE_TYPE,
-) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn attribute(key_type: CK_KEY_TYPE, exported: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>> {
     let value = match (key_type, RSA_PRIVATE.iter().position(|have| *have == kind)) {
-        (CKK_RSA, Some(index)) => {
-            Some(rsa_number(exported, index + 1).map_err(|_| Error::DeviceFailed)?)
-        }
+        (CKK_RSA, Some(index)) => Some(rsa_number(exported, index + 1).map_err(|_| Error::DeviceFailed)?),
         (CKK_RSA, None) => None,
         _ => (kind == CKA_VALUE).then(|| exported.to_vec()),
     };
@@ -90,16 +76,10 @@ fn integers<'a>(numbers: impl Iterator<Item = Result<&'a [u8]>>) -> Result<Zeroi
     let mut content = Zeroizing::new(Vec::with_capacity(4096));
     for number in numbers {
         let number = UintRef::new(number?).map_err(|_| Error::AttributeValueInvalid)?;
-        number
-            .encode_to_vec(&mut content)
-            .map_err(|_| Error::AttributeValueInvalid)?;
+        number.encode_to_vec(&mut content).map_err(|_| Error::AttributeValueInvalid)?;
     }
-    let sequence =
-        AnyRef::new(Tag::Sequence, &content).map_err(|_| Error::AttributeValueInvalid)?;
-    sequence
-        .to_der()
-        .map(Zeroizing::new)
-        .map_err(|_| Error::AttributeValueInvalid)
+    let sequence = AnyRef::new(Tag::Sequence, &content).map_err(|_| Error::AttributeValueInvalid)?;
+    sequence.to_der().map(Zeroizing::new).map_err(|_| Error::AttributeValueInvalid)
 }
 
 fn rsa_number(private: &[u8], index: usize) -> Result<Vec<u8>, der::Error> {
@@ -129,10 +109,7 @@ mod tests {
             assert_eq!(*attribute(CKK_RSA, &der, *kind).unwrap(), *value);
         }
         let partial = Template::from([(CKA_MODULUS, &[1][..])]);
-        assert!(matches!(
-            rsa_private(&partial),
-            Err(Error::TemplateIncomplete)
-        ));
+        assert!(matches!(rsa_private(&partial), Err(Error::TemplateIncomplete)));
     }
 
     #[test]

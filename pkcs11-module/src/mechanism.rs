@@ -3,9 +3,7 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{
-    Aead, AeadKind, Algorithm, Cipher, Encryption, Hash, Mac, MacKind, SignHash, Signature,
-};
+use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption, Hash, Mac, MacKind, SignHash, Signature};
 use interface::attributes::{EccFamily, KeyType, Policy, Usage};
 
 use crate::error::{Error, Result};
@@ -78,101 +76,35 @@ const TABLE: &[Mechanism] = &[
     row(CKM_SHA3_384, Digest(Hash::Sha3_384)),
     row(CKM_SHA3_512, Digest(Hash::Sha3_512)),
     row(CKM_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, None)),
-    row(
-        CKM_SHA1_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha1)),
-    ),
-    row(
-        CKM_SHA224_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha224)),
-    ),
-    row(
-        CKM_SHA256_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha256)),
-    ),
-    row(
-        CKM_SHA384_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha384)),
-    ),
-    row(
-        CKM_SHA512_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha512)),
-    ),
-    row(
-        CKM_SHA3_224_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_224)),
-    ),
-    row(
-        CKM_SHA3_256_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_256)),
-    ),
-    row(
-        CKM_SHA3_384_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_384)),
-    ),
-    row(
-        CKM_SHA3_512_RSA_PKCS,
-        Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_512)),
-    ),
+    row(CKM_SHA1_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha1))),
+    row(CKM_SHA224_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha224))),
+    row(CKM_SHA256_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha256))),
+    row(CKM_SHA384_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha384))),
+    row(CKM_SHA512_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha512))),
+    row(CKM_SHA3_224_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_512))),
     row(CKM_RSA_PKCS_PSS, Sign(Scheme::RsaPss, None)),
-    row(
-        CKM_SHA1_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha1)),
-    ),
-    row(
-        CKM_SHA224_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha224)),
-    ),
-    row(
-        CKM_SHA256_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha256)),
-    ),
-    row(
-        CKM_SHA384_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha384)),
-    ),
-    row(
-        CKM_SHA512_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha512)),
-    ),
-    row(
-        CKM_SHA3_224_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha3_224)),
-    ),
-    row(
-        CKM_SHA3_256_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha3_256)),
-    ),
-    row(
-        CKM_SHA3_384_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha3_384)),
-    ),
-    row(
-        CKM_SHA3_512_RSA_PKCS_PSS,
-        Sign(Scheme::RsaPss, Some(Hash::Sha3_512)),
-    ),
+    row(CKM_SHA1_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha1))),
+    row(CKM_SHA224_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha224))),
+    row(CKM_SHA256_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha256))),
+    row(CKM_SHA384_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha384))),
+    row(CKM_SHA512_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha512))),
+    row(CKM_SHA3_224_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_512))),
     row(CKM_ECDSA, Sign(Scheme::Ecdsa, None)),
     row(CKM_ECDSA_SHA1, Sign(Scheme::Ecdsa, Some(Hash::Sha1))),
     row(CKM_ECDSA_SHA224, Sign(Scheme::Ecdsa, Some(Hash::Sha224))),
     row(CKM_ECDSA_SHA256, Sign(Scheme::Ecdsa, Some(Hash::Sha256))),
     row(CKM_ECDSA_SHA384, Sign(Scheme::Ecdsa, Some(Hash::Sha384))),
     row(CKM_ECDSA_SHA512, Sign(Scheme::Ecdsa, Some(Hash::Sha512))),
-    row(
-        CKM_ECDSA_SHA3_224,
-        Sign(Scheme::Ecdsa, Some(Hash::Sha3_224)),
-    ),
-    row(
-        CKM_ECDSA_SHA3_256,
-        Sign(Scheme::Ecdsa, Some(Hash::Sha3_256)),
-    ),
-    row(
-        CKM_ECDSA_SHA3_384,
-        Sign(Scheme::Ecdsa, Some(Hash::Sha3_384)),
-    ),
-    row(
-        CKM_ECDSA_SHA3_512,
-        Sign(Scheme::Ecdsa, Some(Hash::Sha3_512)),
-    ),
+    row(CKM_ECDSA_SHA3_224, Sign(Scheme::Ecdsa, Some(Hash::Sha3_224))),
+    row(CKM_ECDSA_SHA3_256, Sign(Scheme::Ecdsa, Some(Hash::Sha3_256))),
+    row(CKM_ECDSA_SHA3_384, Sign(Scheme::Ecdsa, Some(Hash::Sha3_384))),
+    row(CKM_ECDSA_SHA3_512, Sign(Scheme::Ecdsa, Some(Hash::Sha3_512))),
     row(CKM_EDDSA, Sign(Scheme::Eddsa, None)),
     row(CKM_SHA224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha224))),
     row(CKM_SHA256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha256))),
@@ -187,10 +119,7 @@ const TABLE: &[Mechanism] = &[
     row(CKM_AES_CTR, Encrypt(Mode::Cipher(Cipher::Ctr))),
     row(CKM_AES_GCM, Encrypt(Mode::Aead(AeadKind::Gcm))),
     row(CKM_AES_CCM, Encrypt(Mode::Aead(AeadKind::Ccm))),
-    row(
-        CKM_CHACHA20_POLY1305,
-        Encrypt(Mode::Aead(AeadKind::ChaCha20Poly1305)),
-    ),
+    row(CKM_CHACHA20_POLY1305, Encrypt(Mode::Aead(AeadKind::ChaCha20Poly1305))),
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
     row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
@@ -210,10 +139,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mechanism> {
 
 /// What a mechanism does, of the works that `choose` picks; some mechanisms do several.
 pub(crate) fn find<T>(kind: CK_MECHANISM_TYPE, choose: impl Fn(Work) -> Option<T>) -> Result<T> {
-    all()
-        .filter(|mechanism| mechanism.kind == kind)
-        .find_map(|mechanism| choose(mechanism.work))
-        .ok_or(Error::MechanismInvalid)
+    all().filter(|mechanism| mechanism.kind == kind).find_map(|mechanism| choose(mechanism.work)).ok_or(Error::MechanismInvalid)
 }
 
 /// The hash that a mechanism parameter names.
@@ -259,9 +185,7 @@ impl Scheme {
         let signature = |signature: Signature| Some(Algorithm::Signature(signature));
         let mac = |kind| Some(Algorithm::Mac(Mac { kind, len: None }));
         let algorithms = match (self, named) {
-            (Self::RsaPkcs1v15, Some(hash)) => {
-                [signature(Signature::RsaPkcs1v15 { hash }), None, None]
-            }
+            (Self::RsaPkcs1v15, Some(hash)) => [signature(Signature::RsaPkcs1v15 { hash }), None, None],
             (Self::RsaPkcs1v15, None) => [signature(Signature::RsaPkcs1v15Raw), None, None],
             (Self::RsaPss, Some(hash)) => [signature(Signature::RsaPss { hash }), None, None],
             (Self::Ecdsa, Some(hash)) => [
@@ -271,11 +195,7 @@ impl Scheme {
             ],
             (Self::Ecdsa, None) => [signature(Signature::EcdsaAny), None, None],
             (Self::Eddsa, _) => [signature(Signature::PureEddsa), None, None],
-            (Self::Hmac, _) => [
-                hash.and_then(|hash| mac(MacKind::Hmac { hash })),
-                None,
-                None,
-            ],
+            (Self::Hmac, _) => [hash.and_then(|hash| mac(MacKind::Hmac { hash })), None, None],
             (Self::Cmac, _) => [mac(MacKind::Cmac), None, None],
             (Self::RsaPss, None) => [None; 3],
         };
@@ -290,11 +210,7 @@ impl Scheme {
     /// Whether a policy permits some algorithm that a mechanism of this scheme and hash leads to.
     pub(crate) fn permitted(self, hash: Option<Hash>, policy: &Policy) -> bool {
         let open = hash.is_none();
-        let hashes = Hash::ALL
-            .iter()
-            .copied()
-            .map(Some)
-            .filter(|&any| open || any == hash);
+        let hashes = Hash::ALL.iter().copied().map(Some).filter(|&any| open || any == hash);
         let mut algorithms = hashes.chain([hash]).flat_map(|hash| self.algorithms(hash));
         algorithms.any(|algorithm| policy.permits(algorithm))
     }
@@ -317,9 +233,9 @@ impl Mode {
         };
         match self {
             Self::RsaPkcs1v15 => vec![Encryption::RsaPkcs1v15.into()],
-            Self::RsaOaep => [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha1]
-                .map(|hash| Encryption::RsaOaep { hash }.into())
-                .into(),
+            Self::RsaOaep => {
+                [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha1].map(|hash| Encryption::RsaOaep { hash }.into()).into()
+            }
             Self::Cipher(cipher) => vec![cipher.into()],
             Self::Aead(kind @ AeadKind::Gcm) => aead(kind, &[12, 13, 14, 15]),
             Self::Aead(kind @ AeadKind::Ccm) => aead(kind, &[8, 10, 12, 14]),
@@ -343,10 +259,7 @@ impl Work {
     pub(crate) fn permitted(self, policy: &Policy) -> bool {
         match self {
             Sign(scheme, hash) => scheme.permitted(hash, policy),
-            Encrypt(mode) => mode
-                .algorithms()
-                .into_iter()
-                .any(|algorithm| policy.permits(algorithm)),
+            Encrypt(mode) => mode.algorithms().into_iter().any(|algorithm| policy.permits(algorithm)),
             Digest(_) | Pair(_) | Secret(_) => false,
         }
     }
@@ -372,9 +285,7 @@ impl Work {
             Digest(_) | Pair(_) | Secret(_) => return None,
         };
         let operations = match algorithm {
-            Algorithm::Signature(Signature::PureEddsa) => {
-                [Opcode::SignMessage, Opcode::VerifyMessage]
-            }
+            Algorithm::Signature(Signature::PureEddsa) => [Opcode::SignMessage, Opcode::VerifyMessage],
             Algorithm::Signature(_) => [Opcode::SignHash, Opcode::VerifyHash],
             Algorithm::Mac(_) => [Opcode::MacCompute, Opcode::MacVerify],
             Algorithm::Encryption(_) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
@@ -387,14 +298,7 @@ impl Work {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Rsa,
-        Self::Ec,
-        Self::Edwards,
-        Self::Aes,
-        Self::Generic,
-        Self::ChaCha20,
-    ];
+    pub(crate) const ALL: [Self; 6] = [Self::Rsa, Self::Ec, Self::Edwards, Self::Aes, Self::Generic, Self::ChaCha20];
 
     pub(crate) fn of(key_type: KeyType) -> Option<Self> {
         Some(match key_type.public() {
@@ -413,11 +317,7 @@ impl Family {
     pub(crate) fn keys(self) -> &'static [(KeyType, u32)] {
         use EccFamily::{SecpK1, SecpR1, TwistedEdwards};
         match self {
-            Self::Rsa => &[
-                (KeyType::RsaKeyPair, 2048),
-                (KeyType::RsaKeyPair, 3072),
-                (KeyType::RsaKeyPair, 4096),
-            ],
+            Self::Rsa => &[(KeyType::RsaKeyPair, 2048), (KeyType::RsaKeyPair, 3072), (KeyType::RsaKeyPair, 4096)],
             Self::Ec => &[
                 (KeyType::EccKeyPair(SecpR1), 256),
                 (KeyType::EccKeyPair(SecpK1), 256),
@@ -425,11 +325,7 @@ impl Family {
                 (KeyType::EccKeyPair(SecpR1), 521),
             ],
             Self::Edwards => &[(KeyType::EccKeyPair(TwistedEdwards), 255)],
-            Self::Aes => &[
-                (KeyType::Aes, 128),
-                (KeyType::Aes, 192),
-                (KeyType::Aes, 256),
-            ],
+            Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
             Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
             Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
         }
@@ -462,11 +358,7 @@ impl Family {
 pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
     let hash = SignHash::Any;
     let signatures: &[Signature] = match family {
-        Family::Rsa => &[
-            Signature::RsaPkcs1v15 { hash },
-            Signature::RsaPss { hash },
-            Signature::RsaPkcs1v15Raw,
-        ],
+        Family::Rsa => &[Signature::RsaPkcs1v15 { hash }, Signature::RsaPss { hash }, Signature::RsaPkcs1v15Raw],
         Family::Ec => &[Signature::Ecdsa { hash }, Signature::EcdsaAny],
         Family::Edwards => &[Signature::PureEddsa],
         Family::Aes | Family::Generic | Family::ChaCha20 => {
@@ -492,11 +384,7 @@ pub(crate) fn encrypting(family: Family) -> impl Iterator<Item = Algorithm> {
 /// The policy that permits these algorithms.
 pub(crate) fn policy(usage: Usage, algorithms: impl IntoIterator<Item = Algorithm>) -> Policy {
     let mut algorithms = algorithms.into_iter();
-    Policy {
-        usage,
-        algorithm: algorithms.next().unwrap_or(Algorithm::None),
-        also: algorithms.collect(),
-    }
+    Policy { usage, algorithm: algorithms.next().unwrap_or(Algorithm::None), also: algorithms.collect() }
 }
 
 #[cfg(test)]
@@ -505,8 +393,7 @@ mod tests {
 
     #[test]
     fn every_mechanism_stands_there_once() {
-        let same =
-            |one: Work, other| std::mem::discriminant(&one) == std::mem::discriminant(&other);
+        let same = |one: Work, other| std::mem::discriminant(&one) == std::mem::discriminant(&other);
         for (i, Mechanism { kind, work }) in all().enumerate() {
             let again = |other: &Mechanism| other.kind == *kind && same(other.work, *work);
             assert!(!all().skip(i + 1).any(again));

@@ -74,11 +74,7 @@ pub(crate) fn current() -> Result<Arc<Module>> {
 
 impl Module {
     pub(crate) fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
-        lock(&self.sessions)
-            .open
-            .get(&handle)
-            .cloned()
-            .ok_or(Error::SessionHandleInvalid)
+        lock(&self.sessions).open.get(&handle).cloned().ok_or(Error::SessionHandleInvalid)
     }
 }
 

@@ -86,17 +86,8 @@ impl TryFrom<operations::Record> for Record {
                 provider: ProviderId::try_from(record.provider_id)?,
                 name: record.name.clone(),
                 owner: record.owner,
-                attributes: record
-                    .attributes
-                    .as_ref()
-                    .ok_or(Status::InvalidEncoding)?
-                    .try_into()?,
-                usage: record
-                    .usage
-                    .as_ref()
-                    .map(Usage::from)
-                    .unwrap_or_default()
-                    .implied(),
+                attributes: record.attributes.as_ref().ok_or(Status::InvalidEncoding)?.try_into()?,
+                usage: record.usage.as_ref().map(Usage::from).unwrap_or_default().implied(),
                 local: record.local,
                 public: record.public_key,
             }),
@@ -108,14 +99,7 @@ impl TryFrom<operations::Record> for Record {
             uuid if uuid.is_empty() => format!("{}-{}", record.provider_id, record.name),
             uuid => uuid,
         };
-        Ok(Self {
-            kind,
-            uuid,
-            name: record.name,
-            label: record.label,
-            id: record.id,
-            content,
-        })
+        Ok(Self { kind, uuid, name: record.name, label: record.label, id: record.id, content })
     }
 }
 
@@ -131,9 +115,7 @@ impl Record {
     /// The classes of the objects that the record shows as.
     fn classes(&self) -> &'static [CK_OBJECT_CLASS] {
         match &self.content {
-            Content::Key(key) if key.attributes.key_type.is_pair() => {
-                &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY]
-            }
+            Content::Key(key) if key.attributes.key_type.is_pair() => &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY],
             Content::Key(key) if key.attributes.key_type.is_public() => &[CKO_PUBLIC_KEY],
             Content::Key(_) => &[CKO_SECRET_KEY],
             Content::Certificate(_) => &[CKO_CERTIFICATE],
@@ -156,10 +138,7 @@ impl Objects {
         let record = Arc::new(record);
         let mut learned = Vec::with_capacity(2);
         for &class in record.classes() {
-            let object = Arc::new(Object {
-                class,
-                record: Arc::clone(&record),
-            });
+            let object = Arc::new(Object { class, record: Arc::clone(&record) });
             let known = self.handles.entry((record.uuid.clone(), class));
             let handle = *known.or_insert_with(fresh_handle);
             self.by_handle.insert(handle, Arc::clone(&object));
@@ -174,8 +153,7 @@ impl Objects {
 
     pub(crate) fn forget(&mut self, handle: CK_OBJECT_HANDLE) {
         if let Some(object) = self.by_handle.remove(&handle) {
-            self.handles
-                .remove(&(object.record.uuid.clone(), object.class));
+            self.handles.remove(&(object.record.uuid.clone(), object.class));
         }
     }
 }
@@ -196,10 +174,7 @@ impl Object {
     /// Whether every attribute of a search template has this value here. What an object does not have, or does not
     /// show, does not match.
     pub(crate) fn matches(&self, template: &Template) -> bool {
-        template.iter().all(|(kind, value)| {
-            self.attribute(kind)
-                .is_ok_and(|have| have.as_slice() == value)
-        })
+        template.iter().all(|(kind, value)| self.attribute(kind).is_ok_and(|have| have.as_slice() == value))
     }
 
     /// The value of an attribute, in the encoding of the standard.
@@ -256,9 +231,7 @@ impl Object {
 
 fn generator(key: &Key) -> CK_MECHANISM_TYPE {
     let family = Family::of(key.attributes.key_type).filter(|_| key.local);
-    family
-        .and_then(Family::generator)
-        .unwrap_or(CK_UNAVAILABLE_INFORMATION)
+    family.and_then(Family::generator).unwrap_or(CK_UNAVAILABLE_INFORMATION)
 }
 
 /// The mechanisms that the key's policy permits, as an array of CK_MECHANISM_TYPE.
@@ -277,9 +250,7 @@ fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_VERIFY => flag(key.may(Usage::VERIFY)),
         CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT)),
         CKA_VERIFY_RECOVER | CKA_WRAP | CKA_TRUSTED | CKA_ENCAPSULATE => flag(false),
-        CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => {
-            number(key.attributes.bits.into())
-        }
+        CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
     })
 }
@@ -322,13 +293,7 @@ fn sensitivity(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
 fn private_value(kind: CK_ATTRIBUTE_TYPE) -> bool {
     matches!(
         kind,
-        CKA_VALUE
-            | CKA_PRIVATE_EXPONENT
-            | CKA_PRIME_1
-            | CKA_PRIME_2
-            | CKA_EXPONENT_1
-            | CKA_EXPONENT_2
-            | CKA_COEFFICIENT
+        CKA_VALUE | CKA_PRIVATE_EXPONENT | CKA_PRIME_1 | CKA_PRIME_2 | CKA_EXPONENT_1 | CKA_EXPONENT_2 | CKA_COEFFICIENT
     )
 }
 
@@ -336,32 +301,18 @@ fn private_value(kind: CK_ATTRIBUTE_TYPE) -> bool {
 fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     let (key_type, bits) = (key.attributes.key_type.public(), key.attributes.bits);
     match (kind, key_type) {
-        (CKA_PUBLIC_KEY_INFO, _) if key_type.is_public() => PublicKey {
-            key_type,
-            bits,
-            bytes: key.public.clone(),
-        }
-        .to_spki(),
+        (CKA_PUBLIC_KEY_INFO, _) if key_type.is_public() => PublicKey { key_type, bits, bytes: key.public.clone() }.to_spki(),
         (CKA_MODULUS, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.0.to_vec()),
-        (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => {
-            Some(spki::rsa_parts(&key.public)?.1.to_vec())
-        }
-        (CKA_EC_PARAMS, KeyType::EccPublicKey(family)) => {
-            Curve::of(family, bits)?.oid.to_der().ok()
-        }
-        (CKA_EC_POINT, KeyType::EccPublicKey(_)) => {
-            OctetStringRef::new(&key.public).ok()?.to_der().ok()
-        }
+        (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.1.to_vec()),
+        (CKA_EC_PARAMS, KeyType::EccPublicKey(family)) => Curve::of(family, bits)?.oid.to_der().ok(),
+        (CKA_EC_POINT, KeyType::EccPublicKey(_)) => OctetStringRef::new(&key.public).ok()?.to_der().ok(),
         _ => None,
     }
 }
 
 fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
-    let field = |choose: fn(Certificate<'_>) -> &[u8]| {
-        Certificate::parse(der)
-            .map(|parsed| choose(parsed).to_vec())
-            .unwrap_or_default()
-    };
+    let field =
+        |choose: fn(Certificate<'_>) -> &[u8]| Certificate::parse(der).map(|parsed| choose(parsed).to_vec()).unwrap_or_default();
     Some(match kind {
         CKA_VALUE => der.to_vec(),
         CKA_CERTIFICATE_TYPE => number(CKC_X_509),
@@ -412,11 +363,7 @@ pub(crate) mod tests {
     /// A key pair of this policy, whose public value is made up.
     pub(crate) fn pair(key_type: KeyType, bits: u32, public: &[u8], policy: Policy) -> Record {
         let usage = policy.usage;
-        let attributes = Attributes {
-            key_type,
-            bits,
-            policy,
-        };
+        let attributes = Attributes { key_type, bits, policy };
         let record = operations::Record {
             kind: RecordKind::Key.into(),
             uuid: "00112233445566778899aabbccddeeff".into(),
@@ -435,12 +382,7 @@ pub(crate) mod tests {
 
     fn web() -> Record {
         let policy = mechanism::signing_policy(Family::Ec, Usage::SIGN | Usage::VERIFY);
-        pair(
-            KeyType::EccKeyPair(EccFamily::SecpR1),
-            256,
-            &[4; 65],
-            policy,
-        )
+        pair(KeyType::EccKeyPair(EccFamily::SecpR1), 256, &[4; 65], policy)
     }
 
     fn value(object: &Object, kind: CK_ATTRIBUTE_TYPE) -> Vec<u8> {
@@ -451,9 +393,7 @@ pub(crate) mod tests {
     fn a_pair_is_two_objects_with_one_id() {
         let mut objects = Objects::default();
         let learned = objects.learn(web());
-        let [(private, first), (public, second)] = &learned[..] else {
-            panic!("two objects")
-        };
+        let [(private, first), (public, second)] = &learned[..] else { panic!("two objects") };
         assert_ne!(private, public);
         assert_eq!(value(first, CKA_CLASS), number(CKO_PRIVATE_KEY));
         assert_eq!(value(second, CKA_CLASS), number(CKO_PUBLIC_KEY));
@@ -464,24 +404,15 @@ pub(crate) mod tests {
         assert_eq!(value(first, CKA_EC_PARAMS)[..2], [0x06, 0x08]);
         assert_eq!(value(first, CKA_EC_POINT)[..3], [0x04, 0x41, 0x04]);
         assert_eq!(value(second, CKA_PUBLIC_KEY_INFO).len(), 91);
-        assert!(matches!(
-            first.attribute(CKA_VALUE),
-            Err(Error::AttributeSensitive)
-        ));
-        assert!(matches!(
-            first.attribute(CKA_MODULUS),
-            Err(Error::AttributeTypeInvalid)
-        ));
+        assert!(matches!(first.attribute(CKA_VALUE), Err(Error::AttributeSensitive)));
+        assert!(matches!(first.attribute(CKA_MODULUS), Err(Error::AttributeTypeInvalid)));
     }
 
     #[test]
     fn handles_stay_until_forgotten_and_never_come_back() {
         let mut objects = Objects::default();
         let first = objects.learn(web())[0].0;
-        assert_eq!(
-            objects.learn(web().with(Some("new".into()), None))[0].0,
-            first
-        );
+        assert_eq!(objects.learn(web().with(Some("new".into()), None))[0].0, first);
         assert_eq!(value(&objects.find(first).unwrap(), CKA_LABEL), b"new");
         objects.forget(first);
         assert!(objects.find(first).is_none());
@@ -497,12 +428,7 @@ pub(crate) mod tests {
         assert!(private.matches(&Template::from([])));
         let both = [(CKA_CLASS, &class[..]), (CKA_LABEL, b"Web")];
         assert!(private.matches(&Template::from(both)));
-        for wrong in [
-            (CKA_LABEL, &b"web"[..]),
-            (CKA_SIGN, &[0]),
-            (CKA_VALUE, &[1]),
-            (0x1234, b""),
-        ] {
+        for wrong in [(CKA_LABEL, &b"web"[..]), (CKA_SIGN, &[0]), (CKA_VALUE, &[1]), (0x1234, b"")] {
             assert!(!private.matches(&Template::from([wrong])));
         }
         let allowed = value(&private, CKA_ALLOWED_MECHANISMS);

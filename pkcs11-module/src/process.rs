@@ -38,15 +38,8 @@ impl<T: Forked> PerProcess<T> {
                 return &entry.value;
             }
             let value = T::new(latest.map(|entry| &entry.value));
-            let entry = Box::into_raw(Box::new(Entry {
-                pid,
-                value,
-                _parent: head,
-            }));
-            match self
-                .0
-                .compare_exchange(head, entry, Ordering::AcqRel, Ordering::Acquire)
-            {
+            let entry = Box::into_raw(Box::new(Entry { pid, value, _parent: head }));
+            match self.0.compare_exchange(head, entry, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => head = entry,
                 Err(now) => {
                     head = now;

@@ -34,11 +34,7 @@ pub(crate) struct Operations {
 
 impl Session {
     pub(crate) fn new(provider: ProviderId, writable: bool) -> Self {
-        Self {
-            provider,
-            writable,
-            operations: Mutex::default(),
-        }
+        Self { provider, writable, operations: Mutex::default() }
     }
 
     pub(crate) fn slot(&self) -> CK_SLOT_ID {
@@ -52,11 +48,7 @@ impl Session {
 
     /// Fails in a read-only session, which may not change what the token keeps.
     pub(crate) fn check_writable(&self) -> Result<()> {
-        if self.writable {
-            Ok(())
-        } else {
-            Err(Error::SessionReadOnly)
-        }
+        if self.writable { Ok(()) } else { Err(Error::SessionReadOnly) }
     }
 }
 
@@ -116,12 +108,7 @@ impl<T> Active<T> {
 
     /// Ends the operation with `more` bytes of data and writes its result, unless the caller only asks for the length or gives too small a buffer:
     /// then nothing is computed and the operation stays.
-    pub(crate) fn finish(
-        &mut self,
-        output: &Output<u8>,
-        more: usize,
-        run: impl FnOnce(T) -> Result<Vec<u8>>,
-    ) -> Result<()>
+    pub(crate) fn finish(&mut self, output: &Output<u8>, more: usize, run: impl FnOnce(T) -> Result<Vec<u8>>) -> Result<()>
     where
         T: OutputLen,
     {

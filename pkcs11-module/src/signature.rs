@@ -6,9 +6,7 @@ use std::sync::Arc;
 use cryptoki_sys::CK_ULONG;
 use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::{KeyType, Usage};
-use interface::operations::{
-    MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage,
-};
+use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
 use interface::{Status, client};
 
 use crate::error::{Error, Result};
@@ -47,11 +45,7 @@ struct Request {
 
 impl Signing {
     /// Begins an operation for which the key must permit `usage`.
-    pub(crate) fn new(
-        mechanism: &ffi::Mechanism,
-        object: Arc<Object>,
-        usage: Usage,
-    ) -> Result<Self> {
+    pub(crate) fn new(mechanism: &ffi::Mechanism, object: Arc<Object>, usage: Usage) -> Result<Self> {
         let (scheme, hashes) = mechanism::find(mechanism.kind(), |work| match work {
             Work::Sign(scheme, hashes) => Some((scheme, hashes)),
             _ => None,
@@ -69,18 +63,10 @@ impl Signing {
             return Err(Error::KeyFunctionNotPermitted);
         }
         let data = match hashes {
-            Some(hash) if scheme.hashes() => {
-                Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?)
-            }
+            Some(hash) if scheme.hashes() => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
             _ => Data::Whole(Vec::new()),
         };
-        Ok(Self {
-            key: object,
-            scheme,
-            hash,
-            data,
-            parts: false,
-        })
+        Ok(Self { key: object, scheme, hash, data, parts: false })
     }
 
     /// Takes all the data at once, for the single-part functions.
@@ -106,30 +92,15 @@ impl Signing {
         let (key_name, owner) = (key.name.clone(), key.owner());
         match algorithm {
             Algorithm::Signature(alg @ Signature::PureEddsa) => {
-                let op = SignMessage {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    message: data,
-                };
+                let op = SignMessage { key_name, owner, alg: Some(alg.into()), message: data };
                 client.call(provider, &op).map(|signed| signed.signature)
             }
             Algorithm::Signature(alg) => {
-                let op = SignHash {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    hash: data,
-                };
+                let op = SignHash { key_name, owner, alg: Some(alg.into()), hash: data };
                 client.call(provider, &op).map(|signed| signed.signature)
             }
             Algorithm::Mac(alg) => {
-                let op = MacCompute {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    input: data,
-                };
+                let op = MacCompute { key_name, owner, alg: Some(alg.into()), input: data };
                 client.call(provider, &op).map(|maced| maced.mac)
             }
             _ => return Err(Error::MechanismInvalid),
@@ -149,33 +120,15 @@ impl Signing {
         let signature = signature.to_vec();
         match algorithm {
             Algorithm::Signature(alg @ Signature::PureEddsa) => {
-                let op = VerifyMessage {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    message: data,
-                    signature,
-                };
+                let op = VerifyMessage { key_name, owner, alg: Some(alg.into()), message: data, signature };
                 client.call(provider, &op)
             }
             Algorithm::Signature(alg) => {
-                let op = VerifyHash {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    hash: data,
-                    signature,
-                };
+                let op = VerifyHash { key_name, owner, alg: Some(alg.into()), hash: data, signature };
                 client.call(provider, &op)
             }
             Algorithm::Mac(alg) => {
-                let op = MacVerify {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    input: data,
-                    mac: signature,
-                };
+                let op = MacVerify { key_name, owner, alg: Some(alg.into()), input: data, mac: signature };
                 client.call(provider, &op)
             }
             _ => return Err(Error::MechanismInvalid),
@@ -198,9 +151,7 @@ impl Signing {
             (_, hash) => (hash, data),
         };
         let mut algorithms = self.scheme.algorithms(hash);
-        let algorithm = algorithms
-            .find(|&algorithm| permits(algorithm))
-            .ok_or(Error::KeyFunctionNotPermitted)?;
+        let algorithm = algorithms.find(|&algorithm| permits(algorithm)).ok_or(Error::KeyFunctionNotPermitted)?;
         Ok(Request { algorithm, data })
     }
 }
@@ -225,32 +176,19 @@ fn pss_hash(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Hash> {
     let fits = hashes.is_none_or(|own| own == hash)
         && mechanism::mgf1(hash) == Some(parameters.mgf)
         && parameters.sLen == hash.len() as CK_ULONG;
-    if fits {
-        Ok(hash)
-    } else {
-        Err(Error::MechanismParamInvalid)
-    }
+    if fits { Ok(hash) } else { Err(Error::MechanismParamInvalid) }
 }
 
 /// The hash that digests of this length most likely come from, for keys whose policy names one.
 fn digest_of(len: usize) -> Option<Hash> {
-    let likely = [
-        Hash::Sha256,
-        Hash::Sha384,
-        Hash::Sha512,
-        Hash::Sha224,
-        Hash::Sha1,
-    ];
+    let likely = [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha224, Hash::Sha1];
     likely.into_iter().find(|hash| hash.len() == len)
 }
 
 /// A key that was there when the operation began may be gone at its end.
 pub(crate) fn gone(error: client::Error) -> Error {
     match error {
-        client::Error::Refused {
-            status: Status::PsaErrorDoesNotExist,
-            ..
-        } => Error::KeyHandleInvalid,
+        client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. } => Error::KeyHandleInvalid,
         other => Error::Service(other),
     }
 }
@@ -300,52 +238,31 @@ mod tests {
 
     fn object(key_type: KeyType, bits: u32, policy: Policy) -> Arc<Object> {
         let mut objects = Objects::default();
-        objects
-            .learn(pair(key_type, bits, &[4; 65], policy))
-            .remove(0)
-            .1
+        objects.learn(pair(key_type, bits, &[4; 65], policy)).remove(0).1
     }
 
     fn rsa() -> Arc<Object> {
-        object(
-            KeyType::RsaKeyPair,
-            2048,
-            signing_policy(Family::Rsa, Usage::SIGN),
-        )
+        object(KeyType::RsaKeyPair, 2048, signing_policy(Family::Rsa, Usage::SIGN))
     }
 
     fn ec(algorithm: Signature) -> Arc<Object> {
-        let policy = Policy {
-            usage: Usage::SIGN,
-            algorithm: algorithm.into(),
-            also: vec![],
-        };
+        let policy = Policy { usage: Usage::SIGN, algorithm: algorithm.into(), also: vec![] };
         object(KeyType::EccKeyPair(EccFamily::SecpR1), 256, policy)
     }
 
     fn plain(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
-        CK_MECHANISM {
-            mechanism: kind,
-            pParameter: std::ptr::null_mut(),
-            ulParameterLen: 0,
-        }
+        CK_MECHANISM { mechanism: kind, pParameter: std::ptr::null_mut(), ulParameterLen: 0 }
     }
 
     fn begin(mechanism: &CK_MECHANISM, key: Arc<Object>) -> Result<Signing> {
         // SAFETY: the mechanism and its parameter are alive.
-        Signing::new(
-            &unsafe { ffi::Mechanism::read(mechanism) }?,
-            key,
-            Usage::SIGN,
-        )
+        Signing::new(&unsafe { ffi::Mechanism::read(mechanism) }?, key, Usage::SIGN)
     }
 
     fn asked(signing: Signing, data: &[u8]) -> Result<(Signature, Vec<u8>)> {
         let signing = signing.whole(data)?;
         let object = signing.key.clone();
-        signing
-            .request(object.key().unwrap())
-            .map(|request| (request.algorithm.try_into().unwrap(), request.data))
+        signing.request(object.key().unwrap()).map(|request| (request.algorithm.try_into().unwrap(), request.data))
     }
 
     #[test]
@@ -354,9 +271,7 @@ mod tests {
         let info = [Hash::Sha256.digest_info(), &digest].concat();
         let signing = begin(&plain(CKM_RSA_PKCS), rsa()).unwrap();
         assert_eq!(signing.output_len(0), 256);
-        let sha256 = Signature::RsaPkcs1v15 {
-            hash: Hash::Sha256.into(),
-        };
+        let sha256 = Signature::RsaPkcs1v15 { hash: Hash::Sha256.into() };
         assert_eq!(asked(signing, &info).unwrap(), (sha256, digest.to_vec()));
         let signing = begin(&plain(CKM_RSA_PKCS), rsa()).unwrap();
         let raw = (Signature::RsaPkcs1v15Raw, b"raw".to_vec());
@@ -367,42 +282,25 @@ mod tests {
     fn hashing_mechanisms_hash_here() {
         let mut signing = begin(&plain(CKM_SHA384_RSA_PKCS), rsa()).unwrap();
         signing.part(b"a").unwrap();
-        assert!(
-            asked(signing, b"bc").is_err(),
-            "parts cannot end with C_Sign"
-        );
+        assert!(asked(signing, b"bc").is_err(), "parts cannot end with C_Sign");
         let signing = begin(&plain(CKM_SHA384_RSA_PKCS), rsa()).unwrap();
         let (algorithm, data) = asked(signing, b"abc").unwrap();
-        assert_eq!(
-            algorithm,
-            Signature::RsaPkcs1v15 {
-                hash: Hash::Sha384.into()
-            }
-        );
+        assert_eq!(algorithm, Signature::RsaPkcs1v15 { hash: Hash::Sha384.into() });
         assert_eq!(data[..4], [0xcb, 0x00, 0x75, 0x3f]);
     }
 
     #[test]
     fn ecdsa_takes_what_the_policy_permits() {
-        let sha256 = Signature::Ecdsa {
-            hash: Hash::Sha256.into(),
-        };
+        let sha256 = Signature::Ecdsa { hash: Hash::Sha256.into() };
         for (policy, chosen) in [
             (sha256, Some(sha256)),
             (Signature::Ecdsa { hash: Any::Any }, Some(sha256)),
             (Signature::EcdsaAny, Some(Signature::EcdsaAny)),
-            (
-                Signature::Ecdsa {
-                    hash: Hash::Sha512.into(),
-                },
-                None,
-            ),
+            (Signature::Ecdsa { hash: Hash::Sha512.into() }, None),
         ] {
             let signing = begin(&plain(CKM_ECDSA), ec(policy)).unwrap();
             assert_eq!(signing.output_len(0), 64);
-            let algorithm = asked(signing, &[1; 32])
-                .ok()
-                .map(|(algorithm, _)| algorithm);
+            let algorithm = asked(signing, &[1; 32]).ok().map(|(algorithm, _)| algorithm);
             assert_eq!(algorithm, chosen);
         }
     }
@@ -417,35 +315,17 @@ mod tests {
             };
             begin(&mechanism, rsa())
         };
-        let params = CK_RSA_PKCS_PSS_PARAMS {
-            hashAlg: CKM_SHA256,
-            mgf: CKG_MGF1_SHA256,
-            sLen: 32,
-        };
+        let params = CK_RSA_PKCS_PSS_PARAMS { hashAlg: CKM_SHA256, mgf: CKG_MGF1_SHA256, sLen: 32 };
         let signing = begin_with(params).unwrap();
         assert!(matches!(asked(signing, &[1; 31]), Err(Error::DataLenRange)));
         let (algorithm, _) = asked(begin_with(params).unwrap(), &[1; 32]).unwrap();
-        assert_eq!(
-            algorithm,
-            Signature::RsaPss {
-                hash: Hash::Sha256.into()
-            }
-        );
+        assert_eq!(algorithm, Signature::RsaPss { hash: Hash::Sha256.into() });
         for wrong in [
             CK_RSA_PKCS_PSS_PARAMS { sLen: 20, ..params },
-            CK_RSA_PKCS_PSS_PARAMS {
-                mgf: CKG_MGF1_SHA1,
-                ..params
-            },
-            CK_RSA_PKCS_PSS_PARAMS {
-                hashAlg: CKM_RSA_PKCS,
-                ..params
-            },
+            CK_RSA_PKCS_PSS_PARAMS { mgf: CKG_MGF1_SHA1, ..params },
+            CK_RSA_PKCS_PSS_PARAMS { hashAlg: CKM_RSA_PKCS, ..params },
         ] {
-            assert!(matches!(
-                begin_with(wrong),
-                Err(Error::MechanismParamInvalid)
-            ));
+            assert!(matches!(begin_with(wrong), Err(Error::MechanismParamInvalid)));
         }
         assert!(begin(&plain(CKM_RSA_PKCS_PSS), rsa()).is_err());
     }
@@ -455,10 +335,7 @@ mod tests {
         let key = ec(Signature::EcdsaAny);
         let wrong_type = begin(&plain(CKM_RSA_PKCS), key.clone());
         assert!(matches!(wrong_type, Err(Error::KeyTypeInconsistent)));
-        assert!(matches!(
-            begin(&plain(CKM_SHA256), key),
-            Err(Error::MechanismInvalid)
-        ));
+        assert!(matches!(begin(&plain(CKM_SHA256), key), Err(Error::MechanismInvalid)));
         let policy = signing_policy(Family::Rsa, Usage::VERIFY);
         let verify_only = object(KeyType::RsaKeyPair, 2048, policy);
         let refused = begin(&plain(CKM_RSA_PKCS), verify_only);

@@ -27,16 +27,10 @@ impl Slots {
     pub(crate) fn refresh(&self, client: &Client) -> Result<Vec<Arc<Slot>>> {
         let providers = client.providers()?;
         let mut slots = lock(&self.0);
-        let known = |id, info: &ProviderInfo| {
-            slots
-                .iter()
-                .find(|slot: &&Arc<Slot>| slot.provider == id && slot.info == *info)
-                .cloned()
-        };
-        let now: Vec<_> = providers
-            .into_iter()
-            .map(|(id, info)| known(id, &info).unwrap_or_else(|| Arc::new(Slot::new(id, info))))
-            .collect();
+        let known =
+            |id, info: &ProviderInfo| slots.iter().find(|slot: &&Arc<Slot>| slot.provider == id && slot.info == *info).cloned();
+        let now: Vec<_> =
+            providers.into_iter().map(|(id, info)| known(id, &info).unwrap_or_else(|| Arc::new(Slot::new(id, info)))).collect();
         slots.clone_from(&now);
         Ok(now)
     }
@@ -48,21 +42,11 @@ impl Slots {
 
     /// Fails for a use of a mechanism that the provider is known not to have. What it was not asked, it says itself at the end of the
     /// operation.
-    pub(crate) fn check(
-        &self,
-        provider: ProviderId,
-        kind: CK_MECHANISM_TYPE,
-        flag: CK_FLAGS,
-    ) -> Result<()> {
-        let slot = self
-            .known()
-            .into_iter()
-            .find(|slot| slot.provider == provider);
+    pub(crate) fn check(&self, provider: ProviderId, kind: CK_MECHANISM_TYPE, flag: CK_FLAGS) -> Result<()> {
+        let slot = self.known().into_iter().find(|slot| slot.provider == provider);
         let abilities = slot.and_then(|slot| slot.abilities.try_lock().ok()?.clone());
         match abilities {
-            Some(abilities) if abilities.info(kind)?.flags & flag == 0 => {
-                Err(Error::MechanismInvalid)
-            }
+            Some(abilities) if abilities.info(kind)?.flags & flag == 0 => Err(Error::MechanismInvalid),
             _ => Ok(()),
         }
     }
@@ -89,11 +73,7 @@ pub(crate) fn default_id() -> CK_SLOT_ID {
 
 impl Slot {
     fn new(provider: ProviderId, info: ProviderInfo) -> Self {
-        Self {
-            provider,
-            info,
-            abilities: Mutex::default(),
-        }
+        Self { provider, info, abilities: Mutex::default() }
     }
 
     pub(crate) fn id(&self) -> CK_SLOT_ID {
@@ -113,31 +93,20 @@ impl Slot {
 
     /// Asks the provider about every mechanism, by its list of operations and, where it has that one, CanDoCrypto.
     fn ask(&self, client: &Client) -> Result<Abilities> {
-        let list = ListOpcodes {
-            provider_id: self.provider.number().into(),
-        };
+        let list = ListOpcodes { provider_id: self.provider.number().into() };
         let opcodes = client.call(ProviderId::CORE, &list)?.opcodes;
         let has = |opcode: Opcode| opcodes.contains(&(opcode as u32));
-        Abilities::ask(
-            |Question {
-                 opcode,
-                 check,
-                 attributes,
-             }| {
-                if !has(opcode) || !has(Opcode::CanDoCrypto) {
-                    return Ok(has(opcode));
-                }
-                let attributes = Some((&attributes).into());
-                let question = CanDoCrypto {
-                    check_type: check.into(),
-                    attributes,
-                };
-                match client.call(self.provider, &question) {
-                    Ok(_) => Ok(true),
-                    Err(client::Error::Refused { .. } | client::Error::Upstream(_)) => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
-            },
-        )
+        Abilities::ask(|Question { opcode, check, attributes }| {
+            if !has(opcode) || !has(Opcode::CanDoCrypto) {
+                return Ok(has(opcode));
+            }
+            let attributes = Some((&attributes).into());
+            let question = CanDoCrypto { check_type: check.into(), attributes };
+            match client.call(self.provider, &question) {
+                Ok(_) => Ok(true),
+                Err(client::Error::Refused { .. } | client::Error::Upstream(_)) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        })
     }
 }

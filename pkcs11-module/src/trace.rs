@@ -29,11 +29,7 @@ pub(crate) fn begin(name: &str, arguments: &[(&str, &dyn Debug)]) -> Option<Call
         let comma = if i == 0 { "" } else { ", " };
         let _ = write!(line, "{comma}{name}={value:?}");
     }
-    Some(Call {
-        line,
-        started: Instant::now(),
-        file,
-    })
+    Some(Call { line, started: Instant::now(), file })
 }
 
 impl Call {

@@ -1,9 +1,5 @@
 //! The programs that people use the module with: pkcs11-tool, GnuTLS' p11tool, ssh and its agent, as a person types them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,11 +21,7 @@ fn write(service: &Service, name: &str, data: &[u8]) {
 
 /// Makes the key pairs that the tests use: ids 01 (P-256), 02 (RSA) and 03 (Ed25519).
 fn generate(service: &Service) {
-    for (kind, label, id) in [
-        ("EC:prime256v1", "web", "01"),
-        ("rsa:2048", "tls", "02"),
-        ("EC:edwards25519", "ed", "03"),
-    ] {
+    for (kind, label, id) in [("EC:prime256v1", "web", "01"), ("rsa:2048", "tls", "02"), ("EC:edwards25519", "ed", "03")] {
         let line = format!("--keypairgen --key-type {kind} --label {label} --id {id}");
         run(&mut tool(service, &line)).ok();
     }
@@ -44,37 +36,20 @@ fn pkcs11_tool_generates_lists_signs_and_verifies() {
     generate(&service);
     write(&service, "data", &[7; 3000]);
     let objects = run(&mut tool(&service, "-O")).ok();
-    for line in [
-        "label:      web",
-        "label:      tls",
-        "label:      ed",
-        "ID:         02",
-    ] {
+    for line in ["label:      web", "label:      tls", "label:      ed", "ID:         02"] {
         assert_eq!(objects.matches(line).count(), 2, "{line} in {objects}");
     }
     for (mechanism, id, hash, options) in [
         ("ECDSA-SHA256", "01", "-sha256", ""),
         ("ECDSA-SHA512", "01", "-sha512", ""),
         ("SHA256-RSA-PKCS", "02", "-sha256", ""),
-        (
-            "SHA384-RSA-PKCS-PSS",
-            "02",
-            "-sha384",
-            "rsa_padding_mode:pss",
-        ),
+        ("SHA384-RSA-PKCS-PSS", "02", "-sha384", "rsa_padding_mode:pss"),
         ("EDDSA", "03", "", ""),
     ] {
-        let format = if id == "01" {
-            "--signature-format openssl"
-        } else {
-            ""
-        };
+        let format = if id == "01" { "--signature-format openssl" } else { "" };
         let line = format!("-m {mechanism} --id {id} -i data {format}");
         run(&mut tool(&service, &format!("--sign {line} -o signature"))).ok();
-        let verified = run(&mut tool(
-            &service,
-            &format!("--verify {line} --signature-file signature"),
-        ));
+        let verified = run(&mut tool(&service, &format!("--verify {line} --signature-file signature")));
         assert!(verified.ok().contains("Signature is valid"), "{mechanism}");
         if hash.is_empty() {
             continue;
@@ -87,18 +62,11 @@ fn pkcs11_tool_generates_lists_signs_and_verifies() {
         if !options.is_empty() {
             openssl.args(["-sigopt", options, "-sigopt", "rsa_pss_saltlen:digest"]);
         }
-        assert!(
-            run(openssl.arg("data")).ok().contains("Verified OK"),
-            "{mechanism}"
-        );
+        assert!(run(openssl.arg("data")).ok().contains("Verified OK"), "{mechanism}");
     }
     write(&service, "data", b"something else");
     let forged = "--verify -m EDDSA --id 03 -i data --signature-file signature";
-    assert!(
-        run(&mut tool(&service, forged))
-            .out
-            .contains("Invalid signature")
-    );
+    assert!(run(&mut tool(&service, forged)).out.contains("Invalid signature"));
 }
 
 #[test]
@@ -108,11 +76,7 @@ fn pkcs11_tool_passes_its_own_tests() {
     }
     let service = Service::start();
     generate(&service);
-    assert!(
-        run(&mut tool(&service, "--test"))
-            .ok()
-            .contains("No errors")
-    );
+    assert!(run(&mut tool(&service, "--test")).ok().contains("No errors"));
     run(&mut tool(&service, "--test-fork -L")).ok();
     run(&mut tool(&service, "--test-threads ILGISLT0 -L")).ok();
 }
@@ -130,13 +94,7 @@ fn keys_are_imported_and_secret_ones_made() {
     write(&service, "data", b"to be signed");
     for (kind, options, id, mechanism, format) in [
         ("RSA", "", "11", "SHA256-RSA-PKCS", ""),
-        (
-            "EC",
-            "-pkeyopt ec_paramgen_curve:P-384",
-            "12",
-            "ECDSA-SHA256",
-            "--signature-format openssl",
-        ),
+        ("EC", "-pkeyopt ec_paramgen_curve:P-384", "12", "ECDSA-SHA256", "--signature-format openssl"),
     ] {
         openssl(&format!("genpkey -algorithm {kind} {options} -out key.pem"));
         openssl("pkey -in key.pem -outform DER -out key.der");
@@ -145,33 +103,18 @@ fn keys_are_imported_and_secret_ones_made() {
         run(&mut tool(&service, &write)).ok();
         let sign = format!("--sign -m {mechanism} --id {id} -i data -o signature {format}");
         run(&mut tool(&service, &sign)).ok();
-        let verified =
-            openssl("dgst -sha256 -keyform DER -verify public.der -signature signature data");
+        let verified = openssl("dgst -sha256 -keyform DER -verify public.der -signature signature data");
         assert!(verified.contains("Verified OK"), "{kind}");
         let public = format!("--write-object public.der --type pubkey --id 22{id} --label public");
         run(&mut tool(&service, &public)).ok();
-        let verify = format!(
-            "--verify -m {mechanism} --id 22{id} -i data --signature-file signature {format}"
-        );
-        assert!(
-            run(&mut tool(&service, &verify))
-                .ok()
-                .contains("Signature is valid")
-        );
+        let verify = format!("--verify -m {mechanism} --id 22{id} -i data --signature-file signature {format}");
+        assert!(run(&mut tool(&service, &verify)).ok().contains("Signature is valid"));
     }
     let objects = run(&mut tool(&service, "-O --type privkey")).ok();
     assert!(!objects.contains("local"), "{objects}");
-    run(&mut tool(
-        &service,
-        "--keygen --key-type AES:32 --label made --id 31",
-    ))
-    .ok();
+    run(&mut tool(&service, "--keygen --key-type AES:32 --label made --id 31")).ok();
     write(&service, "secret", &[7; 32]);
-    run(&mut tool(
-        &service,
-        "--write-object secret --type secrkey --key-type AES:32 --label given --id 32",
-    ))
-    .ok();
+    run(&mut tool(&service, "--write-object secret --type secrkey --key-type AES:32 --label given --id 32")).ok();
     let objects = run(&mut tool(&service, "-O --type secrkey")).ok();
     assert_eq!(objects.matches("AES length 32").count(), 2, "{objects}");
     assert_eq!(objects.matches("local").count(), 1, "{objects}");
@@ -185,57 +128,22 @@ fn certificates_and_data_are_stored_and_removed() {
     let service = Service::start();
     generate(&service);
     let mut request = service.command("openssl");
-    request.args([
-        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=web",
-    ]);
+    request.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=web"]);
     run(request.args(["-keyout", "/dev/null", "-outform", "DER", "-out", "web.der"])).ok();
     write(&service, "note", b"hello");
-    run(&mut tool(
-        &service,
-        "--write-object web.der --type cert --label web --id 01",
-    ))
-    .ok();
-    run(&mut tool(
-        &service,
-        "--write-object note --type data --label note",
-    ))
-    .ok();
-    run(&mut tool(
-        &service,
-        "--read-object --type cert --id 01 -o copy.der",
-    ))
-    .ok();
-    run(&mut tool(
-        &service,
-        "--read-object --type data --label note -o copy",
-    ))
-    .ok();
+    run(&mut tool(&service, "--write-object web.der --type cert --label web --id 01")).ok();
+    run(&mut tool(&service, "--write-object note --type data --label note")).ok();
+    run(&mut tool(&service, "--read-object --type cert --id 01 -o copy.der")).ok();
+    run(&mut tool(&service, "--read-object --type data --label note -o copy")).ok();
     let read = |name: &str| fs::read(service.dir().join(name)).unwrap();
     assert_eq!(read("copy.der"), read("web.der"));
     assert_eq!(read("copy"), read("note"));
-    assert!(
-        run(&mut tool(&service, "-O --type cert"))
-            .ok()
-            .contains("CN=web")
-    );
+    assert!(run(&mut tool(&service, "-O --type cert")).ok().contains("CN=web"));
 
     run(&mut tool(&service, "--type privkey --id 03 --set-id 33")).ok();
-    assert!(
-        run(&mut tool(&service, "-O --type pubkey"))
-            .ok()
-            .contains("ID:         33")
-    );
-    for line in [
-        "cert --id 01",
-        "data --label note",
-        "pubkey --id 33",
-        "privkey --id 33",
-    ] {
-        run(&mut tool(
-            &service,
-            &format!("--delete-object --type {line}"),
-        ))
-        .ok();
+    assert!(run(&mut tool(&service, "-O --type pubkey")).ok().contains("ID:         33"));
+    for line in ["cert --id 01", "data --label note", "pubkey --id 33", "privkey --id 33"] {
+        run(&mut tool(&service, &format!("--delete-object --type {line}"))).ok();
     }
     let objects = run(&mut tool(&service, "-O")).ok();
     assert_eq!(objects.matches("Object").count(), 4, "{objects}");
@@ -249,34 +157,13 @@ fn p11tool_lists_generates_and_signs() {
     let service = Service::start();
     let p11tool = |arguments: &[&str]| {
         let mut command = service.command(&p11tool);
-        command
-            .arg("--batch")
-            .arg("--provider")
-            .arg(service.staged(MODULE))
-            .args(arguments);
+        command.arg("--batch").arg("--provider").arg(service.staged(MODULE)).args(arguments);
         run(&mut command)
     };
     let token = "pkcs11:token=software";
-    let ecdsa = [
-        "--generate-privkey",
-        "ecdsa",
-        "--curve",
-        "secp256r1",
-        "--label",
-        "web",
-        token,
-    ];
+    let ecdsa = ["--generate-privkey", "ecdsa", "--curve", "secp256r1", "--label", "web", token];
     p11tool(&ecdsa).ok();
-    p11tool(&[
-        "--generate-privkey",
-        "rsa",
-        "--bits",
-        "2048",
-        "--label",
-        "tls",
-        token,
-    ])
-    .ok();
+    p11tool(&["--generate-privkey", "rsa", "--bits", "2048", "--label", "tls", token]).ok();
     let listed = p11tool(&["--list-all"]).ok();
     for name in ["EC/ECDSA-SECP256R1", "RSA-2048", "object=web", "object=tls"] {
         assert_eq!(listed.matches(name).count(), 2, "{name} in {listed}");
@@ -295,15 +182,8 @@ fn nothing_is_shown_and_nothing_fails_while_the_service_is_down() {
     generate(&service);
     service.kill9();
     let slots = run(&mut tool(&service, "-L")).ok();
-    assert!(
-        slots.contains("no Parsec service") && slots.contains("(empty)"),
-        "{slots}"
-    );
-    assert!(
-        run(&mut tool(&service, "-O"))
-            .refused()
-            .contains("No slot with a token")
-    );
+    assert!(slots.contains("no Parsec service") && slots.contains("(empty)"), "{slots}");
+    assert!(run(&mut tool(&service, "-O")).refused().contains("No slot with a token"));
     service.restart();
     assert!(run(&mut tool(&service, "-O")).ok().contains("web"));
 }
@@ -329,40 +209,17 @@ fn another_user_sees_and_does_what_was_granted() {
     let remove = stranger("--delete-object --type privkey --id 01").refused();
     assert!(remove.contains("0x1b"), "CKR_ACTION_PROHIBITED: {remove}");
     stranger("--type privkey --id 01 --set-id 99").refused();
-    assert!(
-        run(&mut tool(&service, "-O"))
-            .ok()
-            .contains("ID:         01")
-    );
+    assert!(run(&mut tool(&service, "-O")).ok().contains("ID:         01"));
 }
 
 /// An `ssh` whose connection is a real sshd of its own, so that no port and no daemon is needed.
 fn ssh(service: &Service, sshd: &Path, options: &[&str]) -> Command {
     let path = |name: &str| service.dir().join(name).display().to_string();
-    let proxy = format!(
-        "ProxyCommand={} -i -f {} -E {}",
-        sshd.display(),
-        path("sshd_config"),
-        path("sshd.log")
-    );
+    let proxy = format!("ProxyCommand={} -i -f {} -E {}", sshd.display(), path("sshd_config"), path("sshd.log"));
     let known = format!("UserKnownHostsFile={}", path("known"));
     let mut ssh = service.command("ssh");
-    ssh.args([
-        "-F",
-        "none",
-        "-o",
-        "StrictHostKeyChecking=no",
-        "-o",
-        "BatchMode=yes",
-    ]);
-    ssh.args([
-        "-o",
-        "PreferredAuthentications=publickey",
-        "-o",
-        &known,
-        "-o",
-        &proxy,
-    ]);
+    ssh.args(["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes"]);
+    ssh.args(["-o", "PreferredAuthentications=publickey", "-o", &known, "-o", &proxy]);
     ssh.args(options).args(["localhost", "echo", "logged in"]);
     ssh
 }
@@ -385,11 +242,7 @@ fn prepare_sshd(service: &Service) {
 
 #[test]
 fn ssh_logs_in_with_the_module_and_with_the_agent() {
-    let (Some(sshd), Some(_), Some(_)) = (
-        program("sshd"),
-        program("ssh-agent"),
-        program("pkcs11-tool"),
-    ) else {
+    let (Some(sshd), Some(_), Some(_)) = (program("sshd"), program("ssh-agent"), program("pkcs11-tool")) else {
         return;
     };
     let service = Service::start();
@@ -409,14 +262,9 @@ fn ssh_logs_in_with_the_module_and_with_the_agent() {
     let socket = service.dir().join("agent").display().to_string();
     let mut agent = service.command("ssh-agent");
     let started = run(agent.args(["-a", &socket, "-P", &module])).ok();
-    let pid = started
-        .split("SSH_AGENT_PID=")
-        .nth(1)
-        .and_then(|rest| rest.split(';').next());
+    let pid = started.split("SSH_AGENT_PID=").nth(1).and_then(|rest| rest.split(';').next());
     let with_agent = |mut command: Command| {
-        command
-            .env("SSH_AUTH_SOCK", &socket)
-            .env("SSH_AGENT_PID", pid.unwrap());
+        command.env("SSH_AUTH_SOCK", &socket).env("SSH_AGENT_PID", pid.unwrap());
         run(&mut command)
     };
     // ssh-add wants to ask for a PIN; there is none, so any answer does.
@@ -424,9 +272,7 @@ fn ssh_logs_in_with_the_module_and_with_the_agent() {
     let askpass = service.dir().join("askpass");
     fs::set_permissions(&askpass, fs::Permissions::from_mode(0o755)).unwrap();
     let mut add = service.command("ssh-add");
-    add.env("SSH_ASKPASS", &askpass)
-        .env("SSH_ASKPASS_REQUIRE", "force")
-        .args(["-s", &module]);
+    add.env("SSH_ASKPASS", &askpass).env("SSH_ASKPASS_REQUIRE", "force").args(["-s", &module]);
     let added = with_agent(add);
     let logins: Vec<_> = keys
         .iter()

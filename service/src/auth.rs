@@ -77,21 +77,13 @@ impl Authenticators {
     ///
     /// # Errors
     /// [`Status::AuthenticatorNotRegistered`], [`Status::AuthenticationError`].
-    pub fn authenticate(
-        &self,
-        kind: AuthType,
-        auth: &[u8],
-        peer: u32,
-    ) -> Result<Option<Principal>> {
+    pub fn authenticate(&self, kind: AuthType, auth: &[u8], peer: u32) -> Result<Option<Principal>> {
         if kind == AuthType::None {
             return Ok(None);
         }
         if !self.kinds.contains(&kind) {
             let on: Vec<_> = self.kinds.iter().map(|kind| format!("{kind:?}")).collect();
-            let detail = format!(
-                "authentication by {kind:?} is not switched on here; this service takes {}",
-                on.join(", ")
-            );
+            let detail = format!("authentication by {kind:?} is not switched on here; this service takes {}", on.join(", "));
             return Err(Error::refused(Status::AuthenticatorNotRegistered, detail));
         }
         let failed = |why: &str| Error::refused(Status::AuthenticationError, why);
@@ -101,21 +93,15 @@ impl Authenticators {
                 _ => Err(failed("the application's name must be UTF-8 and not empty")),
             },
             AuthType::UnixPeerCredentials => {
-                let claimed = auth
-                    .try_into()
-                    .map(u32::from_le_bytes)
-                    .map_err(|_| failed("the user id must be four bytes long"))?;
+                let claimed =
+                    auth.try_into().map(u32::from_le_bytes).map_err(|_| failed("the user id must be four bytes long"))?;
                 if claimed == peer {
                     Ok(Some(Principal::Uid(peer)))
                 } else {
-                    Err(failed(
-                        "the user id that the client gave is not the one that the kernel tells",
-                    ))
+                    Err(failed("the user id that the client gave is not the one that the kernel tells"))
                 }
             }
-            AuthType::None | AuthType::Jwt | AuthType::JwtSvid => {
-                Err(failed("this authenticator is not available"))
-            }
+            AuthType::None | AuthType::Jwt | AuthType::JwtSvid => Err(failed("this authenticator is not available")),
         }
     }
 

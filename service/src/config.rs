@@ -81,8 +81,7 @@ impl Config {
             return Self::parse("", &host);
         };
         let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(Error::io(format!("reading the configuration {shown}")))?;
+        let text = std::fs::read_to_string(path).map_err(Error::io(format!("reading the configuration {shown}")))?;
         Self::parse(&text, &host).map_err(|error| match error {
             Error::Config(why) => Error::Config(format!("{shown}: {why}")),
             other => other,
@@ -90,9 +89,7 @@ impl Config {
     }
 
     fn parse(text: &str, host: &Host) -> Result<Self> {
-        let table: Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| Error::Config(error.to_string()))?;
+        let table: Table = text.parse().map_err(|error: toml::de::Error| Error::Config(error.to_string()))?;
         let mut file = Section::new("the top level", table);
         let mut notes = Vec::new();
         let mut core = file.section("core_settings")?;
@@ -103,14 +100,8 @@ impl Config {
         file.finish()?;
 
         for (key, why) in [
-            (
-                "thread_pool_size",
-                "connections need no threads of their own",
-            ),
-            (
-                "idle_listener_sleep_duration",
-                "the listener wakes when a client comes",
-            ),
+            ("thread_pool_size", "connections need no threads of their own"),
+            ("idle_listener_sleep_duration", "the listener wakes when a client comes"),
         ] {
             if core.take::<toml::Value>(key)?.is_some() {
                 notes.push(format!("[core_settings] {key} means nothing here: {why}"));
@@ -157,11 +148,7 @@ struct Host {
 impl Host {
     fn current() -> Self {
         let uid = rustix::process::geteuid().as_raw();
-        let folder = |name| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
+        let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let own = || Some(PathBuf::from(format!("/run/user/{uid}"))).filter(|path| path.is_dir());
         Self {
             uid,
@@ -171,32 +158,17 @@ impl Host {
     }
 
     fn runtime(&self) -> Result<PathBuf> {
-        self.folder(
-            "/run",
-            self.runtime.as_deref(),
-            "set XDG_RUNTIME_DIR, or socket_path in [listener]",
-        )
+        self.folder("/run", self.runtime.as_deref(), "set XDG_RUNTIME_DIR, or socket_path in [listener]")
     }
 
     fn state(&self) -> Result<PathBuf> {
-        self.folder(
-            "/var/lib",
-            self.state.as_deref(),
-            "set HOME or XDG_STATE_HOME, or sqlite_db_path in [[key_manager]]",
-        )
+        self.folder("/var/lib", self.state.as_deref(), "set HOME or XDG_STATE_HOME, or sqlite_db_path in [[key_manager]]")
     }
 
     fn folder(&self, system: &str, own: Option<&Path>, advice: &str) -> Result<PathBuf> {
-        let base = if self.uid == 0 {
-            Some(Path::new(system))
-        } else {
-            own
-        };
-        base.map(|base| base.join("parsec")).ok_or_else(|| {
-            Error::Config(format!(
-                "this user has no folder for the service's files: {advice}"
-            ))
-        })
+        let base = if self.uid == 0 { Some(Path::new(system)) } else { own };
+        base.map(|base| base.join("parsec"))
+            .ok_or_else(|| Error::Config(format!("this user has no folder for the service's files: {advice}")))
     }
 }
 
@@ -209,18 +181,11 @@ struct Location {
 
 impl Location {
     /// Reads the key managers. There is one store, so one of them counts: that of the first provider which names one, or the first.
-    fn read(
-        managers: Vec<Section>,
-        wanted: Option<&str>,
-        host: &Host,
-        notes: &mut Vec<String>,
-    ) -> Result<Self> {
+    fn read(managers: Vec<Section>, wanted: Option<&str>, host: &Host, notes: &mut Vec<String>) -> Result<Self> {
         let mut chosen = None;
         let mut names = Vec::new();
         for mut manager in managers {
-            let name: String = manager
-                .take("name")?
-                .ok_or_else(|| manager.wrong("name", "is missing"))?;
+            let name: String = manager.take("name")?.ok_or_else(|| manager.wrong("name", "is missing"))?;
             let location = Self::manager(&mut manager, host, notes)?;
             manager.finish()?;
             if chosen.is_none() && wanted.is_none_or(|wanted| wanted == name) {
@@ -234,9 +199,7 @@ impl Location {
             (Some(location), _) => Ok(location),
             (None, Some(wanted)) => {
                 let hint = suggest(wanted, names.iter().map(String::as_str));
-                Err(Error::Config(format!(
-                    "[[provider]] key_info_manager: there is no [[key_manager]] named '{wanted}'; {hint}"
-                )))
+                Err(Error::Config(format!("[[provider]] key_info_manager: there is no [[key_manager]] named '{wanted}'; {hint}")))
             }
             (None, None) => Ok(Self::beside(host.state()?.join(FILE), None)),
         }
@@ -251,10 +214,7 @@ impl Location {
             ("SQLite", _) => database,
             ("OnDisk", folder) => {
                 let file = folder.map(|folder| folder.join(FILE));
-                notes.push(
-                    "a key manager of type OnDisk is served by an SQLite file in its folder"
-                        .to_owned(),
-                );
+                notes.push("a key manager of type OnDisk is served by an SQLite file in its folder".to_owned());
                 file
             }
             _ => {
@@ -270,10 +230,7 @@ impl Location {
     }
 
     fn beside(file: PathBuf, key: Option<PathBuf>) -> Self {
-        Self {
-            key: key.unwrap_or_else(|| file.with_file_name("store.key")),
-            file,
-        }
+        Self { key: key.unwrap_or_else(|| file.with_file_name("store.key")), file }
     }
 }
 
@@ -281,10 +238,7 @@ impl Location {
 const FILE: &str = "keys.sqlite";
 
 /// The providers, and the key manager that the first of them names.
-fn read_providers(
-    sections: Vec<Section>,
-    notes: &mut Vec<String>,
-) -> Result<(Vec<ProviderConfig>, Option<String>)> {
+fn read_providers(sections: Vec<Section>, notes: &mut Vec<String>) -> Result<(Vec<ProviderConfig>, Option<String>)> {
     let mut manager: Option<String> = None;
     let mut providers: Vec<ProviderConfig> = Vec::new();
     for mut section in sections {
@@ -295,28 +249,18 @@ fn read_providers(
         }
         let named: Option<String> = section.take("key_info_manager")?;
         manager = manager.or(named);
-        providers.push(ProviderConfig {
-            kind,
-            name: section.take("name")?,
-            settings: section.rest(),
-        });
+        providers.push(ProviderConfig { kind, name: section.take("name")?, settings: section.rest() });
     }
     if providers.is_empty() {
         notes.push("no [[provider]] is configured: serving the software provider".to_owned());
-        providers.push(ProviderConfig {
-            kind: ProviderId::SOFTWARE,
-            name: None,
-            settings: Table::new(),
-        });
+        providers.push(ProviderConfig { kind: ProviderId::SOFTWARE, name: None, settings: Table::new() });
     }
     Ok((providers, manager))
 }
 
 fn provider_kind(section: &mut Section) -> Result<ProviderId> {
     let known = || PROVIDERS.iter().filter(|kind| kind.id != ProviderId::CORE);
-    let name: String = section
-        .take("provider_type")?
-        .ok_or_else(|| section.wrong("provider_type", "is missing"))?;
+    let name: String = section.take("provider_type")?.ok_or_else(|| section.wrong("provider_type", "is missing"))?;
     match known().find(|kind| kind.config == name || kind.name == name) {
         Some(kind) => Ok(kind.id),
         None => {
@@ -326,11 +270,7 @@ fn provider_kind(section: &mut Section) -> Result<ProviderId> {
     }
 }
 
-fn read_authenticators(
-    mut section: Section,
-    host: &Host,
-    notes: &mut Vec<String>,
-) -> Result<Authenticators> {
+fn read_authenticators(mut section: Section, host: &Host, notes: &mut Vec<String>) -> Result<Authenticators> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Admin {
@@ -351,22 +291,13 @@ fn read_authenticators(
         (None, Some(many)) => many,
         (None, None) => vec!["UnixPeerCredentials".to_owned()],
     };
-    let kinds = names
-        .iter()
-        .map(|name| auth_type(&section, name))
-        .collect::<Result<Vec<_>>>()?;
+    let kinds = names.iter().map(|name| auth_type(&section, name)).collect::<Result<Vec<_>>>()?;
     if kinds.is_empty() {
         return Err(section.wrong("auth_types", "must name at least one"));
     }
     let admins = match admins {
-        Some(admins) => admins
-            .iter()
-            .map(|admin| principal(&section, &kinds, &admin.name))
-            .collect::<Result<_>>()?,
-        None if untold => BTreeSet::from([0, host.uid])
-            .into_iter()
-            .map(Principal::Uid)
-            .collect(),
+        Some(admins) => admins.iter().map(|admin| principal(&section, &kinds, &admin.name)).collect::<Result<_>>()?,
+        None if untold => BTreeSet::from([0, host.uid]).into_iter().map(Principal::Uid).collect(),
         None => Vec::new(),
     };
     section.finish()?;
@@ -377,15 +308,11 @@ fn auth_type(section: &Section, name: &str) -> Result<AuthType> {
     match name {
         "UnixPeerCredentials" => Ok(AuthType::UnixPeerCredentials),
         "Direct" => Ok(AuthType::Direct),
-        "JwtSvid" => Err(section.wrong(
-            "auth_type",
-            "JwtSvid is not built into this version; there is UnixPeerCredentials and Direct",
-        )),
+        "JwtSvid" => {
+            Err(section.wrong("auth_type", "JwtSvid is not built into this version; there is UnixPeerCredentials and Direct"))
+        }
         _ => {
-            let hint = suggest(
-                name,
-                ["UnixPeerCredentials", "Direct", "JwtSvid"].into_iter(),
-            );
+            let hint = suggest(name, ["UnixPeerCredentials", "Direct", "JwtSvid"].into_iter());
             Err(section.wrong("auth_type", &format!("'{name}' is none; {hint}")))
         }
     }
@@ -395,21 +322,15 @@ fn auth_type(section: &Section, name: &str) -> Result<AuthType> {
 fn principal(section: &Section, kinds: &[AuthType], name: &str) -> Result<Principal> {
     match (name.parse(), kinds) {
         (Ok(principal), _) => Ok(principal),
-        (Err(_), [AuthType::UnixPeerCredentials]) => {
-            name.parse().map(Principal::Uid).map_err(|_| {
-                section.wrong(
-                    "admins",
-                    &format!("'{name}' is no user id: write \"0\" or \"uid:0\""),
-                )
-            })
-        }
+        (Err(_), [AuthType::UnixPeerCredentials]) => name
+            .parse()
+            .map(Principal::Uid)
+            .map_err(|_| section.wrong("admins", &format!("'{name}' is no user id: write \"0\" or \"uid:0\""))),
         (Err(_), [AuthType::Direct]) => Ok(Principal::App(name.to_owned())),
-        (Err(_), _) => Err(section.wrong(
-            "admins",
-            &format!(
-                "'{name}' may be a user or an application: write \"uid:{name}\" or \"app:{name}\""
-            ),
-        )),
+        (Err(_), _) => {
+            Err(section
+                .wrong("admins", &format!("'{name}' may be a user or an application: write \"uid:{name}\" or \"app:{name}\"")))
+        }
     }
 }
 
@@ -428,10 +349,7 @@ fn socket_path(listener: &mut Section, host: &Host) -> Result<PathBuf> {
 fn log_level(core: &mut Section) -> Result<LevelFilter> {
     let name: String = core.take_or("log_level", "info".to_owned())?;
     name.parse().map_err(|_| {
-        let hint = suggest(
-            &name,
-            ["off", "error", "warn", "info", "debug", "trace"].into_iter(),
-        );
+        let hint = suggest(&name, ["off", "error", "warn", "info", "debug", "trace"].into_iter());
         core.wrong("log_level", &format!("'{name}' is none; {hint}"))
     })
 }

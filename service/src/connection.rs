@@ -54,16 +54,8 @@ pub async fn serve(stream: UnixStream, context: Arc<Context>, _counted: Connecte
         Err(error) => return tracing::warn!(%error, "a client's credentials cannot be read"),
     };
     let stopping = context.stopping.clone();
-    let connection = Connection {
-        stream,
-        peer,
-        context,
-        stopping,
-        buffer: Zeroizing::default(),
-        extended: false,
-        misses: 0,
-        rest: 0,
-    };
+    let connection =
+        Connection { stream, peer, context, stopping, buffer: Zeroizing::default(), extended: false, misses: 0, rest: 0 };
     connection.run().await;
 }
 
@@ -121,12 +113,7 @@ impl Connection {
             return Ok(());
         }
         let idle = self.context.idle;
-        let Self {
-            stream,
-            stopping,
-            buffer,
-            ..
-        } = self;
+        let Self { stream, stopping, buffer, .. } = self;
         buffer.reserve(CHUNK);
         tokio::select! {
             read = tokio::time::timeout(idle, stream.read_buf(&mut **buffer)) => match read {
@@ -215,22 +202,13 @@ impl Connection {
     }
 
     /// Answers one request; an error means that the answer could not be delivered.
-    async fn answer(
-        &mut self,
-        header: &Header,
-        body: Zeroizing<Vec<u8>>,
-        auth: &[u8],
-    ) -> std::io::Result<()> {
+    async fn answer(&mut self, header: &Header, body: Zeroizing<Vec<u8>>, auth: &[u8]) -> std::io::Result<()> {
         let number = self.context.stats.request();
-        let hidden = |request: &Request| {
-            request.opcode.extension() && request.opcode != Opcode::Hello && !self.extended
-        };
+        let hidden = |request: &Request| request.opcode.extension() && request.opcode != Opcode::Hello && !self.extended;
         let request = match Request::parse(header) {
             Ok(request) if !hidden(&request) => request,
             Ok(_) => {
-                return self
-                    .respond(Header::rejection(Status::OpcodeDoesNotExist), &[])
-                    .await;
+                return self.respond(Header::rejection(Status::OpcodeDoesNotExist), &[]).await;
             }
             Err(status) => {
                 tracing::info!(request = number, peer = self.peer, %status, "rejected a header");
@@ -241,53 +219,29 @@ impl Connection {
             Ok(output) => {
                 self.extended |= request.opcode == Opcode::Hello;
                 let len = u32::try_from(output.len()).unwrap_or(u32::MAX);
-                self.respond(Header::response(&request, Status::Success, len), &output)
-                    .await
+                self.respond(Header::response(&request, Status::Success, len), &output).await
             }
             Err(error) => {
                 let detail = self.report(number, &request, &error);
-                let detail = if self.extended {
-                    detail.as_bytes()
-                } else {
-                    &[]
-                };
+                let detail = if self.extended { detail.as_bytes() } else { &[] };
                 let len = u32::try_from(detail.len()).unwrap_or(u32::MAX);
-                self.respond(Header::response(&request, error.status(), len), detail)
-                    .await
+                self.respond(Header::response(&request, error.status(), len), detail).await
             }
         }
     }
 
-    async fn dispatch(
-        &self,
-        request: Request,
-        body: Zeroizing<Vec<u8>>,
-        auth: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>> {
+    async fn dispatch(&self, request: Request, body: Zeroizing<Vec<u8>>, auth: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let dispatcher = &self.context.dispatcher;
-        let app = dispatcher
-            .authenticators
-            .authenticate(request.auth, auth, self.peer)?;
+        let app = dispatcher.authenticators.authenticate(request.auth, auth, self.peer)?;
         let extended = self.extended || request.opcode == Opcode::Hello;
-        dispatcher
-            .dispatch(Incoming {
-                request,
-                body,
-                app,
-                extended,
-            })
-            .await
+        dispatcher.dispatch(Incoming { request, body, app, extended }).await
     }
 
     /// Logs a refusal or failure and returns the text for the client.
     fn report(&self, number: u64, request: &Request, error: &Error) -> String {
         let (peer, opcode, status) = (self.peer, request.opcode, error.status());
         let text = error.to_string();
-        let detail = if self.context.details {
-            text.as_str()
-        } else {
-            ""
-        };
+        let detail = if self.context.details { text.as_str() } else { "" };
         match error {
             // its "no" is the answer to a question
             Error::Refused { .. } if opcode == Opcode::CanDoCrypto => {
@@ -305,11 +259,7 @@ impl Connection {
         let mut frame = Zeroizing::new(Vec::with_capacity(HEADER_LEN + body.len()));
         header.encode(&mut frame);
         frame.extend_from_slice(body);
-        let sent = match rustix::net::send(
-            &self.stream,
-            &frame,
-            SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-        ) {
+        let sent = match rustix::net::send(&self.stream, &frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Ok(sent) => sent,
             Err(Errno::AGAIN | Errno::INTR) => 0,
             Err(errno) => return Err(errno.into()),

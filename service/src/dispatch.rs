@@ -58,38 +58,16 @@ impl Dispatcher {
         self.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
         if !provider.slow(opcode) {
-            return provider.run(
-                opcode,
-                &Guard {
-                    incoming: &incoming,
-                    dispatcher: self,
-                },
-                &incoming.body,
-            );
+            return provider.run(opcode, &Guard { incoming: &incoming, dispatcher: self }, &incoming.body);
         }
-        let (this, worker, app) = (
-            Arc::clone(self),
-            Arc::clone(&provider),
-            incoming.app.clone(),
-        );
-        let work = move || {
-            worker.run(
-                opcode,
-                &Guard {
-                    incoming: &incoming,
-                    dispatcher: &this,
-                },
-                &incoming.body,
-            )
-        };
+        let (this, worker, app) = (Arc::clone(self), Arc::clone(&provider), incoming.app.clone());
+        let work = move || worker.run(opcode, &Guard { incoming: &incoming, dispatcher: &this }, &incoming.body);
         provider.lane.run(app, work).await
     }
 
     /// The crypto provider with this number.
     pub fn crypto(&self, id: ProviderId) -> Option<&Arc<Provider>> {
-        self.providers
-            .iter()
-            .find(|provider| provider.info.id == id)
+        self.providers.iter().find(|provider| provider.info.id == id)
     }
 
     /// Destroys a key, in its hardware too.
@@ -97,45 +75,16 @@ impl Dispatcher {
     /// # Errors
     /// [`Status::ProviderNotRegistered`] if the key's provider is not configured; the provider's own.
     pub fn destroy(&self, key: &Arc<Key>) -> Result<()> {
-        let provider = self
-            .crypto(key.provider)
-            .ok_or(Status::ProviderNotRegistered)?;
-        let request = Request {
-            provider: key.provider,
-            session: 0,
-            auth: AuthType::None,
-            opcode: Opcode::DestroyKey,
-        };
-        let incoming = Incoming {
-            request,
-            body: Zeroizing::default(),
-            app: Some(key.owner.clone()),
-            extended: true,
-        };
-        let body = DestroyKey {
-            key_name: key.name.clone(),
-            owner: None,
-        }
-        .encode_to_vec();
-        provider
-            .run(
-                Opcode::DestroyKey,
-                &Guard {
-                    incoming: &incoming,
-                    dispatcher: self,
-                },
-                &body,
-            )
-            .map(drop)
+        let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
+        let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode: Opcode::DestroyKey };
+        let incoming = Incoming { request, body: Zeroizing::default(), app: Some(key.owner.clone()), extended: true };
+        let body = DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec();
+        provider.run(Opcode::DestroyKey, &Guard { incoming: &incoming, dispatcher: self }, &body).map(drop)
     }
 
     /// Who answers the request.
     fn provider(&self, incoming: &Incoming) -> Result<&Arc<Provider>> {
-        let Request {
-            provider: id,
-            opcode,
-            ..
-        } = incoming.request;
+        let Request { provider: id, opcode, .. } = incoming.request;
         let crypto = self.crypto(id);
         if crypto.is_none() && id != ProviderId::CORE {
             return Err(Error::refused(
@@ -143,12 +92,8 @@ impl Dispatcher {
                 format!("this service has no {id} provider; see: parsec providers"),
             ));
         }
-        let misdirected = || {
-            Error::refused(
-                Status::PsaErrorNotSupported,
-                format!("{opcode:?} is not an operation of the {id} provider"),
-            )
-        };
+        let misdirected =
+            || Error::refused(Status::PsaErrorNotSupported, format!("{opcode:?} is not an operation of the {id} provider"));
         match (opcode.target(), crypto) {
             (Target::Core, None) | (Target::Store, Some(_)) => Ok(&self.core),
             (Target::Provider, Some(provider)) => Ok(provider),
@@ -161,9 +106,7 @@ impl Dispatcher {
         match (opcode.access(), &incoming.app) {
             (Access::Admin, Some(app)) if !self.authenticators.admin(app) => Err(Error::refused(
                 Status::AdminOperation,
-                format!(
-                    "{opcode:?} is for administrators, which {app} is not: see admins in the configuration"
-                ),
+                format!("{opcode:?} is for administrators, which {app} is not: see admins in the configuration"),
             )),
             (Access::Admin, None) => Err(unauthenticated(opcode)),
             _ => Ok(()),
@@ -172,10 +115,7 @@ impl Dispatcher {
 }
 
 fn unauthenticated(opcode: Opcode) -> Error {
-    Error::refused(
-        Status::NotAuthenticated,
-        format!("{opcode:?} needs a client that says who it is"),
-    )
+    Error::refused(Status::NotAuthenticated, format!("{opcode:?} needs a client that says who it is"))
 }
 
 impl<'a> Guard<'a> {
@@ -206,11 +146,7 @@ impl<'a> Guard<'a> {
             }
             KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
             KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
-            KeyUse::Use {
-                key,
-                usage,
-                algorithm,
-            } => {
+            KeyUse::Use { key, usage, algorithm } => {
                 call.key = Some(self.usable(&call, key, usage, algorithm)?);
                 call.algorithm = algorithm;
             }
@@ -220,10 +156,7 @@ impl<'a> Guard<'a> {
 
     fn check_new(&self, name: &str, attributes: &Attributes) -> Result<()> {
         if name.is_empty() || name.len() > NAME_LIMIT {
-            return Err(Error::refused(
-                Status::PsaErrorInvalidArgument,
-                format!("a key's name has 1 to {NAME_LIMIT} bytes"),
-            ));
+            return Err(Error::refused(Status::PsaErrorInvalidArgument, format!("a key's name has 1 to {NAME_LIMIT} bytes")));
         }
         let generating = self.incoming.request.opcode == Opcode::GenerateKey;
         if generating && attributes.deprecated() && !self.dispatcher.allow_deprecated {
@@ -258,30 +191,18 @@ impl<'a> Guard<'a> {
         }
         Err(Error::refused(
             Status::PsaErrorNotPermitted,
-            format!(
-                "only {}, who owns key '{}', may do this, not {app}",
-                key.owner, key.name
-            ),
+            format!("only {}, who owns key '{}', may do this, not {app}", key.owner, key.name),
         ))
     }
 
     /// The key, if its policy and the caller's grant allow this use of it.
-    fn usable(
-        &self,
-        call: &Call<'_>,
-        name: KeyName<'_>,
-        usage: Usage,
-        algorithm: Option<Algorithm>,
-    ) -> Result<Arc<Key>> {
+    fn usable(&self, call: &Call<'_>, name: KeyName<'_>, usage: Usage, algorithm: Option<Algorithm>) -> Result<Arc<Key>> {
         let key = self.visible(call, name)?;
         let app = call.app()?;
         let refuse = |detail: String| Err(Error::refused(Status::PsaErrorNotPermitted, detail));
         let policy = &key.attributes.policy;
         if !policy.usage.implied().contains(usage) {
-            return refuse(format!(
-                "key '{}' was made for {}, not for {usage}",
-                key.name, policy.usage
-            ));
+            return refuse(format!("key '{}' was made for {}, not for {usage}", key.name, policy.usage));
         }
         if !key.usage(app).implied().contains(usage) {
             let owner = &key.owner;
@@ -292,10 +213,9 @@ impl<'a> Guard<'a> {
             ));
         }
         match algorithm {
-            Some(algorithm) if !policy.permits(algorithm) => refuse(format!(
-                "the policy of key '{}' does not permit {algorithm:?}",
-                key.name
-            )),
+            Some(algorithm) if !policy.permits(algorithm) => {
+                refuse(format!("the policy of key '{}' does not permit {algorithm:?}", key.name))
+            }
             _ if key.missing() => {
                 let detail = format!(
                     "key '{}' is known but its hardware does not show it at present; it is kept until that is back",

@@ -41,18 +41,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A refusal.
     pub fn refused(status: Status, detail: impl Into<String>) -> Self {
-        Self::Refused {
-            status,
-            detail: detail.into(),
-        }
+        Self::Refused { status, detail: detail.into() }
     }
 
     /// A failure of a file or socket.
     pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io {
-            what: what.into(),
-            source,
-        }
+        move |source| Self::Io { what: what.into(), source }
     }
 
     /// The wire's status.

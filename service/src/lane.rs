@@ -27,10 +27,7 @@ struct Queue {
 impl Lane {
     /// A lane that runs so many requests at a time.
     pub fn new(workers: usize) -> Self {
-        Self {
-            workers: Arc::new(Semaphore::new(workers)),
-            queues: Mutex::default(),
-        }
+        Self { workers: Arc::new(Semaphore::new(workers)), queues: Mutex::default() }
     }
 
     /// Runs `work` on a thread of its own when its turn has come.
@@ -44,22 +41,15 @@ impl Lane {
     ) -> Result<T> {
         let queue = self.queue(&principal);
         let busy = || {
-            let who = principal
-                .as_ref()
-                .map_or_else(|| "unauthenticated clients".to_owned(), ToString::to_string);
+            let who = principal.as_ref().map_or_else(|| "unauthenticated clients".to_owned(), ToString::to_string);
             Error::refused(
                 Status::PsaErrorInsufficientMemory,
                 format!("busy: {DEPTH} requests of {who} are waiting already; try again later"),
             )
         };
-        let _room = Arc::clone(&queue.room)
-            .try_acquire_owned()
-            .map_err(|_| busy())?;
+        let _room = Arc::clone(&queue.room).try_acquire_owned().map_err(|_| busy())?;
         let _turn = queue.turn.acquire().await.map_err(|_| busy())?;
-        let worker = Arc::clone(&self.workers)
-            .acquire_owned()
-            .await
-            .map_err(|_| busy())?;
+        let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| busy())?;
         let work = move || {
             let _worker = worker;
             work()
@@ -70,15 +60,8 @@ impl Lane {
 
     fn queue(&self, principal: &Option<Principal>) -> Arc<Queue> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        queues.retain(|_, queue| {
-            Arc::strong_count(queue) > 1 || queue.room.available_permits() < DEPTH
-        });
-        let new = || {
-            Arc::new(Queue {
-                turn: Semaphore::new(1),
-                room: Arc::new(Semaphore::new(DEPTH)),
-            })
-        };
+        queues.retain(|_, queue| Arc::strong_count(queue) > 1 || queue.room.available_permits() < DEPTH);
+        let new = || Arc::new(Queue { turn: Semaphore::new(1), room: Arc::new(Semaphore::new(DEPTH)) });
         Arc::clone(queues.entry(principal.clone()).or_insert_with(new))
     }
 }

@@ -36,10 +36,7 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
     }
     match fs::symlink_metadata(path) {
         Ok(file) if !file.file_type().is_socket() => {
-            return Err(Error::Config(format!(
-                "{} exists and is not a socket",
-                path.display()
-            )));
+            return Err(Error::Config(format!("{} exists and is not a socket", path.display())));
         }
         _ => {}
     }
@@ -47,8 +44,7 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
     let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
     let listener = UnixListener::bind(&new).map_err(failed("cannot listen at"))?;
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o666))
-        .map_err(failed("cannot set the mode of"))?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o666)).map_err(failed("cannot set the mode of"))?;
     fs::rename(&new, path).map_err(failed("cannot put into place"))?;
     Ok(listener)
 }
@@ -63,9 +59,7 @@ pub async fn serve(
     max_connections: usize,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<()> {
-    listener
-        .set_nonblocking(true)
-        .map_err(Error::io("the socket"))?;
+    listener.set_nonblocking(true).map_err(Error::io("the socket"))?;
     let listener = tokio::net::UnixListener::from_std(listener).map_err(Error::io("the socket"))?;
     let room = Arc::new(Semaphore::new(max_connections));
     let mut clients = JoinSet::new();
@@ -92,10 +86,7 @@ pub async fn serve(
         }
         while clients.try_join_next().is_some() {}
         if room.available_permits() == 0 {
-            tracing::warn!(
-                max_connections,
-                "all connections are in use; further clients wait"
-            );
+            tracing::warn!(max_connections, "all connections are in use; further clients wait");
         }
     }
     drop(listener);

@@ -17,8 +17,7 @@ pub fn target(allow_root: bool) -> Result<Option<User>> {
     if allow_root || !unistd::geteuid().is_root() {
         return Ok(None);
     }
-    let user = User::from_name(USER)
-        .map_err(|errno| Error::io("cannot look up the user parsec")(errno.into()))?;
+    let user = User::from_name(USER).map_err(|errno| Error::io("cannot look up the user parsec")(errno.into()))?;
     let missing = || {
         Error::Config(format!(
             "the service does not run as root: create its user (useradd --system {USER}), or start it with --allow-root"
@@ -33,10 +32,7 @@ pub fn target(allow_root: bool) -> Result<Option<User>> {
 /// [`Error::Io`].
 pub fn become_user(user: &User, folders: &[Option<&Path>]) -> Result<()> {
     for folder in folders.iter().flatten() {
-        hand_over(folder, user).map_err(Error::io(format!(
-            "cannot hand {} over to the user {USER}",
-            folder.display()
-        )))?;
+        hand_over(folder, user).map_err(Error::io(format!("cannot hand {} over to the user {USER}", folder.display())))?;
     }
     let drop = || -> nix::Result<()> {
         unistd::setgroups(&[user.gid])?;
@@ -51,10 +47,7 @@ pub fn become_user(user: &User, folders: &[Option<&Path>]) -> Result<()> {
 fn hand_over(folder: &Path, user: &User) -> std::io::Result<()> {
     let created = !folder.exists();
     if created {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let file = folder.metadata()?;
     if created || file.uid() == 0 && file.mode() & 0o077 == 0 {
@@ -71,11 +64,5 @@ pub fn protect_memory() {
 /// Every connection is a file, and the usual soft limit of 1024 is too low for a host of many containers.
 pub fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(
-        Resource::Nofile,
-        rustix::process::Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
+    let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

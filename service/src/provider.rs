@@ -70,9 +70,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// [`Status::PsaErrorInvalidHandle`] for an operation whose row in the table names no key.
     pub fn key(&self) -> Result<&Arc<Key>> {
-        self.key
-            .as_ref()
-            .ok_or_else(|| Status::PsaErrorInvalidHandle.into())
+        self.key.as_ref().ok_or_else(|| Status::PsaErrorInvalidHandle.into())
     }
 
     /// The concrete algorithm that the key is used with.
@@ -88,10 +86,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// [`Status::InvalidEncoding`] for an operation that creates no key.
     pub fn attributes(&self) -> Result<&Attributes> {
-        self.new
-            .as_ref()
-            .map(|(_, attributes)| attributes)
-            .ok_or_else(|| Status::InvalidEncoding.into())
+        self.new.as_ref().map(|(_, attributes)| attributes).ok_or_else(|| Status::InvalidEncoding.into())
     }
 
     /// Durably reserves the new key's name, before anything is made under it.
@@ -100,18 +95,14 @@ impl<'a> Call<'a> {
     /// [`Status::PsaErrorAlreadyExists`], or the store's own.
     pub fn reserve(&self) -> Result<Reservation<'a>> {
         let (name, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
-        self.store
-            .reserve(self.provider, self.app()?, name, attributes)
+        self.store.reserve(self.provider, self.app()?, name, attributes)
     }
 
     /// The provider's own form of the key, made from the stored material when it is first used.
     ///
     /// # Errors
     /// Those of the store and of `load`.
-    pub fn loaded<T: Send + Sync + 'static>(
-        &self,
-        load: impl FnOnce(&Attributes, Secret) -> Result<T>,
-    ) -> Result<Arc<T>> {
+    pub fn loaded<T: Send + Sync + 'static>(&self, load: impl FnOnce(&Attributes, Secret) -> Result<T>) -> Result<Arc<T>> {
         let key = self.key()?;
         let loaded = match key.loaded.get() {
             Some(loaded) => loaded.clone(),
@@ -120,8 +111,7 @@ impl<'a> Call<'a> {
                 key.loaded.get_or_init(|| loaded).clone()
             }
         };
-        let other =
-            |_| Error::Corrupt(format!("key '{}' was loaded by another provider", key.name));
+        let other = |_| Error::Corrupt(format!("key '{}' was loaded by another provider", key.name));
         loaded.downcast().map_err(other)
     }
 }
@@ -158,11 +148,7 @@ pub struct Provider {
 impl Provider {
     /// A provider that can do nothing yet; `workers` slow operations run at a time.
     pub fn new(info: Info, workers: usize) -> Self {
-        Self {
-            info,
-            handlers: BTreeMap::new(),
-            lane: Lane::new(workers),
-        }
+        Self { info, handlers: BTreeMap::new(), lane: Lane::new(workers) }
     }
 
     /// Registers an operation that runs where it was decoded: it takes less than a few milliseconds and waits for nothing.
@@ -185,13 +171,7 @@ impl Provider {
             let output = backend.handle(&call, op)?;
             Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
         };
-        self.handlers.insert(
-            O::OPCODE,
-            Handler {
-                run: Box::new(run),
-                slow,
-            },
-        );
+        self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), slow });
         self
     }
 
@@ -202,26 +182,16 @@ impl Provider {
 
     /// Whether the operation belongs into the lane.
     pub fn slow(&self, opcode: Opcode) -> bool {
-        self.handlers
-            .get(&opcode)
-            .is_some_and(|handler| handler.slow)
+        self.handlers.get(&opcode).is_some_and(|handler| handler.slow)
     }
 
     /// Decodes, checks, runs and encodes one operation.
     ///
     /// # Errors
     /// [`Status::PsaErrorNotSupported`] for what is not registered, else the operation's own.
-    pub(crate) fn run(
-        &self,
-        opcode: Opcode,
-        guard: &Guard<'_>,
-        body: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn run(&self, opcode: Opcode, guard: &Guard<'_>, body: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let handler = self.handlers.get(&opcode).ok_or_else(|| {
-            Error::refused(
-                Status::PsaErrorNotSupported,
-                format!("the {} provider has no {opcode:?}", self.info.id),
-            )
+            Error::refused(Status::PsaErrorNotSupported, format!("the {} provider has no {opcode:?}", self.info.id))
         })?;
         (handler.run)(guard, body)
     }

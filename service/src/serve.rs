@@ -34,41 +34,18 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
         privileges::become_user(&user, folders.as_slice())?;
     }
     privileges::protect_memory();
-    let store = Arc::new(Store::open(
-        &config.store_path,
-        StoreKey::configured(&config.store_key_path),
-    )?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::io("cannot start threads"))?;
+    let store = Arc::new(Store::open(&config.store_path, StoreKey::configured(&config.store_key_path))?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("cannot start threads"))?;
     // On a worker, because what the main thread accepts must wake a worker first.
-    let stopped = |_| {
-        Error::refused(
-            Status::PsaErrorGenericError,
-            "the service's main task was cancelled",
-        )
-    };
-    runtime
-        .block_on(runtime.spawn(run(config, listener, store)))
-        .map_err(stopped)?
+    let stopped = |_| Error::refused(Status::PsaErrorGenericError, "the service's main task was cancelled");
+    runtime.block_on(runtime.spawn(run(config, listener, store))).map_err(stopped)?
 }
 
-async fn run(
-    config: Config,
-    listener: std::os::unix::net::UnixListener,
-    store: Arc<Store>,
-) -> Result<()> {
+async fn run(config: Config, listener: std::os::unix::net::UnixListener, store: Arc<Store>) -> Result<()> {
     let stats = Stats::new();
     let (core, core_state) = Core::open(Arc::clone(&stats), config.body_len_limit);
-    let open = |provider: crate::config::ProviderConfig| {
-        providers::open(provider.kind, provider.settings, &store).map(Arc::new)
-    };
-    let providers = config
-        .providers
-        .into_iter()
-        .map(open)
-        .collect::<Result<Vec<_>>>()?;
+    let open = |provider: crate::config::ProviderConfig| providers::open(provider.kind, provider.settings, &store).map(Arc::new);
+    let providers = config.providers.into_iter().map(open).collect::<Result<Vec<_>>>()?;
     let dispatcher = Arc::new(Dispatcher {
         providers,
         core: Arc::new(core),
@@ -86,14 +63,9 @@ async fn run(
         timeout: config.timeout,
         details: config.log_error_details,
         stopping: stopping.clone(),
-        spinning: AtomicBool::new(
-            std::thread::available_parallelism().map_or(true, |n| n.get() < 2),
-        ),
+        spinning: AtomicBool::new(std::thread::available_parallelism().map_or(true, |n| n.get() < 2)),
     };
-    let (mut terminate, mut interrupt) = (
-        signals(SignalKind::terminate())?,
-        signals(SignalKind::interrupt())?,
-    );
+    let (mut terminate, mut interrupt) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -105,13 +77,7 @@ async fn run(
     });
     tracing::info!(socket = %config.socket_path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    listener::serve(
-        listener,
-        Arc::new(context),
-        config.max_connections,
-        stopping,
-    )
-    .await
+    listener::serve(listener, Arc::new(context), config.max_connections, stopping).await
 }
 
 fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
@@ -122,18 +88,10 @@ fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 /// died must not live on as a ghost.
 fn log(config: &Config) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(config.log_level.to_string()));
-    let builder = fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
-    let _ = if config.log_timestamp {
-        builder.try_init()
-    } else {
-        builder.without_time().try_init()
-    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.log_level.to_string()));
+    let builder =
+        fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    let _ = if config.log_timestamp { builder.try_init() } else { builder.without_time().try_init() };
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);

@@ -14,11 +14,7 @@ pub struct Stats {
 impl Stats {
     /// Starts counting.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            start: Instant::now(),
-            connections: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-        })
+        Arc::new(Self { start: Instant::now(), connections: AtomicU64::new(0), requests: AtomicU64::new(0) })
     }
 
     /// Seconds since the start.

@@ -53,11 +53,7 @@ impl Store {
         let mut db = table::connect(path)?;
         let sealer = table::prepare(&mut db, path, secret)?;
         let index = table::load(&db)?;
-        Ok(Self {
-            db: Mutex::new(db),
-            sealer,
-            index: RwLock::new(index),
-        })
+        Ok(Self { db: Mutex::new(db), sealer, index: RwLock::new(index) })
     }
 
     /// The ready key of this name.
@@ -95,9 +91,7 @@ impl Store {
     /// [`Error::Corrupt`] where the row was damaged or swapped; [`Error::Refused`] where the key was destroyed meanwhile.
     pub fn material(&self, key: &Key) -> Result<Secret> {
         let sealed = table::private(&self.db(), &key.uuid)?.ok_or_else(|| key.gone())?;
-        self.sealer
-            .open(&key.binding(), &sealed)
-            .ok_or_else(|| key.damaged())
+        self.sealer.open(&key.binding(), &sealed).ok_or_else(|| key.damaged())
     }
 
     /// Notes whether the hardware shows the key at present. It is kept either way.

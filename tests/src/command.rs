@@ -29,14 +29,7 @@ impl Ran {
     /// When it failed.
     #[track_caller]
     pub fn ok(self) -> String {
-        assert!(
-            self.status.success(),
-            "{} failed ({})\n{}{}",
-            self.command,
-            self.status,
-            self.out,
-            self.err
-        );
+        assert!(self.status.success(), "{} failed ({})\n{}{}", self.command, self.status, self.out, self.err);
         self.out
     }
 
@@ -46,19 +39,9 @@ impl Ran {
     /// When it succeeded, or was killed by a signal.
     #[track_caller]
     pub fn refused(self) -> String {
-        let code = self.status.code().unwrap_or_else(|| {
-            panic!(
-                "{} crashed ({})\n{}{}",
-                self.command, self.status, self.out, self.err
-            )
-        });
-        assert!(
-            code != 0,
-            "{} should have failed\n{}{}",
-            self.command,
-            self.out,
-            self.err
-        );
+        let code =
+            self.status.code().unwrap_or_else(|| panic!("{} crashed ({})\n{}{}", self.command, self.status, self.out, self.err));
+        assert!(code != 0, "{} should have failed\n{}{}", self.command, self.out, self.err);
         self.out + &self.err
     }
 }
@@ -81,24 +64,14 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Ran {
     let (mut stdin, mut out, mut err) = (file(), file(), file());
     stdin.write_all(input).unwrap();
     stdin.rewind().unwrap();
-    command
-        .stdin(stdin)
-        .stdout(shared(&out))
-        .stderr(shared(&err));
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    command.stdin(stdin).stdout(shared(&out)).stderr(shared(&err));
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     let Some(status) = wait(&mut child, DEADLINE) else {
         child.kill().unwrap();
         child.wait().unwrap();
         panic!("{command:?} hung\n{}{}", text(&mut out), text(&mut err));
     };
-    Ran {
-        status,
-        out: text(&mut out),
-        err: text(&mut err),
-        command: format!("{command:?}"),
-    }
+    Ran { status, out: text(&mut out), err: text(&mut err), command: format!("{command:?}") }
 }
 
 /// Copies a file so that every user can read and run it.
@@ -124,10 +97,7 @@ pub(crate) fn wait(child: &mut Child, time: Duration) -> Option<ExitStatus> {
         return Some(status);
     }
     let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
-    let _ = poll(
-        &mut [PollFd::new(&pidfd, PollFlags::IN)],
-        Some(&Timespec::try_from(time).unwrap()),
-    );
+    let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&Timespec::try_from(time).unwrap()));
     child.try_wait().unwrap()
 }
 

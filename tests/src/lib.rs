@@ -30,28 +30,18 @@ pub fn built(name: &str) -> PathBuf {
     let dir = std::env::var_os("PARSEC_BIN_DIR").map_or_else(
         || {
             let test = std::env::current_exe().expect("the test's own path");
-            test.ancestors()
-                .nth(2)
-                .expect("target/PROFILE/deps/TEST")
-                .to_owned()
+            test.ancestors().nth(2).expect("target/PROFILE/deps/TEST").to_owned()
         },
         PathBuf::from,
     );
     let path = dir.join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: build the workspace first, with the profile of this test",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: build the workspace first, with the profile of this test", path.display());
     path
 }
 
 /// The path of a program of the system, looked for where Debian keeps programs, or `None` after a [`skip`].
 pub fn program(name: &str) -> Option<PathBuf> {
-    let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
-        .iter()
-        .map(|dir| Path::new(dir).join(name))
-        .find(|path| path.exists());
+    let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"].iter().map(|dir| Path::new(dir).join(name)).find(|path| path.exists());
     if found.is_none() {
         skip(&format!("{name} is not installed"));
     }
@@ -73,12 +63,7 @@ pub fn skip(reason: &str) {
     let test = thread.name().unwrap_or("unnamed");
     eprintln!("skipped: {test}: {reason}");
     if let Some(list) = std::env::var_os("PARSEC_TEST_SKIPS") {
-        let mut list = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(list)
-            .expect("the list of skipped tests");
-        list.write_all(format!("test {test}: {reason}\n").as_bytes())
-            .expect("write the list of skipped tests");
+        let mut list = std::fs::File::options().append(true).create(true).open(list).expect("the list of skipped tests");
+        list.write_all(format!("test {test}: {reason}\n").as_bytes()).expect("write the list of skipped tests");
     }
 }

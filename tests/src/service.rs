@@ -74,24 +74,14 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self {
-            program: built("parsec"),
-            arguments: vec!["serve".into()],
-            config: CONFIG.to_owned(),
-            environment: Vec::new(),
-        }
+        Self { program: built("parsec"), arguments: vec!["serve".into()], config: CONFIG.to_owned(), environment: Vec::new() }
     }
 }
 
 impl Setup {
     /// Another service: `program -c CONFIG`.
     pub fn program(program: impl Into<PathBuf>) -> Self {
-        Self {
-            program: program.into(),
-            arguments: Vec::new(),
-            config: CONFIG.to_owned(),
-            environment: Vec::new(),
-        }
+        Self { program: program.into(), arguments: Vec::new(), config: CONFIG.to_owned(), environment: Vec::new() }
     }
 
     /// Replaces the whole configuration; `{dir}` in it becomes the test's own directory. The socket has to stay `{dir}/parsec.sock`.
@@ -102,8 +92,7 @@ impl Setup {
 
     /// Sets a variable in the service's environment.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment
-            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -123,22 +112,11 @@ impl Setup {
     /// # Panics
     /// When there is no room for a temporary directory.
     pub fn prepare(mut self) -> Service {
-        let dir = tempfile::Builder::new()
-            .prefix("parsec-")
-            .tempdir()
-            .expect("a temporary directory");
-        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755))
-            .expect("open the directory to other users");
-        self.config = self
-            .config
-            .replace("{dir}", dir.path().to_str().expect("a UTF-8 path"));
-        std::fs::write(dir.path().join("config.toml"), &self.config)
-            .expect("write the configuration");
-        Service {
-            setup: self,
-            dir,
-            child: None,
-        }
+        let dir = tempfile::Builder::new().prefix("parsec-").tempdir().expect("a temporary directory");
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("open the directory to other users");
+        self.config = self.config.replace("{dir}", dir.path().to_str().expect("a UTF-8 path"));
+        std::fs::write(dir.path().join("config.toml"), &self.config).expect("write the configuration");
+        Service { setup: self, dir, child: None }
     }
 }
 
@@ -198,14 +176,8 @@ impl Service {
     /// A program that will talk to this service, run in its directory, with no other setting of Parsec's or the user's.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.dir()).env_clear().env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        );
-        command
-            .env("HOME", self.dir())
-            .env("LC_ALL", "C.UTF-8")
-            .env("PARSEC_SERVICE_ENDPOINT", self.endpoint());
+        command.current_dir(self.dir()).env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("HOME", self.dir()).env("LC_ALL", "C.UTF-8").env("PARSEC_SERVICE_ENDPOINT", self.endpoint());
         command
     }
 
@@ -222,9 +194,7 @@ impl Service {
     /// As [`Self::openssl_conf`].
     pub fn openssl<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command("openssl");
-        command
-            .env("OPENSSL_CONF", self.openssl_conf())
-            .args(arguments);
+        command.env("OPENSSL_CONF", self.openssl_conf()).args(arguments);
         command
     }
 
@@ -245,10 +215,7 @@ impl Service {
     /// `pkcs11-tool` with our module.
     pub fn pkcs11_tool<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command("pkcs11-tool");
-        command
-            .arg("--module")
-            .arg(self.staged("libparsec_pkcs11.so"))
-            .args(arguments);
+        command.arg("--module").arg(self.staged("libparsec_pkcs11.so")).args(arguments);
         command
     }
 
@@ -330,30 +297,12 @@ impl Service {
     }
 
     fn spawn(&self) -> Child {
-        let log = File::options()
-            .append(true)
-            .create(true)
-            .open(self.dir().join("log"))
-            .expect("open the log");
+        let log = File::options().append(true).create(true).open(self.dir().join("log")).expect("open the log");
         let mut command = Command::new(&self.setup.program);
-        command
-            .args(&self.setup.arguments)
-            .arg("-c")
-            .arg(self.dir().join("config.toml"))
-            .current_dir(self.dir());
-        command.envs(
-            self.setup
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        );
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle of the log"))
-            .stderr(log);
-        command.spawn().unwrap_or_else(|error| {
-            panic!("cannot start {}: {error}", self.setup.program.display())
-        })
+        command.args(&self.setup.arguments).arg("-c").arg(self.dir().join("config.toml")).current_dir(self.dir());
+        command.envs(self.setup.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle of the log")).stderr(log);
+        command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.setup.program.display()))
     }
 
     #[track_caller]
@@ -365,11 +314,7 @@ impl Service {
                 self.child = None;
                 return Err(status);
             }
-            assert!(
-                Instant::now() < deadline,
-                "the service does not listen\n{}",
-                self.log()
-            );
+            assert!(Instant::now() < deadline, "the service does not listen\n{}", self.log());
         }
         Ok(())
     }
@@ -382,11 +327,7 @@ impl Drop for Service {
             let _ = child.wait();
         }
         if std::thread::panicking() {
-            eprintln!(
-                "--- log of the service in {}\n{}---",
-                self.dir().display(),
-                self.log()
-            );
+            eprintln!("--- log of the service in {}\n{}---", self.dir().display(), self.log());
         }
     }
 }

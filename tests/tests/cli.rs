@@ -72,30 +72,20 @@ fn a_key_is_made_for_each_purpose_and_the_next_steps_work_as_printed() {
 #[test]
 fn the_main_job_is_two_commands() {
     let service = Service::start();
-    let made = parsec(
-        &service,
-        "key new web --for tls-server --grant uid:33=sign --out web.pem",
-    )
-    .ok();
+    let made = parsec(&service, "key new web --for tls-server --grant uid:33=sign --out web.pem").ok();
     assert!(made.contains("p256 for tls-server"), "{made}");
     assert!(made.contains("Granted to uid:33"), "{made}");
     let pem = service.dir().join("web.pem");
     let line = format!("ssl_certificate_key {};", pem.display());
     assert!(made.contains(&line), "{made}");
-    assert_eq!(
-        fs::metadata(&pem).unwrap().permissions().mode() & 0o777,
-        0o644
-    );
+    assert_eq!(fs::metadata(&pem).unwrap().permissions().mode() & 0o777, 0o644);
     let text = fs::read_to_string(&pem).unwrap();
     assert_eq!(text, parsec(&service, "key pem web").ok());
     let reference = Reference::from_pem(&text).unwrap();
     let uri = parsec(&service, "key uri web").ok();
     assert_eq!(uri.trim().parse::<KeyUri>().unwrap(), reference.uri);
     fs::write(service.dir().join("public.der"), reference.spki.unwrap()).unwrap();
-    let public = openssl(
-        service.dir(),
-        "pkey -pubin -inform DER -in public.der -pubout",
-    );
+    let public = openssl(service.dir(), "pkey -pubin -inform DER -in public.der -pubout");
     assert_eq!(public, parsec(&service, "key public web").ok());
     parsec(&service, "key csr web --cn www.example.com --out web.csr").ok();
     let request = openssl(service.dir(), "req -verify -noout -text -in web.csr");
@@ -105,33 +95,18 @@ fn the_main_job_is_two_commands() {
 #[test]
 fn every_signing_algorithm_makes_requests_and_certificates_that_openssl_takes() {
     let service = Service::start();
-    for algorithm in [
-        "p256",
-        "p384",
-        "p521",
-        "secp256k1",
-        "ed25519",
-        "rsa-2048",
-        "rsa-3072",
-    ] {
+    for algorithm in ["p256", "p384", "p521", "secp256k1", "ed25519", "rsa-2048", "rsa-3072"] {
+        parsec(&service, &format!("key new {algorithm} --algorithm {algorithm}")).ok();
         parsec(
             &service,
-            &format!("key new {algorithm} --algorithm {algorithm}"),
+            &format!("key csr {algorithm} --subject CN=a,O=Example --dns a.example --dns b.example --ip 127.0.0.1 --out r"),
         )
         .ok();
-        parsec(&service, &format!("key csr {algorithm} --subject CN=a,O=Example --dns a.example --dns b.example --ip 127.0.0.1 --out r")).ok();
         let request = openssl(service.dir(), "req -verify -noout -text -in r");
-        for part in [
-            "O = Example",
-            "DNS:a.example, DNS:b.example, IP Address:127.0.0.1",
-        ] {
+        for part in ["O = Example", "DNS:a.example, DNS:b.example, IP Address:127.0.0.1"] {
             assert!(request.contains(part), "{algorithm}: {request}");
         }
-        parsec(
-            &service,
-            &format!("key csr {algorithm} --self-signed --days 2 --out c"),
-        )
-        .ok();
+        parsec(&service, &format!("key csr {algorithm} --self-signed --days 2 --out c")).ok();
         openssl(service.dir(), "verify -check_ss_sig -CAfile c c");
         openssl(service.dir(), "x509 -noout -checkend 100000 -in c");
     }
@@ -151,34 +126,16 @@ fn imported_keys_are_the_same_key_and_come_back_only_when_they_may() {
         openssl(dir, &format!("genpkey -out {name}.key -algorithm {kind}"));
         let public = openssl(dir, &format!("pkey -in {name}.key -pubout"));
         parsec(&service, &format!("key import {name} {name}.key")).ok();
-        parsec(
-            &service,
-            &format!("key import open-{name} {name}.key --exportable"),
-        )
-        .ok();
-        assert_eq!(
-            public,
-            parsec(&service, &format!("key public {name}")).ok(),
-            "{name}"
-        );
+        parsec(&service, &format!("key import open-{name} {name}.key --exportable")).ok();
+        assert_eq!(public, parsec(&service, &format!("key public {name}")).ok(), "{name}");
         let kept = parsec(&service, &format!("key export {name} --out {name}.out"));
         assert_eq!(kept.status.code(), Some(5), "{name}: {}", kept.err);
         assert!(!dir.join(format!("{name}.out")).exists());
-        parsec(
-            &service,
-            &format!("key export open-{name} --out {name}.out"),
-        )
-        .ok();
-        let mode = fs::metadata(dir.join(format!("{name}.out")))
-            .unwrap()
-            .permissions();
+        parsec(&service, &format!("key export open-{name} --out {name}.out")).ok();
+        let mode = fs::metadata(dir.join(format!("{name}.out"))).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
         let exported = openssl(dir, &format!("pkey -in {name}.out"));
-        assert_eq!(
-            exported,
-            openssl(dir, &format!("pkey -in {name}.key")),
-            "{name}"
-        );
+        assert_eq!(exported, openssl(dir, &format!("pkey -in {name}.key")), "{name}");
     }
 }
 
@@ -191,21 +148,12 @@ fn certificates_lie_beside_their_keys() {
     let listed = json(&service, "cert list");
     let certificate = &listed["certificates"][0];
     assert_eq!(certificate["subject"], "CN=web");
-    assert_eq!(
-        certificate["id"],
-        json(&service, "key show web")["key"]["id"]
-    );
+    assert_eq!(certificate["id"], json(&service, "key show web")["key"]["id"]);
     let stored = fs::read_to_string(service.dir().join("web.crt")).unwrap();
     assert_eq!(parsec(&service, "cert get site").ok(), stored);
-    assert!(
-        !parsec(&service, "key list").ok().contains("site"),
-        "a certificate is no key"
-    );
+    assert!(!parsec(&service, "key list").ok().contains("site"), "a certificate is no key");
     parsec(&service, "cert rm site").ok();
-    assert_eq!(
-        json(&service, "cert list")["certificates"],
-        Value::Array(vec![])
-    );
+    assert_eq!(json(&service, "cert list")["certificates"], Value::Array(vec![]));
 }
 
 #[test]
@@ -235,13 +183,7 @@ fn exit_codes_are_as_documented() {
         ("cert put bad config.toml", 1),
     ] {
         let ran = parsec(&service, line);
-        assert_eq!(
-            ran.status.code(),
-            Some(code),
-            "{line}: {}{}",
-            ran.out,
-            ran.err
-        );
+        assert_eq!(ran.status.code(), Some(code), "{line}: {}{}", ran.out, ran.err);
         if code != 0 {
             assert!(ran.out.is_empty(), "{line}: {}", ran.out);
             assert!(ran.err.trim().len() > 20, "{line}: {}", ran.err);

@@ -28,9 +28,7 @@ impl Answer {
 impl Raw {
     fn connect(service: &Service) -> Self {
         let stream = UnixStream::connect(service.socket()).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         Self(stream)
     }
 
@@ -61,33 +59,17 @@ impl Raw {
 fn frame(header: Header, body: &[u8], auth: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let body_len = u32::try_from(body.len()).unwrap();
-    Header {
-        body_len,
-        auth_len: u16::try_from(auth.len()).unwrap(),
-        ..header
-    }
-    .encode(&mut bytes);
+    Header { body_len, auth_len: u16::try_from(auth.len()).unwrap(), ..header }.encode(&mut bytes);
     [&bytes, body, auth].concat()
 }
 
 fn request<O: Operation>(provider: ProviderId, op: &O) -> Vec<u8> {
-    frame(
-        Header::request(provider, O::OPCODE),
-        &op.encode_to_vec(),
-        &[],
-    )
+    frame(Header::request(provider, O::OPCODE), &op.encode_to_vec(), &[])
 }
 
 fn as_user<O: Operation>(provider: ProviderId, op: &O) -> Vec<u8> {
-    let header = Header {
-        auth_type: AuthType::UnixPeerCredentials as u8,
-        ..Header::request(provider, O::OPCODE)
-    };
-    frame(
-        header,
-        &op.encode_to_vec(),
-        &rustix::process::geteuid().as_raw().to_le_bytes(),
-    )
+    let header = Header { auth_type: AuthType::UnixPeerCredentials as u8, ..Header::request(provider, O::OPCODE) };
+    frame(header, &op.encode_to_vec(), &rustix::process::geteuid().as_raw().to_le_bytes())
 }
 
 fn ping() -> Vec<u8> {
@@ -105,44 +87,24 @@ fn ping_in_exact_bytes_and_again_on_the_same_connection() {
     let mut client = Raw::connect(&service);
     for _ in 0..3 {
         let answer = client.ask(&ping());
-        assert_eq!(
-            answer.header,
-            Header {
-                opcode: 1,
-                body_len: 2,
-                ..Header::default()
-            }
-        );
-        assert_eq!(
-            answer.body,
-            [0x08, 0x01],
-            "version 1.0: the zero minor is not written"
-        );
+        assert_eq!(answer.header, Header { opcode: 1, body_len: 2, ..Header::default() });
+        assert_eq!(answer.body, [0x08, 0x01], "version 1.0: the zero minor is not written");
     }
 }
 
 #[test]
 fn session_provider_and_opcode_are_echoed() {
     let service = Service::start();
-    let header = Header {
-        session: 0x1122_3344_5566_7788,
-        ..Header::request(ProviderId::CORE, Opcode::ListProviders)
-    };
+    let header = Header { session: 0x1122_3344_5566_7788, ..Header::request(ProviderId::CORE, Opcode::ListProviders) };
     let answer = Raw::connect(&service).ask(&frame(header, &ListProviders {}.encode_to_vec(), &[]));
-    assert_eq!(
-        (answer.header.session, answer.header.opcode),
-        (0x1122_3344_5566_7788, 8)
-    );
+    assert_eq!((answer.header.session, answer.header.opcode), (0x1122_3344_5566_7788, 8));
     assert_eq!(answer.status(), Status::Success);
 }
 
 #[test]
 fn a_frame_that_cannot_be_followed_is_answered_and_the_connection_closed() {
     let service = Service::start();
-    let over = Header {
-        body_len: (1 << 20) + 1,
-        ..Header::request(ProviderId::CORE, Opcode::Ping)
-    };
+    let over = Header { body_len: (1 << 20) + 1, ..Header::request(ProviderId::CORE, Opcode::Ping) };
     let mut too_long = Vec::new();
     over.encode(&mut too_long);
     for (bytes, status) in [
@@ -162,10 +124,7 @@ fn a_frame_that_cannot_be_followed_is_answered_and_the_connection_closed() {
 #[test]
 fn a_wrong_magic_is_told_before_the_header_is_complete() {
     let service = Service::start();
-    assert_eq!(
-        Raw::connect(&service).ask(b"GET / HTTP").status(),
-        Status::InvalidHeader
-    );
+    assert_eq!(Raw::connect(&service).ask(b"GET / HTTP").status(), Status::InvalidHeader);
 }
 
 #[test]
@@ -187,11 +146,7 @@ fn a_header_without_meaning_is_rejected_as_a_ping() {
 #[test]
 fn complaints_come_in_upstreams_order() {
     let service = Service::start();
-    let everything_wrong = with(
-        with(with(with(with(ping(), 19, 1), 20, 1), 21, 9), 28, 0x1d),
-        10,
-        77,
-    );
+    let everything_wrong = with(with(with(with(with(ping(), 19, 1), 20, 1), 21, 9), 28, 0x1d), 10, 77);
     let repairs = [(19, 0), (20, 0), (21, 0), (28, 1), (10, 0)];
     let statuses = [
         Status::ContentTypeNotSupported,
@@ -213,32 +168,13 @@ fn complaints_come_in_upstreams_order() {
 #[test]
 fn authentication_is_checked_even_where_it_is_not_needed() {
     let service = Service::start();
-    let header = |auth: AuthType| Header {
-        auth_type: auth as u8,
-        ..Header::request(ProviderId::CORE, Opcode::Ping)
-    };
+    let header = |auth: AuthType| Header { auth_type: auth as u8, ..Header::request(ProviderId::CORE, Opcode::Ping) };
     let me = rustix::process::geteuid().as_raw();
     for (auth, bytes, status) in [
-        (
-            AuthType::UnixPeerCredentials,
-            me.to_le_bytes().to_vec(),
-            Status::Success,
-        ),
-        (
-            AuthType::UnixPeerCredentials,
-            (me + 1).to_le_bytes().to_vec(),
-            Status::AuthenticationError,
-        ),
-        (
-            AuthType::UnixPeerCredentials,
-            vec![0; 3],
-            Status::AuthenticationError,
-        ),
-        (
-            AuthType::Direct,
-            b"me".to_vec(),
-            Status::AuthenticatorNotRegistered,
-        ),
+        (AuthType::UnixPeerCredentials, me.to_le_bytes().to_vec(), Status::Success),
+        (AuthType::UnixPeerCredentials, (me + 1).to_le_bytes().to_vec(), Status::AuthenticationError),
+        (AuthType::UnixPeerCredentials, vec![0; 3], Status::AuthenticationError),
+        (AuthType::Direct, b"me".to_vec(), Status::AuthenticatorNotRegistered),
         (AuthType::None, b"ignored".to_vec(), Status::Success),
     ] {
         let answer = Raw::connect(&service).ask(&frame(header(auth), &[], &bytes));
@@ -251,47 +187,13 @@ fn authentication_is_checked_even_where_it_is_not_needed() {
 fn operations_are_dispatched_only_where_they_belong() {
     let service = Service::start();
     for (bytes, status) in [
-        (
-            request(ProviderId::SOFTWARE, &Ping {}),
-            Status::PsaErrorNotSupported,
-        ),
-        (
-            request(
-                ProviderId::CORE,
-                &interface::operations::GenerateRandom { size: 1 },
-            ),
-            Status::PsaErrorNotSupported,
-        ),
-        (
-            request(
-                ProviderId::TPM,
-                &interface::operations::GenerateRandom { size: 1 },
-            ),
-            Status::ProviderNotRegistered,
-        ),
-        (
-            request(ProviderId::CORE, &interface::operations::ListKeys {}),
-            Status::NotAuthenticated,
-        ),
-        (
-            request(ProviderId::CORE, &interface::operations::ListClients {}),
-            Status::NotAuthenticated,
-        ),
-        (
-            frame(
-                Header::request(ProviderId::CORE, Opcode::ListOpcodes),
-                &[0xff],
-                &[],
-            ),
-            Status::DeserializingBodyFailed,
-        ),
-        (
-            as_user(
-                ProviderId::SOFTWARE,
-                &interface::operations::GenerateKey::default(),
-            ),
-            Status::InvalidEncoding,
-        ),
+        (request(ProviderId::SOFTWARE, &Ping {}), Status::PsaErrorNotSupported),
+        (request(ProviderId::CORE, &interface::operations::GenerateRandom { size: 1 }), Status::PsaErrorNotSupported),
+        (request(ProviderId::TPM, &interface::operations::GenerateRandom { size: 1 }), Status::ProviderNotRegistered),
+        (request(ProviderId::CORE, &interface::operations::ListKeys {}), Status::NotAuthenticated),
+        (request(ProviderId::CORE, &interface::operations::ListClients {}), Status::NotAuthenticated),
+        (frame(Header::request(ProviderId::CORE, Opcode::ListOpcodes), &[0xff], &[]), Status::DeserializingBodyFailed),
+        (as_user(ProviderId::SOFTWARE, &interface::operations::GenerateKey::default()), Status::InvalidEncoding),
     ] {
         assert_eq!(Raw::connect(&service).ask(&bytes).status(), status);
     }
@@ -302,18 +204,10 @@ fn a_truncated_request_is_a_connection_error() {
     let service = Service::start();
     for cut in [1, 35, 40] {
         let mut client = Raw::connect(&service);
-        let whole = frame(
-            Header::request(ProviderId::CORE, Opcode::Ping),
-            &[0; 10],
-            &[],
-        );
+        let whole = frame(Header::request(ProviderId::CORE, Opcode::Ping), &[0; 10], &[]);
         client.send(&whole[..cut]);
         client.0.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(
-            client.answer().status(),
-            Status::ConnectionError,
-            "{cut} bytes"
-        );
+        assert_eq!(client.answer().status(), Status::ConnectionError, "{cut} bytes");
         assert!(client.closed());
     }
 }
@@ -343,59 +237,27 @@ fn a_request_may_come_in_pieces_and_two_at_once() {
 fn extensions_show_only_after_hello() {
     let service = Service::start();
     let list = |client: &mut Raw, provider: ProviderId| {
-        let answer = client.ask(&request(
-            ProviderId::CORE,
-            &ListOpcodes {
-                provider_id: provider.number().into(),
-            },
-        ));
+        let answer = client.ask(&request(ProviderId::CORE, &ListOpcodes { provider_id: provider.number().into() }));
         Opcodes::decode(answer.body.as_slice()).unwrap().opcodes
     };
-    let lookup = interface::operations::LookupKey {
-        key_name: "none".to_owned(),
-        owner: None,
-    };
+    let lookup = interface::operations::LookupKey { key_name: "none".to_owned(), owner: None };
     let mut client = Raw::connect(&service);
     for provider in [ProviderId::CORE, ProviderId::SOFTWARE] {
         let upstream = list(&mut client, provider);
-        assert!(
-            upstream
-                .iter()
-                .all(|&number| Opcode::try_from(number).unwrap().upstream()),
-            "{upstream:x?}"
-        );
+        assert!(upstream.iter().all(|&number| Opcode::try_from(number).unwrap().upstream()), "{upstream:x?}");
     }
-    assert_eq!(
-        client.ask(&as_user(ProviderId::SOFTWARE, &lookup)).status(),
-        Status::OpcodeDoesNotExist
-    );
+    assert_eq!(client.ask(&as_user(ProviderId::SOFTWARE, &lookup)).status(), Status::OpcodeDoesNotExist);
 
-    let answer = client.ask(&as_user(
-        ProviderId::CORE,
-        &Hello {
-            version: 9,
-            client: "test".to_owned(),
-        },
-    ));
+    let answer = client.ask(&as_user(ProviderId::CORE, &Hello { version: 9, client: "test".to_owned() }));
     assert_eq!(answer.status(), Status::Success);
     let welcome = Welcome::decode(answer.body.as_slice()).unwrap();
     assert_eq!((welcome.version, welcome.body_limit), (1, 1 << 20));
-    assert_eq!(
-        welcome.principal,
-        format!("uid:{}", rustix::process::geteuid().as_raw())
-    );
+    assert_eq!(welcome.principal, format!("uid:{}", rustix::process::geteuid().as_raw()));
     let extended = list(&mut client, ProviderId::SOFTWARE);
-    assert!(
-        extended.contains(&(Opcode::LookupKey as u32))
-            && extended.contains(&(Opcode::MacCompute as u32)),
-        "{extended:x?}"
-    );
+    assert!(extended.contains(&(Opcode::LookupKey as u32)) && extended.contains(&(Opcode::MacCompute as u32)), "{extended:x?}");
     let answer = client.ask(&as_user(ProviderId::SOFTWARE, &lookup));
     assert_eq!(answer.status(), Status::PsaErrorDoesNotExist);
-    assert!(
-        String::from_utf8(answer.body).unwrap().contains("none"),
-        "the detail names the key"
-    );
+    assert!(String::from_utf8(answer.body).unwrap().contains("none"), "the detail names the key");
 }
 
 #[test]
@@ -413,9 +275,7 @@ fn a_thousand_clients_at_once() {
 
 #[test]
 fn too_many_connections_wait_for_their_turn() {
-    let service = Service::with_config(
-        &tests::CONFIG.replace("[core_settings]", "[core_settings]\nmax_connections = 2"),
-    );
+    let service = Service::with_config(&tests::CONFIG.replace("[core_settings]", "[core_settings]\nmax_connections = 2"));
     let mut first = [Raw::connect(&service), Raw::connect(&service)];
     for client in &mut first {
         assert_eq!(client.ask(&ping()).status(), Status::Success);
@@ -433,4 +293,18 @@ fn a_graceful_stop_closes_idle_connections_and_ends_well() {
     assert_eq!(client.ask(&ping()).status(), Status::Success);
     assert!(service.stop().success());
     assert!(client.closed());
+}
+
+#[test]
+fn the_client_hears_why_its_request_was_too_long() {
+    let service = Service::with_config(&tests::CONFIG.replace("[core_settings]", "[core_settings]\nbody_len_limit = 100000"));
+    let client = service.client();
+    let hash = |len: usize| {
+        let op = interface::operations::HashCompute { alg: interface::algorithm::Hash::Sha256.into(), input: vec![0; len] };
+        client.call(ProviderId::SOFTWARE, &op)
+    };
+    for _ in 0..3 {
+        assert_eq!(hash(5_000_000).unwrap_err().status(), Some(Status::BodySizeExceedsLimit));
+        assert_eq!(hash(90_000).unwrap().hash.len(), 32);
+    }
 }

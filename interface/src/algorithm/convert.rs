@@ -10,12 +10,10 @@ fn hash(message: &message::HashAlg) -> Result<Hash, Status> {
 
 fn sign_hash(message: &message::SignHashAlg) -> Result<SignHash, Status> {
     use message::sign_hash::Variant;
-    Ok(
-        match required(required(message.hash_alg.as_ref())?.variant.as_ref())? {
-            Variant::Any(_) => SignHash::Any,
-            Variant::Specific(hash) => SignHash::Specific((*hash).try_into()?),
-        },
-    )
+    Ok(match required(required(message.hash_alg.as_ref())?.variant.as_ref())? {
+        Variant::Any(_) => SignHash::Any,
+        Variant::Specific(hash) => SignHash::Specific((*hash).try_into()?),
+    })
 }
 
 impl TryFrom<&message::AsymmetricSignature> for Signature {
@@ -24,20 +22,12 @@ impl TryFrom<&message::AsymmetricSignature> for Signature {
     fn try_from(message: &message::AsymmetricSignature) -> Result<Self, Status> {
         use message::asymmetric_signature::Variant;
         Ok(match required(message.variant.as_ref())? {
-            Variant::RsaPkcs1v15Sign(m) => Self::RsaPkcs1v15 {
-                hash: sign_hash(m)?,
-            },
+            Variant::RsaPkcs1v15Sign(m) => Self::RsaPkcs1v15 { hash: sign_hash(m)? },
             Variant::RsaPkcs1v15SignRaw(_) => Self::RsaPkcs1v15Raw,
-            Variant::RsaPss(m) => Self::RsaPss {
-                hash: sign_hash(m)?,
-            },
-            Variant::Ecdsa(m) => Self::Ecdsa {
-                hash: sign_hash(m)?,
-            },
+            Variant::RsaPss(m) => Self::RsaPss { hash: sign_hash(m)? },
+            Variant::Ecdsa(m) => Self::Ecdsa { hash: sign_hash(m)? },
             Variant::EcdsaAny(_) => Self::EcdsaAny,
-            Variant::DeterministicEcdsa(m) => Self::DeterministicEcdsa {
-                hash: sign_hash(m)?,
-            },
+            Variant::DeterministicEcdsa(m) => Self::DeterministicEcdsa { hash: sign_hash(m)? },
             Variant::PureEddsa(_) => Self::PureEddsa,
         })
     }
@@ -61,14 +51,8 @@ impl TryFrom<&message::Aead> for Aead {
     fn try_from(message: &message::Aead) -> Result<Self, Status> {
         use message::aead::Variant;
         Ok(match required(message.variant.as_ref())? {
-            Variant::DefaultLengthTag(kind) => Self {
-                kind: (*kind).try_into()?,
-                tag_len: None,
-            },
-            Variant::ShortenedTag(m) => Self {
-                kind: m.aead_alg.try_into()?,
-                tag_len: Some(m.tag_length),
-            },
+            Variant::DefaultLengthTag(kind) => Self { kind: (*kind).try_into()?, tag_len: None },
+            Variant::ShortenedTag(m) => Self { kind: m.aead_alg.try_into()?, tag_len: Some(m.tag_length) },
         })
     }
 }
@@ -92,14 +76,8 @@ impl TryFrom<&message::Mac> for Mac {
     fn try_from(message: &message::Mac) -> Result<Self, Status> {
         use message::mac::Variant;
         Ok(match required(message.variant.as_ref())? {
-            Variant::FullLength(m) => Self {
-                kind: m.try_into()?,
-                len: None,
-            },
-            Variant::Truncated(m) => Self {
-                kind: required(m.mac_alg.as_ref())?.try_into()?,
-                len: Some(m.mac_length),
-            },
+            Variant::FullLength(m) => Self { kind: m.try_into()?, len: None },
+            Variant::Truncated(m) => Self { kind: required(m.mac_alg.as_ref())?.try_into()?, len: Some(m.mac_length) },
         })
     }
 }
@@ -140,18 +118,15 @@ fn agreement(message: &message::KeyAgreement) -> Result<Algorithm, Status> {
     use message::key_agreement::Variant;
     Ok(match required(message.variant.as_ref())? {
         Variant::Raw(agreement) => Algorithm::Agreement((*agreement).try_into()?),
-        Variant::WithKeyDerivation(m) => Algorithm::AgreementWithDerivation(
-            m.ka_alg.try_into()?,
-            required(m.kdf_alg.as_ref())?.try_into()?,
-        ),
+        Variant::WithKeyDerivation(m) => {
+            Algorithm::AgreementWithDerivation(m.ka_alg.try_into()?, required(m.kdf_alg.as_ref())?.try_into()?)
+        }
     })
 }
 
 impl From<Hash> for message::HashAlg {
     fn from(hash: Hash) -> Self {
-        Self {
-            hash_alg: hash.into(),
-        }
+        Self { hash_alg: hash.into() }
     }
 }
 
@@ -162,9 +137,7 @@ impl From<SignHash> for message::SignHashAlg {
             SignHash::Any => Variant::Any(message::Empty {}),
             SignHash::Specific(hash) => Variant::Specific(hash.into()),
         };
-        Self {
-            hash_alg: Some(variant.into()),
-        }
+        Self { hash_alg: Some(variant.into()) }
     }
 }
 
@@ -202,10 +175,7 @@ impl From<Aead> for message::Aead {
         let aead_alg = aead.kind.into();
         match aead.tag_len {
             None => Variant::DefaultLengthTag(aead_alg),
-            Some(tag_length) => Variant::ShortenedTag(message::ShortenedAead {
-                aead_alg,
-                tag_length,
-            }),
+            Some(tag_length) => Variant::ShortenedTag(message::ShortenedAead { aead_alg, tag_length }),
         }
         .into()
     }
@@ -228,10 +198,7 @@ impl From<Mac> for message::Mac {
         use message::mac::Variant;
         match mac.len {
             None => Variant::FullLength(mac.kind.into()),
-            Some(mac_length) => Variant::Truncated(message::TruncatedMac {
-                mac_alg: Some(mac.kind.into()),
-                mac_length,
-            }),
+            Some(mac_length) => Variant::Truncated(message::TruncatedMac { mac_alg: Some(mac.kind.into()), mac_length }),
         }
         .into()
     }
@@ -261,14 +228,9 @@ impl From<Algorithm> for message::Algorithm {
             Algorithm::Aead(aead) => Variant::Aead(aead.into()),
             Algorithm::Signature(signature) => Variant::AsymmetricSignature(signature.into()),
             Algorithm::Encryption(encryption) => Variant::AsymmetricEncryption(encryption.into()),
-            Algorithm::Agreement(agreement) => {
-                Variant::KeyAgreement(Agree::Raw(agreement.into()).into())
-            }
+            Algorithm::Agreement(agreement) => Variant::KeyAgreement(Agree::Raw(agreement.into()).into()),
             Algorithm::AgreementWithDerivation(agreement, kdf) => {
-                let with = message::AgreementWithDerivation {
-                    ka_alg: agreement.into(),
-                    kdf_alg: Some(kdf.into()),
-                };
+                let with = message::AgreementWithDerivation { ka_alg: agreement.into(), kdf_alg: Some(kdf.into()) };
                 Variant::KeyAgreement(Agree::WithKeyDerivation(with).into())
             }
             Algorithm::Derivation(kdf) => Variant::KeyDerivation(kdf.into()),

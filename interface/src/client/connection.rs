@@ -32,12 +32,7 @@ impl Connection {
     /// Connects. The socket is closed on exec.
     pub(super) fn open(endpoint: &Endpoint, deadline: Duration) -> Result<Self, Error> {
         let connect = || -> rustix::io::Result<_> {
-            let socket = net::socket_with(
-                AddressFamily::UNIX,
-                SocketType::STREAM,
-                SocketFlags::CLOEXEC,
-                None,
-            )?;
+            let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
             sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(deadline))?;
             sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(deadline))?;
             let address = endpoint.address()?;
@@ -45,33 +40,18 @@ impl Connection {
             let file = identity(&socket)?;
             Ok((socket, file))
         };
-        let (socket, file) = connect().map_err(|errno| Error::Connect {
-            endpoint: endpoint.clone(),
-            source: errno.into(),
-        })?;
-        Ok(Self {
-            socket,
-            file,
-            process: std::process::id(),
-            deadline,
-            extended: false,
-            patience: Patience::new(),
-        })
+        let (socket, file) = connect().map_err(|errno| Error::Connect { endpoint: endpoint.clone(), source: errno.into() })?;
+        Ok(Self { socket, file, process: std::process::id(), deadline, extended: false, patience: Patience::new() })
     }
 
     /// Says Hello. `None`: the service is upstream's, which knows no Hello and closes the connection.
     pub(super) fn greet(mut self, auth_type: AuthType, auth: &[u8]) -> Result<Option<Self>, Error> {
-        let hello = Hello {
-            version: 1,
-            client: format!("parsec-client {}", env!("CARGO_PKG_VERSION")),
-        };
+        let hello = Hello { version: 1, client: format!("parsec-client {}", env!("CARGO_PKG_VERSION")) };
         let body = hello.encode_to_vec();
         let header = Header {
             auth_type: auth_type as u8,
-            body_len: u32::try_from(body.len())
-                .map_err(|_| Error::Protocol("the request is too long"))?,
-            auth_len: u16::try_from(auth.len())
-                .map_err(|_| Error::Protocol("the application's name is too long"))?,
+            body_len: u32::try_from(body.len()).map_err(|_| Error::Protocol("the request is too long"))?,
+            auth_len: u16::try_from(auth.len()).map_err(|_| Error::Protocol("the application's name is too long"))?,
             ..Header::request(ProviderId::CORE, Hello::OPCODE)
         };
         let mut frame = Vec::with_capacity(header.request_len());
@@ -80,17 +60,10 @@ impl Connection {
         frame.extend_from_slice(auth);
         match self.exchange(&frame) {
             Ok(body) => {
-                Welcome::decode(body.as_slice())
-                    .map_err(|_| Error::Protocol("the answer to Hello could not be decoded"))?;
-                Ok(Some(Self {
-                    extended: true,
-                    ..self
-                }))
+                Welcome::decode(body.as_slice()).map_err(|_| Error::Protocol("the answer to Hello could not be decoded"))?;
+                Ok(Some(Self { extended: true, ..self }))
             }
-            Err(Error::Refused {
-                status: Status::OpcodeDoesNotExist,
-                ..
-            }) => Ok(None),
+            Err(Error::Refused { status: Status::OpcodeDoesNotExist, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -112,25 +85,26 @@ impl Connection {
     /// Whether the peer has neither closed the connection nor sent anything unasked.
     pub(super) fn quiet(&self) -> bool {
         let mut byte = [0];
-        let seen = retry(|| {
-            net::recv(
-                &self.socket,
-                &mut byte,
-                RecvFlags::PEEK | RecvFlags::DONTWAIT,
-            )
-        });
+        let seen = retry(|| net::recv(&self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT));
         matches!(seen, Err(Errno::AGAIN))
     }
 
     /// Sends a whole request and returns the body of a successful response.
     pub(super) fn exchange(&mut self, frame: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.patience.asked();
-        self.send(frame)?;
+        match self.send(frame) {
+            // A service that will not read a whole request answers before it closes the connection.
+            Err(unsent) if unsent.lost() => self.answer().or_else(|error| Err(if error.lost() { unsent } else { error })),
+            Err(error) => Err(error),
+            Ok(()) => self.answer(),
+        }
+    }
+
+    /// Receives a whole response.
+    fn answer(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
         let header = loop {
-            if let Some(header) = Header::decode(&bytes)
-                .map_err(|_| Error::Protocol("the answer is not a Parsec response"))?
-            {
+            if let Some(header) = Header::decode(&bytes).map_err(|_| Error::Protocol("the answer is not a Parsec response"))? {
                 break header;
             }
             self.receive(&mut bytes)?;
@@ -146,9 +120,7 @@ impl Connection {
             return Err(Error::Protocol("the answer is longer than its header says"));
         }
         bytes.drain(..HEADER_LEN);
-        match Status::try_from(header.status)
-            .map_err(|_| Error::Protocol("the answer has an unknown status"))?
-        {
+        match Status::try_from(header.status).map_err(|_| Error::Protocol("the answer has an unknown status"))? {
             Status::Success if Opcode::try_from(header.opcode).is_ok() => Ok(bytes),
             Status::Success => Err(Error::Protocol("the answer is to another operation")),
             status => Err(Error::refused(status, String::from_utf8_lossy(&bytes))),
@@ -157,8 +129,7 @@ impl Connection {
 
     fn send(&self, mut frame: &[u8]) -> Result<(), Error> {
         while !frame.is_empty() {
-            let sent = retry(|| net::send(&self.socket, frame, SendFlags::NOSIGNAL))
-                .map_err(|errno| self.failed(errno))?;
+            let sent = retry(|| net::send(&self.socket, frame, SendFlags::NOSIGNAL)).map_err(|errno| self.failed(errno))?;
             frame = &frame[sent..];
         }
         Ok(())
@@ -169,9 +140,7 @@ impl Connection {
         let mut chunk = [0; 4096];
         let poll = || retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::DONTWAIT));
         let received = match self.patience.wait(&self.socket, poll) {
-            Err(Errno::AGAIN) => {
-                retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::empty()))
-            }
+            Err(Errno::AGAIN) => retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::empty())),
             other => other,
         };
         self.patience.served();
@@ -185,11 +154,7 @@ impl Connection {
     }
 
     fn failed(&self, errno: Errno) -> Error {
-        if errno == Errno::AGAIN {
-            Error::Timeout(self.deadline)
-        } else {
-            Error::Io(io::Error::from(errno))
-        }
+        if errno == Errno::AGAIN { Error::Timeout(self.deadline) } else { Error::Io(io::Error::from(errno)) }
     }
 }
 

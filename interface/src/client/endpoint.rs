@@ -24,16 +24,13 @@ impl Endpoint {
         }
         match std::env::var("PARSEC_SERVICE_ENDPOINT") {
             Ok(endpoint) => endpoint.parse(),
-            Err(_) => Ok(Self::user()
-                .filter(|_| !PathBuf::from(SYSTEM).exists())
-                .unwrap_or_else(|| Self(SYSTEM.to_owned()))),
+            Err(_) => Ok(Self::user().filter(|_| !PathBuf::from(SYSTEM).exists()).unwrap_or_else(|| Self(SYSTEM.to_owned()))),
         }
     }
 
     fn user() -> Option<Self> {
         let path = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?).join("parsec/parsec.sock");
-        path.exists()
-            .then(|| path.into_os_string().into_string().ok().map(Self))?
+        path.exists().then(|| path.into_os_string().into_string().ok().map(Self))?
     }
 
     /// The path, or `@` and the abstract name.
@@ -54,8 +51,7 @@ impl std::str::FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let path = text.strip_prefix("unix:").filter(|path| !path.is_empty());
-        path.map(|path| Self(path.to_owned()))
-            .ok_or_else(|| Error::Endpoint(text.to_owned()))
+        path.map(|path| Self(path.to_owned())).ok_or_else(|| Error::Endpoint(text.to_owned()))
     }
 }
 

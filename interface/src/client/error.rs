@@ -9,9 +9,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The endpoint cannot be used.
-    #[error(
-        "'{0}' is no endpoint of a service: PARSEC_SERVICE_ENDPOINT is unix: and the path of its socket"
-    )]
+    #[error("'{0}' is no endpoint of a service: PARSEC_SERVICE_ENDPOINT is unix: and the path of its socket")]
     Endpoint(String),
     /// Nobody answers at the endpoint.
     #[error("cannot reach the Parsec service at {endpoint}: {source} ({hint})", hint = hint(source))]
@@ -25,9 +23,7 @@ pub enum Error {
     #[error("the connection to the Parsec service broke: {0}")]
     Io(io::Error),
     /// The service closed the connection before it had answered.
-    #[error(
-        "the Parsec service closed the connection before it answered; it may have been restarted: try again"
-    )]
+    #[error("the Parsec service closed the connection before it answered; it may have been restarted: try again")]
     Closed,
     /// The service did not answer in time.
     #[error("the Parsec service did not answer within {0:?}: look into its log")]
@@ -51,10 +47,7 @@ pub enum Error {
 impl Error {
     /// A refusal.
     pub fn refused(status: Status, detail: impl Into<String>) -> Self {
-        Self::Refused {
-            status,
-            detail: detail.into(),
-        }
+        Self::Refused { status, detail: detail.into() }
     }
 
     /// The service's status, if it answered with one.
@@ -82,19 +75,13 @@ impl Error {
 
     /// The connection cannot be used again.
     pub(super) fn broken(&self) -> bool {
-        matches!(
-            self,
-            Self::Io(_) | Self::Closed | Self::Timeout(_) | Self::Protocol(_)
-        )
+        matches!(self, Self::Io(_) | Self::Closed | Self::Timeout(_) | Self::Protocol(_))
     }
 
     /// Nobody listens at the moment.
     pub fn absent(&self) -> bool {
         match self {
-            Self::Connect { source, .. } => matches!(
-                source.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            ),
+            Self::Connect { source, .. } => matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused),
             other => other.lost(),
         }
     }
@@ -105,15 +92,9 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::NotFound => {
             "no such socket: is the service running, and is the socket visible inside this chroot or container?"
         }
-        io::ErrorKind::ConnectionRefused => {
-            "the socket is there but nobody listens: start the service"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "this user may not open the socket: check the permissions of its directory"
-        }
-        io::ErrorKind::WouldBlock => {
-            "the service does not accept connections: it is overloaded or hangs"
-        }
+        io::ErrorKind::ConnectionRefused => "the socket is there but nobody listens: start the service",
+        io::ErrorKind::PermissionDenied => "this user may not open the socket: check the permissions of its directory",
+        io::ErrorKind::WouldBlock => "the service does not accept connections: it is overloaded or hangs",
         _ => "check that the service runs: parsec ping",
     }
 }

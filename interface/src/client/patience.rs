@@ -31,13 +31,7 @@ pub(super) struct Patience {
 impl Patience {
     pub(super) fn new() -> Self {
         let processors = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
-        Self {
-            asked: None,
-            usual: Duration::ZERO,
-            misses: 0,
-            rest: 0,
-            alone: processors < 2,
-        }
+        Self { asked: None, usual: Duration::ZERO, misses: 0, rest: 0, alone: processors < 2 }
     }
 
     /// A request is about to be sent.

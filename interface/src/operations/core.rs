@@ -1,9 +1,6 @@
 //! Messages of the operations that the core answers.
 
-#![expect(
-    missing_docs,
-    reason = "fields are named as in upstream's operations; those without a note need none"
-)]
+#![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
 use crate::message::KeyAttributes;
 use prost::Message;

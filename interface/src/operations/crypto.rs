@@ -1,9 +1,6 @@
 //! Messages of the operations that a crypto provider answers. Encodings are those of the PSA Crypto API.
 
-#![expect(
-    missing_docs,
-    reason = "fields are named as in upstream's operations; those without a note need none"
-)]
+#![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
 use crate::algorithm::numbered;
 use crate::message::{Aead, AsymmetricEncryption, AsymmetricSignature, KeyAttributes, Mac};

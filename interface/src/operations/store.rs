@@ -1,9 +1,6 @@
 //! Messages of the extensions that the key store answers: keys with their metadata, certificates and data, grants.
 
-#![expect(
-    missing_docs,
-    reason = "fields are named as in upstream's operations; those without a note need none"
-)]
+#![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
 use crate::algorithm::numbered;
 use crate::message::{KeyAttributes, UsageFlags};

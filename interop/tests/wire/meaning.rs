@@ -15,17 +15,10 @@ use super::{attributes, ec_attributes, frame, ours, through_wire};
 
 /// Upstream's algorithm decodes to ours, and ours encodes to the same message.
 fn same(upstream: impl Into<u::Algorithm>, algorithm: impl Into<Algorithm>) {
-    let (theirs, algorithm) = (
-        attributes(Type::RawData, 8, upstream.into()),
-        algorithm.into(),
-    );
+    let (theirs, algorithm) = (attributes(Type::RawData, 8, upstream.into()), algorithm.into());
     let parsed = ours(theirs);
     assert_eq!(parsed.policy.algorithm, algorithm);
-    assert_eq!(
-        KeyAttributes::from(&parsed),
-        through_wire(theirs),
-        "{algorithm:?}"
-    );
+    assert_eq!(KeyAttributes::from(&parsed), through_wire(theirs), "{algorithm:?}");
 }
 
 /// Upstream's hashes in the order of ours.
@@ -57,17 +50,11 @@ fn signatures() {
     use interface::algorithm::Signature as S;
     use u::AsymmetricSignature as U;
     let any = (u::SignHash::Any, a::SignHash::Any);
-    for (hash_alg, hash) in hashes()
-        .map(|(theirs, ours)| (theirs.into(), ours.into()))
-        .chain([any])
-    {
+    for (hash_alg, hash) in hashes().map(|(theirs, ours)| (theirs.into(), ours.into())).chain([any]) {
         same(U::RsaPkcs1v15Sign { hash_alg }, S::RsaPkcs1v15 { hash });
         same(U::RsaPss { hash_alg }, S::RsaPss { hash });
         same(U::Ecdsa { hash_alg }, S::Ecdsa { hash });
-        same(
-            U::DeterministicEcdsa { hash_alg },
-            S::DeterministicEcdsa { hash },
-        );
+        same(U::DeterministicEcdsa { hash_alg }, S::DeterministicEcdsa { hash });
     }
     same(U::RsaPkcs1v15SignRaw, S::RsaPkcs1v15Raw);
     same(U::EcdsaAny, S::EcdsaAny);
@@ -79,79 +66,34 @@ fn hashes_macs_and_derivations() {
     for (hash_alg, hash) in hashes() {
         assert_eq!(hash_alg.hash_length(), hash.len());
         same(hash_alg, hash);
-        same(
-            u::AsymmetricEncryption::RsaOaep { hash_alg },
-            a::Encryption::RsaOaep { hash },
-        );
-        mac(
-            u::FullLengthMac::Hmac { hash_alg },
-            a::MacKind::Hmac { hash },
-        );
-        derivation(
-            u::KeyDerivation::Hkdf { hash_alg },
-            a::Derivation::Hkdf { hash },
-        );
-        derivation(
-            u::KeyDerivation::Tls12Prf { hash_alg },
-            a::Derivation::Tls12Prf { hash },
-        );
-        derivation(
-            u::KeyDerivation::Tls12PskToMs { hash_alg },
-            a::Derivation::Tls12PskToMs { hash },
-        );
+        same(u::AsymmetricEncryption::RsaOaep { hash_alg }, a::Encryption::RsaOaep { hash });
+        mac(u::FullLengthMac::Hmac { hash_alg }, a::MacKind::Hmac { hash });
+        derivation(u::KeyDerivation::Hkdf { hash_alg }, a::Derivation::Hkdf { hash });
+        derivation(u::KeyDerivation::Tls12Prf { hash_alg }, a::Derivation::Tls12Prf { hash });
+        derivation(u::KeyDerivation::Tls12PskToMs { hash_alg }, a::Derivation::Tls12PskToMs { hash });
     }
     mac(u::FullLengthMac::CbcMac, a::MacKind::CbcMac);
     mac(u::FullLengthMac::Cmac, a::MacKind::Cmac);
-    same(
-        u::AsymmetricEncryption::RsaPkcs1v15Crypt,
-        a::Encryption::RsaPkcs1v15,
-    );
+    same(u::AsymmetricEncryption::RsaPkcs1v15Crypt, a::Encryption::RsaPkcs1v15);
 }
 
 fn mac(mac_alg: u::FullLengthMac, kind: a::MacKind) {
     same(u::Mac::FullLength(mac_alg), a::Mac { kind, len: None });
-    same(
-        u::Mac::Truncated {
-            mac_alg,
-            mac_length: 10,
-        },
-        a::Mac {
-            kind,
-            len: Some(10),
-        },
-    );
+    same(u::Mac::Truncated { mac_alg, mac_length: 10 }, a::Mac { kind, len: Some(10) });
 }
 
 fn derivation(kdf_alg: u::KeyDerivation, derivation: a::Derivation) {
     same(kdf_alg, Algorithm::Derivation(derivation));
-    for (ka_alg, agreement) in [
-        (u::RawKeyAgreement::Ffdh, a::Agreement::Ffdh),
-        (u::RawKeyAgreement::Ecdh, a::Agreement::Ecdh),
-    ] {
-        same(
-            u::KeyAgreement::Raw(ka_alg),
-            Algorithm::Agreement(agreement),
-        );
-        same(
-            u::KeyAgreement::WithKeyDerivation { ka_alg, kdf_alg },
-            Algorithm::AgreementWithDerivation(agreement, derivation),
-        );
+    for (ka_alg, agreement) in [(u::RawKeyAgreement::Ffdh, a::Agreement::Ffdh), (u::RawKeyAgreement::Ecdh, a::Agreement::Ecdh)] {
+        same(u::KeyAgreement::Raw(ka_alg), Algorithm::Agreement(agreement));
+        same(u::KeyAgreement::WithKeyDerivation { ka_alg, kdf_alg }, Algorithm::AgreementWithDerivation(agreement, derivation));
     }
 }
 
 #[test]
 fn ciphers() {
     use u::Cipher as U;
-    let theirs = [
-        U::StreamCipher,
-        U::Ctr,
-        U::Cfb,
-        U::Ofb,
-        U::Xts,
-        U::EcbNoPadding,
-        U::CbcNoPadding,
-        U::CbcPkcs7,
-    ];
+    let theirs = [U::StreamCipher, U::Ctr, U::Cfb, U::Ofb, U::Xts, U::EcbNoPadding, U::CbcNoPadding, U::CbcPkcs7];
     assert_eq!(theirs.len(), a::Cipher::ALL.len());
     for (theirs, ours) in theirs.into_iter().zip(a::Cipher::ALL) {
         same(theirs, *ours);
@@ -160,23 +102,8 @@ fn ciphers() {
     let theirs = [U2::Ccm, U2::Gcm, U2::Chacha20Poly1305];
     assert_eq!(theirs.len(), a::AeadKind::ALL.len());
     for (aead_alg, &kind) in theirs.into_iter().zip(a::AeadKind::ALL) {
-        same(
-            u::Aead::AeadWithDefaultLengthTag(aead_alg),
-            a::Aead {
-                kind,
-                tag_len: None,
-            },
-        );
-        same(
-            u::Aead::AeadWithShortenedTag {
-                aead_alg,
-                tag_length: 8,
-            },
-            a::Aead {
-                kind,
-                tag_len: Some(8),
-            },
-        );
+        same(u::Aead::AeadWithDefaultLengthTag(aead_alg), a::Aead { kind, tag_len: None });
+        same(u::Aead::AeadWithShortenedTag { aead_alg, tag_length: 8 }, a::Aead { kind, tag_len: Some(8) });
     }
 }
 
@@ -186,11 +113,7 @@ fn key_types() {
         let theirs = attributes(theirs, 1234, u::Algorithm::None);
         let parsed = ours(theirs);
         assert_eq!((parsed.key_type, parsed.bits), (expected, 1234));
-        assert_eq!(
-            KeyAttributes::from(&parsed),
-            through_wire(theirs),
-            "{expected:?}"
-        );
+        assert_eq!(KeyAttributes::from(&parsed), through_wire(theirs), "{expected:?}");
     };
     for (theirs, ours) in [
         (Type::RawData, KeyType::RawData),
@@ -203,18 +126,8 @@ fn key_types() {
         (Type::Chacha20, KeyType::ChaCha20),
         (Type::RsaPublicKey, KeyType::RsaPublicKey),
         (Type::RsaKeyPair, KeyType::RsaKeyPair),
-        (
-            Type::DhKeyPair {
-                group_family: uk::DhFamily::Rfc7919,
-            },
-            KeyType::DhKeyPair(DhFamily::Rfc7919),
-        ),
-        (
-            Type::DhPublicKey {
-                group_family: uk::DhFamily::Rfc7919,
-            },
-            KeyType::DhPublicKey(DhFamily::Rfc7919),
-        ),
+        (Type::DhKeyPair { group_family: uk::DhFamily::Rfc7919 }, KeyType::DhKeyPair(DhFamily::Rfc7919)),
+        (Type::DhPublicKey { group_family: uk::DhFamily::Rfc7919 }, KeyType::DhPublicKey(DhFamily::Rfc7919)),
     ] {
         same(theirs, ours);
     }
@@ -229,14 +142,8 @@ fn key_types() {
         (uk::EccFamily::Frp, EccFamily::Frp),
         (uk::EccFamily::Montgomery, EccFamily::Montgomery),
     ] {
-        same(
-            Type::EccKeyPair { curve_family },
-            KeyType::EccKeyPair(family),
-        );
-        same(
-            Type::EccPublicKey { curve_family },
-            KeyType::EccPublicKey(family),
-        );
+        same(Type::EccKeyPair { curve_family }, KeyType::EccKeyPair(family));
+        same(Type::EccPublicKey { curve_family }, KeyType::EccPublicKey(family));
     }
 }
 
@@ -251,14 +158,8 @@ fn usages() {
         (UsageFlags::set_decrypt, Usage::DECRYPT),
         (UsageFlags::set_sign_message, Usage::SIGN_MESSAGE),
         (UsageFlags::set_verify_message, Usage::VERIFY_MESSAGE),
-        (
-            UsageFlags::set_sign_hash,
-            Usage::SIGN_HASH | Usage::SIGN_MESSAGE,
-        ),
-        (
-            UsageFlags::set_verify_hash,
-            Usage::VERIFY_HASH | Usage::VERIFY_MESSAGE,
-        ),
+        (UsageFlags::set_sign_hash, Usage::SIGN_HASH | Usage::SIGN_MESSAGE),
+        (UsageFlags::set_verify_hash, Usage::VERIFY_HASH | Usage::VERIFY_MESSAGE),
         (UsageFlags::set_derive, Usage::DERIVE),
     ];
     for (set, usage) in table {
@@ -267,11 +168,7 @@ fn usages() {
         let _ = set(&mut theirs.policy.usage_flags);
         let parsed = ours(theirs);
         assert_eq!(parsed.policy.usage, usage);
-        assert_eq!(
-            KeyAttributes::from(&parsed),
-            through_wire(theirs),
-            "{usage}"
-        );
+        assert_eq!(KeyAttributes::from(&parsed), through_wire(theirs), "{usage}");
     }
 }
 
@@ -284,30 +181,17 @@ fn upstreams_verdict(header: Header) -> Result<(), ResponseStatus> {
 fn numbers_of_the_header() {
     let ping = Header::request(ProviderId::CORE, Opcode::Ping);
     for opcode in 0..=0x8100 {
-        let known = Opcode::try_from(opcode).is_ok_and(|opcode| {
-            !opcode.extension() && !matches!(opcode, Opcode::MacCompute | Opcode::MacVerify)
-        });
-        assert_eq!(
-            upstreams_verdict(Header { opcode, ..ping }).is_ok(),
-            known,
-            "opcode {opcode:#x}"
-        );
+        let known = Opcode::try_from(opcode)
+            .is_ok_and(|opcode| !opcode.extension() && !matches!(opcode, Opcode::MacCompute | Opcode::MacVerify));
+        assert_eq!(upstreams_verdict(Header { opcode, ..ping }).is_ok(), known, "opcode {opcode:#x}");
     }
     for provider in 0..=u8::MAX {
         let known = PROVIDERS.iter().any(|kind| kind.id.number() == provider);
-        assert_eq!(
-            upstreams_verdict(Header { provider, ..ping }).is_ok(),
-            known,
-            "provider {provider}"
-        );
+        assert_eq!(upstreams_verdict(Header { provider, ..ping }).is_ok(), known, "provider {provider}");
     }
     for auth_type in 0..=u8::MAX {
         let known = AuthType::try_from(u32::from(auth_type)).is_ok();
-        assert_eq!(
-            upstreams_verdict(Header { auth_type, ..ping }).is_ok(),
-            known,
-            "authenticator {auth_type}"
-        );
+        assert_eq!(upstreams_verdict(Header { auth_type, ..ping }).is_ok(), known, "authenticator {auth_type}");
     }
 }
 
@@ -337,11 +221,8 @@ fn verdicts_on_wrong_headers() {
             bytes[at] = byte;
             // upstream reads as many bytes as the size field says before it refuses them
             bytes.resize(good.len() + usize::from(u16::MAX), 0);
-            let theirs = Request::read_from_stream(&mut bytes.as_slice(), 0)
-                .map(drop)
-                .map_err(|status| status as u16);
-            let ours = Header::decode(&bytes)
-                .and_then(|header| interface::wire::Request::parse(&header.unwrap()));
+            let theirs = Request::read_from_stream(&mut bytes.as_slice(), 0).map(drop).map_err(|status| status as u16);
+            let ours = Header::decode(&bytes).and_then(|header| interface::wire::Request::parse(&header.unwrap()));
             let ours = match ours {
                 // ours answers these only where upstream knows nothing
                 Ok(request) if matches!(request.opcode, Opcode::MacCompute | Opcode::MacVerify) => {

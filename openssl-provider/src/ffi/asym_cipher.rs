@@ -6,12 +6,10 @@ use std::{
 };
 
 use super::{
-    Dispatch, OSSL_FUNC_ASYM_CIPHER_DECRYPT, OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT,
-    OSSL_FUNC_ASYM_CIPHER_DUPCTX, OSSL_FUNC_ASYM_CIPHER_ENCRYPT,
-    OSSL_FUNC_ASYM_CIPHER_ENCRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_FREECTX,
-    OSSL_FUNC_ASYM_CIPHER_GET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_GETTABLE_CTX_PARAMS,
-    OSSL_FUNC_ASYM_CIPHER_NEWCTX, OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS,
-    OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS, Output, Param, boundary, bytes, entry, own,
+    Dispatch, OSSL_FUNC_ASYM_CIPHER_DECRYPT, OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_DUPCTX,
+    OSSL_FUNC_ASYM_CIPHER_ENCRYPT, OSSL_FUNC_ASYM_CIPHER_ENCRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_FREECTX,
+    OSSL_FUNC_ASYM_CIPHER_GET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_GETTABLE_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_NEWCTX,
+    OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS, Output, Param, boundary, bytes, entry, own,
     params::{Params, Request},
     release, with,
 };
@@ -54,32 +52,19 @@ unsafe extern "C" fn dupctx(ctx: *mut c_void) -> *mut c_void {
     unsafe { with(ctx, |ctx: &mut Context| Ok(own(ctx.clone()))) }
 }
 
-unsafe extern "C" fn encrypt_init(
-    ctx: *mut c_void,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
+unsafe extern "C" fn encrypt_init(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: this function's arguments are `init`'s.
     unsafe { init(ctx, Purpose::Encrypt, key, params) }
 }
 
-unsafe extern "C" fn decrypt_init(
-    ctx: *mut c_void,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
+unsafe extern "C" fn decrypt_init(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: this function's arguments are `init`'s.
     unsafe { init(ctx, Purpose::Decrypt, key, params) }
 }
 
 /// # Safety
 /// `ctx` is a context of ours, `key` one of our RSA keys, `params` an OSSL_PARAM array; each may be NULL.
-unsafe fn init(
-    ctx: *mut c_void,
-    purpose: Purpose,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
+unsafe fn init(ctx: *mut c_void, purpose: Purpose, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
         with(ctx, |ctx: &mut Context| {
@@ -98,12 +83,7 @@ unsafe extern "C" fn encrypt(
     input_len: usize,
 ) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context| {
-            ctx.encrypt(bytes(input, input_len), Output::new(output, len, size)?)
-                .map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context| ctx.encrypt(bytes(input, input_len), Output::new(output, len, size)?).map(|()| 1)) }
 }
 
 unsafe extern "C" fn decrypt(
@@ -115,23 +95,12 @@ unsafe extern "C" fn decrypt(
     input_len: usize,
 ) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context| {
-            ctx.decrypt(bytes(input, input_len), Output::new(output, len, size)?)
-                .map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context| ctx.decrypt(bytes(input, input_len), Output::new(output, len, size)?).map(|()| 1)) }
 }
 
 unsafe extern "C" fn get_ctx_params(ctx: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM request.
-    unsafe {
-        with(ctx, |ctx: &mut Context| {
-            Request::new(params)
-                .answer(Context::FIELDS, ctx)
-                .map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context| Request::new(params).answer(Context::FIELDS, ctx).map(|()| 1)) }
 }
 
 unsafe extern "C" fn gettable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {
@@ -140,11 +109,7 @@ unsafe extern "C" fn gettable_ctx_params(_: *mut c_void, _: *mut c_void) -> *con
 
 unsafe extern "C" fn set_ctx_params(ctx: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe {
-        with(ctx, |ctx: &mut Context| {
-            ctx.set(Params::new(params)).map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context| ctx.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn settable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {

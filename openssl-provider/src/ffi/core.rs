@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX,
-    OSSL_FUNC_BIO_WRITE_EX, OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR,
-    OSSL_FUNC_CORE_SET_ERROR_DEBUG, OSSL_FUNC_CORE_VSET_ERROR, OSSL_PARAM_UTF8_PTR, Param,
+    Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX, OSSL_FUNC_BIO_WRITE_EX,
+    OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR, OSSL_FUNC_CORE_SET_ERROR_DEBUG, OSSL_FUNC_CORE_VSET_ERROR,
+    OSSL_PARAM_UTF8_PTR, Param,
 };
 use crate::error::Error;
 
@@ -67,9 +67,7 @@ impl Core {
         // SAFETY: the handle is the core's own; `request` is terminated, and its one entry has room for a pointer.
         let found = unsafe { get_params(self.handle, request.as_mut_ptr()) } == 1;
         // SAFETY: what the core points `value` at lives as long as the provider; it is copied here.
-        found
-            .then(|| unsafe { super::text(value) })?
-            .map(str::to_owned)
+        found.then(|| unsafe { super::text(value) })?.map(str::to_owned)
     }
 
     /// Puts an error onto the host's error queue of this thread.
@@ -87,12 +85,7 @@ impl Core {
             if let Some(set_error_debug) = self.set_error_debug {
                 set_error_debug(self.handle, c"parsec".as_ptr(), 0, c"".as_ptr());
             }
-            vset_error(
-                self.handle,
-                error.reason(),
-                text.as_ptr(),
-                no_arguments.as_mut_ptr().cast(),
-            );
+            vset_error(self.handle, error.reason(), text.as_ptr(), no_arguments.as_mut_ptr().cast());
         }
     }
 
@@ -108,9 +101,8 @@ impl Core {
     pub(super) fn write(&self, bio: *mut Bio, data: &[u8]) -> bool {
         let mut written = 0;
         // SAFETY: the encoder got `bio` from the core for the time of the call; `data` has that many bytes.
-        self.bio_write.is_some_and(|write| unsafe {
-            write(bio, data.as_ptr().cast(), data.len(), &raw mut written) == 1
-        }) && written == data.len()
+        self.bio_write.is_some_and(|write| unsafe { write(bio, data.as_ptr().cast(), data.len(), &raw mut written) == 1 })
+            && written == data.len()
     }
 
     /// Fills `room` from a BIO as far as it goes.
@@ -119,14 +111,7 @@ impl Core {
         while let (Some(read), Some(rest)) = (self.bio_read, room.get_mut(filled..)) {
             let mut got = 0;
             // SAFETY: the decoder got `bio` from the core for the time of the call; `rest` has that many bytes.
-            let more = unsafe {
-                read(
-                    bio,
-                    rest.as_mut_ptr().cast::<c_void>(),
-                    rest.len(),
-                    &raw mut got,
-                )
-            };
+            let more = unsafe { read(bio, rest.as_mut_ptr().cast::<c_void>(), rest.len(), &raw mut got) };
             filled += got;
             if more != 1 || got == 0 {
                 break;
@@ -144,9 +129,7 @@ unsafe fn find<F: Function>(mut functions: *const Dispatch) -> Option<F::Fn> {
         while (*functions).id != 0 {
             if (*functions).id == F::ID {
                 let function = (*functions).function?;
-                return Some(std::mem::transmute_copy::<unsafe extern "C" fn(), F::Fn>(
-                    &function,
-                ));
+                return Some(std::mem::transmute_copy::<unsafe extern "C" fn(), F::Fn>(&function));
             }
             functions = functions.add(1);
         }

@@ -9,9 +9,9 @@ use std::{
 };
 
 use super::{
-    Bio, Callback, Dispatch, Function, OSSL_FUNC_DECODER_DECODE, OSSL_FUNC_DECODER_DOES_SELECTION,
-    OSSL_FUNC_DECODER_FREECTX, OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA,
-    OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, boundary, entry,
+    Bio, Callback, Dispatch, Function, OSSL_FUNC_DECODER_DECODE, OSSL_FUNC_DECODER_DOES_SELECTION, OSSL_FUNC_DECODER_FREECTX,
+    OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, boundary,
+    entry,
     keymgmt::Loadable,
     own,
     params::{Value, emit},
@@ -74,10 +74,7 @@ unsafe extern "C" fn decode_pem(
             return Ok(1);
         };
         let structure = Value::Text(c"ParsecKeyReference");
-        let values = vec![
-            (OSSL_OBJECT_PARAM_DATA_STRUCTURE, structure),
-            (OSSL_OBJECT_PARAM_DATA, Value::Bytes(der)),
-        ];
+        let values = vec![(OSSL_OBJECT_PARAM_DATA_STRUCTURE, structure), (OSSL_OBJECT_PARAM_DATA, Value::Bytes(der))];
         Ok(emit(callback, argument, values).into())
     };
     // SAFETY: `decoder` is one of ours, or NULL.

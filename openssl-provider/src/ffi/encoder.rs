@@ -8,10 +8,9 @@ use std::{
 };
 
 use super::{
-    Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE,
-    OSSL_FUNC_ENCODER_FREECTX, OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS,
-    OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-    OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param, PassphraseCallback, boundary, entry, own,
+    Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE, OSSL_FUNC_ENCODER_FREECTX,
+    OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS, OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS,
+    OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param, PassphraseCallback, boundary, entry, own,
     params::Params, release, with,
 };
 use crate::{
@@ -47,11 +46,7 @@ unsafe extern "C" fn freectx(encoder: *mut c_void) {
 
 unsafe extern "C" fn set_ctx_params(encoder: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `encoder` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe {
-        with(encoder, |encoder: &mut Encoder| {
-            encoder.set(Params::new(params)).map(|()| 1)
-        })
-    }
+    unsafe { with(encoder, |encoder: &mut Encoder| encoder.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
@@ -60,10 +55,7 @@ unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
 
 /// The most private part that is selected decides.
 unsafe extern "C" fn does_selection<F: Format>(_: *mut c_void, selection: c_int) -> c_int {
-    let parts = [
-        OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-        OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
-    ];
+    let parts = [OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY];
     let most = parts.into_iter().find(|part| selection & part != 0);
     most.is_some_and(|part| F::SELECTION & part != 0).into()
 }

@@ -62,10 +62,7 @@ fn program() -> String {
         let arguments: Vec<_> = arguments.iter().map(|rust| c_type(rust)).collect();
         let function = format!("{}({})", c_type(result), arguments.join(", "));
         check(format!("{name} == {id}"));
-        check(format!(
-            "__builtin_types_compatible_p({}, {function})",
-            c_name(name)
-        ));
+        check(format!("__builtin_types_compatible_p({}, {function})", c_name(name)));
     }
     macro_rules! same_layout {
         ($c:literal $rust:ty { $($field:ident $c_field:literal)* }) => {
@@ -90,14 +87,7 @@ fn declarations_are_those_of_the_headers() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("check.c");
     std::fs::write(&source, program()).unwrap();
-    let compiled = Command::new("cc")
-        .args(["-fsyntax-only", "-Wall"])
-        .arg(&source)
-        .output();
+    let compiled = Command::new("cc").args(["-fsyntax-only", "-Wall"]).arg(&source).output();
     let compiled = compiled.expect("a C compiler and libssl-dev: apt-get install gcc libssl-dev");
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
 }

@@ -6,11 +6,9 @@ use std::{
 };
 
 use super::{
-    Dispatch, OSSL_FUNC_KEYEXCH_DERIVE, OSSL_FUNC_KEYEXCH_DUPCTX, OSSL_FUNC_KEYEXCH_FREECTX,
-    OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS, OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS,
-    OSSL_FUNC_KEYEXCH_INIT, OSSL_FUNC_KEYEXCH_NEWCTX, OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS,
-    OSSL_FUNC_KEYEXCH_SET_PEER, OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS, Output, Param, boundary,
-    entry, own,
+    Dispatch, OSSL_FUNC_KEYEXCH_DERIVE, OSSL_FUNC_KEYEXCH_DUPCTX, OSSL_FUNC_KEYEXCH_FREECTX, OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS,
+    OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS, OSSL_FUNC_KEYEXCH_INIT, OSSL_FUNC_KEYEXCH_NEWCTX, OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS,
+    OSSL_FUNC_KEYEXCH_SET_PEER, OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS, Output, Param, boundary, entry, own,
     params::{Params, Request},
     release, with,
 };
@@ -38,9 +36,7 @@ pub(crate) const fn table<K: Exchange>() -> [Dispatch; 11] {
 unsafe extern "C" fn newctx<K: Exchange>(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
     let provider = unsafe { super::provider::provider(context) };
-    boundary(provider, || {
-        Ok(own(Context::<K>::new(Arc::clone(provider))))
-    })
+    boundary(provider, || Ok(own(Context::<K>::new(Arc::clone(provider)))))
 }
 
 unsafe extern "C" fn freectx<K: Exchange>(ctx: *mut c_void) {
@@ -53,11 +49,7 @@ unsafe extern "C" fn dupctx<K: Exchange>(ctx: *mut c_void) -> *mut c_void {
     unsafe { with(ctx, |ctx: &mut Context<K>| Ok(own(ctx.clone()))) }
 }
 
-unsafe extern "C" fn init<K: Exchange>(
-    ctx: *mut c_void,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
+unsafe extern "C" fn init<K: Exchange>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `ctx` is one of ours, `key` one of our keys of its kind, or NULL, and `params` an OSSL_PARAM array.
     unsafe {
         with(ctx, |ctx: &mut Context<K>| {
@@ -69,25 +61,12 @@ unsafe extern "C" fn init<K: Exchange>(
 
 unsafe extern "C" fn set_peer<K: Exchange>(ctx: *mut c_void, peer: *mut c_void) -> c_int {
     // SAFETY: `ctx` is one of ours and `peer` one of our keys of its kind, or NULL.
-    unsafe {
-        with(ctx, |ctx: &mut Context<K>| {
-            ctx.set_peer(peer.cast::<Key<K>>().as_ref()).map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<K>| ctx.set_peer(peer.cast::<Key<K>>().as_ref()).map(|()| 1)) }
 }
 
-unsafe extern "C" fn derive<K: Exchange>(
-    ctx: *mut c_void,
-    secret: *mut u8,
-    len: *mut usize,
-    size: usize,
-) -> c_int {
+unsafe extern "C" fn derive<K: Exchange>(ctx: *mut c_void, secret: *mut u8, len: *mut usize, size: usize) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<K>| {
-            ctx.derive(Output::new(secret, len, size)?).map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<K>| ctx.derive(Output::new(secret, len, size)?).map(|()| 1)) }
 }
 
 unsafe extern "C" fn get_ctx_params<K: Exchange>(ctx: *mut c_void, params: *mut Param) -> c_int {
@@ -106,11 +85,7 @@ unsafe extern "C" fn gettable_ctx_params(_: *mut c_void, _: *mut c_void) -> *con
 
 unsafe extern "C" fn set_ctx_params<K: Exchange>(ctx: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe {
-        with(ctx, |ctx: &mut Context<K>| {
-            ctx.set(Params::new(params)).map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<K>| ctx.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn settable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {

@@ -7,14 +7,12 @@ use std::{
 };
 
 use super::{
-    Callback, Dispatch, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT,
-    OSSL_FUNC_KEYMGMT_EXPORT_TYPES, OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GET_PARAMS,
-    OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
-    OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH,
-    OSSL_FUNC_KEYMGMT_NEW, OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS,
-    OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-    OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE, OSSL_OBJECT_PARAM_REFERENCE,
-    OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY, Param, boundary, entry, own,
+    Callback, Dispatch, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT, OSSL_FUNC_KEYMGMT_EXPORT_TYPES, OSSL_FUNC_KEYMGMT_FREE,
+    OSSL_FUNC_KEYMGMT_GET_PARAMS, OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
+    OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH, OSSL_FUNC_KEYMGMT_NEW,
+    OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS, OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
+    OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE,
+    OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY, Param, boundary, entry, own,
     params::{Params, Request, Value, emit},
     release, with, with_shared,
 };
@@ -50,10 +48,7 @@ pub(crate) trait Loadable {
 
 impl<K: Kind> Loadable for Key<K> {
     fn give(&self, callback: Callback, argument: *mut c_void) -> bool {
-        let reference = ptr::from_ref(self)
-            .expose_provenance()
-            .to_ne_bytes()
-            .to_vec();
+        let reference = ptr::from_ref(self).expose_provenance().to_ne_bytes().to_vec();
         let object = vec![
             (OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_PKEY.into())),
             (OSSL_OBJECT_PARAM_DATA_TYPE, Value::Text(K::NAME)),
@@ -96,19 +91,9 @@ unsafe extern "C" fn has<K: Kind>(key: *const c_void, selection: c_int) -> c_int
     unsafe { with_shared(key, |key: &Key<K>| Ok(key.has(selection).into())) }
 }
 
-unsafe extern "C" fn matches<K: Kind>(
-    one: *const c_void,
-    other: *const c_void,
-    selection: c_int,
-) -> c_int {
+unsafe extern "C" fn matches<K: Kind>(one: *const c_void, other: *const c_void, selection: c_int) -> c_int {
     // SAFETY: both are ours, or NULL.
-    unsafe {
-        with_shared(one, |one: &Key<K>| {
-            Ok(with_shared(other, |other| {
-                Ok(one.matches(other, selection).into())
-            }))
-        })
-    }
+    unsafe { with_shared(one, |one: &Key<K>| Ok(with_shared(other, |other| Ok(one.matches(other, selection).into())))) }
 }
 
 unsafe extern "C" fn validate<K: Kind>(key: *const c_void, selection: c_int, _: c_int) -> c_int {
@@ -132,11 +117,7 @@ unsafe extern "C" fn gettable_params<K: Kind>(_: *mut c_void) -> *const Param {
 
 unsafe extern "C" fn set_params<K: Kind>(key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `key` is one of ours that only its maker knows yet, or NULL, and `params` an OSSL_PARAM array.
-    unsafe {
-        with(key, |key: &mut Key<K>| {
-            key.set(Params::new(params)).map(|()| 1)
-        })
-    }
+    unsafe { with(key, |key: &mut Key<K>| key.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn settable_params<K: Kind>(_: *mut c_void) -> *const Param {
@@ -147,41 +128,25 @@ unsafe extern "C" fn settable_params<K: Kind>(_: *mut c_void) -> *const Param {
 /// would have to be sent to the service, which is for `parsec key import` to decide.
 unsafe extern "C" fn import<K: Kind>(key: *mut c_void, _: c_int, params: *const Param) -> c_int {
     // SAFETY: `key` is fresh from `new`, or NULL, and `params` an OSSL_PARAM array.
-    unsafe {
-        with(key, |key: &mut Key<K>| {
-            key.import(Params::new(params)).map(c_int::from)
-        })
-    }
+    unsafe { with(key, |key: &mut Key<K>| key.import(Params::new(params)).map(c_int::from)) }
 }
 
 /// Exports public keys. Asked for a private one it refuses at once and without an error: the core tries before every
 /// signature whether the default provider could take the key over.
-unsafe extern "C" fn export<K: Kind>(
-    key: *mut c_void,
-    selection: c_int,
-    callback: Callback,
-    argument: *mut c_void,
-) -> c_int {
+unsafe extern "C" fn export<K: Kind>(key: *mut c_void, selection: c_int, callback: Callback, argument: *mut c_void) -> c_int {
     // SAFETY: `key` is one of ours, or NULL.
     unsafe {
         with_shared(key, |key: &Key<K>| {
             if key.private().is_some() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
                 return Ok(0);
             }
-            Ok(key
-                .exported()
-                .is_some_and(|values| emit(callback, argument, values))
-                .into())
+            Ok(key.exported().is_some_and(|values| emit(callback, argument, values)).into())
         })
     }
 }
 
 unsafe extern "C" fn public_types<K: Kind>(selection: c_int) -> *const Param {
-    if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 {
-        ptr::null()
-    } else {
-        K::PUBLIC.as_ptr()
-    }
+    if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 { ptr::null() } else { K::PUBLIC.as_ptr() }
 }
 
 unsafe extern "C" fn query_operation_name<K: Kind>(operation: c_int) -> *const c_char {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Callback, OSSL_PARAM_INTEGER, OSSL_PARAM_OCTET_STRING, OSSL_PARAM_UNSIGNED_INTEGER,
-    OSSL_PARAM_UTF8_PTR, OSSL_PARAM_UTF8_STRING, Param,
+    Callback, OSSL_PARAM_INTEGER, OSSL_PARAM_OCTET_STRING, OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_UTF8_PTR,
+    OSSL_PARAM_UTF8_STRING, Param,
 };
 use crate::error::Error;
 
@@ -54,11 +54,7 @@ pub(crate) struct Field<T> {
     pub(crate) read: fn(&T) -> Option<Value>,
 }
 
-pub(crate) const fn field<T>(
-    name: &'static CStr,
-    kind: Type,
-    read: fn(&T) -> Option<Value>,
-) -> Field<T> {
+pub(crate) const fn field<T>(name: &'static CStr, kind: Type, read: fn(&T) -> Option<Value>) -> Field<T> {
     Field { name, kind, read }
 }
 
@@ -78,20 +74,10 @@ pub(crate) const fn setting<T>(
 }
 
 impl Param {
-    pub(crate) const END: Self = Self {
-        key: ptr::null(),
-        data_type: 0,
-        data: ptr::null_mut(),
-        data_size: 0,
-        return_size: 0,
-    };
+    pub(crate) const END: Self = Self { key: ptr::null(), data_type: 0, data: ptr::null_mut(), data_size: 0, return_size: 0 };
 
     pub(crate) const fn describe(name: &'static CStr, kind: Type) -> Self {
-        Self {
-            key: name.as_ptr(),
-            data_type: kind.data_type(),
-            ..Self::END
-        }
+        Self { key: name.as_ptr(), data_type: kind.data_type(), ..Self::END }
     }
 }
 
@@ -108,10 +94,7 @@ pub(crate) const fn gettable<T, const N: usize>(fields: &[Field<T>]) -> [Param; 
 
 /// The descriptors of all settings, and the end mark.
 pub(crate) const fn settable<T, const N: usize>(settings: &[Setting<T>]) -> [Param; N] {
-    assert!(
-        settings.len() + 1 == N,
-        "a place for each setting and the end"
-    );
+    assert!(settings.len() + 1 == N, "a place for each setting and the end");
     let mut described = [const { Param::END }; N];
     let mut i = 0;
     while i < N - 1 {
@@ -181,17 +164,11 @@ unsafe fn count(params: *const Param) -> usize {
         return 0;
     }
     // SAFETY: the caller's promise.
-    (0..)
-        .take_while(|&i| unsafe { !(*params.add(i)).key.is_null() })
-        .count()
+    (0..).take_while(|&i| unsafe { !(*params.add(i)).key.is_null() }).count()
 }
 
 fn first(params: *const Param) -> *const Param {
-    if params.is_null() {
-        ptr::NonNull::dangling().as_ptr()
-    } else {
-        params
-    }
+    if params.is_null() { ptr::NonNull::dangling().as_ptr() } else { params }
 }
 
 /// One parameter that a caller gives.
@@ -204,16 +181,12 @@ impl<'a> Given<'a> {
             OSSL_PARAM_UTF8_PTR => self.pointed()?.as_bytes(),
             _ => return None,
         };
-        let end = bytes
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(bytes.len());
+        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
         std::str::from_utf8(bytes.get(..end)?).ok()
     }
 
     pub(crate) fn bytes(&self) -> Option<&'a [u8]> {
-        self.is(OSSL_PARAM_OCTET_STRING)
-            .then(|| self.raw().unwrap_or_default())
+        self.is(OSSL_PARAM_OCTET_STRING).then(|| self.raw().unwrap_or_default())
     }
 
     /// A signed or unsigned number that fits.
@@ -223,11 +196,7 @@ impl<'a> Given<'a> {
             return None;
         }
         let number = big_endian(self.raw()?);
-        let fill = if signed && number.first()? & 0x80 != 0 {
-            0xff
-        } else {
-            0
-        };
+        let fill = if signed && number.first()? & 0x80 != 0 { 0xff } else { 0 };
         let (high, low) = number.split_at(number.len().saturating_sub(8));
         let mut eight = [fill; 8];
         eight[8 - low.len()..].copy_from_slice(low);
@@ -238,10 +207,7 @@ impl<'a> Given<'a> {
 
     /// An unsigned number of any size, big-endian without leading zeros.
     pub(crate) fn number(&self) -> Option<Vec<u8>> {
-        let number = self
-            .is(OSSL_PARAM_UNSIGNED_INTEGER)
-            .then(|| self.raw())?
-            .map(big_endian)?;
+        let number = self.is(OSSL_PARAM_UNSIGNED_INTEGER).then(|| self.raw())?.map(big_endian)?;
         Some(trimmed(&number).to_vec())
     }
 
@@ -257,8 +223,7 @@ impl<'a> Given<'a> {
 
     fn raw(&self) -> Option<&'a [u8]> {
         // SAFETY: the array's promise, `Params::new`: a value in hand has `data_size` bytes at `data`.
-        (!self.0.data.is_null())
-            .then(|| unsafe { super::bytes(self.0.data.cast(), self.0.data_size) })
+        (!self.0.data.is_null()).then(|| unsafe { super::bytes(self.0.data.cast(), self.0.data_size) })
     }
 }
 
@@ -271,19 +236,11 @@ impl Param {
     fn set(&mut self, value: &Value) -> Result<(), Error> {
         let wanted = c_int::try_from(self.data_type).unwrap_or_default();
         match (value, wanted) {
-            (Value::Int(value), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => {
-                self.set_int(*value)
-            }
-            (Value::Named(value, _), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => {
-                self.set_int(i64::from(*value))
-            }
+            (Value::Int(value), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => self.set_int(*value),
+            (Value::Named(value, _), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => self.set_int(i64::from(*value)),
             (Value::Number(number), OSSL_PARAM_UNSIGNED_INTEGER) => self.set_integer(number, 0),
-            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_STRING) => {
-                self.set_text(text)
-            }
-            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_PTR) => {
-                self.set_pointer(text)
-            }
+            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_STRING) => self.set_text(text),
+            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_PTR) => self.set_pointer(text),
             (Value::Bytes(bytes), OSSL_PARAM_OCTET_STRING) => self.write(bytes, 0),
             _ => Err(self.refused("is asked for with a type it does not have")),
         }
@@ -350,11 +307,7 @@ impl Param {
 }
 
 /// Gives parameters to a callback of the core's.
-pub(super) fn emit(
-    callback: Callback,
-    argument: *mut c_void,
-    values: Vec<(&'static CStr, Value)>,
-) -> bool {
+pub(super) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'static CStr, Value)>) -> bool {
     let Some(callback) = callback else {
         return false;
     };
@@ -385,10 +338,7 @@ pub(super) fn emit(
 
 /// As a C int where it fits one, else 64 bits wide.
 fn native_int(value: i64) -> Vec<u8> {
-    c_int::try_from(value).map_or_else(
-        |_| value.to_ne_bytes().to_vec(),
-        |value| value.to_ne_bytes().to_vec(),
-    )
+    c_int::try_from(value).map_or_else(|_| value.to_ne_bytes().to_vec(), |value| value.to_ne_bytes().to_vec())
 }
 
 /// Native to big-endian order and back.
@@ -432,41 +382,22 @@ mod tests {
         assert_eq!(int(OSSL_PARAM_INTEGER, &6i64.to_ne_bytes()), Some(6));
         assert_eq!(int(OSSL_PARAM_INTEGER, &(-3i128).to_ne_bytes()), Some(-3));
         assert_eq!(int(OSSL_PARAM_INTEGER, &(1i128 << 63).to_ne_bytes()), None);
-        assert_eq!(
-            int(OSSL_PARAM_UNSIGNED_INTEGER, &u64::MAX.to_ne_bytes()),
-            None
-        );
+        assert_eq!(int(OSSL_PARAM_UNSIGNED_INTEGER, &u64::MAX.to_ne_bytes()), None);
         assert_eq!(int(OSSL_PARAM_UTF8_STRING, b"6"), None);
     }
 
     #[test]
     fn texts_end_at_their_mark_or_their_size() {
-        assert_eq!(
-            Given(&given(OSSL_PARAM_UTF8_STRING, b"pss\0??")).text(),
-            Some("pss")
-        );
-        assert_eq!(
-            Given(&given(OSSL_PARAM_UTF8_STRING, b"pss")).text(),
-            Some("pss")
-        );
+        assert_eq!(Given(&given(OSSL_PARAM_UTF8_STRING, b"pss\0??")).text(), Some("pss"));
+        assert_eq!(Given(&given(OSSL_PARAM_UTF8_STRING, b"pss")).text(), Some("pss"));
         let place = (c"pss".as_ptr() as usize).to_ne_bytes();
-        assert_eq!(
-            Given(&given(OSSL_PARAM_UTF8_PTR, &place)).text(),
-            Some("pss")
-        );
-        assert_eq!(
-            Given(&given(OSSL_PARAM_UTF8_PTR, &[0; size_of::<usize>()])).text(),
-            None
-        );
+        assert_eq!(Given(&given(OSSL_PARAM_UTF8_PTR, &place)).text(), Some("pss"));
+        assert_eq!(Given(&given(OSSL_PARAM_UTF8_PTR, &[0; size_of::<usize>()])).text(), None);
     }
 
     fn ask(data_type: c_int, buffer: Option<&mut [u8]>, value: &Value) -> (bool, usize) {
         let (data, data_size) = buffer.map_or((ptr::null_mut(), 0), |b| (b.as_mut_ptr(), b.len()));
-        let mut param = Param {
-            data: data.cast(),
-            data_size,
-            ..given(data_type, &[])
-        };
+        let mut param = Param { data: data.cast(), data_size, ..given(data_type, &[]) };
         (param.set(value).is_ok(), param.return_size)
     }
 
@@ -475,54 +406,26 @@ mod tests {
         let bytes = Value::Bytes(vec![7; 91]);
         assert_eq!(ask(OSSL_PARAM_OCTET_STRING, None, &bytes), (true, 91));
         assert_eq!(ask(OSSL_PARAM_INTEGER, None, &Value::Int(256)), (true, 4));
-        assert_eq!(
-            ask(OSSL_PARAM_UTF8_STRING, None, &Value::Text(c"SHA256")),
-            (true, 6)
-        );
-        assert_eq!(
-            ask(OSSL_PARAM_OCTET_STRING, Some(&mut [0; 90]), &bytes),
-            (false, 91)
-        );
+        assert_eq!(ask(OSSL_PARAM_UTF8_STRING, None, &Value::Text(c"SHA256")), (true, 6));
+        assert_eq!(ask(OSSL_PARAM_OCTET_STRING, Some(&mut [0; 90]), &bytes), (false, 91));
     }
 
     #[test]
     fn values_are_widened_and_never_cut() {
         let mut wide = [9; 8];
-        assert_eq!(
-            ask(OSSL_PARAM_INTEGER, Some(&mut wide), &Value::Int(-2)),
-            (true, 8)
-        );
+        assert_eq!(ask(OSSL_PARAM_INTEGER, Some(&mut wide), &Value::Int(-2)), (true, 8));
         assert_eq!(i64::from_ne_bytes(wide), -2);
         let mut narrow = [9; 2];
         let number = Value::Number(vec![1, 0, 1]);
-        assert_eq!(
-            ask(OSSL_PARAM_UNSIGNED_INTEGER, Some(&mut narrow), &number),
-            (false, 3)
-        );
-        assert_eq!(
-            ask(OSSL_PARAM_UNSIGNED_INTEGER, Some(&mut wide), &number),
-            (true, 8)
-        );
+        assert_eq!(ask(OSSL_PARAM_UNSIGNED_INTEGER, Some(&mut narrow), &number), (false, 3));
+        assert_eq!(ask(OSSL_PARAM_UNSIGNED_INTEGER, Some(&mut wide), &number), (true, 8));
         assert_eq!(u64::from_ne_bytes(wide), 65537);
         let mut text = [9; 4];
-        assert_eq!(
-            ask(
-                OSSL_PARAM_UTF8_STRING,
-                Some(&mut text),
-                &Value::Text(c"pss")
-            ),
-            (true, 3)
-        );
+        assert_eq!(ask(OSSL_PARAM_UTF8_STRING, Some(&mut text), &Value::Text(c"pss")), (true, 3));
         assert_eq!(&text, b"pss\0");
         let padding = Value::Named(6, c"pss");
-        assert_eq!(
-            ask(OSSL_PARAM_INTEGER, Some(&mut text), &padding),
-            (true, 4)
-        );
+        assert_eq!(ask(OSSL_PARAM_INTEGER, Some(&mut text), &padding), (true, 4));
         assert_eq!(i32::from_ne_bytes(text), 6);
-        assert_eq!(
-            ask(OSSL_PARAM_OCTET_STRING, Some(&mut text), &padding),
-            (false, 0)
-        );
+        assert_eq!(ask(OSSL_PARAM_OCTET_STRING, Some(&mut text), &padding), (false, 0));
     }
 }

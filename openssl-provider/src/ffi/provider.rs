@@ -8,11 +8,10 @@ use std::{
 };
 
 use super::{
-    Algorithm, Callback, Dispatch, Handle, Item, OSSL_FUNC_PROVIDER_GET_CAPABILITIES,
-    OSSL_FUNC_PROVIDER_GET_PARAMS, OSSL_FUNC_PROVIDER_GET_REASON_STRINGS,
-    OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION,
-    OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER, OSSL_OP_DECODER, OSSL_OP_ENCODER,
-    OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
+    Algorithm, Callback, Dispatch, Handle, Item, OSSL_FUNC_PROVIDER_GET_CAPABILITIES, OSSL_FUNC_PROVIDER_GET_PARAMS,
+    OSSL_FUNC_PROVIDER_GET_REASON_STRINGS, OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION,
+    OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER, OSSL_OP_DECODER, OSSL_OP_ENCODER, OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT,
+    OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
     core::Core,
     entry, own,
     params::{Request, gettable},
@@ -79,16 +78,10 @@ unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const Param {
 unsafe extern "C" fn get_params(context: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `context` is ours and `params` an OSSL_PARAM request: the core's promise.
     let (provider, mut request) = unsafe { (provider(context), Request::new(params)) };
-    super::boundary(provider, || {
-        request.answer(&provider::FIELDS, &()).map(|()| 1)
-    })
+    super::boundary(provider, || request.answer(&provider::FIELDS, &()).map(|()| 1))
 }
 
-unsafe extern "C" fn query_operation(
-    _: *mut c_void,
-    operation: c_int,
-    no_cache: *mut c_int,
-) -> *const Algorithm {
+unsafe extern "C" fn query_operation(_: *mut c_void, operation: c_int, no_cache: *mut c_int) -> *const Algorithm {
     // SAFETY: NULL or a place for the answer: the core's promise. The tables never change, so they may be cached.
     if let Some(no_cache) = unsafe { no_cache.as_mut() } {
         *no_cache = 0;
@@ -111,11 +104,6 @@ unsafe extern "C" fn get_reason_strings(_: *mut c_void) -> *const Item {
 
 /// We have none to tell: TLS groups would drag the ephemeral key exchange into the service, and the signature algorithms
 /// are the default provider's own.
-unsafe extern "C" fn get_capabilities(
-    _: *mut c_void,
-    _: *const c_char,
-    _: Callback,
-    _: *mut c_void,
-) -> c_int {
+unsafe extern "C" fn get_capabilities(_: *mut c_void, _: *const c_char, _: Callback, _: *mut c_void) -> c_int {
     1
 }

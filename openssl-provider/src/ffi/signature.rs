@@ -6,15 +6,13 @@ use std::{
 };
 
 use super::{
-    Dispatch, OSSL_FUNC_SIGNATURE_DIGEST_SIGN, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL,
-    OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE,
-    OSSL_FUNC_SIGNATURE_DIGEST_VERIFY, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_FINAL,
-    OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_UPDATE,
-    OSSL_FUNC_SIGNATURE_DUPCTX, OSSL_FUNC_SIGNATURE_FREECTX, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS,
-    OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS, OSSL_FUNC_SIGNATURE_NEWCTX,
-    OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
-    OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY,
-    OSSL_FUNC_SIGNATURE_VERIFY_INIT, Output, Param, boundary, bytes, entry, own,
+    Dispatch, OSSL_FUNC_SIGNATURE_DIGEST_SIGN, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT,
+    OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_FINAL,
+    OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_UPDATE, OSSL_FUNC_SIGNATURE_DUPCTX,
+    OSSL_FUNC_SIGNATURE_FREECTX, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS,
+    OSSL_FUNC_SIGNATURE_NEWCTX, OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
+    OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY, OSSL_FUNC_SIGNATURE_VERIFY_INIT, Output,
+    Param, boundary, bytes, entry, own,
     params::{Params, Request},
     release, text, with,
 };
@@ -67,9 +65,7 @@ pub(crate) const fn one_shot_table<S: Scheme>() -> [Dispatch; 10] {
 unsafe extern "C" fn newctx<S: Scheme>(context: *mut c_void, _: *const c_char) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
     let provider = unsafe { super::provider::provider(context) };
-    boundary(provider, || {
-        Ok(own(Context::<S>::new(Arc::clone(provider))))
-    })
+    boundary(provider, || Ok(own(Context::<S>::new(Arc::clone(provider)))))
 }
 
 unsafe extern "C" fn freectx<S: Scheme>(ctx: *mut c_void) {
@@ -82,20 +78,12 @@ unsafe extern "C" fn dupctx<S: Scheme>(ctx: *mut c_void) -> *mut c_void {
     unsafe { with(ctx, |ctx: &mut Context<S>| Ok(own(ctx.clone()))) }
 }
 
-unsafe extern "C" fn sign_init<S: Scheme>(
-    ctx: *mut c_void,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
+unsafe extern "C" fn sign_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: this function's arguments are `init`'s.
     unsafe { init::<S>(ctx, Purpose::Sign, Input::Prepared, key, params) }
 }
 
-unsafe extern "C" fn verify_init<S: Scheme>(
-    ctx: *mut c_void,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
+unsafe extern "C" fn verify_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: this function's arguments are `init`'s.
     unsafe { init::<S>(ctx, Purpose::Verify, Input::Prepared, key, params) }
 }
@@ -107,15 +95,7 @@ unsafe extern "C" fn digest_sign_init<S: Scheme>(
     params: *const Param,
 ) -> c_int {
     // SAFETY: this function's arguments are `init`'s; `digest` is NULL or a C string.
-    unsafe {
-        init::<S>(
-            ctx,
-            Purpose::Sign,
-            Input::Message(text(digest)),
-            key,
-            params,
-        )
-    }
+    unsafe { init::<S>(ctx, Purpose::Sign, Input::Message(text(digest)), key, params) }
 }
 
 unsafe extern "C" fn digest_verify_init<S: Scheme>(
@@ -125,32 +105,17 @@ unsafe extern "C" fn digest_verify_init<S: Scheme>(
     params: *const Param,
 ) -> c_int {
     // SAFETY: this function's arguments are `init`'s; `digest` is NULL or a C string.
-    unsafe {
-        init::<S>(
-            ctx,
-            Purpose::Verify,
-            Input::Message(text(digest)),
-            key,
-            params,
-        )
-    }
+    unsafe { init::<S>(ctx, Purpose::Verify, Input::Message(text(digest)), key, params) }
 }
 
 /// # Safety
 /// `ctx` is a context of ours, `key` one of our keys of its kind, `params` an OSSL_PARAM array; each may be NULL.
-unsafe fn init<S: Scheme>(
-    ctx: *mut c_void,
-    purpose: Purpose,
-    input: Input<'_>,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
+unsafe fn init<S: Scheme>(ctx: *mut c_void, purpose: Purpose, input: Input<'_>, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
         with(ctx, |ctx: &mut Context<S>| {
             let key = key.cast::<Key<S::Kind>>().as_ref();
-            ctx.init(purpose, input, key, Params::new(params))
-                .map(|()| 1)
+            ctx.init(purpose, input, key, Params::new(params)).map(|()| 1)
         })
     }
 }
@@ -164,12 +129,7 @@ unsafe extern "C" fn sign<S: Scheme>(
     input_len: usize,
 ) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.sign(bytes(input, input_len), Output::new(signature, len, size)?)
-                .map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.sign(bytes(input, input_len), Output::new(signature, len, size)?).map(|()| 1)) }
 }
 
 unsafe extern "C" fn verify<S: Scheme>(
@@ -180,40 +140,17 @@ unsafe extern "C" fn verify<S: Scheme>(
     input_len: usize,
 ) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.verify(bytes(input, input_len), bytes(signature, len))
-                .map(c_int::from)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify(bytes(input, input_len), bytes(signature, len)).map(c_int::from)) }
 }
 
-unsafe extern "C" fn digest_update<S: Scheme>(
-    ctx: *mut c_void,
-    data: *const u8,
-    len: usize,
-) -> c_int {
+unsafe extern "C" fn digest_update<S: Scheme>(ctx: *mut c_void, data: *const u8, len: usize) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.update(bytes(data, len)).map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.update(bytes(data, len)).map(|()| 1)) }
 }
 
-unsafe extern "C" fn digest_sign_final<S: Scheme>(
-    ctx: *mut c_void,
-    signature: *mut u8,
-    len: *mut usize,
-    size: usize,
-) -> c_int {
+unsafe extern "C" fn digest_sign_final<S: Scheme>(ctx: *mut c_void, signature: *mut u8, len: *mut usize, size: usize) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.sign_message(&[], Output::new(signature, len, size)?)
-                .map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.sign_message(&[], Output::new(signature, len, size)?).map(|()| 1)) }
 }
 
 unsafe extern "C" fn digest_sign<S: Scheme>(
@@ -226,25 +163,13 @@ unsafe extern "C" fn digest_sign<S: Scheme>(
 ) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
     unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.sign_message(bytes(data, data_len), Output::new(signature, len, size)?)
-                .map(|()| 1)
-        })
+        with(ctx, |ctx: &mut Context<S>| ctx.sign_message(bytes(data, data_len), Output::new(signature, len, size)?).map(|()| 1))
     }
 }
 
-unsafe extern "C" fn digest_verify_final<S: Scheme>(
-    ctx: *mut c_void,
-    signature: *const u8,
-    len: usize,
-) -> c_int {
+unsafe extern "C" fn digest_verify_final<S: Scheme>(ctx: *mut c_void, signature: *const u8, len: usize) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.verify_message(&[], bytes(signature, len))
-                .map(c_int::from)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify_message(&[], bytes(signature, len)).map(c_int::from)) }
 }
 
 unsafe extern "C" fn digest_verify<S: Scheme>(
@@ -255,42 +180,23 @@ unsafe extern "C" fn digest_verify<S: Scheme>(
     data_len: usize,
 ) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.verify_message(bytes(data, data_len), bytes(signature, len))
-                .map(c_int::from)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify_message(bytes(data, data_len), bytes(signature, len)).map(c_int::from)) }
 }
 
 unsafe extern "C" fn get_ctx_params<S: Scheme>(ctx: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM request.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            Request::new(params).answer(S::FIELDS, ctx).map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<S>| Request::new(params).answer(S::FIELDS, ctx).map(|()| 1)) }
 }
 
-unsafe extern "C" fn gettable_ctx_params<S: Scheme>(
-    _: *mut c_void,
-    _: *mut c_void,
-) -> *const Param {
+unsafe extern "C" fn gettable_ctx_params<S: Scheme>(_: *mut c_void, _: *mut c_void) -> *const Param {
     S::GETTABLE.as_ptr()
 }
 
 unsafe extern "C" fn set_ctx_params<S: Scheme>(ctx: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.set(Params::new(params)).map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.set(Params::new(params)).map(|()| 1)) }
 }
 
-unsafe extern "C" fn settable_ctx_params<S: Scheme>(
-    _: *mut c_void,
-    _: *mut c_void,
-) -> *const Param {
+unsafe extern "C" fn settable_ctx_params<S: Scheme>(_: *mut c_void, _: *mut c_void) -> *const Param {
     S::SETTABLE.as_ptr()
 }

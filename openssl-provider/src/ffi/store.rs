@@ -6,9 +6,8 @@ use std::{
 };
 
 use super::{
-    Callback, Dispatch, OSSL_FUNC_STORE_CLOSE, OSSL_FUNC_STORE_EOF, OSSL_FUNC_STORE_LOAD,
-    OSSL_FUNC_STORE_OPEN, OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS,
-    Param, PassphraseCallback, boundary, entry, own,
+    Callback, Dispatch, OSSL_FUNC_STORE_CLOSE, OSSL_FUNC_STORE_EOF, OSSL_FUNC_STORE_LOAD, OSSL_FUNC_STORE_OPEN,
+    OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, Param, PassphraseCallback, boundary, entry, own,
     params::{Params, emit},
     release, text, with,
 };
@@ -44,11 +43,7 @@ unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
 
 unsafe extern "C" fn set_ctx_params(store: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `store` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe {
-        with(store, |store: &mut Store| {
-            store.set(Params::new(params)).map(|()| 1)
-        })
-    }
+    unsafe { with(store, |store: &mut Store| store.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn load(
@@ -62,9 +57,7 @@ unsafe extern "C" fn load(
         Ok(match store.next()? {
             None => 0,
             Some(Entry::Key(key)) => key.give(callback, argument).into(),
-            Some(Entry::Certificate(der)) => {
-                emit(callback, argument, store::certificate(der)).into()
-            }
+            Some(Entry::Certificate(der)) => emit(callback, argument, store::certificate(der)).into(),
         })
     };
     // SAFETY: `store` is one of ours, or NULL.

@@ -1,10 +1,6 @@
 //! The built library in the real OpenSSL: without a service, and with a small one whose requests are counted.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test stops where it fails"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod bench;
 mod service;
@@ -30,15 +26,9 @@ fn the_library_needs_no_openssl_and_exports_one_symbol() {
     };
     let needed = read("readelf", &["-d"]);
     assert!(needed.contains("libc.so"), "{needed}");
-    assert!(
-        !needed.contains("libcrypto") && !needed.contains("libssl"),
-        "{needed}"
-    );
+    assert!(!needed.contains("libcrypto") && !needed.contains("libssl"), "{needed}");
     let exported = read("nm", &["-D", "--defined-only"]);
-    let symbols: Vec<_> = exported
-        .lines()
-        .filter_map(|line| line.split_whitespace().last())
-        .collect();
+    let symbols: Vec<_> = exported.lines().filter_map(|line| line.split_whitespace().last()).collect();
     assert_eq!(symbols, ["OSSL_provider_init"]);
 }
 
@@ -48,11 +38,7 @@ fn a_reference_loads_without_a_service_and_tells_its_public_key() {
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
         let public = std::fs::read_to_string(bench.path(&format!("{name}.pub"))).unwrap();
-        assert_eq!(
-            bench.ok(&format!("pkey -in {name}.pem -pubout")),
-            public,
-            "{name}"
-        );
+        assert_eq!(bench.ok(&format!("pkey -in {name}.pem -pubout")), public, "{name}");
         bench.ok(&format!("pkey -in {name}.pem -check -noout"));
     }
 }
@@ -63,9 +49,7 @@ fn a_reference_may_stand_among_certificates() {
     let mut file = String::new();
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
-        bench.plain(&format!(
-            "req -x509 -key {name}.key -subj /CN={name} -out {name}.crt"
-        ));
+        bench.plain(&format!("req -x509 -key {name}.key -subj /CN={name} -out {name}.crt"));
         file += &std::fs::read_to_string(bench.path(&format!("{name}.crt"))).unwrap();
         file += &std::fs::read_to_string(bench.path(&format!("{name}.pem"))).unwrap();
     }
@@ -82,26 +66,17 @@ fn keys_work_with_the_provider_listed_first_too() {
     let conf = std::fs::read_to_string(bench.path("openssl.cnf")).unwrap();
     let swapped = conf
         .replace("default = default_section\nparsec = parsec_section\n", "")
-        .replace(
-            "[providers]\n",
-            "[providers]\nparsec = parsec_section\ndefault = default_section\n",
-        );
+        .replace("[providers]\n", "[providers]\nparsec = parsec_section\ndefault = default_section\n");
     assert_ne!(conf, swapped);
     std::fs::write(bench.path("openssl.cnf"), swapped).unwrap();
     std::fs::write(bench.path("message"), "hello").unwrap();
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
         for key in ["key", "pem"] {
-            bench.ok(&format!(
-                "req -x509 -key {name}.{key} -subj /CN=a -out certificate"
-            ));
+            bench.ok(&format!("req -x509 -key {name}.{key} -subj /CN=a -out certificate"));
             bench.ok("verify -CAfile certificate certificate");
-            bench.ok(&format!(
-                "dgst -sha256 -sign {name}.{key} -out signature message"
-            ));
-            bench.ok(&format!(
-                "dgst -sha256 -verify {name}.pub -signature signature message"
-            ));
+            bench.ok(&format!("dgst -sha256 -sign {name}.{key} -out signature message"));
+            bench.ok(&format!("dgst -sha256 -verify {name}.pub -signature signature message"));
         }
     }
 }
@@ -112,10 +87,7 @@ fn a_signature_without_a_service_fails_and_says_why() {
     bench.key("p256", "EC", "group:P-256");
     std::fs::write(bench.path("message"), "hello").unwrap();
     let said = bench.fails("dgst -sha256 -sign p256.pem -out signature message");
-    assert!(
-        said.contains("parsec.sock") && said.contains("is the service running"),
-        "{said}"
-    );
+    assert!(said.contains("parsec.sock") && said.contains("is the service running"), "{said}");
 }
 
 #[test]
@@ -124,20 +96,12 @@ fn software_keys_and_certificates_work_as_before() {
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
         std::fs::write(bench.path("message"), "hello").unwrap();
-        bench.ok(&format!(
-            "dgst -sha256 -sign {name}.key -out signature message"
-        ));
-        bench.ok(&format!(
-            "dgst -sha256 -verify {name}.pub -signature signature message"
-        ));
+        bench.ok(&format!("dgst -sha256 -sign {name}.key -out signature message"));
+        bench.ok(&format!("dgst -sha256 -verify {name}.pub -signature signature message"));
         // our public half verifies what the software key signed
-        bench.ok(&format!(
-            "dgst -sha256 -verify {name}.pem -signature signature message"
-        ));
+        bench.ok(&format!("dgst -sha256 -verify {name}.pem -signature signature message"));
         std::fs::write(bench.path("message"), "hullo").unwrap();
-        bench.fails(&format!(
-            "dgst -sha256 -verify {name}.pem -signature signature message"
-        ));
+        bench.fails(&format!("dgst -sha256 -verify {name}.pem -signature signature message"));
     }
 }
 
@@ -145,14 +109,8 @@ fn software_keys_and_certificates_work_as_before() {
 fn signatures(name: &str) -> Vec<String> {
     let digests = ["sha224", "sha256", "sha384", "sha512"];
     let plain = digests.iter().map(|digest| format!("-{digest}"));
-    let pss = digests.iter().map(|digest| {
-        format!("-{digest} -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest")
-    });
-    if name == "rsa" {
-        plain.chain(pss).collect()
-    } else {
-        plain.collect()
-    }
+    let pss = digests.iter().map(|digest| format!("-{digest} -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest"));
+    if name == "rsa" { plain.chain(pss).collect() } else { plain.collect() }
 }
 
 #[test]
@@ -163,16 +121,10 @@ fn every_signature_is_one_request_and_verifies_elsewhere() {
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
         for options in signatures(name) {
-            bench.ok(&format!(
-                "dgst {options} -sign {name}.pem -out signature message"
-            ));
+            bench.ok(&format!("dgst {options} -sign {name}.pem -out signature message"));
             assert_eq!(service.calls(), [Opcode::SignHash], "{name} {options}");
-            bench.plain(&format!(
-                "dgst {options} -verify {name}.pub -signature signature message"
-            ));
-            bench.ok(&format!(
-                "dgst {options} -verify {name}.pem -signature signature message"
-            ));
+            bench.plain(&format!("dgst {options} -verify {name}.pub -signature signature message"));
+            bench.ok(&format!("dgst {options} -verify {name}.pem -signature signature message"));
             assert_eq!(service.calls(), [], "{name} {options}");
         }
     }
@@ -185,17 +137,10 @@ fn a_uri_names_a_key() {
     std::fs::write(bench.path("message"), "hello").unwrap();
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
-        bench.ok(&format!(
-            "dgst -sha256 -sign parsec:object={name};provider=software -out signature message"
-        ));
-        bench.plain(&format!(
-            "dgst -sha256 -verify {name}.pub -signature signature message"
-        ));
+        bench.ok(&format!("dgst -sha256 -sign parsec:object={name};provider=software -out signature message"));
+        bench.plain(&format!("dgst -sha256 -verify {name}.pub -signature signature message"));
         let public = std::fs::read_to_string(bench.path(&format!("{name}.pub"))).unwrap();
-        assert_eq!(
-            bench.ok(&format!("pkey -pubin -in parsec:object={name} -pubout")),
-            public
-        );
+        assert_eq!(bench.ok(&format!("pkey -pubin -in parsec:object={name} -pubout")), public);
         service.calls();
     }
     let listed = bench.ok("storeutl -noout -text -keys parsec:");
@@ -223,13 +168,9 @@ fn requests_and_certificates_carry_the_algorithm() {
             for digest in ["sha256", "sha384", "sha512"] {
                 let options = format!("-{digest} {padding}");
                 let options = options.trim();
-                bench.ok(&format!(
-                    "req -new -key {name}.pem -subj /CN=a {options} -out request"
-                ));
+                bench.ok(&format!("req -new -key {name}.pem -subj /CN=a {options} -out request"));
                 bench.plain("req -in request -verify -noout");
-                bench.ok(&format!(
-                    "req -x509 -key {name}.pem -subj /CN=a {options} -out certificate"
-                ));
+                bench.ok(&format!("req -x509 -key {name}.pem -subj /CN=a {options} -out certificate"));
                 bench.plain("verify -CAfile certificate certificate");
             }
         }
@@ -245,15 +186,11 @@ fn digests_made_elsewhere_are_signed() {
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
         for option in ["-pkeyopt digest:sha256", "-pkeyopt digest:SHA2-256"] {
-            bench.ok(&format!(
-                "pkeyutl -sign -inkey {name}.pem -in digest -out signature {option}"
-            ));
+            bench.ok(&format!("pkeyutl -sign -inkey {name}.pem -in digest -out signature {option}"));
             let verify = format!("pkeyutl -verify -in digest -sigfile signature {option}");
             bench.plain(&format!("{verify} -pubin -inkey {name}.pub"));
             bench.ok(&format!("{verify} -inkey {name}.pem"));
-            bench.fails(&format!(
-                "pkeyutl -sign -inkey {name}.pem -in short -out signature {option}"
-            ));
+            bench.fails(&format!("pkeyutl -sign -inkey {name}.pem -in short -out signature {option}"));
         }
     }
     // without a digest PKCS#1 v1.5 takes whatever stands in the place of DigestInfo
@@ -272,22 +209,11 @@ fn what_cannot_be_had_is_refused_before_the_service_is_asked() {
         ("-sha1", "too weak"),
         ("-md5", "none of SHA-2 and SHA-3"),
         ("-sha256 -sigopt rsa_padding_mode:x931", "another padding"),
-        (
-            "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20",
-            "PSS salt",
-        ),
-        (
-            "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max",
-            "PSS salt",
-        ),
-        (
-            "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_mgf1_md:sha1",
-            "MGF1",
-        ),
+        ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20", "PSS salt"),
+        ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max", "PSS salt"),
+        ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_mgf1_md:sha1", "MGF1"),
     ] {
-        let said = bench.fails(&format!(
-            "dgst {options} -sign rsa.pem -out signature message"
-        ));
+        let said = bench.fails(&format!("dgst {options} -sign rsa.pem -out signature message"));
         assert!(said.contains(why), "{options}\n{said}");
     }
     assert_eq!(service.calls(), []);
@@ -299,23 +225,13 @@ fn both_ends_of_tls_prove_themselves() {
     let service = Service::start(&bench);
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
-        bench.ok(&format!(
-            "req -x509 -key {name}.pem -subj /CN=localhost -out certificate"
-        ));
+        bench.ok(&format!("req -x509 -key {name}.pem -subj /CN=localhost -out certificate"));
         let identity = format!("-cert certificate -key {name}.pem -CAfile certificate");
-        let server = bench.server(&format!(
-            "{identity} -Verify 1 -verify_return_error -no_ticket"
-        ));
+        let server = bench.server(&format!("{identity} -Verify 1 -verify_return_error -no_ticket"));
         for version in ["-tls1_2", "-tls1_3"] {
             service.calls();
-            let said = bench.ok(&format!(
-                "s_client -connect {} {version} {identity} -verify_return_error",
-                server.address
-            ));
-            assert!(
-                said.contains("Verification: OK"),
-                "{name} {version}\n{said}"
-            );
+            let said = bench.ok(&format!("s_client -connect {} {version} {identity} -verify_return_error", server.address));
+            assert!(said.contains("Verification: OK"), "{name} {version}\n{said}");
             // one by the server, one by the client
             assert_eq!(service.calls(), [Opcode::SignHash; 2], "{name} {version}");
         }
@@ -333,9 +249,7 @@ fn edwards_curves_sign_whole_messages() {
     bench.ok("pkey -in ed.pem -check -noout");
     for key in ["ed.pem", "parsec:object=ed;provider=software"] {
         service.calls();
-        bench.ok(&format!(
-            "pkeyutl -sign -rawin -inkey {key} -in message -out signature"
-        ));
+        bench.ok(&format!("pkeyutl -sign -rawin -inkey {key} -in message -out signature"));
         assert_eq!(service.calls().last(), Some(&Opcode::SignMessage));
         let verify = "pkeyutl -verify -rawin -in message -sigfile signature";
         bench.plain(&format!("{verify} -pubin -inkey ed.pub"));
@@ -347,23 +261,17 @@ fn edwards_curves_sign_whole_messages() {
 
         bench.ok(&format!("req -new -key {key} -subj /CN=a -out request"));
         bench.plain("req -in request -verify -noout");
-        bench.ok(&format!(
-            "req -x509 -key {key} -subj /CN=localhost -out certificate"
-        ));
+        bench.ok(&format!("req -x509 -key {key} -subj /CN=localhost -out certificate"));
         bench.plain("verify -CAfile certificate certificate");
     }
-    let said =
-        bench.fails("pkeyutl -sign -rawin -digest sha256 -inkey ed.pem -in message -out signature");
+    let said = bench.fails("pkeyutl -sign -rawin -digest sha256 -inkey ed.pem -in message -out signature");
     assert!(said.contains("the message itself"), "{said}");
 
     let identity = "-cert certificate -key ed.pem -CAfile certificate -verify_return_error";
     let server = bench.server(&format!("{identity} -Verify 1 -no_ticket"));
     for version in ["-tls1_2", "-tls1_3"] {
         service.calls();
-        bench.ok(&format!(
-            "s_client -connect {} {version} {identity}",
-            server.address
-        ));
+        bench.ok(&format!("s_client -connect {} {version} {identity}", server.address));
         assert_eq!(service.calls(), [Opcode::SignMessage; 2], "{version}");
     }
 }
@@ -377,14 +285,10 @@ fn secrets_are_agreed_on_in_one_request() {
     for (name, algorithm, option) in KINDS[1..].iter().chain([&x25519]) {
         bench.key(name, algorithm, option);
         bench.key("peer", algorithm, option);
-        bench.plain(&format!(
-            "pkeyutl -derive -inkey peer.key -peerkey {name}.pub -out expected"
-        ));
+        bench.plain(&format!("pkeyutl -derive -inkey peer.key -peerkey {name}.pub -out expected"));
         // the peer may be of the default provider's kind or of ours
         for peer in ["peer.pub", "peer.pem"] {
-            bench.ok(&format!(
-                "pkeyutl -derive -inkey {name}.pem -peerkey {peer} -out secret"
-            ));
+            bench.ok(&format!("pkeyutl -derive -inkey {name}.pem -peerkey {peer} -out secret"));
             let read = |file| std::fs::read(bench.path(file)).unwrap();
             assert_eq!(read("secret"), read("expected"), "{name}");
             assert_eq!(service.calls(), [Opcode::RawKeyAgreement], "{name}");
@@ -393,28 +297,16 @@ fn secrets_are_agreed_on_in_one_request() {
         if (*name, *algorithm, *option) == x25519 {
             continue; // OpenSSL 3.0 does not take it for CMS
         }
-        bench.plain(&format!(
-            "req -x509 -key {name}.key -subj /CN=a -out certificate"
-        ));
-        for options in [
-            "",
-            " -keyopt ecdh_kdf_md:sha384 -keyopt ecdh_cofactor_mode:1",
-        ] {
-            bench.plain(&format!(
-                "cms -encrypt -aes256 -in message -out encrypted -recip certificate{options}"
-            ));
-            let said = bench.ok(&format!(
-                "cms -decrypt -in encrypted -recip certificate -inkey {name}.pem"
-            ));
+        bench.plain(&format!("req -x509 -key {name}.key -subj /CN=a -out certificate"));
+        for options in ["", " -keyopt ecdh_kdf_md:sha384 -keyopt ecdh_cofactor_mode:1"] {
+            bench.plain(&format!("cms -encrypt -aes256 -in message -out encrypted -recip certificate{options}"));
+            let said = bench.ok(&format!("cms -decrypt -in encrypted -recip certificate -inkey {name}.pem"));
             assert_eq!(said.trim(), "hello", "{name} {options}");
             assert_eq!(service.calls(), [Opcode::RawKeyAgreement], "{name}");
         }
     }
     let said = bench.fails("pkeyutl -derive -inkey p256.pem -peerkey p384.pub");
-    assert!(
-        said.contains("different parameters") || said.contains("not on the curve"),
-        "{said}"
-    );
+    assert!(said.contains("different parameters") || said.contains("not on the curve"), "{said}");
     assert_eq!(service.calls(), []);
 }
 
@@ -433,9 +325,7 @@ fn keys_are_written_as_references() {
         assert_eq!(bench.ok(&format!("pkey -in {uri}")), reference);
         assert_eq!(service.calls(), [Opcode::LookupKey]);
         assert_eq!(bench.ok(&format!("pkey -in {name}.pem -pubout")), public);
-        bench.ok(&format!(
-            "pkey -in {name}.pem -pubout -outform der -out public.der"
-        ));
+        bench.ok(&format!("pkey -in {name}.pem -pubout -outform der -out public.der"));
         let spki = std::fs::read(bench.path(&format!("{name}.spki"))).unwrap();
         assert_eq!(std::fs::read(bench.path("public.der")).unwrap(), spki);
 
@@ -443,15 +333,9 @@ fn keys_are_written_as_references() {
         assert!(said.contains(&format!("uri: {uri}\n")), "{said}");
         let said = bench.ok(&format!("pkey -in {name}.pem -noout -text_pub"));
         assert!(said.starts_with(algorithm), "{said}");
-        let said = bench.fails(&format!(
-            "pkey -in {name}.pem -aes256 -passout pass:secret -out encrypted"
-        ));
+        let said = bench.fails(&format!("pkey -in {name}.pem -aes256 -passout pass:secret -out encrypted"));
         assert!(said.contains("holds no secret"), "{said}");
-        for command in [
-            "pkey -outform der",
-            "pkcs8 -topk8 -passout pass:secret",
-            "pkcs8 -topk8 -nocrypt",
-        ] {
+        for command in ["pkey -outform der", "pkcs8 -topk8 -passout pass:secret", "pkcs8 -topk8 -nocrypt"] {
             let said = bench.fails(&format!("{command} -in {name}.pem -out private"));
             assert!(said.contains("stays in the service"), "{command}\n{said}");
         }
@@ -485,14 +369,9 @@ fn messages_are_decrypted_in_one_request_and_encrypted_in_none() {
     }
     for (options, why) in [
         ("-pkeyopt rsa_padding_mode:none", "another padding"),
-        (
-            "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_mgf1_md:sha256",
-            "MGF1",
-        ),
+        ("-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_mgf1_md:sha256", "MGF1"),
     ] {
-        let said = bench.fails(&format!(
-            "pkeyutl -decrypt -in ciphertext -inkey rsa.pem {options}"
-        ));
+        let said = bench.fails(&format!("pkeyutl -decrypt -in ciphertext -inkey rsa.pem {options}"));
         assert!(said.contains(why), "{options}\n{said}");
     }
     std::fs::write(bench.path("message"), [7; 246]).unwrap();
@@ -509,10 +388,7 @@ fn tls_without_ephemeral_keys_is_one_request() {
     bench.ok("req -x509 -key rsa.pem -subj /CN=localhost -out certificate");
     let server = bench.server("-cert certificate -key rsa.pem -no_ticket -cipher kRSA");
     service.calls();
-    let said = bench.ok(&format!(
-        "s_client -connect {} -tls1_2 -CAfile certificate -verify_return_error",
-        server.address
-    ));
+    let said = bench.ok(&format!("s_client -connect {} -tls1_2 -CAfile certificate -verify_return_error", server.address));
     assert!(said.contains("Verification: OK"), "{said}");
     assert!(said.contains("Cipher is AES256-GCM-SHA384"), "{said}");
     assert_eq!(service.calls(), [Opcode::AsymmetricDecrypt]);
@@ -555,17 +431,10 @@ fn keys_survive_what_server_processes_do() {
         assert!(run.status.success(), "{name}\n{}", text(&run));
     }
     // 20 loads, the parent, and four workers with a connection for each thread at most, who come as themselves
-    let (workers, parents): (Vec<_>, Vec<_>) = service
-        .users()
-        .into_iter()
-        .partition(|user| *user == NOBODY);
+    let (workers, parents): (Vec<_>, Vec<_>) = service.users().into_iter().partition(|user| *user == NOBODY);
     if rustix::process::geteuid().is_root() {
         assert_eq!(parents.len(), 2 * 21);
-        assert!(
-            (2 * 4..=2 * (4 * 4 + 1)).contains(&workers.len()),
-            "{}",
-            workers.len()
-        );
+        assert!((2 * 4..=2 * (4 * 4 + 1)).contains(&workers.len()), "{}", workers.len());
     }
     assert_eq!(service.calls().len(), 2 * (20 + 3 + 4 * 4 + 1));
 }

@@ -17,9 +17,8 @@ use interface::{
     algorithm::{Algorithm, Encryption, SignHash as Digest, Signature},
     attributes::{Attributes, KeyType, Policy, Usage},
     operations::{
-        Agreed, AsymmetricDecrypt, Decrypted, Find, Found, Hello, ListProviders, LookupKey,
-        ProviderInfo, Providers, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage,
-        Signed, Welcome,
+        Agreed, AsymmetricDecrypt, Decrypted, Find, Found, Hello, ListProviders, LookupKey, ProviderInfo, Providers,
+        RawKeyAgreement, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
     },
     spki::PublicKey,
     wire::{HEADER_LEN, Header, Request},
@@ -37,10 +36,7 @@ impl Service {
     /// Listens at the socket of the bench until the process ends.
     pub(crate) fn start(bench: &Bench) -> Self {
         let (calls, users) = (Arc::default(), Arc::default());
-        let handler = Handler {
-            folder: bench.path(""),
-            calls: Arc::clone(&calls),
-        };
+        let handler = Handler { folder: bench.path(""), calls: Arc::clone(&calls) };
         let socket = bench.path("parsec.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         // for clients that have dropped their privileges
@@ -83,14 +79,12 @@ impl Handler {
             let mut rest = vec![0; header.request_len() - HEADER_LEN];
             stream.read_exact(&mut rest).unwrap();
             let request = Request::parse(&header).unwrap();
-            let (status, body) =
-                match self.answer(request.opcode, &rest[..header.body_len as usize]) {
-                    Ok(body) => (Status::Success, body),
-                    Err((status, detail)) => (status, detail.into_bytes()),
-                };
+            let (status, body) = match self.answer(request.opcode, &rest[..header.body_len as usize]) {
+                Ok(body) => (Status::Success, body),
+                Err((status, detail)) => (status, detail.into_bytes()),
+            };
             let mut frame = Vec::new();
-            Header::response(&request, status, u32::try_from(body.len()).unwrap())
-                .encode(&mut frame);
+            Header::response(&request, status, u32::try_from(body.len()).unwrap()).encode(&mut frame);
             frame.extend(body);
             stream.write_all(&frame).unwrap();
         }
@@ -101,42 +95,19 @@ impl Handler {
             self.calls.lock().unwrap().push(opcode);
         }
         match opcode {
-            Hello::OPCODE => Ok(Welcome {
-                version: 1,
-                ..Welcome::default()
-            }
-            .encode_to_vec()),
+            Hello::OPCODE => Ok(Welcome { version: 1, ..Welcome::default() }.encode_to_vec()),
             ListProviders::OPCODE => {
-                let software = ProviderInfo {
-                    id: ProviderId::SOFTWARE.number().into(),
-                    ..ProviderInfo::default()
-                };
-                Ok(Providers {
-                    providers: vec![software],
-                }
-                .encode_to_vec())
+                let software = ProviderInfo { id: ProviderId::SOFTWARE.number().into(), ..ProviderInfo::default() };
+                Ok(Providers { providers: vec![software] }.encode_to_vec())
             }
-            LookupKey::OPCODE => Ok(self
-                .record(&LookupKey::decode(body).unwrap().key_name)?
-                .encode_to_vec()),
+            LookupKey::OPCODE => Ok(self.record(&LookupKey::decode(body).unwrap().key_name)?.encode_to_vec()),
             Find::OPCODE => {
-                let files = std::fs::read_dir(&self.folder)
-                    .unwrap()
-                    .map(|file| file.unwrap().path());
-                let keys = files
-                    .filter(|file| file.extension().is_some_and(|extension| extension == "key"));
-                let records =
-                    keys.map(|key| self.record(key.file_stem().unwrap().to_str().unwrap()));
-                Ok(Found {
-                    records: records.collect::<Result<_, _>>()?,
-                    more: false,
-                }
-                .encode_to_vec())
+                let files = std::fs::read_dir(&self.folder).unwrap().map(|file| file.unwrap().path());
+                let keys = files.filter(|file| file.extension().is_some_and(|extension| extension == "key"));
+                let records = keys.map(|key| self.record(key.file_stem().unwrap().to_str().unwrap()));
+                Ok(Found { records: records.collect::<Result<_, _>>()?, more: false }.encode_to_vec())
             }
-            SignHash::OPCODE => Ok(Signed {
-                signature: self.sign(&SignHash::decode(body).unwrap()),
-            }
-            .encode_to_vec()),
+            SignHash::OPCODE => Ok(Signed { signature: self.sign(&SignHash::decode(body).unwrap()) }.encode_to_vec()),
             SignMessage::OPCODE => {
                 let request = SignMessage::decode(body).unwrap();
                 let arguments = format!("-sign -rawin -inkey {}.key", request.key_name);
@@ -163,16 +134,8 @@ impl Handler {
             KeyType::EccPublicKey(family) => KeyType::EccKeyPair(family),
             _ => KeyType::RsaKeyPair,
         };
-        let policy = Policy {
-            usage: Usage::SIGN,
-            algorithm: Algorithm::None,
-            also: Vec::new(),
-        };
-        let attributes = Attributes {
-            key_type,
-            bits: public.bits,
-            policy,
-        };
+        let policy = Policy { usage: Usage::SIGN, algorithm: Algorithm::None, also: Vec::new() };
+        let attributes = Attributes { key_type, bits: public.bits, policy };
         Ok(Record {
             kind: RecordKind::Key.into(),
             uuid: name.to_owned(),
@@ -189,10 +152,9 @@ impl Handler {
     fn sign(&self, request: &SignHash) -> Vec<u8> {
         let options = match Signature::try_from(request.alg.as_ref().unwrap()).unwrap() {
             Signature::RsaPkcs1v15Raw | Signature::EcdsaAny => String::new(),
-            Signature::RsaPss { hash } => format!(
-                " -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:digest -pkeyopt digest:{}",
-                name(hash)
-            ),
+            Signature::RsaPss { hash } => {
+                format!(" -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:digest -pkeyopt digest:{}", name(hash))
+            }
             Signature::RsaPkcs1v15 { hash } | Signature::Ecdsa { hash } => {
                 format!(" -pkeyopt digest:{}", name(hash))
             }
@@ -200,13 +162,7 @@ impl Handler {
         };
         let arguments = format!("-sign -inkey {}.key{options}", request.key_name);
         let signature = self.pkeyutl(&arguments, &request.hash).unwrap();
-        match self
-            .record(&request.key_name)
-            .unwrap()
-            .attributes
-            .unwrap()
-            .key_bits
-        {
+        match self.record(&request.key_name).unwrap().attributes.unwrap().key_bits {
             2048 => signature,
             bits => r_and_s(&signature, bits.div_ceil(8) as usize),
         }
@@ -216,18 +172,10 @@ impl Handler {
     fn agree(&self, request: &RawKeyAgreement) -> Vec<u8> {
         let own = self.record(&request.key_name).unwrap().attributes.unwrap();
         let own = Attributes::try_from(&own).unwrap();
-        let peer = PublicKey {
-            key_type: own.key_type.public(),
-            bits: own.bits,
-            bytes: request.peer_key.clone(),
-        };
+        let peer = PublicKey { key_type: own.key_type.public(), bits: own.bits, bytes: request.peer_key.clone() };
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&peer.to_spki().unwrap()).unwrap();
-        let arguments = format!(
-            "-derive -inkey {}.key -peerform der -peerkey {}",
-            request.key_name,
-            file.path().display()
-        );
+        let arguments = format!("-derive -inkey {}.key -peerform der -peerkey {}", request.key_name, file.path().display());
         self.pkeyutl(&arguments, &[]).unwrap()
     }
 
@@ -236,19 +184,12 @@ impl Handler {
         let options = match Encryption::try_from(request.alg.as_ref().unwrap()).unwrap() {
             Encryption::RsaPkcs1v15 => String::new(),
             Encryption::RsaOaep { hash } => {
-                let label: String = request
-                    .salt
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                format!(
-                    " -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{hash:?} -pkeyopt rsa_oaep_label:{label}"
-                )
+                let label: String = request.salt.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!(" -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{hash:?} -pkeyopt rsa_oaep_label:{label}")
             }
         };
         let arguments = format!("-decrypt -inkey {}.key{options}", request.key_name);
-        self.pkeyutl(&arguments, &request.ciphertext)
-            .map_err(|said| (Status::PsaErrorInvalidPadding, said))
+        self.pkeyutl(&arguments, &request.ciphertext).map_err(|said| (Status::PsaErrorInvalidPadding, said))
     }
 
     /// What `openssl pkeyutl` makes of an input, or what it says against it.
@@ -260,18 +201,11 @@ impl Handler {
         if !input.is_empty() {
             command.arg("-in").arg(file.path());
         }
-        let output = command
-            .current_dir(&self.folder)
-            .env("OPENSSL_CONF", "/dev/null")
-            .output()
-            .unwrap();
+        let output = command.current_dir(&self.folder).env("OPENSSL_CONF", "/dev/null").output().unwrap();
         if output.status.success() {
             Ok(output.stdout)
         } else {
-            Err(format!(
-                "pkeyutl {arguments}\n{}",
-                String::from_utf8_lossy(&output.stderr)
-            ))
+            Err(format!("pkeyutl {arguments}\n{}", String::from_utf8_lossy(&output.stderr)))
         }
     }
 }
@@ -298,11 +232,7 @@ fn r_and_s(der: &[u8], len: usize) -> Vec<u8> {
 
 /// The length of the first DER element, and its content.
 fn element(der: &[u8]) -> (usize, &[u8]) {
-    let (start, len) = if der[1] == 0x81 {
-        (3, der[2])
-    } else {
-        (2, der[1])
-    };
+    let (start, len) = if der[1] == 0x81 { (3, der[2]) } else { (2, der[1]) };
     let end = start + usize::from(len);
     (end, &der[start..end])
 }

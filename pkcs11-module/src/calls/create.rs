@@ -20,16 +20,10 @@ use crate::object::Record;
 use crate::session::Session;
 
 /// Creates an object and gives its handle.
-pub(crate) fn create(
-    session: CK_SESSION_HANDLE,
-    template: &Template,
-    handle: &Out<CK_OBJECT_HANDLE>,
-) -> Result<()> {
+pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &Out<CK_OBJECT_HANDLE>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    let class = template
-        .number(CKA_CLASS)?
-        .ok_or(Error::TemplateIncomplete)?;
+    let class = template.number(CKA_CLASS)?.ok_or(Error::TemplateIncomplete)?;
     let new = match class {
         CKO_CERTIFICATE => New::Object(certificate(template)?),
         CKO_DATA => New::Object(data(template)?),
@@ -54,11 +48,7 @@ enum New {
     Key(ImportKey),
 }
 
-fn import(
-    module: &Module,
-    session: &Session,
-    key: ImportKey,
-) -> Result<interface::operations::Record> {
+fn import(module: &Module, session: &Session, key: ImportKey) -> Result<interface::operations::Record> {
     let name = named(key.label.as_deref(), key.id.as_deref(), |name| {
         let mut key = key.clone();
         key.key_name = name;
@@ -77,9 +67,7 @@ fn import(
 
 /// The request that stores a key of this class.
 fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<ImportKey> {
-    let kind = template
-        .number(CKA_KEY_TYPE)?
-        .ok_or(Error::TemplateIncomplete)?;
+    let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
     let (key_type, data) = match (class, kind) {
         (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, material::secret(template)?),
         (CKO_SECRET_KEY, CKK_GENERIC_SECRET) => (KeyType::Hmac, material::secret(template)?),
@@ -100,34 +88,17 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<ImportKey> {
 }
 
 fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, Zeroizing<Vec<u8>>)> {
-    let params = template
-        .value(CKA_EC_PARAMS)
-        .ok_or(Error::TemplateIncomplete)?;
+    let params = template.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?;
     let curve = curve(params)?;
     Ok(match class {
-        CKO_PRIVATE_KEY => (
-            KeyType::EccKeyPair(curve.family),
-            material::ec_private(template, curve)?,
-        ),
-        _ => (
-            KeyType::EccPublicKey(curve.family),
-            material::ec_public(template)?,
-        ),
+        CKO_PRIVATE_KEY => (KeyType::EccKeyPair(curve.family), material::ec_private(template, curve)?),
+        _ => (KeyType::EccPublicKey(curve.family), material::ec_public(template)?),
     })
 }
 
 /// The size is left to the key's data.
-fn imported(
-    key_type: KeyType,
-    policy: Policy,
-    data: &[u8],
-    template: &Template,
-) -> Result<ImportKey> {
-    let attributes = Attributes {
-        key_type,
-        bits: 0,
-        policy,
-    };
+fn imported(key_type: KeyType, policy: Policy, data: &[u8], template: &Template) -> Result<ImportKey> {
+    let attributes = Attributes { key_type, bits: 0, policy };
     let id = template.value(CKA_ID).filter(|id| !id.is_empty());
     Ok(ImportKey {
         key_name: String::new(),
@@ -147,27 +118,14 @@ pub(super) fn check_token(template: &Template) -> Result<()> {
 }
 
 fn certificate(template: &Template) -> Result<PutObject> {
-    if template
-        .number(CKA_CERTIFICATE_TYPE)?
-        .ok_or(Error::TemplateIncomplete)?
-        != CKC_X_509
-    {
+    if template.number(CKA_CERTIFICATE_TYPE)?.ok_or(Error::TemplateIncomplete)? != CKC_X_509 {
         return Err(Error::AttributeValueInvalid);
     }
     let value = template.value(CKA_VALUE).ok_or(Error::TemplateIncomplete)?;
     let parsed = Certificate::parse(value).map_err(|_| Error::AttributeValueInvalid)?;
     let default_id = || PublicKey::from_spki(parsed.public_key).map(|key| key.id());
-    let id = template
-        .value(CKA_ID)
-        .filter(|id| !id.is_empty())
-        .map(<[u8]>::to_vec);
-    stored(
-        RecordKind::Certificate,
-        "cert",
-        value,
-        template,
-        id.or_else(default_id),
-    )
+    let id = template.value(CKA_ID).filter(|id| !id.is_empty()).map(<[u8]>::to_vec);
+    stored(RecordKind::Certificate, "cert", value, template, id.or_else(default_id))
 }
 
 fn data(template: &Template) -> Result<PutObject> {
@@ -181,13 +139,7 @@ fn data(template: &Template) -> Result<PutObject> {
 }
 
 /// The request that stores an object, under a name made from its contents: what is stored twice is there once.
-fn stored(
-    kind: RecordKind,
-    prefix: &str,
-    value: &[u8],
-    template: &Template,
-    id: Option<Vec<u8>>,
-) -> Result<PutObject> {
+fn stored(kind: RecordKind, prefix: &str, value: &[u8], template: &Template, id: Option<Vec<u8>>) -> Result<PutObject> {
     let label = template.text(CKA_LABEL)?.unwrap_or_default();
     let digest = sha1(&[label.as_bytes(), b"\0", value].concat());
     Ok(PutObject {

@@ -1,8 +1,6 @@
 //! Encryption and decryption.
 
-use cryptoki_sys::{
-    CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DECRYPT, CKF_ENCRYPT, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY,
-};
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DECRYPT, CKF_ENCRYPT, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 
 use super::object::key;
 use crate::encryption::{Crypting, Direction};
@@ -24,33 +22,20 @@ pub(crate) fn init(
         Direction::Decrypt => (CKF_DECRYPT, CKO_PRIVATE_KEY),
     };
     let begin = |mechanism: Mechanism| {
-        module
-            .slots
-            .check(session.provider, mechanism.kind(), flag)?;
+        module.slots.check(session.provider, mechanism.kind(), flag)?;
         Crypting::new(direction, &mechanism, key(&module, handle, class)?)
     };
     let begun = mechanism.map(begin).transpose()?;
     active(direction, &mut session.operations()).start(begun)
 }
 
-pub(crate) fn whole(
-    direction: Direction,
-    session: CK_SESSION_HANDLE,
-    data: &[u8],
-    out: &Output<u8>,
-) -> Result<()> {
+pub(crate) fn whole(direction: Direction, session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    active(direction, &mut session.operations())
-        .finish(out, data.len(), |crypting| crypting.whole(&module, data))
+    active(direction, &mut session.operations()).finish(out, data.len(), |crypting| crypting.whole(&module, data))
 }
 
-pub(crate) fn update(
-    direction: Direction,
-    session: CK_SESSION_HANDLE,
-    part: &[u8],
-    out: &Output<u8>,
-) -> Result<()> {
+pub(crate) fn update(direction: Direction, session: CK_SESSION_HANDLE, part: &[u8], out: &Output<u8>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     let mut operations = session.operations();
@@ -61,11 +46,7 @@ pub(crate) fn update(
     active.update(|crypting| out.write(&crypting.part(&module, part)?))
 }
 
-pub(crate) fn finish(
-    direction: Direction,
-    session: CK_SESSION_HANDLE,
-    out: &Output<u8>,
-) -> Result<()> {
+pub(crate) fn finish(direction: Direction, session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     active(direction, &mut session.operations()).finish(out, 0, |crypting| crypting.run(&module))

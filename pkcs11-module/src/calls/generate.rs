@@ -124,11 +124,7 @@ pub(super) fn named<T>(
 /// A name for people to type, near the label.
 fn name_of(label: &str) -> String {
     let plain = |c: char| {
-        if c.is_alphanumeric() || "._@-".contains(c) {
-            c
-        } else {
-            '-'
-        }
+        if c.is_alphanumeric() || "._@-".contains(c) { c } else { '-' }
     };
     label.chars().map(plain).take(64).collect()
 }
@@ -138,11 +134,7 @@ fn attributes(family: Family, public: &Template, private: &Template) -> Result<A
     let (key_type, bits) = match family {
         Family::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
         _ => {
-            let curve = curve(
-                public
-                    .value(CKA_EC_PARAMS)
-                    .ok_or(Error::TemplateIncomplete)?,
-            )?;
+            let curve = curve(public.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?)?;
             (KeyType::EccKeyPair(curve.family), curve.bits)
         }
     };
@@ -154,11 +146,7 @@ fn attributes(family: Family, public: &Template, private: &Template) -> Result<A
     if private.flag(CKA_ALWAYS_AUTHENTICATE)? == Some(true) {
         return Err(Error::TemplateInconsistent);
     }
-    Ok(Attributes {
-        key_type,
-        bits,
-        policy: policy::pair(family, public, private)?,
-    })
+    Ok(Attributes { key_type, bits, policy: policy::pair(family, public, private)? })
 }
 
 /// What the template of a secret key asks for.
@@ -172,10 +160,7 @@ fn secret_attributes(family: Family, template: &Template) -> Result<Attributes> 
     let bits = match template.number(CKA_VALUE_LEN)? {
         None if min == max => min,
         None => return Err(Error::TemplateIncomplete),
-        Some(bytes) => u32::try_from(bytes)
-            .ok()
-            .and_then(|bytes| bytes.checked_mul(8))
-            .ok_or(Error::KeySizeRange)?,
+        Some(bytes) => u32::try_from(bytes).ok().and_then(|bytes| bytes.checked_mul(8)).ok_or(Error::KeySizeRange)?,
     };
     let fits = match family {
         Family::Generic => (min..=max).contains(&bits),
@@ -184,20 +169,13 @@ fn secret_attributes(family: Family, template: &Template) -> Result<Attributes> 
     if !fits {
         return Err(Error::KeySizeRange);
     }
-    Ok(Attributes {
-        key_type: own,
-        bits,
-        policy: policy::secret(family, template)?,
-    })
+    Ok(Attributes { key_type: own, bits, policy: policy::secret(family, template)? })
 }
 
 /// Fails for a template that names another class or type of key.
 pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyType) -> Result<()> {
     for (kind, expected) in [(CKA_CLASS, class), (CKA_KEY_TYPE, key_type(own))] {
-        if template
-            .number(kind)?
-            .is_some_and(|given| given != expected)
-        {
+        if template.number(kind)?.is_some_and(|given| given != expected) {
             return Err(Error::TemplateInconsistent);
         }
     }
@@ -205,27 +183,16 @@ pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyTy
 }
 
 fn rsa_bits(public: &Template) -> Result<u32> {
-    let bits = public
-        .number(CKA_MODULUS_BITS)?
-        .ok_or(Error::TemplateIncomplete)?;
-    let exponent = public
-        .value(CKA_PUBLIC_EXPONENT)
-        .filter(|given| !given.is_empty());
+    let bits = public.number(CKA_MODULUS_BITS)?.ok_or(Error::TemplateIncomplete)?;
+    let exponent = public.value(CKA_PUBLIC_EXPONENT).filter(|given| !given.is_empty());
     let exponent = exponent.map(|given| given.iter().copied().skip_while(|byte| *byte == 0));
     if exponent.is_some_and(|given| !given.eq(EXPONENT)) {
         return Err(Error::AttributeValueInvalid);
     }
     let sizes = Family::Rsa.keys();
-    let (min, max) = (
-        sizes.first().map(|pair| pair.1),
-        sizes.last().map(|pair| pair.1),
-    );
+    let (min, max) = (sizes.first().map(|pair| pair.1), sizes.last().map(|pair| pair.1));
     let bits = u32::try_from(bits).map_err(|_| Error::KeySizeRange)?;
-    if Some(bits) >= min && Some(bits) <= max {
-        Ok(bits)
-    } else {
-        Err(Error::KeySizeRange)
-    }
+    if Some(bits) >= min && Some(bits) <= max { Ok(bits) } else { Err(Error::KeySizeRange) }
 }
 
 /// The curve that CKA_EC_PARAMS names: by its object identifier, or by its name (PKCS#11 3.1 §6.3.3).
@@ -240,10 +207,7 @@ pub(super) fn curve(params: &[u8]) -> Result<&'static Curve> {
         "secp256r1" => "prime256v1",
         other => other,
     };
-    CURVES
-        .iter()
-        .find(|curve| curve.name == name)
-        .ok_or(Error::CurveNotSupported)
+    CURVES.iter().find(|curve| curve.name == name).ok_or(Error::CurveNotSupported)
 }
 
 #[cfg(test)]
@@ -255,19 +219,12 @@ mod tests {
     const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 
     fn ec(private: &Template) -> Result<Attributes> {
-        attributes(
-            Family::Ec,
-            &Template::from([(CKA_EC_PARAMS, P256)]),
-            private,
-        )
+        attributes(Family::Ec, &Template::from([(CKA_EC_PARAMS, P256)]), private)
     }
 
     fn rsa(bits: CK_ULONG, private: &Template) -> Result<Attributes> {
         let bits = bits.to_ne_bytes();
-        let public = [
-            (CKA_MODULUS_BITS, &bits[..]),
-            (CKA_PUBLIC_EXPONENT, &[0, 1, 0, 1]),
-        ];
+        let public = [(CKA_MODULUS_BITS, &bits[..]), (CKA_PUBLIC_EXPONENT, &[0, 1, 0, 1])];
         attributes(Family::Rsa, &Template::from(public), private)
     }
 
@@ -276,12 +233,8 @@ mod tests {
         let key = ec(&Template::from([])).unwrap();
         assert_eq!(key.bits, 256);
         assert_eq!(key.policy.usage, Usage::SIGN | Usage::VERIFY);
-        let sha256 = Signature::Ecdsa {
-            hash: Hash::Sha256.into(),
-        };
-        assert!(
-            key.policy.permits(sha256.into()) && key.policy.permits(Signature::EcdsaAny.into())
-        );
+        let sha256 = Signature::Ecdsa { hash: Hash::Sha256.into() };
+        assert!(key.policy.permits(sha256.into()) && key.policy.permits(Signature::EcdsaAny.into()));
         assert!(!key.policy.permits(Agreement::Ecdh.into()));
     }
 
@@ -292,10 +245,7 @@ mod tests {
         assert!(key.policy.permits(Agreement::Ecdh.into()));
         let key = rsa(3072, &Template::from([(CKA_DECRYPT, &[1][..])])).unwrap();
         assert_eq!(key.policy.usage, Usage::DECRYPT | Usage::ENCRYPT);
-        assert!(
-            key.policy
-                .permits(Encryption::RsaOaep { hash: Hash::Sha256 }.into())
-        );
+        assert!(key.policy.permits(Encryption::RsaOaep { hash: Hash::Sha256 }.into()));
         assert!(!key.policy.permits(Signature::RsaPkcs1v15Raw.into()));
     }
 
@@ -303,19 +253,10 @@ mod tests {
     fn impossible_templates_are_refused_as_the_standard_says() {
         let none = Template::from([]);
         assert!(matches!(rsa(1024, &none), Err(Error::KeySizeRange)));
-        assert!(matches!(
-            attributes(Family::Rsa, &none, &none),
-            Err(Error::TemplateIncomplete)
-        ));
+        assert!(matches!(attributes(Family::Rsa, &none, &none), Err(Error::TemplateIncomplete)));
         let ed25519 = Template::from([(CKA_EC_PARAMS, &b"\x13\x0cedwards25519"[..])]);
-        assert!(matches!(
-            attributes(Family::Ec, &ed25519, &none),
-            Err(Error::CurveNotSupported)
-        ));
-        assert_eq!(
-            attributes(Family::Edwards, &ed25519, &none).unwrap().bits,
-            255
-        );
+        assert!(matches!(attributes(Family::Ec, &ed25519, &none), Err(Error::CurveNotSupported)));
+        assert_eq!(attributes(Family::Edwards, &ed25519, &none).unwrap().bits, 255);
         let aes = CKK_AES.to_ne_bytes();
         let wrong = ec(&Template::from([(CKA_KEY_TYPE, &aes[..])]));
         assert!(matches!(wrong, Err(Error::TemplateInconsistent)));
@@ -324,17 +265,9 @@ mod tests {
     #[test]
     fn allowed_mechanisms_narrow_the_policy() {
         let kinds = [CKM_ECDSA_SHA256, CKM_RSA_PKCS].map(CK_ULONG::to_ne_bytes);
-        let key = ec(&Template::from([(
-            CKA_ALLOWED_MECHANISMS,
-            kinds.as_flattened(),
-        )]))
-        .unwrap();
+        let key = ec(&Template::from([(CKA_ALLOWED_MECHANISMS, kinds.as_flattened())])).unwrap();
         let hash = Hash::Sha256.into();
-        assert!(
-            key.policy
-                .algorithms()
-                .eq([Signature::Ecdsa { hash }.into()])
-        );
+        assert!(key.policy.algorithms().eq([Signature::Ecdsa { hash }.into()]));
         let none = ec(&Template::from([(CKA_ALLOWED_MECHANISMS, &kinds[1][..])]));
         assert!(matches!(none, Err(Error::TemplateInconsistent)));
         let broken = ec(&Template::from([(CKA_ALLOWED_MECHANISMS, &[1, 2][..])]));

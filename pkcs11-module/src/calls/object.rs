@@ -6,9 +6,7 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use interface::attributes::Usage;
 use interface::client;
-use interface::operations::{
-    DestroyKey, DestroyObject, ExportKey, Exported, Find, RecordKind, SetMetadata,
-};
+use interface::operations::{DestroyKey, DestroyObject, ExportKey, Exported, Find, RecordKind, SetMetadata};
 use interface::{ProviderId, Status};
 
 use crate::error::{Error, Result};
@@ -18,14 +16,8 @@ use crate::module::{self, Module, lock};
 use crate::object::{Key, Object, Record, key_type};
 
 /// The key with this handle, for an operation that wants this half of a pair.
-pub(super) fn key(
-    module: &Module,
-    handle: CK_OBJECT_HANDLE,
-    class: CK_OBJECT_CLASS,
-) -> Result<Arc<Object>> {
-    let object = lock(&module.objects)
-        .find(handle)
-        .ok_or(Error::KeyHandleInvalid)?;
+pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CLASS) -> Result<Arc<Object>> {
+    let object = lock(&module.objects).find(handle).ok_or(Error::KeyHandleInvalid)?;
     match (object.class, class) {
         (have, wanted) if have == wanted => Ok(object),
         // A private key knows its public half, and a secret key has no halves.
@@ -36,9 +28,7 @@ pub(super) fn key(
 }
 
 fn object(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
-    lock(&module.objects)
-        .find(handle)
-        .ok_or(Error::ObjectHandleInvalid)
+    lock(&module.objects).find(handle).ok_or(Error::ObjectHandleInvalid)
 }
 
 /// C_FindObjectsInit: one round trip. The service sifts by what its index knows, the module by every other attribute.
@@ -90,37 +80,19 @@ fn filter(template: &Template) -> Result<Option<Find>> {
     }))
 }
 
-pub(crate) fn find(
-    session: CK_SESSION_HANDLE,
-    room: &Room<CK_OBJECT_HANDLE>,
-    count: &Out<CK_ULONG>,
-) -> Result<()> {
+pub(crate) fn find(session: CK_SESSION_HANDLE, room: &Room<CK_OBJECT_HANDLE>, count: &Out<CK_ULONG>) -> Result<()> {
     let session = module::current()?.session(session)?;
     let mut operations = session.operations();
-    let next: Vec<_> = operations
-        .find
-        .current()?
-        .by_ref()
-        .take(room.len())
-        .collect();
+    let next: Vec<_> = operations.find.current()?.by_ref().take(room.len()).collect();
     count.set(room.fill(0, &next) as CK_ULONG);
     Ok(())
 }
 
 pub(crate) fn find_final(session: CK_SESSION_HANDLE) -> Result<()> {
-    module::current()?
-        .session(session)?
-        .operations()
-        .find
-        .take()
-        .map(drop)
+    module::current()?.session(session)?.operations().find.take().map(drop)
 }
 
-pub(crate) fn attributes(
-    session: CK_SESSION_HANDLE,
-    handle: CK_OBJECT_HANDLE,
-    query: &Query,
-) -> Result<()> {
+pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, query: &Query) -> Result<()> {
     let module = module::current()?;
     module.session(session)?;
     let object = object(&module, handle)?;
@@ -137,19 +109,12 @@ pub(crate) fn attributes(
 
 /// The whole key, which may leave.
 fn export(module: &Module, key: &Key) -> Result<Exported> {
-    let export = ExportKey {
-        key_name: key.name.clone(),
-        owner: key.owner(),
-    };
+    let export = ExportKey { key_name: key.name.clone(), owner: key.owner() };
     Ok(module.client.call(key.provider, &export)?)
 }
 
 /// C_SetAttributeValue: label and id can be changed, for both halves of a pair at once; everything else is as it is.
-pub(crate) fn set_attributes(
-    session: CK_SESSION_HANDLE,
-    handle: CK_OBJECT_HANDLE,
-    template: &Template,
-) -> Result<()> {
+pub(crate) fn set_attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, template: &Template) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     let object = object(&module, handle)?;
@@ -164,16 +129,8 @@ pub(crate) fn set_attributes(
     let id = template.value(CKA_ID).map(<[u8]>::to_vec);
     let record = &object.record;
     check_own(&module, session.provider, &object)?;
-    let change = SetMetadata {
-        kind: record.kind.into(),
-        name: record.name.clone(),
-        label: label.clone(),
-        id: id.clone(),
-    };
-    module
-        .client
-        .call(session.provider, &change)
-        .map_err(prohibited)?;
+    let change = SetMetadata { kind: record.kind.into(), name: record.name.clone(), label: label.clone(), id: id.clone() };
+    module.client.call(session.provider, &change).map_err(prohibited)?;
     lock(&module.objects).learn(record.with(label, id));
     Ok(())
 }
@@ -188,9 +145,7 @@ fn check_own(module: &Module, provider: ProviderId, object: &Object) -> Result<(
             Ok(own) if own.uuid == object.record.uuid => Ok(()),
             _ => Err(Error::ActionProhibited),
         },
-        Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => {
-            Err(Error::ActionProhibited)
-        }
+        Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Err(Error::ActionProhibited),
         Err(error) => Err(error.into()),
     }
 }
@@ -215,17 +170,11 @@ pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> R
     let destroyed = match object.key() {
         Some(_) if object.is_view() => Ok(()),
         Some(key) => {
-            let destroy = DestroyKey {
-                key_name: name,
-                owner: key.owner(),
-            };
+            let destroy = DestroyKey { key_name: name, owner: key.owner() };
             module.client.call(key.provider, &destroy).map(drop)
         }
         None => {
-            let destroy = DestroyObject {
-                kind: record.kind.into(),
-                name,
-            };
+            let destroy = DestroyObject { kind: record.kind.into(), name };
             module.client.call(session.provider, &destroy).map(drop)
         }
     };

@@ -33,10 +33,7 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
         algorithms.push(Agreement::Ecdh.into());
     }
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
-    let allowed = allowed.map_or_else(
-        || public.numbers(CKA_ALLOWED_MECHANISMS),
-        |own| Ok(Some(own)),
-    )?;
+    let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
     let algorithms = narrowed(algorithms, allowed.as_deref());
     if algorithms.is_empty() {
         return Err(Error::TemplateInconsistent);
@@ -48,10 +45,7 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
 pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
     let encrypt = template.flag(CKA_ENCRYPT)?.unwrap_or(false) && family == Family::Rsa;
     let verify = template.flag(CKA_VERIFY)?.unwrap_or(!encrypt);
-    let given = [
-        (CKA_DECRYPT, [CK_BBOOL::from(encrypt)]),
-        (CKA_SIGN, [CK_BBOOL::from(verify)]),
-    ];
+    let given = [(CKA_DECRYPT, [CK_BBOOL::from(encrypt)]), (CKA_SIGN, [CK_BBOOL::from(verify)])];
     let private = Template::from(given.each_ref().map(|(kind, value)| (*kind, &value[..])));
     let both = pair(family, template, &private)?;
     let usage = both.usage.and(Usage::VERIFY | Usage::ENCRYPT);
@@ -70,12 +64,7 @@ pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let verify = wants(CKA_VERIFY, sign)? && macs;
     let encrypt = wants(CKA_ENCRYPT, silent)? && !generic;
     let decrypt = wants(CKA_DECRYPT, silent)? && !generic;
-    let usage = usage([
-        (sign, Usage::SIGN),
-        (verify, Usage::VERIFY),
-        (encrypt, Usage::ENCRYPT),
-        (decrypt, Usage::DECRYPT),
-    ]);
+    let usage = usage([(sign, Usage::SIGN), (verify, Usage::VERIFY), (encrypt, Usage::ENCRYPT), (decrypt, Usage::DECRYPT)]);
     let mut algorithms = Vec::new();
     if encrypt || decrypt {
         algorithms.extend(encrypting(family));
@@ -95,9 +84,7 @@ fn narrowed(algorithms: Vec<Algorithm>, allowed: Option<&[CK_MECHANISM_TYPE]>) -
     };
     let named = mechanism::all().filter(|mechanism| allowed.contains(&mechanism.kind));
     let named = named.flat_map(|mechanism| mechanism.work.algorithms());
-    named
-        .filter(|named| algorithms.iter().any(|have| have.permits(*named)))
-        .collect()
+    named.filter(|named| algorithms.iter().any(|have| have.permits(*named))).collect()
 }
 
 /// What CKA_EXTRACTABLE and CKA_SENSITIVE permit: the plain value leaves only where a template says so with both; a key that is
@@ -105,10 +92,7 @@ fn narrowed(algorithms: Vec<Algorithm>, allowed: Option<&[CK_MECHANISM_TYPE]>) -
 fn leaving(template: &Template) -> Result<Usage> {
     let extractable = template.flag(CKA_EXTRACTABLE)?.unwrap_or(false);
     let sensitive = template.flag(CKA_SENSITIVE)?.unwrap_or(true);
-    Ok(usage([
-        (extractable, Usage::COPY),
-        (extractable && !sensitive, Usage::EXPORT),
-    ]))
+    Ok(usage([(extractable, Usage::COPY), (extractable && !sensitive, Usage::EXPORT)]))
 }
 
 fn usage<const N: usize>(flags: [(bool, Usage); N]) -> Usage {

@@ -22,9 +22,7 @@ pub(crate) fn open(id: CK_SLOT_ID, flags: CK_FLAGS, handle: &Out<CK_SESSION_HAND
         return Err(Error::SessionReadWriteSo);
     }
     let fresh = fresh_handle();
-    sessions
-        .open
-        .insert(fresh, Arc::new(Session::new(provider, writable)));
+    sessions.open.insert(fresh, Arc::new(Session::new(provider, writable)));
     handle.set(fresh);
     Ok(())
 }
@@ -32,10 +30,7 @@ pub(crate) fn open(id: CK_SLOT_ID, flags: CK_FLAGS, handle: &Out<CK_SESSION_HAND
 pub(crate) fn close(handle: CK_SESSION_HANDLE) -> Result<()> {
     let module = module::current()?;
     let mut sessions = lock(&module.sessions);
-    let closed = sessions
-        .open
-        .remove(&handle)
-        .ok_or(Error::SessionHandleInvalid)?;
+    let closed = sessions.open.remove(&handle).ok_or(Error::SessionHandleInvalid)?;
     sessions.log_out_unused(closed.slot());
     Ok(())
 }
@@ -71,12 +66,7 @@ pub(crate) fn info(handle: CK_SESSION_HANDLE, info: &Out<CK_SESSION_INFO>) -> Re
     };
     let writable = if session.writable { CKF_RW_SESSION } else { 0 };
     let flags = CKF_SERIAL_SESSION | writable;
-    info.set(CK_SESSION_INFO {
-        slotID: session.slot(),
-        state,
-        flags,
-        ulDeviceError: 0,
-    });
+    info.set(CK_SESSION_INFO { slotID: session.slot(), state, flags, ulDeviceError: 0 });
     Ok(())
 }
 

@@ -9,50 +9,30 @@ use crate::ffi::{Mechanism, Output};
 use crate::module;
 use crate::signature::Signing;
 
-pub(crate) fn init(
-    session: CK_SESSION_HANDLE,
-    mechanism: Option<Mechanism>,
-    handle: CK_OBJECT_HANDLE,
-) -> Result<()> {
+pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
-        module
-            .slots
-            .check(session.provider, mechanism.kind(), CKF_SIGN)?;
+        module.slots.check(session.provider, mechanism.kind(), CKF_SIGN)?;
         let key = key(&module, handle, CKO_PRIVATE_KEY)?;
         Signing::new(&mechanism, key, Usage::SIGN)
     };
-    session
-        .operations()
-        .sign
-        .start(mechanism.map(begin).transpose()?)
+    session.operations().sign.start(mechanism.map(begin).transpose()?)
 }
 
 pub(crate) fn sign(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    session
-        .operations()
-        .sign
-        .finish(out, data.len(), |signing| {
-            signing.whole(data)?.sign(&module)
-        })
+    session.operations().sign.finish(out, data.len(), |signing| signing.whole(data)?.sign(&module))
 }
 
 pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
     let session = module::current()?.session(session)?;
-    session
-        .operations()
-        .sign
-        .update(|signing| signing.part(part))
+    session.operations().sign.update(|signing| signing.part(part))
 }
 
 pub(crate) fn finish(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    session
-        .operations()
-        .sign
-        .finish(out, 0, |signing| signing.sign(&module))
+    session.operations().sign.finish(out, 0, |signing| signing.sign(&module))
 }

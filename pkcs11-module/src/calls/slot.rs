@@ -15,11 +15,7 @@ use crate::slot;
 pub(crate) fn list(present: bool, slots: &Output<CK_SLOT_ID>) -> Result<()> {
     let module = module::current()?;
     let known = module.slots.known();
-    let now = if slots.is_query() || known.is_empty() {
-        module.slots.refresh(&module.client)
-    } else {
-        Ok(known)
-    };
+    let now = if slots.is_query() || known.is_empty() { module.slots.refresh(&module.client) } else { Ok(known) };
     let ids: Vec<_> = match now {
         Ok(now) => now.iter().map(|slot| slot.id()).collect(),
         Err(_) if present => vec![],
@@ -31,28 +27,18 @@ pub(crate) fn list(present: bool, slots: &Output<CK_SLOT_ID>) -> Result<()> {
 /// The slots to show while the service does not answer.
 fn all_absent(module: &Module) -> Vec<CK_SLOT_ID> {
     let known: Vec<_> = module.slots.known().iter().map(|slot| slot.id()).collect();
-    if known.is_empty() {
-        vec![slot::default_id()]
-    } else {
-        known
-    }
+    if known.is_empty() { vec![slot::default_id()] } else { known }
 }
 
 pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
     let module = module::current()?;
     let (description, flags) = match module.slots.refresh(&module.client) {
         Ok(now) => {
-            let slot = now
-                .iter()
-                .find(|slot| slot.id() == id)
-                .ok_or(Error::SlotIdInvalid)?;
+            let slot = now.iter().find(|slot| slot.id() == id).ok_or(Error::SlotIdInvalid)?;
             (slot.info.description.clone(), CKF_TOKEN_PRESENT)
         }
         Err(_) if !all_absent(&module).contains(&id) => return Err(Error::SlotIdInvalid),
-        Err(_) => (
-            format!("no Parsec service at {}", module.client.endpoint()),
-            0,
-        ),
+        Err(_) => (format!("no Parsec service at {}", module.client.endpoint()), 0),
     };
     info.set(CK_SLOT_INFO {
         slotDescription: padded(&description),
@@ -67,18 +53,12 @@ pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
 pub(crate) fn token(id: CK_SLOT_ID, info: &Out<CK_TOKEN_INFO>) -> Result<()> {
     let module = module::current()?;
     let slot = match module.slots.refresh(&module.client) {
-        Ok(now) => now
-            .into_iter()
-            .find(|slot| slot.id() == id)
-            .ok_or(Error::SlotIdInvalid)?,
+        Ok(now) => now.into_iter().find(|slot| slot.id() == id).ok_or(Error::SlotIdInvalid)?,
         Err(_) if !all_absent(&module).contains(&id) => return Err(Error::SlotIdInvalid),
         Err(_) => return Err(Error::TokenNotPresent),
     };
     let sessions = lock(&module.sessions);
-    let open = sessions
-        .open
-        .values()
-        .filter(|session| session.slot() == id);
+    let open = sessions.open.values().filter(|session| session.slot() == id);
     let writable = open.clone().filter(|session| session.writable).count();
     info.set(CK_TOKEN_INFO {
         label: padded(slot.provider.name()),
@@ -97,10 +77,7 @@ pub(crate) fn token(id: CK_SLOT_ID, info: &Out<CK_TOKEN_INFO>) -> Result<()> {
         ulTotalPrivateMemory: CK_UNAVAILABLE_INFORMATION,
         ulFreePrivateMemory: CK_UNAVAILABLE_INFORMATION,
         hardwareVersion: VERSION,
-        firmwareVersion: CK_VERSION {
-            major: clamp(slot.info.version_maj),
-            minor: clamp(slot.info.version_min),
-        },
+        firmwareVersion: CK_VERSION { major: clamp(slot.info.version_maj), minor: clamp(slot.info.version_min) },
         utcTime: [b' '; 16],
     });
     Ok(())
@@ -108,13 +85,7 @@ pub(crate) fn token(id: CK_SLOT_ID, info: &Out<CK_TOKEN_INFO>) -> Result<()> {
 
 /// The first 16 hexadecimal digits of the provider's UUID.
 fn serial(info: &ProviderInfo) -> [u8; 16] {
-    padded(
-        &info
-            .uuid
-            .chars()
-            .filter(char::is_ascii_hexdigit)
-            .collect::<String>(),
-    )
+    padded(&info.uuid.chars().filter(char::is_ascii_hexdigit).collect::<String>())
 }
 
 fn clamp(version: u32) -> u8 {
@@ -127,11 +98,7 @@ pub(crate) fn mechanisms(id: CK_SLOT_ID, kinds: &Output<CK_MECHANISM_TYPE>) -> R
     kinds.write(&slot.abilities(&module.client)?.kinds())
 }
 
-pub(crate) fn mechanism(
-    id: CK_SLOT_ID,
-    kind: CK_MECHANISM_TYPE,
-    info: &Out<CK_MECHANISM_INFO>,
-) -> Result<()> {
+pub(crate) fn mechanism(id: CK_SLOT_ID, kind: CK_MECHANISM_TYPE, info: &Out<CK_MECHANISM_INFO>) -> Result<()> {
     let module = module::current()?;
     let slot = module.slots.find(&module.client, id)?;
     info.set(slot.abilities(&module.client)?.info(kind)?);

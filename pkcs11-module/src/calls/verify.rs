@@ -9,24 +9,15 @@ use crate::ffi::Mechanism;
 use crate::module;
 use crate::signature::Signing;
 
-pub(crate) fn init(
-    session: CK_SESSION_HANDLE,
-    mechanism: Option<Mechanism>,
-    handle: CK_OBJECT_HANDLE,
-) -> Result<()> {
+pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
-        module
-            .slots
-            .check(session.provider, mechanism.kind(), CKF_VERIFY)?;
+        module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY)?;
         let key = key(&module, handle, CKO_PUBLIC_KEY)?;
         Signing::new(&mechanism, key, Usage::VERIFY)
     };
-    session
-        .operations()
-        .verify
-        .start(mechanism.map(begin).transpose()?)
+    session.operations().verify.start(mechanism.map(begin).transpose()?)
 }
 
 pub(crate) fn verify(session: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) -> Result<()> {
@@ -38,10 +29,7 @@ pub(crate) fn verify(session: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) 
 
 pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
     let session = module::current()?.session(session)?;
-    session
-        .operations()
-        .verify
-        .update(|verifying| verifying.part(part))
+    session.operations().verify.update(|verifying| verifying.part(part))
 }
 
 pub(crate) fn finish(session: CK_SESSION_HANDLE, signature: &[u8]) -> Result<()> {

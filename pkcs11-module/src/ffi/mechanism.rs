@@ -1,8 +1,8 @@
 //! Mechanisms and their parameters.
 
 use cryptoki_sys::{
-    CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE,
-    CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_ULONG,
+    CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_RSA_PKCS_OAEP_PARAMS,
+    CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_ULONG,
 };
 
 use super::input;
@@ -53,8 +53,7 @@ impl Mechanism {
     /// The parameter as it stands: an initialisation vector.
     pub(crate) fn bytes(&self) -> Result<&[u8]> {
         // SAFETY: `read`'s caller promised the parameter readable for its length as long as `self` lives.
-        unsafe { input(self.0.pParameter.cast(), self.0.ulParameterLen) }
-            .map_err(|_| Error::MechanismParamInvalid)
+        unsafe { input(self.0.pParameter.cast(), self.0.ulParameterLen) }.map_err(|_| Error::MechanismParamInvalid)
     }
 
     pub(crate) fn pss(&self) -> Result<CK_RSA_PKCS_PSS_PARAMS> {
@@ -109,9 +108,7 @@ impl Mechanism {
     fn pointed(&self, data: *const CK_BYTE, len: CK_ULONG) -> Result<Vec<u8>> {
         // SAFETY: `read`'s caller promised that what the parameter points to is readable for the length beside it.
         let bytes = unsafe { input(data, len) };
-        bytes
-            .map(<[u8]>::to_vec)
-            .map_err(|_| Error::MechanismParamInvalid)
+        bytes.map(<[u8]>::to_vec).map_err(|_| Error::MechanismParamInvalid)
     }
 
     /// The parameter as the C structure `T`, whose fields may hold any bits.

@@ -18,24 +18,13 @@ fn aes(value: &[u8], usage: CK_ATTRIBUTE_TYPE) -> CK_OBJECT_HANDLE {
         (CKA_KEY_TYPE, &kind),
         (CKA_VALUE, value),
         (usage, YES),
-        (
-            if usage == CKA_ENCRYPT {
-                CKA_DECRYPT
-            } else {
-                CKA_VERIFY
-            },
-            YES,
-        ),
+        (if usage == CKA_ENCRYPT { CKA_DECRYPT } else { CKA_VERIFY }, YES),
     ];
     create(&template).unwrap()
 }
 
 /// Init, a length query, then the single-part function.
-fn encrypt(
-    mut mechanism: CK_MECHANISM,
-    key: CK_OBJECT_HANDLE,
-    data: &[u8],
-) -> Result<Vec<u8>, CK_RV> {
+fn encrypt(mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
     let session = open(0);
     let (mut data, mut len) = (data.to_vec(), 0);
     let data_len = data.len() as CK_ULONG;
@@ -43,32 +32,16 @@ fn encrypt(
     if begun != CKR_OK {
         return Err(begun);
     }
-    let asked = call!(C_Encrypt(
-        session,
-        data.as_mut_ptr(),
-        data_len,
-        null_mut(),
-        &raw mut len
-    ));
+    let asked = call!(C_Encrypt(session, data.as_mut_ptr(), data_len, null_mut(), &raw mut len));
     assert_eq!(asked, CKR_OK);
     let mut out = vec![0; usize::try_from(len).unwrap()];
-    let done = call!(C_Encrypt(
-        session,
-        data.as_mut_ptr(),
-        data_len,
-        out.as_mut_ptr(),
-        &raw mut len
-    ));
+    let done = call!(C_Encrypt(session, data.as_mut_ptr(), data_len, out.as_mut_ptr(), &raw mut len));
     out.truncate(usize::try_from(len).unwrap());
     if done == CKR_OK { Ok(out) } else { Err(done) }
 }
 
 /// Init, then the data in parts, the first of them small.
-fn decrypt(
-    mut mechanism: CK_MECHANISM,
-    key: CK_OBJECT_HANDLE,
-    data: &[u8],
-) -> Result<Vec<u8>, CK_RV> {
+fn decrypt(mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
     let session = open(0);
     let mut out = vec![0; data.len() + 16];
     let begun = call!(C_DecryptInit(session, &mut mechanism, key));
@@ -81,13 +54,7 @@ fn decrypt(
         let room = &mut out[done..];
         let mut len = room.len() as CK_ULONG;
         let (start, count) = (part.as_ptr().cast_mut(), part.len() as CK_ULONG);
-        let update = call!(C_DecryptUpdate(
-            session,
-            start,
-            count,
-            room.as_mut_ptr(),
-            &raw mut len
-        ));
+        let update = call!(C_DecryptUpdate(session, start, count, room.as_mut_ptr(), &raw mut len));
         assert_eq!(update, CKR_OK);
         done += usize::try_from(len).unwrap();
     }
@@ -121,17 +88,11 @@ fn aes_modes_agree_with_nist() {
     let key = aes(&hex("2b7e151628aed2a6abf7158809cf4f3c"), CKA_ENCRYPT);
     let block = hex("6bc1bee22e409f96e93d7e117393172a");
     let iv: [u8; 16] = std::array::from_fn(|i| u8::try_from(i).unwrap());
-    let counter = CK_AES_CTR_PARAMS {
-        ulCounterBits: 128,
-        cb: std::array::from_fn(|i| 0xf0 + u8::try_from(i).unwrap()),
-    };
+    let counter = CK_AES_CTR_PARAMS { ulCounterBits: 128, cb: std::array::from_fn(|i| 0xf0 + u8::try_from(i).unwrap()) };
     for (mechanism, expected) in [
         (mechanism(CKM_AES_ECB), "3ad77bb40d7a3660a89ecaf32466ef97"),
         (with(CKM_AES_CBC, &iv), "7649abac8119b246cee98e9b12e9197d"),
-        (
-            with(CKM_AES_CTR, &counter),
-            "874d6191b620e3261bef6864990db6ce",
-        ),
+        (with(CKM_AES_CTR, &counter), "874d6191b620e3261bef6864990db6ce"),
     ] {
         let ciphertext = encrypt(mechanism, key, &block).unwrap();
         assert_eq!(ciphertext, hex(expected));
@@ -141,20 +102,11 @@ fn aes_modes_agree_with_nist() {
     assert_eq!(odd, Err(CKR_DATA_LEN_RANGE));
     let padded = encrypt(with(CKM_AES_CBC_PAD, &iv), key, b"odd").unwrap();
     assert_eq!(padded.len(), 16);
-    assert_eq!(
-        decrypt(with(CKM_AES_CBC_PAD, &iv), key, &padded).unwrap(),
-        b"odd"
-    );
+    assert_eq!(decrypt(with(CKM_AES_CBC_PAD, &iv), key, &padded).unwrap(), b"odd");
     let cut = decrypt(with(CKM_AES_CBC_PAD, &iv), key, &padded[1..]);
     assert_eq!(cut, Err(CKR_ENCRYPTED_DATA_LEN_RANGE));
-    let narrow = CK_AES_CTR_PARAMS {
-        ulCounterBits: 1,
-        ..counter
-    };
-    assert_eq!(
-        encrypt(with(CKM_AES_CTR, &narrow), key, &[0; 17]),
-        Err(CKR_DATA_LEN_RANGE)
-    );
+    let narrow = CK_AES_CTR_PARAMS { ulCounterBits: 1, ..counter };
+    assert_eq!(encrypt(with(CKM_AES_CTR, &narrow), key, &[0; 17]), Err(CKR_DATA_LEN_RANGE));
     let none = encrypt(mechanism(CKM_AES_CBC), key, &block);
     assert_eq!(none, Err(CKR_MECHANISM_PARAM_INVALID));
 }
@@ -173,24 +125,15 @@ fn gcm_agrees_with_its_specification() {
     let sealed = encrypt(with(CKM_AES_GCM, &params), key, &message).unwrap();
     assert_eq!(sealed[..4], hex("42831ec2"));
     assert_eq!(sealed[60..], hex("5bc94fbc3221a5db94fae95ae7121a47"));
-    assert_eq!(
-        decrypt(with(CKM_AES_GCM, &params), key, &sealed).unwrap(),
-        message
-    );
+    assert_eq!(decrypt(with(CKM_AES_GCM, &params), key, &sealed).unwrap(), message);
     let mut forged = sealed.clone();
     forged[70] ^= 1;
     let refused = decrypt(with(CKM_AES_GCM, &params), key, &forged);
     assert_eq!(refused, Err(CKR_ENCRYPTED_DATA_INVALID));
     let short = gcm(&mut iv, &mut aad, 96);
-    assert_eq!(
-        encrypt(with(CKM_AES_GCM, &short), key, &message).unwrap(),
-        sealed[..72]
-    );
+    assert_eq!(encrypt(with(CKM_AES_GCM, &short), key, &message).unwrap(), sealed[..72]);
     let odd = gcm(&mut iv, &mut aad, 97);
-    assert_eq!(
-        encrypt(with(CKM_AES_GCM, &odd), key, b""),
-        Err(CKR_MECHANISM_PARAM_INVALID)
-    );
+    assert_eq!(encrypt(with(CKM_AES_GCM, &odd), key, b""), Err(CKR_MECHANISM_PARAM_INVALID));
 }
 
 /// RFC 3610, packet vector 1, and RFC 8439 §2.8.2.
@@ -209,42 +152,23 @@ fn ccm_and_chacha20_agree_with_their_specifications() {
         ulMACLen: 8,
     };
     let sealed = encrypt(with(CKM_AES_CCM, &params), key, &message).unwrap();
-    assert_eq!(
-        sealed,
-        hex("588c979a61c663d2f066d0c2c0f989806d5f6b61dac38417e8d12cfdf926e0")
-    );
-    assert_eq!(
-        decrypt(with(CKM_AES_CCM, &params), key, &sealed).unwrap(),
-        message
-    );
+    assert_eq!(sealed, hex("588c979a61c663d2f066d0c2c0f989806d5f6b61dac38417e8d12cfdf926e0"));
+    assert_eq!(decrypt(with(CKM_AES_CCM, &params), key, &sealed).unwrap(), message);
     let longer = encrypt(with(CKM_AES_CCM, &params), key, &[0; 24]);
     assert_eq!(longer, Err(CKR_DATA_LEN_RANGE));
 
     let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_CHACHA20));
     let value: Vec<u8> = (0x80..=0x9f).collect();
-    let template = [
-        (CKA_CLASS, &class[..]),
-        (CKA_KEY_TYPE, &kind),
-        (CKA_VALUE, &value),
-    ];
+    let template = [(CKA_CLASS, &class[..]), (CKA_KEY_TYPE, &kind), (CKA_VALUE, &value)];
     let key = create(&template).unwrap();
-    let (mut nonce, mut aad) = (
-        hex("070000004041424344454647"),
-        hex("50515253c0c1c2c3c4c5c6c7"),
-    );
-    let params = CK_SALSA20_CHACHA20_POLY1305_PARAMS {
-        pNonce: nonce.as_mut_ptr(),
-        ulNonceLen: 12,
-        pAAD: aad.as_mut_ptr(),
-        ulAADLen: 12,
-    };
-    let message = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
+    let (mut nonce, mut aad) = (hex("070000004041424344454647"), hex("50515253c0c1c2c3c4c5c6c7"));
+    let params =
+        CK_SALSA20_CHACHA20_POLY1305_PARAMS { pNonce: nonce.as_mut_ptr(), ulNonceLen: 12, pAAD: aad.as_mut_ptr(), ulAADLen: 12 };
+    let message =
+        b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
     let sealed = encrypt(with(CKM_CHACHA20_POLY1305, &params), key, message).unwrap();
     assert_eq!(sealed[114..], hex("1ae10b594f09e26a7e902ecbd0600691"));
-    assert_eq!(
-        decrypt(with(CKM_CHACHA20_POLY1305, &params), key, &sealed).unwrap(),
-        message
-    );
+    assert_eq!(decrypt(with(CKM_CHACHA20_POLY1305, &params), key, &sealed).unwrap(), message);
 }
 
 #[test]
@@ -252,10 +176,7 @@ fn rsa_decrypts_what_its_public_half_encrypts() {
     let _fixture = Fixture::new();
     let session = open(CKF_RW_SESSION);
     let bits = number(2048);
-    let mut public = [
-        attribute(CKA_MODULUS_BITS, &bits),
-        attribute(CKA_TOKEN, YES),
-    ];
+    let mut public = [attribute(CKA_MODULUS_BITS, &bits), attribute(CKA_TOKEN, YES)];
     let mut private = [attribute(CKA_TOKEN, YES), attribute(CKA_DECRYPT, YES)];
     let [mut public_key, mut private_key] = [0; 2];
     let made = call!(C_GenerateKeyPair(
@@ -271,33 +192,18 @@ fn rsa_decrypts_what_its_public_half_encrypts() {
     assert_eq!(made, CKR_OK);
     let label = b"label";
     let oaep = |label: &[u8]| CK_RSA_PKCS_OAEP_PARAMS {
-        hashAlg: if label.is_empty() {
-            CKM_SHA_1
-        } else {
-            CKM_SHA256
-        },
-        mgf: if label.is_empty() {
-            CKG_MGF1_SHA1
-        } else {
-            CKG_MGF1_SHA256
-        },
+        hashAlg: if label.is_empty() { CKM_SHA_1 } else { CKM_SHA256 },
+        mgf: if label.is_empty() { CKG_MGF1_SHA1 } else { CKG_MGF1_SHA256 },
         source: CKZ_DATA_SPECIFIED,
         pSourceData: label.as_ptr().cast_mut().cast(),
         ulSourceDataLen: label.len() as CK_ULONG,
     };
     let (labelled, bare) = (oaep(label), oaep(b""));
-    for mechanism in [
-        mechanism(CKM_RSA_PKCS),
-        with(CKM_RSA_PKCS_OAEP, &labelled),
-        with(CKM_RSA_PKCS_OAEP, &bare),
-    ] {
+    for mechanism in [mechanism(CKM_RSA_PKCS), with(CKM_RSA_PKCS_OAEP, &labelled), with(CKM_RSA_PKCS_OAEP, &bare)] {
         let sealed = encrypt(mechanism, public_key, b"secret").unwrap();
         assert_eq!(sealed.len(), 256);
         assert_eq!(decrypt(mechanism, private_key, &sealed).unwrap(), b"secret");
-        assert_eq!(
-            encrypt(mechanism, public_key, &[0; 250]),
-            Err(CKR_DATA_LEN_RANGE)
-        );
+        assert_eq!(encrypt(mechanism, public_key, &[0; 250]), Err(CKR_DATA_LEN_RANGE));
         let cut = decrypt(mechanism, private_key, &sealed[1..]);
         assert_eq!(cut, Err(CKR_ENCRYPTED_DATA_LEN_RANGE));
     }
@@ -315,8 +221,7 @@ fn a_message_has_a_limit_and_one_round_trip() {
     let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &len)]).unwrap();
     let iv = [0u8; 16];
     let large = vec![7; 1 << 18];
-    let cost =
-        fixture.cost(|| drop(encrypt(with(CKM_AES_CBC_PAD, &iv), key, &large[1..]).unwrap()));
+    let cost = fixture.cost(|| drop(encrypt(with(CKM_AES_CBC_PAD, &iv), key, &large[1..]).unwrap()));
     assert_eq!(cost, 1);
     let limit = (1 << 20) - 4096;
     let mut nonce = [7; 12];
@@ -336,19 +241,11 @@ fn streams_of_any_length_go_through_block_modes() {
     let len = number(16);
     let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &len)]).unwrap();
     let iv = [9u8; 16];
-    let counter = CK_AES_CTR_PARAMS {
-        ulCounterBits: 64,
-        cb: [9; 16],
-    };
-    let plain: Vec<u8> = (0..(1 << 21) + 7u32)
-        .map(|i| (i >> 5).to_be_bytes()[3])
-        .collect();
+    let counter = CK_AES_CTR_PARAMS { ulCounterBits: 64, cb: [9; 16] };
+    let plain: Vec<u8> = (0..(1 << 21) + 7u32).map(|i| (i >> 5).to_be_bytes()[3]).collect();
     let ecb = |block: &[u8]| encrypt(mechanism(CKM_AES_ECB), key, block).unwrap();
     let xor = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a ^ b).collect::<Vec<_>>();
-    for (mechanism, padding) in [
-        (with(CKM_AES_CBC_PAD, &iv), 9),
-        (with(CKM_AES_CTR, &counter), 0),
-    ] {
+    for (mechanism, padding) in [(with(CKM_AES_CBC_PAD, &iv), 9), (with(CKM_AES_CTR, &counter), 0)] {
         let sealed = encrypt(mechanism, key, &plain).unwrap();
         assert_eq!(sealed.len(), plain.len() + padding);
         for at in [0, 1 << 18, 5 << 18, 1 << 20] {
@@ -370,11 +267,7 @@ fn streams_of_any_length_go_through_block_modes() {
 fn macs_agree_with_their_specifications() {
     let _fixture = Fixture::new();
     let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_GENERIC_SECRET));
-    let template = [
-        (CKA_CLASS, &class[..]),
-        (CKA_KEY_TYPE, &kind),
-        (CKA_VALUE, b"Jefe"),
-    ];
+    let template = [(CKA_CLASS, &class[..]), (CKA_KEY_TYPE, &kind), (CKA_VALUE, b"Jefe")];
     let hmac = create(&template).unwrap();
     let cmac = aes(&hex("2b7e151628aed2a6abf7158809cf4f3c"), CKA_SIGN);
     let block = hex("6bc1bee22e409f96e93d7e117393172a");
@@ -385,36 +278,19 @@ fn macs_agree_with_their_specifications() {
             &b"what do ya want for nothing?"[..],
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
         ),
-        (
-            CKM_AES_CMAC,
-            cmac,
-            &block,
-            "070a16b46b4d4144f79bdd9dd04a287c",
-        ),
+        (CKM_AES_CMAC, cmac, &block, "070a16b46b4d4144f79bdd9dd04a287c"),
     ] {
         let session = open(0);
         let (mut mac, mut len) = (vec![0; 64], 64);
         let (data, data_len) = (data.as_ptr().cast_mut(), data.len() as CK_ULONG);
-        assert_eq!(
-            call!(C_SignInit(session, &mut mechanism(kind), key)),
-            CKR_OK
-        );
-        let signed = call!(C_Sign(
-            session,
-            data,
-            data_len,
-            mac.as_mut_ptr(),
-            &raw mut len
-        ));
+        assert_eq!(call!(C_SignInit(session, &mut mechanism(kind), key)), CKR_OK);
+        let signed = call!(C_Sign(session, data, data_len, mac.as_mut_ptr(), &raw mut len));
         assert_eq!(signed, CKR_OK);
         mac.truncate(usize::try_from(len).unwrap());
         assert_eq!(mac, hex(expected));
         let mut verify = |forge: u8| {
             mac[3] ^= forge;
-            assert_eq!(
-                call!(C_VerifyInit(session, &mut mechanism(kind), key)),
-                CKR_OK
-            );
+            assert_eq!(call!(C_VerifyInit(session, &mut mechanism(kind), key)), CKR_OK);
             assert_eq!(call!(C_VerifyUpdate(session, data, data_len)), CKR_OK);
             call!(C_VerifyFinal(session, mac.as_mut_ptr(), len))
         };
@@ -428,10 +304,7 @@ fn a_key_works_only_with_its_allowed_mechanisms() {
     let _fixture = Fixture::new();
     let len = number(16);
     let allowed = [number(CKM_AES_CBC_PAD), number(CKM_AES_GCM)].concat();
-    let attributes = [
-        (CKA_VALUE_LEN, &len[..]),
-        (CKA_ALLOWED_MECHANISMS, &allowed),
-    ];
+    let attributes = [(CKA_VALUE_LEN, &len[..]), (CKA_ALLOWED_MECHANISMS, &allowed)];
     let key = secret(CKM_AES_KEY_GEN, &attributes).unwrap();
     let iv = [0u8; 16];
     let data = vec![7; 600_001];

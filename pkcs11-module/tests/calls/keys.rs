@@ -14,12 +14,7 @@ pub(crate) fn read(object: CK_OBJECT_HANDLE, kind: CK_ATTRIBUTE_TYPE) -> Result<
     let mut value = vec![0; 4096];
     let mut template = [attribute(kind, &value)];
     template[0].pValue = value.as_mut_ptr().cast();
-    match call!(C_GetAttributeValue(
-        open(0),
-        object,
-        template.as_mut_ptr(),
-        1
-    )) {
+    match call!(C_GetAttributeValue(open(0), object, template.as_mut_ptr(), 1)) {
         CKR_OK => {
             value.truncate(usize::try_from(template[0].ulValueLen).unwrap());
             Ok(value)
@@ -29,25 +24,12 @@ pub(crate) fn read(object: CK_OBJECT_HANDLE, kind: CK_ATTRIBUTE_TYPE) -> Result<
 }
 
 /// C_GenerateKey with these attributes, on the token.
-pub(crate) fn secret(
-    kind: CK_MECHANISM_TYPE,
-    attributes: &[(CK_ATTRIBUTE_TYPE, &[u8])],
-) -> Result<CK_OBJECT_HANDLE, CK_RV> {
+pub(crate) fn secret(kind: CK_MECHANISM_TYPE, attributes: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Result<CK_OBJECT_HANDLE, CK_RV> {
     let mut template = vec![attribute(CKA_TOKEN, YES)];
-    template.extend(
-        attributes
-            .iter()
-            .map(|(kind, value)| attribute(*kind, value)),
-    );
+    template.extend(attributes.iter().map(|(kind, value)| attribute(*kind, value)));
     let (len, mut key) = (template.len() as CK_ULONG, 0);
     let session = open(CKF_RW_SESSION);
-    match call!(C_GenerateKey(
-        session,
-        &mut mechanism(kind),
-        template.as_mut_ptr(),
-        len,
-        &raw mut key
-    )) {
+    match call!(C_GenerateKey(session, &mut mechanism(kind), template.as_mut_ptr(), len, &raw mut key)) {
         CKR_OK => Ok(key),
         rv => Err(rv),
     }
@@ -56,19 +38,10 @@ pub(crate) fn secret(
 /// C_CreateObject with these attributes, on the token.
 pub(crate) fn create(attributes: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Result<CK_OBJECT_HANDLE, CK_RV> {
     let mut template = vec![attribute(CKA_TOKEN, YES)];
-    template.extend(
-        attributes
-            .iter()
-            .map(|(kind, value)| attribute(*kind, value)),
-    );
+    template.extend(attributes.iter().map(|(kind, value)| attribute(*kind, value)));
     let (len, mut object) = (template.len() as CK_ULONG, 0);
     let session = open(CKF_RW_SESSION);
-    match call!(C_CreateObject(
-        session,
-        template.as_mut_ptr(),
-        len,
-        &raw mut object
-    )) {
+    match call!(C_CreateObject(session, template.as_mut_ptr(), len, &raw mut object)) {
         CKR_OK => Ok(object),
         rv => Err(rv),
     }
@@ -78,11 +51,7 @@ pub(crate) fn create(attributes: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Result<CK_OBJ
 fn generated_secret_keys_know_their_past() {
     let _fixture = Fixture::new();
     let len = number(32);
-    let key = secret(
-        CKM_AES_KEY_GEN,
-        &[(CKA_VALUE_LEN, &len), (CKA_LABEL, b"aes")],
-    )
-    .unwrap();
+    let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &len), (CKA_LABEL, b"aes")]).unwrap();
     for (kind, value) in [
         (CKA_CLASS, &number(CKO_SECRET_KEY)[..]),
         (CKA_KEY_TYPE, &number(CKK_AES)),
@@ -137,11 +106,7 @@ fn values_leave_only_where_the_template_said_so() {
 fn a_private_key_that_is_brought_signs() {
     let _fixture = Fixture::new();
     let (class, kind) = (number(CKO_PRIVATE_KEY), number(CKK_EC));
-    let mut template = vec![
-        (CKA_CLASS, &class[..]),
-        (CKA_KEY_TYPE, &kind),
-        (CKA_EC_PARAMS, P256),
-    ];
+    let mut template = vec![(CKA_CLASS, &class[..]), (CKA_KEY_TYPE, &kind), (CKA_EC_PARAMS, P256)];
     assert_eq!(create(&template), Err(CKR_TEMPLATE_INCOMPLETE));
     template.push((CKA_VALUE, &[0; 32]));
     assert_eq!(create(&template), Err(CKR_ATTRIBUTE_VALUE_INVALID));

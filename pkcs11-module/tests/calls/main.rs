@@ -2,11 +2,7 @@
 //! costs in round trips, fork, and a service that goes away.
 //!
 //! The module's state is the process's, so the cases take turns on one lock, each with a service of its own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,19 +48,13 @@ impl Fixture {
         // SAFETY: the cases take turns, and nothing else here reads the environment meanwhile.
         unsafe { std::env::set_var("PARSEC_SERVICE_ENDPOINT", service.endpoint()) };
         assert_eq!(call!(C_Initialize(null_mut())), CKR_OK);
-        Self {
-            service,
-            _turn: turn,
-        }
+        Self { service, _turn: turn }
     }
 
     /// Requests that the service has answered.
     fn requests(&self) -> u64 {
         let client = self.service.client();
-        client
-            .call(ProviderId::CORE, &ServiceStatus {})
-            .unwrap()
-            .requests
+        client.call(ProviderId::CORE, &ServiceStatus {}).unwrap().requests
     }
 
     /// How many requests `work` makes.
@@ -86,33 +76,16 @@ impl Drop for Fixture {
 fn open(flags: CK_FLAGS) -> CK_SESSION_HANDLE {
     let mut session = 0;
     let flags = CKF_SERIAL_SESSION | flags;
-    assert_eq!(
-        call!(C_OpenSession(
-            SOFTWARE,
-            flags,
-            null_mut(),
-            None,
-            &raw mut session
-        )),
-        CKR_OK
-    );
+    assert_eq!(call!(C_OpenSession(SOFTWARE, flags, null_mut(), None, &raw mut session)), CKR_OK);
     session
 }
 
 fn attribute(kind: CK_ATTRIBUTE_TYPE, value: &[u8]) -> CK_ATTRIBUTE {
-    CK_ATTRIBUTE {
-        type_: kind,
-        pValue: value.as_ptr().cast_mut().cast(),
-        ulValueLen: value.len() as CK_ULONG,
-    }
+    CK_ATTRIBUTE { type_: kind, pValue: value.as_ptr().cast_mut().cast(), ulValueLen: value.len() as CK_ULONG }
 }
 
 fn mechanism(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
-    CK_MECHANISM {
-        mechanism: kind,
-        pParameter: null_mut(),
-        ulParameterLen: 0,
-    }
+    CK_MECHANISM { mechanism: kind, pParameter: null_mut(), ulParameterLen: 0 }
 }
 
 /// Generates a P-256 pair; returns the handles of its public and private key.
@@ -131,31 +104,16 @@ fn generate(session: CK_SESSION_HANDLE, token: bool) -> Result<[CK_OBJECT_HANDLE
         &raw mut public_key,
         &raw mut private_key,
     ));
-    if rv == CKR_OK {
-        Ok([public_key, private_key])
-    } else {
-        Err(rv)
-    }
+    if rv == CKR_OK { Ok([public_key, private_key]) } else { Err(rv) }
 }
 
 /// The handles of all objects with the label `web` and this class.
 fn find(session: CK_SESSION_HANDLE, class: CK_OBJECT_CLASS) -> Vec<CK_OBJECT_HANDLE> {
     let class = class.to_ne_bytes();
     let mut template = [attribute(CKA_CLASS, &class), attribute(CKA_LABEL, b"web")];
-    assert_eq!(
-        call!(C_FindObjectsInit(session, template.as_mut_ptr(), 2)),
-        CKR_OK
-    );
+    assert_eq!(call!(C_FindObjectsInit(session, template.as_mut_ptr(), 2)), CKR_OK);
     let (mut found, mut count) = ([0; 8], 0);
-    assert_eq!(
-        call!(C_FindObjects(
-            session,
-            found.as_mut_ptr(),
-            8,
-            &raw mut count
-        )),
-        CKR_OK
-    );
+    assert_eq!(call!(C_FindObjects(session, found.as_mut_ptr(), 8, &raw mut count)), CKR_OK);
     assert_eq!(call!(C_FindObjectsFinal(session)), CKR_OK);
     found[..usize::try_from(count).unwrap()].to_vec()
 }
@@ -164,13 +122,7 @@ fn sign(session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> Result<Vec<u8>, CK
     let (mut digest, mut signature, mut len) = ([7; 32], [0; 64], 64);
     let steps = [
         call!(C_SignInit(session, &mut mechanism(CKM_ECDSA), key)),
-        call!(C_Sign(
-            session,
-            digest.as_mut_ptr(),
-            32,
-            signature.as_mut_ptr(),
-            &raw mut len
-        )),
+        call!(C_Sign(session, digest.as_mut_ptr(), 32, signature.as_mut_ptr(), &raw mut len)),
     ];
     match steps.into_iter().find(|rv| *rv != CKR_OK) {
         None => Ok(signature.to_vec()),
@@ -188,18 +140,9 @@ fn a_signature_is_one_round_trip_and_finding_the_key_another() {
     assert_eq!(fixture.cost(|| drop(sign(session, key).unwrap())), 1);
     let asked = fixture.cost(|| {
         let mut len = 0;
-        assert_eq!(
-            call!(C_SignInit(session, &mut mechanism(CKM_ECDSA_SHA256), key)),
-            CKR_OK
-        );
-        assert_eq!(
-            call!(C_SignUpdate(session, [1; 9000].as_mut_ptr(), 9000)),
-            CKR_OK
-        );
-        assert_eq!(
-            call!(C_SignFinal(session, null_mut(), &raw mut len)),
-            CKR_OK
-        );
+        assert_eq!(call!(C_SignInit(session, &mut mechanism(CKM_ECDSA_SHA256), key)), CKR_OK);
+        assert_eq!(call!(C_SignUpdate(session, [1; 9000].as_mut_ptr(), 9000)), CKR_OK);
+        assert_eq!(call!(C_SignFinal(session, null_mut(), &raw mut len)), CKR_OK);
         assert_eq!(len, 64);
     });
     assert_eq!(asked, 0, "initialising, hashing and asking for the length");
@@ -216,45 +159,24 @@ fn a_signature_is_one_round_trip_and_finding_the_key_another() {
 fn functions_tell_what_is_wrong() {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut info = CK_INFO::default();
-    assert_eq!(
-        call!(C_GetInfo(&raw mut info)),
-        CKR_CRYPTOKI_NOT_INITIALIZED
-    );
+    assert_eq!(call!(C_GetInfo(&raw mut info)), CKR_CRYPTOKI_NOT_INITIALIZED);
     assert_eq!(call!(C_Finalize(null_mut())), CKR_CRYPTOKI_NOT_INITIALIZED);
     drop(turn);
 
     let _fixture = Fixture::new();
-    assert_eq!(
-        call!(C_Initialize(null_mut())),
-        CKR_CRYPTOKI_ALREADY_INITIALIZED
-    );
+    assert_eq!(call!(C_Initialize(null_mut())), CKR_CRYPTOKI_ALREADY_INITIALIZED);
     assert_eq!(call!(C_CloseSession(99)), CKR_SESSION_HANDLE_INVALID);
     let mut session = 0;
-    let parallel = call!(C_OpenSession(
-        SOFTWARE,
-        0,
-        null_mut(),
-        None,
-        &raw mut session
-    ));
+    let parallel = call!(C_OpenSession(SOFTWARE, 0, null_mut(), None, &raw mut session));
     assert_eq!(parallel, CKR_SESSION_PARALLEL_NOT_SUPPORTED);
-    let nowhere = call!(C_OpenSession(
-        77,
-        CKF_SERIAL_SESSION,
-        null_mut(),
-        None,
-        &raw mut session
-    ));
+    let nowhere = call!(C_OpenSession(77, CKF_SERIAL_SESSION, null_mut(), None, &raw mut session));
     assert_eq!(nowhere, CKR_SLOT_ID_INVALID);
     let reading = open(0);
     assert_eq!(generate(reading, true), Err(CKR_SESSION_READ_ONLY));
     let writing = open(CKF_RW_SESSION);
     assert_eq!(generate(writing, false), Err(CKR_TEMPLATE_INCONSISTENT));
     let [public, private] = generate(writing, true).unwrap();
-    assert_eq!(
-        call!(C_DestroyObject(reading, private)),
-        CKR_SESSION_READ_ONLY
-    );
+    assert_eq!(call!(C_DestroyObject(reading, private)), CKR_SESSION_READ_ONLY);
     assert_eq!(sign(reading, 12345), Err(CKR_KEY_HANDLE_INVALID));
     assert_eq!(sign(reading, public), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
     let wrong = call!(C_SignInit(reading, &mut mechanism(CKM_RSA_PKCS), private));
@@ -264,10 +186,7 @@ fn functions_tell_what_is_wrong() {
     let mut len = 0;
     let nothing = call!(C_SignFinal(reading, null_mut(), &raw mut len));
     assert_eq!(nothing, CKR_OPERATION_NOT_INITIALIZED);
-    assert_eq!(
-        call!(C_GenerateRandom(reading, null_mut(), 8)),
-        CKR_ARGUMENTS_BAD
-    );
+    assert_eq!(call!(C_GenerateRandom(reading, null_mut(), 8)), CKR_ARGUMENTS_BAD);
     let copy = call!(C_CopyObject(writing, private, null_mut(), 0, null_mut()));
     assert_eq!(copy, CKR_FUNCTION_NOT_SUPPORTED);
 }
@@ -279,18 +198,9 @@ fn signatures_are_verified_and_forgeries_told() {
     let [public, private] = generate(session, true).unwrap();
     let (mut digest, mut signature) = ([7; 32], sign(session, private).unwrap());
     let mut verify = |signature: &mut [u8]| {
-        assert_eq!(
-            call!(C_VerifyInit(session, &mut mechanism(CKM_ECDSA), public)),
-            CKR_OK
-        );
+        assert_eq!(call!(C_VerifyInit(session, &mut mechanism(CKM_ECDSA), public)), CKR_OK);
         let len = signature.len() as CK_ULONG;
-        call!(C_Verify(
-            session,
-            digest.as_mut_ptr(),
-            32,
-            signature.as_mut_ptr(),
-            len
-        ))
+        call!(C_Verify(session, digest.as_mut_ptr(), 32, signature.as_mut_ptr(), len))
     };
     assert_eq!(verify(&mut signature), CKR_OK);
     assert_eq!(verify(&mut signature[..63]), CKR_SIGNATURE_LEN_RANGE);
@@ -316,11 +226,7 @@ fn logins_follow_the_rules_of_the_standard_with_any_pin() {
     assert_eq!(login(CKU_USER), CKR_USER_ALREADY_LOGGED_IN);
     assert_eq!(state(open(CKF_RW_SESSION)), CKS_RW_USER_FUNCTIONS);
     assert_eq!(call!(C_CloseAllSessions(SOFTWARE)), CKR_OK);
-    assert_eq!(
-        state(open(CKF_RW_SESSION)),
-        CKS_RW_PUBLIC_SESSION,
-        "the last close logs out"
-    );
+    assert_eq!(state(open(CKF_RW_SESSION)), CKS_RW_PUBLIC_SESSION, "the last close logs out");
 }
 
 #[test]
@@ -332,10 +238,7 @@ fn handles_are_never_used_twice_and_labels_may_be() {
     assert_eq!(find(session, CKO_PRIVATE_KEY).len(), 2);
     assert_eq!(find(session, CKO_PUBLIC_KEY).len(), 2);
     assert_eq!(call!(C_DestroyObject(session, first)), CKR_OK);
-    assert_eq!(
-        call!(C_DestroyObject(session, first)),
-        CKR_OBJECT_HANDLE_INVALID
-    );
+    assert_eq!(call!(C_DestroyObject(session, first)), CKR_OBJECT_HANDLE_INVALID);
     assert_eq!(find(session, CKO_PRIVATE_KEY), [second]);
     let [_, third] = generate(session, true).unwrap();
     assert!(third != first && third != second);
@@ -348,18 +251,9 @@ fn values_of_private_keys_stay_where_they_are() {
     let _fixture = Fixture::new();
     let [_, private] = generate(open(CKF_RW_SESSION), true).unwrap();
     let mut label = [0; 16];
-    let mut template = [
-        attribute(CKA_VALUE, &[]),
-        attribute(CKA_LABEL, &label),
-        attribute(CKA_MODULUS, &[]),
-    ];
+    let mut template = [attribute(CKA_VALUE, &[]), attribute(CKA_LABEL, &label), attribute(CKA_MODULUS, &[])];
     template[1].pValue = label.as_mut_ptr().cast();
-    let read = call!(C_GetAttributeValue(
-        open(0),
-        private,
-        template.as_mut_ptr(),
-        3
-    ));
+    let read = call!(C_GetAttributeValue(open(0), private, template.as_mut_ptr(), 3));
     assert_eq!(read, CKR_ATTRIBUTE_SENSITIVE);
     let none = CK_UNAVAILABLE_INFORMATION;
     assert_eq!(template.map(|entry| entry.ulValueLen), [none, 3, none]);
@@ -436,37 +330,16 @@ fn digests_and_random_bytes() {
     let _fixture = Fixture::new();
     let session = open(0);
     let (mut digest, mut len) = ([0; 64], 20);
-    assert_eq!(
-        call!(C_DigestInit(session, &mut mechanism(CKM_SHA256))),
-        CKR_OK
-    );
+    assert_eq!(call!(C_DigestInit(session, &mut mechanism(CKM_SHA256))), CKR_OK);
     let twice = call!(C_DigestInit(session, &mut mechanism(CKM_SHA256)));
     assert_eq!(twice, CKR_OPERATION_ACTIVE);
     let mut data = *b"abc";
-    let short = call!(C_Digest(
-        session,
-        data.as_mut_ptr(),
-        3,
-        digest.as_mut_ptr(),
-        &raw mut len
-    ));
+    let short = call!(C_Digest(session, data.as_mut_ptr(), 3, digest.as_mut_ptr(), &raw mut len));
     assert_eq!((short, len), (CKR_BUFFER_TOO_SMALL, 32));
-    let whole = call!(C_Digest(
-        session,
-        data.as_mut_ptr(),
-        3,
-        digest.as_mut_ptr(),
-        &raw mut len
-    ));
-    assert_eq!(
-        (whole, &digest[..4]),
-        (CKR_OK, &[0xba, 0x78, 0x16, 0xbf][..])
-    );
+    let whole = call!(C_Digest(session, data.as_mut_ptr(), 3, digest.as_mut_ptr(), &raw mut len));
+    assert_eq!((whole, &digest[..4]), (CKR_OK, &[0xba, 0x78, 0x16, 0xbf][..]));
     let mut random = vec![0; 200_000];
-    assert_eq!(
-        call!(C_GenerateRandom(session, random.as_mut_ptr(), 200_000)),
-        CKR_OK
-    );
+    assert_eq!(call!(C_GenerateRandom(session, random.as_mut_ptr(), 200_000)), CKR_OK);
     for part in random.chunks(20_000) {
         assert!(part.iter().any(|byte| *byte != 0));
     }

@@ -1,8 +1,6 @@
 //! Kinds of keys by the names that people type, and what a key of each kind is for.
 
-use interface::algorithm::{
-    Aead, AeadKind, Agreement, Algorithm, Encryption, Hash, Mac, MacKind, SignHash, Signature,
-};
+use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Encryption, Hash, Mac, MacKind, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 
 /// What a key does for its user.
@@ -57,11 +55,7 @@ impl Kind {
 
     /// What a key of this kind for this job is; `None` where such keys cannot do the job.
     pub(crate) fn attributes(&self, job: Job) -> Option<Attributes> {
-        Some(Attributes {
-            key_type: self.key_type,
-            bits: self.bits,
-            policy: policy(self.key_type, job)?,
-        })
+        Some(Attributes { key_type: self.key_type, bits: self.bits, policy: policy(self.key_type, job)? })
     }
 }
 
@@ -70,35 +64,18 @@ pub(crate) fn policy(key_type: KeyType, job: Job) -> Option<Policy> {
     let any = SignHash::Any;
     let hash = Hash::Sha256;
     let (algorithm, also): (Algorithm, Vec<Algorithm>) = match (job, key_type) {
-        (Job::Sign, KeyType::RsaKeyPair) => (
-            Signature::RsaPkcs1v15 { hash: any }.into(),
-            vec![Signature::RsaPss { hash: any }.into()],
-        ),
-        (Job::Sign, KeyType::EccKeyPair(EccFamily::TwistedEdwards)) => {
-            (Signature::PureEddsa.into(), vec![])
+        (Job::Sign, KeyType::RsaKeyPair) => {
+            (Signature::RsaPkcs1v15 { hash: any }.into(), vec![Signature::RsaPss { hash: any }.into()])
         }
-        (Job::Sign, KeyType::EccKeyPair(family)) if family != EccFamily::Montgomery => (
-            Signature::Ecdsa { hash: any }.into(),
-            vec![Signature::EcdsaAny.into()],
-        ),
+        (Job::Sign, KeyType::EccKeyPair(EccFamily::TwistedEdwards)) => (Signature::PureEddsa.into(), vec![]),
+        (Job::Sign, KeyType::EccKeyPair(family)) if family != EccFamily::Montgomery => {
+            (Signature::Ecdsa { hash: any }.into(), vec![Signature::EcdsaAny.into()])
+        }
         (Job::Decrypt, KeyType::RsaKeyPair) => (Encryption::RsaOaep { hash }.into(), vec![]),
-        (Job::Agree, KeyType::EccKeyPair(family)) if family != EccFamily::TwistedEdwards => {
-            (Agreement::Ecdh.into(), vec![])
-        }
+        (Job::Agree, KeyType::EccKeyPair(family)) if family != EccFamily::TwistedEdwards => (Agreement::Ecdh.into(), vec![]),
         (Job::Encrypt, KeyType::Aes | KeyType::ChaCha20) => {
-            let kind = if key_type == KeyType::Aes {
-                AeadKind::Gcm
-            } else {
-                AeadKind::ChaCha20Poly1305
-            };
-            (
-                Aead {
-                    kind,
-                    tag_len: None,
-                }
-                .into(),
-                vec![],
-            )
+            let kind = if key_type == KeyType::Aes { AeadKind::Gcm } else { AeadKind::ChaCha20Poly1305 };
+            (Aead { kind, tag_len: None }.into(), vec![])
         }
         (Job::Authenticate, KeyType::Hmac) => {
             let kind = MacKind::Hmac { hash };
@@ -107,33 +84,23 @@ pub(crate) fn policy(key_type: KeyType, job: Job) -> Option<Policy> {
         _ => return None,
     };
     let usage = match job {
-        Job::Sign if algorithm == Signature::PureEddsa.into() => {
-            Usage::SIGN_MESSAGE | Usage::VERIFY_MESSAGE
-        }
+        Job::Sign if algorithm == Signature::PureEddsa.into() => Usage::SIGN_MESSAGE | Usage::VERIFY_MESSAGE,
         Job::Sign => Usage::SIGN | Usage::VERIFY,
         Job::Decrypt | Job::Encrypt => Usage::ENCRYPT | Usage::DECRYPT,
         Job::Agree => Usage::DERIVE,
         Job::Authenticate => Usage::SIGN_MESSAGE | Usage::VERIFY_MESSAGE,
     };
-    Some(Policy {
-        usage,
-        algorithm,
-        also,
-    })
+    Some(Policy { usage, algorithm, also })
 }
 
 /// The name of a kind of key; one that has no name here is described.
 pub(crate) fn name(key_type: KeyType, bits: u32) -> String {
-    let pair = |kind: &&Kind| {
-        (kind.key_type == key_type || kind.key_type.public() == key_type) && kind.bits == bits
-    };
+    let pair = |kind: &&Kind| (kind.key_type == key_type || kind.key_type.public() == key_type) && kind.bits == bits;
     let known = KINDS.iter().find(pair).map(|kind| kind.name.to_owned());
     known.unwrap_or_else(|| {
         let kind = match key_type {
             KeyType::RsaKeyPair | KeyType::RsaPublicKey => "rsa".to_owned(),
-            KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
-                format!("{family:?}").to_lowercase()
-            }
+            KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => format!("{family:?}").to_lowercase(),
             KeyType::DhKeyPair(_) | KeyType::DhPublicKey(_) => "dh".to_owned(),
             other => format!("{other:?}").to_lowercase(),
         };
@@ -161,10 +128,7 @@ pub(crate) fn describe(algorithm: Algorithm) -> String {
         Algorithm::Encryption(Encryption::RsaOaep { hash }) => with("rsa-oaep", hash.into()),
         Algorithm::Aead(Aead { kind, .. }) => format!("{kind:?}").to_lowercase(),
         Algorithm::Cipher(cipher) => format!("{cipher:?}").to_lowercase(),
-        Algorithm::Mac(Mac {
-            kind: MacKind::Hmac { hash },
-            ..
-        }) => with("hmac", hash.into()),
+        Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, .. }) => with("hmac", hash.into()),
         Algorithm::Mac(Mac { kind, .. }) => format!("{kind:?}").to_lowercase(),
         Algorithm::Agreement(agreement) => format!("{agreement:?}").to_lowercase(),
         other => format!("{other:?}").to_lowercase(),
@@ -182,25 +146,14 @@ mod tests {
             assert!(!attributes.policy.usage.is_empty(), "{}", kind.name);
             assert_eq!(name(attributes.key_type, attributes.bits), kind.name);
             assert_eq!(name(attributes.key_type.public(), kind.bits), kind.name);
-            assert_eq!(
-                KINDS.iter().filter(|other| other.name == kind.name).count(),
-                1
-            );
+            assert_eq!(KINDS.iter().filter(|other| other.name == kind.name).count(), 1);
         }
     }
 
     #[test]
     fn keys_do_no_job_that_is_not_theirs() {
-        for (kind, job) in [
-            ("ed25519", Job::Decrypt),
-            ("ed25519", Job::Agree),
-            ("x25519", Job::Sign),
-            ("aes-256", Job::Sign),
-        ] {
-            assert!(
-                Kind::named(kind).unwrap().attributes(job).is_none(),
-                "{kind}"
-            );
+        for (kind, job) in [("ed25519", Job::Decrypt), ("ed25519", Job::Agree), ("x25519", Job::Sign), ("aes-256", Job::Sign)] {
+            assert!(Kind::named(kind).unwrap().attributes(job).is_none(), "{kind}");
         }
     }
 

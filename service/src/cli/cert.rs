@@ -99,18 +99,14 @@ impl View {
             id: to_hex(&record.id),
             subject: tbs.map_or_else(String::new, |tbs| tbs.subject().to_string()),
             issuer: tbs.map_or_else(String::new, |tbs| tbs.issuer().to_string()),
-            not_after: tbs.map_or(0, |tbs| {
-                tbs.validity().not_after.to_unix_duration().as_secs()
-            }),
+            not_after: tbs.map_or(0, |tbs| tbs.validity().not_after.to_unix_duration().as_secs()),
         }
     }
 
     fn expiry(&self) -> String {
         let time = std::time::Duration::from_secs(self.not_after);
-        der::DateTime::from_unix_duration(time).map_or_else(
-            |_| String::new(),
-            |t| format!("{}-{:02}-{:02}", t.year(), t.month(), t.day()),
-        )
+        der::DateTime::from_unix_duration(time)
+            .map_or_else(|_| String::new(), |t| format!("{}-{:02}-{:02}", t.year(), t.month(), t.day()))
     }
 }
 
@@ -122,11 +118,7 @@ struct Stored {
 impl Display for Stored {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let View { name, subject, .. } = &self.certificate;
-        writeln!(
-            f,
-            "Stored certificate '{name}' of {subject}, valid until {}.",
-            self.certificate.expiry()
-        )
+        writeln!(f, "Stored certificate '{name}' of {subject}, valid until {}.", self.certificate.expiry())
     }
 }
 
@@ -147,9 +139,7 @@ impl Put {
         let provider = context.provider(self.place.provider)?;
         let record = context.client.call(provider, &put);
         let record = record.during(|| format!("store certificate '{}'", self.name))?;
-        context.show(&Stored {
-            certificate: View::new(&record),
-        })
+        context.show(&Stored { certificate: View::new(&record) })
     }
 }
 
@@ -159,20 +149,13 @@ fn read(path: &Path) -> Result<Certificate> {
     let blocks = pem_blocks(&bytes);
     let pem = blocks.iter().find(|(label, _)| label == "CERTIFICATE");
     let der = pem.map_or(bytes.as_slice(), |(_, der)| der.as_slice());
-    Certificate::from_der(der).map_err(|error| {
-        Error::Failed(format!(
-            "{} holds no X.509 certificate in PEM or DER: {error}",
-            path.display()
-        ))
-    })
+    Certificate::from_der(der)
+        .map_err(|error| Error::Failed(format!("{} holds no X.509 certificate in PEM or DER: {error}", path.display())))
 }
 
 /// The CKA_ID of the certificate's key; `None` for kinds of keys that have no name here.
 fn key_id(certificate: &Certificate) -> Result<Option<Vec<u8>>> {
-    let spki = certificate
-        .tbs_certificate()
-        .subject_public_key_info()
-        .to_der()?;
+    let spki = certificate.tbs_certificate().subject_public_key_info().to_der()?;
     Ok(PublicKey::from_spki(&spki).map(|key| key.id()))
 }
 
@@ -186,24 +169,14 @@ impl Display for Certificates {
         if self.certificates.is_empty() {
             return writeln!(f, "No certificates. Store one: parsec cert put web web.crt");
         }
-        let row = |view: &View| {
-            [
-                view.name.clone(),
-                view.subject.clone(),
-                view.expiry(),
-                view.owner.clone(),
-            ]
-        };
+        let row = |view: &View| [view.name.clone(), view.subject.clone(), view.expiry(), view.owner.clone()];
         let rows: Vec<_> = self.certificates.iter().map(row).collect();
         table(f, ["NAME", "SUBJECT", "VALID UNTIL", "OWNER"], &rows)
     }
 }
 
 fn list(context: &Context, place: &Place) -> Result<()> {
-    let filter = Find {
-        kind: Some(RecordKind::Certificate.into()),
-        ..Find::default()
-    };
+    let filter = Find { kind: Some(RecordKind::Certificate.into()), ..Find::default() };
     let mut certificates = Vec::new();
     for provider in context.providers(place.provider)? {
         let found = context.client.find(provider, &filter);
@@ -222,17 +195,8 @@ impl Get {
 }
 
 /// The certificate of this name, in whichever provider it is.
-fn find(
-    context: &Context,
-    name: &str,
-    owner: Option<&String>,
-    place: &Place,
-) -> Result<(ProviderId, Record)> {
-    let lookup = LookupObject {
-        kind: RecordKind::Certificate.into(),
-        name: name.to_owned(),
-        owner: owner.cloned(),
-    };
+fn find(context: &Context, name: &str, owner: Option<&String>, place: &Place) -> Result<(ProviderId, Record)> {
+    let lookup = LookupObject { kind: RecordKind::Certificate.into(), name: name.to_owned(), owner: owner.cloned() };
     for provider in context.providers(place.provider)? {
         match context.client.call(provider, &lookup) {
             Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => {}
@@ -242,24 +206,13 @@ fn find(
             }
         }
     }
-    Err(Error::NotFound(format!(
-        "there is no certificate '{name}' that you may see (what there is: parsec cert list)"
-    )))
+    Err(Error::NotFound(format!("there is no certificate '{name}' that you may see (what there is: parsec cert list)")))
 }
 
 fn destroy(context: &Context, name: &str, place: &Place) -> Result<()> {
     let (provider, _) = find(context, name, None, place)?;
-    let destroy = DestroyObject {
-        kind: RecordKind::Certificate.into(),
-        name: name.to_owned(),
-    };
+    let destroy = DestroyObject { kind: RecordKind::Certificate.into(), name: name.to_owned() };
     let result = context.client.call(provider, &destroy);
     result.during(|| format!("destroy certificate '{name}'"))?;
-    output::show(
-        context.json,
-        &Destroyed {
-            destroyed: name.to_owned(),
-            provider: provider.name(),
-        },
-    )
+    output::show(context.json, &Destroyed { destroyed: name.to_owned(), provider: provider.name() })
 }

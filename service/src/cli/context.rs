@@ -16,12 +16,7 @@ use std::fmt::Display;
 #[derive(clap::Args)]
 pub(crate) struct Connection {
     /// The service's socket [default: $PARSEC_SERVICE_ENDPOINT, or unix:/run/parsec/parsec.sock, or the user's own]
-    #[arg(
-        long,
-        visible_alias = "socket",
-        global = true,
-        value_name = "unix:PATH"
-    )]
+    #[arg(long, visible_alias = "socket", global = true, value_name = "unix:PATH")]
     endpoint: Option<String>,
     /// Print JSON
     #[arg(long, global = true)]
@@ -50,11 +45,7 @@ pub(crate) struct Key {
 }
 
 pub(crate) fn provider(text: &str) -> Result<ProviderId, String> {
-    let names: Vec<_> = interface::PROVIDERS
-        .iter()
-        .map(|kind| kind.name)
-        .skip(1)
-        .collect();
+    let names: Vec<_> = interface::PROVIDERS.iter().map(|kind| kind.name).skip(1).collect();
     text.parse()
         .ok()
         .filter(|id| *id != ProviderId::CORE)
@@ -62,9 +53,7 @@ pub(crate) fn provider(text: &str) -> Result<ProviderId, String> {
 }
 
 pub(crate) fn owner(text: &str) -> Result<String, String> {
-    principal(text)
-        .map(|principal| principal.to_string())
-        .map_err(|error| error.to_string())
+    principal(text).map(|principal| principal.to_string()).map_err(|error| error.to_string())
 }
 
 /// A command's surroundings.
@@ -81,10 +70,7 @@ impl Context {
             None => Endpoint::from_env(),
         };
         let endpoint = endpoint.during(|| "find the service".to_owned())?;
-        Ok(Self {
-            client: Client::new(endpoint).with_identity(Identity::from_env()),
-            json: connection.json,
-        })
+        Ok(Self { client: Client::new(endpoint).with_identity(Identity::from_env()), json: connection.json })
     }
 
     /// Prints a result.
@@ -94,14 +80,7 @@ impl Context {
 
     /// The named provider, or else the service's first.
     pub(crate) fn provider(&self, named: Option<ProviderId>) -> Result<ProviderId> {
-        named.map_or_else(
-            || {
-                self.client
-                    .default_provider()
-                    .during(|| "ask for the providers".to_owned())
-            },
-            Ok,
-        )
+        named.map_or_else(|| self.client.default_provider().during(|| "ask for the providers".to_owned()), Ok)
     }
 
     /// The named provider, or else all of the service's.
@@ -149,11 +128,7 @@ impl Context {
     }
 
     fn granted(&self, key: &Key) -> Option<String> {
-        let named = Find {
-            kind: Some(RecordKind::Key.into()),
-            name: Some(key.name.clone()),
-            ..Find::default()
-        };
+        let named = Find { kind: Some(RecordKind::Key.into()), name: Some(key.name.clone()), ..Find::default() };
         let providers = self.providers(key.provider).ok()?.into_iter();
         let mut found = providers.filter_map(|provider| self.client.find(provider, &named).ok());
         found.find_map(|records| records.into_iter().next().map(|record| record.owner))
@@ -170,23 +145,11 @@ pub(crate) struct KeyRecord {
 impl KeyRecord {
     pub(crate) fn new(record: Record) -> Result<Self> {
         let name = &record.name;
-        let unknown = |_| {
-            Error::Failed(format!(
-                "key '{name}' has a type or an algorithm that this program does not know"
-            ))
-        };
+        let unknown = |_| Error::Failed(format!("key '{name}' has a type or an algorithm that this program does not know"));
         let provider = ProviderId::try_from(record.provider_id).map_err(unknown)?;
-        let attributes = record
-            .attributes
-            .as_ref()
-            .ok_or(Status::InvalidEncoding)
-            .and_then(Attributes::try_from)
-            .map_err(unknown)?;
-        Ok(Self {
-            record,
-            provider,
-            attributes,
-        })
+        let attributes =
+            record.attributes.as_ref().ok_or(Status::InvalidEncoding).and_then(Attributes::try_from).map_err(unknown)?;
+        Ok(Self { record, provider, attributes })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -208,21 +171,13 @@ impl KeyRecord {
                 self.algorithm()
             )));
         }
-        Ok(PublicKey {
-            key_type: key_type.public(),
-            bits: self.attributes.bits,
-            bytes: self.record.public_key.clone(),
-        })
+        Ok(PublicKey { key_type: key_type.public(), bits: self.attributes.bits, bytes: self.record.public_key.clone() })
     }
 
     /// DER of the public half's `SubjectPublicKeyInfo`.
     pub(crate) fn spki(&self) -> Result<Vec<u8>> {
         self.public()?.to_spki().ok_or_else(|| {
-            Error::Unsupported(format!(
-                "the type of '{}' ({}) has no SubjectPublicKeyInfo here",
-                self.name(),
-                self.algorithm()
-            ))
+            Error::Unsupported(format!("the type of '{}' ({}) has no SubjectPublicKeyInfo here", self.name(), self.algorithm()))
         })
     }
 

@@ -95,11 +95,8 @@ impl Request {
             dns.push(common.clone());
         }
         let dns = dns.into_iter().map(|name| {
-            let name = Ia5String::new(&name).map_err(|_| {
-                Error::Usage(format!(
-                    "'{name}' is no DNS name: write names outside ASCII in their xn-- form"
-                ))
-            });
+            let name = Ia5String::new(&name)
+                .map_err(|_| Error::Usage(format!("'{name}' is no DNS name: write names outside ASCII in their xn-- form")));
             name.map(GeneralName::DnsName)
         });
         let addresses = self.ip.iter().map(|ip| {
@@ -127,10 +124,7 @@ fn escape(text: &str) -> String {
 
 /// Whether a common name can stand for a host.
 fn host_name(text: &str) -> bool {
-    text.contains('.')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-.*".contains(c))
+    text.contains('.') && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.*".contains(c))
 }
 
 /// RFC 5280 §4.1. Of x509-cert's own type only its builder can make values, which wants to hold the signing key.
@@ -156,12 +150,7 @@ struct Certificate {
 }
 
 impl Content {
-    fn request(
-        self,
-        key: &PublicKey,
-        scheme: &Scheme,
-        sign: impl Fn(&[u8]) -> Result<Vec<u8>>,
-    ) -> Result<Vec<u8>> {
+    fn request(self, key: &PublicKey, scheme: &Scheme, sign: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         let mut info = CertReqInfo {
             version: x509_cert::request::Version::V1,
             public_key: spki(key)?,
@@ -170,17 +159,11 @@ impl Content {
         };
         if !self.names.is_empty() {
             let names = (&SubjectAltName(self.names)).to_extension(&info.subject, &[])?;
-            info.attributes
-                .insert(ExtensionReq(vec![names]).try_into()?)?;
+            info.attributes.insert(ExtensionReq(vec![names]).try_into()?)?;
         }
         let signature = BitString::from_bytes(&sign(&info.to_der()?)?)?;
         let algorithm = scheme.identifier.clone();
-        Ok(CertReq {
-            info,
-            algorithm,
-            signature,
-        }
-        .to_der()?)
+        Ok(CertReq { info, algorithm, signature }.to_der()?)
     }
 
     fn certificate(
@@ -190,21 +173,14 @@ impl Content {
         days: u32,
         sign: impl Fn(&[u8]) -> Result<Vec<u8>>,
     ) -> Result<Vec<u8>> {
-        let constraints = BasicConstraints {
-            ca: false,
-            path_len_constraint: None,
-        };
+        let constraints = BasicConstraints { ca: false, path_len_constraint: None };
         let id = SubjectKeyIdentifier(OctetString::new(key.id())?);
-        let mut extensions = vec![
-            (&constraints).to_extension(&self.subject, &[])?,
-            (&id).to_extension(&self.subject, &[])?,
-        ];
+        let mut extensions = vec![(&constraints).to_extension(&self.subject, &[])?, (&id).to_extension(&self.subject, &[])?];
         if !self.names.is_empty() {
             extensions.push((&SubjectAltName(self.names)).to_extension(&self.subject, &[])?);
         }
         let mut serial = [0; 16];
-        aws_lc_rs::rand::fill(&mut serial)
-            .map_err(|_| Error::Failed("no random numbers".to_owned()))?;
+        aws_lc_rs::rand::fill(&mut serial).map_err(|_| Error::Failed("no random numbers".to_owned()))?;
         // positive, and not shortened by a leading zero
         serial[0] = serial[0] & 0x7f | 0x40;
         let tbs = TbsCertificate {
@@ -219,19 +195,12 @@ impl Content {
         };
         let signature = BitString::from_bytes(&sign(&tbs.to_der()?)?)?;
         let algorithm = scheme.identifier.clone();
-        Ok(Certificate {
-            tbs,
-            algorithm,
-            signature,
-        }
-        .to_der()?)
+        Ok(Certificate { tbs, algorithm, signature }.to_der()?)
     }
 }
 
 fn spki(key: &PublicKey) -> Result<SubjectPublicKeyInfoOwned> {
-    let der = key.to_spki().ok_or_else(|| {
-        Error::Unsupported("this type of key has no SubjectPublicKeyInfo".to_owned())
-    })?;
+    let der = key.to_spki().ok_or_else(|| Error::Unsupported("this type of key has no SubjectPublicKeyInfo".to_owned()))?;
     Ok(SubjectPublicKeyInfoOwned::from_der(&der)?)
 }
 
@@ -255,36 +224,19 @@ mod tests {
         sign: Box<Sign>,
     }
 
-    fn signer(
-        name: &str,
-        only: Option<Signature>,
-        key: &[u8],
-        sign: impl Fn(&[u8]) -> Vec<u8> + 'static,
-    ) -> Signer {
+    fn signer(name: &str, only: Option<Signature>, key: &[u8], sign: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Signer {
         let kind = Kind::named(name).unwrap();
         let mut attributes = kind.attributes(Job::Sign).unwrap();
         if let Some(only) = only {
             attributes.policy.algorithm = only.into();
             attributes.policy.also.clear();
         }
-        let public = PublicKey {
-            key_type: kind.key_type.public(),
-            bits: kind.bits,
-            bytes: key.to_vec(),
-        };
+        let public = PublicKey { key_type: kind.key_type.public(), bits: kind.bits, bytes: key.to_vec() };
         let sign = Box::new(sign);
-        Signer {
-            attributes,
-            public,
-            sign,
-        }
+        Signer { attributes, public, sign }
     }
 
-    fn ecdsa(
-        name: &str,
-        only: Option<Signature>,
-        algorithm: &'static sig::EcdsaSigningAlgorithm,
-    ) -> Signer {
+    fn ecdsa(name: &str, only: Option<Signature>, algorithm: &'static sig::EcdsaSigningAlgorithm) -> Signer {
         let pair = sig::EcdsaKeyPair::generate(algorithm).unwrap();
         let public = pair.public_key().as_ref().to_vec();
         signer(name, only, &public, move |message| {
@@ -299,8 +251,7 @@ mod tests {
         signer("rsa-2048", only, &public, move |message| {
             let mut signature = vec![0; pair.public_modulus_len()];
             let random = SystemRandom::new();
-            pair.sign(padding, &random, message, &mut signature)
-                .unwrap();
+            pair.sign(padding, &random, message, &mut signature).unwrap();
             signature
         })
     }
@@ -308,23 +259,15 @@ mod tests {
     fn ed25519() -> Signer {
         let pair = sig::Ed25519KeyPair::generate().unwrap();
         let public = pair.public_key().as_ref().to_vec();
-        signer("ed25519", None, &public, move |message| {
-            pair.sign(message).as_ref().to_vec()
-        })
+        signer("ed25519", None, &public, move |message| pair.sign(message).as_ref().to_vec())
     }
 
     /// One key for every signature scheme.
     fn signers() -> Vec<Signer> {
-        let pss = Signature::RsaPss {
-            hash: SignHash::Any,
-        };
+        let pss = Signature::RsaPss { hash: SignHash::Any };
         vec![
             ecdsa("p256", None, &sig::ECDSA_P256_SHA256_FIXED_SIGNING),
-            ecdsa(
-                "p384",
-                Some(Signature::EcdsaAny),
-                &sig::ECDSA_P384_SHA384_FIXED_SIGNING,
-            ),
+            ecdsa("p384", Some(Signature::EcdsaAny), &sig::ECDSA_P384_SHA384_FIXED_SIGNING),
             ecdsa("p521", None, &sig::ECDSA_P521_SHA512_FIXED_SIGNING),
             rsa(None, &sig::RSA_PKCS1_SHA256),
             rsa(Some(pss), &sig::RSA_PSS_SHA256),
@@ -335,9 +278,7 @@ mod tests {
     fn content() -> Content {
         Content {
             subject: Name::from_str(&format!("CN={}", escape("Web, the #1"))).unwrap(),
-            names: vec![GeneralName::DnsName(
-                Ia5String::new("www.example.com").unwrap(),
-            )],
+            names: vec![GeneralName::DnsName(Ia5String::new("www.example.com").unwrap())],
         }
     }
 
@@ -373,14 +314,9 @@ mod tests {
         for signer in signers() {
             let scheme = Scheme::of(&signer.attributes).unwrap();
             let sign = |message: &[u8]| scheme.encode(&(signer.sign)(message));
-            let der = content()
-                .certificate(&signer.public, &scheme, 2, sign)
-                .unwrap();
+            let der = content().certificate(&signer.public, &scheme, 2, sign).unwrap();
             std::fs::write(&path, Pem::new("CERTIFICATE", &der).unwrap().pem).unwrap();
-            openssl(
-                &path,
-                &["verify", "-check_ss_sig", "-x509_strict", "-CAfile", &path],
-            );
+            openssl(&path, &["verify", "-check_ss_sig", "-x509_strict", "-CAfile", &path]);
             openssl(&path, &["x509", "-noout", "-checkend", "86400", "-in"]);
         }
     }

@@ -18,16 +18,8 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every exit code, in the order of its number.
-    pub(crate) const ALL: &'static [Self] = &[
-        Self::Done,
-        Self::Failed,
-        Self::Usage,
-        Self::NoService,
-        Self::NotFound,
-        Self::Denied,
-        Self::Exists,
-        Self::Unsupported,
-    ];
+    pub(crate) const ALL: &'static [Self] =
+        &[Self::Done, Self::Failed, Self::Usage, Self::NoService, Self::NotFound, Self::Denied, Self::Exists, Self::Unsupported];
 
     pub(crate) const fn meaning(self) -> &'static str {
         match self {
@@ -44,9 +36,7 @@ impl Exit {
 
     /// The list that stands in `--help`.
     pub(crate) fn help() -> String {
-        let lines = Self::ALL
-            .iter()
-            .map(|exit| format!("\n  {}  {}", *exit as u8, exit.meaning()));
+        let lines = Self::ALL.iter().map(|exit| format!("\n  {}  {}", *exit as u8, exit.meaning()));
         format!("Exit codes:{}", lines.collect::<String>())
     }
 }
@@ -80,20 +70,14 @@ pub(crate) enum Error {
     Failed(String),
     /// A file cannot be used.
     #[error("{what}: {source}")]
-    Io {
-        what: String,
-        source: std::io::Error,
-    },
+    Io { what: String, source: std::io::Error },
 }
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io {
-            what: what.into(),
-            source,
-        }
+        move |source| Self::Io { what: what.into(), source }
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -120,35 +104,27 @@ pub(crate) trait During<T> {
 
 impl<T> During<T> for Result<T, client::Error> {
     fn during(self, what: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|source| Error::Client {
-            what: what(),
-            source,
-        })
+        self.map_err(|source| Error::Client { what: what(), source })
     }
 }
 
 fn exit_of(error: &client::Error) -> Exit {
     match error {
         client::Error::Endpoint(_) => Exit::Usage,
-        client::Error::Connect { .. }
-        | client::Error::Io(_)
-        | client::Error::Closed
-        | client::Error::Timeout(_) => Exit::NoService,
+        client::Error::Connect { .. } | client::Error::Io(_) | client::Error::Closed | client::Error::Timeout(_) => {
+            Exit::NoService
+        }
         client::Error::Protocol(_) => Exit::Failed,
         client::Error::Upstream(_) => Exit::Unsupported,
         client::Error::Refused { status, .. } => match status {
-            Status::PsaErrorDoesNotExist
-            | Status::ProviderNotRegistered
-            | Status::ProviderDoesNotExist => Exit::NotFound,
+            Status::PsaErrorDoesNotExist | Status::ProviderNotRegistered | Status::ProviderDoesNotExist => Exit::NotFound,
             Status::PsaErrorNotPermitted
             | Status::AdminOperation
             | Status::NotAuthenticated
             | Status::AuthenticationError
             | Status::AuthenticatorNotRegistered => Exit::Denied,
             Status::PsaErrorAlreadyExists => Exit::Exists,
-            Status::PsaErrorNotSupported
-            | Status::OpcodeDoesNotExist
-            | Status::DeprecatedPrimitive => Exit::Unsupported,
+            Status::PsaErrorNotSupported | Status::OpcodeDoesNotExist | Status::DeprecatedPrimitive => Exit::Unsupported,
             Status::PsaErrorInvalidArgument => Exit::Usage,
             _ => Exit::Failed,
         },
@@ -173,10 +149,7 @@ mod tests {
 
     #[test]
     fn statuses_become_exit_codes() {
-        let refused = |status| Error::Client {
-            what: "x".into(),
-            source: client::Error::refused(status, ""),
-        };
+        let refused = |status| Error::Client { what: "x".into(), source: client::Error::refused(status, "") };
         for (status, exit) in [
             (Status::PsaErrorDoesNotExist, Exit::NotFound),
             (Status::PsaErrorNotPermitted, Exit::Denied),

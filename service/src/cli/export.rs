@@ -23,10 +23,7 @@ pub(crate) struct Export {
 impl Export {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
         let key = context.key(&self.key)?;
-        let export = ExportKey {
-            key_name: key.name().to_owned(),
-            owner: key.owner(),
-        };
+        let export = ExportKey { key_name: key.name().to_owned(), owner: key.owner() };
         let result = context.client.call(key.provider, &export);
         let exported = result.during(|| format!("export key '{}'", key.name()))?;
         if !key.attributes.key_type.is_pair() {
@@ -58,25 +55,14 @@ fn pkcs8(key: &KeyRecord, private: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let spki = <SubjectPublicKeyInfoRef<'_> as der::Decode>::from_der(&spki)?;
     let inner = match key.attributes.key_type {
         KeyType::RsaKeyPair => private.to_vec(),
-        KeyType::EccKeyPair(EccFamily::TwistedEdwards | EccFamily::Montgomery) => {
-            OctetStringRef::new(private)?.to_der()?
-        }
+        KeyType::EccKeyPair(EccFamily::TwistedEdwards | EccFamily::Montgomery) => OctetStringRef::new(private)?.to_der()?,
         _ => {
             let key = OctetStringRef::new(private)?;
             let public = spki.subject_public_key;
-            EcPrivateKey {
-                version: 1,
-                key,
-                public,
-            }
-            .to_der()?
+            EcPrivateKey { version: 1, key, public }.to_der()?
         }
     };
     let inner = Zeroizing::new(inner);
-    let info = PrivateKeyInfo {
-        version: 0,
-        algorithm: spki.algorithm,
-        key: OctetStringRef::new(&inner)?,
-    };
+    let info = PrivateKeyInfo { version: 0, algorithm: spki.algorithm, key: OctetStringRef::new(&inner)? };
     Ok(Zeroizing::new(info.to_der()?))
 }

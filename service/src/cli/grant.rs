@@ -26,11 +26,9 @@ const USE: &str = "use";
 /// Reads a principal: `uid:N`, `user:NAME` of this host, `app:NAME` or `spiffe://…`.
 pub(crate) fn principal(text: &str) -> Result<Principal> {
     let Some(name) = text.strip_prefix("user:") else {
-        return text.parse().map_err(|_| {
-            Error::Usage(format!(
-                "'{text}' names nobody: write user:NAME, uid:N, app:NAME or spiffe://…"
-            ))
-        });
+        return text
+            .parse()
+            .map_err(|_| Error::Usage(format!("'{text}' names nobody: write user:NAME, uid:N, app:NAME or spiffe://…")));
     };
     match nix::unistd::User::from_name(name) {
         Ok(Some(user)) => Ok(Principal::Uid(user.uid.as_raw())),
@@ -54,29 +52,20 @@ fn usage(roles: &str) -> Result<Usage> {
     let every = || ROLES.iter().map(|(name, _)| *name);
     let role = |role: &str| match ROLES.iter().find(|(name, _)| *name == role) {
         Some((_, usage)) => Ok(*usage),
-        None if role == USE => Ok(ROLES
-            .iter()
-            .filter(|(_, usage)| *usage != Usage::EXPORT)
-            .fold(Usage::NONE, |all, (_, usage)| all | *usage)),
+        None if role == USE => {
+            Ok(ROLES.iter().filter(|(_, usage)| *usage != Usage::EXPORT).fold(Usage::NONE, |all, (_, usage)| all | *usage))
+        }
         None => {
             let known: Vec<_> = every().chain([USE]).collect();
-            Err(Error::Usage(format!(
-                "there is no role '{role}'; roles are {}",
-                known.join(", ")
-            )))
+            Err(Error::Usage(format!("there is no role '{role}'; roles are {}", known.join(", "))))
         }
     };
-    roles
-        .split(',')
-        .map(role)
-        .try_fold(Usage::NONE, |all, one| Ok(all | one?))
+    roles.split(',').map(role).try_fold(Usage::NONE, |all, one| Ok(all | one?))
 }
 
 /// The roles that a usage holds any flag of.
 fn roles(usage: Usage) -> Vec<&'static str> {
-    let held = ROLES
-        .iter()
-        .filter(|(_, role)| !usage.and(*role).is_empty());
+    let held = ROLES.iter().filter(|(_, role)| !usage.and(*role).is_empty());
     held.map(|(name, _)| *name).collect()
 }
 
@@ -92,16 +81,10 @@ impl FromStr for Share {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (who, what) = text.rsplit_once('=').ok_or_else(|| {
-            Error::Usage(format!(
-                "'{text}' must be WHO=ROLES, such as user:www-data=sign"
-            ))
-        })?;
-        Ok(Self {
-            principal: principal(who)?,
-            usage: usage(what)?,
-            text: text.to_owned(),
-        })
+        let (who, what) = text
+            .rsplit_once('=')
+            .ok_or_else(|| Error::Usage(format!("'{text}' must be WHO=ROLES, such as user:www-data=sign")))?;
+        Ok(Self { principal: principal(who)?, usage: usage(what)?, text: text.to_owned() })
     }
 }
 
@@ -154,11 +137,7 @@ pub(crate) struct Granted {
 
 impl Granted {
     fn new(principal: String, usage: Usage) -> Self {
-        Self {
-            user: user_name(&principal),
-            principal,
-            roles: roles(usage),
-        }
+        Self { user: user_name(&principal), principal, roles: roles(usage) }
     }
 }
 
@@ -184,13 +163,7 @@ impl Display for Grants {
         if self.grants.is_empty() {
             return writeln!(f, "Nobody but {} may use '{}'.", self.owner, self.key);
         }
-        let row = |grant: &Granted| {
-            [
-                grant.principal.clone(),
-                grant.user.clone().unwrap_or_default(),
-                grant.roles.join(","),
-            ]
-        };
+        let row = |grant: &Granted| [grant.principal.clone(), grant.user.clone().unwrap_or_default(), grant.roles.join(",")];
         let rows: Vec<_> = self.grants.iter().map(row).collect();
         table(f, ["WHO", "USER", "MAY"], &rows)
     }
@@ -198,20 +171,14 @@ impl Display for Grants {
 
 pub(crate) fn give(context: &Context, args: &Give) -> Result<()> {
     let key = context.key(&args.key)?;
-    args.shares
-        .iter()
-        .try_for_each(|share| share.give(context, &key, "key"))?;
+    args.shares.iter().try_for_each(|share| share.give(context, &key, "key"))?;
     list(context, &args.key)
 }
 
 pub(crate) fn take_back(context: &Context, args: &TakeBack) -> Result<()> {
     let key = context.key(&args.key)?;
     for principal in &args.principals {
-        let revoke = Revoke {
-            key_name: key.name().to_owned(),
-            principal: principal.to_string(),
-            owner: key.owner(),
-        };
+        let revoke = Revoke { key_name: key.name().to_owned(), principal: principal.to_string(), owner: key.owner() };
         let result = context.client.call(key.provider, &revoke);
         result.during(|| format!("take key '{}' back from {principal}", key.name()))?;
     }
@@ -220,21 +187,14 @@ pub(crate) fn take_back(context: &Context, args: &TakeBack) -> Result<()> {
 
 pub(crate) fn list(context: &Context, key: &Key) -> Result<()> {
     let key = context.key(key)?;
-    let question = ListGrants {
-        key_name: key.name().to_owned(),
-        owner: key.owner(),
-    };
+    let question = ListGrants { key_name: key.name().to_owned(), owner: key.owner() };
     let result = context.client.call(key.provider, &question);
     let grants = result.during(|| format!("list who may use key '{}'", key.name()))?;
     let grants = grants.grants.into_iter().map(|grant| {
         let usage = grant.usage.as_ref().map_or(Usage::NONE, Usage::from);
         Granted::new(grant.principal, usage)
     });
-    context.show(&Grants {
-        key: key.name().to_owned(),
-        owner: key.record.owner.clone(),
-        grants: grants.collect(),
-    })
+    context.show(&Grants { key: key.name().to_owned(), owner: key.record.owner.clone(), grants: grants.collect() })
 }
 
 #[cfg(test)]
@@ -247,18 +207,8 @@ mod tests {
         assert_eq!(principal("uid:33").unwrap(), Principal::Uid(33));
         assert_eq!(principal("app:a:b").unwrap(), Principal::App("a:b".into()));
         let spiffe = "spiffe://example.org/web";
-        assert_eq!(
-            principal(spiffe).unwrap(),
-            Principal::Spiffe(spiffe.to_owned())
-        );
-        for wrong in [
-            "root",
-            "uid:-1",
-            "uid:",
-            "user:no such user",
-            "spiffe:web",
-            "",
-        ] {
+        assert_eq!(principal(spiffe).unwrap(), Principal::Spiffe(spiffe.to_owned()));
+        for wrong in ["root", "uid:-1", "uid:", "user:no such user", "spiffe:web", ""] {
             assert!(principal(wrong).is_err(), "{wrong}");
         }
     }
@@ -269,10 +219,7 @@ mod tests {
         assert_eq!(share.principal, Principal::Uid(33));
         assert_eq!(share.usage, Usage::SIGN | Usage::DECRYPT);
         let odd: Share = "spiffe://example.org/a=b=verify".parse().unwrap();
-        assert_eq!(
-            odd.principal,
-            Principal::Spiffe("spiffe://example.org/a=b".into())
-        );
+        assert_eq!(odd.principal, Principal::Spiffe("spiffe://example.org/a=b".into()));
         for wrong in ["uid:33", "uid:33=", "uid:33=sing", "uid:33=sign,", "=sign"] {
             assert!(wrong.parse::<Share>().is_err(), "{wrong}");
         }
@@ -283,9 +230,6 @@ mod tests {
         let usage = usage(USE).unwrap();
         assert!(usage.contains(Usage::SIGN | Usage::DECRYPT | Usage::DERIVE));
         assert!(!usage.contains(Usage::EXPORT));
-        assert_eq!(
-            roles(usage),
-            ["sign", "verify", "encrypt", "decrypt", "derive"]
-        );
+        assert_eq!(roles(usage), ["sign", "verify", "encrypt", "decrypt", "derive"]);
     }
 }

@@ -59,9 +59,9 @@ impl Import {
         let file = read_file(&self.file)?;
         let key = match self.raw {
             Some(raw) => PrivateKey::raw(raw, file),
-            None => PrivateKey::parse(&file).map_err(|why| {
-                Error::Failed(format!("cannot import {}: {why}", self.file.display()))
-            })?,
+            None => {
+                PrivateKey::parse(&file).map_err(|why| Error::Failed(format!("cannot import {}: {why}", self.file.display())))?
+            }
         };
         let attributes = self.metadata.policy(self.attributes(&key)?);
         let provider = context.provider(self.place.provider)?;
@@ -86,16 +86,9 @@ impl Import {
         let policy = jobs.iter().find_map(|job| policy(key.key_type, *job));
         let policy = policy.ok_or_else(|| {
             let purpose = self.purpose.map_or("anything", |purpose| purpose.name);
-            Error::Usage(format!(
-                "a key of this type ({:?}) is not fit for {purpose}",
-                key.key_type
-            ))
+            Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}", key.key_type))
         })?;
-        Ok(Attributes {
-            key_type: key.key_type,
-            bits: key.bits,
-            policy,
-        })
+        Ok(Attributes { key_type: key.key_type, bits: key.bits, policy })
     }
 }
 
@@ -104,10 +97,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let failed = || Error::io(format!("read {}", path.display()));
     let mut bytes = Zeroizing::new(Vec::with_capacity(1 << 16));
     let read = if path == Path::new("-") {
-        std::io::stdin()
-            .lock()
-            .take(LONGEST)
-            .read_to_end(&mut bytes)
+        std::io::stdin().lock().take(LONGEST).read_to_end(&mut bytes)
     } else {
         let file = std::fs::File::open(path).map_err(failed())?;
         file.take(LONGEST).read_to_end(&mut bytes)
@@ -142,11 +132,7 @@ impl PrivateKey {
             Raw::HmacSha256 => KeyType::Hmac,
         };
         let bits = u32::try_from(bytes.len() * 8).unwrap_or(u32::MAX);
-        Self {
-            key_type,
-            bits,
-            bytes,
-        }
+        Self { key_type, bits, bytes }
     }
 
     /// Reads a key file: PEM, or the DER of any of the three formats.
@@ -164,9 +150,7 @@ impl PrivateKey {
         }
         let text = String::from_utf8_lossy(file);
         if text.contains("ENCRYPTED") {
-            return Err(
-                "it is encrypted; decrypt it first: openssl pkey -in FILE -out PLAIN".to_owned(),
-            );
+            return Err("it is encrypted; decrypt it first: openssl pkey -in FILE -out PLAIN".to_owned());
         }
         if text.contains("OPENSSH PRIVATE KEY") {
             return Err("it is in OpenSSH's own format; convert a copy: ssh-keygen -p -m PKCS8 -N '' -f COPY".to_owned());
@@ -196,17 +180,11 @@ impl PrivateKey {
         } else {
             Curve::by_oid(algorithm.oid)
         };
-        let curve = curve.ok_or_else(|| {
-            format!(
-                "its algorithm ({}) or curve is not known here",
-                algorithm.oid
-            )
-        })?;
+        let curve = curve.ok_or_else(|| format!("its algorithm ({}) or curve is not known here", algorithm.oid))?;
         if curve.weierstrass() {
             return Self::sec1(key, Some(curve));
         }
-        let key = <&OctetStringRef>::from_der(key)
-            .map_err(|error| format!("its inner key is broken: {error}"))?;
+        let key = <&OctetStringRef>::from_der(key).map_err(|error| format!("its inner key is broken: {error}"))?;
         Self::ec(curve, key.as_bytes())
     }
 
@@ -219,28 +197,20 @@ impl PrivateKey {
             Ok((oid.map(|oid| oid.value), key))
         })
         .map_err(|error| format!("it is no elliptic-curve key: {error}"))?;
-        let curve = curve
-            .or_else(|| Curve::by_oid(inner?))
-            .ok_or("it names no curve that is known here")?;
+        let curve = curve.or_else(|| Curve::by_oid(inner?)).ok_or("it names no curve that is known here")?;
         Self::ec(curve, key)
     }
 
     fn ec(curve: &Curve, key: &[u8]) -> Result<Self, String> {
         let length = usize::try_from(curve.bits.div_ceil(8)).map_err(|error| error.to_string())?;
-        let zeros = length
-            .checked_sub(key.len())
-            .ok_or("its number is too long for its curve")?;
+        let zeros = length.checked_sub(key.len()).ok_or("its number is too long for its curve")?;
         if zeros != 0 && !curve.weierstrass() {
             return Err("its number is too short for its curve".to_owned());
         }
         let mut bytes = Zeroizing::new(vec![0; zeros]);
         bytes.reserve_exact(key.len());
         bytes.extend_from_slice(key);
-        Ok(Self {
-            key_type: KeyType::EccKeyPair(curve.family),
-            bits: curve.bits,
-            bytes,
-        })
+        Ok(Self { key_type: KeyType::EccKeyPair(curve.family), bits: curve.bits, bytes })
     }
 
     /// RFC 8017 §A.1.2, which is what the protocol has.
@@ -250,19 +220,12 @@ impl PrivateKey {
             (0..8).try_for_each(|_| UintRef::decode(reader).map(|_| ()))
         })
         .map_err(|error| format!("it is no RSA key: {error}"))?;
-        Ok(Self {
-            key_type: KeyType::RsaKeyPair,
-            bits: 0,
-            bytes: Zeroizing::new(der.to_vec()),
-        })
+        Ok(Self { key_type: KeyType::RsaKeyPair, bits: 0, bytes: Zeroizing::new(der.to_vec()) })
     }
 }
 
 /// Reads the head of a sequence that is all of the DER, whatever follows in it.
-fn sequence<'a, T>(
-    der: &'a [u8],
-    head: impl FnOnce(&mut SliceReader<'a>) -> der::Result<T>,
-) -> der::Result<T> {
+fn sequence<'a, T>(der: &'a [u8], head: impl FnOnce(&mut SliceReader<'a>) -> der::Result<T>) -> der::Result<T> {
     let mut outer = SliceReader::new(der)?;
     let value = outer.sequence(|reader| {
         let value = head(reader)?;
@@ -304,11 +267,7 @@ mod tests {
                 PrivateKey::parse(&file).unwrap()
             };
             let pkcs8 = key(&[]);
-            for other in [
-                key(&["-outform", "DER"]),
-                key(&["-traditional"]),
-                key(&["-traditional", "-outform", "DER"]),
-            ] {
+            for other in [key(&["-outform", "DER"]), key(&["-traditional"]), key(&["-traditional", "-outform", "DER"])] {
                 assert_eq!(other.key_type, pkcs8.key_type);
                 assert_eq!(other.bits, pkcs8.bits);
                 assert_eq!(other.bytes, pkcs8.bytes);
@@ -332,25 +291,11 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_key_is_explained() {
-        let encrypted = openssl(&[
-            "genpkey",
-            "-algorithm",
-            "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-aes256",
-            "-pass",
-            "pass:x",
-        ]);
-        let Err(why) = PrivateKey::parse(&encrypted) else {
-            panic!()
-        };
+        let encrypted =
+            openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-aes256", "-pass", "pass:x"]);
+        let Err(why) = PrivateKey::parse(&encrypted) else { panic!() };
         assert!(why.contains("openssl pkey"), "{why}");
-        for junk in [
-            &b""[..],
-            b"\x30\x00",
-            b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-        ] {
+        for junk in [&b""[..], b"\x30\x00", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
             assert!(PrivateKey::parse(junk).is_err());
         }
     }

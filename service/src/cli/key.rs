@@ -92,9 +92,7 @@ pub(crate) fn hex(text: &str) -> Result<Bytes, &'static str> {
     let digits: Option<Vec<_>> = text.chars().map(digit).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0);
     let bytes = digits.map(|d| d.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect());
-    bytes
-        .map(Bytes)
-        .ok_or("write an even number of hexadecimal digits")
+    bytes.map(Bytes).ok_or("write an even number of hexadecimal digits")
 }
 
 /// Bytes as hexadecimal digits.
@@ -116,17 +114,10 @@ impl Metadata {
     }
 
     /// Looks the new key up, and lets others use it.
-    pub(crate) fn finish(
-        &self,
-        context: &Context,
-        provider: ProviderId,
-        name: &str,
-    ) -> Result<KeyRecord> {
+    pub(crate) fn finish(&self, context: &Context, provider: ProviderId, name: &str) -> Result<KeyRecord> {
         let record = context.client.lookup(provider, None, name);
         let key = KeyRecord::new(record.during(|| format!("look up the new key '{name}'"))?)?;
-        self.grants
-            .iter()
-            .try_for_each(|share| share.give(context, &key, "the new key"))?;
+        self.grants.iter().try_for_each(|share| share.give(context, &key, "the new key"))?;
         Ok(key)
     }
 }
@@ -153,8 +144,7 @@ pub(crate) struct New {
 }
 
 fn kinds() -> impl TypedValueParser<Value = &'static Kind> {
-    PossibleValuesParser::new(KINDS.iter().map(|kind| kind.name))
-        .try_map(|name| Kind::named(&name).ok_or("no such algorithm"))
+    PossibleValuesParser::new(KINDS.iter().map(|kind| kind.name)).try_map(|name| Kind::named(&name).ok_or("no such algorithm"))
 }
 
 impl New {
@@ -183,9 +173,7 @@ impl New {
 
     fn attributes(&self, context: &Context, provider: ProviderId) -> Result<Attributes> {
         let Some(kind) = self.algorithm else {
-            let purpose = self
-                .purpose
-                .ok_or_else(|| Error::Usage("say what the key is --for".to_owned()))?;
+            let purpose = self.purpose.ok_or_else(|| Error::Usage("say what the key is --for".to_owned()))?;
             return pick(context, provider, purpose);
         };
         let job = self.purpose.map_or(kind.job, |purpose| purpose.job);
@@ -206,19 +194,14 @@ impl New {
             candidates.any(|kind| (kind.key_type, kind.bits) == (key_type, bits))
         };
         let purpose = self.purpose.filter(usual);
-        let next = purpose
-            .map(|purpose| purpose.next(&self.name, &file.display().to_string()))
-            .unwrap_or_default();
+        let next = purpose.map(|purpose| purpose.next(&self.name, &file.display().to_string())).unwrap_or_default();
         // an upstream service, which tells no owner, has no grants either
         let granted = !self.metadata.grants.is_empty();
         let done = |line: &str| {
             line.starts_with("parsec key pem") && self.out.is_some()
                 || line.starts_with("parsec key grant") && (granted || key.owner().is_none())
         };
-        next.into_iter()
-            .filter(|(_, line)| !done(line))
-            .map(|(place, line)| Next { place, line })
-            .collect()
+        next.into_iter().filter(|(_, line)| !done(line)).map(|(place, line)| Next { place, line }).collect()
     }
 }
 
@@ -239,12 +222,7 @@ struct Made {
 
 impl Display for Made {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let View {
-            name,
-            algorithm,
-            provider,
-            ..
-        } = &self.key;
+        let View { name, algorithm, provider, .. } = &self.key;
         write!(f, "Made key '{name}': {algorithm}")?;
         if let Some(purpose) = self.purpose {
             write!(f, " for {purpose}")?;
@@ -285,9 +263,7 @@ struct View {
 impl From<&KeyRecord> for View {
     fn from(key: &KeyRecord) -> Self {
         let usage = key.usage();
-        let flags = Usage::NAMES
-            .iter()
-            .filter(|(_, flag)| usage.contains(*flag));
+        let flags = Usage::NAMES.iter().filter(|(_, flag)| usage.contains(*flag));
         let record = &key.record;
         Self {
             name: record.name.clone(),
@@ -309,11 +285,7 @@ impl From<&KeyRecord> for View {
 
 impl Display for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let missing = if self.missing {
-            " (its hardware does not show it now)"
-        } else {
-            ""
-        };
+        let missing = if self.missing { " (its hardware does not show it now)" } else { "" };
         writeln!(f, "name        {}{missing}", self.name)?;
         writeln!(f, "algorithm   {}", self.algorithm)?;
         writeln!(f, "permitted   {}", self.permitted.join(", "))?;
@@ -365,36 +337,18 @@ impl Display for Keys {
             return writeln!(f, "No keys. Make one: parsec key new web --for tls-server");
         }
         let row = |key: &View| {
-            let name = if key.missing {
-                format!("{} (missing)", key.name)
-            } else {
-                key.name.clone()
-            };
-            [
-                name,
-                key.algorithm.clone(),
-                key.provider.to_owned(),
-                key.owner.clone(),
-                key.label.clone(),
-            ]
+            let name = if key.missing { format!("{} (missing)", key.name) } else { key.name.clone() };
+            [name, key.algorithm.clone(), key.provider.to_owned(), key.owner.clone(), key.label.clone()]
         };
         let rows: Vec<_> = self.keys.iter().map(row).collect();
-        table(
-            f,
-            ["NAME", "ALGORITHM", "PROVIDER", "OWNER", "LABEL"],
-            &rows,
-        )
+        table(f, ["NAME", "ALGORITHM", "PROVIDER", "OWNER", "LABEL"], &rows)
     }
 }
 
 impl List {
     fn run(&self, context: &Context) -> Result<()> {
-        let filter = Find {
-            kind: Some(RecordKind::Key.into()),
-            owner: self.owner.clone(),
-            label: self.label.clone(),
-            ..Find::default()
-        };
+        let filter =
+            Find { kind: Some(RecordKind::Key.into()), owner: self.owner.clone(), label: self.label.clone(), ..Find::default() };
         let mut keys = Vec::new();
         for provider in context.providers(self.place.provider)? {
             let found = context.client.find(provider, &filter);
@@ -422,16 +376,10 @@ impl Display for Destroyed {
 
 fn destroy(context: &Context, key: &Key) -> Result<()> {
     let found = context.key(key)?;
-    let destroy = DestroyKey {
-        key_name: found.name().to_owned(),
-        owner: key.owner.clone(),
-    };
+    let destroy = DestroyKey { key_name: found.name().to_owned(), owner: key.owner.clone() };
     let result = context.client.call(found.provider, &destroy);
     result.during(|| format!("destroy key '{}'", found.name()))?;
-    context.show(&Destroyed {
-        destroyed: found.name().to_owned(),
-        provider: found.provider.name(),
-    })
+    context.show(&Destroyed { destroyed: found.name().to_owned(), provider: found.provider.name() })
 }
 
 #[cfg(test)]
@@ -440,9 +388,7 @@ mod tests {
 
     #[test]
     fn hexadecimal_digits_round_trip() {
-        let Ok(Bytes(bytes)) = hex("00fF1a") else {
-            panic!()
-        };
+        let Ok(Bytes(bytes)) = hex("00fF1a") else { panic!() };
         assert_eq!(to_hex(&bytes), "00ff1a");
         assert!(hex("0").is_err() && hex("0g").is_err() && hex("é0").is_err());
     }

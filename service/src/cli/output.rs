@@ -22,8 +22,7 @@ struct Versioned<'a, T> {
 pub(crate) fn show(json: bool, result: &(impl Serialize + Display)) -> Result<()> {
     let schema = SCHEMA;
     let mut text = if json {
-        serde_json::to_string_pretty(&Versioned { schema, result })
-            .map_err(|error| Error::Failed(error.to_string()))?
+        serde_json::to_string_pretty(&Versioned { schema, result }).map_err(|error| Error::Failed(error.to_string()))?
     } else {
         result.to_string()
     };
@@ -50,18 +49,12 @@ pub(crate) fn complain(error: &dyn Display) {
 /// Puts a file in its place, whole or not at all.
 pub(crate) fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = || Error::io(format!("write {}", path.display()));
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::Usage(format!("'{}' is no name of a file", path.display())))?;
+    let name = path.file_name().ok_or_else(|| Error::Usage(format!("'{}' is no name of a file", path.display())))?;
     let mut temporary = name.to_owned();
     temporary.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(temporary);
     let write = || {
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&temporary)?;
+        let mut file = File::options().write(true).create_new(true).mode(mode).open(&temporary)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -89,8 +82,8 @@ impl Display for Pem {
 
 impl Pem {
     pub(crate) fn new(label: &'static str, der: &[u8]) -> Result<Self> {
-        let pem = der::pem::encode_string(label, der::pem::LineEnding::LF, der)
-            .map_err(|error| Error::Failed(error.to_string()))?;
+        let pem =
+            der::pem::encode_string(label, der::pem::LineEnding::LF, der).map_err(|error| Error::Failed(error.to_string()))?;
         Ok(Self { pem })
     }
 
@@ -104,26 +97,18 @@ impl Pem {
 }
 
 /// Rows as columns that stand under each other.
-pub(crate) fn table<const N: usize>(
-    f: &mut std::fmt::Formatter<'_>,
-    head: [&str; N],
-    rows: &[[String; N]],
-) -> std::fmt::Result {
+pub(crate) fn table<const N: usize>(f: &mut std::fmt::Formatter<'_>, head: [&str; N], rows: &[[String; N]]) -> std::fmt::Result {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0).max(head[column].len())
     };
     let widths: [usize; N] = std::array::from_fn(width);
     let mut line = |cells: [&str; N]| {
-        let padded = cells
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         writeln!(f, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
     line(head)?;
-    rows.iter()
-        .try_for_each(|row| line(std::array::from_fn(|column| row[column].as_str())))
+    rows.iter().try_for_each(|row| line(std::array::from_fn(|column| row[column].as_str())))
 }
 
 #[cfg(test)]

@@ -29,16 +29,10 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         job: Job::Sign,
         candidates: &["p256", "rsa-2048", "p384", "rsa-3072", "rsa-4096"],
         next: &[
-            (
-                "certificate request",
-                "parsec key csr {name} --cn www.example.com > {name}.csr",
-            ),
+            ("certificate request", "parsec key csr {name} --cn www.example.com > {name}.csr"),
             ("key file", "parsec key pem {name} --out {file}"),
             ("nginx.conf", "ssl_certificate_key {file};"),
-            (
-                "nginx's workers",
-                "parsec key grant {name} user:www-data=sign",
-            ),
+            ("nginx's workers", "parsec key grant {name} user:www-data=sign"),
         ],
     },
     Purpose {
@@ -46,10 +40,7 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         job: Job::Sign,
         candidates: &["p256", "rsa-2048", "p384", "rsa-3072", "rsa-4096"],
         next: &[
-            (
-                "certificate request",
-                "parsec key csr {name} --cn \"$USER\" > {name}.csr",
-            ),
+            ("certificate request", "parsec key csr {name} --cn \"$USER\" > {name}.csr"),
             ("key file", "parsec key pem {name} --out {file}"),
             ("curl", "curl --cert {name}.crt --key {file} https://…"),
         ],
@@ -58,28 +49,16 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         name: "ssh",
         job: Job::Sign,
         candidates: &["p256", "p384", "p521", "rsa-3072", "rsa-2048"],
-        next: &[
-            (
-                "authorized_keys",
-                "parsec key public {name} --ssh >> ~/.ssh/authorized_keys",
-            ),
-            ("ssh", "ssh -I {module} HOST"),
-        ],
+        next: &[("authorized_keys", "parsec key public {name} --ssh >> ~/.ssh/authorized_keys"), ("ssh", "ssh -I {module} HOST")],
     },
     Purpose {
         name: "code-signing",
         job: Job::Sign,
         candidates: &["p384", "rsa-4096", "rsa-3072", "p256"],
         next: &[
-            (
-                "certificate request",
-                "parsec key csr {name} --cn \"Example Ltd\" > {name}.csr",
-            ),
+            ("certificate request", "parsec key csr {name} --cn \"Example Ltd\" > {name}.csr"),
             ("key file", "parsec key pem {name} --out {file}"),
-            (
-                "openssl",
-                "openssl dgst -sha384 -sign {file} -out FILE.sig FILE",
-            ),
+            ("openssl", "openssl dgst -sha384 -sign {file} -out FILE.sig FILE"),
         ],
     },
     Purpose {
@@ -87,10 +66,7 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         job: Job::Sign,
         candidates: &["p256", "rsa-2048", "p384", "rsa-3072"],
         next: &[
-            (
-                "who verifies needs",
-                "parsec key public {name} > {name}.pub",
-            ),
+            ("who verifies needs", "parsec key public {name} > {name}.pub"),
             ("key file", "parsec key pem {name} --out {file}"),
         ],
     },
@@ -99,10 +75,7 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         job: Job::Decrypt,
         candidates: &["rsa-3072", "rsa-2048", "rsa-4096"],
         next: &[
-            (
-                "who encrypts needs",
-                "parsec key public {name} > {name}.pub",
-            ),
+            ("who encrypts needs", "parsec key public {name} > {name}.pub"),
             (
                 "openssl",
                 "openssl pkeyutl -encrypt -pubin -inkey {name}.pub -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 …",
@@ -114,12 +87,8 @@ pub(crate) const PURPOSES: &[Purpose] = &[
 impl Purpose {
     /// Reads the name of a purpose.
     pub(crate) fn parser() -> impl TypedValueParser<Value = &'static Self> {
-        PossibleValuesParser::new(PURPOSES.iter().map(|purpose| purpose.name)).try_map(|name| {
-            PURPOSES
-                .iter()
-                .find(|purpose| purpose.name == name)
-                .ok_or("no such purpose")
-        })
+        PossibleValuesParser::new(PURPOSES.iter().map(|purpose| purpose.name))
+            .try_map(|name| PURPOSES.iter().find(|purpose| purpose.name == name).ok_or("no such purpose"))
     }
 
     /// The candidates, the best one first.
@@ -135,21 +104,14 @@ impl Purpose {
             let line = line.replace("{file}", &quoted(file));
             line.replace("{module}", &quoted(&module))
         };
-        self.next
-            .iter()
-            .map(|(place, line)| (*place, fill(line)))
-            .collect()
+        self.next.iter().map(|(place, line)| (*place, fill(line))).collect()
     }
 }
 
 /// A word for the shell, and for nginx.conf.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-._/:@+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Where the PKCS#11 module is: beside this program in a build, else where Debian keeps modules.
@@ -158,22 +120,13 @@ fn module() -> String {
     let program = std::env::current_exe().ok();
     let beside = program.map(|program| program.with_file_name(MODULE));
     beside.filter(|path| path.exists()).map_or_else(
-        || {
-            format!(
-                "/usr/lib/{}-linux-gnu/pkcs11/{MODULE}",
-                std::env::consts::ARCH
-            )
-        },
+        || format!("/usr/lib/{}-linux-gnu/pkcs11/{MODULE}", std::env::consts::ARCH),
         |path| path.display().to_string(),
     )
 }
 
 /// The best algorithm that the provider has for the purpose.
-pub(crate) fn pick(
-    context: &Context,
-    provider: ProviderId,
-    purpose: &Purpose,
-) -> Result<Attributes> {
+pub(crate) fn pick(context: &Context, provider: ProviderId, purpose: &Purpose) -> Result<Attributes> {
     for kind in purpose.candidates() {
         if let Some(attributes) = kind.attributes(purpose.job)
             && can_generate(context, provider, &attributes)?
@@ -191,10 +144,7 @@ pub(crate) fn pick(
 
 /// Whether the provider makes such keys. One that cannot tell is taken at its word when it is told to make one.
 fn can_generate(context: &Context, provider: ProviderId, attributes: &Attributes) -> Result<bool> {
-    let question = CanDoCrypto {
-        check_type: CheckType::Generate.into(),
-        attributes: Some(attributes.into()),
-    };
+    let question = CanDoCrypto { check_type: CheckType::Generate.into(), attributes: Some(attributes.into()) };
     match context.client.call(provider, &question) {
         Ok(_) => Ok(true),
         Err(error) => match error.status() {
@@ -214,11 +164,7 @@ mod tests {
         for purpose in PURPOSES {
             for name in purpose.candidates {
                 let kind = Kind::named(name);
-                assert!(
-                    kind.is_some_and(|kind| kind.attributes(purpose.job).is_some()),
-                    "{}: {name}",
-                    purpose.name
-                );
+                assert!(kind.is_some_and(|kind| kind.attributes(purpose.job).is_some()), "{}: {name}", purpose.name);
             }
         }
     }
@@ -236,16 +182,9 @@ mod tests {
         for purpose in PURPOSES {
             let next = purpose.next("web", "/etc/web.pem");
             assert!(next.iter().all(|(_, line)| !line.contains('{')));
-            assert!(
-                next.iter()
-                    .any(|(_, line)| line.contains("parsec key") && line.contains("web"))
-            );
+            assert!(next.iter().any(|(_, line)| line.contains("parsec key") && line.contains("web")));
         }
         let server = PURPOSES[0].next("web", "/etc/web.pem");
-        assert!(
-            server
-                .iter()
-                .any(|(_, line)| line == "ssl_certificate_key /etc/web.pem;")
-        );
+        assert!(server.iter().any(|(_, line)| line == "ssl_certificate_key /etc/web.pem;"));
     }
 }

@@ -32,23 +32,13 @@ pub(crate) fn write(key: &KeyRecord, path: &Path) -> Result<()> {
 }
 
 fn pem(key: &KeyRecord) -> Result<output::Pem> {
-    let reference = Reference {
-        uri: uri(key),
-        spki: Some(key.spki()?),
-    };
+    let reference = Reference { uri: uri(key), spki: Some(key.spki()?) };
     let der = reference.to_der();
-    output::Pem::new(
-        PEM_LABEL,
-        &der.map_err(|error| Error::Failed(error.to_string()))?,
-    )
+    output::Pem::new(PEM_LABEL, &der.map_err(|error| Error::Failed(error.to_string()))?)
 }
 
 fn uri(key: &KeyRecord) -> KeyUri {
-    KeyUri {
-        name: Some(key.name().to_owned()),
-        owner: key.owner(),
-        provider: Some(key.provider),
-    }
+    KeyUri { name: Some(key.name().to_owned()), owner: key.owner(), provider: Some(key.provider) }
 }
 
 #[derive(clap::Args)]
@@ -75,11 +65,8 @@ impl Display for UriText {
 impl Uri {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
         let key = context.key(&self.key)?;
-        let uri = if self.pkcs11 {
-            pkcs11_uri(key.provider.name(), &key.record.label, &key.record.id)
-        } else {
-            uri(&key).to_string()
-        };
+        let uri =
+            if self.pkcs11 { pkcs11_uri(key.provider.name(), &key.record.label, &key.record.id) } else { uri(&key).to_string() };
         context.show(&UriText { uri })
     }
 }
@@ -131,15 +118,10 @@ impl Public {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
         let key = context.key(&self.key)?;
         if !self.ssh {
-            return output::Pem::new("PUBLIC KEY", &key.spki()?)?
-                .deliver(context.json, self.out.as_deref());
+            return output::Pem::new("PUBLIC KEY", &key.spki()?)?.deliver(context.json, self.out.as_deref());
         }
         let ssh = ssh_line(&key.public()?, key.name()).ok_or_else(|| {
-            Error::Unsupported(format!(
-                "OpenSSH has no keys of the type of '{}' ({})",
-                key.name(),
-                key.algorithm()
-            ))
+            Error::Unsupported(format!("OpenSSH has no keys of the type of '{}' ({})", key.name(), key.algorithm()))
         })?;
         match &self.out {
             Some(path) => output::write_file(path, format!("{ssh}\n").as_bytes(), 0o644),
@@ -153,19 +135,14 @@ fn ssh_line(key: &PublicKey, comment: &str) -> Option<String> {
     let (name, parts) = match (key.key_type, key.bits) {
         (KeyType::RsaPublicKey, _) => {
             let (modulus, exponent) = rsa_parts(&key.bytes)?;
-            (
-                "ssh-rsa".to_owned(),
-                vec![positive(exponent), positive(modulus)],
-            )
+            ("ssh-rsa".to_owned(), vec![positive(exponent), positive(modulus)])
         }
         (KeyType::EccPublicKey(EccFamily::SecpR1), bits @ (256 | 384 | 521)) => {
             let curve = format!("nistp{bits}");
             let name = format!("ecdsa-sha2-{curve}");
             (name, vec![curve.into_bytes(), key.bytes.clone()])
         }
-        (KeyType::EccPublicKey(EccFamily::TwistedEdwards), 255) => {
-            ("ssh-ed25519".to_owned(), vec![key.bytes.clone()])
-        }
+        (KeyType::EccPublicKey(EccFamily::TwistedEdwards), 255) => ("ssh-ed25519".to_owned(), vec![key.bytes.clone()]),
         _ => return None,
     };
     let mut blob = Vec::new();
@@ -180,11 +157,7 @@ fn ssh_line(key: &PublicKey, comment: &str) -> Option<String> {
 
 /// A big-endian number with the leading zero that keeps it positive (RFC 4251 §5 `mpint`).
 fn positive(number: &[u8]) -> Vec<u8> {
-    let sign: &[u8] = if number.first().is_some_and(|first| first & 0x80 != 0) {
-        &[0]
-    } else {
-        &[]
-    };
+    let sign: &[u8] = if number.first().is_some_and(|first| first & 0x80 != 0) { &[0] } else { &[] };
     [sign, number].concat()
 }
 
@@ -218,22 +191,13 @@ mod tests {
                 output.stdout
             };
             let key = file("key");
-            run(
-                "openssl",
-                &[&["genpkey", "-out", &key, "-algorithm"][..], &args].concat(),
-            );
-            let spki = run(
-                "openssl",
-                &["pkey", "-in", &key, "-pubout", "-outform", "DER"],
-            );
+            run("openssl", &[&["genpkey", "-out", &key, "-algorithm"][..], &args].concat());
+            let spki = run("openssl", &["pkey", "-in", &key, "-pubout", "-outform", "DER"]);
             let line = ssh_line(&PublicKey::from_spki(&spki).unwrap(), "web key").unwrap();
             std::fs::write(file("key.pub"), &line).unwrap();
             let shown = run("ssh-keygen", &["-l", "-f", &file("key.pub")]);
             let shown = String::from_utf8(shown).unwrap();
-            assert!(
-                shown.starts_with(bits) && shown.contains("web key"),
-                "{shown}"
-            );
+            assert!(shown.starts_with(bits) && shown.contains("web key"), "{shown}");
             if args[0] != "ED25519" {
                 let theirs = run("ssh-keygen", &["-y", "-f", &key]);
                 let theirs = String::from_utf8(theirs).unwrap();

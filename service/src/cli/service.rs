@@ -17,11 +17,7 @@ struct Pong {
 
 impl Display for Pong {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(
-            f,
-            "The service at {} answers; it speaks Parsec {}.",
-            self.endpoint, self.protocol
-        )
+        writeln!(f, "The service at {} answers; it speaks Parsec {}.", self.endpoint, self.protocol)
     }
 }
 
@@ -55,8 +51,7 @@ struct Status {
 
 impl Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (hours, minutes, seconds) =
-            (self.uptime / 3600, self.uptime / 60 % 60, self.uptime % 60);
+        let (hours, minutes, seconds) = (self.uptime / 3600, self.uptime / 60 % 60, self.uptime % 60);
         writeln!(f, "service      {} at {}", self.service, self.endpoint)?;
         let user = self.user.as_ref().map(|name| format!(" ({name})"));
         let user = user.unwrap_or_default();
@@ -64,20 +59,13 @@ impl Display for Status {
         writeln!(f, "up for       {hours}:{minutes:02}:{seconds:02}")?;
         writeln!(f, "connections  {}", self.connections)?;
         writeln!(f, "requests     {}", self.requests)?;
-        writeln!(
-            f,
-            "keys         {}, of which {} missing from their hardware",
-            self.keys, self.missing
-        )
+        writeln!(f, "keys         {}, of which {} missing from their hardware", self.keys, self.missing)
     }
 }
 
 pub(crate) fn status(context: &Context) -> Result<()> {
     let failed = || "ask for the status".to_owned();
-    let hello = Hello {
-        version: 1,
-        client: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
+    let hello = Hello { version: 1, client: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned() };
     let welcome = context.client.call(ProviderId::CORE, &hello);
     let welcome = welcome.during(failed)?;
     let report = context.client.call(ProviderId::CORE, &ServiceStatus {});
@@ -124,11 +112,7 @@ impl Display for Providers {
             ]
         };
         let rows: Vec<_> = self.providers.iter().map(row).collect();
-        table(
-            f,
-            ["ID", "NAME", "VERSION", "OPERATIONS", "DESCRIPTION"],
-            &rows,
-        )
+        table(f, ["ID", "NAME", "VERSION", "OPERATIONS", "DESCRIPTION"], &rows)
     }
 }
 
@@ -136,17 +120,12 @@ pub(crate) fn providers(context: &Context) -> Result<()> {
     let failed = || "list the providers".to_owned();
     let mut providers = Vec::new();
     for (id, info) in context.client.providers().during(failed)? {
-        let list = ListOpcodes {
-            provider_id: id.number().into(),
-        };
+        let list = ListOpcodes { provider_id: id.number().into() };
         let opcodes = context.client.call(ProviderId::CORE, &list);
         providers.push(Provider {
             id: id.number(),
             name: id.name(),
-            version: format!(
-                "{}.{}.{}",
-                info.version_maj, info.version_min, info.version_rev
-            ),
+            version: format!("{}.{}.{}", info.version_maj, info.version_min, info.version_rev),
             description: info.description,
             vendor: info.vendor,
             uuid: info.uuid,

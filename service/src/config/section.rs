@@ -16,11 +16,7 @@ pub struct Section {
 impl Section {
     /// A table, with the title that errors shall name, such as `[listener]`.
     pub fn new(title: impl Into<String>, table: Table) -> Self {
-        Self {
-            title: title.into(),
-            table,
-            known: Vec::new(),
-        }
+        Self { title: title.into(), table, known: Vec::new() }
     }
 
     /// The value of a key, if it is there.
@@ -49,10 +45,7 @@ impl Section {
     /// # Errors
     /// As [`Section::take`].
     pub fn section(&mut self, key: &'static str) -> Result<Self> {
-        Ok(Self::new(
-            format!("[{key}]"),
-            self.take_or(key, Table::new())?,
-        ))
+        Ok(Self::new(format!("[{key}]"), self.take_or(key, Table::new())?))
     }
 
     /// The array of tables under a key.
@@ -61,11 +54,7 @@ impl Section {
     /// As [`Section::take`].
     pub fn sections(&mut self, key: &'static str) -> Result<Vec<Self>> {
         let tables: Vec<Table> = self.take_or(key, Vec::new())?;
-        Ok(tables
-            .into_iter()
-            .zip(1..)
-            .map(|(table, number)| Self::new(format!("[[{key}]] number {number}"), table))
-            .collect())
+        Ok(tables.into_iter().zip(1..).map(|(table, number)| Self::new(format!("[[{key}]] number {number}"), table)).collect())
     }
 
     /// Ends the reading.
@@ -77,10 +66,7 @@ impl Section {
             return Ok(());
         };
         let hint = suggest(key, self.known.iter().copied());
-        Err(Error::Config(format!(
-            "{} has no key '{key}'; {hint}",
-            self.title
-        )))
+        Err(Error::Config(format!("{} has no key '{key}'; {hint}", self.title)))
     }
 
     /// What nobody asked for, for another reader.
@@ -97,10 +83,7 @@ impl Section {
 /// A hint for a word that is none of the known ones: the nearest, or all where none is near.
 pub fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<_> = known.collect();
-    let nearest = known
-        .iter()
-        .map(|candidate| (distance(word, candidate), *candidate))
-        .min();
+    let nearest = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
     match nearest {
         Some((steps, candidate)) if steps <= 2.max(word.len() / 3) => {
             format!("did you mean '{candidate}'?")

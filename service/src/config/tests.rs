@@ -1,10 +1,6 @@
 use super::*;
 
-const ROOT: Host = Host {
-    uid: 0,
-    runtime: None,
-    state: None,
-};
+const ROOT: Host = Host { uid: 0, runtime: None, state: None };
 
 /// Every key that upstream's documentation has, but for providers of hardware.
 const UPSTREAM: &str = r#"
@@ -69,20 +65,10 @@ fn upstreams_file_is_read_as_it_is() {
     };
     assert_eq!(provider.kind, ProviderId::SOFTWARE);
     assert_eq!(provider.name.as_deref(), Some("mbed-crypto-provider"));
-    let settings: Table = "backend = 'aws-lc'\nbuffer_size_limit = 4096"
-        .parse()
-        .unwrap();
+    let settings: Table = "backend = 'aws-lc'\nbuffer_size_limit = 4096".parse().unwrap();
     assert_eq!(provider.settings, settings);
-    for noted in [
-        "thread_pool_size",
-        "idle_listener",
-        "workload_endpoint",
-        "on-disk-manager",
-    ] {
-        assert!(
-            config.notes.iter().any(|note| note.contains(noted)),
-            "{noted}"
-        );
+    for noted in ["thread_pool_size", "idle_listener", "workload_endpoint", "on-disk-manager"] {
+        assert!(config.notes.iter().any(|note| note.contains(noted)), "{noted}");
     }
 }
 
@@ -98,20 +84,10 @@ fn without_a_file_root_and_others_get_their_places() {
     assert_eq!(config.providers[0].kind, ProviderId::SOFTWARE);
     assert_eq!((config.body_len_limit, config.max_connections), (MIB, 1024));
 
-    let host = Host {
-        uid: 1000,
-        runtime: Some("/run/user/1000".into()),
-        state: Some("/home/me/.local/state".into()),
-    };
+    let host = Host { uid: 1000, runtime: Some("/run/user/1000".into()), state: Some("/home/me/.local/state".into()) };
     let config = Config::parse("", &host).unwrap();
-    assert_eq!(
-        config.socket_path,
-        Path::new("/run/user/1000/parsec/parsec.sock")
-    );
-    assert_eq!(
-        config.store_key_path,
-        Path::new("/home/me/.local/state/parsec/store.key")
-    );
+    assert_eq!(config.socket_path, Path::new("/run/user/1000/parsec/parsec.sock"));
+    assert_eq!(config.store_key_path, Path::new("/home/me/.local/state/parsec/store.key"));
     assert!(config.authenticators.admin(&Principal::Uid(1000)));
 
     let homeless = Host { uid: 1000, ..ROOT };
@@ -149,11 +125,7 @@ fn on_disk_managers_name_the_folder() {
 
 #[test]
 fn every_provider_that_upstream_knows_is_known() {
-    for (name, id) in [
-        ("Tpm", ProviderId::TPM),
-        ("Pkcs11", ProviderId::PKCS11),
-        ("software", ProviderId::SOFTWARE),
-    ] {
+    for (name, id) in [("Tpm", ProviderId::TPM), ("Pkcs11", ProviderId::PKCS11), ("software", ProviderId::SOFTWARE)] {
         let text = format!("[[provider]]\nprovider_type = '{name}'\ntcti = 'device'");
         let config = Config::parse(&text, &ROOT).unwrap();
         assert_eq!(config.providers[0].kind, id);
@@ -172,69 +144,30 @@ fn several_authenticators() {
 
 /// A file, and a part of the error that it gets.
 const MISTAKES: &[(&str, &str)] = &[
-    (
-        "[core_setings]",
-        "top level has no key 'core_setings'; did you mean 'core_settings'?",
-    ),
-    (
-        "[core_settings]\nlog_levle = 'info'",
-        "[core_settings] has no key 'log_levle'; did you mean 'log_level'?",
-    ),
-    (
-        "[listener]\nfloor = 1",
-        "[listener] has no key 'floor'; there is timeout, listener_type, socket_path",
-    ),
+    ("[core_setings]", "top level has no key 'core_setings'; did you mean 'core_settings'?"),
+    ("[core_settings]\nlog_levle = 'info'", "[core_settings] has no key 'log_levle'; did you mean 'log_level'?"),
+    ("[listener]\nfloor = 1", "[listener] has no key 'floor'; there is timeout, listener_type, socket_path"),
     (
         "[[key_manager]]\nname = 'a'\nsqlite_path = 'b'",
         "[[key_manager]] number 1 has no key 'sqlite_path'; did you mean 'sqlite_db_path'?",
     ),
     ("[core_settings]\nlog_level = 'wrn'", "did you mean 'warn'?"),
-    (
-        "[core_settings]\nallow_root = 'yes'",
-        "[core_settings] allow_root: invalid type",
-    ),
-    (
-        "[core_settings]\nbody_len_limit = -1",
-        "[core_settings] body_len_limit: invalid value",
-    ),
-    (
-        "[core_settings]\nmax_connections = 0",
-        "max_connections: must be at least 1",
-    ),
+    ("[core_settings]\nallow_root = 'yes'", "[core_settings] allow_root: invalid type"),
+    ("[core_settings]\nbody_len_limit = -1", "[core_settings] body_len_limit: invalid value"),
+    ("[core_settings]\nmax_connections = 0", "max_connections: must be at least 1"),
     ("[listener]\nlistener_type = 'Tcp'", "there is DomainSocket"),
-    (
-        "[authenticator]\nauth_type = 'Direkt'",
-        "did you mean 'Direct'?",
-    ),
-    (
-        "[authenticator]\nauth_type = 'JwtSvid'",
-        "not built into this version",
-    ),
-    (
-        "[authenticator]\nauth_type = 'UnixPeerCredentials'\nadmins = [{ name = 'bob' }]",
-        "'bob' is no user id",
-    ),
-    (
-        "[authenticator]\nauth_type = 'Direct'\nauth_types = []",
-        "cannot stand beside",
-    ),
-    (
-        "[[provider]]\nprovider_type = 'MbdCrypto'",
-        "did you mean 'MbedCrypto'?",
-    ),
+    ("[authenticator]\nauth_type = 'Direkt'", "did you mean 'Direct'?"),
+    ("[authenticator]\nauth_type = 'JwtSvid'", "not built into this version"),
+    ("[authenticator]\nauth_type = 'UnixPeerCredentials'\nadmins = [{ name = 'bob' }]", "'bob' is no user id"),
+    ("[authenticator]\nauth_type = 'Direct'\nauth_types = []", "cannot stand beside"),
+    ("[[provider]]\nprovider_type = 'MbdCrypto'", "did you mean 'MbedCrypto'?"),
     ("[[provider]]\nname = 'a'", "provider_type: is missing"),
     (
         "[[provider]]\nprovider_type = 'MbedCrypto'\nkey_info_manager = 'sqlite'\n[[key_manager]]\nname = 'sqlite3'",
         "no [[key_manager]] named 'sqlite'; did you mean 'sqlite3'?",
     ),
-    (
-        "[[provider]]\nprovider_type = 'MbedCrypto'\n[[provider]]\nprovider_type = 'software'",
-        "is there twice",
-    ),
-    (
-        "[[key_manager]]\nname = 'a'\nmanager_type = 'SQLlite'",
-        "did you mean 'SQLite'?",
-    ),
+    ("[[provider]]\nprovider_type = 'MbedCrypto'\n[[provider]]\nprovider_type = 'software'", "is there twice"),
+    ("[[key_manager]]\nname = 'a'\nmanager_type = 'SQLlite'", "did you mean 'SQLite'?"),
     ("core_settings = 1", "core_settings: invalid type"),
     ("x = ", "line 1"),
 ];

@@ -23,11 +23,7 @@ pub struct Core {
 impl Core {
     /// The core provider, and the core itself, which learns of its dispatcher by [`Core::attach`].
     pub fn open(stats: Arc<Stats>, body_limit: u64) -> (Provider, Arc<Self>) {
-        let core = Arc::new(Self {
-            stats,
-            body_limit,
-            dispatcher: OnceLock::new(),
-        });
+        let core = Arc::new(Self { stats, body_limit, dispatcher: OnceLock::new() });
         let info = Info {
             id: ProviderId::CORE,
             description: "Answers for the service itself".to_owned(),
@@ -63,25 +59,19 @@ impl Core {
 
     fn dispatcher(&self) -> Result<Arc<Dispatcher>> {
         let dispatcher = self.dispatcher.get().and_then(std::sync::Weak::upgrade);
-        dispatcher
-            .ok_or_else(|| Error::refused(Status::PsaErrorBadState, "the service is stopping"))
+        dispatcher.ok_or_else(|| Error::refused(Status::PsaErrorBadState, "the service is stopping"))
     }
 }
 
 fn version() -> [u32; 3] {
-    let mut parts = env!("CARGO_PKG_VERSION")
-        .split('.')
-        .map(|part| part.parse().unwrap_or(0));
+    let mut parts = env!("CARGO_PKG_VERSION").split('.').map(|part| part.parse().unwrap_or(0));
     std::array::from_fn(|_| parts.next().unwrap_or(0))
 }
 
 impl Handle<Ping> for Core {
     fn handle(&self, _: &Call<'_>, _: Ping) -> Result<Pong> {
         let [major, minor] = wire::VERSION;
-        Ok(Pong {
-            version_maj: major.into(),
-            version_min: minor.into(),
-        })
+        Ok(Pong { version_maj: major.into(), version_min: minor.into() })
     }
 }
 
@@ -116,26 +106,11 @@ impl Handle<ListProviders> for Core {
         let dispatcher = self.dispatcher()?;
         let all = dispatcher.providers.iter().chain([&dispatcher.core]);
         let describe = |provider: &Arc<Provider>| {
-            let Info {
-                id,
-                description,
-                vendor,
-                version: [version_maj, version_min, version_rev],
-            } = provider.info.clone();
+            let Info { id, description, vendor, version: [version_maj, version_min, version_rev] } = provider.info.clone();
             let uuid = id.kind().uuid.to_owned();
-            ProviderInfo {
-                uuid,
-                description,
-                vendor,
-                version_maj,
-                version_min,
-                version_rev,
-                id: id.number().into(),
-            }
+            ProviderInfo { uuid, description, vendor, version_maj, version_min, version_rev, id: id.number().into() }
         };
-        Ok(Providers {
-            providers: all.map(describe).collect(),
-        })
+        Ok(Providers { providers: all.map(describe).collect() })
     }
 }
 
@@ -145,21 +120,12 @@ impl Handle<ListOpcodes> for Core {
         let id = ProviderId::try_from(op.provider_id)?;
         let core = dispatcher.core.opcodes();
         let opcodes: Vec<Opcode> = match dispatcher.crypto(id) {
-            Some(provider) => provider
-                .opcodes()
-                .chain(core.filter(|opcode| opcode.target() == Target::Store))
-                .collect(),
-            None if id == ProviderId::CORE => core
-                .filter(|opcode| opcode.target() == Target::Core)
-                .collect(),
+            Some(provider) => provider.opcodes().chain(core.filter(|opcode| opcode.target() == Target::Store)).collect(),
+            None if id == ProviderId::CORE => core.filter(|opcode| opcode.target() == Target::Core).collect(),
             None => return Err(Status::ProviderNotRegistered.into()),
         };
-        let shown = opcodes
-            .into_iter()
-            .filter(|opcode| call.extended() || opcode.upstream());
-        Ok(Opcodes {
-            opcodes: shown.map(|opcode| opcode as u32).collect(),
-        })
+        let shown = opcodes.into_iter().filter(|opcode| call.extended() || opcode.upstream());
+        Ok(Opcodes { opcodes: shown.map(|opcode| opcode as u32).collect() })
     }
 }
 
@@ -168,9 +134,7 @@ impl Handle<ListAuthenticators> for Core {
         let describe = |kind: &AuthType| {
             let description = match kind {
                 AuthType::Direct => "The application says its name and is believed",
-                AuthType::UnixPeerCredentials => {
-                    "The kernel tells the user id of the peer of the Unix socket"
-                }
+                AuthType::UnixPeerCredentials => "The kernel tells the user id of the peer of the Unix socket",
                 AuthType::JwtSvid => "A SPIFFE JWT-SVID",
                 AuthType::None | AuthType::Jwt => "",
             };
@@ -182,32 +146,20 @@ impl Handle<ListAuthenticators> for Core {
                 id: *kind as u32,
             }
         };
-        Ok(Authenticators {
-            authenticators: self
-                .dispatcher()?
-                .authenticators
-                .kinds
-                .iter()
-                .map(describe)
-                .collect(),
-        })
+        Ok(Authenticators { authenticators: self.dispatcher()?.authenticators.kinds.iter().map(describe).collect() })
     }
 }
 
 impl Handle<ListKeys> for Core {
     fn handle(&self, call: &Call<'_>, _: ListKeys) -> Result<Keys> {
         let keys = call.store().keys(call.app()?);
-        let shown = keys
-            .iter()
-            .filter(|key| call.extended() || key.attributes.upstream());
+        let shown = keys.iter().filter(|key| call.extended() || key.attributes.upstream());
         let describe = |key: &Arc<crate::store::Key>| KeyInfo {
             provider_id: key.provider.number().into(),
             name: key.name.clone(),
             attributes: Some((&key.attributes).into()),
         };
-        Ok(Keys {
-            keys: shown.map(describe).collect(),
-        })
+        Ok(Keys { keys: shown.map(describe).collect() })
     }
 }
 
@@ -215,14 +167,8 @@ impl Handle<ListClients> for Core {
     /// Names without their kind, as upstream tells them; so only those of the caller's own kind.
     fn handle(&self, call: &Call<'_>, _: ListClients) -> Result<Clients> {
         let kind = call.app()?.auth_type();
-        let owners = call
-            .store()
-            .owners()
-            .into_iter()
-            .filter(|owner| owner.auth_type() == kind);
-        Ok(Clients {
-            clients: owners.map(|owner| owner.upstream()).collect(),
-        })
+        let owners = call.store().owners().into_iter().filter(|owner| owner.auth_type() == kind);
+        Ok(Clients { clients: owners.map(|owner| owner.upstream()).collect() })
     }
 }
 
@@ -231,12 +177,8 @@ impl Handle<DeleteClient> for Core {
         let kind = call.app()?.auth_type();
         let named = |owner: &Principal| owner.auth_type() == kind && owner.upstream() == op.client;
         let client = call.store().owners().into_iter().find(named);
-        let client = client.ok_or_else(|| {
-            Error::refused(
-                Status::PsaErrorDoesNotExist,
-                format!("no client '{}' owns keys", op.client),
-            )
-        })?;
+        let client =
+            client.ok_or_else(|| Error::refused(Status::PsaErrorDoesNotExist, format!("no client '{}' owns keys", op.client)))?;
         let dispatcher = self.dispatcher()?;
         for key in call.store().keys(&client) {
             dispatcher.destroy(&key)?;
@@ -260,8 +202,7 @@ impl Handle<Find> for Core {
 
 impl Handle<SetMetadata> for Core {
     fn handle(&self, call: &Call<'_>, op: SetMetadata) -> Result<interface::message::Empty> {
-        call.store()
-            .set_metadata(call.app()?, call.provider(), &op)?;
+        call.store().set_metadata(call.app()?, call.provider(), &op)?;
         Ok(interface::message::Empty {})
     }
 }
@@ -280,8 +221,7 @@ impl Handle<LookupObject> for Core {
 
 impl Handle<DestroyObject> for Core {
     fn handle(&self, call: &Call<'_>, op: DestroyObject) -> Result<interface::message::Empty> {
-        call.store()
-            .destroy_object(call.app()?, call.provider(), &op)?;
+        call.store().destroy_object(call.app()?, call.provider(), &op)?;
         Ok(interface::message::Empty {})
     }
 }
@@ -290,13 +230,9 @@ impl Handle<Grant> for Core {
     fn handle(&self, call: &Call<'_>, op: Grant) -> Result<interface::message::Empty> {
         let usage = Usage::from(op.usage.as_ref().ok_or(Status::InvalidEncoding)?);
         if usage.is_empty() {
-            return Err(Error::refused(
-                Status::PsaErrorInvalidArgument,
-                "a grant of nothing: revoke it instead",
-            ));
+            return Err(Error::refused(Status::PsaErrorInvalidArgument, "a grant of nothing: revoke it instead"));
         }
-        call.store()
-            .grant(call.key()?, &op.principal.parse()?, usage)?;
+        call.store().grant(call.key()?, &op.principal.parse()?, usage)?;
         Ok(interface::message::Empty {})
     }
 }
@@ -311,12 +247,8 @@ impl Handle<Revoke> for Core {
 impl Handle<ListGrants> for Core {
     fn handle(&self, call: &Call<'_>, _: ListGrants) -> Result<Grants> {
         let grants = call.key()?.grants.iter();
-        let describe = |(principal, usage): (&Principal, &Usage)| Granted {
-            principal: principal.to_string(),
-            usage: Some((*usage).into()),
-        };
-        Ok(Grants {
-            grants: grants.map(describe).collect(),
-        })
+        let describe =
+            |(principal, usage): (&Principal, &Usage)| Granted { principal: principal.to_string(), usage: Some((*usage).into()) };
+        Ok(Grants { grants: grants.map(describe).collect() })
     }
 }

@@ -20,13 +20,7 @@ const KINDS: &[(ProviderId, Open)] = &[(ProviderId::SOFTWARE, software::open)];
 /// [`Error::Config`] for a kind that is not built in, or the provider's own.
 pub fn open(kind: ProviderId, settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
     let found = KINDS.iter().find(|(id, _)| *id == kind);
-    let built = || {
-        KINDS
-            .iter()
-            .map(|(id, _)| id.kind().config)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let built = || KINDS.iter().map(|(id, _)| id.kind().config).collect::<Vec<_>>().join(", ");
     let (_, open) = found.ok_or_else(|| {
         Error::Config(format!(
             "provider_type = \"{}\" is not built into this version, which has: {}",

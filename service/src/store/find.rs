@@ -17,12 +17,7 @@ impl Store {
     /// The records that the caller owns or was granted and that match every given field, in the order of their UUIDs. A certificate
     /// of somebody else shows with a key that was granted and has the same id.
     pub fn find(&self, caller: &Principal, provider: ProviderId, filter: &Find) -> Found {
-        let Ok(owner) = filter
-            .owner
-            .as_deref()
-            .map(str::parse::<Principal>)
-            .transpose()
-        else {
+        let Ok(owner) = filter.owner.as_deref().map(str::parse::<Principal>).transpose() else {
             return Found::default();
         };
         let index = self.index();
@@ -33,17 +28,12 @@ impl Store {
                 && filter.kind.is_none_or(|kind| kind == entry.kind().into())
                 && owner.as_ref().is_none_or(|owner| meta.owner == *owner)
                 && filter.name.as_ref().is_none_or(|name| meta.name == *name)
-                && filter
-                    .label
-                    .as_ref()
-                    .is_none_or(|label| meta.label == *label)
+                && filter.label.as_ref().is_none_or(|label| meta.label == *label)
                 && filter.id.as_ref().is_none_or(|id| meta.id == *id)
                 && index.visible(caller, entry)
         };
-        let matches: BTreeMap<&str, &Entry> = candidates(&index, caller, filter)
-            .filter(wanted)
-            .map(|entry| (entry.meta().uuid.as_str(), entry))
-            .collect();
+        let matches: BTreeMap<&str, &Entry> =
+            candidates(&index, caller, filter).filter(wanted).map(|entry| (entry.meta().uuid.as_str(), entry)).collect();
 
         let limit = match filter.limit as usize {
             0 => LIMIT,
@@ -65,11 +55,7 @@ impl Store {
 }
 
 /// Few entries that hold all that can match, some of them twice.
-fn candidates<'a>(
-    index: &'a Index,
-    caller: &Principal,
-    filter: &Find,
-) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+fn candidates<'a>(index: &'a Index, caller: &Principal, filter: &Find) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
     let term = None
         .or_else(|| filter.id.clone().map(Term::Id))
         .or_else(|| filter.name.clone().map(Term::Name))

@@ -72,38 +72,20 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn key(
-        &self,
-        provider: ProviderId,
-        owner: &Principal,
-        name: &str,
-    ) -> Option<&Arc<Key>> {
+    pub(super) fn key(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<&Arc<Key>> {
         self.keys.get(owner)?.get(&provider)?.get(name)
     }
 
     pub(super) fn keys_of(&self, owner: &Principal) -> impl Iterator<Item = &Arc<Key>> {
-        self.keys
-            .get(owner)
-            .into_iter()
-            .flat_map(HashMap::values)
-            .flat_map(HashMap::values)
+        self.keys.get(owner).into_iter().flat_map(HashMap::values).flat_map(HashMap::values)
     }
 
-    pub(super) fn object(
-        &self,
-        provider: ProviderId,
-        owner: &Principal,
-        kind: RecordKind,
-        name: &str,
-    ) -> Option<Arc<Object>> {
-        self.with(&Term::Name(name.to_owned()))
-            .find_map(|entry| match entry {
-                Entry::Object(object) => (object.kind == kind
-                    && object.meta.provider == provider
-                    && object.meta.owner == *owner)
-                    .then(|| Arc::clone(object)),
-                Entry::Key(_) => None,
-            })
+    pub(super) fn object(&self, provider: ProviderId, owner: &Principal, kind: RecordKind, name: &str) -> Option<Arc<Object>> {
+        self.with(&Term::Name(name.to_owned())).find_map(|entry| match entry {
+            Entry::Object(object) => (object.kind == kind && object.meta.provider == provider && object.meta.owner == *owner)
+                .then(|| Arc::clone(object)),
+            Entry::Key(_) => None,
+        })
     }
 
     pub(super) fn owners(&self) -> Vec<Principal> {
@@ -124,11 +106,7 @@ impl Index {
 
     /// The entries with this term, in the order of their UUIDs.
     pub(super) fn with<'a>(&'a self, term: &Term) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        self.terms
-            .get(term)
-            .into_iter()
-            .flatten()
-            .filter_map(|uuid| self.entries.get(uuid))
+        self.terms.get(term).into_iter().flatten().filter_map(|uuid| self.entries.get(uuid))
     }
 
     /// Own entries, granted keys, and the certificates that stand with granted keys.
@@ -142,16 +120,10 @@ impl Index {
             Entry::Object(object) => {
                 object.kind == RecordKind::Certificate
                     && !meta.id.is_empty()
-                    && self
-                        .with(&Term::Id(meta.id.clone()))
-                        .any(|beside| match beside {
-                            Entry::Key(key) => {
-                                key.owner == meta.owner
-                                    && key.provider == meta.provider
-                                    && key.visible(caller)
-                            }
-                            Entry::Object(_) => false,
-                        })
+                    && self.with(&Term::Id(meta.id.clone())).any(|beside| match beside {
+                        Entry::Key(key) => key.owner == meta.owner && key.provider == meta.provider && key.visible(caller),
+                        Entry::Object(_) => false,
+                    })
             }
         }
     }
@@ -166,10 +138,7 @@ impl Index {
             keys.insert(key.name.clone(), Arc::clone(key));
         }
         for term in entry.terms() {
-            self.terms
-                .entry(term)
-                .or_default()
-                .insert(Arc::clone(&uuid));
+            self.terms.entry(term).or_default().insert(Arc::clone(&uuid));
         }
         self.entries.insert(uuid, entry);
     }
@@ -187,10 +156,7 @@ impl Index {
             }
         }
         if let Entry::Key(key) = entry
-            && let Some(keys) = self
-                .keys
-                .get_mut(&key.owner)
-                .and_then(|keys| keys.get_mut(&key.provider))
+            && let Some(keys) = self.keys.get_mut(&key.owner).and_then(|keys| keys.get_mut(&key.provider))
         {
             keys.remove(&key.name);
         }

@@ -83,9 +83,7 @@ impl Key {
         if *caller == self.owner {
             return policy;
         }
-        self.grants
-            .get(caller)
-            .map_or(Usage::NONE, |grant| grant.implied().and(policy))
+        self.grants.get(caller).map_or(Usage::NONE, |grant| grant.implied().and(policy))
     }
 
     /// Whether this caller may see the public parts.
@@ -116,18 +114,9 @@ impl Key {
         let provider = [self.provider.number()];
         let owner = self.owner.to_string();
         let attributes = KeyAttributes::from(&self.attributes).encode_to_vec();
-        let parts: [&[u8]; 6] = [
-            self.uuid.as_bytes(),
-            &provider,
-            owner.as_bytes(),
-            self.name.as_bytes(),
-            &attributes,
-            &self.public_key,
-        ];
-        parts
-            .into_iter()
-            .flat_map(|part| [&part.len().to_be_bytes(), part].concat())
-            .collect()
+        let parts: [&[u8]; 6] =
+            [self.uuid.as_bytes(), &provider, owner.as_bytes(), self.name.as_bytes(), &attributes, &self.public_key];
+        parts.into_iter().flat_map(|part| [&part.len().to_be_bytes(), part].concat()).collect()
     }
 
     pub(super) fn gone(&self) -> Error {

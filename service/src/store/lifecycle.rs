@@ -89,19 +89,14 @@ impl Store {
             id: Vec::new(),
             created: table::now(),
         };
-        let taken = self.key(provider, owner, name).is_some()
-            || !table::insert_intent(&self.db(), &intent, attributes)?;
+        let taken = self.key(provider, owner, name).is_some() || !table::insert_intent(&self.db(), &intent, attributes)?;
         if taken {
             let detail = format!(
                 "{owner} has a key '{name}' in the {provider} provider already, or is just making or destroying it: choose another name or destroy that key"
             );
             return Err(Error::refused(Status::PsaErrorAlreadyExists, detail));
         }
-        Ok(Reservation {
-            store: self,
-            intent: Some(intent),
-            uuid,
-        })
+        Ok(Reservation { store: self, intent: Some(intent), uuid })
     }
 
     /// Makes a key unusable and notes, durably, that it is to be destroyed. Its grants end here.
@@ -114,10 +109,7 @@ impl Store {
             return Err(key.gone());
         }
         self.index_mut().remove(&key.uuid);
-        Ok(Destruction {
-            store: self,
-            key: Arc::clone(key),
-        })
+        Ok(Destruction { store: self, key: Arc::clone(key) })
     }
 
     /// What a crash left of this provider's keys. To be asked once, at start: later it also shows what is in the making.
@@ -154,15 +146,7 @@ impl Store {
     }
 
     fn complete(&self, mut meta: Meta, material: Material) -> Result<Arc<Key>> {
-        let Material {
-            attributes,
-            private,
-            public_key,
-            tier,
-            local,
-            label,
-            id,
-        } = material;
+        let Material { attributes, private, public_key, tier, local, label, id } = material;
         meta.label = label.unwrap_or_else(|| meta.name.clone());
         meta.id = id.unwrap_or_else(|| default_id(&meta.uuid, &attributes, &public_key));
         let key = Key {
@@ -240,10 +224,5 @@ fn default_id(uuid: &str, attributes: &Attributes, public_key: &[u8]) -> Vec<u8>
     if public_key.is_empty() {
         return table::uuid_bytes(uuid);
     }
-    PublicKey {
-        key_type: attributes.key_type.public(),
-        bits: attributes.bits,
-        bytes: public_key.to_vec(),
-    }
-    .id()
+    PublicKey { key_type: attributes.key_type.public(), bits: attributes.bits, bytes: public_key.to_vec() }.id()
 }

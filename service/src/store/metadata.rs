@@ -15,20 +15,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Status::PsaErrorDoesNotExist`]; [`Status::PsaErrorInvalidArgument`] for an unknown kind.
-    pub fn set_metadata(
-        &self,
-        caller: &Principal,
-        provider: ProviderId,
-        set: &SetMetadata,
-    ) -> Result<()> {
+    pub fn set_metadata(&self, caller: &Principal, provider: ProviderId, set: &SetMetadata) -> Result<()> {
         let kind = RecordKind::try_from(set.kind)?;
         let db = self.db();
         let mut entry = match kind {
             RecordKind::Key => self.key(provider, caller, &set.name).map(Entry::Key),
-            _ => self
-                .index()
-                .object(provider, caller, kind, &set.name)
-                .map(Entry::Object),
+            _ => self.index().object(provider, caller, kind, &set.name).map(Entry::Object),
         }
         .ok_or_else(|| none(kind, &set.name))?;
         let meta = match &mut entry {
@@ -54,15 +46,10 @@ impl Store {
     pub fn grant(&self, key: &Key, to: &Principal, usage: Usage) -> Result<()> {
         let refuse = |why: String| Err(Error::refused(Status::PsaErrorInvalidArgument, why));
         if usage.is_empty() {
-            return refuse(
-                "a grant must name at least one use; to take one back, revoke it".into(),
-            );
+            return refuse("a grant must name at least one use; to take one back, revoke it".into());
         }
         if *to == key.owner {
-            return refuse(format!(
-                "{to} owns the key '{}' and needs no grant",
-                key.name
-            ));
+            return refuse(format!("{to} owns the key '{}' and needs no grant", key.name));
         }
         self.change_grants(key, |db, key| {
             table::grant(db, &key.uuid, to, usage)?;
@@ -96,16 +83,10 @@ impl Store {
         Ok(())
     }
 
-    fn change_grants(
-        &self,
-        key: &Key,
-        change: impl FnOnce(&rusqlite::Connection, &mut Key) -> Result<()>,
-    ) -> Result<()> {
+    fn change_grants(&self, key: &Key, change: impl FnOnce(&rusqlite::Connection, &mut Key) -> Result<()>) -> Result<()> {
         let db = self.db();
-        let mut current = self
-            .key(key.provider, &key.owner, &key.name)
-            .filter(|current| current.uuid == key.uuid)
-            .ok_or_else(|| key.gone())?;
+        let mut current =
+            self.key(key.provider, &key.owner, &key.name).filter(|current| current.uuid == key.uuid).ok_or_else(|| key.gone())?;
         change(&db, Arc::make_mut(&mut current))?;
         self.index_mut().put(Entry::Key(current));
         Ok(())

@@ -22,10 +22,7 @@ pub(super) struct Object {
 
 impl Object {
     pub(super) fn record(&self) -> Record {
-        Record {
-            value: self.value.clone(),
-            ..self.meta.record(self.kind)
-        }
+        Record { value: self.value.clone(), ..self.meta.record(self.kind) }
     }
 }
 
@@ -35,12 +32,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Status::PsaErrorInvalidArgument`] for a kind that is no object's.
-    pub fn put_object(
-        &self,
-        caller: &Principal,
-        provider: ProviderId,
-        put: &PutObject,
-    ) -> Result<Record> {
+    pub fn put_object(&self, caller: &Principal, provider: ProviderId, put: &PutObject) -> Result<Record> {
         let kind = object_kind(put.kind)?;
         let db = self.db();
         let old = self.index().object(provider, caller, kind, &put.name);
@@ -74,12 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorInvalidArgument`].
-    pub fn object(
-        &self,
-        caller: &Principal,
-        provider: ProviderId,
-        lookup: &LookupObject,
-    ) -> Result<Record> {
+    pub fn object(&self, caller: &Principal, provider: ProviderId, lookup: &LookupObject) -> Result<Record> {
         let kind = object_kind(lookup.kind)?;
         let owner = match &lookup.owner {
             Some(owner) => owner.parse()?,
@@ -97,18 +84,10 @@ impl Store {
     ///
     /// # Errors
     /// [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorInvalidArgument`].
-    pub fn destroy_object(
-        &self,
-        caller: &Principal,
-        provider: ProviderId,
-        destroy: &DestroyObject,
-    ) -> Result<()> {
+    pub fn destroy_object(&self, caller: &Principal, provider: ProviderId, destroy: &DestroyObject) -> Result<()> {
         let kind = object_kind(destroy.kind)?;
         let db = self.db();
-        let object = self
-            .index()
-            .object(provider, caller, kind, &destroy.name)
-            .ok_or_else(|| none(kind, &destroy.name))?;
+        let object = self.index().object(provider, caller, kind, &destroy.name).ok_or_else(|| none(kind, &destroy.name))?;
         table::delete_object(&db, &object.meta.uuid)?;
         self.index_mut().remove(&object.meta.uuid);
         Ok(())
@@ -137,10 +116,6 @@ fn object_kind(number: i32) -> Result<RecordKind> {
 
 fn certificate_id(der: &[u8]) -> Option<Vec<u8>> {
     let certificate = Certificate::from_der(der).ok()?;
-    let spki = certificate
-        .tbs_certificate()
-        .subject_public_key_info()
-        .to_der()
-        .ok()?;
+    let spki = certificate.tbs_certificate().subject_public_key_info().to_der().ok()?;
     Some(PublicKey::from_spki(&spki)?.id())
 }

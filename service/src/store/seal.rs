@@ -57,8 +57,7 @@ impl StoreKey {
             Err(error) => return Err(Error::io(format!("reading the store key {shown}"))(error)),
         };
         if matches!(self, Self::File(_)) {
-            let metadata =
-                fs::metadata(path).map_err(Error::io(format!("reading the store key {shown}")))?;
+            let metadata = fs::metadata(path).map_err(Error::io(format!("reading the store key {shown}")))?;
             let mode = metadata.permissions().mode();
             if mode & 0o077 != 0 {
                 return Err(Error::Corrupt(format!(
@@ -68,10 +67,7 @@ impl StoreKey {
             }
         }
         if secret.len() != KEY_LEN {
-            return Err(Error::Corrupt(format!(
-                "the store key {shown} must be {KEY_LEN} bytes long and has {}",
-                secret.len()
-            )));
+            return Err(Error::Corrupt(format!("the store key {shown} must be {KEY_LEN} bytes long and has {}", secret.len())));
         }
         RandomizedNonceKey::new(&AES_256_GCM, &secret)
             .map(Sealer)
@@ -84,27 +80,16 @@ fn create(path: &Path) -> Result<Secret> {
     let mut bytes = vec![0; KEY_LEN];
     rand::fill(&mut bytes).map_err(|_| Error::Corrupt("no random bytes for a store key".into()))?;
     let secret = Secret::new(bytes);
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let fresh = path.with_extension("new");
     let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(&secret)?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;
         File::open(folder)?.sync_all()
     };
-    write().map_err(Error::io(format!(
-        "making the store key {}",
-        path.display()
-    )))?;
+    write().map_err(Error::io(format!("making the store key {}", path.display())))?;
     Ok(secret)
 }
 
@@ -128,11 +113,7 @@ impl Sealer {
     pub(super) fn open(&self, binding: &[u8], sealed: &[u8]) -> Option<Secret> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut text = text.to_vec();
-        let len = self
-            .0
-            .open_in_place(Nonce::from(nonce), Aad::from(binding), &mut text)
-            .ok()?
-            .len();
+        let len = self.0.open_in_place(Nonce::from(nonce), Aad::from(binding), &mut text).ok()?.len();
         text.truncate(len);
         Some(Secret::new(text))
     }

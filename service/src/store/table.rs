@@ -80,10 +80,7 @@ const DELETING: i64 = 2;
 /// Opens the file for this process alone.
 pub(super) fn connect(path: &Path) -> Result<Connection> {
     let shown = path.display();
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -111,9 +108,9 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
     };
     match connect() {
         Ok((db, flaw)) if flaw == "ok" => Ok(db),
-        Ok((_, flaw)) => Err(Error::Corrupt(format!(
-            "{shown} is damaged ({flaw}); it is left as it is, restore it from a backup"
-        ))),
+        Ok((_, flaw)) => {
+            Err(Error::Corrupt(format!("{shown} is damaged ({flaw}); it is left as it is, restore it from a backup")))
+        }
         Err(error) => Err(explain(path, error)),
     }
 }
@@ -124,9 +121,9 @@ fn explain(path: &Path, error: rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Corrupt(format!(
             "{shown} is in use by another process: stop the other parsec, or give this one a store of its own"
         )),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Corrupt(format!(
-            "{shown} is no intact SQLite file ({error}); it is left as it is, restore it from a backup"
-        )),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::Corrupt(format!("{shown} is no intact SQLite file ({error}); it is left as it is, restore it from a backup"))
+        }
         _ => Error::Corrupt(format!("opening {shown}: {error}")),
     }
 }
@@ -210,11 +207,8 @@ pub(super) fn load(db: &Connection) -> Result<Index> {
         match entry {
             Ok(entry) => index.put(entry),
             Err(error) => {
-                let (uuid, owner, name): (String, String, String) =
-                    (row.get("uuid")?, row.get("owner")?, row.get("name")?);
-                tracing::error!(
-                    "key store: '{name}' of {owner} ({uuid}) is damaged and not in use: {error}"
-                );
+                let (uuid, owner, name): (String, String, String) = (row.get("uuid")?, row.get("owner")?, row.get("name")?);
+                tracing::error!("key store: '{name}' of {owner} ({uuid}) is damaged and not in use: {error}");
             }
         }
         Ok(())
@@ -222,10 +216,7 @@ pub(super) fn load(db: &Connection) -> Result<Index> {
     let mut query = db.prepare("SELECT * FROM key WHERE state = ?")?;
     let mut rows = query.query([READY])?;
     while let Some(row) = rows.next()? {
-        put(
-            row,
-            key(row, &mut grants).map(|key| Entry::Key(Arc::new(key))),
-        )?;
+        put(row, key(row, &mut grants).map(|key| Entry::Key(Arc::new(key))))?;
     }
     let mut query = db.prepare("SELECT * FROM object")?;
     let mut rows = query.query([])?;
@@ -237,22 +228,18 @@ pub(super) fn load(db: &Connection) -> Result<Index> {
 
 /// `false` where the name is taken.
 pub(super) fn insert_intent(db: &Connection, meta: &Meta, attributes: &Attributes) -> Result<bool> {
-    let inserted = db
-        .prepare_cached("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, '', x'', 0, x'', x'', ?, 0)")?
-        .execute(params![
-            meta.uuid,
-            meta.provider.number(),
-            meta.owner.to_string(),
-            meta.name,
-            INTENT,
-            KeyAttributes::from(attributes).encode_to_vec(),
-            stored(meta.created),
-        ]);
+    let inserted = db.prepare_cached("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, '', x'', 0, x'', x'', ?, 0)")?.execute(params![
+        meta.uuid,
+        meta.provider.number(),
+        meta.owner.to_string(),
+        meta.name,
+        INTENT,
+        KeyAttributes::from(attributes).encode_to_vec(),
+        stored(meta.created),
+    ]);
     match inserted {
         Ok(_) => Ok(true),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            Ok(false)
-        }
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
@@ -283,10 +270,7 @@ pub(super) fn complete(db: &Connection, key: &Key, sealed: &[u8]) -> Result<bool
 /// `false` where the key is not ready any more.
 pub(super) fn start_deletion(db: &mut Connection, uuid: &str) -> Result<bool> {
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let changed = change.execute(
-        "UPDATE key SET state = ? WHERE uuid = ? AND state = ?",
-        params![DELETING, uuid, READY],
-    )?;
+    let changed = change.execute("UPDATE key SET state = ? WHERE uuid = ? AND state = ?", params![DELETING, uuid, READY])?;
     change.execute("DELETE FROM key_grant WHERE key = ?", [uuid])?;
     change.commit()?;
     Ok(changed == 1)
@@ -294,16 +278,11 @@ pub(super) fn start_deletion(db: &mut Connection, uuid: &str) -> Result<bool> {
 
 /// Removes a key's row that is not ready.
 pub(super) fn remove(db: &Connection, uuid: &str) -> Result<()> {
-    db.prepare_cached("DELETE FROM key WHERE uuid = ? AND state <> ?")?
-        .execute(params![uuid, READY])?;
+    db.prepare_cached("DELETE FROM key WHERE uuid = ? AND state <> ?")?.execute(params![uuid, READY])?;
     Ok(())
 }
 
-pub(super) fn pending(
-    db: &Connection,
-    sealer: &Sealer,
-    provider: ProviderId,
-) -> Result<Vec<Pending>> {
+pub(super) fn pending(db: &Connection, sealer: &Sealer, provider: ProviderId) -> Result<Vec<Pending>> {
     let mut query = db.prepare("SELECT * FROM key WHERE state <> ? AND provider = ?")?;
     let mut rows = query.query(params![READY, provider.number()])?;
     let mut all = Vec::new();
@@ -312,9 +291,7 @@ pub(super) fn pending(
             Ok(pending) => all.push(pending),
             Err(error) => {
                 let uuid: String = row.get("uuid")?;
-                tracing::error!(
-                    "key store: the unfinished key {uuid} is damaged and stays: {error}"
-                );
+                tracing::error!("key store: the unfinished key {uuid} is damaged and stays: {error}");
             }
         }
     }
@@ -383,18 +360,12 @@ pub(super) fn delete_object(db: &Connection, uuid: &str) -> Result<()> {
 }
 
 pub(super) fn grant(db: &Connection, key: &str, to: &Principal, usage: Usage) -> Result<()> {
-    db.execute(
-        "INSERT OR REPLACE INTO key_grant VALUES (?, ?, ?)",
-        params![key, to.to_string(), usage.bits()],
-    )?;
+    db.execute("INSERT OR REPLACE INTO key_grant VALUES (?, ?, ?)", params![key, to.to_string(), usage.bits()])?;
     Ok(())
 }
 
 pub(super) fn revoke(db: &Connection, key: &str, from: &Principal) -> Result<()> {
-    db.execute(
-        "DELETE FROM key_grant WHERE key = ? AND principal = ?",
-        params![key, from.to_string()],
-    )?;
+    db.execute("DELETE FROM key_grant WHERE key = ? AND principal = ?", params![key, from.to_string()])?;
     Ok(())
 }
 
@@ -410,24 +381,18 @@ pub(super) fn forget(db: &mut Connection, client: &Principal) -> Result<()> {
 /// A fresh UUID: 128 random bits in hexadecimal digits.
 pub(super) fn uuid() -> Result<String> {
     let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| Error::from(interface::Status::PsaErrorInsufficientEntropy))?;
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::from(interface::Status::PsaErrorInsufficientEntropy))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// The bytes of a UUID.
 pub(super) fn uuid_bytes(uuid: &str) -> Vec<u8> {
-    u128::from_str_radix(uuid, 16).map_or_else(
-        |_| uuid.as_bytes().to_vec(),
-        |number| number.to_be_bytes().to_vec(),
-    )
+    u128::from_str_radix(uuid, 16).map_or_else(|_| uuid.as_bytes().to_vec(), |number| number.to_be_bytes().to_vec())
 }
 
 /// Unix time in seconds.
 pub(super) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| time.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 fn stored(time: u64) -> i64 {
@@ -448,8 +413,8 @@ fn meta(row: &Row<'_>) -> Result<Meta> {
 
 fn attributes(row: &Row<'_>) -> Result<Attributes> {
     let stored: Vec<u8> = row.get("attributes")?;
-    let message = KeyAttributes::decode(stored.as_slice())
-        .map_err(|_| Error::Corrupt("attributes that cannot be decoded".into()))?;
+    let message =
+        KeyAttributes::decode(stored.as_slice()).map_err(|_| Error::Corrupt("attributes that cannot be decoded".into()))?;
     Ok(Attributes::try_from(&message)?)
 }
 

@@ -2,9 +2,7 @@ use super::*;
 use interface::Status;
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
-use interface::operations::{
-    DestroyObject, Find, LookupObject, PutObject, RecordKind, SetMetadata, Tier,
-};
+use interface::operations::{DestroyObject, Find, LookupObject, PutObject, RecordKind, SetMetadata, Tier};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
@@ -76,11 +74,7 @@ fn status<T: std::fmt::Debug>(result: Result<T>) -> Status {
 }
 
 fn names(found: &interface::operations::Found) -> Vec<&str> {
-    found
-        .records
-        .iter()
-        .map(|record| record.name.as_str())
-        .collect()
+    found.records.iter().map(|record| record.name.as_str()).collect()
 }
 
 #[test]
@@ -102,10 +96,7 @@ fn a_key_survives_with_all_its_parts() {
     assert_eq!(store.owners(), [ROOT]);
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(place.database().parent().unwrap().to_owned()), 0o700);
-    assert_eq!(
-        (mode(place.database()), mode(place.secret())),
-        (0o600, 0o600)
-    );
+    assert_eq!((mode(place.database()), mode(place.secret())), (0o600, 0o600));
 }
 
 #[test]
@@ -161,11 +152,7 @@ fn of_many_at_once_one_gets_the_name() {
     let won: usize = std::thread::scope(|scope| {
         let race = || {
             let reserved = store.reserve(SOFTWARE, &ROOT, "web", &attributes());
-            usize::from(
-                reserved
-                    .and_then(|reserved| reserved.commit(material()))
-                    .is_ok(),
-            )
+            usize::from(reserved.and_then(|reserved| reserved.commit(material())).is_ok())
         };
         let racers: Vec<_> = (0..16).map(|_| scope.spawn(race)).collect();
         racers.into_iter().map(|racer| racer.join().unwrap()).sum()
@@ -179,16 +166,8 @@ fn of_many_at_once_one_gets_the_name() {
 fn recovery_finds_what_was_half_done() {
     let place = Place::new();
     let store = place.open().unwrap();
-    std::mem::forget(
-        store
-            .reserve(SOFTWARE, &ROOT, "made", &attributes())
-            .unwrap(),
-    );
-    std::mem::forget(
-        store
-            .reserve(SOFTWARE, &ROOT, "not made", &attributes())
-            .unwrap(),
-    );
+    std::mem::forget(store.reserve(SOFTWARE, &ROOT, "made", &attributes()).unwrap());
+    std::mem::forget(store.reserve(SOFTWARE, &ROOT, "not made", &attributes()).unwrap());
     let key = create(&store, &ROOT, "old");
     store.grant(&key, &WEB, Usage::SIGN).unwrap();
     drop(store.destroy(&key).unwrap());
@@ -200,10 +179,7 @@ fn recovery_finds_what_was_half_done() {
     let mut pending = store.pending(SOFTWARE).unwrap();
     pending.sort_by(|a, b| a.name.cmp(&b.name));
     let [made, not_made, old] = <[Pending; 3]>::try_from(pending).unwrap();
-    assert_eq!(
-        (made.deleting, not_made.deleting, old.deleting),
-        (false, false, true)
-    );
+    assert_eq!((made.deleting, not_made.deleting, old.deleting), (false, false, true));
     assert_eq!((&made.attributes, &old.uuid), (&attributes(), &key.uuid));
     assert_eq!(old.material.as_deref(), Some(PRIVATE));
     let made = store.adopt(made, material()).unwrap();
@@ -276,9 +252,7 @@ fn swapped_or_damaged_rows_are_told_by_name_and_kept() {
     let error = store.material(&a).unwrap_err();
     assert_eq!(error.status(), Status::PsaErrorDataCorrupt);
     assert!(error.to_string().contains("'a' of uid:0"), "{error}");
-    store
-        .material(&store.key(SOFTWARE, &ROOT, "b").unwrap())
-        .unwrap();
+    store.material(&store.key(SOFTWARE, &ROOT, "b").unwrap()).unwrap();
     assert!(store.key(SOFTWARE, &ROOT, "c").is_none());
     let again = store.reserve(SOFTWARE, &ROOT, "c", &attributes());
     assert_eq!(status(again), Status::PsaErrorAlreadyExists);
@@ -300,11 +274,7 @@ fn files_of_others_are_refused() {
 
     let place = Place::new();
     fs::create_dir(place.database().parent().unwrap()).unwrap();
-    fs::write(
-        place.database(),
-        "not a database, but long enough to be taken for one",
-    )
-    .unwrap();
+    fs::write(place.database(), "not a database, but long enough to be taken for one").unwrap();
     let error = place.open().unwrap_err().to_string();
     assert!(error.contains("no intact SQLite file"), "{error}");
 }
@@ -326,19 +296,10 @@ fn others_see_and_may_what_was_granted() {
         ..PutObject::default()
     };
     store.put_object(&ROOT, SOFTWARE, &cert).unwrap();
-    let lookup = LookupObject {
-        kind: cert.kind,
-        name: "web".into(),
-        owner: Some("uid:0".into()),
-    };
-    assert_eq!(
-        status(store.object(&WEB, SOFTWARE, &lookup)),
-        Status::PsaErrorDoesNotExist
-    );
+    let lookup = LookupObject { kind: cert.kind, name: "web".into(), owner: Some("uid:0".into()) };
+    assert_eq!(status(store.object(&WEB, SOFTWARE, &lookup)), Status::PsaErrorDoesNotExist);
 
-    store
-        .grant(&web, &WEB, Usage::SIGN_HASH | Usage::EXPORT)
-        .unwrap();
+    store.grant(&web, &WEB, Usage::SIGN_HASH | Usage::EXPORT).unwrap();
     let web = store.key(SOFTWARE, &ROOT, "web").unwrap();
     assert_eq!(web.usage(&WEB), Usage::SIGN);
     assert_eq!(web.usage(&ROOT), Usage::SIGN | Usage::VERIFY);
@@ -346,21 +307,12 @@ fn others_see_and_may_what_was_granted() {
     assert_eq!(names(&store.find(&WEB, SOFTWARE, &all)), ["web", "web"]);
     assert_eq!(names(&store.find(&ROOT, SOFTWARE, &all)).len(), 3);
     assert!(store.find(&WEB, ProviderId::TPM, &all).records.is_empty());
-    assert_eq!(
-        store.object(&WEB, SOFTWARE, &lookup).unwrap().value,
-        [1, 2, 3]
-    );
+    assert_eq!(store.object(&WEB, SOFTWARE, &lookup).unwrap().value, [1, 2, 3]);
 
     store.revoke(&web, &WEB).unwrap();
     assert!(store.find(&WEB, SOFTWARE, &all).records.is_empty());
-    assert_eq!(
-        status(store.revoke(&web, &WEB)),
-        Status::PsaErrorDoesNotExist
-    );
-    assert_eq!(
-        status(store.grant(&web, &ROOT, Usage::SIGN)),
-        Status::PsaErrorInvalidArgument
-    );
+    assert_eq!(status(store.revoke(&web, &WEB)), Status::PsaErrorDoesNotExist);
+    assert_eq!(status(store.grant(&web, &ROOT, Usage::SIGN)), Status::PsaErrorInvalidArgument);
 }
 
 #[test]
@@ -371,52 +323,18 @@ fn search_filters() {
         create(&store, &ROOT, name);
     }
     create(&store, &WEB, "a");
-    let label = SetMetadata {
-        kind: RecordKind::Key.into(),
-        name: "b".into(),
-        label: Some("new".into()),
-        id: Some(vec![9]),
-    };
+    let label = SetMetadata { kind: RecordKind::Key.into(), name: "b".into(), label: Some("new".into()), id: Some(vec![9]) };
     store.set_metadata(&ROOT, SOFTWARE, &label).unwrap();
     let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter);
-    let by_label = find(Find {
-        label: label.label.clone(),
-        ..Find::default()
-    });
-    let by_id = find(Find {
-        id: Some(vec![9]),
-        ..Find::default()
-    });
-    let by_name = find(Find {
-        name: Some("b".into()),
-        ..Find::default()
-    });
+    let by_label = find(Find { label: label.label.clone(), ..Find::default() });
+    let by_id = find(Find { id: Some(vec![9]), ..Find::default() });
+    let by_name = find(Find { name: Some("b".into()), ..Find::default() });
     for found in [by_label, by_id, by_name] {
         assert_eq!(names(&found), ["b"]);
     }
-    assert!(
-        find(Find {
-            label: Some("b".into()),
-            ..Find::default()
-        })
-        .records
-        .is_empty()
-    );
-    assert!(
-        find(Find {
-            kind: Some(2),
-            ..Find::default()
-        })
-        .records
-        .is_empty()
-    );
-    assert_eq!(
-        names(&find(Find {
-            name: Some("a".into()),
-            ..Find::default()
-        })),
-        ["a"]
-    );
+    assert!(find(Find { label: Some("b".into()), ..Find::default() }).records.is_empty());
+    assert!(find(Find { kind: Some(2), ..Find::default() }).records.is_empty());
+    assert_eq!(names(&find(Find { name: Some("a".into()), ..Find::default() })), ["a"]);
 
     drop(store);
     let store = place.open().unwrap();
@@ -434,10 +352,7 @@ fn search_answers_in_pages() {
     }
     let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter);
     let mut seen = Vec::new();
-    let mut filter = Find {
-        limit: 2,
-        ..Find::default()
-    };
+    let mut filter = Find { limit: 2, ..Find::default() };
     loop {
         let page = find(filter.clone());
         seen.extend(page.records.iter().map(|record| record.uuid.clone()));
@@ -466,45 +381,14 @@ fn objects_are_put_replaced_and_destroyed() {
     assert_eq!(first.uuid, second.uuid);
     drop(store);
     let store = place.open().unwrap();
-    let lookup = LookupObject {
-        kind: 3,
-        name: "note".into(),
-        owner: None,
-    };
-    assert_eq!(
-        store.object(&ROOT, SOFTWARE, &lookup).unwrap().value,
-        b"two"
-    );
-    assert_eq!(
-        status(store.object(&WEB, SOFTWARE, &lookup)),
-        Status::PsaErrorDoesNotExist
-    );
-    let destroy = DestroyObject {
-        kind: 3,
-        name: "note".into(),
-    };
-    assert_eq!(
-        status(store.destroy_object(&WEB, SOFTWARE, &destroy)),
-        Status::PsaErrorDoesNotExist
-    );
+    let lookup = LookupObject { kind: 3, name: "note".into(), owner: None };
+    assert_eq!(store.object(&ROOT, SOFTWARE, &lookup).unwrap().value, b"two");
+    assert_eq!(status(store.object(&WEB, SOFTWARE, &lookup)), Status::PsaErrorDoesNotExist);
+    let destroy = DestroyObject { kind: 3, name: "note".into() };
+    assert_eq!(status(store.destroy_object(&WEB, SOFTWARE, &destroy)), Status::PsaErrorDoesNotExist);
     store.destroy_object(&ROOT, SOFTWARE, &destroy).unwrap();
-    assert!(
-        store
-            .find(&ROOT, SOFTWARE, &Find::default())
-            .records
-            .is_empty()
-    );
-    assert_eq!(
-        status(store.put_object(
-            &ROOT,
-            SOFTWARE,
-            &PutObject {
-                kind: 1,
-                ..put(b"")
-            }
-        )),
-        Status::PsaErrorInvalidArgument
-    );
+    assert!(store.find(&ROOT, SOFTWARE, &Find::default()).records.is_empty());
+    assert_eq!(status(store.put_object(&ROOT, SOFTWARE, &PutObject { kind: 1, ..put(b"") })), Status::PsaErrorInvalidArgument);
 }
 
 #[test]
@@ -513,30 +397,18 @@ fn a_forgotten_client_leaves_no_objects_and_no_grants() {
     let store = place.open().unwrap();
     let key = create(&store, &ROOT, "web");
     store.grant(&key, &WEB, Usage::SIGN).unwrap();
-    let note = PutObject {
-        kind: 3,
-        name: "note".into(),
-        ..PutObject::default()
-    };
+    let note = PutObject { kind: 3, name: "note".into(), ..PutObject::default() };
     store.put_object(&WEB, SOFTWARE, &note).unwrap();
     store.forget(&WEB).unwrap();
     for store in [&store, &{
         let copy = Place::new();
         fs::create_dir(copy.database().parent().unwrap()).unwrap();
         fs::copy(place.secret(), copy.secret()).unwrap();
-        store
-            .db()
-            .execute("VACUUM INTO ?", [copy.database().to_str()])
-            .unwrap();
+        store.db().execute("VACUUM INTO ?", [copy.database().to_str()]).unwrap();
         copy.open().unwrap()
     }] {
         assert_eq!(store.owners(), [ROOT]);
-        assert!(
-            store
-                .find(&WEB, SOFTWARE, &Find::default())
-                .records
-                .is_empty()
-        );
+        assert!(store.find(&WEB, SOFTWARE, &Find::default()).records.is_empty());
         assert!(store.key(SOFTWARE, &ROOT, "web").unwrap().grants.is_empty());
     }
 }

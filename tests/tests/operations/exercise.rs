@@ -5,9 +5,8 @@ use interface::Status;
 use interface::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Hash, Mac, Signature};
 use interface::attributes::Attributes;
 use interface::operations::{
-    AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt,
-    ExportPublicKey, MacCompute, MacVerify, RawKeyAgreement, SignHash, SignMessage, VerifyHash,
-    VerifyMessage,
+    AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt, ExportPublicKey, MacCompute,
+    MacVerify, RawKeyAgreement, SignHash, SignMessage, VerifyHash, VerifyMessage,
 };
 
 /// Uses a key in every way that its one algorithm has, and wrongly.
@@ -35,114 +34,45 @@ fn sign(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
 fn sign_message(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     let (key_name, alg, owner) = (name.to_owned(), Some(signature.into()), None::<String>);
     let message = b"a message".to_vec();
-    let op = SignMessage {
-        key_name: key_name.clone(),
-        alg: alg.clone(),
-        message: message.clone(),
-        owner: owner.clone(),
-    };
-    let signed = under
-        .call(&op)
-        .unwrap_or_else(|error| panic!("{context}: {error}"))
-        .signature;
+    let op = SignMessage { key_name: key_name.clone(), alg: alg.clone(), message: message.clone(), owner: owner.clone() };
+    let signed = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).signature;
     let verify = |message: &[u8], signature: &[u8]| {
         let (message, signature) = (message.to_vec(), signature.to_vec());
-        under.status(&VerifyMessage {
-            key_name: key_name.clone(),
-            alg: alg.clone(),
-            message,
-            signature,
-            owner: owner.clone(),
-        })
+        under.status(&VerifyMessage { key_name: key_name.clone(), alg: alg.clone(), message, signature, owner: owner.clone() })
     };
     assert_eq!(verify(&message, &signed), Status::Success, "{context}");
-    assert_eq!(
-        verify(b"another", &signed),
-        Status::PsaErrorInvalidSignature,
-        "{context}"
-    );
-    assert_eq!(
-        verify(&message, &signed[1..]),
-        Status::PsaErrorInvalidSignature,
-        "{context}"
-    );
+    assert_eq!(verify(b"another", &signed), Status::PsaErrorInvalidSignature, "{context}");
+    assert_eq!(verify(&message, &signed[1..]), Status::PsaErrorInvalidSignature, "{context}");
 }
 
 fn sign_hash(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     let (key_name, alg, owner) = (name.to_owned(), Some(signature.into()), None::<String>);
     let hash = vec![0x5a; signature.hash().map_or(32, Hash::len)];
-    let op = SignHash {
-        key_name: key_name.clone(),
-        alg: alg.clone(),
-        hash: hash.clone(),
-        owner: owner.clone(),
-    };
-    let signed = under
-        .call(&op)
-        .unwrap_or_else(|error| panic!("{context}: {error}"))
-        .signature;
+    let op = SignHash { key_name: key_name.clone(), alg: alg.clone(), hash: hash.clone(), owner: owner.clone() };
+    let signed = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).signature;
     let verify = |hash: &[u8]| {
         let (hash, signature) = (hash.to_vec(), signed.clone());
-        under.status(&VerifyHash {
-            key_name: key_name.clone(),
-            alg: alg.clone(),
-            hash,
-            signature,
-            owner: owner.clone(),
-        })
+        under.status(&VerifyHash { key_name: key_name.clone(), alg: alg.clone(), hash, signature, owner: owner.clone() })
     };
     assert_eq!(verify(&hash), Status::Success, "{context}");
-    assert_eq!(
-        verify(&vec![0x5b; hash.len()]),
-        Status::PsaErrorInvalidSignature,
-        "{context}"
-    );
+    assert_eq!(verify(&vec![0x5b; hash.len()]), Status::PsaErrorInvalidSignature, "{context}");
     if signature.hash().is_some() {
-        let short = SignHash {
-            hash: hash[1..].to_vec(),
-            ..op
-        };
-        assert_eq!(
-            under.status(&short),
-            Status::PsaErrorInvalidArgument,
-            "{context}: a hash of the wrong length"
-        );
+        let short = SignHash { hash: hash[1..].to_vec(), ..op };
+        assert_eq!(under.status(&short), Status::PsaErrorInvalidArgument, "{context}: a hash of the wrong length");
     }
 }
 
 fn encrypt(under: &Under<'_>, name: &str, encryption: Encryption, context: &str) {
-    let label: &[u8] = if matches!(encryption, Encryption::RsaOaep { .. }) {
-        b"label"
-    } else {
-        b""
-    };
+    let label: &[u8] = if matches!(encryption, Encryption::RsaOaep { .. }) { b"label" } else { b"" };
     let alg = Some(encryption.into());
-    let op = AsymmetricEncrypt {
-        key_name: name.to_owned(),
-        alg,
-        plaintext: b"secret".to_vec(),
-        salt: label.to_vec(),
-        owner: None,
-    };
-    let ciphertext = under
-        .call(&op)
-        .unwrap_or_else(|error| panic!("{context}: {error}"))
-        .ciphertext;
+    let op =
+        AsymmetricEncrypt { key_name: name.to_owned(), alg, plaintext: b"secret".to_vec(), salt: label.to_vec(), owner: None };
+    let ciphertext = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).ciphertext;
     let decrypt = |ciphertext: &[u8], salt: &[u8]| {
         let (ciphertext, salt) = (ciphertext.to_vec(), salt.to_vec());
-        under.call(&AsymmetricDecrypt {
-            key_name: name.to_owned(),
-            alg: Some(encryption.into()),
-            ciphertext,
-            salt,
-            owner: None,
-        })
+        under.call(&AsymmetricDecrypt { key_name: name.to_owned(), alg: Some(encryption.into()), ciphertext, salt, owner: None })
     };
-    assert_eq!(
-        decrypt(&ciphertext, label).unwrap().plaintext,
-        b"secret",
-        "{context}"
-    );
+    assert_eq!(decrypt(&ciphertext, label).unwrap().plaintext, b"secret", "{context}");
     let mut wrong = ciphertext.clone();
     wrong[100] ^= 1;
     match encryption {
@@ -153,17 +83,8 @@ fn encrypt(under: &Under<'_>, name: &str, encryption: Encryption, context: &str)
             assert_eq!(first, decrypt(&wrong, label).unwrap(), "{context}");
         }
         Encryption::RsaOaep { .. } => {
-            assert!(
-                decrypt(&wrong, label).unwrap_err().status().is_some(),
-                "{context}"
-            );
-            assert!(
-                decrypt(&ciphertext, b"other")
-                    .unwrap_err()
-                    .status()
-                    .is_some(),
-                "{context}"
-            );
+            assert!(decrypt(&wrong, label).unwrap_err().status().is_some(), "{context}");
+            assert!(decrypt(&ciphertext, b"other").unwrap_err().status().is_some(), "{context}");
         }
     }
 }
@@ -179,15 +100,8 @@ fn seal(under: &Under<'_>, name: &str, aead: Aead, context: &str) {
         plaintext: plaintext.clone(),
         owner: None,
     };
-    let ciphertext = under
-        .call(&op)
-        .unwrap_or_else(|error| panic!("{context}: {error}"))
-        .ciphertext;
-    assert_eq!(
-        ciphertext.len(),
-        plaintext.len() + aead.tag_len.unwrap_or(16) as usize,
-        "{context}"
-    );
+    let ciphertext = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).ciphertext;
+    assert_eq!(ciphertext.len(), plaintext.len() + aead.tag_len.unwrap_or(16) as usize, "{context}");
     let open = |ciphertext: Vec<u8>, additional_data: &[u8]| {
         let (nonce, additional_data) = (nonce.clone(), additional_data.to_vec());
         under.call(&AeadDecrypt {
@@ -199,28 +113,14 @@ fn seal(under: &Under<'_>, name: &str, aead: Aead, context: &str) {
             owner: None,
         })
     };
-    assert_eq!(
-        open(ciphertext.clone(), &additional_data)
-            .unwrap()
-            .plaintext,
-        plaintext,
-        "{context}"
-    );
+    assert_eq!(open(ciphertext.clone(), &additional_data).unwrap().plaintext, plaintext, "{context}");
     let mut wrong = ciphertext.clone();
     wrong[0] ^= 1;
-    for refused in [
-        open(wrong, &additional_data),
-        open(ciphertext.clone(), b"other"),
-        open(ciphertext[..3].to_vec(), &additional_data),
-    ] {
+    for refused in
+        [open(wrong, &additional_data), open(ciphertext.clone(), b"other"), open(ciphertext[..3].to_vec(), &additional_data)]
+    {
         let status = refused.unwrap_err().status().unwrap();
-        assert!(
-            matches!(
-                status,
-                Status::PsaErrorInvalidSignature | Status::PsaErrorInvalidArgument
-            ),
-            "{context}: {status:?}"
-        );
+        assert!(matches!(status, Status::PsaErrorInvalidSignature | Status::PsaErrorInvalidArgument), "{context}: {status:?}");
     }
 }
 
@@ -235,117 +135,45 @@ fn encipher(under: &Under<'_>, name: &str, cipher: Cipher, context: &str) {
         })
     };
     let decrypt = |ciphertext: Vec<u8>| {
-        under.call(&CipherDecrypt {
-            key_name: name.to_owned(),
-            alg: cipher.into(),
-            ciphertext,
-            owner: None,
-        })
+        under.call(&CipherDecrypt { key_name: name.to_owned(), alg: cipher.into(), ciphertext, owner: None })
     };
     let blocks = [0x42; 48];
-    let first = encrypt(&blocks)
-        .unwrap_or_else(|error| panic!("{context}: {error}"))
-        .ciphertext;
-    assert_eq!(
-        decrypt(first.clone()).unwrap().plaintext,
-        blocks,
-        "{context}"
-    );
+    let first = encrypt(&blocks).unwrap_or_else(|error| panic!("{context}: {error}")).ciphertext;
+    assert_eq!(decrypt(first.clone()).unwrap().plaintext, blocks, "{context}");
     let second = encrypt(&blocks).unwrap().ciphertext;
-    assert_eq!(
-        first == second,
-        cipher == Cipher::EcbNoPadding,
-        "{context}: every encryption has its own IV"
-    );
+    assert_eq!(first == second, cipher == Cipher::EcbNoPadding, "{context}: every encryption has its own IV");
     let odd = encrypt(&blocks[..17]);
     if matches!(cipher, Cipher::EcbNoPadding | Cipher::CbcNoPadding) {
-        assert_eq!(
-            odd.unwrap_err().status(),
-            Some(Status::PsaErrorInvalidArgument),
-            "{context}"
-        );
+        assert_eq!(odd.unwrap_err().status(), Some(Status::PsaErrorInvalidArgument), "{context}");
     } else {
-        assert_eq!(
-            decrypt(odd.unwrap().ciphertext).unwrap().plaintext,
-            blocks[..17],
-            "{context}"
-        );
+        assert_eq!(decrypt(odd.unwrap().ciphertext).unwrap().plaintext, blocks[..17], "{context}");
     }
 }
 
 fn authenticate(under: &Under<'_>, name: &str, mac: Mac, context: &str) {
     let (key_name, alg, input) = (name.to_owned(), Some(mac.into()), b"a message".to_vec());
-    let compute = MacCompute {
-        key_name: key_name.clone(),
-        alg: alg.clone(),
-        input: input.clone(),
-        owner: None,
-    };
-    let computed = under
-        .call(&compute)
-        .unwrap_or_else(|error| panic!("{context}: {error}"))
-        .mac;
+    let compute = MacCompute { key_name: key_name.clone(), alg: alg.clone(), input: input.clone(), owner: None };
+    let computed = under.call(&compute).unwrap_or_else(|error| panic!("{context}: {error}")).mac;
     if let Some(len) = mac.len {
         assert_eq!(computed.len(), len as usize, "{context}");
     }
     let verify = |input: &[u8], mac: &[u8]| {
         let (input, mac) = (input.to_vec(), mac.to_vec());
-        under.status(&MacVerify {
-            key_name: key_name.clone(),
-            alg: alg.clone(),
-            input,
-            mac,
-            owner: None,
-        })
+        under.status(&MacVerify { key_name: key_name.clone(), alg: alg.clone(), input, mac, owner: None })
     };
     assert_eq!(verify(&input, &computed), Status::Success, "{context}");
-    assert_eq!(
-        verify(b"another", &computed),
-        Status::PsaErrorInvalidSignature,
-        "{context}"
-    );
-    assert_eq!(
-        verify(&input, &computed[1..]),
-        Status::PsaErrorInvalidSignature,
-        "{context}"
-    );
+    assert_eq!(verify(b"another", &computed), Status::PsaErrorInvalidSignature, "{context}");
+    assert_eq!(verify(&input, &computed[1..]), Status::PsaErrorInvalidSignature, "{context}");
 }
 
-fn agree(
-    under: &Under<'_>,
-    name: &str,
-    agreement: Agreement,
-    attributes: &Attributes,
-    context: &str,
-) {
-    assert_eq!(
-        under.generate("peer", attributes),
-        Status::Success,
-        "{context}"
-    );
-    let public = |name: &str| {
-        under
-            .call(&ExportPublicKey {
-                key_name: name.to_owned(),
-                owner: None,
-            })
-            .unwrap()
-            .data
-            .clone()
-    };
+fn agree(under: &Under<'_>, name: &str, agreement: Agreement, attributes: &Attributes, context: &str) {
+    assert_eq!(under.generate("peer", attributes), Status::Success, "{context}");
+    let public = |name: &str| under.call(&ExportPublicKey { key_name: name.to_owned(), owner: None }).unwrap().data.clone();
     let secret = |name: &str, peer_key: Vec<u8>| {
-        under.call(&RawKeyAgreement {
-            alg: agreement.into(),
-            key_name: name.to_owned(),
-            peer_key,
-            owner: None,
-        })
+        under.call(&RawKeyAgreement { alg: agreement.into(), key_name: name.to_owned(), peer_key, owner: None })
     };
     let mine = secret(name, public("peer")).unwrap_or_else(|error| panic!("{context}: {error}"));
     assert_eq!(mine, secret("peer", public(name)).unwrap(), "{context}");
-    assert!(
-        secret(name, vec![4; 5]).unwrap_err().status().is_some(),
-        "{context}"
-    );
+    assert!(secret(name, vec![4; 5]).unwrap_err().status().is_some(), "{context}");
     under.destroy("peer");
 }

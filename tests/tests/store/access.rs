@@ -3,9 +3,7 @@
 use crate::{SOFTWARE, destroy, generate, sign, usable, verify};
 use interface::attributes::Usage;
 use interface::client::{Client, Error};
-use interface::operations::{
-    DestroyKey, ExportPublicKey, Find, Grant, ListKeys, LookupKey, Revoke, VerifyHash,
-};
+use interface::operations::{DestroyKey, ExportPublicKey, Find, Grant, ListKeys, LookupKey, Revoke, VerifyHash};
 use interface::{Operation, ProviderId, Status};
 use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
@@ -58,11 +56,7 @@ fn strangers_see_nothing_and_grantees_may_what_was_granted() {
     });
     verify(&owner, "web", signature).unwrap();
 
-    let revoke = Revoke {
-        key_name: "web".to_owned(),
-        principal: format!("uid:{STRANGER}"),
-        owner: None,
-    };
+    let revoke = Revoke { key_name: "web".to_owned(), principal: format!("uid:{STRANGER}"), owner: None };
     owner.call(SOFTWARE, &revoke).unwrap();
     as_stranger(&service, |stranger| nothing_to_see(stranger, root));
 }
@@ -115,31 +109,10 @@ fn nothing_to_see(stranger: &Client, root: Option<&str>) {
     assert_eq!(refused(signed, &advice), Status::PsaErrorDoesNotExist);
     let web = || "web".to_owned();
     let owner = || root.map(str::to_owned);
-    hidden(
-        stranger,
-        &LookupKey {
-            key_name: web(),
-            owner: owner(),
-        },
-    );
-    hidden(
-        stranger,
-        &ExportPublicKey {
-            key_name: web(),
-            owner: owner(),
-        },
-    );
-    hidden(
-        stranger,
-        &DestroyKey {
-            key_name: web(),
-            owner: owner(),
-        },
-    );
-    assert_eq!(
-        refused(grant(stranger, root), &[]),
-        Status::PsaErrorDoesNotExist
-    );
+    hidden(stranger, &LookupKey { key_name: web(), owner: owner() });
+    hidden(stranger, &ExportPublicKey { key_name: web(), owner: owner() });
+    hidden(stranger, &DestroyKey { key_name: web(), owner: owner() });
+    assert_eq!(refused(grant(stranger, root), &[]), Status::PsaErrorDoesNotExist);
 }
 
 #[track_caller]
@@ -154,10 +127,7 @@ fn only_signing(grantee: &Client, root: Option<&str>) {
     let [record] = found.as_slice() else {
         panic!("{found:?}");
     };
-    assert_eq!(
-        (record.name.as_str(), record.owner.as_str()),
-        ("web", "uid:0")
-    );
+    assert_eq!((record.name.as_str(), record.owner.as_str()), ("web", "uid:0"));
     let usage = record.usage.as_ref().map(Usage::from).unwrap();
     assert_eq!(usage, Usage::SIGN);
 
@@ -171,10 +141,7 @@ fn only_signing(grantee: &Client, root: Option<&str>) {
         owner: owner(),
     };
     forbidden(grantee.call(SOFTWARE, &verify), "verify_hash");
-    let destroy = DestroyKey {
-        key_name: web(),
-        owner: owner(),
-    };
+    let destroy = DestroyKey { key_name: web(), owner: owner() };
     forbidden(grantee.call(SOFTWARE, &destroy), "uid:0");
     forbidden(grant(grantee, root), "uid:0");
 }

@@ -110,24 +110,17 @@ fn check(service: &mut Service, told: &Told, at: &str) {
     let listed = client.call(ProviderId::CORE, &ListKeys {}).unwrap().keys;
     let listed: Vec<_> = listed.into_iter().map(|key| key.name).collect();
     let expected = names.into_iter().zip(there).filter(|(_, there)| *there);
-    assert!(
-        listed.iter().eq(expected.clone().map(|(name, _)| name)),
-        "{at}: {listed:?}"
-    );
+    assert!(listed.iter().eq(expected.clone().map(|(name, _)| name)), "{at}: {listed:?}");
     for (name, there) in names.into_iter().zip(there) {
         if !there {
-            generate(&client, name)
-                .unwrap_or_else(|error| panic!("{at}: '{name}' is not free: {error}"));
+            generate(&client, name).unwrap_or_else(|error| panic!("{at}: '{name}' is not free: {error}"));
         }
     }
 
     service.kill9();
     service.restart();
     let client = service.client();
-    assert!(
-        names.iter().all(|name| usable(&client, name)),
-        "{at}: lost later"
-    );
+    assert!(names.iter().all(|name| usable(&client, name)), "{at}: lost later");
     assert!(service.stop().success());
     nothing_left_over(&service.dir().join("state"), at);
 }
@@ -139,10 +132,7 @@ fn nothing_left_over(folder: &Path, at: &str) {
         assert!(known.iter().any(|known| name == *known), "{at}: {name:?}");
     }
     let db = Connection::open(folder.join("keys.sqlite3")).unwrap();
-    let ask = |query: &str| {
-        db.query_row(query, [], |row| row.get::<_, String>(0))
-            .unwrap()
-    };
+    let ask = |query: &str| db.query_row(query, [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(ask("PRAGMA integrity_check"), "ok", "{at}");
     assert_eq!(ask("SELECT group_concat(state) FROM key"), "1,1", "{at}");
 }

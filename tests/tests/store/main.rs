@@ -1,9 +1,5 @@
 //! What the key store promises, held against the real service: keys outlive crashes, names are taken once, and others see nothing.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod access;
 mod crash;
@@ -35,41 +31,25 @@ fn generate(client: &Client, name: &str) -> Result<(), Error> {
             also: Vec::new(),
         },
     };
-    let generate = GenerateKey {
-        key_name: name.to_owned(),
-        attributes: Some((&attributes).into()),
-        ..GenerateKey::default()
-    };
+    let generate = GenerateKey { key_name: name.to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
     client.call(SOFTWARE, &generate).map(drop)
 }
 
 fn destroy(client: &Client, name: &str) -> Result<(), Error> {
-    let destroy = DestroyKey {
-        key_name: name.to_owned(),
-        owner: None,
-    };
+    let destroy = DestroyKey { key_name: name.to_owned(), owner: None };
     client.call(SOFTWARE, &destroy).map(drop)
 }
 
 fn sign(client: &Client, owner: Option<&str>, name: &str) -> Result<Vec<u8>, Error> {
-    let sign = SignHash {
-        key_name: name.to_owned(),
-        alg: Some(ecdsa().into()),
-        hash: DIGEST.to_vec(),
-        owner: owner.map(str::to_owned),
-    };
+    let sign =
+        SignHash { key_name: name.to_owned(), alg: Some(ecdsa().into()), hash: DIGEST.to_vec(), owner: owner.map(str::to_owned) };
     let signed = client.call(SOFTWARE, &sign)?;
     Ok(signed.signature)
 }
 
 fn verify(client: &Client, name: &str, signature: Vec<u8>) -> Result<(), Error> {
-    let verify = VerifyHash {
-        key_name: name.to_owned(),
-        alg: Some(ecdsa().into()),
-        hash: DIGEST.to_vec(),
-        signature,
-        owner: None,
-    };
+    let verify =
+        VerifyHash { key_name: name.to_owned(), alg: Some(ecdsa().into()), hash: DIGEST.to_vec(), signature, owner: None };
     client.call(SOFTWARE, &verify).map(drop)
 }
 

@@ -25,10 +25,7 @@ fn of_many_clients_exactly_one_creates_a_name_and_its_key_works() {
     };
     let won: Vec<Vec<bool>> = std::thread::scope(|scope| {
         let racers: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(race)).collect();
-        racers
-            .into_iter()
-            .map(|racer| racer.join().unwrap())
-            .collect()
+        racers.into_iter().map(|racer| racer.join().unwrap()).collect()
     });
     for number in 0..NAMES {
         let winners = won.iter().filter(|won| won[number]).count();

@@ -20,27 +20,13 @@ fn a_mistyped_configuration_is_explained() {
     let provider = "provider_type = \"MbedCrypto\"";
     for (right, wrong, words) in [
         (timeout, "timout = 5000", "did you mean 'timeout'?"),
-        (
-            timeout,
-            "timeout = \"long\"",
-            "[listener] timeout: invalid type",
-        ),
+        (timeout, "timeout = \"long\"", "[listener] timeout: invalid type"),
         (provider, "provider_type = \"Tmp\"", "did you mean 'Tpm'?"),
-        (
-            provider,
-            "provider_type = \"CryptoAuthLib\"",
-            "not built into this version",
-        ),
-        (
-            "\"store\"\nmanager",
-            "\"stor\"\nmanager",
-            "did you mean 'stor'?",
-        ),
+        (provider, "provider_type = \"CryptoAuthLib\"", "not built into this version"),
+        ("\"store\"\nmanager", "\"stor\"\nmanager", "did you mean 'stor'?"),
     ] {
         assert!(CONFIG.contains(right));
-        let mut service = Setup::default()
-            .config(CONFIG.replacen(right, wrong, 1))
-            .prepare();
+        let mut service = Setup::default().config(CONFIG.replacen(right, wrong, 1)).prepare();
         refuses(&mut service, words);
     }
 }
@@ -72,9 +58,6 @@ fn a_store_serves_one_service() {
     generate(&service.client(), "web").unwrap();
     let store = service.dir().join("keys.sqlite3");
     let config = CONFIG.replace("{dir}/keys.sqlite3", store.to_str().unwrap());
-    refuses(
-        &mut Setup::default().config(config).prepare(),
-        "in use by another process",
-    );
+    refuses(&mut Setup::default().config(config).prepare(), "in use by another process");
     assert!(usable(&service.client(), "web"));
 }

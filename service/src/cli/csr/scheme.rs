@@ -19,11 +19,7 @@ pub(super) struct Scheme {
 
 /// The hashes of certificates, with the last arcs of their object identifiers: under ecdsa-with-SHA2 (RFC 5758 §3.2), under
 /// pkcs-1 (RFC 8017 §A.2.4), and of the hash itself.
-const HASHES: &[(Hash, u32, u32, u32)] = &[
-    (Hash::Sha256, 2, 11, 1),
-    (Hash::Sha384, 3, 12, 2),
-    (Hash::Sha512, 4, 13, 3),
-];
+const HASHES: &[(Hash, u32, u32, u32)] = &[(Hash::Sha256, 2, 11, 1), (Hash::Sha384, 3, 12, 2), (Hash::Sha512, 4, 13, 3)];
 
 /// RFC 4055 §3.1.
 #[derive(Sequence)]
@@ -37,20 +33,12 @@ struct PssParameters {
 }
 
 fn oid(base: &str, arc: u32) -> Result<ObjectIdentifier> {
-    format!("{base}.{arc}")
-        .parse()
-        .map_err(|_| Error::Failed(format!("{base}.{arc} is no object identifier")))
+    format!("{base}.{arc}").parse().map_err(|_| Error::Failed(format!("{base}.{arc} is no object identifier")))
 }
 
-fn identifier(
-    oid: ObjectIdentifier,
-    parameters: Option<&impl Encode>,
-) -> Result<AlgorithmIdentifierOwned> {
+fn identifier(oid: ObjectIdentifier, parameters: Option<&impl Encode>) -> Result<AlgorithmIdentifierOwned> {
     let parameters = parameters.map(|value| Any::from_der(&value.to_der()?));
-    Ok(AlgorithmIdentifierOwned {
-        oid,
-        parameters: parameters.transpose()?,
-    })
+    Ok(AlgorithmIdentifierOwned { oid, parameters: parameters.transpose()? })
 }
 
 impl Scheme {
@@ -72,27 +60,17 @@ impl Scheme {
             .map(|signature| (signature, row))
         });
         let mut all = hashed.chain([(Signature::PureEddsa, &HASHES[2])]);
-        let (signature, row) =
-            all.find(|(signature, _)| attributes.policy.permits((*signature).into()))?;
-        Some(Self {
-            signature,
-            hash: row.0,
-            identifier: Self::identifier(signature, row).ok()?,
-        })
+        let (signature, row) = all.find(|(signature, _)| attributes.policy.permits((*signature).into()))?;
+        Some(Self { signature, hash: row.0, identifier: Self::identifier(signature, row).ok()? })
     }
 
-    fn identifier(
-        signature: Signature,
-        &(hash, ecdsa, rsa, arc): &(Hash, u32, u32, u32),
-    ) -> Result<AlgorithmIdentifierOwned> {
+    fn identifier(signature: Signature, &(hash, ecdsa, rsa, arc): &(Hash, u32, u32, u32)) -> Result<AlgorithmIdentifierOwned> {
         const PKCS1: &str = "1.2.840.113549.1.1";
         match signature {
-            Signature::Ecdsa { .. }
-            | Signature::DeterministicEcdsa { .. }
-            | Signature::EcdsaAny => identifier(oid("1.2.840.10045.4.3", ecdsa)?, None::<&Null>),
-            Signature::RsaPkcs1v15 { .. } | Signature::RsaPkcs1v15Raw => {
-                identifier(oid(PKCS1, rsa)?, Some(&Null))
+            Signature::Ecdsa { .. } | Signature::DeterministicEcdsa { .. } | Signature::EcdsaAny => {
+                identifier(oid("1.2.840.10045.4.3", ecdsa)?, None::<&Null>)
             }
+            Signature::RsaPkcs1v15 { .. } | Signature::RsaPkcs1v15Raw => identifier(oid(PKCS1, rsa)?, Some(&Null)),
             Signature::RsaPss { .. } => {
                 let hash_id = identifier(oid("2.16.840.1.101.3.4.2", arc)?, Some(&Null))?;
                 let parameters = PssParameters {
@@ -107,32 +85,17 @@ impl Scheme {
     }
 
     /// Has the service sign, and gives the signature the form that certificates want.
-    pub(super) fn sign(
-        &self,
-        context: &Context,
-        key: &KeyRecord,
-        message: &[u8],
-    ) -> Result<Vec<u8>> {
+    pub(super) fn sign(&self, context: &Context, key: &KeyRecord, message: &[u8]) -> Result<Vec<u8>> {
         let key_name = key.name().to_owned();
         let alg = Some(self.signature.into());
         let owner = key.owner();
         let signed = if self.signature == Signature::PureEddsa {
             let message = message.to_vec();
-            let request = SignMessage {
-                key_name,
-                alg,
-                message,
-                owner,
-            };
+            let request = SignMessage { key_name, alg, message, owner };
             context.client.call(key.provider, &request)
         } else {
             let hash = digest(self.hash, message);
-            let request = SignHash {
-                key_name,
-                alg,
-                hash,
-                owner,
-            };
+            let request = SignHash { key_name, alg, hash, owner };
             context.client.call(key.provider, &request)
         };
         let signed = signed.during(|| format!("sign with key '{}'", key.name()))?;
@@ -147,9 +110,7 @@ impl Scheme {
             s: UintRef<'a>,
         }
         match self.signature {
-            Signature::Ecdsa { .. }
-            | Signature::DeterministicEcdsa { .. }
-            | Signature::EcdsaAny => {
+            Signature::Ecdsa { .. } | Signature::DeterministicEcdsa { .. } | Signature::EcdsaAny => {
                 let (r, s) = signature.split_at(signature.len() / 2);
                 let (r, s) = (UintRef::new(r)?, UintRef::new(s)?);
                 Ok(EcdsaSignature { r, s }.to_der()?)

@@ -13,9 +13,7 @@ use interface::operations::{Agreed, RawKeyAgreement};
 pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
     match (kind, algorithm) {
         (Kind::Ec(_) | Kind::X25519, Agreement::Ecdh) => Ok(()),
-        (_, Agreement::Ffdh) => Err(unsupported(
-            "the software provider has no finite-field Diffie-Hellman: use ECDH",
-        )),
+        (_, Agreement::Ffdh) => Err(unsupported("the software provider has no finite-field Diffie-Hellman: use ECDH")),
         _ => Err(invalid("a key of this type does not agree on secrets")),
     }
 }
@@ -27,18 +25,13 @@ impl Key {
         check(self.kind(), algorithm)?;
         match &self.material {
             Material::Ec(ec) => {
-                let peer = Ec::from_point(ec.curve(), peer).map_err(|_| {
-                    invalid("the peer's key is not an uncompressed point on this curve")
-                })?;
+                let peer = Ec::from_point(ec.curve(), peer)
+                    .map_err(|_| invalid("the peer's key is not an uncompressed point on this curve"))?;
                 Ok(ec.agree(&peer)?)
             }
             Material::X25519(private) => {
-                let peer = peer
-                    .try_into()
-                    .map_err(|_| invalid("an X25519 public key has 32 bytes"))?;
-                x25519(private, peer).map_err(|_| {
-                    invalid("the peer's key is of low order, so the secret would be known")
-                })
+                let peer = peer.try_into().map_err(|_| invalid("an X25519 public key has 32 bytes"))?;
+                x25519(private, peer).map_err(|_| invalid("the peer's key is of low order, so the secret would be known"))
             }
             _ => Err(library()),
         }
@@ -48,8 +41,6 @@ impl Key {
 impl Handle<RawKeyAgreement> for Software {
     fn handle(&self, call: &Call<'_>, op: RawKeyAgreement) -> Result<Agreed> {
         let mut secret = Self::key(call)?.agree(Self::algorithm(call)?, &op.peer_key)?;
-        Ok(Agreed {
-            shared_secret: std::mem::take(&mut *secret),
-        })
+        Ok(Agreed { shared_secret: std::mem::take(&mut *secret) })
     }
 }

@@ -23,12 +23,8 @@ pub(crate) fn can_do(check: CheckType, attributes: &Attributes) -> Result<()> {
         CheckType::Derive => Err(unsupported("the software provider derives no keys")),
     };
     let policy = &attributes.policy;
-    kind.and_then(|kind| {
-        policy
-            .algorithms()
-            .try_for_each(|algorithm| runs(kind, algorithm, policy.usage))
-    })
-    .map_err(|error| unsupported(error.to_string()))
+    kind.and_then(|kind| policy.algorithms().try_for_each(|algorithm| runs(kind, algorithm, policy.usage)))
+        .map_err(|error| unsupported(error.to_string()))
 }
 
 fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
@@ -41,16 +37,7 @@ fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
         Algorithm::Agreement(algorithm) => agreement::check(kind, algorithm),
         Algorithm::Signature(algorithm) => {
             let signs = !usage.and(Usage::SIGN).is_empty();
-            sign::Scheme::of(
-                kind,
-                concrete(algorithm),
-                if signs {
-                    Purpose::Sign
-                } else {
-                    Purpose::Verify
-                },
-            )
-            .map(drop)
+            sign::Scheme::of(kind, concrete(algorithm), if signs { Purpose::Sign } else { Purpose::Verify }).map(drop)
         }
         Algorithm::Hash(_) => Err(unsupported("a hash takes no key")),
         Algorithm::AgreementWithDerivation(..) | Algorithm::Derivation(_) => {
@@ -63,15 +50,9 @@ fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
 fn concrete(algorithm: Signature) -> Signature {
     let hash = SignHash::Specific(Hash::Sha256);
     match algorithm {
-        Signature::RsaPkcs1v15 {
-            hash: SignHash::Any,
-        } => Signature::RsaPkcs1v15 { hash },
-        Signature::RsaPss {
-            hash: SignHash::Any,
-        } => Signature::RsaPss { hash },
-        Signature::Ecdsa {
-            hash: SignHash::Any,
-        } => Signature::Ecdsa { hash },
+        Signature::RsaPkcs1v15 { hash: SignHash::Any } => Signature::RsaPkcs1v15 { hash },
+        Signature::RsaPss { hash: SignHash::Any } => Signature::RsaPss { hash },
+        Signature::Ecdsa { hash: SignHash::Any } => Signature::Ecdsa { hash },
         other => other,
     }
 }

@@ -26,9 +26,7 @@ impl Mode {
         let (sizes, padding) = match (kind, algorithm) {
             (Kind::ChaCha20, Cipher::StreamCipher) => return Ok(Self::ChaCha20),
             (_, Cipher::Xts) => {
-                return Err(unsupported(
-                    "the software provider has no XTS: use CTR, or better GCM",
-                ));
+                return Err(unsupported("the software provider has no XTS: use CTR, or better GCM"));
             }
             (Kind::Aes(_), Cipher::Ctr) => (lc::Cipher::AES_CTR, false),
             (Kind::Aes(_), Cipher::Cfb) => (lc::Cipher::AES_CFB, false),
@@ -37,15 +35,10 @@ impl Mode {
             (Kind::Aes(_), Cipher::CbcNoPadding) => (lc::Cipher::AES_CBC, false),
             (Kind::Aes(_), Cipher::CbcPkcs7) => (lc::Cipher::AES_CBC, true),
             _ => {
-                return Err(invalid(format!(
-                    "a key of this type does not encrypt with {algorithm:?}"
-                )));
+                return Err(invalid(format!("a key of this type does not encrypt with {algorithm:?}")));
             }
         };
-        let cipher = sizes
-            .into_iter()
-            .find(|cipher| kind == Kind::Aes(cipher.key_len()))
-            .ok_or_else(library)?;
+        let cipher = sizes.into_iter().find(|cipher| kind == Kind::Aes(cipher.key_len())).ok_or_else(library)?;
         Ok(Self::Block { cipher, padding })
     }
 
@@ -56,20 +49,11 @@ impl Mode {
         }
     }
 
-    fn run(
-        self,
-        direction: Direction,
-        key: &[u8],
-        iv: &[u8],
-        data: &[u8],
-    ) -> Result<Secret, lc::Refused> {
+    fn run(self, direction: Direction, key: &[u8], iv: &[u8], data: &[u8]) -> Result<Secret, lc::Refused> {
         match self {
             Self::Block { cipher, padding } => cipher.run(direction, padding, key, iv, data),
             Self::ChaCha20 => {
-                let (key, iv) = (
-                    key.try_into().map_err(|_| lc::Refused)?,
-                    iv.try_into().map_err(|_| lc::Refused)?,
-                );
+                let (key, iv) = (key.try_into().map_err(|_| lc::Refused)?, iv.try_into().map_err(|_| lc::Refused)?);
                 Ok(lc::chacha20(key, iv, data))
             }
         }
@@ -78,26 +62,17 @@ impl Mode {
 
 impl Key {
     /// The initialisation vector, which is a fresh one where none is given, then the ciphertext.
-    pub(crate) fn cipher_encrypt(
-        &self,
-        algorithm: Cipher,
-        iv: Option<&[u8]>,
-        plaintext: &[u8],
-    ) -> Result<Vec<u8>> {
+    pub(crate) fn cipher_encrypt(&self, algorithm: Cipher, iv: Option<&[u8]>, plaintext: &[u8]) -> Result<Vec<u8>> {
         let mode = Mode::of(self.kind(), algorithm)?;
         let mut out = match iv {
             None => random::bytes(mode.iv_len())?.to_vec(),
             Some(iv) if iv.len() == mode.iv_len() => iv.to_vec(),
             Some(iv) => {
                 let (have, want) = (iv.len(), mode.iv_len());
-                return Err(invalid(format!(
-                    "the IV has {have} bytes; this mode takes one of {want}"
-                )));
+                return Err(invalid(format!("the IV has {have} bytes; this mode takes one of {want}")));
             }
         };
-        let ciphertext = mode
-            .run(Direction::Encrypt, self.bytes()?, &out, plaintext)
-            .map_err(|_| invalid(WHOLE_BLOCKS))?;
+        let ciphertext = mode.run(Direction::Encrypt, self.bytes()?, &out, plaintext).map_err(|_| invalid(WHOLE_BLOCKS))?;
         out.extend_from_slice(&ciphertext);
         Ok(out)
     }
@@ -105,50 +80,34 @@ impl Key {
     /// The plaintext of what [`Self::cipher_encrypt`] made.
     pub(crate) fn cipher_decrypt(&self, algorithm: Cipher, ciphertext: &[u8]) -> Result<Secret> {
         let mode = Mode::of(self.kind(), algorithm)?;
-        let (iv, body) = ciphertext.split_at_checked(mode.iv_len()).ok_or_else(|| {
-            invalid(format!(
-                "the ciphertext must begin with an IV of {} bytes",
-                mode.iv_len()
-            ))
-        })?;
+        let (iv, body) = ciphertext
+            .split_at_checked(mode.iv_len())
+            .ok_or_else(|| invalid(format!("the ciphertext must begin with an IV of {} bytes", mode.iv_len())))?;
         match mode {
-            Mode::Block { padding: true, .. }
-                if body.is_empty() || !body.len().is_multiple_of(16) =>
-            {
+            Mode::Block { padding: true, .. } if body.is_empty() || !body.len().is_multiple_of(16) => {
                 return Err(invalid(WHOLE_BLOCKS));
             }
             _ => {}
         }
-        mode.run(Direction::Decrypt, self.bytes()?, iv, body)
-            .map_err(|_| match mode {
-                Mode::Block { padding: true, .. } => {
-                    Error::refused(Status::PsaErrorInvalidPadding, "the padding is wrong")
-                }
-                _ => invalid(WHOLE_BLOCKS),
-            })
+        mode.run(Direction::Decrypt, self.bytes()?, iv, body).map_err(|_| match mode {
+            Mode::Block { padding: true, .. } => Error::refused(Status::PsaErrorInvalidPadding, "the padding is wrong"),
+            _ => invalid(WHOLE_BLOCKS),
+        })
     }
 }
 
-const WHOLE_BLOCKS: &str =
-    "this mode works on whole blocks of 16 bytes: pad the data, or use a mode that does";
+const WHOLE_BLOCKS: &str = "this mode works on whole blocks of 16 bytes: pad the data, or use a mode that does";
 
 impl Handle<CipherEncrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: CipherEncrypt) -> Result<Encrypted> {
-        let ciphertext = Self::key(call)?.cipher_encrypt(
-            Self::algorithm(call)?,
-            op.iv.as_deref(),
-            &op.plaintext,
-        )?;
+        let ciphertext = Self::key(call)?.cipher_encrypt(Self::algorithm(call)?, op.iv.as_deref(), &op.plaintext)?;
         Ok(Encrypted { ciphertext })
     }
 }
 
 impl Handle<CipherDecrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: CipherDecrypt) -> Result<Decrypted> {
-        let mut message =
-            Self::key(call)?.cipher_decrypt(Self::algorithm(call)?, &op.ciphertext)?;
-        Ok(Decrypted {
-            plaintext: std::mem::take(&mut *message),
-        })
+        let mut message = Self::key(call)?.cipher_decrypt(Self::algorithm(call)?, &op.ciphertext)?;
+        Ok(Decrypted { plaintext: std::mem::take(&mut *message) })
     }
 }

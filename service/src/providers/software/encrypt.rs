@@ -23,62 +23,34 @@ impl Scheme {
         match (kind, algorithm) {
             (Kind::Rsa, Encryption::RsaPkcs1v15) => Ok(Self::Pkcs1),
             (Kind::Rsa, Encryption::RsaOaep { hash }) => Ok(Self::Oaep(hash::md(hash)?)),
-            _ => Err(invalid(format!(
-                "a key of this type does not encrypt with {algorithm:?}"
-            ))),
+            _ => Err(invalid(format!("a key of this type does not encrypt with {algorithm:?}"))),
         }
     }
 }
 
 impl Key {
     /// Encrypts a short message. `label` is OAEP's; PKCS#1 v1.5 has none.
-    pub(crate) fn encrypt(
-        &self,
-        algorithm: Encryption,
-        label: &[u8],
-        plaintext: &[u8],
-    ) -> Result<Vec<u8>> {
+    pub(crate) fn encrypt(&self, algorithm: Encryption, label: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
         let (rsa, scheme) = self.encryption(algorithm, label)?;
         let encrypted = match scheme {
             Scheme::Pkcs1 => rsa.encrypt_pkcs1(plaintext),
-            Scheme::Oaep(md) => rsa
-                .oaep(Direction::Encrypt, md, label, plaintext)
-                .map(|mut out| std::mem::take(&mut *out)),
+            Scheme::Oaep(md) => rsa.oaep(Direction::Encrypt, md, label, plaintext).map(|mut out| std::mem::take(&mut *out)),
         };
-        encrypted.map_err(|_| {
-            invalid(format!(
-                "{} bytes are too many for this key and algorithm",
-                plaintext.len()
-            ))
-        })
+        encrypted.map_err(|_| invalid(format!("{} bytes are too many for this key and algorithm", plaintext.len())))
     }
 
     /// Decrypts what [`Self::encrypt`] made. With PKCS#1 v1.5, bad padding yields a message made up from the key and the ciphertext.
-    pub(crate) fn decrypt(
-        &self,
-        algorithm: Encryption,
-        label: &[u8],
-        ciphertext: &[u8],
-    ) -> Result<Secret> {
+    pub(crate) fn decrypt(&self, algorithm: Encryption, label: &[u8], ciphertext: &[u8]) -> Result<Secret> {
         self.needs_private()?;
         let (rsa, scheme) = self.encryption(algorithm, label)?;
         if ciphertext.len() != rsa.len() {
-            return Err(invalid(format!(
-                "the ciphertext has {} bytes, but the key makes {}",
-                ciphertext.len(),
-                rsa.len()
-            )));
+            return Err(invalid(format!("the ciphertext has {} bytes, but the key makes {}", ciphertext.len(), rsa.len())));
         }
         match scheme {
             Scheme::Pkcs1 => rsa::decrypt_pkcs1(rsa, ciphertext),
-            Scheme::Oaep(md) => rsa
-                .oaep(Direction::Decrypt, md, label, ciphertext)
-                .map_err(|_| {
-                    Error::refused(
-                        Status::PsaErrorInvalidPadding,
-                        "the ciphertext was not made for this key, hash and label",
-                    )
-                }),
+            Scheme::Oaep(md) => rsa.oaep(Direction::Decrypt, md, label, ciphertext).map_err(|_| {
+                Error::refused(Status::PsaErrorInvalidPadding, "the ciphertext was not made for this key, hash and label")
+            }),
         }
     }
 
@@ -88,9 +60,7 @@ impl Key {
             return Err(library());
         };
         if matches!(scheme, Scheme::Pkcs1) && !label.is_empty() {
-            return Err(invalid(
-                "PKCS#1 v1.5 encryption has no label: the salt must be empty",
-            ));
+            return Err(invalid("PKCS#1 v1.5 encryption has no label: the salt must be empty"));
         }
         Ok((rsa, scheme))
     }
@@ -98,18 +68,14 @@ impl Key {
 
 impl Handle<AsymmetricEncrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: AsymmetricEncrypt) -> Result<Encrypted> {
-        let ciphertext =
-            Self::key(call)?.encrypt(Self::algorithm(call)?, &op.salt, &op.plaintext)?;
+        let ciphertext = Self::key(call)?.encrypt(Self::algorithm(call)?, &op.salt, &op.plaintext)?;
         Ok(Encrypted { ciphertext })
     }
 }
 
 impl Handle<AsymmetricDecrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: AsymmetricDecrypt) -> Result<Decrypted> {
-        let mut message =
-            Self::key(call)?.decrypt(Self::algorithm(call)?, &op.salt, &op.ciphertext)?;
-        Ok(Decrypted {
-            plaintext: std::mem::take(&mut *message),
-        })
+        let mut message = Self::key(call)?.decrypt(Self::algorithm(call)?, &op.salt, &op.ciphertext)?;
+        Ok(Decrypted { plaintext: std::mem::take(&mut *message) })
     }
 }

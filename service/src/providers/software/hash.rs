@@ -35,9 +35,7 @@ pub(crate) fn md(hash: Hash) -> Result<Md> {
 /// The library's function for a hash that it has HMAC with.
 pub(crate) fn hmac(hash: Hash) -> Result<Md> {
     match hash {
-        Hash::Md4 | Hash::Ripemd160 => Err(unsupported(format!(
-            "the software provider has no HMAC with {hash:?}"
-        ))),
+        Hash::Md4 | Hash::Ripemd160 => Err(unsupported(format!("the software provider has no HMAC with {hash:?}"))),
         _ => md(hash),
     }
 }
@@ -52,10 +50,7 @@ pub(crate) fn compare(hash: Hash, input: &[u8], expected: &[u8]) -> Result<()> {
     if compute(hash, input)?.ct_eq(expected).into() {
         return Ok(());
     }
-    Err(Error::refused(
-        Status::PsaErrorInvalidSignature,
-        "the hash does not match",
-    ))
+    Err(Error::refused(Status::PsaErrorInvalidSignature, "the hash does not match"))
 }
 
 impl Handle<HashCompute> for Software {

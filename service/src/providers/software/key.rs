@@ -28,11 +28,7 @@ const CURVES: &[(EccFamily, u32, Kind)] = &[
     (EccFamily::SecpR1, Curve::P256.bits(), Kind::Ec(Curve::P256)),
     (EccFamily::SecpR1, Curve::P384.bits(), Kind::Ec(Curve::P384)),
     (EccFamily::SecpR1, Curve::P521.bits(), Kind::Ec(Curve::P521)),
-    (
-        EccFamily::SecpK1,
-        Curve::SECP256K1.bits(),
-        Kind::Ec(Curve::SECP256K1),
-    ),
+    (EccFamily::SecpK1, Curve::SECP256K1.bits(), Kind::Ec(Curve::SECP256K1)),
     (EccFamily::Montgomery, 255, Kind::X25519),
     (EccFamily::TwistedEdwards, 255, Kind::Ed25519),
 ];
@@ -57,27 +53,18 @@ impl Kind {
             {
                 Some(Self::Rsa)
             }
-            KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => CURVES
-                .iter()
-                .find(|row| (row.0, row.1) == (family, bits))
-                .map(|row| row.2),
+            KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
+                CURVES.iter().find(|row| (row.0, row.1) == (family, bits)).map(|row| row.2)
+            }
             _ => None,
         };
-        kind.ok_or_else(|| {
-            unsupported(format!(
-                "the software provider has no keys of type {key_type:?} with {bits} bits"
-            ))
-        })
+        kind.ok_or_else(|| unsupported(format!("the software provider has no keys of type {key_type:?} with {bits} bits")))
     }
 
     /// A kind of the type, when the size is not known yet.
     pub(crate) fn of_type(key_type: KeyType) -> Result<Self> {
         const SIZES: [u32; 3] = [256, 255, RSA_BITS[0]];
-        SIZES
-            .iter()
-            .map(|&bits| Self::of(key_type, bits))
-            .find(Result::is_ok)
-            .unwrap_or_else(|| Self::of(key_type, 0))
+        SIZES.iter().map(|&bits| Self::of(key_type, bits)).find(Result::is_ok).unwrap_or_else(|| Self::of(key_type, 0))
     }
 }
 
@@ -111,29 +98,19 @@ impl Key {
             Kind::Rsa => Material::Rsa(Rsa::generate(bits)?),
             Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
             Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
-            Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => {
-                Material::Bytes(random::bytes(bits as usize / 8)?)
-            }
+            Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => Material::Bytes(random::bytes(bits as usize / 8)?),
         };
-        Ok(Self {
-            key_type,
-            kind,
-            material,
-        })
+        Ok(Self { key_type, kind, material })
     }
 
     /// The kind of a type and size that [`Self::generate`] makes.
     pub(crate) fn generated(key_type: KeyType, bits: u32) -> Result<Kind> {
         let kind = Kind::of(key_type, bits)?;
         if key_type.is_public() {
-            return Err(invalid(
-                "a public key cannot be generated: generate the pair",
-            ));
+            return Err(invalid("a public key cannot be generated: generate the pair"));
         }
         if kind == Kind::Rsa && !RSA_BITS.contains(&bits) {
-            return Err(unsupported(format!(
-                "RSA keys are generated with one of {RSA_BITS:?} bits, not {bits}"
-            )));
+            return Err(unsupported(format!("RSA keys are generated with one of {RSA_BITS:?} bits, not {bits}")));
         }
         Ok(kind)
     }
@@ -145,23 +122,13 @@ impl Key {
         if let Material::Rsa(rsa) = &key.material {
             rsa::validate(rsa, attributes.key_type.is_pair())?;
         }
-        Ok((
-            Attributes {
-                bits: key.bits(),
-                ..attributes.clone()
-            },
-            key,
-        ))
+        Ok((Attributes { bits: key.bits(), ..attributes.clone() }, key))
     }
 
     /// A key from what [`Self::export`] returned for it.
     pub(crate) fn load(attributes: &Attributes, material: &[u8]) -> Result<Self> {
-        Self::parse(attributes.key_type, attributes.bits, material).map_err(|error| {
-            Error::refused(
-                Status::PsaErrorDataCorrupt,
-                format!("the stored key is damaged: {error}"),
-            )
-        })
+        Self::parse(attributes.key_type, attributes.bits, material)
+            .map_err(|error| Error::refused(Status::PsaErrorDataCorrupt, format!("the stored key is damaged: {error}")))
     }
 
     /// Size in bits.
@@ -199,22 +166,14 @@ impl Key {
             Material::Bytes(bytes) => bytes.clone(),
             Material::Rsa(rsa) => rsa.private_der()?,
             Material::Ec(ec) => ec.scalar()?,
-            Material::Ed25519(private, _) | Material::X25519(private) => {
-                Zeroizing::new(private.to_vec())
-            }
+            Material::Ed25519(private, _) | Material::X25519(private) => Zeroizing::new(private.to_vec()),
             Material::Public(public) => Zeroizing::new(public.to_vec()),
         })
     }
 
     /// Refuses what only the owner of a private half can do.
     pub(crate) fn needs_private(&self) -> Result<()> {
-        if self.key_type.is_public() {
-            Err(invalid(
-                "this needs the private half, and the key is a public key",
-            ))
-        } else {
-            Ok(())
-        }
+        if self.key_type.is_public() { Err(invalid("this needs the private half, and the key is a public key")) } else { Ok(()) }
     }
 
     /// The bytes of a symmetric key.
@@ -229,12 +188,8 @@ impl Key {
     fn parse(key_type: KeyType, bits: u32, data: &[u8]) -> Result<Self> {
         let pair = key_type.is_pair();
         let material = match key_type {
-            KeyType::RsaKeyPair => {
-                Material::Rsa(Rsa::from_private_der(data).map_err(|_| invalid(BAD_RSA_PAIR))?)
-            }
-            KeyType::RsaPublicKey => {
-                Material::Rsa(Rsa::from_public_der(data).map_err(|_| invalid(BAD_RSA_PUBLIC))?)
-            }
+            KeyType::RsaKeyPair => Material::Rsa(Rsa::from_private_der(data).map_err(|_| invalid(BAD_RSA_PAIR))?),
+            KeyType::RsaPublicKey => Material::Rsa(Rsa::from_public_der(data).map_err(|_| invalid(BAD_RSA_PUBLIC))?),
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 curve_key(curve(family, bits, pair, data)?, pair, data)?
             }
@@ -243,23 +198,14 @@ impl Key {
                 Material::Bytes(Zeroizing::new(data.to_vec()))
             }
         };
-        let mut key = Self {
-            key_type,
-            kind: Kind::Data,
-            material,
-        };
+        let mut key = Self { key_type, kind: Kind::Data, material };
         if bits != 0 && bits != key.bits() {
-            return Err(invalid(format!(
-                "the attributes say {bits} bits, but the key's data has {}",
-                key.bits()
-            )));
+            return Err(invalid(format!("the attributes say {bits} bits, but the key's data has {}", key.bits())));
         }
         key.kind = match (Kind::of(key_type, key.bits()), &key.material) {
             (Err(_), Material::Bytes(bytes)) => {
                 let len = bytes.len();
-                return Err(invalid(format!(
-                    "{len} bytes are no key of type {key_type:?}"
-                )));
+                return Err(invalid(format!("{len} bytes are no key of type {key_type:?}")));
             }
             (kind, _) => kind?,
         };
@@ -267,8 +213,10 @@ impl Key {
     }
 }
 
-const BAD_RSA_PAIR: &str = "the data is not an RSA private key: one DER RSAPrivateKey (PKCS#1, two primes) whose values fit together";
-const BAD_RSA_PUBLIC: &str = "the data is not an RSA public key: one DER RSAPublicKey (PKCS#1) with an odd exponent of at least 3";
+const BAD_RSA_PAIR: &str =
+    "the data is not an RSA private key: one DER RSAPrivateKey (PKCS#1, two primes) whose values fit together";
+const BAD_RSA_PUBLIC: &str =
+    "the data is not an RSA public key: one DER RSAPublicKey (PKCS#1) with an odd exponent of at least 3";
 
 /// The curve of a family with this many bits, or with keys as long as the data.
 fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> {
@@ -277,36 +225,25 @@ fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> 
         Kind::Ec(curve) => 1 + 2 * curve.len(),
         _ => 32,
     };
-    let mut curves = CURVES
-        .iter()
-        .filter(|row| row.0 == family && (bits == 0 || row.1 == bits))
-        .map(|row| row.2)
-        .peekable();
+    let mut curves = CURVES.iter().filter(|row| row.0 == family && (bits == 0 || row.1 == bits)).map(|row| row.2).peekable();
     if curves.peek().is_none() {
-        return Err(unsupported(format!(
-            "the software provider has no curve of the family {family:?} with {bits} bits"
-        )));
+        return Err(unsupported(format!("the software provider has no curve of the family {family:?} with {bits} bits")));
     }
     let wrong = || invalid(format!("{} bytes are no key on this curve", data.len()));
-    curves
-        .find(|kind| len(kind) == data.len())
-        .ok_or_else(wrong)
+    curves.find(|kind| len(kind) == data.len()).ok_or_else(wrong)
 }
 
 fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {
-    let bytes =
-        || <[u8; 32]>::try_from(data).map_err(|_| invalid("keys on this curve have 32 bytes"));
+    let bytes = || <[u8; 32]>::try_from(data).map_err(|_| invalid("keys on this curve have 32 bytes"));
     Ok(match (kind, pair) {
-        (Kind::Ec(curve), true) => Material::Ec(Ec::from_scalar(curve, data).map_err(|_| {
-            invalid("the private scalar is not in the range 1..order of the curve")
-        })?),
-        (Kind::Ec(curve), false) => Material::Ec(
-            Ec::from_point(curve, data)
-                .map_err(|_| invalid("the data is not an uncompressed point on the curve"))?,
+        (Kind::Ec(curve), true) => Material::Ec(
+            Ec::from_scalar(curve, data).map_err(|_| invalid("the private scalar is not in the range 1..order of the curve"))?,
         ),
+        (Kind::Ec(curve), false) => {
+            Material::Ec(Ec::from_point(curve, data).map_err(|_| invalid("the data is not an uncompressed point on the curve"))?)
+        }
         (Kind::Ed25519, true) => {
-            let pair = Ed25519KeyPair::from_seed_unchecked(data)
-                .map_err(|_| invalid("the data is not an Ed25519 seed"))?;
+            let pair = Ed25519KeyPair::from_seed_unchecked(data).map_err(|_| invalid("the data is not an Ed25519 seed"))?;
             Material::Ed25519(bytes()?.into(), pair)
         }
         (_, true) => Material::X25519(bytes()?.into()),

@@ -32,29 +32,19 @@ impl Function {
         let (run, full) = match (kind, algorithm.kind) {
             (Kind::Hmac, MacKind::Hmac { hash }) => (Run::Hmac(hash::hmac(hash)?), hash.len()),
             (Kind::Aes(_), MacKind::Cmac) => {
-                let cipher = Cipher::AES_CBC
-                    .into_iter()
-                    .find(|cipher| kind == Kind::Aes(cipher.key_len()));
+                let cipher = Cipher::AES_CBC.into_iter().find(|cipher| kind == Kind::Aes(cipher.key_len()));
                 (Run::Cmac(cipher.ok_or_else(library)?), 16)
             }
             (_, MacKind::CbcMac) => {
-                return Err(unsupported(
-                    "the software provider has no CBC-MAC: use CMAC",
-                ));
+                return Err(unsupported("the software provider has no CBC-MAC: use CMAC"));
             }
             _ => {
-                return Err(invalid(format!(
-                    "a key of this type does not compute {:?}",
-                    algorithm.kind
-                )));
+                return Err(invalid(format!("a key of this type does not compute {:?}", algorithm.kind)));
             }
         };
         let len = algorithm.len.map_or(full, |len| len as usize);
         if !(SHORTEST..=full).contains(&len) {
-            return Err(invalid(format!(
-                "{:?} is cut to {SHORTEST} to {full} bytes, not {len}",
-                algorithm.kind
-            )));
+            return Err(invalid(format!("{:?} is cut to {SHORTEST} to {full} bytes, not {len}", algorithm.kind)));
         }
         Ok(Self { run, len })
     }
@@ -77,10 +67,7 @@ impl Key {
         if self.mac(algorithm, message)?.ct_eq(mac).into() {
             return Ok(());
         }
-        Err(Error::refused(
-            Status::PsaErrorInvalidSignature,
-            "the MAC does not match",
-        ))
+        Err(Error::refused(Status::PsaErrorInvalidSignature, "the MAC does not match"))
     }
 }
 

@@ -8,9 +8,7 @@ use crate::store::Material;
 use interface::Secret;
 use interface::attributes::Attributes;
 use interface::message::Empty;
-use interface::operations::{
-    DestroyKey, ExportKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier,
-};
+use interface::operations::{DestroyKey, ExportKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
 use std::sync::Arc;
 
 impl Handle<GenerateKey> for Software {
@@ -19,10 +17,7 @@ impl Handle<GenerateKey> for Software {
         Key::generated(attributes.key_type, attributes.bits)?;
         let reservation = call.reserve()?;
         let key = Key::generate(attributes)?;
-        let material = Material {
-            local: true,
-            ..material(&key, attributes.clone(), op.label, op.id)?
-        };
+        let material = Material { local: true, ..material(&key, attributes.clone(), op.label, op.id)? };
         let _ = reservation.commit(material)?.loaded.set(Arc::new(key));
         Ok(Empty {})
     }
@@ -37,20 +32,11 @@ impl Handle<ImportKey> for Software {
     }
 }
 
-fn material(
-    key: &Key,
-    attributes: Attributes,
-    label: Option<String>,
-    id: Option<Vec<u8>>,
-) -> Result<Material> {
+fn material(key: &Key, attributes: Attributes, label: Option<String>, id: Option<Vec<u8>>) -> Result<Material> {
     let asymmetric = attributes.key_type.is_pair() || attributes.key_type.is_public();
     Ok(Material {
         private: Secret::new(std::mem::take(&mut *key.export()?)),
-        public_key: if asymmetric {
-            key.public()?
-        } else {
-            Vec::new()
-        },
+        public_key: if asymmetric { key.public()? } else { Vec::new() },
         attributes,
         tier: Tier::Software,
         local: false,
@@ -68,9 +54,7 @@ impl Handle<DestroyKey> for Software {
 
 impl Handle<ExportKey> for Software {
     fn handle(&self, call: &Call<'_>, _: ExportKey) -> Result<Exported> {
-        Ok(Exported {
-            data: std::mem::take(&mut *Self::key(call)?.export()?),
-        })
+        Ok(Exported { data: std::mem::take(&mut *Self::key(call)?.export()?) })
     }
 }
 

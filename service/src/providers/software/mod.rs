@@ -39,9 +39,7 @@ struct Software {
 
 impl Default for Software {
     fn default() -> Self {
-        Self {
-            buffer_size_limit: 1 << 20,
-        }
+        Self { buffer_size_limit: 1 << 20 }
     }
 }
 
@@ -107,10 +105,7 @@ impl From<lc::Refused> for Error {
 
 /// The library refused what it should not.
 fn library() -> Error {
-    Error::refused(
-        Status::PsaErrorGenericError,
-        "the cryptographic library failed",
-    )
+    Error::refused(Status::PsaErrorGenericError, "the cryptographic library failed")
 }
 
 fn invalid(detail: impl Into<String>) -> Error {

@@ -10,12 +10,7 @@ use zeroize::Zeroizing;
 /// So many bytes from the library's generator.
 pub(crate) fn bytes(len: usize) -> Result<lc::Secret> {
     let mut bytes = Zeroizing::new(vec![0; len]);
-    let failed = |_| {
-        Error::refused(
-            Status::PsaErrorInsufficientEntropy,
-            "the random generator failed",
-        )
-    };
+    let failed = |_| Error::refused(Status::PsaErrorInsufficientEntropy, "the random generator failed");
     aws_lc_rs::rand::fill(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
@@ -26,16 +21,11 @@ impl Handle<GenerateRandom> for Software {
         let too_many = || {
             Error::refused(
                 Status::ResponseTooLarge,
-                format!(
-                    "{} random bytes are more than the limit of {limit}: ask for them in parts",
-                    op.size
-                ),
+                format!("{} random bytes are more than the limit of {limit}: ask for them in parts", op.size),
             )
         };
         let len = usize::try_from(op.size).ok().filter(|_| op.size <= limit);
         let mut random = bytes(len.ok_or_else(too_many)?)?;
-        Ok(Random {
-            random_bytes: std::mem::take(&mut *random),
-        })
+        Ok(Random { random_bytes: std::mem::take(&mut *random) })
     }
 }

@@ -40,26 +40,19 @@ pub(crate) fn validate(rsa: &Rsa, pair: bool) -> Result<()> {
 
 fn leading_zeros(number: &[u8]) -> usize {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
-    zeros * 8
-        + number
-            .get(zeros)
-            .map_or(0, |byte| byte.leading_zeros() as usize)
+    zeros * 8 + number.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize)
 }
 
 /// The weak generator's primes are k·M + (65537^a mod M), M being the product of the first primes: so the modulus is a power of 65537
 /// modulo each of them. A sound modulus is so with a chance of 2⁻²⁷.
 pub(crate) fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 38] = [
-        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,
-        97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113,
+        127, 131, 137, 139, 149, 151, 157, 163, 167,
     ];
     PRIMES.iter().all(|&prime| {
-        let residue = modulus.iter().fold(0, |residue, &byte| {
-            (residue * 256 + u32::from(byte)) % prime
-        });
-        std::iter::successors(Some(1), |power| Some(power * 65537 % prime))
-            .take(prime as usize)
-            .any(|power| power == residue)
+        let residue = modulus.iter().fold(0, |residue, &byte| (residue * 256 + u32::from(byte)) % prime);
+        std::iter::successors(Some(1), |power| Some(power * 65537 % prime)).take(prime as usize).any(|power| power == residue)
     })
 }
 
@@ -68,25 +61,16 @@ pub(crate) fn has_roca_fingerprint(modulus: &[u8]) -> bool {
 ///
 /// `ciphertext` is as long as the modulus.
 pub(crate) fn decrypt_pkcs1(rsa: &Rsa, ciphertext: &[u8]) -> Result<Secret> {
-    let padded = rsa
-        .decrypt_raw(ciphertext)
-        .map_err(|_| invalid("the ciphertext is not in the range of the key"))?;
+    let padded = rsa.decrypt_raw(ciphertext).map_err(|_| invalid("the ciphertext is not in the range of the key"))?;
     let seed = Zeroizing::new(Md::SHA256.digest(&rsa.private_exponent()?)?);
     let derived = Zeroizing::new(Md::SHA256.hmac(&seed, ciphertext)?);
     let synthetic = expand(&derived, b"message", padded.len())?;
     let lengths = expand(&derived, b"length", 2 * LENGTHS)?;
     let (valid, start) = unpad(&padded);
-    let start = u32::conditional_select(
-        &(length_as_u32(padded.len()) - synthetic_len(&lengths, padded.len())),
-        &start,
-        valid,
-    );
+    let start = u32::conditional_select(&(length_as_u32(padded.len()) - synthetic_len(&lengths, padded.len())), &start, valid);
     // The length of the message is the answer itself; what is copied from where depends on nothing else.
-    let message = padded
-        .iter()
-        .zip(synthetic.iter())
-        .skip(start as usize)
-        .map(|(real, fake)| u8::conditional_select(fake, real, valid));
+    let message =
+        padded.iter().zip(synthetic.iter()).skip(start as usize).map(|(real, fake)| u8::conditional_select(fake, real, valid));
     Ok(Zeroizing::new(message.collect()))
 }
 
@@ -104,10 +88,7 @@ fn unpad(padded: &[u8]) -> (Choice, u32) {
         found |= first;
     }
     let long_enough = !zero.ct_lt(&(OVERHEAD - 1));
-    (
-        padded[0].ct_eq(&0) & padded[1].ct_eq(&2) & found & long_enough,
-        zero + 1,
-    )
+    (padded[0].ct_eq(&0) & padded[1].ct_eq(&2) & found & long_enough, zero + 1)
 }
 
 /// The last candidate that fits is the length. Constant time.
@@ -128,9 +109,7 @@ fn expand(key: &[u8], label: &[u8], len: usize) -> Result<Secret> {
         if out.len() >= len {
             break;
         }
-        let block = Zeroizing::new(
-            Md::SHA256.hmac(key, &[&counter.to_be_bytes(), label, &bits[2..]].concat())?,
-        );
+        let block = Zeroizing::new(Md::SHA256.hmac(key, &[&counter.to_be_bytes(), label, &bits[2..]].concat())?);
         out.extend_from_slice(&block);
     }
     out.truncate(len);
@@ -138,10 +117,7 @@ fn expand(key: &[u8], label: &[u8], len: usize) -> Result<Secret> {
 }
 
 /// A length of at most a modulus.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "moduli have at most 512 bytes"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "moduli have at most 512 bytes")]
 const fn length_as_u32(len: usize) -> u32 {
     len as u32
 }

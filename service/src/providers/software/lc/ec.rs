@@ -17,22 +17,10 @@ pub(crate) struct Curve {
 }
 
 impl Curve {
-    pub(crate) const P256: Self = Self {
-        nid: sys::NID_X9_62_prime256v1,
-        bits: 256,
-    };
-    pub(crate) const P384: Self = Self {
-        nid: sys::NID_secp384r1,
-        bits: 384,
-    };
-    pub(crate) const P521: Self = Self {
-        nid: sys::NID_secp521r1,
-        bits: 521,
-    };
-    pub(crate) const SECP256K1: Self = Self {
-        nid: sys::NID_secp256k1,
-        bits: 256,
-    };
+    pub(crate) const P256: Self = Self { nid: sys::NID_X9_62_prime256v1, bits: 256 };
+    pub(crate) const P384: Self = Self { nid: sys::NID_secp384r1, bits: 384 };
+    pub(crate) const P521: Self = Self { nid: sys::NID_secp521r1, bits: 521 };
+    pub(crate) const SECP256K1: Self = Self { nid: sys::NID_secp256k1, bits: 256 };
 
     /// Size in bits, of the field and of the group's order.
     pub(crate) const fn bits(self) -> u32 {
@@ -77,14 +65,7 @@ impl Ec {
         // SAFETY: all objects are live and on one curve; the setters copy.
         unsafe {
             check(sys::EC_KEY_set_private_key(new.key.0, scalar.0))?;
-            check(sys::EC_POINT_mul(
-                sys::EC_KEY_get0_group(new.key.0),
-                public.0,
-                scalar.0,
-                null(),
-                null(),
-                null_mut(),
-            ))?;
+            check(sys::EC_POINT_mul(sys::EC_KEY_get0_group(new.key.0), public.0, scalar.0, null(), null(), null_mut()))?;
             check(sys::EC_KEY_set_public_key(new.key.0, public.0))?;
         }
         Ok(new)
@@ -99,13 +80,7 @@ impl Ec {
         let public = new.point()?;
         // SAFETY: all objects are live and on one curve; the setter copies.
         unsafe {
-            check(sys::EC_POINT_oct2point(
-                sys::EC_KEY_get0_group(new.key.0),
-                public.0,
-                point.as_ptr(),
-                point.len(),
-                null_mut(),
-            ))?;
+            check(sys::EC_POINT_oct2point(sys::EC_KEY_get0_group(new.key.0), public.0, point.as_ptr(), point.len(), null_mut()))?;
             check(sys::EC_KEY_set_public_key(new.key.0, public.0))?;
         }
         Ok(new)
@@ -127,10 +102,7 @@ impl Ec {
         let form = sys::point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
         // SAFETY: group and point live as long as the key; `out` is valid for its length.
         let len = unsafe {
-            let (group, point) = (
-                sys::EC_KEY_get0_group(self.key.0),
-                sys::EC_KEY_get0_public_key(self.key.0),
-            );
+            let (group, point) = (sys::EC_KEY_get0_group(self.key.0), sys::EC_KEY_get0_public_key(self.key.0));
             sys::EC_POINT_point2oct(group, point, form, out.as_mut_ptr(), out.len(), null_mut())
         };
         check(c_int::from(len == out.len()))?;
@@ -140,8 +112,7 @@ impl Ec {
     /// ECDSA: r ‖ s, each of the curve's length.
     pub(crate) fn sign(&self, digest: &[u8]) -> Result<Vec<u8>> {
         // SAFETY: the key is live, the digest valid for its length; null is checked by `Owned::new`.
-        let signature =
-            Owned::new(unsafe { sys::ECDSA_do_sign(digest.as_ptr(), digest.len(), self.key.0) })?;
+        let signature = Owned::new(unsafe { sys::ECDSA_do_sign(digest.as_ptr(), digest.len(), self.key.0) })?;
         let (len, mut r, mut s) = (self.curve.len(), null(), null());
         let mut out = vec![0; 2 * len];
         // SAFETY: r and s live as long as the signature; each half of `out` has the length that is named.
@@ -174,24 +145,15 @@ impl Ec {
         let mut out = Zeroizing::new(vec![0; self.curve.len()]);
         // SAFETY: both keys are live; `out` is valid for its length; the library checks that both are on one curve.
         let len = unsafe {
-            sys::ECDH_compute_key(
-                out.as_mut_ptr().cast(),
-                out.len(),
-                sys::EC_KEY_get0_public_key(peer.key.0),
-                self.key.0,
-                None,
-            )
+            sys::ECDH_compute_key(out.as_mut_ptr().cast(), out.len(), sys::EC_KEY_get0_public_key(peer.key.0), self.key.0, None)
         };
-        check(c_int::from(
-            usize::try_from(len).is_ok_and(|len| len == out.len()),
-        ))?;
+        check(c_int::from(usize::try_from(len).is_ok_and(|len| len == out.len())))?;
         Ok(out)
     }
 
     fn new(curve: Curve) -> Result<Self> {
         // SAFETY: allocates; null is checked by `Owned::new`.
-        Owned::new(unsafe { sys::EC_KEY_new_by_curve_name(curve.nid) })
-            .map(|key| Self { key, curve })
+        Owned::new(unsafe { sys::EC_KEY_new_by_curve_name(curve.nid) }).map(|key| Self { key, curve })
     }
 
     fn point(&self) -> Result<Owned<sys::EC_POINT>> {

@@ -1,9 +1,6 @@
 //! RSA.
 
-use super::{
-    Direction, Md, Owned, Result, Secret, allocated, check, filled, filled_secret, int, number,
-    padded,
-};
+use super::{Direction, Md, Owned, Result, Secret, allocated, check, filled, filled_secret, int, number, padded};
 use aws_lc_sys as sys;
 use std::ffi::c_int;
 use std::ptr::null_mut;
@@ -34,9 +31,7 @@ impl Rsa {
     /// A pair from a DER `RSAPrivateKey`. The library requires one complete structure whose values fit together.
     pub(crate) fn from_private_der(der: &[u8]) -> Result<Self> {
         // SAFETY: `der` is valid for its length; null is checked by `Owned::new`.
-        let key = Self(Owned::new(unsafe {
-            sys::RSA_private_key_from_bytes(der.as_ptr(), der.len())
-        })?);
+        let key = Self(Owned::new(unsafe { sys::RSA_private_key_from_bytes(der.as_ptr(), der.len()) })?);
         // The library takes pairs without primes too.
         key.primes().map(|_| key)
     }
@@ -56,8 +51,7 @@ impl Rsa {
     /// DER `RSAPublicKey`.
     pub(crate) fn public_der(&self) -> Result<Vec<u8>> {
         // SAFETY: the two functions agree on the output's form.
-        unsafe { allocated(|out, len| sys::RSA_public_key_to_bytes(out, len, self.0.0)) }
-            .map(|mut der| std::mem::take(&mut *der))
+        unsafe { allocated(|out, len| sys::RSA_public_key_to_bytes(out, len, self.0.0)) }.map(|mut der| std::mem::take(&mut *der))
     }
 
     /// Size of the modulus in bits.
@@ -74,8 +68,7 @@ impl Rsa {
     /// The modulus, big-endian.
     pub(crate) fn modulus(&self) -> Result<Vec<u8>> {
         // SAFETY: the number lives as long as the key, and is public.
-        unsafe { padded(sys::RSA_get0_n(self.0.0), self.len()) }
-            .map(|mut n| std::mem::take(&mut *n))
+        unsafe { padded(sys::RSA_get0_n(self.0.0), self.len()) }.map(|mut n| std::mem::take(&mut *n))
     }
 
     /// The private exponent, big-endian, as long as the modulus.
@@ -88,29 +81,14 @@ impl Rsa {
     pub(crate) fn primes(&self) -> Result<[Secret; 2]> {
         let len = self.len().div_ceil(2);
         // SAFETY: the numbers live as long as the key; `padded` checks for null.
-        unsafe {
-            Ok([
-                padded(sys::RSA_get0_p(self.0.0), len)?,
-                padded(sys::RSA_get0_q(self.0.0), len)?,
-            ])
-        }
+        unsafe { Ok([padded(sys::RSA_get0_p(self.0.0), len)?, padded(sys::RSA_get0_q(self.0.0), len)?]) }
     }
 
     /// RSASSA-PKCS1-v1_5 over a ready `DigestInfo`.
     pub(crate) fn sign_pkcs1(&self, info: &[u8]) -> Result<Vec<u8>> {
         filled(self.len(), |out, len| {
             // SAFETY: `filled` hands out room for `*len` bytes; `info` is valid for its length.
-            unsafe {
-                sys::RSA_sign_raw(
-                    self.0.0,
-                    len,
-                    out,
-                    *len,
-                    info.as_ptr(),
-                    info.len(),
-                    sys::RSA_PKCS1_PADDING,
-                )
-            }
+            unsafe { sys::RSA_sign_raw(self.0.0, len, out, *len, info.as_ptr(), info.len(), sys::RSA_PKCS1_PADDING) }
         })
     }
 
@@ -118,17 +96,7 @@ impl Rsa {
     pub(crate) fn recover_pkcs1(&self, signature: &[u8]) -> Result<Vec<u8>> {
         filled(self.len(), |out, len| {
             // SAFETY: `filled` hands out room for `*len` bytes; the signature is valid for its length.
-            unsafe {
-                sys::RSA_verify_raw(
-                    self.0.0,
-                    len,
-                    out,
-                    *len,
-                    signature.as_ptr(),
-                    signature.len(),
-                    sys::RSA_PKCS1_PADDING,
-                )
-            }
+            unsafe { sys::RSA_verify_raw(self.0.0, len, out, *len, signature.as_ptr(), signature.len(), sys::RSA_PKCS1_PADDING) }
         })
     }
 
@@ -173,17 +141,7 @@ impl Rsa {
     pub(crate) fn encrypt_pkcs1(&self, plaintext: &[u8]) -> Result<Vec<u8>> {
         filled(self.len(), |out, len| {
             // SAFETY: `filled` hands out room for `*len` bytes; the plaintext is valid for its length.
-            unsafe {
-                sys::RSA_encrypt(
-                    self.0.0,
-                    len,
-                    out,
-                    *len,
-                    plaintext.as_ptr(),
-                    plaintext.len(),
-                    sys::RSA_PKCS1_PADDING,
-                )
-            }
+            unsafe { sys::RSA_encrypt(self.0.0, len, out, *len, plaintext.as_ptr(), plaintext.len(), sys::RSA_PKCS1_PADDING) }
         })
     }
 
@@ -191,28 +149,12 @@ impl Rsa {
     pub(crate) fn decrypt_raw(&self, ciphertext: &[u8]) -> Result<Secret> {
         filled_secret(self.len(), |out, len| {
             // SAFETY: `filled_secret` hands out room for `*len` bytes; the ciphertext is valid for its length.
-            unsafe {
-                sys::RSA_decrypt(
-                    self.0.0,
-                    len,
-                    out,
-                    *len,
-                    ciphertext.as_ptr(),
-                    ciphertext.len(),
-                    sys::RSA_NO_PADDING,
-                )
-            }
+            unsafe { sys::RSA_decrypt(self.0.0, len, out, *len, ciphertext.as_ptr(), ciphertext.len(), sys::RSA_NO_PADDING) }
         })
     }
 
     /// RSAES-OAEP, MGF1 with the same hash.
-    pub(crate) fn oaep(
-        &self,
-        direction: Direction,
-        md: Md,
-        label: &[u8],
-        input: &[u8],
-    ) -> Result<Secret> {
+    pub(crate) fn oaep(&self, direction: Direction, md: Md, label: &[u8], input: &[u8]) -> Result<Secret> {
         // SAFETY: allocates; null is checked by `Owned::new`.
         let pkey = Owned::new(unsafe { sys::EVP_PKEY_new() })?;
         // SAFETY: both objects are live; set1 takes a reference of its own.
@@ -220,30 +162,20 @@ impl Rsa {
         // SAFETY: the key is live; null is checked by `Owned::new`.
         let ctx = Owned::new(unsafe { sys::EVP_PKEY_CTX_new(pkey.0, null_mut()) })?;
         let (init, run): (_, unsafe extern "C" fn(_, _, _, _, _) -> c_int) = match direction {
-            Direction::Encrypt => (
-                sys::EVP_PKEY_encrypt_init as unsafe extern "C" fn(_) -> c_int,
-                sys::EVP_PKEY_encrypt,
-            ),
+            Direction::Encrypt => (sys::EVP_PKEY_encrypt_init as unsafe extern "C" fn(_) -> c_int, sys::EVP_PKEY_encrypt),
             Direction::Decrypt => (sys::EVP_PKEY_decrypt_init as _, sys::EVP_PKEY_decrypt),
         };
         // SAFETY: the context is live; set0 owns the copied label from its success on.
         unsafe {
             check(init(ctx.0))?;
-            check(sys::EVP_PKEY_CTX_set_rsa_padding(
-                ctx.0,
-                sys::RSA_PKCS1_OAEP_PADDING,
-            ))?;
+            check(sys::EVP_PKEY_CTX_set_rsa_padding(ctx.0, sys::RSA_PKCS1_OAEP_PADDING))?;
             check(sys::EVP_PKEY_CTX_set_rsa_oaep_md(ctx.0, md.ptr()))?;
             check(sys::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx.0, md.ptr()))?;
             if !label.is_empty() {
                 let copy: *mut u8 = sys::OPENSSL_memdup(label.as_ptr().cast(), label.len()).cast();
                 check(c_int::from(!copy.is_null()))?;
-                check(sys::EVP_PKEY_CTX_set0_rsa_oaep_label(
-                    ctx.0,
-                    copy,
-                    label.len(),
-                ))
-                .inspect_err(|_| sys::OPENSSL_free(copy.cast()))?;
+                check(sys::EVP_PKEY_CTX_set0_rsa_oaep_label(ctx.0, copy, label.len()))
+                    .inspect_err(|_| sys::OPENSSL_free(copy.cast()))?;
             }
         }
         filled_secret(self.len(), |out, len| {
@@ -259,14 +191,7 @@ pub(crate) fn is_prime(candidate: &[u8]) -> Result<bool> {
     let mut prime = 0;
     // SAFETY: the number is live; null asks for a scratch context of the library's own and no callback.
     check(unsafe {
-        sys::BN_primality_test(
-            &raw mut prime,
-            candidate.0,
-            sys::BN_prime_checks_for_validation,
-            null_mut(),
-            1,
-            null_mut(),
-        )
+        sys::BN_primality_test(&raw mut prime, candidate.0, sys::BN_prime_checks_for_validation, null_mut(), 1, null_mut())
     })?;
     Ok(prime == 1)
 }

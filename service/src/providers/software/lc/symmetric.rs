@@ -41,14 +41,7 @@ impl Md {
         let mut len = 0;
         // SAFETY: `out` holds EVP_MAX_MD_SIZE bytes, the most that EVP_Digest writes; `data` is valid for its length.
         check(unsafe {
-            sys::EVP_Digest(
-                data.as_ptr().cast(),
-                data.len(),
-                out.as_mut_ptr(),
-                &raw mut len,
-                self.ptr(),
-                null_mut(),
-            )
+            sys::EVP_Digest(data.as_ptr().cast(), data.len(), out.as_mut_ptr(), &raw mut len, self.ptr(), null_mut())
         })?;
         out.truncate(len as usize);
         Ok(out)
@@ -60,15 +53,7 @@ impl Md {
         let mut len = 0;
         // SAFETY: `out` holds EVP_MAX_MD_SIZE bytes, the most that HMAC writes; the inputs are valid for their lengths.
         let done = unsafe {
-            sys::HMAC(
-                self.ptr(),
-                key.as_ptr().cast(),
-                key.len(),
-                data.as_ptr(),
-                data.len(),
-                out.as_mut_ptr(),
-                &raw mut len,
-            )
+            sys::HMAC(self.ptr(), key.as_ptr().cast(), key.len(), data.as_ptr(), data.len(), out.as_mut_ptr(), &raw mut len)
         };
         check(c_int::from(!done.is_null()))?;
         out.truncate(len as usize);
@@ -88,31 +73,12 @@ pub(crate) enum Direction {
 }
 
 impl Cipher {
-    pub(crate) const AES_CTR: [Self; 3] = [
-        Self(sys::EVP_aes_128_ctr),
-        Self(sys::EVP_aes_192_ctr),
-        Self(sys::EVP_aes_256_ctr),
-    ];
-    pub(crate) const AES_CFB: [Self; 3] = [
-        Self(sys::EVP_aes_128_cfb128),
-        Self(sys::EVP_aes_192_cfb128),
-        Self(sys::EVP_aes_256_cfb128),
-    ];
-    pub(crate) const AES_OFB: [Self; 3] = [
-        Self(sys::EVP_aes_128_ofb),
-        Self(sys::EVP_aes_192_ofb),
-        Self(sys::EVP_aes_256_ofb),
-    ];
-    pub(crate) const AES_ECB: [Self; 3] = [
-        Self(sys::EVP_aes_128_ecb),
-        Self(sys::EVP_aes_192_ecb),
-        Self(sys::EVP_aes_256_ecb),
-    ];
-    pub(crate) const AES_CBC: [Self; 3] = [
-        Self(sys::EVP_aes_128_cbc),
-        Self(sys::EVP_aes_192_cbc),
-        Self(sys::EVP_aes_256_cbc),
-    ];
+    pub(crate) const AES_CTR: [Self; 3] = [Self(sys::EVP_aes_128_ctr), Self(sys::EVP_aes_192_ctr), Self(sys::EVP_aes_256_ctr)];
+    pub(crate) const AES_CFB: [Self; 3] =
+        [Self(sys::EVP_aes_128_cfb128), Self(sys::EVP_aes_192_cfb128), Self(sys::EVP_aes_256_cfb128)];
+    pub(crate) const AES_OFB: [Self; 3] = [Self(sys::EVP_aes_128_ofb), Self(sys::EVP_aes_192_ofb), Self(sys::EVP_aes_256_ofb)];
+    pub(crate) const AES_ECB: [Self; 3] = [Self(sys::EVP_aes_128_ecb), Self(sys::EVP_aes_192_ecb), Self(sys::EVP_aes_256_ecb)];
+    pub(crate) const AES_CBC: [Self; 3] = [Self(sys::EVP_aes_128_cbc), Self(sys::EVP_aes_192_cbc), Self(sys::EVP_aes_256_cbc)];
 
     fn ptr(self) -> *const sys::EVP_CIPHER {
         // SAFETY: these functions take nothing and return static tables (openssl/cipher.h).
@@ -132,14 +98,7 @@ impl Cipher {
     }
 
     /// Runs the mode over `data`. Refused: a wrong length without `padding`, bad padding with it.
-    pub(crate) fn run(
-        self,
-        direction: Direction,
-        padding: bool,
-        key: &[u8],
-        iv: &[u8],
-        data: &[u8],
-    ) -> Result<Secret> {
+    pub(crate) fn run(self, direction: Direction, padding: bool, key: &[u8], iv: &[u8], data: &[u8]) -> Result<Secret> {
         if key.len() != self.key_len() || iv.len() != self.iv_len() {
             return Err(Refused);
         }
@@ -154,27 +113,10 @@ impl Cipher {
         // SAFETY: key and IV have the lengths that the cipher reads (checked above); `out` has room for the input and one block more, the
         // most that update and final write together.
         unsafe {
-            check(sys::EVP_CipherInit_ex(
-                ctx.0,
-                self.ptr(),
-                null_mut(),
-                key.as_ptr(),
-                iv.as_ptr(),
-                enc,
-            ))?;
+            check(sys::EVP_CipherInit_ex(ctx.0, self.ptr(), null_mut(), key.as_ptr(), iv.as_ptr(), enc))?;
             check(sys::EVP_CIPHER_CTX_set_padding(ctx.0, c_int::from(padding)))?;
-            check(sys::EVP_CipherUpdate(
-                ctx.0,
-                out.as_mut_ptr(),
-                &raw mut body,
-                data.as_ptr(),
-                len,
-            ))?;
-            check(sys::EVP_CipherFinal_ex(
-                ctx.0,
-                out.as_mut_ptr().add(body as usize),
-                &raw mut tail,
-            ))?;
+            check(sys::EVP_CipherUpdate(ctx.0, out.as_mut_ptr(), &raw mut body, data.as_ptr(), len))?;
+            check(sys::EVP_CipherFinal_ex(ctx.0, out.as_mut_ptr().add(body as usize), &raw mut tail))?;
         }
         out.truncate((body + tail) as usize);
         Ok(out)
@@ -193,13 +135,7 @@ impl Cipher {
         let mut len = 0;
         // SAFETY: the key has the cipher's length (checked above); CMAC_Final writes one block at most.
         unsafe {
-            check(sys::CMAC_Init(
-                ctx.0,
-                key.as_ptr().cast(),
-                key.len(),
-                self.ptr(),
-                null_mut(),
-            ))?;
+            check(sys::CMAC_Init(ctx.0, key.as_ptr().cast(), key.len(), self.ptr(), null_mut()))?;
             check(sys::CMAC_Update(ctx.0, data.as_ptr(), data.len()))?;
             check(sys::CMAC_Final(ctx.0, out.as_mut_ptr(), &raw mut len))?;
         }
@@ -212,16 +148,7 @@ impl Cipher {
 pub(crate) fn chacha20(key: &[u8; 32], nonce: &[u8; 12], data: &[u8]) -> Secret {
     let mut out = Zeroizing::new(vec![0; data.len()]);
     // SAFETY: `out` is as long as `data`; key and nonce have the sizes that the function reads.
-    unsafe {
-        sys::CRYPTO_chacha_20(
-            out.as_mut_ptr(),
-            data.as_ptr(),
-            data.len(),
-            key.as_ptr(),
-            nonce.as_ptr(),
-            0,
-        )
-    };
+    unsafe { sys::CRYPTO_chacha_20(out.as_mut_ptr(), data.as_ptr(), data.len(), key.as_ptr(), nonce.as_ptr(), 0) };
     out
 }
 
@@ -261,14 +188,7 @@ impl Aead {
     }
 
     /// Ciphertext followed by a tag of `tag_len` bytes.
-    pub(crate) fn seal(
-        self,
-        key: &[u8],
-        tag_len: usize,
-        nonce: &[u8],
-        aad: &[u8],
-        plaintext: &[u8],
-    ) -> Result<Vec<u8>> {
+    pub(crate) fn seal(self, key: &[u8], tag_len: usize, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
         match self {
             Self::Evp(aead) => {
                 let ctx = aead.context(key, tag_len)?;
@@ -295,14 +215,7 @@ impl Aead {
     }
 
     /// The plaintext of what [`Self::seal`] made; refused unless the tag is right.
-    pub(crate) fn open(
-        self,
-        key: &[u8],
-        tag_len: usize,
-        nonce: &[u8],
-        aad: &[u8],
-        sealed: &[u8],
-    ) -> Result<Secret> {
+    pub(crate) fn open(self, key: &[u8], tag_len: usize, nonce: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Secret> {
         match self {
             Self::Evp(aead) => {
                 let ctx = aead.context(key, tag_len)?;
@@ -325,9 +238,8 @@ impl Aead {
                 })
             }
             Self::Ccm(cipher) => {
-                let (ciphertext, tag) = sealed
-                    .split_at_checked(sealed.len().checked_sub(tag_len).ok_or(Refused)?)
-                    .ok_or(Refused)?;
+                let (ciphertext, tag) =
+                    sealed.split_at_checked(sealed.len().checked_sub(tag_len).ok_or(Refused)?).ok_or(Refused)?;
                 cipher.ccm_open(key, tag, nonce, aad, ciphertext)
             }
         }
@@ -342,55 +254,20 @@ impl Evp {
 }
 
 impl Cipher {
-    fn ccm_seal(
-        self,
-        key: &[u8],
-        tag_len: usize,
-        nonce: &[u8],
-        aad: &[u8],
-        plaintext: &[u8],
-    ) -> Result<Vec<u8>> {
+    fn ccm_seal(self, key: &[u8], tag_len: usize, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
         let mut tag = vec![0; tag_len];
-        let ctx = self.ccm_context(
-            Direction::Encrypt,
-            key,
-            (tag_len, null_mut()),
-            nonce,
-            aad,
-            plaintext.len(),
-        )?;
+        let ctx = self.ccm_context(Direction::Encrypt, key, (tag_len, null_mut()), nonce, aad, plaintext.len())?;
         let mut out = ccm_run(&ctx, plaintext)?;
         // SAFETY: `tag` has the length that was set in the context.
-        check(unsafe {
-            sys::EVP_CIPHER_CTX_ctrl(
-                ctx.0,
-                sys::EVP_CTRL_AEAD_GET_TAG,
-                int(tag_len)?,
-                tag.as_mut_ptr().cast(),
-            )
-        })?;
+        check(unsafe { sys::EVP_CIPHER_CTX_ctrl(ctx.0, sys::EVP_CTRL_AEAD_GET_TAG, int(tag_len)?, tag.as_mut_ptr().cast()) })?;
         let mut sealed = std::mem::take(&mut *out);
         sealed.extend_from_slice(&tag);
         Ok(sealed)
     }
 
-    fn ccm_open(
-        self,
-        key: &[u8],
-        tag: &[u8],
-        nonce: &[u8],
-        aad: &[u8],
-        ciphertext: &[u8],
-    ) -> Result<Secret> {
+    fn ccm_open(self, key: &[u8], tag: &[u8], nonce: &[u8], aad: &[u8], ciphertext: &[u8]) -> Result<Secret> {
         let expected = (tag.len(), tag.as_ptr().cast_mut().cast());
-        let ctx = self.ccm_context(
-            Direction::Decrypt,
-            key,
-            expected,
-            nonce,
-            aad,
-            ciphertext.len(),
-        )?;
+        let ctx = self.ccm_context(Direction::Decrypt, key, expected, nonce, aad, ciphertext.len())?;
         ccm_run(&ctx, ciphertext)
     }
 
@@ -416,49 +293,13 @@ impl Cipher {
         // SAFETY: the order of RFC 3610 in this interface: lengths, key and nonce (as long as just said), message length, additional data.
         // A null output pointer means "additional data"; nothing is written. The tag is only read, and only for decryption.
         unsafe {
-            check(sys::EVP_CipherInit_ex(
-                ctx.0,
-                self.ptr(),
-                null_mut(),
-                null(),
-                null(),
-                enc,
-            ))?;
-            check(sys::EVP_CIPHER_CTX_ctrl(
-                ctx.0,
-                sys::EVP_CTRL_AEAD_SET_IVLEN,
-                int(nonce.len())?,
-                null_mut(),
-            ))?;
-            check(sys::EVP_CIPHER_CTX_ctrl(
-                ctx.0,
-                sys::EVP_CTRL_AEAD_SET_TAG,
-                int(tag.0)?,
-                tag.1,
-            ))?;
-            check(sys::EVP_CipherInit_ex(
-                ctx.0,
-                null(),
-                null_mut(),
-                key.as_ptr(),
-                nonce.as_ptr(),
-                enc,
-            ))?;
-            check(sys::EVP_CipherUpdate(
-                ctx.0,
-                null_mut(),
-                &raw mut done,
-                null(),
-                int(len)?,
-            ))?;
+            check(sys::EVP_CipherInit_ex(ctx.0, self.ptr(), null_mut(), null(), null(), enc))?;
+            check(sys::EVP_CIPHER_CTX_ctrl(ctx.0, sys::EVP_CTRL_AEAD_SET_IVLEN, int(nonce.len())?, null_mut()))?;
+            check(sys::EVP_CIPHER_CTX_ctrl(ctx.0, sys::EVP_CTRL_AEAD_SET_TAG, int(tag.0)?, tag.1))?;
+            check(sys::EVP_CipherInit_ex(ctx.0, null(), null_mut(), key.as_ptr(), nonce.as_ptr(), enc))?;
+            check(sys::EVP_CipherUpdate(ctx.0, null_mut(), &raw mut done, null(), int(len)?))?;
             if !aad.is_empty() {
-                check(sys::EVP_CipherUpdate(
-                    ctx.0,
-                    null_mut(),
-                    &raw mut done,
-                    aad.as_ptr(),
-                    int(aad.len())?,
-                ))?;
+                check(sys::EVP_CipherUpdate(ctx.0, null_mut(), &raw mut done, aad.as_ptr(), int(aad.len())?))?;
             }
         }
         Ok(ctx)
@@ -469,15 +310,7 @@ fn ccm_run(ctx: &Owned<sys::EVP_CIPHER_CTX>, data: &[u8]) -> Result<Secret> {
     let mut out = Zeroizing::new(vec![0; data.len() + 1]);
     let mut done = 0;
     // SAFETY: CCM writes as many bytes as it reads.
-    check(unsafe {
-        sys::EVP_CipherUpdate(
-            ctx.0,
-            out.as_mut_ptr(),
-            &raw mut done,
-            data.as_ptr(),
-            int(data.len())?,
-        )
-    })?;
+    check(unsafe { sys::EVP_CipherUpdate(ctx.0, out.as_mut_ptr(), &raw mut done, data.as_ptr(), int(data.len())?) })?;
     out.truncate(done as usize);
     Ok(out)
 }

@@ -16,22 +16,11 @@ use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<_> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 fn attributes(key_type: KeyType, bits: u32) -> Attributes {
-    Attributes {
-        key_type,
-        bits,
-        policy: Policy {
-            usage: Usage::ALL,
-            algorithm: Algorithm::None,
-            also: Vec::new(),
-        },
-    }
+    Attributes { key_type, bits, policy: Policy { usage: Usage::ALL, algorithm: Algorithm::None, also: Vec::new() } }
 }
 
 fn import(key_type: KeyType, data: &[u8]) -> Result<Key> {
@@ -82,14 +71,7 @@ fn a_key_is_the_same_after_export_and_load() {
         let material = key.export().unwrap();
         let loaded = Key::load(&attributes, &material).unwrap();
         assert_eq!(material, loaded.export().unwrap());
-        let (found, imported) = Key::import(
-            &Attributes {
-                bits: 0,
-                ..attributes.clone()
-            },
-            &material,
-        )
-        .unwrap();
+        let (found, imported) = Key::import(&Attributes { bits: 0, ..attributes.clone() }, &material).unwrap();
         assert_eq!((found.bits, imported.bits()), (bits, bits), "{key_type:?}");
         if key_type.is_pair() {
             assert_eq!(key.public().unwrap(), loaded.public().unwrap());
@@ -99,22 +81,13 @@ fn a_key_is_the_same_after_export_and_load() {
             assert_eq!(status(key.public()), Status::PsaErrorInvalidArgument);
             assert_eq!(material.len(), bits as usize / 8);
         }
-        assert_eq!(
-            status(Key::load(&attributes, &material[1..])),
-            Status::PsaErrorDataCorrupt,
-            "{key_type:?}"
-        );
+        assert_eq!(status(Key::load(&attributes, &material[1..])), Status::PsaErrorDataCorrupt, "{key_type:?}");
     }
 }
 
 #[test]
 fn bad_curve_keys_are_refused() {
-    let refused = |key_type, data: &[u8]| {
-        assert_eq!(
-            status(import(key_type, data)),
-            Status::PsaErrorInvalidArgument
-        )
-    };
+    let refused = |key_type, data: &[u8]| assert_eq!(status(import(key_type, data)), Status::PsaErrorInvalidArgument);
     let order = hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
     refused(P256, &order);
     refused(P256, &[0; 32]);
@@ -131,28 +104,10 @@ fn bad_curve_keys_are_refused() {
     refused(P256.public(), &compressed);
     refused(P256.public(), &[0]);
     refused(ED25519, &[1; 33]);
-    assert_eq!(
-        status(Key::import(&attributes(P256, 384), &below)),
-        Status::PsaErrorInvalidArgument
-    );
-    assert_eq!(
-        status(Key::import(&attributes(P256, 512), &below)),
-        Status::PsaErrorNotSupported
-    );
-    assert_eq!(
-        status(import(KeyType::EccKeyPair(EccFamily::Frp), &below)),
-        Status::PsaErrorNotSupported
-    );
-    assert_eq!(
-        status(import(KeyType::Des, &[1; 8])),
-        Status::PsaErrorNotSupported
-    );
-    assert_eq!(
-        status(import(KeyType::Aes, &[1; 20])),
-        Status::PsaErrorInvalidArgument
-    );
-    assert_eq!(
-        status(import(KeyType::RawData, &[])),
-        Status::PsaErrorInvalidArgument
-    );
+    assert_eq!(status(Key::import(&attributes(P256, 384), &below)), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(Key::import(&attributes(P256, 512), &below)), Status::PsaErrorNotSupported);
+    assert_eq!(status(import(KeyType::EccKeyPair(EccFamily::Frp), &below)), Status::PsaErrorNotSupported);
+    assert_eq!(status(import(KeyType::Des, &[1; 8])), Status::PsaErrorNotSupported);
+    assert_eq!(status(import(KeyType::Aes, &[1; 20])), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(import(KeyType::RawData, &[])), Status::PsaErrorInvalidArgument);
 }

@@ -24,10 +24,7 @@ fn service(directory: &Path) -> Arc<Dispatcher> {
         providers: vec![Arc::new(open(toml::Table::new(), &store).unwrap())],
         core: Arc::new(core),
         store,
-        authenticators: Authenticators {
-            kinds: vec![AuthType::Direct],
-            admins: Vec::new(),
-        },
+        authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new() },
         allow_deprecated: false,
     });
     state.attach(&dispatcher);
@@ -36,45 +33,24 @@ fn service(directory: &Path) -> Arc<Dispatcher> {
 
 fn call<O: Operation>(service: &Arc<Dispatcher>, op: &O) -> Result<O::Output, Status> {
     let incoming = Incoming {
-        request: Request {
-            provider: ProviderId::SOFTWARE,
-            session: 0,
-            auth: AuthType::Direct,
-            opcode: O::OPCODE,
-        },
+        request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
         body: Zeroizing::new(op.encode_to_vec()),
         app: Some(Principal::App("test".to_owned())),
         extended: true,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let body = runtime
-        .block_on(service.dispatch(incoming))
-        .map_err(|error| error.status())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let body = runtime.block_on(service.dispatch(incoming)).map_err(|error| error.status())?;
     Ok(O::Output::decode(&body[..]).unwrap())
 }
 
 #[test]
 fn a_key_lives_in_the_store_until_it_is_destroyed() {
     let directory = tempfile::tempdir().unwrap();
-    let algorithm = Signature::Ecdsa {
-        hash: Hash::Sha256.into(),
-    };
+    let algorithm = Signature::Ecdsa { hash: Hash::Sha256.into() };
     let mut attributes = super::attributes(super::P256, 256);
     attributes.policy.algorithm = algorithm.into();
-    let generate = GenerateKey {
-        key_name: "web".to_owned(),
-        attributes: Some((&attributes).into()),
-        label: None,
-        id: None,
-    };
-    let sign = SignMessage {
-        key_name: "web".to_owned(),
-        alg: Some(algorithm.into()),
-        message: b"message".to_vec(),
-        owner: None,
-    };
+    let generate = GenerateKey { key_name: "web".to_owned(), attributes: Some((&attributes).into()), label: None, id: None };
+    let sign = SignMessage { key_name: "web".to_owned(), alg: Some(algorithm.into()), message: b"message".to_vec(), owner: None };
     let first = service(directory.path());
     call(&first, &generate).unwrap();
     assert_eq!(call(&first, &generate), Err(Status::PsaErrorAlreadyExists));
@@ -91,17 +67,11 @@ fn a_key_lives_in_the_store_until_it_is_destroyed() {
     };
     call(&second, &verify).unwrap();
     assert_ne!(call(&second, &sign).unwrap().signature, verify.signature);
-    let destroy = DestroyKey {
-        key_name: "web".to_owned(),
-        owner: None,
-    };
+    let destroy = DestroyKey { key_name: "web".to_owned(), owner: None };
     call(&second, &destroy).unwrap();
     assert_eq!(call(&second, &sign), Err(Status::PsaErrorDoesNotExist));
     call(&second, &generate).unwrap();
-    assert_eq!(
-        call(&second, &verify),
-        Err(Status::PsaErrorInvalidSignature)
-    );
+    assert_eq!(call(&second, &verify), Err(Status::PsaErrorInvalidSignature));
 }
 
 #[test]
@@ -116,33 +86,15 @@ fn imports_deduce_the_size_and_leave_nothing_when_refused() {
         label: Some("label".to_owned()),
         id: None,
     };
-    assert_eq!(
-        call(&service, &import(&[1; 7])),
-        Err(Status::PsaErrorInvalidArgument)
-    );
+    assert_eq!(call(&service, &import(&[1; 7])), Err(Status::PsaErrorInvalidArgument));
     call(&service, &import(&[1; 24])).unwrap();
-    let key = LookupKey {
-        key_name: "k".to_owned(),
-        owner: None,
-    };
+    let key = LookupKey { key_name: "k".to_owned(), owner: None };
     let record = call(&service, &key).unwrap();
-    assert_eq!(
-        (record.label.as_str(), record.attributes.unwrap().key_bits),
-        ("label", 192)
-    );
-    let export = ExportKey {
-        key_name: "k".to_owned(),
-        owner: None,
-    };
+    assert_eq!((record.label.as_str(), record.attributes.unwrap().key_bits), ("label", 192));
+    let export = ExportKey { key_name: "k".to_owned(), owner: None };
     assert_eq!(call(&service, &export).unwrap().data, [1; 24]);
-    let export = ExportPublicKey {
-        key_name: "k".to_owned(),
-        owner: None,
-    };
-    assert_eq!(
-        call(&service, &export).map(|_| ()),
-        Err(Status::PsaErrorInvalidArgument)
-    );
+    let export = ExportPublicKey { key_name: "k".to_owned(), owner: None };
+    assert_eq!(call(&service, &export).map(|_| ()), Err(Status::PsaErrorInvalidArgument));
 }
 
 #[test]

@@ -15,11 +15,7 @@ const DRAFT_KEY: &str = "MIIEowIBAAKCAQEAyMyDlxQJjaVsqiNkD5PciZfBY3KWj8Gwxt9RE8H
 #[test]
 fn bad_padding_decrypts_to_the_drafts_messages() {
     let key = import(KeyType::RsaKeyPair, &Base64::decode_vec(DRAFT_KEY).unwrap()).unwrap();
-    let decrypt = |ciphertext| {
-        key.decrypt(Encryption::RsaPkcs1v15, b"", &hex(ciphertext))
-            .unwrap()
-            .to_vec()
-    };
+    let decrypt = |ciphertext| key.decrypt(Encryption::RsaPkcs1v15, b"", &hex(ciphertext)).unwrap().to_vec();
     let good = "8bfe264e85d3bdeaa6b8851b8e3b956ee3d226fd3f69063a86880173a273d9f283b2eebdd1ed35f7e02d91c571981b6737d5320bd8396b0f3ad5b019daec1b0aab3cbbc026395f4fd14f13673f2dfc81f9b660ec26ac381e6db3299b4e460b43fab9955df2b3cfaa20e900e19c856238fd371899c2bf2ce8c868b76754e5db3b036533fd603746be13c10d4e3e6022ebc905d20c2a7f32b215a4cd53b3f44ca1c327d2c2b651145821c08396c89071f665349c25e44d2733cd9305985ceef6430c3cf57af5fa224089221218fa34737c79c446d28a94c41c96e4e92ac53fbcf384dea8419ea089f8784445a492c812eb0d409467f75afd7d4d1078886205a066";
     assert_eq!(decrypt(good), b"lorem ipsum dolor sit amet");
     let empty = "20aaa8adbbc593a924ba1c5c7990b5c2242ae4b99d0fe636a19a4cf754edbcee774e472fe028160ed42634f8864900cb514006da642cae6ae8c7d087caebcfa6dad1551301e130344989a1d462d4164505f6393933450c67bc6d39d8f5160907cabc251b737925a1cf21e5c6aa5781b7769f6a2a583d97cce008c0f8b6add5f0b2bd80bee60237aa39bb20719fe75749f4bc4e42466ef5a861ae3a92395c7d858d430bfe38040f445ea93fa2958b503539800ffa5ce5f8cf51fa8171a91f36cb4f4575e8de6b4d3f096ee140b938fd2f50ee13f0d050222e2a72b0a3069ff3a6738e82c87090caa5aed4fcbe882c49646aa250b98f12f83c8d528113614a29e7";
@@ -40,72 +36,34 @@ fn rsa_encryption_round_trips() {
     let other = generate(KeyType::RsaKeyPair, 2048);
     for len in [0, 1, 32, 245] {
         let message = random::bytes(len).unwrap();
-        let ciphertext = public
-            .encrypt(Encryption::RsaPkcs1v15, b"", &message)
-            .unwrap();
-        assert_eq!(
-            *key.decrypt(Encryption::RsaPkcs1v15, b"", &ciphertext)
-                .unwrap(),
-            *message
-        );
+        let ciphertext = public.encrypt(Encryption::RsaPkcs1v15, b"", &message).unwrap();
+        assert_eq!(*key.decrypt(Encryption::RsaPkcs1v15, b"", &ciphertext).unwrap(), *message);
     }
-    let pkcs1 = public
-        .encrypt(Encryption::RsaPkcs1v15, b"", b"message")
-        .unwrap();
+    let pkcs1 = public.encrypt(Encryption::RsaPkcs1v15, b"", b"message").unwrap();
     if let Ok(made_up) = other.decrypt(Encryption::RsaPkcs1v15, b"", &pkcs1) {
         assert_ne!(*made_up, *b"message");
-        assert_eq!(
-            made_up,
-            other.decrypt(Encryption::RsaPkcs1v15, b"", &pkcs1).unwrap(),
-            "made up anew"
-        );
+        assert_eq!(made_up, other.decrypt(Encryption::RsaPkcs1v15, b"", &pkcs1).unwrap(), "made up anew");
     }
-    assert_eq!(
-        status(key.encrypt(Encryption::RsaPkcs1v15, b"label", b"m")),
-        Status::PsaErrorInvalidArgument
-    );
-    assert_eq!(
-        status(key.encrypt(Encryption::RsaPkcs1v15, b"", &[0; 246])),
-        Status::PsaErrorInvalidArgument
-    );
-    assert_eq!(
-        status(key.decrypt(Encryption::RsaPkcs1v15, b"", &pkcs1[1..])),
-        Status::PsaErrorInvalidArgument
-    );
-    assert_eq!(
-        status(key.decrypt(Encryption::RsaPkcs1v15, b"", &[0xff; 256])),
-        Status::PsaErrorInvalidArgument
-    );
-    assert_eq!(
-        status(public.decrypt(Encryption::RsaPkcs1v15, b"", &pkcs1)),
-        Status::PsaErrorInvalidArgument
-    );
+    assert_eq!(status(key.encrypt(Encryption::RsaPkcs1v15, b"label", b"m")), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(key.encrypt(Encryption::RsaPkcs1v15, b"", &[0; 246])), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(key.decrypt(Encryption::RsaPkcs1v15, b"", &pkcs1[1..])), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(key.decrypt(Encryption::RsaPkcs1v15, b"", &[0xff; 256])), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(public.decrypt(Encryption::RsaPkcs1v15, b"", &pkcs1)), Status::PsaErrorInvalidArgument);
     for hash in [Hash::Sha1, Hash::Sha256, Hash::Sha512, Hash::Sha3_256] {
         let oaep = Encryption::RsaOaep { hash };
         for label in [b"".as_slice(), b"label\0"] {
             let ciphertext = public.encrypt(oaep, label, b"message").unwrap();
             assert_eq!(*key.decrypt(oaep, label, &ciphertext).unwrap(), *b"message");
-            assert_eq!(
-                status(key.decrypt(oaep, b"other", &ciphertext)),
-                Status::PsaErrorInvalidPadding
-            );
+            assert_eq!(status(key.decrypt(oaep, b"other", &ciphertext)), Status::PsaErrorInvalidPadding);
         }
     }
-    assert_eq!(
-        status(generate(P256, 256).encrypt(Encryption::RsaPkcs1v15, b"", b"m")),
-        Status::PsaErrorInvalidArgument
-    );
+    assert_eq!(status(generate(P256, 256).encrypt(Encryption::RsaPkcs1v15, b"", b"m")), Status::PsaErrorInvalidArgument);
 }
 
 #[test]
 fn bad_rsa_keys_are_refused() {
     let der = Base64::decode_vec(DRAFT_KEY).unwrap();
-    let refused = |data: &[u8]| {
-        assert_eq!(
-            status(import(KeyType::RsaKeyPair, data)),
-            Status::PsaErrorInvalidArgument
-        )
-    };
+    let refused = |data: &[u8]| assert_eq!(status(import(KeyType::RsaKeyPair, data)), Status::PsaErrorInvalidArgument);
     refused(&[&der[..], &[0]].concat());
     refused(&der[..der.len() - 1]);
     for index in [40, 300, 600, 700, 900, 1100, der.len() - 1] {
@@ -114,25 +72,11 @@ fn bad_rsa_keys_are_refused() {
         refused(&broken);
     }
     refused(&generate(KeyType::RsaKeyPair, 2048).public().unwrap());
-    assert_eq!(
-        status(Key::import(&attributes(KeyType::RsaKeyPair, 3072), &der)),
-        Status::PsaErrorInvalidArgument
-    );
+    assert_eq!(status(Key::import(&attributes(KeyType::RsaKeyPair, 3072), &der)), Status::PsaErrorInvalidArgument);
     let short = lc::Rsa::generate(1024).unwrap().private_der().unwrap();
-    assert_eq!(
-        status(import(KeyType::RsaKeyPair, &short)),
-        Status::PsaErrorNotSupported
-    );
-    let public_exponent_2 = [
-        &hex("3082010802820101 00")[..],
-        &[0xff; 256],
-        &hex("020102"),
-    ]
-    .concat();
-    assert_eq!(
-        status(import(KeyType::RsaPublicKey, &public_exponent_2)),
-        Status::PsaErrorInvalidArgument
-    );
+    assert_eq!(status(import(KeyType::RsaKeyPair, &short)), Status::PsaErrorNotSupported);
+    let public_exponent_2 = [&hex("3082010802820101 00")[..], &[0xff; 256], &hex("020102")].concat();
+    assert_eq!(status(import(KeyType::RsaPublicKey, &public_exponent_2)), Status::PsaErrorInvalidArgument);
 }
 
 #[test]

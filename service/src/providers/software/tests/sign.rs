@@ -10,19 +10,10 @@ use interface::attributes::KeyType;
 fn every_signature_verifies_and_no_other_does() {
     let rsa = [
         Signature::RsaPkcs1v15 { hash: SHA256 },
-        Signature::RsaPkcs1v15 {
-            hash: Hash::Sha3_384.into(),
-        },
-        Signature::RsaPss {
-            hash: Hash::Sha512.into(),
-        },
+        Signature::RsaPkcs1v15 { hash: Hash::Sha3_384.into() },
+        Signature::RsaPss { hash: Hash::Sha512.into() },
     ];
-    let ecdsa = [
-        Signature::Ecdsa { hash: SHA256 },
-        Signature::Ecdsa {
-            hash: Hash::Sha512.into(),
-        },
-    ];
+    let ecdsa = [Signature::Ecdsa { hash: SHA256 }, Signature::Ecdsa { hash: Hash::Sha512.into() }];
     for (key_type, bits) in PAIRS {
         let key = generate(key_type, bits);
         let public = public_half(&key, key_type);
@@ -34,41 +25,18 @@ fn every_signature_verifies_and_no_other_does() {
         };
         for &algorithm in algorithms {
             let mut signature = key.sign_message(algorithm, b"message").unwrap();
-            public
-                .verify_message(algorithm, b"message", &signature)
-                .unwrap();
+            public.verify_message(algorithm, b"message", &signature).unwrap();
             if let Some(hash) = algorithm.hash() {
                 let hash = hash::compute(hash, b"message").unwrap();
                 public.verify_hash(algorithm, &hash, &signature).unwrap();
-                public
-                    .verify_message(
-                        algorithm,
-                        b"message",
-                        &key.sign_hash(algorithm, &hash).unwrap(),
-                    )
-                    .unwrap();
-                assert_eq!(
-                    status(key.sign_hash(algorithm, &hash[1..])),
-                    Status::PsaErrorInvalidArgument
-                );
+                public.verify_message(algorithm, b"message", &key.sign_hash(algorithm, &hash).unwrap()).unwrap();
+                assert_eq!(status(key.sign_hash(algorithm, &hash[1..])), Status::PsaErrorInvalidArgument);
             }
-            assert_eq!(
-                status(public.verify_message(algorithm, b"massage", &signature)),
-                Status::PsaErrorInvalidSignature
-            );
-            assert_eq!(
-                status(public.verify_message(algorithm, b"message", &signature[1..])),
-                Status::PsaErrorInvalidSignature
-            );
+            assert_eq!(status(public.verify_message(algorithm, b"massage", &signature)), Status::PsaErrorInvalidSignature);
+            assert_eq!(status(public.verify_message(algorithm, b"message", &signature[1..])), Status::PsaErrorInvalidSignature);
             *signature.last_mut().unwrap() ^= 1;
-            assert_eq!(
-                status(public.verify_message(algorithm, b"message", &signature)),
-                Status::PsaErrorInvalidSignature
-            );
-            assert_eq!(
-                status(public.sign_message(algorithm, b"message")),
-                Status::PsaErrorInvalidArgument
-            );
+            assert_eq!(status(public.verify_message(algorithm, b"message", &signature)), Status::PsaErrorInvalidSignature);
+            assert_eq!(status(public.sign_message(algorithm, b"message")), Status::PsaErrorInvalidArgument);
         }
     }
 }
@@ -80,40 +48,21 @@ fn signatures_without_a_named_hash() {
         let hash = random::bytes(len).unwrap();
         let signature = key.sign_hash(Signature::EcdsaAny, &hash).unwrap();
         assert_eq!(signature.len(), 64);
-        key.verify_hash(Signature::EcdsaAny, &hash, &signature)
-            .unwrap();
+        key.verify_hash(Signature::EcdsaAny, &hash, &signature).unwrap();
     }
     for len in [0, 65] {
-        assert_eq!(
-            status(key.sign_hash(Signature::EcdsaAny, &vec![1; len])),
-            Status::PsaErrorInvalidArgument
-        );
+        assert_eq!(status(key.sign_hash(Signature::EcdsaAny, &vec![1; len])), Status::PsaErrorInvalidArgument);
     }
-    assert_eq!(
-        status(key.sign_message(Signature::EcdsaAny, b"m")),
-        Status::PsaErrorInvalidArgument
-    );
+    assert_eq!(status(key.sign_message(Signature::EcdsaAny, b"m")), Status::PsaErrorInvalidArgument);
 
     let key = generate(KeyType::RsaKeyPair, 2048);
     let hash = hash::compute(Hash::Sha256, b"message").unwrap();
     let info = [Hash::Sha256.digest_info(), &hash].concat();
     let signature = key.sign_hash(Signature::RsaPkcs1v15Raw, &info).unwrap();
-    key.verify_message(
-        Signature::RsaPkcs1v15 { hash: SHA256 },
-        b"message",
-        &signature,
-    )
-    .unwrap();
-    key.verify_hash(Signature::RsaPkcs1v15Raw, &info, &signature)
-        .unwrap();
-    assert_eq!(
-        status(key.verify_hash(Signature::RsaPkcs1v15Raw, &hash, &signature)),
-        Status::PsaErrorInvalidSignature
-    );
-    assert_eq!(
-        status(key.sign_hash(Signature::RsaPkcs1v15Raw, &[0; 246])),
-        Status::PsaErrorInvalidArgument
-    );
+    key.verify_message(Signature::RsaPkcs1v15 { hash: SHA256 }, b"message", &signature).unwrap();
+    key.verify_hash(Signature::RsaPkcs1v15Raw, &info, &signature).unwrap();
+    assert_eq!(status(key.verify_hash(Signature::RsaPkcs1v15Raw, &hash, &signature)), Status::PsaErrorInvalidSignature);
+    assert_eq!(status(key.sign_hash(Signature::RsaPkcs1v15Raw, &[0; 246])), Status::PsaErrorInvalidArgument);
     key.sign_hash(Signature::RsaPkcs1v15Raw, &[0; 245]).unwrap();
 }
 
@@ -122,95 +71,46 @@ fn weak_and_unfitting_signatures_are_refused() {
     let rsa = generate(KeyType::RsaKeyPair, 2048);
     let ec = generate(P256, 256);
     let sha1 = SignHash::Specific(Hash::Sha1);
-    assert_eq!(
-        status(rsa.sign_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[0; 20])),
-        Status::PsaErrorNotSupported
-    );
+    assert_eq!(status(rsa.sign_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[0; 20])), Status::PsaErrorNotSupported);
     let info = [Hash::Sha1.digest_info(), &[7; 20]].concat();
     let old = rsa.sign_hash(Signature::RsaPkcs1v15Raw, &info).unwrap();
-    rsa.verify_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[7; 20], &old)
-        .unwrap();
+    rsa.verify_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[7; 20], &old).unwrap();
     assert_eq!(
-        status(rsa.verify_hash(
-            Signature::RsaPkcs1v15 {
-                hash: Hash::Md5.into()
-            },
-            &[7; 16],
-            &old
-        )),
+        status(rsa.verify_hash(Signature::RsaPkcs1v15 { hash: Hash::Md5.into() }, &[7; 16], &old)),
         Status::PsaErrorNotSupported
     );
-    assert_eq!(
-        status(ec.sign_hash(
-            Signature::Ecdsa {
-                hash: SignHash::Any
-            },
-            &[0; 32]
-        )),
-        Status::PsaErrorInvalidArgument
-    );
-    assert_eq!(
-        status(ec.sign_hash(Signature::RsaPss { hash: SHA256 }, &[0; 32])),
-        Status::PsaErrorInvalidArgument
-    );
-    assert_eq!(
-        status(ec.sign_hash(Signature::DeterministicEcdsa { hash: SHA256 }, &[0; 32])),
-        Status::PsaErrorNotSupported
-    );
-    assert_eq!(
-        status(generate(ED25519, 255).sign_hash(Signature::PureEddsa, &[0; 32])),
-        Status::PsaErrorInvalidArgument
-    );
+    assert_eq!(status(ec.sign_hash(Signature::Ecdsa { hash: SignHash::Any }, &[0; 32])), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(ec.sign_hash(Signature::RsaPss { hash: SHA256 }, &[0; 32])), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(ec.sign_hash(Signature::DeterministicEcdsa { hash: SHA256 }, &[0; 32])), Status::PsaErrorNotSupported);
+    assert_eq!(status(generate(ED25519, 255).sign_hash(Signature::PureEddsa, &[0; 32])), Status::PsaErrorInvalidArgument);
 }
 
 /// RFC 6979 §A.2.5.
 #[test]
 fn ecdsa_vector() {
-    let key = import(
-        P256,
-        &hex("c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721"),
-    )
-    .unwrap();
+    let key = import(P256, &hex("c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721")).unwrap();
     let public = "04 60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6
         7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299";
     assert_eq!(key.public().unwrap(), hex(public));
     let signature = "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716
         f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8";
-    key.verify_message(
-        Signature::Ecdsa { hash: SHA256 },
-        b"sample",
-        &hex(signature),
-    )
-    .unwrap();
+    key.verify_message(Signature::Ecdsa { hash: SHA256 }, b"sample", &hex(signature)).unwrap();
 }
 
 /// RFC 8032 §7.1, test 1.
 #[test]
 fn ed25519_vector() {
-    let key = import(
-        ED25519,
-        &hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"),
-    )
-    .unwrap();
-    assert_eq!(
-        key.public().unwrap(),
-        hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
-    );
+    let key = import(ED25519, &hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")).unwrap();
+    assert_eq!(key.public().unwrap(), hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"));
     let signature = "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b";
-    assert_eq!(
-        key.sign_message(Signature::PureEddsa, b"").unwrap(),
-        hex(signature)
-    );
+    assert_eq!(key.sign_message(Signature::PureEddsa, b"").unwrap(), hex(signature));
 }
 
 #[test]
 fn one_key_serves_many_threads() {
     let keys = [
         (generate(P256, 256), Signature::Ecdsa { hash: SHA256 }),
-        (
-            generate(KeyType::RsaKeyPair, 2048),
-            Signature::RsaPss { hash: SHA256 },
-        ),
+        (generate(KeyType::RsaKeyPair, 2048), Signature::RsaPss { hash: SHA256 }),
     ];
     std::thread::scope(|scope| {
         for thread in 0..8_u8 {
@@ -219,8 +119,7 @@ fn one_key_serves_many_threads() {
                 for round in 0..20 {
                     for (key, algorithm) in keys {
                         let signature = key.sign_hash(*algorithm, &[thread ^ round; 32]).unwrap();
-                        key.verify_hash(*algorithm, &[thread ^ round; 32], &signature)
-                            .unwrap();
+                        key.verify_hash(*algorithm, &[thread ^ round; 32], &signature).unwrap();
                     }
                 }
             });
