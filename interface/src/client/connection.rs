@@ -94,7 +94,7 @@ impl Connection {
         self.patience.asked();
         match self.send(frame) {
             // A service that will not read a whole request answers before it closes the connection.
-            Err(unsent) if unsent.lost() => self.answer().or_else(|error| Err(if error.lost() { unsent } else { error })),
+            Err(unsent) if unsent.lost() => self.answer().map_err(|error| if error.lost() { unsent } else { error }),
             Err(error) => Err(error),
             Ok(()) => self.answer(),
         }
