@@ -206,7 +206,7 @@ impl Exchange for Ec {
 pub(crate) struct Ecdsa;
 
 static ECDSA: [Field<Context<Ecdsa>>; 3] = [
-    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| algorithm_id(ctx)),
+    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, algorithm_id),
     field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.name))),
     field(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Type::Int, |ctx| i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int)),
 ];

@@ -152,7 +152,7 @@ enum Salt {
 }
 
 static PADDING: [Field<Context<Padding>>; 5] = [
-    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| algorithm_id(ctx)),
+    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, algorithm_id),
     field(OSSL_SIGNATURE_PARAM_PAD_MODE, Type::Text, |ctx| {
         Some(match ctx.scheme.pss {
             true => Value::Named(RSA_PKCS1_PSS_PADDING, OSSL_PKEY_RSA_PAD_MODE_PSS),
