@@ -139,7 +139,7 @@ impl Connection {
     fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<(), Error> {
         let mut chunk = [0; 4096];
         let poll = || retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::DONTWAIT));
-        let received = match self.patience.wait(&self.socket, poll) {
+        let received = match self.patience.wait(poll) {
             Err(Errno::AGAIN) => retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::empty())),
             other => other,
         };

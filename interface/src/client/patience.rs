@@ -1,22 +1,19 @@
 //! How to wait for an answer.
 //!
-//! Waking a sleeping processor takes longer than a fast signature, so the last moment before an answer is due is spent awake. The
-//! time that answers usually take is learnt; until shortly before it is over, the thread sleeps. Where that does not pay, because
-//! other threads need the processor or the service takes long, the thread just sleeps.
+//! Waking a sleeping processor takes longer than a fast signature, so the thread stays awake for answers that usually come fast.
+//! Where that does not pay, because the service takes longer or other threads need the processor, it sleeps at once.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+/// Answers that usually take longer gain nothing worth mentioning from a thread that is awake.
+const FAST: Duration = Duration::from_micros(150);
 /// How long beyond the usual time the wait stays awake.
-const AWAKE: Duration = Duration::from_micros(60);
-/// A timer wakes a thread as much too late as this, so it is set to wake it so much earlier.
-const SLACK: Duration = Duration::from_micros(120);
-/// Answers that take longer gain nothing worth mentioning from a thread that is awake.
-const SLOW: Duration = Duration::from_millis(4);
+const GRACE: Duration = Duration::from_micros(60);
 /// After two waits awake in vain, so many answers are slept for before it is tried again.
 const REST: u32 = 64;
+/// Spins between two looks at the socket: about a microsecond.
+const PAUSES: u32 = 64;
 
 /// What is known of the pace of a connection.
 #[derive(Debug)]
@@ -46,29 +43,19 @@ impl Patience {
         }
     }
 
-    /// Calls `receive` until it no longer says [`Errno::AGAIN`], or for as long as waiting awake pays.
-    pub(super) fn wait<T>(
-        &mut self,
-        socket: impl AsFd,
-        mut receive: impl FnMut() -> rustix::io::Result<T>,
-    ) -> rustix::io::Result<T> {
-        if self.alone || self.asked.is_none() || self.usual > SLOW {
+    /// Calls `receive` until it no longer says [`Errno::AGAIN`], or for as long as staying awake pays.
+    pub(super) fn wait<T>(&mut self, mut receive: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+        if self.alone || self.asked.is_none() || self.usual > FAST {
             return Err(Errno::AGAIN);
         }
         if self.rest > 0 {
             self.rest -= 1;
             return Err(Errno::AGAIN);
         }
-        let sleep = self.usual.saturating_sub(SLACK);
-        if !sleep.is_zero() {
-            let timeout = Timespec::try_from(sleep).map_err(|_| Errno::AGAIN)?;
-            let _ = poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&timeout));
-        }
-        let awake = self.usual - sleep + AWAKE;
         let start = Instant::now();
         loop {
             match receive() {
-                Err(Errno::AGAIN) if start.elapsed() < awake => rustix::thread::sched_yield(),
+                Err(Errno::AGAIN) if start.elapsed() < self.usual + GRACE => pause(),
                 Err(Errno::AGAIN) => {
                     self.misses += 1;
                     if self.misses >= 2 {
@@ -82,5 +69,13 @@ impl Patience {
                 }
             }
         }
+    }
+}
+
+/// Lets others have the processor: other threads, and the other half of a core, where the service may be at work.
+fn pause() {
+    rustix::thread::sched_yield();
+    for _ in 0..PAUSES {
+        std::hint::spin_loop();
     }
 }
