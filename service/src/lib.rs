@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod config;
 pub mod connection;
+mod custody;
 pub mod dispatch;
 pub mod error;
 pub mod lane;

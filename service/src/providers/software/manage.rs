@@ -26,10 +26,21 @@ impl Handle<GenerateKey> for Software {
 impl Handle<ImportKey> for Software {
     fn handle(&self, call: &Call<'_>, mut op: ImportKey) -> Result<Empty> {
         let (attributes, key) = Key::import(call.attributes()?, &op.data)?;
-        let material = material(&key, attributes, op.label.take(), op.id.take())?;
-        let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
-        Ok(Empty {})
+        keep(call, attributes, key, op.label.take(), op.id.take())
     }
+}
+
+/// Keeps a key that was not made here.
+pub(super) fn keep(
+    call: &Call<'_>,
+    attributes: Attributes,
+    key: Key,
+    label: Option<String>,
+    id: Option<Vec<u8>>,
+) -> Result<Empty> {
+    let material = material(&key, attributes, label, id)?;
+    let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
+    Ok(Empty {})
 }
 
 fn material(key: &Key, attributes: Attributes, label: Option<String>, id: Option<Vec<u8>>) -> Result<Material> {
