@@ -114,7 +114,7 @@ fn enough(value: &Secret, len: usize) -> Result<()> {
 }
 
 /// SEC 1 §3.6.1.
-fn x963(md: Md, secret: &[u8], shared: &[u8], len: usize) -> Result<Secret> {
+pub(super) fn x963(md: Md, secret: &[u8], shared: &[u8], len: usize) -> Result<Secret> {
     let mut value = Zeroizing::new(Vec::with_capacity(len + 64));
     for counter in 1_u32.. {
         if value.len() >= len {

@@ -2,8 +2,9 @@
 
 use super::{P256, X25519, generate, hex, import, status};
 use crate::error::Result;
+use crate::providers::software::derive::x963;
 use crate::providers::software::key::Key;
-use crate::providers::software::lc::Secret;
+use crate::providers::software::lc::{Md, Secret};
 use interface::Status;
 use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Hash};
 use interface::attributes::KeyType;
@@ -41,7 +42,17 @@ fn hkdf_vectors() {
     }
 }
 
-/// ANSI X9.63 as NIST's CAVS 12.0 (SHA-256) has it, whose shared secret is given here as a key.
+/// The first cases of NIST's CAVS 12.0 for ANSI X9.63.
+#[test]
+fn x963_vectors() {
+    for (md, secret, key) in [
+        (Md::SHA1, "1c7d7b5f0597b03d06a018466ed1a93e30ed4b04dc64ccdd", "bf71dffd8f4d99223936beb46fee8ccc"),
+        (Md::SHA256, "96c05619d56c328ab95fe84b18264b08725b85e33fd34f08", "443024c3dae66b95e6f5670601558f71"),
+    ] {
+        assert_eq!(*x963(md, &hex(secret), b"", 16).unwrap(), hex(key));
+    }
+}
+
 #[test]
 fn both_sides_derive_the_same_key_with_every_hash() {
     for (key_type, bits) in [(P256, 256), (P256, 384), (P256, 521), (X25519, 255)] {
