@@ -21,8 +21,8 @@ const WAIT: u64 = 5;
 const LONGEST_WAIT: u64 = 3600;
 /// Wrong tries that lock the user's PIN.
 const LOCKED: u32 = 10;
-/// Memory of one hash in KiB, and how often it is gone through.
-const COST: (u32, u32) = (19 * 1024, 2);
+/// Memory of one hash in KiB, and how often it is gone through: some 30 ms.
+const COST: (u32, u32) = (9 * 1024, 4);
 
 /// The token of a principal, at one moment.
 pub struct Token<'a> {
