@@ -6,10 +6,12 @@
 mod core;
 mod crypto;
 mod store;
+mod token;
 
 pub use self::core::*;
 pub use self::crypto::*;
 pub use self::store::*;
+pub use self::token::*;
 
 use crate::Status;
 use crate::algorithm::Algorithm;
@@ -255,6 +257,10 @@ operations! {
     0x800B WrapKey                  => Wrapped,             App,    Provider, wrap;
     0x800C UnwrapKey                => Empty,               App,    Provider, unwrap;
     0x800D DeriveKey                => Empty,               App,    Provider, derive;
+    0x8010 TokenStatus              => Token,               App,    Store,    none;
+    0x8011 InitToken                => Token,               App,    Store,    none;
+    0x8012 SetPin                   => Token,               App,    Store,    none;
+    0x8013 Login                    => Token,               App,    Store,    none;
 }
 
 impl Opcode {
@@ -280,6 +286,9 @@ impl Opcode {
                 | Self::DestroyObject
                 | Self::UnwrapKey
                 | Self::DeriveKey
+                | Self::InitToken
+                | Self::SetPin
+                | Self::Login
         )
     }
 }
