@@ -1,4 +1,5 @@
 mod kept;
+mod token;
 mod volatile;
 
 use super::*;
@@ -107,9 +108,10 @@ fn a_key_survives_with_all_its_parts() {
 
 #[test]
 fn tables_of_earlier_versions_are_brought_up_to_date() {
-    let second = "ALTER TABLE key DROP COLUMN past; ALTER TABLE key DROP COLUMN pkcs11; ALTER TABLE object DROP COLUMN pkcs11;";
+    let third = "ALTER TABLE key DROP COLUMN past; ALTER TABLE key DROP COLUMN pkcs11; ALTER TABLE object DROP COLUMN pkcs11;";
+    let second = format!("{third} DROP TABLE pin; DROP TABLE token;");
     let first = format!("{second} ALTER TABLE key DROP COLUMN local;");
-    for (version, undo) in [(1, first.as_str()), (2, second)] {
+    for (version, undo) in [(1, first.as_str()), (2, &second), (3, third)] {
         let place = Place::new();
         assert!(create(&place.open().unwrap(), &ROOT, "web").local);
         place.sql(&format!("{undo} PRAGMA user_version = {version}"));
@@ -119,6 +121,7 @@ fn tables_of_earlier_versions_are_brought_up_to_date() {
         assert_eq!(key.past, key.attributes.policy.usage, "a policy could not change then");
         assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
         let new = create(&store, &ROOT, "new");
+        store.token(SOFTWARE, &ROOT, 0).init("mine", &Pin::new(b"1234").unwrap()).unwrap();
         drop(store);
         let store = place.open().unwrap();
         assert_eq!(store.key(SOFTWARE, &ROOT, "new").unwrap().record(&ROOT), new.record(&ROOT));
