@@ -23,7 +23,7 @@ pub mod spki;
 mod status;
 pub mod wire;
 
-pub use operations::{Access, KeyName, KeyUse, Opcode, Operation, Target, Used};
+pub use operations::{Access, Filing, KeyName, KeyUse, Opcode, Operation, Target, Used};
 pub use provider::{AuthType, PROVIDERS, ProviderId, ProviderKind};
 pub use secret::Secret;
 pub use status::Status;

@@ -16,7 +16,7 @@ pub use self::token::*;
 use crate::Status;
 use crate::algorithm::Algorithm;
 use crate::attributes::{Attributes, Usage};
-use crate::message::{Empty, required};
+use crate::message::{Empty, Pkcs11Attribute, required};
 use prost::Message;
 
 /// One operation: its request body, with all that the service needs to judge it.
@@ -72,6 +72,21 @@ pub struct Used<'a> {
     pub algorithm: Option<Algorithm>,
 }
 
+/// What a new key is filed under, and what is kept with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filing {
+    /// Unique for its owner and provider.
+    pub name: String,
+    /// For people; `None`: the name.
+    pub label: Option<String>,
+    /// PKCS#11 `CKA_ID`; `None`: that of the public key, and of a secret key its UUID.
+    pub id: Option<Vec<u8>>,
+    /// It is never written down and ends with the application that makes it.
+    pub volatile: bool,
+    /// Kept as it is.
+    pub pkcs11: Vec<Pkcs11Attribute>,
+}
+
 /// How a request uses a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyUse<'a> {
@@ -79,8 +94,8 @@ pub enum KeyUse<'a> {
     None,
     /// Creates it.
     New {
-        /// Its name.
-        name: &'a str,
+        /// Its name, and what stands beside it.
+        filing: Filing,
         /// What it shall be.
         attributes: Attributes,
     },
@@ -99,8 +114,8 @@ pub enum KeyUse<'a> {
         from: Used<'a>,
         /// The other key of a derivation that takes two.
         other: Option<Used<'a>>,
-        /// The new key's name.
-        name: &'a str,
+        /// The new key's name, and what stands beside it.
+        filing: Filing,
         /// What the new key shall be.
         attributes: Attributes,
     },
@@ -127,8 +142,17 @@ macro_rules! operations {
     (@key none $op:ident) => {
         KeyUse::None
     };
+    (@filing $op:ident) => {
+        Filing {
+            name: $op.key_name.clone(),
+            label: $op.label.clone(),
+            id: $op.id.clone(),
+            volatile: $op.volatile,
+            pkcs11: $op.pkcs11.clone(),
+        }
+    };
     (@key new $op:ident) => {
-        KeyUse::New { name: &$op.key_name, attributes: required($op.attributes.as_ref())?.try_into()? }
+        KeyUse::New { filing: operations!(@filing $op), attributes: required($op.attributes.as_ref())?.try_into()? }
     };
     (@key see $op:ident) => {
         KeyUse::See(operations!(@name $op))
@@ -161,7 +185,7 @@ macro_rules! operations {
         KeyUse::Make {
             from: $from,
             other: $other,
-            name: &$op.key_name,
+            filing: operations!(@filing $op),
             attributes: required($op.attributes.as_ref())?.try_into()?,
         }
     };

@@ -134,6 +134,6 @@ impl Handle<DeriveKey> for Software {
         let len = (attributes.bits != 0).then_some(attributes.bits.div_ceil(8) as usize);
         let value = Self::key(call)?.derive(call.algorithm()?, &op, other.as_deref(), len)?;
         let (attributes, key) = Key::import(attributes, &value)?;
-        keep(call, attributes, key, op.label, op.id)
+        keep(call, attributes, key)
     }
 }

@@ -97,6 +97,6 @@ impl Handle<UnwrapKey> for Software {
     fn handle(&self, call: &Call<'_>, op: UnwrapKey) -> Result<Empty> {
         let with = Self::key(call)?;
         let (attributes, key) = with.unwrap(call.algorithm()?, &op.salt, &op.data, call.attributes()?)?;
-        keep(call, attributes, key, op.label, op.id)
+        keep(call, attributes, key)
     }
 }
