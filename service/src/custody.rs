@@ -17,6 +17,8 @@ use interface::attributes::{Attributes, Usage};
 const CONFLICTING: Usage = Usage::DECRYPT;
 /// The roles whose holder protects other keys.
 const PROTECTING: Usage = Usage::from_bits(Usage::WRAP.bits() | Usage::UNWRAP.bits());
+/// PKCS#11 `CKA_WRAP_WITH_TRUSTED`.
+const WRAP_WITH_TRUSTED: u64 = 0x210;
 /// The ways out.
 const LEAVING: Usage = Usage::from_bits(Usage::EXPORT.bits() | Usage::COPY.bits());
 
@@ -26,10 +28,13 @@ const LEAVING: Usage = Usage::from_bits(Usage::EXPORT.bits() | Usage::COPY.bits(
 /// [`Status::PsaErrorNotPermitted`].
 pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<()> {
     let refuse = |why: String| Err(Error::refused(Status::PsaErrorNotPermitted, why));
+    let (key_name, with_name) = (&key.name, &with.name);
+    if key.pkcs11.iter().any(|kept| kept.kind == WRAP_WITH_TRUSTED && kept.value == [1]) {
+        return refuse(format!("key '{key_name}' is only for trusted keys to wrap, and no key is marked so here"));
+    }
     if key.attributes.policy.usage.contains(Usage::EXPORT) {
         return Ok(());
     }
-    let (key_name, with_name) = (&key.name, &with.name);
     if protects(key) {
         return refuse(format!("key '{key_name}' wraps or unwraps other keys, so it leaves under none"));
     }
@@ -38,7 +43,7 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
             "key '{with_name}' was not made here, so somebody may know it; the sensitive key '{key_name}' leaves only under a key that was"
         ));
     }
-    if !past(with).and(CONFLICTING).is_empty() {
+    if !with.past.and(CONFLICTING).is_empty() {
         return refuse(format!(
             "key '{with_name}' decrypts, or once did, so it could reveal the sensitive key '{key_name}': wrap with a key for wrapping alone"
         ));
@@ -82,10 +87,5 @@ pub(crate) fn inherited<'a>(
 }
 
 fn protects(key: &Key) -> bool {
-    !past(key).and(PROTECTING).is_empty()
-}
-
-/// All that the key's policy has ever permitted.
-fn past(key: &Key) -> Usage {
-    key.attributes.policy.usage
+    !key.past.and(PROTECTING).is_empty()
 }
