@@ -106,8 +106,10 @@ struct Use {
     flags: CK_FLAGS,
 }
 
+type Exercise = fn(&mut Use);
+
 /// What each flag promises.
-const USES: &[(CK_FLAGS, fn(&mut Use))] = &[
+const USES: &[(CK_FLAGS, Exercise)] = &[
     (CKF_DIGEST, Use::digest),
     (CKF_SIGN, Use::sign),
     (CKF_VERIFY, Use::verify),
