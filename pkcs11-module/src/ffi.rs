@@ -7,8 +7,10 @@
 
 pub(crate) mod fork;
 mod mechanism;
+mod message;
 
 pub(crate) use mechanism::{AeadParameter, Mechanism};
+pub(crate) use message::{AeadMessage, MessageParameter};
 
 use std::ffi::{CStr, OsString, c_void};
 use std::fmt::Debug;
@@ -56,6 +58,18 @@ pub(crate) unsafe fn input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<&'
     }
 }
 
+/// As [`input`], but NULL says that there is none.
+///
+/// # Safety
+/// As for [`input`].
+pub(crate) unsafe fn optional_input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<Option<&'a [u8]>> {
+    if data.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is ours.
+    unsafe { input(data, len) }.map(Some)
+}
+
 /// A place for one value of type `T`.
 pub(crate) struct Out<T>(*mut T);
 
@@ -84,6 +98,15 @@ impl<T: Copy> Output<T> {
     /// `len` is NULL or readable and writable; `data` is NULL or writable for `*len` items.
     pub(crate) unsafe fn new(data: *mut T, len: *mut CK_ULONG) -> Result<Self> {
         if len.is_null() { Err(Error::ArgumentsBad) } else { Ok(Self { data, len }) }
+    }
+
+    /// An output, or none where the caller has no place for its length.
+    ///
+    /// # Safety
+    /// As for [`Output::new`].
+    pub(crate) unsafe fn optional(data: *mut T, len: *mut CK_ULONG) -> Option<Self> {
+        // SAFETY: the caller's promise is ours.
+        unsafe { Self::new(data, len) }.ok()
     }
 
     /// Whether the caller only asks for the length.
@@ -122,7 +145,7 @@ impl<T: Copy> Output<T> {
     }
 }
 
-/// A buffer of exactly known size: C_GenerateRandom's bytes, C_FindObjects' handles.
+/// A buffer of exactly known size: C_GenerateRandom's bytes, C_FindObjects' handles, a nonce.
 pub(crate) struct Room<T> {
     data: *mut T,
     len: usize,
@@ -140,6 +163,13 @@ impl<T: Copy> Room<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// What stands there, where the caller has put something.
+    pub(crate) fn read(&self) -> Vec<T> {
+        let places = (0..self.len).map(|i| self.data.wrapping_add(i));
+        // SAFETY: each place is within the room that `new`'s caller promised, and has been written by it.
+        places.map(|place| unsafe { place.read_unaligned() }).collect()
     }
 
     /// Writes `items` from the place `start` on, as many as there is room for; returns how many that were.
