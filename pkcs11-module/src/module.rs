@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE};
+use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE, CKU_SO};
 use interface::client::Client;
 
 use crate::error::{Error, Result};
 use crate::ffi::fork;
-use crate::object::Objects;
+use crate::objects::Objects;
 use crate::process::{Forked, PerProcess};
 use crate::session::Session;
 use crate::slot::Slots;
@@ -93,7 +93,9 @@ pub(crate) fn state() -> MutexGuard<'static, Option<Arc<Module>>> {
 
 /// Closes the module; calls still under way finish.
 pub(crate) fn finalize() -> Result<()> {
-    state().take().map(drop).ok_or(Error::NotInitialized)
+    let module = state().take().ok_or(Error::NotInitialized)?;
+    module.end_objects(|_, _| true);
+    Ok(())
 }
 
 /// The module's state, if this very process has initialised it.
@@ -122,6 +124,11 @@ impl Module {
         let objects = self.objects.try_lock().ok()?.clone();
         let (sessions, objects, inherited) = (Mutex::new(sessions), Mutex::new(objects), AtomicBool::new(true));
         Some(Self { sessions, objects, inherited, ..Self::new(self.after_fork).ok()? })
+    }
+
+    /// Whether the security officer is logged into a token.
+    pub(crate) fn officer(&self, slot: CK_SLOT_ID) -> bool {
+        lock(&self.sessions).users.get(&slot) == Some(&CKU_SO)
     }
 
     pub(crate) fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {

@@ -8,6 +8,7 @@ use cryptoki_sys::*;
 use crate::error::{Error, Result};
 use crate::ffi::Out;
 use crate::module::{self, Sessions, fresh_handle, lock};
+use crate::object::Object;
 use crate::session::Session;
 
 pub(crate) fn open(id: CK_SLOT_ID, flags: CK_FLAGS, handle: &Out<CK_SESSION_HANDLE>) -> Result<()> {
@@ -32,6 +33,8 @@ pub(crate) fn close(handle: CK_SESSION_HANDLE) -> Result<()> {
     let mut sessions = lock(&module.sessions);
     let closed = sessions.open.remove(&handle).ok_or(Error::SessionHandleInvalid)?;
     sessions.log_out_unused(closed.slot());
+    drop(sessions);
+    module.end_objects(|session, _| session == handle);
     Ok(())
 }
 
@@ -41,6 +44,8 @@ pub(crate) fn close_all(slot: CK_SLOT_ID) -> Result<()> {
     let mut sessions = lock(&module.sessions);
     sessions.open.retain(|_, session| session.slot() != slot);
     sessions.log_out_unused(slot);
+    drop(sessions);
+    module.end_objects(|_, object| object.record.slot == slot);
     Ok(())
 }
 
@@ -98,7 +103,11 @@ pub(crate) fn logout(handle: CK_SESSION_HANDLE) -> Result<()> {
     let module = module::current()?;
     let slot = module.session(handle)?.slot();
     let user = lock(&module.sessions).users.remove(&slot);
-    user.map(drop).ok_or(Error::UserNotLoggedIn)
+    user.ok_or(Error::UserNotLoggedIn)?;
+    let private = |object: &Object| object.record.slot == slot && object.private();
+    module.end_objects(|_, object| private(object));
+    lock(&module.objects).forget_those(private);
+    Ok(())
 }
 
 /// C_SessionCancel: ends the operations that `flags` name.

@@ -259,15 +259,16 @@ fn pair(session: CK_SESSION_HANDLE, generator: CK_MECHANISM_TYPE) -> [CK_OBJECT_
         CKM_EC_EDWARDS_KEY_PAIR_GEN => ((CKA_EC_PARAMS, &b"\x13\x0cedwards25519"[..]), NO),
         _ => ((CKA_EC_PARAMS, P256), NO),
     };
-    let mut public = [attribute(kind.0, kind.1), attribute(CKA_VERIFY, YES), attribute(CKA_ENCRYPT, decrypt)];
-    let mut private = [attribute(CKA_TOKEN, YES), attribute(CKA_SIGN, YES), attribute(CKA_DECRYPT, decrypt)];
+    let token = attribute(CKA_TOKEN, YES);
+    let mut public = [token, attribute(kind.0, kind.1), attribute(CKA_VERIFY, YES), attribute(CKA_ENCRYPT, decrypt)];
+    let mut private = [token, attribute(CKA_SIGN, YES), attribute(CKA_DECRYPT, decrypt)];
     let mut handles = [0; 2];
     let [public_key, private_key] = &mut handles;
     let made = call!(C_GenerateKeyPair(
         session,
         &mut mechanism(generator),
         public.as_mut_ptr(),
-        3,
+        4,
         private.as_mut_ptr(),
         3,
         public_key,
