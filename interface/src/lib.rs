@@ -22,7 +22,7 @@ pub mod spki;
 mod status;
 pub mod wire;
 
-pub use operations::{Access, KeyName, KeyUse, Opcode, Operation, Target};
+pub use operations::{Access, Filing, KeyName, KeyUse, Opcode, Operation, Target};
 pub use provider::{AuthType, PROVIDERS, ProviderId, ProviderKind};
 pub use secret::Secret;
 pub use status::Status;

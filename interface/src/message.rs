@@ -16,6 +16,17 @@ pub fn required<T>(field: Option<&T>) -> Result<&T, Status> {
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub struct Empty {}
 
+/// Extension: an attribute of PKCS#11 that the service keeps for its clients as it is.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Pkcs11Attribute {
+    /// The `CK_ATTRIBUTE_TYPE`.
+    #[prost(uint64, tag = "1")]
+    pub kind: u64,
+    /// The value, in the encoding of the client's machine.
+    #[prost(bytes = "vec", tag = "2")]
+    pub value: Vec<u8>,
+}
+
 macro_rules! oneofs {
     ($($(#[$doc:meta])* $name:ident($module:ident, $path:tt, $tags:tt) { $($(#[$kind:meta])* $variant:ident($type:ty),)* })*) => { $(
         $(#[$doc])*

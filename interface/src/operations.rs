@@ -6,15 +6,17 @@
 mod core;
 mod crypto;
 mod store;
+mod token;
 
 pub use self::core::*;
 pub use self::crypto::*;
 pub use self::store::*;
+pub use self::token::*;
 
 use crate::Status;
 use crate::algorithm::Algorithm;
 use crate::attributes::{Attributes, Usage};
-use crate::message::{Empty, required};
+use crate::message::{Empty, Pkcs11Attribute, required};
 use prost::Message;
 
 /// One operation: its request body, with all that the service needs to judge it.
@@ -59,6 +61,21 @@ pub struct KeyName<'a> {
     pub name: &'a str,
 }
 
+/// What a new key is filed under, and what is kept with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filing {
+    /// Unique for its owner and provider.
+    pub name: String,
+    /// For people; `None`: the name.
+    pub label: Option<String>,
+    /// PKCS#11 `CKA_ID`; `None`: that of the public key, and of a secret key its UUID.
+    pub id: Option<Vec<u8>>,
+    /// It is never written down and ends with the application that makes it.
+    pub volatile: bool,
+    /// Kept as it is.
+    pub pkcs11: Vec<Pkcs11Attribute>,
+}
+
 /// How a request uses a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyUse<'a> {
@@ -66,8 +83,8 @@ pub enum KeyUse<'a> {
     None,
     /// Creates it.
     New {
-        /// Its name.
-        name: &'a str,
+        /// Its name, and what stands beside it.
+        filing: Filing,
         /// What it shall be.
         attributes: Attributes,
     },
@@ -103,8 +120,17 @@ macro_rules! operations {
     (@key none $op:ident) => {
         KeyUse::None
     };
+    (@filing $op:ident) => {
+        Filing {
+            name: $op.key_name.clone(),
+            label: $op.label.clone(),
+            id: $op.id.clone(),
+            volatile: $op.volatile,
+            pkcs11: $op.pkcs11.clone(),
+        }
+    };
     (@key new $op:ident) => {
-        KeyUse::New { name: &$op.key_name, attributes: required($op.attributes.as_ref())?.try_into()? }
+        KeyUse::New { filing: operations!(@filing $op), attributes: required($op.attributes.as_ref())?.try_into()? }
     };
     (@key see $op:ident) => {
         KeyUse::See(operations!(@name $op))
@@ -210,6 +236,10 @@ operations! {
     0x8008 Grant                    => Empty,               App,    Store,    own;
     0x8009 Revoke                   => Empty,               App,    Store,    own;
     0x800A ListGrants               => Grants,              App,    Store,    own;
+    0x8010 TokenStatus              => Token,               App,    Store,    none;
+    0x8011 InitToken                => Token,               App,    Store,    none;
+    0x8012 SetPin                   => Token,               App,    Store,    none;
+    0x8013 Login                    => Token,               App,    Store,    none;
 }
 
 impl Opcode {
@@ -227,7 +257,15 @@ impl Opcode {
     pub const fn repeatable(self) -> bool {
         !matches!(
             self,
-            Self::GenerateKey | Self::ImportKey | Self::DestroyKey | Self::DeleteClient | Self::PutObject | Self::DestroyObject
+            Self::GenerateKey
+                | Self::ImportKey
+                | Self::DestroyKey
+                | Self::DeleteClient
+                | Self::PutObject
+                | Self::DestroyObject
+                | Self::InitToken
+                | Self::SetPin
+                | Self::Login
         )
     }
 }

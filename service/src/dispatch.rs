@@ -1,5 +1,6 @@
 //! The one place where a request is judged: provider, access, key, policy, grant. Operations have no names here.
 
+use crate::applications::Application;
 use crate::auth::{Authenticators, Principal};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Provider};
@@ -8,7 +9,7 @@ use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, Usage};
 use interface::operations::DestroyKey;
 use interface::wire::Request;
-use interface::{Access, AuthType, KeyName, KeyUse, Opcode, ProviderId, Status, Target};
+use interface::{Access, AuthType, Filing, KeyName, KeyUse, Opcode, ProviderId, Status, Target};
 use prost::Message;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -40,6 +41,8 @@ pub struct Incoming {
     pub app: Option<Principal>,
     /// Whether its connection has said Hello.
     pub extended: bool,
+    /// The process that its connection has named.
+    pub application: Option<Application>,
 }
 
 /// A request on its way through the checks; makes the [`Call`] that a provider gets.
@@ -77,7 +80,8 @@ impl Dispatcher {
     pub fn destroy(&self, key: &Arc<Key>) -> Result<()> {
         let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
         let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode: Opcode::DestroyKey };
-        let incoming = Incoming { request, body: Zeroizing::default(), app: Some(key.owner.clone()), extended: true };
+        let app = Some(key.owner.clone());
+        let incoming = Incoming { request, body: Zeroizing::default(), app, extended: true, application: None };
         let body = DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec();
         provider.run(Opcode::DestroyKey, &Guard { incoming: &incoming, dispatcher: self }, &body).map(drop)
     }
@@ -132,6 +136,7 @@ impl<'a> Guard<'a> {
             app: self.incoming.app.as_ref(),
             provider: self.incoming.request.provider,
             extended: self.incoming.extended,
+            application: self.incoming.application,
             allow_deprecated: self.dispatcher.allow_deprecated,
             store: &self.dispatcher.store,
             key: None,
@@ -140,9 +145,9 @@ impl<'a> Guard<'a> {
         };
         match key_use {
             KeyUse::None => {}
-            KeyUse::New { name, attributes } => {
-                self.check_new(name, &attributes)?;
-                call.new = Some((name.to_owned(), attributes));
+            KeyUse::New { filing, attributes } => {
+                self.check_new(&filing, &attributes)?;
+                call.new = Some((filing, attributes));
             }
             KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
             KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
@@ -154,8 +159,8 @@ impl<'a> Guard<'a> {
         Ok(call)
     }
 
-    fn check_new(&self, name: &str, attributes: &Attributes) -> Result<()> {
-        if name.is_empty() || name.len() > NAME_LIMIT {
+    fn check_new(&self, filing: &Filing, attributes: &Attributes) -> Result<()> {
+        if filing.name.is_empty() || filing.name.len() > NAME_LIMIT {
             return Err(Error::refused(Status::PsaErrorInvalidArgument, format!("a key's name has 1 to {NAME_LIMIT} bytes")));
         }
         let generating = self.incoming.request.opcode == Opcode::GenerateKey;

@@ -3,6 +3,7 @@
 //! A backend implements [`Handle`] for each operation that it can do, and names these operations once when it opens. What it does not
 //! name, it cannot do; `ListOpcodes` is read off the same register.
 
+use crate::applications::Application;
 use crate::auth::Principal;
 use crate::dispatch::Guard;
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use crate::lane::Lane;
 use crate::store::{Key, Reservation, Store};
 use interface::algorithm::Algorithm;
 use interface::attributes::Attributes;
-use interface::{Opcode, Operation, ProviderId, Secret, Status};
+use interface::{Filing, Opcode, Operation, ProviderId, Secret, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -29,10 +30,11 @@ pub struct Call<'a> {
     pub(crate) app: Option<&'a Principal>,
     pub(crate) provider: ProviderId,
     pub(crate) extended: bool,
+    pub(crate) application: Option<Application>,
     pub(crate) allow_deprecated: bool,
     pub(crate) store: &'a Store,
     pub(crate) key: Option<Arc<Key>>,
-    pub(crate) new: Option<(String, Attributes)>,
+    pub(crate) new: Option<(Filing, Attributes)>,
     pub(crate) algorithm: Option<Algorithm>,
 }
 
@@ -89,13 +91,13 @@ impl<'a> Call<'a> {
         self.new.as_ref().map(|(_, attributes)| attributes).ok_or_else(|| Status::InvalidEncoding.into())
     }
 
-    /// Durably reserves the new key's name, before anything is made under it.
+    /// Reserves the new key's name before anything is made under it, durably unless the key is volatile.
     ///
     /// # Errors
     /// [`Status::PsaErrorAlreadyExists`], or the store's own.
     pub fn reserve(&self) -> Result<Reservation<'a>> {
-        let (name, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
-        self.store.reserve(self.provider, self.app()?, name, attributes)
+        let (filing, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
+        self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)
     }
 
     /// The provider's own form of the key, made from the stored material when it is first used.

@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
 use crate::algorithm::numbered;
-use crate::message::{Aead, AsymmetricEncryption, AsymmetricSignature, KeyAttributes, Mac};
+use crate::message::{Aead, AsymmetricEncryption, AsymmetricSignature, KeyAttributes, Mac, Pkcs11Attribute};
 use prost::{Message, Oneof};
 
 /// Creates a key.
@@ -19,6 +19,12 @@ pub struct GenerateKey {
     /// Extension: PKCS#11 CKA_ID; without one, SHA-1 of the public value.
     #[prost(bytes = "vec", optional, tag = "101")]
     pub id: Option<Vec<u8>>,
+    /// Extension: the key is never written down and ends with the application that [`Hello`](super::Hello) named.
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// Extension: kept with the key.
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
 }
 
 /// Stores a key that the caller has.
@@ -37,6 +43,12 @@ pub struct ImportKey {
     /// Extension: as of [`GenerateKey`].
     #[prost(bytes = "vec", optional, tag = "101")]
     pub id: Option<Vec<u8>>,
+    /// Extension: as of [`GenerateKey`].
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// Extension: as of [`GenerateKey`].
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
 }
 
 /// Destroys a key.

@@ -71,6 +71,8 @@ impl Import {
             data: key.bytes.to_vec(),
             label: self.metadata.label.clone(),
             id: self.metadata.id(),
+            volatile: false,
+            pkcs11: vec![],
         };
         let result = context.client.call(provider, &import);
         result.during(|| format!("import key '{}'", self.name))?;
