@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use interop::{Desk, Row, cryptoki_tests, python_pkcs11};
+use interop::{Desk, Row, cryptoki_tests, pykcs11, python_pkcs11};
 use tempfile::TempDir;
 use tests::{Ran, program, run};
 
@@ -32,7 +32,8 @@ impl Token {
         std::fs::write(&config, format!("directories.tokendir = {}\n", dir.path().display())).unwrap();
         let setting = ("SOFTHSM2_CONF", config.to_str().unwrap().to_owned());
         let token = Self { module: "/usr/lib/softhsm/libsofthsm2.so".into(), setting, dir: dir.path().to_owned() };
-        run(token.command("softhsm2-util").args(["--init-token", "--free", "--label", LABEL, "--so-pin", SO_PIN, "--pin", PIN])).ok();
+        run(token.command("softhsm2-util").args(["--init-token", "--free", "--label", LABEL, "--so-pin", SO_PIN, "--pin", PIN]))
+            .ok();
         Some(token)
     }
 
@@ -141,4 +142,12 @@ fn its_integration_tests_pass_with_nothing_forgiven() {
     let mut desk = Desk::with(Row::peer("cryptoki", &cryptoki_tests().join("basic")));
     let passed = Token::ours(&desk).cryptoki("");
     CRYPTOKI.of_ours(&passed, &mut desk.row);
+}
+
+#[test]
+fn keys_are_made_used_found_and_removed() {
+    let desk = Desk::with(Row::peer("PyKCS11", &pykcs11()));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/pykcs11.py");
+    let mut python = Token::ours(&desk).command(pykcs11());
+    run(python.arg(script).arg(desk.module()).arg("any PIN will do")).ok();
 }
