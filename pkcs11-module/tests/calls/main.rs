@@ -33,6 +33,7 @@ macro_rules! call {
 
 mod crypt;
 mod fork;
+mod hard;
 mod keys;
 mod mechanisms;
 
