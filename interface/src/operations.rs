@@ -210,6 +210,8 @@ operations! {
     0x8008 Grant                    => Empty,               App,    Store,    own;
     0x8009 Revoke                   => Empty,               App,    Store,    own;
     0x800A ListGrants               => Grants,              App,    Store,    own;
+    0x8018 Encapsulate              => Encapsulated,        App,    Provider, use(ENCRYPT, Kem);
+    0x8019 Decapsulate              => Agreed,              App,    Provider, use(DECRYPT, Kem);
 }
 
 impl Opcode {

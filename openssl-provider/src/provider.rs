@@ -62,10 +62,10 @@ impl Provider {
         let (alg, input) = (Some(algorithm.into()), input.to_vec());
         let signed = if algorithm == Signature::PureEddsa {
             let message = input;
-            self.call(key, &SignMessage { key_name, alg, message, owner })
+            self.call(key, &SignMessage { key_name, alg, message, owner, context: Vec::new() })
         } else {
             let hash = input;
-            self.call(key, &SignHash { key_name, alg, hash, owner })
+            self.call(key, &SignHash { key_name, alg, hash, owner, context: Vec::new() })
         };
         Ok(signed?.signature)
     }

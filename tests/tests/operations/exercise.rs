@@ -34,11 +34,24 @@ fn sign(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
 fn sign_message(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     let (key_name, alg, owner) = (name.to_owned(), Some(signature.into()), None::<String>);
     let message = b"a message".to_vec();
-    let op = SignMessage { key_name: key_name.clone(), alg: alg.clone(), message: message.clone(), owner: owner.clone() };
+    let op = SignMessage {
+        key_name: key_name.clone(),
+        alg: alg.clone(),
+        message: message.clone(),
+        owner: owner.clone(),
+        ..Default::default()
+    };
     let signed = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).signature;
     let verify = |message: &[u8], signature: &[u8]| {
         let (message, signature) = (message.to_vec(), signature.to_vec());
-        under.status(&VerifyMessage { key_name: key_name.clone(), alg: alg.clone(), message, signature, owner: owner.clone() })
+        under.status(&VerifyMessage {
+            key_name: key_name.clone(),
+            alg: alg.clone(),
+            message,
+            signature,
+            owner: owner.clone(),
+            ..Default::default()
+        })
     };
     assert_eq!(verify(&message, &signed), Status::Success, "{context}");
     assert_eq!(verify(b"another", &signed), Status::PsaErrorInvalidSignature, "{context}");
@@ -48,11 +61,19 @@ fn sign_message(under: &Under<'_>, name: &str, signature: Signature, context: &s
 fn sign_hash(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     let (key_name, alg, owner) = (name.to_owned(), Some(signature.into()), None::<String>);
     let hash = vec![0x5a; signature.hash().map_or(32, Hash::len)];
-    let op = SignHash { key_name: key_name.clone(), alg: alg.clone(), hash: hash.clone(), owner: owner.clone() };
+    let op =
+        SignHash { key_name: key_name.clone(), alg: alg.clone(), hash: hash.clone(), owner: owner.clone(), ..Default::default() };
     let signed = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).signature;
     let verify = |hash: &[u8]| {
         let (hash, signature) = (hash.to_vec(), signed.clone());
-        under.status(&VerifyHash { key_name: key_name.clone(), alg: alg.clone(), hash, signature, owner: owner.clone() })
+        under.status(&VerifyHash {
+            key_name: key_name.clone(),
+            alg: alg.clone(),
+            hash,
+            signature,
+            owner: owner.clone(),
+            ..Default::default()
+        })
     };
     assert_eq!(verify(&hash), Status::Success, "{context}");
     assert_eq!(verify(&vec![0x5b; hash.len()]), Status::PsaErrorInvalidSignature, "{context}");

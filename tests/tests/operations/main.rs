@@ -189,14 +189,18 @@ fn a_key_does_only_what_its_policy_says() {
             alg: sign(Signature::Ecdsa { hash }).alg,
             hash: vec![1; 32],
             signature: vec![1; 64],
-            owner: None,
+            ..Default::default()
         };
         assert_eq!(under.status(&verify), Status::PsaErrorNotPermitted, "usage");
         assert_eq!(under.status(&ExportKey { key_name: "k".to_owned(), owner: None }), Status::PsaErrorNotPermitted);
         assert_eq!(under.status(&ExportPublicKey { key_name: "k".to_owned(), owner: None }), Status::Success);
         // sign_hash implies sign_message
-        let message =
-            SignMessage { key_name: "k".to_owned(), alg: sign(Signature::Ecdsa { hash }).alg, message: vec![1], owner: None };
+        let message = SignMessage {
+            key_name: "k".to_owned(),
+            alg: sign(Signature::Ecdsa { hash }).alg,
+            message: vec![1],
+            ..Default::default()
+        };
         assert_eq!(under.status(&message), Status::Success);
     });
 }
