@@ -9,6 +9,8 @@
 )]
 
 mod daemon;
+mod desk;
+mod matrix;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,10 +20,17 @@ use std::sync::OnceLock;
 use tests::Setup;
 
 pub use daemon::{Daemon, eventually, listens, loopback};
+pub use desk::{Desk, setup};
+pub use matrix::{Row, provider};
 
 /// Upstream's service, with its Mbed Crypto provider.
 pub fn upstream() -> Setup {
-    Setup::program(peer("UPSTREAM_PARSEC")).env("RUST_LOG", "warn")
+    Setup::program(upstream_service()).env("RUST_LOG", "warn")
+}
+
+/// Upstream's service: the program.
+pub fn upstream_service() -> PathBuf {
+    peer("UPSTREAM_PARSEC")
 }
 
 /// Upstream's command-line tool.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::process::Command;
 
-use interop::upstream;
+use interop::{Row, setup, upstream};
 use parsec_client::BasicClient;
 use parsec_client::core::interface::operations::can_do_crypto::CheckType;
 use parsec_client::core::interface::operations::psa_algorithm::{
@@ -27,13 +27,13 @@ type Start = fn() -> Setup;
 /// Runs `work` on our service and on upstream's, each fresh.
 #[track_caller]
 fn on_both(work: fn(&BasicClient)) {
-    on(&[("ours", Setup::default), ("upstream", upstream)], work);
+    on(&[("ours", setup), ("upstream", upstream)], work);
 }
 
 /// Runs `work` on our service, for what upstream's Mbed provider lacks.
 #[track_caller]
 fn on_ours(work: fn(&BasicClient)) {
-    on(&[("ours", Setup::default)], work);
+    on(&[("ours", setup)], work);
 }
 
 #[track_caller]
@@ -41,9 +41,10 @@ fn on(services: &[(&str, Start)], work: fn(&BasicClient)) {
     if std::env::var_os(SERVICE).is_some() {
         return work(&BasicClient::new(None).expect("upstream's client finds a provider and an authenticator"));
     }
+    let _row = Row::linked("parsec-client");
     let test = std::thread::current().name().expect("the test's name").to_owned();
-    for (name, setup) in services {
-        let service = setup().start();
+    for (name, start) in services {
+        let service = start().start();
         let mut command = itself(&service, &test);
         run(command.env(SERVICE, name)).ok();
     }

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use interface::ProviderId;
 use interface::operations::Ping;
-use interop::{Daemon, eventually, listens, loopback};
+use interop::{Daemon, Row, eventually, listens, loopback, setup};
 use rustix::io::{FdFlags, fcntl_setfd};
 use tests::{Service, Setup, built, install, may_change_user, program, run};
 
@@ -26,6 +26,7 @@ const VERSIONS: [(&str, &str, &str); 2] = [("TLSv1.2", "--tlsv1.2", "1.2"), ("TL
 /// A service, and what it takes to run an nginx on it.
 struct Site {
     service: Service,
+    _row: Row,
     nginx: PathBuf,
     /// One server for each key.
     servers: Vec<(&'static str, SocketAddr)>,
@@ -34,7 +35,7 @@ struct Site {
 impl Site {
     /// A service with these keys and their certificates, which nginx's workers may use.
     fn new(keys: &[(&'static str, &str)]) -> Option<Self> {
-        Self::on(Setup::default().prepare(), keys)
+        Self::on(setup().prepare(), keys)
     }
 
     /// The same on a service that is still to be started.
@@ -45,7 +46,8 @@ impl Site {
             return None;
         }
         service.restart();
-        let site = Self { service, nginx, servers: keys.iter().map(|(name, _)| (*name, loopback())).collect() };
+        let row = Row::program("nginx")?;
+        let site = Self { service, _row: row, nginx, servers: keys.iter().map(|(name, _)| (*name, loopback())).collect() };
         std::fs::create_dir(site.path("nginx")).unwrap();
         for (name, algorithm) in keys {
             site.parsec(&format!(

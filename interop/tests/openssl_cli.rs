@@ -7,20 +7,20 @@ use interface::ProviderId;
 use interface::algorithm::{Agreement, Encryption, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::operations::GenerateKey;
-use interop::{Daemon, listens, loopback};
-use tests::{Service, feed, program, run};
+use interop::{Daemon, Row, listens, loopback, setup};
+use tests::{Service, feed, run};
 
 const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
 
 /// A service with a key of each kind, named after it.
 struct Desk {
     service: Service,
+    _row: Row,
 }
 
 impl Desk {
     fn new() -> Option<Self> {
-        program("openssl")?;
-        let desk = Self { service: Service::start() };
+        let desk = Self { _row: Row::program("openssl")?, service: setup().start() };
         for kind in KINDS {
             desk.parsec(&format!("key new {kind} --algorithm {kind} --out {kind}.pem"));
         }

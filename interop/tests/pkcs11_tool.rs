@@ -1,9 +1,9 @@
 //! pkcs11-tool, p11tool and p11-kit on our module, with the commands that a person types.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
+use std::ops::Deref;
 
-use tests::{Ran, Service, may_change_user, program, run};
+use tests::{Ran, may_change_user, program, run};
 
 /// Kinds of keys as pkcs11-tool names them, what `-O` calls their private and public objects, and how the command line names them.
 const KINDS: [(&str, &str, &str, &str); 6] = [
@@ -15,43 +15,31 @@ const KINDS: [(&str, &str, &str, &str); 6] = [
     ("EC:edwards25519", "Private Key Object; EC_EDWARDS", "Public Key Object; EC_EDWARDS", "ed25519"),
 ];
 
-/// A service and the module that talks to it.
-struct Desk {
-    service: Service,
+/// pkcs11-tool on a service.
+struct Desk(interop::Desk);
+
+impl Deref for Desk {
+    type Target = interop::Desk;
+
+    fn deref(&self) -> &interop::Desk {
+        &self.0
+    }
 }
 
 impl Desk {
     fn new() -> Option<Self> {
-        program("pkcs11-tool")?;
-        let desk = Self { service: Service::start() };
+        let desk = interop::Desk::new("pkcs11-tool")?;
         desk.write("message", b"hello");
-        desk.write("digest", &[7; 32]);
-        Some(desk)
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.service.dir().join(file)
-    }
-
-    fn write(&self, file: &str, bytes: &[u8]) {
-        std::fs::write(self.path(file), bytes).unwrap();
+        desk.write("digest", [7; 32]);
+        Some(Self(desk))
     }
 
     fn tool(&self, arguments: &str) -> Ran {
-        run(&mut self.service.pkcs11_tool(arguments.split(' ')))
+        self.pkcs11_tool(arguments)
     }
 
     fn ok(&self, arguments: &str) -> String {
         self.tool(arguments).ok()
-    }
-
-    fn parsec(&self, arguments: &str) -> String {
-        run(&mut self.service.parsec(arguments.split(' '))).ok()
-    }
-
-    fn openssl(&self, arguments: &str) -> String {
-        let mut openssl = self.service.command("openssl");
-        run(openssl.args(arguments.split(' '))).ok()
     }
 
     /// The mechanisms that have this word among their flags.
@@ -145,7 +133,7 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
         let verify = format!("--verify {common} --signature-file signature --input-file");
         let said = desk.ok(&format!("{verify} {input}"));
         assert!(said.contains("Signature is valid"), "{mechanism}\n{said}");
-        desk.write("other", &[8; 32]);
+        desk.write("other", [8; 32]);
         let said = desk.tool(&format!("{verify} other"));
         assert!(!said.out.contains("Signature is valid"), "{mechanism}\n{}", said.out);
     }
@@ -158,7 +146,7 @@ fn every_mechanism_that_is_shown_to_encrypt_encrypts_and_decrypts() {
     desk.ok("--keygen --key-type AES:32 --label 02 --id 02");
     let mechanisms = desk.mechanisms("encrypt");
     assert_eq!(mechanisms, desk.mechanisms("decrypt"));
-    desk.write("plain", &[7; 48]);
+    desk.write("plain", [7; 48]);
     for mechanism in mechanisms {
         let (id, parameters) = match mechanism.as_str() {
             "RSA-PKCS" => ("01", ""),
@@ -259,13 +247,13 @@ fn random_numbers_and_digests() {
 
 #[test]
 fn a_service_that_is_away_is_a_token_that_is_away() {
-    let Some(mut desk) = Desk::new() else { return };
+    let Some(Desk(mut desk)) = Desk::new() else { return };
     desk.service.stop();
-    let slots = desk.ok("-L");
+    let slots = desk.pkcs11_tool("-L").ok();
     assert!(slots.contains("(empty)"), "{slots}");
-    desk.tool("-O").refused();
+    desk.pkcs11_tool("-O").refused();
     desk.service.restart();
-    desk.ok("-O");
+    desk.pkcs11_tool("-O").ok();
 }
 
 #[test]
@@ -302,7 +290,7 @@ fn p11_kit_takes_a_module_file() {
     };
     std::fs::create_dir(desk.path("modules")).unwrap();
     let module = desk.service.staged("libparsec_pkcs11.so");
-    desk.write("modules/parsec.module", format!("module: {}\n", module.display()).as_bytes());
+    desk.write("modules/parsec.module", format!("module: {}\n", module.display()));
     // where /usr/share/p11-kit/modules/parsec.module would be, for this command alone
     let script = "mount --bind modules /usr/share/p11-kit/modules && exec p11-kit list-modules";
     let listed = run(desk.service.command(unshare).args(["--mount", "sh", "-c", script])).ok();

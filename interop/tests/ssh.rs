@@ -2,47 +2,43 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
 use interop::{Daemon, listens, loopback};
-use tests::{Ran, Service, install, may_change_user, program, run};
+use tests::{Ran, install, may_change_user, program, run};
 
 /// OpenSSH 9.2 takes these kinds from PKCS#11 modules; it takes no Ed25519 before 10.1.
 const KINDS: [&str; 3] = ["rsa-2048", "p256", "p384"];
 
 /// A service, and an sshd that lets root in with the keys that it is told.
 struct Desk {
-    service: Service,
+    desk: interop::Desk,
     address: SocketAddr,
     sshd: PathBuf,
+}
+
+impl Deref for Desk {
+    type Target = interop::Desk;
+
+    fn deref(&self) -> &interop::Desk {
+        &self.desk
+    }
 }
 
 impl Desk {
     fn new() -> Option<Self> {
         let sshd = program("sshd")?;
-        program("ssh")?;
         if !may_change_user() {
             return None;
         }
-        let desk = Self { service: Service::start(), address: loopback(), sshd };
+        let desk = Self { desk: interop::Desk::new("ssh")?, address: loopback(), sshd };
         for kind in KINDS.iter().chain(&["ed25519"]) {
             desk.parsec(&format!("key new {kind} --algorithm {kind}"));
         }
         Some(desk)
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.service.dir().join(file)
-    }
-
-    fn parsec(&self, arguments: &str) -> String {
-        run(&mut self.service.parsec(arguments.split(' '))).ok()
-    }
-
-    fn module(&self) -> PathBuf {
-        self.service.staged("libparsec_pkcs11.so")
     }
 
     /// The public keys that ssh-keygen gets from the module, a line each.
@@ -161,7 +157,7 @@ fn ssh_agent_logs_in_with_the_module() {
     let socket = desk.path("agent.sock");
     let login = |desk: &Desk| run(desk.ssh(&[]).env("SSH_AUTH_SOCK", &socket));
     assert_eq!(login(&desk).ok().trim(), "logged in");
-    desk.service.restart();
+    desk.desk.service.restart();
     assert_eq!(login(&desk).ok().trim(), "logged in");
 
     let module = desk.module();

@@ -10,6 +10,7 @@ use interface::Status;
 use interface::algorithm::{Encryption, Hash};
 use interface::client::{Client, Error};
 use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt};
+use interop::{Row, setup};
 use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
 use tests::{Ran, STRANGER, Service, as_uid, may_change_user, program, run};
@@ -17,16 +18,16 @@ use tests::{Ran, STRANGER, Service, as_uid, may_change_user, program, run};
 /// A service, root's keys `web` (P-256, with a certificate) and `rsa` in it, and a stranger.
 struct Desk {
     service: Service,
+    _row: Row,
 }
 
 impl Desk {
     fn new() -> Option<Self> {
         program("openssl")?;
-        program("pkcs11-tool")?;
         if !may_change_user() {
             return None;
         }
-        let desk = Self { service: Service::start() };
+        let desk = Self { _row: Row::program("pkcs11-tool")?, service: setup().start() };
         for (name, algorithm) in [("web", "p256"), ("rsa", "rsa-2048")] {
             desk.parsec(&format!("key new {name} --algorithm {algorithm} --exportable --id 0{} --out {name}.pem", name.len()));
             desk.parsec(&format!("key csr {name} --self-signed --cn {name} --out {name}.crt"));

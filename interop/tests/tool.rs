@@ -4,18 +4,19 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use interop::upstream_tool;
+use interop::{Row, setup, upstream_tool};
 use tests::{Ran, STRANGER, Service, as_uid, install, may_change_user, program, run};
 
 /// A service, and the two programs that meet on it.
 struct Desk {
     service: Service,
+    _row: Row,
     openssl: PathBuf,
 }
 
 impl Desk {
     fn new() -> Option<Self> {
-        Some(Self { openssl: program("openssl")?, service: Service::start() })
+        Some(Self { openssl: program("openssl")?, _row: Row::peer("parsec-tool", &upstream_tool()), service: setup().start() })
     }
 
     fn tool(&self, arguments: &[&str]) -> Ran {

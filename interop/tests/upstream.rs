@@ -9,11 +9,16 @@ use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
 use interface::operations::{DestroyKey, Find, GenerateKey, Grant, ListKeys, Ping, SignHash, VerifyHash};
 use interface::{ProviderId, Status};
-use interop::{upstream, upstream_tool};
+use interop::{Row, upstream, upstream_service, upstream_tool};
 use sha2::{Digest, Sha256};
 use tests::{Service, program, run};
 
 const SOFTWARE: ProviderId = ProviderId::SOFTWARE;
+
+/// Upstream's service, and its row.
+fn start() -> (Service, Row) {
+    (upstream().start(), Row::peer("parsec-service", &upstream_service()))
+}
 
 fn ecdsa() -> Signature {
     Signature::Ecdsa { hash: Hash::Sha256.into() }
@@ -34,7 +39,7 @@ const P256: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
 
 #[test]
 fn our_client_makes_uses_and_finds_keys() {
-    let service = upstream().start();
+    let (service, _row) = start();
     let client = service.client();
     assert_eq!(client.call(ProviderId::CORE, &Ping {}).unwrap().version_maj, 1);
     assert_eq!(client.default_provider().unwrap(), SOFTWARE);
@@ -62,7 +67,7 @@ fn our_client_makes_uses_and_finds_keys() {
 
 #[test]
 fn what_upstream_lacks_is_a_clear_error() {
-    let service = upstream().start();
+    let (service, _row) = start();
     let grant = Grant { key_name: "web".to_owned(), principal: "uid:33".to_owned(), ..Grant::default() };
     let refused = service.client().call(SOFTWARE, &grant).unwrap_err();
     assert!(matches!(refused, Error::Upstream(_)), "{refused}");
@@ -70,7 +75,7 @@ fn what_upstream_lacks_is_a_clear_error() {
 
 #[test]
 fn our_client_survives_a_restart() {
-    let mut service = upstream().start();
+    let (mut service, _row) = start();
     let client = service.client();
     generate(&client, "web", P256, 256, ecdsa());
     service.kill9();
@@ -93,7 +98,7 @@ fn pkcs11_module_lists_and_signs() {
     if program("pkcs11-tool").is_none() {
         return;
     }
-    let service = upstream().start();
+    let (service, _row) = start();
     tool(&service, &["create-ecc-key", "-k", "ec"]);
     tool(&service, &["create-rsa-key", "-k", "rsa", "--for-signing"]);
     write(&service, "message", "hello");
@@ -148,7 +153,7 @@ fn openssl_provider_serves_tls() {
     if program("openssl").is_none() {
         return;
     }
-    let service = upstream().start();
+    let (service, _row) = start();
     let client = service.client();
     generate(&client, "ec", P256, 256, ecdsa());
     generate(&client, "rsa", KeyType::RsaKeyPair, 2048, pss());
@@ -181,7 +186,7 @@ fn openssl_provider_serves_tls() {
 
 #[test]
 fn our_command_line_shows_upstreams_keys() {
-    let service = upstream().start();
+    let (service, _row) = start();
     tool(&service, &["create-ecc-key", "-k", "web"]);
     assert!(run(&mut service.parsec(["key", "list"])).ok().contains("web"));
     let uri = run(&mut service.parsec(["key", "uri", "web"])).ok();

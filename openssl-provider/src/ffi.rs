@@ -26,6 +26,7 @@ pub(crate) mod asym_cipher;
 pub(crate) mod core;
 pub(crate) mod decoder;
 pub(crate) mod encoder;
+pub(crate) mod job;
 pub(crate) mod keyexch;
 pub(crate) mod keymgmt;
 pub(crate) mod params;

@@ -56,6 +56,7 @@ errors! {
     FunctionFailed = CKR_FUNCTION_FAILED "nothing matches what was asked for";
     FunctionNotParallel = CKR_FUNCTION_NOT_PARALLEL "functions do not run in parallel";
     FunctionNotSupported = CKR_FUNCTION_NOT_SUPPORTED "the function is not supported";
+    HostMemory = CKR_HOST_MEMORY "the process has no memory left";
     KeyFunctionNotPermitted = CKR_KEY_FUNCTION_NOT_PERMITTED "the key's policy, or the grant under which it is used, forbids this";
     KeyHandleInvalid = CKR_KEY_HANDLE_INVALID "there is no such key any more";
     KeySizeRange = CKR_KEY_SIZE_RANGE "the token does not have keys of this size";

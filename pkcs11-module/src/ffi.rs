@@ -5,6 +5,7 @@
 //!
 //! Nothing assumes alignment: some callers pack their structures.
 
+pub(crate) mod fork;
 mod mechanism;
 
 pub(crate) use mechanism::{AeadParameter, Mechanism};

@@ -16,7 +16,8 @@ use crate::calls::{create, crypt, digest, general, generate, object, random, ses
 use crate::encryption::Direction;
 use crate::error::Error;
 use crate::ffi::{self, Mechanism, Out, Output, Query, Room, Template, input};
-use crate::{interfaces, module};
+use crate::interfaces;
+use crate::module::{self, AfterFork};
 
 macro_rules! functions {
     (
@@ -71,6 +72,20 @@ macro_rules! function {
     ($name:ident $unsupported:ident) => { Some($unsupported) };
 }
 
+/// The same versions for programs that want to go on after a fork. What they initialise stays usable in children, so
+/// C_Initialize is the one function that differs.
+pub(crate) mod fork_safe {
+    use super::*;
+
+    pub(crate) static V2_40: CK_FUNCTION_LIST = CK_FUNCTION_LIST { C_Initialize: INITIALIZE, ..super::V2_40 };
+    pub(crate) static V3_0: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 { C_Initialize: INITIALIZE, ..list_3_0(0) };
+    pub(crate) static V3_1: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 { C_Initialize: INITIALIZE, ..list_3_0(1) };
+    pub(crate) static V3_2: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 { C_Initialize: INITIALIZE, ..ALL };
+
+    const INITIALIZE: CK_C_Initialize = function!(C_Initialize (arguments: *mut c_void) =>
+        ffi::check_init(arguments).and_then(|()| module::initialize(AfterFork::GoOn)));
+}
+
 macro_rules! unsupported {
     ($($name:ident($($type:ident)*);)*) => { $(
         extern "C" fn $name<$($type),*>($(_: $type),*) -> CK_RV {
@@ -94,7 +109,7 @@ unsupported! {
 
 functions! {
     v2_40 {
-        C_Initialize { (arguments: *mut c_void) => ffi::check_init(arguments).and_then(|()| module::initialize()) }
+        C_Initialize { (arguments: *mut c_void) => ffi::check_init(arguments).and_then(|()| module::initialize(AfterFork::BeginAnew)) }
         C_Finalize { (nothing: *mut c_void) => ffi::reserved(nothing).and_then(|()| module::finalize()) }
         C_GetInfo { (info: CK_INFO_PTR) => general::info(&Out::new(info)?) }
         C_GetFunctionList { (list: CK_FUNCTION_LIST_PTR_PTR) => interfaces::function_list(&Out::new(list)?) }

@@ -6,29 +6,37 @@ use cryptoki_sys::*;
 
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Output};
-use crate::functions::{V2_40, V3_0, V3_1, V3_2};
+use crate::functions::{V2_40, V3_0, V3_1, V3_2, fork_safe};
 
 const NAME: &CStr = c"PKCS 11";
 
 /// The interfaces, best first: the first is what a caller without wishes gets.
 static INTERFACES: Interfaces = Interfaces([
-    interface((&raw const V3_2).cast()),
-    interface((&raw const V3_1).cast()),
-    interface((&raw const V3_0).cast()),
-    interface((&raw const V2_40).cast()),
+    interface(&V3_2, 0),
+    interface(&V3_1, 0),
+    interface(&V3_0, 0),
+    interface(&V2_40, 0),
+    interface(&fork_safe::V3_2, CKF_INTERFACE_FORK_SAFE),
+    interface(&fork_safe::V3_1, CKF_INTERFACE_FORK_SAFE),
+    interface(&fork_safe::V3_0, CKF_INTERFACE_FORK_SAFE),
+    interface(&fork_safe::V2_40, CKF_INTERFACE_FORK_SAFE),
 ]);
 
-/// Version of each of [`INTERFACES`], as its function list begins with it.
-static VERSIONS: [CK_VERSION; 4] = [V3_2.version, V3_1.version, V3_0.version, V2_40.version];
-
-struct Interfaces([CK_INTERFACE; 4]);
+struct Interfaces([CK_INTERFACE; 8]);
 
 // SAFETY: the pointers are to statics that nobody writes to.
 unsafe impl Sync for Interfaces {}
 
-/// After a fork, calls in the child fail until it calls C_Initialize: CKF_INTERFACE_FORK_SAFE is not set.
-const fn interface(functions: *const c_void) -> CK_INTERFACE {
-    CK_INTERFACE { pInterfaceName: NAME.as_ptr().cast_mut().cast(), pFunctionList: functions.cast_mut(), flags: 0 }
+const fn interface<L>(functions: &'static L, flags: CK_FLAGS) -> CK_INTERFACE {
+    let functions = (&raw const *functions).cast::<c_void>();
+    CK_INTERFACE { pInterfaceName: NAME.as_ptr().cast_mut().cast(), pFunctionList: functions.cast_mut(), flags }
+}
+
+/// The version that the function list of one of [`INTERFACES`] begins with.
+fn version(interface: &CK_INTERFACE) -> (u8, u8) {
+    // SAFETY: all function lists are statics that begin with their version.
+    let version = unsafe { *interface.pFunctionList.cast::<CK_VERSION>() };
+    (version.major, version.minor)
 }
 
 pub(crate) fn function_list(list: &Out<CK_FUNCTION_LIST_PTR>) -> Result<()> {
@@ -43,18 +51,15 @@ pub(crate) fn list(interfaces: &Output<CK_INTERFACE>) -> Result<()> {
 /// The first interface with this name, version and at least these flags; whatever is not given does not matter.
 pub(crate) fn find(
     name: Option<&[u8]>,
-    version: Option<(u8, u8)>,
+    wanted: Option<(u8, u8)>,
     flags: CK_FLAGS,
     interface: &Out<CK_INTERFACE_PTR>,
 ) -> Result<()> {
     if name.is_some_and(|name| name != NAME.to_bytes()) {
         return Err(Error::FunctionFailed);
     }
-    let fits = |(interface, have): &(&CK_INTERFACE, &CK_VERSION)| {
-        version.is_none_or(|wanted| wanted == (have.major, have.minor)) && interface.flags & flags == flags
-    };
-    let found = INTERFACES.0.iter().zip(&VERSIONS).find(fits);
-    let (found, _) = found.ok_or(Error::FunctionFailed)?;
+    let fits = |one: &&CK_INTERFACE| wanted.is_none_or(|wanted| wanted == version(one)) && one.flags & flags == flags;
+    let found = INTERFACES.0.iter().find(fits).ok_or(Error::FunctionFailed)?;
     interface.set((&raw const *found).cast_mut());
     Ok(())
 }
@@ -87,25 +92,28 @@ export! {
 mod tests {
     use super::*;
 
-    fn found(name: Option<&[u8]>, version: Option<(u8, u8)>, flags: CK_FLAGS) -> Option<(u8, u8)> {
+    fn found(name: Option<&[u8]>, wanted: Option<(u8, u8)>, flags: CK_FLAGS) -> Option<((u8, u8), CK_FLAGS)> {
         let mut interface: CK_INTERFACE_PTR = std::ptr::null_mut();
         // SAFETY: the place outlives its use.
         let place = unsafe { Out::new(&raw mut interface) }.unwrap();
-        find(name, version, flags, &place).ok()?;
-        // SAFETY: what was found is a static that begins with its version.
-        let version = unsafe { *(*interface).pFunctionList.cast::<CK_VERSION>() };
-        Some((version.major, version.minor))
+        find(name, wanted, flags, &place).ok()?;
+        // SAFETY: what was found is one of the statics.
+        let found = unsafe { &*interface };
+        Some((version(found), found.flags))
     }
 
     #[test]
     fn interfaces_are_found_by_name_version_and_flags() {
         let name = Some(NAME.to_bytes());
-        assert_eq!(found(None, None, 0), Some((3, 2)));
+        assert_eq!(found(None, None, 0), Some(((3, 2), 0)));
+        assert_eq!(found(name, None, CKF_INTERFACE_FORK_SAFE), Some(((3, 2), CKF_INTERFACE_FORK_SAFE)));
         for version in [(2, 40), (3, 0), (3, 1), (3, 2)] {
-            assert_eq!(found(name, Some(version), 0), Some(version));
+            for flags in [0, CKF_INTERFACE_FORK_SAFE] {
+                assert_eq!(found(name, Some(version), flags), Some((version, flags)));
+            }
         }
         assert_eq!(found(name, Some((3, 3)), 0), None);
-        assert_eq!(found(name, None, CKF_INTERFACE_FORK_SAFE), None);
+        assert_eq!(found(name, None, CKF_INTERFACE_FORK_SAFE | 2), None);
         assert_eq!(found(Some(b"Vendor NSS FIPS Interface"), None, 0), None);
     }
 }

@@ -1,13 +1,14 @@
 //! What there is between C_Initialize and C_Finalize.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE};
 use interface::client::Client;
 
 use crate::error::{Error, Result};
+use crate::ffi::fork;
 use crate::object::Objects;
 use crate::process::{Forked, PerProcess};
 use crate::session::Session;
@@ -15,18 +16,43 @@ use crate::slot::Slots;
 
 /// The state of a process that has called C_Initialize. Calls under way hold it, so that C_Finalize never pulls it away from
 /// them.
+///
+/// Its locks are held for moments only, never while the service is asked, and in the order of the fields.
 pub(crate) struct Module {
+    after_fork: AfterFork,
+    /// Has come from the parent by fork, and the process has not called C_Initialize yet.
+    inherited: AtomicBool,
     pub(crate) client: Client,
     pub(crate) slots: Slots,
-    pub(crate) objects: Mutex<Objects>,
     pub(crate) sessions: Mutex<Sessions>,
+    pub(crate) objects: Mutex<Objects>,
+}
+
+/// What a child finds that has the module from its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterFork {
+    /// Nothing: it must call C_Initialize (PKCS#11 v2.40 §6.6.1).
+    BeginAnew,
+    /// Sessions, logins, operations and handles, each its own copy (CKF_INTERFACE_FORK_SAFE, PKCS#11 v3.1 §5.4.6).
+    GoOn,
 }
 
 /// The open sessions, and who is logged in where: login is for all sessions of a token (PKCS#11 §4.6).
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Sessions {
     pub(crate) open: BTreeMap<CK_SESSION_HANDLE, Arc<Session>>,
     pub(crate) users: BTreeMap<CK_SLOT_ID, CK_USER_TYPE>,
+}
+
+impl Sessions {
+    /// What a child has of its parent's. A session in which another thread was at work has lost its operations.
+    fn inherit(&self) -> Self {
+        let mut copy = self.clone();
+        for session in copy.open.values_mut().filter(|session| session.busy()) {
+            *session = Arc::new(Session::new(session.provider, session.writable));
+        }
+        copy
+    }
 }
 
 /// The module while it is initialised.
@@ -35,44 +61,69 @@ type State = Mutex<Option<Arc<Module>>>;
 static STATE: PerProcess<State> = PerProcess::new();
 
 impl Forked for State {
-    /// A child starts uninitialised. Its parent's connections are not for it.
+    /// The parent's connections are not for its child.
     fn new(parent: Option<&Self>) -> Self {
-        if let Some(Ok(parent)) = parent.map(Self::try_lock)
-            && let Some(module) = &*parent
-        {
-            module.client.close_inherited();
-        }
-        Self::default()
+        let parent = parent.and_then(|parent| parent.try_lock().ok()?.clone());
+        let inherited = parent.and_then(|parent| {
+            parent.client.close_inherited();
+            parent.inherit()
+        });
+        Self::new(inherited.map(Arc::new))
     }
 }
 
 /// Opens the module for this process. The service need not run.
-pub(crate) fn initialize() -> Result<()> {
-    let mut state = lock(STATE.current());
-    if state.is_some() {
-        return Err(Error::AlreadyInitialized);
+pub(crate) fn initialize(after_fork: AfterFork) -> Result<()> {
+    let mut state = state();
+    if let Some(module) = &*state {
+        let again = !module.inherited.swap(false, Ordering::Relaxed);
+        return if again { Err(Error::AlreadyInitialized) } else { Ok(()) };
     }
-    *state = Some(Arc::new(Module {
-        client: Client::from_env()?,
-        slots: Slots::default(),
-        objects: Mutex::default(),
-        sessions: Mutex::default(),
-    }));
+    if after_fork == AfterFork::GoOn {
+        fork::watch()?;
+    }
+    *state = Some(Arc::new(Module::new(after_fork)?));
     Ok(())
+}
+
+/// The state of this process, locked.
+pub(crate) fn state() -> MutexGuard<'static, Option<Arc<Module>>> {
+    lock(STATE.current())
 }
 
 /// Closes the module; calls still under way finish.
 pub(crate) fn finalize() -> Result<()> {
-    let state = lock(STATE.current()).take();
-    state.map(drop).ok_or(Error::NotInitialized)
+    state().take().map(drop).ok_or(Error::NotInitialized)
 }
 
 /// The module's state, if this very process has initialised it.
 pub(crate) fn current() -> Result<Arc<Module>> {
-    lock(STATE.current()).clone().ok_or(Error::NotInitialized)
+    state().clone().ok_or(Error::NotInitialized)
 }
 
 impl Module {
+    fn new(after_fork: AfterFork) -> Result<Self> {
+        Ok(Self {
+            after_fork,
+            inherited: AtomicBool::new(false),
+            client: Client::from_env()?,
+            slots: Slots::default(),
+            sessions: Mutex::default(),
+            objects: Mutex::default(),
+        })
+    }
+
+    /// What a child has of its parent's module.
+    fn inherit(&self) -> Option<Self> {
+        if self.after_fork == AfterFork::BeginAnew {
+            return None;
+        }
+        let sessions = self.sessions.try_lock().ok()?.inherit();
+        let objects = self.objects.try_lock().ok()?.clone();
+        let (sessions, objects, inherited) = (Mutex::new(sessions), Mutex::new(objects), AtomicBool::new(true));
+        Some(Self { sessions, objects, inherited, ..Self::new(self.after_fork).ok()? })
+    }
+
     pub(crate) fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
         lock(&self.sessions).open.get(&handle).cloned().ok_or(Error::SessionHandleInvalid)
     }
@@ -98,15 +149,15 @@ mod tests {
     fn initialized_once_in_each_process() {
         assert!(matches!(current(), Err(Error::NotInitialized)));
         assert!(matches!(finalize(), Err(Error::NotInitialized)));
-        initialize().unwrap();
-        assert!(matches!(initialize(), Err(Error::AlreadyInitialized)));
+        initialize(AfterFork::BeginAnew).unwrap();
+        assert!(matches!(initialize(AfterFork::BeginAnew), Err(Error::AlreadyInitialized)));
         let _held_over_fork = STATE.current().lock().unwrap();
         // SAFETY: the child touches nothing but the module's own state, then leaves without cleaning up.
         unsafe {
             let child = libc::fork();
             if child == 0 {
                 let forgot = matches!(current(), Err(Error::NotInitialized));
-                let again = initialize().is_ok() && current().is_ok();
+                let again = initialize(AfterFork::BeginAnew).is_ok() && current().is_ok();
                 libc::_exit(if forgot && again { 0 } else { 1 });
             }
             let mut status = -1;

@@ -126,7 +126,7 @@ impl Record {
 
 /// The objects that have handles. A handle is good in every session and names the same object as long as the module is
 /// initialised.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Objects {
     by_handle: HashMap<CK_OBJECT_HANDLE, Arc<Object>>,
     handles: HashMap<(String, CK_OBJECT_CLASS), CK_OBJECT_HANDLE>,

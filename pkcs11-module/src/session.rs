@@ -46,6 +46,11 @@ impl Session {
         lock(&self.operations)
     }
 
+    /// Whether a thread is at work in it, or was in the parent at the fork.
+    pub(crate) fn busy(&self) -> bool {
+        self.operations.try_lock().is_err()
+    }
+
     /// Fails in a read-only session, which may not change what the token keeps.
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.writable { Ok(()) } else { Err(Error::SessionReadOnly) }

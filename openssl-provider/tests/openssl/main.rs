@@ -438,3 +438,15 @@ fn keys_survive_what_server_processes_do() {
     }
     assert_eq!(service.calls().len(), 2 * (20 + 3 + 4 * 4 + 1));
 }
+
+/// Runs `async.c`: see there for what it does.
+#[test]
+fn one_thread_has_64_handshakes_in_flight_in_jobs_that_pause() {
+    let bench = Bench::new();
+    let _service = Service::holding(&bench, 64);
+    bench.key("p256", "EC", "group:P-256");
+    bench.plain("req -x509 -key p256.key -subj /CN=a -out p256.crt");
+    let mut program = Command::new(bench.compile("async"));
+    let output = program.args(["openssl.cnf", "p256.pem", "p256.crt", "64"]).current_dir(bench.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+}

@@ -3,7 +3,7 @@
 use super::keys::{YES, create, number, read, secret};
 use super::*;
 
-fn with<T>(kind: CK_MECHANISM_TYPE, parameter: &T) -> CK_MECHANISM {
+pub(crate) fn with<T>(kind: CK_MECHANISM_TYPE, parameter: &T) -> CK_MECHANISM {
     CK_MECHANISM {
         mechanism: kind,
         pParameter: (&raw const *parameter).cast_mut().cast(),

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::*;
@@ -33,7 +32,9 @@ macro_rules! call {
 }
 
 mod crypt;
+mod fork;
 mod keys;
+mod mechanisms;
 
 /// A service and the module initialised on it.
 struct Fixture {
@@ -43,11 +44,16 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::initialized(|| call!(C_Initialize(null_mut())))
+    }
+
+    /// The module initialised in another way than by the function list's C_Initialize.
+    fn initialized(initialize: impl FnOnce() -> CK_RV) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let service = Service::start();
         // SAFETY: the cases take turns, and nothing else here reads the environment meanwhile.
         unsafe { std::env::set_var("PARSEC_SERVICE_ENDPOINT", service.endpoint()) };
-        assert_eq!(call!(C_Initialize(null_mut())), CKR_OK);
+        assert_eq!(initialize(), CKR_OK);
         Self { service, _turn: turn }
     }
 
@@ -258,51 +264,6 @@ fn values_of_private_keys_stay_where_they_are() {
     let none = CK_UNAVAILABLE_INFORMATION;
     assert_eq!(template.map(|entry| entry.ulValueLen), [none, 3, none]);
     assert_eq!(&label[..3], b"web");
-}
-
-#[test]
-fn a_child_starts_anew_while_threads_of_its_parent_sign() {
-    let _fixture = Fixture::new();
-    let session = open(CKF_RW_SESSION);
-    generate(session, true).unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let session = open(0);
-                let key = find(session, CKO_PRIVATE_KEY)[0];
-                while !stop.load(Ordering::Relaxed) {
-                    sign(session, key).unwrap();
-                }
-            });
-        }
-        let children: Vec<_> = (0..20).map(|_| child(session)).collect();
-        stop.store(true, Ordering::Relaxed);
-        assert_eq!(children, [0; 20]);
-    });
-    sign(session, find(session, CKO_PRIVATE_KEY)[0]).unwrap();
-}
-
-/// Forks; the child uses the module and tells by its exit status whether that went well. A child that hangs is killed.
-fn child(session: CK_SESSION_HANDLE) -> i32 {
-    // SAFETY: the child does no more than call the module, as pkcs11-tool's does, and leaves without cleaning up.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: ends the child if it hangs.
-        unsafe { libc::alarm(30) };
-        let forgotten = call!(C_CloseSession(session)) == CKR_CRYPTOKI_NOT_INITIALIZED;
-        let again = forgotten && call!(C_Initialize(null_mut())) == CKR_OK;
-        let signed = again && {
-            let session = open(0);
-            sign(session, find(session, CKO_PRIVATE_KEY)[0]).is_ok()
-        };
-        // SAFETY: leaves at once.
-        unsafe { libc::_exit(if signed { 0 } else { 1 }) };
-    }
-    let mut status = -1;
-    // SAFETY: the place outlives the call.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    status
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! Where a foreign program meets the service.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tests::{Ran, Service, Setup, program, run};
+
+use crate::{Row, provider};
+
+/// A service for one test, and the row of the foreign program that uses it.
+pub struct Desk {
+    pub service: Service,
+    pub row: Row,
+}
+
+impl Desk {
+    /// A fresh service for a program of the system, or `None` after a [`tests::skip`].
+    pub fn new(program: &str) -> Option<Self> {
+        Row::program(program).map(Self::with)
+    }
+
+    /// A fresh service for any other program.
+    pub fn with(row: Row) -> Self {
+        Self { service: setup().start(), row }
+    }
+
+    /// What this desk and others need as well, or `None` after a [`tests::skip`].
+    pub fn and(self, name: &str) -> Option<Self> {
+        program(name).map(|_| self)
+    }
+
+    /// A file in the directory of the service, which is where programs run.
+    pub fn path(&self, file: impl AsRef<Path>) -> PathBuf {
+        self.service.dir().join(file)
+    }
+
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn write(&self, file: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+        std::fs::write(self.path(file), bytes).unwrap();
+    }
+
+    /// # Panics
+    /// When there is no such file.
+    pub fn read(&self, file: impl AsRef<Path>) -> Vec<u8> {
+        std::fs::read(self.path(file)).unwrap()
+    }
+
+    /// Our module, which every user may load.
+    pub fn module(&self) -> PathBuf {
+        self.service.staged("libparsec_pkcs11.so")
+    }
+
+    /// A program and its arguments, with spaces between them.
+    pub fn command(&self, line: &str) -> Command {
+        let mut words = line.split(' ');
+        let mut command = self.service.command(words.next().unwrap());
+        command.args(words);
+        command
+    }
+
+    /// Runs [`Self::command`] to its end.
+    #[track_caller]
+    pub fn run(&self, line: &str) -> Ran {
+        run(&mut self.command(line))
+    }
+
+    /// The output of [`Self::command`], which has to succeed.
+    #[track_caller]
+    pub fn ok(&self, line: &str) -> String {
+        self.run(line).ok()
+    }
+
+    /// Runs `pkcs11-tool` with our module.
+    #[track_caller]
+    pub fn pkcs11_tool(&self, arguments: &str) -> Ran {
+        run(&mut self.service.pkcs11_tool(arguments.split(' ')))
+    }
+
+    /// The output of `openssl` without our provider, as whoever receives what we made runs it. It has to succeed.
+    #[track_caller]
+    pub fn openssl(&self, arguments: &str) -> String {
+        self.ok(&format!("openssl {arguments}"))
+    }
+
+    /// The output of our command line, which has to succeed.
+    #[track_caller]
+    pub fn parsec(&self, arguments: &str) -> String {
+        run(&mut self.service.parsec(arguments.split(' '))).ok()
+    }
+}
+
+/// A service with the provider of this run.
+///
+/// # Panics
+/// When the harness does not know it.
+pub fn setup() -> Setup {
+    match provider().as_str() {
+        "software" => Setup::default(),
+        other => panic!("PARSEC_INTEROP_PROVIDER={other}: the tests know `software`"),
+    }
+}

@@ -1,0 +1,94 @@
+//! The matrix of interoperation: a test says which foreign program it is about, and what becomes of the test is a row.
+//!
+//! Rows go to the file that `PARSEC_INTEROP_ROWS` names, when it is set, one line each, with tabs between the fields: program,
+//! what was done, provider, result, version. `interop/matrix` makes `MATRIX.md` of them.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+/// The foreign program of a test, which is over when this is dropped.
+pub struct Row {
+    program: String,
+    version: String,
+    limits: Vec<String>,
+}
+
+impl Row {
+    /// A program of the system, or `None` after a [`tests::skip`].
+    pub fn program(name: &str) -> Option<Self> {
+        let path = tests::program(name)?;
+        Some(Self::new(name, owner(&path).unwrap_or_default()))
+    }
+
+    /// A library of the system that a program loads, at this path, or `None` after a [`tests::skip`].
+    pub fn library(name: &str, path: impl AsRef<Path>) -> Option<Self> {
+        if !path.as_ref().exists() {
+            tests::skip(&format!("{name} is not installed"));
+            return None;
+        }
+        Some(Self::new(name, owner(path.as_ref()).unwrap_or_default()))
+    }
+
+    /// A program that `interop/peers` has built, at this path, whose folder ends in its version.
+    pub fn peer(name: &str, path: &Path) -> Self {
+        let folder = path.ancestors().nth(2).and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        Self::new(name, folder.rsplit('-').next().unwrap_or_default())
+    }
+
+    /// A crate that the tests link.
+    pub fn linked(name: &str) -> Self {
+        let lock = include_str!("../../Cargo.lock");
+        let entry = lock.split_once(&format!("name = \"{name}\"\nversion = \"")).and_then(|(_, rest)| rest.split_once('"'));
+        Self::new(name, entry.map_or("", |(version, _)| version))
+    }
+
+    /// Any other program.
+    pub fn new(program: impl Into<String>, version: impl Into<String>) -> Self {
+        Self { program: program.into(), version: version.into(), limits: Vec::new() }
+    }
+
+    /// Records what this version of the program cannot do, whatever module or provider it has.
+    pub fn except(&mut self, what: &str) {
+        self.limits.push(what.to_owned());
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        let Some(rows) = std::env::var_os("PARSEC_INTEROP_ROWS") else {
+            return;
+        };
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("unnamed");
+        let what = test.rsplit("::").next().unwrap_or_default().replace('_', " ");
+        let result = match self.limits.as_slice() {
+            _ if std::thread::panicking() => "FAILED".to_owned(),
+            [] => "works".to_owned(),
+            limits => format!("works, except {}", limits.join(", ")),
+        };
+        let row = format!("{}\t{what}\t{}\t{result}\t{}\n", self.program, provider(), self.version);
+        let mut rows = File::options().append(true).create(true).open(rows).expect("the file of rows");
+        rows.write_all(row.as_bytes()).expect("write a row");
+    }
+}
+
+/// The provider whose keys foreign programs use in this run: `PARSEC_INTEROP_PROVIDER`, or the software provider.
+/// It is also the name of its token.
+pub fn provider() -> String {
+    std::env::var("PARSEC_INTEROP_PROVIDER").unwrap_or_else(|_| "software".to_owned())
+}
+
+/// The Debian package that a file belongs to, and its version.
+fn owner(path: &Path) -> Option<String> {
+    let package = dpkg_query(&["-S".as_ref(), path.canonicalize().ok()?.as_ref()])?;
+    let package = package.split_once(": ")?.0;
+    dpkg_query(&["-W", "-f", "${Package} ${Version}", package].map(OsStr::new))
+}
+
+fn dpkg_query(arguments: &[&OsStr]) -> Option<String> {
+    let output = Command::new("dpkg-query").args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,103 @@
+//! Children of a process that has initialised the module: they begin anew or, by the fork-safe interfaces, go on.
+
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cryptoki_sys::*;
+use parsec_pkcs11::{C_GetFunctionList, C_GetInterface};
+
+use super::{Fixture, find, generate, mechanism, open, sign};
+
+/// Forks, has the child do `work` and tells whether that went well. A child that hangs is killed.
+fn child(work: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child does no more than call the module, as pkcs11-tool's does, and leaves without cleaning up.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends the child if it hangs.
+        unsafe { libc::alarm(30) };
+        let status = i32::from(!work());
+        // SAFETY: leaves at once.
+        unsafe { libc::_exit(status) };
+    }
+    let mut status = -1;
+    // SAFETY: the place outlives the call.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    status == 0
+}
+
+/// Signs in threads while `work` runs.
+fn while_threads_sign(work: impl FnOnce()) {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let session = open(0);
+                let key = find(session, CKO_PRIVATE_KEY)[0];
+                while !stop.load(Ordering::Relaxed) {
+                    sign(session, key).unwrap();
+                }
+            });
+        }
+        work();
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_child_starts_anew_while_threads_of_its_parent_sign() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    generate(session, true).unwrap();
+    let anew = || {
+        let forgotten = call!(C_CloseSession(session)) == CKR_CRYPTOKI_NOT_INITIALIZED;
+        let again = forgotten && call!(C_Initialize(null_mut())) == CKR_OK;
+        again && {
+            let session = open(0);
+            sign(session, find(session, CKO_PRIVATE_KEY)[0]).is_ok()
+        }
+    };
+    while_threads_sign(|| assert!((0..20).all(|_| child(anew))));
+    sign(session, find(session, CKO_PRIVATE_KEY)[0]).unwrap();
+}
+
+/// A fixture initialised by the fork-safe interface, and its C_Initialize.
+fn fork_safe() -> (Fixture, impl Fn() -> CK_RV) {
+    let mut interface: CK_INTERFACE_PTR = null_mut();
+    // SAFETY: the interface is a static of the module.
+    let initialize = unsafe {
+        assert_eq!(C_GetInterface(null_mut(), null_mut(), &raw mut interface, CKF_INTERFACE_FORK_SAFE), CKR_OK);
+        let functions = (*interface).pFunctionList.cast::<CK_FUNCTION_LIST_3_2>();
+        (*functions).C_Initialize.unwrap()
+    };
+    // SAFETY: without arguments.
+    let initialize = move || unsafe { initialize(null_mut()) };
+    (Fixture::initialized(initialize), initialize)
+}
+
+#[test]
+fn by_the_fork_safe_interface_sessions_handles_and_operations_simply_work_in_a_child() {
+    let (_fixture, initialize) = fork_safe();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate(session, true).unwrap();
+    assert_eq!(call!(C_DigestInit(session, &mut mechanism(CKM_SHA256))), CKR_OK);
+    let goes_on = || {
+        let signed = sign(session, private).is_ok();
+        let mut digest = [0u8; 32];
+        let mut len = 32;
+        let digested = call!(C_DigestFinal(session, digest.as_mut_ptr(), &raw mut len)) == CKR_OK;
+        signed && digested && call!(C_CloseSession(session)) == CKR_OK
+    };
+    assert!(child(|| child(goes_on) && goes_on()));
+    let formal = || initialize() == CKR_OK && initialize() == CKR_CRYPTOKI_ALREADY_INITIALIZED;
+    assert!(child(|| formal() && goes_on()));
+    assert!(goes_on(), "the parent has its own copy");
+}
+
+#[test]
+fn by_the_fork_safe_interface_children_go_on_while_threads_of_their_parent_sign() {
+    let (_fixture, _) = fork_safe();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate(session, true).unwrap();
+    while_threads_sign(|| assert!((0..50).all(|_| child(|| sign(session, private).is_ok()))));
+    sign(session, private).unwrap();
+}

@@ -1,0 +1,266 @@
+//! Every mechanism that a token shows is used as its flags say: what is listed works. A mechanism or flag that is new must be given a
+//! way to be used here, or the test fails.
+
+use super::crypt::with;
+use super::keys::{NO, YES, number, secret};
+use super::*;
+
+/// What is digested, signed and encrypted: two blocks of AES, and as long as a SHA-256.
+const DATA: [u8; 32] = [7; 32];
+
+/// The keys that a mechanism is used with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Keys {
+    None,
+    Pair(CK_MECHANISM_TYPE),
+    Secret(CK_MECHANISM_TYPE),
+}
+
+/// The keys that a mechanism is for, and the mechanism with a parameter that it takes.
+fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
+    let rsa = Keys::Pair(CKM_RSA_PKCS_KEY_PAIR_GEN);
+    let aes = Keys::Secret(CKM_AES_KEY_GEN);
+    let bare = mechanism(kind);
+    Some(match kind {
+        CKM_SHA_1 | CKM_SHA224 | CKM_SHA256 | CKM_SHA384 | CKM_SHA512 | CKM_SHA512_224 | CKM_SHA512_256 | CKM_SHA3_224
+        | CKM_SHA3_256 | CKM_SHA3_384 | CKM_SHA3_512 => (Keys::None, bare),
+        CKM_RSA_PKCS_KEY_PAIR_GEN | CKM_EC_KEY_PAIR_GEN | CKM_EC_EDWARDS_KEY_PAIR_GEN => (Keys::Pair(kind), bare),
+        CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
+        CKM_RSA_PKCS
+        | CKM_SHA1_RSA_PKCS
+        | CKM_SHA224_RSA_PKCS
+        | CKM_SHA256_RSA_PKCS
+        | CKM_SHA384_RSA_PKCS
+        | CKM_SHA512_RSA_PKCS
+        | CKM_SHA3_224_RSA_PKCS
+        | CKM_SHA3_256_RSA_PKCS
+        | CKM_SHA3_384_RSA_PKCS
+        | CKM_SHA3_512_RSA_PKCS => (rsa, bare),
+        CKM_RSA_PKCS_PSS | CKM_SHA256_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA256, CKG_MGF1_SHA256, 32)),
+        CKM_SHA1_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA_1, CKG_MGF1_SHA1, 20)),
+        CKM_SHA224_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA224, CKG_MGF1_SHA224, 28)),
+        CKM_SHA384_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA384, CKG_MGF1_SHA384, 48)),
+        CKM_SHA512_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA512, CKG_MGF1_SHA512, 64)),
+        CKM_SHA3_224_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA3_224, CKG_MGF1_SHA3_224, 28)),
+        CKM_SHA3_256_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA3_256, CKG_MGF1_SHA3_256, 32)),
+        CKM_SHA3_384_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA3_384, CKG_MGF1_SHA3_384, 48)),
+        CKM_SHA3_512_RSA_PKCS_PSS => (rsa, pss(kind, CKM_SHA3_512, CKG_MGF1_SHA3_512, 64)),
+        CKM_RSA_PKCS_OAEP => (rsa, oaep(kind)),
+        CKM_ECDSA | CKM_ECDSA_SHA1 | CKM_ECDSA_SHA224 | CKM_ECDSA_SHA256 | CKM_ECDSA_SHA384 | CKM_ECDSA_SHA512
+        | CKM_ECDSA_SHA3_224 | CKM_ECDSA_SHA3_256 | CKM_ECDSA_SHA3_384 | CKM_ECDSA_SHA3_512 => {
+            (Keys::Pair(CKM_EC_KEY_PAIR_GEN), bare)
+        }
+        CKM_EDDSA => (Keys::Pair(CKM_EC_EDWARDS_KEY_PAIR_GEN), bare),
+        CKM_SHA224_HMAC | CKM_SHA256_HMAC | CKM_SHA384_HMAC | CKM_SHA512_HMAC => (Keys::Secret(CKM_GENERIC_SECRET_KEY_GEN), bare),
+        CKM_AES_CMAC | CKM_AES_ECB => (aes, bare),
+        CKM_AES_CBC | CKM_AES_CBC_PAD => (aes, lasting(kind, [9u8; 16])),
+        CKM_AES_CTR => (aes, lasting(kind, CK_AES_CTR_PARAMS { ulCounterBits: 64, cb: [9; 16] })),
+        CKM_AES_GCM => (aes, gcm(kind)),
+        CKM_AES_CCM => (aes, ccm(kind)),
+        CKM_CHACHA20_POLY1305 => (Keys::Secret(CKM_CHACHA20_KEY_GEN), poly1305(kind)),
+        _ => return None,
+    })
+}
+
+/// A mechanism whose parameter lives as long as the process.
+fn lasting<T>(kind: CK_MECHANISM_TYPE, parameter: T) -> CK_MECHANISM {
+    with(kind, Box::leak(Box::new(parameter)))
+}
+
+fn pss(kind: CK_MECHANISM_TYPE, hash: CK_MECHANISM_TYPE, mgf: CK_RSA_PKCS_MGF_TYPE, salt: CK_ULONG) -> CK_MECHANISM {
+    lasting(kind, CK_RSA_PKCS_PSS_PARAMS { hashAlg: hash, mgf, sLen: salt })
+}
+
+fn oaep(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+    let (hash, mgf) = (CKM_SHA256, CKG_MGF1_SHA256);
+    lasting(
+        kind,
+        CK_RSA_PKCS_OAEP_PARAMS { hashAlg: hash, mgf, source: CKZ_DATA_SPECIFIED, pSourceData: null_mut(), ulSourceDataLen: 0 },
+    )
+}
+
+fn nonce() -> *mut CK_BYTE {
+    Box::leak(Box::new([5u8; 12])).as_mut_ptr()
+}
+
+fn gcm(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+    let params = CK_GCM_PARAMS { pIv: nonce(), ulIvLen: 12, ulIvBits: 96, pAAD: null_mut(), ulAADLen: 0, ulTagBits: 128 };
+    lasting(kind, params)
+}
+
+fn ccm(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+    let len = DATA.len() as CK_ULONG;
+    let params = CK_CCM_PARAMS { ulDataLen: len, pNonce: nonce(), ulNonceLen: 12, pAAD: null_mut(), ulAADLen: 0, ulMACLen: 16 };
+    lasting(kind, params)
+}
+
+fn poly1305(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+    lasting(kind, CK_SALSA20_CHACHA20_POLY1305_PARAMS { pNonce: nonce(), ulNonceLen: 12, pAAD: null_mut(), ulAADLen: 0 })
+}
+
+/// A mechanism in a session, with the public and the private key for it (or twice the secret one).
+struct Use {
+    mechanism: CK_MECHANISM,
+    session: CK_SESSION_HANDLE,
+    keys: [CK_OBJECT_HANDLE; 2],
+    flags: CK_FLAGS,
+}
+
+/// What each flag promises.
+const USES: &[(CK_FLAGS, fn(&mut Use))] = &[
+    (CKF_DIGEST, Use::digest),
+    (CKF_SIGN, Use::sign),
+    (CKF_VERIFY, Use::verify),
+    (CKF_ENCRYPT, Use::encrypt),
+    (CKF_DECRYPT, Use::decrypt),
+    // The keys have been made with it already.
+    (CKF_GENERATE, |_| ()),
+    (CKF_GENERATE_KEY_PAIR, |_| ()),
+];
+
+/// What flags say beyond that.
+const HINTS: CK_FLAGS = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS | CKF_EC_CURVENAME;
+
+impl Use {
+    fn digest(&mut self) {
+        let (mut data, mut digest, mut len) = (DATA, [0; 64], 64);
+        let begun = call!(C_DigestInit(self.session, &mut self.mechanism));
+        assert_eq!(begun, CKR_OK);
+        assert_eq!(call!(C_Digest(self.session, data.as_mut_ptr(), 32, digest.as_mut_ptr(), &raw mut len)), CKR_OK);
+        assert!(len >= 20 && digest != [0; 64]);
+    }
+
+    /// Signs in parts where the mechanism hashes, else at once.
+    fn signature(&mut self) -> Vec<u8> {
+        let (mut data, mut signature) = (DATA, vec![0; 512]);
+        let mut len = signature.len() as CK_ULONG;
+        assert_eq!(call!(C_SignInit(self.session, &mut self.mechanism, self.keys[1])), CKR_OK);
+        assert_eq!(call!(C_Sign(self.session, data.as_mut_ptr(), 32, signature.as_mut_ptr(), &raw mut len)), CKR_OK);
+        signature.truncate(usize::try_from(len).unwrap());
+        signature
+    }
+
+    fn sign(&mut self) {
+        assert!(!self.signature().is_empty());
+    }
+
+    fn check(&mut self, signature: &mut [u8]) -> CK_RV {
+        let (mut data, len) = (DATA, signature.len() as CK_ULONG);
+        assert_eq!(call!(C_VerifyInit(self.session, &mut self.mechanism, self.keys[0])), CKR_OK);
+        call!(C_Verify(self.session, data.as_mut_ptr(), 32, signature.as_mut_ptr(), len))
+    }
+
+    /// A hash that is too weak to sign with is good enough to look at old signatures.
+    fn verify(&mut self) {
+        let mut signature = if self.flags & CKF_SIGN == 0 { vec![1; self.signature_len()] } else { self.signature() };
+        if self.flags & CKF_SIGN != 0 {
+            assert_eq!(self.check(&mut signature), CKR_OK);
+        }
+        signature[0] ^= 1;
+        assert_eq!(self.check(&mut signature), CKR_SIGNATURE_INVALID);
+    }
+
+    fn signature_len(&self) -> usize {
+        if matches!(self.mechanism.mechanism, CKM_ECDSA_SHA1) { 64 } else { 256 }
+    }
+
+    fn ciphertext(&mut self) -> Vec<u8> {
+        let (mut data, mut out) = (DATA, vec![0; 512]);
+        let mut len = out.len() as CK_ULONG;
+        assert_eq!(call!(C_EncryptInit(self.session, &mut self.mechanism, self.keys[0])), CKR_OK);
+        assert_eq!(call!(C_Encrypt(self.session, data.as_mut_ptr(), 32, out.as_mut_ptr(), &raw mut len)), CKR_OK);
+        out.truncate(usize::try_from(len).unwrap());
+        out
+    }
+
+    fn encrypt(&mut self) {
+        assert_ne!(self.ciphertext()[..16], DATA[..16]);
+    }
+
+    fn decrypt(&mut self) {
+        let mut sealed = self.ciphertext();
+        let (sealed_len, mut out, mut len) = (sealed.len() as CK_ULONG, [0; 512], 512);
+        assert_eq!(call!(C_DecryptInit(self.session, &mut self.mechanism, self.keys[1])), CKR_OK);
+        let opened = call!(C_Decrypt(self.session, sealed.as_mut_ptr(), sealed_len, out.as_mut_ptr(), &raw mut len));
+        assert_eq!((opened, len, &out[..32]), (CKR_OK, 32, &DATA[..]));
+    }
+}
+
+/// A key pair that may do everything its mechanisms can.
+fn pair(session: CK_SESSION_HANDLE, generator: CK_MECHANISM_TYPE) -> [CK_OBJECT_HANDLE; 2] {
+    let bits = number(2048);
+    let (kind, decrypt) = match generator {
+        CKM_RSA_PKCS_KEY_PAIR_GEN => ((CKA_MODULUS_BITS, &bits[..]), YES),
+        CKM_EC_EDWARDS_KEY_PAIR_GEN => ((CKA_EC_PARAMS, &b"\x13\x0cedwards25519"[..]), NO),
+        _ => ((CKA_EC_PARAMS, P256), NO),
+    };
+    let mut public = [attribute(kind.0, kind.1), attribute(CKA_VERIFY, YES), attribute(CKA_ENCRYPT, decrypt)];
+    let mut private = [attribute(CKA_TOKEN, YES), attribute(CKA_SIGN, YES), attribute(CKA_DECRYPT, decrypt)];
+    let mut handles = [0; 2];
+    let [public_key, private_key] = &mut handles;
+    let made = call!(C_GenerateKeyPair(
+        session,
+        &mut mechanism(generator),
+        public.as_mut_ptr(),
+        3,
+        private.as_mut_ptr(),
+        3,
+        public_key,
+        private_key,
+    ));
+    assert_eq!(made, CKR_OK, "{generator:#x}");
+    handles
+}
+
+/// A secret key that may do everything its mechanisms can.
+fn secret_key(generator: CK_MECHANISM_TYPE) -> [CK_OBJECT_HANDLE; 2] {
+    let len = number(32);
+    let mut template = vec![(CKA_SIGN, YES), (CKA_VERIFY, YES), (CKA_ENCRYPT, YES), (CKA_DECRYPT, YES)];
+    if generator != CKM_CHACHA20_KEY_GEN {
+        template.push((CKA_VALUE_LEN, &len));
+    }
+    [secret(generator, &template).unwrap(); 2]
+}
+
+fn list(slot: CK_SLOT_ID) -> Vec<CK_MECHANISM_TYPE> {
+    let mut count = 0;
+    assert_eq!(call!(C_GetMechanismList(slot, null_mut(), &raw mut count)), CKR_OK);
+    let mut kinds = vec![0; usize::try_from(count).unwrap()];
+    assert_eq!(call!(C_GetMechanismList(slot, kinds.as_mut_ptr(), &raw mut count)), CKR_OK);
+    kinds
+}
+
+#[test]
+fn every_mechanism_does_what_its_flags_say() {
+    let _fixture = Fixture::new();
+    let mut made: Vec<(Keys, [CK_OBJECT_HANDLE; 2])> = vec![(Keys::None, [0; 2])];
+    let kinds = list(SOFTWARE);
+    assert!(kinds.len() > 40);
+    for kind in kinds {
+        let (wanted, mechanism) = way(kind).unwrap_or_else(|| panic!("mechanism {kind:#x} is used nowhere in this test"));
+        let session = open(CKF_RW_SESSION);
+        let known = made.iter().find(|(have, _)| *have == wanted).map(|(_, keys)| *keys);
+        let keys = known.unwrap_or_else(|| {
+            let fresh = match wanted {
+                Keys::None => [0; 2],
+                Keys::Pair(generator) => pair(session, generator),
+                Keys::Secret(generator) => secret_key(generator),
+            };
+            made.push((wanted, fresh));
+            fresh
+        });
+        let mut info = CK_MECHANISM_INFO::default();
+        assert_eq!(call!(C_GetMechanismInfo(SOFTWARE, kind, &raw mut info)), CKR_OK);
+        let mut unused = info.flags & !HINTS;
+        assert_ne!(unused, 0, "{kind:#x}");
+        let mut using = Use { mechanism, session, keys, flags: info.flags };
+        for (flag, run) in USES {
+            if unused & flag != 0 {
+                run(&mut using);
+                unused &= !flag;
+            }
+        }
+        assert_eq!(unused, 0, "{kind:#x} has flags that nobody uses here");
+        assert_eq!(call!(C_CloseSession(session)), CKR_OK);
+    }
+}
