@@ -231,11 +231,11 @@ pub struct Attributes {
 impl Attributes {
     /// Whether upstream's protocol can express them; what it cannot is hidden from its clients.
     pub fn upstream(&self) -> bool {
-        let key_type = match self.key_type.public() {
-            KeyType::EccPublicKey(EccFamily::TwistedEdwards) | KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey => false,
-            _ => true,
-        };
-        key_type && self.policy.algorithm.upstream()
+        let extension = matches!(
+            self.key_type.public(),
+            KeyType::EccPublicKey(EccFamily::TwistedEdwards) | KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey
+        );
+        !extension && self.policy.algorithm.upstream()
     }
 
     /// Whether a part of them is on upstream's list of deprecated primitives.

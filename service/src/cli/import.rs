@@ -223,7 +223,7 @@ impl PrivateKey {
         let inner = AnyRef::from_der(key).map_err(broken)?;
         let bytes = match inner.tag() {
             SEED | Tag::OctetString => inner.value(),
-            _ => sequence(key, |reader| <&OctetStringRef>::decode(reader)).map_err(broken)?.as_bytes(),
+            _ => sequence(key, <&OctetStringRef>::decode).map_err(broken)?.as_bytes(),
         };
         Ok(Self { key_type: named.key_type.pair(), bits: named.bits, bytes: Zeroizing::new(bytes.to_vec()) })
     }

@@ -2,11 +2,11 @@
 
 use super::Under;
 use interface::Status;
-use interface::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Hash, Mac, Signature};
+use interface::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, Mac, Signature};
 use interface::attributes::Attributes;
 use interface::operations::{
-    AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt, ExportPublicKey, MacCompute,
-    MacVerify, RawKeyAgreement, SignHash, SignMessage, VerifyHash, VerifyMessage,
+    AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt, Decapsulate, Encapsulate,
+    ExportPublicKey, MacCompute, MacVerify, RawKeyAgreement, SignHash, SignMessage, VerifyHash, VerifyMessage,
 };
 
 /// Uses a key in every way that its one algorithm has, and wrongly.
@@ -17,6 +17,7 @@ pub(crate) fn exercise(under: &Under<'_>, name: &str, attributes: &Attributes, c
         Algorithm::Aead(aead) => seal(under, name, aead, context),
         Algorithm::Cipher(cipher) => encipher(under, name, cipher, context),
         Algorithm::Mac(mac) => authenticate(under, name, mac, context),
+        Algorithm::Kem(kem) => encapsulate(under, name, kem, context),
         Algorithm::Agreement(agreement) => agree(under, name, agreement, attributes, context),
         other => panic!("{context}: {other:?} is not in the table"),
     }
@@ -26,7 +27,7 @@ fn sign(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     if signature != Signature::RsaPkcs1v15Raw && signature != Signature::EcdsaAny {
         sign_message(under, name, signature, context);
     }
-    if signature != Signature::PureEddsa {
+    if !signature.whole_message() {
         sign_hash(under, name, signature, context);
     }
 }
@@ -197,4 +198,17 @@ fn agree(under: &Under<'_>, name: &str, agreement: Agreement, attributes: &Attri
     assert_eq!(mine, secret("peer", public(name)).unwrap(), "{context}");
     assert!(secret(name, vec![4; 5]).unwrap_err().status().is_some(), "{context}");
     under.destroy("peer");
+}
+
+fn encapsulate(under: &Under<'_>, name: &str, kem: Kem, context: &str) {
+    let encapsulated = under.call(&Encapsulate { key_name: name.to_owned(), alg: kem.into(), owner: None });
+    let encapsulated = encapsulated.unwrap_or_else(|error| panic!("{context}: {error}"));
+    let decapsulate =
+        |ciphertext: Vec<u8>| under.call(&Decapsulate { key_name: name.to_owned(), alg: kem.into(), ciphertext, owner: None });
+    let secret = decapsulate(encapsulated.ciphertext.clone()).unwrap();
+    assert_eq!(secret.shared_secret, encapsulated.shared_secret, "{context}");
+    let mut wrong = encapsulated.ciphertext.clone();
+    wrong[0] ^= 1;
+    assert_ne!(decapsulate(wrong).unwrap(), secret, "{context}");
+    assert!(decapsulate(vec![1; 5]).unwrap_err().status().is_some(), "{context}");
 }

@@ -1,6 +1,6 @@
 //! ML-DSA (FIPS 204) and ML-KEM (FIPS 203).
 
-use super::{Owned, Refused, Result, Secret, check, filled};
+use super::{Owned, Refused, Result, Secret, check, filled, filled_secret};
 use aws_lc_sys as sys;
 use std::ffi::c_int;
 use std::ptr::null_mut;
@@ -54,12 +54,9 @@ impl Pq {
     /// The pair of a seed or of an expanded private key; refused unless the latter is well formed.
     pub(crate) fn from_private(set: Set, private: &[u8]) -> Result<Self> {
         let key = match (set.kem, private.len() == set.seed()) {
-            (true, true) => kem_from_seed(set, private)?,
-            (true, false) => kem_from_expanded(set, private)?,
-            // SAFETY: `private` is valid for its length, which the library checks; null is checked by `Owned::new`.
-            (false, _) => {
-                Owned::new(unsafe { sys::EVP_PKEY_pqdsa_new_raw_private_key(set.nid, private.as_ptr(), private.len()) })?
-            }
+            (true, true) => ml_kem_of_seed(set, private)?,
+            (true, false) => ml_kem_of_expanded(set, private)?,
+            (false, _) => ml_dsa(set, private)?,
         };
         Ok(Self { key, set, private: Zeroizing::new(private.to_vec()) })
     }
@@ -90,10 +87,13 @@ impl Pq {
 
     /// ML-DSA of the representative µ of a message (FIPS 204, algorithm 7), hedged.
     pub(crate) fn sign_mu(&self, mu: &[u8; 64]) -> Result<Vec<u8>> {
-        let ctx = self.context(sys::EVP_PKEY_sign_init)?;
+        let ctx = self.context()?;
         let mut len = 0;
         // SAFETY: the context is live; null asks for the length.
-        check(unsafe { sys::EVP_PKEY_sign(ctx.0, null_mut(), &raw mut len, mu.as_ptr(), mu.len()) })?;
+        unsafe {
+            check(sys::EVP_PKEY_sign_init(ctx.0))?;
+            check(sys::EVP_PKEY_sign(ctx.0, null_mut(), &raw mut len, mu.as_ptr(), mu.len()))?;
+        }
         filled(len, |out, len| {
             // SAFETY: the context is live; `filled` hands out room for `*len` bytes, which the function takes as such.
             unsafe { sys::EVP_PKEY_sign(ctx.0, out, len, mu.as_ptr(), mu.len()) }
@@ -102,14 +102,17 @@ impl Pq {
 
     /// Verifies what [`Self::sign_mu`] made.
     pub(crate) fn verify_mu(&self, mu: &[u8; 64], signature: &[u8]) -> Result<()> {
-        let ctx = self.context(sys::EVP_PKEY_verify_init)?;
+        let ctx = self.context()?;
         // SAFETY: the context is live; both inputs are valid for their lengths.
-        check(unsafe { sys::EVP_PKEY_verify(ctx.0, signature.as_ptr(), signature.len(), mu.as_ptr(), mu.len()) })
+        unsafe {
+            check(sys::EVP_PKEY_verify_init(ctx.0))?;
+            check(sys::EVP_PKEY_verify(ctx.0, signature.as_ptr(), signature.len(), mu.as_ptr(), mu.len()))
+        }
     }
 
     /// Ciphertext and shared secret; refused when the public key is not one (FIPS 203 §7.2).
     pub(crate) fn encapsulate(&self) -> Result<(Vec<u8>, Secret)> {
-        let ctx = self.context(no_init)?;
+        let ctx = self.context()?;
         let (mut ciphertext_len, mut secret_len) = (0, 0);
         // SAFETY: the context is live; null asks for the lengths.
         check(unsafe { sys::EVP_PKEY_encapsulate(ctx.0, null_mut(), &raw mut ciphertext_len, null_mut(), &raw mut secret_len) })?;
@@ -123,31 +126,28 @@ impl Pq {
 
     /// The shared secret; refused when the ciphertext is not of the set's length.
     pub(crate) fn decapsulate(&self, ciphertext: &[u8]) -> Result<Secret> {
-        let ctx = self.context(no_init)?;
+        let ctx = self.context()?;
         let mut len = 0;
         // SAFETY: the context is live; null asks for the length.
         check(unsafe { sys::EVP_PKEY_decapsulate(ctx.0, null_mut(), &raw mut len, ciphertext.as_ptr(), ciphertext.len()) })?;
-        super::filled_secret(len, |out, len| {
+        filled_secret(len, |out, len| {
             // SAFETY: the context is live; `filled_secret` hands out room for `*len` bytes, which the function takes as such.
             unsafe { sys::EVP_PKEY_decapsulate(ctx.0, out, len, ciphertext.as_ptr(), ciphertext.len()) }
         })
     }
 
-    fn context(&self, init: unsafe extern "C" fn(*mut sys::EVP_PKEY_CTX) -> c_int) -> Result<Owned<sys::EVP_PKEY_CTX>> {
+    fn context(&self) -> Result<Owned<sys::EVP_PKEY_CTX>> {
         // SAFETY: the key is live; null is checked by `Owned::new`.
-        let ctx = Owned::new(unsafe { sys::EVP_PKEY_CTX_new(self.key.0, null_mut()) })?;
-        // SAFETY: the context is live.
-        check(unsafe { init(ctx.0) })?;
-        Ok(ctx)
+        Owned::new(unsafe { sys::EVP_PKEY_CTX_new(self.key.0, null_mut()) })
     }
 }
 
-/// Encapsulation needs no preparation.
-unsafe extern "C" fn no_init(_: *mut sys::EVP_PKEY_CTX) -> c_int {
-    1
+fn ml_dsa(set: Set, private: &[u8]) -> Result<Owned<sys::EVP_PKEY>> {
+    // SAFETY: `private` is valid for its length, which the library checks; null is checked by `Owned::new`.
+    Owned::new(unsafe { sys::EVP_PKEY_pqdsa_new_raw_private_key(set.nid, private.as_ptr(), private.len()) })
 }
 
-fn kem_from_seed(set: Set, seed: &[u8]) -> Result<Owned<sys::EVP_PKEY>> {
+fn ml_kem_of_seed(set: Set, seed: &[u8]) -> Result<Owned<sys::EVP_PKEY>> {
     let (mut key, mut len) = (null_mut(), seed.len());
     // SAFETY: all objects are live; the seed is valid for its length, which the library checks; null is checked by `Owned::new`.
     unsafe {
@@ -160,7 +160,7 @@ fn kem_from_seed(set: Set, seed: &[u8]) -> Result<Owned<sys::EVP_PKEY>> {
 }
 
 /// The expanded key is dk ‖ ek ‖ H(ek) ‖ z (FIPS 203, algorithm 16).
-fn kem_from_expanded(set: Set, private: &[u8]) -> Result<Owned<sys::EVP_PKEY>> {
+fn ml_kem_of_expanded(set: Set, private: &[u8]) -> Result<Owned<sys::EVP_PKEY>> {
     let public = private.len().checked_sub(64 + set.public).and_then(|at| private.get(at..at + set.public)).ok_or(Refused)?;
     let (public_at, private_at) = (public.as_ptr(), private.as_ptr());
     // SAFETY: both halves are valid for their lengths, which the library checks; null is checked by `Owned::new`.
