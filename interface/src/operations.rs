@@ -6,10 +6,12 @@
 mod core;
 mod crypto;
 mod store;
+mod token;
 
 pub use self::core::*;
 pub use self::crypto::*;
 pub use self::store::*;
+pub use self::token::*;
 
 use crate::Status;
 use crate::algorithm::Algorithm;
@@ -210,6 +212,10 @@ operations! {
     0x8008 Grant                    => Empty,               App,    Store,    own;
     0x8009 Revoke                   => Empty,               App,    Store,    own;
     0x800A ListGrants               => Grants,              App,    Store,    own;
+    0x8010 TokenStatus              => Token,               App,    Store,    none;
+    0x8011 InitToken                => Token,               App,    Store,    none;
+    0x8012 SetPin                   => Token,               App,    Store,    none;
+    0x8013 Login                    => Token,               App,    Store,    none;
     0x8018 Encapsulate              => Encapsulated,        App,    Provider, use(ENCRYPT, Kem);
     0x8019 Decapsulate              => Agreed,              App,    Provider, use(DECRYPT, Kem);
 }
@@ -229,7 +235,15 @@ impl Opcode {
     pub const fn repeatable(self) -> bool {
         !matches!(
             self,
-            Self::GenerateKey | Self::ImportKey | Self::DestroyKey | Self::DeleteClient | Self::PutObject | Self::DestroyObject
+            Self::GenerateKey
+                | Self::ImportKey
+                | Self::DestroyKey
+                | Self::DeleteClient
+                | Self::PutObject
+                | Self::DestroyObject
+                | Self::InitToken
+                | Self::SetPin
+                | Self::Login
         )
     }
 }

@@ -27,6 +27,10 @@ use crate::trace;
 /// The largest array of attributes or handles accepted; anything longer is a mistake of the caller.
 const MAX_COUNT: usize = 1 << 16;
 
+/// The largest attribute or part of a mechanism's parameter accepted, in bytes. None that makes sense is as large, and what is
+/// longer would be a request that no service takes.
+const MAX_VALUE: CK_ULONG = 1 << 24;
+
 /// Runs the body of a `C_*` function: no panic leaves it, every error becomes its `CK_RV`, and
 /// the call is traced when `PARSEC_PKCS11_TRACE` says so.
 pub(crate) fn boundary(name: &str, arguments: &[(&str, &dyn Debug)], body: impl FnOnce() -> Result<()>) -> CK_RV {
@@ -54,6 +58,18 @@ pub(crate) unsafe fn input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<&'
         }
         _ => Err(Error::ArgumentsBad),
     }
+}
+
+/// Like [`input`], for what is copied and thus has a limit.
+///
+/// # Safety
+/// As for [`input`].
+unsafe fn short_input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<&'a [u8]> {
+    if len > MAX_VALUE {
+        return Err(Error::ArgumentsBad);
+    }
+    // SAFETY: the caller's promise is ours.
+    unsafe { input(data, len) }
 }
 
 /// A place for one value of type `T`.
@@ -133,7 +149,7 @@ impl<T: Copy> Room<T> {
     /// `data` is NULL or writable for `len` items.
     pub(crate) unsafe fn new(data: *mut T, len: CK_ULONG) -> Result<Self> {
         match usize::try_from(len) {
-            Ok(len) if len == 0 || !data.is_null() => Ok(Self { data, len }),
+            Ok(len) if len == 0 || !data.is_null() && len <= isize::MAX.unsigned_abs() / size_of::<T>() => Ok(Self { data, len }),
             _ => Err(Error::ArgumentsBad),
         }
     }
@@ -173,7 +189,7 @@ impl Template {
         let mut template = Vec::with_capacity(entries.len());
         for (_, entry) in entries {
             // SAFETY: the caller promised readable values.
-            let value = unsafe { input(entry.pValue.cast(), entry.ulValueLen) };
+            let value = unsafe { short_input(entry.pValue.cast(), entry.ulValueLen) };
             let value = value.map_err(|_| Error::AttributeValueInvalid)?;
             template.push((entry.type_, Zeroizing::new(value.to_vec())));
         }

@@ -18,10 +18,13 @@ mod seal;
 mod table;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use key::{Key, Meta};
 pub use lifecycle::{Destruction, Material, Pending, Reservation};
 pub use seal::StoreKey;
+pub use table::now;
+pub use token::{Pin, Token};
 
 use crate::auth::Principal;
 #[cfg(doc)]

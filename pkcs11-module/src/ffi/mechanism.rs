@@ -5,7 +5,7 @@ use cryptoki_sys::{
     CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_ULONG,
 };
 
-use super::input;
+use super::short_input;
 use crate::error::{Error, Result};
 
 /// The parameter of an authenticated cipher.
@@ -53,7 +53,7 @@ impl Mechanism {
     /// The parameter as it stands: an initialisation vector.
     pub(crate) fn bytes(&self) -> Result<&[u8]> {
         // SAFETY: `read`'s caller promised the parameter readable for its length as long as `self` lives.
-        unsafe { input(self.0.pParameter.cast(), self.0.ulParameterLen) }.map_err(|_| Error::MechanismParamInvalid)
+        unsafe { short_input(self.0.pParameter.cast(), self.0.ulParameterLen) }.map_err(|_| Error::MechanismParamInvalid)
     }
 
     pub(crate) fn pss(&self) -> Result<CK_RSA_PKCS_PSS_PARAMS> {
@@ -107,7 +107,7 @@ impl Mechanism {
     /// What a field of the parameter points to.
     fn pointed(&self, data: *const CK_BYTE, len: CK_ULONG) -> Result<Vec<u8>> {
         // SAFETY: `read`'s caller promised that what the parameter points to is readable for the length beside it.
-        let bytes = unsafe { input(data, len) };
+        let bytes = unsafe { short_input(data, len) };
         bytes.map(<[u8]>::to_vec).map_err(|_| Error::MechanismParamInvalid)
     }
 

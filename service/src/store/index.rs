@@ -162,17 +162,22 @@ impl Index {
         }
     }
 
-    /// Removes the objects of a client and the grants that it holds.
-    pub(super) fn forget(&mut self, client: &Principal) {
+    /// Removes the objects of a client, those in one provider or all.
+    pub(super) fn remove_objects(&mut self, owner: &Principal, provider: Option<ProviderId>) {
         let owned: Vec<_> = self
-            .with(&Term::Owner(client.clone()))
-            .filter(|entry| entry.kind() != RecordKind::Key)
+            .with(&Term::Owner(owner.clone()))
+            .filter(|entry| entry.kind() != RecordKind::Key && provider.is_none_or(|here| here == entry.meta().provider))
             .map(|entry| entry.meta().uuid.clone())
             .collect();
-        let granted: Vec<_> = self.with(&Term::Grantee(client.clone())).cloned().collect();
         for uuid in owned {
             self.remove(&uuid);
         }
+    }
+
+    /// Removes the objects of a client and the grants that it holds.
+    pub(super) fn forget(&mut self, client: &Principal) {
+        self.remove_objects(client, None);
+        let granted: Vec<_> = self.with(&Term::Grantee(client.clone())).cloned().collect();
         for entry in granted {
             if let Entry::Key(mut key) = entry {
                 Arc::make_mut(&mut key).grants.remove(client);

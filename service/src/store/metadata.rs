@@ -72,7 +72,7 @@ impl Store {
         })
     }
 
-    /// Removes the objects of a client and the grants that others gave it; its keys are destroyed by their providers.
+    /// Removes the objects and tokens of a client and the grants that others gave it; its keys are destroyed by their providers.
     ///
     /// # Errors
     /// [`Error::Store`].

@@ -92,6 +92,17 @@ impl Store {
         self.index_mut().remove(&object.meta.uuid);
         Ok(())
     }
+
+    /// Destroys all objects that somebody has in a provider.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn destroy_objects(&self, owner: &Principal, provider: ProviderId) -> Result<()> {
+        let db = self.db();
+        table::delete_objects(&db, owner, provider)?;
+        self.index_mut().remove_objects(owner, Some(provider));
+        Ok(())
+    }
 }
 
 pub(super) fn none(kind: RecordKind, name: &str) -> Error {

@@ -5,12 +5,13 @@ use super::key::{Key, Meta};
 use super::lifecycle::Pending;
 use super::object::Object;
 use super::seal::{Sealer, StoreKey};
+use super::token::Pin;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::message::KeyAttributes;
-use interface::operations::{RecordKind, Tier};
+use interface::operations::{RecordKind, Role, Tier};
 use prost::Message;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashMap};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Version of the tables.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// Tells our databases from others: "PRSC".
 const APPLICATION: i64 = 0x5052_5343;
 /// How long to wait for another process to let go of the store, as at a restart.
@@ -68,9 +69,28 @@ CREATE TABLE object (
 ) STRICT;
 ";
 
+/// Labels and PINs of tokens.
+const TOKENS: &str = "
+CREATE TABLE token (
+    owner TEXT NOT NULL,
+    provider INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    PRIMARY KEY (owner, provider)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pin (
+    owner TEXT NOT NULL,
+    provider INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    failures INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    PRIMARY KEY (owner, provider, role)
+) STRICT, WITHOUT ROWID;
+";
+
 /// What makes tables of version N + 1 from those of version N, beginning with version 1. Of older keys it is not known where they
 /// were made, so nothing is claimed.
-const UPGRADES: &[&str] = &["ALTER TABLE key ADD COLUMN local INTEGER NOT NULL DEFAULT 0"];
+const UPGRADES: &[&str] = &["ALTER TABLE key ADD COLUMN local INTEGER NOT NULL DEFAULT 0", TOKENS];
 
 /// The states of a key's row.
 const INTENT: i64 = 0;
@@ -139,6 +159,7 @@ pub(super) fn prepare(db: &mut Connection, path: &Path, secret: StoreKey) -> Res
         let sealer = secret.sealer(true)?;
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute_batch(SCHEMA)?;
+        change.execute_batch(TOKENS)?;
         change.execute("INSERT INTO seal VALUES (1, ?)", [sealer.proof()?])?;
         change.pragma_update(None, "application_id", APPLICATION)?;
         change.pragma_update(None, "user_version", VERSION)?;
@@ -374,6 +395,55 @@ pub(super) fn forget(db: &mut Connection, client: &Principal) -> Result<()> {
     let change = db.transaction()?;
     change.execute("DELETE FROM object WHERE owner = ?", [&client])?;
     change.execute("DELETE FROM key_grant WHERE principal = ?", [&client])?;
+    change.execute("DELETE FROM token WHERE owner = ?", [&client])?;
+    change.execute("DELETE FROM pin WHERE owner = ?", [&client])?;
+    change.commit()?;
+    Ok(())
+}
+
+/// Removes the objects of a client in one provider.
+pub(super) fn delete_objects(db: &Connection, owner: &Principal, provider: ProviderId) -> Result<()> {
+    db.execute("DELETE FROM object WHERE owner = ? AND provider = ?", params![owner.to_string(), provider.number()])?;
+    Ok(())
+}
+
+pub(super) fn label(db: &Connection, owner: &Principal, provider: ProviderId) -> Result<Option<String>> {
+    Ok(db
+        .prepare_cached("SELECT label FROM token WHERE owner = ? AND provider = ?")?
+        .query_row(params![owner.to_string(), provider.number()], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn pin(db: &Connection, owner: &Principal, provider: ProviderId, role: Role) -> Result<Option<Pin>> {
+    Ok(db
+        .prepare_cached("SELECT hash, failures, failed FROM pin WHERE owner = ? AND provider = ? AND role = ?")?
+        .query_row(params![owner.to_string(), provider.number(), i32::from(role)], |row| {
+            let failed = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+            Ok(Pin { hash: row.get(0)?, failures: row.get(1)?, failed })
+        })
+        .optional()?)
+}
+
+/// Puts this PIN in the place of the old one, or none.
+pub(super) fn set_pin(db: &Connection, owner: &Principal, provider: ProviderId, role: Role, pin: Option<&Pin>) -> Result<()> {
+    let place = (owner.to_string(), provider.number(), i32::from(role));
+    match pin {
+        Some(Pin { hash, failures, failed }) => db.execute(
+            "INSERT OR REPLACE INTO pin VALUES (?, ?, ?, ?, ?, ?)",
+            params![place.0, place.1, place.2, hash, failures, stored(*failed)],
+        )?,
+        None => db.execute("DELETE FROM pin WHERE owner = ? AND provider = ? AND role = ?", place)?,
+    };
+    Ok(())
+}
+
+/// Gives a token its label and the security officer's PIN; the user has none then.
+pub(super) fn init_token(db: &mut Connection, owner: &Principal, provider: ProviderId, label: &str, officer: &Pin) -> Result<()> {
+    let change = db.transaction()?;
+    let place = params![owner.to_string(), provider.number(), label];
+    change.execute("INSERT OR REPLACE INTO token VALUES (?, ?, ?)", place)?;
+    set_pin(&change, owner, provider, Role::Officer, Some(officer))?;
+    set_pin(&change, owner, provider, Role::User, None)?;
     change.commit()?;
     Ok(())
 }
@@ -391,7 +461,7 @@ pub(super) fn uuid_bytes(uuid: &str) -> Vec<u8> {
 }
 
 /// Unix time in seconds.
-pub(super) fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 

@@ -1,3 +1,5 @@
+mod token;
+
 use super::*;
 use interface::Status;
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
@@ -103,7 +105,7 @@ fn a_key_survives_with_all_its_parts() {
 fn tables_of_the_first_version_are_brought_up_to_date() {
     let place = Place::new();
     assert!(create(&place.open().unwrap(), &ROOT, "web").local);
-    place.sql("ALTER TABLE key DROP COLUMN local; PRAGMA user_version = 1");
+    place.sql("DROP TABLE pin; DROP TABLE token; ALTER TABLE key DROP COLUMN local; PRAGMA user_version = 1");
     let store = place.open().unwrap();
     let key = store.key(SOFTWARE, &ROOT, "web").unwrap();
     assert!(!key.local, "nothing is known of its making");
@@ -112,6 +114,7 @@ fn tables_of_the_first_version_are_brought_up_to_date() {
     drop(store);
     let store = place.open().unwrap();
     assert!(store.key(SOFTWARE, &ROOT, "new").unwrap().local);
+    store.token(SOFTWARE, &ROOT, 0).init("mine", &Pin::new(b"1234").unwrap()).unwrap();
 }
 
 #[test]
