@@ -21,6 +21,7 @@ use crate::wire::Header;
 use crate::{AuthType, Opcode, Operation, ProviderId, Status, attributes::Attributes};
 use connection::Connection;
 use prost::Message;
+use rustix::rand::GetRandomFlags;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -64,6 +65,8 @@ pub struct Client {
     pause: Option<Pause>,
     slots: [Mutex<Option<Connection>>; SLOTS],
     upstream: AtomicBool,
+    /// Names the process to the service, together with its process id.
+    application: Option<[u8; 12]>,
 }
 
 impl Client {
@@ -76,6 +79,7 @@ impl Client {
             pause: None,
             slots: [const { Mutex::new(None) }; SLOTS],
             upstream: AtomicBool::new(false),
+            application: random(),
         }
     }
 
@@ -241,6 +245,12 @@ impl Client {
         }
     }
 
+    /// What [`Hello::application`](crate::operations::Hello) says: new in a child after fork.
+    fn application(&self) -> Vec<u8> {
+        let process = std::process::id().to_le_bytes();
+        self.application.map(|random| [&random[..], &process].concat()).unwrap_or_default()
+    }
+
     fn exchange(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
         let kept = self.take().filter(|connection| opcode.repeatable() || connection.quiet());
         if let Some(mut connection) = kept {
@@ -307,7 +317,7 @@ impl Client {
             return Ok(connection);
         }
         let (auth_type, auth) = self.credentials();
-        let connection = connection.greet(auth_type, &auth)?;
+        let connection = connection.greet(auth_type, &auth, self.application())?;
         let upstream = connection.is_none();
         self.upstream.store(upstream, Ordering::Relaxed);
         connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline, self.pause), Ok)
@@ -325,4 +335,10 @@ impl Client {
             }
         }
     }
+}
+
+fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
+    (filled == Ok(N)).then_some(bytes)
 }

@@ -50,8 +50,9 @@ impl Connection {
     }
 
     /// Says Hello. `None`: the service is upstream's, which knows no Hello and closes the connection.
-    pub(super) fn greet(mut self, auth_type: AuthType, auth: &[u8]) -> Result<Option<Self>, Error> {
-        let hello = Hello { version: 1, client: format!("parsec-client {}", env!("CARGO_PKG_VERSION")) };
+    pub(super) fn greet(mut self, auth_type: AuthType, auth: &[u8], application: Vec<u8>) -> Result<Option<Self>, Error> {
+        let client = format!("parsec-client {}", env!("CARGO_PKG_VERSION"));
+        let hello = Hello { version: 1, client, application };
         let body = hello.encode_to_vec();
         let header = Header {
             auth_type: auth_type as u8,

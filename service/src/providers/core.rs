@@ -169,7 +169,7 @@ impl Handle<ListAuthenticators> for Core {
 impl Handle<ListKeys> for Core {
     fn handle(&self, call: &Call<'_>, _: ListKeys) -> Result<Keys> {
         let keys = call.store().keys(call.app()?);
-        let shown = keys.iter().filter(|key| call.extended() || key.attributes.upstream());
+        let shown = keys.iter().filter(|key| !key.volatile() && (call.extended() || key.attributes.upstream()));
         let describe = |key: &Arc<crate::store::Key>| KeyInfo {
             provider_id: key.provider.number().into(),
             name: key.name.clone(),

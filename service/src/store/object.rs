@@ -51,6 +51,7 @@ impl Store {
                 name: put.name.clone(),
                 label: put.label.clone().unwrap_or_else(|| put.name.clone()),
                 id,
+                pkcs11: put.pkcs11.clone(),
                 created: table::now(),
             },
             kind,
