@@ -248,10 +248,11 @@ impl Attributes {
         !extension && self.policy.algorithm.upstream()
     }
 
-    /// Whether a part of them is on upstream's list of deprecated primitives.
+    /// Whether a part of them is on upstream's list of deprecated primitives, or is RSA with less than 2048 bits.
     pub fn deprecated(&self) -> bool {
         let key_type = match self.key_type {
             KeyType::Des | KeyType::Arc4 => true,
+            KeyType::RsaKeyPair => (1..2048).contains(&self.bits),
             KeyType::EccPublicKey(family) => match family {
                 EccFamily::SecpR2 | EccFamily::SectR2 => true,
                 EccFamily::BrainpoolPR1 => self.bits == 160,
@@ -375,6 +376,7 @@ mod tests {
         assert!(rsa(pss(Hash::Sha256), vec![pss(Hash::Sha1)]).deprecated());
         assert!(rsa(oaep, vec![]).deprecated());
         assert!(!rsa(pss(Hash::Sha256), vec![oaep]).deprecated());
+        assert!(Attributes { bits: 1024, ..rsa(pss(Hash::Sha256), vec![]) }.deprecated());
     }
 
     #[test]
