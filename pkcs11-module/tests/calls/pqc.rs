@@ -87,16 +87,16 @@ fn a_context_and_a_hedge_are_honoured_or_refused() {
     let _fixture = Fixture::new();
     let set = number(CKP_ML_DSA_44);
     let [public, private] = pair(CKM_ML_DSA_KEY_PAIR_GEN, &[(CKA_PARAMETER_SET, &set)], &[]).unwrap();
-    let mut mail = context(CKH_HEDGE_REQUIRED, b"mail");
-    let signed = signature(&mut with(CKM_ML_DSA, &mut mail), private, b"message").unwrap();
-    assert_eq!(verify(&mut with(CKM_ML_DSA, &mut mail), public, b"message", &signed), CKR_OK);
+    let mail = context(CKH_HEDGE_REQUIRED, b"mail");
+    let signed = signature(&mut with(CKM_ML_DSA, &mail), private, b"message").unwrap();
+    assert_eq!(verify(&mut with(CKM_ML_DSA, &mail), public, b"message", &signed), CKR_OK);
     assert_eq!(verify(&mut mechanism(CKM_ML_DSA), public, b"message", &signed), CKR_SIGNATURE_INVALID);
-    let mut deterministic = context(CKH_DETERMINISTIC_REQUIRED, b"mail");
-    let refused = signature(&mut with(CKM_ML_DSA, &mut deterministic), private, b"message");
+    let deterministic = context(CKH_DETERMINISTIC_REQUIRED, b"mail");
+    let refused = signature(&mut with(CKM_ML_DSA, &deterministic), private, b"message");
     assert_eq!(refused, Err(CKR_MECHANISM_PARAM_INVALID), "the library signs with fresh randomness only");
-    assert_eq!(verify(&mut with(CKM_ML_DSA, &mut deterministic), public, b"message", &signed), CKR_OK);
-    let mut long = context(CKH_HEDGE_PREFERRED, &[0; 256]);
-    assert_eq!(signature(&mut with(CKM_ML_DSA, &mut long), private, b"m"), Err(CKR_MECHANISM_PARAM_INVALID));
+    assert_eq!(verify(&mut with(CKM_ML_DSA, &deterministic), public, b"message", &signed), CKR_OK);
+    let long = context(CKH_HEDGE_PREFERRED, &[0; 256]);
+    assert_eq!(signature(&mut with(CKM_ML_DSA, &long), private, b"m"), Err(CKR_MECHANISM_PARAM_INVALID));
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn a_hash_may_be_made_here_or_by_the_caller() {
         ulContextLen: 0,
         hash: CKM_SHA256,
     };
-    assert_eq!(verify(&mut with(CKM_HASH_ML_DSA, &mut given), public, &hash, &signed), CKR_OK);
-    assert_eq!(verify(&mut with(CKM_HASH_ML_DSA, &mut given), public, &hash[1..], &signed), CKR_DATA_LEN_RANGE);
+    assert_eq!(verify(&mut with(CKM_HASH_ML_DSA, &given), public, &hash, &signed), CKR_OK);
+    assert_eq!(verify(&mut with(CKM_HASH_ML_DSA, &given), public, &hash[1..], &signed), CKR_DATA_LEN_RANGE);
     given.hash = CKM_ML_DSA;
-    let unknown = signature(&mut with(CKM_HASH_ML_DSA, &mut given), private, &hash);
+    let unknown = signature(&mut with(CKM_HASH_ML_DSA, &given), private, &hash);
     assert_eq!(unknown, Err(CKR_MECHANISM_PARAM_INVALID));
     assert_eq!(signature(&mut mechanism(CKM_HASH_ML_DSA), private, &hash), Err(CKR_MECHANISM_PARAM_INVALID));
 }
