@@ -150,8 +150,8 @@ const TABLE: &[Attribute] = &[
     row(CKA_DERIVE, PUBLIC, Flag, Only(false), Policy(Usage::NONE)),
     row(CKA_WRAP, PUBLIC | SECRET, Flag, Only(false), Policy(Usage::WRAP)),
     row(CKA_UNWRAP, HIDDEN, Flag, Only(false), Policy(Usage::UNWRAP)),
-    row(CKA_ENCAPSULATE, PUBLIC, Flag, Only(false), Policy(Usage::NONE)),
-    row(CKA_DECAPSULATE, PRIVATE, Flag, Only(false), Policy(Usage::NONE)),
+    row(CKA_ENCAPSULATE, PUBLIC, Flag, Only(false), Policy(Usage::ENCRYPT)),
+    row(CKA_DECAPSULATE, PRIVATE, Flag, Only(false), Policy(Usage::DECRYPT)),
     // values of keys
     row(CKA_VALUE, KEYS, Bytes, Brought, Object),
     row(CKA_VALUE_LEN, SECRET, Number, Made, Object),
@@ -167,6 +167,8 @@ const TABLE: &[Attribute] = &[
     row(CKA_COEFFICIENT, PRIVATE, Bytes, Brought, Object),
     row(CKA_EC_PARAMS, PAIR, Bytes, Made, Object),
     row(CKA_EC_POINT, PAIR, Bytes, Brought, Object),
+    row(CKA_PARAMETER_SET, PAIR, Number, Made, Object),
+    row(CKA_SEED, PRIVATE, Bytes, Brought, Object),
 ];
 
 const fn row(kind: CK_ATTRIBUTE_TYPE, classes: u8, form: Form, change: Change, source: Source) -> Attribute {

@@ -94,6 +94,20 @@ impl Key {
         !self.usage.and(usage).is_empty()
     }
 
+    /// Whether what it encrypts and decrypts are shared secrets.
+    fn encapsulates(&self) -> bool {
+        self.attributes.key_type.public() == KeyType::MlKemPublicKey
+    }
+
+    /// Whether keys of its type have this use: what ML-KEM encrypts and decrypts are shared secrets.
+    fn suits(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
+        match kind {
+            CKA_ENCRYPT | CKA_DECRYPT => !self.encapsulates(),
+            CKA_ENCAPSULATE | CKA_DECAPSULATE => self.encapsulates(),
+            _ => true,
+        }
+    }
+
     /// Whether anybody could ever do one of these.
     fn permitted(&self, usage: Usage) -> bool {
         !self.past.and(usage).is_empty()
@@ -277,7 +291,7 @@ impl Object {
                 let kept = self.record.kept(if self.is_view() { PUBLIC_HALF | kind } else { kind });
                 Some(kept.map_or_else(|| default.value(self.class), <[u8]>::to_vec))
             }
-            (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage))),
+            (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage) && key.suits(kind))),
             (Source::Forbidden(usage), Content::Key(key)) => Some(flag(!key.may(usage))),
             (_, content) => match self.storage(kind) {
                 None => self.content(content, kind)?,
@@ -389,6 +403,8 @@ fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.1.to_vec()),
         (CKA_EC_PARAMS, KeyType::EccPublicKey(_)) => Parameters::of(key_type, bits)?.oid.to_der().ok(),
         (CKA_EC_POINT, KeyType::EccPublicKey(_)) => OctetStringRef::new(&key.public).ok()?.to_der().ok(),
+        (CKA_PARAMETER_SET, _) => Family::of(key_type)?.parameter_set(bits).map(number),
+        (CKA_VALUE, KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey) => Some(key.public.clone()),
         _ => None,
     }
 }
@@ -414,6 +430,8 @@ pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
         KeyType::EccPublicKey(EccFamily::TwistedEdwards) => CKK_EC_EDWARDS,
         KeyType::EccPublicKey(EccFamily::Montgomery) => CKK_EC_MONTGOMERY,
         KeyType::EccPublicKey(_) => CKK_EC,
+        KeyType::MlDsaPublicKey => CKK_ML_DSA,
+        KeyType::MlKemPublicKey => CKK_ML_KEM,
         KeyType::DhPublicKey(_) => CKK_DH,
         KeyType::Aes => CKK_AES,
         KeyType::Des => CKK_DES3,

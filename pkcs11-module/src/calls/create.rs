@@ -7,7 +7,7 @@ use interface::spki::PublicKey;
 use interface::{Filing, Status, client};
 use zeroize::Zeroizing;
 
-use super::generate::{check_kind, curve};
+use super::generate::{check_kind, curve, parameter_set};
 use super::object::{check_value, destroy_key};
 use super::place::{Place, content_name};
 use super::policy;
@@ -73,16 +73,18 @@ pub(super) fn import(place: &Place, filing: Filing, attributes: &Attributes, dat
     })
 }
 
-/// What a key of this class shall be, without its size, which is left to the key's data.
+/// What a key of this class shall be; its size is left to the key's data, where that tells it.
 fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroizing<Vec<u8>>)> {
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
-    let (key_type, data) = match (class, kind) {
-        (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, material::secret(template)?),
-        (CKO_SECRET_KEY, CKK_GENERIC_SECRET) => (KeyType::Hmac, material::secret(template)?),
-        (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, material::secret(template)?),
-        (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, material::rsa_private(template)?),
-        (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, material::rsa_public(template)?),
-        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_EC | CKK_EC_EDWARDS) => on_curve(class, template)?,
+    let (key_type, bits, data) = match (class, kind) {
+        (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, 0, material::secret(template)?),
+        (CKO_SECRET_KEY, CKK_GENERIC_SECRET) => (KeyType::Hmac, 0, material::secret(template)?),
+        (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, 0, material::secret(template)?),
+        (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),
+        (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, 0, material::rsa_public(template)?),
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY) => on_curve(class, template)?,
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_ML_DSA) => of_lattice(Family::MlDsa, class, template)?,
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_ML_KEM) => of_lattice(Family::MlKem, class, template)?,
         _ => return Err(Error::TemplateInconsistent),
     };
     check_kind(template, class, key_type)?;
@@ -96,15 +98,24 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
     if len.is_some_and(|len| usize::try_from(len) != Ok(data.len())) {
         return Err(Error::TemplateInconsistent);
     }
-    Ok((Attributes { key_type, bits: 0, policy }, data))
+    Ok((Attributes { key_type, bits, policy }, data))
 }
 
-fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, Zeroizing<Vec<u8>>)> {
+/// A private key is its seed where that is given, else the expanded key (PKCS#11 v3.2 §6.67.3, §6.68.3).
+fn of_lattice(family: Family, class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
+    let (pair, bits) = parameter_set(family, template, template)?;
+    Ok(match class {
+        CKO_PRIVATE_KEY => (pair, bits, material::seed(template).or_else(|_| material::secret(template))?),
+        _ => (pair.public(), bits, material::secret(template)?),
+    })
+}
+
+fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
     let params = template.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?;
     let curve = curve(params)?;
     Ok(match class {
-        CKO_PRIVATE_KEY => (curve.key_type.pair(), material::ec_private(template, curve)?),
-        _ => (curve.key_type, material::ec_public(template)?),
+        CKO_PRIVATE_KEY => (curve.key_type.pair(), 0, material::ec_private(template, curve)?),
+        _ => (curve.key_type, 0, material::ec_public(template)?),
     })
 }
 

@@ -53,6 +53,7 @@ mod keys;
 mod mechanisms;
 mod message;
 mod objects;
+mod pqc;
 mod recover;
 
 /// A service and the module initialised on it.
