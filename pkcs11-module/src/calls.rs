@@ -5,12 +5,14 @@ pub(crate) mod crypt;
 pub(crate) mod digest;
 pub(crate) mod general;
 pub(crate) mod generate;
+pub(crate) mod login;
 pub(crate) mod object;
 mod policy;
 pub(crate) mod random;
 pub(crate) mod session;
 pub(crate) mod sign;
 pub(crate) mod slot;
+pub(crate) mod token;
 pub(crate) mod verify;
 
 /// Text in a fixed field of the standard's structures: UTF-8 padded with blanks, cut between characters.

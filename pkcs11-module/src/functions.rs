@@ -12,7 +12,7 @@ use std::fmt::Debug;
 
 use cryptoki_sys::*;
 
-use crate::calls::{create, crypt, digest, general, generate, object, random, session, sign, slot, verify};
+use crate::calls::{create, crypt, digest, general, generate, login, object, random, session, sign, slot, token, verify};
 use crate::encryption::Direction;
 use crate::error::Error;
 use crate::ffi::{self, Mechanism, Out, Output, Query, Room, Template, input};
@@ -98,7 +98,6 @@ unsupported! {
     unsupported1(A);
     unsupported2(A B);
     unsupported3(A B C);
-    unsupported4(A B C D);
     unsupported5(A B C D E);
     unsupported6(A B C D E F);
     unsupported7(A B C D E F G);
@@ -124,9 +123,16 @@ functions! {
         C_GetMechanismInfo { (slot: CK_SLOT_ID, kind: CK_MECHANISM_TYPE, info: CK_MECHANISM_INFO_PTR) =>
             slot::mechanism(slot, kind, &Out::new(info)?)
         }
-        C_InitToken { unsupported4 }
-        C_InitPIN { unsupported3 }
-        C_SetPIN { unsupported5 }
+        C_InitToken { (slot: CK_SLOT_ID, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG, label: CK_UTF8CHAR_PTR) =>
+            token::init(slot, input(pin, pin_len)?, input(label, 32)?)
+        }
+        C_InitPIN { (session: CK_SESSION_HANDLE, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG) =>
+            token::init_pin(session, input(pin, pin_len)?)
+        }
+        C_SetPIN {
+            (session: CK_SESSION_HANDLE, old: CK_UTF8CHAR_PTR, old_len: CK_ULONG, new: CK_UTF8CHAR_PTR, new_len: CK_ULONG) =>
+            token::set_pin(session, input(old, old_len)?, input(new, new_len)?)
+        }
         C_OpenSession {
             (slot: CK_SLOT_ID, flags: CK_FLAGS, application: *mut c_void, notify: CK_NOTIFY, session:
              CK_SESSION_HANDLE_PTR) =>
@@ -140,9 +146,9 @@ functions! {
         C_GetOperationState { unsupported3 }
         C_SetOperationState { unsupported5 }
         C_Login { (session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG) =>
-            session::login(session, user, input(pin, pin_len)?)
+            login::login(session, user, input(pin, pin_len)?)
         }
-        C_Logout { (session: CK_SESSION_HANDLE) => session::logout(session) }
+        C_Logout { (session: CK_SESSION_HANDLE) => login::logout(session) }
         C_CreateObject {
             (session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object:
              CK_OBJECT_HANDLE_PTR) =>
@@ -276,7 +282,7 @@ functions! {
         C_GetFunctionStatus { (session: CK_SESSION_HANDLE) => general::not_parallel(session) }
         C_CancelFunction { (session: CK_SESSION_HANDLE) => general::not_parallel(session) }
         C_WaitForSlotEvent { (flags: CK_FLAGS, slot: CK_SLOT_ID_PTR, nothing: *mut c_void) =>
-            ffi::reserved(nothing).and_then(|()| slot::wait(flags))
+            ffi::reserved(nothing).and_then(|()| slot::wait(flags, &Out::new(slot)?))
         }
     }
     v3_0 {
@@ -288,7 +294,11 @@ functions! {
              =>
             interfaces::find(ffi::c_string(name), ffi::version(version), flags, &Out::new(interface)?)
         }
-        C_LoginUser { unsupported6 }
+        C_LoginUser {
+            (session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG, name: CK_UTF8CHAR_PTR,
+             name_len: CK_ULONG) =>
+            login::login_user(session, user, input(pin, pin_len)?, input(name, name_len)?)
+        }
         C_SessionCancel { (session: CK_SESSION_HANDLE, flags: CK_FLAGS) => session::cancel(session, flags) }
         C_MessageEncryptInit { unsupported3 }
         C_EncryptMessage { unsupported9 }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::ffi::Output;
 use crate::hash::Hasher;
 use crate::module::lock;
+use crate::object::Object;
 use crate::signature::Signing;
 
 pub(crate) struct Session {
@@ -58,12 +59,21 @@ impl Session {
 }
 
 /// One kind of operation in a session, made of several calls (PKCS#11 §5.2).
-pub(crate) struct Active<T>(Option<T>);
+pub(crate) struct Active<T> {
+    operation: Option<T>,
+    /// The user's PIN is still missing, which the key asks for each time.
+    locked: bool,
+}
 
 impl<T> Default for Active<T> {
     fn default() -> Self {
-        Self(None)
+        Self { operation: None, locked: false }
     }
+}
+
+/// An operation that has a key.
+pub(crate) trait Keyed {
+    fn object(&self) -> &Object;
 }
 
 /// How long the result of an operation is at most, known before it is computed.
@@ -81,30 +91,33 @@ impl OutputLen for Hasher {
 impl<T> Active<T> {
     /// Begins an operation; no operation (a NULL mechanism) cancels the one under way.
     pub(crate) fn start(&mut self, operation: Option<T>) -> Result<()> {
-        if operation.is_some() && self.0.is_some() {
+        if operation.is_some() && self.operation.is_some() {
             return Err(Error::OperationActive);
         }
-        self.0 = operation;
+        *self = Self { operation, locked: false };
         Ok(())
     }
 
     /// The operation under way.
     pub(crate) fn current(&mut self) -> Result<&mut T> {
-        self.0.as_mut().ok_or(Error::OperationNotInitialized)
+        self.operation.as_mut().ok_or(Error::OperationNotInitialized)
     }
 
     /// Ends the operation, whatever comes of it.
     pub(crate) fn take(&mut self) -> Result<T> {
-        self.0.take().ok_or(Error::OperationNotInitialized)
+        let operation = self.operation.take().ok_or(Error::OperationNotInitialized)?;
+        if self.locked { Err(Error::UserNotLoggedIn) } else { Ok(operation) }
     }
 
     pub(crate) fn cancel(&mut self) {
-        self.0 = None;
+        self.operation = None;
     }
 
     /// Goes on with the operation; a failure ends it.
     pub(crate) fn update(&mut self, run: impl FnOnce(&mut T) -> Result<()>) -> Result<()> {
-        let result = run(self.current()?);
+        let locked = self.locked;
+        let operation = self.current()?;
+        let result = if locked { Err(Error::UserNotLoggedIn) } else { run(operation) };
         if result.is_err() {
             self.cancel();
         }
@@ -121,6 +134,50 @@ impl<T> Active<T> {
             return Ok(());
         }
         output.write(&run(self.take()?)?)
+    }
+
+    /// Whether it waits for the user's PIN.
+    fn locked(&self) -> bool {
+        self.locked && self.operation.is_some()
+    }
+}
+
+impl<T: Keyed> Active<T> {
+    /// Begins an operation with a private or secret key. With CKA_ALWAYS_AUTHENTICATE it does nothing before the user has given the
+    /// PIN for it.
+    pub(crate) fn start_private(&mut self, operation: Option<T>) -> Result<()> {
+        let locked = operation.as_ref().is_some_and(|operation| operation.object().always_authenticate());
+        self.start(operation)?;
+        self.locked = locked;
+        Ok(())
+    }
+
+    fn cancel_private(&mut self) {
+        if self.operation.as_ref().is_some_and(|operation| operation.object().private()) {
+            self.cancel();
+        }
+    }
+}
+
+impl Operations {
+    /// Fails unless an operation waits for the user's PIN.
+    pub(crate) fn check_locked(&self) -> Result<()> {
+        let waiting = self.sign.locked() || self.decrypt.locked();
+        if waiting { Ok(()) } else { Err(Error::OperationNotInitialized) }
+    }
+
+    /// The user has given the PIN that operations wait for.
+    pub(crate) fn unlock(&mut self) {
+        self.sign.locked = false;
+        self.decrypt.locked = false;
+    }
+
+    /// Ends the operations that use private objects.
+    pub(crate) fn cancel_private(&mut self) {
+        self.sign.cancel_private();
+        self.verify.cancel_private();
+        self.encrypt.cancel_private();
+        self.decrypt.cancel_private();
     }
 }
 

@@ -26,7 +26,11 @@ pub(crate) fn init(
         Crypting::new(direction, &mechanism, key(&module, handle, class)?)
     };
     let begun = mechanism.map(begin).transpose()?;
-    active(direction, &mut session.operations()).start(begun)
+    let mut operations = session.operations();
+    match direction {
+        Direction::Encrypt => operations.encrypt.start(begun),
+        Direction::Decrypt => operations.decrypt.start_private(begun),
+    }
 }
 
 pub(crate) fn whole(direction: Direction, session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
