@@ -34,6 +34,7 @@ macro_rules! call {
 mod crypt;
 mod fork;
 mod keys;
+mod login;
 mod mechanisms;
 
 /// A service and the module initialised on it.
