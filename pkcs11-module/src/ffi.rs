@@ -7,8 +7,10 @@
 
 pub(crate) mod fork;
 mod mechanism;
+mod message;
 
 pub(crate) use mechanism::{AeadParameter, Mechanism};
+pub(crate) use message::{AeadMessage, MessageParameter};
 
 use std::ffi::{CStr, OsString, c_void};
 use std::fmt::Debug;
@@ -60,6 +62,18 @@ pub(crate) unsafe fn input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<&'
     }
 }
 
+/// As [`input`], but NULL says that there is none.
+///
+/// # Safety
+/// As for [`input`].
+pub(crate) unsafe fn optional_input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<Option<&'a [u8]>> {
+    if data.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is ours.
+    unsafe { input(data, len) }.map(Some)
+}
+
 /// Like [`input`], for what is copied and thus has a limit.
 ///
 /// # Safety
@@ -102,6 +116,15 @@ impl<T: Copy> Output<T> {
         if len.is_null() { Err(Error::ArgumentsBad) } else { Ok(Self { data, len }) }
     }
 
+    /// An output, or none where the caller has no place for its length.
+    ///
+    /// # Safety
+    /// As for [`Output::new`].
+    pub(crate) unsafe fn optional(data: *mut T, len: *mut CK_ULONG) -> Option<Self> {
+        // SAFETY: the caller's promise is ours.
+        unsafe { Self::new(data, len) }.ok()
+    }
+
     /// Whether the caller only asks for the length.
     pub(crate) fn is_query(&self) -> bool {
         self.data.is_null()
@@ -138,7 +161,7 @@ impl<T: Copy> Output<T> {
     }
 }
 
-/// A buffer of exactly known size: C_GenerateRandom's bytes, C_FindObjects' handles.
+/// A buffer of exactly known size: C_GenerateRandom's bytes, C_FindObjects' handles, a nonce.
 pub(crate) struct Room<T> {
     data: *mut T,
     len: usize,
@@ -156,6 +179,13 @@ impl<T: Copy> Room<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// What stands there, where the caller has put something.
+    pub(crate) fn read(&self) -> Vec<T> {
+        let places = (0..self.len).map(|i| self.data.wrapping_add(i));
+        // SAFETY: each place is within the room that `new`'s caller promised, and has been written by it.
+        places.map(|place| unsafe { place.read_unaligned() }).collect()
     }
 
     /// Writes `items` from the place `start` on, as many as there is room for; returns how many that were.

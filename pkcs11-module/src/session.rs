@@ -2,15 +2,20 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SLOT_ID};
+use cryptoki_sys::{
+    CK_FLAGS, CK_OBJECT_HANDLE, CK_SLOT_ID, CKF_DECRYPT, CKF_DIGEST, CKF_ENCRYPT, CKF_FIND_OBJECTS, CKF_MESSAGE_DECRYPT,
+    CKF_MESSAGE_ENCRYPT, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY, CKF_SIGN, CKF_SIGN_RECOVER, CKF_VERIFY, CKF_VERIFY_RECOVER,
+};
 use interface::ProviderId;
 
-use crate::encryption::Crypting;
+use crate::encryption::{Crypting, Direction};
 use crate::error::{Error, Result};
 use crate::ffi::Output;
 use crate::hash::Hasher;
+use crate::message::{Sealing, SigningMessages};
 use crate::module::lock;
 use crate::object::Object;
+use crate::recover::Recovering;
 use crate::signature::Signing;
 
 pub(crate) struct Session {
@@ -31,6 +36,78 @@ pub(crate) struct Operations {
     pub(crate) verify: Active<Signing>,
     pub(crate) encrypt: Active<Crypting>,
     pub(crate) decrypt: Active<Crypting>,
+    pub(crate) sign_recover: Active<Signing>,
+    pub(crate) verify_recover: Active<Recovering>,
+    /// With the signature, which C_VerifySignatureInit has taken.
+    pub(crate) verify_signature: Active<(Signing, Vec<u8>)>,
+    pub(crate) message_encrypt: Active<Sealing>,
+    pub(crate) message_decrypt: Active<Sealing>,
+    pub(crate) message_sign: Active<SigningMessages>,
+    pub(crate) message_verify: Active<SigningMessages>,
+}
+
+impl Operations {
+    /// Every kind, with the flag that names it (PKCS#11 3.1 §5.6.5).
+    fn kinds(&mut self) -> [(CK_FLAGS, &mut dyn Ongoing); 13] {
+        [
+            (CKF_FIND_OBJECTS, &mut self.find),
+            (CKF_DIGEST, &mut self.digest),
+            (CKF_SIGN, &mut self.sign),
+            (CKF_VERIFY, &mut self.verify),
+            (CKF_ENCRYPT, &mut self.encrypt),
+            (CKF_DECRYPT, &mut self.decrypt),
+            (CKF_SIGN_RECOVER, &mut self.sign_recover),
+            (CKF_VERIFY_RECOVER, &mut self.verify_recover),
+            (CKF_VERIFY, &mut self.verify_signature),
+            (CKF_MESSAGE_ENCRYPT, &mut self.message_encrypt),
+            (CKF_MESSAGE_DECRYPT, &mut self.message_decrypt),
+            (CKF_MESSAGE_SIGN, &mut self.message_sign),
+            (CKF_MESSAGE_VERIFY, &mut self.message_verify),
+        ]
+    }
+
+    pub(crate) fn crypting(&mut self, direction: Direction) -> &mut Active<Crypting> {
+        match direction {
+            Direction::Encrypt => &mut self.encrypt,
+            Direction::Decrypt => &mut self.decrypt,
+        }
+    }
+
+    pub(crate) fn sealing(&mut self, direction: Direction) -> &mut Active<Sealing> {
+        match direction {
+            Direction::Encrypt => &mut self.message_encrypt,
+            Direction::Decrypt => &mut self.message_decrypt,
+        }
+    }
+
+    /// Ends the operations that `flags` name.
+    pub(crate) fn cancel(&mut self, flags: CK_FLAGS) {
+        let named = self.kinds().into_iter().filter(|(flag, _)| flags & flag != 0);
+        named.for_each(|(_, operation)| operation.cancel());
+    }
+
+    /// Ends the operations that use private objects.
+    pub(crate) fn cancel_private(&mut self) {
+        let private = self.kinds().into_iter().filter(|(_, operation)| operation.is_private());
+        private.for_each(|(_, operation)| operation.cancel());
+    }
+
+    /// Fails unless an operation waits for the user's PIN.
+    pub(crate) fn check_locked(&mut self) -> Result<()> {
+        let locked = self.kinds().iter().any(|(_, operation)| operation.is_locked());
+        if locked { Ok(()) } else { Err(Error::OperationNotInitialized) }
+    }
+
+    /// The user has given the PIN that operations wait for.
+    pub(crate) fn unlock(&mut self) {
+        self.kinds().into_iter().for_each(|(_, operation)| operation.unlock());
+    }
+
+    /// The flags of the operations under way.
+    pub(crate) fn under_way(&mut self) -> CK_FLAGS {
+        let ongoing = self.kinds().into_iter().filter(|(_, operation)| operation.is_active());
+        ongoing.fold(0, |flags, (flag, _)| flags | flag)
+    }
 }
 
 impl Session {
@@ -61,7 +138,7 @@ impl Session {
 /// One kind of operation in a session, made of several calls (PKCS#11 §5.2).
 pub(crate) struct Active<T> {
     operation: Option<T>,
-    /// The user's PIN is still missing, which the key asks for each time.
+    /// The user has yet to give the PIN, for which the key asks each time.
     locked: bool,
 }
 
@@ -69,11 +146,6 @@ impl<T> Default for Active<T> {
     fn default() -> Self {
         Self { operation: None, locked: false }
     }
-}
-
-/// An operation that has a key.
-pub(crate) trait Keyed {
-    fn object(&self) -> &Object;
 }
 
 /// How long the result of an operation is at most, known before it is computed.
@@ -88,36 +160,102 @@ impl OutputLen for Hasher {
     }
 }
 
-impl<T> Active<T> {
-    /// Begins an operation; no operation (a NULL mechanism) cancels the one under way.
+/// An operation that may have a key.
+pub(crate) trait Keyed {
+    fn object(&self) -> Option<&Object>;
+}
+
+impl Keyed for Hasher {
+    fn object(&self) -> Option<&Object> {
+        None
+    }
+}
+
+impl Keyed for std::vec::IntoIter<CK_OBJECT_HANDLE> {
+    fn object(&self) -> Option<&Object> {
+        None
+    }
+}
+
+impl Keyed for (Signing, Vec<u8>) {
+    fn object(&self) -> Option<&Object> {
+        self.0.object()
+    }
+}
+
+/// An operation of any kind.
+trait Ongoing {
+    fn is_active(&self) -> bool;
+    fn is_private(&self) -> bool;
+    fn is_locked(&self) -> bool;
+    fn unlock(&mut self);
+    fn cancel(&mut self);
+}
+
+impl<T: Keyed> Ongoing for Active<T> {
+    fn is_active(&self) -> bool {
+        self.operation.is_some()
+    }
+
+    fn is_private(&self) -> bool {
+        self.operation.as_ref().and_then(T::object).is_some_and(Object::private)
+    }
+
+    fn is_locked(&self) -> bool {
+        self.locked
+    }
+
+    fn unlock(&mut self) {
+        self.locked = false;
+    }
+
+    fn cancel(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl<T: Keyed> Active<T> {
+    /// Begins an operation; no operation (a NULL mechanism) cancels the one under way. One whose key has CKA_ALWAYS_AUTHENTICATE is
+    /// locked until the user gives the PIN for it (CKU_CONTEXT_SPECIFIC).
     pub(crate) fn start(&mut self, operation: Option<T>) -> Result<()> {
-        if operation.is_some() && self.operation.is_some() {
-            return Err(Error::OperationActive);
+        let locked = operation.as_ref().and_then(T::object).is_some_and(Object::always_authenticate);
+        self.start_unlocked(operation)?;
+        self.locked = locked;
+        Ok(())
+    }
+
+    /// Begins what is part of an operation that has been unlocked.
+    pub(crate) fn start_unlocked(&mut self, operation: Option<T>) -> Result<()> {
+        if operation.is_some() {
+            self.check_idle()?;
         }
         *self = Self { operation, locked: false };
         Ok(())
     }
 
-    /// The operation under way.
+    /// Fails while an operation is under way.
+    pub(crate) fn check_idle(&self) -> Result<()> {
+        if self.is_active() { Err(Error::OperationActive) } else { Ok(()) }
+    }
+
+    /// The operation under way, to go on with. One that is locked ends here.
     pub(crate) fn current(&mut self) -> Result<&mut T> {
+        if self.locked {
+            self.cancel();
+            return Err(Error::UserNotLoggedIn);
+        }
         self.operation.as_mut().ok_or(Error::OperationNotInitialized)
     }
 
     /// Ends the operation, whatever comes of it.
     pub(crate) fn take(&mut self) -> Result<T> {
-        let operation = self.operation.take().ok_or(Error::OperationNotInitialized)?;
-        if self.locked { Err(Error::UserNotLoggedIn) } else { Ok(operation) }
-    }
-
-    pub(crate) fn cancel(&mut self) {
-        self.operation = None;
+        self.current()?;
+        self.operation.take().ok_or(Error::OperationNotInitialized)
     }
 
     /// Goes on with the operation; a failure ends it.
     pub(crate) fn update(&mut self, run: impl FnOnce(&mut T) -> Result<()>) -> Result<()> {
-        let locked = self.locked;
-        let operation = self.current()?;
-        let result = if locked { Err(Error::UserNotLoggedIn) } else { run(operation) };
+        let result = run(self.current()?);
         if result.is_err() {
             self.cancel();
         }
@@ -135,56 +273,18 @@ impl<T> Active<T> {
         }
         output.write(&run(self.take()?)?)
     }
-
-    /// Whether it waits for the user's PIN.
-    fn locked(&self) -> bool {
-        self.locked && self.operation.is_some()
-    }
-}
-
-impl<T: Keyed> Active<T> {
-    /// Begins an operation with a private or secret key. With CKA_ALWAYS_AUTHENTICATE it does nothing before the user has given the
-    /// PIN for it.
-    pub(crate) fn start_private(&mut self, operation: Option<T>) -> Result<()> {
-        let locked = operation.as_ref().is_some_and(|operation| operation.object().always_authenticate());
-        self.start(operation)?;
-        self.locked = locked;
-        Ok(())
-    }
-
-    fn cancel_private(&mut self) {
-        if self.operation.as_ref().is_some_and(|operation| operation.object().private()) {
-            self.cancel();
-        }
-    }
-}
-
-impl Operations {
-    /// Fails unless an operation waits for the user's PIN.
-    pub(crate) fn check_locked(&self) -> Result<()> {
-        let waiting = self.sign.locked() || self.decrypt.locked();
-        if waiting { Ok(()) } else { Err(Error::OperationNotInitialized) }
-    }
-
-    /// The user has given the PIN that operations wait for.
-    pub(crate) fn unlock(&mut self) {
-        self.sign.locked = false;
-        self.decrypt.locked = false;
-    }
-
-    /// Ends the operations that use private objects.
-    pub(crate) fn cancel_private(&mut self) {
-        self.sign.cancel_private();
-        self.verify.cancel_private();
-        self.encrypt.cancel_private();
-        self.decrypt.cancel_private();
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::ptr::null_mut;
+
+    impl Keyed for u8 {
+        fn object(&self) -> Option<&Object> {
+            None
+        }
+    }
 
     impl OutputLen for u8 {
         fn output_len(&self, _: usize) -> usize {

@@ -123,7 +123,7 @@ pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, q
 }
 
 /// The whole key, which may leave.
-fn export(module: &Module, key: &Key) -> Result<Exported> {
+pub(super) fn export(module: &Module, key: &Key) -> Result<Exported> {
     let export = ExportKey { key_name: key.name.clone(), owner: key.owner() };
     Ok(module.client.call(key.provider, &export)?)
 }

@@ -17,7 +17,7 @@ pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, han
         let key = key(&module, handle, CKO_PRIVATE_KEY)?;
         Signing::new(&mechanism, key, Usage::SIGN)
     };
-    session.operations().sign.start_private(mechanism.map(begin).transpose()?)
+    session.operations().sign.start(mechanism.map(begin).transpose()?)
 }
 
 pub(crate) fn sign(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
