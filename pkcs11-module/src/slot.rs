@@ -38,7 +38,7 @@ impl Slots {
     /// Asks the service which providers it has.
     pub(crate) fn refresh(&self, client: &Client) -> Result<Vec<Arc<Slot>>> {
         let providers = client.providers();
-        lock(&self.events).present.get_or_insert(providers.is_ok());
+        lock(&self.events).present.get_or_insert_with(|| providers.is_ok());
         let providers = providers?;
         let mut slots = lock(&self.known);
         let known =

@@ -57,7 +57,7 @@ pub(crate) fn token(id: CK_SLOT_ID, info: &Out<CK_TOKEN_INFO>) -> Result<()> {
     let open = sessions.open.values().filter(|session| session.slot() == id);
     let writable = open.clone().filter(|session| session.writable).count();
     info.set(CK_TOKEN_INFO {
-        label: padded(token.label.as_deref().unwrap_or(slot.provider.name())),
+        label: padded(token.label.as_deref().unwrap_or_else(|| slot.provider.name())),
         manufacturerID: padded(&slot.info.vendor),
         model: padded("Parsec"),
         serialNumber: serial(&slot.info),
