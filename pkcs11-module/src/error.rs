@@ -77,6 +77,7 @@ errors! {
     OperationActive = CKR_OPERATION_ACTIVE "the session has an operation of this kind under way";
     OperationNotInitialized = CKR_OPERATION_NOT_INITIALIZED "the session has no operation of this kind under way";
     Panic = CKR_GENERAL_ERROR "a defect of the module";
+    ParameterSetNotSupported = CKR_PARAMETER_SET_NOT_SUPPORTED "the parameter set is not known";
     PinIncorrect = CKR_PIN_INCORRECT "the PIN is wrong";
     PinInvalid = CKR_PIN_INVALID "the PIN is not valid UTF-8";
     PinLenRange = CKR_PIN_LEN_RANGE "the PIN is too short or too long";

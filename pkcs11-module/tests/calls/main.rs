@@ -54,6 +54,7 @@ mod keys;
 mod login;
 mod mechanisms;
 mod message;
+mod pqc;
 mod recover;
 
 /// A service and the module initialised on it.
