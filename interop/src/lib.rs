@@ -38,6 +38,16 @@ pub fn upstream_tool() -> PathBuf {
     peer("UPSTREAM_PARSEC_TOOL")
 }
 
+/// The `openssl` command of OpenSSL 3.5, with libcrypto inside.
+pub fn openssl_3_5() -> PathBuf {
+    peer("OPENSSL_3_5")
+}
+
+/// The `openssl` command of OpenSSL 4.0, with libcrypto inside.
+pub fn openssl_4_0() -> PathBuf {
+    peer("OPENSSL_4_0")
+}
+
 /// The path of a program that `interop/peers` names, taken from the environment when `tests/run` has put it there.
 fn peer(name: &str) -> PathBuf {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
