@@ -177,7 +177,7 @@ fn signatures_verify_elsewhere(openssl: Openssl) {
 fn requests_become_certificates_of_an_authority_in_the_service(openssl: Openssl) {
     let Some(desk) = Desk::new(openssl) else { return };
     desk.parsec("key new authority --algorithm p384 --out authority.pem");
-    desk.ok("req -x509 -key parsec:object=authority -subj /CN=Authority -days 2 -out authority.crt");
+    desk.ok("req -x509 -key parsec:object=authority -subj /CN=Authority -days 2 -addext basicConstraints=critical,CA:TRUE -out authority.crt");
     desk.each(|desk, kind, key| {
         desk.ok(&format!("req -new -key {key} -subj /CN={kind} -out request.pem"));
         let text = desk.plain("req -in request.pem -verify -noout -subject");
