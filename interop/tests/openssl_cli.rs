@@ -177,6 +177,8 @@ fn signatures_verify_elsewhere(openssl: Openssl) {
 fn requests_become_certificates_of_an_authority_in_the_service(openssl: Openssl) {
     let Some(desk) = Desk::new(openssl) else { return };
     desk.parsec("key new authority --algorithm p384 --out authority.pem");
+    // without this file, 4.0 takes settings of openssl.cnf for extensions
+    desk.write("leaf.cnf", "basicConstraints = CA:FALSE\n");
     desk.ok("req -x509 -key parsec:object=authority -subj /CN=Authority -days 2 -addext basicConstraints=critical,CA:TRUE -out authority.crt");
     desk.each(|desk, kind, key| {
         desk.ok(&format!("req -new -key {key} -subj /CN={kind} -out request.pem"));
@@ -184,7 +186,7 @@ fn requests_become_certificates_of_an_authority_in_the_service(openssl: Openssl)
         assert_eq!(text.trim(), format!("subject=CN = {kind}"));
         for authority in ["authority.pem", "parsec:object=authority"] {
             desk.ok(&format!(
-                "x509 -req -in request.pem -CA authority.crt -CAkey {authority} -CAcreateserial -days 1 -out leaf.crt"
+                "x509 -req -in request.pem -CA authority.crt -CAkey {authority} -CAcreateserial -days 1 -extfile leaf.cnf -out leaf.crt"
             ));
             desk.plain("verify -CAfile authority.crt leaf.crt");
             assert_eq!(desk.plain("x509 -in leaf.crt -pubkey -noout"), desk.parsec(&format!("key public {kind}")));
