@@ -8,6 +8,7 @@ pub(crate) mod dual;
 pub(crate) mod find;
 pub(crate) mod general;
 pub(crate) mod generate;
+pub(crate) mod login;
 pub(crate) mod message;
 pub(crate) mod message_sign;
 pub(crate) mod object;
@@ -18,6 +19,7 @@ pub(crate) mod recover;
 pub(crate) mod session;
 pub(crate) mod sign;
 pub(crate) mod slot;
+pub(crate) mod token;
 pub(crate) mod verify;
 
 /// Text in a fixed field of the standard's structures: UTF-8 padded with blanks, cut between characters.

@@ -252,6 +252,11 @@ impl Object {
         self.is(CKA_PRIVATE)
     }
 
+    /// Whether the user's PIN is wanted for each use (CKA_ALWAYS_AUTHENTICATE).
+    pub(crate) fn always_authenticate(&self) -> bool {
+        self.is(CKA_ALWAYS_AUTHENTICATE)
+    }
+
     /// Whether a flag is set.
     pub(crate) fn is(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
         self.attribute(kind).is_ok_and(|value| *value == flag(true))

@@ -53,6 +53,9 @@ pub(crate) fn copy(
     let object = Object { class: object.class, record: record.into() };
     let token = template.flag(CKA_TOKEN)?.unwrap_or_else(|| object.record.session.is_none());
     let place = Place::of(handle, token)?;
+    if object.private() {
+        module.check_login(session.slot())?;
+    }
     let (record, pkcs11) = (&object.record, object.all_kept());
     let (label, id) = (Some(record.label.clone()), Some(record.id.clone()));
     let made = match (object.value(), object.key()) {

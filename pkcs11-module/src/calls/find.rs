@@ -6,7 +6,7 @@ use interface::operations::{Find, RecordKind};
 use crate::error::Result;
 use crate::ffi::{Out, Room, Template};
 use crate::module::{self, lock};
-use crate::object::Record;
+use crate::object::{Object, Record};
 
 /// The profiles that the module keeps (PKCS#11 Profiles v3.1 §3).
 const PROFILES: [CK_PROFILE_ID; 2] = [CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER];
@@ -21,14 +21,16 @@ pub(crate) fn init(session: CK_SESSION_HANDLE, template: &Template) -> Result<()
         Some(filter) => module.client.find(session.provider, &filter)?,
         None => vec![],
     };
+    let sees_private = module.login(slot).sees_private();
+    let fits = |object: &Object| (sees_private || !object.private()) && object.matches(template);
     let mut objects = lock(&module.objects);
-    let here = objects.in_sessions(slot).filter(|(_, object)| object.matches(template));
+    let here = objects.in_sessions(slot).filter(|(_, object)| fits(object));
     let mut found: Vec<_> = here.map(|(handle, _)| handle).collect();
     // A newer service may keep what this module has no name for.
     let records = records.into_iter().filter_map(|record| Record::try_from(record).ok());
     for record in records.chain(profiles(slot, template)?) {
         let learned = objects.learn(record).into_iter();
-        found.extend(learned.filter(|(_, object)| object.matches(template)).map(|(handle, _)| handle));
+        found.extend(learned.filter(|(_, object)| fits(object)).map(|(handle, _)| handle));
     }
     drop(objects);
     session.operations().find.start(Some(found.into_iter()))

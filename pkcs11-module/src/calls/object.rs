@@ -23,6 +23,9 @@ use crate::object::{Key, Object, Record, key_type, without_public_half};
 /// The key with this handle, for an operation that wants this half of a pair.
 pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CLASS) -> Result<Arc<Object>> {
     let object = lock(&module.objects).find(handle).ok_or(Error::KeyHandleInvalid)?;
+    if object.private() {
+        module.check_login(object.record.slot)?;
+    }
     match (object.class, class) {
         (have, wanted) if have == wanted => Ok(object),
         // A private key knows its public half, and a secret key has no halves.
@@ -33,7 +36,8 @@ pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CL
 }
 
 pub(super) fn object(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
-    lock(&module.objects).find(handle).ok_or(Error::ObjectHandleInvalid)
+    let object = lock(&module.objects).find(handle);
+    object.filter(|object| !object.private() || module.login(object.record.slot).sees_private()).ok_or(Error::ObjectHandleInvalid)
 }
 
 pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, query: &Query) -> Result<()> {

@@ -6,7 +6,7 @@ use cryptoki_sys::*;
 use interface::operations::{self, PutObject};
 use interface::{Filing, Status, client};
 
-use crate::attributes::{self, Origin};
+use crate::attributes::{self, Origin, private_by_default};
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
@@ -30,6 +30,9 @@ impl Place {
         let module = module::current()?;
         let session = module.session(handle)?;
         attributes::check(class, template, origin, module.officer(session.slot()))?;
+        if template.flag(CKA_PRIVATE)?.unwrap_or_else(|| private_by_default(class)) {
+            module.check_login(session.slot())?;
+        }
         Self::of(handle, template.flag(CKA_TOKEN)?.unwrap_or(false))
     }
 

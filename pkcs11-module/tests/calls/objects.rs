@@ -128,17 +128,16 @@ fn a_read_only_session_makes_session_objects_and_leaves_token_objects_alone() {
 }
 
 #[test]
-fn logout_ends_private_session_objects_and_private_handles() {
+fn logout_ends_private_session_objects() {
     let _fixture = Fixture::new();
     let session = open(CKF_RW_SESSION);
     assert_eq!(call!(C_Login(session, CKU_USER, b"1234".as_ptr().cast_mut(), 4)), CKR_OK);
     let class = number(CKO_DATA);
-    let [_, stored] = generate(session, true).unwrap();
     let secret = aes(session, &[]).unwrap();
     let open_secret = aes(session, &[(CKA_PRIVATE, NO)]).unwrap();
     let [public_note, private_note] = [NO, YES].map(|private| create(session, &data(&class, &[(CKA_PRIVATE, private)])).unwrap());
     assert_eq!(call!(C_Logout(session)), CKR_OK);
-    for gone in [stored, secret, private_note] {
+    for gone in [secret, private_note] {
         assert_eq!(look(gone), CKR_OBJECT_HANDLE_INVALID);
     }
     for here in [open_secret, public_note] {
