@@ -6,7 +6,7 @@ use interface::attributes::{Attributes, KeyType, Usage};
 use interface::operations::CheckType;
 
 use crate::error::{Error, Result};
-use crate::mechanism::Work::{Digest, Encrypt, Pair, Secret, Sign};
+use crate::mechanism::Work::{Pair, Secret};
 use crate::mechanism::{Family, Mechanism, all, policy, signing_policy};
 
 /// A question to a provider: would it do this?
@@ -74,14 +74,13 @@ impl Mechanism {
         let uses = match self.work {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
             Secret(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
-            Encrypt(_) => [Usage::ENCRYPT, Usage::DECRYPT],
-            Sign(..) | Digest(_) => [Usage::SIGN, Usage::VERIFY],
+            _ => self.work.uses(),
         };
-        let Some((algorithm, operations)) = self.work.operations() else {
+        let Some((algorithm, uses)) = uses else {
             return Ok(None);
         };
         let mut flags = 0;
-        for ((own, usage), opcode) in self.work.flags().into_iter().zip(uses).zip(operations) {
+        for (own, usage, opcode) in uses {
             let attributes = Attributes { key_type, bits: min, policy: policy(usage, [algorithm]) };
             if can(Question { opcode, check: CheckType::Use, attributes })? {
                 flags |= own;
