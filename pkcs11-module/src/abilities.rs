@@ -110,7 +110,7 @@ fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mechanism::find;
+    use crate::mechanism::{Work, find};
     use interface::algorithm::Hash;
     use interface::attributes::EccFamily;
 
@@ -130,7 +130,8 @@ mod tests {
         let ecdsa = abilities.info(CKM_ECDSA).unwrap();
         assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
         let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
-        let [sign, verify] = find(CKM_ECDSA, |work| Some(work.flags())).unwrap();
+        let (_, uses) = find(CKM_ECDSA, Work::uses).unwrap();
+        let [(sign, ..), (verify, ..)] = uses[..] else { panic!("two uses") };
         assert_eq!(ecdsa.flags, curves | sign | verify);
         assert_eq!(abilities.info(CKM_ECDSA_SHA1).unwrap().flags, curves | verify);
         let pair = abilities.info(CKM_EC_KEY_PAIR_GEN).unwrap();

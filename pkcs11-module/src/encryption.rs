@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption};
+use interface::algorithm::{AeadKind, Algorithm, Cipher};
 use interface::attributes::Usage;
 use interface::operations::{AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt};
 use interface::{Status, client};
@@ -15,7 +15,7 @@ use crate::ffi::{self, AeadParameter};
 use crate::mechanism::{self, Family, Mode, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, tag_len};
 use crate::session::OutputLen;
 use crate::signature::{MAX_DATA, gone};
 
@@ -106,6 +106,7 @@ impl Crypting {
     pub(crate) fn ready(&self, more: usize) -> usize {
         let len = self.data.len() + more;
         let held = match self.parameters.algorithm {
+            Algorithm::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded) => return 0,
             Algorithm::Cipher(cipher) if len >= CHUNK && self.permits(unpadded(cipher)) => {
                 usize::from(cipher == Cipher::CbcPkcs7 && self.direction == Direction::Decrypt)
             }
@@ -289,25 +290,7 @@ impl Crypting {
     /// Fails for data whose length the mechanism cannot have.
     fn check_len(&self) -> Result<()> {
         let (len, decrypting) = (self.data.len(), self.direction == Direction::Decrypt);
-        let fits = match self.parameters.algorithm {
-            Algorithm::Cipher(Cipher::Ctr) => self.parameters.blocks.is_none_or(|room| len.div_ceil(BLOCK) as u128 <= room),
-            Algorithm::Cipher(Cipher::CbcPkcs7) => !decrypting || len > 0 && len.is_multiple_of(BLOCK),
-            Algorithm::Cipher(_) => len.is_multiple_of(BLOCK),
-            Algorithm::Encryption(encryption) => {
-                let modulus = self.key()?.attributes.bits.div_ceil(8) as usize;
-                let overhead = match encryption {
-                    Encryption::RsaPkcs1v15 => 11,
-                    Encryption::RsaOaep { hash } => 2 * hash.len() + 2,
-                };
-                if decrypting { len == modulus } else { len + overhead <= modulus }
-            }
-            Algorithm::Aead(aead) if decrypting => {
-                let tag = tag_len(aead);
-                len >= tag && self.parameters.data_len.is_none_or(|told| told == len || told == len - tag)
-            }
-            Algorithm::Aead(_) => self.parameters.data_len.is_none_or(|told| told == len),
-            _ => false,
-        };
+        let fits = self.parameters.fit(decrypting, len, self.key()?.attributes.bits);
         if fits { Ok(()) } else { Err(self.wrong_len()) }
     }
 
@@ -330,10 +313,6 @@ fn unpadded(cipher: Cipher) -> Cipher {
     }
 }
 
-fn tag_len(aead: Aead) -> usize {
-    aead.tag_len.map_or(16, |len| len as usize)
-}
-
 impl OutputLen for Crypting {
     fn output_len(&self, more: usize) -> usize {
         let len = self.data.len() + more;
@@ -341,6 +320,7 @@ impl OutputLen for Crypting {
         match self.parameters.algorithm {
             Algorithm::Encryption(_) => self.key.key().map_or(0, |key| key.attributes.bits.div_ceil(8) as usize),
             Algorithm::Cipher(Cipher::CbcPkcs7) if encrypting => (len / BLOCK + 1) * BLOCK,
+            Algorithm::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded) if encrypting => len.next_multiple_of(8) + 8,
             Algorithm::Aead(aead) if encrypting => len + tag_len(aead),
             Algorithm::Aead(aead) => len.saturating_sub(tag_len(aead)),
             _ => len,

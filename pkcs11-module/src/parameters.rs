@@ -105,4 +105,35 @@ impl Parameters {
         let len = |len: CK_ULONG| usize::try_from(len).map_err(|_| Error::MechanismParamInvalid);
         Ok(Self { iv: nonce, additional, data_len: data_len.map(len).transpose()?, ..Algorithm::from(aead).into() })
     }
+
+    /// Whether the plaintext, or the ciphertext, can have this length in bytes with a key of so many bits.
+    pub(crate) fn fit(&self, decrypting: bool, len: usize, bits: u32) -> bool {
+        match self.algorithm {
+            Algorithm::Cipher(Cipher::Ctr) => self.blocks.is_none_or(|room| len.div_ceil(BLOCK) as u128 <= room),
+            Algorithm::Cipher(Cipher::CbcPkcs7) => !decrypting || len > 0 && len.is_multiple_of(BLOCK),
+            Algorithm::Cipher(Cipher::KeyWrap) => len.is_multiple_of(8) && len >= if decrypting { 24 } else { 16 },
+            Algorithm::Cipher(Cipher::KeyWrapPadded) if decrypting => len.is_multiple_of(8) && len >= 16,
+            Algorithm::Cipher(Cipher::KeyWrapPadded) => len > 0,
+            Algorithm::Cipher(_) => len.is_multiple_of(BLOCK),
+            Algorithm::Encryption(encryption) => {
+                let modulus = bits.div_ceil(8) as usize;
+                let overhead = match encryption {
+                    Encryption::RsaPkcs1v15 => 11,
+                    Encryption::RsaOaep { hash } => 2 * hash.len() + 2,
+                };
+                if decrypting { len == modulus } else { len + overhead <= modulus }
+            }
+            Algorithm::Aead(aead) if decrypting => {
+                let tag = tag_len(aead);
+                len >= tag && self.data_len.is_none_or(|told| told == len || told == len - tag)
+            }
+            Algorithm::Aead(_) => self.data_len.is_none_or(|told| told == len),
+            _ => false,
+        }
+    }
+}
+
+/// Length of the tag in bytes.
+pub(crate) fn tag_len(aead: Aead) -> usize {
+    aead.tag_len.map_or(16, |len| len as usize)
 }

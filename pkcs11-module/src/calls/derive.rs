@@ -77,6 +77,7 @@ pub(crate) fn derive(
 fn endless(attributes: &Attributes, algorithm: Algorithm, op: &DeriveKey) -> bool {
     match algorithm {
         Algorithm::AgreementWithDerivation(..) => true,
+        Algorithm::Derivation(Derivation::Concatenate) => false,
         Algorithm::Derivation(Derivation::Hkdf { .. }) => op.step != Some(HkdfStep::Extract.into()),
         _ => attributes.key_type == KeyType::Aes,
     }

@@ -2,7 +2,6 @@
 
 use cryptoki_sys::*;
 use interface::Status;
-use interface::algorithm::{Algorithm, Cipher};
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::client;
 use interface::operations::{UnwrapKey, WrapKey};
@@ -80,7 +79,7 @@ pub(crate) fn unwrap(
     let attributes = asked(template)?;
     check_token(template)?;
     session.check_writable()?;
-    if !plausible(parameters.algorithm, with, wrapped.len()) {
+    if !parameters.fit(true, wrapped.len(), with.attributes.bits) {
         return Err(Error::WrappedKeyLenRange);
     }
     let op = UnwrapKey {
@@ -158,14 +157,4 @@ pub(super) fn secret(template: &Template) -> Result<Attributes> {
     let bytes = template.number(CKA_VALUE_LEN)?.unwrap_or(0);
     let bits = u32::try_from(bytes).ok().and_then(|bytes| bytes.checked_mul(8)).ok_or(Error::KeySizeRange)?;
     Ok(Attributes { key_type, bits, policy: policy::secret(family, template)? })
-}
-
-/// Whether wrapped keys can have this length.
-fn plausible(algorithm: Algorithm, with: &Key, len: usize) -> bool {
-    match algorithm {
-        Algorithm::Cipher(Cipher::KeyWrap) => len >= 24 && len.is_multiple_of(8),
-        Algorithm::Cipher(Cipher::KeyWrapPadded) => len >= 16 && len.is_multiple_of(8),
-        Algorithm::Cipher(_) => len > 0 && len.is_multiple_of(16),
-        _ => len == with.attributes.bits.div_ceil(8) as usize,
-    }
 }

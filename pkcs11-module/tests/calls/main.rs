@@ -45,7 +45,9 @@ macro_rules! call3 {
     }};
 }
 
+mod attacks;
 mod crypt;
+mod derive;
 mod dual;
 mod fork;
 mod hard;
@@ -53,6 +55,7 @@ mod keys;
 mod mechanisms;
 mod message;
 mod recover;
+mod wrap;
 
 /// A service and the module initialised on it.
 struct Fixture {
