@@ -93,7 +93,11 @@ impl Mechanism {
 /// Adds what is known of a mechanism to what is known of it already.
 fn add(list: &mut Infos, kind: CK_MECHANISM_TYPE, info: CK_MECHANISM_INFO) {
     match list.iter_mut().find(|(have, _)| *have == kind) {
-        Some((_, known)) => known.flags |= info.flags,
+        Some((_, known)) => {
+            known.flags |= info.flags;
+            known.ulMinKeySize = known.ulMinKeySize.min(info.ulMinKeySize);
+            known.ulMaxKeySize = known.ulMaxKeySize.max(info.ulMaxKeySize);
+        }
         None => list.push((kind, info)),
     }
 }

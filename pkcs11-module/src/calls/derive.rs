@@ -39,15 +39,11 @@ pub(crate) fn derive(
     let module = module::current()?;
     let session = module.session(session)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DERIVE)?;
-    let kdf = mechanism::find(mechanism.kind(), |work| match work {
-        Work::Derive(kdf) => Some(kdf),
-        _ => None,
-    })?;
     let base = object::key(&module, base, CKO_PRIVATE_KEY)?;
     let base = base.key().ok_or(Error::KeyHandleInvalid)?;
-    if Family::of(base.attributes.key_type) != Some(kdf.family()) {
-        return Err(Error::KeyTypeInconsistent);
-    }
+    let family = Family::of(base.attributes.key_type);
+    find(mechanism, |_| true)?;
+    let kdf = find(mechanism, |kdf| Some(kdf.family()) == family).map_err(|_| Error::KeyTypeInconsistent)?;
     let (algorithm, op) = parameters(&module, kdf, mechanism, base)?;
     if !base.may(Usage::DERIVE) || !base.attributes.policy.permits(algorithm) {
         return Err(Error::KeyFunctionNotPermitted);
@@ -71,6 +67,14 @@ pub(crate) fn derive(
     });
     handle.set(made.map_err(refused)?);
     Ok(())
+}
+
+/// The derivation of a mechanism that is for the right keys.
+fn find(mechanism: &Mechanism, fits: impl Fn(Kdf) -> bool) -> Result<Kdf> {
+    mechanism::find(mechanism.kind(), |work| match work {
+        Work::Derive(kdf) if fits(kdf) => Some(kdf),
+        _ => None,
+    })
 }
 
 /// Whether the template must say how long the key is: no length is special to the derivation, or to the type of key.
@@ -99,7 +103,7 @@ fn refused(error: Error) -> Error {
 fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
     let op = DeriveKey::default();
     Ok(match kdf {
-        Kdf::Ecdh => return ecdh(mechanism, base),
+        Kdf::Ecdh(_) => return ecdh(mechanism, base),
         Kdf::Hkdf => return hkdf(module, mechanism),
         Kdf::Digest(_) if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
         Kdf::Digest(hash) => (Derivation::Digest { hash }.into(), op),

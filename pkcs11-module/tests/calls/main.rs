@@ -54,6 +54,7 @@ mod hard;
 mod keys;
 mod mechanisms;
 mod message;
+mod pqc;
 mod recover;
 mod wrap;
 
