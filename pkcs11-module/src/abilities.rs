@@ -132,7 +132,7 @@ mod tests {
         assert!(abilities.info(CKM_EDDSA).is_err());
         assert_eq!(abilities.info(CKM_SHA256).unwrap().flags, CKF_DIGEST);
         let ecdsa = abilities.info(CKM_ECDSA).unwrap();
-        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
+        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (192, 384));
         let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
         let (_, uses) = find(CKM_ECDSA, Work::uses).unwrap();
         let [(sign, ..), (verify, ..)] = uses[..] else { panic!("two uses") };

@@ -7,6 +7,7 @@ pub(crate) mod digest;
 pub(crate) mod dual;
 pub(crate) mod general;
 pub(crate) mod generate;
+pub(crate) mod login;
 pub(crate) mod message;
 pub(crate) mod message_sign;
 pub(crate) mod object;
@@ -16,6 +17,7 @@ pub(crate) mod recover;
 pub(crate) mod session;
 pub(crate) mod sign;
 pub(crate) mod slot;
+pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod wrap;
 

@@ -16,7 +16,7 @@ use crate::mechanism::{self, Family, Mode, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
 use crate::parameters::{Parameters, tag_len};
-use crate::session::OutputLen;
+use crate::session::{Keyed, OutputLen};
 use crate::signature::{MAX_DATA, gone};
 
 /// The block of AES.
@@ -310,6 +310,12 @@ fn unpadded(cipher: Cipher) -> Cipher {
     match cipher {
         Cipher::CbcPkcs7 => Cipher::CbcNoPadding,
         other => other,
+    }
+}
+
+impl Keyed for Crypting {
+    fn object(&self) -> Option<&Object> {
+        Some(&self.key)
     }
 }
 
