@@ -24,6 +24,7 @@ mod message;
 mod module;
 mod object;
 mod objects;
+mod parameters;
 mod process;
 mod random;
 mod recover;

@@ -89,6 +89,11 @@ impl Key {
         (!self.owner.is_empty()).then(|| self.owner.clone())
     }
 
+    /// Length of the public value in bytes.
+    pub(crate) fn public_len(&self) -> usize {
+        self.public.len()
+    }
+
     /// Whether this client may do one of these.
     pub(crate) fn may(&self, usage: Usage) -> bool {
         !self.usage.and(usage).is_empty()

@@ -84,6 +84,16 @@ impl Place {
         self.record(self.module.client.lookup(self.session.provider, None, &name)?)
     }
 
+    /// Has the service make a key of this template by a request that `make` sends, and gives its handle.
+    pub(super) fn new_key<T>(
+        &self,
+        class: CK_OBJECT_CLASS,
+        template: &Template,
+        make: impl Fn(Filing) -> Result<T, client::Error>,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        self.learn_one(self.key(&self.filing(class, template, None)?, make)?)
+    }
+
     /// Stores a certificate or data, which in a session is nowhere but here.
     pub(super) fn put(&self, put: PutObject) -> Result<Record> {
         if self.token {

@@ -45,7 +45,9 @@ macro_rules! call3 {
     }};
 }
 
+mod attacks;
 mod crypt;
+mod derive;
 mod dual;
 mod fork;
 mod hard;
@@ -57,6 +59,7 @@ mod message;
 mod objects;
 mod pqc;
 mod recover;
+mod wrap;
 
 /// A service and the module initialised on it.
 struct Fixture {
