@@ -385,6 +385,8 @@ impl Family {
                 (KeyType::RsaKeyPair, 4096),
             ],
             Self::Ec => &[
+                (KeyType::EccKeyPair(SecpR1), 192),
+                (KeyType::EccKeyPair(SecpR1), 224),
                 (KeyType::EccKeyPair(SecpR1), 256),
                 (KeyType::EccKeyPair(SecpK1), 256),
                 (KeyType::EccKeyPair(SecpR1), 384),

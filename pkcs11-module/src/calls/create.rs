@@ -8,6 +8,7 @@ use interface::{Status, client};
 use zeroize::Zeroizing;
 
 use super::generate::{check_kind, curve, named, parameter_set};
+use super::object::check_private;
 use super::policy;
 use crate::certificate::Certificate;
 use crate::error::{Error, Result};
@@ -32,6 +33,7 @@ pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &O
     };
     check_token(template)?;
     session.check_writable()?;
+    check_private(&module, &session, class, template)?;
     let record = match new {
         New::Object(put) => module.client.call(session.provider, &put)?,
         New::Key(key) => import(&module, &session, key)?,
