@@ -11,7 +11,7 @@ const ML_KEM: KeyType = KeyType::MlKemKeyPair;
 
 /// A line is a kind, the bits, the seed, and what follows from it. Signatures have context, message and signature
 /// (Wycheproof, <https://github.com/C2SP/wycheproof>, commit dac1dd47, `mldsa_*_sign_seed_test.json`; HashML-DSA with SHA-512 by
-/// dilithium-py 1.4.0), encapsulations have ciphertext and secret (`mlkem_*_test.json`), and expanded keys stand by themselves
+/// dilithium-py 1.5.1), encapsulations have ciphertext and secret (`mlkem_*_test.json`), and expanded keys stand by themselves
 /// (`mlkem_512_keygen_seed_test.json`; ML-DSA by dilithium-py).
 const VECTORS: &str = include_str!("pq.txt");
 
