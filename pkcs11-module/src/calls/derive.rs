@@ -55,6 +55,7 @@ pub(crate) fn derive(
     }
     check_token(template)?;
     session.check_writable()?;
+    object::check_private(&module, &session, CKO_SECRET_KEY, template)?;
     let op = DeriveKey {
         attributes: Some((&attributes).into()),
         with_name: base.name.clone(),

@@ -79,6 +79,8 @@ pub(crate) fn unwrap(
     let attributes = asked(template)?;
     check_token(template)?;
     session.check_writable()?;
+    let class = if attributes.key_type.is_pair() { CKO_PRIVATE_KEY } else { CKO_SECRET_KEY };
+    object::check_private(&module, &session, class, template)?;
     if !parameters.fit(true, wrapped.len(), with.attributes.bits) {
         return Err(Error::WrappedKeyLenRange);
     }
