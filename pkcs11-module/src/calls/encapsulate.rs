@@ -124,11 +124,9 @@ fn ciphertext_len(with: &Key) -> usize {
 
 /// The secret has 32 bytes: of other lengths and for other types no key is made of it.
 fn refused(error: Error) -> Error {
+    const UNFIT: [Status; 2] = [Status::PsaErrorInvalidArgument, Status::PsaErrorNotSupported];
     match error {
-        Error::Service(client::Error::Refused { status, .. }) => match status {
-            Status::PsaErrorInvalidArgument | Status::PsaErrorNotSupported => Error::KeySizeRange,
-            _ => error,
-        },
+        Error::Service(client::Error::Refused { status, .. }) if UNFIT.contains(&status) => Error::KeySizeRange,
         _ => error,
     }
 }

@@ -284,7 +284,7 @@ fn two_x25519_keys_derive_the_same_secret() {
         // with and without the OCTET STRING around it
         let point = read(public, CKA_EC_POINT).unwrap();
         [&point[..], &point[2..]].map(|point| {
-            let mut params = CK_ECDH1_DERIVE_PARAMS {
+            let params = CK_ECDH1_DERIVE_PARAMS {
                 kdf: CKD_NULL,
                 ulSharedDataLen: 0,
                 pSharedData: null_mut(),
@@ -293,7 +293,7 @@ fn two_x25519_keys_derive_the_same_secret() {
             };
             let mut template: Vec<_> = READABLE.iter().map(|(kind, value)| attribute(*kind, value)).collect();
             let (entries, count, mut key) = (template.as_mut_ptr(), template.len() as CK_ULONG, 0);
-            let mut ecdh = with(CKM_ECDH1_DERIVE, &mut params);
+            let mut ecdh = with(CKM_ECDH1_DERIVE, &params);
             let derived = call!(C_DeriveKey(open(CKF_RW_SESSION), &mut ecdh, private, entries, count, &raw mut key));
             assert_eq!(derived, CKR_OK);
             read(key, CKA_VALUE).unwrap()
