@@ -46,6 +46,12 @@ impl Desk {
         std::fs::read(self.path(file)).unwrap()
     }
 
+    /// # Panics
+    /// When there is no such file, or it is no text.
+    pub fn text(&self, file: impl AsRef<Path>) -> String {
+        std::fs::read_to_string(self.path(file)).unwrap()
+    }
+
     /// Our module, which every user may load.
     pub fn module(&self) -> PathBuf {
         self.service.staged("libparsec_pkcs11.so")

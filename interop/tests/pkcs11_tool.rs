@@ -257,32 +257,6 @@ fn a_service_that_is_away_is_a_token_that_is_away() {
 }
 
 #[test]
-fn gnutls_lists_and_tests_keys() {
-    let Some(desk) = Desk::new() else { return };
-    let Some(p11tool) = program("p11tool") else {
-        return;
-    };
-    for (kind, .., name) in KINDS {
-        desk.ok(&format!("--keypairgen --key-type {kind} --label {name} --id 01"));
-    }
-    let p11tool = |arguments: &str| {
-        let mut command = desk.service.command(&p11tool);
-        command.arg("--provider").arg(desk.service.staged("libparsec_pkcs11.so"));
-        run(command.args(arguments.split(' '))).ok()
-    };
-    let listed = p11tool("--list-all pkcs11:token=software");
-    for (.., name) in KINDS {
-        for class in ["private", "public"] {
-            assert!(listed.contains(&format!("object={name};type={class}")), "{listed}");
-        }
-        let uri = format!("pkcs11:token=software;object={name}");
-        assert_eq!(p11tool(&format!("--export-pubkey {uri};type=private")), desk.parsec(&format!("key public {name}")));
-        let hash = if name == "ed25519" { " --hash SHA512" } else { "" };
-        p11tool(&format!("--test-sign{hash} {uri};type=private"));
-    }
-}
-
-#[test]
 fn p11_kit_takes_a_module_file() {
     let Some(desk) = Desk::new() else { return };
     let (Some(unshare), Some(_), true) = (program("unshare"), program("p11-kit"), may_change_user()) else {
