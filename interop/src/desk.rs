@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::{Ran, Service, Setup, program, run};
+use tests::{Ran, Service, Setup, program, run, skip};
 
 use crate::{Row, provider};
 
@@ -105,4 +105,19 @@ pub fn setup() -> Setup {
         "software" => Setup::default(),
         other => panic!("PARSEC_INTEROP_PROVIDER={other}: the tests know `software`"),
     }
+}
+
+/// A library that Debian keeps below `/usr/lib/` and the name of the processor.
+pub fn library(file: &str) -> PathBuf {
+    Path::new("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH)).join(file)
+}
+
+/// Whether the test may have a network and mounts of its own; when not, it is counted as skipped.
+pub fn may_unshare() -> bool {
+    let Some(unshare) = program("unshare") else { return false };
+    let may = run(Command::new(unshare).args(["--net", "--mount", "true"])).status.success();
+    if !may {
+        skip("this user may not make namespaces");
+    }
+    may
 }

@@ -1,8 +1,8 @@
 //! GnuTLS with keys of the module: `p11tool`, `certtool`, and `gnutls-serv` with its key and certificate in the token.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use interop::{Daemon, provider};
-use tests::{may_change_user, program, run};
+use interop::{Daemon, may_unshare, provider};
+use tests::{program, run};
 
 /// The kinds of key that `p11tool` makes, its arguments for them, and what it calls them.
 const KINDS: [(&str, &str, &str); 3] = [
@@ -145,7 +145,7 @@ fn gnutls_serv_has_its_key_and_certificate_in_the_token() {
     let Some(desk) = Desk::with_certificates() else {
         return;
     };
-    let (Some(_), Some(_), true) = (program("unshare"), program("ip"), may_change_user()) else {
+    let (Some(_), true) = (program("ip"), may_unshare()) else {
         return;
     };
     for name in Desk::names() {

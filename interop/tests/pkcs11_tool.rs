@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use tests::{Ran, may_change_user, program, run};
+use tests::Ran;
 
 /// Kinds of keys as pkcs11-tool names them, what `-O` calls their private and public objects, and how the command line names them.
 const KINDS: [(&str, &str, &str, &str); 6] = [
@@ -254,19 +254,4 @@ fn a_service_that_is_away_is_a_token_that_is_away() {
     desk.pkcs11_tool("-O").refused();
     desk.service.restart();
     desk.pkcs11_tool("-O").ok();
-}
-
-#[test]
-fn p11_kit_takes_a_module_file() {
-    let Some(desk) = Desk::new() else { return };
-    let (Some(unshare), Some(_), true) = (program("unshare"), program("p11-kit"), may_change_user()) else {
-        return;
-    };
-    std::fs::create_dir(desk.path("modules")).unwrap();
-    let module = desk.service.staged("libparsec_pkcs11.so");
-    desk.write("modules/parsec.module", format!("module: {}\n", module.display()));
-    // where /usr/share/p11-kit/modules/parsec.module would be, for this command alone
-    let script = "mount --bind modules /usr/share/p11-kit/modules && exec p11-kit list-modules";
-    let listed = run(desk.service.command(unshare).args(["--mount", "sh", "-c", script])).ok();
-    assert!(listed.contains("parsec:") && listed.contains("token: software"), "{listed}");
 }
