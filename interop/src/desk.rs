@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tests::{Ran, Service, Setup, program, run, skip};
 
-use crate::{Row, provider};
+use crate::{Daemon, Row, provider};
 
 /// A service for one test, and the row of the foreign program that uses it.
 pub struct Desk {
@@ -89,6 +89,19 @@ impl Desk {
         self.ok(&format!("openssl {arguments}"))
     }
 
+    /// A server that would listen on every address of the machine, on one that has nothing but a loopback.
+    pub fn isolated(&self, server: &str) -> Command {
+        let mut command = self.command("unshare --net sh -c");
+        command.arg(format!("ip link set lo up && exec {server}"));
+        command
+    }
+
+    /// The output of [`Self::command`] on the machine of an [isolated](Self::isolated) server; it has to succeed.
+    #[track_caller]
+    pub fn beside(&self, server: &Daemon, line: &str) -> String {
+        self.ok(&format!("nsenter --net=/proc/{}/ns/net {line}", server.pid()))
+    }
+
     /// The output of our command line, which has to succeed.
     #[track_caller]
     pub fn parsec(&self, arguments: &str) -> String {
@@ -114,7 +127,7 @@ pub fn library(file: &str) -> PathBuf {
 
 /// Whether the test may have a network and mounts of its own; when not, it is counted as skipped.
 pub fn may_unshare() -> bool {
-    let Some(unshare) = program("unshare") else { return false };
+    let (Some(unshare), Some(_)) = (program("unshare"), program("ip")) else { return false };
     let may = run(Command::new(unshare).args(["--net", "--mount", "true"])).status.success();
     if !may {
         skip("this user may not make namespaces");

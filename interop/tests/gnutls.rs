@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use interop::{Daemon, may_unshare, provider};
-use tests::{program, run};
+use tests::run;
 
 /// The kinds of key that `p11tool` makes, its arguments for them, and what it calls them.
 const KINDS: [(&str, &str, &str); 3] = [
@@ -142,34 +142,28 @@ fn certificates_are_signed_and_stored_beside_their_keys() {
 
 #[test]
 fn gnutls_serv_has_its_key_and_certificate_in_the_token() {
-    let Some(desk) = Desk::with_certificates() else {
-        return;
-    };
-    let (Some(_), true) = (program("ip"), may_unshare()) else {
+    let (Some(desk), true) = (Desk::with_certificates(), may_unshare()) else {
         return;
     };
     for name in Desk::names() {
+        let (key, certificate) = (object(name, "private"), object(name, "cert"));
         let module = desk.0.module();
-        let server = format!(
-            "exec gnutls-serv --provider {} --port 4433 --http --x509keyfile '{}' --x509certfile '{}'",
-            module.display(),
-            object(name, "private"),
-            object(name, "cert")
-        );
-        // it listens on every address of the machine, so its machine is one with nothing but a loopback
-        let mut unshare = desk.0.command("unshare --net sh -c");
-        unshare.arg(format!("ip link set lo up && {server}"));
+        let module = module.display();
+        let mut server = desk.0.isolated(&format!(
+            "gnutls-serv --provider {module} --port 4433 --http --x509keyfile '{key}' --x509certfile '{certificate}'"
+        ));
         let log = desk.0.path(format!("{name}.log"));
         let ready = || std::fs::read_to_string(&log).unwrap().contains("port 4433...done");
-        let server = Daemon::start(&mut unshare, &log, ready);
-        let there = |line: &str| desk.0.ok(&format!("nsenter --net=/proc/{}/ns/net {line}", server.pid()));
+        let server = Daemon::start(&mut server, &log, ready);
         for version in ["1.2", "1.3"] {
             let priority = format!("NORMAL:-VERS-ALL:+VERS-TLS{version}");
-            let said = there(&format!("gnutls-cli --x509cafile {name}.crt --port 4433 --priority {priority} 127.0.0.1"));
+            let connect = format!("gnutls-cli --x509cafile {name}.crt --port 4433 --priority {priority} 127.0.0.1");
+            let said = desk.0.beside(&server, &connect);
             let version = format!("Description: (TLS{version}");
             assert!(said.contains("The certificate is trusted") && said.contains(&version), "{said}");
         }
-        let said = there(&format!("openssl s_client -connect 127.0.0.1:4433 -CAfile {name}.crt -verify_return_error"));
+        let connect = format!("openssl s_client -connect 127.0.0.1:4433 -CAfile {name}.crt -verify_return_error");
+        let said = desk.0.beside(&server, &connect);
         assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
     }
 }
