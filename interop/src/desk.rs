@@ -134,3 +134,29 @@ pub fn may_unshare() -> bool {
     }
     may
 }
+
+/// What `OPENSSL_CONF` has to name for a program to have libp11's engine with our module.
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn engine_conf(service: &Service) -> PathBuf {
+    let config = service.dir().join("engine.cnf");
+    let module = service.staged("libparsec_pkcs11.so");
+    std::fs::write(&config, ENGINE_CNF.replace("{module}", &module.display().to_string())).unwrap();
+    config
+}
+
+const ENGINE_CNF: &str = "
+openssl_conf = init
+[init]
+engines = engines
+[engines]
+pkcs11 = pkcs11_section
+[pkcs11_section]
+engine_id = pkcs11
+MODULE_PATH = {module}
+init = 0
+[req]
+distinguished_name = name
+[name]
+";
