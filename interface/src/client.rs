@@ -21,6 +21,8 @@ use crate::wire::Header;
 use crate::{AuthType, Opcode, Operation, ProviderId, Status, attributes::Attributes};
 use connection::Connection;
 use prost::Message;
+use rustix::rand::GetRandomFlags;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
@@ -50,14 +52,22 @@ impl Identity {
     }
 }
 
+/// What a host with something better to do than to sleep does until an answer can be read from the descriptor. False where it has
+/// not, which then sleeps.
+pub type Pause = fn(BorrowedFd<'_>) -> bool;
+
 /// A service, as one process sees it. All threads share one client.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
     identity: Identity,
     deadline: Duration,
-    slots: [Mutex<Option<Connection>>; SLOTS],
+    pause: Option<Pause>,
+    /// On the heap, since threads may have small stacks.
+    slots: Box<[Mutex<Option<Connection>>]>,
     upstream: AtomicBool,
+    /// Names the process to the service, together with its process id.
+    application: Option<[u8; 12]>,
 }
 
 impl Client {
@@ -67,8 +77,10 @@ impl Client {
             endpoint,
             identity: Identity::User,
             deadline: Duration::from_secs(60),
-            slots: [const { Mutex::new(None) }; SLOTS],
+            pause: None,
+            slots: (0..SLOTS).map(|_| Mutex::new(None)).collect(),
             upstream: AtomicBool::new(false),
+            application: random(),
         }
     }
 
@@ -93,6 +105,12 @@ impl Client {
         Self { deadline, ..self }
     }
 
+    /// The same client in a host that runs others of its tasks while one waits. No lock is held meanwhile.
+    #[must_use]
+    pub fn with_pause(self, pause: Pause) -> Self {
+        Self { pause: Some(pause), ..self }
+    }
+
     /// After a fork: closes the connections that the child has inherited, without a word to the service, for which they are still
     /// the parent's.
     pub fn close_inherited(&self) {
@@ -110,7 +128,8 @@ impl Client {
 
     /// Runs one operation: one round trip on a kept connection.
     ///
-    /// A request that may safely be made twice is repeated once when a kept connection turns out to be broken.
+    /// A request that may safely be made twice is repeated when a kept connection turns out to be broken, for two seconds in which the
+    /// service may restart.
     ///
     /// # Errors
     /// Every [`Error`].
@@ -228,27 +247,29 @@ impl Client {
         }
     }
 
+    /// What [`Hello::application`](crate::operations::Hello) says: new in a child after fork.
+    fn application(&self) -> Vec<u8> {
+        let process = std::process::id().to_le_bytes();
+        self.application.map(|random| [&random[..], &process].concat()).unwrap_or_default()
+    }
+
     fn exchange(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut slot = self.slot();
-        let kept = slot.as_mut().and_then(|guard| guard.take()).and_then(Connection::still_mine);
-        let kept = kept.filter(|connection| opcode.repeatable() || connection.quiet());
+        let kept = self.take().filter(|connection| opcode.repeatable() || connection.quiet());
         if let Some(mut connection) = kept {
             let answer = connection.exchange(frame);
             match answer {
                 Err(error) if error.lost() && opcode.repeatable() => {
                     drop(connection);
-                    let connection = self.reconnect(opcode)?;
-                    return self.first_exchange(connection, opcode, frame, foreign, slot);
+                    return self.exchange_anew(opcode, frame, foreign);
                 }
                 Err(error) if error.broken() => return Err(error),
                 answer => {
-                    keep(slot, connection);
+                    self.keep(connection);
                     return answer;
                 }
             }
         }
-        let connection = self.connect(opcode)?;
-        self.first_exchange(connection, opcode, frame, foreign, slot)
+        self.first_exchange(self.connect(opcode)?, opcode, frame, foreign)
     }
 
     fn first_exchange(
@@ -257,23 +278,34 @@ impl Client {
         opcode: Opcode,
         frame: &[u8],
         foreign: &dyn Fn() -> bool,
-        slot: Option<MutexGuard<'_, Option<Connection>>>,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         if !connection.extended() && (opcode.extension() || foreign()) {
             return Err(Error::Upstream(opcode));
         }
         let answer = connection.exchange(frame);
         if connection.extended() && !answer.as_ref().is_err_and(Error::broken) {
-            keep(slot, connection);
+            self.keep(connection);
         }
         answer
     }
 
-    /// The slot that this thread used before, or any free one. Never waits: a slot that another thread held while the process
-    /// forked stays held in the child for ever.
-    fn slot(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+    /// A kept connection: the one that this thread used before, or another.
+    fn take(&self) -> Option<Connection> {
+        self.slots().find_map(|mut slot| slot.take()?.still_mine())
+    }
+
+    /// Keeps a connection for later, if there is room.
+    fn keep(&self, connection: Connection) {
+        if let Some(mut slot) = self.slots().find(|slot| slot.is_none()) {
+            *slot = Some(connection);
+        }
+    }
+
+    /// The slots, this thread's first. Never waits: a slot that another thread held while the process forked stays held in the child
+    /// for ever.
+    fn slots(&self) -> impl Iterator<Item = MutexGuard<'_, Option<Connection>>> {
         let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs() as usize;
-        (0..SLOTS).find_map(|i| match self.slots[(thread + i) % SLOTS].try_lock() {
+        (0..SLOTS).filter_map(move |i| match self.slots[(thread + i) % SLOTS].try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
@@ -282,22 +314,22 @@ impl Client {
 
     /// Connects and says Hello, unless the service is known to be upstream's and nothing but Hello could help.
     fn connect(&self, opcode: Opcode) -> Result<Connection, Error> {
-        let connection = Connection::open(&self.endpoint, self.deadline)?;
+        let connection = Connection::open(&self.endpoint, self.deadline, self.pause)?;
         if self.upstream.load(Ordering::Relaxed) && !opcode.extension() {
             return Ok(connection);
         }
         let (auth_type, auth) = self.credentials();
-        let connection = connection.greet(auth_type, &auth)?;
+        let connection = connection.greet(auth_type, &auth, self.application())?;
         let upstream = connection.is_none();
         self.upstream.store(upstream, Ordering::Relaxed);
-        connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline), Ok)
+        connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline, self.pause), Ok)
     }
 
-    /// Connects anew after a connection broke, which most likely means that the service is restarting.
-    fn reconnect(&self, opcode: Opcode) -> Result<Connection, Error> {
+    /// Connects and asks anew after a connection broke, which most likely means that the service is restarting.
+    fn exchange_anew(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
         let start = Instant::now();
         loop {
-            match self.connect(opcode) {
+            match self.connect(opcode).and_then(|connection| self.first_exchange(connection, opcode, frame, foreign)) {
                 Err(error) if error.absent() && start.elapsed() < RESTART.min(self.deadline) => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
@@ -307,8 +339,8 @@ impl Client {
     }
 }
 
-fn keep(slot: Option<MutexGuard<'_, Option<Connection>>>, connection: Connection) {
-    if let Some(mut slot) = slot {
-        *slot = Some(connection);
-    }
+fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let filled = rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty());
+    (filled == Ok(N)).then_some(bytes)
 }

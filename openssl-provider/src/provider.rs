@@ -21,6 +21,7 @@ use crate::{
     ffi::{
         OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS, OSSL_PROV_PARAM_VERSION,
         core::Core,
+        job,
         params::{Field, Type, Value, field},
     },
 };
@@ -173,7 +174,7 @@ fn configured(core: &Core) -> Result<Client, String> {
         Some(socket) if socket.starts_with("unix:") => socket.parse().map(Client::new),
         Some(path) => format!("unix:{path}").parse().map(Client::new),
     };
-    let client = client.map_err(|why: client::Error| why.to_string())?;
+    let client = client.map_err(|why: client::Error| why.to_string())?.with_pause(job::pause);
     Ok(match core.config(c"timeout-ms") {
         None => client.with_deadline(DEADLINE),
         Some(timeout) => match timeout.parse() {

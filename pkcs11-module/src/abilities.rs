@@ -74,17 +74,17 @@ impl Mechanism {
         let uses = match self.work {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
             Secret(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
-            Encrypt(_) => [(CKF_ENCRYPT, Usage::ENCRYPT), (CKF_DECRYPT, Usage::DECRYPT)],
-            Sign(..) | Digest(_) => [(CKF_SIGN, Usage::SIGN), (CKF_VERIFY, Usage::VERIFY)],
+            Encrypt(_) => [Usage::ENCRYPT, Usage::DECRYPT],
+            Sign(..) | Digest(_) => [Usage::SIGN, Usage::VERIFY],
         };
         let Some((algorithm, operations)) = self.work.operations() else {
             return Ok(None);
         };
         let mut flags = 0;
-        for ((flag, usage), opcode) in uses.into_iter().zip(operations) {
+        for ((own, usage), opcode) in self.work.flags().into_iter().zip(uses).zip(operations) {
             let attributes = Attributes { key_type, bits: min, policy: policy(usage, [algorithm]) };
             if can(Question { opcode, check: CheckType::Use, attributes })? {
-                flags |= flag;
+                flags |= own;
             }
         }
         Ok((flags != 0).then(|| about(family, flags, min, max)))
@@ -111,6 +111,7 @@ fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mechanism::find;
     use interface::algorithm::Hash;
     use interface::attributes::EccFamily;
 
@@ -130,8 +131,9 @@ mod tests {
         let ecdsa = abilities.info(CKM_ECDSA).unwrap();
         assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
         let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
-        assert_eq!(ecdsa.flags, curves | CKF_SIGN | CKF_VERIFY);
-        assert_eq!(abilities.info(CKM_ECDSA_SHA1).unwrap().flags, curves | CKF_VERIFY);
+        let [sign, verify] = find(CKM_ECDSA, |work| Some(work.flags())).unwrap();
+        assert_eq!(ecdsa.flags, curves | sign | verify);
+        assert_eq!(abilities.info(CKM_ECDSA_SHA1).unwrap().flags, curves | verify);
         let pair = abilities.info(CKM_EC_KEY_PAIR_GEN).unwrap();
         assert_eq!(pair.flags, curves | CKF_GENERATE_KEY_PAIR);
     }

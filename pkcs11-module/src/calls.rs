@@ -3,11 +3,15 @@
 pub(crate) mod create;
 pub(crate) mod crypt;
 pub(crate) mod digest;
+pub(crate) mod dual;
 pub(crate) mod general;
 pub(crate) mod generate;
+pub(crate) mod message;
+pub(crate) mod message_sign;
 pub(crate) mod object;
 mod policy;
 pub(crate) mod random;
+pub(crate) mod recover;
 pub(crate) mod session;
 pub(crate) mod sign;
 pub(crate) mod slot;

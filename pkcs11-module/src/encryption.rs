@@ -54,6 +54,17 @@ impl Crypting {
             Work::Encrypt(mode) => Some(mode),
             _ => None,
         })?;
+        Self::check(direction, mode, &object)?;
+        Self::blank(direction, object).with(mode, mechanism)?.permitted()
+    }
+
+    /// Begins one message of a message-based operation.
+    pub(crate) fn message(direction: Direction, kind: AeadKind, object: Arc<Object>, parameter: AeadParameter) -> Result<Self> {
+        Self::blank(direction, object).with_aead(kind, parameter)?.permitted()
+    }
+
+    /// Fails for a key that cannot be used so, whatever the parameters.
+    pub(crate) fn check(direction: Direction, mode: Mode, object: &Object) -> Result<()> {
         let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
         if Family::of(key.attributes.key_type) != Some(mode.family()) {
             return Err(Error::KeyTypeInconsistent);
@@ -62,10 +73,13 @@ impl Crypting {
             Direction::Encrypt => Usage::ENCRYPT,
             Direction::Decrypt => Usage::DECRYPT,
         };
-        let may = key.may(usage);
-        let crypting = Self {
+        if key.may(usage) { Ok(()) } else { Err(Error::KeyFunctionNotPermitted) }
+    }
+
+    fn blank(direction: Direction, key: Arc<Object>) -> Self {
+        Self {
             direction,
-            key: object,
+            key,
             algorithm: Algorithm::None,
             iv: vec![],
             additional: vec![],
@@ -74,12 +88,10 @@ impl Crypting {
             data: Zeroizing::default(),
             parts: false,
         }
-        .with(mode, mechanism)?;
-        let key = crypting.key()?;
-        if !may || !key.attributes.policy.permits(crypting.algorithm) {
-            return Err(Error::KeyFunctionNotPermitted);
-        }
-        Ok(crypting)
+    }
+
+    fn permitted(self) -> Result<Self> {
+        if self.key()?.attributes.policy.permits(self.algorithm) { Ok(self) } else { Err(Error::KeyFunctionNotPermitted) }
     }
 
     /// Takes in the mechanism's parameter.
@@ -196,15 +208,11 @@ impl Crypting {
             return Err(Error::MechanismInvalid);
         };
         let piece = Self {
-            direction: self.direction,
-            key: Arc::clone(&self.key),
             algorithm: unpadded(cipher).into(),
             iv: self.iv.clone(),
-            additional: vec![],
-            data_len: None,
             blocks: self.blocks,
             data: Zeroizing::new(chunk.to_vec()),
-            parts: true,
+            ..Self::blank(self.direction, Arc::clone(&self.key))
         };
         let output = piece.run(module)?;
         let ciphertext = match self.direction {
@@ -224,11 +232,33 @@ impl Crypting {
         Ok(output)
     }
 
+    /// Takes some of a message that is sealed; returns the ciphertext of just that. It is the same whatever follows, but the tags
+    /// that come with it are of no message and go nowhere.
+    pub(crate) fn seal_part(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
+        let before = self.data.len();
+        self.add(data)?;
+        let piece = Self {
+            algorithm: self.algorithm,
+            iv: self.iv.clone(),
+            additional: self.additional.clone(),
+            data: self.data.clone(),
+            ..Self::blank(self.direction, Arc::clone(&self.key))
+        };
+        let sealed = piece.run(module)?;
+        Ok(sealed.get(before..self.data.len()).ok_or(Error::DeviceFailed)?.to_vec())
+    }
+
+    /// How much data there is so far, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.data.len()
+    }
+
     fn permits(&self, cipher: Cipher) -> bool {
         self.key().is_ok_and(|key| key.attributes.policy.permits(cipher.into()))
     }
 
-    fn add(&mut self, data: &[u8]) -> Result<()> {
+    /// Takes some of the data.
+    pub(crate) fn add(&mut self, data: &[u8]) -> Result<()> {
         if self.data.len() + self.additional.len() + data.len() > MAX_DATA {
             return Err(self.wrong_len());
         }

@@ -39,6 +39,7 @@ macro_rules! errors {
 
 errors! {
     ActionProhibited = CKR_ACTION_PROHIBITED "the object does not permit this";
+    AeadDecryptFailed = CKR_AEAD_DECRYPT_FAILED "the message or its additional data was changed, or the tag is of another message";
     AlreadyInitialized = CKR_CRYPTOKI_ALREADY_INITIALIZED "C_Initialize was called before";
     ArgumentsBad = CKR_ARGUMENTS_BAD "an argument is NULL, too large or contradictory";
     AttributeReadOnly = CKR_ATTRIBUTE_READ_ONLY "the attribute cannot be set";
@@ -59,6 +60,8 @@ errors! {
     HostMemory = CKR_HOST_MEMORY "the process has no memory left";
     KeyFunctionNotPermitted = CKR_KEY_FUNCTION_NOT_PERMITTED "the key's policy, or the grant under which it is used, forbids this";
     KeyHandleInvalid = CKR_KEY_HANDLE_INVALID "there is no such key any more";
+    KeyIndigestible = CKR_KEY_INDIGESTIBLE "the value of the key never leaves the token, not for a digest either";
+    KeyNotNeeded = CKR_KEY_NOT_NEEDED "the state of a digest needs no key";
     KeySizeRange = CKR_KEY_SIZE_RANGE "the token does not have keys of this size";
     KeyTypeInconsistent = CKR_KEY_TYPE_INCONSISTENT "the mechanism is for another type of key";
     MechanismInvalid = CKR_MECHANISM_INVALID "the token does not have this mechanism for this use";
@@ -70,6 +73,7 @@ errors! {
     OperationNotInitialized = CKR_OPERATION_NOT_INITIALIZED "the session has no operation of this kind under way";
     Panic = CKR_GENERAL_ERROR "a defect of the module";
     PinInvalid = CKR_PIN_INVALID "the PIN is not valid UTF-8";
+    SavedStateInvalid = CKR_SAVED_STATE_INVALID "the state was not saved by this version of the module";
     SessionHandleInvalid = CKR_SESSION_HANDLE_INVALID "there is no such session";
     SessionParallel = CKR_SESSION_PARALLEL_NOT_SUPPORTED "CKF_SERIAL_SESSION is missing";
     SessionReadOnly = CKR_SESSION_READ_ONLY "the session is read-only; open it with CKF_RW_SESSION";
@@ -78,6 +82,7 @@ errors! {
     SignatureInvalid = CKR_SIGNATURE_INVALID "the signature does not match";
     SignatureLenRange = CKR_SIGNATURE_LEN_RANGE "the signature has the wrong length";
     SlotIdInvalid = CKR_SLOT_ID_INVALID "there is no such slot";
+    StateUnsaveable = CKR_STATE_UNSAVEABLE "only the state of a digest can be saved";
     TemplateIncomplete = CKR_TEMPLATE_INCOMPLETE "the template lacks a mandatory attribute";
     TemplateInconsistent = CKR_TEMPLATE_INCONSISTENT "the template contradicts itself, the mechanism or what the token can store";
     TokenNotPresent = CKR_TOKEN_NOT_PRESENT "the service does not run, or does not know this client";

@@ -7,8 +7,10 @@
 
 pub(crate) mod fork;
 mod mechanism;
+mod message;
 
 pub(crate) use mechanism::{AeadParameter, Mechanism};
+pub(crate) use message::{AeadMessage, MessageParameter};
 
 use std::ffi::{CStr, OsString, c_void};
 use std::fmt::Debug;
@@ -26,6 +28,10 @@ use crate::trace;
 
 /// The largest array of attributes or handles accepted; anything longer is a mistake of the caller.
 const MAX_COUNT: usize = 1 << 16;
+
+/// The largest attribute or part of a mechanism's parameter accepted, in bytes. None that makes sense is as large, and what is
+/// longer would be a request that no service takes.
+const MAX_VALUE: CK_ULONG = 1 << 24;
 
 /// Runs the body of a `C_*` function: no panic leaves it, every error becomes its `CK_RV`, and
 /// the call is traced when `PARSEC_PKCS11_TRACE` says so.
@@ -56,6 +62,30 @@ pub(crate) unsafe fn input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<&'
     }
 }
 
+/// As [`input`], but NULL says that there is none.
+///
+/// # Safety
+/// As for [`input`].
+pub(crate) unsafe fn optional_input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<Option<&'a [u8]>> {
+    if data.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is ours.
+    unsafe { input(data, len) }.map(Some)
+}
+
+/// Like [`input`], for what is copied and thus has a limit.
+///
+/// # Safety
+/// As for [`input`].
+unsafe fn short_input<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<&'a [u8]> {
+    if len > MAX_VALUE {
+        return Err(Error::ArgumentsBad);
+    }
+    // SAFETY: the caller's promise is ours.
+    unsafe { input(data, len) }
+}
+
 /// A place for one value of type `T`.
 pub(crate) struct Out<T>(*mut T);
 
@@ -84,6 +114,15 @@ impl<T: Copy> Output<T> {
     /// `len` is NULL or readable and writable; `data` is NULL or writable for `*len` items.
     pub(crate) unsafe fn new(data: *mut T, len: *mut CK_ULONG) -> Result<Self> {
         if len.is_null() { Err(Error::ArgumentsBad) } else { Ok(Self { data, len }) }
+    }
+
+    /// An output, or none where the caller has no place for its length.
+    ///
+    /// # Safety
+    /// As for [`Output::new`].
+    pub(crate) unsafe fn optional(data: *mut T, len: *mut CK_ULONG) -> Option<Self> {
+        // SAFETY: the caller's promise is ours.
+        unsafe { Self::new(data, len) }.ok()
     }
 
     /// Whether the caller only asks for the length.
@@ -122,7 +161,7 @@ impl<T: Copy> Output<T> {
     }
 }
 
-/// A buffer of exactly known size: C_GenerateRandom's bytes, C_FindObjects' handles.
+/// A buffer of exactly known size: C_GenerateRandom's bytes, C_FindObjects' handles, a nonce.
 pub(crate) struct Room<T> {
     data: *mut T,
     len: usize,
@@ -133,13 +172,20 @@ impl<T: Copy> Room<T> {
     /// `data` is NULL or writable for `len` items.
     pub(crate) unsafe fn new(data: *mut T, len: CK_ULONG) -> Result<Self> {
         match usize::try_from(len) {
-            Ok(len) if len == 0 || !data.is_null() => Ok(Self { data, len }),
+            Ok(len) if len == 0 || !data.is_null() && len <= isize::MAX.unsigned_abs() / size_of::<T>() => Ok(Self { data, len }),
             _ => Err(Error::ArgumentsBad),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// What stands there, where the caller has put something.
+    pub(crate) fn read(&self) -> Vec<T> {
+        let places = (0..self.len).map(|i| self.data.wrapping_add(i));
+        // SAFETY: each place is within the room that `new`'s caller promised, and has been written by it.
+        places.map(|place| unsafe { place.read_unaligned() }).collect()
     }
 
     /// Writes `items` from the place `start` on, as many as there is room for; returns how many that were.
@@ -173,7 +219,7 @@ impl Template {
         let mut template = Vec::with_capacity(entries.len());
         for (_, entry) in entries {
             // SAFETY: the caller promised readable values.
-            let value = unsafe { input(entry.pValue.cast(), entry.ulValueLen) };
+            let value = unsafe { short_input(entry.pValue.cast(), entry.ulValueLen) };
             let value = value.map_err(|_| Error::AttributeValueInvalid)?;
             template.push((entry.type_, Zeroizing::new(value.to_vec())));
         }

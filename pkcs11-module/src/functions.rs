@@ -12,10 +12,13 @@ use std::fmt::Debug;
 
 use cryptoki_sys::*;
 
-use crate::calls::{create, crypt, digest, general, generate, object, random, session, sign, slot, verify};
+use crate::calls::dual::Beside;
+use crate::calls::{
+    create, crypt, digest, dual, general, generate, message, message_sign, object, random, recover, session, sign, slot, verify,
+};
 use crate::encryption::Direction;
 use crate::error::Error;
-use crate::ffi::{self, Mechanism, Out, Output, Query, Room, Template, input};
+use crate::ffi::{self, Mechanism, MessageParameter, Out, Output, Query, Room, Template, input, optional_input};
 use crate::interfaces;
 use crate::module::{self, AfterFork};
 
@@ -95,15 +98,11 @@ macro_rules! unsupported {
 }
 
 unsupported! {
-    unsupported1(A);
-    unsupported2(A B);
     unsupported3(A B C);
     unsupported4(A B C D);
     unsupported5(A B C D E);
     unsupported6(A B C D E F);
-    unsupported7(A B C D E F G);
     unsupported8(A B C D E F G H);
-    unsupported9(A B C D E F G H I);
     unsupported10(A B C D E F G H I J);
 }
 
@@ -137,8 +136,12 @@ functions! {
         C_GetSessionInfo { (session: CK_SESSION_HANDLE, info: CK_SESSION_INFO_PTR) =>
             session::info(session, &Out::new(info)?)
         }
-        C_GetOperationState { unsupported3 }
-        C_SetOperationState { unsupported5 }
+        C_GetOperationState { (session: CK_SESSION_HANDLE, state: CK_BYTE_PTR, state_len: CK_ULONG_PTR) =>
+            digest::save(session, &Output::new(state, state_len)?)
+        }
+        C_SetOperationState { (session: CK_SESSION_HANDLE, state: CK_BYTE_PTR, state_len: CK_ULONG, encryption_key: CK_OBJECT_HANDLE, authentication_key: CK_OBJECT_HANDLE) =>
+            digest::restore(session, input(state, state_len)?, [encryption_key, authentication_key])
+        }
         C_Login { (session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG) =>
             session::login(session, user, input(pin, pin_len)?)
         }
@@ -212,7 +215,9 @@ functions! {
         C_DigestUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
             digest::update(session, input(part, part_len)?)
         }
-        C_DigestKey { unsupported2 }
+        C_DigestKey { (session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) =>
+            digest::key(session, key)
+        }
         C_DigestFinal { (session: CK_SESSION_HANDLE, digest: CK_BYTE_PTR, digest_len: CK_ULONG_PTR) =>
             digest::finish(session, &Output::new(digest, digest_len)?)
         }
@@ -230,8 +235,12 @@ functions! {
         C_SignFinal { (session: CK_SESSION_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG_PTR) =>
             sign::finish(session, &Output::new(signature, signature_len)?)
         }
-        C_SignRecoverInit { unsupported3 }
-        C_SignRecover { unsupported5 }
+        C_SignRecoverInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            recover::sign_init(session, Mechanism::optional(mechanism)?, key)
+        }
+        C_SignRecover { (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR, signature_len: CK_ULONG_PTR) =>
+            recover::sign(session, input(data, data_len)?, &Output::new(signature, signature_len)?)
+        }
         C_VerifyInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
             verify::init(session, Mechanism::optional(mechanism)?, key)
         }
@@ -246,12 +255,24 @@ functions! {
         C_VerifyFinal { (session: CK_SESSION_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG) =>
             verify::finish(session, input(signature, signature_len)?)
         }
-        C_VerifyRecoverInit { unsupported3 }
-        C_VerifyRecover { unsupported5 }
-        C_DigestEncryptUpdate { unsupported5 }
-        C_DecryptDigestUpdate { unsupported5 }
-        C_SignEncryptUpdate { unsupported5 }
-        C_DecryptVerifyUpdate { unsupported5 }
+        C_VerifyRecoverInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            recover::verify_init(session, Mechanism::optional(mechanism)?, key)
+        }
+        C_VerifyRecover { (session: CK_SESSION_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG_PTR) =>
+            recover::verify(session, input(signature, signature_len)?, &Output::new(data, data_len)?)
+        }
+        C_DigestEncryptUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
+            dual::encrypt(Beside::Digest, session, input(part, part_len)?, &Output::new(output, output_len)?)
+        }
+        C_DecryptDigestUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
+            dual::decrypt(Beside::Digest, session, input(part, part_len)?, &Output::new(output, output_len)?)
+        }
+        C_SignEncryptUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
+            dual::encrypt(Beside::Sign, session, input(part, part_len)?, &Output::new(output, output_len)?)
+        }
+        C_DecryptVerifyUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
+            dual::decrypt(Beside::Verify, session, input(part, part_len)?, &Output::new(output, output_len)?)
+        }
         C_GenerateKey {
             (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, key:
              CK_OBJECT_HANDLE_PTR) =>
@@ -290,34 +311,90 @@ functions! {
         }
         C_LoginUser { unsupported6 }
         C_SessionCancel { (session: CK_SESSION_HANDLE, flags: CK_FLAGS) => session::cancel(session, flags) }
-        C_MessageEncryptInit { unsupported3 }
-        C_EncryptMessage { unsupported9 }
-        C_EncryptMessageBegin { unsupported5 }
-        C_EncryptMessageNext { unsupported8 }
-        C_MessageEncryptFinal { unsupported1 }
-        C_MessageDecryptInit { unsupported3 }
-        C_DecryptMessage { unsupported9 }
-        C_DecryptMessageBegin { unsupported5 }
-        C_DecryptMessageNext { unsupported8 }
-        C_MessageDecryptFinal { unsupported1 }
-        C_MessageSignInit { unsupported3 }
-        C_SignMessage { unsupported7 }
-        C_SignMessageBegin { unsupported3 }
-        C_SignMessageNext { unsupported7 }
-        C_MessageSignFinal { unsupported1 }
-        C_MessageVerifyInit { unsupported3 }
-        C_VerifyMessage { unsupported7 }
-        C_VerifyMessageBegin { unsupported3 }
-        C_VerifyMessageNext { unsupported7 }
-        C_MessageVerifyFinal { unsupported1 }
+        C_MessageEncryptInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            message::init(Direction::Encrypt, session, Mechanism::optional(mechanism)?, key)
+        }
+        C_EncryptMessage { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, additional: CK_BYTE_PTR, additional_len: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
+            message::whole(Direction::Encrypt, session, &MessageParameter::new(parameter, parameter_len), input(additional, additional_len)?,
+                input(data, data_len)?, &Output::new(output, output_len)?)
+        }
+        C_EncryptMessageBegin { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, additional: CK_BYTE_PTR, additional_len: CK_ULONG) =>
+            message::begin(Direction::Encrypt, session, &MessageParameter::new(parameter, parameter_len), input(additional, additional_len)?)
+        }
+        C_EncryptMessageNext { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR, flags: CK_FLAGS) =>
+            message::next(Direction::Encrypt, session, &MessageParameter::new(parameter, parameter_len), input(part, part_len)?,
+                &Output::new(output, output_len)?, flags)
+        }
+        C_MessageEncryptFinal { (session: CK_SESSION_HANDLE) =>
+            message::finish(Direction::Encrypt, session)
+        }
+        C_MessageDecryptInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            message::init(Direction::Decrypt, session, Mechanism::optional(mechanism)?, key)
+        }
+        C_DecryptMessage { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, additional: CK_BYTE_PTR, additional_len: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
+            message::whole(Direction::Decrypt, session, &MessageParameter::new(parameter, parameter_len), input(additional, additional_len)?,
+                input(data, data_len)?, &Output::new(output, output_len)?)
+        }
+        C_DecryptMessageBegin { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, additional: CK_BYTE_PTR, additional_len: CK_ULONG) =>
+            message::begin(Direction::Decrypt, session, &MessageParameter::new(parameter, parameter_len), input(additional, additional_len)?)
+        }
+        C_DecryptMessageNext { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR, flags: CK_FLAGS) =>
+            message::next(Direction::Decrypt, session, &MessageParameter::new(parameter, parameter_len), input(part, part_len)?,
+                &Output::new(output, output_len)?, flags)
+        }
+        C_MessageDecryptFinal { (session: CK_SESSION_HANDLE) =>
+            message::finish(Direction::Decrypt, session)
+        }
+        C_MessageSignInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            message_sign::sign_init(session, Mechanism::optional(mechanism)?, key)
+        }
+        C_SignMessage { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR, signature_len: CK_ULONG_PTR) =>
+            message_sign::sign(session, &MessageParameter::new(parameter, parameter_len), input(data, data_len)?,
+                &Output::new(signature, signature_len)?)
+        }
+        C_SignMessageBegin { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG) =>
+            message_sign::sign_begin(session, &MessageParameter::new(parameter, parameter_len))
+        }
+        C_SignMessageNext { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR, signature_len: CK_ULONG_PTR) =>
+            message_sign::sign_next(session, &MessageParameter::new(parameter, parameter_len), input(data, data_len)?,
+                Output::optional(signature, signature_len).as_ref())
+        }
+        C_MessageSignFinal { (session: CK_SESSION_HANDLE) =>
+            message_sign::sign_finish(session)
+        }
+        C_MessageVerifyInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
+            message_sign::verify_init(session, Mechanism::optional(mechanism)?, key)
+        }
+        C_VerifyMessage { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR, signature_len: CK_ULONG) =>
+            message_sign::verify(session, &MessageParameter::new(parameter, parameter_len), input(data, data_len)?,
+                input(signature, signature_len)?)
+        }
+        C_VerifyMessageBegin { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG) =>
+            message_sign::verify_begin(session, &MessageParameter::new(parameter, parameter_len))
+        }
+        C_VerifyMessageNext { (session: CK_SESSION_HANDLE, parameter: *mut c_void, parameter_len: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR, signature_len: CK_ULONG) =>
+            message_sign::verify_next(session, &MessageParameter::new(parameter, parameter_len), input(data, data_len)?,
+                optional_input(signature, signature_len)?)
+        }
+        C_MessageVerifyFinal { (session: CK_SESSION_HANDLE) =>
+            message_sign::verify_finish(session)
+        }
     }
     v3_2 {
         C_EncapsulateKey { unsupported8 }
         C_DecapsulateKey { unsupported8 }
-        C_VerifySignatureInit { unsupported5 }
-        C_VerifySignature { unsupported3 }
-        C_VerifySignatureUpdate { unsupported3 }
-        C_VerifySignatureFinal { unsupported1 }
+        C_VerifySignatureInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG) =>
+            verify::signature_init(session, Mechanism::optional(mechanism)?, key, input(signature, signature_len)?)
+        }
+        C_VerifySignature { (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG) =>
+            verify::signature(session, input(data, data_len)?)
+        }
+        C_VerifySignatureUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
+            verify::signature_update(session, input(part, part_len)?)
+        }
+        C_VerifySignatureFinal { (session: CK_SESSION_HANDLE) =>
+            verify::signature_finish(session)
+        }
         C_GetSessionValidationFlags { unsupported3 }
         C_AsyncComplete { unsupported3 }
         C_AsyncGetID { unsupported3 }

@@ -1,41 +1,106 @@
 //! Hashes, computed here: data to be signed never travels, only its digest does.
 
 use interface::algorithm::Hash;
-use sha2::digest::{Digest as _, DynDigest};
+use sha2::digest::Digest;
+use sha2::digest::common::hazmat::{SerializableState, SerializedState};
+
+/// What a saved state begins with: the version of its encoding.
+const VERSION: u8 = 1;
 
 /// A hash under way.
-pub(crate) struct Hasher(Box<dyn DynDigest + Send>);
+#[derive(Clone)]
+pub(crate) struct Hasher {
+    hash: Hash,
+    state: Box<dyn State>,
+}
+
+trait State: Send {
+    fn update(&mut self, data: &[u8]);
+    fn finish(self: Box<Self>) -> Vec<u8>;
+    fn save(&self) -> Vec<u8>;
+    fn copy(&self) -> Box<dyn State>;
+}
+
+impl<D: Digest + SerializableState + Clone + Send + 'static> State for D {
+    fn update(&mut self, data: &[u8]) {
+        Digest::update(self, data);
+    }
+
+    fn finish(self: Box<Self>) -> Vec<u8> {
+        self.finalize().to_vec()
+    }
+
+    fn save(&self) -> Vec<u8> {
+        self.serialize().to_vec()
+    }
+
+    fn copy(&self) -> Box<dyn State> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn State> {
+    fn clone(&self) -> Self {
+        (**self).copy()
+    }
+}
 
 impl Hasher {
     /// None for hashes that PKCS#11 programs have no use for.
     pub(crate) fn new(hash: Hash) -> Option<Self> {
-        Some(Self(match hash {
-            Hash::Sha1 => Box::<sha1::Sha1>::default(),
-            Hash::Sha224 => Box::<sha2::Sha224>::default(),
-            Hash::Sha256 => Box::<sha2::Sha256>::default(),
-            Hash::Sha384 => Box::<sha2::Sha384>::default(),
-            Hash::Sha512 => Box::<sha2::Sha512>::default(),
-            Hash::Sha512_224 => Box::<sha2::Sha512_224>::default(),
-            Hash::Sha512_256 => Box::<sha2::Sha512_256>::default(),
-            Hash::Sha3_224 => Box::<sha3::Sha3_224>::default(),
-            Hash::Sha3_256 => Box::<sha3::Sha3_256>::default(),
-            Hash::Sha3_384 => Box::<sha3::Sha3_384>::default(),
-            Hash::Sha3_512 => Box::<sha3::Sha3_512>::default(),
-            Hash::Md2 | Hash::Md4 | Hash::Md5 | Hash::Ripemd160 => return None,
-        }))
+        Self::begin(hash, None)
+    }
+
+    /// The hash under way that [`Hasher::save`] saved; none for anything else.
+    pub(crate) fn restore(saved: &[u8]) -> Option<Self> {
+        let [VERSION, number, state @ ..] = saved else { return None };
+        Self::begin(Hash::try_from(i32::from(*number)).ok()?, Some(state))
+    }
+
+    fn begin(hash: Hash, saved: Option<&[u8]>) -> Option<Self> {
+        let state = match hash {
+            Hash::Sha1 => state::<sha1::Sha1>(saved),
+            Hash::Sha224 => state::<sha2::Sha224>(saved),
+            Hash::Sha256 => state::<sha2::Sha256>(saved),
+            Hash::Sha384 => state::<sha2::Sha384>(saved),
+            Hash::Sha512 => state::<sha2::Sha512>(saved),
+            Hash::Sha512_224 => state::<sha2::Sha512_224>(saved),
+            Hash::Sha512_256 => state::<sha2::Sha512_256>(saved),
+            Hash::Sha3_224 => state::<sha3::Sha3_224>(saved),
+            Hash::Sha3_256 => state::<sha3::Sha3_256>(saved),
+            Hash::Sha3_384 => state::<sha3::Sha3_384>(saved),
+            Hash::Sha3_512 => state::<sha3::Sha3_512>(saved),
+            Hash::Md2 | Hash::Md4 | Hash::Md5 | Hash::Ripemd160 => None,
+        }?;
+        Some(Self { hash, state })
+    }
+
+    /// The state of the hash, for C_GetOperationState: version, number of the hash, and the state as RustCrypto encodes it.
+    pub(crate) fn save(&self) -> Vec<u8> {
+        let number = i32::from(self.hash).to_le_bytes()[0];
+        [&[VERSION, number][..], &self.state.save()].concat()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.output_size()
+        self.hash.len()
     }
 
     pub(crate) fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
+        self.state.update(data);
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {
-        self.0.finalize().into_vec()
+        self.state.finish()
     }
+}
+
+/// A fresh state, or the saved one.
+fn state<D: State + Default + SerializableState + 'static>(saved: Option<&[u8]>) -> Option<Box<dyn State>> {
+    let state = match saved {
+        None => D::default(),
+        Some(saved) => D::deserialize(&SerializedState::<D>::try_from(saved).ok()?).ok()?,
+    };
+    Some(Box::new(state))
 }
 
 /// SHA-1, for identifiers.
@@ -65,5 +130,22 @@ mod tests {
         hasher.update(b"a");
         hasher.update(b"bc");
         assert_eq!(hasher.finish()[..4], [0xba, 0x78, 0x16, 0xbf]);
+    }
+
+    #[test]
+    fn a_saved_state_goes_on_where_it_was() {
+        for hash in Hash::ALL.iter().copied().filter(|hash| Hasher::new(*hash).is_some()) {
+            let mut whole = Hasher::new(hash).unwrap();
+            whole.update(&[7; 300]);
+            let saved = whole.save();
+            let mut restored = Hasher::restore(&saved).unwrap();
+            for hasher in [&mut whole, &mut restored] {
+                hasher.update(b"more");
+            }
+            assert_eq!(restored.finish(), whole.finish());
+            for wrong in [&saved[1..], &saved[..saved.len() - 1], &[VERSION, 99], &[]] {
+                assert!(Hasher::restore(wrong).is_none());
+            }
+        }
     }
 }

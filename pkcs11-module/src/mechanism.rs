@@ -128,6 +128,9 @@ const TABLE: &[Mechanism] = &[
     row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20)),
 ];
 
+const SIGN: CK_FLAGS = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_MULTI_MESSAGE;
+const VERIFY: CK_FLAGS = CKF_VERIFY | CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE;
+
 const fn row(kind: CK_MECHANISM_TYPE, work: Work) -> Mechanism {
     Mechanism { kind, work }
 }
@@ -140,6 +143,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mechanism> {
 /// What a mechanism does, of the works that `choose` picks; some mechanisms do several.
 pub(crate) fn find<T>(kind: CK_MECHANISM_TYPE, choose: impl Fn(Work) -> Option<T>) -> Result<T> {
     all().filter(|mechanism| mechanism.kind == kind).find_map(|mechanism| choose(mechanism.work)).ok_or(Error::MechanismInvalid)
+}
+
+/// The scheme of a mechanism whose signatures give back what was signed.
+pub(crate) fn recovering(kind: CK_MECHANISM_TYPE) -> Result<Scheme> {
+    find(kind, Work::recovering)
 }
 
 /// The hash that a mechanism parameter names.
@@ -274,6 +282,28 @@ impl Work {
             Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
             Encrypt(mode) => mode.algorithms(),
             Digest(_) | Pair(_) | Secret(_) => vec![],
+        }
+    }
+
+    /// The scheme, if its signatures give back what was signed.
+    pub(crate) fn recovering(self) -> Option<Scheme> {
+        match self {
+            Sign(scheme @ Scheme::RsaPkcs1v15, None) => Some(scheme),
+            _ => None,
+        }
+    }
+
+    /// What its info says of its two directions: signing and verifying, or encryption and decryption.
+    pub(crate) fn flags(self) -> [CK_FLAGS; 2] {
+        match self {
+            Sign(..) if self.recovering().is_some() => [SIGN | CKF_SIGN_RECOVER, VERIFY | CKF_VERIFY_RECOVER],
+            Sign(..) => [SIGN, VERIFY],
+            Encrypt(Mode::Aead(_)) => {
+                let messages = CKF_MULTI_MESSAGE;
+                [CKF_ENCRYPT | CKF_MESSAGE_ENCRYPT | messages, CKF_DECRYPT | CKF_MESSAGE_DECRYPT | messages]
+            }
+            Encrypt(_) => [CKF_ENCRYPT, CKF_DECRYPT],
+            Digest(_) | Pair(_) | Secret(_) => [0, 0],
         }
     }
 

@@ -56,7 +56,7 @@ pub(crate) struct Key {
     /// Known to have been made by its provider.
     local: bool,
     /// As exported; empty for secret keys.
-    public: Vec<u8>,
+    pub(crate) public: Vec<u8>,
 }
 
 impl Key {
@@ -244,12 +244,20 @@ fn allowed_mechanisms(key: &Key) -> Vec<u8> {
     kinds.into_iter().flat_map(number).collect()
 }
 
+/// Whether some mechanism gives back what the key has signed.
+fn recovers(key: &Key) -> bool {
+    let (family, policy) = (Family::of(key.attributes.key_type), &key.attributes.policy);
+    let mut schemes = mechanism::all().filter_map(|mechanism| mechanism.work.recovering());
+    schemes.any(|scheme| Some(scheme.family()) == family && scheme.permitted(None, policy))
+}
+
 fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_SUBJECT => vec![],
         CKA_VERIFY => flag(key.may(Usage::VERIFY)),
         CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT)),
-        CKA_VERIFY_RECOVER | CKA_WRAP | CKA_TRUSTED | CKA_ENCAPSULATE => flag(false),
+        CKA_VERIFY_RECOVER => flag(key.may(Usage::VERIFY) && recovers(key)),
+        CKA_WRAP | CKA_TRUSTED | CKA_ENCAPSULATE => flag(false),
         CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
     })
@@ -260,7 +268,8 @@ fn private_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_SUBJECT => vec![],
         CKA_SIGN => flag(key.may(Usage::SIGN)),
         CKA_DECRYPT => flag(key.may(Usage::DECRYPT)),
-        CKA_SIGN_RECOVER | CKA_UNWRAP | CKA_DECAPSULATE | CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_SIGN_RECOVER => flag(key.may(Usage::SIGN) && recovers(key)),
+        CKA_UNWRAP | CKA_DECAPSULATE | CKA_WRAP_WITH_TRUSTED => flag(false),
         CKA_ALWAYS_AUTHENTICATE => flag(false),
         _ => return sensitivity(key, kind),
     })

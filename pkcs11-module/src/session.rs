@@ -2,14 +2,19 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SLOT_ID};
+use cryptoki_sys::{
+    CK_FLAGS, CK_OBJECT_HANDLE, CK_SLOT_ID, CKF_DECRYPT, CKF_DIGEST, CKF_ENCRYPT, CKF_FIND_OBJECTS, CKF_MESSAGE_DECRYPT,
+    CKF_MESSAGE_ENCRYPT, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY, CKF_SIGN, CKF_SIGN_RECOVER, CKF_VERIFY, CKF_VERIFY_RECOVER,
+};
 use interface::ProviderId;
 
-use crate::encryption::Crypting;
+use crate::encryption::{Crypting, Direction};
 use crate::error::{Error, Result};
 use crate::ffi::Output;
 use crate::hash::Hasher;
+use crate::message::{Sealing, SigningMessages};
 use crate::module::lock;
+use crate::recover::Recovering;
 use crate::signature::Signing;
 
 pub(crate) struct Session {
@@ -30,6 +35,61 @@ pub(crate) struct Operations {
     pub(crate) verify: Active<Signing>,
     pub(crate) encrypt: Active<Crypting>,
     pub(crate) decrypt: Active<Crypting>,
+    pub(crate) sign_recover: Active<Signing>,
+    pub(crate) verify_recover: Active<Recovering>,
+    /// With the signature, which C_VerifySignatureInit has taken.
+    pub(crate) verify_signature: Active<(Signing, Vec<u8>)>,
+    pub(crate) message_encrypt: Active<Sealing>,
+    pub(crate) message_decrypt: Active<Sealing>,
+    pub(crate) message_sign: Active<SigningMessages>,
+    pub(crate) message_verify: Active<SigningMessages>,
+}
+
+impl Operations {
+    /// Every kind, with the flag that names it (PKCS#11 3.1 §5.6.5).
+    fn kinds(&mut self) -> [(CK_FLAGS, &mut dyn Ongoing); 13] {
+        [
+            (CKF_FIND_OBJECTS, &mut self.find),
+            (CKF_DIGEST, &mut self.digest),
+            (CKF_SIGN, &mut self.sign),
+            (CKF_VERIFY, &mut self.verify),
+            (CKF_ENCRYPT, &mut self.encrypt),
+            (CKF_DECRYPT, &mut self.decrypt),
+            (CKF_SIGN_RECOVER, &mut self.sign_recover),
+            (CKF_VERIFY_RECOVER, &mut self.verify_recover),
+            (CKF_VERIFY, &mut self.verify_signature),
+            (CKF_MESSAGE_ENCRYPT, &mut self.message_encrypt),
+            (CKF_MESSAGE_DECRYPT, &mut self.message_decrypt),
+            (CKF_MESSAGE_SIGN, &mut self.message_sign),
+            (CKF_MESSAGE_VERIFY, &mut self.message_verify),
+        ]
+    }
+
+    pub(crate) fn crypting(&mut self, direction: Direction) -> &mut Active<Crypting> {
+        match direction {
+            Direction::Encrypt => &mut self.encrypt,
+            Direction::Decrypt => &mut self.decrypt,
+        }
+    }
+
+    pub(crate) fn sealing(&mut self, direction: Direction) -> &mut Active<Sealing> {
+        match direction {
+            Direction::Encrypt => &mut self.message_encrypt,
+            Direction::Decrypt => &mut self.message_decrypt,
+        }
+    }
+
+    /// Ends the operations that `flags` name.
+    pub(crate) fn cancel(&mut self, flags: CK_FLAGS) {
+        let named = self.kinds().into_iter().filter(|(flag, _)| flags & flag != 0);
+        named.for_each(|(_, operation)| operation.cancel());
+    }
+
+    /// The flags of the operations under way.
+    pub(crate) fn under_way(&mut self) -> CK_FLAGS {
+        let ongoing = self.kinds().into_iter().filter(|(_, operation)| operation.is_active());
+        ongoing.fold(0, |flags, (flag, _)| flags | flag)
+    }
 }
 
 impl Session {
@@ -78,14 +138,35 @@ impl OutputLen for Hasher {
     }
 }
 
+/// An operation of any kind.
+trait Ongoing {
+    fn is_active(&self) -> bool;
+    fn cancel(&mut self);
+}
+
+impl<T> Ongoing for Active<T> {
+    fn is_active(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn cancel(&mut self) {
+        self.0 = None;
+    }
+}
+
 impl<T> Active<T> {
     /// Begins an operation; no operation (a NULL mechanism) cancels the one under way.
     pub(crate) fn start(&mut self, operation: Option<T>) -> Result<()> {
-        if operation.is_some() && self.0.is_some() {
-            return Err(Error::OperationActive);
+        if operation.is_some() {
+            self.check_idle()?;
         }
         self.0 = operation;
         Ok(())
+    }
+
+    /// Fails while an operation is under way.
+    pub(crate) fn check_idle(&self) -> Result<()> {
+        if self.0.is_some() { Err(Error::OperationActive) } else { Ok(()) }
     }
 
     /// The operation under way.
@@ -96,10 +177,6 @@ impl<T> Active<T> {
     /// Ends the operation, whatever comes of it.
     pub(crate) fn take(&mut self) -> Result<T> {
         self.0.take().ok_or(Error::OperationNotInitialized)
-    }
-
-    pub(crate) fn cancel(&mut self) {
-        self.0 = None;
     }
 
     /// Goes on with the operation; a failure ends it.

@@ -21,6 +21,7 @@ use crate::session::OutputLen;
 /// request may have by default.
 pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 
+#[derive(Clone)]
 pub(crate) struct Signing {
     key: Arc<Object>,
     scheme: Scheme,
@@ -32,6 +33,7 @@ pub(crate) struct Signing {
 }
 
 /// The data so far.
+#[derive(Clone)]
 enum Data {
     Hashed(Hasher),
     Whole(Vec<u8>),

@@ -16,6 +16,7 @@ mod output;
 mod purpose;
 mod reference;
 mod service;
+mod token;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use context::Context;
@@ -56,6 +57,9 @@ enum Command {
     /// Keep certificates beside their keys
     #[command(subcommand)]
     Cert(cert::Command),
+    /// See and reset the PINs of PKCS#11 programs
+    #[command(subcommand)]
+    Token(token::Command),
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -97,6 +101,7 @@ impl Command {
             Self::Providers => service::providers(&context),
             Self::Key(command) => command.run(&context),
             Self::Cert(command) => command.run(&context),
+            Self::Token(command) => command.run(&context),
         }
     }
 }

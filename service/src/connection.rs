@@ -3,11 +3,14 @@
 //! Upstream's service closes after one answer; clients that expect that just close, and all others save connecting anew.
 //! A short wait awake before sleeping serves a client that asks again at once: waking a sleeping processor costs more than a signature.
 
+use crate::applications::{Application, Applications};
 use crate::dispatch::{Dispatcher, Incoming};
 use crate::error::{Error, Result};
 use crate::stats::{Connected, Stats};
+use interface::operations::Hello;
 use interface::wire::{HEADER_LEN, Header, Request};
 use interface::{Opcode, Status};
+use prost::Message;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use std::sync::Arc;
@@ -31,6 +34,8 @@ const KEEP: usize = 64 << 10;
 pub struct Context {
     /// Judges and runs requests.
     pub dispatcher: Arc<Dispatcher>,
+    /// Which processes have connections.
+    pub applications: Applications,
     /// Counters.
     pub stats: Arc<Stats>,
     /// Longest body in bytes.
@@ -53,10 +58,21 @@ pub async fn serve(stream: UnixStream, context: Arc<Context>, _counted: Connecte
         Ok(credentials) => credentials.uid(),
         Err(error) => return tracing::warn!(%error, "a client's credentials cannot be read"),
     };
-    let stopping = context.stopping.clone();
-    let connection =
-        Connection { stream, peer, context, stopping, buffer: Zeroizing::default(), extended: false, misses: 0, rest: 0 };
+    let mut connection = Connection {
+        stream,
+        peer,
+        stopping: context.stopping.clone(),
+        context: Arc::clone(&context),
+        buffer: Zeroizing::default(),
+        extended: false,
+        application: None,
+        misses: 0,
+        rest: 0,
+    };
     connection.run().await;
+    if let Some(application) = connection.application {
+        tokio::spawn(async move { context.applications.leave(application, Arc::clone(&context.dispatcher)).await });
+    }
 }
 
 struct Connection {
@@ -66,6 +82,7 @@ struct Connection {
     stopping: watch::Receiver<bool>,
     buffer: Zeroizing<Vec<u8>>,
     extended: bool,
+    application: Option<Application>,
     misses: u32,
     rest: u32,
 }
@@ -79,7 +96,7 @@ enum End {
 }
 
 impl Connection {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             match self.next().await {
                 Ok((header, body, auth)) => {
@@ -112,15 +129,19 @@ impl Connection {
         if !self.buffer.is_empty() || self.spin() {
             return Ok(());
         }
-        let idle = self.context.idle;
-        let Self { stream, stopping, buffer, .. } = self;
+        let Self { stream, stopping, buffer, context, application, .. } = self;
         buffer.reserve(CHUNK);
-        tokio::select! {
-            read = tokio::time::timeout(idle, stream.read_buf(&mut **buffer)) => match read {
-                Ok(Ok(1..)) => Ok(()),
-                _ => Err(End::Silent),
-            },
-            _ = stopping.wait_for(|stopping| *stopping) => Err(End::Silent),
+        let needed = || application.is_some_and(|application| !context.dispatcher.store.volatile(application).is_empty());
+        loop {
+            tokio::select! {
+                read = tokio::time::timeout(context.idle, stream.read_buf(&mut **buffer)) => match read {
+                    Ok(Ok(1..)) => return Ok(()),
+                    // Who has volatile keys may be idle as long as they live.
+                    Err(_) if needed() => {}
+                    _ => return Err(End::Silent),
+                },
+                _ = stopping.wait_for(|stopping| *stopping) => return Err(End::Silent),
+            }
         }
     }
 
@@ -215,9 +236,12 @@ impl Connection {
                 return self.respond(Header::rejection(status), &[]).await;
             }
         };
+        let hello = (request.opcode == Opcode::Hello).then(|| Hello::decode(body.as_slice()));
         match self.dispatch(request, body, auth).await {
             Ok(output) => {
-                self.extended |= request.opcode == Opcode::Hello;
+                if let Some(Ok(hello)) = hello {
+                    self.greeted(&hello);
+                }
                 let len = u32::try_from(output.len()).unwrap_or(u32::MAX);
                 self.respond(Header::response(&request, Status::Success, len), &output).await
             }
@@ -230,11 +254,21 @@ impl Connection {
         }
     }
 
+    fn greeted(&mut self, hello: &Hello) {
+        self.extended = true;
+        if self.application.is_none()
+            && let Some(application) = Application::named(hello)
+        {
+            self.context.applications.enter(application);
+            self.application = Some(application);
+        }
+    }
+
     async fn dispatch(&self, request: Request, body: Zeroizing<Vec<u8>>, auth: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let dispatcher = &self.context.dispatcher;
         let app = dispatcher.authenticators.authenticate(request.auth, auth, self.peer)?;
         let extended = self.extended || request.opcode == Opcode::Hello;
-        dispatcher.dispatch(Incoming { request, body, app, extended }).await
+        dispatcher.dispatch(Incoming { request, body, app, extended, application: self.application }).await
     }
 
     /// Logs a refusal or failure and returns the text for the client.

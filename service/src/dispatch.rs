@@ -1,14 +1,15 @@
 //! The one place where a request is judged: provider, access, key, policy, grant. Operations have no names here.
 
+use crate::applications::Application;
 use crate::auth::{Authenticators, Principal};
+use crate::custody;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Provider};
 use crate::store::{Key, Store};
-use interface::algorithm::Algorithm;
-use interface::attributes::{Attributes, Usage};
+use interface::attributes::Attributes;
 use interface::operations::DestroyKey;
 use interface::wire::Request;
-use interface::{Access, AuthType, KeyName, KeyUse, Opcode, ProviderId, Status, Target};
+use interface::{Access, AuthType, Filing, KeyName, KeyUse, Opcode, ProviderId, Status, Target, Used};
 use prost::Message;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -40,6 +41,8 @@ pub struct Incoming {
     pub app: Option<Principal>,
     /// Whether its connection has said Hello.
     pub extended: bool,
+    /// The process that its connection has named.
+    pub application: Option<Application>,
 }
 
 /// A request on its way through the checks; makes the [`Call`] that a provider gets.
@@ -77,7 +80,8 @@ impl Dispatcher {
     pub fn destroy(&self, key: &Arc<Key>) -> Result<()> {
         let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
         let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode: Opcode::DestroyKey };
-        let incoming = Incoming { request, body: Zeroizing::default(), app: Some(key.owner.clone()), extended: true };
+        let app = Some(key.owner.clone());
+        let incoming = Incoming { request, body: Zeroizing::default(), app, extended: true, application: None };
         let body = DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec();
         provider.run(Opcode::DestroyKey, &Guard { incoming: &incoming, dispatcher: self }, &body).map(drop)
     }
@@ -132,30 +136,52 @@ impl<'a> Guard<'a> {
             app: self.incoming.app.as_ref(),
             provider: self.incoming.request.provider,
             extended: self.incoming.extended,
+            application: self.incoming.application,
             allow_deprecated: self.dispatcher.allow_deprecated,
             store: &self.dispatcher.store,
             key: None,
+            other: None,
             new: None,
             algorithm: None,
         };
         match key_use {
             KeyUse::None => {}
-            KeyUse::New { name, attributes } => {
-                self.check_new(name, &attributes)?;
-                call.new = Some((name.to_owned(), attributes));
+            KeyUse::New { filing, attributes } => {
+                self.check_new(&filing, &attributes)?;
+                call.new = Some((filing, attributes));
             }
             KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
             KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
-            KeyUse::Use { key, usage, algorithm } => {
-                call.key = Some(self.usable(&call, key, usage, algorithm)?);
-                call.algorithm = algorithm;
+            KeyUse::Use(used) => drop(self.using(&mut call, used)?),
+            KeyUse::Wrap { with, key } => {
+                let wrapping = self.using(&mut call, with)?;
+                let leaving = self.usable(&call, key)?;
+                custody::check_wrap(&wrapping, &leaving, call.algorithm()?)?;
+                call.other = Some(leaving);
+            }
+            KeyUse::Make { from, other, filing, attributes } => {
+                self.check_new(&filing, &attributes)?;
+                let from = self.using(&mut call, from)?;
+                let other = other.map(|other| self.usable(&call, other)).transpose()?;
+                let parents = std::iter::once(&from).chain(&other);
+                let attributes = custody::inherited(parents, call.app()?, call.algorithm()?, attributes)?;
+                call.new = Some((filing, attributes));
+                call.other = other;
             }
         }
         Ok(call)
     }
 
-    fn check_new(&self, name: &str, attributes: &Attributes) -> Result<()> {
-        if name.is_empty() || name.len() > NAME_LIMIT {
+    /// Takes the key into the call, with the algorithm that runs with it.
+    fn using(&self, call: &mut Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
+        let key = self.usable(call, used)?;
+        call.key = Some(Arc::clone(&key));
+        call.algorithm = used.algorithm;
+        Ok(key)
+    }
+
+    fn check_new(&self, filing: &Filing, attributes: &Attributes) -> Result<()> {
+        if filing.name.is_empty() || filing.name.len() > NAME_LIMIT {
             return Err(Error::refused(Status::PsaErrorInvalidArgument, format!("a key's name has 1 to {NAME_LIMIT} bytes")));
         }
         let generating = self.incoming.request.opcode == Opcode::GenerateKey;
@@ -196,7 +222,8 @@ impl<'a> Guard<'a> {
     }
 
     /// The key, if its policy and the caller's grant allow this use of it.
-    fn usable(&self, call: &Call<'_>, name: KeyName<'_>, usage: Usage, algorithm: Option<Algorithm>) -> Result<Arc<Key>> {
+    fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
+        let Used { key: name, usage, algorithm } = used;
         let key = self.visible(call, name)?;
         let app = call.app()?;
         let refuse = |detail: String| Err(Error::refused(Status::PsaErrorNotPermitted, detail));

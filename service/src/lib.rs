@@ -3,9 +3,11 @@
 //! A request passes: [`listener`] → [`connection`] → [`auth`] → [`dispatch`] → [`lane`] → [`provider`], which is one of
 //! [`providers`]; beside them stand the keys ([`store`]) and the [`config`]uration.
 
+pub mod applications;
 pub mod auth;
 pub mod config;
 pub mod connection;
+mod custody;
 pub mod dispatch;
 pub mod error;
 pub mod lane;

@@ -3,6 +3,7 @@
 //! A backend implements [`Handle`] for each operation that it can do, and names these operations once when it opens. What it does not
 //! name, it cannot do; `ListOpcodes` is read off the same register.
 
+use crate::applications::Application;
 use crate::auth::Principal;
 use crate::dispatch::Guard;
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use crate::lane::Lane;
 use crate::store::{Key, Reservation, Store};
 use interface::algorithm::Algorithm;
 use interface::attributes::Attributes;
-use interface::{Opcode, Operation, ProviderId, Secret, Status};
+use interface::{Filing, Opcode, Operation, ProviderId, Secret, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -29,10 +30,12 @@ pub struct Call<'a> {
     pub(crate) app: Option<&'a Principal>,
     pub(crate) provider: ProviderId,
     pub(crate) extended: bool,
+    pub(crate) application: Option<Application>,
     pub(crate) allow_deprecated: bool,
     pub(crate) store: &'a Store,
     pub(crate) key: Option<Arc<Key>>,
-    pub(crate) new: Option<(String, Attributes)>,
+    pub(crate) other: Option<Arc<Key>>,
+    pub(crate) new: Option<(Filing, Attributes)>,
     pub(crate) algorithm: Option<Algorithm>,
 }
 
@@ -73,6 +76,14 @@ impl<'a> Call<'a> {
         self.key.as_ref().ok_or_else(|| Status::PsaErrorInvalidHandle.into())
     }
 
+    /// The second key that the request uses: the one that is wrapped, or that takes part in a derivation.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorInvalidHandle`] where there is none.
+    pub fn other(&self) -> Result<&Arc<Key>> {
+        self.other.as_ref().ok_or_else(|| Status::PsaErrorInvalidHandle.into())
+    }
+
     /// The concrete algorithm that the key is used with.
     ///
     /// # Errors
@@ -89,21 +100,23 @@ impl<'a> Call<'a> {
         self.new.as_ref().map(|(_, attributes)| attributes).ok_or_else(|| Status::InvalidEncoding.into())
     }
 
-    /// Durably reserves the new key's name, before anything is made under it.
+    /// Reserves the new key's name before anything is made under it, durably unless the key is volatile.
     ///
     /// # Errors
     /// [`Status::PsaErrorAlreadyExists`], or the store's own.
     pub fn reserve(&self) -> Result<Reservation<'a>> {
-        let (name, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
-        self.store.reserve(self.provider, self.app()?, name, attributes)
+        let (filing, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
+        self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)
     }
 
-    /// The provider's own form of the key, made from the stored material when it is first used.
+    /// The provider's own form of a key of the request, made from the stored material when it is first used.
     ///
     /// # Errors
     /// Those of the store and of `load`.
-    pub fn loaded<T: Send + Sync + 'static>(&self, load: impl FnOnce(&Attributes, Secret) -> Result<T>) -> Result<Arc<T>> {
-        let key = self.key()?;
+    pub fn loaded<T>(&self, key: &Key, load: impl FnOnce(&Attributes, Secret) -> Result<T>) -> Result<Arc<T>>
+    where
+        T: Send + Sync + 'static,
+    {
         let loaded = match key.loaded.get() {
             Some(loaded) => loaded.clone(),
             None => {

@@ -1,5 +1,6 @@
 //! Start and stop of the daemon.
 
+use crate::applications::Applications;
 use crate::config::Config;
 use crate::connection::Context;
 use crate::dispatch::Dispatcher;
@@ -57,6 +58,7 @@ async fn run(config: Config, listener: std::os::unix::net::UnixListener, store: 
     let (stop, stopping) = watch::channel(false);
     let context = Context {
         dispatcher,
+        applications: Applications::default(),
         stats,
         body_limit: config.body_len_limit,
         idle: config.idle_timeout,

@@ -5,6 +5,8 @@
 //! answered, and a key passes through three states, of which the two passing ones are what a provider's recovery finds:
 //! reserved (`INTENT`) → ready → being destroyed (`DELETING`). The name is unique in the database, not only in memory.
 //!
+//! A volatile key lives in memory alone, is found by its name but by no search, and ends with the process that made it.
+//!
 //! All that is public lies in memory too, so that the way of a signature runs no SQL. Keys are immutable there: a change puts a new
 //! [`Arc`] in the place of the old one. The database has one connection, whose lock orders all changes.
 
@@ -18,16 +20,20 @@ mod seal;
 mod table;
 #[cfg(test)]
 mod tests;
+mod token;
 
-pub use key::{Key, Meta};
+pub use key::{Key, Life, Meta};
 pub use lifecycle::{Destruction, Material, Pending, Reservation};
 pub use seal::StoreKey;
+pub use table::now;
+pub use token::{Pin, Token};
 
+use crate::applications::Application;
 use crate::auth::Principal;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use index::{Entry, Index};
+use index::{Entry, Index, Term};
 use interface::{ProviderId, Secret};
 use rusqlite::Connection;
 use seal::Sealer;
@@ -61,23 +67,32 @@ impl Store {
         self.index().key(provider, owner, name).cloned()
     }
 
-    /// Every key of this owner, in the order of providers and names.
+    /// Every key of this owner, volatile ones too, in the order of providers and names.
     pub fn keys(&self, owner: &Principal) -> Vec<Arc<Key>> {
         let mut keys: Vec<_> = self.index().keys_of(owner).cloned().collect();
         keys.sort_unstable_by(|a, b| (a.provider, &a.name).cmp(&(b.provider, &b.name)));
         keys
     }
 
-    /// Everybody who owns a key or an object.
+    /// The volatile keys of this process.
+    pub fn volatile(&self, application: Application) -> Vec<Arc<Key>> {
+        let index = self.index();
+        let entries = index.with(&Term::Application(application));
+        entries.filter_map(|entry| if let Entry::Key(key) = entry { Some(Arc::clone(key)) } else { None }).collect()
+    }
+
+    /// Everybody who owns a key or an object that is not volatile.
     pub fn owners(&self) -> Vec<Principal> {
         self.index().owners()
     }
 
-    /// How many keys there are, and how many of them the hardware does not show.
+    /// How many keys are stored, and how many of them the hardware does not show.
     pub fn count(&self) -> (u64, u64) {
         let (mut keys, mut missing) = (0, 0);
         for entry in self.index().entries() {
-            if let Entry::Key(key) = entry {
+            if let Entry::Key(key) = entry
+                && !key.volatile()
+            {
                 keys += 1;
                 missing += u64::from(key.missing());
             }
@@ -90,7 +105,20 @@ impl Store {
     /// # Errors
     /// [`Error::Corrupt`] where the row was damaged or swapped; [`Error::Refused`] where the key was destroyed meanwhile.
     pub fn material(&self, key: &Key) -> Result<Secret> {
-        let sealed = table::private(&self.db(), &key.uuid)?.ok_or_else(|| key.gone())?;
+        if let Life::Volatile { private, .. } = &key.life {
+            return Ok(Secret::clone(private));
+        }
+        let db = self.db();
+        self.unsealed(&db, &*self.current(key).ok_or_else(|| key.gone())?)
+    }
+
+    /// The key as it is now; the caller's may be of yesterday.
+    fn current(&self, key: &Key) -> Option<Arc<Key>> {
+        self.key(key.provider, &key.owner, &key.name).filter(|current| current.uuid == key.uuid)
+    }
+
+    fn unsealed(&self, db: &Connection, key: &Key) -> Result<Secret> {
+        let sealed = table::private(db, &key.uuid)?.ok_or_else(|| key.gone())?;
         self.sealer.open(&key.binding(), &sealed).ok_or_else(|| key.damaged())
     }
 

@@ -296,6 +296,19 @@ impl Service {
         })
     }
 
+    /// Changes its store while it is stopped, as time or an accident would.
+    ///
+    /// # Panics
+    /// When the statement fails, or the service does not start again.
+    #[track_caller]
+    pub fn alter_store(&mut self, sql: &str) {
+        self.stop();
+        let store = rusqlite::Connection::open(self.dir().join("keys.sqlite3")).expect("open the store");
+        store.execute_batch(sql).expect("change the store");
+        drop(store);
+        self.restart();
+    }
+
     fn spawn(&self) -> Child {
         let log = File::options().append(true).create(true).open(self.dir().join("log")).expect("open the log");
         let mut command = Command::new(&self.setup.program);

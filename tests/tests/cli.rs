@@ -1,6 +1,8 @@
 //! The command line as people and scripts use it, on a real service.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use interface::ProviderId;
+use interface::operations::{Login, Pin, Role, SetPin};
 use interface::reference::{KeyUri, Reference};
 use serde_json::Value;
 use std::fs;
@@ -305,4 +307,26 @@ fn shells_read_the_completions() {
             run(service.command(program).arg("-n").arg(&path)).ok();
         }
     }
+}
+
+#[test]
+fn forgotten_pins_are_reset_by_their_owner_and_keys_stay() {
+    let service = Service::start();
+    let status = |line: &str| json(&service, line)["tokens"][0].clone();
+    assert_eq!(status("token status")["user"]["set"], false);
+    parsec(&service, "key new web --for tls-server").ok();
+    let client = service.client();
+    for role in Role::ALL {
+        let new = Some(Pin { value: b"1234".to_vec() });
+        client.call(ProviderId::SOFTWARE, &SetPin { role: (*role).into(), new, old: None }).unwrap();
+    }
+    client.call(ProviderId::SOFTWARE, &Login { role: Role::User.into(), pin: None }).unwrap_err();
+    let wrong = Login { role: Role::User.into(), pin: Some(Pin { value: b"4321".to_vec() }) };
+    client.call(ProviderId::SOFTWARE, &wrong).unwrap_err();
+    let shown = parsec(&service, "token status").ok();
+    assert!(shown.contains("set; wrong tries: 1"), "{shown}");
+    let reset = status("token reset-pin user");
+    assert_eq!((&reset["user"]["set"], &reset["so"]["set"]), (&false.into(), &true.into()));
+    assert_eq!(status("token reset-pin --provider software")["so"]["set"], false);
+    assert!(parsec(&service, "key list").ok().contains("web"));
 }

@@ -1,14 +1,18 @@
 //! The wire, byte by byte: what a client that knows only the specification sees.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use interface::operations::{Hello, ListOpcodes, ListProviders, Opcodes, Ping, Pong, Welcome};
+use interface::algorithm::{Algorithm, Cipher};
+use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::operations::{
+    GenerateKey, Hello, ListKeys, ListOpcodes, ListProviders, LookupKey, Opcodes, Ping, Pong, Record, Welcome,
+};
 use interface::wire::{HEADER_LEN, Header};
 use interface::{AuthType, Opcode, Operation, ProviderId, Status};
 use prost::Message;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tests::Service;
 
 /// A client that sends what it likes.
@@ -190,10 +194,10 @@ fn operations_are_dispatched_only_where_they_belong() {
         (request(ProviderId::SOFTWARE, &Ping {}), Status::PsaErrorNotSupported),
         (request(ProviderId::CORE, &interface::operations::GenerateRandom { size: 1 }), Status::PsaErrorNotSupported),
         (request(ProviderId::TPM, &interface::operations::GenerateRandom { size: 1 }), Status::ProviderNotRegistered),
-        (request(ProviderId::CORE, &interface::operations::ListKeys {}), Status::NotAuthenticated),
+        (request(ProviderId::CORE, &ListKeys {}), Status::NotAuthenticated),
         (request(ProviderId::CORE, &interface::operations::ListClients {}), Status::NotAuthenticated),
         (frame(Header::request(ProviderId::CORE, Opcode::ListOpcodes), &[0xff], &[]), Status::DeserializingBodyFailed),
-        (as_user(ProviderId::SOFTWARE, &interface::operations::GenerateKey::default()), Status::InvalidEncoding),
+        (as_user(ProviderId::SOFTWARE, &GenerateKey::default()), Status::InvalidEncoding),
     ] {
         assert_eq!(Raw::connect(&service).ask(&bytes).status(), status);
     }
@@ -240,7 +244,7 @@ fn extensions_show_only_after_hello() {
         let answer = client.ask(&request(ProviderId::CORE, &ListOpcodes { provider_id: provider.number().into() }));
         Opcodes::decode(answer.body.as_slice()).unwrap().opcodes
     };
-    let lookup = interface::operations::LookupKey { key_name: "none".to_owned(), owner: None };
+    let lookup = LookupKey { key_name: "none".to_owned(), owner: None };
     let mut client = Raw::connect(&service);
     for provider in [ProviderId::CORE, ProviderId::SOFTWARE] {
         let upstream = list(&mut client, provider);
@@ -248,7 +252,7 @@ fn extensions_show_only_after_hello() {
     }
     assert_eq!(client.ask(&as_user(ProviderId::SOFTWARE, &lookup)).status(), Status::OpcodeDoesNotExist);
 
-    let answer = client.ask(&as_user(ProviderId::CORE, &Hello { version: 9, client: "test".to_owned() }));
+    let answer = client.ask(&as_user(ProviderId::CORE, &Hello { version: 9, client: "test".to_owned(), ..Hello::default() }));
     assert_eq!(answer.status(), Status::Success);
     let welcome = Welcome::decode(answer.body.as_slice()).unwrap();
     assert_eq!((welcome.version, welcome.body_limit), (1, 1 << 20));
@@ -307,4 +311,66 @@ fn the_client_hears_why_its_request_was_too_long() {
         assert_eq!(hash(5_000_000).unwrap_err().status(), Some(Status::BodySizeExceedsLimit));
         assert_eq!(hash(90_000).unwrap().hash.len(), 32);
     }
+}
+
+/// A connection of the process with this number.
+fn process(service: &Service, number: u8) -> Raw {
+    let mut client = Raw::connect(service);
+    let hello = Hello { version: 1, application: vec![number; 16], ..Hello::default() };
+    assert_eq!(client.ask(&as_user(ProviderId::CORE, &hello)).status(), Status::Success);
+    client
+}
+
+fn volatile(name: &str) -> Vec<u8> {
+    let policy = Policy { usage: Usage::ENCRYPT, algorithm: Algorithm::Cipher(Cipher::Ctr), also: vec![] };
+    let attributes = Attributes { key_type: KeyType::Aes, bits: 256, policy };
+    let key_name = name.to_owned();
+    let generate = GenerateKey { key_name, attributes: Some((&attributes).into()), volatile: true, ..GenerateKey::default() };
+    as_user(ProviderId::SOFTWARE, &generate)
+}
+
+#[test]
+fn volatile_keys_end_with_their_process_unless_it_comes_back_soon() {
+    let service = Service::start();
+    let mut observer = Raw::connect(&service);
+    let hello = Hello { version: 1, ..Hello::default() };
+    observer.ask(&as_user(ProviderId::CORE, &hello));
+    let answer = observer.ask(&volatile("nobody's"));
+    assert_eq!(answer.status(), Status::PsaErrorInvalidArgument, "a process without a name has none");
+    let mut lookup = |key_name: &str| {
+        let lookup = LookupKey { key_name: key_name.to_owned(), owner: None };
+        observer.ask(&as_user(ProviderId::SOFTWARE, &lookup))
+    };
+
+    let [mut stays, mut second, mut leaves] = [(1, "stays"), (1, "second"), (2, "leaves")].map(|(number, name)| {
+        let mut client = process(&service, number);
+        assert_eq!(client.ask(&volatile(name)).status(), Status::Success);
+        client
+    });
+    assert!(Record::decode(lookup("stays").body.as_slice()).unwrap().volatile);
+    let listed = stays.ask(&as_user(ProviderId::CORE, &ListKeys {}));
+    assert_eq!((listed.status(), listed.body.len()), (Status::Success, 0));
+    for client in [&mut stays, &mut second, &mut leaves] {
+        client.0.shutdown(Shutdown::Both).unwrap();
+    }
+    let _back = process(&service, 1);
+    let patience = Instant::now() + Duration::from_secs(60);
+    while lookup("leaves").status() != Status::PsaErrorDoesNotExist {
+        assert!(Instant::now() < patience, "its process has gone");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for name in ["stays", "second"] {
+        assert_eq!(lookup(name).status(), Status::Success);
+    }
+}
+
+#[test]
+fn who_has_volatile_keys_may_be_idle() {
+    let service = Service::with_config(&tests::CONFIG.replace("[core_settings]", "[core_settings]\nidle_timeout_s = 1"));
+    let mut holder = process(&service, 1);
+    assert_eq!(holder.ask(&volatile("k")).status(), Status::Success);
+    for mut other in [process(&service, 2), Raw::connect(&service)] {
+        assert!(other.closed(), "it has been idle for as long as the holder, but for a moment");
+    }
+    assert_eq!(holder.ask(&ping()).status(), Status::Success);
 }

@@ -1,21 +1,24 @@
 //! One connection: connect, exchange one request for one response, never more than one in flight.
 
 use super::patience::Patience;
-use super::{Endpoint, Error};
+use super::{Endpoint, Error, Pause};
 use crate::operations::{Hello, Welcome};
 use crate::wire::{HEADER_LEN, Header};
 use crate::{AuthType, Opcode, Operation, ProviderId, Status};
 use prost::Message;
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
-
 use std::time::Duration;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Longest response body that is accepted.
 const BODY_LIMIT: usize = 64 << 20;
+/// Room for the answers of most operations.
+const CHUNK: usize = 1024;
+
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -26,11 +29,12 @@ pub(super) struct Connection {
     deadline: Duration,
     extended: bool,
     patience: Patience,
+    pause: Option<Pause>,
 }
 
 impl Connection {
     /// Connects. The socket is closed on exec.
-    pub(super) fn open(endpoint: &Endpoint, deadline: Duration) -> Result<Self, Error> {
+    pub(super) fn open(endpoint: &Endpoint, deadline: Duration, pause: Option<Pause>) -> Result<Self, Error> {
         let connect = || -> rustix::io::Result<_> {
             let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
             sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(deadline))?;
@@ -41,12 +45,14 @@ impl Connection {
             Ok((socket, file))
         };
         let (socket, file) = connect().map_err(|errno| Error::Connect { endpoint: endpoint.clone(), source: errno.into() })?;
-        Ok(Self { socket, file, process: std::process::id(), deadline, extended: false, patience: Patience::new() })
+        let process = std::process::id();
+        Ok(Self { socket, file, process, deadline, extended: false, patience: Patience::new(), pause })
     }
 
     /// Says Hello. `None`: the service is upstream's, which knows no Hello and closes the connection.
-    pub(super) fn greet(mut self, auth_type: AuthType, auth: &[u8]) -> Result<Option<Self>, Error> {
-        let hello = Hello { version: 1, client: format!("parsec-client {}", env!("CARGO_PKG_VERSION")) };
+    pub(super) fn greet(mut self, auth_type: AuthType, auth: &[u8], application: Vec<u8>) -> Result<Option<Self>, Error> {
+        let client = format!("parsec-client {}", env!("CARGO_PKG_VERSION"));
+        let hello = Hello { version: 1, client, application };
         let body = hello.encode_to_vec();
         let header = Header {
             auth_type: auth_type as u8,
@@ -102,7 +108,7 @@ impl Connection {
 
     /// Receives a whole response.
     fn answer(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(CHUNK));
         let header = loop {
             if let Some(header) = Header::decode(&bytes).map_err(|_| Error::Protocol("the answer is not a Parsec response"))? {
                 break header;
@@ -135,22 +141,23 @@ impl Connection {
         Ok(())
     }
 
-    /// Appends what arrives next, waiting in the way that suits the service's usual speed.
+    /// Appends what arrives next, waiting in the way that suits the service's usual speed and the host.
     fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<(), Error> {
-        let mut chunk = [0; 4096];
-        let poll = || retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::DONTWAIT));
-        let received = match self.patience.wait(poll) {
-            Err(Errno::AGAIN) => retry(|| net::recv(&self.socket, &mut chunk[..], RecvFlags::empty())),
-            other => other,
-        };
-        self.patience.served();
-        let (received, _) = received.map_err(|errno| self.failed(errno))?;
-        if received == 0 {
-            return Err(Error::Closed);
+        bytes.reserve(CHUNK);
+        let socket = &self.socket;
+        let mut receive = |flags| retry(|| net::recv(socket, spare_capacity(bytes), flags));
+        let mut received = self.patience.wait(|| receive(RecvFlags::DONTWAIT));
+        if received == Err(Errno::AGAIN) && self.pause.is_some_and(|pause| pause(socket.as_fd())) {
+            received = receive(RecvFlags::DONTWAIT);
         }
-        bytes.extend_from_slice(&chunk[..received]);
-        chunk[..received].zeroize();
-        Ok(())
+        if received == Err(Errno::AGAIN) {
+            received = receive(RecvFlags::empty());
+        }
+        self.patience.served();
+        match received.map_err(|errno| self.failed(errno))? {
+            (0, _) => Err(Error::Closed),
+            _ => Ok(()),
+        }
     }
 
     fn failed(&self, errno: Errno) -> Error {

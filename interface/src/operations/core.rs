@@ -137,6 +137,10 @@ pub struct Hello {
     /// Name and version of the program, for the log.
     #[prost(string, tag = "2")]
     pub client: String,
+    /// 16 random bytes, the same on all connections of one process: its volatile keys live as long as one of these. Empty: it
+    /// makes none.
+    #[prost(bytes = "vec", tag = "3")]
+    pub application: Vec<u8>,
 }
 
 /// Result of [`Hello`].

@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
 use crate::algorithm::numbered;
-use crate::message::{KeyAttributes, UsageFlags};
+use crate::message::{KeyAttributes, Pkcs11Attribute, UsageFlags};
 use prost::Message;
 
 numbered! {
@@ -68,6 +68,15 @@ pub struct Record {
     /// Of keys: known to be made by the provider that holds it, never outside.
     #[prost(bool, tag = "15")]
     pub local: bool,
+    /// What the owner wants kept with it.
+    #[prost(message, repeated, tag = "16")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// Of keys: never written down, ends with the application that made it.
+    #[prost(bool, tag = "17")]
+    pub volatile: bool,
+    /// Of keys: all that the policy has ever permitted.
+    #[prost(message, optional, tag = "18")]
+    pub past: Option<UsageFlags>,
 }
 
 /// One key by its name.
@@ -113,7 +122,7 @@ pub struct Found {
     pub more: bool,
 }
 
-/// Changes the label or id of a record of the caller.
+/// Changes what stands beside a record of the caller, or narrows the policy of a key.
 #[derive(Clone, PartialEq, Message)]
 pub struct SetMetadata {
     /// Number of a [`RecordKind`].
@@ -125,6 +134,12 @@ pub struct SetMetadata {
     pub label: Option<String>,
     #[prost(bytes = "vec", optional, tag = "4")]
     pub id: Option<Vec<u8>>,
+    /// Each in the place of the one of its kind.
+    #[prost(message, repeated, tag = "5")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// Of keys: what of the policy's uses remains, for good. What the policy does not permit is not added.
+    #[prost(message, optional, tag = "6")]
+    pub usage: Option<UsageFlags>,
 }
 
 /// Stores a certificate or data, in the place of what the caller had under this name.
@@ -141,6 +156,9 @@ pub struct PutObject {
     pub label: Option<String>,
     #[prost(bytes = "vec", optional, tag = "5")]
     pub id: Option<Vec<u8>>,
+    /// Kept with it.
+    #[prost(message, repeated, tag = "6")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
 }
 
 /// One certificate or data object by its name.

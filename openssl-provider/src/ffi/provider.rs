@@ -13,7 +13,7 @@ use super::{
     OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER, OSSL_OP_DECODER, OSSL_OP_ENCODER, OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT,
     OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
     core::Core,
-    entry, own,
+    entry, job, own,
     params::{Request, gettable},
     release,
 };
@@ -44,6 +44,7 @@ pub(crate) unsafe extern "C" fn OSSL_provider_init(
     context: *mut *mut c_void,
 ) -> c_int {
     let made = catch_unwind(AssertUnwindSafe(|| {
+        job::find();
         // SAFETY: the core's promise.
         let core = unsafe { Core::new(handle, functions) };
         own(Arc::new(provider::Provider::new(core)))

@@ -52,7 +52,7 @@ impl Bench {
             .args(["-Wall", "-o"])
             .arg(&program)
             .arg(format!("{folder}/{name}.c"))
-            .args(["-lcrypto", "-lpthread"])
+            .args(["-lssl", "-lcrypto", "-lpthread"])
             .output()
             .expect("a C compiler and libssl-dev: apt-get install gcc libssl-dev");
         assert!(compiled.status.success(), "{}", text(&compiled));

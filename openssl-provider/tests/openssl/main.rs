@@ -438,3 +438,35 @@ fn keys_survive_what_server_processes_do() {
     }
     assert_eq!(service.calls().len(), 2 * (20 + 3 + 4 * 4 + 1));
 }
+
+/// Runs `async.c`: see there for what it does.
+#[test]
+fn one_thread_has_64_handshakes_in_flight_in_jobs_that_pause() {
+    let bench = Bench::new();
+    let _service = Service::holding(&bench, 64);
+    bench.key("p256", "EC", "group:P-256");
+    bench.plain("req -x509 -key p256.key -subj /CN=a -out p256.crt");
+    let mut program = Command::new(bench.compile("async"));
+    let output = program.args(["openssl.cnf", "p256.pem", "p256.crt", "64"]).current_dir(bench.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn what_was_signed_is_recovered_from_an_rsa_signature() {
+    let bench = Bench::new();
+    bench.key("rsa", "RSA", "rsa_keygen_bits:2048");
+    std::fs::write(bench.path("digest"), [7; 32]).unwrap();
+    let recovered = |options: &str| {
+        bench.ok(&format!("pkeyutl -verifyrecover -inkey rsa.pem -in signature{options} -out recovered"));
+        std::fs::read(bench.path("recovered")).unwrap()
+    };
+    bench.plain("pkeyutl -sign -inkey rsa.key -pkeyopt digest:sha256 -in digest -out signature");
+    assert_eq!(recovered(" -pkeyopt digest:sha256"), [7; 32]);
+    assert_eq!(recovered("")[19..], [7; 32], "a whole DigestInfo");
+    bench.fails("pkeyutl -verifyrecover -inkey rsa.pem -in signature -pkeyopt digest:sha384");
+    bench.plain("pkeyutl -sign -inkey rsa.key -in digest -out signature");
+    assert_eq!(recovered(""), [7; 32]);
+    std::fs::write(bench.path("signature"), [0xff; 256]).unwrap();
+    let said = bench.fails("pkeyutl -verifyrecover -inkey rsa.pem -in signature");
+    assert!(said.contains("not one of this key"), "{said}");
+}

@@ -9,7 +9,7 @@ use std::{
     },
     path::PathBuf,
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{Arc, Barrier, Mutex},
 };
 
 use interface::{
@@ -35,8 +35,14 @@ pub(crate) struct Service {
 impl Service {
     /// Listens at the socket of the bench until the process ends.
     pub(crate) fn start(bench: &Bench) -> Self {
+        Self::holding(bench, 1)
+    }
+
+    /// Signs nothing before it has been asked for so many signatures at a time.
+    pub(crate) fn holding(bench: &Bench, signatures: usize) -> Self {
         let (calls, users) = (Arc::default(), Arc::default());
-        let handler = Handler { folder: bench.path(""), calls: Arc::clone(&calls) };
+        let together = Arc::new(Barrier::new(signatures));
+        let handler = Handler { folder: bench.path(""), calls: Arc::clone(&calls), together };
         let socket = bench.path("parsec.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         // for clients that have dropped their privileges
@@ -69,6 +75,7 @@ impl Service {
 struct Handler {
     folder: PathBuf,
     calls: Arc<Mutex<Vec<Opcode>>>,
+    together: Arc<Barrier>,
 }
 
 impl Handler {
@@ -107,7 +114,10 @@ impl Handler {
                 let records = keys.map(|key| self.record(key.file_stem().unwrap().to_str().unwrap()));
                 Ok(Found { records: records.collect::<Result<_, _>>()?, more: false }.encode_to_vec())
             }
-            SignHash::OPCODE => Ok(Signed { signature: self.sign(&SignHash::decode(body).unwrap()) }.encode_to_vec()),
+            SignHash::OPCODE => {
+                self.together.wait();
+                Ok(Signed { signature: self.sign(&SignHash::decode(body).unwrap()) }.encode_to_vec())
+            }
             SignMessage::OPCODE => {
                 let request = SignMessage::decode(body).unwrap();
                 let arguments = format!("-sign -rawin -inkey {}.key", request.key_name);

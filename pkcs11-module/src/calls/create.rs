@@ -106,6 +106,8 @@ fn imported(key_type: KeyType, policy: Policy, data: &[u8], template: &Template)
         data: data.to_vec(),
         label: Some(template.text(CKA_LABEL)?.unwrap_or_default().to_owned()),
         id: id.map(<[u8]>::to_vec),
+        volatile: false,
+        pkcs11: vec![],
     })
 }
 
@@ -148,6 +150,7 @@ fn stored(kind: RecordKind, prefix: &str, value: &[u8], template: &Template, id:
         value: value.to_vec(),
         label: Some(label.to_owned()),
         id,
+        pkcs11: vec![],
     })
 }
 

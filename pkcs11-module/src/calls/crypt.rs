@@ -7,7 +7,6 @@ use crate::encryption::{Crypting, Direction};
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
 use crate::module;
-use crate::session::{Active, Operations};
 
 pub(crate) fn init(
     direction: Direction,
@@ -26,20 +25,20 @@ pub(crate) fn init(
         Crypting::new(direction, &mechanism, key(&module, handle, class)?)
     };
     let begun = mechanism.map(begin).transpose()?;
-    active(direction, &mut session.operations()).start(begun)
+    session.operations().crypting(direction).start(begun)
 }
 
 pub(crate) fn whole(direction: Direction, session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    active(direction, &mut session.operations()).finish(out, data.len(), |crypting| crypting.whole(&module, data))
+    session.operations().crypting(direction).finish(out, data.len(), |crypting| crypting.whole(&module, data))
 }
 
 pub(crate) fn update(direction: Direction, session: CK_SESSION_HANDLE, part: &[u8], out: &Output<u8>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     let mut operations = session.operations();
-    let active = active(direction, &mut operations);
+    let active = operations.crypting(direction);
     if !out.takes(active.current()?.ready(part.len()))? {
         return Ok(());
     }
@@ -49,12 +48,5 @@ pub(crate) fn update(direction: Direction, session: CK_SESSION_HANDLE, part: &[u
 pub(crate) fn finish(direction: Direction, session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    active(direction, &mut session.operations()).finish(out, 0, |crypting| crypting.run(&module))
-}
-
-fn active(direction: Direction, operations: &mut Operations) -> &mut Active<Crypting> {
-    match direction {
-        Direction::Encrypt => &mut operations.encrypt,
-        Direction::Decrypt => &mut operations.decrypt,
-    }
+    session.operations().crypting(direction).finish(out, 0, |crypting| crypting.run(&module))
 }

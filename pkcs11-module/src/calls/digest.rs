@@ -1,10 +1,13 @@
 //! Message digests.
 
-use cryptoki_sys::CK_SESSION_HANDLE;
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DIGEST, CKF_FIND_OBJECTS, CKO_SECRET_KEY};
+use interface::attributes::Usage;
 
+use super::object::export;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
 use crate::hash::Hasher;
+use crate::module::lock;
 use crate::{mechanism, module};
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>) -> Result<()> {
@@ -38,4 +41,39 @@ pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
 pub(crate) fn finish(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
     let session = module::current()?.session(session)?;
     session.operations().digest.finish(out, 0, |hasher| Ok(hasher.finish()))
+}
+
+/// C_DigestKey: the value of a secret key that may be read anyway.
+pub(crate) fn key(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    let object = lock(&module.objects).find(handle).ok_or(Error::KeyHandleInvalid)?;
+    session.operations().digest.update(|hasher| {
+        let key = object.key().filter(|key| object.class == CKO_SECRET_KEY && key.may(Usage::EXPORT));
+        hasher.update(&export(&module, key.ok_or(Error::KeyIndigestible)?)?.data);
+        Ok(())
+    })
+}
+
+/// C_GetOperationState: of digests. What else is under way holds a key, or results that the caller has not fetched.
+pub(crate) fn save(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
+    let session = module::current()?.session(session)?;
+    let mut operations = session.operations();
+    match operations.under_way() & !CKF_FIND_OBJECTS {
+        0 => Err(Error::OperationNotInitialized),
+        CKF_DIGEST => out.write(&operations.digest.current()?.save()),
+        _ => Err(Error::StateUnsaveable),
+    }
+}
+
+/// C_SetOperationState: ends what is under way, a search apart, and goes on with the digest that was saved.
+pub(crate) fn restore(session: CK_SESSION_HANDLE, state: &[u8], keys: [CK_OBJECT_HANDLE; 2]) -> Result<()> {
+    let session = module::current()?.session(session)?;
+    let hasher = Hasher::restore(state).ok_or(Error::SavedStateInvalid)?;
+    if keys != [0, 0] {
+        return Err(Error::KeyNotNeeded);
+    }
+    let mut operations = session.operations();
+    operations.cancel(!CKF_FIND_OBJECTS);
+    operations.digest.start(Some(hasher))
 }

@@ -92,6 +92,7 @@ fn generate(
             attributes: Some(attributes.into()),
             label: Some(label.unwrap_or_default().to_owned()),
             id: id.map(<[u8]>::to_vec),
+            ..GenerateKey::default()
         };
         module.client.call(session.provider, &key)
     })?;

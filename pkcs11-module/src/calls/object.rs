@@ -108,7 +108,7 @@ pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, q
 }
 
 /// The whole key, which may leave.
-fn export(module: &Module, key: &Key) -> Result<Exported> {
+pub(super) fn export(module: &Module, key: &Key) -> Result<Exported> {
     let export = ExportKey { key_name: key.name.clone(), owner: key.owner() };
     Ok(module.client.call(key.provider, &export)?)
 }
@@ -129,7 +129,13 @@ pub(crate) fn set_attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDL
     let id = template.value(CKA_ID).map(<[u8]>::to_vec);
     let record = &object.record;
     check_own(&module, session.provider, &object)?;
-    let change = SetMetadata { kind: record.kind.into(), name: record.name.clone(), label: label.clone(), id: id.clone() };
+    let change = SetMetadata {
+        kind: record.kind.into(),
+        name: record.name.clone(),
+        label: label.clone(),
+        id: id.clone(),
+        ..SetMetadata::default()
+    };
     module.client.call(session.provider, &change).map_err(prohibited)?;
     lock(&module.objects).learn(record.with(label, id));
     Ok(())

@@ -103,26 +103,6 @@ pub(crate) fn logout(handle: CK_SESSION_HANDLE) -> Result<()> {
 
 /// C_SessionCancel: ends the operations that `flags` name.
 pub(crate) fn cancel(handle: CK_SESSION_HANDLE, flags: CK_FLAGS) -> Result<()> {
-    let session = module::current()?.session(handle)?;
-    let mut operations = session.operations();
-    let named = |flag| flags & flag != 0;
-    if named(CKF_FIND_OBJECTS) {
-        operations.find.cancel();
-    }
-    if named(CKF_DIGEST) {
-        operations.digest.cancel();
-    }
-    if named(CKF_SIGN) {
-        operations.sign.cancel();
-    }
-    if named(CKF_VERIFY) {
-        operations.verify.cancel();
-    }
-    if named(CKF_ENCRYPT) {
-        operations.encrypt.cancel();
-    }
-    if named(CKF_DECRYPT) {
-        operations.decrypt.cancel();
-    }
+    module::current()?.session(handle)?.operations().cancel(flags);
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! Mechanisms and their parameters.
 
+use std::ffi::c_void;
+
 use cryptoki_sys::{
     CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_RSA_PKCS_OAEP_PARAMS,
     CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_ULONG,
 };
 
-use super::input;
+use super::short_input;
 use crate::error::{Error, Result};
 
 /// The parameter of an authenticated cipher.
@@ -16,6 +18,23 @@ pub(crate) struct AeadParameter {
     pub(crate) tag_len: CK_ULONG,
     /// Length of the data without the tag in bytes, where the caller has to tell it.
     pub(crate) data_len: Option<CK_ULONG>,
+}
+
+/// CK_GCM_PARAMS of headers before 2.40's errata, which many programs still have.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct OldGcmParams {
+    iv: *mut CK_BYTE,
+    iv_len: CK_ULONG,
+    aad: *mut CK_BYTE,
+    aad_len: CK_ULONG,
+    tag_bits: CK_ULONG,
+}
+
+impl From<OldGcmParams> for CK_GCM_PARAMS {
+    fn from(old: OldGcmParams) -> Self {
+        Self { pIv: old.iv, ulIvLen: old.iv_len, ulIvBits: 0, pAAD: old.aad, ulAADLen: old.aad_len, ulTagBits: old.tag_bits }
+    }
 }
 
 /// A mechanism with its parameter still unread.
@@ -53,7 +72,7 @@ impl Mechanism {
     /// The parameter as it stands: an initialisation vector.
     pub(crate) fn bytes(&self) -> Result<&[u8]> {
         // SAFETY: `read`'s caller promised the parameter readable for its length as long as `self` lives.
-        unsafe { input(self.0.pParameter.cast(), self.0.ulParameterLen) }.map_err(|_| Error::MechanismParamInvalid)
+        unsafe { short_input(self.0.pParameter.cast(), self.0.ulParameterLen) }.map_err(|_| Error::MechanismParamInvalid)
     }
 
     pub(crate) fn pss(&self) -> Result<CK_RSA_PKCS_PSS_PARAMS> {
@@ -72,7 +91,7 @@ impl Mechanism {
     }
 
     pub(crate) fn gcm(&self) -> Result<AeadParameter> {
-        let params: CK_GCM_PARAMS = self.parameter()?;
+        let params = self.parameter::<CK_GCM_PARAMS>().or_else(|_| self.parameter::<OldGcmParams>().map(Into::into))?;
         if !params.ulTagBits.is_multiple_of(8) {
             return Err(Error::MechanismParamInvalid);
         }
@@ -97,7 +116,7 @@ impl Mechanism {
     pub(crate) fn poly1305(&self) -> Result<AeadParameter> {
         let params: CK_SALSA20_CHACHA20_POLY1305_PARAMS = self.parameter()?;
         Ok(AeadParameter {
-            nonce: self.pointed(params.pNonce, params.ulNonceLen)?,
+            nonce: self.pointed(params.pNonce, nonce_len(params.ulNonceLen))?,
             additional: self.pointed(params.pAAD, params.ulAADLen)?,
             tag_len: 16,
             data_len: None,
@@ -107,16 +126,30 @@ impl Mechanism {
     /// What a field of the parameter points to.
     fn pointed(&self, data: *const CK_BYTE, len: CK_ULONG) -> Result<Vec<u8>> {
         // SAFETY: `read`'s caller promised that what the parameter points to is readable for the length beside it.
-        let bytes = unsafe { input(data, len) };
+        let bytes = unsafe { short_input(data, len) };
         bytes.map(<[u8]>::to_vec).map_err(|_| Error::MechanismParamInvalid)
     }
 
-    /// The parameter as the C structure `T`, whose fields may hold any bits.
+    /// The parameter as the C structure `T`.
     fn parameter<T: Copy>(&self) -> Result<T> {
-        if self.0.pParameter.is_null() || self.0.ulParameterLen != size_of::<T>() as CK_ULONG {
-            return Err(Error::MechanismParamInvalid);
-        }
-        // SAFETY: not NULL, of the right size, and `read`'s caller promised it readable.
-        Ok(unsafe { self.0.pParameter.cast::<T>().read_unaligned() })
+        // SAFETY: `read`'s caller promised it readable.
+        unsafe { structure(self.0.pParameter, self.0.ulParameterLen) }
     }
+}
+
+/// A parameter as the C structure `T`, whose fields may hold any bits.
+///
+/// # Safety
+/// `data` is NULL or readable for `len` bytes.
+pub(super) unsafe fn structure<T: Copy>(data: *const c_void, len: CK_ULONG) -> Result<T> {
+    if data.is_null() || len != size_of::<T>() as CK_ULONG {
+        return Err(Error::MechanismParamInvalid);
+    }
+    // SAFETY: not NULL, of the right size, and the caller promised it readable.
+    Ok(unsafe { data.cast::<T>().read_unaligned() })
+}
+
+/// The nonce of ChaCha20 in bytes; the standard counts it in bits (PKCS#11 3.1 §6.63.4), most programs in bytes.
+pub(super) const fn nonce_len(given: CK_ULONG) -> CK_ULONG {
+    if given == 96 { 12 } else { given }
 }

@@ -11,7 +11,7 @@ pub(crate) fn with<T>(kind: CK_MECHANISM_TYPE, parameter: &T) -> CK_MECHANISM {
     }
 }
 
-fn aes(value: &[u8], usage: CK_ATTRIBUTE_TYPE) -> CK_OBJECT_HANDLE {
+pub(crate) fn aes(value: &[u8], usage: CK_ATTRIBUTE_TYPE) -> CK_OBJECT_HANDLE {
     let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_AES));
     let template = [
         (CKA_CLASS, &class[..]),
@@ -24,7 +24,7 @@ fn aes(value: &[u8], usage: CK_ATTRIBUTE_TYPE) -> CK_OBJECT_HANDLE {
 }
 
 /// Init, a length query, then the single-part function.
-fn encrypt(mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
+pub(crate) fn encrypt(mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
     let session = open(0);
     let (mut data, mut len) = (data.to_vec(), 0);
     let data_len = data.len() as CK_ULONG;
@@ -41,7 +41,7 @@ fn encrypt(mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> R
 }
 
 /// Init, then the data in parts, the first of them small.
-fn decrypt(mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
+pub(crate) fn decrypt(mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
     let session = open(0);
     let mut out = vec![0; data.len() + 16];
     let begun = call!(C_DecryptInit(session, &mut mechanism, key));
@@ -65,12 +65,12 @@ fn decrypt(mut mechanism: CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> R
     if last == CKR_OK { Ok(out) } else { Err(last) }
 }
 
-fn hex(digits: &str) -> Vec<u8> {
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
     let digit = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
     (0..digits.len()).step_by(2).map(digit).collect()
 }
 
-fn gcm(iv: &mut [u8], aad: &mut [u8], tag_bits: CK_ULONG) -> CK_GCM_PARAMS {
+pub(crate) fn gcm(iv: &mut [u8], aad: &mut [u8], tag_bits: CK_ULONG) -> CK_GCM_PARAMS {
     CK_GCM_PARAMS {
         pIv: iv.as_mut_ptr(),
         ulIvLen: iv.len() as CK_ULONG,

@@ -106,20 +106,26 @@ struct Use {
     flags: CK_FLAGS,
 }
 
+type Exercise = fn(&mut Use);
+
 /// What each flag promises.
-const USES: &[(CK_FLAGS, fn(&mut Use))] = &[
+const USES: &[(CK_FLAGS, Exercise)] = &[
     (CKF_DIGEST, Use::digest),
     (CKF_SIGN, Use::sign),
     (CKF_VERIFY, Use::verify),
     (CKF_ENCRYPT, Use::encrypt),
     (CKF_DECRYPT, Use::decrypt),
+    (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER, Use::recover),
+    (CKF_MESSAGE_SIGN, Use::sign_messages),
+    (CKF_MESSAGE_VERIFY, Use::verify_messages),
+    (CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT, Use::seal_messages),
     // The keys have been made with it already.
     (CKF_GENERATE, |_| ()),
     (CKF_GENERATE_KEY_PAIR, |_| ()),
 ];
 
 /// What flags say beyond that.
-const HINTS: CK_FLAGS = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS | CKF_EC_CURVENAME;
+const HINTS: CK_FLAGS = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS | CKF_EC_CURVENAME | CKF_MULTI_MESSAGE;
 
 impl Use {
     fn digest(&mut self) {
@@ -183,6 +189,65 @@ impl Use {
         assert_eq!(call!(C_DecryptInit(self.session, &mut self.mechanism, self.keys[1])), CKR_OK);
         let opened = call!(C_Decrypt(self.session, sealed.as_mut_ptr(), sealed_len, out.as_mut_ptr(), &raw mut len));
         assert_eq!((opened, len, &out[..32]), (CKR_OK, 32, &DATA[..]));
+    }
+}
+
+impl Use {
+    fn recover(&mut self) {
+        let (mut data, mut signature, mut out) = (DATA, [0; 256], [0; 256]);
+        let [mut len, mut out_len] = [256; 2];
+        let Self { mechanism, session, keys, .. } = self;
+        assert_eq!(call!(C_SignRecoverInit(*session, mechanism, keys[1])), CKR_OK);
+        assert_eq!(call!(C_SignRecover(*session, data.as_mut_ptr(), 32, signature.as_mut_ptr(), &raw mut len)), CKR_OK);
+        assert_eq!(call!(C_VerifyRecoverInit(*session, mechanism, keys[0])), CKR_OK);
+        let recovered = call!(C_VerifyRecover(*session, signature.as_mut_ptr(), len, out.as_mut_ptr(), &raw mut out_len));
+        assert_eq!((recovered, &out[..32]), (CKR_OK, &DATA[..]));
+    }
+
+    /// Two messages, one of them in parts.
+    fn sign_messages(&mut self) {
+        let (mut data, mut whole, mut parts) = (DATA, [0; 512], [0; 512]);
+        let [mut len, mut parts_len] = [512; 2];
+        let session = self.session;
+        assert_eq!(call3!(C_MessageSignInit(session, &mut self.mechanism, self.keys[1])), CKR_OK);
+        let data = data.as_mut_ptr();
+        assert_eq!(call3!(C_SignMessage(session, null_mut(), 0, data, 32, whole.as_mut_ptr(), &raw mut len)), CKR_OK);
+        assert_eq!(call3!(C_SignMessageBegin(session, null_mut(), 0)), CKR_OK);
+        assert_eq!(call3!(C_SignMessageNext(session, null_mut(), 0, data, 10, null_mut(), null_mut())), CKR_OK);
+        let rest = data.wrapping_add(10);
+        let out = parts.as_mut_ptr();
+        assert_eq!(call3!(C_SignMessageNext(session, null_mut(), 0, rest, 22, out, &raw mut parts_len)), CKR_OK);
+        assert_eq!(call3!(C_MessageSignFinal(session)), CKR_OK);
+        for signature in [&mut whole[..usize::try_from(len).unwrap()], &mut parts[..usize::try_from(parts_len).unwrap()]] {
+            assert_eq!(self.check(signature), CKR_OK);
+        }
+    }
+
+    fn verify_messages(&mut self) {
+        let (mut data, session) = (DATA, self.session);
+        let good = self.flags & CKF_SIGN != 0;
+        let mut signature = if good { self.signature() } else { vec![1; self.signature_len()] };
+        let expected = if good { CKR_OK } else { CKR_SIGNATURE_INVALID };
+        assert_eq!(call3!(C_MessageVerifyInit(session, &mut self.mechanism, self.keys[0])), CKR_OK);
+        let (data, signature, len) = (data.as_mut_ptr(), signature.as_mut_ptr(), signature.len() as CK_ULONG);
+        assert_eq!(call3!(C_VerifyMessage(session, null_mut(), 0, data, 32, signature, len)), expected);
+        assert_eq!(call3!(C_VerifyMessageBegin(session, null_mut(), 0)), CKR_OK);
+        assert_eq!(call3!(C_VerifyMessageNext(session, null_mut(), 0, data, 31, null_mut(), 0)), CKR_OK);
+        let last = data.wrapping_add(31);
+        assert_eq!(call3!(C_VerifyMessageNext(session, null_mut(), 0, last, 1, signature, len)), expected);
+        assert_eq!(call3!(C_MessageVerifyFinal(session)), CKR_OK);
+    }
+
+    fn seal_messages(&mut self) {
+        let kind = self.mechanism.mechanism;
+        let mut message = message::Message::new(kind, DATA.len());
+        assert_eq!(call3!(C_MessageEncryptInit(self.session, &mut self.mechanism, self.keys[0])), CKR_OK);
+        assert_eq!(call3!(C_MessageDecryptInit(self.session, &mut self.mechanism, self.keys[1])), CKR_OK);
+        let sealed = message.seal(self.session, b"header", &DATA).unwrap();
+        assert_eq!(message.open(self.session, b"header", &sealed).unwrap(), DATA);
+        assert_eq!(message.open(self.session, b"other", &sealed), Err(CKR_AEAD_DECRYPT_FAILED));
+        assert_eq!(call3!(C_MessageEncryptFinal(self.session)), CKR_OK);
+        assert_eq!(call3!(C_MessageDecryptFinal(self.session)), CKR_OK);
     }
 }
 
@@ -255,7 +320,7 @@ fn every_mechanism_does_what_its_flags_say() {
         assert_ne!(unused, 0, "{kind:#x}");
         let mut using = Use { mechanism, session, keys, flags: info.flags };
         for (flag, run) in USES {
-            if unused & flag != 0 {
+            if unused & flag == *flag {
                 run(&mut using);
                 unused &= !flag;
             }

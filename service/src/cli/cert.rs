@@ -135,6 +135,7 @@ impl Put {
             value: certificate.to_der()?,
             label: self.label.clone(),
             id,
+            pkcs11: vec![],
         };
         let provider = context.provider(self.place.provider)?;
         let record = context.client.call(provider, &put);

@@ -156,6 +156,7 @@ impl New {
             attributes: Some((&attributes).into()),
             label: self.metadata.label.clone(),
             id: self.metadata.id(),
+            ..GenerateKey::default()
         };
         let made = context.client.call(provider, &generate);
         made.during(|| format!("make key '{}'", self.name))?;

@@ -65,7 +65,7 @@ impl Display for Status {
 
 pub(crate) fn status(context: &Context) -> Result<()> {
     let failed = || "ask for the status".to_owned();
-    let hello = Hello { version: 1, client: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned() };
+    let hello = Hello { version: 1, client: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned(), ..Hello::default() };
     let welcome = context.client.call(ProviderId::CORE, &hello);
     let welcome = welcome.during(failed)?;
     let report = context.client.call(ProviderId::CORE, &ServiceStatus {});

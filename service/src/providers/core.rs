@@ -1,5 +1,7 @@
 //! The core: what is about the service, its clients and its key store rather than about one provider's cryptography.
 
+mod token;
+
 use crate::auth::Principal;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
@@ -48,7 +50,11 @@ impl Core {
             .on_slow::<DestroyObject, _>(&core)
             .on_slow::<Grant, _>(&core)
             .on_slow::<Revoke, _>(&core)
-            .on::<ListGrants, _>(&core);
+            .on::<ListGrants, _>(&core)
+            .on_slow::<TokenStatus, _>(&core)
+            .on_slow::<InitToken, _>(&core)
+            .on_slow::<SetPin, _>(&core)
+            .on_slow::<Login, _>(&core);
         (provider, core)
     }
 
@@ -60,6 +66,16 @@ impl Core {
     fn dispatcher(&self) -> Result<Arc<Dispatcher>> {
         let dispatcher = self.dispatcher.get().and_then(std::sync::Weak::upgrade);
         dispatcher.ok_or_else(|| Error::refused(Status::PsaErrorBadState, "the service is stopping"))
+    }
+
+    /// Destroys the keys of somebody, those in one provider or all.
+    fn destroy_keys(&self, call: &Call<'_>, owner: &Principal, provider: Option<ProviderId>) -> Result<()> {
+        let dispatcher = self.dispatcher()?;
+        let keys = call.store().keys(owner).into_iter();
+        for key in keys.filter(|key| provider.is_none_or(|here| here == key.provider)) {
+            dispatcher.destroy(&key)?;
+        }
+        Ok(())
     }
 }
 
@@ -153,7 +169,7 @@ impl Handle<ListAuthenticators> for Core {
 impl Handle<ListKeys> for Core {
     fn handle(&self, call: &Call<'_>, _: ListKeys) -> Result<Keys> {
         let keys = call.store().keys(call.app()?);
-        let shown = keys.iter().filter(|key| call.extended() || key.attributes.upstream());
+        let shown = keys.iter().filter(|key| !key.volatile() && (call.extended() || key.attributes.upstream()));
         let describe = |key: &Arc<crate::store::Key>| KeyInfo {
             provider_id: key.provider.number().into(),
             name: key.name.clone(),
@@ -179,10 +195,7 @@ impl Handle<DeleteClient> for Core {
         let client = call.store().owners().into_iter().find(named);
         let client =
             client.ok_or_else(|| Error::refused(Status::PsaErrorDoesNotExist, format!("no client '{}' owns keys", op.client)))?;
-        let dispatcher = self.dispatcher()?;
-        for key in call.store().keys(&client) {
-            dispatcher.destroy(&key)?;
-        }
+        self.destroy_keys(call, &client, None)?;
         call.store().forget(&client)?;
         Ok(interface::message::Empty {})
     }

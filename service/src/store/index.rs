@@ -1,8 +1,9 @@
 //! What of the store lies in memory, by every term that a search may name.
 
 use super::Key;
-use super::key::Meta;
+use super::key::{Life, Meta};
 use super::object::Object;
+use crate::applications::Application;
 use crate::auth::Principal;
 use interface::ProviderId;
 use interface::operations::{Record, RecordKind};
@@ -38,8 +39,14 @@ impl Entry {
         }
     }
 
+    /// A volatile key has no term that a search may name.
     fn terms(&self) -> Vec<Term> {
         let meta = self.meta();
+        if let Self::Key(key) = self
+            && let Life::Volatile { application, .. } = key.life
+        {
+            return vec![Term::Application(application), Term::Volatile(meta.owner.clone())];
+        }
         let mut terms = vec![
             Term::Owner(meta.owner.clone()),
             Term::Name(meta.name.clone()),
@@ -61,6 +68,10 @@ pub(super) enum Term {
     Name(String),
     Label(String),
     Id(Vec<u8>),
+    /// Of volatile keys: the process.
+    Application(Application),
+    /// Of volatile keys: the owner.
+    Volatile(Principal),
 }
 
 /// Every ready key and object.
@@ -107,6 +118,11 @@ impl Index {
     /// The entries with this term, in the order of their UUIDs.
     pub(super) fn with<'a>(&'a self, term: &Term) -> impl Iterator<Item = &'a Entry> + use<'a> {
         self.terms.get(term).into_iter().flatten().filter_map(|uuid| self.entries.get(uuid))
+    }
+
+    /// How many entries have this term.
+    pub(super) fn count(&self, term: &Term) -> usize {
+        self.terms.get(term).map_or(0, BTreeSet::len)
     }
 
     /// Own entries, granted keys, and the certificates that stand with granted keys.
@@ -162,17 +178,22 @@ impl Index {
         }
     }
 
-    /// Removes the objects of a client and the grants that it holds.
-    pub(super) fn forget(&mut self, client: &Principal) {
+    /// Removes the objects of a client, those in one provider or all.
+    pub(super) fn remove_objects(&mut self, owner: &Principal, provider: Option<ProviderId>) {
         let owned: Vec<_> = self
-            .with(&Term::Owner(client.clone()))
-            .filter(|entry| entry.kind() != RecordKind::Key)
+            .with(&Term::Owner(owner.clone()))
+            .filter(|entry| entry.kind() != RecordKind::Key && provider.is_none_or(|here| here == entry.meta().provider))
             .map(|entry| entry.meta().uuid.clone())
             .collect();
-        let granted: Vec<_> = self.with(&Term::Grantee(client.clone())).cloned().collect();
         for uuid in owned {
             self.remove(&uuid);
         }
+    }
+
+    /// Removes the objects of a client and the grants that it holds.
+    pub(super) fn forget(&mut self, client: &Principal) {
+        self.remove_objects(client, None);
+        let granted: Vec<_> = self.with(&Term::Grantee(client.clone())).cloned().collect();
         for entry in granted {
             if let Entry::Key(mut key) = entry {
                 Arc::make_mut(&mut key).grants.remove(client);

@@ -1,11 +1,12 @@
 //! A key as the service sees it.
 
+use crate::applications::Application;
 use crate::auth::Principal;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use interface::attributes::{Attributes, Usage};
-use interface::message::KeyAttributes;
+use interface::message::{KeyAttributes, Pkcs11Attribute};
 use interface::operations::{Record, RecordKind, Tier};
-use interface::{ProviderId, Status};
+use interface::{ProviderId, Secret, Status};
 use prost::Message;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct Meta {
     pub label: String,
     /// PKCS#11 `CKA_ID`.
     pub id: Vec<u8>,
+    /// What the owner wants kept with it.
+    pub pkcs11: Vec<Pkcs11Attribute>,
     /// Unix time in seconds.
     pub created: u64,
 }
@@ -42,10 +45,25 @@ impl Meta {
             name: self.name.clone(),
             label: self.label.clone(),
             id: self.id.clone(),
+            pkcs11: self.pkcs11.clone(),
             created: self.created,
             ..Record::default()
         }
     }
+}
+
+/// How long a key lives.
+#[derive(Clone, Debug)]
+pub enum Life {
+    /// Until it is destroyed; it is in the database.
+    Stored,
+    /// No longer than the process that made it; it is nowhere but here.
+    Volatile {
+        /// That process.
+        application: Application,
+        /// What the provider needs to use the key again.
+        private: Arc<Secret>,
+    },
 }
 
 /// A ready key. Immutable, but for what its copies share.
@@ -61,6 +79,10 @@ pub struct Key {
     pub tier: Tier,
     /// Its provider is known to have made it.
     pub local: bool,
+    /// All that its policy has ever permitted.
+    pub past: Usage,
+    /// How long it lives.
+    pub life: Life,
     /// Who else may use it, for what.
     pub grants: BTreeMap<Principal, Usage>,
     /// The provider's parsed key, shared by all copies.
@@ -91,6 +113,20 @@ impl Key {
         *caller == self.owner || !self.usage(caller).is_empty()
     }
 
+    /// It is not in the database and ends with its process.
+    pub fn volatile(&self) -> bool {
+        matches!(self.life, Life::Volatile { .. })
+    }
+
+    /// Fails for a volatile key, which cannot have what only the database keeps.
+    pub(super) fn check_stored(&self, what: &str) -> Result<()> {
+        if !self.volatile() {
+            return Ok(());
+        }
+        let detail = format!("the key '{}' is volatile, for the process that made it alone, and cannot have {what}", self.name);
+        Err(Error::refused(Status::PsaErrorNotPermitted, detail))
+    }
+
     /// The hardware does not show it at present.
     pub fn missing(&self) -> bool {
         self.missing.load(Ordering::Relaxed)
@@ -105,6 +141,8 @@ impl Key {
             tier: self.tier.into(),
             missing: self.missing(),
             local: self.local,
+            volatile: self.volatile(),
+            past: Some(self.past.into()),
             ..self.meta.record(RecordKind::Key)
         }
     }

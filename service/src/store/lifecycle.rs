@@ -1,16 +1,22 @@
 //! How keys come and go: intents that outlive a crash, and their recovery.
 
-use super::index::Entry;
-use super::key::{Key, Meta};
+use super::index::{Entry, Term};
+use super::key::{Key, Life, Meta};
 use super::{Store, table};
+use crate::applications::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use interface::attributes::Attributes;
 use interface::operations::Tier;
 use interface::spki::PublicKey;
-use interface::{ProviderId, Secret, Status};
+use interface::{Filing, ProviderId, Secret, Status};
+use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
+
+/// Volatile keys that one principal may have at a time.
+const VOLATILE_LIMIT: usize = 4096;
 
 /// What a provider made for a reserved name.
 #[derive(Debug)]
@@ -25,10 +31,6 @@ pub struct Material {
     pub tier: Tier,
     /// The provider made the key itself.
     pub local: bool,
-    /// `None`: the name.
-    pub label: Option<String>,
-    /// `None`: that of the public key; of a secret key its UUID.
-    pub id: Option<Vec<u8>>,
 }
 
 /// A name held for a key in the making. Dropped without a commit, it is free again.
@@ -39,6 +41,8 @@ pub struct Reservation<'a> {
     /// `None` once it is committed.
     intent: Option<Meta>,
     uuid: String,
+    /// The process that a volatile key ends with.
+    application: Option<Application>,
 }
 
 /// A key on its way out, which nobody can use any more. Dropped without a commit, it is left for recovery to finish.
@@ -52,51 +56,79 @@ pub struct Destruction<'a> {
 /// What a crash left half done, for the provider to finish.
 #[derive(Debug)]
 pub struct Pending {
-    /// The tag of the hardware object, if there is one.
-    pub uuid: String,
-    /// Whose key.
-    pub owner: Principal,
-    /// Its name.
-    pub name: String,
+    /// Also reached as fields; the UUID is the tag of the hardware object, if there is one.
+    pub meta: Meta,
     /// What it was to be, or was.
     pub attributes: Attributes,
     /// It was being destroyed, not created.
     pub deleting: bool,
     /// The private blob, where it was being destroyed and the blob can still be opened.
     pub material: Option<Secret>,
-    pub(super) provider: ProviderId,
+}
+
+impl Deref for Pending {
+    type Target = Meta;
+
+    fn deref(&self) -> &Meta {
+        &self.meta
+    }
 }
 
 impl Store {
-    /// Takes a name for a new key, durably, before the provider makes the key.
+    /// Takes a name for a new key before the provider makes the key; durably, unless the key is volatile.
     ///
     /// # Errors
-    /// [`Status::PsaErrorAlreadyExists`] where the name is taken, reserved or being destroyed; [`Error::Store`].
+    /// [`Status::PsaErrorAlreadyExists`] where the name is taken, reserved or being destroyed; of volatile keys
+    /// [`Status::PsaErrorInvalidArgument`] without a process to end with, and [`Status::PsaErrorInsufficientMemory`] where the owner has
+    /// too many; [`Error::Store`].
     pub fn reserve(
         &self,
         provider: ProviderId,
         owner: &Principal,
-        name: &str,
+        filing: &Filing,
         attributes: &Attributes,
+        application: Option<Application>,
     ) -> Result<Reservation<'_>> {
+        let application = if filing.volatile { Some(self.check_volatile(owner, application)?) } else { None };
         let uuid = table::uuid()?;
         let intent = Meta {
             uuid: uuid.clone(),
             provider,
             owner: owner.clone(),
-            name: name.to_owned(),
-            label: String::new(),
-            id: Vec::new(),
+            name: filing.name.clone(),
+            label: filing.label.clone().unwrap_or_else(|| filing.name.clone()),
+            id: filing.id.clone().unwrap_or_default(),
+            pkcs11: filing.pkcs11.clone(),
             created: table::now(),
         };
-        let taken = self.key(provider, owner, name).is_some() || !table::insert_intent(&self.db(), &intent, attributes)?;
-        if taken {
-            let detail = format!(
-                "{owner} has a key '{name}' in the {provider} provider already, or is just making or destroying it: choose another name or destroy that key"
-            );
-            return Err(Error::refused(Status::PsaErrorAlreadyExists, detail));
+        let db = self.db();
+        let free = match application {
+            Some(_) => self.free(&db, &intent)?,
+            None => self.key(provider, owner, &intent.name).is_none() && table::insert_intent(&db, &intent, attributes)?,
+        };
+        if !free {
+            return Err(taken(&intent));
         }
-        Ok(Reservation { store: self, intent: Some(intent), uuid })
+        Ok(Reservation { store: self, intent: Some(intent), uuid, application })
+    }
+
+    fn check_volatile(&self, owner: &Principal, application: Option<Application>) -> Result<Application> {
+        let Some(application) = application else {
+            let detail = "a volatile key ends with the process that makes it, and the Hello of this connection named none";
+            return Err(Error::refused(Status::PsaErrorInvalidArgument, detail));
+        };
+        if self.index().count(&Term::Volatile(owner.clone())) < VOLATILE_LIMIT {
+            return Ok(application);
+        }
+        let detail = format!(
+            "{owner} has {VOLATILE_LIMIT} volatile keys (PKCS#11 session keys) already: destroy some, or end the programs that made them"
+        );
+        Err(Error::refused(Status::PsaErrorInsufficientMemory, detail))
+    }
+
+    /// Whether no key, ready or not, has the name. The lock of the database keeps it so.
+    fn free(&self, db: &Connection, meta: &Meta) -> Result<bool> {
+        Ok(self.key(meta.provider, &meta.owner, &meta.name).is_none() && !table::named(db, meta)?)
     }
 
     /// Makes a key unusable and notes, durably, that it is to be destroyed. Its grants end here.
@@ -105,7 +137,11 @@ impl Store {
     /// [`Status::PsaErrorDoesNotExist`] where somebody else was first; [`Error::Store`].
     pub fn destroy(&self, key: &Arc<Key>) -> Result<Destruction<'_>> {
         let mut db = self.db();
-        if !table::start_deletion(&mut db, &key.uuid)? {
+        let found = match key.life {
+            Life::Stored => table::start_deletion(&mut db, &key.uuid)?,
+            Life::Volatile { .. } => self.current(key).is_some(),
+        };
+        if !found {
             return Err(key.gone());
         }
         self.index_mut().remove(&key.uuid);
@@ -133,38 +169,33 @@ impl Store {
     /// # Errors
     /// [`Error::Store`]; [`Error::Refused`] for a pending deletion.
     pub fn adopt(&self, pending: Pending, material: Material) -> Result<Arc<Key>> {
-        let meta = Meta {
-            uuid: pending.uuid,
-            provider: pending.provider,
-            owner: pending.owner,
-            name: pending.name,
-            label: String::new(),
-            id: Vec::new(),
-            created: table::now(),
-        };
-        self.complete(meta, material)
+        self.complete(pending.meta, material, None)
     }
 
-    fn complete(&self, mut meta: Meta, material: Material) -> Result<Arc<Key>> {
-        let Material { attributes, private, public_key, tier, local, label, id } = material;
-        meta.label = label.unwrap_or_else(|| meta.name.clone());
-        meta.id = id.unwrap_or_else(|| default_id(&meta.uuid, &attributes, &public_key));
-        let key = Key {
-            meta,
-            attributes,
-            public_key,
-            tier,
-            local,
-            grants: BTreeMap::new(),
-            loaded: Arc::default(),
-            missing: Arc::default(),
-        };
-        let sealed = self.sealer.seal(&key.binding(), &private)?;
-        let key = Arc::new(key);
-        let db = self.db();
-        if !table::complete(&db, &key, &sealed)? {
-            return Err(key.gone());
+    fn complete(&self, mut meta: Meta, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
+        let Material { attributes, private, public_key, tier, local } = material;
+        if meta.id.is_empty() {
+            meta.id = default_id(&meta.uuid, &attributes, &public_key);
         }
+        let past = attributes.policy.usage;
+        let (grants, loaded, missing) = (BTreeMap::new(), Arc::default(), Arc::default());
+        let mut key = Key { meta, attributes, public_key, tier, local, past, life: Life::Stored, grants, loaded, missing };
+        let db = self.db();
+        match application {
+            None => {
+                let sealed = self.sealer.seal(&key.binding(), &private)?;
+                if !table::complete(&db, &key, &sealed)? {
+                    return Err(key.gone());
+                }
+            }
+            Some(application) => {
+                if !self.free(&db, &key.meta)? {
+                    return Err(taken(&key.meta));
+                }
+                key.life = Life::Volatile { application, private: Arc::new(private) };
+            }
+        }
+        let key = Arc::new(key);
         self.index_mut().put(Entry::Key(Arc::clone(&key)));
         Ok(key)
     }
@@ -183,15 +214,21 @@ impl Reservation<'_> {
         &self.uuid
     }
 
-    /// Makes the key ready, durably.
+    /// Whether the key may be kept where it does not survive a restart of the hardware.
+    pub fn volatile(&self) -> bool {
+        self.application.is_some()
+    }
+
+    /// Makes the key ready; durably, unless it is volatile.
     ///
     /// # Errors
-    /// [`Error::Store`]: the name is free again, and the caller must destroy what it made.
+    /// [`Error::Store`], [`Status::PsaErrorAlreadyExists`] for the name of a volatile key that somebody else was faster to take: the
+    /// caller must destroy what it made.
     pub fn commit(mut self, material: Material) -> Result<Arc<Key>> {
         let Some(intent) = self.intent.clone() else {
             return Err(Status::PsaErrorBadState.into());
         };
-        let key = self.store.complete(intent, material)?;
+        let key = self.store.complete(intent, material, self.application)?;
         self.intent = None;
         Ok(key)
     }
@@ -199,7 +236,7 @@ impl Reservation<'_> {
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        if self.intent.is_some() {
+        if self.intent.is_some() && !self.volatile() {
             self.store.release(&self.uuid);
         }
     }
@@ -216,8 +253,19 @@ impl Destruction<'_> {
     /// # Errors
     /// [`Error::Store`]: recovery will finish it.
     pub fn commit(self) -> Result<()> {
+        if self.key.volatile() {
+            return Ok(());
+        }
         table::remove(&self.store.db(), &self.key.uuid)
     }
+}
+
+fn taken(meta: &Meta) -> Error {
+    let Meta { owner, name, provider, .. } = meta;
+    let detail = format!(
+        "{owner} has a key '{name}' in the {provider} provider already, or is just making or destroying it: choose another name or destroy that key"
+    );
+    Error::refused(Status::PsaErrorAlreadyExists, detail)
 }
 
 fn default_id(uuid: &str, attributes: &Attributes, public_key: &[u8]) -> Vec<u8> {

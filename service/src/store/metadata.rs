@@ -1,4 +1,4 @@
-//! Changes to what stands beside a key: label, id and grants.
+//! Changes to what stands beside a key: label, id, attributes and grants; and to its policy, which can only become narrower.
 
 use super::index::Entry;
 use super::object::none;
@@ -8,16 +8,18 @@ use crate::error::{Error, Result};
 use interface::attributes::Usage;
 use interface::operations::{RecordKind, SetMetadata};
 use interface::{ProviderId, Status};
+use rusqlite::Connection;
 use std::sync::Arc;
 
 impl Store {
-    /// Changes the label or id of a record of the caller.
+    /// Changes what stands beside a record of the caller, and narrows the policy of a key; all or nothing.
     ///
     /// # Errors
-    /// [`Status::PsaErrorDoesNotExist`]; [`Status::PsaErrorInvalidArgument`] for an unknown kind.
+    /// [`Status::PsaErrorDoesNotExist`]; [`Status::PsaErrorInvalidArgument`] for an unknown kind; [`Error::Corrupt`] where the policy is
+    /// bound to a private blob that is damaged.
     pub fn set_metadata(&self, caller: &Principal, provider: ProviderId, set: &SetMetadata) -> Result<()> {
         let kind = RecordKind::try_from(set.kind)?;
-        let db = self.db();
+        let mut db = self.db();
         let mut entry = match kind {
             RecordKind::Key => self.key(provider, caller, &set.name).map(Entry::Key),
             _ => self.index().object(provider, caller, kind, &set.name).map(Entry::Object),
@@ -33,9 +35,30 @@ impl Store {
         if let Some(id) = &set.id {
             meta.id.clone_from(id);
         }
-        table::set_metadata(&db, kind, meta)?;
+        for attribute in &set.pkcs11 {
+            meta.pkcs11.retain(|have| have.kind != attribute.kind);
+            meta.pkcs11.push(attribute.clone());
+        }
+        let change = db.transaction()?;
+        table::set_metadata(&change, &entry)?;
+        if let (Entry::Key(key), Some(usage)) = (&mut entry, &set.usage) {
+            self.narrow(&change, Arc::make_mut(key), usage.into())?;
+        }
+        change.commit()?;
         self.index_mut().put(entry);
         Ok(())
+    }
+
+    /// Takes all but these uses from the policy, to which the private blob is bound.
+    fn narrow(&self, db: &Connection, key: &mut Key, usage: Usage) -> Result<()> {
+        let narrowed = key.attributes.policy.usage.and(usage);
+        if key.volatile() {
+            key.attributes.policy.usage = narrowed;
+            return Ok(());
+        }
+        let private = self.unsealed(db, key)?;
+        key.attributes.policy.usage = narrowed;
+        table::set_policy(db, key, &self.sealer.seal(&key.binding(), &private)?)
     }
 
     /// Lets somebody use a key for exactly this, in the place of an earlier grant.
@@ -51,6 +74,7 @@ impl Store {
         if *to == key.owner {
             return refuse(format!("{to} owns the key '{}' and needs no grant", key.name));
         }
+        key.check_stored("grants")?;
         self.change_grants(key, |db, key| {
             table::grant(db, &key.uuid, to, usage)?;
             key.grants.insert(to.clone(), usage);
@@ -72,7 +96,7 @@ impl Store {
         })
     }
 
-    /// Removes the objects of a client and the grants that others gave it; its keys are destroyed by their providers.
+    /// Removes the objects and tokens of a client and the grants that others gave it; its keys are destroyed by their providers.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -83,10 +107,9 @@ impl Store {
         Ok(())
     }
 
-    fn change_grants(&self, key: &Key, change: impl FnOnce(&rusqlite::Connection, &mut Key) -> Result<()>) -> Result<()> {
+    fn change_grants(&self, key: &Key, change: impl FnOnce(&Connection, &mut Key) -> Result<()>) -> Result<()> {
         let db = self.db();
-        let mut current =
-            self.key(key.provider, &key.owner, &key.name).filter(|current| current.uuid == key.uuid).ok_or_else(|| key.gone())?;
+        let mut current = self.current(key).ok_or_else(|| key.gone())?;
         change(&db, Arc::make_mut(&mut current))?;
         self.index_mut().put(Entry::Key(current));
         Ok(())

@@ -51,6 +51,7 @@ impl Store {
                 name: put.name.clone(),
                 label: put.label.clone().unwrap_or_else(|| put.name.clone()),
                 id,
+                pkcs11: put.pkcs11.clone(),
                 created: table::now(),
             },
             kind,
@@ -90,6 +91,17 @@ impl Store {
         let object = self.index().object(provider, caller, kind, &destroy.name).ok_or_else(|| none(kind, &destroy.name))?;
         table::delete_object(&db, &object.meta.uuid)?;
         self.index_mut().remove(&object.meta.uuid);
+        Ok(())
+    }
+
+    /// Destroys all objects that somebody has in a provider.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn destroy_objects(&self, owner: &Principal, provider: ProviderId) -> Result<()> {
+        let db = self.db();
+        table::delete_objects(&db, owner, provider)?;
+        self.index_mut().remove_objects(owner, Some(provider));
         Ok(())
     }
 }

@@ -1,16 +1,17 @@
 //! The database: its tables, and every statement that runs on them.
 
 use super::index::{Entry, Index};
-use super::key::{Key, Meta};
+use super::key::{Key, Life, Meta};
 use super::lifecycle::Pending;
 use super::object::Object;
 use super::seal::{Sealer, StoreKey};
+use super::token::Pin;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
-use interface::message::KeyAttributes;
-use interface::operations::{RecordKind, Tier};
+use interface::message::{KeyAttributes, Pkcs11Attribute};
+use interface::operations::{RecordKind, Role, Tier};
 use prost::Message;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashMap};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Version of the tables.
-const VERSION: i64 = 2;
+const VERSION: i64 = 4;
 /// Tells our databases from others: "PRSC".
 const APPLICATION: i64 = 0x5052_5343;
 /// How long to wait for another process to let go of the store, as at a restart.
@@ -46,6 +47,8 @@ CREATE TABLE key (
     private BLOB NOT NULL,
     created INTEGER NOT NULL,
     local INTEGER NOT NULL DEFAULT 0,
+    past INTEGER NOT NULL DEFAULT 0,
+    pkcs11 BLOB NOT NULL DEFAULT x'',
     UNIQUE (provider, owner, name)
 ) STRICT;
 CREATE TABLE key_grant (
@@ -64,13 +67,46 @@ CREATE TABLE object (
     id BLOB NOT NULL,
     value BLOB NOT NULL,
     created INTEGER NOT NULL,
+    pkcs11 BLOB NOT NULL DEFAULT x'',
     UNIQUE (provider, owner, kind, name)
 ) STRICT;
 ";
 
+/// Labels and PINs of tokens.
+const TOKENS: &str = "
+CREATE TABLE token (
+    owner TEXT NOT NULL,
+    provider INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    PRIMARY KEY (owner, provider)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pin (
+    owner TEXT NOT NULL,
+    provider INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    failures INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    PRIMARY KEY (owner, provider, role)
+) STRICT, WITHOUT ROWID;
+";
+
 /// What makes tables of version N + 1 from those of version N, beginning with version 1. Of older keys it is not known where they
 /// were made, so nothing is claimed.
-const UPGRADES: &[&str] = &["ALTER TABLE key ADD COLUMN local INTEGER NOT NULL DEFAULT 0"];
+const UPGRADES: &[&str] = &[
+    "ALTER TABLE key ADD COLUMN local INTEGER NOT NULL DEFAULT 0",
+    TOKENS,
+    "ALTER TABLE key ADD COLUMN past INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE key ADD COLUMN pkcs11 BLOB NOT NULL DEFAULT x'';
+     ALTER TABLE object ADD COLUMN pkcs11 BLOB NOT NULL DEFAULT x'';",
+];
+
+/// What the column `pkcs11` holds.
+#[derive(Clone, PartialEq, Message)]
+struct Kept {
+    #[prost(message, repeated, tag = "1")]
+    attributes: Vec<Pkcs11Attribute>,
+}
 
 /// The states of a key's row.
 const INTENT: i64 = 0;
@@ -139,6 +175,7 @@ pub(super) fn prepare(db: &mut Connection, path: &Path, secret: StoreKey) -> Res
         let sealer = secret.sealer(true)?;
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute_batch(SCHEMA)?;
+        change.execute_batch(TOKENS)?;
         change.execute("INSERT INTO seal VALUES (1, ?)", [sealer.proof()?])?;
         change.pragma_update(None, "application_id", APPLICATION)?;
         change.pragma_update(None, "user_version", VERSION)?;
@@ -228,15 +265,19 @@ pub(super) fn load(db: &Connection) -> Result<Index> {
 
 /// `false` where the name is taken.
 pub(super) fn insert_intent(db: &Connection, meta: &Meta, attributes: &Attributes) -> Result<bool> {
-    let inserted = db.prepare_cached("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, '', x'', 0, x'', x'', ?, 0)")?.execute(params![
-        meta.uuid,
-        meta.provider.number(),
-        meta.owner.to_string(),
-        meta.name,
-        INTENT,
-        KeyAttributes::from(attributes).encode_to_vec(),
-        stored(meta.created),
-    ]);
+    let inserted =
+        db.prepare_cached("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, x'', x'', ?, 0, 0, ?)")?.execute(params![
+            meta.uuid,
+            meta.provider.number(),
+            meta.owner.to_string(),
+            meta.name,
+            INTENT,
+            KeyAttributes::from(attributes).encode_to_vec(),
+            meta.label,
+            meta.id,
+            stored(meta.created),
+            kept(meta),
+        ]);
     match inserted {
         Ok(_) => Ok(true),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
@@ -244,23 +285,31 @@ pub(super) fn insert_intent(db: &Connection, meta: &Meta, attributes: &Attribute
     }
 }
 
+/// Whether there is a row of this name, in whatever state.
+pub(super) fn named(db: &Connection, meta: &Meta) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM key WHERE provider = ? AND owner = ? AND name = ?")?.exists(params![
+        meta.provider.number(),
+        meta.owner.to_string(),
+        meta.name
+    ])?)
+}
+
 /// `false` where the intent is gone.
 pub(super) fn complete(db: &Connection, key: &Key, sealed: &[u8]) -> Result<bool> {
     let changed = db
         .prepare_cached(
-            "UPDATE key SET state = ?, attributes = ?, label = ?, id = ?, tier = ?, public = ?, private = ?, created = ?, local = ?
+            "UPDATE key SET state = ?, attributes = ?, id = ?, tier = ?, public = ?, private = ?, local = ?, past = ?
              WHERE uuid = ? AND state = ?",
         )?
         .execute(params![
             READY,
             KeyAttributes::from(&key.attributes).encode_to_vec(),
-            key.label,
             key.id,
             i32::from(key.tier),
             key.public_key,
             sealed,
-            stored(key.created),
             key.local,
+            key.past.bits(),
             key.uuid,
             INTENT,
         ])?;
@@ -306,16 +355,7 @@ fn unfinished(row: &Row<'_>, sealer: &Sealer) -> Result<Pending> {
     } else {
         None
     };
-    let meta = meta(row)?;
-    Ok(Pending {
-        attributes: attributes(row)?,
-        uuid: meta.uuid,
-        owner: meta.owner,
-        name: meta.name,
-        deleting,
-        material,
-        provider: meta.provider,
-    })
+    Ok(Pending { meta: meta(row)?, attributes: attributes(row)?, deleting, material })
 }
 
 /// The sealed private blob of a ready key.
@@ -326,19 +366,28 @@ pub(super) fn private(db: &Connection, uuid: &str) -> Result<Option<Vec<u8>>> {
         .optional()?)
 }
 
-pub(super) fn set_metadata(db: &Connection, kind: RecordKind, meta: &Meta) -> Result<()> {
-    let update = match kind {
-        RecordKind::Key => "UPDATE key SET label = ?, id = ? WHERE uuid = ?",
-        _ => "UPDATE object SET label = ?, id = ? WHERE uuid = ?",
+pub(super) fn set_metadata(db: &Connection, entry: &Entry) -> Result<()> {
+    let (meta, update) = match entry {
+        Entry::Key(key) => (&key.meta, "UPDATE key SET label = ?, id = ?, pkcs11 = ? WHERE uuid = ?"),
+        Entry::Object(object) => (&object.meta, "UPDATE object SET label = ?, id = ?, pkcs11 = ? WHERE uuid = ?"),
     };
-    db.execute(update, params![meta.label, meta.id, meta.uuid])?;
+    db.execute(update, params![meta.label, meta.id, kept(meta), meta.uuid])?;
+    Ok(())
+}
+
+pub(super) fn set_policy(db: &Connection, key: &Key, sealed: &[u8]) -> Result<()> {
+    let attributes = KeyAttributes::from(&key.attributes).encode_to_vec();
+    db.execute(
+        "UPDATE key SET attributes = ?, past = ?, private = ? WHERE uuid = ?",
+        params![attributes, key.past.bits(), sealed, key.uuid],
+    )?;
     Ok(())
 }
 
 pub(super) fn put_object(db: &Connection, object: &Object) -> Result<()> {
     let meta = &object.meta;
     db.execute(
-        "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             meta.uuid,
             meta.provider.number(),
@@ -349,6 +398,7 @@ pub(super) fn put_object(db: &Connection, object: &Object) -> Result<()> {
             meta.id,
             object.value,
             stored(meta.created),
+            kept(meta),
         ],
     )?;
     Ok(())
@@ -374,6 +424,55 @@ pub(super) fn forget(db: &mut Connection, client: &Principal) -> Result<()> {
     let change = db.transaction()?;
     change.execute("DELETE FROM object WHERE owner = ?", [&client])?;
     change.execute("DELETE FROM key_grant WHERE principal = ?", [&client])?;
+    change.execute("DELETE FROM token WHERE owner = ?", [&client])?;
+    change.execute("DELETE FROM pin WHERE owner = ?", [&client])?;
+    change.commit()?;
+    Ok(())
+}
+
+/// Removes the objects of a client in one provider.
+pub(super) fn delete_objects(db: &Connection, owner: &Principal, provider: ProviderId) -> Result<()> {
+    db.execute("DELETE FROM object WHERE owner = ? AND provider = ?", params![owner.to_string(), provider.number()])?;
+    Ok(())
+}
+
+pub(super) fn label(db: &Connection, owner: &Principal, provider: ProviderId) -> Result<Option<String>> {
+    Ok(db
+        .prepare_cached("SELECT label FROM token WHERE owner = ? AND provider = ?")?
+        .query_row(params![owner.to_string(), provider.number()], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn pin(db: &Connection, owner: &Principal, provider: ProviderId, role: Role) -> Result<Option<Pin>> {
+    Ok(db
+        .prepare_cached("SELECT hash, failures, failed FROM pin WHERE owner = ? AND provider = ? AND role = ?")?
+        .query_row(params![owner.to_string(), provider.number(), i32::from(role)], |row| {
+            let failed = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+            Ok(Pin { hash: row.get(0)?, failures: row.get(1)?, failed })
+        })
+        .optional()?)
+}
+
+/// Puts this PIN in the place of the old one, or none.
+pub(super) fn set_pin(db: &Connection, owner: &Principal, provider: ProviderId, role: Role, pin: Option<&Pin>) -> Result<()> {
+    let place = (owner.to_string(), provider.number(), i32::from(role));
+    match pin {
+        Some(Pin { hash, failures, failed }) => db.execute(
+            "INSERT OR REPLACE INTO pin VALUES (?, ?, ?, ?, ?, ?)",
+            params![place.0, place.1, place.2, hash, failures, stored(*failed)],
+        )?,
+        None => db.execute("DELETE FROM pin WHERE owner = ? AND provider = ? AND role = ?", place)?,
+    };
+    Ok(())
+}
+
+/// Gives a token its label and the security officer's PIN; the user has none then.
+pub(super) fn init_token(db: &mut Connection, owner: &Principal, provider: ProviderId, label: &str, officer: &Pin) -> Result<()> {
+    let change = db.transaction()?;
+    let place = params![owner.to_string(), provider.number(), label];
+    change.execute("INSERT OR REPLACE INTO token VALUES (?, ?, ?)", place)?;
+    set_pin(&change, owner, provider, Role::Officer, Some(officer))?;
+    set_pin(&change, owner, provider, Role::User, None)?;
     change.commit()?;
     Ok(())
 }
@@ -391,7 +490,7 @@ pub(super) fn uuid_bytes(uuid: &str) -> Vec<u8> {
 }
 
 /// Unix time in seconds.
-pub(super) fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
@@ -399,7 +498,13 @@ fn stored(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
 
+fn kept(meta: &Meta) -> Vec<u8> {
+    Kept { attributes: meta.pkcs11.clone() }.encode_to_vec()
+}
+
 fn meta(row: &Row<'_>) -> Result<Meta> {
+    let kept: Vec<u8> = row.get("pkcs11")?;
+    let kept = Kept::decode(kept.as_slice()).map_err(|_| Error::Corrupt("PKCS#11 attributes that cannot be decoded".into()))?;
     Ok(Meta {
         uuid: row.get("uuid")?,
         provider: row.get::<_, u32>("provider")?.try_into()?,
@@ -407,6 +512,7 @@ fn meta(row: &Row<'_>) -> Result<Meta> {
         name: row.get("name")?,
         label: row.get("label")?,
         id: row.get("id")?,
+        pkcs11: kept.attributes,
         created: u64::try_from(row.get::<_, i64>("created")?).unwrap_or(0),
     })
 }
@@ -419,11 +525,13 @@ fn attributes(row: &Row<'_>) -> Result<Attributes> {
 }
 
 fn key(row: &Row<'_>, grants: &mut HashMap<String, BTreeMap<Principal, Usage>>) -> Result<Key> {
-    let meta = meta(row)?;
+    let (meta, attributes) = (meta(row)?, attributes(row)?);
     Ok(Key {
         grants: grants.remove(&meta.uuid).unwrap_or_default(),
         meta,
-        attributes: attributes(row)?,
+        past: Usage::from_bits(row.get("past")?) | attributes.policy.usage,
+        life: Life::Stored,
+        attributes,
         public_key: row.get("public")?,
         tier: Tier::try_from(row.get::<_, i32>("tier")?)?,
         local: row.get("local")?,

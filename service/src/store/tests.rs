@@ -1,4 +1,9 @@
+mod kept;
+mod token;
+mod volatile;
+
 use super::*;
+use interface::Filing;
 use interface::Status;
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
@@ -59,14 +64,16 @@ fn material() -> Material {
         public_key: vec![4; 65],
         tier: Tier::Software,
         local: true,
-        label: None,
-        id: None,
     }
 }
 
+fn reserve<'a>(store: &'a Store, owner: &Principal, name: &str) -> Result<Reservation<'a>> {
+    let filing = Filing { name: name.to_owned(), ..Filing::default() };
+    store.reserve(SOFTWARE, owner, &filing, &attributes(), None)
+}
+
 fn create(store: &Store, owner: &Principal, name: &str) -> Arc<Key> {
-    let reserved = store.reserve(SOFTWARE, owner, name, &attributes()).unwrap();
-    reserved.commit(material()).unwrap()
+    reserve(store, owner, name).unwrap().commit(material()).unwrap()
 }
 
 fn status<T: std::fmt::Debug>(result: Result<T>) -> Status {
@@ -100,18 +107,25 @@ fn a_key_survives_with_all_its_parts() {
 }
 
 #[test]
-fn tables_of_the_first_version_are_brought_up_to_date() {
-    let place = Place::new();
-    assert!(create(&place.open().unwrap(), &ROOT, "web").local);
-    place.sql("ALTER TABLE key DROP COLUMN local; PRAGMA user_version = 1");
-    let store = place.open().unwrap();
-    let key = store.key(SOFTWARE, &ROOT, "web").unwrap();
-    assert!(!key.local, "nothing is known of its making");
-    assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
-    create(&store, &ROOT, "new");
-    drop(store);
-    let store = place.open().unwrap();
-    assert!(store.key(SOFTWARE, &ROOT, "new").unwrap().local);
+fn tables_of_earlier_versions_are_brought_up_to_date() {
+    let third = "ALTER TABLE key DROP COLUMN past; ALTER TABLE key DROP COLUMN pkcs11; ALTER TABLE object DROP COLUMN pkcs11;";
+    let second = format!("{third} DROP TABLE pin; DROP TABLE token;");
+    let first = format!("{second} ALTER TABLE key DROP COLUMN local;");
+    for (version, undo) in [(1, first.as_str()), (2, &second), (3, third)] {
+        let place = Place::new();
+        assert!(create(&place.open().unwrap(), &ROOT, "web").local);
+        place.sql(&format!("{undo} PRAGMA user_version = {version}"));
+        let store = place.open().unwrap();
+        let key = store.key(SOFTWARE, &ROOT, "web").unwrap();
+        assert_eq!(key.local, version > 1, "of the oldest keys nothing is known of their making");
+        assert_eq!(key.past, key.attributes.policy.usage, "a policy could not change then");
+        assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
+        let new = create(&store, &ROOT, "new");
+        store.token(SOFTWARE, &ROOT, 0).init("mine", &Pin::new(b"1234").unwrap()).unwrap();
+        drop(store);
+        let store = place.open().unwrap();
+        assert_eq!(store.key(SOFTWARE, &ROOT, "new").unwrap().record(&ROOT), new.record(&ROOT));
+    }
 }
 
 #[test]
@@ -128,7 +142,7 @@ fn private_parts_are_not_in_the_file() {
 fn a_name_is_taken_once() {
     let place = Place::new();
     let store = place.open().unwrap();
-    let reserve = |owner| store.reserve(SOFTWARE, owner, "web", &attributes());
+    let reserve = |owner| reserve(&store, owner, "web");
     let first = reserve(&ROOT).unwrap();
     assert_eq!(status(reserve(&ROOT)), Status::PsaErrorAlreadyExists);
     drop(reserve(&WEB).unwrap());
@@ -151,7 +165,7 @@ fn of_many_at_once_one_gets_the_name() {
     let store = place.open().unwrap();
     let won: usize = std::thread::scope(|scope| {
         let race = || {
-            let reserved = store.reserve(SOFTWARE, &ROOT, "web", &attributes());
+            let reserved = reserve(&store, &ROOT, "web");
             usize::from(reserved.and_then(|reserved| reserved.commit(material())).is_ok())
         };
         let racers: Vec<_> = (0..16).map(|_| scope.spawn(race)).collect();
@@ -166,8 +180,8 @@ fn of_many_at_once_one_gets_the_name() {
 fn recovery_finds_what_was_half_done() {
     let place = Place::new();
     let store = place.open().unwrap();
-    std::mem::forget(store.reserve(SOFTWARE, &ROOT, "made", &attributes()).unwrap());
-    std::mem::forget(store.reserve(SOFTWARE, &ROOT, "not made", &attributes()).unwrap());
+    std::mem::forget(reserve(&store, &ROOT, "made").unwrap());
+    std::mem::forget(reserve(&store, &ROOT, "not made").unwrap());
     let key = create(&store, &ROOT, "old");
     store.grant(&key, &WEB, Usage::SIGN).unwrap();
     drop(store.destroy(&key).unwrap());
@@ -254,7 +268,7 @@ fn swapped_or_damaged_rows_are_told_by_name_and_kept() {
     assert!(error.to_string().contains("'a' of uid:0"), "{error}");
     store.material(&store.key(SOFTWARE, &ROOT, "b").unwrap()).unwrap();
     assert!(store.key(SOFTWARE, &ROOT, "c").is_none());
-    let again = store.reserve(SOFTWARE, &ROOT, "c", &attributes());
+    let again = reserve(&store, &ROOT, "c");
     assert_eq!(status(again), Status::PsaErrorAlreadyExists);
 }
 
@@ -323,7 +337,13 @@ fn search_filters() {
         create(&store, &ROOT, name);
     }
     create(&store, &WEB, "a");
-    let label = SetMetadata { kind: RecordKind::Key.into(), name: "b".into(), label: Some("new".into()), id: Some(vec![9]) };
+    let label = SetMetadata {
+        kind: RecordKind::Key.into(),
+        name: "b".into(),
+        label: Some("new".into()),
+        id: Some(vec![9]),
+        ..SetMetadata::default()
+    };
     store.set_metadata(&ROOT, SOFTWARE, &label).unwrap();
     let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter);
     let by_label = find(Find { label: label.label.clone(), ..Find::default() });

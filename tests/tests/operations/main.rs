@@ -94,7 +94,7 @@ impl Under<'_> {
     }
 
     fn generate(&self, name: &str, attributes: &Attributes) -> Status {
-        self.status(&GenerateKey { key_name: name.to_owned(), attributes: Some(attributes.into()), label: None, id: None })
+        self.status(&GenerateKey { key_name: name.to_owned(), attributes: Some(attributes.into()), ..GenerateKey::default() })
     }
 
     fn destroy(&self, name: &str) {
@@ -234,6 +234,8 @@ fn import_and_export_give_back_the_same_key() {
                 data,
                 label: None,
                 id: None,
+                volatile: false,
+                pkcs11: vec![],
             };
             assert_eq!(under.status(&import(vec![1; 7])), Status::PsaErrorInvalidArgument, "{key_type:?}");
             assert_eq!(under.status(&import(data.clone())), Status::Success, "{key_type:?}");

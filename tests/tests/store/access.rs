@@ -10,7 +10,7 @@ use rustix::thread::set_thread_res_uid;
 use tests::{STRANGER, Service, may_change_user};
 
 /// Runs this on a thread of another user, which the kernel tells the service.
-fn as_stranger<T: Send>(service: &Service, run: impl FnOnce(&Client) -> T + Send) -> T {
+pub(crate) fn as_stranger<T: Send>(service: &Service, run: impl FnOnce(&Client) -> T + Send) -> T {
     let thread = || {
         let uid = Uid::from_raw(STRANGER);
         set_thread_res_uid(uid, uid, uid).unwrap();
@@ -21,7 +21,7 @@ fn as_stranger<T: Send>(service: &Service, run: impl FnOnce(&Client) -> T + Send
 
 /// The status of a refusal whose words name all these.
 #[track_caller]
-fn refused<T: std::fmt::Debug>(result: Result<T, Error>, words: &[&str]) -> Status {
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>, words: &[&str]) -> Status {
     let error = result.unwrap_err();
     let text = error.to_string();
     assert!(words.iter().all(|word| text.contains(word)), "{text}");

@@ -5,6 +5,7 @@ mod access;
 mod crash;
 mod race;
 mod start;
+mod token;
 
 use interface::algorithm::{Algorithm, Hash, SignHash as AnyHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};

@@ -145,6 +145,10 @@ impl Key {
         self.kind
     }
 
+    pub(crate) const fn key_type(&self) -> KeyType {
+        self.key_type
+    }
+
     /// The public half in the wire's format.
     pub(crate) fn public(&self) -> Result<Vec<u8>> {
         Ok(match &self.material {

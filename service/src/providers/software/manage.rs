@@ -12,27 +12,32 @@ use interface::operations::{DestroyKey, ExportKey, ExportPublicKey, Exported, Ge
 use std::sync::Arc;
 
 impl Handle<GenerateKey> for Software {
-    fn handle(&self, call: &Call<'_>, op: GenerateKey) -> Result<Empty> {
+    fn handle(&self, call: &Call<'_>, _: GenerateKey) -> Result<Empty> {
         let attributes = call.attributes()?;
         Key::generated(attributes.key_type, attributes.bits)?;
         let reservation = call.reserve()?;
         let key = Key::generate(attributes)?;
-        let material = Material { local: true, ..material(&key, attributes.clone(), op.label, op.id)? };
+        let material = Material { local: true, ..material(&key, attributes.clone())? };
         let _ = reservation.commit(material)?.loaded.set(Arc::new(key));
         Ok(Empty {})
     }
 }
 
 impl Handle<ImportKey> for Software {
-    fn handle(&self, call: &Call<'_>, mut op: ImportKey) -> Result<Empty> {
+    fn handle(&self, call: &Call<'_>, op: ImportKey) -> Result<Empty> {
         let (attributes, key) = Key::import(call.attributes()?, &op.data)?;
-        let material = material(&key, attributes, op.label.take(), op.id.take())?;
-        let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
-        Ok(Empty {})
+        keep(call, attributes, key)
     }
 }
 
-fn material(key: &Key, attributes: Attributes, label: Option<String>, id: Option<Vec<u8>>) -> Result<Material> {
+/// Keeps a key that was not made here.
+pub(super) fn keep(call: &Call<'_>, attributes: Attributes, key: Key) -> Result<Empty> {
+    let material = material(&key, attributes)?;
+    let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
+    Ok(Empty {})
+}
+
+fn material(key: &Key, attributes: Attributes) -> Result<Material> {
     let asymmetric = attributes.key_type.is_pair() || attributes.key_type.is_public();
     Ok(Material {
         private: Secret::new(std::mem::take(&mut *key.export()?)),
@@ -40,8 +45,6 @@ fn material(key: &Key, attributes: Attributes, label: Option<String>, id: Option
         attributes,
         tier: Tier::Software,
         local: false,
-        label,
-        id,
     })
 }
 

@@ -8,6 +8,7 @@ mod aead;
 mod agreement;
 mod capability;
 mod cipher;
+mod derive;
 mod encrypt;
 mod hash;
 mod key;
@@ -19,6 +20,7 @@ mod rsa;
 mod sign;
 #[cfg(test)]
 mod tests;
+mod wrap;
 
 use crate::error::{Error, Result};
 use crate::provider::{Call, Info, Provider};
@@ -81,6 +83,9 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
         .on::<HashCompute, _>(&software)
         .on::<HashCompare, _>(&software)
         .on::<RawKeyAgreement, _>(&software)
+        .on::<WrapKey, _>(&software)
+        .on_slow::<UnwrapKey, _>(&software)
+        .on_slow::<DeriveKey, _>(&software)
         .on::<GenerateRandom, _>(&software)
         .on::<CanDoCrypto, _>(&software))
 }
@@ -88,7 +93,12 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
 impl Software {
     /// The key of the request, parsed at its first use.
     fn key(call: &Call<'_>) -> Result<Arc<Key>> {
-        call.loaded(|attributes, material| Key::load(attributes, &material))
+        Self::loaded(call, call.key()?)
+    }
+
+    /// A key of the request, parsed at its first use.
+    fn loaded(call: &Call<'_>, key: &crate::store::Key) -> Result<Arc<Key>> {
+        call.loaded(key, |attributes, material| Key::load(attributes, &material))
     }
 
     /// The algorithm of the request, of the class that its operation has.

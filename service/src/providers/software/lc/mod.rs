@@ -10,7 +10,7 @@ mod symmetric;
 
 pub(crate) use ec::{Curve, Ec, x25519, x25519_public};
 pub(crate) use rsa::{Rsa, is_prime};
-pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20};
+pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20, key_wrap};
 
 use aws_lc_sys as sys;
 use std::ffi::c_int;

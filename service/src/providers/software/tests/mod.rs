@@ -2,11 +2,13 @@
 
 mod agreement;
 mod capability;
+mod derive;
 mod openssl;
 mod requests;
 mod rsa;
 mod sign;
 mod symmetric;
+mod wrap;
 
 use super::key::Key;
 use crate::error::Result;

@@ -37,6 +37,7 @@ fn call<O: Operation>(service: &Arc<Dispatcher>, op: &O) -> Result<O::Output, St
         body: Zeroizing::new(op.encode_to_vec()),
         app: Some(Principal::App("test".to_owned())),
         extended: true,
+        application: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let body = runtime.block_on(service.dispatch(incoming)).map_err(|error| error.status())?;
@@ -49,7 +50,7 @@ fn a_key_lives_in_the_store_until_it_is_destroyed() {
     let algorithm = Signature::Ecdsa { hash: Hash::Sha256.into() };
     let mut attributes = super::attributes(super::P256, 256);
     attributes.policy.algorithm = algorithm.into();
-    let generate = GenerateKey { key_name: "web".to_owned(), attributes: Some((&attributes).into()), label: None, id: None };
+    let generate = GenerateKey { key_name: "web".to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
     let sign = SignMessage { key_name: "web".to_owned(), alg: Some(algorithm.into()), message: b"message".to_vec(), owner: None };
     let first = service(directory.path());
     call(&first, &generate).unwrap();
@@ -85,6 +86,8 @@ fn imports_deduce_the_size_and_leave_nothing_when_refused() {
         data: data.to_vec(),
         label: Some("label".to_owned()),
         id: None,
+        volatile: false,
+        pkcs11: vec![],
     };
     assert_eq!(call(&service, &import(&[1; 7])), Err(Status::PsaErrorInvalidArgument));
     call(&service, &import(&[1; 24])).unwrap();

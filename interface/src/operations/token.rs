@@ -1,0 +1,113 @@
+//! Messages of the extensions about tokens. A token is a provider as one principal has it by PKCS#11: with a label and PINs of that
+//! principal's own.
+
+#![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
+
+use crate::algorithm::numbered;
+use prost::Message;
+use std::ops::RangeInclusive;
+
+/// How many bytes a PIN may have.
+pub const PIN_LEN: RangeInclusive<usize> = 4..=255;
+
+numbered! {
+    /// Who has a PIN.
+    Role {
+        User = 1,
+        /// The security officer (SO), who sets the user's PIN.
+        Officer = 2,
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::User => "user",
+            Self::Officer => "SO",
+        })
+    }
+}
+
+/// A PIN: UTF-8, as many bytes as [`PIN_LEN`] says.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub struct Pin {
+    #[prost(bytes = "vec", tag = "1")]
+    pub value: Vec<u8>,
+}
+
+crate::secret::wiped! {
+    Pin.value,
+}
+
+/// How the caller's token is.
+#[derive(Clone, PartialEq, Message)]
+pub struct TokenStatus {}
+
+/// Result of [`TokenStatus`], and what the other operations of this file leave behind.
+#[derive(Clone, PartialEq, Message)]
+pub struct Token {
+    /// None before the first [`InitToken`].
+    #[prost(string, optional, tag = "1")]
+    pub label: Option<String>,
+    /// None where the user has no PIN.
+    #[prost(message, optional, tag = "2")]
+    pub user: Option<PinState>,
+    /// None where the security officer has no PIN.
+    #[prost(message, optional, tag = "3")]
+    pub officer: Option<PinState>,
+}
+
+/// What wrong tries have made of a PIN.
+#[derive(Clone, PartialEq, Message)]
+pub struct PinState {
+    /// Wrong tries since the last right one.
+    #[prost(uint32, tag = "1")]
+    pub failures: u32,
+    /// Seconds until the next try is heard.
+    #[prost(uint64, tag = "2")]
+    pub wait: u64,
+    /// Locked until it is set anew.
+    #[prost(bool, tag = "3")]
+    pub locked: bool,
+    /// One more wrong try, and no other is heard for a while or for good.
+    #[prost(bool, tag = "4")]
+    pub last_try: bool,
+}
+
+/// Destroys all keys and objects that the caller has in the provider and the user's PIN, and sets the label. A security officer
+/// who has a PIN must give it; otherwise it is set to this one.
+#[derive(Clone, PartialEq, Message)]
+pub struct InitToken {
+    #[prost(message, optional, tag = "1")]
+    pub pin: Option<Pin>,
+    #[prost(string, tag = "2")]
+    pub label: String,
+}
+
+/// Sets a PIN. The right to do so is the principal's, or that of whoever knows the old PIN.
+#[derive(Clone, PartialEq, Message)]
+pub struct SetPin {
+    /// Number of a [`Role`].
+    #[prost(int32, tag = "1")]
+    pub role: i32,
+    /// None: there shall be no PIN.
+    #[prost(message, optional, tag = "2")]
+    pub new: Option<Pin>,
+    /// Checked like a login, where it is given.
+    #[prost(message, optional, tag = "3")]
+    pub old: Option<Pin>,
+}
+
+/// Checks a PIN: [`Status::PsaErrorInvalidSignature`](crate::Status::PsaErrorInvalidSignature) when it is wrong,
+/// [`Status::PsaErrorBadState`](crate::Status::PsaErrorBadState) while no try is heard,
+/// [`Status::PsaErrorDoesNotExist`](crate::Status::PsaErrorDoesNotExist) when the security officer has a PIN and the user has none
+/// yet. Where nobody has a PIN, any is right.
+#[derive(Clone, PartialEq, Message)]
+pub struct Login {
+    /// Number of a [`Role`].
+    #[prost(int32, tag = "1")]
+    pub role: i32,
+    #[prost(message, optional, tag = "2")]
+    pub pin: Option<Pin>,
+}

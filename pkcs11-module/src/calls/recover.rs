@@ -1,0 +1,53 @@
+//! Signatures from which the data is recovered (PKCS#11 3.1 §5.13.5, §5.15.5): single-part, of RSA.
+
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
+use interface::attributes::Usage;
+
+use super::object::key;
+use crate::error::Result;
+use crate::ffi::{Mechanism, Output};
+use crate::mechanism;
+use crate::module;
+use crate::recover::Recovering;
+use crate::signature::Signing;
+
+pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    let begin = |mechanism: Mechanism| {
+        module.slots.check(session.provider, mechanism.kind(), CKF_SIGN_RECOVER)?;
+        mechanism::recovering(mechanism.kind())?;
+        Signing::new(&mechanism, key(&module, handle, CKO_PRIVATE_KEY)?, Usage::SIGN)
+    };
+    session.operations().sign_recover.start(mechanism.map(begin).transpose()?)
+}
+
+pub(crate) fn sign(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    session.operations().sign_recover.finish(out, data.len(), |signing| signing.whole(data)?.sign(&module))
+}
+
+pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    let begin = |mechanism: Mechanism| {
+        module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY_RECOVER)?;
+        Recovering::new(&mechanism, key(&module, handle, CKO_PUBLIC_KEY)?)
+    };
+    session.operations().verify_recover.start(mechanism.map(begin).transpose()?)
+}
+
+/// How much there is to recover is known when it is there, so the length is never asked in vain.
+pub(crate) fn verify(session: CK_SESSION_HANDLE, signature: &[u8], out: &Output<u8>) -> Result<()> {
+    let session = module::current()?.session(session)?;
+    let mut operations = session.operations();
+    let active = &mut operations.verify_recover;
+    let mut recovered = vec![];
+    active.update(|recovering| recovering.recover(signature).map(|data| recovered = data))?;
+    if out.takes(recovered.len())? {
+        active.take()?;
+        out.write(&recovered)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The C edge of the module: its binary interface, and calls that no sane program makes. On a running service, nothing may crash, hang, or
+//! answer what is no return code of the standard.
+//!
+//! Each run of calls happens in a child, so that a crash is a failed test which names the call. The choices come from a seed: CI replays a few;
+//! `PARSEC_FUZZ_SECONDS=1800 cargo test --release -p pkcs11-module --test edge` tries new ones for that long, and names the seed of a
+//! failure, to be added to the list of the test that found it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod abi;
+mod bindings;
+mod garbage;
+mod memory;
+mod source;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use memory::Note;
+use tests::Service;
+
+/// How long one run may take, in seconds.
+const DEADLINE: u32 = 120;
+
+/// Runs `child` in a process of its own with each of these seeds, then with new ones for as long as the environment says.
+fn replay(seeds: impl IntoIterator<Item = u64>, child: impl Fn(u64, &Note)) {
+    for seed in seeds {
+        run(seed, &child);
+    }
+    let time = std::env::var("PARSEC_FUZZ_SECONDS").map_or(0, |seconds| seconds.parse().unwrap());
+    let (start, first) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() << 20);
+    for seed in first.. {
+        if start.elapsed() >= Duration::from_secs(time) {
+            break;
+        }
+        run(seed, &child);
+    }
+}
+
+fn run(seed: u64, child: &impl Fn(u64, &Note)) {
+    let service = Service::start();
+    let note = Note::new();
+    // SAFETY: the child's thread has the memory to itself; it leaves without cleaning up, and in time.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: nothing else in the child reads the environment meanwhile; the alarm ends a child that hangs.
+        unsafe {
+            std::env::set_var("PARSEC_SERVICE_ENDPOINT", service.endpoint());
+            libc::alarm(DEADLINE);
+        }
+        std::panic::set_hook(Box::new(|_| {}));
+        let result = catch_unwind(AssertUnwindSafe(|| child(seed, &note)));
+        if let Err(panic) = &result {
+            let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            note.write(&format!("{}\n{}", note.read(), why.unwrap_or_default()));
+        }
+        // SAFETY: leaves at once.
+        unsafe { libc::_exit(i32::from(result.is_err())) };
+    }
+    let mut status = -1;
+    // SAFETY: the place outlives the call.
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(status, 0, "seed {seed}: the child ended with this status, in: {}", note.read());
+}
+
+#[test]
+fn before_initialize_every_function_says_so() {
+    garbage::Standard::new().before_initialize();
+}
+
+#[test]
+fn no_argument_makes_a_function_crash_or_hang() {
+    let standard = garbage::Standard::new();
+    replay(0..4, |seed, note| garbage::run(&standard, seed, note));
+}

@@ -1,0 +1,196 @@
+//! Tokens: the label and the PINs that a principal has in a provider.
+//!
+//! A PIN is kept as an argon2id hash. A try is counted, durably, before it is looked at, so that neither a crash nor a restart makes
+//! up for a wrong one. After a few wrong tries each next one has to wait, longer each time; nobody waits here, a try that comes too
+//! early is refused. The user's PIN is locked at last, until it is set anew. All this is per principal: nobody can lock another out.
+
+use super::{Store, table};
+use crate::auth::Principal;
+use crate::error::{Error, Result};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use interface::operations::{self, PIN_LEN, PinState, Role};
+use interface::{ProviderId, Status};
+
+/// Wrong tries that cost no time.
+const FREE: u32 = 3;
+/// The wait after as many wrong tries, in seconds; each further one doubles it.
+const WAIT: u64 = 5;
+/// The longest wait, in seconds.
+const LONGEST_WAIT: u64 = 3600;
+/// Wrong tries that lock the user's PIN.
+const LOCKED: u32 = 10;
+/// Memory of one hash in KiB, and how often it is gone through: some 30 ms.
+const COST: (u32, u32) = (9 * 1024, 4);
+
+/// The token of a principal, at one moment.
+pub struct Token<'a> {
+    store: &'a Store,
+    provider: ProviderId,
+    owner: &'a Principal,
+    /// Unix time in seconds.
+    now: u64,
+}
+
+impl Store {
+    /// The token that this principal has in this provider, as it is at the Unix time `now` in seconds.
+    pub fn token<'a>(&'a self, provider: ProviderId, owner: &'a Principal, now: u64) -> Token<'a> {
+        Token { store: self, provider, owner, now }
+    }
+}
+
+impl Token<'_> {
+    /// What may be told of it.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn status(&self) -> Result<operations::Token> {
+        let state = |role| Ok::<_, Error>(self.pin(role)?.map(|pin| pin.state(role, self.now)));
+        let label = table::label(&self.store.db(), self.owner, self.provider)?;
+        Ok(operations::Token { label, user: state(Role::User)?, officer: state(Role::Officer)? })
+    }
+
+    /// Checks a PIN. Where nobody has one, any is right.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorInvalidSignature`] for a wrong one; [`Status::PsaErrorBadState`] while no try is heard;
+    /// [`Status::PsaErrorDoesNotExist`] for a user without a PIN, where the security officer has one; [`Error::Store`].
+    pub fn check(&self, role: Role, pin: &[u8]) -> Result<()> {
+        let Some(mut known) = self.pin(role)? else {
+            return self.check_open(role);
+        };
+        // The clock was set back: the wait begins now, whatever it had been.
+        let turned_back = known.failed > self.now;
+        known.failed = known.failed.min(self.now);
+        if let Err(refusal) = known.admit(role, self.now) {
+            if turned_back {
+                self.set(role, Some(&known))?;
+            }
+            return Err(refusal);
+        }
+        known.failures += 1;
+        known.failed = self.now;
+        self.set(role, Some(&known))?;
+        if !known.matches(pin)? {
+            return Err(known.wrong(role));
+        }
+        known.failures = 0;
+        self.set(role, Some(&known))
+    }
+
+    fn check_open(&self, role: Role) -> Result<()> {
+        if role == Role::User && self.pin(Role::Officer)?.is_some() {
+            return Err(Error::refused(
+                Status::PsaErrorDoesNotExist,
+                "the user has no PIN yet: the SO sets one (C_InitPIN, pkcs11-tool --init-pin)",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sets a PIN, or takes it away; wrong tries are forgiven. Whether the caller may do so was checked.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn set(&self, role: Role, pin: Option<&Pin>) -> Result<()> {
+        table::set_pin(&self.store.db(), self.owner, self.provider, role, pin)
+    }
+
+    /// Gives it a label and the security officer's PIN; the user has none then. Its keys are gone already.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn init(&self, label: &str, officer: &Pin) -> Result<()> {
+        table::init_token(&mut self.store.db(), self.owner, self.provider, label, officer)
+    }
+
+    fn pin(&self, role: Role) -> Result<Option<Pin>> {
+        table::pin(&self.store.db(), self.owner, self.provider, role)
+    }
+}
+
+/// A PIN as it is kept.
+#[derive(Debug)]
+pub struct Pin {
+    /// As a PHC string.
+    pub(super) hash: String,
+    /// Wrong tries since the last right one.
+    pub(super) failures: u32,
+    /// Unix time of the last try in seconds.
+    pub(super) failed: u64,
+}
+
+impl Pin {
+    /// A PIN to be set.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorInvalidArgument`] for a wrong length.
+    pub fn new(pin: &[u8]) -> Result<Self> {
+        if !PIN_LEN.contains(&pin.len()) {
+            let detail = format!("a PIN has {} to {} bytes", PIN_LEN.start(), PIN_LEN.end());
+            return Err(Error::refused(Status::PsaErrorInvalidArgument, detail));
+        }
+        let failed = |error| Error::Corrupt(format!("hashing a PIN: {error}"));
+        let hash = argon2()?.hash_password(pin).map_err(failed)?;
+        Ok(Self { hash: hash.to_string(), failures: 0, failed: 0 })
+    }
+
+    fn matches(&self, pin: &[u8]) -> Result<bool> {
+        let damaged =
+            |error| Error::Corrupt(format!("the hash of a PIN is damaged ({error}): set it anew (parsec token reset-pin)"));
+        let hash = PasswordHash::new(&self.hash).map_err(damaged)?;
+        Ok(argon2()?.verify_password(pin, &hash).is_ok())
+    }
+
+    fn state(&self, role: Role, now: u64) -> PinState {
+        PinState {
+            failures: self.failures,
+            wait: self.wait(now),
+            locked: self.locked(role),
+            last_try: !self.locked(role) && wait_after(self.failures + 1) > 0,
+        }
+    }
+
+    /// Seconds until the next try is heard.
+    fn wait(&self, now: u64) -> u64 {
+        wait_after(self.failures).saturating_sub(now.saturating_sub(self.failed))
+    }
+
+    fn locked(&self, role: Role) -> bool {
+        role == Role::User && self.failures >= LOCKED
+    }
+
+    fn admit(&self, role: Role, now: u64) -> Result<()> {
+        let refuse = |detail| Err(Error::refused(Status::PsaErrorBadState, detail));
+        match self.wait(now) {
+            _ if self.locked(role) => refuse(format!(
+                "the user PIN is locked after {} wrong tries: the SO sets a new one (C_InitPIN, pkcs11-tool --init-pin), or you reset it: parsec token reset-pin user",
+                self.failures
+            )),
+            0 => Ok(()),
+            wait => refuse(format!("{} wrong tries of the {role} PIN: try again in {wait} s", self.failures)),
+        }
+    }
+
+    fn wrong(&self, role: Role) -> Error {
+        let next = match wait_after(self.failures) {
+            _ if self.locked(role) => "it is locked now".to_owned(),
+            0 => "try again".to_owned(),
+            wait => format!("try again in {wait} s"),
+        };
+        Error::refused(Status::PsaErrorInvalidSignature, format!("the {role} PIN is wrong: {next}"))
+    }
+}
+
+/// The wait after so many wrong tries, in seconds.
+fn wait_after(failures: u32) -> u64 {
+    let doublings = failures.checked_sub(FREE);
+    doublings.map_or(0, |doublings| (WAIT << doublings.min(32)).min(LONGEST_WAIT))
+}
+
+fn argon2() -> Result<Argon2<'static>> {
+    let (memory, passes) = COST;
+    let params = Params::new(memory, passes, 1, None).map_err(|error| Error::Corrupt(format!("hashing a PIN: {error}")))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}

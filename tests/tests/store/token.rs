@@ -1,0 +1,116 @@
+//! Tokens have PINs of their own for each client; what wrong ones have led to outlives the service.
+
+use crate::access::{as_stranger, refused};
+use crate::{SOFTWARE, destroy, generate, sign, usable};
+use interface::Status;
+use interface::client::{Client, Error};
+use interface::operations::{Find, InitToken, Login, Pin, PinState, PutObject, RecordKind, Role, SetPin, Token, TokenStatus};
+use tests::{Service, may_change_user};
+
+fn pin(value: &str) -> Option<Pin> {
+    Some(Pin { value: value.into() })
+}
+
+fn login(client: &Client, role: Role, value: &str) -> Result<Token, Error> {
+    client.call(SOFTWARE, &Login { role: role.into(), pin: pin(value) })
+}
+
+fn set(client: &Client, old: Option<&str>, new: &str) -> Result<Token, Error> {
+    let role = Role::User.into();
+    client.call(SOFTWARE, &SetPin { role, old: old.and_then(pin), new: pin(new) })
+}
+
+fn init(client: &Client, value: &str) -> Result<Token, Error> {
+    client.call(SOFTWARE, &InitToken { pin: pin(value), label: "mine".to_owned() })
+}
+
+fn user(client: &Client) -> PinState {
+    client.call(SOFTWARE, &TokenStatus {}).unwrap().user.unwrap()
+}
+
+#[test]
+fn a_token_is_initialised_once_without_and_then_with_the_officers_pin() {
+    let service = Service::start();
+    let client = service.client();
+    generate(&client, "web").unwrap();
+    let data = PutObject { kind: RecordKind::Data.into(), name: "web".to_owned(), value: vec![1], ..PutObject::default() };
+    client.call(SOFTWARE, &data).unwrap();
+    assert_eq!(refused(init(&client, "123"), &["4 to 255"]), Status::PsaErrorInvalidArgument);
+    assert!(usable(&client, "web"), "a refusal destroys nothing");
+
+    let token = init(&client, "officer").unwrap();
+    assert_eq!((token.label.as_deref(), token.user, token.officer.is_some()), (Some("mine"), None, true));
+    assert!(client.find(SOFTWARE, &Find::default()).unwrap().is_empty());
+    generate(&client, "web").unwrap();
+    assert_eq!(refused(login(&client, Role::User, "1234"), &["--init-pin"]), Status::PsaErrorDoesNotExist);
+    set(&client, None, "1234").unwrap();
+    assert_eq!(refused(init(&client, "another"), &["SO PIN is wrong"]), Status::PsaErrorInvalidSignature);
+    assert!(usable(&client, "web"), "a refusal destroys nothing");
+    assert_eq!(init(&client, "officer").unwrap().user, None);
+    assert!(client.find(SOFTWARE, &Find::default()).unwrap().is_empty());
+}
+
+#[test]
+fn a_pin_is_changed_by_whoever_knows_it() {
+    let service = Service::start();
+    let client = service.client();
+    set(&client, None, "1234").unwrap();
+    assert_eq!(refused(set(&client, Some("4321"), "5678"), &["wrong"]), Status::PsaErrorInvalidSignature);
+    assert_eq!(user(&client).failures, 1);
+    assert_eq!(refused(set(&client, Some("1234"), "5"), &["255"]), Status::PsaErrorInvalidArgument);
+    set(&client, Some("1234"), "5678").unwrap();
+    assert_eq!(refused(login(&client, Role::User, "1234"), &["wrong"]), Status::PsaErrorInvalidSignature);
+    login(&client, Role::User, "5678").unwrap();
+    assert!(!service.log().contains("5678"));
+}
+
+#[test]
+fn a_lock_out_survives_a_crash() {
+    let mut service = Service::start();
+    let client = service.client();
+    set(&client, None, "1234").unwrap();
+    for failures in 1..=2 {
+        refused(login(&client, Role::User, "4321"), &["wrong"]);
+        service.kill9();
+        service.restart();
+        assert_eq!(user(&client).failures, failures);
+    }
+    // as if the last try had been long ago, and then just now
+    service.alter_store("UPDATE pin SET failures = 9, failed = 0");
+    assert_eq!(refused(login(&client, Role::User, "4321"), &["locked"]), Status::PsaErrorInvalidSignature);
+    service.kill9();
+    service.restart();
+    assert!(user(&client).locked);
+    assert_eq!(refused(login(&client, Role::User, "1234"), &["locked"]), Status::PsaErrorBadState);
+    service.alter_store("UPDATE pin SET failures = 9, failed = 1 << 60");
+    assert_eq!(refused(login(&client, Role::User, "1234"), &["try again in 320 s"]), Status::PsaErrorBadState);
+    service.kill9();
+    service.restart();
+    assert_eq!(refused(login(&client, Role::User, "1234"), &["try again in"]), Status::PsaErrorBadState);
+    set(&client, None, "5678").unwrap();
+    login(&client, Role::User, "5678").unwrap();
+}
+
+#[test]
+fn nobody_locks_another_out() {
+    if !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    let client = service.client();
+    set(&client, None, "1234").unwrap();
+    generate(&client, "web").unwrap();
+    as_stranger(&service, |stranger| {
+        assert_eq!(stranger.call(SOFTWARE, &TokenStatus {}).unwrap(), Token::default());
+        set(stranger, None, "9876").unwrap();
+        for _ in 0..3 {
+            refused(login(stranger, Role::User, "1234"), &["wrong"]);
+        }
+        assert_eq!(user(stranger).failures, 3);
+        init(stranger, "officer").unwrap();
+    });
+    assert_eq!(user(&client), PinState::default());
+    login(&client, Role::User, "1234").unwrap();
+    sign(&client, None, "web").unwrap();
+    destroy(&client, "web").unwrap();
+}
