@@ -181,6 +181,12 @@ macro_rules! operations {
     (@key derive $op:ident) => {
         operations!(@make $op.with(Usage::DERIVE)?, $op.other()?, $op)
     };
+    (@key secret($usage:ident) $op:ident) => {
+        match &$op.attributes {
+            None => KeyUse::Use($op.with(Usage::$usage)?),
+            Some(_) => operations!(@make $op.with(Usage::$usage)?, None, $op),
+        }
+    };
     (@make $from:expr, $other:expr, $op:ident) => {
         KeyUse::Make {
             from: $from,
@@ -285,6 +291,8 @@ operations! {
     0x8011 InitToken                => Token,               App,    Store,    none;
     0x8012 SetPin                   => Token,               App,    Store,    none;
     0x8013 Login                    => Token,               App,    Store,    none;
+    0x8018 Encapsulate              => Encapsulated,        App,    Provider, secret(ENCRYPT);
+    0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT);
 }
 
 impl Opcode {
@@ -310,6 +318,8 @@ impl Opcode {
                 | Self::DestroyObject
                 | Self::UnwrapKey
                 | Self::DeriveKey
+                | Self::Encapsulate
+                | Self::Decapsulate
                 | Self::InitToken
                 | Self::SetPin
                 | Self::Login
@@ -328,7 +338,7 @@ macro_rules! with_key {
         }
     )* };
 }
-with_key!(WrapKey, UnwrapKey, DeriveKey);
+with_key!(WrapKey, UnwrapKey, DeriveKey, Encapsulate, Decapsulate);
 
 impl DeriveKey {
     /// The second key, of which the same is asked as of the first.

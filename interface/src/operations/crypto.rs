@@ -101,6 +101,9 @@ pub struct SignHash {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: the context of ML-DSA, at most 255 bytes (FIPS 204 §5.2); empty for every other algorithm.
+    #[prost(bytes = "vec", tag = "101")]
+    pub context: Vec<u8>,
 }
 
 /// Verifies the signature of a hash.
@@ -117,6 +120,9 @@ pub struct VerifyHash {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: as of [`SignHash`].
+    #[prost(bytes = "vec", tag = "101")]
+    pub context: Vec<u8>,
 }
 
 /// Hashes and signs a message.
@@ -131,6 +137,9 @@ pub struct SignMessage {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: as of [`SignHash`].
+    #[prost(bytes = "vec", tag = "101")]
+    pub context: Vec<u8>,
 }
 
 /// Verifies the signature of a message.
@@ -147,6 +156,9 @@ pub struct VerifyMessage {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: as of [`SignHash`].
+    #[prost(bytes = "vec", tag = "101")]
+    pub context: Vec<u8>,
 }
 
 /// Result of [`SignHash`] and [`SignMessage`].
@@ -377,7 +389,7 @@ pub struct RawKeyAgreement {
     pub owner: Option<String>,
 }
 
-/// Result of [`RawKeyAgreement`].
+/// Result of [`RawKeyAgreement`], and of [`Decapsulate`], where it is empty if the secret became a key.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
 pub struct Agreed {
@@ -509,6 +521,84 @@ pub struct DeriveKey {
     /// The owner of the other key, where that is not the caller.
     #[prost(string, optional, tag = "105")]
     pub other_owner: Option<String>,
+}
+
+/// Makes a secret and encapsulates it for the owner of a private key (PSA Crypto API 1.3 §10.12). The secret becomes a key, or is told
+/// to the caller.
+#[derive(Clone, PartialEq, Message)]
+pub struct Encapsulate {
+    /// The new key, where attributes tell what it shall be.
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Of the new key; without them, the caller is told the secret.
+    #[prost(message, optional, tag = "2")]
+    pub attributes: Option<KeyAttributes>,
+    /// The key for whose owner the secret is; its public half suffices.
+    #[prost(string, tag = "3")]
+    pub with_name: String,
+    /// A key encapsulation.
+    #[prost(message, optional, tag = "4")]
+    pub alg: Option<Algorithm>,
+    /// As of [`GenerateKey`].
+    #[prost(string, optional, tag = "100")]
+    pub label: Option<String>,
+    /// As of [`GenerateKey`].
+    #[prost(bytes = "vec", optional, tag = "101")]
+    pub id: Option<Vec<u8>>,
+    /// As of [`GenerateKey`].
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// As of [`GenerateKey`].
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// The owner of the key for whose owner the secret is, where that is not the caller.
+    #[prost(string, optional, tag = "104")]
+    pub with_owner: Option<String>,
+}
+
+/// Result of [`Encapsulate`].
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub struct Encapsulated {
+    #[prost(bytes = "vec", tag = "1")]
+    pub ciphertext: Vec<u8>,
+    /// Empty where it became a key.
+    #[prost(bytes = "vec", tag = "2")]
+    pub shared_secret: Vec<u8>,
+}
+
+/// Recovers the secret of [`Encapsulate`]. A ciphertext that no encapsulation made gives a secret that nobody knows (FIPS 203 §6.3).
+#[derive(Clone, PartialEq, Message)]
+pub struct Decapsulate {
+    /// As of [`Encapsulate`].
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// As of [`Encapsulate`].
+    #[prost(message, optional, tag = "2")]
+    pub attributes: Option<KeyAttributes>,
+    /// The private key.
+    #[prost(string, tag = "3")]
+    pub with_name: String,
+    /// A key encapsulation.
+    #[prost(message, optional, tag = "4")]
+    pub alg: Option<Algorithm>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub ciphertext: Vec<u8>,
+    /// As of [`GenerateKey`].
+    #[prost(string, optional, tag = "100")]
+    pub label: Option<String>,
+    /// As of [`GenerateKey`].
+    #[prost(bytes = "vec", optional, tag = "101")]
+    pub id: Option<Vec<u8>>,
+    /// As of [`GenerateKey`].
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// As of [`GenerateKey`].
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// The owner of the private key, where that is not the caller.
+    #[prost(string, optional, tag = "104")]
+    pub with_owner: Option<String>,
 }
 
 /// Whether the provider could do this with such a key.
@@ -650,5 +740,6 @@ crate::secret::wiped! {
     Decrypted.plaintext,
     Random.random_bytes,
     Agreed.shared_secret,
+    Encapsulated.shared_secret,
     Credential.credential,
 }

@@ -67,7 +67,7 @@ impl Import {
     fn attributes(&self, key: &PrivateKey) -> Result<Attributes> {
         let jobs = match self.purpose {
             Some(purpose) => &[purpose.job][..],
-            None => &[Job::Sign, Job::Agree, Job::Encrypt, Job::Authenticate],
+            None => &[Job::Sign, Job::Agree, Job::Encrypt, Job::Authenticate, Job::Decrypt],
         };
         let policy = jobs.iter().find_map(|job| policy(key.key_type, *job));
         let policy = policy.ok_or_else(|| {

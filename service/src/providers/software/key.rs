@@ -1,6 +1,6 @@
 //! A key of this backend: made, imported or loaded once, then shared by any number of threads.
 
-use super::lc::{Curve, Ec, Rsa, Secret, x25519_public};
+use super::lc::{Curve, Ec, Pq, Rsa, Secret, Set, x25519_public};
 use super::{invalid, random, rsa, unsupported};
 use crate::error::{Error, Result};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -16,11 +16,15 @@ pub(crate) enum Kind {
     Hmac,
     /// With the key's length in bytes.
     Aes(usize),
+    /// Triple DES with two or three keys of 8 bytes; this is their length together.
+    Des(usize),
     ChaCha20,
     Rsa,
     Ec(Curve),
     Ed25519,
     X25519,
+    MlDsa(Set),
+    MlKem(Set),
 }
 
 /// The curves by family and size in bits.
@@ -33,8 +37,21 @@ const CURVES: &[(EccFamily, u32, Kind)] = &[
     (EccFamily::TwistedEdwards, 255, Kind::Ed25519),
 ];
 
+/// The parameter sets by size in bits.
+const SETS: &[(KeyType, u32, Kind)] = &[
+    (KeyType::MlDsaPublicKey, 128, Kind::MlDsa(Set::ML_DSA_44)),
+    (KeyType::MlDsaPublicKey, 192, Kind::MlDsa(Set::ML_DSA_65)),
+    (KeyType::MlDsaPublicKey, 256, Kind::MlDsa(Set::ML_DSA_87)),
+    (KeyType::MlKemPublicKey, 512, Kind::MlKem(Set::ML_KEM_512)),
+    (KeyType::MlKemPublicKey, 768, Kind::MlKem(Set::ML_KEM_768)),
+    (KeyType::MlKemPublicKey, 1024, Kind::MlKem(Set::ML_KEM_1024)),
+];
+
 /// RSA sizes that are generated; every multiple of 8 between the first and the last is imported.
-const RSA_BITS: [u32; 3] = [2048, 3072, 4096];
+const RSA_BITS: [u32; 4] = [1024, 2048, 3072, 4096];
+
+/// The shortest and the longest RSA key whose signatures are verified. Old certificates have short ones.
+const RSA_PUBLIC_BITS: [u32; 2] = [512, 8192];
 
 /// `PSA_MAX_KEY_BITS`, the limit of a symmetric key.
 const MAX_BITS: u32 = 0xfff8;
@@ -47,23 +64,21 @@ impl Kind {
             KeyType::RawData | KeyType::Derive if whole_bytes => Some(Self::Data),
             KeyType::Hmac if whole_bytes => Some(Self::Hmac),
             KeyType::Aes if matches!(bits, 128 | 192 | 256) => Some(Self::Aes(bits as usize / 8)),
+            KeyType::Des if matches!(bits, 128 | 192) => Some(Self::Des(bits as usize / 8)),
             KeyType::ChaCha20 if bits == 256 => Some(Self::ChaCha20),
-            KeyType::RsaKeyPair | KeyType::RsaPublicKey
-                if bits.is_multiple_of(8) && (RSA_BITS[0]..=RSA_BITS[2]).contains(&bits) =>
-            {
-                Some(Self::Rsa)
-            }
+            KeyType::RsaKeyPair if bits.is_multiple_of(8) && (RSA_BITS[0]..=RSA_BITS[3]).contains(&bits) => Some(Self::Rsa),
+            KeyType::RsaPublicKey if (RSA_PUBLIC_BITS[0]..=RSA_PUBLIC_BITS[1]).contains(&bits) => Some(Self::Rsa),
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 CURVES.iter().find(|row| (row.0, row.1) == (family, bits)).map(|row| row.2)
             }
-            _ => None,
+            _ => SETS.iter().find(|row| (row.0, row.1) == (key_type.public(), bits)).map(|row| row.2),
         };
         kind.ok_or_else(|| unsupported(format!("the software provider has no keys of type {key_type:?} with {bits} bits")))
     }
 
     /// A kind of the type, when the size is not known yet.
     pub(crate) fn of_type(key_type: KeyType) -> Result<Self> {
-        const SIZES: [u32; 3] = [256, 255, RSA_BITS[0]];
+        const SIZES: [u32; 5] = [128, 256, 255, 512, RSA_BITS[0]];
         SIZES.iter().map(|&bits| Self::of(key_type, bits)).find(Result::is_ok).unwrap_or_else(|| Self::of(key_type, 0))
     }
 }
@@ -85,6 +100,7 @@ pub(crate) enum Material {
     /// The seed, and the pair made of it.
     Ed25519(Private, Ed25519KeyPair),
     X25519(Private),
+    Pq(Pq),
     /// The public value of Ed25519 or X25519.
     Public([u8; 32]),
 }
@@ -98,6 +114,8 @@ impl Key {
             Kind::Rsa => Material::Rsa(Rsa::generate(bits)?),
             Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
             Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
+            Kind::MlDsa(set) | Kind::MlKem(set) => Material::Pq(Pq::from_private(set, &random::bytes(set.seed())?)?),
+            Kind::Des(len) => Material::Bytes(with_parity(random::bytes(len)?)),
             Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => Material::Bytes(random::bytes(bits as usize / 8)?),
         };
         Ok(Self { key_type, kind, material })
@@ -138,6 +156,10 @@ impl Key {
             Material::Rsa(rsa) => rsa.bits(),
             Material::Ec(ec) => ec.curve().bits(),
             Material::Ed25519(..) | Material::X25519(_) | Material::Public(_) => 255,
+            Material::Pq(pq) => SETS
+                .iter()
+                .find(|row| matches!(row.2, Kind::MlDsa(set) | Kind::MlKem(set) if set == pq.set()))
+                .map_or(0, |row| row.1),
         }
     }
 
@@ -157,11 +179,13 @@ impl Key {
             Material::Ec(ec) => ec.public()?,
             Material::Ed25519(_, pair) => pair.public_key().as_ref().to_vec(),
             Material::X25519(private) => x25519_public(private).to_vec(),
+            Material::Pq(pq) => pq.public()?,
             Material::Public(public) => public.to_vec(),
         })
     }
 
-    /// The key in the wire's import format; of a pair, the private half.
+    /// The key in the wire's import format; of a pair, the private half. ML-DSA and ML-KEM: the seed, or the expanded key where that is
+    /// what was imported.
     pub(crate) fn export(&self) -> Result<Secret> {
         if self.key_type.is_public() {
             return self.public().map(Zeroizing::new);
@@ -171,6 +195,7 @@ impl Key {
             Material::Rsa(rsa) => rsa.private_der()?,
             Material::Ec(ec) => ec.scalar()?,
             Material::Ed25519(private, _) | Material::X25519(private) => Zeroizing::new(private.to_vec()),
+            Material::Pq(pq) => pq.private().clone(),
             Material::Public(public) => Zeroizing::new(public.to_vec()),
         })
     }
@@ -197,6 +222,9 @@ impl Key {
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 curve_key(curve(family, bits, pair, data)?, pair, data)?
             }
+            KeyType::MlDsaKeyPair | KeyType::MlDsaPublicKey | KeyType::MlKemKeyPair | KeyType::MlKemPublicKey => {
+                Material::Pq(pq_key(key_type, bits, data)?)
+            }
             _ => {
                 Kind::of_type(key_type)?;
                 Material::Bytes(Zeroizing::new(data.to_vec()))
@@ -217,6 +245,12 @@ impl Key {
     }
 }
 
+/// Sets the last bit of every byte so that each has an odd number of ones, as DES keys have.
+fn with_parity(mut key: Secret) -> Secret {
+    key.iter_mut().for_each(|byte| *byte ^= u8::from(byte.count_ones() % 2 == 0));
+    key
+}
+
 const BAD_RSA_PAIR: &str =
     "the data is not an RSA private key: one DER RSAPrivateKey (PKCS#1, two primes) whose values fit together";
 const BAD_RSA_PUBLIC: &str =
@@ -235,6 +269,21 @@ fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> 
     }
     let wrong = || invalid(format!("{} bytes are no key on this curve", data.len()));
     curves.find(|kind| len(kind) == data.len()).ok_or_else(wrong)
+}
+
+/// The key of a type with this many bits, or with an encoding as long as the data; a seed does not tell its parameter set.
+fn pq_key(key_type: KeyType, bits: u32, data: &[u8]) -> Result<Pq> {
+    let pair = key_type.is_pair();
+    let mut sets =
+        SETS.iter().filter(|row| row.0 == key_type.public() && (bits == 0 || row.1 == bits)).filter_map(|row| match row.2 {
+            Kind::MlDsa(set) | Kind::MlKem(set) if bits != 0 || data.len() != set.seed() => Some(set),
+            _ => None,
+        });
+    let set = sets.find(|set| set.fits(pair, data.len())).ok_or_else(|| {
+        invalid(format!("{} bytes are no key of type {key_type:?} with {bits} bits; a seed needs the size beside it", data.len()))
+    })?;
+    let key = if pair { Pq::from_private(set, data) } else { Pq::from_public(set, data) };
+    key.map_err(|_| invalid(format!("the data is not a key of type {key_type:?}: its parts do not fit together")))
 }
 
 fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {

@@ -11,6 +11,7 @@ mod cipher;
 mod derive;
 mod encrypt;
 mod hash;
+mod kem;
 mod key;
 mod lc;
 mod mac;
@@ -83,6 +84,8 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
         .on::<HashCompute, _>(&software)
         .on::<HashCompare, _>(&software)
         .on::<RawKeyAgreement, _>(&software)
+        .on_slow::<Encapsulate, _>(&software)
+        .on_slow::<Decapsulate, _>(&software)
         .on::<WrapKey, _>(&software)
         .on_slow::<UnwrapKey, _>(&software)
         .on_slow::<DeriveKey, _>(&software)

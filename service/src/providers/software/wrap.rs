@@ -6,7 +6,7 @@ use super::{Software, cipher, encrypt, invalid, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::{Algorithm, Cipher, Encryption};
-use interface::attributes::{Attributes, KeyType};
+use interface::attributes::Attributes;
 use interface::message::Empty;
 use interface::operations::{UnwrapKey, WrapKey, Wrapped};
 use interface::pkcs8::{PrivateKey, to_pkcs8};
@@ -73,9 +73,7 @@ impl Key {
     fn portable(&self) -> Result<Zeroizing<Vec<u8>>> {
         let key_type = self.key_type().public();
         match self.key_type() {
-            KeyType::RsaPublicKey | KeyType::EccPublicKey(_) | KeyType::DhPublicKey(_) => {
-                Err(invalid("a public key is not wrapped: export it"))
-            }
+            public if public.is_public() => Err(invalid("a public key is not wrapped: export it")),
             pair if pair.is_pair() => {
                 let public = PublicKey { key_type, bits: self.bits(), bytes: self.public()? };
                 to_pkcs8(&self.export()?, &public).ok_or_else(|| unsupported(format!("{pair:?} has no PKCS#8 form here")))

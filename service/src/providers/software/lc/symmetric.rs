@@ -48,6 +48,17 @@ impl Md {
         Ok(out)
     }
 
+    /// SHAKE256 with 64 bytes of output (FIPS 202 §6.2).
+    pub(crate) fn shake256(data: &[u8]) -> Result<[u8; 64]> {
+        let mut out = [0; 64];
+        let mut len = 64;
+        // SAFETY: the function returns a static table; `out` has the `len` bytes that EVP_Digest fills for an extendable function.
+        check(unsafe {
+            sys::EVP_Digest(data.as_ptr().cast(), data.len(), out.as_mut_ptr(), &raw mut len, sys::EVP_shake256(), null_mut())
+        })?;
+        Ok(out)
+    }
+
     /// HMAC; refused for a hash that the library has no HMAC with.
     pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
         let mut out = vec![0; MAX_DIGEST];
@@ -98,6 +109,8 @@ impl Cipher {
     pub(crate) const AES_OFB: [Self; 3] = [Self(sys::EVP_aes_128_ofb), Self(sys::EVP_aes_192_ofb), Self(sys::EVP_aes_256_ofb)];
     pub(crate) const AES_ECB: [Self; 3] = [Self(sys::EVP_aes_128_ecb), Self(sys::EVP_aes_192_ecb), Self(sys::EVP_aes_256_ecb)];
     pub(crate) const AES_CBC: [Self; 3] = [Self(sys::EVP_aes_128_cbc), Self(sys::EVP_aes_192_cbc), Self(sys::EVP_aes_256_cbc)];
+    pub(crate) const DES_ECB: [Self; 2] = [Self(sys::EVP_des_ede), Self(sys::EVP_des_ede3_ecb)];
+    pub(crate) const DES_CBC: [Self; 2] = [Self(sys::EVP_des_ede_cbc), Self(sys::EVP_des_ede3_cbc)];
 
     fn ptr(self) -> *const sys::EVP_CIPHER {
         // SAFETY: these functions take nothing and return static tables (openssl/cipher.h).
@@ -108,6 +121,12 @@ impl Cipher {
     pub(crate) fn key_len(self) -> usize {
         // SAFETY: the pointer is one of the library's static tables.
         unsafe { sys::EVP_CIPHER_key_length(self.ptr()) as usize }
+    }
+
+    /// Length of a block in bytes; 1 for the modes that are streams.
+    pub(crate) fn block_len(self) -> usize {
+        // SAFETY: the pointer is one of the library's static tables.
+        unsafe { sys::EVP_CIPHER_block_size(self.ptr()) as usize }
     }
 
     /// Length of the initialisation vector in bytes.
