@@ -248,11 +248,13 @@ impl Attributes {
         !extension && self.policy.algorithm.upstream()
     }
 
-    /// Whether a part of them is on upstream's list of deprecated primitives, or is RSA with less than 2048 bits.
+    /// Whether a part of them is on upstream's list of deprecated primitives, or weaker than its types are today: RSA with less
+    /// than 2048 bits, P-192.
     pub fn deprecated(&self) -> bool {
         let key_type = match self.key_type {
             KeyType::Des | KeyType::Arc4 => true,
             KeyType::RsaKeyPair => (1..2048).contains(&self.bits),
+            KeyType::EccKeyPair(EccFamily::SecpR1) => (1..224).contains(&self.bits),
             KeyType::EccPublicKey(family) => match family {
                 EccFamily::SecpR2 | EccFamily::SectR2 => true,
                 EccFamily::BrainpoolPR1 => self.bits == 160,

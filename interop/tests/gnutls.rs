@@ -167,3 +167,19 @@ fn gnutls_serv_has_its_key_and_certificate_in_the_token() {
         assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
     }
 }
+
+#[test]
+fn a_token_is_initialised_and_its_pin_is_asked_for() {
+    let Some(desk) = Desk::new() else { return };
+    let p11tool = |arguments: &str| {
+        let mut command = desk.0.command(&format!("p11tool --batch {arguments}"));
+        command.env("GNUTLS_PIN", "1234").env("GNUTLS_SO_PIN", "officer");
+        run(command.arg("--provider").arg(desk.0.module())).ok()
+    };
+    p11tool(&format!("--initialize --label mine {}", token()));
+    p11tool("--initialize-pin --set-pin 1234 pkcs11:token=mine");
+    p11tool("--login --generate-privkey ecdsa --curve secp256r1 --label web --outfile public.pem pkcs11:token=mine");
+    assert!(!p11tool("--list-all pkcs11:token=mine").contains("type=private"));
+    assert!(p11tool("--login --list-all pkcs11:token=mine").contains("object=web;type=private"));
+    p11tool("--login --test-sign pkcs11:token=mine;object=web;type=private");
+}

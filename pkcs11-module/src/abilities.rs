@@ -129,7 +129,7 @@ mod tests {
         assert!(abilities.info(CKM_EDDSA).is_err());
         assert_eq!(abilities.info(CKM_SHA256).unwrap().flags, CKF_DIGEST);
         let ecdsa = abilities.info(CKM_ECDSA).unwrap();
-        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
+        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (192, 384));
         let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
         let [sign, verify] = find(CKM_ECDSA, |work| Some(work.flags())).unwrap();
         assert_eq!(ecdsa.flags, curves | sign | verify);

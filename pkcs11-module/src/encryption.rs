@@ -16,7 +16,7 @@ use crate::ffi::{self, AeadParameter};
 use crate::mechanism::{self, Family, Mode, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
-use crate::session::OutputLen;
+use crate::session::{Keyed, OutputLen};
 use crate::signature::{MAX_DATA, gone};
 
 /// The block of AES.
@@ -414,6 +414,12 @@ fn unpadded(cipher: Cipher) -> Cipher {
 
 fn tag_len(aead: Aead) -> usize {
     aead.tag_len.map_or(16, |len| len as usize)
+}
+
+impl Keyed for Crypting {
+    fn object(&self) -> Option<&Object> {
+        Some(&self.key)
+    }
 }
 
 impl OutputLen for Crypting {

@@ -16,6 +16,7 @@ mod ffi;
 mod functions;
 mod hash;
 mod interfaces;
+mod login;
 mod material;
 mod mechanism;
 mod message;

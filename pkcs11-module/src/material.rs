@@ -21,6 +21,9 @@ const RSA_PRIVATE: [CK_ATTRIBUTE_TYPE; 8] = [
     CKA_EXPONENT_2,
     CKA_COEFFICIENT,
 ];
+/// The seed of ML-KEM, in bytes; an expanded key is longer.
+const LONGEST_SEED: usize = 64;
+
 const RSA_PUBLIC: [CK_ATTRIBUTE_TYPE; 2] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT];
 
 /// The RSA private key that a template gives, with all its numbers.
@@ -56,11 +59,20 @@ pub(crate) fn secret(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(given(template, CKA_VALUE)?.to_vec()))
 }
 
+/// The seed of a private key of ML-DSA or ML-KEM.
+pub(crate) fn seed(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
+    Ok(Zeroizing::new(given(template, CKA_SEED)?.to_vec()))
+}
+
 /// The attribute of an exported key.
 pub(crate) fn attribute(key_type: CK_KEY_TYPE, exported: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>> {
     let value = match (key_type, RSA_PRIVATE.iter().position(|have| *have == kind)) {
         (CKK_RSA, Some(index)) => Some(rsa_number(exported, index + 1).map_err(|_| Error::DeviceFailed)?),
         (CKK_RSA, None) => None,
+        // what was not expanded when it came is not expanded when it goes
+        (CKK_ML_DSA | CKK_ML_KEM, _) => {
+            (kind == if exported.len() > LONGEST_SEED { CKA_VALUE } else { CKA_SEED }).then(|| exported.to_vec())
+        }
         _ => (kind == CKA_VALUE).then(|| exported.to_vec()),
     };
     value.map(Zeroizing::new).ok_or(Error::AttributeTypeInvalid)
@@ -94,7 +106,8 @@ fn rsa_number(private: &[u8], index: usize) -> Result<Vec<u8>, der::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use interface::spki::PARAMETERS;
+    use interface::attributes::{EccFamily, KeyType};
+    use interface::spki::Parameters;
 
     #[test]
     fn rsa_numbers_come_back() {
@@ -114,11 +127,12 @@ mod tests {
 
     #[test]
     fn scalars_are_as_long_as_the_curve() {
+        let p256 = Parameters::of(KeyType::EccKeyPair(EccFamily::SecpR1), 256).unwrap();
         let short = Template::from([(CKA_VALUE, &[7; 30][..])]);
-        let scalar = ec_private(&short, &PARAMETERS[0]).unwrap();
+        let scalar = ec_private(&short, p256).unwrap();
         assert_eq!((scalar.len(), &scalar[..3]), (32, &[0, 0, 7][..]));
         let long = Template::from([(CKA_VALUE, &[7; 33][..])]);
-        assert!(ec_private(&long, &PARAMETERS[0]).is_err());
+        assert!(ec_private(&long, p256).is_err());
         let point = Template::from([(CKA_EC_POINT, &[4, 2, 8, 9][..])]);
         assert_eq!(*ec_public(&point).unwrap(), [8, 9]);
     }

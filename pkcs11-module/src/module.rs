@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE};
+use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG};
 use interface::client::Client;
 
 use crate::error::{Error, Result};
 use crate::ffi::fork;
+use crate::login::Login;
 use crate::object::Objects;
 use crate::process::{Forked, PerProcess};
 use crate::session::Session;
@@ -24,6 +26,7 @@ pub(crate) struct Module {
     inherited: AtomicBool,
     pub(crate) client: Client,
     pub(crate) slots: Slots,
+    pub(crate) closing: Closing,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) objects: Mutex<Objects>,
 }
@@ -41,7 +44,7 @@ pub(crate) enum AfterFork {
 #[derive(Clone, Default)]
 pub(crate) struct Sessions {
     pub(crate) open: BTreeMap<CK_SESSION_HANDLE, Arc<Session>>,
-    pub(crate) users: BTreeMap<CK_SLOT_ID, CK_USER_TYPE>,
+    pub(crate) logins: BTreeMap<CK_SLOT_ID, Login>,
 }
 
 impl Sessions {
@@ -86,14 +89,37 @@ pub(crate) fn initialize(after_fork: AfterFork) -> Result<()> {
     Ok(())
 }
 
+/// Ends calls that wait when the module is closed.
+#[derive(Default)]
+pub(crate) struct Closing {
+    closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Closing {
+    fn close(&self) {
+        *lock(&self.closed) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for this long; fails as soon as the module is closed.
+    pub(crate) fn wait(&self, time: Duration) -> Result<()> {
+        let waited = self.changed.wait_timeout_while(lock(&self.closed), time, |closed| !*closed);
+        let (closed, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if *closed { Err(Error::NotInitialized) } else { Ok(()) }
+    }
+}
+
 /// The state of this process, locked.
 pub(crate) fn state() -> MutexGuard<'static, Option<Arc<Module>>> {
     lock(STATE.current())
 }
 
-/// Closes the module; calls still under way finish.
+/// Closes the module; calls still under way finish, and those that only wait end.
 pub(crate) fn finalize() -> Result<()> {
-    state().take().map(drop).ok_or(Error::NotInitialized)
+    let module = state().take().ok_or(Error::NotInitialized)?;
+    module.closing.close();
+    Ok(())
 }
 
 /// The module's state, if this very process has initialised it.
@@ -108,6 +134,7 @@ impl Module {
             inherited: AtomicBool::new(false),
             client: Client::from_env()?,
             slots: Slots::default(),
+            closing: Closing::default(),
             sessions: Mutex::default(),
             objects: Mutex::default(),
         })

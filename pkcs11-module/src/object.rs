@@ -30,6 +30,7 @@ pub(crate) struct Object {
 #[derive(Clone)]
 pub(crate) struct Record {
     pub(crate) kind: RecordKind,
+    pub(crate) slot: CK_SLOT_ID,
     pub(crate) uuid: String,
     pub(crate) name: String,
     label: String,
@@ -70,6 +71,11 @@ impl Key {
         !self.usage.and(usage).is_empty()
     }
 
+    /// Whether what it encrypts and decrypts are shared secrets.
+    fn encapsulates(&self) -> bool {
+        self.attributes.key_type.public() == KeyType::MlKemPublicKey
+    }
+
     /// Whether anybody may do one of these.
     fn permits(&self, usage: Usage) -> bool {
         !self.attributes.policy.usage.and(usage).is_empty()
@@ -99,7 +105,8 @@ impl TryFrom<operations::Record> for Record {
             uuid if uuid.is_empty() => format!("{}-{}", record.provider_id, record.name),
             uuid => uuid,
         };
-        Ok(Self { kind, uuid, name: record.name, label: record.label, id: record.id, content })
+        let slot = record.provider_id.into();
+        Ok(Self { kind, slot, uuid, name: record.name, label: record.label, id: record.id, content })
     }
 }
 
@@ -151,6 +158,23 @@ impl Objects {
         self.by_handle.get(&handle).cloned()
     }
 
+    /// Forgets the private objects of a token.
+    pub(crate) fn forget_private(&mut self, slot: CK_SLOT_ID) {
+        self.forget_those(|object| object.record.slot == slot && object.private());
+    }
+
+    /// Forgets all objects of a token.
+    pub(crate) fn forget_all(&mut self, slot: CK_SLOT_ID) {
+        self.forget_those(|object| object.record.slot == slot);
+    }
+
+    fn forget_those(&mut self, these: impl Fn(&Object) -> bool) {
+        let handles: Vec<_> = self.by_handle.iter().filter(|(_, object)| these(object)).map(|(handle, _)| *handle).collect();
+        for handle in handles {
+            self.forget(handle);
+        }
+    }
+
     pub(crate) fn forget(&mut self, handle: CK_OBJECT_HANDLE) {
         if let Some(object) = self.by_handle.remove(&handle) {
             self.handles.remove(&(object.record.uuid.clone(), object.class));
@@ -169,6 +193,16 @@ impl Object {
     /// The public half of a key pair goes with the pair: it cannot be destroyed by itself.
     pub(crate) fn is_view(&self) -> bool {
         self.class == CKO_PUBLIC_KEY && self.record.classes().len() > 1
+    }
+
+    /// Whether only the user sees it (CKA_PRIVATE).
+    pub(crate) fn private(&self) -> bool {
+        private_by_default(self.class)
+    }
+
+    /// Whether the user's PIN is wanted for each use (CKA_ALWAYS_AUTHENTICATE).
+    pub(crate) fn always_authenticate(&self) -> bool {
+        self.attribute(CKA_ALWAYS_AUTHENTICATE).is_ok_and(|value| *value == flag(true))
     }
 
     /// Whether every attribute of a search template has this value here. What an object does not have, or does not
@@ -205,7 +239,7 @@ impl Object {
         Some(match kind {
             CKA_CLASS => number(self.class),
             CKA_TOKEN | CKA_MODIFIABLE | CKA_DESTROYABLE => flag(true),
-            CKA_PRIVATE => flag(matches!(self.class, CKO_PRIVATE_KEY | CKO_SECRET_KEY)),
+            CKA_PRIVATE => flag(self.private()),
             CKA_COPYABLE => flag(false),
             CKA_LABEL => record.label.clone().into_bytes(),
             CKA_UNIQUE_ID if self.is_view() => format!("{}-public", record.uuid).into_bytes(),
@@ -227,6 +261,11 @@ impl Object {
             _ => return public_value(key, kind),
         })
     }
+}
+
+/// CKA_PRIVATE of objects of this class, where no template says otherwise.
+pub(crate) fn private_by_default(class: CK_OBJECT_CLASS) -> bool {
+    matches!(class, CKO_PRIVATE_KEY | CKO_SECRET_KEY)
 }
 
 fn generator(key: &Key) -> CK_MECHANISM_TYPE {
@@ -255,9 +294,10 @@ fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_SUBJECT => vec![],
         CKA_VERIFY => flag(key.may(Usage::VERIFY)),
-        CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT)),
+        CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT) && !key.encapsulates()),
+        CKA_ENCAPSULATE => flag(key.may(Usage::ENCRYPT) && key.encapsulates()),
         CKA_VERIFY_RECOVER => flag(key.may(Usage::VERIFY) && recovers(key)),
-        CKA_WRAP | CKA_TRUSTED | CKA_ENCAPSULATE => flag(false),
+        CKA_WRAP | CKA_TRUSTED => flag(false),
         CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
     })
@@ -267,9 +307,10 @@ fn private_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_SUBJECT => vec![],
         CKA_SIGN => flag(key.may(Usage::SIGN)),
-        CKA_DECRYPT => flag(key.may(Usage::DECRYPT)),
+        CKA_DECRYPT => flag(key.may(Usage::DECRYPT) && !key.encapsulates()),
+        CKA_DECAPSULATE => flag(key.may(Usage::DECRYPT) && key.encapsulates()),
         CKA_SIGN_RECOVER => flag(key.may(Usage::SIGN) && recovers(key)),
-        CKA_UNWRAP | CKA_DECAPSULATE | CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_UNWRAP | CKA_WRAP_WITH_TRUSTED => flag(false),
         CKA_ALWAYS_AUTHENTICATE => flag(false),
         _ => return sensitivity(key, kind),
     })
@@ -302,7 +343,14 @@ fn sensitivity(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
 fn private_value(kind: CK_ATTRIBUTE_TYPE) -> bool {
     matches!(
         kind,
-        CKA_VALUE | CKA_PRIVATE_EXPONENT | CKA_PRIME_1 | CKA_PRIME_2 | CKA_EXPONENT_1 | CKA_EXPONENT_2 | CKA_COEFFICIENT
+        CKA_VALUE
+            | CKA_SEED
+            | CKA_PRIVATE_EXPONENT
+            | CKA_PRIME_1
+            | CKA_PRIME_2
+            | CKA_EXPONENT_1
+            | CKA_EXPONENT_2
+            | CKA_COEFFICIENT
     )
 }
 
@@ -315,6 +363,8 @@ fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.1.to_vec()),
         (CKA_EC_PARAMS, KeyType::EccPublicKey(_)) => Parameters::of(key_type, bits)?.oid.to_der().ok(),
         (CKA_EC_POINT, KeyType::EccPublicKey(_)) => OctetStringRef::new(&key.public).ok()?.to_der().ok(),
+        (CKA_PARAMETER_SET, _) => Family::of(key_type)?.parameter_set(bits).map(number),
+        (CKA_VALUE, KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey) => Some(key.public.clone()),
         _ => None,
     }
 }
@@ -346,6 +396,8 @@ pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
         KeyType::EccPublicKey(EccFamily::TwistedEdwards) => CKK_EC_EDWARDS,
         KeyType::EccPublicKey(EccFamily::Montgomery) => CKK_EC_MONTGOMERY,
         KeyType::EccPublicKey(_) => CKK_EC,
+        KeyType::MlDsaPublicKey => CKK_ML_DSA,
+        KeyType::MlKemPublicKey => CKK_ML_KEM,
         KeyType::DhPublicKey(_) => CKK_DH,
         KeyType::Aes => CKK_AES,
         KeyType::Des => CKK_DES3,

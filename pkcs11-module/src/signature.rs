@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use cryptoki_sys::CK_ULONG;
+use cryptoki_sys::{CK_ULONG, CKH_DETERMINISTIC_REQUIRED};
 use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::{KeyType, Usage};
 use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
@@ -15,7 +15,7 @@ use crate::hash::Hasher;
 use crate::mechanism::{self, Family, Scheme, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
-use crate::session::OutputLen;
+use crate::session::{Keyed, OutputLen};
 
 /// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits into the 1 MiB that a
 /// request may have by default.
@@ -27,6 +27,8 @@ pub(crate) struct Signing {
     scheme: Scheme,
     /// The hash that the data is, or will be, a digest of, where the mechanism says so.
     hash: Option<Hash>,
+    /// The context of ML-DSA.
+    context: Vec<u8>,
     data: Data,
     /// Data has come in parts, so that it also ends in parts.
     parts: bool,
@@ -52,10 +54,11 @@ impl Signing {
             Work::Sign(scheme, hashes) => Some((scheme, hashes)),
             _ => None,
         })?;
-        let hash = match scheme {
-            Scheme::RsaPss => Some(pss_hash(mechanism, hashes)?),
+        let (hash, context) = match scheme {
+            Scheme::RsaPss => (Some(pss_hash(mechanism, hashes)?), vec![]),
+            Scheme::MlDsa | Scheme::HashMlDsa => in_context(mechanism, scheme, hashes, usage)?,
             _ if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
-            _ => hashes,
+            _ => (hashes, vec![]),
         };
         let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
         if Family::of(key.attributes.key_type) != Some(scheme.family()) {
@@ -68,7 +71,7 @@ impl Signing {
             Some(hash) if scheme.hashes() => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
             _ => Data::Whole(Vec::new()),
         };
-        Ok(Self { key: object, scheme, hash, data, parts: false })
+        Ok(Self { key: object, scheme, hash, context, data, parts: false })
     }
 
     /// Takes all the data at once, for the single-part functions.
@@ -89,7 +92,7 @@ impl Signing {
     pub(crate) fn sign(self, module: &Module) -> Result<Vec<u8>> {
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
-        let context = Vec::new();
+        let context = self.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
@@ -117,7 +120,7 @@ impl Signing {
         }
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
-        let context = Vec::new();
+        let context = self.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
@@ -149,7 +152,7 @@ impl Signing {
             (Scheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
             (Scheme::Ecdsa, None) if data.is_empty() => return Err(Error::DataLenRange),
             (Scheme::Ecdsa, None) => (digest_of(data.len()), data),
-            (Scheme::RsaPss, Some(hash)) if data.len() != hash.len() => {
+            (Scheme::RsaPss | Scheme::HashMlDsa, Some(hash)) if data.len() != hash.len() => {
                 return Err(Error::DataLenRange);
             }
             (_, hash) => (hash, data),
@@ -183,6 +186,18 @@ fn pss_hash(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Hash> {
     if fits { Ok(hash) } else { Err(Error::MechanismParamInvalid) }
 }
 
+/// The hash and context of ML-DSA. Signatures are hedged; a caller who insists on others does not get them.
+fn in_context(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>, usage: Usage) -> Result<(Option<Hash>, Vec<u8>)> {
+    const LONGEST: usize = 255;
+    let parameter = mechanism.signing_context(scheme == Scheme::HashMlDsa && hashes.is_none())?;
+    let deterministic = parameter.hedge == CKH_DETERMINISTIC_REQUIRED && usage == Usage::SIGN;
+    if deterministic || parameter.hedge > CKH_DETERMINISTIC_REQUIRED || parameter.context.len() > LONGEST {
+        return Err(Error::MechanismParamInvalid);
+    }
+    let named = parameter.hash.map(|kind| mechanism::hash(kind).ok_or(Error::MechanismParamInvalid)).transpose()?;
+    Ok((hashes.or(named), parameter.context))
+}
+
 /// The hash that digests of this length most likely come from, for keys whose policy names one.
 fn digest_of(len: usize) -> Option<Hash> {
     let likely = [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha224, Hash::Sha1];
@@ -197,6 +212,12 @@ pub(crate) fn gone(error: client::Error) -> Error {
     }
 }
 
+impl Keyed for Signing {
+    fn object(&self) -> Option<&Object> {
+        Some(&self.key)
+    }
+}
+
 impl OutputLen for Signing {
     /// Length of the signature in bytes.
     fn output_len(&self, _: usize) -> usize {
@@ -206,6 +227,12 @@ impl OutputLen for Signing {
             _ if self.scheme == Scheme::Cmac => 16,
             KeyType::Hmac => self.hash.map_or(0, Hash::len),
             KeyType::RsaPublicKey => bytes,
+            // FIPS 204, table 2
+            KeyType::MlDsaPublicKey => match key.attributes.bits {
+                128 => 2420,
+                192 => 3309,
+                _ => 4627,
+            },
             _ => 2 * bytes,
         }
     }

@@ -9,6 +9,7 @@ use interface::spki::{PARAMETERS, Parameters};
 use interface::{Status, client};
 
 use super::create::{check_token, hex};
+use super::object::check_private;
 use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
@@ -38,6 +39,7 @@ pub(crate) fn pair(
     let attributes = attributes(family, public, private)?;
     check_token(private)?;
     session.check_writable()?;
+    check_private(&module, &session, CKO_PRIVATE_KEY, private)?;
     let label = private.text(CKA_LABEL)?.or(public.text(CKA_LABEL)?);
     let id = private.value(CKA_ID).or_else(|| public.value(CKA_ID));
     let record = generate(&module, &session, &attributes, label, id)?;
@@ -70,6 +72,7 @@ pub(crate) fn secret(
     let attributes = secret_attributes(family, template)?;
     check_token(template)?;
     session.check_writable()?;
+    check_private(&module, &session, CKO_SECRET_KEY, template)?;
     let (label, id) = (template.text(CKA_LABEL)?, template.value(CKA_ID));
     let record = generate(&module, &session, &attributes, label, id)?;
     let learned = lock(&module.objects).learn(record);
@@ -134,6 +137,7 @@ fn name_of(label: &str) -> String {
 fn attributes(family: Family, public: &Template, private: &Template) -> Result<Attributes> {
     let (key_type, bits) = match family {
         Family::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
+        Family::MlDsa | Family::MlKem => parameter_set(family, public, private)?,
         _ => {
             let curve = curve(public.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?)?;
             (curve.key_type.pair(), curve.bits)
@@ -181,6 +185,13 @@ pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyTy
         }
     }
     Ok(())
+}
+
+/// The type and size that CKA_PARAMETER_SET names.
+pub(super) fn parameter_set(family: Family, public: &Template, private: &Template) -> Result<(KeyType, u32)> {
+    let set = public.number(CKA_PARAMETER_SET)?.or(private.number(CKA_PARAMETER_SET)?).ok_or(Error::TemplateIncomplete)?;
+    let found = family.keys().iter().find(|(_, bits)| family.parameter_set(*bits) == Some(set));
+    found.copied().ok_or(Error::ParameterSetNotSupported)
 }
 
 fn rsa_bits(public: &Template) -> Result<u32> {

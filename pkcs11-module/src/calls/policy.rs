@@ -1,7 +1,7 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::{Agreement, Algorithm};
+use interface::algorithm::{Agreement, Algorithm, Kem};
 use interface::attributes::{Policy, Usage};
 
 use crate::error::{Error, Result};
@@ -11,15 +11,20 @@ use crate::mechanism::{self, Family, encrypting, signing_policy};
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
     let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(false) && family == Family::Rsa;
-    let derive = private.flag(CKA_DERIVE)?.unwrap_or(false) && family == Family::Ec;
-    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive);
-    let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign);
+    let agrees = matches!(family, Family::Ec | Family::Montgomery);
+    let derive = private.flag(CKA_DERIVE)?.unwrap_or(family == Family::Montgomery) && agrees;
+    let kem = family == Family::MlKem;
+    let decapsulate = private.flag(CKA_DECAPSULATE)?.unwrap_or(true) && kem;
+    let encapsulate = public.flag(CKA_ENCAPSULATE)?.unwrap_or(decapsulate) && kem;
+    let signs = !kem && family != Family::Montgomery;
+    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive) && signs;
+    let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign) && signs;
     let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
     let usage = usage([
         (sign, Usage::SIGN),
         (verify, Usage::VERIFY),
-        (decrypt, Usage::DECRYPT),
-        (encrypt, Usage::ENCRYPT),
+        (decrypt || decapsulate, Usage::DECRYPT),
+        (encrypt || encapsulate, Usage::ENCRYPT),
         (derive, Usage::DERIVE),
     ]);
     let mut algorithms = Vec::new();
@@ -31,6 +36,9 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     }
     if derive {
         algorithms.push(Agreement::Ecdh.into());
+    }
+    if encapsulate || decapsulate {
+        algorithms.push(Kem::MlKem.into());
     }
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;

@@ -49,9 +49,12 @@ mod crypt;
 mod dual;
 mod fork;
 mod hard;
+mod initialize;
 mod keys;
+mod login;
 mod mechanisms;
 mod message;
+mod pqc;
 mod recover;
 
 /// A service and the module initialised on it.
