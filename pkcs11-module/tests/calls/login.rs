@@ -176,18 +176,6 @@ fn private_objects_are_there_for_the_user_alone_and_handles_end_with_the_login()
 }
 
 #[test]
-fn of_many_threads_one_logs_in() {
-    let _fixture = with_pins();
-    let session = open(0);
-    let results: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..16).map(|_| scope.spawn(move || login(session, CKU_USER, PIN))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    assert_eq!(results.iter().filter(|rv| **rv == CKR_OK).count(), 1);
-    assert!(results.iter().all(|rv| matches!(*rv, CKR_OK | CKR_USER_ALREADY_LOGGED_IN)), "{results:?}");
-}
-
-#[test]
 fn a_first_pin_is_set_by_changing_none() {
     let _fixture = Fixture::new();
     let session = open(CKF_RW_SESSION);
