@@ -127,6 +127,18 @@ fn logins_are_of_all_sessions_and_fit_their_kind() {
 }
 
 #[test]
+fn of_a_hundred_threads_that_log_in_at_once_one_does() {
+    let _fixture = with_pins();
+    let session = open(0);
+    let results = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..100).map(|_| scope.spawn(|| login(session, CKU_USER, PIN))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(results.iter().filter(|rv| **rv == CKR_OK).count(), 1, "{results:?}");
+    assert!(results.iter().all(|rv| [CKR_OK, CKR_USER_ALREADY_LOGGED_IN].contains(rv)), "{results:?}");
+}
+
+#[test]
 fn private_objects_are_there_for_the_user_alone_and_handles_end_with_the_login() {
     let _fixture = with_pins();
     let session = open(CKF_RW_SESSION);
