@@ -84,7 +84,7 @@ impl Standard {
         }
     }
 
-    fn list(&self) -> &CK_FUNCTION_LIST_3_2 {
+    pub(crate) fn list(&self) -> &CK_FUNCTION_LIST_3_2 {
         // SAFETY: the list is a static of the module.
         unsafe { &*self.list }
     }

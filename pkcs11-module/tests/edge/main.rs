@@ -10,6 +10,7 @@ mod abi;
 mod bindings;
 mod garbage;
 mod memory;
+mod sequences;
 mod source;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,4 +72,10 @@ fn before_initialize_every_function_says_so() {
 fn no_argument_makes_a_function_crash_or_hang() {
     let standard = garbage::Standard::new();
     replay(0..4, |seed, note| garbage::run(&standard, seed, note));
+}
+
+#[test]
+fn every_sequence_of_calls_is_answered_as_the_standard_says() {
+    let standard = garbage::Standard::new();
+    replay(0..8, |seed, note| sequences::run(&standard, seed, note));
 }
