@@ -264,8 +264,8 @@ impl Attributes {
             _ => false,
         };
         let broken = |algorithm: &Algorithm| algorithm.hash().is_some_and(Hash::deprecated);
-        // Upstream's list counts OAEP with SHA-1, which nobody can break, too. Where upstream has no say, it is permitted.
-        let signs = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Encryption(_));
+        // Upstream's list counts OAEP and HKDF with SHA-1, which nobody can break, too. Where upstream has no say, they are permitted.
+        let signs = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Encryption(_) | Algorithm::Derivation(_));
         key_type || broken(&self.policy.algorithm) || self.policy.also.iter().filter(signs).any(broken)
     }
 }

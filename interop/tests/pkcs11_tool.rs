@@ -296,3 +296,68 @@ fn p11_kit_takes_a_module_file() {
     let listed = run(desk.service.command(unshare).args(["--mount", "sh", "-c", script])).ok();
     assert!(listed.contains("parsec:") && listed.contains("token: software"), "{listed}");
 }
+
+#[test]
+fn a_token_is_initialised_and_its_pins_are_set_used_changed_and_unlocked() {
+    let Some(Desk(mut desk)) = Desk::new() else { return };
+    let ok = |arguments: &str| desk.pkcs11_tool(arguments).ok();
+    ok("--keypairgen --key-type EC:prime256v1 --label old --id 01");
+    ok("--init-token --label mine --so-pin officer");
+    let slots = ok("-L");
+    assert!(slots.contains("token label        : mine") && !slots.contains("PIN initialized"), "{slots}");
+    assert_eq!(ok("-O").trim(), "", "nothing is left of before");
+    let again = desk.pkcs11_tool("--init-token --label other --so-pin guess").refused();
+    assert!(again.contains("CKR_PIN_INCORRECT"), "{again}");
+    let early = desk.pkcs11_tool("--login --pin 1234 -O").refused();
+    assert!(early.contains("CKR_USER_PIN_NOT_INITIALIZED"), "{early}");
+
+    ok("--init-pin --login --login-type so --so-pin officer --new-pin 1234");
+    let slots = ok("-L");
+    assert!(slots.contains("login required") && slots.contains("PIN initialized"), "{slots}");
+    let public = desk.pkcs11_tool("--keypairgen --key-type EC:prime256v1 --label web --id 01").refused();
+    assert!(public.contains("CKR_USER_NOT_LOGGED_IN"), "{public}");
+    ok("--login --pin 1234 --keypairgen --key-type EC:prime256v1 --label web --id 01");
+    let seen = ok("-O");
+    assert!(seen.contains("Public Key Object") && !seen.contains("Private Key Object"), "{seen}");
+    assert!(ok("--login --pin 1234 -O").contains("Private Key Object"));
+    ok("--login --pin 1234 --sign --mechanism ECDSA-SHA256 --id 01 --input-file message --output-file signature");
+    ok("--login --pin 1234 --test");
+
+    ok("--change-pin --pin 1234 --new-pin 5678");
+    let old = desk.pkcs11_tool("--login --pin 1234 -O").refused();
+    assert!(old.contains("CKR_PIN_INCORRECT"), "{old}");
+    assert!(ok("-L").contains("user PIN count low"));
+    ok("--login --pin 5678 --change-pin --new-pin 1234");
+    ok("--login --login-type so --so-pin officer --change-pin --new-pin commander");
+    ok("--unlock-pin --puk 1234 --new-pin 5678");
+
+    desk.service.alter_store("UPDATE pin SET failures = 10 WHERE role = 1");
+    let ok = |arguments: &str| desk.pkcs11_tool(arguments).ok();
+    assert!(ok("-L").contains("user PIN locked"));
+    let locked = desk.pkcs11_tool("--login --pin 5678 -O").refused();
+    assert!(locked.contains("CKR_PIN_LOCKED"), "{locked}");
+    ok("--init-pin --login --login-type so --so-pin commander --new-pin 1234");
+    assert!(ok("--login --pin 1234 -O").contains("Private Key Object"), "keys stay");
+    desk.parsec("token reset-pin");
+    assert!(ok("-O").contains("Private Key Object"), "no PIN, no login");
+}
+
+#[test]
+fn gnutls_initialises_a_token_and_logs_in() {
+    let Some(desk) = Desk::new() else { return };
+    let Some(p11tool) = program("p11tool") else {
+        return;
+    };
+    let p11tool = |arguments: &str| {
+        let mut command = desk.service.command(&p11tool);
+        command.env("GNUTLS_PIN", "1234").env("GNUTLS_SO_PIN", "officer");
+        command.arg("--provider").arg(desk.module()).arg("--batch");
+        run(command.args(arguments.split(' '))).ok()
+    };
+    p11tool("--initialize --label mine pkcs11:token=software");
+    p11tool("--initialize-pin --set-pin 1234 pkcs11:token=mine");
+    p11tool("--login --generate-privkey ecdsa --curve secp256r1 --label web --outfile public.pem pkcs11:token=mine");
+    assert!(!p11tool("--list-all pkcs11:token=mine").contains("type=private"));
+    assert!(p11tool("--login --list-all pkcs11:token=mine").contains("object=web;type=private"));
+    p11tool("--login --test-sign pkcs11:token=mine;object=web;type=private");
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod crypt;
+pub(crate) mod derive;
 pub(crate) mod digest;
 pub(crate) mod dual;
 pub(crate) mod general;
@@ -18,6 +19,7 @@ pub(crate) mod sign;
 pub(crate) mod slot;
 pub(crate) mod token;
 pub(crate) mod verify;
+pub(crate) mod wrap;
 
 /// Text in a fixed field of the standard's structures: UTF-8 padded with blanks, cut between characters.
 fn padded<const N: usize>(text: &str) -> [u8; N] {

@@ -64,6 +64,8 @@ errors! {
     FunctionNotSupported = CKR_FUNCTION_NOT_SUPPORTED "the function is not supported";
     HostMemory = CKR_HOST_MEMORY "the process has no memory left";
     KeyFunctionNotPermitted = CKR_KEY_FUNCTION_NOT_PERMITTED "the key's policy, or the grant under which it is used, forbids this";
+    KeyNotWrappable = CKR_KEY_NOT_WRAPPABLE "the key does not leave under this one, which could give it away";
+    KeyUnextractable = CKR_KEY_UNEXTRACTABLE "the key never leaves the token";
     KeyHandleInvalid = CKR_KEY_HANDLE_INVALID "there is no such key any more";
     KeyIndigestible = CKR_KEY_INDIGESTIBLE "the value of the key never leaves the token, not for a digest either";
     KeyNotNeeded = CKR_KEY_NOT_NEEDED "the state of a digest needs no key";
@@ -96,11 +98,17 @@ errors! {
     TemplateIncomplete = CKR_TEMPLATE_INCOMPLETE "the template lacks a mandatory attribute";
     TemplateInconsistent = CKR_TEMPLATE_INCONSISTENT "the template contradicts itself, the mechanism or what the token can store";
     TokenNotPresent = CKR_TOKEN_NOT_PRESENT "the service does not run, or does not know this client";
+    UnwrappingKeyHandleInvalid = CKR_UNWRAPPING_KEY_HANDLE_INVALID "there is no such unwrapping key any more";
+    UnwrappingKeyTypeInconsistent = CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT "the mechanism unwraps with another type of key";
     UserAlreadyLoggedIn = CKR_USER_ALREADY_LOGGED_IN "this user is logged in already";
     UserAnotherLoggedIn = CKR_USER_ANOTHER_ALREADY_LOGGED_IN "another user is logged in";
     UserNotLoggedIn = CKR_USER_NOT_LOGGED_IN "no user is logged in, or the key wants the PIN for each use";
     UserPinNotInitialized = CKR_USER_PIN_NOT_INITIALIZED "the user has no PIN yet: the security officer sets one";
     UserTypeInvalid = CKR_USER_TYPE_INVALID "there is no such type of user";
+    WrappedKeyInvalid = CKR_WRAPPED_KEY_INVALID "the data was not wrapped with this key and mechanism, or holds another kind of key";
+    WrappedKeyLenRange = CKR_WRAPPED_KEY_LEN_RANGE "wrapped keys of this mechanism do not have this length";
+    WrappingKeyHandleInvalid = CKR_WRAPPING_KEY_HANDLE_INVALID "there is no such wrapping key any more";
+    WrappingKeyTypeInconsistent = CKR_WRAPPING_KEY_TYPE_INCONSISTENT "the mechanism wraps with another type of key";
 }
 
 /// What it means to a caller who logs in or sets a PIN.

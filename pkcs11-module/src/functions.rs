@@ -14,8 +14,8 @@ use cryptoki_sys::*;
 
 use crate::calls::dual::Beside;
 use crate::calls::{
-    create, crypt, digest, dual, general, generate, login, message, message_sign, object, random, recover, session, sign, slot,
-    token, verify,
+    create, crypt, derive, digest, dual, general, generate, login, message, message_sign, object, random, recover, session, sign,
+    slot, token, verify, wrap,
 };
 use crate::encryption::Direction;
 use crate::error::Error;
@@ -101,7 +101,6 @@ macro_rules! unsupported {
 unsupported! {
     unsupported3(A B C);
     unsupported5(A B C D E);
-    unsupported6(A B C D E F);
     unsupported8(A B C D E F G H);
     unsupported10(A B C D E F G H I J);
 }
@@ -292,9 +291,22 @@ functions! {
             generate::pair(session, &Mechanism::read(mechanism)?, &Template::read(public, public_count)?,
                 &Template::read(private, private_count)?, &Out::new(public_key)?, &Out::new(private_key)?)
         }
-        C_WrapKey { unsupported6 }
-        C_UnwrapKey { unsupported8 }
-        C_DeriveKey { unsupported6 }
+        C_WrapKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE,
+             wrapped: CK_BYTE_PTR, wrapped_len: CK_ULONG_PTR) =>
+            wrap::wrap(session, &Mechanism::read(mechanism)?, wrapping_key, key, &Output::new(wrapped, wrapped_len)?)
+        }
+        C_UnwrapKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, unwrapping_key: CK_OBJECT_HANDLE, wrapped: CK_BYTE_PTR,
+             wrapped_len: CK_ULONG, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, key: CK_OBJECT_HANDLE_PTR) =>
+            wrap::unwrap(session, &Mechanism::read(mechanism)?, unwrapping_key, input(wrapped, wrapped_len)?,
+                &Template::read(template, count)?, &Out::new(key)?)
+        }
+        C_DeriveKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, base: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
+             count: CK_ULONG, key: CK_OBJECT_HANDLE_PTR) =>
+            derive::derive(session, &Mechanism::read(mechanism)?, base, &Template::read(template, count)?, &Out::new(key)?)
+        }
         C_SeedRandom { (session: CK_SESSION_HANDLE, seed: CK_BYTE_PTR, seed_len: CK_ULONG) =>
             random::seed(session, input(seed, seed_len)?)
         }

@@ -22,6 +22,7 @@ mod mechanism;
 mod message;
 mod module;
 mod object;
+mod parameters;
 mod process;
 mod random;
 mod recover;

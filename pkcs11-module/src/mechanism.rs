@@ -3,7 +3,9 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption, Hash, Mac, MacKind, SignHash, Signature};
+use interface::algorithm::{
+    Aead, AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Mac, MacKind, SignHash, Signature,
+};
 use interface::attributes::{EccFamily, KeyType, Policy, Usage};
 
 use crate::error::{Error, Result};
@@ -23,6 +25,10 @@ pub(crate) enum Work {
     Sign(Scheme, Option<Hash>),
     /// Encrypts and decrypts.
     Encrypt(Mode),
+    /// Wraps and unwraps.
+    Wrap(Mode),
+    /// Derives a secret key.
+    Derive(Kdf),
     /// Generates a key pair.
     Pair(Family),
     /// Generates a secret key.
@@ -51,6 +57,18 @@ pub(crate) enum Mode {
     Aead(AeadKind),
 }
 
+/// A derivation, apart from what the mechanism's parameter says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kdf {
+    Ecdh(Family),
+    Hkdf,
+    Digest(Hash),
+    BaseAndKey,
+    BaseAndData,
+    DataAndBase,
+    Encrypt(Cipher),
+}
+
 /// The keys of one family, as far as the mechanisms distinguish them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -66,7 +84,7 @@ pub(crate) enum Family {
     ChaCha20,
 }
 
-use Work::{Digest, Encrypt, Pair, Secret, Sign};
+use Work::{Derive, Digest, Encrypt, Pair, Secret, Sign, Wrap};
 
 const TABLE: &[Mechanism] = &[
     row(CKM_SHA_1, Digest(Hash::Sha1)),
@@ -135,6 +153,27 @@ const TABLE: &[Mechanism] = &[
     row(CKM_AES_GCM, Encrypt(Mode::Aead(AeadKind::Gcm))),
     row(CKM_AES_CCM, Encrypt(Mode::Aead(AeadKind::Ccm))),
     row(CKM_CHACHA20_POLY1305, Encrypt(Mode::Aead(AeadKind::ChaCha20Poly1305))),
+    row(CKM_AES_KEY_WRAP, Encrypt(Mode::Cipher(Cipher::KeyWrap))),
+    row(CKM_AES_KEY_WRAP_KWP, Encrypt(Mode::Cipher(Cipher::KeyWrapPadded))),
+    row(CKM_AES_KEY_WRAP, Wrap(Mode::Cipher(Cipher::KeyWrap))),
+    row(CKM_AES_KEY_WRAP_KWP, Wrap(Mode::Cipher(Cipher::KeyWrapPadded))),
+    row(CKM_AES_CBC_PAD, Wrap(Mode::Cipher(Cipher::CbcPkcs7))),
+    row(CKM_RSA_PKCS_OAEP, Wrap(Mode::RsaOaep)),
+    row(CKM_RSA_PKCS, Wrap(Mode::RsaPkcs1v15)),
+    row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
+    row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Montgomery))),
+    row(CKM_ECDH1_COFACTOR_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
+    row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf)),
+    row(CKM_SHA1_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha1))),
+    row(CKM_SHA224_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha224))),
+    row(CKM_SHA256_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha256))),
+    row(CKM_SHA384_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha384))),
+    row(CKM_SHA512_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha512))),
+    row(CKM_CONCATENATE_BASE_AND_KEY, Derive(Kdf::BaseAndKey)),
+    row(CKM_CONCATENATE_BASE_AND_DATA, Derive(Kdf::BaseAndData)),
+    row(CKM_CONCATENATE_DATA_AND_BASE, Derive(Kdf::DataAndBase)),
+    row(CKM_AES_ECB_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::EcbNoPadding))),
+    row(CKM_AES_CBC_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::CbcNoPadding))),
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
     row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
@@ -148,6 +187,8 @@ const TABLE: &[Mechanism] = &[
 
 const SIGN: CK_FLAGS = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_MULTI_MESSAGE;
 const VERIFY: CK_FLAGS = CKF_VERIFY | CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE;
+const ENCRYPT: CK_FLAGS = CKF_ENCRYPT | CKF_MESSAGE_ENCRYPT | CKF_MULTI_MESSAGE;
+const DECRYPT: CK_FLAGS = CKF_DECRYPT | CKF_MESSAGE_DECRYPT | CKF_MULTI_MESSAGE;
 
 const fn row(kind: CK_MECHANISM_TYPE, work: Work) -> Mechanism {
     Mechanism { kind, work }
@@ -273,13 +314,39 @@ impl Mode {
     }
 }
 
+impl Kdf {
+    /// The keys that are its base.
+    pub(crate) fn family(self) -> Family {
+        match self {
+            Self::Ecdh(family) => family,
+            Self::Encrypt(_) => Family::Aes,
+            Self::Hkdf | Self::Digest(_) | Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => Family::Generic,
+        }
+    }
+
+    /// The algorithms that the parameters can ask for.
+    pub(crate) fn algorithms(self) -> Vec<Algorithm> {
+        match self {
+            Self::Ecdh(_) => vec![Agreement::Ecdh.into()],
+            Self::Hkdf => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
+            Self::Digest(hash) => vec![Derivation::Digest { hash }.into()],
+            Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => vec![Derivation::Concatenate.into()],
+            Self::Encrypt(cipher) => vec![Derivation::Encrypt { cipher }.into()],
+        }
+    }
+}
+
+/// The hashes that HKDF is offered with.
+const HKDF: [Hash; 5] = [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha224, Hash::Sha1];
+
 impl Work {
     /// The keys that it is for.
     pub(crate) fn family(self) -> Option<Family> {
         match self {
             Digest(_) => None,
             Sign(scheme, _) => Some(scheme.family()),
-            Encrypt(mode) => Some(mode.family()),
+            Encrypt(mode) | Wrap(mode) => Some(mode.family()),
+            Derive(kdf) => Some(kdf.family()),
             Pair(family) | Secret(family) => Some(family),
         }
     }
@@ -288,7 +355,7 @@ impl Work {
     pub(crate) fn permitted(self, policy: &Policy) -> bool {
         match self {
             Sign(scheme, hash) => scheme.permitted(hash, policy),
-            Encrypt(mode) => mode.algorithms().into_iter().any(|algorithm| policy.permits(algorithm)),
+            Encrypt(_) | Wrap(_) | Derive(_) => self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm)),
             Digest(_) | Pair(_) | Secret(_) => false,
         }
     }
@@ -299,7 +366,8 @@ impl Work {
             Sign(Scheme::RsaPss, None) => vec![Signature::RsaPss { hash: SignHash::Any }.into()],
             Sign(Scheme::HashMlDsa, None) => vec![Signature::HashMlDsa { hash: SignHash::Any }.into()],
             Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
-            Encrypt(mode) => mode.algorithms(),
+            Encrypt(mode) | Wrap(mode) => mode.algorithms(),
+            Derive(kdf) => kdf.algorithms(),
             Digest(_) | Pair(_) | Secret(_) => vec![],
         }
     }
@@ -312,39 +380,42 @@ impl Work {
         }
     }
 
-    /// What its info says of its two directions: signing and verifying, or encryption and decryption.
-    pub(crate) fn flags(self) -> [CK_FLAGS; 2] {
-        match self {
-            Sign(..) if self.recovering().is_some() => [SIGN | CKF_SIGN_RECOVER, VERIFY | CKF_VERIFY_RECOVER],
-            Sign(..) => [SIGN, VERIFY],
-            Encrypt(Mode::Aead(_)) => {
-                let messages = CKF_MULTI_MESSAGE;
-                [CKF_ENCRYPT | CKF_MESSAGE_ENCRYPT | messages, CKF_DECRYPT | CKF_MESSAGE_DECRYPT | messages]
-            }
-            Encrypt(_) => [CKF_ENCRYPT, CKF_DECRYPT],
-            Digest(_) | Pair(_) | Secret(_) => [0, 0],
-        }
-    }
-
-    /// An algorithm that it comes down to, and the two operations of the service for that.
-    pub(crate) fn operations(self) -> Option<(Algorithm, [Opcode; 2])> {
+    /// An algorithm that it comes down to, and what a key is used for with it.
+    pub(crate) fn uses(self) -> Option<(Algorithm, Vec<Use>)> {
         let algorithm = match self {
             Sign(scheme, hash) => scheme.algorithms(hash.or(Some(Hash::Sha256))).next()?,
-            Encrypt(mode) => mode.algorithms().first().copied()?,
+            Encrypt(_) | Wrap(_) | Derive(_) => self.algorithms().first().copied()?,
             Digest(_) | Pair(_) | Secret(_) => return None,
         };
-        let operations = match algorithm {
-            Algorithm::Signature(alg) if alg.whole_message() => [Opcode::SignMessage, Opcode::VerifyMessage],
-            Algorithm::Signature(_) => [Opcode::SignHash, Opcode::VerifyHash],
-            Algorithm::Mac(_) => [Opcode::MacCompute, Opcode::MacVerify],
-            Algorithm::Encryption(_) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
-            Algorithm::Cipher(_) => [Opcode::CipherEncrypt, Opcode::CipherDecrypt],
-            Algorithm::Aead(_) => [Opcode::AeadEncrypt, Opcode::AeadDecrypt],
+        let [first, second] = match (self, algorithm) {
+            (Wrap(_), _) => [Opcode::WrapKey, Opcode::UnwrapKey],
+            (Derive(_), _) => return Some((algorithm, vec![(CKF_DERIVE, Usage::DERIVE, Opcode::DeriveKey)])),
+            (_, Algorithm::Signature(alg)) if alg.whole_message() => [Opcode::SignMessage, Opcode::VerifyMessage],
+            (_, Algorithm::Signature(_)) => [Opcode::SignHash, Opcode::VerifyHash],
+            (_, Algorithm::Mac(_)) => [Opcode::MacCompute, Opcode::MacVerify],
+            (_, Algorithm::Encryption(_)) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
+            (_, Algorithm::Cipher(_)) => [Opcode::CipherEncrypt, Opcode::CipherDecrypt],
+            (_, Algorithm::Aead(_)) => [Opcode::AeadEncrypt, Opcode::AeadDecrypt],
             _ => return None,
         };
-        Some((algorithm, operations))
+        let [there, back] = match self {
+            Sign(..) if self.recovering().is_some() => [SIGN | CKF_SIGN_RECOVER, VERIFY | CKF_VERIFY_RECOVER],
+            Sign(..) => [SIGN, VERIFY],
+            Wrap(_) => [CKF_WRAP, CKF_UNWRAP],
+            Encrypt(Mode::Aead(_)) => [ENCRYPT, DECRYPT],
+            _ => [CKF_ENCRYPT, CKF_DECRYPT],
+        };
+        let [to, from] = match self {
+            Sign(..) => [Usage::SIGN, Usage::VERIFY],
+            Wrap(_) => [Usage::WRAP, Usage::UNWRAP],
+            _ => [Usage::ENCRYPT, Usage::DECRYPT],
+        };
+        Some((algorithm, vec![(there, to, first), (back, from, second)]))
     }
 }
+
+/// A use of a mechanism: what its info says of it, what the key must permit, and the operation of the service.
+pub(crate) type Use = (CK_FLAGS, Usage, Opcode);
 
 impl Family {
     pub(crate) const ALL: [Self; 9] = [
@@ -457,18 +528,21 @@ pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
     policy(usage, signatures.iter().map(|&signature| signature.into()))
 }
 
-/// The algorithms of a key that encrypts, with every mode of its family.
-pub(crate) fn encrypting(family: Family) -> impl Iterator<Item = Algorithm> {
-    let modes = all().filter_map(move |mechanism| match mechanism.work {
-        Encrypt(mode) if mode.family() == family => Some(mode.algorithms()),
-        _ => None,
-    });
-    modes.flatten()
+/// The algorithms of a key of a family, with every mechanism of it that `does` picks.
+pub(crate) fn every(family: Family, does: impl Fn(Work) -> bool) -> impl Iterator<Item = Algorithm> {
+    let works = all().map(|mechanism| mechanism.work).filter(move |work| work.family() == Some(family) && does(*work));
+    works.flat_map(Work::algorithms)
 }
 
 /// The policy that permits these algorithms.
 pub(crate) fn policy(usage: Usage, algorithms: impl IntoIterator<Item = Algorithm>) -> Policy {
-    let mut algorithms = algorithms.into_iter();
+    let mut seen = Vec::new();
+    for algorithm in algorithms {
+        if !seen.contains(&algorithm) {
+            seen.push(algorithm);
+        }
+    }
+    let mut algorithms = seen.into_iter();
     Policy { usage, algorithm: algorithms.next().unwrap_or(Algorithm::None), also: algorithms.collect() }
 }
 
@@ -480,10 +554,10 @@ mod tests {
     fn every_mechanism_stands_there_once() {
         let same = |one: Work, other| std::mem::discriminant(&one) == std::mem::discriminant(&other);
         for (i, Mechanism { kind, work }) in all().enumerate() {
-            let again = |other: &Mechanism| other.kind == *kind && same(other.work, *work);
+            let again =
+                |other: &Mechanism| other.kind == *kind && same(other.work, *work) && other.work.family() == work.family();
             assert!(!all().skip(i + 1).any(again));
-            let found = find(*kind, |other| same(other, *work).then_some(other));
-            assert_eq!(found.unwrap(), *work);
+            find(*kind, |other| (other == *work).then_some(())).unwrap();
         }
     }
 }

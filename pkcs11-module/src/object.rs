@@ -66,6 +66,11 @@ impl Key {
         (!self.owner.is_empty()).then(|| self.owner.clone())
     }
 
+    /// Length of the public value in bytes.
+    pub(crate) fn public_len(&self) -> usize {
+        self.public.len()
+    }
+
     /// Whether this client may do one of these.
     pub(crate) fn may(&self, usage: Usage) -> bool {
         !self.usage.and(usage).is_empty()
@@ -297,7 +302,8 @@ fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT) && !key.encapsulates()),
         CKA_ENCAPSULATE => flag(key.may(Usage::ENCRYPT) && key.encapsulates()),
         CKA_VERIFY_RECOVER => flag(key.may(Usage::VERIFY) && recovers(key)),
-        CKA_WRAP | CKA_TRUSTED => flag(false),
+        CKA_TRUSTED => flag(false),
+        CKA_WRAP => flag(key.may(Usage::WRAP)),
         CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
     })
@@ -310,7 +316,8 @@ fn private_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_DECRYPT => flag(key.may(Usage::DECRYPT) && !key.encapsulates()),
         CKA_DECAPSULATE => flag(key.may(Usage::DECRYPT) && key.encapsulates()),
         CKA_SIGN_RECOVER => flag(key.may(Usage::SIGN) && recovers(key)),
-        CKA_UNWRAP | CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_UNWRAP => flag(key.may(Usage::UNWRAP)),
         CKA_ALWAYS_AUTHENTICATE => flag(false),
         _ => return sensitivity(key, kind),
     })
@@ -322,7 +329,9 @@ fn secret_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_VERIFY => flag(key.may(Usage::VERIFY)),
         CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT)),
         CKA_DECRYPT => flag(key.may(Usage::DECRYPT)),
-        CKA_WRAP | CKA_UNWRAP | CKA_TRUSTED | CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_WRAP => flag(key.may(Usage::WRAP)),
+        CKA_UNWRAP => flag(key.may(Usage::UNWRAP)),
+        CKA_TRUSTED | CKA_WRAP_WITH_TRUSTED => flag(false),
         CKA_VALUE_LEN => number(key.attributes.bits.div_ceil(8).into()),
         _ => return sensitivity(key, kind),
     })

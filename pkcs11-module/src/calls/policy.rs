@@ -1,12 +1,12 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::{Agreement, Algorithm, Kem};
+use interface::algorithm::{Algorithm, Kem};
 use interface::attributes::{Policy, Usage};
 
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::mechanism::{self, Family, encrypting, signing_policy};
+use crate::mechanism::{self, Family, Work, every, signing_policy};
 
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
@@ -17,26 +17,25 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     let decapsulate = private.flag(CKA_DECAPSULATE)?.unwrap_or(true) && kem;
     let encapsulate = public.flag(CKA_ENCAPSULATE)?.unwrap_or(decapsulate) && kem;
     let signs = !kem && family != Family::Montgomery;
-    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive) && signs;
+    let unwrap = private.flag(CKA_UNWRAP)?.unwrap_or(false) && family == Family::Rsa;
+    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive && !unwrap) && signs;
     let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign) && signs;
     let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
+    let wrap = public.flag(CKA_WRAP)?.unwrap_or(unwrap) && family == Family::Rsa;
     let usage = usage([
         (sign, Usage::SIGN),
         (verify, Usage::VERIFY),
         (decrypt || decapsulate, Usage::DECRYPT),
         (encrypt || encapsulate, Usage::ENCRYPT),
         (derive, Usage::DERIVE),
+        (wrap, Usage::WRAP),
+        (unwrap, Usage::UNWRAP),
     ]);
     let mut algorithms = Vec::new();
     if sign || verify {
         algorithms.extend(signing_policy(family, usage).algorithms());
     }
-    if decrypt || encrypt {
-        algorithms.extend(encrypting(family));
-    }
-    if derive {
-        algorithms.push(Agreement::Ecdh.into());
-    }
+    algorithms.extend(beside_signing(family, usage));
     if encapsulate || decapsulate {
         algorithms.push(Kem::MlKem.into());
     }
@@ -46,17 +45,19 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     if algorithms.is_empty() {
         return Err(Error::TemplateInconsistent);
     }
-    Ok(mechanism::policy(usage | leaving(private)?, algorithms))
+    Ok(mechanism::policy(usage | leaving(public, private)?, algorithms))
 }
 
 /// The policy of a public key alone; one without any usage flag verifies.
 pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
     let encrypt = template.flag(CKA_ENCRYPT)?.unwrap_or(false) && family == Family::Rsa;
-    let verify = template.flag(CKA_VERIFY)?.unwrap_or(!encrypt);
-    let given = [(CKA_DECRYPT, [CK_BBOOL::from(encrypt)]), (CKA_SIGN, [CK_BBOOL::from(verify)])];
+    let wrap = template.flag(CKA_WRAP)?.unwrap_or(false) && family == Family::Rsa;
+    let verify = template.flag(CKA_VERIFY)?.unwrap_or(!encrypt && !wrap);
+    let given =
+        [(CKA_DECRYPT, encrypt), (CKA_UNWRAP, wrap), (CKA_SIGN, verify)].map(|(kind, wanted)| (kind, [CK_BBOOL::from(wanted)]));
     let private = Template::from(given.each_ref().map(|(kind, value)| (*kind, &value[..])));
     let both = pair(family, template, &private)?;
-    let usage = both.usage.and(Usage::VERIFY | Usage::ENCRYPT);
+    let usage = both.usage.and(Usage::VERIFY | Usage::ENCRYPT | Usage::WRAP);
     Ok(Policy { usage, ..both })
 }
 
@@ -64,7 +65,7 @@ pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
 /// cannot have is no more than a hint.
 pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let generic = family == Family::Generic;
-    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE];
+    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE, CKA_WRAP, CKA_UNWRAP];
     let silent = uses.iter().all(|kind| template.value(*kind).is_none());
     let wants = |kind, default| Ok::<_, Error>(template.flag(kind)?.unwrap_or(default));
     let macs = family != Family::ChaCha20;
@@ -72,17 +73,26 @@ pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let verify = wants(CKA_VERIFY, sign)? && macs;
     let encrypt = wants(CKA_ENCRYPT, silent)? && !generic;
     let decrypt = wants(CKA_DECRYPT, silent)? && !generic;
-    let usage = usage([(sign, Usage::SIGN), (verify, Usage::VERIFY), (encrypt, Usage::ENCRYPT), (decrypt, Usage::DECRYPT)]);
+    let derive = wants(CKA_DERIVE, false)? && family != Family::ChaCha20;
+    let wrap = wants(CKA_WRAP, false)? && family == Family::Aes;
+    let unwrap = wants(CKA_UNWRAP, false)? && family == Family::Aes;
+    let usage = usage([
+        (sign, Usage::SIGN),
+        (verify, Usage::VERIFY),
+        (encrypt, Usage::ENCRYPT),
+        (decrypt, Usage::DECRYPT),
+        (derive, Usage::DERIVE),
+        (wrap, Usage::WRAP),
+        (unwrap, Usage::UNWRAP),
+    ]);
     let mut algorithms = Vec::new();
-    if encrypt || decrypt {
-        algorithms.extend(encrypting(family));
-    }
+    algorithms.extend(beside_signing(family, usage));
     if sign || verify {
         algorithms.extend(signing_policy(family, usage).algorithms());
     }
     let allowed = template.numbers(CKA_ALLOWED_MECHANISMS)?;
     let algorithms = narrowed(algorithms, allowed.as_deref());
-    Ok(mechanism::policy(usage | leaving(template)?, algorithms))
+    Ok(mechanism::policy(usage | leaving(template, template)?, algorithms))
 }
 
 /// What of the algorithms CKA_ALLOWED_MECHANISMS leaves, where it is given.
@@ -95,9 +105,24 @@ fn narrowed(algorithms: Vec<Algorithm>, allowed: Option<&[CK_MECHANISM_TYPE]>) -
     named.filter(|named| algorithms.iter().any(|have| have.permits(*named))).collect()
 }
 
+/// The algorithms of all mechanisms that a key with these uses is for, but for signing.
+fn beside_signing(family: Family, usage: Usage) -> impl Iterator<Item = Algorithm> {
+    every(family, move |work| {
+        let uses = work.uses().map(|(_, uses)| uses).unwrap_or_default();
+        !matches!(work, Work::Sign(..)) && uses.iter().any(|(_, needed, _)| !usage.and(*needed).is_empty())
+    })
+}
+
 /// What CKA_EXTRACTABLE and CKA_SENSITIVE permit: the plain value leaves only where a template says so with both; a key that is
 /// extractable but sensitive may be copied under the protection of another key.
-fn leaving(template: &Template) -> Result<Usage> {
+///
+/// A template for what the key will wrap, unwrap or derive is refused: nobody would keep to it.
+fn leaving(public: &Template, template: &Template) -> Result<Usage> {
+    let unkept = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
+    let given = |kind| public.value(kind).or_else(|| template.value(kind)).is_some_and(|value| !value.is_empty());
+    if unkept.into_iter().any(given) {
+        return Err(Error::TemplateInconsistent);
+    }
     let extractable = template.flag(CKA_EXTRACTABLE)?.unwrap_or(false);
     let sensitive = template.flag(CKA_SENSITIVE)?.unwrap_or(true);
     Ok(usage([(extractable, Usage::COPY), (extractable && !sensitive, Usage::EXPORT)]))

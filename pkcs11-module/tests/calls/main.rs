@@ -45,7 +45,9 @@ macro_rules! call3 {
     }};
 }
 
+mod attacks;
 mod crypt;
+mod derive;
 mod dual;
 mod fork;
 mod hard;
@@ -56,6 +58,7 @@ mod mechanisms;
 mod message;
 mod pqc;
 mod recover;
+mod wrap;
 
 /// A service and the module initialised on it.
 struct Fixture {
