@@ -4,10 +4,10 @@
 use std::ptr::null_mut;
 
 use cryptoki_sys::*;
+use tests::Source;
 
 use crate::garbage::Standard;
 use crate::memory::Note;
-use crate::source::Source;
 
 const SOFTWARE: CK_SLOT_ID = 1;
 const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
