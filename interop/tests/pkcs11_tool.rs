@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use tests::{Ran, may_change_user, program, run};
+use tests::Ran;
 
 /// Kinds of keys as pkcs11-tool names them, what `-O` calls their private and public objects, and how the command line names them.
 const KINDS: [(&str, &str, &str, &str); 6] = [
@@ -257,47 +257,6 @@ fn a_service_that_is_away_is_a_token_that_is_away() {
 }
 
 #[test]
-fn gnutls_lists_and_tests_keys() {
-    let Some(desk) = Desk::new() else { return };
-    let Some(p11tool) = program("p11tool") else {
-        return;
-    };
-    for (kind, .., name) in KINDS {
-        desk.ok(&format!("--keypairgen --key-type {kind} --label {name} --id 01"));
-    }
-    let p11tool = |arguments: &str| {
-        let mut command = desk.service.command(&p11tool);
-        command.arg("--provider").arg(desk.service.staged("libparsec_pkcs11.so"));
-        run(command.args(arguments.split(' '))).ok()
-    };
-    let listed = p11tool("--list-all pkcs11:token=software");
-    for (.., name) in KINDS {
-        for class in ["private", "public"] {
-            assert!(listed.contains(&format!("object={name};type={class}")), "{listed}");
-        }
-        let uri = format!("pkcs11:token=software;object={name}");
-        assert_eq!(p11tool(&format!("--export-pubkey {uri};type=private")), desk.parsec(&format!("key public {name}")));
-        let hash = if name == "ed25519" { " --hash SHA512" } else { "" };
-        p11tool(&format!("--test-sign{hash} {uri};type=private"));
-    }
-}
-
-#[test]
-fn p11_kit_takes_a_module_file() {
-    let Some(desk) = Desk::new() else { return };
-    let (Some(unshare), Some(_), true) = (program("unshare"), program("p11-kit"), may_change_user()) else {
-        return;
-    };
-    std::fs::create_dir(desk.path("modules")).unwrap();
-    let module = desk.service.staged("libparsec_pkcs11.so");
-    desk.write("modules/parsec.module", format!("module: {}\n", module.display()));
-    // where /usr/share/p11-kit/modules/parsec.module would be, for this command alone
-    let script = "mount --bind modules /usr/share/p11-kit/modules && exec p11-kit list-modules";
-    let listed = run(desk.service.command(unshare).args(["--mount", "sh", "-c", script])).ok();
-    assert!(listed.contains("parsec:") && listed.contains("token: software"), "{listed}");
-}
-
-#[test]
 fn a_token_is_initialised_and_its_pins_are_set_used_changed_and_unlocked() {
     let Some(Desk(mut desk)) = Desk::new() else { return };
     let ok = |arguments: &str| desk.pkcs11_tool(arguments).ok();
@@ -340,24 +299,4 @@ fn a_token_is_initialised_and_its_pins_are_set_used_changed_and_unlocked() {
     assert!(ok("--login --pin 1234 -O").contains("Private Key Object"), "keys stay");
     desk.parsec("token reset-pin");
     assert!(ok("-O").contains("Private Key Object"), "no PIN, no login");
-}
-
-#[test]
-fn gnutls_initialises_a_token_and_logs_in() {
-    let Some(desk) = Desk::new() else { return };
-    let Some(p11tool) = program("p11tool") else {
-        return;
-    };
-    let p11tool = |arguments: &str| {
-        let mut command = desk.service.command(&p11tool);
-        command.env("GNUTLS_PIN", "1234").env("GNUTLS_SO_PIN", "officer");
-        command.arg("--provider").arg(desk.module()).arg("--batch");
-        run(command.args(arguments.split(' '))).ok()
-    };
-    p11tool("--initialize --label mine pkcs11:token=software");
-    p11tool("--initialize-pin --set-pin 1234 pkcs11:token=mine");
-    p11tool("--login --generate-privkey ecdsa --curve secp256r1 --label web --outfile public.pem pkcs11:token=mine");
-    assert!(!p11tool("--list-all pkcs11:token=mine").contains("type=private"));
-    assert!(p11tool("--login --list-all pkcs11:token=mine").contains("object=web;type=private"));
-    p11tool("--login --test-sign pkcs11:token=mine;object=web;type=private");
 }
