@@ -5,6 +5,7 @@ pub(crate) mod crypt;
 pub(crate) mod derive;
 pub(crate) mod digest;
 pub(crate) mod dual;
+pub(crate) mod encapsulate;
 pub(crate) mod general;
 pub(crate) mod generate;
 pub(crate) mod login;

@@ -4,7 +4,7 @@
 use cryptoki_sys::*;
 use interface::Opcode;
 use interface::algorithm::{
-    Aead, AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Mac, MacKind, SignHash, Signature,
+    Aead, AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature,
 };
 use interface::attributes::{EccFamily, KeyType, Policy, Usage};
 
@@ -27,6 +27,8 @@ pub(crate) enum Work {
     Encrypt(Mode),
     /// Wraps and unwraps.
     Wrap(Mode),
+    /// Encapsulates and decapsulates a secret key.
+    Encapsulate(Kem),
     /// Derives a secret key.
     Derive(Kdf),
     /// Generates a key pair.
@@ -84,7 +86,7 @@ pub(crate) enum Family {
     ChaCha20,
 }
 
-use Work::{Derive, Digest, Encrypt, Pair, Secret, Sign, Wrap};
+use Work::{Derive, Digest, Encapsulate, Encrypt, Pair, Secret, Sign, Wrap};
 
 const TABLE: &[Mechanism] = &[
     row(CKM_SHA_1, Digest(Hash::Sha1)),
@@ -174,6 +176,7 @@ const TABLE: &[Mechanism] = &[
     row(CKM_CONCATENATE_DATA_AND_BASE, Derive(Kdf::DataAndBase)),
     row(CKM_AES_ECB_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::EcbNoPadding))),
     row(CKM_AES_CBC_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::CbcNoPadding))),
+    row(CKM_ML_KEM, Encapsulate(Kem::MlKem)),
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
     row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
@@ -347,6 +350,7 @@ impl Work {
             Sign(scheme, _) => Some(scheme.family()),
             Encrypt(mode) | Wrap(mode) => Some(mode.family()),
             Derive(kdf) => Some(kdf.family()),
+            Encapsulate(Kem::MlKem) => Some(Family::MlKem),
             Pair(family) | Secret(family) => Some(family),
         }
     }
@@ -355,7 +359,9 @@ impl Work {
     pub(crate) fn permitted(self, policy: &Policy) -> bool {
         match self {
             Sign(scheme, hash) => scheme.permitted(hash, policy),
-            Encrypt(_) | Wrap(_) | Derive(_) => self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm)),
+            Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => {
+                self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm))
+            }
             Digest(_) | Pair(_) | Secret(_) => false,
         }
     }
@@ -368,6 +374,7 @@ impl Work {
             Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
             Encrypt(mode) | Wrap(mode) => mode.algorithms(),
             Derive(kdf) => kdf.algorithms(),
+            Encapsulate(kem) => vec![kem.into()],
             Digest(_) | Pair(_) | Secret(_) => vec![],
         }
     }
@@ -384,7 +391,7 @@ impl Work {
     pub(crate) fn uses(self) -> Option<(Algorithm, Vec<Use>)> {
         let algorithm = match self {
             Sign(scheme, hash) => scheme.algorithms(hash.or(Some(Hash::Sha256))).next()?,
-            Encrypt(_) | Wrap(_) | Derive(_) => self.algorithms().first().copied()?,
+            Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => self.algorithms().first().copied()?,
             Digest(_) | Pair(_) | Secret(_) => return None,
         };
         let [first, second] = match (self, algorithm) {
@@ -392,6 +399,7 @@ impl Work {
             (Derive(_), _) => return Some((algorithm, vec![(CKF_DERIVE, Usage::DERIVE, Opcode::DeriveKey)])),
             (_, Algorithm::Signature(alg)) if alg.whole_message() => [Opcode::SignMessage, Opcode::VerifyMessage],
             (_, Algorithm::Signature(_)) => [Opcode::SignHash, Opcode::VerifyHash],
+            (_, Algorithm::Kem(_)) => [Opcode::Encapsulate, Opcode::Decapsulate],
             (_, Algorithm::Mac(_)) => [Opcode::MacCompute, Opcode::MacVerify],
             (_, Algorithm::Encryption(_)) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
             (_, Algorithm::Cipher(_)) => [Opcode::CipherEncrypt, Opcode::CipherDecrypt],
@@ -402,6 +410,7 @@ impl Work {
             Sign(..) if self.recovering().is_some() => [SIGN | CKF_SIGN_RECOVER, VERIFY | CKF_VERIFY_RECOVER],
             Sign(..) => [SIGN, VERIFY],
             Wrap(_) => [CKF_WRAP, CKF_UNWRAP],
+            Encapsulate(_) => [CKF_ENCAPSULATE, CKF_DECAPSULATE],
             Encrypt(Mode::Aead(_)) => [ENCRYPT, DECRYPT],
             _ => [CKF_ENCRYPT, CKF_DECRYPT],
         };

@@ -1,7 +1,7 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::{Algorithm, Kem};
+use interface::algorithm::Algorithm;
 use interface::attributes::{Policy, Usage};
 
 use crate::error::{Error, Result};
@@ -36,9 +36,6 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
         algorithms.extend(signing_policy(family, usage).algorithms());
     }
     algorithms.extend(beside_signing(family, usage));
-    if encapsulate || decapsulate {
-        algorithms.push(Kem::MlKem.into());
-    }
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
     let algorithms = narrowed(algorithms, allowed.as_deref());
