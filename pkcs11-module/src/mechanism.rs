@@ -63,7 +63,7 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kdf {
     Ecdh(Family),
-    Hkdf,
+    Hkdf(Family),
     Digest(Hash),
     BaseAndKey,
     BaseAndData,
@@ -83,6 +83,8 @@ pub(crate) enum Family {
     Aes,
     /// Secrets of any length; they make HMACs.
     Generic,
+    /// Secrets of any length for derivation alone.
+    Hkdf,
     ChaCha20,
 }
 
@@ -165,7 +167,8 @@ const TABLE: &[Mechanism] = &[
     row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
     row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Montgomery))),
     row(CKM_ECDH1_COFACTOR_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
-    row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf)),
+    row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Hkdf))),
+    row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Generic))),
     row(CKM_SHA1_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha1))),
     row(CKM_SHA224_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha224))),
     row(CKM_SHA256_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha256))),
@@ -185,6 +188,7 @@ const TABLE: &[Mechanism] = &[
     row(CKM_ML_KEM_KEY_PAIR_GEN, Pair(Family::MlKem)),
     row(CKM_AES_KEY_GEN, Secret(Family::Aes)),
     row(CKM_GENERIC_SECRET_KEY_GEN, Secret(Family::Generic)),
+    row(CKM_HKDF_KEY_GEN, Secret(Family::Hkdf)),
     row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20)),
 ];
 
@@ -321,9 +325,9 @@ impl Kdf {
     /// The keys that are its base.
     pub(crate) fn family(self) -> Family {
         match self {
-            Self::Ecdh(family) => family,
+            Self::Ecdh(family) | Self::Hkdf(family) => family,
             Self::Encrypt(_) => Family::Aes,
-            Self::Hkdf | Self::Digest(_) | Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => Family::Generic,
+            Self::Digest(_) | Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => Family::Generic,
         }
     }
 
@@ -331,7 +335,7 @@ impl Kdf {
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
         match self {
             Self::Ecdh(_) => vec![Agreement::Ecdh.into()],
-            Self::Hkdf => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
+            Self::Hkdf(_) => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
             Self::Digest(hash) => vec![Derivation::Digest { hash }.into()],
             Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => vec![Derivation::Concatenate.into()],
             Self::Encrypt(cipher) => vec![Derivation::Encrypt { cipher }.into()],
@@ -427,7 +431,7 @@ impl Work {
 pub(crate) type Use = (CK_FLAGS, Usage, Opcode);
 
 impl Family {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Rsa,
         Self::Ec,
         Self::Edwards,
@@ -436,6 +440,7 @@ impl Family {
         Self::MlKem,
         Self::Aes,
         Self::Generic,
+        Self::Hkdf,
         Self::ChaCha20,
     ];
 
@@ -449,6 +454,7 @@ impl Family {
             KeyType::MlKemPublicKey => Self::MlKem,
             KeyType::Aes => Self::Aes,
             KeyType::Hmac => Self::Generic,
+            KeyType::Derive => Self::Hkdf,
             KeyType::ChaCha20 => Self::ChaCha20,
             _ => return None,
         })
@@ -478,6 +484,7 @@ impl Family {
             Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],
             Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
             Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
+            Self::Hkdf => &[(KeyType::Derive, 8), (KeyType::Derive, 0xfff8)],
             Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
         }
     }
@@ -493,7 +500,7 @@ impl Family {
         match self {
             Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery => bits,
             Self::MlDsa | Self::MlKem => self.public_len(bits),
-            Self::Aes | Self::Generic | Self::ChaCha20 => bits / 8,
+            Self::Aes | Self::Generic | Self::Hkdf | Self::ChaCha20 => bits / 8,
         }
     }
 
@@ -526,7 +533,7 @@ pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
         Family::Edwards => &[Signature::PureEddsa],
         Family::MlDsa => &[Signature::MlDsa, Signature::HashMlDsa { hash }],
         Family::Montgomery | Family::MlKem => &[],
-        Family::Aes | Family::Generic | Family::ChaCha20 => {
+        Family::Aes | Family::Generic | Family::Hkdf | Family::ChaCha20 => {
             let macs = all().filter_map(|mechanism| match mechanism.work {
                 Sign(scheme, hash) if scheme.family() == family => Some(scheme.algorithms(hash)),
                 _ => None,

@@ -37,7 +37,7 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_EC_MONTGOMERY_KEY_PAIR_GEN
         | CKM_ML_DSA_KEY_PAIR_GEN
         | CKM_ML_KEM_KEY_PAIR_GEN => (Keys::Pair(kind), bare),
-        CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
+        CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_HKDF_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
         CKM_RSA_PKCS
         | CKM_SHA1_RSA_PKCS
         | CKM_SHA224_RSA_PKCS
@@ -94,7 +94,7 @@ fn derivation(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
             let derive = derive::ecdh(CKD_SHA256_KDF, b"", GENERATOR);
             (Keys::Pair(CKM_EC_KEY_PAIR_GEN), CK_MECHANISM { mechanism: kind, ..derive })
         }
-        CKM_HKDF_DERIVE => (generic, derive::hkdf((true, true), b"salt", b"info")),
+        CKM_HKDF_DERIVE => (Keys::Secret(CKM_HKDF_KEY_GEN), derive::hkdf((true, true), b"salt", b"info")),
         CKM_SHA1_KEY_DERIVATION
         | CKM_SHA224_KEY_DERIVATION
         | CKM_SHA256_KEY_DERIVATION
