@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 
 use cryptoki_sys::*;
-use interface::Status;
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
 use interface::client;
 use interface::operations::{Decapsulate, Encapsulate};
+use interface::{Filing, Status};
 
-use super::create::{check_token, check_valueless, new_key};
 use super::object;
+use super::place::Place;
 use super::wrap::secret;
+use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Family, Work};
@@ -20,15 +21,15 @@ use crate::object::Key;
 
 /// C_EncapsulateKey. A length query makes nothing.
 pub(crate) fn encapsulate(
-    session: CK_SESSION_HANDLE,
+    handle: CK_SESSION_HANDLE,
     mechanism: &Mechanism,
     public_key: CK_OBJECT_HANDLE,
     template: &Template,
     ciphertext: &Output<u8>,
-    handle: Option<&Out<CK_OBJECT_HANDLE>>,
+    new: Option<&Out<CK_OBJECT_HANDLE>>,
 ) -> Result<()> {
     let module = module::current()?;
-    let session = module.session(session)?;
+    let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_ENCAPSULATE)?;
     let with = object::key(&module, public_key, CKO_PUBLIC_KEY)?;
     let with = with.key().ok_or(Error::KeyHandleInvalid)?;
@@ -36,11 +37,9 @@ pub(crate) fn encapsulate(
     if !ciphertext.takes(ciphertext_len(with))? {
         return Ok(());
     }
-    let handle = handle.ok_or(Error::ArgumentsBad)?;
-    check_valueless(template)?;
+    let new = new.ok_or(Error::ArgumentsBad)?;
+    let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
     let attributes = secret(template)?;
-    check_token(template)?;
-    session.check_writable()?;
     let op = Encapsulate {
         attributes: Some((&attributes).into()),
         with_name: with.name.clone(),
@@ -49,26 +48,27 @@ pub(crate) fn encapsulate(
         ..Encapsulate::default()
     };
     let made = RefCell::new(Vec::new());
-    let key = new_key(&module, &session, template, |key_name, label, id| {
-        let encapsulated = module.client.call(session.provider, &Encapsulate { key_name, label, id, ..op.clone() })?;
+    let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
+        let op = Encapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() };
+        let encapsulated = module.client.call(session.provider, &op)?;
         made.replace(encapsulated.ciphertext.clone());
         Ok(())
     });
-    handle.set(key.map_err(refused)?);
+    new.set(key.map_err(refused)?);
     ciphertext.write(&made.take())
 }
 
 /// C_DecapsulateKey. A ciphertext that was made for another key gives a key that nobody else has (FIPS 203 §6.3).
 pub(crate) fn decapsulate(
-    session: CK_SESSION_HANDLE,
+    handle: CK_SESSION_HANDLE,
     mechanism: &Mechanism,
     private_key: CK_OBJECT_HANDLE,
     template: &Template,
     ciphertext: &[u8],
-    handle: &Out<CK_OBJECT_HANDLE>,
+    new: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
     let module = module::current()?;
-    let session = module.session(session)?;
+    let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DECAPSULATE)?;
     let with = object::key(&module, private_key, CKO_PRIVATE_KEY)?;
     let with = with.key().ok_or(Error::KeyHandleInvalid)?;
@@ -76,10 +76,8 @@ pub(crate) fn decapsulate(
     if ciphertext.len() != ciphertext_len(with) {
         return Err(Error::WrappedKeyLenRange);
     }
-    check_valueless(template)?;
+    let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
     let attributes = secret(template)?;
-    check_token(template)?;
-    session.check_writable()?;
     let op = Decapsulate {
         attributes: Some((&attributes).into()),
         with_name: with.name.clone(),
@@ -88,10 +86,10 @@ pub(crate) fn decapsulate(
         ciphertext: ciphertext.to_vec(),
         ..Decapsulate::default()
     };
-    let key = new_key(&module, &session, template, |key_name, label, id| {
-        module.client.call(session.provider, &Decapsulate { key_name, label, id, ..op.clone() })
+    let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
+        module.client.call(session.provider, &Decapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
-    handle.set(key.map_err(refused)?);
+    new.set(key.map_err(refused)?);
     Ok(())
 }
 
