@@ -60,6 +60,14 @@ numbered! {
     Agreement { Ffdh = 1, Ecdh = 2, }
 }
 
+numbered! {
+    /// A key encapsulation (PSA Crypto API 1.3 §10.12), an extension.
+    Kem {
+        /// FIPS 203; the key's size names the parameter set.
+        MlKem = 1,
+    }
+}
+
 impl Hash {
     /// Length of the digest in bytes.
     pub const fn len(self) -> usize {
@@ -97,6 +105,12 @@ impl Hash {
             Self::Sha3_384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x09\x05\x00\x04\x30",
             Self::Sha3_512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x0a\x05\x00\x04\x40",
         }
+    }
+
+    /// The DER of its object identifier.
+    pub fn oid(self) -> &'static [u8] {
+        let identifier = &self.digest_info()[4..];
+        &identifier[..2 + usize::from(identifier[1])]
     }
 
     /// Splits a whole `DigestInfo` into its hash and digest; `None` when it is not exactly one of ours.
@@ -156,25 +170,39 @@ pub enum Signature {
     },
     /// EdDSA without prehash (RFC 8032 PureEdDSA): an extension; signs messages only.
     PureEddsa,
+    /// ML-DSA of the message itself, hedged (FIPS 204 §5.2): an extension; signs messages only.
+    MlDsa,
+    /// HashML-DSA, hedged (FIPS 204 §5.4): an extension.
+    HashMlDsa {
+        /// The hash.
+        hash: SignHash,
+    },
 }
 
 impl Signature {
     /// The hash that the scheme names, if it names one.
     pub const fn hash(self) -> Option<Hash> {
         match self {
-            Self::RsaPkcs1v15 { hash } | Self::RsaPss { hash } | Self::Ecdsa { hash } | Self::DeterministicEcdsa { hash } => {
-                match hash {
-                    SignHash::Specific(hash) => Some(hash),
-                    SignHash::Any => None,
-                }
-            }
-            Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa => None,
+            Self::RsaPkcs1v15 { hash }
+            | Self::RsaPss { hash }
+            | Self::Ecdsa { hash }
+            | Self::DeterministicEcdsa { hash }
+            | Self::HashMlDsa { hash } => match hash {
+                SignHash::Specific(hash) => Some(hash),
+                SignHash::Any => None,
+            },
+            Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa | Self::MlDsa => None,
         }
     }
 
     /// Whether it can be run: no hash is left open.
     pub const fn concrete(self) -> bool {
-        self.hash().is_some() || matches!(self, Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa)
+        self.hash().is_some() || matches!(self, Self::RsaPkcs1v15Raw | Self::EcdsaAny) || self.whole_message()
+    }
+
+    /// Whether it signs messages only: it takes no hash that the caller made.
+    pub const fn whole_message(self) -> bool {
+        matches!(self, Self::PureEddsa | Self::MlDsa)
     }
 
     /// The same scheme with the hash left open, as policies write it.
@@ -185,6 +213,7 @@ impl Signature {
             Self::RsaPss { .. } => Self::RsaPss { hash },
             Self::Ecdsa { .. } => Self::Ecdsa { hash },
             Self::DeterministicEcdsa { .. } => Self::DeterministicEcdsa { hash },
+            Self::HashMlDsa { .. } => Self::HashMlDsa { hash },
             other => other,
         }
     }
@@ -252,6 +281,7 @@ pub enum Algorithm {
     Agreement(Agreement),
     AgreementWithDerivation(Agreement, Derivation),
     Derivation(Derivation),
+    Kem(Kem),
 }
 
 impl Algorithm {
@@ -269,7 +299,7 @@ impl Algorithm {
 
     /// Whether upstream's protocol can express it.
     pub fn upstream(self) -> bool {
-        self != Self::Signature(Signature::PureEddsa)
+        !matches!(self, Self::Kem(_) | Self::Signature(Signature::PureEddsa | Signature::MlDsa | Signature::HashMlDsa { .. }))
     }
 
     /// The hash that the algorithm is built on.
@@ -308,4 +338,4 @@ macro_rules! into_algorithm {
         }
     )* };
 }
-into_algorithm!(Hash, Mac, Cipher, Aead, Signature, Encryption, Agreement, Derivation);
+into_algorithm!(Hash, Mac, Cipher, Aead, Signature, Encryption, Agreement, Derivation, Kem);

@@ -36,17 +36,26 @@ pub enum KeyType {
     EccPublicKey(EccFamily),
     DhKeyPair(DhFamily),
     DhPublicKey(DhFamily),
+    /// FIPS 204, an extension. 128 bits are ML-DSA-44, 192 are ML-DSA-65, 256 are ML-DSA-87 (PSA Crypto API 1.3 §9.2).
+    MlDsaKeyPair,
+    MlDsaPublicKey,
+    /// FIPS 203, an extension. The bits are 512, 768 or 1024.
+    MlKemKeyPair,
+    MlKemPublicKey,
 }
 
 impl KeyType {
     /// A private key with its public half.
     pub const fn is_pair(self) -> bool {
-        matches!(self, Self::RsaKeyPair | Self::EccKeyPair(_) | Self::DhKeyPair(_))
+        matches!(self, Self::RsaKeyPair | Self::EccKeyPair(_) | Self::DhKeyPair(_) | Self::MlDsaKeyPair | Self::MlKemKeyPair)
     }
 
     /// A public key alone.
     pub const fn is_public(self) -> bool {
-        matches!(self, Self::RsaPublicKey | Self::EccPublicKey(_) | Self::DhPublicKey(_))
+        matches!(
+            self,
+            Self::RsaPublicKey | Self::EccPublicKey(_) | Self::DhPublicKey(_) | Self::MlDsaPublicKey | Self::MlKemPublicKey
+        )
     }
 
     /// The type of the public half of a pair; every other type is its own.
@@ -55,6 +64,20 @@ impl KeyType {
             Self::RsaKeyPair => Self::RsaPublicKey,
             Self::EccKeyPair(family) => Self::EccPublicKey(family),
             Self::DhKeyPair(family) => Self::DhPublicKey(family),
+            Self::MlDsaKeyPair => Self::MlDsaPublicKey,
+            Self::MlKemKeyPair => Self::MlKemPublicKey,
+            other => other,
+        }
+    }
+
+    /// The type of the pair that a public key belongs to; every other type is its own.
+    pub const fn pair(self) -> Self {
+        match self {
+            Self::RsaPublicKey => Self::RsaKeyPair,
+            Self::EccPublicKey(family) => Self::EccKeyPair(family),
+            Self::DhPublicKey(family) => Self::DhKeyPair(family),
+            Self::MlDsaPublicKey => Self::MlDsaKeyPair,
+            Self::MlKemPublicKey => Self::MlKemKeyPair,
             other => other,
         }
     }
@@ -208,7 +231,11 @@ pub struct Attributes {
 impl Attributes {
     /// Whether upstream's protocol can express them; what it cannot is hidden from its clients.
     pub fn upstream(&self) -> bool {
-        self.key_type.family() != Some(EccFamily::TwistedEdwards) && self.policy.algorithm.upstream()
+        let extension = matches!(
+            self.key_type.public(),
+            KeyType::EccPublicKey(EccFamily::TwistedEdwards) | KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey
+        );
+        !extension && self.policy.algorithm.upstream()
     }
 
     /// Whether a part of them is on upstream's list of deprecated primitives.
@@ -250,6 +277,10 @@ impl TryFrom<&message::KeyType> for KeyType {
             Variant::EccPublicKey(m) => Self::EccPublicKey(m.family.try_into()?),
             Variant::DhKeyPair(m) => Self::DhKeyPair(m.family.try_into()?),
             Variant::DhPublicKey(m) => Self::DhPublicKey(m.family.try_into()?),
+            Variant::MlDsaKeyPair(_) => Self::MlDsaKeyPair,
+            Variant::MlDsaPublicKey(_) => Self::MlDsaPublicKey,
+            Variant::MlKemKeyPair(_) => Self::MlKemKeyPair,
+            Variant::MlKemPublicKey(_) => Self::MlKemPublicKey,
         })
     }
 }
@@ -275,6 +306,10 @@ impl From<KeyType> for message::KeyType {
             KeyType::EccPublicKey(family) => Variant::EccPublicKey(ecc(family)),
             KeyType::DhKeyPair(family) => Variant::DhKeyPair(dh(family)),
             KeyType::DhPublicKey(family) => Variant::DhPublicKey(dh(family)),
+            KeyType::MlDsaKeyPair => Variant::MlDsaKeyPair(empty),
+            KeyType::MlDsaPublicKey => Variant::MlDsaPublicKey(empty),
+            KeyType::MlKemKeyPair => Variant::MlKemKeyPair(empty),
+            KeyType::MlKemPublicKey => Variant::MlKemPublicKey(empty),
         }
         .into()
     }

@@ -56,7 +56,7 @@ macro_rules! oneofs {
 
 oneofs! {
     /// Any algorithm; what a key policy permits.
-    Algorithm(algorithm, "algorithm::Variant", "1, 2, 3, 4, 5, 6, 7, 8, 9") {
+    Algorithm(algorithm, "algorithm::Variant", "1, 2, 3, 4, 5, 6, 7, 8, 9, 100") {
         #[prost(message, tag = "1")] None(Empty),
         #[prost(int32, tag = "2")] Hash(i32),
         #[prost(message, tag = "3")] Mac(Mac),
@@ -66,6 +66,7 @@ oneofs! {
         #[prost(message, tag = "7")] AsymmetricEncryption(AsymmetricEncryption),
         #[prost(message, tag = "8")] KeyAgreement(KeyAgreement),
         #[prost(message, tag = "9")] KeyDerivation(KeyDerivation),
+        #[prost(int32, tag = "100")] Kem(i32),
     }
     /// A MAC, at its full length or cut.
     Mac(mac, "mac::Variant", "1, 2") {
@@ -89,7 +90,7 @@ oneofs! {
         #[prost(int32, tag = "2")] Specific(i32),
     }
     /// A signature scheme.
-    AsymmetricSignature(asymmetric_signature, "asymmetric_signature::Variant", "1, 2, 3, 4, 5, 6, 100") {
+    AsymmetricSignature(asymmetric_signature, "asymmetric_signature::Variant", "1, 2, 3, 4, 5, 6, 100, 101, 102") {
         #[prost(message, tag = "1")] RsaPkcs1v15Sign(SignHashAlg),
         #[prost(message, tag = "2")] RsaPkcs1v15SignRaw(Empty),
         #[prost(message, tag = "3")] RsaPss(SignHashAlg),
@@ -97,6 +98,8 @@ oneofs! {
         #[prost(message, tag = "5")] EcdsaAny(Empty),
         #[prost(message, tag = "6")] DeterministicEcdsa(SignHashAlg),
         #[prost(message, tag = "100")] PureEddsa(Empty),
+        #[prost(message, tag = "101")] MlDsa(Empty),
+        #[prost(message, tag = "102")] HashMlDsa(SignHashAlg),
     }
     /// An asymmetric encryption scheme.
     AsymmetricEncryption(asymmetric_encryption, "asymmetric_encryption::Variant", "1, 2") {
@@ -115,7 +118,7 @@ oneofs! {
         #[prost(message, tag = "3")] Tls12PskToMs(HashAlg),
     }
     /// The type of a key.
-    KeyType(key_type, "key_type::Variant", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14") {
+    KeyType(key_type, "key_type::Variant", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 100, 101, 102, 103") {
         #[prost(message, tag = "1")] RawData(Empty),
         #[prost(message, tag = "2")] Hmac(Empty),
         #[prost(message, tag = "3")] Derive(Empty),
@@ -130,6 +133,10 @@ oneofs! {
         #[prost(message, tag = "12")] EccPublicKey(Family),
         #[prost(message, tag = "13")] DhKeyPair(Family),
         #[prost(message, tag = "14")] DhPublicKey(Family),
+        #[prost(message, tag = "100")] MlDsaKeyPair(Empty),
+        #[prost(message, tag = "101")] MlDsaPublicKey(Empty),
+        #[prost(message, tag = "102")] MlKemKeyPair(Empty),
+        #[prost(message, tag = "103")] MlKemPublicKey(Empty),
     }
 }
 

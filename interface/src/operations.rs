@@ -240,6 +240,8 @@ operations! {
     0x8011 InitToken                => Token,               App,    Store,    none;
     0x8012 SetPin                   => Token,               App,    Store,    none;
     0x8013 Login                    => Token,               App,    Store,    none;
+    0x8018 Encapsulate              => Encapsulated,        App,    Provider, use(ENCRYPT, Kem);
+    0x8019 Decapsulate              => Agreed,              App,    Provider, use(DECRYPT, Kem);
 }
 
 impl Opcode {

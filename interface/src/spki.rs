@@ -10,58 +10,70 @@ use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// An elliptic curve: its object identifier, family and size.
+/// What an object identifier names in a public key: an elliptic curve, or a parameter set of ML-DSA or ML-KEM.
 #[derive(Debug)]
-pub struct Curve {
-    /// Of a Weierstrass curve: the parameter of `id-ecPublicKey`. Of the others: the algorithm itself (RFC 8410).
+pub struct Parameters {
+    /// Of a Weierstrass curve: the parameter of `id-ecPublicKey`. Of all others: the algorithm itself (RFC 8410, RFC 9881, RFC 9935).
     pub oid: ObjectIdentifier,
-    /// The family.
-    pub family: EccFamily,
+    /// The type of the public key.
+    pub key_type: KeyType,
     /// The size in bits.
     pub bits: u32,
     /// The name that OpenSSL prefers.
     pub name: &'static str,
 }
 
-const fn curve(oid: &str, family: EccFamily, bits: u32, name: &'static str) -> Curve {
-    Curve { oid: ObjectIdentifier::new_unwrap(oid), family, bits, name }
+const fn parameters(oid: &str, key_type: KeyType, bits: u32, name: &'static str) -> Parameters {
+    Parameters { oid: ObjectIdentifier::new_unwrap(oid), key_type, bits, name }
 }
 
-/// The curves that have a name here.
-pub const CURVES: &[Curve] = &[
+const fn curve(oid: &str, family: EccFamily, bits: u32, name: &'static str) -> Parameters {
+    parameters(oid, KeyType::EccPublicKey(family), bits, name)
+}
+
+/// The curves and parameter sets that have a name here.
+pub const PARAMETERS: &[Parameters] = &[
     curve("1.2.840.10045.3.1.7", EccFamily::SecpR1, 256, "prime256v1"),
     curve("1.3.132.0.34", EccFamily::SecpR1, 384, "secp384r1"),
     curve("1.3.132.0.35", EccFamily::SecpR1, 521, "secp521r1"),
     curve("1.3.132.0.10", EccFamily::SecpK1, 256, "secp256k1"),
     curve("1.3.101.112", EccFamily::TwistedEdwards, 255, "ED25519"),
     curve("1.3.101.110", EccFamily::Montgomery, 255, "X25519"),
+    parameters("2.16.840.1.101.3.4.3.17", KeyType::MlDsaPublicKey, 128, "ML-DSA-44"),
+    parameters("2.16.840.1.101.3.4.3.18", KeyType::MlDsaPublicKey, 192, "ML-DSA-65"),
+    parameters("2.16.840.1.101.3.4.3.19", KeyType::MlDsaPublicKey, 256, "ML-DSA-87"),
+    parameters("2.16.840.1.101.3.4.4.1", KeyType::MlKemPublicKey, 512, "ML-KEM-512"),
+    parameters("2.16.840.1.101.3.4.4.2", KeyType::MlKemPublicKey, 768, "ML-KEM-768"),
+    parameters("2.16.840.1.101.3.4.4.3", KeyType::MlKemPublicKey, 1024, "ML-KEM-1024"),
 ];
 
-impl Curve {
-    /// The curve of this family and size.
-    pub fn of(family: EccFamily, bits: u32) -> Option<&'static Self> {
-        CURVES.iter().find(|curve| curve.family == family && curve.bits == bits)
+impl Parameters {
+    /// Those of a key of this type and size, be it public or a pair.
+    pub fn of(key_type: KeyType, bits: u32) -> Option<&'static Self> {
+        PARAMETERS.iter().find(|named| named.key_type == key_type.public() && named.bits == bits)
     }
 
-    /// The curve with this object identifier.
+    /// Those with this object identifier.
     pub fn by_oid(oid: ObjectIdentifier) -> Option<&'static Self> {
-        CURVES.iter().find(|curve| curve.oid == oid)
+        PARAMETERS.iter().find(|named| named.oid == oid)
     }
 
     /// Whether its keys are `id-ecPublicKey` with the curve as a parameter.
     pub fn weierstrass(&self) -> bool {
-        !matches!(self.family, EccFamily::TwistedEdwards | EccFamily::Montgomery)
+        let others = [EccFamily::TwistedEdwards, EccFamily::Montgomery];
+        self.key_type.family().is_some_and(|family| !others.contains(&family))
     }
 }
 
 /// A public key as the protocol has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    /// [`KeyType::RsaPublicKey`] or [`KeyType::EccPublicKey`].
+    /// [`KeyType::RsaPublicKey`], or one that [`PARAMETERS`] has.
     pub key_type: KeyType,
     /// The size in bits.
     pub bits: u32,
-    /// RSA: DER `RSAPublicKey`. Weierstrass curves: the uncompressed point. Others: the raw bytes of RFC 8032 and RFC 7748.
+    /// RSA: DER `RSAPublicKey`. Weierstrass curves: the uncompressed point. Others: the raw bytes of RFC 8032, RFC 7748,
+    /// FIPS 204 and FIPS 203.
     pub bytes: Vec<u8>,
 }
 
@@ -74,12 +86,12 @@ impl PublicKey {
             return Some(Self { key_type: KeyType::RsaPublicKey, bits: rsa_bits(&bytes)?, bytes });
         }
         let oid = if spki.algorithm.oid == EC { spki.algorithm.parameters_oid().ok()? } else { spki.algorithm.oid };
-        let curve = Curve::by_oid(oid)?;
-        (curve.weierstrass() == (spki.algorithm.oid == EC)).then_some(())?;
-        Some(Self { key_type: KeyType::EccPublicKey(curve.family), bits: curve.bits, bytes })
+        let named = Parameters::by_oid(oid)?;
+        (named.weierstrass() == (spki.algorithm.oid == EC)).then_some(())?;
+        Some(Self { key_type: named.key_type, bits: named.bits, bytes })
     }
 
-    /// The key's usual PKCS#11 `CKA_ID`: SHA-1 of the public value (RSA: the modulus; curves: the point), as NSS computes it, so that
+    /// The key's usual PKCS#11 `CKA_ID`: SHA-1 of the public value (RSA: the modulus; others: all of it), as NSS computes it, so that
     /// certificates and keys match by themselves.
     pub fn id(&self) -> Vec<u8> {
         let value = match self.key_type {
@@ -89,15 +101,14 @@ impl PublicKey {
         Sha1::digest(value).to_vec()
     }
 
-    /// The DER of its `SubjectPublicKeyInfo`; `None` for a type or curve that has no name here.
+    /// The DER of its `SubjectPublicKeyInfo`; `None` for a kind that has no name here.
     pub fn to_spki(&self) -> Option<Vec<u8>> {
         let (oid, parameters) = match self.key_type {
             KeyType::RsaPublicKey => (RSA, Some(AnyRef::NULL)),
-            KeyType::EccPublicKey(family) => {
-                let curve = Curve::of(family, self.bits)?;
-                if curve.weierstrass() { (EC, Some(AnyRef::from(&curve.oid))) } else { (curve.oid, None) }
+            key_type => {
+                let named = Parameters::of(key_type, self.bits).filter(|_| key_type.is_public())?;
+                if named.weierstrass() { (EC, Some(AnyRef::from(&named.oid))) } else { (named.oid, None) }
             }
-            _ => return None,
         };
         let algorithm = AlgorithmIdentifierRef { oid, parameters };
         let subject_public_key = BitStringRef::from_bytes(&self.bytes).ok()?;
@@ -128,12 +139,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn curves_and_rsa_round_trip() {
-        let keys = CURVES.iter().map(|curve| PublicKey {
-            key_type: KeyType::EccPublicKey(curve.family),
-            bits: curve.bits,
-            bytes: vec![4; 65],
-        });
+    fn every_kind_round_trips() {
+        let keys = PARAMETERS.iter().map(|named| PublicKey { key_type: named.key_type, bits: named.bits, bytes: vec![4; 65] });
         let modulus = [&[0x02, 0x03, 0x00, 0x80, 0x01][..], &[0x02, 0x01, 0x03]].concat();
         let rsa = [&[0x30, u8::try_from(modulus.len()).unwrap()][..], &modulus].concat();
         let rsa = PublicKey { key_type: KeyType::RsaPublicKey, bits: 16, bytes: rsa };

@@ -46,9 +46,9 @@ fn our_client_makes_uses_and_finds_keys() {
     generate(&client, "web", P256, 256, ecdsa());
 
     let hash = Sha256::digest(b"hello").to_vec();
-    let sign = SignHash { key_name: "web".to_owned(), alg: Some(ecdsa().into()), hash: hash.clone(), owner: None };
+    let sign = SignHash { key_name: "web".to_owned(), alg: Some(ecdsa().into()), hash: hash.clone(), ..Default::default() };
     let signature = client.call(SOFTWARE, &sign).unwrap().signature;
-    let verify = VerifyHash { key_name: "web".to_owned(), alg: Some(ecdsa().into()), hash, signature, owner: None };
+    let verify = VerifyHash { key_name: "web".to_owned(), alg: Some(ecdsa().into()), hash, signature, ..Default::default() };
     client.call(SOFTWARE, &verify).unwrap();
 
     let record = client.lookup(SOFTWARE, None, "web").unwrap();

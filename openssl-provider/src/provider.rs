@@ -61,12 +61,12 @@ impl Provider {
     pub(crate) fn sign(&self, key: &KeyUri, algorithm: Signature, input: &[u8]) -> Result<Vec<u8>, Error> {
         let (key_name, owner) = (name(key)?.to_owned(), key.owner.clone());
         let (alg, input) = (Some(algorithm.into()), input.to_vec());
-        let signed = if algorithm == Signature::PureEddsa {
+        let signed = if algorithm.whole_message() {
             let message = input;
-            self.call(key, &SignMessage { key_name, alg, message, owner })
+            self.call(key, &SignMessage { key_name, alg, message, owner, context: Vec::new() })
         } else {
             let hash = input;
-            self.call(key, &SignHash { key_name, alg, hash, owner })
+            self.call(key, &SignHash { key_name, alg, hash, owner, context: Vec::new() })
         };
         Ok(signed?.signature)
     }

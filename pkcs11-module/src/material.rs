@@ -4,7 +4,7 @@
 use cryptoki_sys::*;
 use der::asn1::{AnyRef, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag};
-use interface::spki::Curve;
+use interface::spki::Parameters;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -35,7 +35,7 @@ pub(crate) fn rsa_public(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// The scalar or seed of a private key, as long as the curve has it.
-pub(crate) fn ec_private(template: &Template, curve: &Curve) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn ec_private(template: &Template, curve: &Parameters) -> Result<Zeroizing<Vec<u8>>> {
     let len = curve.bits.div_ceil(8) as usize;
     let value = given(template, CKA_VALUE)?;
     let zeros = value.iter().take_while(|byte| **byte == 0).count();
@@ -94,7 +94,7 @@ fn rsa_number(private: &[u8], index: usize) -> Result<Vec<u8>, der::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use interface::spki::CURVES;
+    use interface::spki::PARAMETERS;
 
     #[test]
     fn rsa_numbers_come_back() {
@@ -115,10 +115,10 @@ mod tests {
     #[test]
     fn scalars_are_as_long_as_the_curve() {
         let short = Template::from([(CKA_VALUE, &[7; 30][..])]);
-        let scalar = ec_private(&short, &CURVES[0]).unwrap();
+        let scalar = ec_private(&short, &PARAMETERS[0]).unwrap();
         assert_eq!((scalar.len(), &scalar[..3]), (32, &[0, 0, 7][..]));
         let long = Template::from([(CKA_VALUE, &[7; 33][..])]);
-        assert!(ec_private(&long, &CURVES[0]).is_err());
+        assert!(ec_private(&long, &PARAMETERS[0]).is_err());
         let point = Template::from([(CKA_EC_POINT, &[4, 2, 8, 9][..])]);
         assert_eq!(*ec_public(&point).unwrap(), [8, 9]);
     }

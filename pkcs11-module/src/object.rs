@@ -9,7 +9,7 @@ use der::Encode;
 use der::asn1::OctetStringRef;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::operations::{self, RecordKind};
-use interface::spki::{self, Curve, PublicKey};
+use interface::spki::{self, Parameters, PublicKey};
 use interface::{ProviderId, Status};
 use zeroize::Zeroizing;
 
@@ -313,7 +313,7 @@ fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         (CKA_PUBLIC_KEY_INFO, _) if key_type.is_public() => PublicKey { key_type, bits, bytes: key.public.clone() }.to_spki(),
         (CKA_MODULUS, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.0.to_vec()),
         (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.1.to_vec()),
-        (CKA_EC_PARAMS, KeyType::EccPublicKey(family)) => Curve::of(family, bits)?.oid.to_der().ok(),
+        (CKA_EC_PARAMS, KeyType::EccPublicKey(_)) => Parameters::of(key_type, bits)?.oid.to_der().ok(),
         (CKA_EC_POINT, KeyType::EccPublicKey(_)) => OctetStringRef::new(&key.public).ok()?.to_der().ok(),
         _ => None,
     }

@@ -89,16 +89,17 @@ impl Signing {
     pub(crate) fn sign(self, module: &Module) -> Result<Vec<u8>> {
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
+        let context = Vec::new();
         let Request { algorithm, data } = self.request(key)?;
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
         match algorithm {
-            Algorithm::Signature(alg @ Signature::PureEddsa) => {
-                let op = SignMessage { key_name, owner, alg: Some(alg.into()), message: data };
+            Algorithm::Signature(alg) if alg.whole_message() => {
+                let op = SignMessage { key_name, owner, alg: Some(alg.into()), message: data, context };
                 client.call(provider, &op).map(|signed| signed.signature)
             }
             Algorithm::Signature(alg) => {
-                let op = SignHash { key_name, owner, alg: Some(alg.into()), hash: data };
+                let op = SignHash { key_name, owner, alg: Some(alg.into()), hash: data, context };
                 client.call(provider, &op).map(|signed| signed.signature)
             }
             Algorithm::Mac(alg) => {
@@ -116,17 +117,18 @@ impl Signing {
         }
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
+        let context = Vec::new();
         let Request { algorithm, data } = self.request(key)?;
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
         let signature = signature.to_vec();
         match algorithm {
-            Algorithm::Signature(alg @ Signature::PureEddsa) => {
-                let op = VerifyMessage { key_name, owner, alg: Some(alg.into()), message: data, signature };
+            Algorithm::Signature(alg) if alg.whole_message() => {
+                let op = VerifyMessage { key_name, owner, alg: Some(alg.into()), message: data, signature, context };
                 client.call(provider, &op)
             }
             Algorithm::Signature(alg) => {
-                let op = VerifyHash { key_name, owner, alg: Some(alg.into()), hash: data, signature };
+                let op = VerifyHash { key_name, owner, alg: Some(alg.into()), hash: data, signature, context };
                 client.call(provider, &op)
             }
             Algorithm::Mac(alg) => {

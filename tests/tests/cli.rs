@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use interface::ProviderId;
-use interface::operations::{Login, Pin, Role, SetPin};
+use interface::algorithm::Signature;
+use interface::operations::{Login, Pin, Role, SetPin, VerifyMessage};
 use interface::reference::{KeyUri, Reference};
 use serde_json::Value;
 use std::fs;
@@ -111,6 +112,52 @@ fn every_signing_algorithm_makes_requests_and_certificates_that_openssl_takes() 
         parsec(&service, &format!("key csr {algorithm} --self-signed --days 2 --out c")).ok();
         openssl(service.dir(), "verify -check_ss_sig -CAfile c c");
         openssl(service.dir(), "x509 -noout -checkend 100000 -in c");
+    }
+}
+
+/// The first element of some DER, and what follows it.
+fn element(der: &[u8]) -> (&[u8], &[u8]) {
+    let long = usize::from(der[1].saturating_sub(0x80)) * usize::from(der[1] > 0x80);
+    let len =
+        if long == 0 { usize::from(der[1]) } else { der[2..2 + long].iter().fold(0, |len, &byte| len << 8 | usize::from(byte)) };
+    der.split_at(2 + long + len)
+}
+
+#[test]
+fn ml_dsa_keys_make_requests() {
+    let service = Service::start();
+    for algorithm in ["ml-dsa-44", "ml-dsa-65", "ml-dsa-87"] {
+        parsec(&service, &format!("key new {algorithm} --algorithm {algorithm}")).ok();
+        parsec(&service, &format!("key csr {algorithm} --cn example --out r")).ok();
+        openssl(service.dir(), "asn1parse -in r -out r.der -noout");
+        let request = fs::read(service.dir().join("r.der")).unwrap();
+        let (signed, rest) = element(&request[4..]);
+        let (identifier, signature) = element(rest);
+        let public = Reference::from_pem(&parsec(&service, &format!("key pem {algorithm}")).ok()).unwrap().spki.unwrap();
+        let (of_key, _) = element(&public[4..]);
+        assert_eq!(identifier, of_key, "one object identifier for the key and its signatures");
+        let verify = VerifyMessage {
+            key_name: algorithm.to_owned(),
+            alg: Some(Signature::MlDsa.into()),
+            message: signed.to_vec(),
+            signature: signature[5..].to_vec(),
+            ..Default::default()
+        };
+        service.client().call(ProviderId::SOFTWARE, &verify).unwrap();
+    }
+}
+
+#[test]
+fn post_quantum_keys_come_back_from_their_seed() {
+    let service = Service::start();
+    for algorithm in ["ml-dsa-44", "ml-dsa-65", "ml-dsa-87", "ml-kem-512", "ml-kem-768", "ml-kem-1024"] {
+        parsec(&service, &format!("key new {algorithm} --algorithm {algorithm} --exportable")).ok();
+        parsec(&service, &format!("key export {algorithm} --out k.pem")).ok();
+        parsec(&service, &format!("key import again-{algorithm} k.pem")).ok();
+        let shown = json(&service, &format!("key show again-{algorithm}"));
+        assert_eq!(shown["key"]["algorithm"], algorithm);
+        let public = |name: &str| parsec(&service, &format!("key public {name}")).ok();
+        assert_eq!(public(algorithm), public(&format!("again-{algorithm}")));
     }
 }
 

@@ -29,6 +29,8 @@ impl TryFrom<&message::AsymmetricSignature> for Signature {
             Variant::EcdsaAny(_) => Self::EcdsaAny,
             Variant::DeterministicEcdsa(m) => Self::DeterministicEcdsa { hash: sign_hash(m)? },
             Variant::PureEddsa(_) => Self::PureEddsa,
+            Variant::MlDsa(_) => Self::MlDsa,
+            Variant::HashMlDsa(m) => Self::HashMlDsa { hash: sign_hash(m)? },
         })
     }
 }
@@ -110,6 +112,7 @@ impl TryFrom<&message::Algorithm> for Algorithm {
             Variant::AsymmetricEncryption(m) => Self::Encryption(m.try_into()?),
             Variant::KeyAgreement(m) => agreement(m)?,
             Variant::KeyDerivation(m) => Self::Derivation(m.try_into()?),
+            Variant::Kem(kem) => Self::Kem((*kem).try_into()?),
         })
     }
 }
@@ -153,6 +156,8 @@ impl From<Signature> for message::AsymmetricSignature {
             Signature::EcdsaAny => Variant::EcdsaAny(empty),
             Signature::DeterministicEcdsa { hash } => Variant::DeterministicEcdsa(hash.into()),
             Signature::PureEddsa => Variant::PureEddsa(empty),
+            Signature::MlDsa => Variant::MlDsa(empty),
+            Signature::HashMlDsa { hash } => Variant::HashMlDsa(hash.into()),
         }
         .into()
     }
@@ -234,6 +239,7 @@ impl From<Algorithm> for message::Algorithm {
                 Variant::KeyAgreement(Agree::WithKeyDerivation(with).into())
             }
             Algorithm::Derivation(kdf) => Variant::KeyDerivation(kdf.into()),
+            Algorithm::Kem(kem) => Variant::Kem(kem.into()),
         }
         .into()
     }

@@ -101,6 +101,9 @@ pub struct SignHash {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: the context of ML-DSA, at most 255 bytes (FIPS 204 §5.2); empty for every other algorithm.
+    #[prost(bytes = "vec", tag = "101")]
+    pub context: Vec<u8>,
 }
 
 /// Verifies the signature of a hash.
@@ -117,6 +120,9 @@ pub struct VerifyHash {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: as of [`SignHash`].
+    #[prost(bytes = "vec", tag = "101")]
+    pub context: Vec<u8>,
 }
 
 /// Hashes and signs a message.
@@ -131,6 +137,9 @@ pub struct SignMessage {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: as of [`SignHash`].
+    #[prost(bytes = "vec", tag = "101")]
+    pub context: Vec<u8>,
 }
 
 /// Verifies the signature of a message.
@@ -147,6 +156,9 @@ pub struct VerifyMessage {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// Extension: as of [`SignHash`].
+    #[prost(bytes = "vec", tag = "101")]
+    pub context: Vec<u8>,
 }
 
 /// Result of [`SignHash`] and [`SignMessage`].
@@ -377,12 +389,50 @@ pub struct RawKeyAgreement {
     pub owner: Option<String>,
 }
 
-/// Result of [`RawKeyAgreement`].
+/// Result of [`RawKeyAgreement`] and [`Decapsulate`].
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
 pub struct Agreed {
     #[prost(bytes = "vec", tag = "1")]
     pub shared_secret: Vec<u8>,
+}
+
+/// Makes a secret and encapsulates it for the owner of the private half (PSA Crypto API 1.3 §10.12).
+#[derive(Clone, PartialEq, Message)]
+pub struct Encapsulate {
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Number of a [`crate::algorithm::Kem`].
+    #[prost(int32, tag = "2")]
+    pub alg: i32,
+    /// The owning principal, where that is not the caller.
+    #[prost(string, optional, tag = "3")]
+    pub owner: Option<String>,
+}
+
+/// Result of [`Encapsulate`].
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub struct Encapsulated {
+    #[prost(bytes = "vec", tag = "1")]
+    pub ciphertext: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub shared_secret: Vec<u8>,
+}
+
+/// Recovers the secret of [`Encapsulate`]. A ciphertext that no encapsulation made gives a secret that nobody knows (FIPS 203 §6.3).
+#[derive(Clone, PartialEq, Message)]
+pub struct Decapsulate {
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Number of a [`crate::algorithm::Kem`].
+    #[prost(int32, tag = "2")]
+    pub alg: i32,
+    #[prost(bytes = "vec", tag = "3")]
+    pub ciphertext: Vec<u8>,
+    /// The owning principal, where that is not the caller.
+    #[prost(string, optional, tag = "4")]
+    pub owner: Option<String>,
 }
 
 /// Whether the provider could do this with such a key.
@@ -519,5 +569,6 @@ crate::secret::wiped! {
     Decrypted.plaintext,
     Random.random_bytes,
     Agreed.shared_secret,
+    Encapsulated.shared_secret,
     Credential.credential,
 }

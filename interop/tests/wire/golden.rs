@@ -38,7 +38,7 @@ fn ping() {
 fn sign_hash() {
     let body = [b"\x0a\x03web\x12\x06\x22\x04\x0a\x02\x10\x07\x1a\x20".as_slice(), &[0x5a; 32]].concat();
     let alg = Signature::Ecdsa { hash: Hash::Sha256.into() };
-    let sign = SignHash { key_name: "web".to_owned(), alg: Some(alg.into()), hash: vec![0x5a; 32], owner: None };
+    let sign = SignHash { key_name: "web".to_owned(), alg: Some(alg.into()), hash: vec![0x5a; 32], ..Default::default() };
     assert_eq!(sign.encode_to_vec(), body);
     assert_eq!(SignHash::decode(body.as_slice()).unwrap(), sign);
 }

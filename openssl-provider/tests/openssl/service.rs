@@ -15,7 +15,7 @@ use std::{
 use interface::{
     Opcode, Operation, ProviderId, Status,
     algorithm::{Algorithm, Encryption, SignHash as Digest, Signature},
-    attributes::{Attributes, KeyType, Policy, Usage},
+    attributes::{Attributes, Policy, Usage},
     operations::{
         Agreed, AsymmetricDecrypt, Decrypted, Find, Found, Hello, ListProviders, LookupKey, ProviderInfo, Providers,
         RawKeyAgreement, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
@@ -140,10 +140,7 @@ impl Handler {
         let spki = std::fs::read(self.folder.join(format!("{name}.spki")));
         let spki = spki.map_err(|_| (Status::PsaErrorDoesNotExist, format!("no key '{name}'")))?;
         let public = PublicKey::from_spki(&spki).unwrap();
-        let key_type = match public.key_type {
-            KeyType::EccPublicKey(family) => KeyType::EccKeyPair(family),
-            _ => KeyType::RsaKeyPair,
-        };
+        let key_type = public.key_type.pair();
         let policy = Policy { usage: Usage::SIGN, algorithm: Algorithm::None, also: Vec::new() };
         let attributes = Attributes { key_type, bits: public.bits, policy };
         Ok(Record {

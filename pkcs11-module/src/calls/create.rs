@@ -91,8 +91,8 @@ fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, Zer
     let params = template.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?;
     let curve = curve(params)?;
     Ok(match class {
-        CKO_PRIVATE_KEY => (KeyType::EccKeyPair(curve.family), material::ec_private(template, curve)?),
-        _ => (KeyType::EccPublicKey(curve.family), material::ec_public(template)?),
+        CKO_PRIVATE_KEY => (curve.key_type.pair(), material::ec_private(template, curve)?),
+        _ => (curve.key_type, material::ec_public(template)?),
     })
 }
 

@@ -5,7 +5,7 @@ use der::Decode;
 use der::asn1::{ObjectIdentifier, PrintableStringRef};
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::GenerateKey;
-use interface::spki::{CURVES, Curve};
+use interface::spki::{PARAMETERS, Parameters};
 use interface::{Status, client};
 
 use super::create::{check_token, hex};
@@ -136,7 +136,7 @@ fn attributes(family: Family, public: &Template, private: &Template) -> Result<A
         Family::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
         _ => {
             let curve = curve(public.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?)?;
-            (KeyType::EccKeyPair(curve.family), curve.bits)
+            (curve.key_type.pair(), curve.bits)
         }
     };
     if Family::of(key_type) != Some(family) {
@@ -196,10 +196,14 @@ fn rsa_bits(public: &Template) -> Result<u32> {
     if Some(bits) >= min && Some(bits) <= max { Ok(bits) } else { Err(Error::KeySizeRange) }
 }
 
+fn curves() -> impl Iterator<Item = &'static Parameters> {
+    PARAMETERS.iter().filter(|named| named.key_type.family().is_some())
+}
+
 /// The curve that CKA_EC_PARAMS names: by its object identifier, or by its name (PKCS#11 3.1 §6.3.3).
-pub(super) fn curve(params: &[u8]) -> Result<&'static Curve> {
+pub(super) fn curve(params: &[u8]) -> Result<&'static Parameters> {
     if let Ok(oid) = ObjectIdentifier::from_der(params) {
-        return Curve::by_oid(oid).ok_or(Error::CurveNotSupported);
+        return curves().find(|curve| curve.oid == oid).ok_or(Error::CurveNotSupported);
     }
     let name = PrintableStringRef::from_der(params).map_err(|_| Error::CurveNotSupported)?;
     let name = match name.as_str() {
@@ -208,7 +212,7 @@ pub(super) fn curve(params: &[u8]) -> Result<&'static Curve> {
         "secp256r1" => "prime256v1",
         other => other,
     };
-    CURVES.iter().find(|curve| curve.name == name).ok_or(Error::CurveNotSupported)
+    curves().find(|curve| curve.name == name).ok_or(Error::CurveNotSupported)
 }
 
 #[cfg(test)]

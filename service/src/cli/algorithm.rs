@@ -1,6 +1,6 @@
 //! Kinds of keys by the names that people type, and what a key of each kind is for.
 
-use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Encryption, Hash, Mac, MacKind, SignHash, Signature};
+use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 
 /// What a key does for its user.
@@ -37,10 +37,16 @@ kinds! {
     "p521"        Sign         521  KeyType::EccKeyPair(EccFamily::SecpR1);
     "secp256k1"   Sign         256  KeyType::EccKeyPair(EccFamily::SecpK1);
     "ed25519"     Sign         255  KeyType::EccKeyPair(EccFamily::TwistedEdwards);
+    "ml-dsa-44"   Sign         128  KeyType::MlDsaKeyPair;
+    "ml-dsa-65"   Sign         192  KeyType::MlDsaKeyPair;
+    "ml-dsa-87"   Sign         256  KeyType::MlDsaKeyPair;
     "rsa-2048"    Sign         2048 KeyType::RsaKeyPair;
     "rsa-3072"    Sign         3072 KeyType::RsaKeyPair;
     "rsa-4096"    Sign         4096 KeyType::RsaKeyPair;
     "x25519"      Agree        255  KeyType::EccKeyPair(EccFamily::Montgomery);
+    "ml-kem-512"  Decrypt      512  KeyType::MlKemKeyPair;
+    "ml-kem-768"  Decrypt      768  KeyType::MlKemKeyPair;
+    "ml-kem-1024" Decrypt      1024 KeyType::MlKemKeyPair;
     "aes-128"     Encrypt      128  KeyType::Aes;
     "aes-256"     Encrypt      256  KeyType::Aes;
     "chacha20"    Encrypt      256  KeyType::ChaCha20;
@@ -71,6 +77,8 @@ pub(crate) fn policy(key_type: KeyType, job: Job) -> Option<Policy> {
         (Job::Sign, KeyType::EccKeyPair(family)) if family != EccFamily::Montgomery => {
             (Signature::Ecdsa { hash: any }.into(), vec![Signature::EcdsaAny.into()])
         }
+        (Job::Sign, KeyType::MlDsaKeyPair) => (Signature::MlDsa.into(), vec![Signature::HashMlDsa { hash: any }.into()]),
+        (Job::Decrypt, KeyType::MlKemKeyPair) => (Kem::MlKem.into(), vec![]),
         (Job::Decrypt, KeyType::RsaKeyPair) => (Encryption::RsaOaep { hash }.into(), vec![]),
         (Job::Agree, KeyType::EccKeyPair(family)) if family != EccFamily::TwistedEdwards => (Agreement::Ecdh.into(), vec![]),
         (Job::Encrypt, KeyType::Aes | KeyType::ChaCha20) => {
@@ -123,6 +131,8 @@ pub(crate) fn describe(algorithm: Algorithm) -> String {
             Signature::EcdsaAny => "ecdsa-raw".to_owned(),
             Signature::DeterministicEcdsa { hash } => with("ecdsa-deterministic", hash),
             Signature::PureEddsa => "eddsa".to_owned(),
+            Signature::MlDsa => "ml-dsa".to_owned(),
+            Signature::HashMlDsa { hash } => with("hash-ml-dsa", hash),
         },
         Algorithm::Encryption(Encryption::RsaPkcs1v15) => "rsa-pkcs1-encryption".to_owned(),
         Algorithm::Encryption(Encryption::RsaOaep { hash }) => with("rsa-oaep", hash.into()),
@@ -131,6 +141,7 @@ pub(crate) fn describe(algorithm: Algorithm) -> String {
         Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, .. }) => with("hmac", hash.into()),
         Algorithm::Mac(Mac { kind, .. }) => format!("{kind:?}").to_lowercase(),
         Algorithm::Agreement(agreement) => format!("{agreement:?}").to_lowercase(),
+        Algorithm::Kem(Kem::MlKem) => "ml-kem".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     }
 }

@@ -3,8 +3,8 @@
 use super::context::{Context, Key, KeyRecord};
 use super::error::{During, Error, Result};
 use super::output::write_file;
-use der::asn1::{BitStringRef, OctetStringRef};
-use der::{Encode, Sequence};
+use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
+use der::{Encode, Sequence, Tag, TagNumber};
 use interface::attributes::{EccFamily, KeyType};
 use interface::operations::ExportKey;
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
@@ -36,7 +36,10 @@ impl Export {
     }
 }
 
-/// RFC 5208; inside it RFC 8017, RFC 5915 or RFC 8410.
+/// The seed of ML-KEM, in bytes; an expanded key is longer.
+const LONGEST_SEED: usize = 64;
+
+/// RFC 5208; inside it RFC 8017, RFC 5915, RFC 8410, RFC 9881 or RFC 9935.
 fn pkcs8(key: &KeyRecord, private: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     #[derive(Sequence)]
     struct PrivateKeyInfo<'a> {
@@ -56,6 +59,11 @@ fn pkcs8(key: &KeyRecord, private: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let inner = match key.attributes.key_type {
         KeyType::RsaKeyPair => private.to_vec(),
         KeyType::EccKeyPair(EccFamily::TwistedEdwards | EccFamily::Montgomery) => OctetStringRef::new(private)?.to_der()?,
+        KeyType::MlDsaKeyPair | KeyType::MlKemKeyPair if private.len() <= LONGEST_SEED => {
+            let tag = Tag::ContextSpecific { constructed: false, number: TagNumber(0) };
+            AnyRef::new(tag, private)?.to_der()?
+        }
+        KeyType::MlDsaKeyPair | KeyType::MlKemKeyPair => OctetStringRef::new(private)?.to_der()?,
         _ => {
             let key = OctetStringRef::new(private)?;
             let public = spki.subject_public_key;

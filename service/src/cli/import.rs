@@ -5,11 +5,11 @@ use super::context::{Context, Place};
 use super::error::{During, Error, Result};
 use super::key::{self, Metadata};
 use super::purpose::Purpose;
-use der::asn1::{ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
-use der::{Decode, Reader, SliceReader, TagNumber};
+use der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
+use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::ImportKey;
-use interface::spki::Curve;
+use interface::spki::Parameters;
 use spki::AlgorithmIdentifierRef;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ impl Import {
     fn attributes(&self, key: &PrivateKey) -> Result<Attributes> {
         let jobs = match self.purpose {
             Some(purpose) => &[purpose.job][..],
-            None => &[Job::Sign, Job::Agree, Job::Encrypt, Job::Authenticate],
+            None => &[Job::Sign, Job::Agree, Job::Encrypt, Job::Authenticate, Job::Decrypt],
         };
         let policy = jobs.iter().find_map(|job| policy(key.key_type, *job));
         let policy = policy.ok_or_else(|| {
@@ -166,7 +166,7 @@ impl PrivateKey {
             .map_err(|_| "it holds no private key in PKCS#8, SEC1 or PKCS#1".to_owned())
     }
 
-    /// RFC 5208, RFC 5958 and, for Edwards and Montgomery curves, RFC 8410.
+    /// RFC 5208, RFC 5958 and, for what is on no Weierstrass curve, RFC 8410, RFC 9881 and RFC 9935.
     fn pkcs8(der: &[u8]) -> Result<Self, String> {
         let (algorithm, key) = sequence(der, |reader| {
             u8::decode(reader)?;
@@ -177,21 +177,24 @@ impl PrivateKey {
         if algorithm.oid == RSA {
             return Self::pkcs1(key);
         }
-        let curve = if algorithm.oid == EC {
-            algorithm.parameters_oid().ok().and_then(Curve::by_oid)
+        let named = if algorithm.oid == EC {
+            algorithm.parameters_oid().ok().and_then(Parameters::by_oid)
         } else {
-            Curve::by_oid(algorithm.oid)
+            Parameters::by_oid(algorithm.oid)
         };
-        let curve = curve.ok_or_else(|| format!("its algorithm ({}) or curve is not known here", algorithm.oid))?;
-        if curve.weierstrass() {
-            return Self::sec1(key, Some(curve));
+        let named = named.ok_or_else(|| format!("its algorithm ({}) or curve is not known here", algorithm.oid))?;
+        if named.weierstrass() {
+            return Self::sec1(key, Some(named));
+        }
+        if named.key_type.family().is_none() {
+            return Self::lattice(named, key);
         }
         let key = <&OctetStringRef>::from_der(key).map_err(|error| format!("its inner key is broken: {error}"))?;
-        Self::ec(curve, key.as_bytes())
+        Self::ec(named, key.as_bytes())
     }
 
     /// RFC 5915, the curve being told inside or by what is around it.
-    fn sec1(der: &[u8], curve: Option<&'static Curve>) -> Result<Self, String> {
+    fn sec1(der: &[u8], curve: Option<&'static Parameters>) -> Result<Self, String> {
         let (inner, key) = sequence(der, |reader| {
             u8::decode(reader)?;
             let key = <&OctetStringRef>::decode(reader)?.as_bytes();
@@ -199,11 +202,11 @@ impl PrivateKey {
             Ok((oid.map(|oid| oid.value), key))
         })
         .map_err(|error| format!("it is no elliptic-curve key: {error}"))?;
-        let curve = curve.or_else(|| Curve::by_oid(inner?)).ok_or("it names no curve that is known here")?;
+        let curve = curve.or_else(|| Parameters::by_oid(inner?)).ok_or("it names no curve that is known here")?;
         Self::ec(curve, key)
     }
 
-    fn ec(curve: &Curve, key: &[u8]) -> Result<Self, String> {
+    fn ec(curve: &Parameters, key: &[u8]) -> Result<Self, String> {
         let length = usize::try_from(curve.bits.div_ceil(8)).map_err(|error| error.to_string())?;
         let zeros = length.checked_sub(key.len()).ok_or("its number is too long for its curve")?;
         if zeros != 0 && !curve.weierstrass() {
@@ -212,7 +215,19 @@ impl PrivateKey {
         let mut bytes = Zeroizing::new(vec![0; zeros]);
         bytes.reserve_exact(key.len());
         bytes.extend_from_slice(key);
-        Ok(Self { key_type: KeyType::EccKeyPair(curve.family), bits: curve.bits, bytes })
+        Ok(Self { key_type: curve.key_type.pair(), bits: curve.bits, bytes })
+    }
+
+    /// RFC 9881 §6 and RFC 9935 §6: the seed, the expanded key, or both; then the seed says it all.
+    fn lattice(named: &Parameters, key: &[u8]) -> Result<Self, String> {
+        const SEED: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(0) };
+        let broken = |error: der::Error| format!("its inner key is broken: {error}");
+        let inner = AnyRef::from_der(key).map_err(broken)?;
+        let bytes = match inner.tag() {
+            SEED | Tag::OctetString => inner.value(),
+            _ => sequence(key, <&OctetStringRef>::decode).map_err(broken)?.as_bytes(),
+        };
+        Ok(Self { key_type: named.key_type.pair(), bits: named.bits, bytes: Zeroizing::new(bytes.to_vec()) })
     }
 
     /// RFC 8017 §A.1.2, which is what the protocol has.

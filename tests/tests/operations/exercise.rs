@@ -2,11 +2,11 @@
 
 use super::Under;
 use interface::Status;
-use interface::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Hash, Mac, Signature};
+use interface::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, Mac, Signature};
 use interface::attributes::Attributes;
 use interface::operations::{
-    AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt, ExportPublicKey, MacCompute,
-    MacVerify, RawKeyAgreement, SignHash, SignMessage, VerifyHash, VerifyMessage,
+    AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt, Decapsulate, Encapsulate,
+    ExportPublicKey, MacCompute, MacVerify, RawKeyAgreement, SignHash, SignMessage, VerifyHash, VerifyMessage,
 };
 
 /// Uses a key in every way that its one algorithm has, and wrongly.
@@ -17,6 +17,7 @@ pub(crate) fn exercise(under: &Under<'_>, name: &str, attributes: &Attributes, c
         Algorithm::Aead(aead) => seal(under, name, aead, context),
         Algorithm::Cipher(cipher) => encipher(under, name, cipher, context),
         Algorithm::Mac(mac) => authenticate(under, name, mac, context),
+        Algorithm::Kem(kem) => encapsulate(under, name, kem, context),
         Algorithm::Agreement(agreement) => agree(under, name, agreement, attributes, context),
         other => panic!("{context}: {other:?} is not in the table"),
     }
@@ -26,7 +27,7 @@ fn sign(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     if signature != Signature::RsaPkcs1v15Raw && signature != Signature::EcdsaAny {
         sign_message(under, name, signature, context);
     }
-    if signature != Signature::PureEddsa {
+    if !signature.whole_message() {
         sign_hash(under, name, signature, context);
     }
 }
@@ -34,11 +35,24 @@ fn sign(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
 fn sign_message(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     let (key_name, alg, owner) = (name.to_owned(), Some(signature.into()), None::<String>);
     let message = b"a message".to_vec();
-    let op = SignMessage { key_name: key_name.clone(), alg: alg.clone(), message: message.clone(), owner: owner.clone() };
+    let op = SignMessage {
+        key_name: key_name.clone(),
+        alg: alg.clone(),
+        message: message.clone(),
+        owner: owner.clone(),
+        ..Default::default()
+    };
     let signed = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).signature;
     let verify = |message: &[u8], signature: &[u8]| {
         let (message, signature) = (message.to_vec(), signature.to_vec());
-        under.status(&VerifyMessage { key_name: key_name.clone(), alg: alg.clone(), message, signature, owner: owner.clone() })
+        under.status(&VerifyMessage {
+            key_name: key_name.clone(),
+            alg: alg.clone(),
+            message,
+            signature,
+            owner: owner.clone(),
+            ..Default::default()
+        })
     };
     assert_eq!(verify(&message, &signed), Status::Success, "{context}");
     assert_eq!(verify(b"another", &signed), Status::PsaErrorInvalidSignature, "{context}");
@@ -48,11 +62,19 @@ fn sign_message(under: &Under<'_>, name: &str, signature: Signature, context: &s
 fn sign_hash(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     let (key_name, alg, owner) = (name.to_owned(), Some(signature.into()), None::<String>);
     let hash = vec![0x5a; signature.hash().map_or(32, Hash::len)];
-    let op = SignHash { key_name: key_name.clone(), alg: alg.clone(), hash: hash.clone(), owner: owner.clone() };
+    let op =
+        SignHash { key_name: key_name.clone(), alg: alg.clone(), hash: hash.clone(), owner: owner.clone(), ..Default::default() };
     let signed = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).signature;
     let verify = |hash: &[u8]| {
         let (hash, signature) = (hash.to_vec(), signed.clone());
-        under.status(&VerifyHash { key_name: key_name.clone(), alg: alg.clone(), hash, signature, owner: owner.clone() })
+        under.status(&VerifyHash {
+            key_name: key_name.clone(),
+            alg: alg.clone(),
+            hash,
+            signature,
+            owner: owner.clone(),
+            ..Default::default()
+        })
     };
     assert_eq!(verify(&hash), Status::Success, "{context}");
     assert_eq!(verify(&vec![0x5b; hash.len()]), Status::PsaErrorInvalidSignature, "{context}");
@@ -176,4 +198,17 @@ fn agree(under: &Under<'_>, name: &str, agreement: Agreement, attributes: &Attri
     assert_eq!(mine, secret("peer", public(name)).unwrap(), "{context}");
     assert!(secret(name, vec![4; 5]).unwrap_err().status().is_some(), "{context}");
     under.destroy("peer");
+}
+
+fn encapsulate(under: &Under<'_>, name: &str, kem: Kem, context: &str) {
+    let encapsulated = under.call(&Encapsulate { key_name: name.to_owned(), alg: kem.into(), owner: None });
+    let encapsulated = encapsulated.unwrap_or_else(|error| panic!("{context}: {error}"));
+    let decapsulate =
+        |ciphertext: Vec<u8>| under.call(&Decapsulate { key_name: name.to_owned(), alg: kem.into(), ciphertext, owner: None });
+    let secret = decapsulate(encapsulated.ciphertext.clone()).unwrap();
+    assert_eq!(secret.shared_secret, encapsulated.shared_secret, "{context}");
+    let mut wrong = encapsulated.ciphertext.clone();
+    wrong[0] ^= 1;
+    assert_ne!(decapsulate(wrong).unwrap(), secret, "{context}");
+    assert!(decapsulate(vec![1; 5]).unwrap_err().status().is_some(), "{context}");
 }

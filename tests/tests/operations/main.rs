@@ -5,7 +5,9 @@
 mod exercise;
 
 use exercise::exercise;
-use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Mac, MacKind, SignHash, Signature};
+use interface::algorithm::{
+    Aead, AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature,
+};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
 use interface::operations::{
@@ -35,6 +37,9 @@ const TYPES: &[(KeyType, &[u32])] = &[
     (KeyType::EccKeyPair(EccFamily::Montgomery), &[255, 448]),
     (KeyType::EccKeyPair(EccFamily::TwistedEdwards), &[255, 448]),
     (KeyType::EccPublicKey(EccFamily::SecpR1), &[256]),
+    (KeyType::MlDsaKeyPair, &[128, 192, 256, 44]),
+    (KeyType::MlKemKeyPair, &[512, 768, 1024, 256]),
+    (KeyType::MlKemPublicKey, &[768]),
 ];
 
 /// Every concrete algorithm that a key can be used with.
@@ -43,6 +48,8 @@ fn algorithms() -> Vec<Algorithm> {
         Signature::RsaPkcs1v15Raw.into(),
         Signature::EcdsaAny.into(),
         Signature::PureEddsa.into(),
+        Signature::MlDsa.into(),
+        Kem::MlKem.into(),
         Encryption::RsaPkcs1v15.into(),
         Agreement::Ecdh.into(),
         Agreement::Ffdh.into(),
@@ -54,6 +61,7 @@ fn algorithms() -> Vec<Algorithm> {
             Signature::RsaPss { hash: specific }.into(),
             Signature::Ecdsa { hash: specific }.into(),
             Signature::DeterministicEcdsa { hash: specific }.into(),
+            Signature::HashMlDsa { hash: specific }.into(),
             Encryption::RsaOaep { hash }.into(),
             Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, len: None }),
             Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, len: Some(12) }),
@@ -175,7 +183,7 @@ fn a_key_does_only_what_its_policy_says() {
             key_name: "k".to_owned(),
             alg: Some(alg.into()),
             hash: vec![1; 32],
-            owner: None,
+            ..Default::default()
         };
         assert_eq!(under.status(&sign(Signature::Ecdsa { hash })), Status::Success);
         assert_eq!(under.status(&sign(Signature::EcdsaAny)), Status::PsaErrorNotPermitted);
@@ -189,14 +197,18 @@ fn a_key_does_only_what_its_policy_says() {
             alg: sign(Signature::Ecdsa { hash }).alg,
             hash: vec![1; 32],
             signature: vec![1; 64],
-            owner: None,
+            ..Default::default()
         };
         assert_eq!(under.status(&verify), Status::PsaErrorNotPermitted, "usage");
         assert_eq!(under.status(&ExportKey { key_name: "k".to_owned(), owner: None }), Status::PsaErrorNotPermitted);
         assert_eq!(under.status(&ExportPublicKey { key_name: "k".to_owned(), owner: None }), Status::Success);
         // sign_hash implies sign_message
-        let message =
-            SignMessage { key_name: "k".to_owned(), alg: sign(Signature::Ecdsa { hash }).alg, message: vec![1], owner: None };
+        let message = SignMessage {
+            key_name: "k".to_owned(),
+            alg: sign(Signature::Ecdsa { hash }).alg,
+            message: vec![1],
+            ..Default::default()
+        };
         assert_eq!(under.status(&message), Status::Success);
     });
 }

@@ -139,6 +139,7 @@ fn only_signing(grantee: &Client, root: Option<&str>) {
         hash: crate::DIGEST.to_vec(),
         signature: sign(grantee, root, "web").unwrap(),
         owner: owner(),
+        ..Default::default()
     };
     forbidden(grantee.call(SOFTWARE, &verify), "verify_hash");
     let destroy = DestroyKey { key_name: web(), owner: owner() };

@@ -42,15 +42,25 @@ fn destroy(client: &Client, name: &str) -> Result<(), Error> {
 }
 
 fn sign(client: &Client, owner: Option<&str>, name: &str) -> Result<Vec<u8>, Error> {
-    let sign =
-        SignHash { key_name: name.to_owned(), alg: Some(ecdsa().into()), hash: DIGEST.to_vec(), owner: owner.map(str::to_owned) };
+    let sign = SignHash {
+        key_name: name.to_owned(),
+        alg: Some(ecdsa().into()),
+        hash: DIGEST.to_vec(),
+        owner: owner.map(str::to_owned),
+        ..Default::default()
+    };
     let signed = client.call(SOFTWARE, &sign)?;
     Ok(signed.signature)
 }
 
 fn verify(client: &Client, name: &str, signature: Vec<u8>) -> Result<(), Error> {
-    let verify =
-        VerifyHash { key_name: name.to_owned(), alg: Some(ecdsa().into()), hash: DIGEST.to_vec(), signature, owner: None };
+    let verify = VerifyHash {
+        key_name: name.to_owned(),
+        alg: Some(ecdsa().into()),
+        hash: DIGEST.to_vec(),
+        signature,
+        ..Default::default()
+    };
     client.call(SOFTWARE, &verify).map(drop)
 }
 

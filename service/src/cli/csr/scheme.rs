@@ -8,6 +8,7 @@ use der::{Decode, Encode, Sequence};
 use interface::algorithm::{Hash, Signature};
 use interface::attributes::Attributes;
 use interface::operations::{SignHash, SignMessage};
+use interface::spki::Parameters;
 use spki::AlgorithmIdentifierOwned;
 
 /// How a key signs a certificate.
@@ -59,12 +60,17 @@ impl Scheme {
             ]
             .map(|signature| (signature, row))
         });
-        let mut all = hashed.chain([(Signature::PureEddsa, &HASHES[2])]);
+        let whole = [Signature::PureEddsa, Signature::MlDsa].map(|signature| (signature, &HASHES[2]));
+        let mut all = hashed.chain(whole);
         let (signature, row) = all.find(|(signature, _)| attributes.policy.permits((*signature).into()))?;
-        Some(Self { signature, hash: row.0, identifier: Self::identifier(signature, row).ok()? })
+        Some(Self { signature, hash: row.0, identifier: Self::identifier(attributes, signature, row).ok()? })
     }
 
-    fn identifier(signature: Signature, &(hash, ecdsa, rsa, arc): &(Hash, u32, u32, u32)) -> Result<AlgorithmIdentifierOwned> {
+    fn identifier(
+        attributes: &Attributes,
+        signature: Signature,
+        &(hash, ecdsa, rsa, arc): &(Hash, u32, u32, u32),
+    ) -> Result<AlgorithmIdentifierOwned> {
         const PKCS1: &str = "1.2.840.113549.1.1";
         match signature {
             Signature::Ecdsa { .. } | Signature::DeterministicEcdsa { .. } | Signature::EcdsaAny => {
@@ -80,7 +86,12 @@ impl Scheme {
                 };
                 identifier(oid(PKCS1, 10)?, Some(&parameters))
             }
-            Signature::PureEddsa => identifier(oid("1.3.101", 112)?, None::<&Null>),
+            // RFC 8410 §3, RFC 9881 §2: the algorithm of the key is that of the signature
+            Signature::PureEddsa | Signature::MlDsa | Signature::HashMlDsa { .. } => {
+                let named = Parameters::of(attributes.key_type, attributes.bits);
+                let named = named.ok_or_else(|| Error::Failed("the key's type has no object identifier".to_owned()))?;
+                identifier(named.oid, None::<&Null>)
+            }
         }
     }
 
@@ -89,13 +100,13 @@ impl Scheme {
         let key_name = key.name().to_owned();
         let alg = Some(self.signature.into());
         let owner = key.owner();
-        let signed = if self.signature == Signature::PureEddsa {
+        let signed = if self.signature.whole_message() {
             let message = message.to_vec();
-            let request = SignMessage { key_name, alg, message, owner };
+            let request = SignMessage { key_name, alg, message, owner, context: Vec::new() };
             context.client.call(key.provider, &request)
         } else {
             let hash = digest(self.hash, message);
-            let request = SignHash { key_name, alg, hash, owner };
+            let request = SignHash { key_name, alg, hash, owner, context: Vec::new() };
             context.client.call(key.provider, &request)
         };
         let signed = signed.during(|| format!("sign with key '{}'", key.name()))?;

@@ -3,7 +3,7 @@
 use super::Software;
 use super::key::{Key, Kind};
 use super::sign::{self, Purpose};
-use super::{aead, agreement, cipher, encrypt, mac, unsupported};
+use super::{aead, agreement, cipher, encrypt, kem, mac, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
@@ -35,6 +35,7 @@ fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
         Algorithm::Aead(algorithm) => aead::Mode::of(kind, algorithm).map(drop),
         Algorithm::Encryption(algorithm) => encrypt::Scheme::of(kind, algorithm).map(drop),
         Algorithm::Agreement(algorithm) => agreement::check(kind, algorithm),
+        Algorithm::Kem(algorithm) => kem::check(kind, algorithm),
         Algorithm::Signature(algorithm) => {
             let signs = !usage.and(Usage::SIGN).is_empty();
             sign::Scheme::of(kind, concrete(algorithm), if signs { Purpose::Sign } else { Purpose::Verify }).map(drop)
@@ -53,6 +54,7 @@ fn concrete(algorithm: Signature) -> Signature {
         Signature::RsaPkcs1v15 { hash: SignHash::Any } => Signature::RsaPkcs1v15 { hash },
         Signature::RsaPss { hash: SignHash::Any } => Signature::RsaPss { hash },
         Signature::Ecdsa { hash: SignHash::Any } => Signature::Ecdsa { hash },
+        Signature::HashMlDsa { hash: SignHash::Any } => Signature::HashMlDsa { hash },
         other => other,
     }
 }

@@ -1,6 +1,6 @@
 //! A key of this backend: made, imported or loaded once, then shared by any number of threads.
 
-use super::lc::{Curve, Ec, Rsa, Secret, x25519_public};
+use super::lc::{Curve, Ec, Pq, Rsa, Secret, Set, x25519_public};
 use super::{invalid, random, rsa, unsupported};
 use crate::error::{Error, Result};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Ec(Curve),
     Ed25519,
     X25519,
+    MlDsa(Set),
+    MlKem(Set),
 }
 
 /// The curves by family and size in bits.
@@ -31,6 +33,16 @@ const CURVES: &[(EccFamily, u32, Kind)] = &[
     (EccFamily::SecpK1, Curve::SECP256K1.bits(), Kind::Ec(Curve::SECP256K1)),
     (EccFamily::Montgomery, 255, Kind::X25519),
     (EccFamily::TwistedEdwards, 255, Kind::Ed25519),
+];
+
+/// The parameter sets by size in bits.
+const SETS: &[(KeyType, u32, Kind)] = &[
+    (KeyType::MlDsaPublicKey, 128, Kind::MlDsa(Set::ML_DSA_44)),
+    (KeyType::MlDsaPublicKey, 192, Kind::MlDsa(Set::ML_DSA_65)),
+    (KeyType::MlDsaPublicKey, 256, Kind::MlDsa(Set::ML_DSA_87)),
+    (KeyType::MlKemPublicKey, 512, Kind::MlKem(Set::ML_KEM_512)),
+    (KeyType::MlKemPublicKey, 768, Kind::MlKem(Set::ML_KEM_768)),
+    (KeyType::MlKemPublicKey, 1024, Kind::MlKem(Set::ML_KEM_1024)),
 ];
 
 /// RSA sizes that are generated; every multiple of 8 between the first and the last is imported.
@@ -56,14 +68,14 @@ impl Kind {
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 CURVES.iter().find(|row| (row.0, row.1) == (family, bits)).map(|row| row.2)
             }
-            _ => None,
+            _ => SETS.iter().find(|row| (row.0, row.1) == (key_type.public(), bits)).map(|row| row.2),
         };
         kind.ok_or_else(|| unsupported(format!("the software provider has no keys of type {key_type:?} with {bits} bits")))
     }
 
     /// A kind of the type, when the size is not known yet.
     pub(crate) fn of_type(key_type: KeyType) -> Result<Self> {
-        const SIZES: [u32; 3] = [256, 255, RSA_BITS[0]];
+        const SIZES: [u32; 4] = [256, 255, 512, RSA_BITS[0]];
         SIZES.iter().map(|&bits| Self::of(key_type, bits)).find(Result::is_ok).unwrap_or_else(|| Self::of(key_type, 0))
     }
 }
@@ -85,6 +97,7 @@ pub(crate) enum Material {
     /// The seed, and the pair made of it.
     Ed25519(Private, Ed25519KeyPair),
     X25519(Private),
+    Pq(Pq),
     /// The public value of Ed25519 or X25519.
     Public([u8; 32]),
 }
@@ -98,6 +111,7 @@ impl Key {
             Kind::Rsa => Material::Rsa(Rsa::generate(bits)?),
             Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
             Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
+            Kind::MlDsa(set) | Kind::MlKem(set) => Material::Pq(Pq::from_private(set, &random::bytes(set.seed())?)?),
             Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => Material::Bytes(random::bytes(bits as usize / 8)?),
         };
         Ok(Self { key_type, kind, material })
@@ -138,6 +152,10 @@ impl Key {
             Material::Rsa(rsa) => rsa.bits(),
             Material::Ec(ec) => ec.curve().bits(),
             Material::Ed25519(..) | Material::X25519(_) | Material::Public(_) => 255,
+            Material::Pq(pq) => SETS
+                .iter()
+                .find(|row| matches!(row.2, Kind::MlDsa(set) | Kind::MlKem(set) if set == pq.set()))
+                .map_or(0, |row| row.1),
         }
     }
 
@@ -153,11 +171,13 @@ impl Key {
             Material::Ec(ec) => ec.public()?,
             Material::Ed25519(_, pair) => pair.public_key().as_ref().to_vec(),
             Material::X25519(private) => x25519_public(private).to_vec(),
+            Material::Pq(pq) => pq.public()?,
             Material::Public(public) => public.to_vec(),
         })
     }
 
-    /// The key in the wire's import format; of a pair, the private half.
+    /// The key in the wire's import format; of a pair, the private half. ML-DSA and ML-KEM: the seed, or the expanded key where that is
+    /// what was imported.
     pub(crate) fn export(&self) -> Result<Secret> {
         if self.key_type.is_public() {
             return self.public().map(Zeroizing::new);
@@ -167,6 +187,7 @@ impl Key {
             Material::Rsa(rsa) => rsa.private_der()?,
             Material::Ec(ec) => ec.scalar()?,
             Material::Ed25519(private, _) | Material::X25519(private) => Zeroizing::new(private.to_vec()),
+            Material::Pq(pq) => pq.private().clone(),
             Material::Public(public) => Zeroizing::new(public.to_vec()),
         })
     }
@@ -192,6 +213,9 @@ impl Key {
             KeyType::RsaPublicKey => Material::Rsa(Rsa::from_public_der(data).map_err(|_| invalid(BAD_RSA_PUBLIC))?),
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 curve_key(curve(family, bits, pair, data)?, pair, data)?
+            }
+            KeyType::MlDsaKeyPair | KeyType::MlDsaPublicKey | KeyType::MlKemKeyPair | KeyType::MlKemPublicKey => {
+                Material::Pq(pq_key(key_type, bits, data)?)
             }
             _ => {
                 Kind::of_type(key_type)?;
@@ -231,6 +255,21 @@ fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> 
     }
     let wrong = || invalid(format!("{} bytes are no key on this curve", data.len()));
     curves.find(|kind| len(kind) == data.len()).ok_or_else(wrong)
+}
+
+/// The key of a type with this many bits, or with an encoding as long as the data; a seed does not tell its parameter set.
+fn pq_key(key_type: KeyType, bits: u32, data: &[u8]) -> Result<Pq> {
+    let pair = key_type.is_pair();
+    let mut sets =
+        SETS.iter().filter(|row| row.0 == key_type.public() && (bits == 0 || row.1 == bits)).filter_map(|row| match row.2 {
+            Kind::MlDsa(set) | Kind::MlKem(set) if bits != 0 || data.len() != set.seed() => Some(set),
+            _ => None,
+        });
+    let set = sets.find(|set| set.fits(pair, data.len())).ok_or_else(|| {
+        invalid(format!("{} bytes are no key of type {key_type:?} with {bits} bits; a seed needs the size beside it", data.len()))
+    })?;
+    let key = if pair { Pq::from_private(set, data) } else { Pq::from_public(set, data) };
+    key.map_err(|_| invalid(format!("the data is not a key of type {key_type:?}: its parts do not fit together")))
 }
 
 fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {

@@ -10,6 +10,7 @@ mod capability;
 mod cipher;
 mod encrypt;
 mod hash;
+mod kem;
 mod key;
 mod lc;
 mod mac;
@@ -81,6 +82,8 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
         .on::<HashCompute, _>(&software)
         .on::<HashCompare, _>(&software)
         .on::<RawKeyAgreement, _>(&software)
+        .on::<Encapsulate, _>(&software)
+        .on::<Decapsulate, _>(&software)
         .on::<GenerateRandom, _>(&software)
         .on::<CanDoCrypto, _>(&software))
 }

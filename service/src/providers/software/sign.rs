@@ -11,6 +11,7 @@ use interface::Status;
 use interface::algorithm::{Hash, SignHash, Signature};
 use interface::message::Empty;
 use interface::operations as ops;
+use std::borrow::Cow;
 
 /// A signature scheme as this backend runs it.
 pub(crate) struct Scheme {
@@ -27,6 +28,8 @@ enum Encoding {
     Ecdsa,
     /// EdDSA takes the message, not a hash of it.
     Eddsa,
+    /// ML-DSA of the message, or of this hash of it.
+    MlDsa,
 }
 
 /// What a scheme is wanted for. SHA-1 is good enough to look at old signatures only.
@@ -56,6 +59,8 @@ impl Scheme {
             (Kind::Ec(_), Signature::Ecdsa { hash }) => (Some(digest(hash)?), Encoding::Ecdsa),
             (Kind::Ec(_), Signature::EcdsaAny) => (None, Encoding::Ecdsa),
             (Kind::Ed25519, Signature::PureEddsa) => (None, Encoding::Eddsa),
+            (Kind::MlDsa(_), Signature::MlDsa) => (None, Encoding::MlDsa),
+            (Kind::MlDsa(_), Signature::HashMlDsa { hash }) => (Some(digest(hash)?), Encoding::MlDsa),
             _ => {
                 return Err(invalid(format!("a key of this type does not sign with {algorithm:?}")));
             }
@@ -70,17 +75,38 @@ impl Scheme {
                 Err(invalid(format!("the hash has {} bytes, but {named:?} has {}", hash.len(), named.len())))
             }
             (None, Encoding::Ecdsa) if !(1..=64).contains(&hash.len()) => Err(invalid("ECDSA signs a hash of 1 to 64 bytes")),
-            (_, Encoding::Eddsa) => Err(invalid("EdDSA signs messages, not hashes: ask to sign the message")),
+            (None, Encoding::Eddsa | Encoding::MlDsa) => {
+                Err(invalid("this algorithm signs messages, not hashes: ask to sign the message"))
+            }
             _ => Ok(()),
         }
     }
 
     /// What is signed when the caller brings a message.
-    fn digest(&self, message: &[u8]) -> Result<Vec<u8>> {
-        let (_, md) = self
-            .hash
-            .ok_or_else(|| invalid("the algorithm names no hash, so it cannot sign a message: hash it, or name the hash"))?;
-        Ok(md.digest(message)?)
+    fn digest<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        match (self.hash, self.encoding) {
+            (Some((_, md)), _) => Ok(md.digest(message)?.into()),
+            (None, Encoding::Eddsa | Encoding::MlDsa) => Ok(message.into()),
+            _ => Err(invalid("the algorithm names no hash, so it cannot sign a message: hash it, or name the hash")),
+        }
+    }
+
+    /// Refuses a context for a scheme that has none.
+    fn check_context(&self, context: &[u8]) -> Result<()> {
+        match self.encoding {
+            Encoding::MlDsa if context.len() > 255 => Err(invalid("a context has at most 255 bytes")),
+            Encoding::MlDsa => Ok(()),
+            _ if context.is_empty() => Ok(()),
+            _ => Err(invalid("only ML-DSA signs in a context")),
+        }
+    }
+
+    /// The representative µ of what ML-DSA signs (FIPS 204, algorithms 2, 4 and 7).
+    fn mu(&self, public: &[u8], context: &[u8], data: &[u8]) -> Result<[u8; 64]> {
+        let oid = self.hash.map_or(&[][..], |(hash, _)| hash.oid());
+        let len = u8::try_from(context.len()).map_err(|_| library())?;
+        let head = [u8::from(self.hash.is_some()), len];
+        Ok(Md::shake256(&[&Md::shake256(public)?, &head[..], context, oid, data].concat())?)
     }
 }
 
@@ -95,38 +121,30 @@ fn signature_hash(hash: SignHash, purpose: Purpose) -> Result<(Hash, Md)> {
 }
 
 impl Key {
-    /// Signs a hash. `RsaPkcs1v15Raw`: a whole `DigestInfo`.
-    pub(crate) fn sign_hash(&self, algorithm: Signature, hash: &[u8]) -> Result<Vec<u8>> {
+    /// Signs a hash. `RsaPkcs1v15Raw`: a whole `DigestInfo`. The context is ML-DSA's.
+    pub(crate) fn sign_hash(&self, algorithm: Signature, hash: &[u8], context: &[u8]) -> Result<Vec<u8>> {
         let scheme = self.signing(algorithm)?;
         scheme.check_hash(hash)?;
-        self.sign(&scheme, hash)
+        self.sign(&scheme, hash, context)
     }
 
-    /// Signs a message.
-    pub(crate) fn sign_message(&self, algorithm: Signature, message: &[u8]) -> Result<Vec<u8>> {
+    /// Signs a message. The context is ML-DSA's.
+    pub(crate) fn sign_message(&self, algorithm: Signature, message: &[u8], context: &[u8]) -> Result<Vec<u8>> {
         let scheme = self.signing(algorithm)?;
-        match &self.material {
-            Material::Ed25519(_, pair) => Ok(pair.try_sign(message).map_err(|_| library())?.as_ref().to_vec()),
-            _ => self.sign(&scheme, &scheme.digest(message)?),
-        }
+        self.sign(&scheme, &scheme.digest(message)?, context)
     }
 
     /// Verifies the signature of a hash.
-    pub(crate) fn verify_hash(&self, algorithm: Signature, hash: &[u8], signature: &[u8]) -> Result<()> {
+    pub(crate) fn verify_hash(&self, algorithm: Signature, hash: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
         let scheme = Scheme::of(self.kind(), algorithm, Purpose::Verify)?;
         scheme.check_hash(hash)?;
-        self.verify(&scheme, hash, signature)
+        self.verify(&scheme, hash, signature, context)
     }
 
     /// Verifies the signature of a message.
-    pub(crate) fn verify_message(&self, algorithm: Signature, message: &[u8], signature: &[u8]) -> Result<()> {
+    pub(crate) fn verify_message(&self, algorithm: Signature, message: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
         let scheme = Scheme::of(self.kind(), algorithm, Purpose::Verify)?;
-        match scheme.encoding {
-            Encoding::Eddsa => {
-                UnparsedPublicKey::new(&ED25519, self.public()?).verify(message, signature).map_err(|_| mismatch())
-            }
-            _ => self.verify(&scheme, &scheme.digest(message)?, signature),
-        }
+        self.verify(&scheme, &scheme.digest(message)?, signature, context)
     }
 
     fn signing(&self, algorithm: Signature) -> Result<Scheme> {
@@ -134,25 +152,35 @@ impl Key {
         Scheme::of(self.kind(), algorithm, Purpose::Sign)
     }
 
-    fn sign(&self, scheme: &Scheme, hash: &[u8]) -> Result<Vec<u8>> {
+    fn sign(&self, scheme: &Scheme, data: &[u8], context: &[u8]) -> Result<Vec<u8>> {
+        scheme.check_context(context)?;
         match (&self.material, scheme.encoding) {
-            (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa.sign_pkcs1(&[front, hash].concat()).map_err(|_| {
-                invalid(format!("{} bytes are too many to sign: the key takes at most {}", hash.len(), rsa.len() - 11))
+            (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa.sign_pkcs1(&[front, data].concat()).map_err(|_| {
+                invalid(format!("{} bytes are too many to sign: the key takes at most {}", data.len(), rsa.len() - 11))
             }),
-            (Material::Rsa(rsa), Encoding::Pss(md)) => Ok(rsa.sign_pss(md, hash)?),
-            (Material::Ec(ec), Encoding::Ecdsa) => Ok(ec.sign(hash)?),
+            (Material::Rsa(rsa), Encoding::Pss(md)) => Ok(rsa.sign_pss(md, data)?),
+            (Material::Ec(ec), Encoding::Ecdsa) => Ok(ec.sign(data)?),
+            (Material::Ed25519(_, pair), Encoding::Eddsa) => Ok(pair.try_sign(data).map_err(|_| library())?.as_ref().to_vec()),
+            (Material::Pq(pq), Encoding::MlDsa) => Ok(pq.sign_mu(&scheme.mu(&pq.public()?, context, data)?)?),
             _ => Err(library()),
         }
     }
 
-    fn verify(&self, scheme: &Scheme, hash: &[u8], signature: &[u8]) -> Result<()> {
+    fn verify(&self, scheme: &Scheme, data: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
+        scheme.check_context(context)?;
         match (&self.material, scheme.encoding) {
             (Material::Rsa(rsa), Encoding::Pkcs1(front)) => {
                 let info = rsa.recover_pkcs1(signature).map_err(|_| mismatch())?;
-                if info == [front, hash].concat() { Ok(()) } else { Err(mismatch()) }
+                if info == [front, data].concat() { Ok(()) } else { Err(mismatch()) }
             }
-            (Material::Rsa(rsa), Encoding::Pss(md)) => rsa.verify_pss(md, hash, signature).map_err(|_| mismatch()),
-            (Material::Ec(ec), Encoding::Ecdsa) => ec.verify(hash, signature).map_err(|_| mismatch()),
+            (Material::Rsa(rsa), Encoding::Pss(md)) => rsa.verify_pss(md, data, signature).map_err(|_| mismatch()),
+            (Material::Ec(ec), Encoding::Ecdsa) => ec.verify(data, signature).map_err(|_| mismatch()),
+            (_, Encoding::Eddsa) => {
+                UnparsedPublicKey::new(&ED25519, self.public()?).verify(data, signature).map_err(|_| mismatch())
+            }
+            (Material::Pq(pq), Encoding::MlDsa) => {
+                pq.verify_mu(&scheme.mu(&pq.public()?, context, data)?, signature).map_err(|_| mismatch())
+            }
             _ => Err(library()),
         }
     }
@@ -164,28 +192,28 @@ fn mismatch() -> Error {
 
 impl Handle<ops::SignHash> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::SignHash) -> Result<ops::Signed> {
-        let signature = Self::key(call)?.sign_hash(Self::algorithm(call)?, &op.hash)?;
+        let signature = Self::key(call)?.sign_hash(Self::algorithm(call)?, &op.hash, &op.context)?;
         Ok(ops::Signed { signature })
     }
 }
 
 impl Handle<ops::SignMessage> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::SignMessage) -> Result<ops::Signed> {
-        let signature = Self::key(call)?.sign_message(Self::algorithm(call)?, &op.message)?;
+        let signature = Self::key(call)?.sign_message(Self::algorithm(call)?, &op.message, &op.context)?;
         Ok(ops::Signed { signature })
     }
 }
 
 impl Handle<ops::VerifyHash> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::VerifyHash) -> Result<Empty> {
-        Self::key(call)?.verify_hash(Self::algorithm(call)?, &op.hash, &op.signature)?;
+        Self::key(call)?.verify_hash(Self::algorithm(call)?, &op.hash, &op.signature, &op.context)?;
         Ok(Empty {})
     }
 }
 
 impl Handle<ops::VerifyMessage> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::VerifyMessage) -> Result<Empty> {
-        Self::key(call)?.verify_message(Self::algorithm(call)?, &op.message, &op.signature)?;
+        Self::key(call)?.verify_message(Self::algorithm(call)?, &op.message, &op.signature, &op.context)?;
         Ok(Empty {})
     }
 }

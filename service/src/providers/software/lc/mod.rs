@@ -5,10 +5,12 @@
 //! it frees it (`openssl/mem.h`, `OPENSSL_free`).
 
 mod ec;
+mod pq;
 mod rsa;
 mod symmetric;
 
 pub(crate) use ec::{Curve, Ec, x25519, x25519_public};
+pub(crate) use pq::{Pq, Set};
 pub(crate) use rsa::{Rsa, is_prime};
 pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20};
 

@@ -47,6 +47,17 @@ impl Md {
         Ok(out)
     }
 
+    /// SHAKE256 with 64 bytes of output (FIPS 202 §6.2).
+    pub(crate) fn shake256(data: &[u8]) -> Result<[u8; 64]> {
+        let mut out = [0; 64];
+        let mut len = 64;
+        // SAFETY: the function returns a static table; `out` has the `len` bytes that EVP_Digest fills for an extendable function.
+        check(unsafe {
+            sys::EVP_Digest(data.as_ptr().cast(), data.len(), out.as_mut_ptr(), &raw mut len, sys::EVP_shake256(), null_mut())
+        })?;
+        Ok(out)
+    }
+
     /// HMAC; refused for a hash that the library has no HMAC with.
     pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
         let mut out = vec![0; MAX_DIGEST];

@@ -3,6 +3,7 @@
 mod agreement;
 mod capability;
 mod openssl;
+mod pq;
 mod requests;
 mod rsa;
 mod sign;
@@ -45,7 +46,7 @@ const ED25519: KeyType = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
 const X25519: KeyType = KeyType::EccKeyPair(EccFamily::Montgomery);
 const SHA256: SignHash = SignHash::Specific(Hash::Sha256);
 
-const PAIRS: [(KeyType, u32); 7] = [
+const PAIRS: [(KeyType, u32); 13] = [
     (KeyType::RsaKeyPair, 2048),
     (P256, 256),
     (P256, 384),
@@ -53,6 +54,12 @@ const PAIRS: [(KeyType, u32); 7] = [
     (KeyType::EccKeyPair(EccFamily::SecpK1), 256),
     (ED25519, 255),
     (X25519, 255),
+    (KeyType::MlDsaKeyPair, 128),
+    (KeyType::MlDsaKeyPair, 192),
+    (KeyType::MlDsaKeyPair, 256),
+    (KeyType::MlKemKeyPair, 512),
+    (KeyType::MlKemKeyPair, 768),
+    (KeyType::MlKemKeyPair, 1024),
 ];
 
 #[test]
@@ -71,7 +78,9 @@ fn a_key_is_the_same_after_export_and_load() {
         let material = key.export().unwrap();
         let loaded = Key::load(&attributes, &material).unwrap();
         assert_eq!(material, loaded.export().unwrap());
-        let (found, imported) = Key::import(&Attributes { bits: 0, ..attributes.clone() }, &material).unwrap();
+        // a seed does not tell its parameter set
+        let asked = if matches!(key_type, KeyType::MlDsaKeyPair | KeyType::MlKemKeyPair) { bits } else { 0 };
+        let (found, imported) = Key::import(&Attributes { bits: asked, ..attributes.clone() }, &material).unwrap();
         assert_eq!((found.bits, imported.bits()), (bits, bits), "{key_type:?}");
         if key_type.is_pair() {
             assert_eq!(key.public().unwrap(), loaded.public().unwrap());

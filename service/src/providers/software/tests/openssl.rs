@@ -49,14 +49,14 @@ fn rsa_signatures() {
             (Signature::RsaPkcs1v15 { hash: hash.into() }, ""),
             (Signature::RsaPss { hash: hash.into() }, " -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest"),
         ] {
-            bench.file("signature", &key.sign_message(algorithm, b"message").unwrap());
+            bench.file("signature", &key.sign_message(algorithm, b"message", b"").unwrap());
             bench.run(&format!("dgst -{name} -keyform DER -verify public.der -signature signature{options} message"));
             let theirs = bench.run(&format!("dgst -{name} -keyform DER -sign private.der{options} message"));
-            key.verify_message(algorithm, b"message", &theirs).unwrap();
+            key.verify_message(algorithm, b"message", &theirs, b"").unwrap();
         }
     }
     let old = bench.run("dgst -sha1 -keyform DER -sign private.der message");
-    key.verify_message(Signature::RsaPkcs1v15 { hash: Hash::Sha1.into() }, b"message", &old).unwrap();
+    key.verify_message(Signature::RsaPkcs1v15 { hash: Hash::Sha1.into() }, b"message", &old, b"").unwrap();
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn ecdsa_signatures() {
     for (key_type, bits) in [(P256, 256), (P256, 384), (P256, 521), (KeyType::EccKeyPair(EccFamily::SecpK1), 256)] {
         let key = generate(key_type, bits);
         bench.public(&key, key_type);
-        let signature = key.sign_message(Signature::Ecdsa { hash: SHA256 }, b"message").unwrap();
+        let signature = key.sign_message(Signature::Ecdsa { hash: SHA256 }, b"message", b"").unwrap();
         bench.file("signature", &der_signature(&signature));
         bench.run("dgst -sha256 -keyform DER -verify public.der -signature signature message");
     }
@@ -98,7 +98,7 @@ fn eddsa_signatures_and_agreement() {
     let ed25519 = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
     let key = generate(ed25519, 255);
     bench.public(&key, ed25519);
-    bench.file("signature", &key.sign_message(Signature::PureEddsa, b"message").unwrap());
+    bench.file("signature", &key.sign_message(Signature::PureEddsa, b"message", b"").unwrap());
     bench.run("pkeyutl -verify -pubin -keyform DER -inkey public.der -rawin -in message -sigfile signature");
 
     bench.run("ecparam -name secp384r1 -genkey -noout -out theirs.pem");

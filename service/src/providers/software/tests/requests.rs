@@ -51,7 +51,12 @@ fn a_key_lives_in_the_store_until_it_is_destroyed() {
     let mut attributes = super::attributes(super::P256, 256);
     attributes.policy.algorithm = algorithm.into();
     let generate = GenerateKey { key_name: "web".to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
-    let sign = SignMessage { key_name: "web".to_owned(), alg: Some(algorithm.into()), message: b"message".to_vec(), owner: None };
+    let sign = SignMessage {
+        key_name: "web".to_owned(),
+        alg: Some(algorithm.into()),
+        message: b"message".to_vec(),
+        ..Default::default()
+    };
     let first = service(directory.path());
     call(&first, &generate).unwrap();
     assert_eq!(call(&first, &generate), Err(Status::PsaErrorAlreadyExists));
@@ -64,7 +69,7 @@ fn a_key_lives_in_the_store_until_it_is_destroyed() {
         alg: sign.alg.clone(),
         message: sign.message.clone(),
         signature,
-        owner: None,
+        ..Default::default()
     };
     call(&second, &verify).unwrap();
     assert_ne!(call(&second, &sign).unwrap().signature, verify.signature);

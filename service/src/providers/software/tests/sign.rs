@@ -20,23 +20,27 @@ fn every_signature_verifies_and_no_other_does() {
         let algorithms: &[Signature] = match key_type {
             KeyType::RsaKeyPair => &rsa,
             ED25519 => &[Signature::PureEddsa],
-            X25519 => &[],
+            KeyType::MlDsaKeyPair => &[Signature::MlDsa, Signature::HashMlDsa { hash: SHA256 }],
+            X25519 | KeyType::MlKemKeyPair => &[],
             _ => &ecdsa,
         };
         for &algorithm in algorithms {
-            let mut signature = key.sign_message(algorithm, b"message").unwrap();
-            public.verify_message(algorithm, b"message", &signature).unwrap();
+            let mut signature = key.sign_message(algorithm, b"message", b"").unwrap();
+            public.verify_message(algorithm, b"message", &signature, b"").unwrap();
             if let Some(hash) = algorithm.hash() {
                 let hash = hash::compute(hash, b"message").unwrap();
-                public.verify_hash(algorithm, &hash, &signature).unwrap();
-                public.verify_message(algorithm, b"message", &key.sign_hash(algorithm, &hash).unwrap()).unwrap();
-                assert_eq!(status(key.sign_hash(algorithm, &hash[1..])), Status::PsaErrorInvalidArgument);
+                public.verify_hash(algorithm, &hash, &signature, b"").unwrap();
+                public.verify_message(algorithm, b"message", &key.sign_hash(algorithm, &hash, b"").unwrap(), b"").unwrap();
+                assert_eq!(status(key.sign_hash(algorithm, &hash[1..], b"")), Status::PsaErrorInvalidArgument);
             }
-            assert_eq!(status(public.verify_message(algorithm, b"massage", &signature)), Status::PsaErrorInvalidSignature);
-            assert_eq!(status(public.verify_message(algorithm, b"message", &signature[1..])), Status::PsaErrorInvalidSignature);
+            assert_eq!(status(public.verify_message(algorithm, b"massage", &signature, b"")), Status::PsaErrorInvalidSignature);
+            assert_eq!(
+                status(public.verify_message(algorithm, b"message", &signature[1..], b"")),
+                Status::PsaErrorInvalidSignature
+            );
             *signature.last_mut().unwrap() ^= 1;
-            assert_eq!(status(public.verify_message(algorithm, b"message", &signature)), Status::PsaErrorInvalidSignature);
-            assert_eq!(status(public.sign_message(algorithm, b"message")), Status::PsaErrorInvalidArgument);
+            assert_eq!(status(public.verify_message(algorithm, b"message", &signature, b"")), Status::PsaErrorInvalidSignature);
+            assert_eq!(status(public.sign_message(algorithm, b"message", b"")), Status::PsaErrorInvalidArgument);
         }
     }
 }
@@ -46,24 +50,24 @@ fn signatures_without_a_named_hash() {
     let key = generate(P256, 256);
     for len in [1, 20, 32, 64] {
         let hash = random::bytes(len).unwrap();
-        let signature = key.sign_hash(Signature::EcdsaAny, &hash).unwrap();
+        let signature = key.sign_hash(Signature::EcdsaAny, &hash, b"").unwrap();
         assert_eq!(signature.len(), 64);
-        key.verify_hash(Signature::EcdsaAny, &hash, &signature).unwrap();
+        key.verify_hash(Signature::EcdsaAny, &hash, &signature, b"").unwrap();
     }
     for len in [0, 65] {
-        assert_eq!(status(key.sign_hash(Signature::EcdsaAny, &vec![1; len])), Status::PsaErrorInvalidArgument);
+        assert_eq!(status(key.sign_hash(Signature::EcdsaAny, &vec![1; len], b"")), Status::PsaErrorInvalidArgument);
     }
-    assert_eq!(status(key.sign_message(Signature::EcdsaAny, b"m")), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(key.sign_message(Signature::EcdsaAny, b"m", b"")), Status::PsaErrorInvalidArgument);
 
     let key = generate(KeyType::RsaKeyPair, 2048);
     let hash = hash::compute(Hash::Sha256, b"message").unwrap();
     let info = [Hash::Sha256.digest_info(), &hash].concat();
-    let signature = key.sign_hash(Signature::RsaPkcs1v15Raw, &info).unwrap();
-    key.verify_message(Signature::RsaPkcs1v15 { hash: SHA256 }, b"message", &signature).unwrap();
-    key.verify_hash(Signature::RsaPkcs1v15Raw, &info, &signature).unwrap();
-    assert_eq!(status(key.verify_hash(Signature::RsaPkcs1v15Raw, &hash, &signature)), Status::PsaErrorInvalidSignature);
-    assert_eq!(status(key.sign_hash(Signature::RsaPkcs1v15Raw, &[0; 246])), Status::PsaErrorInvalidArgument);
-    key.sign_hash(Signature::RsaPkcs1v15Raw, &[0; 245]).unwrap();
+    let signature = key.sign_hash(Signature::RsaPkcs1v15Raw, &info, b"").unwrap();
+    key.verify_message(Signature::RsaPkcs1v15 { hash: SHA256 }, b"message", &signature, b"").unwrap();
+    key.verify_hash(Signature::RsaPkcs1v15Raw, &info, &signature, b"").unwrap();
+    assert_eq!(status(key.verify_hash(Signature::RsaPkcs1v15Raw, &hash, &signature, b"")), Status::PsaErrorInvalidSignature);
+    assert_eq!(status(key.sign_hash(Signature::RsaPkcs1v15Raw, &[0; 246], b"")), Status::PsaErrorInvalidArgument);
+    key.sign_hash(Signature::RsaPkcs1v15Raw, &[0; 245], b"").unwrap();
 }
 
 #[test]
@@ -71,18 +75,18 @@ fn weak_and_unfitting_signatures_are_refused() {
     let rsa = generate(KeyType::RsaKeyPair, 2048);
     let ec = generate(P256, 256);
     let sha1 = SignHash::Specific(Hash::Sha1);
-    assert_eq!(status(rsa.sign_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[0; 20])), Status::PsaErrorNotSupported);
+    assert_eq!(status(rsa.sign_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[0; 20], b"")), Status::PsaErrorNotSupported);
     let info = [Hash::Sha1.digest_info(), &[7; 20]].concat();
-    let old = rsa.sign_hash(Signature::RsaPkcs1v15Raw, &info).unwrap();
-    rsa.verify_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[7; 20], &old).unwrap();
+    let old = rsa.sign_hash(Signature::RsaPkcs1v15Raw, &info, b"").unwrap();
+    rsa.verify_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[7; 20], &old, b"").unwrap();
     assert_eq!(
-        status(rsa.verify_hash(Signature::RsaPkcs1v15 { hash: Hash::Md5.into() }, &[7; 16], &old)),
+        status(rsa.verify_hash(Signature::RsaPkcs1v15 { hash: Hash::Md5.into() }, &[7; 16], &old, b"")),
         Status::PsaErrorNotSupported
     );
-    assert_eq!(status(ec.sign_hash(Signature::Ecdsa { hash: SignHash::Any }, &[0; 32])), Status::PsaErrorInvalidArgument);
-    assert_eq!(status(ec.sign_hash(Signature::RsaPss { hash: SHA256 }, &[0; 32])), Status::PsaErrorInvalidArgument);
-    assert_eq!(status(ec.sign_hash(Signature::DeterministicEcdsa { hash: SHA256 }, &[0; 32])), Status::PsaErrorNotSupported);
-    assert_eq!(status(generate(ED25519, 255).sign_hash(Signature::PureEddsa, &[0; 32])), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(ec.sign_hash(Signature::Ecdsa { hash: SignHash::Any }, &[0; 32], b"")), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(ec.sign_hash(Signature::RsaPss { hash: SHA256 }, &[0; 32], b"")), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(ec.sign_hash(Signature::DeterministicEcdsa { hash: SHA256 }, &[0; 32], b"")), Status::PsaErrorNotSupported);
+    assert_eq!(status(generate(ED25519, 255).sign_hash(Signature::PureEddsa, &[0; 32], b"")), Status::PsaErrorInvalidArgument);
 }
 
 /// RFC 6979 §A.2.5.
@@ -94,7 +98,7 @@ fn ecdsa_vector() {
     assert_eq!(key.public().unwrap(), hex(public));
     let signature = "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716
         f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8";
-    key.verify_message(Signature::Ecdsa { hash: SHA256 }, b"sample", &hex(signature)).unwrap();
+    key.verify_message(Signature::Ecdsa { hash: SHA256 }, b"sample", &hex(signature), b"").unwrap();
 }
 
 /// RFC 8032 §7.1, test 1.
@@ -103,7 +107,7 @@ fn ed25519_vector() {
     let key = import(ED25519, &hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")).unwrap();
     assert_eq!(key.public().unwrap(), hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"));
     let signature = "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b";
-    assert_eq!(key.sign_message(Signature::PureEddsa, b"").unwrap(), hex(signature));
+    assert_eq!(key.sign_message(Signature::PureEddsa, b"", b"").unwrap(), hex(signature));
 }
 
 #[test]
@@ -118,8 +122,8 @@ fn one_key_serves_many_threads() {
             scope.spawn(move || {
                 for round in 0..20 {
                     for (key, algorithm) in keys {
-                        let signature = key.sign_hash(*algorithm, &[thread ^ round; 32]).unwrap();
-                        key.verify_hash(*algorithm, &[thread ^ round; 32], &signature).unwrap();
+                        let signature = key.sign_hash(*algorithm, &[thread ^ round; 32], b"").unwrap();
+                        key.verify_hash(*algorithm, &[thread ^ round; 32], &signature, b"").unwrap();
                     }
                 }
             });
@@ -136,7 +140,7 @@ fn ecdsa_numbers_out_of_range_are_refused() {
     for r in [&zero, &one, &order] {
         for s in [&zero, &one, &order] {
             let signature = [&r[..], s].concat();
-            let verified = key.verify_message(algorithm, b"message", &signature);
+            let verified = key.verify_message(algorithm, b"message", &signature, b"");
             assert_eq!(status(verified), Status::PsaErrorInvalidSignature);
         }
     }
@@ -146,7 +150,7 @@ fn ecdsa_numbers_out_of_range_are_refused() {
 #[test]
 fn ed25519_signatures_cannot_be_changed() {
     let key = generate(ED25519, 255);
-    let mut signature = key.sign_message(Signature::PureEddsa, b"message").unwrap();
+    let mut signature = key.sign_message(Signature::PureEddsa, b"message", b"").unwrap();
     let order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
     let mut carry = 0;
     for (byte, add) in signature[32..].iter_mut().zip(order) {
@@ -154,6 +158,6 @@ fn ed25519_signatures_cannot_be_changed() {
         [*byte, _] = sum.to_le_bytes();
         carry = sum >> 8;
     }
-    let verified = key.verify_message(Signature::PureEddsa, b"message", &signature);
+    let verified = key.verify_message(Signature::PureEddsa, b"message", &signature, b"");
     assert_eq!(status(verified), Status::PsaErrorInvalidSignature);
 }

@@ -1,0 +1,57 @@
+//! Key encapsulation.
+
+use super::Software;
+use super::key::{Key, Kind, Material};
+use super::lc::Secret;
+use super::{invalid, library};
+use crate::error::Result;
+use crate::provider::{Call, Handle};
+use interface::algorithm::Kem;
+use interface::operations::{Agreed, Decapsulate, Encapsulate, Encapsulated};
+
+/// Refuses an encapsulation that keys of a kind cannot do.
+pub(crate) fn check(kind: Kind, algorithm: Kem) -> Result<()> {
+    match (kind, algorithm) {
+        (Kind::MlKem(_), Kem::MlKem) => Ok(()),
+        _ => Err(invalid("a key of this type does not encapsulate secrets")),
+    }
+}
+
+impl Key {
+    /// Ciphertext and shared secret.
+    pub(crate) fn encapsulate(&self, algorithm: Kem) -> Result<(Vec<u8>, Secret)> {
+        check(self.kind(), algorithm)?;
+        match &self.material {
+            Material::Pq(pq) => {
+                pq.encapsulate().map_err(|_| invalid("the key is no public key of ML-KEM: a number in it is too large"))
+            }
+            _ => Err(library()),
+        }
+    }
+
+    /// The shared secret.
+    pub(crate) fn decapsulate(&self, algorithm: Kem, ciphertext: &[u8]) -> Result<Secret> {
+        self.needs_private()?;
+        check(self.kind(), algorithm)?;
+        match &self.material {
+            Material::Pq(pq) => pq
+                .decapsulate(ciphertext)
+                .map_err(|_| invalid(format!("{} bytes are no ciphertext for a key of this size", ciphertext.len()))),
+            _ => Err(library()),
+        }
+    }
+}
+
+impl Handle<Encapsulate> for Software {
+    fn handle(&self, call: &Call<'_>, _: Encapsulate) -> Result<Encapsulated> {
+        let (ciphertext, mut secret) = Self::key(call)?.encapsulate(Self::algorithm(call)?)?;
+        Ok(Encapsulated { ciphertext, shared_secret: std::mem::take(&mut *secret) })
+    }
+}
+
+impl Handle<Decapsulate> for Software {
+    fn handle(&self, call: &Call<'_>, op: Decapsulate) -> Result<Agreed> {
+        let mut secret = Self::key(call)?.decapsulate(Self::algorithm(call)?, &op.ciphertext)?;
+        Ok(Agreed { shared_secret: std::mem::take(&mut *secret) })
+    }
+}
