@@ -15,6 +15,7 @@ pub mod attributes;
 pub mod client;
 pub mod message;
 pub mod operations;
+pub mod policy;
 mod provider;
 pub mod reference;
 mod secret;

@@ -2,12 +2,13 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::attributes::{Attributes, KeyType, Usage};
+use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::CheckType;
+use interface::policy::Job;
 
 use crate::error::{Error, Result};
 use crate::mechanism::Work::{Digest, Encrypt, Pair, Secret, Sign};
-use crate::mechanism::{Family, Mechanism, all, policy, signing_policy};
+use crate::mechanism::{Family, Mechanism, all, policy};
 
 /// A question to a provider: would it do this?
 pub(crate) struct Question {
@@ -30,8 +31,8 @@ impl Abilities {
         for family in Family::ALL {
             let mut able = Vec::new();
             for &(key_type, bits) in family.keys() {
-                let policy = signing_policy(family, Usage::SIGN | Usage::VERIFY);
-                let attributes = Attributes { key_type, bits, policy };
+                let Some(policy) = Job::ALL.iter().find_map(|job| job.policy(key_type)) else { continue };
+                let attributes = Attributes { key_type, bits, policy: Policy { also: vec![], ..policy } };
                 let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
                 if can(Question { opcode, check, attributes })? {
                     able.push((key_type, bits));
@@ -73,7 +74,7 @@ impl Mechanism {
         };
         let uses = match self.work {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
-            Secret(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
+            Secret(..) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
             Encrypt(_) => [Usage::ENCRYPT, Usage::DECRYPT],
             Sign(..) | Digest(_) => [Usage::SIGN, Usage::VERIFY],
         };

@@ -97,9 +97,10 @@ impl Crypting {
     /// Takes in the mechanism's parameter.
     fn with(self, mode: Mode, mechanism: &ffi::Mechanism) -> Result<Self> {
         match mode {
-            Mode::RsaPkcs1v15 | Mode::Cipher(Cipher::EcbNoPadding) if mechanism.has_parameter() => {
+            Mode::RsaPkcs1v15 | Mode::RsaRaw | Mode::Cipher(Cipher::EcbNoPadding) if mechanism.has_parameter() => {
                 Err(Error::MechanismParamInvalid)
             }
+            Mode::RsaRaw => Ok(Self { algorithm: Encryption::RsaRaw.into(), ..self }),
             Mode::RsaPkcs1v15 => Ok(Self { algorithm: Encryption::RsaPkcs1v15.into(), ..self }),
             Mode::RsaOaep => self.with_oaep(mechanism),
             Mode::Cipher(Cipher::Ctr) => self.with_counter(&mechanism.ctr()?),
@@ -122,15 +123,15 @@ impl Crypting {
         }
     }
 
-    /// The protocol's OAEP has MGF1 with the same hash.
     fn with_oaep(self, mechanism: &ffi::Mechanism) -> Result<Self> {
         let (params, label) = mechanism.oaep()?;
         let hash = mechanism::hash(params.hashAlg).ok_or(Error::MechanismParamInvalid)?;
-        let source = params.source == CKZ_DATA_SPECIFIED || label.is_empty() && params.source == 0;
-        if !source || mechanism::mgf1(hash) != Some(params.mgf) {
+        let mgf = mechanism::mgf_hash(params.mgf).ok_or(Error::MechanismParamInvalid)?;
+        if params.source != CKZ_DATA_SPECIFIED && !(label.is_empty() && params.source == 0) {
             return Err(Error::MechanismParamInvalid);
         }
-        Ok(Self { algorithm: Encryption::RsaOaep { hash }.into(), additional: label, ..self })
+        let oaep = if mgf == hash { Encryption::RsaOaep { hash } } else { Encryption::RsaOaepWith { hash, mgf } };
+        Ok(Self { algorithm: oaep.into(), additional: label, ..self })
     }
 
     /// The counter is the last bits of the block; it may not come round.
@@ -379,7 +380,8 @@ impl Crypting {
                 let modulus = self.key()?.attributes.bits.div_ceil(8) as usize;
                 let overhead = match encryption {
                     Encryption::RsaPkcs1v15 => 11,
-                    Encryption::RsaOaep { hash } => 2 * hash.len() + 2,
+                    Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. } => 2 * hash.len() + 2,
+                    Encryption::RsaRaw => 0,
                 };
                 if decrypting { len == modulus } else { len + overhead <= modulus }
             }

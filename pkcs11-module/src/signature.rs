@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use cryptoki_sys::CK_ULONG;
-use interface::algorithm::{Algorithm, Hash, Signature};
+use interface::algorithm::{Algorithm, Hash, Mac, Signature};
 use interface::attributes::{KeyType, Usage};
 use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
 use interface::{Status, client};
+use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 use crate::ffi;
@@ -21,15 +21,31 @@ use crate::session::OutputLen;
 /// request may have by default.
 pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 
+/// Length of AES-CMAC in bytes.
+const CMAC_LEN: usize = 16;
+
 #[derive(Clone)]
 pub(crate) struct Signing {
     key: Arc<Object>,
     scheme: Scheme,
     /// The hash that the data is, or will be, a digest of, where the mechanism says so.
     hash: Option<Hash>,
+    parameter: Parameter,
     data: Data,
     /// Data has come in parts, so that it also ends in parts.
     parts: bool,
+}
+
+/// What the mechanism's parameter says.
+#[derive(Clone, Default)]
+struct Parameter {
+    /// The hash that it names.
+    hash: Option<Hash>,
+    /// The algorithm, where the parameter leaves one only.
+    algorithm: Option<Signature>,
+    context: Vec<u8>,
+    /// The length that a MAC is cut to, in bytes.
+    mac_len: Option<usize>,
 }
 
 /// The data so far.
@@ -52,23 +68,23 @@ impl Signing {
             Work::Sign(scheme, hashes) => Some((scheme, hashes)),
             _ => None,
         })?;
-        let hash = match scheme {
-            Scheme::RsaPss => Some(pss_hash(mechanism, hashes)?),
-            _ if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
-            _ => hashes,
-        };
         let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
         if Family::of(key.attributes.key_type) != Some(scheme.family()) {
             return Err(Error::KeyTypeInconsistent);
         }
-        if key.usage.and(usage).is_empty() || !scheme.permitted(hash, &key.attributes.policy) {
+        let parameter = Parameter::read(mechanism, scheme, hashes)?;
+        let hash = parameter.hash.or(hashes);
+        let policy = &key.attributes.policy;
+        let permitted = parameter.algorithm.map_or_else(|| scheme.permitted(hash, policy), |own| policy.permits(own.into()));
+        if key.usage.and(usage).is_empty() || !permitted {
             return Err(Error::KeyFunctionNotPermitted);
         }
-        let data = match hashes {
+        let digests = if parameter.algorithm == Some(Signature::Ed25519ph) { hash } else { hashes };
+        let data = match digests {
             Some(hash) if scheme.hashes() => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
             _ => Data::Whole(Vec::new()),
         };
-        Ok(Self { key: object, scheme, hash, data, parts: false })
+        Ok(Self { key: object, scheme, hash, parameter, data, parts: false })
     }
 
     /// Takes all the data at once, for the single-part functions.
@@ -87,9 +103,17 @@ impl Signing {
     }
 
     pub(crate) fn sign(self, module: &Module) -> Result<Vec<u8>> {
+        let len = self.parameter.mac_len.unwrap_or(usize::MAX);
+        let mut signature = self.whole_signature(module)?;
+        signature.truncate(len);
+        Ok(signature)
+    }
+
+    /// The signature, or the MAC at its full length.
+    fn whole_signature(self, module: &Module) -> Result<Vec<u8>> {
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
-        let context = Vec::new();
+        let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
@@ -117,7 +141,10 @@ impl Signing {
         }
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
-        let context = Vec::new();
+        if self.parameter.mac_len.is_some() {
+            return self.verify_cut(module, key, signature);
+        }
+        let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
@@ -141,6 +168,24 @@ impl Signing {
         .map_err(gone)
     }
 
+    /// Who may make the MAC may compare any part of it. Who may only verify could find it out byte by byte, if the service compared
+    /// any part; so this needs a key that permits just this length.
+    fn verify_cut(self, module: &Module, key: &Key, mac: &[u8]) -> Result<()> {
+        if key.may(Usage::SIGN) {
+            let expected = self.sign(module)?;
+            return if expected.ct_eq(mac).into() { Ok(()) } else { Err(Error::SignatureInvalid) };
+        }
+        let whole = self.scheme.algorithms(self.hash).next();
+        let Some(Algorithm::Mac(whole)) = whole else { return Err(Error::MechanismInvalid) };
+        let cut = Mac { len: u32::try_from(mac.len()).ok(), ..whole };
+        if !key.attributes.policy.permits(cut.into()) {
+            return Err(Error::KeyFunctionNotPermitted);
+        }
+        let (key_name, owner) = (key.name.clone(), key.owner());
+        let op = MacVerify { key_name, owner, alg: Some(cut.into()), input: self.data.finish(), mac: mac.to_vec() };
+        module.client.call(key.provider, &op).map(drop).map_err(gone)
+    }
+
     /// The data is complete: which algorithm, of those that the key permits, signs it?
     fn request(self, key: &Key) -> Result<Request> {
         let permits = |algorithm: Algorithm| key.attributes.policy.permits(algorithm);
@@ -154,6 +199,9 @@ impl Signing {
             }
             (_, hash) => (hash, data),
         };
+        if let Some(own) = self.parameter.algorithm {
+            return Ok(Request { algorithm: own.into(), data });
+        }
         let mut algorithms = self.scheme.algorithms(hash);
         let algorithm = algorithms.find(|&algorithm| permits(algorithm)).ok_or(Error::KeyFunctionNotPermitted)?;
         Ok(Request { algorithm, data })
@@ -173,14 +221,49 @@ fn digest_info(data: Vec<u8>, permits: impl Fn(Signature) -> bool) -> (Option<Ha
     (Some(hash), digest.to_vec())
 }
 
-/// The hash of CKM_RSA_PKCS_PSS and its kin. The protocol's PSS has MGF1 with the same hash and a salt as long as it.
-fn pss_hash(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Hash> {
-    let parameters = mechanism.pss()?;
-    let hash = mechanism::hash(parameters.hashAlg).ok_or(Error::MechanismParamInvalid)?;
-    let fits = hashes.is_none_or(|own| own == hash)
-        && mechanism::mgf1(hash) == Some(parameters.mgf)
-        && parameters.sLen == hash.len() as CK_ULONG;
-    if fits { Ok(hash) } else { Err(Error::MechanismParamInvalid) }
+impl Parameter {
+    fn read(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>) -> Result<Self> {
+        match scheme {
+            Scheme::RsaPss => Self::pss(mechanism, hashes),
+            Scheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism),
+            Scheme::CutHmac => Self::cut(mechanism, hashes.map_or(0, Hash::len)),
+            Scheme::CutCmac => Self::cut(mechanism, CMAC_LEN),
+            _ if mechanism.has_parameter() => Err(Error::MechanismParamInvalid),
+            _ => Ok(Self::default()),
+        }
+    }
+
+    fn pss(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Self> {
+        let given = mechanism.pss()?;
+        let (hash, mgf) = (mechanism::hash(given.hashAlg), mechanism::mgf_hash(given.mgf));
+        let (Some(hash), Some(mgf), Ok(salt_len)) = (hash, mgf, u32::try_from(given.sLen)) else {
+            return Err(Error::MechanismParamInvalid);
+        };
+        if hashes.is_some_and(|own| own != hash) {
+            return Err(Error::MechanismParamInvalid);
+        }
+        let usual = mgf == hash && salt_len as usize == hash.len();
+        let algorithm = (!usual).then_some(Signature::RsaPssWith { hash, mgf, salt_len });
+        Ok(Self { hash: Some(hash), algorithm, ..Self::default() })
+    }
+
+    /// No prehash and no context is plain Ed25519, as without a parameter (PKCS#11 3.1 §6.3.15).
+    fn eddsa(mechanism: &ffi::Mechanism) -> Result<Self> {
+        let (prehash, context) = mechanism.eddsa()?;
+        if context.len() > 255 {
+            return Err(Error::MechanismParamInvalid);
+        }
+        Ok(match (prehash, context.is_empty()) {
+            (false, true) => Self::default(),
+            (false, false) => Self { algorithm: Some(Signature::Ed25519ctx), context, ..Self::default() },
+            (true, _) => Self { hash: Some(Hash::Sha512), algorithm: Some(Signature::Ed25519ph), context, ..Self::default() },
+        })
+    }
+
+    fn cut(mechanism: &ffi::Mechanism, full: usize) -> Result<Self> {
+        let len = usize::try_from(mechanism.mac_len()?).ok().filter(|len| (1..=full).contains(len));
+        Ok(Self { mac_len: Some(len.ok_or(Error::MechanismParamInvalid)?), ..Self::default() })
+    }
 }
 
 /// The hash that digests of this length most likely come from, for keys whose policy names one.
@@ -203,7 +286,8 @@ impl OutputLen for Signing {
         let Some(key) = self.key.key() else { return 0 };
         let bytes = key.attributes.bits.div_ceil(8) as usize;
         match key.attributes.key_type.public() {
-            _ if self.scheme == Scheme::Cmac => 16,
+            _ if self.parameter.mac_len.is_some() => self.parameter.mac_len.unwrap_or_default(),
+            _ if self.scheme == Scheme::Cmac => CMAC_LEN,
             KeyType::Hmac => self.hash.map_or(0, Hash::len),
             KeyType::RsaPublicKey => bytes,
             _ => 2 * bytes,
@@ -234,11 +318,11 @@ impl Data {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mechanism::signing_policy;
     use crate::object::{Objects, tests::pair};
     use cryptoki_sys::*;
     use interface::algorithm::SignHash as Any;
     use interface::attributes::{EccFamily, Policy};
+    use interface::policy::Job;
 
     fn object(key_type: KeyType, bits: u32, policy: Policy) -> Arc<Object> {
         let mut objects = Objects::default();
@@ -246,7 +330,8 @@ mod tests {
     }
 
     fn rsa() -> Arc<Object> {
-        object(KeyType::RsaKeyPair, 2048, signing_policy(Family::Rsa, Usage::SIGN))
+        let policy = Job::Sign.policy(KeyType::RsaKeyPair).unwrap();
+        object(KeyType::RsaKeyPair, 2048, Policy { usage: Usage::SIGN, ..policy })
     }
 
     fn ec(algorithm: Signature) -> Arc<Object> {
@@ -340,8 +425,8 @@ mod tests {
         let wrong_type = begin(&plain(CKM_RSA_PKCS), key.clone());
         assert!(matches!(wrong_type, Err(Error::KeyTypeInconsistent)));
         assert!(matches!(begin(&plain(CKM_SHA256), key), Err(Error::MechanismInvalid)));
-        let policy = signing_policy(Family::Rsa, Usage::VERIFY);
-        let verify_only = object(KeyType::RsaKeyPair, 2048, policy);
+        let policy = Job::Sign.policy(KeyType::RsaKeyPair).unwrap();
+        let verify_only = object(KeyType::RsaKeyPair, 2048, Policy { usage: Usage::VERIFY, ..policy });
         let refused = begin(&plain(CKM_RSA_PKCS), verify_only);
         assert!(matches!(refused, Err(Error::KeyFunctionNotPermitted)));
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::hash::sha1;
 use crate::material;
-use crate::mechanism::Family;
+use crate::mechanism::{self, Family};
 use crate::module::{self, Module, lock};
 use crate::object::Record;
 use crate::session::Session;
@@ -70,7 +70,9 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<ImportKey> {
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
     let (key_type, data) = match (class, kind) {
         (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, material::secret(template)?),
-        (CKO_SECRET_KEY, CKK_GENERIC_SECRET) => (KeyType::Hmac, material::secret(template)?),
+        (CKO_SECRET_KEY, kind) if kind == CKK_GENERIC_SECRET || mechanism::hmac_hash(kind).is_some() => {
+            (KeyType::Hmac, material::secret(template)?)
+        }
         (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, material::secret(template)?),
         (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, material::rsa_private(template)?),
         (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, material::rsa_public(template)?),

@@ -1,18 +1,20 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::{Agreement, Algorithm};
+use interface::algorithm::{Algorithm, Hash};
 use interface::attributes::{Policy, Usage};
+use interface::policy::{Job, Repertoire};
 
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::mechanism::{self, Family, encrypting, signing_policy};
+use crate::mechanism::{self, Family};
 
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
     let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(false) && family == Family::Rsa;
     let derive = private.flag(CKA_DERIVE)?.unwrap_or(false) && family == Family::Ec;
-    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive);
+    let recover = private.flag(CKA_SIGN_RECOVER)?.unwrap_or(false) && family == Family::Rsa;
+    let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive);
     let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign);
     let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
     let usage = usage([
@@ -22,19 +24,10 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
         (encrypt, Usage::ENCRYPT),
         (derive, Usage::DERIVE),
     ]);
-    let mut algorithms = Vec::new();
-    if sign || verify {
-        algorithms.extend(signing_policy(family, usage).algorithms());
-    }
-    if decrypt || encrypt {
-        algorithms.extend(encrypting(family));
-    }
-    if derive {
-        algorithms.push(Agreement::Ecdh.into());
-    }
+    let jobs = [(sign || verify, Job::Sign), (decrypt || encrypt, Job::Decrypt), (derive, Job::Agree)];
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
-    let algorithms = narrowed(algorithms, allowed.as_deref());
+    let algorithms = algorithms(family, &jobs, allowed.as_deref());
     if algorithms.is_empty() {
         return Err(Error::TemplateInconsistent);
     }
@@ -65,26 +58,38 @@ pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let encrypt = wants(CKA_ENCRYPT, silent)? && !generic;
     let decrypt = wants(CKA_DECRYPT, silent)? && !generic;
     let usage = usage([(sign, Usage::SIGN), (verify, Usage::VERIFY), (encrypt, Usage::ENCRYPT), (decrypt, Usage::DECRYPT)]);
-    let mut algorithms = Vec::new();
-    if encrypt || decrypt {
-        algorithms.extend(encrypting(family));
-    }
-    if sign || verify {
-        algorithms.extend(signing_policy(family, usage).algorithms());
-    }
+    let jobs = [(encrypt || decrypt, Job::Encrypt), (sign || verify, Job::Authenticate)];
     let allowed = template.numbers(CKA_ALLOWED_MECHANISMS)?;
-    let algorithms = narrowed(algorithms, allowed.as_deref());
-    Ok(mechanism::policy(usage | leaving(template)?, algorithms))
+    let algorithms = algorithms(family, &jobs, allowed.as_deref());
+    let policy = mechanism::policy(usage | leaving(template)?, algorithms);
+    Ok(match template.number(CKA_KEY_TYPE)?.and_then(mechanism::hmac_hash) {
+        Some(hash) => hmac(&policy, hash),
+        None => policy,
+    })
 }
 
-/// What of the algorithms CKA_ALLOWED_MECHANISMS leaves, where it is given.
-fn narrowed(algorithms: Vec<Algorithm>, allowed: Option<&[CK_MECHANISM_TYPE]>) -> Vec<Algorithm> {
+/// What is left of a policy in a key that makes HMACs with one hash only.
+pub(super) fn hmac(policy: &Policy, hash: Hash) -> Policy {
+    mechanism::policy(policy.usage, policy.algorithms().filter(|algorithm| algorithm.hash() == Some(hash)))
+}
+
+/// The algorithms of a key for these jobs: those that CKA_ALLOWED_MECHANISMS names, where it is given; else all that need not be
+/// named.
+fn algorithms(family: Family, jobs: &[(bool, Job)], allowed: Option<&[CK_MECHANISM_TYPE]>) -> Vec<Algorithm> {
+    let jobs = jobs.iter().filter(|(wanted, _)| *wanted);
+    let repertoires: Vec<_> = jobs.map(|(_, job)| job.repertoire(family.key_type())).collect();
     let Some(allowed) = allowed else {
-        return algorithms;
+        return repertoires.iter().flat_map(Repertoire::unnamed).collect();
     };
     let named = mechanism::all().filter(|mechanism| allowed.contains(&mechanism.kind));
-    let named = named.flat_map(|mechanism| mechanism.work.algorithms());
-    named.filter(|named| algorithms.iter().any(|have| have.permits(*named))).collect()
+    let mut chosen = Vec::new();
+    for named in named.flat_map(|mechanism| mechanism.work.algorithms()) {
+        let has = repertoires.iter().flat_map(Repertoire::all).any(|have| have.permits(named) || have == named);
+        if has && !chosen.contains(&named) {
+            chosen.push(named);
+        }
+    }
+    chosen
 }
 
 /// What CKA_EXTRACTABLE and CKA_SENSITIVE permit: the plain value leaves only where a template says so with both; a key that is

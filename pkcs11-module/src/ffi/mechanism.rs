@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 
 use cryptoki_sys::{
-    CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_RSA_PKCS_OAEP_PARAMS,
-    CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_ULONG,
+    CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_EDDSA_PARAMS, CK_FALSE, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE,
+    CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_ULONG,
 };
 
 use super::short_input;
@@ -76,6 +76,18 @@ impl Mechanism {
     }
 
     pub(crate) fn pss(&self) -> Result<CK_RSA_PKCS_PSS_PARAMS> {
+        self.parameter()
+    }
+
+    /// CK_EDDSA_PARAMS, and the context among them.
+    pub(crate) fn eddsa(&self) -> Result<(bool, Vec<u8>)> {
+        let params: CK_EDDSA_PARAMS = self.parameter()?;
+        let context = self.pointed(params.pContextData, params.ulContextDataLen)?;
+        Ok((params.phFlag != CK_FALSE, context))
+    }
+
+    /// CK_MAC_GENERAL_PARAMS: a length in bytes.
+    pub(crate) fn mac_len(&self) -> Result<CK_ULONG> {
         self.parameter()
     }
 

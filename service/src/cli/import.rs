@@ -1,6 +1,5 @@
 //! `parsec key import`: private keys out of files, in the encoding that the protocol wants.
 
-use super::algorithm::{Job, policy};
 use super::context::{Context, Place};
 use super::error::{During, Error, Result};
 use super::key::{self, Metadata};
@@ -9,6 +8,7 @@ use der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintR
 use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::ImportKey;
+use interface::policy::Job;
 use interface::spki::Parameters;
 use spki::AlgorithmIdentifierRef;
 use std::io::Read;
@@ -85,7 +85,7 @@ impl Import {
             Some(purpose) => &[purpose.job][..],
             None => &[Job::Sign, Job::Agree, Job::Encrypt, Job::Authenticate, Job::Decrypt],
         };
-        let policy = jobs.iter().find_map(|job| policy(key.key_type, *job));
+        let policy = jobs.iter().find_map(|job| job.policy(key.key_type));
         let policy = policy.ok_or_else(|| {
             let purpose = self.purpose.map_or("anything", |purpose| purpose.name);
             Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}", key.key_type))
