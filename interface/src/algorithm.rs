@@ -47,7 +47,13 @@ numbered! {
 
 numbered! {
     /// An unauthenticated cipher mode; the key's type names the cipher.
-    Cipher { StreamCipher = 1, Ctr = 2, Cfb = 3, Ofb = 4, Xts = 5, EcbNoPadding = 6, CbcNoPadding = 7, CbcPkcs7 = 8, }
+    Cipher {
+        StreamCipher = 1, Ctr = 2, Cfb = 3, Ofb = 4, Xts = 5, EcbNoPadding = 6, CbcNoPadding = 7, CbcPkcs7 = 8,
+        /// AES-KW (RFC 3394), an extension: authenticates, and takes at least two blocks of 8 bytes.
+        KeyWrap = 100,
+        /// AES-KWP (RFC 5649), an extension: authenticates, and takes any length but zero.
+        KeyWrapPadded = 101,
+    }
 }
 
 numbered! {
@@ -306,11 +312,50 @@ pub struct Mac {
 
 /// A key derivation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
+#[expect(missing_docs, reason = "most variants are named as in the PSA Crypto API")]
 pub enum Derivation {
-    Hkdf { hash: Hash },
-    Tls12Prf { hash: Hash },
-    Tls12PskToMs { hash: Hash },
+    Hkdf {
+        hash: Hash,
+    },
+    Tls12Prf {
+        hash: Hash,
+    },
+    Tls12PskToMs {
+        hash: Hash,
+    },
+    /// The KDF of ANSI X9.63 (SEC 1 §3.6.1), an extension.
+    X963 {
+        hash: Hash,
+    },
+    /// The hash of the key (PKCS#11 §6.20.10), an extension.
+    Digest {
+        hash: Hash,
+    },
+    /// The key beside other bytes (PKCS#11 §6.43), an extension.
+    Concatenate,
+    /// The caller's data encrypted with the key (PKCS#11 §6.27), an extension.
+    Encrypt {
+        cipher: Cipher,
+    },
+}
+
+impl Derivation {
+    /// Whether upstream's protocol can express it.
+    pub fn upstream(self) -> bool {
+        matches!(self, Self::Hkdf { .. } | Self::Tls12Prf { .. } | Self::Tls12PskToMs { .. })
+    }
+
+    /// The hash that it is built on.
+    pub fn hash(self) -> Option<Hash> {
+        match self {
+            Self::Hkdf { hash }
+            | Self::Tls12Prf { hash }
+            | Self::Tls12PskToMs { hash }
+            | Self::X963 { hash }
+            | Self::Digest { hash } => Some(hash),
+            Self::Concatenate | Self::Encrypt { .. } => None,
+        }
+    }
 }
 
 /// Any algorithm; what an operation asks for and what a policy permits.
@@ -332,7 +377,8 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Whether a policy that names `self` permits the concrete algorithm `asked`: equality, but for `Any` in a signature policy,
-    /// which stands for every hash, and for the parameters of PSS and OAEP beside the hash, which policies leave open.
+    /// which stands for every hash, for the parameters of PSS and OAEP beside the hash, which policies leave open, and for a raw
+    /// key agreement, which permits every derivation from its secret too.
     pub fn permits(self, asked: Self) -> bool {
         match (self, asked) {
             (Self::None, _) => false,
@@ -340,6 +386,7 @@ impl Algorithm {
                 asked.concrete() && [asked, asked.usual(), asked.any_hash()].contains(&policy)
             }
             (Self::Encryption(policy), Self::Encryption(asked)) => policy == asked || policy == asked.usual(),
+            (Self::Agreement(policy), Self::AgreementWithDerivation(asked, _)) => policy == asked,
             (policy, asked) => policy == asked,
         }
     }
@@ -358,6 +405,8 @@ impl Algorithm {
             ),
             Self::Encryption(encryption) => matches!(encryption, Encryption::RsaPkcs1v15 | Encryption::RsaOaep { .. }),
             Self::Kem(_) => false,
+            Self::Cipher(cipher) => !matches!(cipher, Cipher::KeyWrap | Cipher::KeyWrapPadded),
+            Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => kdf.upstream(),
             _ => true,
         }
     }
@@ -369,9 +418,7 @@ impl Algorithm {
             | Self::Mac(Mac { kind: MacKind::Hmac { hash }, .. })
             | Self::Encryption(Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. }) => Some(hash),
             Self::Signature(signature) => signature.hash(),
-            Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => match kdf {
-                Derivation::Hkdf { hash } | Derivation::Tls12Prf { hash } | Derivation::Tls12PskToMs { hash } => Some(hash),
-            },
+            Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => kdf.hash(),
             _ => None,
         }
     }

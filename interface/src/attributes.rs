@@ -130,13 +130,15 @@ usages! {
     SIGN_HASH sign_hash = 7,
     VERIFY_HASH verify_hash = 8,
     DERIVE derive = 9,
+    WRAP wrap = 10,
+    UNWRAP unwrap = 11,
 }
 
 impl Usage {
     /// No flag.
     pub const NONE: Self = Self(0);
     /// Every flag.
-    pub const ALL: Self = Self(0x3ff);
+    pub const ALL: Self = Self(0xfff);
     /// Both flags of signing.
     pub const SIGN: Self = Self(Self::SIGN_HASH.0 | Self::SIGN_MESSAGE.0);
     /// Both flags of verifying.
@@ -157,9 +159,17 @@ impl Usage {
         Self(self.0 & other.0)
     }
 
-    /// The set with what it implies: who may sign or verify a hash may do so with a message.
+    /// The flags of this set that are not in the other.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The set with what it implies: who may sign or verify a hash may do so with a message, and what may leave in plain may leave
+    /// under another key's protection.
     pub const fn implied(self) -> Self {
-        Self(self.0 | (self.0 & (Self::SIGN_HASH.0 | Self::VERIFY_HASH.0)) >> 2)
+        let messages = (self.0 & (Self::SIGN_HASH.0 | Self::VERIFY_HASH.0)) >> 2;
+        let copy = (self.0 & Self::EXPORT.0) << 1;
+        Self(self.0 | messages | copy)
     }
 
     /// No flag is set.
@@ -243,10 +253,11 @@ impl Attributes {
         !extension && self.policy.algorithm.upstream()
     }
 
-    /// Whether a part of them is on upstream's list of deprecated primitives.
+    /// Whether a part of them is on upstream's list of deprecated primitives, or is RSA with less than 2048 bits.
     pub fn deprecated(&self) -> bool {
         let key_type = match self.key_type {
             KeyType::Des | KeyType::Arc4 => true,
+            KeyType::RsaKeyPair => (1..2048).contains(&self.bits),
             KeyType::EccPublicKey(family) => match family {
                 EccFamily::SecpR2 | EccFamily::SectR2 => true,
                 EccFamily::BrainpoolPR1 => self.bits == 160,
@@ -372,6 +383,7 @@ mod tests {
         assert!(rsa(pss(Hash::Sha256), vec![pss(Hash::Sha1)]).deprecated());
         assert!(rsa(oaep, vec![]).deprecated());
         assert!(!rsa(pss(Hash::Sha256), vec![oaep]).deprecated());
+        assert!(Attributes { bits: 1024, ..rsa(pss(Hash::Sha256), vec![]) }.deprecated());
     }
 
     #[test]
@@ -404,6 +416,7 @@ mod tests {
         assert!(Usage::SIGN_HASH.implied().contains(Usage::SIGN_MESSAGE));
         assert!(Usage::VERIFY_HASH.implied().contains(Usage::VERIFY_MESSAGE));
         assert!(!Usage::SIGN_MESSAGE.implied().contains(Usage::SIGN_HASH));
-        assert_eq!(Usage::EXPORT.implied(), Usage::EXPORT);
+        assert_eq!(Usage::EXPORT.implied(), Usage::EXPORT | Usage::COPY);
+        assert_eq!(Usage::COPY.implied(), Usage::COPY);
     }
 }

@@ -63,7 +63,8 @@ pub struct Client {
     identity: Identity,
     deadline: Duration,
     pause: Option<Pause>,
-    slots: [Mutex<Option<Connection>>; SLOTS],
+    /// On the heap, since threads may have small stacks.
+    slots: Box<[Mutex<Option<Connection>>]>,
     upstream: AtomicBool,
     /// Names the process to the service, together with its process id.
     application: Option<[u8; 12]>,
@@ -77,7 +78,7 @@ impl Client {
             identity: Identity::User,
             deadline: Duration::from_secs(60),
             pause: None,
-            slots: [const { Mutex::new(None) }; SLOTS],
+            slots: (0..SLOTS).map(|_| Mutex::new(None)).collect(),
             upstream: AtomicBool::new(false),
             application: random(),
         }
@@ -127,7 +128,8 @@ impl Client {
 
     /// Runs one operation: one round trip on a kept connection.
     ///
-    /// A request that may safely be made twice is repeated once when a kept connection turns out to be broken.
+    /// A request that may safely be made twice is repeated when a kept connection turns out to be broken, for two seconds in which the
+    /// service may restart.
     ///
     /// # Errors
     /// Every [`Error`].
@@ -258,7 +260,7 @@ impl Client {
             match answer {
                 Err(error) if error.lost() && opcode.repeatable() => {
                     drop(connection);
-                    return self.first_exchange(self.reconnect(opcode)?, opcode, frame, foreign);
+                    return self.exchange_anew(opcode, frame, foreign);
                 }
                 Err(error) if error.broken() => return Err(error),
                 answer => {
@@ -323,11 +325,11 @@ impl Client {
         connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline, self.pause), Ok)
     }
 
-    /// Connects anew after a connection broke, which most likely means that the service is restarting.
-    fn reconnect(&self, opcode: Opcode) -> Result<Connection, Error> {
+    /// Connects and asks anew after a connection broke, which most likely means that the service is restarting.
+    fn exchange_anew(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
         let start = Instant::now();
         loop {
-            match self.connect(opcode) {
+            match self.connect(opcode).and_then(|connection| self.first_exchange(connection, opcode, frame, foreign)) {
                 Err(error) if error.absent() && start.elapsed() < RESTART.min(self.deadline) => {
                     std::thread::sleep(Duration::from_millis(5));
                 }

@@ -5,7 +5,7 @@
 //! row in the table of operations, judges it, runs it and answers with a [`Status`] and a body.
 //!
 //! The protocol is upstream Parsec's 1.0, byte for byte; extensions show only on connections that have said
-//! [`Hello`](operations::Hello). Codecs do no IO. [`mod@reference`] and [`spki`] are the two file formats that shims and command line share.
+//! [`Hello`](operations::Hello). Codecs do no IO. [`mod@reference`], [`spki`] and [`pkcs8`] are the file formats that service, shims and command line share.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -15,6 +15,7 @@ pub mod attributes;
 pub mod client;
 pub mod message;
 pub mod operations;
+pub mod pkcs8;
 pub mod policy;
 mod provider;
 pub mod reference;
@@ -23,7 +24,7 @@ pub mod spki;
 mod status;
 pub mod wire;
 
-pub use operations::{Access, Filing, KeyName, KeyUse, Opcode, Operation, Target};
+pub use operations::{Access, Filing, KeyName, KeyUse, Opcode, Operation, Target, Used};
 pub use provider::{AuthType, PROVIDERS, ProviderId, ProviderKind};
 pub use secret::Secret;
 pub use status::Status;

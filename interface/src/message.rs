@@ -118,10 +118,14 @@ oneofs! {
         #[prost(message, tag = "2")] WithKeyDerivation(AgreementWithDerivation),
     }
     /// A key derivation.
-    KeyDerivation(key_derivation, "key_derivation::Variant", "1, 2, 3") {
+    KeyDerivation(key_derivation, "key_derivation::Variant", "1, 2, 3, 100, 101, 102, 103") {
         #[prost(message, tag = "1")] Hkdf(HashAlg),
         #[prost(message, tag = "2")] Tls12Prf(HashAlg),
         #[prost(message, tag = "3")] Tls12PskToMs(HashAlg),
+        #[prost(message, tag = "100")] X963(HashAlg),
+        #[prost(message, tag = "101")] Digest(HashAlg),
+        #[prost(message, tag = "102")] Concatenate(Empty),
+        #[prost(int32, tag = "103")] Encrypt(i32),
     }
     /// The type of a key.
     KeyType(key_type, "key_type::Variant", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 100, 101, 102, 103") {
@@ -280,4 +284,10 @@ pub struct UsageFlags {
     pub verify_hash: bool,
     #[prost(bool, tag = "10")]
     pub derive: bool,
+    /// Extension: to encrypt other keys.
+    #[prost(bool, tag = "100")]
+    pub wrap: bool,
+    /// Extension: to decrypt other keys into the service.
+    #[prost(bool, tag = "101")]
+    pub unwrap: bool,
 }

@@ -61,6 +61,17 @@ pub struct KeyName<'a> {
     pub name: &'a str,
 }
 
+/// A key in use: its policy must permit usage and algorithm, the caller must own it or hold a grant of the usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used<'a> {
+    /// Its name.
+    pub key: KeyName<'a>,
+    /// What for.
+    pub usage: Usage,
+    /// The concrete algorithm; `None` where the operation has none.
+    pub algorithm: Option<Algorithm>,
+}
+
 /// What a new key is filed under, and what is kept with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filing {
@@ -88,14 +99,25 @@ pub enum KeyUse<'a> {
         /// What it shall be.
         attributes: Attributes,
     },
-    /// Uses it: the policy must permit usage and algorithm, the caller must own it or hold a grant of the usage.
-    Use {
-        /// Its name.
-        key: KeyName<'a>,
-        /// Any one of these flags suffices.
-        usage: Usage,
-        /// The concrete algorithm; `None` where the operation has none.
-        algorithm: Option<Algorithm>,
+    /// Uses it.
+    Use(Used<'a>),
+    /// Takes it out of the service under the protection of another one.
+    Wrap {
+        /// The key that wraps.
+        with: Used<'a>,
+        /// The key that leaves.
+        key: Used<'a>,
+    },
+    /// Uses it to make a new one: out of the caller's data, or out of itself and perhaps another one.
+    Make {
+        /// The key that unwraps, or the base of the derivation.
+        from: Used<'a>,
+        /// The other key of a derivation that takes two.
+        other: Option<Used<'a>>,
+        /// The new key's name, and what stands beside it.
+        filing: Filing,
+        /// What the new key shall be.
+        attributes: Attributes,
     },
     /// Reads its public parts: for its owner and for whoever holds a grant.
     See(KeyName<'a>),
@@ -107,8 +129,8 @@ impl KeyUse<'_> {
     /// The owner that the request names, if it names one.
     pub fn owner(&self) -> Option<&str> {
         match self {
-            Self::Use { key, .. } | Self::See(key) | Self::Own(key) => key.owner,
-            Self::None | Self::New { .. } => None,
+            Self::Use(Used { key, .. }) | Self::See(key) | Self::Own(key) => key.owner,
+            Self::None | Self::New { .. } | Self::Wrap { .. } | Self::Make { .. } => None,
         }
     }
 }
@@ -142,10 +164,36 @@ macro_rules! operations {
         KeyUse::Own(operations!(@name $op))
     };
     (@key use($usage:ident) $op:ident) => {
-        KeyUse::Use { key: operations!(@name $op), usage: Usage::$usage, algorithm: None }
+        KeyUse::Use(Used { key: operations!(@name $op), usage: Usage::$usage, algorithm: None })
     };
     (@key use($usage:ident, $alg:ident) $op:ident) => {
-        KeyUse::Use { key: operations!(@name $op), usage: Usage::$usage, algorithm: Some(Algorithm::$alg(parse(&$op.alg)?)) }
+        KeyUse::Use(Used { key: operations!(@name $op), usage: Usage::$usage, algorithm: Some(Algorithm::$alg(parse(&$op.alg)?)) })
+    };
+    (@key wrap $op:ident) => {
+        KeyUse::Wrap {
+            with: $op.with(Usage::WRAP)?,
+            key: Used { key: operations!(@name $op), usage: Usage::COPY, algorithm: None },
+        }
+    };
+    (@key unwrap $op:ident) => {
+        operations!(@make $op.with(Usage::UNWRAP)?, None, $op)
+    };
+    (@key derive $op:ident) => {
+        operations!(@make $op.with(Usage::DERIVE)?, $op.other()?, $op)
+    };
+    (@key secret($usage:ident) $op:ident) => {
+        match &$op.attributes {
+            None => KeyUse::Use($op.with(Usage::$usage)?),
+            Some(_) => operations!(@make $op.with(Usage::$usage)?, None, $op),
+        }
+    };
+    (@make $from:expr, $other:expr, $op:ident) => {
+        KeyUse::Make {
+            from: $from,
+            other: $other,
+            filing: operations!(@filing $op),
+            attributes: required($op.attributes.as_ref())?.try_into()?,
+        }
     };
     ($($opcode:literal $op:ident => $output:ident, $access:ident, $target:ident, $key:ident $(($($arg:ident),*))?;)*) => {
         /// The number of an operation (the header's `opcode` field).
@@ -236,12 +284,15 @@ operations! {
     0x8008 Grant                    => Empty,               App,    Store,    own;
     0x8009 Revoke                   => Empty,               App,    Store,    own;
     0x800A ListGrants               => Grants,              App,    Store,    own;
+    0x800B WrapKey                  => Wrapped,             App,    Provider, wrap;
+    0x800C UnwrapKey                => Empty,               App,    Provider, unwrap;
+    0x800D DeriveKey                => Empty,               App,    Provider, derive;
     0x8010 TokenStatus              => Token,               App,    Store,    none;
     0x8011 InitToken                => Token,               App,    Store,    none;
     0x8012 SetPin                   => Token,               App,    Store,    none;
     0x8013 Login                    => Token,               App,    Store,    none;
-    0x8018 Encapsulate              => Encapsulated,        App,    Provider, use(ENCRYPT, Kem);
-    0x8019 Decapsulate              => Agreed,              App,    Provider, use(DECRYPT, Kem);
+    0x8018 Encapsulate              => Encapsulated,        App,    Provider, secret(ENCRYPT);
+    0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT);
 }
 
 impl Opcode {
@@ -265,10 +316,36 @@ impl Opcode {
                 | Self::DeleteClient
                 | Self::PutObject
                 | Self::DestroyObject
+                | Self::UnwrapKey
+                | Self::DeriveKey
+                | Self::Encapsulate
+                | Self::Decapsulate
                 | Self::InitToken
                 | Self::SetPin
                 | Self::Login
         )
+    }
+}
+
+macro_rules! with_key {
+    ($($op:ident),*) => { $(
+        impl $op {
+            /// The key that the algorithm runs with.
+            fn with(&self, usage: Usage) -> Result<Used<'_>, Status> {
+                let key = KeyName { owner: self.with_owner.as_deref(), name: &self.with_name };
+                Ok(Used { key, usage, algorithm: Some(parse(&self.alg)?) })
+            }
+        }
+    )* };
+}
+with_key!(WrapKey, UnwrapKey, DeriveKey, Encapsulate, Decapsulate);
+
+impl DeriveKey {
+    /// The second key, of which the same is asked as of the first.
+    fn other(&self) -> Result<Option<Used<'_>>, Status> {
+        let owner = self.other_owner.as_deref();
+        let other = |name| self.with(Usage::DERIVE).map(|base| Used { key: KeyName { owner, name }, ..base });
+        self.other_name.as_deref().map(other).transpose()
     }
 }
 

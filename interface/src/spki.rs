@@ -7,8 +7,8 @@ use der::{Decode, Encode};
 use sha1::{Digest, Sha1};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(crate) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// What an object identifier names in a public key: an elliptic curve, or a parameter set of ML-DSA or ML-KEM.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Foreign software against this service, and its shims against upstream Parsec.
 //!
-//! Upstream's service and tool are built by `interop/peers` into a cache, when they are not there yet.
+//! What no Debian package has is made by `interop/peers` in a cache, when it is not there yet.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -38,10 +38,26 @@ pub fn upstream_tool() -> PathBuf {
     peer("UPSTREAM_PARSEC_TOOL")
 }
 
+/// The folder of the programs that are the cryptoki crate's own integration tests.
+pub fn cryptoki_tests() -> PathBuf {
+    peer("CRYPTOKI_TESTS")
+}
+
+/// A Python that has python-pkcs11 and what its own tests need; `../source` has the tests.
+pub fn python_pkcs11() -> PathBuf {
+    peer("PYTHON_PKCS11")
+}
+
+/// A Python that has PyKCS11.
+pub fn pykcs11() -> PathBuf {
+    peer("PYKCS11")
+}
+
 /// The path of a program that `interop/peers` names, taken from the environment when `tests/run` has put it there.
 fn peer(name: &str) -> PathBuf {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
-    std::env::var_os(name).map_or_else(|| BUILT.get_or_init(build)[name].clone(), PathBuf::from)
+    let built = || BUILT.get_or_init(build).get(name).cloned();
+    std::env::var_os(name).map(PathBuf::from).or_else(built).unwrap_or_else(|| panic!("interop/peers cannot make {name}"))
 }
 
 fn build() -> HashMap<String, PathBuf> {

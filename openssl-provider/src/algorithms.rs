@@ -73,8 +73,8 @@ pub(crate) static KEYEXCH: [Algorithm; 3] = [
     Algorithm::END,
 ];
 
-static RSA_SIGNATURE: [Dispatch; 20] = signature::table::<Padding>();
-static ECDSA_SIGNATURE: [Dispatch; 20] = signature::table::<Ecdsa>();
+static RSA_SIGNATURE: [Dispatch; 22] = signature::table::<Padding>();
+static ECDSA_SIGNATURE: [Dispatch; 22] = signature::table::<Ecdsa>();
 static ED25519_SIGNATURE: [Dispatch; 10] = signature::one_shot_table::<PureEddsa>();
 
 pub(crate) static SIGNATURE: [Algorithm; 4] = [

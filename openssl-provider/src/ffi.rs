@@ -173,6 +173,8 @@ functions! {
     OSSL_FUNC_SIGNATURE_SIGN = 3: fn(*mut c_void, *mut u8, *mut usize, usize, *const u8, usize) -> c_int;
     OSSL_FUNC_SIGNATURE_VERIFY_INIT = 4: fn(*mut c_void, *mut c_void, *const Param) -> c_int;
     OSSL_FUNC_SIGNATURE_VERIFY = 5: fn(*mut c_void, *const u8, usize, *const u8, usize) -> c_int;
+    OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT = 6: fn(*mut c_void, *mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_SIGNATURE_VERIFY_RECOVER = 7: fn(*mut c_void, *mut u8, *mut usize, usize, *const u8, usize) -> c_int;
     OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT = 8: fn(*mut c_void, *const c_char, *mut c_void, *const Param) -> c_int;
     OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE = 9: fn(*mut c_void, *const u8, usize) -> c_int;
     OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL = 10: fn(*mut c_void, *mut u8, *mut usize, usize) -> c_int;

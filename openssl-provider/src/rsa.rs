@@ -11,7 +11,7 @@ use interface::{
     attributes::KeyType,
     spki::{PublicKey, rsa_parts},
 };
-use rsa::{BoxedUint, Pkcs1v15Sign};
+use rsa::{BoxedUint, Pkcs1v15Sign, hazmat::rsa_encrypt, traits::PublicKeyParts};
 use spki::AlgorithmIdentifierOwned;
 
 use crate::{
@@ -98,6 +98,15 @@ impl Rsa {
     /// Bytes of the modulus, and of what is encrypted or signed.
     pub(crate) fn len(&self) -> usize {
         self.n.len()
+    }
+
+    /// The block that was signed (RSAVP1, RFC 8017 §5.2.2); None where the signature is not a number below the modulus.
+    fn block(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        let key = self.parsed()?;
+        let number = BoxedUint::from_be_slice(signature, key.n_bits_precision()).ok()?;
+        let signed = (signature.len() == self.len() && number < **key.n()).then(|| rsa_encrypt(&key, &number).ok())??;
+        let bytes = signed.to_be_bytes();
+        Some(bytes.get(bytes.len() - self.len()..)?.to_vec())
     }
 
     /// The key for computing with; None where it is not a sound one.
@@ -189,6 +198,7 @@ static SETTABLE: [Param; 5] = settable(&SETTINGS);
 
 impl Scheme for Padding {
     type Kind = Rsa;
+    const RECOVERS: bool = true;
     const FIELDS: &'static [Field<Context<Self>>] = &PADDING;
     const GETTABLE: &'static [Param] = &PADDING_GETTABLE;
     const SETTINGS: &'static [Setting<Context<Self>>] = &SETTINGS;
@@ -246,6 +256,28 @@ impl Scheme for Padding {
             }
         })
     }
+
+    fn recover(&self, key: &Rsa, digest: Option<&Digest>, signature: &[u8]) -> Result<Vec<u8>, Error> {
+        if self.pss {
+            return Err(unsupported("recovering the digest from a PSS signature, which does not contain it"));
+        }
+        let content = key.block(signature).and_then(|block| Some(unpadded(&block)?.to_vec()));
+        let recovered = content.and_then(|content| match digest {
+            Some(digest) => {
+                let bare = content.strip_prefix(digest.hash.digest_info())?;
+                (bare.len() == digest.hash.len()).then(|| bare.to_vec())
+            }
+            None => Some(content),
+        });
+        recovered.ok_or_else(|| Error::Parameter("the signature is not one of this key and digest".to_owned()))
+    }
+}
+
+/// The content of a block of type 1 (EMSA-PKCS1-v1_5, RFC 8017 §9.2).
+fn unpadded(block: &[u8]) -> Option<&[u8]> {
+    let padded = block.strip_prefix(&[0, 1])?;
+    let ones = padded.iter().take_while(|byte| **byte == 0xff).count();
+    padded.get(ones..)?.strip_prefix(&[0]).filter(|_| ones >= 8)
 }
 
 impl Salt {

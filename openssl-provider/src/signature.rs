@@ -23,6 +23,8 @@ pub(crate) trait Scheme: Clone + Default + 'static {
     type Kind: Kind;
     /// Whether a message is hashed here, and its digest signed. If not, the message is signed, and has to come whole.
     const HASHES: bool = true;
+    /// Whether a signature contains what was signed, so that [`Self::recover`] works.
+    const RECOVERS: bool = false;
     const FIELDS: &'static [Field<Context<Self>>];
     const GETTABLE: &'static [Param];
     const SETTINGS: &'static [Setting<Context<Self>>];
@@ -42,6 +44,11 @@ pub(crate) trait Scheme: Clone + Default + 'static {
 
     /// Whether a signature, in OpenSSL's encoding, is right.
     fn verify(&self, key: &Self::Kind, digest: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error>;
+
+    /// What was signed: the digest, or without one whatever stood in its place.
+    fn recover(&self, _: &Self::Kind, _: Option<&Digest>, _: &[u8]) -> Result<Vec<u8>, Error> {
+        Err(Error::State("these signatures do not contain what was signed"))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -171,6 +178,11 @@ impl<S: Scheme> Context<S> {
     pub(crate) fn verify(&self, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
         self.check_len(input)?;
         self.scheme.verify(self.public()?, self.digest, input, signature)
+    }
+
+    pub(crate) fn recover(&self, signature: &[u8], output: Output<'_>) -> Result<(), Error> {
+        let key = self.public()?;
+        output.fill(S::max_len(key), || self.scheme.recover(key, self.digest, signature))
     }
 
     /// The one request to the service.

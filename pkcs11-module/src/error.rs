@@ -103,7 +103,8 @@ fn of_service(error: &client::Error) -> Error {
 fn refusal(status: Status) -> Error {
     match status {
         Status::PsaErrorNotPermitted | Status::AdminOperation => Error::KeyFunctionNotPermitted,
-        Status::PsaErrorNotSupported | Status::OpcodeDoesNotExist | Status::DeprecatedPrimitive => Error::MechanismInvalid,
+        Status::PsaErrorNotSupported | Status::OpcodeDoesNotExist => Error::MechanismInvalid,
+        Status::DeprecatedPrimitive => Error::KeySizeRange,
         Status::PsaErrorInvalidArgument | Status::PsaErrorInvalidPadding | Status::InvalidEncoding => Error::DataInvalid,
         Status::BodySizeExceedsLimit | Status::ResponseTooLarge => Error::DataLenRange,
         Status::PsaErrorInvalidSignature => Error::SignatureInvalid,

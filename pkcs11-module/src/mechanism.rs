@@ -391,7 +391,12 @@ impl Family {
     pub(crate) fn keys(self) -> &'static [(KeyType, u32)] {
         use EccFamily::{SecpK1, SecpR1, TwistedEdwards};
         match self {
-            Self::Rsa => &[(KeyType::RsaKeyPair, 2048), (KeyType::RsaKeyPair, 3072), (KeyType::RsaKeyPair, 4096)],
+            Self::Rsa => &[
+                (KeyType::RsaKeyPair, 1024),
+                (KeyType::RsaKeyPair, 2048),
+                (KeyType::RsaKeyPair, 3072),
+                (KeyType::RsaKeyPair, 4096),
+            ],
             Self::Ec => &[
                 (KeyType::EccKeyPair(SecpR1), 256),
                 (KeyType::EccKeyPair(SecpK1), 256),

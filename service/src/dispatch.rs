@@ -2,14 +2,14 @@
 
 use crate::applications::Application;
 use crate::auth::{Authenticators, Principal};
+use crate::custody;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Provider};
 use crate::store::{Key, Store};
-use interface::algorithm::Algorithm;
-use interface::attributes::{Attributes, Usage};
+use interface::attributes::Attributes;
 use interface::operations::DestroyKey;
 use interface::wire::Request;
-use interface::{Access, AuthType, Filing, KeyName, KeyUse, Opcode, ProviderId, Status, Target};
+use interface::{Access, AuthType, Filing, KeyName, KeyUse, Opcode, ProviderId, Status, Target, Used};
 use prost::Message;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -140,6 +140,7 @@ impl<'a> Guard<'a> {
             allow_deprecated: self.dispatcher.allow_deprecated,
             store: &self.dispatcher.store,
             key: None,
+            other: None,
             new: None,
             algorithm: None,
         };
@@ -151,12 +152,32 @@ impl<'a> Guard<'a> {
             }
             KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
             KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
-            KeyUse::Use { key, usage, algorithm } => {
-                call.key = Some(self.usable(&call, key, usage, algorithm)?);
-                call.algorithm = algorithm;
+            KeyUse::Use(used) => drop(self.using(&mut call, used)?),
+            KeyUse::Wrap { with, key } => {
+                let wrapping = self.using(&mut call, with)?;
+                let leaving = self.usable(&call, key)?;
+                custody::check_wrap(&wrapping, &leaving, call.algorithm()?)?;
+                call.other = Some(leaving);
+            }
+            KeyUse::Make { from, other, filing, attributes } => {
+                self.check_new(&filing, &attributes)?;
+                let from = self.using(&mut call, from)?;
+                let other = other.map(|other| self.usable(&call, other)).transpose()?;
+                let parents = std::iter::once(&from).chain(&other);
+                let attributes = custody::inherited(parents, call.app()?, call.algorithm()?, attributes)?;
+                call.new = Some((filing, attributes));
+                call.other = other;
             }
         }
         Ok(call)
+    }
+
+    /// Takes the key into the call, with the algorithm that runs with it.
+    fn using(&self, call: &mut Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
+        let key = self.usable(call, used)?;
+        call.key = Some(Arc::clone(&key));
+        call.algorithm = used.algorithm;
+        Ok(key)
     }
 
     fn check_new(&self, filing: &Filing, attributes: &Attributes) -> Result<()> {
@@ -201,7 +222,8 @@ impl<'a> Guard<'a> {
     }
 
     /// The key, if its policy and the caller's grant allow this use of it.
-    fn usable(&self, call: &Call<'_>, name: KeyName<'_>, usage: Usage, algorithm: Option<Algorithm>) -> Result<Arc<Key>> {
+    fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
+        let Used { key: name, usage, algorithm } = used;
         let key = self.visible(call, name)?;
         let app = call.app()?;
         let refuse = |detail: String| Err(Error::refused(Status::PsaErrorNotPermitted, detail));

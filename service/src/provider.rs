@@ -34,6 +34,7 @@ pub struct Call<'a> {
     pub(crate) allow_deprecated: bool,
     pub(crate) store: &'a Store,
     pub(crate) key: Option<Arc<Key>>,
+    pub(crate) other: Option<Arc<Key>>,
     pub(crate) new: Option<(Filing, Attributes)>,
     pub(crate) algorithm: Option<Algorithm>,
 }
@@ -75,6 +76,14 @@ impl<'a> Call<'a> {
         self.key.as_ref().ok_or_else(|| Status::PsaErrorInvalidHandle.into())
     }
 
+    /// The second key that the request uses: the one that is wrapped, or that takes part in a derivation.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorInvalidHandle`] where there is none.
+    pub fn other(&self) -> Result<&Arc<Key>> {
+        self.other.as_ref().ok_or_else(|| Status::PsaErrorInvalidHandle.into())
+    }
+
     /// The concrete algorithm that the key is used with.
     ///
     /// # Errors
@@ -100,12 +109,14 @@ impl<'a> Call<'a> {
         self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)
     }
 
-    /// The provider's own form of the key, made from the stored material when it is first used.
+    /// The provider's own form of a key of the request, made from the stored material when it is first used.
     ///
     /// # Errors
     /// Those of the store and of `load`.
-    pub fn loaded<T: Send + Sync + 'static>(&self, load: impl FnOnce(&Attributes, Secret) -> Result<T>) -> Result<Arc<T>> {
-        let key = self.key()?;
+    pub fn loaded<T>(&self, key: &Key, load: impl FnOnce(&Attributes, Secret) -> Result<T>) -> Result<Arc<T>>
+    where
+        T: Send + Sync + 'static,
+    {
         let loaded = match key.loaded.get() {
             Some(loaded) => loaded.clone(),
             None => {

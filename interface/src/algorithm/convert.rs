@@ -101,6 +101,10 @@ impl TryFrom<&message::KeyDerivation> for Derivation {
             Variant::Hkdf(m) => Self::Hkdf { hash: hash(m)? },
             Variant::Tls12Prf(m) => Self::Tls12Prf { hash: hash(m)? },
             Variant::Tls12PskToMs(m) => Self::Tls12PskToMs { hash: hash(m)? },
+            Variant::X963(m) => Self::X963 { hash: hash(m)? },
+            Variant::Digest(m) => Self::Digest { hash: hash(m)? },
+            Variant::Concatenate(_) => Self::Concatenate,
+            Variant::Encrypt(cipher) => Self::Encrypt { cipher: (*cipher).try_into()? },
         })
     }
 }
@@ -236,6 +240,10 @@ impl From<Derivation> for message::KeyDerivation {
             Derivation::Hkdf { hash } => Variant::Hkdf(hash.into()),
             Derivation::Tls12Prf { hash } => Variant::Tls12Prf(hash.into()),
             Derivation::Tls12PskToMs { hash } => Variant::Tls12PskToMs(hash.into()),
+            Derivation::X963 { hash } => Variant::X963(hash.into()),
+            Derivation::Digest { hash } => Variant::Digest(hash.into()),
+            Derivation::Concatenate => Variant::Concatenate(message::Empty {}),
+            Derivation::Encrypt { cipher } => Variant::Encrypt(cipher.into()),
         }
         .into()
     }

@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
 use crate::algorithm::numbered;
-use crate::message::{Aead, AsymmetricEncryption, AsymmetricSignature, KeyAttributes, Mac, Pkcs11Attribute};
+use crate::message::{Aead, Algorithm, AsymmetricEncryption, AsymmetricSignature, KeyAttributes, Mac, Pkcs11Attribute};
 use prost::{Message, Oneof};
 
 /// Creates a key.
@@ -389,7 +389,7 @@ pub struct RawKeyAgreement {
     pub owner: Option<String>,
 }
 
-/// Result of [`RawKeyAgreement`] and [`Decapsulate`].
+/// Result of [`RawKeyAgreement`], and of [`Decapsulate`], where it is empty if the secret became a key.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
 pub struct Agreed {
@@ -397,17 +397,163 @@ pub struct Agreed {
     pub shared_secret: Vec<u8>,
 }
 
-/// Makes a secret and encapsulates it for the owner of the private half (PSA Crypto API 1.3 §10.12).
+/// Encrypts a key with another one, so that it can leave: a secret key as its bytes, a pair as PKCS#8 `PrivateKeyInfo`
+/// (RFC 5208).
 #[derive(Clone, PartialEq, Message)]
-pub struct Encapsulate {
+pub struct WrapKey {
+    /// The key that leaves.
     #[prost(string, tag = "1")]
     pub key_name: String,
-    /// Number of a [`crate::algorithm::Kem`].
-    #[prost(int32, tag = "2")]
-    pub alg: i32,
-    /// The owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "3")]
+    /// The key that wraps it.
+    #[prost(string, tag = "2")]
+    pub with_name: String,
+    /// A cipher or an asymmetric encryption.
+    #[prost(message, optional, tag = "3")]
+    pub alg: Option<Algorithm>,
+    /// Of a cipher that has one: the initialisation vector; without it, the provider makes a fresh one.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub iv: Option<Vec<u8>>,
+    /// The OAEP label.
+    #[prost(bytes = "vec", tag = "5")]
+    pub salt: Vec<u8>,
+    /// The owner of the key that leaves, where that is not the caller.
+    #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
+    /// The owner of the key that wraps, where that is not the caller.
+    #[prost(string, optional, tag = "101")]
+    pub with_owner: Option<String>,
+}
+
+/// Result of [`WrapKey`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Wrapped {
+    /// The initialisation vector of a cipher that has one, then the encrypted key.
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: Vec<u8>,
+}
+
+/// Decrypts a key into the service.
+#[derive(Clone, PartialEq, Message)]
+pub struct UnwrapKey {
+    /// The new key.
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Of the new key. It cannot be exported, unless the unwrapping key decrypts too.
+    #[prost(message, optional, tag = "2")]
+    pub attributes: Option<KeyAttributes>,
+    /// As [`WrapKey`] made it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub data: Vec<u8>,
+    /// The key that unwraps.
+    #[prost(string, tag = "4")]
+    pub with_name: String,
+    /// A cipher or an asymmetric encryption.
+    #[prost(message, optional, tag = "5")]
+    pub alg: Option<Algorithm>,
+    /// The OAEP label.
+    #[prost(bytes = "vec", tag = "6")]
+    pub salt: Vec<u8>,
+    /// As of [`GenerateKey`].
+    #[prost(string, optional, tag = "100")]
+    pub label: Option<String>,
+    /// As of [`GenerateKey`].
+    #[prost(bytes = "vec", optional, tag = "101")]
+    pub id: Option<Vec<u8>>,
+    /// As of [`GenerateKey`].
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// As of [`GenerateKey`].
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// The owner of the key that unwraps, where that is not the caller.
+    #[prost(string, optional, tag = "104")]
+    pub with_owner: Option<String>,
+}
+
+/// Makes a secret key out of another key.
+#[derive(Clone, PartialEq, Message)]
+pub struct DeriveKey {
+    /// The new key.
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Of the new key. Zero bits: as many as the derivation yields, where it has a length of its own.
+    #[prost(message, optional, tag = "2")]
+    pub attributes: Option<KeyAttributes>,
+    /// The base: a key that agrees, or a secret key.
+    #[prost(string, tag = "3")]
+    pub with_name: String,
+    /// A key agreement (the secret's first bytes are the key), one with a derivation, or a derivation.
+    #[prost(message, optional, tag = "4")]
+    pub alg: Option<Algorithm>,
+    /// Of agreements: the peer's public key, as exported.
+    #[prost(bytes = "vec", tag = "5")]
+    pub peer_key: Vec<u8>,
+    /// HKDF: the info. X9.63: the shared data. Concatenation and encryption: the data.
+    #[prost(bytes = "vec", tag = "6")]
+    pub data: Vec<u8>,
+    /// HKDF: the salt, where no other key is it. Encryption with a cipher that has one: the initialisation vector.
+    #[prost(bytes = "vec", tag = "7")]
+    pub salt: Vec<u8>,
+    /// HKDF: the key that is the salt. Concatenation: the key that comes last.
+    #[prost(string, optional, tag = "8")]
+    pub other_name: Option<String>,
+    /// Concatenation: the data comes first.
+    #[prost(bool, tag = "9")]
+    pub data_first: bool,
+    /// HKDF: one of its two steps alone, number of an [`HkdfStep`].
+    #[prost(int32, optional, tag = "10")]
+    pub step: Option<i32>,
+    /// As of [`GenerateKey`].
+    #[prost(string, optional, tag = "100")]
+    pub label: Option<String>,
+    /// As of [`GenerateKey`].
+    #[prost(bytes = "vec", optional, tag = "101")]
+    pub id: Option<Vec<u8>>,
+    /// As of [`GenerateKey`].
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// As of [`GenerateKey`].
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// The owner of the base, where that is not the caller.
+    #[prost(string, optional, tag = "104")]
+    pub with_owner: Option<String>,
+    /// The owner of the other key, where that is not the caller.
+    #[prost(string, optional, tag = "105")]
+    pub other_owner: Option<String>,
+}
+
+/// Makes a secret and encapsulates it for the owner of a private key (PSA Crypto API 1.3 §10.12). The secret becomes a key, or is told
+/// to the caller.
+#[derive(Clone, PartialEq, Message)]
+pub struct Encapsulate {
+    /// The new key, where attributes tell what it shall be.
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Of the new key; without them, the caller is told the secret.
+    #[prost(message, optional, tag = "2")]
+    pub attributes: Option<KeyAttributes>,
+    /// The key for whose owner the secret is; its public half suffices.
+    #[prost(string, tag = "3")]
+    pub with_name: String,
+    /// A key encapsulation.
+    #[prost(message, optional, tag = "4")]
+    pub alg: Option<Algorithm>,
+    /// As of [`GenerateKey`].
+    #[prost(string, optional, tag = "100")]
+    pub label: Option<String>,
+    /// As of [`GenerateKey`].
+    #[prost(bytes = "vec", optional, tag = "101")]
+    pub id: Option<Vec<u8>>,
+    /// As of [`GenerateKey`].
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// As of [`GenerateKey`].
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// The owner of the key for whose owner the secret is, where that is not the caller.
+    #[prost(string, optional, tag = "104")]
+    pub with_owner: Option<String>,
 }
 
 /// Result of [`Encapsulate`].
@@ -416,6 +562,7 @@ pub struct Encapsulate {
 pub struct Encapsulated {
     #[prost(bytes = "vec", tag = "1")]
     pub ciphertext: Vec<u8>,
+    /// Empty where it became a key.
     #[prost(bytes = "vec", tag = "2")]
     pub shared_secret: Vec<u8>,
 }
@@ -423,16 +570,35 @@ pub struct Encapsulated {
 /// Recovers the secret of [`Encapsulate`]. A ciphertext that no encapsulation made gives a secret that nobody knows (FIPS 203 §6.3).
 #[derive(Clone, PartialEq, Message)]
 pub struct Decapsulate {
+    /// As of [`Encapsulate`].
     #[prost(string, tag = "1")]
     pub key_name: String,
-    /// Number of a [`crate::algorithm::Kem`].
-    #[prost(int32, tag = "2")]
-    pub alg: i32,
-    #[prost(bytes = "vec", tag = "3")]
+    /// As of [`Encapsulate`].
+    #[prost(message, optional, tag = "2")]
+    pub attributes: Option<KeyAttributes>,
+    /// The private key.
+    #[prost(string, tag = "3")]
+    pub with_name: String,
+    /// A key encapsulation.
+    #[prost(message, optional, tag = "4")]
+    pub alg: Option<Algorithm>,
+    #[prost(bytes = "vec", tag = "5")]
     pub ciphertext: Vec<u8>,
-    /// The owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "4")]
-    pub owner: Option<String>,
+    /// As of [`GenerateKey`].
+    #[prost(string, optional, tag = "100")]
+    pub label: Option<String>,
+    /// As of [`GenerateKey`].
+    #[prost(bytes = "vec", optional, tag = "101")]
+    pub id: Option<Vec<u8>>,
+    /// As of [`GenerateKey`].
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// As of [`GenerateKey`].
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// The owner of the private key, where that is not the caller.
+    #[prost(string, optional, tag = "104")]
+    pub with_owner: Option<String>,
 }
 
 /// Whether the provider could do this with such a key.
@@ -553,6 +719,11 @@ activate_credential! {
     PrepareParams(prepare_params, "prepare_params::Mechanism", PrepareActivateCredential);
     /// The mechanism of [`AttestationPrepared`] with its output.
     PreparedOutput(prepared_output, "prepared_output::Mechanism", PreparedCredential);
+}
+
+numbered! {
+    /// The steps of HKDF (RFC 5869 §2).
+    HkdfStep { Extract = 1, Expand = 2, }
 }
 
 numbered! {

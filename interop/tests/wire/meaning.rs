@@ -94,8 +94,9 @@ fn derivation(kdf_alg: u::KeyDerivation, derivation: a::Derivation) {
 fn ciphers() {
     use u::Cipher as U;
     let theirs = [U::StreamCipher, U::Ctr, U::Cfb, U::Ofb, U::Xts, U::EcbNoPadding, U::CbcNoPadding, U::CbcPkcs7];
-    assert_eq!(theirs.len(), a::Cipher::ALL.len());
-    for (theirs, ours) in theirs.into_iter().zip(a::Cipher::ALL) {
+    let ours: Vec<_> = a::Cipher::ALL.iter().filter(|&&cipher| Algorithm::from(cipher).upstream()).collect();
+    assert_eq!(theirs.len(), ours.len());
+    for (theirs, ours) in theirs.into_iter().zip(ours) {
         same(theirs, *ours);
     }
     use u::AeadWithDefaultLengthTag as U2;

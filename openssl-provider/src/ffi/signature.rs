@@ -11,8 +11,8 @@ use super::{
     OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_UPDATE, OSSL_FUNC_SIGNATURE_DUPCTX,
     OSSL_FUNC_SIGNATURE_FREECTX, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS,
     OSSL_FUNC_SIGNATURE_NEWCTX, OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
-    OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY, OSSL_FUNC_SIGNATURE_VERIFY_INIT, Output,
-    Param, boundary, bytes, entry, own,
+    OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY, OSSL_FUNC_SIGNATURE_VERIFY_INIT,
+    OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, Output, Param, boundary, bytes, entry, own,
     params::{Params, Request},
     release, text, with,
 };
@@ -21,7 +21,8 @@ use crate::{
     signature::{Context, Input, Purpose, Scheme},
 };
 
-pub(crate) const fn table<S: Scheme>() -> [Dispatch; 20] {
+/// For a scheme that hashes messages. The last two functions are those of schemes whose signatures contain what was signed.
+pub(crate) const fn table<S: Scheme>() -> [Dispatch; 22] {
     [
         entry::<OSSL_FUNC_SIGNATURE_NEWCTX>(newctx::<S>),
         entry::<OSSL_FUNC_SIGNATURE_FREECTX>(freectx::<S>),
@@ -42,6 +43,8 @@ pub(crate) const fn table<S: Scheme>() -> [Dispatch; 20] {
         entry::<OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS>(gettable_ctx_params::<S>),
         entry::<OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS>(set_ctx_params::<S>),
         entry::<OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS>(settable_ctx_params::<S>),
+        if S::RECOVERS { entry::<OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT>(verify_init::<S>) } else { Dispatch::END },
+        if S::RECOVERS { entry::<OSSL_FUNC_SIGNATURE_VERIFY_RECOVER>(verify_recover::<S>) } else { Dispatch::END },
         Dispatch::END,
     ]
 }
@@ -141,6 +144,22 @@ unsafe extern "C" fn verify<S: Scheme>(
 ) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
     unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify(bytes(input, input_len), bytes(signature, len)).map(c_int::from)) }
+}
+
+unsafe extern "C" fn verify_recover<S: Scheme>(
+    ctx: *mut c_void,
+    recovered: *mut u8,
+    len: *mut usize,
+    size: usize,
+    signature: *const u8,
+    signature_len: usize,
+) -> c_int {
+    // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
+    unsafe {
+        with(ctx, |ctx: &mut Context<S>| {
+            ctx.recover(bytes(signature, signature_len), Output::new(recovered, len, size)?).map(|()| 1)
+        })
+    }
 }
 
 unsafe extern "C" fn digest_update<S: Scheme>(ctx: *mut c_void, data: *const u8, len: usize) -> c_int {

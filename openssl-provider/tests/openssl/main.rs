@@ -450,3 +450,23 @@ fn one_thread_has_64_handshakes_in_flight_in_jobs_that_pause() {
     let output = program.args(["openssl.cnf", "p256.pem", "p256.crt", "64"]).current_dir(bench.path("")).output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
 }
+
+#[test]
+fn what_was_signed_is_recovered_from_an_rsa_signature() {
+    let bench = Bench::new();
+    bench.key("rsa", "RSA", "rsa_keygen_bits:2048");
+    std::fs::write(bench.path("digest"), [7; 32]).unwrap();
+    let recovered = |options: &str| {
+        bench.ok(&format!("pkeyutl -verifyrecover -inkey rsa.pem -in signature{options} -out recovered"));
+        std::fs::read(bench.path("recovered")).unwrap()
+    };
+    bench.plain("pkeyutl -sign -inkey rsa.key -pkeyopt digest:sha256 -in digest -out signature");
+    assert_eq!(recovered(" -pkeyopt digest:sha256"), [7; 32]);
+    assert_eq!(recovered("")[19..], [7; 32], "a whole DigestInfo");
+    bench.fails("pkeyutl -verifyrecover -inkey rsa.pem -in signature -pkeyopt digest:sha384");
+    bench.plain("pkeyutl -sign -inkey rsa.key -in digest -out signature");
+    assert_eq!(recovered(""), [7; 32]);
+    std::fs::write(bench.path("signature"), [0xff; 256]).unwrap();
+    let said = bench.fails("pkeyutl -verifyrecover -inkey rsa.pem -in signature");
+    assert!(said.contains("not one of this key"), "{said}");
+}

@@ -101,3 +101,23 @@ fn by_the_fork_safe_interface_children_go_on_while_threads_of_their_parent_sign(
     while_threads_sign(|| assert!((0..50).all(|_| child(|| sign(session, private).is_ok()))));
     sign(session, private).unwrap();
 }
+
+#[test]
+fn no_descriptor_goes_on_to_a_program_that_the_process_executes() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    generate(session, true).unwrap();
+    let mut sockets = 0;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let path = entry.unwrap().path();
+        let socket = std::fs::read_link(&path).is_ok_and(|link| link.to_str().is_some_and(|link| link.starts_with("socket:")));
+        if socket {
+            let descriptor = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            // SAFETY: only asks.
+            let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFD) };
+            assert_ne!(flags & libc::FD_CLOEXEC, 0, "{}", path.display());
+            sockets += 1;
+        }
+    }
+    assert!(sockets > 0);
+}

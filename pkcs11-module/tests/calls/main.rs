@@ -48,6 +48,7 @@ macro_rules! call3 {
 mod crypt;
 mod dual;
 mod fork;
+mod hard;
 mod keys;
 mod mechanisms;
 mod message;

@@ -98,6 +98,37 @@ impl Standard {
     }
 }
 
+impl Standard {
+    /// Calls each function with pointers to zeros, and zero for everything else.
+    pub(crate) fn before_initialize(&self) {
+        let mut zeros = [0u8; 4096];
+        for (at, function) in self.functions.iter().enumerate() {
+            let pointer =
+                |kind: &String| if kind.starts_with('*') && !kind.ends_with("c_void") { zeros.as_mut_ptr() as u64 } else { 0 };
+            let arguments: Vec<u64> = function.arguments.iter().map(pointer).collect();
+            let wanted: &[CK_RV] = match function.name.as_str() {
+                "C_Initialize" => continue,
+                "C_GetFunctionList" | "C_GetInterfaceList" => &[CKR_OK, CKR_BUFFER_TOO_SMALL],
+                "C_GetInterface" => &[CKR_FUNCTION_FAILED],
+                _ => &[CKR_CRYPTOKI_NOT_INITIALIZED, CKR_FUNCTION_NOT_SUPPORTED],
+            };
+            for _ in 0..2 {
+                let code = self.call(at, &arguments);
+                assert!(wanted.contains(&code), "{}: {code:#x}", function.name);
+            }
+        }
+    }
+
+    /// Calls the function at this place of the list. Pointers among the arguments are NULL, or good for the length beside them, or that
+    /// length is impossible.
+    fn call(&self, at: usize, arguments: &[u64]) -> CK_RV {
+        let [a, b, c, d, e, f, g, h, i, j] =
+            std::array::from_fn::<_, ARGUMENTS, _>(|i| arguments.get(i).copied().unwrap_or_default());
+        // SAFETY: the callers keep the promise above.
+        unsafe { self.function(at)(a, b, c, d, e, f, g, h, i, j) }
+    }
+}
+
 /// Some hundred calls, then a look whether the module still works.
 pub(crate) fn run(standard: &Standard, seed: u64, note: &Note) {
     let mut run = Run { source: Source::new(seed), arena: Arena::new(), standard, sessions: Vec::new(), objects: Vec::new() };
@@ -188,10 +219,7 @@ impl Run<'_> {
             arguments[0] |= CKF_DONT_BLOCK; // waiting for ever is what it is for
         }
         note.write(&format!("{}({arguments:x?})", function.name));
-        arguments.resize(ARGUMENTS, 0);
-        let [a, b, c, d, e, f, g, h, i, j] = arguments.try_into().unwrap();
-        // SAFETY: pointers are NULL, or good for the length beside them, or that length is impossible.
-        let code = unsafe { self.standard.function(at)(a, b, c, d, e, f, g, h, i, j) };
+        let code = self.standard.call(at, &arguments);
         assert!(self.standard.codes.contains(&code), "{code:#x} is no return code");
         if matches!(function.name.as_str(), "C_Finalize" | "C_CloseSession" | "C_CloseAllSessions" | "C_InitToken") {
             self.prepare();

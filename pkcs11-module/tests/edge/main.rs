@@ -63,6 +63,11 @@ fn run(seed: u64, child: &impl Fn(u64, &Note)) {
 }
 
 #[test]
+fn before_initialize_every_function_says_so() {
+    garbage::Standard::new().before_initialize();
+}
+
+#[test]
 fn no_argument_makes_a_function_crash_or_hang() {
     let standard = garbage::Standard::new();
     replay(0..4, |seed, note| garbage::run(&standard, seed, note));

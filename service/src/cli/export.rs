@@ -1,13 +1,10 @@
 //! `parsec key export`: a private key as a file, where its policy allows that.
 
-use super::context::{Context, Key, KeyRecord};
+use super::context::{Context, Key};
 use super::error::{During, Error, Result};
 use super::output::write_file;
-use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
-use der::{Encode, Sequence, Tag, TagNumber};
-use interface::attributes::{EccFamily, KeyType};
 use interface::operations::ExportKey;
-use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use interface::pkcs8::to_pkcs8;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -29,48 +26,11 @@ impl Export {
         if !key.attributes.key_type.is_pair() {
             return write_file(&self.out, &exported.data, 0o600);
         }
-        let der = pkcs8(&key, &exported.data)?;
+        let unsupported =
+            || Error::Unsupported(format!("the type of '{}' ({}) has no PKCS#8 form here", key.name(), key.algorithm()));
+        let der = to_pkcs8(&exported.data, &key.public()?).ok_or_else(unsupported)?;
         let pem = der::pem::encode_string("PRIVATE KEY", der::pem::LineEnding::LF, &der)
             .map_err(|error| Error::Failed(error.to_string()))?;
         write_file(&self.out, Zeroizing::new(pem).as_bytes(), 0o600)
     }
-}
-
-/// The seed of ML-KEM, in bytes; an expanded key is longer.
-const LONGEST_SEED: usize = 64;
-
-/// RFC 5208; inside it RFC 8017, RFC 5915, RFC 8410, RFC 9881 or RFC 9935.
-fn pkcs8(key: &KeyRecord, private: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    #[derive(Sequence)]
-    struct PrivateKeyInfo<'a> {
-        version: u8,
-        algorithm: AlgorithmIdentifierRef<'a>,
-        key: &'a OctetStringRef,
-    }
-    #[derive(Sequence)]
-    struct EcPrivateKey<'a> {
-        version: u8,
-        key: &'a OctetStringRef,
-        #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
-        public: BitStringRef<'a>,
-    }
-    let spki = key.spki()?;
-    let spki = <SubjectPublicKeyInfoRef<'_> as der::Decode>::from_der(&spki)?;
-    let inner = match key.attributes.key_type {
-        KeyType::RsaKeyPair => private.to_vec(),
-        KeyType::EccKeyPair(EccFamily::TwistedEdwards | EccFamily::Montgomery) => OctetStringRef::new(private)?.to_der()?,
-        KeyType::MlDsaKeyPair | KeyType::MlKemKeyPair if private.len() <= LONGEST_SEED => {
-            let tag = Tag::ContextSpecific { constructed: false, number: TagNumber(0) };
-            AnyRef::new(tag, private)?.to_der()?
-        }
-        KeyType::MlDsaKeyPair | KeyType::MlKemKeyPair => OctetStringRef::new(private)?.to_der()?,
-        _ => {
-            let key = OctetStringRef::new(private)?;
-            let public = spki.subject_public_key;
-            EcPrivateKey { version: 1, key, public }.to_der()?
-        }
-    };
-    let inner = Zeroizing::new(inner);
-    let info = PrivateKeyInfo { version: 0, algorithm: spki.algorithm, key: OctetStringRef::new(&inner)? };
-    Ok(Zeroizing::new(info.to_der()?))
 }

@@ -168,9 +168,10 @@ fn encipher(under: &Under<'_>, name: &str, cipher: Cipher, context: &str) {
     let first = encrypt(&blocks).unwrap_or_else(|error| panic!("{context}: {error}")).ciphertext;
     assert_eq!(decrypt(first.clone()).unwrap().plaintext, blocks, "{context}");
     let second = encrypt(&blocks).unwrap().ciphertext;
-    assert_eq!(first == second, cipher == Cipher::EcbNoPadding, "{context}: every encryption has its own IV");
+    let same = matches!(cipher, Cipher::EcbNoPadding | Cipher::KeyWrap | Cipher::KeyWrapPadded);
+    assert_eq!(first == second, same, "{context}: every encryption has its own IV");
     let odd = encrypt(&blocks[..17]);
-    if matches!(cipher, Cipher::EcbNoPadding | Cipher::CbcNoPadding) {
+    if matches!(cipher, Cipher::EcbNoPadding | Cipher::CbcNoPadding | Cipher::KeyWrap) {
         assert_eq!(odd.unwrap_err().status(), Some(Status::PsaErrorInvalidArgument), "{context}");
     } else {
         assert_eq!(decrypt(odd.unwrap().ciphertext).unwrap().plaintext, blocks[..17], "{context}");
@@ -206,10 +207,12 @@ fn agree(under: &Under<'_>, name: &str, agreement: Agreement, attributes: &Attri
 }
 
 fn encapsulate(under: &Under<'_>, name: &str, kem: Kem, context: &str) {
-    let encapsulated = under.call(&Encapsulate { key_name: name.to_owned(), alg: kem.into(), owner: None });
-    let encapsulated = encapsulated.unwrap_or_else(|error| panic!("{context}: {error}"));
-    let decapsulate =
-        |ciphertext: Vec<u8>| under.call(&Decapsulate { key_name: name.to_owned(), alg: kem.into(), ciphertext, owner: None });
+    let (with_name, alg) = (name.to_owned(), Some(Algorithm::from(kem).into()));
+    let encapsulate = Encapsulate { with_name: with_name.clone(), alg: alg.clone(), ..Default::default() };
+    let encapsulated = under.call(&encapsulate).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let decapsulate = |ciphertext: Vec<u8>| {
+        under.call(&Decapsulate { with_name: with_name.clone(), alg: alg.clone(), ciphertext, ..Default::default() })
+    };
     let secret = decapsulate(encapsulated.ciphertext.clone()).unwrap();
     assert_eq!(secret.shared_secret, encapsulated.shared_secret, "{context}");
     let mut wrong = encapsulated.ciphertext.clone();

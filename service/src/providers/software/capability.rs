@@ -3,7 +3,7 @@
 use super::Software;
 use super::key::{Key, Kind};
 use super::sign::{self, Purpose};
-use super::{aead, agreement, cipher, encrypt, kem, mac, unsupported};
+use super::{aead, cipher, derive, encrypt, invalid, kem, mac, unsupported, wrap};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
@@ -20,7 +20,9 @@ pub(crate) fn can_do(check: CheckType, attributes: &Attributes) -> Result<()> {
         CheckType::Generate => Key::generated(key_type, bits),
         CheckType::Import if bits == 0 => Kind::of_type(key_type),
         CheckType::Import => Kind::of(key_type, bits),
-        CheckType::Derive => Err(unsupported("the software provider derives no keys")),
+        CheckType::Derive if key_type.is_pair() || key_type.is_public() => Err(invalid("only secret keys are derived")),
+        CheckType::Derive if bits == 0 => Kind::of_type(key_type),
+        CheckType::Derive => Kind::of(key_type, bits),
     };
     let policy = &attributes.policy;
     kind.and_then(|kind| policy.algorithms().try_for_each(|algorithm| runs(kind, algorithm, policy.usage)))
@@ -28,21 +30,23 @@ pub(crate) fn can_do(check: CheckType, attributes: &Attributes) -> Result<()> {
 }
 
 fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
+    if !usage.is_empty() && usage.without(Usage::WRAP | Usage::UNWRAP).is_empty() {
+        return wrap::Scheme::of(kind, algorithm).map(drop);
+    }
     match algorithm {
         Algorithm::None => Ok(()),
         Algorithm::Mac(algorithm) => mac::Function::of(kind, algorithm).map(drop),
         Algorithm::Cipher(algorithm) => cipher::Mode::of(kind, algorithm).map(drop),
         Algorithm::Aead(algorithm) => aead::Mode::of(kind, algorithm).map(drop),
         Algorithm::Encryption(algorithm) => encrypt::Scheme::of(kind, algorithm).map(drop),
-        Algorithm::Agreement(algorithm) => agreement::check(kind, algorithm),
         Algorithm::Kem(algorithm) => kem::check(kind, algorithm),
         Algorithm::Signature(algorithm) => {
             let signs = !usage.and(Usage::SIGN).is_empty();
             sign::Scheme::of(kind, concrete(algorithm), if signs { Purpose::Sign } else { Purpose::Verify }).map(drop)
         }
         Algorithm::Hash(_) => Err(unsupported("a hash takes no key")),
-        Algorithm::AgreementWithDerivation(..) | Algorithm::Derivation(_) => {
-            Err(unsupported("the software provider derives no keys"))
+        Algorithm::Agreement(_) | Algorithm::AgreementWithDerivation(..) | Algorithm::Derivation(_) => {
+            derive::check(kind, algorithm)
         }
     }
 }

@@ -15,6 +15,7 @@ use interface::operations::{CipherDecrypt, CipherEncrypt, Decrypted, Encrypted};
 pub(crate) enum Mode {
     Block { cipher: lc::Cipher, padding: bool },
     ChaCha20,
+    KeyWrap { padding: bool },
 }
 
 /// The nonce of RFC 8439; the block counter starts at 0, as the PSA Crypto API has it.
@@ -25,6 +26,8 @@ impl Mode {
     pub(crate) fn of(kind: Kind, algorithm: Cipher) -> Result<Self> {
         let (sizes, padding) = match (kind, algorithm) {
             (Kind::ChaCha20, Cipher::StreamCipher) => return Ok(Self::ChaCha20),
+            (Kind::Aes(_), Cipher::KeyWrap) => return Ok(Self::KeyWrap { padding: false }),
+            (Kind::Aes(_), Cipher::KeyWrapPadded) => return Ok(Self::KeyWrap { padding: true }),
             (_, Cipher::Xts) => {
                 return Err(unsupported("the software provider has no XTS: use CTR, or better GCM"));
             }
@@ -42,10 +45,20 @@ impl Mode {
         Ok(Self::Block { cipher, padding })
     }
 
+    /// What it works on.
+    fn lengths(self) -> &'static str {
+        match self {
+            Self::KeyWrap { padding: false } => "AES-KW takes whole blocks of 8 bytes, at least two: use AES-KWP",
+            Self::KeyWrap { padding: true } => "AES-KWP takes at least one byte",
+            Self::Block { .. } | Self::ChaCha20 => WHOLE_BLOCKS,
+        }
+    }
+
     fn iv_len(self) -> usize {
         match self {
             Self::Block { cipher, .. } => cipher.iv_len(),
             Self::ChaCha20 => CHACHA20_NONCE,
+            Self::KeyWrap { .. } => 0,
         }
     }
 
@@ -56,6 +69,7 @@ impl Mode {
                 let (key, iv) = (key.try_into().map_err(|_| lc::Refused)?, iv.try_into().map_err(|_| lc::Refused)?);
                 Ok(lc::chacha20(key, iv, data))
             }
+            Self::KeyWrap { padding } => lc::key_wrap(direction, padding, key, data),
         }
     }
 }
@@ -72,7 +86,7 @@ impl Key {
                 return Err(invalid(format!("the IV has {have} bytes; this mode takes one of {want}")));
             }
         };
-        let ciphertext = mode.run(Direction::Encrypt, self.bytes()?, &out, plaintext).map_err(|_| invalid(WHOLE_BLOCKS))?;
+        let ciphertext = mode.run(Direction::Encrypt, self.bytes()?, &out, plaintext).map_err(|_| invalid(mode.lengths()))?;
         out.extend_from_slice(&ciphertext);
         Ok(out)
     }
@@ -91,7 +105,11 @@ impl Key {
         }
         mode.run(Direction::Decrypt, self.bytes()?, iv, body).map_err(|_| match mode {
             Mode::Block { padding: true, .. } => Error::refused(Status::PsaErrorInvalidPadding, "the padding is wrong"),
-            _ => invalid(WHOLE_BLOCKS),
+            Mode::KeyWrap { .. } => Error::refused(
+                Status::PsaErrorInvalidSignature,
+                "the data was not wrapped with this key and mode, or was changed",
+            ),
+            Mode::Block { .. } | Mode::ChaCha20 => invalid(WHOLE_BLOCKS),
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::Software;
 use super::key::{Key, Kind, Material};
 use super::lc::Secret;
+use super::manage::keep;
 use super::{invalid, library};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
@@ -44,14 +45,23 @@ impl Key {
 
 impl Handle<Encapsulate> for Software {
     fn handle(&self, call: &Call<'_>, _: Encapsulate) -> Result<Encapsulated> {
-        let (ciphertext, mut secret) = Self::key(call)?.encapsulate(Self::algorithm(call)?)?;
-        Ok(Encapsulated { ciphertext, shared_secret: std::mem::take(&mut *secret) })
+        let (ciphertext, secret) = Self::key(call)?.encapsulate(Self::algorithm(call)?)?;
+        Ok(Encapsulated { ciphertext, shared_secret: deliver(call, secret)? })
     }
 }
 
 impl Handle<Decapsulate> for Software {
     fn handle(&self, call: &Call<'_>, op: Decapsulate) -> Result<Agreed> {
-        let mut secret = Self::key(call)?.decapsulate(Self::algorithm(call)?, &op.ciphertext)?;
-        Ok(Agreed { shared_secret: std::mem::take(&mut *secret) })
+        let secret = Self::key(call)?.decapsulate(Self::algorithm(call)?, &op.ciphertext)?;
+        Ok(Agreed { shared_secret: deliver(call, secret)? })
     }
+}
+
+/// Keeps the secret as a key where the request asks for one, else tells it.
+fn deliver(call: &Call<'_>, mut secret: Secret) -> Result<Vec<u8>> {
+    let Ok(attributes) = call.attributes() else {
+        return Ok(std::mem::take(&mut *secret));
+    };
+    let (attributes, key) = Key::import(attributes, &secret)?;
+    keep(call, attributes, key).map(|_| Vec::new())
 }

@@ -45,7 +45,10 @@ const SETS: &[(KeyType, u32, Kind)] = &[
 ];
 
 /// RSA sizes that are generated; every multiple of 8 between the first and the last is imported.
-const RSA_BITS: [u32; 3] = [2048, 3072, 4096];
+const RSA_BITS: [u32; 4] = [1024, 2048, 3072, 4096];
+
+/// The shortest and the longest RSA key whose signatures are verified. Old certificates have short ones.
+const RSA_PUBLIC_BITS: [u32; 2] = [512, 8192];
 
 /// `PSA_MAX_KEY_BITS`, the limit of a symmetric key.
 const MAX_BITS: u32 = 0xfff8;
@@ -59,11 +62,8 @@ impl Kind {
             KeyType::Hmac if whole_bytes => Some(Self::Hmac),
             KeyType::Aes if matches!(bits, 128 | 192 | 256) => Some(Self::Aes(bits as usize / 8)),
             KeyType::ChaCha20 if bits == 256 => Some(Self::ChaCha20),
-            KeyType::RsaKeyPair | KeyType::RsaPublicKey
-                if bits.is_multiple_of(8) && (RSA_BITS[0]..=RSA_BITS[2]).contains(&bits) =>
-            {
-                Some(Self::Rsa)
-            }
+            KeyType::RsaKeyPair if bits.is_multiple_of(8) && (RSA_BITS[0]..=RSA_BITS[3]).contains(&bits) => Some(Self::Rsa),
+            KeyType::RsaPublicKey if (RSA_PUBLIC_BITS[0]..=RSA_PUBLIC_BITS[1]).contains(&bits) => Some(Self::Rsa),
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 CURVES.iter().find(|row| (row.0, row.1) == (family, bits)).map(|row| row.2)
             }
@@ -159,6 +159,10 @@ impl Key {
 
     pub(crate) const fn kind(&self) -> Kind {
         self.kind
+    }
+
+    pub(crate) const fn key_type(&self) -> KeyType {
+        self.key_type
     }
 
     /// The public half in the wire's format.

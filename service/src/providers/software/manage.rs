@@ -26,10 +26,15 @@ impl Handle<GenerateKey> for Software {
 impl Handle<ImportKey> for Software {
     fn handle(&self, call: &Call<'_>, op: ImportKey) -> Result<Empty> {
         let (attributes, key) = Key::import(call.attributes()?, &op.data)?;
-        let material = material(&key, attributes)?;
-        let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
-        Ok(Empty {})
+        keep(call, attributes, key)
     }
+}
+
+/// Keeps a key that was not made here.
+pub(super) fn keep(call: &Call<'_>, attributes: Attributes, key: Key) -> Result<Empty> {
+    let material = material(&key, attributes)?;
+    let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
+    Ok(Empty {})
 }
 
 fn material(key: &Key, attributes: Attributes) -> Result<Material> {

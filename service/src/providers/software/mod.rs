@@ -8,6 +8,7 @@ mod aead;
 mod agreement;
 mod capability;
 mod cipher;
+mod derive;
 mod encrypt;
 mod hash;
 mod kem;
@@ -20,6 +21,7 @@ mod rsa;
 mod sign;
 #[cfg(test)]
 mod tests;
+mod wrap;
 
 use crate::error::{Error, Result};
 use crate::provider::{Call, Info, Provider};
@@ -82,8 +84,11 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
         .on::<HashCompute, _>(&software)
         .on::<HashCompare, _>(&software)
         .on::<RawKeyAgreement, _>(&software)
-        .on::<Encapsulate, _>(&software)
-        .on::<Decapsulate, _>(&software)
+        .on_slow::<Encapsulate, _>(&software)
+        .on_slow::<Decapsulate, _>(&software)
+        .on::<WrapKey, _>(&software)
+        .on_slow::<UnwrapKey, _>(&software)
+        .on_slow::<DeriveKey, _>(&software)
         .on::<GenerateRandom, _>(&software)
         .on::<CanDoCrypto, _>(&software))
 }
@@ -91,7 +96,12 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
 impl Software {
     /// The key of the request, parsed at its first use.
     fn key(call: &Call<'_>) -> Result<Arc<Key>> {
-        call.loaded(|attributes, material| Key::load(attributes, &material))
+        Self::loaded(call, call.key()?)
+    }
+
+    /// A key of the request, parsed at its first use.
+    fn loaded(call: &Call<'_>, key: &crate::store::Key) -> Result<Arc<Key>> {
+        call.loaded(key, |attributes, material| Key::load(attributes, &material))
     }
 
     /// The algorithm of the request, of the class that its operation has.

@@ -14,7 +14,7 @@ pub(crate) use ec::{Curve, Ec, x25519, x25519_public};
 pub(crate) use ed25519::{Ed25519, Eddsa};
 pub(crate) use pq::{Pq, Set};
 pub(crate) use rsa::{Pss, Rsa, is_prime};
-pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20};
+pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20, key_wrap};
 
 use aws_lc_sys as sys;
 use std::ffi::c_int;

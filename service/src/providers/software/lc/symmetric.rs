@@ -3,6 +3,7 @@
 use super::{Owned, Refused, Result, Secret, check, filled, filled_secret, int};
 use aws_lc_sys as sys;
 use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
 use zeroize::Zeroizing;
 
@@ -69,6 +70,24 @@ impl Md {
         check(c_int::from(!done.is_null()))?;
         out.truncate(len as usize);
         Ok(out)
+    }
+}
+
+impl Md {
+    /// The first step of HKDF (RFC 5869 §2.2).
+    pub(crate) fn hkdf_extract(self, salt: &[u8], secret: &[u8]) -> Result<Secret> {
+        filled_secret(MAX_DIGEST, |out, len| {
+            // SAFETY: `out` holds EVP_MAX_MD_SIZE bytes, the most that is written; the inputs are valid for their lengths.
+            unsafe { sys::HKDF_extract(out, len, self.ptr(), secret.as_ptr(), secret.len(), salt.as_ptr(), salt.len()) }
+        })
+    }
+
+    /// The second step of HKDF (RFC 5869 §2.3); refused for more than 255 digests.
+    pub(crate) fn hkdf_expand(self, key: &[u8], info: &[u8], len: usize) -> Result<Secret> {
+        filled_secret(len, |out, len| {
+            // SAFETY: `filled_secret` hands out room for `*len` bytes; the inputs are valid for their lengths.
+            unsafe { sys::HKDF_expand(out, *len, self.ptr(), key.as_ptr(), key.len(), info.as_ptr(), info.len()) }
+        })
     }
 }
 
@@ -161,6 +180,59 @@ pub(crate) fn chacha20(key: &[u8; 32], nonce: &[u8; 12], data: &[u8]) -> Secret 
     // SAFETY: `out` is as long as `data`; key and nonce have the sizes that the function reads.
     unsafe { sys::CRYPTO_chacha_20(out.as_mut_ptr(), data.as_ptr(), data.len(), key.as_ptr(), nonce.as_ptr(), 0) };
     out
+}
+
+/// AES-KW (RFC 3394), or with padding AES-KWP (RFC 5649). Refused: a length that the mode does not take, and on the way back what was
+/// not wrapped with this key.
+pub(crate) fn key_wrap(direction: Direction, padding: bool, key: &[u8], data: &[u8]) -> Result<Secret> {
+    let schedule = Schedule::new(direction, key)?;
+    let key = &raw const schedule.0;
+    // Wrapping adds a block of 8 bytes, and padding at most 7.
+    filled_secret(data.len() + 15, |out, len| {
+        let (input, input_len) = (data.as_ptr(), data.len());
+        // SAFETY: the schedule is one for this direction; `filled_secret` hands out room for `*len` bytes, which is more than either
+        // mode writes; null asks for the default IV of RFC 3394 §2.2.3.1.
+        unsafe {
+            match (direction, padding) {
+                (Direction::Encrypt, true) => sys::AES_wrap_key_padded(key, out, len, *len, input, input_len),
+                (Direction::Decrypt, true) => sys::AES_unwrap_key_padded(key, out, len, *len, input, input_len),
+                (Direction::Encrypt, false) => written(sys::AES_wrap_key(key, null(), out, input, input_len), len),
+                (Direction::Decrypt, false) => written(sys::AES_unwrap_key(key, null(), out, input, input_len), len),
+            }
+        }
+    })
+}
+
+/// A length or -1 as a code, and the length where it belongs.
+fn written(written: c_int, len: &mut usize) -> c_int {
+    *len = usize::try_from(written).unwrap_or(0);
+    c_int::from(written > 0)
+}
+
+/// An AES key, prepared for one direction; wiped when dropped.
+struct Schedule(sys::AES_KEY);
+
+impl Schedule {
+    fn new(direction: Direction, key: &[u8]) -> Result<Self> {
+        let mut schedule = MaybeUninit::uninit();
+        let bits = u32::try_from(key.len() * 8).map_err(|_| Refused)?;
+        let prepare = match direction {
+            Direction::Encrypt => sys::AES_set_encrypt_key,
+            Direction::Decrypt => sys::AES_set_decrypt_key as unsafe extern "C" fn(_, _, _) -> _,
+        };
+        // SAFETY: the key has `bits` bits; the library checks that AES has such keys, and 0 says that the schedule is made.
+        let made = unsafe { prepare(key.as_ptr(), bits, schedule.as_mut_ptr()) };
+        check(c_int::from(made == 0))?;
+        // SAFETY: it was made.
+        Ok(Self(unsafe { schedule.assume_init() }))
+    }
+}
+
+impl Drop for Schedule {
+    fn drop(&mut self) {
+        // SAFETY: the structure holds plain numbers, is ours, and is not read again.
+        unsafe { sys::OPENSSL_cleanse((&raw mut self.0).cast(), size_of::<sys::AES_KEY>()) };
+    }
 }
 
 /// An authenticated cipher with one key size.

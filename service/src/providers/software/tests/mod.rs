@@ -2,12 +2,14 @@
 
 mod agreement;
 mod capability;
+mod derive;
 mod openssl;
 mod pq;
 mod requests;
 mod rsa;
 mod sign;
 mod symmetric;
+mod wrap;
 
 use super::key::Key;
 use crate::error::Result;

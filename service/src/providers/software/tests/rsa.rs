@@ -73,10 +73,17 @@ fn bad_rsa_keys_are_refused() {
     }
     refused(&generate(KeyType::RsaKeyPair, 2048).public().unwrap());
     assert_eq!(status(Key::import(&attributes(KeyType::RsaKeyPair, 3072), &der)), Status::PsaErrorInvalidArgument);
-    let short = lc::Rsa::generate(1024).unwrap().private_der().unwrap();
+    let short = lc::Rsa::generate(768).unwrap().private_der().unwrap();
     assert_eq!(status(import(KeyType::RsaKeyPair, &short)), Status::PsaErrorNotSupported);
     let public_exponent_2 = [&hex("3082010802820101 00")[..], &[0xff; 256], &hex("020102")].concat();
     assert_eq!(status(import(KeyType::RsaPublicKey, &public_exponent_2)), Status::PsaErrorInvalidArgument);
+}
+
+#[test]
+fn short_old_keys_are_imported_to_verify_with() {
+    let old = lc::Rsa::generate(512).unwrap();
+    assert_eq!(import(KeyType::RsaPublicKey, &old.public_der().unwrap()).unwrap().bits(), 512);
+    assert_eq!(status(import(KeyType::RsaKeyPair, &old.private_der().unwrap())), Status::PsaErrorNotSupported);
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! Private keys as PKCS#8 `PrivateKeyInfo` (RFC 5208), SEC 1 and PKCS#1: what key files and wrapped keys hold, where the protocol has
+//! the bare key.
+
+use crate::attributes::{EccFamily, KeyType};
+use crate::spki::{EC, Parameters, PublicKey, RSA};
+use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
+use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use zeroize::Zeroizing;
+
+/// What marks a seed in RFC 9881 and RFC 9935.
+const SEED: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(0) };
+/// The seed of ML-KEM, in bytes; an expanded key is longer.
+const LONGEST_SEED: usize = 64;
+
+/// A private key as the protocol has it.
+pub struct PrivateKey {
+    /// Of a pair.
+    pub key_type: KeyType,
+    /// The size in bits; zero where only the service sees it.
+    pub bits: u32,
+    /// RSA: DER `RSAPrivateKey`. Curves: the scalar or seed. ML-DSA and ML-KEM: the seed, or the expanded key where that is all there is.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl PrivateKey {
+    /// Reads a PKCS#8 key (RFC 5208, RFC 5958 and, for what is on no Weierstrass curve, RFC 8410, RFC 9881 and RFC 9935).
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, String> {
+        let (algorithm, key) = sequence(der, |reader| {
+            u8::decode(reader)?;
+            let algorithm = AlgorithmIdentifierRef::decode(reader)?;
+            Ok((algorithm, <&OctetStringRef>::decode(reader)?.as_bytes()))
+        })
+        .map_err(|error| format!("it is no PKCS#8: {error}"))?;
+        if algorithm.oid == RSA {
+            return Self::from_pkcs1(key);
+        }
+        let named = if algorithm.oid == EC {
+            algorithm.parameters_oid().ok().and_then(Parameters::by_oid)
+        } else {
+            Parameters::by_oid(algorithm.oid)
+        };
+        let named = named.ok_or_else(|| format!("its algorithm ({}) or curve is not known here", algorithm.oid))?;
+        if named.weierstrass() {
+            return Self::from_sec1(key, Some(named));
+        }
+        if named.key_type.family().is_none() {
+            return Self::of_lattice(named, key);
+        }
+        let key = <&OctetStringRef>::from_der(key).map_err(|error| format!("its inner key is broken: {error}"))?;
+        Self::on_curve(named, key.as_bytes())
+    }
+
+    /// Reads an elliptic-curve key (RFC 5915), its curve being told inside or by what is around it.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn from_sec1(der: &[u8], curve: Option<&'static Parameters>) -> Result<Self, String> {
+        let (inner, key) = sequence(der, |reader| {
+            u8::decode(reader)?;
+            let key = <&OctetStringRef>::decode(reader)?.as_bytes();
+            let oid = ContextSpecific::<ObjectIdentifier>::decode_explicit(reader, TagNumber(0))?;
+            Ok((oid.map(|oid| oid.value), key))
+        })
+        .map_err(|error| format!("it is no elliptic-curve key: {error}"))?;
+        let curve = curve.or_else(|| Parameters::by_oid(inner?)).ok_or("it names no curve that is known here")?;
+        Self::on_curve(curve, key)
+    }
+
+    /// Reads an RSA key (RFC 8017 §A.1.2), which is what the protocol has.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn from_pkcs1(der: &[u8]) -> Result<Self, String> {
+        sequence(der, |reader| {
+            u8::decode(reader)?;
+            (0..8).try_for_each(|_| UintRef::decode(reader).map(|_| ()))
+        })
+        .map_err(|error| format!("it is no RSA key: {error}"))?;
+        Ok(Self { key_type: KeyType::RsaKeyPair, bits: 0, bytes: Zeroizing::new(der.to_vec()) })
+    }
+
+    fn on_curve(curve: &Parameters, key: &[u8]) -> Result<Self, String> {
+        let length = usize::try_from(curve.bits.div_ceil(8)).map_err(|error| error.to_string())?;
+        let zeros = length.checked_sub(key.len()).ok_or("its number is too long for its curve")?;
+        if zeros != 0 && !curve.weierstrass() {
+            return Err("its number is too short for its curve".to_owned());
+        }
+        let mut bytes = Zeroizing::new(vec![0; zeros]);
+        bytes.reserve_exact(key.len());
+        bytes.extend_from_slice(key);
+        Ok(Self { key_type: curve.key_type.pair(), bits: curve.bits, bytes })
+    }
+
+    /// RFC 9881 §6 and RFC 9935 §6: the seed, the expanded key, or both; then the seed says it all.
+    fn of_lattice(named: &Parameters, key: &[u8]) -> Result<Self, String> {
+        let broken = |error: der::Error| format!("its inner key is broken: {error}");
+        let inner = AnyRef::from_der(key).map_err(broken)?;
+        let bytes = match inner.tag() {
+            SEED | Tag::OctetString => inner.value(),
+            _ => sequence(key, <&OctetStringRef>::decode).map_err(broken)?.as_bytes(),
+        };
+        Ok(Self { key_type: named.key_type.pair(), bits: named.bits, bytes: Zeroizing::new(bytes.to_vec()) })
+    }
+}
+
+/// The PKCS#8 key of a private key in the protocol's form; inside it RFC 8017, RFC 5915, RFC 8410, RFC 9881 or RFC 9935. `None` where
+/// the public half is malformed or of a kind without a name here.
+pub fn to_pkcs8(private: &[u8], public: &PublicKey) -> Option<Zeroizing<Vec<u8>>> {
+    #[derive(Sequence)]
+    struct PrivateKeyInfo<'a> {
+        version: u8,
+        algorithm: AlgorithmIdentifierRef<'a>,
+        key: &'a OctetStringRef,
+    }
+    #[derive(Sequence)]
+    struct EcPrivateKey<'a> {
+        version: u8,
+        key: &'a OctetStringRef,
+        #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
+        public: BitStringRef<'a>,
+    }
+    let spki = public.to_spki()?;
+    let spki = SubjectPublicKeyInfoRef::from_der(&spki).ok()?;
+    let inner = match public.key_type {
+        KeyType::RsaPublicKey => private.to_vec(),
+        KeyType::EccPublicKey(EccFamily::TwistedEdwards | EccFamily::Montgomery) => {
+            OctetStringRef::new(private).ok()?.to_der().ok()?
+        }
+        KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey if private.len() <= LONGEST_SEED => {
+            AnyRef::new(SEED, private).ok()?.to_der().ok()?
+        }
+        KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey => OctetStringRef::new(private).ok()?.to_der().ok()?,
+        _ => {
+            let key = OctetStringRef::new(private).ok()?;
+            EcPrivateKey { version: 1, key, public: spki.subject_public_key }.to_der().ok()?
+        }
+    };
+    let inner = Zeroizing::new(inner);
+    let info = PrivateKeyInfo { version: 0, algorithm: spki.algorithm, key: OctetStringRef::new(&inner).ok()? };
+    info.to_der().ok().map(Zeroizing::new)
+}
+
+/// Reads the head of a sequence that is all of the DER, whatever follows in it.
+fn sequence<'a, T>(der: &'a [u8], head: impl FnOnce(&mut SliceReader<'a>) -> der::Result<T>) -> der::Result<T> {
+    let mut outer = SliceReader::new(der)?;
+    let value = outer.sequence(|reader| {
+        let value = head(reader)?;
+        while !reader.is_finished() {
+            reader.tlv_bytes()?;
+        }
+        Ok::<_, der::Error>(value)
+    })?;
+    outer.finish()?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spki::PARAMETERS;
+
+    #[test]
+    fn keys_of_every_kind_come_back() {
+        for curve in PARAMETERS {
+            let len = curve.bits.div_ceil(8) as usize;
+            let point = if curve.weierstrass() { 1 + 2 * len } else { len };
+            let public = PublicKey { key_type: curve.key_type, bits: curve.bits, bytes: vec![4; point] };
+            let der = to_pkcs8(&vec![7; len], &public).unwrap();
+            let key = PrivateKey::from_pkcs8(&der).unwrap();
+            assert_eq!((key.key_type.public(), key.bits, key.bytes.len()), (public.key_type, curve.bits, len), "{}", curve.name);
+            assert!(PrivateKey::from_pkcs8(&der[..der.len() - 1]).is_err());
+        }
+    }
+}

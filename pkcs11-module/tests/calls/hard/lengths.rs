@@ -1,0 +1,131 @@
+//! Results whose length is asked first (PKCS#11 v3.1 §5.2): NULL tells it, a short buffer learns it, neither ends the operation, takes data,
+//! or reaches the service.
+
+use std::ptr::null_mut;
+
+use cryptoki_sys::*;
+use parsec_pkcs11::{C_GetFunctionList, C_GetInterfaceList};
+
+use super::{Fixture, SOFTWARE, attribute, generate, mechanism, open};
+use crate::crypt::with;
+use crate::keys::{YES, number, secret};
+
+/// Calls with NULL, with one item too few, and with enough room; returns the result.
+fn three_calls<T: Copy + Default>(name: &str, call: impl Fn(*mut T, *mut CK_ULONG) -> CK_RV) -> Vec<T> {
+    let mut len = 12345;
+    assert_eq!(call(null_mut(), &raw mut len), CKR_OK, "{name}");
+    let most = usize::try_from(len).unwrap();
+    let mut room = vec![T::default(); most];
+    if most > 0 {
+        len = most as CK_ULONG - 1;
+        assert_eq!((call(room.as_mut_ptr(), &raw mut len), len), (CKR_BUFFER_TOO_SMALL, most as CK_ULONG), "{name}");
+        len = 0;
+        assert_eq!((call(room.as_mut_ptr(), &raw mut len), len), (CKR_BUFFER_TOO_SMALL, most as CK_ULONG), "{name}");
+    }
+    len = most as CK_ULONG;
+    assert_eq!(call(room.as_mut_ptr(), &raw mut len), CKR_OK, "{name}");
+    room.truncate(usize::try_from(len).unwrap());
+    room
+}
+
+#[test]
+fn lists_tell_their_lengths() {
+    let _fixture = Fixture::new();
+    assert_eq!(three_calls("slots", |list, len| call!(C_GetSlotList(CK_TRUE, list, len))), [SOFTWARE]);
+    assert!(three_calls("mechanisms", |list, len| call!(C_GetMechanismList(SOFTWARE, list, len))).len() > 40);
+    // SAFETY: the places are as `three_calls` says.
+    let interfaces = three_calls("interfaces", |list, len| unsafe { C_GetInterfaceList(list, len) });
+    assert!(interfaces.iter().all(|interface: &CK_INTERFACE| !interface.pFunctionList.is_null()));
+}
+
+/// Does `work`, and fails if a function that writes a result was called more than the service was.
+fn at_most(requests: u64, fixture: &Fixture, work: impl FnOnce()) {
+    let cost = fixture.cost(work);
+    assert!(cost <= requests, "{cost} round trips");
+}
+
+#[test]
+fn digests_and_signatures_tell_their_lengths() {
+    let fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate(session, true).unwrap();
+    let (mut data, len) = (*b"some data", 9);
+    let data = data.as_mut_ptr();
+    at_most(2, &fixture, || {
+        for hash in [CKM_SHA256, CKM_SHA512] {
+            assert_eq!(call!(C_DigestInit(session, &mut mechanism(hash))), CKR_OK);
+            let whole = three_calls("C_Digest", |out, room| call!(C_Digest(session, data, len, out, room)));
+            assert_eq!(call!(C_DigestInit(session, &mut mechanism(hash))), CKR_OK);
+            assert_eq!(call!(C_DigestUpdate(session, data, len)), CKR_OK);
+            let parts = three_calls("C_DigestFinal", |out, room| call!(C_DigestFinal(session, out, room)));
+            assert_eq!(whole, parts, "asking for the length takes no data");
+        }
+        assert_eq!(call!(C_SignInit(session, &mut mechanism(CKM_ECDSA_SHA256), private)), CKR_OK);
+        assert_eq!(three_calls("C_Sign", |out, room| call!(C_Sign(session, data, len, out, room))).len(), 64);
+        assert_eq!(call!(C_SignInit(session, &mut mechanism(CKM_ECDSA_SHA256), private)), CKR_OK);
+        assert_eq!(call!(C_SignUpdate(session, data, len)), CKR_OK);
+        assert_eq!(three_calls("C_SignFinal", |out, room| call!(C_SignFinal(session, out, room))).len(), 64);
+    });
+}
+
+#[test]
+fn ciphers_tell_their_lengths() {
+    let _fixture = Fixture::new();
+    let session = open(0);
+    let (bits, iv) = (number(16), [7u8; 16]);
+    let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &bits), (CKA_ENCRYPT, YES), (CKA_DECRYPT, YES)]).unwrap();
+    let mut plain = vec![5u8; 700];
+    let plain_len = plain.len() as CK_ULONG;
+    for mut mechanism in [with(CKM_AES_CBC_PAD, &iv), with(CKM_AES_CBC, &iv), mechanism(CKM_AES_ECB)] {
+        let data = plain.as_mut_ptr();
+        let plain_len = if mechanism.mechanism == CKM_AES_CBC_PAD { plain_len } else { plain_len / 16 * 16 };
+        assert_eq!(call!(C_EncryptInit(session, &mut mechanism, key)), CKR_OK);
+        let mut sealed = three_calls("C_Encrypt", |out, room| call!(C_Encrypt(session, data, plain_len, out, room)));
+
+        assert_eq!(call!(C_EncryptInit(session, &mut mechanism, key)), CKR_OK);
+        let first = three_calls("C_EncryptUpdate", |out, room| call!(C_EncryptUpdate(session, data, plain_len, out, room)));
+        let last = three_calls("C_EncryptFinal", |out, room| call!(C_EncryptFinal(session, out, room)));
+        assert_eq!([first, last].concat(), sealed, "{:#x}", mechanism.mechanism);
+
+        let (data, len) = (sealed.as_mut_ptr(), sealed.len() as CK_ULONG);
+        assert_eq!(call!(C_DecryptInit(session, &mut mechanism, key)), CKR_OK);
+        let whole = three_calls("C_Decrypt", |out, room| call!(C_Decrypt(session, data, len, out, room)));
+        assert_eq!(call!(C_DecryptInit(session, &mut mechanism, key)), CKR_OK);
+        let first = three_calls("C_DecryptUpdate", |out, room| call!(C_DecryptUpdate(session, data, len, out, room)));
+        let last = three_calls("C_DecryptFinal", |out, room| call!(C_DecryptFinal(session, out, room)));
+        assert_eq!([first, last].concat(), whole);
+        assert_eq!(whole, plain[..usize::try_from(plain_len).unwrap()]);
+    }
+}
+
+#[test]
+fn each_attribute_tells_its_length_whatever_becomes_of_the_others() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate(session, true).unwrap();
+    let mut room = [0u8; 8];
+    let mut template = [CKA_VALUE, CKA_MODULUS, CKA_LABEL, CKA_EC_POINT, CKA_LABEL].map(|kind| attribute(kind, &[]));
+    for (place, len) in [(2, 2), (4, 8)] {
+        template[place].pValue = room.as_mut_ptr().cast();
+        template[place].ulValueLen = len;
+    }
+    template[0].pValue = null_mut();
+    template[1].pValue = null_mut();
+    template[3].pValue = null_mut();
+    let code = call!(C_GetAttributeValue(session, private, template.as_mut_ptr(), 5));
+    assert!(matches!(code, CKR_ATTRIBUTE_SENSITIVE | CKR_ATTRIBUTE_TYPE_INVALID | CKR_BUFFER_TOO_SMALL), "{code:#x}");
+    let none = CK_UNAVAILABLE_INFORMATION;
+    assert_eq!(template.map(|entry| entry.ulValueLen), [none, none, none, 67, 3]);
+    assert_eq!(&room[..3], b"web");
+    for (kind, code) in [
+        (CKA_VALUE, CKR_ATTRIBUTE_SENSITIVE),
+        (CKA_MODULUS, CKR_ATTRIBUTE_TYPE_INVALID),
+        (CKA_LABEL, CKR_BUFFER_TOO_SMALL),
+        (CKA_CLASS, CKR_OK),
+    ] {
+        let mut one = [attribute(kind, &[])];
+        one[0].pValue = room.as_mut_ptr().cast();
+        one[0].ulValueLen = if kind == CKA_CLASS { 8 } else { 1 };
+        assert_eq!(call!(C_GetAttributeValue(session, private, one.as_mut_ptr(), 1)), code, "{kind:#x}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Which key may leave under which other one, and what a key made out of another may do: so that no sequence of permitted operations
+//! yields the value of a sensitive key, which is one that may not be exported.
+//!
+//! Each of the known attacks on PKCS#11 (Clulow 2003; Bortolozzo et al. 2010, A1-A5; Bardou et al. 2012) needs a key with conflicting
+//! roles, one whose value the attacker knows, or a second copy of a key with other roles. So a sensitive key leaves only under a key
+//! that was made in its provider and never decrypted anything, keys that wrap do not leave, and what comes in or is derived is not
+//! "made in its provider", so that it never wraps a sensitive key.
+
+use crate::auth::Principal;
+use crate::error::{Error, Result};
+use crate::store::Key;
+use interface::Status;
+use interface::algorithm::{Algorithm, Cipher, Derivation};
+use interface::attributes::{Attributes, Usage};
+
+/// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them.
+const CONFLICTING: Usage = Usage::DECRYPT;
+/// The roles whose holder protects other keys.
+const PROTECTING: Usage = Usage::from_bits(Usage::WRAP.bits() | Usage::UNWRAP.bits());
+/// PKCS#11 `CKA_WRAP_WITH_TRUSTED`.
+const WRAP_WITH_TRUSTED: u64 = 0x210;
+/// The ways out.
+const LEAVING: Usage = Usage::from_bits(Usage::EXPORT.bits() | Usage::COPY.bits());
+
+/// Refuses to let a key leave where that could give its value away.
+///
+/// # Errors
+/// [`Status::PsaErrorNotPermitted`].
+pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<()> {
+    let refuse = |why: String| Err(Error::refused(Status::PsaErrorNotPermitted, why));
+    let (key_name, with_name) = (&key.name, &with.name);
+    if key.pkcs11.iter().any(|kept| kept.kind == WRAP_WITH_TRUSTED && kept.value == [1]) {
+        return refuse(format!("key '{key_name}' is only for trusted keys to wrap, and no key is marked so here"));
+    }
+    if key.attributes.policy.usage.contains(Usage::EXPORT) {
+        return Ok(());
+    }
+    if protects(key) {
+        return refuse(format!("key '{key_name}' wraps or unwraps other keys, so it leaves under none"));
+    }
+    if !with.local {
+        return refuse(format!(
+            "key '{with_name}' was not made here, so somebody may know it; the sensitive key '{key_name}' leaves only under a key that was"
+        ));
+    }
+    if !with.past.and(CONFLICTING).is_empty() {
+        return refuse(format!(
+            "key '{with_name}' decrypts, or once did, so it could reveal the sensitive key '{key_name}': wrap with a key for wrapping alone"
+        ));
+    }
+    if algorithm == Cipher::CbcPkcs7.into() {
+        return refuse(format!(
+            "CBC does not authenticate, and its padding would reveal the sensitive key '{key_name}': wrap with AES-KW or AES-KWP"
+        ));
+    }
+    Ok(())
+}
+
+/// What a key made out of these may be, of what is asked for.
+///
+/// A key that a key without the right to decrypt brings in is sensitive. One that holds others as they are is sensitive or
+/// unextractable if one of them is. Derivations that go one way need no rule.
+///
+/// # Errors
+/// [`Status::PsaErrorNotPermitted`] for a second copy of a key that protects others.
+pub(crate) fn inherited<'a>(
+    parents: impl Iterator<Item = &'a std::sync::Arc<Key>>,
+    app: &Principal,
+    algorithm: Algorithm,
+    mut asked: Attributes,
+) -> Result<Attributes> {
+    let usage = &mut asked.policy.usage;
+    for parent in parents {
+        let kept = match algorithm {
+            Algorithm::Cipher(_) | Algorithm::Encryption(_) if parent.usage(app).contains(Usage::DECRYPT) => LEAVING,
+            Algorithm::Cipher(_) | Algorithm::Encryption(_) => Usage::COPY,
+            Algorithm::Derivation(Derivation::Concatenate) => parent.attributes.policy.usage.implied(),
+            _ => LEAVING,
+        };
+        if algorithm == Derivation::Concatenate.into() && protects(parent) && !kept.contains(Usage::EXPORT) {
+            let detail = format!("key '{}' wraps or unwraps other keys, so no key with other uses is made of it", parent.name);
+            return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
+        }
+        *usage = usage.without(LEAVING.without(kept));
+    }
+    Ok(asked)
+}
+
+fn protects(key: &Key) -> bool {
+    !key.past.and(PROTECTING).is_empty()
+}

@@ -1,0 +1,100 @@
+//! Keys that leave and come back encrypted: secret keys as their bytes, pairs as PKCS#8.
+
+use super::key::{Key, Kind};
+use super::manage::keep;
+use super::{Software, cipher, encrypt, invalid, unsupported};
+use crate::error::Result;
+use crate::provider::{Call, Handle};
+use interface::algorithm::{Algorithm, Cipher, Encryption};
+use interface::attributes::Attributes;
+use interface::message::Empty;
+use interface::operations::{UnwrapKey, WrapKey, Wrapped};
+use interface::pkcs8::{PrivateKey, to_pkcs8};
+use interface::spki::PublicKey;
+use zeroize::Zeroizing;
+
+/// What wraps keys.
+#[derive(Clone, Copy)]
+pub(crate) enum Scheme {
+    Cipher(Cipher),
+    Encryption(Encryption),
+}
+
+impl Scheme {
+    /// The scheme that runs `algorithm` with keys of a kind.
+    pub(crate) fn of(kind: Kind, algorithm: Algorithm) -> Result<Self> {
+        match algorithm {
+            Algorithm::Encryption(encryption) => encrypt::Scheme::of(kind, encryption).map(|_| Self::Encryption(encryption)),
+            Algorithm::Cipher(cipher @ (Cipher::KeyWrap | Cipher::KeyWrapPadded | Cipher::CbcPkcs7)) => {
+                cipher::Mode::of(kind, cipher).map(|_| Self::Cipher(cipher))
+            }
+            _ => Err(unsupported(format!(
+                "keys are wrapped with AES-KW, AES-KWP, AES-CBC-PAD, RSA-OAEP or RSA PKCS#1, not {algorithm:?}"
+            ))),
+        }
+    }
+}
+
+impl Key {
+    /// Another key, encrypted with this one: after the IV, where the algorithm has one.
+    pub(crate) fn wrap(&self, algorithm: Algorithm, iv: Option<&[u8]>, label: &[u8], key: &Self) -> Result<Vec<u8>> {
+        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let plain = key.portable()?;
+        match scheme {
+            Scheme::Cipher(cipher) => self.cipher_encrypt(cipher, iv, &plain),
+            Scheme::Encryption(encryption) => self.encrypt(encryption, label, &plain),
+        }
+    }
+
+    /// The key that [`Self::wrap`] encrypted, and its attributes with the size it has.
+    pub(crate) fn unwrap(
+        &self,
+        algorithm: Algorithm,
+        label: &[u8],
+        data: &[u8],
+        attributes: &Attributes,
+    ) -> Result<(Attributes, Self)> {
+        let plain = match Scheme::of(self.kind(), algorithm)? {
+            Scheme::Cipher(cipher) => self.cipher_decrypt(cipher, data)?,
+            Scheme::Encryption(encryption) => self.decrypt(encryption, label, data)?,
+        };
+        if !attributes.key_type.is_pair() {
+            return Self::import(attributes, &plain);
+        }
+        let key = PrivateKey::from_pkcs8(&plain).map_err(|why| invalid(format!("what is wrapped is no private key: {why}")))?;
+        if key.key_type != attributes.key_type {
+            return Err(invalid(format!("what is wrapped is a {:?}, not a {:?}", key.key_type, attributes.key_type)));
+        }
+        let bits = if attributes.bits == 0 { key.bits } else { attributes.bits };
+        Self::import(&Attributes { bits, ..attributes.clone() }, &key.bytes)
+    }
+
+    /// The key as it is wrapped.
+    fn portable(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let key_type = self.key_type().public();
+        match self.key_type() {
+            public if public.is_public() => Err(invalid("a public key is not wrapped: export it")),
+            pair if pair.is_pair() => {
+                let public = PublicKey { key_type, bits: self.bits(), bytes: self.public()? };
+                to_pkcs8(&self.export()?, &public).ok_or_else(|| unsupported(format!("{pair:?} has no PKCS#8 form here")))
+            }
+            _ => self.export(),
+        }
+    }
+}
+
+impl Handle<WrapKey> for Software {
+    fn handle(&self, call: &Call<'_>, op: WrapKey) -> Result<Wrapped> {
+        let key = Self::loaded(call, call.other()?)?;
+        let data = Self::key(call)?.wrap(call.algorithm()?, op.iv.as_deref(), &op.salt, &key)?;
+        Ok(Wrapped { data })
+    }
+}
+
+impl Handle<UnwrapKey> for Software {
+    fn handle(&self, call: &Call<'_>, op: UnwrapKey) -> Result<Empty> {
+        let with = Self::key(call)?;
+        let (attributes, key) = with.unwrap(call.algorithm()?, &op.salt, &op.data, call.attributes()?)?;
+        keep(call, attributes, key)
+    }
+}
