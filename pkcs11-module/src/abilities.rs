@@ -49,8 +49,10 @@ impl Abilities {
         Ok(Self(list))
     }
 
+    /// What C_GetMechanismList shows. Programs take it as fit for every key of its type, which what keys must name is not.
     pub(crate) fn kinds(&self) -> Vec<CK_MECHANISM_TYPE> {
-        self.0.iter().map(|(kind, _)| *kind).collect()
+        let shown = |kind| all().any(|mechanism| mechanism.kind == kind && !mechanism.work.must_be_named());
+        self.0.iter().map(|(kind, _)| *kind).filter(|kind| shown(*kind)).collect()
     }
 
     pub(crate) fn info(&self, kind: CK_MECHANISM_TYPE) -> Result<CK_MECHANISM_INFO> {

@@ -329,6 +329,11 @@ impl Work {
         }
     }
 
+    /// Whether only keys that name the mechanism permit it.
+    pub(crate) fn must_be_named(self) -> bool {
+        matches!(self, Sign(Scheme::RsaRaw, _) | Encrypt(Mode::RsaRaw))
+    }
+
     /// The scheme, if its signatures give back what was signed.
     pub(crate) fn recovering(self) -> Option<Scheme> {
         match self {

@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn pss_parameters_must_be_those_of_the_protocol() {
+    fn pss_takes_any_salt_and_hash() {
         let begin_with = |params: CK_RSA_PKCS_PSS_PARAMS| {
             let mechanism = CK_MECHANISM {
                 mechanism: CKM_RSA_PKCS_PSS,
@@ -409,9 +409,12 @@ mod tests {
         assert!(matches!(asked(signing, &[1; 31]), Err(Error::DataLenRange)));
         let (algorithm, _) = asked(begin_with(params).unwrap(), &[1; 32]).unwrap();
         assert_eq!(algorithm, Signature::RsaPss { hash: Hash::Sha256.into() });
+        let other = CK_RSA_PKCS_PSS_PARAMS { sLen: 20, mgf: CKG_MGF1_SHA1, ..params };
+        let (algorithm, _) = asked(begin_with(other).unwrap(), &[1; 32]).unwrap();
+        assert_eq!(algorithm, Signature::RsaPssWith { hash: Hash::Sha256, mgf: Hash::Sha1, salt_len: 20 });
         for wrong in [
-            CK_RSA_PKCS_PSS_PARAMS { sLen: 20, ..params },
-            CK_RSA_PKCS_PSS_PARAMS { mgf: CKG_MGF1_SHA1, ..params },
+            CK_RSA_PKCS_PSS_PARAMS { sLen: CK_ULONG::MAX, ..params },
+            CK_RSA_PKCS_PSS_PARAMS { mgf: 99, ..params },
             CK_RSA_PKCS_PSS_PARAMS { hashAlg: CKM_RSA_PKCS, ..params },
         ] {
             assert!(matches!(begin_with(wrong), Err(Error::MechanismParamInvalid)));
