@@ -38,6 +38,16 @@ pub fn upstream_tool() -> PathBuf {
     peer("UPSTREAM_PARSEC_TOOL")
 }
 
+/// The `openssl` command of OpenSSL 3.5, with libcrypto inside.
+pub fn openssl_3_5() -> PathBuf {
+    peer("OPENSSL_3_5")
+}
+
+/// The `openssl` command of OpenSSL 4.0, with libcrypto inside.
+pub fn openssl_4_0() -> PathBuf {
+    peer("OPENSSL_4_0")
+}
+
 /// The folder of the programs that are the cryptoki crate's own integration tests.
 pub fn cryptoki_tests() -> PathBuf {
     peer("CRYPTOKI_TESTS")

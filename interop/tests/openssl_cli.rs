@@ -1,6 +1,8 @@
-//! The `openssl` command with keys that live in the service, named by URI and by reference file.
+//! The `openssl` command with keys that live in the service, named by URI and by reference file: that of the system, which links
+//! libcrypto, and newer ones that have it inside. All load the same provider.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use interface::ProviderId;
@@ -12,15 +14,69 @@ use tests::{Service, feed, run};
 
 const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
 
+macro_rules! tests {
+    ($($name:ident)*) => {
+        tests! { @with system System $($name)* }
+        tests! { @with v3_5 V3_5 $($name)* }
+        tests! { @with v4_0 V4_0 $($name)* }
+    };
+    (@with $module:ident $openssl:ident $($name:ident)*) => {
+        mod $module {
+            use super::Openssl;
+            $(#[test] fn $name() { super::$name(Openssl::$openssl) })*
+        }
+    };
+}
+
+tests! {
+    signatures_verify_elsewhere
+    requests_become_certificates_of_an_authority_in_the_service
+    signed_messages_verify_elsewhere
+    servers_and_clients_of_tls
+    what_others_encrypt_is_decrypted
+    secrets_are_agreed_on_with_others
+    messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret
+    tls_without_ephemeral_keys_works_where_the_policy_permits_it
+    the_store_lists_keys_and_certificates
+    private_keys_stay_where_they_are
+    refusals_name_what_is_missing
+}
+
+/// An `openssl` command.
+#[derive(Clone, Copy)]
+enum Openssl {
+    System,
+    V3_5,
+    V4_0,
+}
+
+impl Openssl {
+    fn program(self) -> PathBuf {
+        match self {
+            Self::System => "openssl".into(),
+            Self::V3_5 => interop::openssl_3_5(),
+            Self::V4_0 => interop::openssl_4_0(),
+        }
+    }
+
+    fn row(self) -> Option<Row> {
+        match self {
+            Self::System => Row::program("openssl"),
+            Self::V3_5 | Self::V4_0 => Some(Row::peer("openssl", &self.program())),
+        }
+    }
+}
+
 /// A service with a key of each kind, named after it.
 struct Desk {
     service: Service,
+    openssl: PathBuf,
     _row: Row,
 }
 
 impl Desk {
-    fn new() -> Option<Self> {
-        let desk = Self { _row: Row::program("openssl")?, service: setup().start() };
+    fn new(openssl: Openssl) -> Option<Self> {
+        let desk = Self { _row: openssl.row()?, openssl: openssl.program(), service: setup().start() };
         for kind in KINDS {
             desk.parsec(&format!("key new {kind} --algorithm {kind} --out {kind}.pem"));
         }
@@ -38,7 +94,9 @@ impl Desk {
 
     /// `openssl` with our provider.
     fn ours(&self, arguments: &str) -> Command {
-        self.service.openssl(arguments.split(' '))
+        let mut command = self.service.command(&self.openssl);
+        command.env("OPENSSL_CONF", self.service.openssl_conf()).args(arguments.split(' '));
+        command
     }
 
     fn ok(&self, arguments: &str) -> String {
@@ -88,9 +146,8 @@ impl Desk {
     }
 }
 
-#[test]
-fn signatures_verify_elsewhere() {
-    let Some(desk) = Desk::new() else { return };
+fn signatures_verify_elsewhere(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     desk.each(|desk, kind, key| {
         desk.ok(&format!("pkey -in {key} -pubout -out public.pem"));
         let public = std::fs::read_to_string(desk.service.dir().join("public.pem")).unwrap();
@@ -117,18 +174,19 @@ fn signatures_verify_elsewhere() {
     });
 }
 
-#[test]
-fn requests_become_certificates_of_an_authority_in_the_service() {
-    let Some(desk) = Desk::new() else { return };
+fn requests_become_certificates_of_an_authority_in_the_service(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     desk.parsec("key new authority --algorithm p384 --out authority.pem");
-    desk.ok("req -x509 -key parsec:object=authority -subj /CN=Authority -days 2 -out authority.crt");
+    // without this file, 4.0 takes settings of openssl.cnf for extensions
+    desk.write("leaf.cnf", "basicConstraints = CA:FALSE\n");
+    desk.ok("req -x509 -key parsec:object=authority -subj /CN=Authority -days 2 -addext basicConstraints=critical,CA:TRUE -out authority.crt");
     desk.each(|desk, kind, key| {
         desk.ok(&format!("req -new -key {key} -subj /CN={kind} -out request.pem"));
         let text = desk.plain("req -in request.pem -verify -noout -subject");
         assert_eq!(text.trim(), format!("subject=CN = {kind}"));
         for authority in ["authority.pem", "parsec:object=authority"] {
             desk.ok(&format!(
-                "x509 -req -in request.pem -CA authority.crt -CAkey {authority} -CAcreateserial -days 1 -out leaf.crt"
+                "x509 -req -in request.pem -CA authority.crt -CAkey {authority} -CAcreateserial -days 1 -extfile leaf.cnf -out leaf.crt"
             ));
             desk.plain("verify -CAfile authority.crt leaf.crt");
             assert_eq!(desk.plain("x509 -in leaf.crt -pubkey -noout"), desk.parsec(&format!("key public {kind}")));
@@ -136,9 +194,8 @@ fn requests_become_certificates_of_an_authority_in_the_service() {
     });
 }
 
-#[test]
-fn signed_messages_verify_elsewhere() {
-    let Some(desk) = Desk::new() else { return };
+fn signed_messages_verify_elsewhere(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     desk.each(|desk, kind, key| {
         // OpenSSL 3.0 has no Ed25519 in CMS
         if kind == "ed25519" {
@@ -153,9 +210,8 @@ fn signed_messages_verify_elsewhere() {
     });
 }
 
-#[test]
-fn servers_and_clients_of_tls() {
-    let Some(desk) = Desk::new() else { return };
+fn servers_and_clients_of_tls(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     desk.each(|desk, _, key| {
         desk.ok(&format!("req -x509 -key {key} -subj /CN=localhost -out tls.crt"));
         let identity = format!("-cert tls.crt -key {key} -CAfile tls.crt -verify_return_error");
@@ -173,9 +229,8 @@ fn servers_and_clients_of_tls() {
     });
 }
 
-#[test]
-fn what_others_encrypt_is_decrypted() {
-    let Some(desk) = Desk::new() else { return };
+fn what_others_encrypt_is_decrypted(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     desk.vault();
     let oaep = "-pkeyopt rsa_padding_mode:oaep";
     for options in
@@ -197,9 +252,8 @@ fn what_others_encrypt_is_decrypted() {
     assert!(said.contains("Sha1"), "{said}");
 }
 
-#[test]
-fn secrets_are_agreed_on_with_others() {
-    let Some(desk) = Desk::new() else { return };
+fn secrets_are_agreed_on_with_others(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     let kinds = [
         (EccFamily::SecpR1, 256, "EC -pkeyopt ec_paramgen_curve:P-256"),
         (EccFamily::SecpR1, 521, "EC -pkeyopt ec_paramgen_curve:P-521"),
@@ -226,9 +280,8 @@ fn secrets_are_agreed_on_with_others() {
     assert!(said.contains("not for derive"), "{said}");
 }
 
-#[test]
-fn messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret() {
-    let Some(desk) = Desk::new() else { return };
+fn messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     let policy = Policy {
         usage: Usage::DERIVE | Usage::SIGN,
         algorithm: Agreement::Ecdh.into(),
@@ -243,9 +296,8 @@ fn messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret() {
     }
 }
 
-#[test]
-fn tls_without_ephemeral_keys_works_where_the_policy_permits_it() {
-    let Some(desk) = Desk::new() else { return };
+fn tls_without_ephemeral_keys_works_where_the_policy_permits_it(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     desk.vault();
     desk.ok("req -x509 -key rsa-2048.pem -subj /CN=localhost -out rsa-2048.crt");
     for (name, permitted) in [("vault", true), ("rsa-2048", false)] {
@@ -272,9 +324,8 @@ fn tls_without_ephemeral_keys_works_where_the_policy_permits_it() {
     }
 }
 
-#[test]
-fn the_store_lists_keys_and_certificates() {
-    let Some(desk) = Desk::new() else { return };
+fn the_store_lists_keys_and_certificates(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     let listed = desk.ok("storeutl -noout -keys parsec:");
     assert!(listed.contains("Total found: 5"), "{listed}");
     for kind in KINDS {
@@ -288,9 +339,8 @@ fn the_store_lists_keys_and_certificates() {
     assert_eq!(desk.ok("x509 -in parsec:object=p256 -fingerprint -noout"), desk.plain("x509 -in p256.crt -fingerprint -noout"));
 }
 
-#[test]
-fn private_keys_stay_where_they_are() {
-    let Some(desk) = Desk::new() else { return };
+fn private_keys_stay_where_they_are(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
     desk.each(|desk, _, key| {
         for command in [format!("pkey -in {key}"), format!("pkey -in {key} -traditional"), format!("pkey -in {key} -text")] {
             let ran = run(&mut desk.ours(&command));
@@ -299,9 +349,8 @@ fn private_keys_stay_where_they_are() {
     });
 }
 
-#[test]
-fn refusals_name_what_is_missing() {
-    let Some(mut desk) = Desk::new() else { return };
+fn refusals_name_what_is_missing(openssl: Openssl) {
+    let Some(mut desk) = Desk::new(openssl) else { return };
     let refused =
         |desk: &Desk, key: &str| run(&mut desk.ours(&format!("dgst -sha256 -sign {key} -out signature message"))).refused();
     let said = refused(&desk, "parsec:object=absent");

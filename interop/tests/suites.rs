@@ -1,7 +1,12 @@
 //! The test suites that other projects wrote for PKCS#11 modules, on SoftHSM and on our module.
 //!
 //! `suites/NAME` lists the tests that SoftHSM passes, which our module has to pass too. Where it does not, the line says why.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says why on stderr"
+)]
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
@@ -93,7 +98,7 @@ impl Token {
 
 /// The tests that a suite's output names as passed.
 fn passed<'a>(ran: &'a Ran, name: impl Fn(&'a str) -> Option<&'a str>) -> BTreeSet<String> {
-    println!("{}{}", ran.out, ran.err);
+    eprintln!("{}{}", ran.out, ran.err);
     ran.out.lines().filter_map(name).map(str::to_owned).collect()
 }
 

@@ -55,7 +55,8 @@ impl Crypting {
             _ => None,
         })?;
         Self::check(direction, mode, &object)?;
-        Self::blank(direction, object).with(mode, mechanism)?.permitted()
+        let crypting = Self::blank(direction, object).with(mode, mechanism)?;
+        crypting.permitted().map_err(|_| Work::Encrypt(mode).refusal())
     }
 
     /// Begins one message of a message-based operation.

@@ -72,6 +72,7 @@ errors! {
     OperationActive = CKR_OPERATION_ACTIVE "the session has an operation of this kind under way";
     OperationNotInitialized = CKR_OPERATION_NOT_INITIALIZED "the session has no operation of this kind under way";
     Panic = CKR_GENERAL_ERROR "a defect of the module";
+    ParameterSetNotSupported = CKR_PARAMETER_SET_NOT_SUPPORTED "the parameter set is not known";
     PinInvalid = CKR_PIN_INVALID "the PIN is not valid UTF-8";
     SavedStateInvalid = CKR_SAVED_STATE_INVALID "the state was not saved by this version of the module";
     SessionHandleInvalid = CKR_SESSION_HANDLE_INVALID "there is no such session";

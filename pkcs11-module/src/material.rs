@@ -21,6 +21,9 @@ const RSA_PRIVATE: [CK_ATTRIBUTE_TYPE; 8] = [
     CKA_EXPONENT_2,
     CKA_COEFFICIENT,
 ];
+/// The seed of ML-KEM, in bytes; an expanded key is longer.
+const LONGEST_SEED: usize = 64;
+
 const RSA_PUBLIC: [CK_ATTRIBUTE_TYPE; 2] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT];
 
 /// The RSA private key that a template gives, with all its numbers.
@@ -56,11 +59,20 @@ pub(crate) fn secret(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(given(template, CKA_VALUE)?.to_vec()))
 }
 
+/// The seed of a private key of ML-DSA or ML-KEM.
+pub(crate) fn seed(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
+    Ok(Zeroizing::new(given(template, CKA_SEED)?.to_vec()))
+}
+
 /// The attribute of an exported key.
 pub(crate) fn attribute(key_type: CK_KEY_TYPE, exported: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>> {
     let value = match (key_type, RSA_PRIVATE.iter().position(|have| *have == kind)) {
         (CKK_RSA, Some(index)) => Some(rsa_number(exported, index + 1).map_err(|_| Error::DeviceFailed)?),
         (CKK_RSA, None) => None,
+        // what was not expanded when it came is not expanded when it goes
+        (CKK_ML_DSA | CKK_ML_KEM, _) => {
+            (kind == if exported.len() > LONGEST_SEED { CKA_VALUE } else { CKA_SEED }).then(|| exported.to_vec())
+        }
         _ => (kind == CKA_VALUE).then(|| exported.to_vec()),
     };
     value.map(Zeroizing::new).ok_or(Error::AttributeTypeInvalid)

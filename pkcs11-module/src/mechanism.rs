@@ -38,6 +38,8 @@ pub(crate) enum Scheme {
     RsaPss,
     Ecdsa,
     Eddsa,
+    MlDsa,
+    HashMlDsa,
     Hmac,
     Cmac,
     /// To a length that the mechanism's parameter says.
@@ -61,6 +63,9 @@ pub(crate) enum Family {
     Rsa,
     Ec,
     Edwards,
+    Montgomery,
+    MlDsa,
+    MlKem,
     Aes,
     /// Secrets of any length; they make HMACs.
     Generic,
@@ -113,6 +118,16 @@ const TABLE: &[Mechanism] = &[
     row(CKM_ECDSA_SHA3_384, Sign(Scheme::Ecdsa, Some(Hash::Sha3_384))),
     row(CKM_ECDSA_SHA3_512, Sign(Scheme::Ecdsa, Some(Hash::Sha3_512))),
     row(CKM_EDDSA, Sign(Scheme::Eddsa, None)),
+    row(CKM_ML_DSA, Sign(Scheme::MlDsa, None)),
+    row(CKM_HASH_ML_DSA, Sign(Scheme::HashMlDsa, None)),
+    row(CKM_HASH_ML_DSA_SHA224, Sign(Scheme::HashMlDsa, Some(Hash::Sha224))),
+    row(CKM_HASH_ML_DSA_SHA256, Sign(Scheme::HashMlDsa, Some(Hash::Sha256))),
+    row(CKM_HASH_ML_DSA_SHA384, Sign(Scheme::HashMlDsa, Some(Hash::Sha384))),
+    row(CKM_HASH_ML_DSA_SHA512, Sign(Scheme::HashMlDsa, Some(Hash::Sha512))),
+    row(CKM_HASH_ML_DSA_SHA3_224, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_224))),
+    row(CKM_HASH_ML_DSA_SHA3_256, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_256))),
+    row(CKM_HASH_ML_DSA_SHA3_384, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_384))),
+    row(CKM_HASH_ML_DSA_SHA3_512, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_512))),
     row(CKM_SHA_1_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha1))),
     row(CKM_SHA224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha224))),
     row(CKM_SHA256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha256))),
@@ -150,6 +165,9 @@ const TABLE: &[Mechanism] = &[
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
     row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
+    row(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, Pair(Family::Montgomery)),
+    row(CKM_ML_DSA_KEY_PAIR_GEN, Pair(Family::MlDsa)),
+    row(CKM_ML_KEM_KEY_PAIR_GEN, Pair(Family::MlKem)),
     row(CKM_AES_KEY_GEN, Secret(Family::Aes, None)),
     row(CKM_GENERIC_SECRET_KEY_GEN, Secret(Family::Generic, None)),
     row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20, None)),
@@ -223,6 +241,7 @@ impl Scheme {
             Self::RsaPkcs1v15 | Self::RsaRaw | Self::RsaPss => Family::Rsa,
             Self::Ecdsa => Family::Ec,
             Self::Eddsa => Family::Edwards,
+            Self::MlDsa | Self::HashMlDsa => Family::MlDsa,
             Self::Hmac | Self::CutHmac => Family::Generic,
             Self::Cmac | Self::CutCmac => Family::Aes,
         }
@@ -245,10 +264,12 @@ impl Scheme {
                 signature(Signature::EcdsaAny),
             ],
             (Self::Ecdsa, None) => [signature(Signature::EcdsaAny), None, None],
+            (Self::MlDsa, _) => [signature(Signature::MlDsa), None, None],
+            (Self::HashMlDsa, Some(hash)) => [signature(Signature::HashMlDsa { hash }), None, None],
             (Self::Eddsa, _) => [signature(Signature::PureEddsa), None, None],
             (Self::Hmac | Self::CutHmac, _) => [hash.and_then(|hash| mac(MacKind::Hmac { hash })), None, None],
             (Self::Cmac | Self::CutCmac, _) => [mac(MacKind::Cmac), None, None],
-            (Self::RsaPss, None) => [None; 3],
+            (Self::RsaPss | Self::HashMlDsa, None) => [None; 3],
         };
         algorithms.into_iter().flatten()
     }
@@ -318,10 +339,8 @@ impl Work {
     /// The algorithms that a key must permit for no more than this.
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
         match self {
-            Sign(Scheme::RsaPss, None) => {
-                let hash = SignHash::Any;
-                vec![Signature::RsaPss { hash }.into()]
-            }
+            Sign(Scheme::RsaPss, None) => vec![Signature::RsaPss { hash: SignHash::Any }.into()],
+            Sign(Scheme::HashMlDsa, None) => vec![Signature::HashMlDsa { hash: SignHash::Any }.into()],
             Sign(Scheme::Eddsa, None) => Job::Sign.repertoire(Family::Edwards.key_type()).usual,
             Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
             Encrypt(mode) => mode.algorithms(),
@@ -332,6 +351,11 @@ impl Work {
     /// Whether only keys that name the mechanism permit it.
     pub(crate) fn must_be_named(self) -> bool {
         matches!(self, Sign(Scheme::RsaRaw, _) | Encrypt(Mode::RsaRaw))
+    }
+
+    /// What a caller is told whose key does not permit it. What must be named does not exist for keys that do not name it.
+    pub(crate) fn refusal(self) -> Error {
+        if self.must_be_named() { Error::MechanismInvalid } else { Error::KeyFunctionNotPermitted }
     }
 
     /// The scheme, if its signatures give back what was signed.
@@ -364,7 +388,7 @@ impl Work {
             Digest(_) | Pair(_) | Secret(..) => return None,
         };
         let operations = match algorithm {
-            Algorithm::Signature(Signature::PureEddsa) => [Opcode::SignMessage, Opcode::VerifyMessage],
+            Algorithm::Signature(alg) if alg.whole_message() => [Opcode::SignMessage, Opcode::VerifyMessage],
             Algorithm::Signature(_) => [Opcode::SignHash, Opcode::VerifyHash],
             Algorithm::Mac(_) => [Opcode::MacCompute, Opcode::MacVerify],
             Algorithm::Encryption(_) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
@@ -377,14 +401,26 @@ impl Work {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 6] = [Self::Rsa, Self::Ec, Self::Edwards, Self::Aes, Self::Generic, Self::ChaCha20];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Rsa,
+        Self::Ec,
+        Self::Edwards,
+        Self::Montgomery,
+        Self::MlDsa,
+        Self::MlKem,
+        Self::Aes,
+        Self::Generic,
+        Self::ChaCha20,
+    ];
 
     pub(crate) fn of(key_type: KeyType) -> Option<Self> {
         Some(match key_type.public() {
             KeyType::RsaPublicKey => Self::Rsa,
             KeyType::EccPublicKey(EccFamily::TwistedEdwards) => Self::Edwards,
-            KeyType::EccPublicKey(EccFamily::Montgomery) => return None,
+            KeyType::EccPublicKey(EccFamily::Montgomery) => Self::Montgomery,
             KeyType::EccPublicKey(_) => Self::Ec,
+            KeyType::MlDsaPublicKey => Self::MlDsa,
+            KeyType::MlKemPublicKey => Self::MlKem,
             KeyType::Aes => Self::Aes,
             KeyType::Hmac => Self::Generic,
             KeyType::ChaCha20 => Self::ChaCha20,
@@ -394,7 +430,7 @@ impl Family {
 
     /// The kinds of key that the module generates, smallest first.
     pub(crate) fn keys(self) -> &'static [(KeyType, u32)] {
-        use EccFamily::{SecpK1, SecpR1, TwistedEdwards};
+        use EccFamily::{Montgomery, SecpK1, SecpR1, TwistedEdwards};
         match self {
             Self::Rsa => &[
                 (KeyType::RsaKeyPair, 1024),
@@ -409,6 +445,9 @@ impl Family {
                 (KeyType::EccKeyPair(SecpR1), 521),
             ],
             Self::Edwards => &[(KeyType::EccKeyPair(TwistedEdwards), 255)],
+            Self::Montgomery => &[(KeyType::EccKeyPair(Montgomery), 255)],
+            Self::MlDsa => &[(KeyType::MlDsaKeyPair, 128), (KeyType::MlDsaKeyPair, 192), (KeyType::MlDsaKeyPair, 256)],
+            Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],
             Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
             Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
             Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
@@ -421,6 +460,9 @@ impl Family {
             Self::Rsa => KeyType::RsaKeyPair,
             Self::Ec => KeyType::EccKeyPair(EccFamily::SecpR1),
             Self::Edwards => KeyType::EccKeyPair(EccFamily::TwistedEdwards),
+            Self::Montgomery => KeyType::EccKeyPair(EccFamily::Montgomery),
+            Self::MlDsa => KeyType::MlDsaKeyPair,
+            Self::MlKem => KeyType::MlKemKeyPair,
             Self::Aes => KeyType::Aes,
             Self::Generic => KeyType::Hmac,
             Self::ChaCha20 => KeyType::ChaCha20,
@@ -436,15 +478,27 @@ impl Family {
     /// A key's size as mechanism infos have it: secret keys are counted in bytes.
     pub(crate) fn size(self, bits: u32) -> u32 {
         match self {
-            Self::Rsa | Self::Ec | Self::Edwards => bits,
+            Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery => bits,
+            Self::MlDsa | Self::MlKem => self.public_len(bits),
             Self::Aes | Self::Generic | Self::ChaCha20 => bits / 8,
         }
+    }
+
+    /// The parameter sets of ML-DSA and ML-KEM, as CKA_PARAMETER_SET numbers them: from 1, in the order of their sizes.
+    pub(crate) fn parameter_set(self, bits: u32) -> Option<CK_ULONG> {
+        let sets = (1..).zip(self.keys()).find(|(_, kind)| kind.1 == bits);
+        sets.filter(|_| matches!(self, Self::MlDsa | Self::MlKem)).map(|(number, _)| number)
+    }
+
+    /// Length in bytes of the public keys of ML-DSA (FIPS 204, table 2) and ML-KEM (FIPS 203, table 3).
+    fn public_len(self, bits: u32) -> u32 {
+        if self == Self::MlDsa { 32 + bits * 10 } else { 32 + bits / 2 * 3 }
     }
 
     pub(crate) fn flags(self) -> CK_FLAGS {
         match self {
             Self::Ec => CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS,
-            Self::Edwards => CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME,
+            Self::Edwards | Self::Montgomery => CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME,
             _ => 0,
         }
     }

@@ -70,6 +70,11 @@ impl Key {
         !self.usage.and(usage).is_empty()
     }
 
+    /// Whether what it encrypts and decrypts are shared secrets.
+    fn encapsulates(&self) -> bool {
+        self.attributes.key_type.public() == KeyType::MlKemPublicKey
+    }
+
     /// Whether anybody may do one of these.
     fn permits(&self, usage: Usage) -> bool {
         !self.attributes.policy.usage.and(usage).is_empty()
@@ -255,9 +260,10 @@ fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_SUBJECT => vec![],
         CKA_VERIFY => flag(key.may(Usage::VERIFY)),
-        CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT)),
+        CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT) && !key.encapsulates()),
+        CKA_ENCAPSULATE => flag(key.may(Usage::ENCRYPT) && key.encapsulates()),
         CKA_VERIFY_RECOVER => flag(key.may(Usage::VERIFY) && recovers(key)),
-        CKA_WRAP | CKA_TRUSTED | CKA_ENCAPSULATE => flag(false),
+        CKA_WRAP | CKA_TRUSTED => flag(false),
         CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
     })
@@ -267,9 +273,10 @@ fn private_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_SUBJECT => vec![],
         CKA_SIGN => flag(key.may(Usage::SIGN)),
-        CKA_DECRYPT => flag(key.may(Usage::DECRYPT)),
+        CKA_DECRYPT => flag(key.may(Usage::DECRYPT) && !key.encapsulates()),
+        CKA_DECAPSULATE => flag(key.may(Usage::DECRYPT) && key.encapsulates()),
         CKA_SIGN_RECOVER => flag(key.may(Usage::SIGN) && recovers(key)),
-        CKA_UNWRAP | CKA_DECAPSULATE | CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_UNWRAP | CKA_WRAP_WITH_TRUSTED => flag(false),
         CKA_ALWAYS_AUTHENTICATE => flag(false),
         _ => return sensitivity(key, kind),
     })
@@ -302,7 +309,14 @@ fn sensitivity(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
 fn private_value(kind: CK_ATTRIBUTE_TYPE) -> bool {
     matches!(
         kind,
-        CKA_VALUE | CKA_PRIVATE_EXPONENT | CKA_PRIME_1 | CKA_PRIME_2 | CKA_EXPONENT_1 | CKA_EXPONENT_2 | CKA_COEFFICIENT
+        CKA_VALUE
+            | CKA_SEED
+            | CKA_PRIVATE_EXPONENT
+            | CKA_PRIME_1
+            | CKA_PRIME_2
+            | CKA_EXPONENT_1
+            | CKA_EXPONENT_2
+            | CKA_COEFFICIENT
     )
 }
 
@@ -315,6 +329,8 @@ fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.1.to_vec()),
         (CKA_EC_PARAMS, KeyType::EccPublicKey(_)) => Parameters::of(key_type, bits)?.oid.to_der().ok(),
         (CKA_EC_POINT, KeyType::EccPublicKey(_)) => OctetStringRef::new(&key.public).ok()?.to_der().ok(),
+        (CKA_PARAMETER_SET, _) => Family::of(key_type)?.parameter_set(bits).map(number),
+        (CKA_VALUE, KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey) => Some(key.public.clone()),
         _ => None,
     }
 }
@@ -351,6 +367,8 @@ pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
         KeyType::EccPublicKey(EccFamily::TwistedEdwards) => CKK_EC_EDWARDS,
         KeyType::EccPublicKey(EccFamily::Montgomery) => CKK_EC_MONTGOMERY,
         KeyType::EccPublicKey(_) => CKK_EC,
+        KeyType::MlDsaPublicKey => CKK_ML_DSA,
+        KeyType::MlKemPublicKey => CKK_ML_KEM,
         KeyType::DhPublicKey(_) => CKK_DH,
         KeyType::Aes => CKK_AES,
         KeyType::Des => CKK_DES3,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use cryptoki_sys::CKH_DETERMINISTIC_REQUIRED;
 use interface::algorithm::{Algorithm, Hash, Mac, Signature};
 use interface::attributes::{KeyType, Usage};
 use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
@@ -21,6 +22,8 @@ use crate::session::OutputLen;
 /// request may have by default.
 pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 
+/// The longest context of a signature in bytes.
+const LONGEST_CONTEXT: usize = 255;
 /// Length of AES-CMAC in bytes.
 const CMAC_LEN: usize = 16;
 
@@ -72,12 +75,12 @@ impl Signing {
         if Family::of(key.attributes.key_type) != Some(scheme.family()) {
             return Err(Error::KeyTypeInconsistent);
         }
-        let parameter = Parameter::read(mechanism, scheme, hashes)?;
-        let hash = parameter.hash.or(hashes);
+        let parameter = Parameter::read(mechanism, scheme, hashes, usage)?;
+        let hash = hashes.or(parameter.hash);
         let policy = &key.attributes.policy;
         let permitted = parameter.algorithm.map_or_else(|| scheme.permitted(hash, policy), |own| policy.permits(own.into()));
         if key.usage.and(usage).is_empty() || !permitted {
-            return Err(Error::KeyFunctionNotPermitted);
+            return Err(Work::Sign(scheme, hashes).refusal());
         }
         let digests = if parameter.algorithm == Some(Signature::Ed25519ph) { hash } else { hashes };
         let data = match digests {
@@ -194,7 +197,7 @@ impl Signing {
             (Scheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
             (Scheme::Ecdsa, None) if data.is_empty() => return Err(Error::DataLenRange),
             (Scheme::Ecdsa, None) => (digest_of(data.len()), data),
-            (Scheme::RsaPss, Some(hash)) if data.len() != hash.len() => {
+            (Scheme::RsaPss | Scheme::HashMlDsa, Some(hash)) if data.len() != hash.len() => {
                 return Err(Error::DataLenRange);
             }
             (_, hash) => (hash, data),
@@ -222,9 +225,10 @@ fn digest_info(data: Vec<u8>, permits: impl Fn(Signature) -> bool) -> (Option<Ha
 }
 
 impl Parameter {
-    fn read(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>) -> Result<Self> {
+    fn read(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>, usage: Usage) -> Result<Self> {
         match scheme {
             Scheme::RsaPss => Self::pss(mechanism, hashes),
+            Scheme::MlDsa | Scheme::HashMlDsa => Self::ml_dsa(mechanism, scheme == Scheme::HashMlDsa && hashes.is_none(), usage),
             Scheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism),
             Scheme::CutHmac => Self::cut(mechanism, hashes.map_or(0, Hash::len)),
             Scheme::CutCmac => Self::cut(mechanism, CMAC_LEN),
@@ -250,7 +254,7 @@ impl Parameter {
     /// No prehash and no context is plain Ed25519, as without a parameter (PKCS#11 3.1 §6.3.15).
     fn eddsa(mechanism: &ffi::Mechanism) -> Result<Self> {
         let (prehash, context) = mechanism.eddsa()?;
-        if context.len() > 255 {
+        if context.len() > LONGEST_CONTEXT {
             return Err(Error::MechanismParamInvalid);
         }
         Ok(match (prehash, context.is_empty()) {
@@ -258,6 +262,17 @@ impl Parameter {
             (false, false) => Self { algorithm: Some(Signature::Ed25519ctx), context, ..Self::default() },
             (true, _) => Self { hash: Some(Hash::Sha512), algorithm: Some(Signature::Ed25519ph), context, ..Self::default() },
         })
+    }
+
+    /// Signatures are hedged; a caller who insists on others does not get them. The mechanism may leave the hash to the parameter.
+    fn ml_dsa(mechanism: &ffi::Mechanism, names_hash: bool, usage: Usage) -> Result<Self> {
+        let given = mechanism.signing_context(names_hash)?;
+        let deterministic = given.hedge == CKH_DETERMINISTIC_REQUIRED && usage == Usage::SIGN;
+        if deterministic || given.hedge > CKH_DETERMINISTIC_REQUIRED || given.context.len() > LONGEST_CONTEXT {
+            return Err(Error::MechanismParamInvalid);
+        }
+        let hash = given.hash.map(|kind| mechanism::hash(kind).ok_or(Error::MechanismParamInvalid)).transpose()?;
+        Ok(Self { hash, context: given.context, ..Self::default() })
     }
 
     fn cut(mechanism: &ffi::Mechanism, full: usize) -> Result<Self> {
@@ -290,6 +305,12 @@ impl OutputLen for Signing {
             _ if self.scheme == Scheme::Cmac => CMAC_LEN,
             KeyType::Hmac => self.hash.map_or(0, Hash::len),
             KeyType::RsaPublicKey => bytes,
+            // FIPS 204, table 2
+            KeyType::MlDsaPublicKey => match key.attributes.bits {
+                128 => 2420,
+                192 => 3309,
+                _ => 4627,
+            },
             _ => 2 * bytes,
         }
     }

@@ -12,6 +12,7 @@ mod export;
 mod grant;
 mod import;
 mod key;
+mod openssl;
 mod output;
 mod purpose;
 mod reference;
@@ -60,6 +61,8 @@ enum Command {
     /// See and reset the PINs of PKCS#11 programs
     #[command(subcommand)]
     Token(token::Command),
+    /// Print the openssl.cnf with which OpenSSL's programs use keys of the service
+    OpensslEnv(openssl::OpensslEnv),
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -86,6 +89,9 @@ impl Command {
             Self::Serve { config, allow_root } => {
                 return Ok(parsec_service::serve(config.as_deref(), allow_root)?);
             }
+            Self::OpensslEnv(command) => {
+                return command.run(connection.endpoint()?.as_ref(), connection.json);
+            }
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "parsec", &mut script);
@@ -95,7 +101,7 @@ impl Command {
         }
         let context = Context::new(connection)?;
         match self {
-            Self::Serve { .. } | Self::Completions { .. } => Ok(()),
+            Self::Serve { .. } | Self::OpensslEnv(_) | Self::Completions { .. } => Ok(()),
             Self::Ping => service::ping(&context),
             Self::Status => service::status(&context),
             Self::Providers => service::providers(&context),

@@ -41,26 +41,6 @@ provider_type = "MbedCrypto"
 key_info_manager = "store"
 "#;
 
-/// What loads the provider into a program that uses OpenSSL. A section called `default` would be OpenSSL's own, for everything
-/// that is in no section.
-const OPENSSL_CNF: &str = r"
-openssl_conf = init
-config_diagnostics = 1
-[init]
-providers = providers
-[providers]
-default = default_section
-parsec = parsec_section
-[default_section]
-activate = 1
-[parsec_section]
-module = {module}
-activate = 1
-[req]
-distinguished_name = name
-[name]
-";
-
 /// How long a service may take to answer its socket, or to end after it was told to.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -206,7 +186,7 @@ impl Service {
         let config = self.dir().join("openssl.cnf");
         if !config.exists() {
             let module = self.staged("libparsec_openssl.so");
-            let text = OPENSSL_CNF.replace("{module}", module.to_str().expect("a UTF-8 path"));
+            let text = command::run(self.parsec(["openssl-env", "--module"]).arg(module)).ok();
             std::fs::write(&config, text).expect("write openssl.cnf");
         }
         config

@@ -377,3 +377,17 @@ fn forgotten_pins_are_reset_by_their_owner_and_keys_stay() {
     assert_eq!(status("token reset-pin --provider software")["so"]["set"], false);
     assert!(parsec(&service, "key list").ok().contains("web"));
 }
+
+#[test]
+fn the_environment_of_openssl_is_printed_or_written() {
+    let service = Service::start();
+    let shown = parsec(&service, "openssl-env --unit nginx").ok();
+    assert!(shown.contains("# /etc/parsec/openssl.cnf\nopenssl_conf = init\n"), "{shown}");
+    let (default, ours) = (shown.find("default = ").unwrap(), shown.find("parsec = ").unwrap());
+    assert!(default < ours, "OpenSSL's own provider comes first");
+    parsec(&service, "openssl-env --unit nginx --install --root image --endpoint /run/other.sock").ok();
+    let read = |path: &str| fs::read_to_string(service.dir().join("image").join(path)).unwrap();
+    assert!(read("etc/parsec/openssl.cnf").contains("\nsocket = /run/other.sock\n"));
+    let unit = read("etc/systemd/system/nginx.service.d/parsec.conf");
+    assert_eq!(unit, "[Service]\nEnvironment=OPENSSL_CONF=/etc/parsec/openssl.cnf\n");
+}

@@ -1,13 +1,13 @@
 //! C_CreateObject: certificates and data, and keys that the caller has.
 
 use cryptoki_sys::*;
-use interface::attributes::{Attributes, KeyType, Policy};
+use interface::attributes::{Attributes, KeyType};
 use interface::operations::{ImportKey, PutObject, RecordKind};
 use interface::spki::PublicKey;
 use interface::{Status, client};
 use zeroize::Zeroizing;
 
-use super::generate::{check_kind, curve, named};
+use super::generate::{check_kind, curve, named, parameter_set};
 use super::policy;
 use crate::certificate::Certificate;
 use crate::error::{Error, Result};
@@ -68,15 +68,17 @@ fn import(module: &Module, session: &Session, key: ImportKey) -> Result<interfac
 /// The request that stores a key of this class.
 fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<ImportKey> {
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
-    let (key_type, data) = match (class, kind) {
-        (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, material::secret(template)?),
+    let (key_type, bits, data) = match (class, kind) {
+        (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, 0, material::secret(template)?),
         (CKO_SECRET_KEY, kind) if kind == CKK_GENERIC_SECRET || mechanism::hmac_hash(kind).is_some() => {
-            (KeyType::Hmac, material::secret(template)?)
+            (KeyType::Hmac, 0, material::secret(template)?)
         }
-        (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, material::secret(template)?),
-        (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, material::rsa_private(template)?),
-        (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, material::rsa_public(template)?),
-        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_EC | CKK_EC_EDWARDS) => on_curve(class, template)?,
+        (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, 0, material::secret(template)?),
+        (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),
+        (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, 0, material::rsa_public(template)?),
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY) => on_curve(class, template)?,
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_ML_DSA) => of_lattice(Family::MlDsa, class, template)?,
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_ML_KEM) => of_lattice(Family::MlKem, class, template)?,
         _ => return Err(Error::TemplateInconsistent),
     };
     check_kind(template, class, key_type)?;
@@ -86,21 +88,29 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<ImportKey> {
         CKO_PRIVATE_KEY => policy::pair(family, template, template)?,
         _ => policy::public(family, template)?,
     };
-    imported(key_type, policy, &data, template)
+    imported(Attributes { key_type, bits, policy }, &data, template)
 }
 
-fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, Zeroizing<Vec<u8>>)> {
-    let params = template.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?;
-    let curve = curve(params)?;
+/// A private key is its seed where that is given, else the expanded key (PKCS#11 v3.2 §6.67.3, §6.68.3).
+fn of_lattice(family: Family, class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
+    let (pair, bits) = parameter_set(family, template, template)?;
     Ok(match class {
-        CKO_PRIVATE_KEY => (curve.key_type.pair(), material::ec_private(template, curve)?),
-        _ => (curve.key_type, material::ec_public(template)?),
+        CKO_PRIVATE_KEY => (pair, bits, material::seed(template).or_else(|_| material::secret(template))?),
+        _ => (pair.public(), bits, material::secret(template)?),
     })
 }
 
-/// The size is left to the key's data.
-fn imported(key_type: KeyType, policy: Policy, data: &[u8], template: &Template) -> Result<ImportKey> {
-    let attributes = Attributes { key_type, bits: 0, policy };
+fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
+    let params = template.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?;
+    let curve = curve(params)?;
+    Ok(match class {
+        CKO_PRIVATE_KEY => (curve.key_type.pair(), 0, material::ec_private(template, curve)?),
+        _ => (curve.key_type, 0, material::ec_public(template)?),
+    })
+}
+
+/// The size is left to the key's data, where that tells it.
+fn imported(attributes: Attributes, data: &[u8], template: &Template) -> Result<ImportKey> {
     let id = template.value(CKA_ID).filter(|id| !id.is_empty());
     Ok(ImportKey {
         key_name: String::new(),

@@ -137,6 +137,7 @@ fn name_of(label: &str) -> String {
 fn attributes(family: Family, public: &Template, private: &Template) -> Result<Attributes> {
     let (key_type, bits) = match family {
         Family::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
+        Family::MlDsa | Family::MlKem => parameter_set(family, public, private)?,
         _ => {
             let curve = curve(public.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?)?;
             (curve.key_type.pair(), curve.bits)
@@ -186,6 +187,13 @@ pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyTy
         }
     }
     Ok(())
+}
+
+/// The type and size that CKA_PARAMETER_SET names.
+pub(super) fn parameter_set(family: Family, public: &Template, private: &Template) -> Result<(KeyType, u32)> {
+    let set = public.number(CKA_PARAMETER_SET)?.or(private.number(CKA_PARAMETER_SET)?).ok_or(Error::TemplateIncomplete)?;
+    let found = family.keys().iter().find(|(_, bits)| family.parameter_set(*bits) == Some(set));
+    found.copied().ok_or(Error::ParameterSetNotSupported)
 }
 
 fn rsa_bits(public: &Template) -> Result<u32> {

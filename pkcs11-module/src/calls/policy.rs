@@ -12,19 +12,25 @@ use crate::mechanism::{self, Family};
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
     let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(false) && family == Family::Rsa;
-    let derive = private.flag(CKA_DERIVE)?.unwrap_or(false) && family == Family::Ec;
+    let agrees = matches!(family, Family::Ec | Family::Montgomery);
+    let derive = private.flag(CKA_DERIVE)?.unwrap_or(family == Family::Montgomery) && agrees;
+    let kem = family == Family::MlKem;
+    let decapsulate = private.flag(CKA_DECAPSULATE)?.unwrap_or(true) && kem;
+    let encapsulate = public.flag(CKA_ENCAPSULATE)?.unwrap_or(decapsulate) && kem;
+    let signs = !kem && family != Family::Montgomery;
     let recover = private.flag(CKA_SIGN_RECOVER)?.unwrap_or(false) && family == Family::Rsa;
-    let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive);
-    let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign);
+    let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive) && signs;
+    let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign) && signs;
     let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
     let usage = usage([
         (sign, Usage::SIGN),
         (verify, Usage::VERIFY),
-        (decrypt, Usage::DECRYPT),
-        (encrypt, Usage::ENCRYPT),
+        (decrypt || decapsulate, Usage::DECRYPT),
+        (encrypt || encapsulate, Usage::ENCRYPT),
         (derive, Usage::DERIVE),
     ]);
-    let jobs = [(sign || verify, Job::Sign), (decrypt || encrypt, Job::Decrypt), (derive, Job::Agree)];
+    let decrypts = decrypt || encrypt || decapsulate || encapsulate;
+    let jobs = [(sign || verify, Job::Sign), (decrypts, Job::Decrypt), (derive, Job::Agree)];
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
     let algorithms = algorithms(family, &jobs, allowed.as_deref());

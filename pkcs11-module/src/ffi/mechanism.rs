@@ -3,8 +3,9 @@
 use std::ffi::c_void;
 
 use cryptoki_sys::{
-    CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_EDDSA_PARAMS, CK_FALSE, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE,
-    CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_ULONG,
+    CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_EDDSA_PARAMS, CK_FALSE, CK_GCM_PARAMS, CK_HASH_SIGN_ADDITIONAL_CONTEXT,
+    CK_HEDGE_TYPE, CK_MECHANISM, CK_MECHANISM_TYPE, CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS,
+    CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_SIGN_ADDITIONAL_CONTEXT, CK_ULONG,
 };
 
 use super::short_input;
@@ -35,6 +36,16 @@ impl From<OldGcmParams> for CK_GCM_PARAMS {
     fn from(old: OldGcmParams) -> Self {
         Self { pIv: old.iv, ulIvLen: old.iv_len, ulIvBits: 0, pAAD: old.aad, ulAADLen: old.aad_len, ulTagBits: old.tag_bits }
     }
+}
+
+/// The parameter of ML-DSA.
+#[derive(Default)]
+pub(crate) struct SigningContext {
+    /// Signatures shall be random, or shall not.
+    pub(crate) hedge: CK_HEDGE_TYPE,
+    pub(crate) context: Vec<u8>,
+    /// The hash that the data is a digest of, where the caller has to tell it.
+    pub(crate) hash: Option<CK_MECHANISM_TYPE>,
 }
 
 /// A mechanism with its parameter still unread.
@@ -133,6 +144,21 @@ impl Mechanism {
             tag_len: 16,
             data_len: None,
         })
+    }
+
+    /// ML-DSA's parameter, which may be missing unless it tells the hash.
+    pub(crate) fn signing_context(&self, hash: bool) -> Result<SigningContext> {
+        if hash {
+            let params: CK_HASH_SIGN_ADDITIONAL_CONTEXT = self.parameter()?;
+            let context = self.pointed(params.pContext, params.ulContextLen)?;
+            return Ok(SigningContext { hedge: params.hedgeVariant, context, hash: Some(params.hash) });
+        }
+        if !self.has_parameter() {
+            return Ok(SigningContext::default());
+        }
+        let params: CK_SIGN_ADDITIONAL_CONTEXT = self.parameter()?;
+        let context = self.pointed(params.pContext, params.ulContextLen)?;
+        Ok(SigningContext { hedge: params.hedgeVariant, context, hash: None })
     }
 
     /// What a field of the parameter points to.

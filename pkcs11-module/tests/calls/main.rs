@@ -52,6 +52,7 @@ mod hard;
 mod keys;
 mod mechanisms;
 mod message;
+mod pqc;
 mod recover;
 
 /// A service and the module initialised on it.

@@ -8,6 +8,9 @@ use super::*;
 /// What is digested, signed and encrypted: two blocks of AES, and as long as a SHA-256.
 const DATA: [u8; 32] = [7; 32];
 
+/// No signature is longer.
+const LONGEST: usize = 5000;
+
 /// The keys that a mechanism is used with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Keys {
@@ -26,7 +29,12 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
     Some(match kind {
         CKM_SHA_1 | CKM_SHA224 | CKM_SHA256 | CKM_SHA384 | CKM_SHA512 | CKM_SHA512_224 | CKM_SHA512_256 | CKM_SHA3_224
         | CKM_SHA3_256 | CKM_SHA3_384 | CKM_SHA3_512 => (Keys::None, bare),
-        CKM_RSA_PKCS_KEY_PAIR_GEN | CKM_EC_KEY_PAIR_GEN | CKM_EC_EDWARDS_KEY_PAIR_GEN => (Keys::Pair(kind), bare),
+        CKM_RSA_PKCS_KEY_PAIR_GEN
+        | CKM_EC_KEY_PAIR_GEN
+        | CKM_EC_EDWARDS_KEY_PAIR_GEN
+        | CKM_EC_MONTGOMERY_KEY_PAIR_GEN
+        | CKM_ML_DSA_KEY_PAIR_GEN
+        | CKM_ML_KEM_KEY_PAIR_GEN => (Keys::Pair(kind), bare),
         CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
         CKM_RSA_PKCS
         | CKM_SHA1_RSA_PKCS
@@ -52,6 +60,16 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_ECDSA_SHA3_224 | CKM_ECDSA_SHA3_256 | CKM_ECDSA_SHA3_384 | CKM_ECDSA_SHA3_512 => {
             (Keys::Pair(CKM_EC_KEY_PAIR_GEN), bare)
         }
+        CKM_ML_DSA
+        | CKM_HASH_ML_DSA_SHA224
+        | CKM_HASH_ML_DSA_SHA256
+        | CKM_HASH_ML_DSA_SHA384
+        | CKM_HASH_ML_DSA_SHA512
+        | CKM_HASH_ML_DSA_SHA3_224
+        | CKM_HASH_ML_DSA_SHA3_256
+        | CKM_HASH_ML_DSA_SHA3_384
+        | CKM_HASH_ML_DSA_SHA3_512 => (Keys::Pair(CKM_ML_DSA_KEY_PAIR_GEN), bare),
+        CKM_HASH_ML_DSA => (Keys::Pair(CKM_ML_DSA_KEY_PAIR_GEN), prehashed(kind)),
         CKM_EDDSA => (Keys::Pair(CKM_EC_EDWARDS_KEY_PAIR_GEN), bare),
         CKM_SHA_1_KEY_GEN
         | CKM_SHA224_KEY_GEN
@@ -105,6 +123,18 @@ fn oaep(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
     lasting(
         kind,
         CK_RSA_PKCS_OAEP_PARAMS { hashAlg: hash, mgf, source: CKZ_DATA_SPECIFIED, pSourceData: null_mut(), ulSourceDataLen: 0 },
+    )
+}
+
+fn prehashed(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+    lasting(
+        kind,
+        CK_HASH_SIGN_ADDITIONAL_CONTEXT {
+            hedgeVariant: CKH_HEDGE_PREFERRED,
+            pContext: null_mut(),
+            ulContextLen: 0,
+            hash: CKM_SHA256,
+        },
     )
 }
 
@@ -167,7 +197,7 @@ impl Use {
 
     /// Signs in parts where the mechanism hashes, else at once.
     fn signature(&mut self) -> Vec<u8> {
-        let (mut data, mut signature) = (DATA, vec![0; 512]);
+        let (mut data, mut signature) = (DATA, vec![0; LONGEST]);
         let mut len = signature.len() as CK_ULONG;
         assert_eq!(call!(C_SignInit(self.session, &mut self.mechanism, self.keys[1])), CKR_OK);
         assert_eq!(call!(C_Sign(self.session, data.as_mut_ptr(), 32, signature.as_mut_ptr(), &raw mut len)), CKR_OK);
@@ -237,8 +267,8 @@ impl Use {
 
     /// Two messages, one of them in parts.
     fn sign_messages(&mut self) {
-        let (mut data, mut whole, mut parts) = (DATA, [0; 512], [0; 512]);
-        let [mut len, mut parts_len] = [512; 2];
+        let (mut data, mut whole, mut parts) = (DATA, [0; LONGEST], [0; LONGEST]);
+        let [mut len, mut parts_len] = [LONGEST as CK_ULONG; 2];
         let session = self.session;
         assert_eq!(call3!(C_MessageSignInit(session, &mut self.mechanism, self.keys[1])), CKR_OK);
         let data = data.as_mut_ptr();
@@ -284,10 +314,12 @@ impl Use {
 
 /// A key pair that may do everything its mechanisms can.
 fn pair(session: CK_SESSION_HANDLE, generator: CK_MECHANISM_TYPE, more: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> [CK_OBJECT_HANDLE; 2] {
-    let bits = number(2048);
+    let (bits, set) = (number(2048), number(CKP_ML_DSA_44));
     let (kind, decrypt) = match generator {
         CKM_RSA_PKCS_KEY_PAIR_GEN => ((CKA_MODULUS_BITS, &bits[..]), YES),
         CKM_EC_EDWARDS_KEY_PAIR_GEN => ((CKA_EC_PARAMS, &b"\x13\x0cedwards25519"[..]), NO),
+        CKM_EC_MONTGOMERY_KEY_PAIR_GEN => ((CKA_EC_PARAMS, &b"\x13\x0acurve25519"[..]), NO),
+        CKM_ML_DSA_KEY_PAIR_GEN | CKM_ML_KEM_KEY_PAIR_GEN => ((CKA_PARAMETER_SET, &set[..]), NO),
         _ => ((CKA_EC_PARAMS, P256), NO),
     };
     let mut public = [attribute(kind.0, kind.1), attribute(CKA_VERIFY, YES), attribute(CKA_ENCRYPT, decrypt)];

@@ -20,7 +20,18 @@ pub(crate) struct Connection {
     endpoint: Option<String>,
     /// Print JSON
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
+}
+
+impl Connection {
+    /// The socket that was named.
+    pub(crate) fn endpoint(&self) -> Result<Option<Endpoint>> {
+        let endpoint = self.endpoint.as_ref().map(|text| match text.contains(':') {
+            true => text.parse(),
+            false => format!("unix:{text}").parse(),
+        });
+        endpoint.transpose().during(|| "find the service".to_owned())
+    }
 }
 
 /// Where a new thing goes.
@@ -64,12 +75,10 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(connection: &Connection) -> Result<Self> {
-        let endpoint = match &connection.endpoint {
-            Some(text) if text.contains(':') => text.parse(),
-            Some(path) => format!("unix:{path}").parse(),
-            None => Endpoint::from_env(),
+        let endpoint = match connection.endpoint()? {
+            Some(endpoint) => endpoint,
+            None => Endpoint::from_env().during(|| "find the service".to_owned())?,
         };
-        let endpoint = endpoint.during(|| "find the service".to_owned())?;
         Ok(Self { client: Client::new(endpoint).with_identity(Identity::from_env()), json: connection.json })
     }
 

@@ -2,8 +2,7 @@
 
 use super::Software;
 use super::key::{Key, Kind};
-use super::sign::{self, Purpose};
-use super::{aead, cipher, derive, encrypt, invalid, kem, mac, unsupported, wrap};
+use super::{aead, cipher, derive, encrypt, invalid, kem, mac, sign, unsupported, wrap};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
@@ -13,7 +12,10 @@ use interface::operations::CanDoCrypto;
 use interface::operations::CheckType;
 
 /// Refuses what this backend cannot do: a key of this type and size, or one of the algorithms of its policy.
-pub(crate) fn can_do(check: CheckType, attributes: &Attributes) -> Result<()> {
+pub(crate) fn can_do(check: CheckType, attributes: &Attributes, allow_deprecated: bool) -> Result<()> {
+    if check == CheckType::Generate && attributes.deprecated() && !allow_deprecated {
+        return Err(unsupported("deprecated primitives are switched off here"));
+    }
     let (key_type, bits) = (attributes.key_type, attributes.bits);
     let kind = match check {
         CheckType::Use => Kind::of(key_type, bits),
@@ -25,8 +27,16 @@ pub(crate) fn can_do(check: CheckType, attributes: &Attributes) -> Result<()> {
         CheckType::Derive => Kind::of(key_type, bits),
     };
     let policy = &attributes.policy;
-    kind.and_then(|kind| policy.algorithms().try_for_each(|algorithm| runs(kind, algorithm, policy.usage)))
-        .map_err(|error| unsupported(error.to_string()))
+    let signs = |algorithm| match algorithm {
+        Algorithm::Signature(signature) if !policy.usage.and(Usage::SIGN).is_empty() => {
+            sign::check_new(signature, allow_deprecated)
+        }
+        _ => Ok(()),
+    };
+    kind.and_then(|kind| {
+        policy.algorithms().try_for_each(|algorithm| runs(kind, algorithm, policy.usage).and_then(|()| signs(algorithm)))
+    })
+    .map_err(|error| unsupported(error.to_string()))
 }
 
 fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
@@ -40,10 +50,7 @@ fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
         Algorithm::Aead(algorithm) => aead::Mode::of(kind, algorithm).map(drop),
         Algorithm::Encryption(algorithm) => encrypt::Scheme::of(kind, algorithm).map(drop),
         Algorithm::Kem(algorithm) => kem::check(kind, algorithm),
-        Algorithm::Signature(algorithm) => {
-            let signs = !usage.and(Usage::SIGN).is_empty();
-            sign::Scheme::of(kind, concrete(algorithm), if signs { Purpose::Sign } else { Purpose::Verify }).map(drop)
-        }
+        Algorithm::Signature(algorithm) => sign::Scheme::of(kind, concrete(algorithm)).map(drop),
         Algorithm::Hash(_) => Err(unsupported("a hash takes no key")),
         Algorithm::Agreement(_) | Algorithm::AgreementWithDerivation(..) | Algorithm::Derivation(_) => {
             derive::check(kind, algorithm)
@@ -66,11 +73,7 @@ fn concrete(algorithm: Signature) -> Signature {
 impl Handle<CanDoCrypto> for Software {
     fn handle(&self, call: &Call<'_>, op: CanDoCrypto) -> Result<Empty> {
         let attributes: Attributes = required(op.attributes.as_ref())?.try_into()?;
-        let check = op.check_type.try_into()?;
-        if check == CheckType::Generate && attributes.deprecated() && !call.allow_deprecated() {
-            return Err(unsupported("deprecated primitives are switched off here"));
-        }
-        can_do(check, &attributes)?;
+        can_do(op.check_type.try_into()?, &attributes, call.allow_deprecated())?;
         Ok(Empty {})
     }
 }

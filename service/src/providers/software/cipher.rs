@@ -24,24 +24,28 @@ const CHACHA20_NONCE: usize = 12;
 impl Mode {
     /// The mode that runs `algorithm` with keys of a kind.
     pub(crate) fn of(kind: Kind, algorithm: Cipher) -> Result<Self> {
-        let (sizes, padding) = match (kind, algorithm) {
+        let (sizes, padding): (&[lc::Cipher], bool) = match (kind, algorithm) {
             (Kind::ChaCha20, Cipher::StreamCipher) => return Ok(Self::ChaCha20),
             (Kind::Aes(_), Cipher::KeyWrap) => return Ok(Self::KeyWrap { padding: false }),
             (Kind::Aes(_), Cipher::KeyWrapPadded) => return Ok(Self::KeyWrap { padding: true }),
             (_, Cipher::Xts) => {
                 return Err(unsupported("the software provider has no XTS: use CTR, or better GCM"));
             }
-            (Kind::Aes(_), Cipher::Ctr) => (lc::Cipher::AES_CTR, false),
-            (Kind::Aes(_), Cipher::Cfb) => (lc::Cipher::AES_CFB, false),
-            (Kind::Aes(_), Cipher::Ofb) => (lc::Cipher::AES_OFB, false),
-            (Kind::Aes(_), Cipher::EcbNoPadding) => (lc::Cipher::AES_ECB, false),
-            (Kind::Aes(_), Cipher::CbcNoPadding) => (lc::Cipher::AES_CBC, false),
-            (Kind::Aes(_), Cipher::CbcPkcs7) => (lc::Cipher::AES_CBC, true),
+            (Kind::Aes(_), Cipher::Ctr) => (&lc::Cipher::AES_CTR, false),
+            (Kind::Aes(_), Cipher::Cfb) => (&lc::Cipher::AES_CFB, false),
+            (Kind::Aes(_), Cipher::Ofb) => (&lc::Cipher::AES_OFB, false),
+            (Kind::Aes(_), Cipher::EcbNoPadding) => (&lc::Cipher::AES_ECB, false),
+            (Kind::Aes(_), Cipher::CbcNoPadding) => (&lc::Cipher::AES_CBC, false),
+            (Kind::Aes(_), Cipher::CbcPkcs7) => (&lc::Cipher::AES_CBC, true),
+            (Kind::Des(_), Cipher::EcbNoPadding) => (&lc::Cipher::DES_ECB, false),
+            (Kind::Des(_), Cipher::CbcNoPadding) => (&lc::Cipher::DES_CBC, false),
+            (Kind::Des(_), Cipher::CbcPkcs7) => (&lc::Cipher::DES_CBC, true),
             _ => {
                 return Err(invalid(format!("a key of this type does not encrypt with {algorithm:?}")));
             }
         };
-        let cipher = sizes.into_iter().find(|cipher| kind == Kind::Aes(cipher.key_len())).ok_or_else(library)?;
+        let fits = |cipher: &&lc::Cipher| matches!(kind, Kind::Aes(len) | Kind::Des(len) if len == cipher.key_len());
+        let cipher = *sizes.iter().find(fits).ok_or_else(library)?;
         Ok(Self::Block { cipher, padding })
     }
 
@@ -98,7 +102,7 @@ impl Key {
             .split_at_checked(mode.iv_len())
             .ok_or_else(|| invalid(format!("the ciphertext must begin with an IV of {} bytes", mode.iv_len())))?;
         match mode {
-            Mode::Block { padding: true, .. } if body.is_empty() || !body.len().is_multiple_of(16) => {
+            Mode::Block { cipher, padding: true } if body.is_empty() || !body.len().is_multiple_of(cipher.block_len()) => {
                 return Err(invalid(WHOLE_BLOCKS));
             }
             _ => {}
@@ -114,7 +118,7 @@ impl Key {
     }
 }
 
-const WHOLE_BLOCKS: &str = "this mode works on whole blocks of 16 bytes: pad the data, or use a mode that does";
+const WHOLE_BLOCKS: &str = "this mode works on whole blocks: pad the data, or use a mode that does";
 
 impl Handle<CipherEncrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: CipherEncrypt) -> Result<Encrypted> {

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Hmac,
     /// With the key's length in bytes.
     Aes(usize),
+    /// Triple DES with two or three keys of 8 bytes; this is their length together.
+    Des(usize),
     ChaCha20,
     Rsa,
     Ec(Curve),
@@ -61,6 +63,7 @@ impl Kind {
             KeyType::RawData | KeyType::Derive if whole_bytes => Some(Self::Data),
             KeyType::Hmac if whole_bytes => Some(Self::Hmac),
             KeyType::Aes if matches!(bits, 128 | 192 | 256) => Some(Self::Aes(bits as usize / 8)),
+            KeyType::Des if matches!(bits, 128 | 192) => Some(Self::Des(bits as usize / 8)),
             KeyType::ChaCha20 if bits == 256 => Some(Self::ChaCha20),
             KeyType::RsaKeyPair if bits.is_multiple_of(8) && (RSA_BITS[0]..=RSA_BITS[3]).contains(&bits) => Some(Self::Rsa),
             KeyType::RsaPublicKey if (RSA_PUBLIC_BITS[0]..=RSA_PUBLIC_BITS[1]).contains(&bits) => Some(Self::Rsa),
@@ -74,7 +77,7 @@ impl Kind {
 
     /// A kind of the type, when the size is not known yet.
     pub(crate) fn of_type(key_type: KeyType) -> Result<Self> {
-        const SIZES: [u32; 4] = [256, 255, 512, RSA_BITS[0]];
+        const SIZES: [u32; 5] = [128, 256, 255, 512, RSA_BITS[0]];
         SIZES.iter().map(|&bits| Self::of(key_type, bits)).find(Result::is_ok).unwrap_or_else(|| Self::of(key_type, 0))
     }
 }
@@ -110,6 +113,7 @@ impl Key {
             Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
             Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
             Kind::MlDsa(set) | Kind::MlKem(set) => Material::Pq(Pq::from_private(set, &random::bytes(set.seed())?)?),
+            Kind::Des(len) => Material::Bytes(with_parity(random::bytes(len)?)),
             Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => Material::Bytes(random::bytes(bits as usize / 8)?),
         };
         Ok(Self { key_type, kind, material })
@@ -238,6 +242,12 @@ impl Key {
         };
         Ok(key)
     }
+}
+
+/// Sets the last bit of every byte so that each has an odd number of ones, as DES keys have.
+fn with_parity(mut key: Secret) -> Secret {
+    key.iter_mut().for_each(|byte| *byte ^= u8::from(byte.count_ones() % 2 == 0));
+    key
 }
 
 const BAD_RSA_PAIR: &str =

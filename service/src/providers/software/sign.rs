@@ -33,42 +33,36 @@ enum Encoding {
     MlDsa,
 }
 
-/// What a scheme is wanted for. SHA-1 is good enough to look at old signatures only.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    Sign,
-    Verify,
-}
-
 impl Scheme {
     /// The scheme that runs `algorithm` with keys of a kind.
-    pub(crate) fn of(kind: Kind, algorithm: Signature, purpose: Purpose) -> Result<Self> {
-        let digest = |hash| signature_hash(hash, purpose);
+    pub(crate) fn of(kind: Kind, algorithm: Signature) -> Result<Self> {
         let (hash, encoding) = match (kind, algorithm) {
             (_, Signature::DeterministicEcdsa { .. }) => {
                 return Err(unsupported("the software provider has no deterministic ECDSA: use ECDSA"));
             }
             (Kind::Rsa, Signature::RsaPkcs1v15 { hash }) => {
-                let (hash, md) = digest(hash)?;
+                let (hash, md) = signature_hash(hash)?;
                 (Some((hash, md)), Encoding::Pkcs1(hash.digest_info()))
             }
             (Kind::Rsa, Signature::RsaPkcs1v15Raw) => (None, Encoding::Pkcs1(&[])),
             (Kind::Rsa, Signature::RsaPss { hash }) => {
-                let (hash, md) = digest(hash)?;
+                let (hash, md) = signature_hash(hash)?;
                 (Some((hash, md)), Encoding::Pss(Pss { md, mgf: md, salt_len: hash.len() }))
             }
             (Kind::Rsa, Signature::RsaPssWith { hash, mgf, salt_len }) => {
-                let (hash, md) = digest(hash.into())?;
+                let (hash, md) = signature_hash(hash.into())?;
                 (Some((hash, md)), Encoding::Pss(Pss { md, mgf: hash::md(mgf)?, salt_len: salt_len as usize }))
             }
             (Kind::Rsa, Signature::RsaRaw) => (None, Encoding::Raw),
-            (Kind::Ec(_), Signature::Ecdsa { hash }) => (Some(digest(hash)?), Encoding::Ecdsa),
+            (Kind::Ec(_), Signature::Ecdsa { hash }) => (Some(signature_hash(hash)?), Encoding::Ecdsa),
             (Kind::Ec(_), Signature::EcdsaAny) => (None, Encoding::Ecdsa),
             (Kind::Ed25519, Signature::PureEddsa) => (None, Encoding::Eddsa(Eddsa::Pure)),
             (Kind::Ed25519, Signature::Ed25519ctx) => (None, Encoding::Eddsa(Eddsa::Context)),
-            (Kind::Ed25519, Signature::Ed25519ph) => (Some(digest(Hash::Sha512.into())?), Encoding::Eddsa(Eddsa::Prehash)),
+            (Kind::Ed25519, Signature::Ed25519ph) => {
+                (Some(signature_hash(Hash::Sha512.into())?), Encoding::Eddsa(Eddsa::Prehash))
+            }
             (Kind::MlDsa(_), Signature::MlDsa) => (None, Encoding::MlDsa),
-            (Kind::MlDsa(_), Signature::HashMlDsa { hash }) => (Some(digest(hash)?), Encoding::MlDsa),
+            (Kind::MlDsa(_), Signature::HashMlDsa { hash }) => (Some(signature_hash(hash)?), Encoding::MlDsa),
             _ => {
                 return Err(invalid(format!("a key of this type does not sign with {algorithm:?}")));
             }
@@ -120,14 +114,24 @@ impl Scheme {
     }
 }
 
-fn signature_hash(hash: SignHash, purpose: Purpose) -> Result<(Hash, Md)> {
+fn signature_hash(hash: SignHash) -> Result<(Hash, Md)> {
     let SignHash::Specific(hash) = hash else {
         return Err(invalid("a signature needs one hash; \"any\" is for policies"));
     };
-    if hash.deprecated() && !(hash == Hash::Sha1 && purpose == Purpose::Verify) {
+    if hash.deprecated() && hash != Hash::Sha1 {
         return Err(unsupported(format!("{hash:?} is broken for signatures: use SHA-256 or longer")));
     }
     Ok((hash, hash::md(hash)?))
+}
+
+/// Refuses new signatures with SHA-1, which is good enough to look at old ones.
+pub(crate) fn check_new(algorithm: Signature, allow_deprecated: bool) -> Result<()> {
+    match algorithm.hash() {
+        Some(hash) if hash.deprecated() && !allow_deprecated => Err(unsupported(format!(
+            "{hash:?} is too weak for new signatures: use SHA-256 or longer; allow_deprecated = true in the configuration permits it"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 impl Key {
@@ -146,20 +150,20 @@ impl Key {
 
     /// Verifies the signature of a hash.
     pub(crate) fn verify_hash(&self, algorithm: Signature, hash: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
-        let scheme = Scheme::of(self.kind(), algorithm, Purpose::Verify)?;
+        let scheme = Scheme::of(self.kind(), algorithm)?;
         scheme.check_hash(hash)?;
         self.verify(&scheme, hash, signature, context)
     }
 
     /// Verifies the signature of a message.
     pub(crate) fn verify_message(&self, algorithm: Signature, message: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
-        let scheme = Scheme::of(self.kind(), algorithm, Purpose::Verify)?;
+        let scheme = Scheme::of(self.kind(), algorithm)?;
         self.verify(&scheme, &scheme.digest(message)?, signature, context)
     }
 
     fn signing(&self, algorithm: Signature) -> Result<Scheme> {
         self.needs_private()?;
-        Scheme::of(self.kind(), algorithm, Purpose::Sign)
+        Scheme::of(self.kind(), algorithm)
     }
 
     fn sign(&self, scheme: &Scheme, data: &[u8], context: &[u8]) -> Result<Vec<u8>> {
@@ -215,14 +219,18 @@ fn mismatch() -> Error {
 
 impl Handle<ops::SignHash> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::SignHash) -> Result<ops::Signed> {
-        let signature = Self::key(call)?.sign_hash(Self::algorithm(call)?, &op.hash, &op.context)?;
+        let algorithm = Self::algorithm(call)?;
+        check_new(algorithm, call.allow_deprecated())?;
+        let signature = Self::key(call)?.sign_hash(algorithm, &op.hash, &op.context)?;
         Ok(ops::Signed { signature })
     }
 }
 
 impl Handle<ops::SignMessage> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::SignMessage) -> Result<ops::Signed> {
-        let signature = Self::key(call)?.sign_message(Self::algorithm(call)?, &op.message, &op.context)?;
+        let algorithm = Self::algorithm(call)?;
+        check_new(algorithm, call.allow_deprecated())?;
+        let signature = Self::key(call)?.sign_message(algorithm, &op.message, &op.context)?;
         Ok(ops::Signed { signature })
     }
 }

@@ -109,6 +109,8 @@ impl Cipher {
     pub(crate) const AES_OFB: [Self; 3] = [Self(sys::EVP_aes_128_ofb), Self(sys::EVP_aes_192_ofb), Self(sys::EVP_aes_256_ofb)];
     pub(crate) const AES_ECB: [Self; 3] = [Self(sys::EVP_aes_128_ecb), Self(sys::EVP_aes_192_ecb), Self(sys::EVP_aes_256_ecb)];
     pub(crate) const AES_CBC: [Self; 3] = [Self(sys::EVP_aes_128_cbc), Self(sys::EVP_aes_192_cbc), Self(sys::EVP_aes_256_cbc)];
+    pub(crate) const DES_ECB: [Self; 2] = [Self(sys::EVP_des_ede), Self(sys::EVP_des_ede3_ecb)];
+    pub(crate) const DES_CBC: [Self; 2] = [Self(sys::EVP_des_ede_cbc), Self(sys::EVP_des_ede3_cbc)];
 
     fn ptr(self) -> *const sys::EVP_CIPHER {
         // SAFETY: these functions take nothing and return static tables (openssl/cipher.h).
@@ -119,6 +121,12 @@ impl Cipher {
     pub(crate) fn key_len(self) -> usize {
         // SAFETY: the pointer is one of the library's static tables.
         unsafe { sys::EVP_CIPHER_key_length(self.ptr()) as usize }
+    }
+
+    /// Length of a block in bytes; 1 for the modes that are streams.
+    pub(crate) fn block_len(self) -> usize {
+        // SAFETY: the pointer is one of the library's static tables.
+        unsafe { sys::EVP_CIPHER_block_size(self.ptr()) as usize }
     }
 
     /// Length of the initialisation vector in bytes.

@@ -10,7 +10,7 @@ use interface::operations::CheckType::{self, Derive, Generate, Import, Use};
 fn can(check: CheckType, key_type: KeyType, bits: u32, algorithm: impl Into<Algorithm>) -> bool {
     let policy = Policy { usage: Usage::ALL, algorithm: algorithm.into(), also: Vec::new() };
     let asked = Attributes { policy, ..attributes(key_type, bits) };
-    match status(can_do(check, &asked)) {
+    match status(can_do(check, &asked, false)) {
         Status::Success => true,
         other => {
             assert_eq!(other, Status::PsaErrorNotSupported);
@@ -40,13 +40,17 @@ fn keys_and_algorithms() {
 }
 
 #[test]
-fn sha1_is_for_verifying_only() {
+fn sha1_signs_and_short_keys_are_made_only_where_deprecated_primitives_are_permitted() {
     let algorithm = Signature::RsaPss { hash: Hash::Sha1.into() }.into();
-    for (usage, expected) in [(Usage::VERIFY, Status::Success), (Usage::ALL, Status::PsaErrorNotSupported)] {
+    for (usage, deprecated) in [(Usage::VERIFY, Status::Success), (Usage::ALL, Status::PsaErrorNotSupported)] {
         let policy = Policy { usage, algorithm, also: Vec::new() };
         let asked = Attributes { policy, ..attributes(KeyType::RsaPublicKey, 2048) };
-        assert_eq!(status(can_do(Use, &asked)), expected);
+        assert_eq!(status(can_do(Use, &asked, false)), deprecated);
+        assert_eq!(status(can_do(Use, &asked, true)), Status::Success);
     }
+    let short = attributes(KeyType::RsaKeyPair, 1024);
+    assert_eq!(status(can_do(Generate, &short, false)), Status::PsaErrorNotSupported);
+    assert_eq!(status(can_do(Generate, &short, true)), Status::Success);
 }
 
 #[test]

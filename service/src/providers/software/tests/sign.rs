@@ -1,6 +1,7 @@
 //! Signatures.
 
 use super::{ED25519, P256, PAIRS, SHA256, X25519, generate, hex, import, public_half, status};
+use crate::providers::software::sign::check_new;
 use crate::providers::software::{hash, random};
 use interface::Status;
 use interface::algorithm::{Hash, SignHash, Signature};
@@ -75,7 +76,8 @@ fn weak_and_unfitting_signatures_are_refused() {
     let rsa = generate(KeyType::RsaKeyPair, 2048);
     let ec = generate(P256, 256);
     let sha1 = SignHash::Specific(Hash::Sha1);
-    assert_eq!(status(rsa.sign_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[0; 20], b"")), Status::PsaErrorNotSupported);
+    assert_eq!(status(check_new(Signature::RsaPkcs1v15 { hash: sha1 }, false)), Status::PsaErrorNotSupported);
+    check_new(Signature::RsaPkcs1v15 { hash: sha1 }, true).unwrap();
     let info = [Hash::Sha1.digest_info(), &[7; 20]].concat();
     let old = rsa.sign_hash(Signature::RsaPkcs1v15Raw, &info, b"").unwrap();
     rsa.verify_hash(Signature::RsaPkcs1v15 { hash: sha1 }, &[7; 20], &old, b"").unwrap();

@@ -26,6 +26,24 @@ fn cipher_vectors() {
     }
 }
 
+/// NIST's examples for SP 800-67, with three keys and with two.
+#[test]
+fn triple_des_vectors() {
+    let keys = "0123456789abcdef 23456789abcdef01 456789abcdef0123";
+    for (len, ciphertext) in [(24, "714772f339841d34 267fcc4bd2949cc3"), (16, "06ede3d82884090a ff322c19f0518486")] {
+        let key = import(KeyType::Des, &hex(keys)[..len]).unwrap();
+        assert_eq!(*key.cipher_decrypt(Cipher::EcbNoPadding, &hex(ciphertext)).unwrap(), hex(BLOCK), "{len}");
+    }
+    assert_eq!(status(import(KeyType::Des, &hex(keys)[..8])), Status::PsaErrorInvalidArgument);
+    let key = generate(KeyType::Des, 192);
+    assert!(key.bytes().unwrap().iter().all(|byte| byte.count_ones() % 2 == 1));
+    for (mode, len) in [(Cipher::CbcNoPadding, 24), (Cipher::CbcPkcs7, 0), (Cipher::CbcPkcs7, 11)] {
+        let ciphertext = key.cipher_encrypt(mode, None, &vec![7; len]).unwrap();
+        assert!(ciphertext.len() <= 8 + 24);
+        assert_eq!(*key.cipher_decrypt(mode, &ciphertext).unwrap(), vec![7; len], "{mode:?}");
+    }
+}
+
 /// RFC 8439 §A.1, test 1.
 #[test]
 fn chacha20_vector() {
