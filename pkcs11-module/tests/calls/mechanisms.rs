@@ -24,7 +24,6 @@ enum Keys {
 /// The keys that a mechanism is for, and the mechanism with a parameter that it takes.
 fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
     let rsa = Keys::Pair(CKM_RSA_PKCS_KEY_PAIR_GEN);
-    let aes = Keys::Secret(CKM_AES_KEY_GEN);
     let bare = mechanism(kind);
     Some(match kind {
         CKM_SHA_1 | CKM_SHA224 | CKM_SHA256 | CKM_SHA384 | CKM_SHA512 | CKM_SHA512_224 | CKM_SHA512_256 | CKM_SHA3_224
@@ -35,7 +34,6 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_EC_MONTGOMERY_KEY_PAIR_GEN
         | CKM_ML_DSA_KEY_PAIR_GEN
         | CKM_ML_KEM_KEY_PAIR_GEN => (Keys::Pair(kind), bare),
-        CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
         CKM_RSA_PKCS
         | CKM_SHA1_RSA_PKCS
         | CKM_SHA224_RSA_PKCS
@@ -71,6 +69,18 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_HASH_ML_DSA_SHA3_512 => (Keys::Pair(CKM_ML_DSA_KEY_PAIR_GEN), bare),
         CKM_HASH_ML_DSA => (Keys::Pair(CKM_ML_DSA_KEY_PAIR_GEN), prehashed(kind)),
         CKM_EDDSA => (Keys::Pair(CKM_EC_EDWARDS_KEY_PAIR_GEN), bare),
+        CKM_RSA_X_509 => (Keys::Allowed(kind), bare),
+        _ => return secret_way(kind),
+    })
+}
+
+/// As [`way`], for secret keys.
+fn secret_way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
+    let aes = Keys::Secret(CKM_AES_KEY_GEN);
+    let generic = Keys::Secret(CKM_GENERIC_SECRET_KEY_GEN);
+    let bare = mechanism(kind);
+    Some(match kind {
+        CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
         CKM_SHA_1_KEY_GEN
         | CKM_SHA224_KEY_GEN
         | CKM_SHA256_KEY_GEN
@@ -83,9 +93,7 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_SHA3_384_KEY_GEN
         | CKM_SHA3_512_KEY_GEN => (Keys::Secret(kind), bare),
         CKM_SHA_1_HMAC | CKM_SHA224_HMAC | CKM_SHA256_HMAC | CKM_SHA384_HMAC | CKM_SHA512_HMAC | CKM_SHA512_224_HMAC
-        | CKM_SHA512_256_HMAC | CKM_SHA3_224_HMAC | CKM_SHA3_256_HMAC | CKM_SHA3_384_HMAC | CKM_SHA3_512_HMAC => {
-            (Keys::Secret(CKM_GENERIC_SECRET_KEY_GEN), bare)
-        }
+        | CKM_SHA512_256_HMAC | CKM_SHA3_224_HMAC | CKM_SHA3_256_HMAC | CKM_SHA3_384_HMAC | CKM_SHA3_512_HMAC => (generic, bare),
         CKM_SHA_1_HMAC_GENERAL
         | CKM_SHA224_HMAC_GENERAL
         | CKM_SHA256_HMAC_GENERAL
@@ -96,9 +104,8 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_SHA3_224_HMAC_GENERAL
         | CKM_SHA3_256_HMAC_GENERAL
         | CKM_SHA3_384_HMAC_GENERAL
-        | CKM_SHA3_512_HMAC_GENERAL => (Keys::Secret(CKM_GENERIC_SECRET_KEY_GEN), lasting::<CK_ULONG>(kind, 12)),
+        | CKM_SHA3_512_HMAC_GENERAL => (generic, lasting::<CK_ULONG>(kind, 12)),
         CKM_AES_CMAC_GENERAL => (aes, lasting::<CK_ULONG>(kind, 1)),
-        CKM_RSA_X_509 => (Keys::Allowed(kind), bare),
         CKM_AES_CMAC | CKM_AES_ECB => (aes, bare),
         CKM_AES_CBC | CKM_AES_CBC_PAD => (aes, lasting(kind, [9u8; 16])),
         CKM_AES_CTR => (aes, lasting(kind, CK_AES_CTR_PARAMS { ulCounterBits: 64, cb: [9; 16] })),
