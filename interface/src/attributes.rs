@@ -253,11 +253,13 @@ impl Attributes {
         !extension && self.policy.algorithm.upstream()
     }
 
-    /// Whether a part of them is on upstream's list of deprecated primitives, or is RSA with less than 2048 bits.
+    /// Whether a part of them is on upstream's list of deprecated primitives, or weaker than its types are today: RSA with less
+    /// than 2048 bits, P-192.
     pub fn deprecated(&self) -> bool {
         let key_type = match self.key_type {
             KeyType::Des | KeyType::Arc4 => true,
             KeyType::RsaKeyPair => (1..2048).contains(&self.bits),
+            KeyType::EccKeyPair(EccFamily::SecpR1) => (1..224).contains(&self.bits),
             KeyType::EccPublicKey(family) => match family {
                 EccFamily::SecpR2 | EccFamily::SectR2 => true,
                 EccFamily::BrainpoolPR1 => self.bits == 160,
@@ -269,8 +271,8 @@ impl Attributes {
         // HMAC needs no hash without collisions.
         let collides = |algorithm: &Algorithm| !matches!(algorithm, Algorithm::Mac(_));
         let broken = |algorithm: &Algorithm| collides(algorithm) && algorithm.hash().is_some_and(Hash::deprecated);
-        // Upstream's list counts OAEP with SHA-1, which nobody can break, too. Where upstream has no say, it is permitted.
-        let signs = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Encryption(_));
+        // Upstream's list counts OAEP and HKDF with SHA-1, which nobody can break, too. Where upstream has no say, they are permitted.
+        let signs = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Encryption(_) | Algorithm::Derivation(_));
         key_type || broken(&self.policy.algorithm) || self.policy.also.iter().filter(signs).any(broken)
     }
 }

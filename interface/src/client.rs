@@ -121,6 +121,11 @@ impl Client {
         }
     }
 
+    /// Whether somebody listens where the service should be. Sends nothing and does not wait.
+    pub fn listening(&self) -> bool {
+        connection::listening(&self.endpoint)
+    }
+
     /// Where the service is.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint

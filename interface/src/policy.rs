@@ -129,7 +129,9 @@ fn aes() -> Repertoire {
     let aead = |kind, tag_len| Algorithm::Aead(Aead { kind, tag_len });
     let gcm = [12, 13, 14, 15].map(|len| aead(AeadKind::Gcm, Some(len)));
     let ccm = [None, Some(8), Some(10), Some(12), Some(14)].map(|len| aead(AeadKind::Ccm, len));
-    let ciphers = [Cipher::EcbNoPadding, Cipher::CbcNoPadding, Cipher::CbcPkcs7, Cipher::Ctr].map(Algorithm::Cipher);
+    let ciphers =
+        [Cipher::EcbNoPadding, Cipher::CbcNoPadding, Cipher::CbcPkcs7, Cipher::Ctr, Cipher::KeyWrap, Cipher::KeyWrapPadded]
+            .map(Algorithm::Cipher);
     Repertoire { usual: vec![aead(AeadKind::Gcm, None)], more: [&gcm[..], &ccm, &ciphers].concat(), ..Repertoire::default() }
 }
 

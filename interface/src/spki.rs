@@ -33,6 +33,8 @@ const fn curve(oid: &str, family: EccFamily, bits: u32, name: &'static str) -> P
 
 /// The curves and parameter sets that have a name here.
 pub const PARAMETERS: &[Parameters] = &[
+    curve("1.2.840.10045.3.1.1", EccFamily::SecpR1, 192, "prime192v1"),
+    curve("1.3.132.0.33", EccFamily::SecpR1, 224, "secp224r1"),
     curve("1.2.840.10045.3.1.7", EccFamily::SecpR1, 256, "prime256v1"),
     curve("1.3.132.0.34", EccFamily::SecpR1, 384, "secp384r1"),
     curve("1.3.132.0.35", EccFamily::SecpR1, 521, "secp521r1"),

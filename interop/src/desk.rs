@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::{Ran, Service, Setup, program, run};
+use tests::{Ran, Service, Setup, program, run, skip};
 
-use crate::{Row, provider};
+use crate::{Daemon, Row, provider};
 
 /// A service for one test, and the row of the foreign program that uses it.
 pub struct Desk {
@@ -46,6 +46,12 @@ impl Desk {
         std::fs::read(self.path(file)).unwrap()
     }
 
+    /// # Panics
+    /// When there is no such file, or it is no text.
+    pub fn text(&self, file: impl AsRef<Path>) -> String {
+        std::fs::read_to_string(self.path(file)).unwrap()
+    }
+
     /// Our module, which every user may load.
     pub fn module(&self) -> PathBuf {
         self.service.staged("libparsec_pkcs11.so")
@@ -83,6 +89,19 @@ impl Desk {
         self.ok(&format!("openssl {arguments}"))
     }
 
+    /// A server that would listen on every address of the machine, on one that has nothing but a loopback.
+    pub fn isolated(&self, server: &str) -> Command {
+        let mut command = self.command("unshare --net sh -c");
+        command.arg(format!("ip link set lo up && exec {server}"));
+        command
+    }
+
+    /// The output of [`Self::command`] on the machine of an [isolated](Self::isolated) server; it has to succeed.
+    #[track_caller]
+    pub fn beside(&self, server: &Daemon, line: &str) -> String {
+        self.ok(&format!("nsenter --net=/proc/{}/ns/net {line}", server.pid()))
+    }
+
     /// The output of our command line, which has to succeed.
     #[track_caller]
     pub fn parsec(&self, arguments: &str) -> String {
@@ -100,3 +119,44 @@ pub fn setup() -> Setup {
         other => panic!("PARSEC_INTEROP_PROVIDER={other}: the tests know `software`"),
     }
 }
+
+/// A library that Debian keeps below `/usr/lib/` and the name of the processor.
+pub fn library(file: &str) -> PathBuf {
+    Path::new("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH)).join(file)
+}
+
+/// Whether the test may have a network and mounts of its own; when not, it is counted as skipped.
+pub fn may_unshare() -> bool {
+    let (Some(unshare), Some(_)) = (program("unshare"), program("ip")) else { return false };
+    let may = run(Command::new(unshare).args(["--net", "--mount", "true"])).status.success();
+    if !may {
+        skip("this user may not make namespaces");
+    }
+    may
+}
+
+/// What `OPENSSL_CONF` has to name for a program to have libp11's engine with our module.
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn engine_conf(service: &Service) -> PathBuf {
+    let config = service.dir().join("engine.cnf");
+    let module = service.staged("libparsec_pkcs11.so");
+    std::fs::write(&config, ENGINE_CNF.replace("{module}", &module.display().to_string())).unwrap();
+    config
+}
+
+const ENGINE_CNF: &str = "
+openssl_conf = init
+[init]
+engines = engines
+[engines]
+pkcs11 = pkcs11_section
+[pkcs11_section]
+engine_id = pkcs11
+MODULE_PATH = {module}
+init = 0
+[req]
+distinguished_name = name
+[name]
+";

@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use tests::{Ran, may_change_user, program, run};
+use tests::Ran;
 
 /// Kinds of keys as pkcs11-tool names them, what `-O` calls their private and public objects, and how the command line names them.
 const KINDS: [(&str, &str, &str, &str); 6] = [
@@ -259,42 +259,46 @@ fn a_service_that_is_away_is_a_token_that_is_away() {
 }
 
 #[test]
-fn gnutls_lists_and_tests_keys() {
-    let Some(desk) = Desk::new() else { return };
-    let Some(p11tool) = program("p11tool") else {
-        return;
-    };
-    for (kind, .., name) in KINDS {
-        desk.ok(&format!("--keypairgen --key-type {kind} --label {name} --id 01"));
-    }
-    let p11tool = |arguments: &str| {
-        let mut command = desk.service.command(&p11tool);
-        command.arg("--provider").arg(desk.service.staged("libparsec_pkcs11.so"));
-        run(command.args(arguments.split(' '))).ok()
-    };
-    let listed = p11tool("--list-all pkcs11:token=software");
-    for (.., name) in KINDS {
-        for class in ["private", "public"] {
-            assert!(listed.contains(&format!("object={name};type={class}")), "{listed}");
-        }
-        let uri = format!("pkcs11:token=software;object={name}");
-        assert_eq!(p11tool(&format!("--export-pubkey {uri};type=private")), desk.parsec(&format!("key public {name}")));
-        let hash = if name == "ed25519" { " --hash SHA512" } else { "" };
-        p11tool(&format!("--test-sign{hash} {uri};type=private"));
-    }
-}
+fn a_token_is_initialised_and_its_pins_are_set_used_changed_and_unlocked() {
+    let Some(Desk(mut desk)) = Desk::new() else { return };
+    let ok = |arguments: &str| desk.pkcs11_tool(arguments).ok();
+    ok("--keypairgen --key-type EC:prime256v1 --label old --id 01");
+    ok("--init-token --label mine --so-pin officer");
+    let slots = ok("-L");
+    assert!(slots.contains("token label        : mine") && !slots.contains("PIN initialized"), "{slots}");
+    assert_eq!(ok("-O").trim(), "", "nothing is left of before");
+    let again = desk.pkcs11_tool("--init-token --label other --so-pin guess").refused();
+    assert!(again.contains("CKR_PIN_INCORRECT"), "{again}");
+    let early = desk.pkcs11_tool("--login --pin 1234 -O").refused();
+    assert!(early.contains("CKR_USER_PIN_NOT_INITIALIZED"), "{early}");
 
-#[test]
-fn p11_kit_takes_a_module_file() {
-    let Some(desk) = Desk::new() else { return };
-    let (Some(unshare), Some(_), true) = (program("unshare"), program("p11-kit"), may_change_user()) else {
-        return;
-    };
-    std::fs::create_dir(desk.path("modules")).unwrap();
-    let module = desk.service.staged("libparsec_pkcs11.so");
-    desk.write("modules/parsec.module", format!("module: {}\n", module.display()));
-    // where /usr/share/p11-kit/modules/parsec.module would be, for this command alone
-    let script = "mount --bind modules /usr/share/p11-kit/modules && exec p11-kit list-modules";
-    let listed = run(desk.service.command(unshare).args(["--mount", "sh", "-c", script])).ok();
-    assert!(listed.contains("parsec:") && listed.contains("token: software"), "{listed}");
+    ok("--init-pin --login --login-type so --so-pin officer --new-pin 1234");
+    let slots = ok("-L");
+    assert!(slots.contains("login required") && slots.contains("PIN initialized"), "{slots}");
+    let public = desk.pkcs11_tool("--keypairgen --key-type EC:prime256v1 --label web --id 01").refused();
+    assert!(public.contains("CKR_USER_NOT_LOGGED_IN"), "{public}");
+    ok("--login --pin 1234 --keypairgen --key-type EC:prime256v1 --label web --id 01");
+    let seen = ok("-O");
+    assert!(seen.contains("Public Key Object") && !seen.contains("Private Key Object"), "{seen}");
+    assert!(ok("--login --pin 1234 -O").contains("Private Key Object"));
+    ok("--login --pin 1234 --sign --mechanism ECDSA-SHA256 --id 01 --input-file message --output-file signature");
+    ok("--login --pin 1234 --test");
+
+    ok("--change-pin --pin 1234 --new-pin 5678");
+    let old = desk.pkcs11_tool("--login --pin 1234 -O").refused();
+    assert!(old.contains("CKR_PIN_INCORRECT"), "{old}");
+    assert!(ok("-L").contains("user PIN count low"));
+    ok("--login --pin 5678 --change-pin --new-pin 1234");
+    ok("--login --login-type so --so-pin officer --change-pin --new-pin commander");
+    ok("--unlock-pin --puk 1234 --new-pin 5678");
+
+    desk.service.alter_store("UPDATE pin SET failures = 10 WHERE role = 1");
+    let ok = |arguments: &str| desk.pkcs11_tool(arguments).ok();
+    assert!(ok("-L").contains("user PIN locked"));
+    let locked = desk.pkcs11_tool("--login --pin 5678 -O").refused();
+    assert!(locked.contains("CKR_PIN_LOCKED"), "{locked}");
+    ok("--init-pin --login --login-type so --so-pin commander --new-pin 1234");
+    assert!(ok("--login --pin 1234 -O").contains("Private Key Object"), "keys stay");
+    desk.parsec("token reset-pin");
+    assert!(ok("-O").contains("Private Key Object"), "no PIN, no login");
 }

@@ -49,10 +49,20 @@ impl Desk {
 
     /// Starts a sshd with a host key file that knows these public keys.
     fn sshd(&self, authorized: &str) -> Daemon {
+        self.make_host_key();
+        self.sshd_with("HostKey {dir}/host", "host.pub", authorized)
+    }
+
+    /// Starts a sshd with a host key file that lets in whom this authority certifies.
+    fn sshd_trusting(&self, authority: &str) -> Daemon {
+        self.make_host_key();
+        self.sshd_with(&format!("HostKey {{dir}}/host\nTrustedUserCAKeys {{dir}}/{authority}"), "host.pub", "")
+    }
+
+    fn make_host_key(&self) {
         let _ = std::fs::remove_file(self.path("host"));
         let arguments = ["-q", "-t", "ed25519", "-N", "", "-f", "host"];
         run(self.service.command("ssh-keygen").args(arguments)).ok();
-        self.sshd_with("HostKey {dir}/host", "host.pub", authorized)
     }
 
     /// Starts a sshd with these lines for its host key, whose public part is in this file.
@@ -116,13 +126,14 @@ impl Desk {
 
 #[test]
 fn ssh_keygen_prints_the_public_keys() {
-    let Some(desk) = Desk::new() else { return };
+    let Some(mut desk) = Desk::new() else { return };
     let mut lines = desk.public_keys();
     // both write the key's name as the comment
     let mut expected = KINDS.map(|kind| desk.parsec(&format!("key public {kind} --ssh")).trim().to_owned());
     lines.sort();
     expected.sort();
     assert_eq!(lines, expected);
+    desk.desk.row.except("Ed25519, which it takes from modules since 10.1");
 }
 
 #[test]
@@ -184,5 +195,34 @@ fn sshd_takes_its_host_key_from_the_agent() {
         let _sshd = desk.sshd_with(&host_key, &public, &authorized);
         let said = run(&mut desk.ssh(&["-o", &provider])).ok();
         assert_eq!(said.trim(), "logged in");
+    }
+}
+
+#[test]
+fn an_authority_in_the_token_signs_certificates_to_log_in_with() {
+    let Some(desk) = Desk::new() else { return };
+    let provider = format!("PKCS11Provider={}", desk.module().display());
+    desk.ok("ssh-keygen -q -t ed25519 -N  -f user");
+    for authority in KINDS {
+        desk.parsec(&format!("key public {authority} --ssh --out ca.pub"));
+        desk.write("p256.pub", desk.parsec("key public p256 --ssh"));
+        // one certificate for a key in a file, one for a key in the token
+        for subject in ["user", "p256"] {
+            let sign =
+                format!("ssh-keygen -q -s ca.pub -I {subject} -n root -V +1d -D {} {subject}.pub", desk.module().display());
+            desk.ok(&sign);
+            let shown = desk.ok(&format!("ssh-keygen -L -f {subject}-cert.pub"));
+            assert!(shown.contains(&format!("Key ID: \"{subject}\"")), "{shown}");
+        }
+        let sshd = desk.sshd_trusting("ca.pub");
+        let login = |options: &[&str]| run(&mut desk.ssh(options));
+        assert_eq!(login(&["-i", "user"]).ok().trim(), "logged in");
+        let certificate = format!("CertificateFile={}", desk.path("p256-cert.pub").display());
+        assert_eq!(login(&["-o", &provider, "-o", &certificate]).ok().trim(), "logged in");
+        // neither key is known by itself
+        login(&["-o", &provider]).refused();
+        for subject in ["user", "p256"] {
+            assert!(sshd.log().contains(&format!("ID {subject} (serial 0) CA")), "{}", sshd.log());
+        }
     }
 }

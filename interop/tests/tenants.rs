@@ -28,8 +28,8 @@ impl Desk {
             return None;
         }
         let desk = Self { _row: Row::program("pkcs11-tool")?, service: setup().start() };
-        for (name, algorithm) in [("web", "p256"), ("rsa", "rsa-2048")] {
-            desk.parsec(&format!("key new {name} --algorithm {algorithm} --exportable --id 0{} --out {name}.pem", name.len()));
+        for (name, algorithm, id) in [("web", "p256", "03"), ("rsa", "rsa-2048", "04")] {
+            desk.parsec(&format!("key new {name} --algorithm {algorithm} --exportable --id {id} --out {name}.pem"));
             desk.parsec(&format!("key csr {name} --self-signed --cn {name} --out {name}.crt"));
             desk.parsec(&format!("cert put {name} {name}.crt"));
         }

@@ -2,12 +2,12 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::attributes::{Attributes, KeyType, Policy};
 use interface::operations::CheckType;
 use interface::policy::Job;
 
 use crate::error::{Error, Result};
-use crate::mechanism::Work::{Digest, Encrypt, Pair, Secret, Sign};
+use crate::mechanism::Work::{Pair, Secret};
 use crate::mechanism::{Family, Mechanism, all, policy};
 
 /// A question to a provider: would it do this?
@@ -77,14 +77,13 @@ impl Mechanism {
         let uses = match self.work {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
             Secret(..) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
-            Encrypt(_) => [Usage::ENCRYPT, Usage::DECRYPT],
-            Sign(..) | Digest(_) => [Usage::SIGN, Usage::VERIFY],
+            _ => self.work.uses(),
         };
-        let Some((algorithm, operations)) = self.work.operations() else {
+        let Some((algorithm, uses)) = uses else {
             return Ok(None);
         };
         let mut flags = 0;
-        for ((own, usage), opcode) in self.work.flags().into_iter().zip(uses).zip(operations) {
+        for (own, usage, opcode) in uses {
             let attributes = Attributes { key_type, bits: min, policy: policy(usage, [algorithm]) };
             if can(Question { opcode, check: CheckType::Use, attributes })? {
                 flags |= own;
@@ -97,7 +96,11 @@ impl Mechanism {
 /// Adds what is known of a mechanism to what is known of it already.
 fn add(list: &mut Infos, kind: CK_MECHANISM_TYPE, info: CK_MECHANISM_INFO) {
     match list.iter_mut().find(|(have, _)| *have == kind) {
-        Some((_, known)) => known.flags |= info.flags,
+        Some((_, known)) => {
+            known.flags |= info.flags;
+            known.ulMinKeySize = known.ulMinKeySize.min(info.ulMinKeySize);
+            known.ulMaxKeySize = known.ulMaxKeySize.max(info.ulMaxKeySize);
+        }
         None => list.push((kind, info)),
     }
 }
@@ -114,7 +117,7 @@ fn mechanism_info(flags: CK_FLAGS, min: u32, max: u32) -> CK_MECHANISM_INFO {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mechanism::find;
+    use crate::mechanism::{Work, find};
     use interface::algorithm::Hash;
     use interface::attributes::EccFamily;
 
@@ -132,9 +135,10 @@ mod tests {
         assert!(abilities.info(CKM_EDDSA).is_err());
         assert_eq!(abilities.info(CKM_SHA256).unwrap().flags, CKF_DIGEST);
         let ecdsa = abilities.info(CKM_ECDSA).unwrap();
-        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (256, 384));
+        assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (192, 384));
         let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
-        let [sign, verify] = find(CKM_ECDSA, |work| Some(work.flags())).unwrap();
+        let (_, uses) = find(CKM_ECDSA, Work::uses).unwrap();
+        let [(sign, ..), (verify, ..)] = uses[..] else { panic!("two uses") };
         assert_eq!(ecdsa.flags, curves | sign | verify);
         assert_eq!(abilities.info(CKM_ECDSA_SHA1).unwrap().flags, curves | verify);
         let pair = abilities.info(CKM_EC_KEY_PAIR_GEN).unwrap();

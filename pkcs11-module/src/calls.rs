@@ -2,10 +2,12 @@
 
 pub(crate) mod create;
 pub(crate) mod crypt;
+pub(crate) mod derive;
 pub(crate) mod digest;
 pub(crate) mod dual;
 pub(crate) mod general;
 pub(crate) mod generate;
+pub(crate) mod login;
 pub(crate) mod message;
 pub(crate) mod message_sign;
 pub(crate) mod object;
@@ -15,7 +17,9 @@ pub(crate) mod recover;
 pub(crate) mod session;
 pub(crate) mod sign;
 pub(crate) mod slot;
+pub(crate) mod token;
 pub(crate) mod verify;
+pub(crate) mod wrap;
 
 /// Text in a fixed field of the standard's structures: UTF-8 padded with blanks, cut between characters.
 fn padded<const N: usize>(text: &str) -> [u8; N] {

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use cryptoki_sys::{CK_AES_CTR_PARAMS, CK_ULONG, CKZ_DATA_SPECIFIED};
-use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption};
+use interface::algorithm::{AeadKind, Algorithm, Cipher};
 use interface::attributes::Usage;
 use interface::operations::{AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt};
 use interface::{Status, client};
@@ -16,11 +15,12 @@ use crate::ffi::{self, AeadParameter};
 use crate::mechanism::{self, Family, Mode, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
-use crate::session::OutputLen;
+use crate::parameters::{Parameters, tag_len};
+use crate::session::{Keyed, OutputLen};
 use crate::signature::{MAX_DATA, gone};
 
 /// The block of AES.
-const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 /// So much of a stream is collected before the service is asked, and so much is asked at once.
 const CHUNK: usize = 1 << 18;
 
@@ -33,15 +33,7 @@ pub(crate) enum Direction {
 pub(crate) struct Crypting {
     direction: Direction,
     key: Arc<Object>,
-    algorithm: Algorithm,
-    /// The initialisation vector, the nonce, or the first counter block.
-    iv: Vec<u8>,
-    /// OAEP's label, or the additional data that is authenticated.
-    additional: Vec<u8>,
-    /// The length of the plaintext, where the mechanism must know.
-    data_len: Option<usize>,
-    /// The blocks that the counter has room for.
-    blocks: Option<u128>,
+    parameters: Parameters,
     data: Zeroizing<Vec<u8>>,
     /// Data has come in parts, so that it also ends in parts.
     parts: bool,
@@ -55,13 +47,13 @@ impl Crypting {
             _ => None,
         })?;
         Self::check(direction, mode, &object)?;
-        let crypting = Self::blank(direction, object).with(mode, mechanism)?;
-        crypting.permitted().map_err(|_| Work::Encrypt(mode).refusal())
+        let parameters = Parameters::read(mode, mechanism)?;
+        Self::begin(direction, object, parameters).map_err(|_| Work::Encrypt(mode).refusal())
     }
 
     /// Begins one message of a message-based operation.
     pub(crate) fn message(direction: Direction, kind: AeadKind, object: Arc<Object>, parameter: AeadParameter) -> Result<Self> {
-        Self::blank(direction, object).with_aead(kind, parameter)?.permitted()
+        Self::begin(direction, object, Parameters::aead(kind, parameter)?)
     }
 
     /// Fails for a key that cannot be used so, whatever the parameters.
@@ -77,91 +69,10 @@ impl Crypting {
         if key.may(usage) { Ok(()) } else { Err(Error::KeyFunctionNotPermitted) }
     }
 
-    fn blank(direction: Direction, key: Arc<Object>) -> Self {
-        Self {
-            direction,
-            key,
-            algorithm: Algorithm::None,
-            iv: vec![],
-            additional: vec![],
-            data_len: None,
-            blocks: None,
-            data: Zeroizing::default(),
-            parts: false,
-        }
-    }
-
-    fn permitted(self) -> Result<Self> {
-        if self.key()?.attributes.policy.permits(self.algorithm) { Ok(self) } else { Err(Error::KeyFunctionNotPermitted) }
-    }
-
-    /// Takes in the mechanism's parameter.
-    fn with(self, mode: Mode, mechanism: &ffi::Mechanism) -> Result<Self> {
-        match mode {
-            Mode::RsaPkcs1v15 | Mode::RsaRaw | Mode::Cipher(Cipher::EcbNoPadding) if mechanism.has_parameter() => {
-                Err(Error::MechanismParamInvalid)
-            }
-            Mode::RsaRaw => Ok(Self { algorithm: Encryption::RsaRaw.into(), ..self }),
-            Mode::RsaPkcs1v15 => Ok(Self { algorithm: Encryption::RsaPkcs1v15.into(), ..self }),
-            Mode::RsaOaep => self.with_oaep(mechanism),
-            Mode::Cipher(Cipher::Ctr) => self.with_counter(&mechanism.ctr()?),
-            Mode::Cipher(cipher) => {
-                let iv = mechanism.bytes()?.to_vec();
-                let len = if cipher == Cipher::EcbNoPadding { 0 } else { BLOCK };
-                if iv.len() != len {
-                    return Err(Error::MechanismParamInvalid);
-                }
-                Ok(Self { algorithm: cipher.into(), iv, ..self })
-            }
-            Mode::Aead(kind) => self.with_aead(
-                kind,
-                match kind {
-                    AeadKind::Gcm => mechanism.gcm()?,
-                    AeadKind::Ccm => mechanism.ccm()?,
-                    AeadKind::ChaCha20Poly1305 => mechanism.poly1305()?,
-                },
-            ),
-        }
-    }
-
-    fn with_oaep(self, mechanism: &ffi::Mechanism) -> Result<Self> {
-        let (params, label) = mechanism.oaep()?;
-        let hash = mechanism::hash(params.hashAlg).ok_or(Error::MechanismParamInvalid)?;
-        let mgf = mechanism::mgf_hash(params.mgf).ok_or(Error::MechanismParamInvalid)?;
-        if params.source != CKZ_DATA_SPECIFIED && !(label.is_empty() && params.source == 0) {
-            return Err(Error::MechanismParamInvalid);
-        }
-        let oaep = if mgf == hash { Encryption::RsaOaep { hash } } else { Encryption::RsaOaepWith { hash, mgf } };
-        Ok(Self { algorithm: oaep.into(), additional: label, ..self })
-    }
-
-    /// The counter is the last bits of the block; it may not come round.
-    fn with_counter(self, params: &CK_AES_CTR_PARAMS) -> Result<Self> {
-        let iv = params.cb.to_vec();
-        let start = u128::from_be_bytes(params.cb);
-        let blocks = match params.ulCounterBits {
-            bits @ 1..=127 => Some((1 << bits) - (start & ((1 << bits) - 1))),
-            128 => None,
-            _ => return Err(Error::MechanismParamInvalid),
-        };
-        Ok(Self { algorithm: Cipher::Ctr.into(), iv, blocks, ..self })
-    }
-
-    fn with_aead(self, kind: AeadKind, parameter: AeadParameter) -> Result<Self> {
-        let AeadParameter { nonce, additional, tag_len, data_len } = parameter;
-        let nonces = match kind {
-            AeadKind::Gcm => 1..=256,
-            AeadKind::Ccm => 7..=13,
-            AeadKind::ChaCha20Poly1305 => 12..=12,
-        };
-        let tag_len = u32::try_from(tag_len).map_err(|_| Error::MechanismParamInvalid)?;
-        let aead = Aead { kind, tag_len: Some(tag_len).filter(|len| *len != 16) };
-        let known = Mode::Aead(kind).algorithms().contains(&aead.into());
-        if !known || !nonces.contains(&nonce.len()) {
-            return Err(Error::MechanismParamInvalid);
-        }
-        let len = |len: CK_ULONG| usize::try_from(len).map_err(|_| Error::MechanismParamInvalid);
-        Ok(Self { algorithm: aead.into(), iv: nonce, additional, data_len: data_len.map(len).transpose()?, ..self })
+    fn begin(direction: Direction, key: Arc<Object>, parameters: Parameters) -> Result<Self> {
+        let crypting = Self { direction, key, parameters, data: Zeroizing::default(), parts: false };
+        let permitted = crypting.key()?.attributes.policy.permits(crypting.parameters.algorithm);
+        if permitted { Ok(crypting) } else { Err(Error::KeyFunctionNotPermitted) }
     }
 
     /// Takes all the data at once, for the single-part functions.
@@ -195,7 +106,8 @@ impl Crypting {
     /// How much of the data comes out at once when `more` is added: whole blocks, but for the last one where that may be padding.
     pub(crate) fn ready(&self, more: usize) -> usize {
         let len = self.data.len() + more;
-        let held = match self.algorithm {
+        let held = match self.parameters.algorithm {
+            Algorithm::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded) => return 0,
             Algorithm::Cipher(cipher) if len >= CHUNK && self.permits(unpadded(cipher)) => {
                 usize::from(cipher == Cipher::CbcPkcs7 && self.direction == Direction::Decrypt)
             }
@@ -206,15 +118,15 @@ impl Crypting {
 
     /// Runs the cipher over whole blocks in the middle of a stream, and goes to where the next ones go on.
     fn chunk(&mut self, module: &Module, chunk: &[u8]) -> Result<Vec<u8>> {
-        let Algorithm::Cipher(cipher) = self.algorithm else {
+        let Algorithm::Cipher(cipher) = self.parameters.algorithm else {
             return Err(Error::MechanismInvalid);
         };
         let piece = Self {
-            algorithm: unpadded(cipher).into(),
-            iv: self.iv.clone(),
-            blocks: self.blocks,
+            direction: self.direction,
+            key: Arc::clone(&self.key),
+            parameters: Parameters { algorithm: unpadded(cipher).into(), additional: vec![], ..self.parameters.clone() },
             data: Zeroizing::new(chunk.to_vec()),
-            ..Self::blank(self.direction, Arc::clone(&self.key))
+            parts: true,
         };
         let output = piece.run(module)?;
         let ciphertext = match self.direction {
@@ -222,13 +134,13 @@ impl Crypting {
             Direction::Decrypt => chunk,
         };
         let count = (chunk.len() / BLOCK) as u128;
-        self.blocks = self.blocks.map(|room| room.saturating_sub(count));
-        match (cipher, <[u8; BLOCK]>::try_from(self.iv.as_slice())) {
+        self.parameters.blocks = self.parameters.blocks.map(|room| room.saturating_sub(count));
+        match (cipher, <[u8; BLOCK]>::try_from(self.parameters.iv.as_slice())) {
             (Cipher::Ctr, Ok(counter)) => {
                 let next = u128::from_be_bytes(counter).wrapping_add(count);
-                self.iv = next.to_be_bytes().to_vec();
+                self.parameters.iv = next.to_be_bytes().to_vec();
             }
-            (_, Ok(_)) => self.iv = ciphertext[ciphertext.len() - BLOCK..].to_vec(),
+            (_, Ok(_)) => self.parameters.iv = ciphertext[ciphertext.len() - BLOCK..].to_vec(),
             _ => {}
         }
         Ok(output)
@@ -239,13 +151,8 @@ impl Crypting {
     pub(crate) fn seal_part(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
         let before = self.data.len();
         self.add(data)?;
-        let piece = Self {
-            algorithm: self.algorithm,
-            iv: self.iv.clone(),
-            additional: self.additional.clone(),
-            data: self.data.clone(),
-            ..Self::blank(self.direction, Arc::clone(&self.key))
-        };
+        let parameters = Parameters { data_len: None, ..self.parameters.clone() };
+        let piece = Self { data: self.data.clone(), ..Self::begin(self.direction, Arc::clone(&self.key), parameters)? };
         let sealed = piece.run(module)?;
         Ok(sealed.get(before..self.data.len()).ok_or(Error::DeviceFailed)?.to_vec())
     }
@@ -261,7 +168,7 @@ impl Crypting {
 
     /// Takes some of the data.
     pub(crate) fn add(&mut self, data: &[u8]) -> Result<()> {
-        if self.data.len() + self.additional.len() + data.len() > MAX_DATA {
+        if self.data.len() + self.parameters.additional.len() + data.len() > MAX_DATA {
             return Err(self.wrong_len());
         }
         // Growing in place would leave copies of the plaintext behind.
@@ -302,13 +209,19 @@ impl Crypting {
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
         let plaintext = std::mem::take(&mut *self.data);
-        let encrypted = match self.algorithm {
+        let encrypted = match self.parameters.algorithm {
             Algorithm::Encryption(alg) => {
-                let op = AsymmetricEncrypt { key_name, owner, alg: Some(alg.into()), plaintext, salt: self.additional.clone() };
+                let op = AsymmetricEncrypt {
+                    key_name,
+                    owner,
+                    alg: Some(alg.into()),
+                    plaintext,
+                    salt: self.parameters.additional.clone(),
+                };
                 client.call(provider, &op)
             }
             Algorithm::Cipher(alg) => {
-                let op = CipherEncrypt { key_name, owner, alg: alg.into(), plaintext, iv: Some(self.iv.clone()) };
+                let op = CipherEncrypt { key_name, owner, alg: alg.into(), plaintext, iv: Some(self.parameters.iv.clone()) };
                 client.call(provider, &op)
             }
             Algorithm::Aead(alg) => {
@@ -316,8 +229,8 @@ impl Crypting {
                     key_name,
                     owner,
                     alg: Some(alg.into()),
-                    nonce: self.iv.clone(),
-                    additional_data: self.additional.clone(),
+                    nonce: self.parameters.iv.clone(),
+                    additional_data: self.parameters.additional.clone(),
                     plaintext,
                 };
                 client.call(provider, &op)
@@ -325,10 +238,10 @@ impl Crypting {
             _ => return Err(Error::MechanismInvalid),
         };
         let ciphertext = encrypted.map_err(gone)?.ciphertext;
-        match self.algorithm {
+        match self.parameters.algorithm {
             // A provider that does not know the field takes an IV of its own.
             Algorithm::Cipher(_) => {
-                let body = ciphertext.strip_prefix(self.iv.as_slice());
+                let body = ciphertext.strip_prefix(self.parameters.iv.as_slice());
                 body.map(<[u8]>::to_vec).ok_or(Error::FunctionFailed)
             }
             _ => Ok(ciphertext),
@@ -338,19 +251,24 @@ impl Crypting {
     fn decrypt(&self, module: &Module, key: &Key) -> Result<Vec<u8>> {
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
-        let decrypted = match self.algorithm {
+        let decrypted = match self.parameters.algorithm {
             Algorithm::Encryption(alg) => {
                 let op = AsymmetricDecrypt {
                     key_name,
                     owner,
                     alg: Some(alg.into()),
                     ciphertext: self.data.to_vec(),
-                    salt: self.additional.clone(),
+                    salt: self.parameters.additional.clone(),
                 };
                 client.call(provider, &op)
             }
             Algorithm::Cipher(alg) => {
-                let op = CipherDecrypt { key_name, owner, alg: alg.into(), ciphertext: [&self.iv[..], &self.data].concat() };
+                let op = CipherDecrypt {
+                    key_name,
+                    owner,
+                    alg: alg.into(),
+                    ciphertext: [&self.parameters.iv[..], &self.data].concat(),
+                };
                 client.call(provider, &op)
             }
             Algorithm::Aead(alg) => {
@@ -358,8 +276,8 @@ impl Crypting {
                     key_name,
                     owner,
                     alg: Some(alg.into()),
-                    nonce: self.iv.clone(),
-                    additional_data: self.additional.clone(),
+                    nonce: self.parameters.iv.clone(),
+                    additional_data: self.parameters.additional.clone(),
                     ciphertext: self.data.to_vec(),
                 };
                 client.call(provider, &op)
@@ -373,26 +291,7 @@ impl Crypting {
     /// Fails for data whose length the mechanism cannot have.
     fn check_len(&self) -> Result<()> {
         let (len, decrypting) = (self.data.len(), self.direction == Direction::Decrypt);
-        let fits = match self.algorithm {
-            Algorithm::Cipher(Cipher::Ctr) => self.blocks.is_none_or(|room| len.div_ceil(BLOCK) as u128 <= room),
-            Algorithm::Cipher(Cipher::CbcPkcs7) => !decrypting || len > 0 && len.is_multiple_of(BLOCK),
-            Algorithm::Cipher(_) => len.is_multiple_of(BLOCK),
-            Algorithm::Encryption(encryption) => {
-                let modulus = self.key()?.attributes.bits.div_ceil(8) as usize;
-                let overhead = match encryption {
-                    Encryption::RsaPkcs1v15 => 11,
-                    Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. } => 2 * hash.len() + 2,
-                    Encryption::RsaRaw => 0,
-                };
-                if decrypting { len == modulus } else { len + overhead <= modulus }
-            }
-            Algorithm::Aead(aead) if decrypting => {
-                let tag = tag_len(aead);
-                len >= tag && self.data_len.is_none_or(|told| told == len || told == len - tag)
-            }
-            Algorithm::Aead(_) => self.data_len.is_none_or(|told| told == len),
-            _ => false,
-        };
+        let fits = self.parameters.fit(decrypting, len, self.key()?.attributes.bits);
         if fits { Ok(()) } else { Err(self.wrong_len()) }
     }
 
@@ -415,17 +314,20 @@ fn unpadded(cipher: Cipher) -> Cipher {
     }
 }
 
-fn tag_len(aead: Aead) -> usize {
-    aead.tag_len.map_or(16, |len| len as usize)
+impl Keyed for Crypting {
+    fn object(&self) -> Option<&Object> {
+        Some(&self.key)
+    }
 }
 
 impl OutputLen for Crypting {
     fn output_len(&self, more: usize) -> usize {
         let len = self.data.len() + more;
         let encrypting = self.direction == Direction::Encrypt;
-        match self.algorithm {
+        match self.parameters.algorithm {
             Algorithm::Encryption(_) => self.key.key().map_or(0, |key| key.attributes.bits.div_ceil(8) as usize),
             Algorithm::Cipher(Cipher::CbcPkcs7) if encrypting => (len / BLOCK + 1) * BLOCK,
+            Algorithm::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded) if encrypting => len.next_multiple_of(8) + 8,
             Algorithm::Aead(aead) if encrypting => len + tag_len(aead),
             Algorithm::Aead(aead) => len.saturating_sub(tag_len(aead)),
             _ => len,

@@ -15,6 +15,9 @@ macro_rules! errors {
             $(#[error($text)] $name,)*
             #[error(transparent)]
             Service(#[from] client::Error),
+            /// While PINs were checked or set.
+            #[error(transparent)]
+            Login(client::Error),
         }
 
         impl Error {
@@ -23,6 +26,7 @@ macro_rules! errors {
                 match self {
                     $(Self::$name => $code,)*
                     Self::Service(error) => of_service(error).rv(),
+                    Self::Login(error) => of_login(error).rv(),
                 }
             }
 
@@ -31,6 +35,7 @@ macro_rules! errors {
                 match self {
                     $(Self::$name => stringify!($code),)*
                     Self::Service(error) => of_service(error).name(),
+                    Self::Login(error) => of_login(error).name(),
                 }
             }
         }
@@ -59,6 +64,8 @@ errors! {
     FunctionNotSupported = CKR_FUNCTION_NOT_SUPPORTED "the function is not supported";
     HostMemory = CKR_HOST_MEMORY "the process has no memory left";
     KeyFunctionNotPermitted = CKR_KEY_FUNCTION_NOT_PERMITTED "the key's policy, or the grant under which it is used, forbids this";
+    KeyNotWrappable = CKR_KEY_NOT_WRAPPABLE "the key does not leave under this one, which could give it away";
+    KeyUnextractable = CKR_KEY_UNEXTRACTABLE "the key never leaves the token";
     KeyHandleInvalid = CKR_KEY_HANDLE_INVALID "there is no such key any more";
     KeyIndigestible = CKR_KEY_INDIGESTIBLE "the value of the key never leaves the token, not for a digest either";
     KeyNotNeeded = CKR_KEY_NOT_NEEDED "the state of a digest needs no key";
@@ -73,8 +80,12 @@ errors! {
     OperationNotInitialized = CKR_OPERATION_NOT_INITIALIZED "the session has no operation of this kind under way";
     Panic = CKR_GENERAL_ERROR "a defect of the module";
     ParameterSetNotSupported = CKR_PARAMETER_SET_NOT_SUPPORTED "the parameter set is not known";
+    PinIncorrect = CKR_PIN_INCORRECT "the PIN is wrong";
     PinInvalid = CKR_PIN_INVALID "the PIN is not valid UTF-8";
+    PinLenRange = CKR_PIN_LEN_RANGE "the PIN is too short or too long";
+    PinLocked = CKR_PIN_LOCKED "after wrong PINs, no other is heard for a while or for good";
     SavedStateInvalid = CKR_SAVED_STATE_INVALID "the state was not saved by this version of the module";
+    SessionExists = CKR_SESSION_EXISTS "a session with the token is open";
     SessionHandleInvalid = CKR_SESSION_HANDLE_INVALID "there is no such session";
     SessionParallel = CKR_SESSION_PARALLEL_NOT_SUPPORTED "CKF_SERIAL_SESSION is missing";
     SessionReadOnly = CKR_SESSION_READ_ONLY "the session is read-only; open it with CKF_RW_SESSION";
@@ -87,16 +98,35 @@ errors! {
     TemplateIncomplete = CKR_TEMPLATE_INCOMPLETE "the template lacks a mandatory attribute";
     TemplateInconsistent = CKR_TEMPLATE_INCONSISTENT "the template contradicts itself, the mechanism or what the token can store";
     TokenNotPresent = CKR_TOKEN_NOT_PRESENT "the service does not run, or does not know this client";
+    UnwrappingKeyHandleInvalid = CKR_UNWRAPPING_KEY_HANDLE_INVALID "there is no such unwrapping key any more";
+    UnwrappingKeyTypeInconsistent = CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT "the mechanism unwraps with another type of key";
     UserAlreadyLoggedIn = CKR_USER_ALREADY_LOGGED_IN "this user is logged in already";
     UserAnotherLoggedIn = CKR_USER_ANOTHER_ALREADY_LOGGED_IN "another user is logged in";
-    UserNotLoggedIn = CKR_USER_NOT_LOGGED_IN "no user is logged in";
+    UserNotLoggedIn = CKR_USER_NOT_LOGGED_IN "no user is logged in, or the key wants the PIN for each use";
+    UserPinNotInitialized = CKR_USER_PIN_NOT_INITIALIZED "the user has no PIN yet: the security officer sets one";
     UserTypeInvalid = CKR_USER_TYPE_INVALID "there is no such type of user";
+    WrappedKeyInvalid = CKR_WRAPPED_KEY_INVALID "the data was not wrapped with this key and mechanism, or holds another kind of key";
+    WrappedKeyLenRange = CKR_WRAPPED_KEY_LEN_RANGE "wrapped keys of this mechanism do not have this length";
+    WrappingKeyHandleInvalid = CKR_WRAPPING_KEY_HANDLE_INVALID "there is no such wrapping key any more";
+    WrappingKeyTypeInconsistent = CKR_WRAPPING_KEY_TYPE_INCONSISTENT "the mechanism wraps with another type of key";
+}
+
+/// What it means to a caller who logs in or sets a PIN.
+fn of_login(error: &client::Error) -> Error {
+    match error.status() {
+        Some(Status::PsaErrorInvalidSignature) => Error::PinIncorrect,
+        Some(Status::PsaErrorBadState) => Error::PinLocked,
+        Some(Status::PsaErrorInvalidArgument) => Error::PinLenRange,
+        Some(Status::PsaErrorDoesNotExist) => Error::UserPinNotInitialized,
+        _ => of_service(error),
+    }
 }
 
 /// What a failure of the service, or on the way to it, means to a PKCS#11 caller.
 fn of_service(error: &client::Error) -> Error {
     match error {
         client::Error::Refused { status, .. } => refusal(*status),
+        client::Error::Upstream(_) => Error::FunctionNotSupported,
         _ => Error::DeviceFailed,
     }
 }

@@ -14,7 +14,8 @@ use cryptoki_sys::*;
 
 use crate::calls::dual::Beside;
 use crate::calls::{
-    create, crypt, digest, dual, general, generate, message, message_sign, object, random, recover, session, sign, slot, verify,
+    create, crypt, derive, digest, dual, general, generate, login, message, message_sign, object, random, recover, session, sign,
+    slot, token, verify, wrap,
 };
 use crate::encryption::Direction;
 use crate::error::Error;
@@ -99,9 +100,7 @@ macro_rules! unsupported {
 
 unsupported! {
     unsupported3(A B C);
-    unsupported4(A B C D);
     unsupported5(A B C D E);
-    unsupported6(A B C D E F);
     unsupported8(A B C D E F G H);
     unsupported10(A B C D E F G H I J);
 }
@@ -123,9 +122,16 @@ functions! {
         C_GetMechanismInfo { (slot: CK_SLOT_ID, kind: CK_MECHANISM_TYPE, info: CK_MECHANISM_INFO_PTR) =>
             slot::mechanism(slot, kind, &Out::new(info)?)
         }
-        C_InitToken { unsupported4 }
-        C_InitPIN { unsupported3 }
-        C_SetPIN { unsupported5 }
+        C_InitToken { (slot: CK_SLOT_ID, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG, label: CK_UTF8CHAR_PTR) =>
+            token::init(slot, input(pin, pin_len)?, input(label, 32)?)
+        }
+        C_InitPIN { (session: CK_SESSION_HANDLE, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG) =>
+            token::init_pin(session, input(pin, pin_len)?)
+        }
+        C_SetPIN {
+            (session: CK_SESSION_HANDLE, old: CK_UTF8CHAR_PTR, old_len: CK_ULONG, new: CK_UTF8CHAR_PTR, new_len: CK_ULONG) =>
+            token::set_pin(session, input(old, old_len)?, input(new, new_len)?)
+        }
         C_OpenSession {
             (slot: CK_SLOT_ID, flags: CK_FLAGS, application: *mut c_void, notify: CK_NOTIFY, session:
              CK_SESSION_HANDLE_PTR) =>
@@ -143,9 +149,9 @@ functions! {
             digest::restore(session, input(state, state_len)?, [encryption_key, authentication_key])
         }
         C_Login { (session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG) =>
-            session::login(session, user, input(pin, pin_len)?)
+            login::login(session, user, input(pin, pin_len)?)
         }
-        C_Logout { (session: CK_SESSION_HANDLE) => session::logout(session) }
+        C_Logout { (session: CK_SESSION_HANDLE) => login::logout(session) }
         C_CreateObject {
             (session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, object:
              CK_OBJECT_HANDLE_PTR) =>
@@ -285,9 +291,22 @@ functions! {
             generate::pair(session, &Mechanism::read(mechanism)?, &Template::read(public, public_count)?,
                 &Template::read(private, private_count)?, &Out::new(public_key)?, &Out::new(private_key)?)
         }
-        C_WrapKey { unsupported6 }
-        C_UnwrapKey { unsupported8 }
-        C_DeriveKey { unsupported6 }
+        C_WrapKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE,
+             wrapped: CK_BYTE_PTR, wrapped_len: CK_ULONG_PTR) =>
+            wrap::wrap(session, &Mechanism::read(mechanism)?, wrapping_key, key, &Output::new(wrapped, wrapped_len)?)
+        }
+        C_UnwrapKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, unwrapping_key: CK_OBJECT_HANDLE, wrapped: CK_BYTE_PTR,
+             wrapped_len: CK_ULONG, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, key: CK_OBJECT_HANDLE_PTR) =>
+            wrap::unwrap(session, &Mechanism::read(mechanism)?, unwrapping_key, input(wrapped, wrapped_len)?,
+                &Template::read(template, count)?, &Out::new(key)?)
+        }
+        C_DeriveKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, base: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
+             count: CK_ULONG, key: CK_OBJECT_HANDLE_PTR) =>
+            derive::derive(session, &Mechanism::read(mechanism)?, base, &Template::read(template, count)?, &Out::new(key)?)
+        }
         C_SeedRandom { (session: CK_SESSION_HANDLE, seed: CK_BYTE_PTR, seed_len: CK_ULONG) =>
             random::seed(session, input(seed, seed_len)?)
         }
@@ -297,7 +316,7 @@ functions! {
         C_GetFunctionStatus { (session: CK_SESSION_HANDLE) => general::not_parallel(session) }
         C_CancelFunction { (session: CK_SESSION_HANDLE) => general::not_parallel(session) }
         C_WaitForSlotEvent { (flags: CK_FLAGS, slot: CK_SLOT_ID_PTR, nothing: *mut c_void) =>
-            ffi::reserved(nothing).and_then(|()| slot::wait(flags))
+            ffi::reserved(nothing).and_then(|()| slot::wait(flags, &Out::new(slot)?))
         }
     }
     v3_0 {
@@ -309,7 +328,11 @@ functions! {
              =>
             interfaces::find(ffi::c_string(name), ffi::version(version), flags, &Out::new(interface)?)
         }
-        C_LoginUser { unsupported6 }
+        C_LoginUser {
+            (session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: CK_UTF8CHAR_PTR, pin_len: CK_ULONG, name: CK_UTF8CHAR_PTR,
+             name_len: CK_ULONG) =>
+            login::login_user(session, user, input(pin, pin_len)?, input(name, name_len)?)
+        }
         C_SessionCancel { (session: CK_SESSION_HANDLE, flags: CK_FLAGS) => session::cancel(session, flags) }
         C_MessageEncryptInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
             message::init(Direction::Encrypt, session, Mechanism::optional(mechanism)?, key)

@@ -3,7 +3,9 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{AeadKind, Algorithm, Cipher, Encryption, Hash, Mac, MacKind, SignHash, Signature};
+use interface::algorithm::{
+    AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Mac, MacKind, SignHash, Signature,
+};
 use interface::attributes::{EccFamily, KeyType, Policy, Usage};
 use interface::policy::{Job, Repertoire};
 
@@ -24,6 +26,10 @@ pub(crate) enum Work {
     Sign(Scheme, Option<Hash>),
     /// Encrypts and decrypts.
     Encrypt(Mode),
+    /// Wraps and unwraps.
+    Wrap(Mode),
+    /// Derives a secret key.
+    Derive(Kdf),
     /// Generates a key pair.
     Pair(Family),
     /// Generates a secret key; the hash is the only one that its HMACs have, where the mechanism says so.
@@ -57,6 +63,18 @@ pub(crate) enum Mode {
     Aead(AeadKind),
 }
 
+/// A derivation, apart from what the mechanism's parameter says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kdf {
+    Ecdh(Family),
+    Hkdf,
+    Digest(Hash),
+    BaseAndKey,
+    BaseAndData,
+    DataAndBase,
+    Encrypt(Cipher),
+}
+
 /// The keys of one family, as far as the mechanisms distinguish them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -72,7 +90,7 @@ pub(crate) enum Family {
     ChaCha20,
 }
 
-use Work::{Digest, Encrypt, Pair, Secret, Sign};
+use Work::{Derive, Digest, Encrypt, Pair, Secret, Sign, Wrap};
 
 const TABLE: &[Mechanism] = &[
     row(CKM_SHA_1, Digest(Hash::Sha1)),
@@ -162,6 +180,27 @@ const TABLE: &[Mechanism] = &[
     row(CKM_AES_GCM, Encrypt(Mode::Aead(AeadKind::Gcm))),
     row(CKM_AES_CCM, Encrypt(Mode::Aead(AeadKind::Ccm))),
     row(CKM_CHACHA20_POLY1305, Encrypt(Mode::Aead(AeadKind::ChaCha20Poly1305))),
+    row(CKM_AES_KEY_WRAP, Encrypt(Mode::Cipher(Cipher::KeyWrap))),
+    row(CKM_AES_KEY_WRAP_KWP, Encrypt(Mode::Cipher(Cipher::KeyWrapPadded))),
+    row(CKM_AES_KEY_WRAP, Wrap(Mode::Cipher(Cipher::KeyWrap))),
+    row(CKM_AES_KEY_WRAP_KWP, Wrap(Mode::Cipher(Cipher::KeyWrapPadded))),
+    row(CKM_AES_CBC_PAD, Wrap(Mode::Cipher(Cipher::CbcPkcs7))),
+    row(CKM_RSA_PKCS_OAEP, Wrap(Mode::RsaOaep)),
+    row(CKM_RSA_PKCS, Wrap(Mode::RsaPkcs1v15)),
+    row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
+    row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Montgomery))),
+    row(CKM_ECDH1_COFACTOR_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
+    row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf)),
+    row(CKM_SHA1_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha1))),
+    row(CKM_SHA224_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha224))),
+    row(CKM_SHA256_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha256))),
+    row(CKM_SHA384_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha384))),
+    row(CKM_SHA512_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha512))),
+    row(CKM_CONCATENATE_BASE_AND_KEY, Derive(Kdf::BaseAndKey)),
+    row(CKM_CONCATENATE_BASE_AND_DATA, Derive(Kdf::BaseAndData)),
+    row(CKM_CONCATENATE_DATA_AND_BASE, Derive(Kdf::DataAndBase)),
+    row(CKM_AES_ECB_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::EcbNoPadding))),
+    row(CKM_AES_CBC_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::CbcNoPadding))),
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
     row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
@@ -186,6 +225,8 @@ const TABLE: &[Mechanism] = &[
 
 const SIGN: CK_FLAGS = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_MULTI_MESSAGE;
 const VERIFY: CK_FLAGS = CKF_VERIFY | CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE;
+const ENCRYPT: CK_FLAGS = CKF_ENCRYPT | CKF_MESSAGE_ENCRYPT | CKF_MULTI_MESSAGE;
+const DECRYPT: CK_FLAGS = CKF_DECRYPT | CKF_MESSAGE_DECRYPT | CKF_MULTI_MESSAGE;
 
 const fn row(kind: CK_MECHANISM_TYPE, work: Work) -> Mechanism {
     Mechanism { kind, work }
@@ -299,6 +340,9 @@ impl Mode {
 
     /// The algorithms that the parameters can ask for.
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
+        if let Self::Cipher(cipher) = self {
+            return vec![cipher.into()];
+        }
         let key_type = self.family().key_type();
         let all = [Job::Decrypt, Job::Encrypt].map(|job| job.repertoire(key_type));
         all.iter().flat_map(Repertoire::all).filter(|&algorithm| self.covers(algorithm)).collect()
@@ -309,12 +353,36 @@ impl Mode {
             (Self::RsaPkcs1v15, Algorithm::Encryption(encryption)) => encryption == Encryption::RsaPkcs1v15,
             (Self::RsaOaep, Algorithm::Encryption(encryption)) => matches!(encryption, Encryption::RsaOaep { .. }),
             (Self::RsaRaw, Algorithm::Encryption(encryption)) => encryption == Encryption::RsaRaw,
-            (Self::Cipher(own), Algorithm::Cipher(cipher)) => own == cipher,
             (Self::Aead(own), Algorithm::Aead(aead)) => own == aead.kind,
             _ => false,
         }
     }
 }
+
+impl Kdf {
+    /// The keys that are its base.
+    pub(crate) fn family(self) -> Family {
+        match self {
+            Self::Ecdh(family) => family,
+            Self::Encrypt(_) => Family::Aes,
+            Self::Hkdf | Self::Digest(_) | Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => Family::Generic,
+        }
+    }
+
+    /// The algorithms that the parameters can ask for.
+    pub(crate) fn algorithms(self) -> Vec<Algorithm> {
+        match self {
+            Self::Ecdh(_) => vec![Agreement::Ecdh.into()],
+            Self::Hkdf => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
+            Self::Digest(hash) => vec![Derivation::Digest { hash }.into()],
+            Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => vec![Derivation::Concatenate.into()],
+            Self::Encrypt(cipher) => vec![Derivation::Encrypt { cipher }.into()],
+        }
+    }
+}
+
+/// The hashes that HKDF is offered with.
+const HKDF: [Hash; 5] = [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha224, Hash::Sha1];
 
 impl Work {
     /// The keys that it is for.
@@ -322,7 +390,8 @@ impl Work {
         match self {
             Digest(_) => None,
             Sign(scheme, _) => Some(scheme.family()),
-            Encrypt(mode) => Some(mode.family()),
+            Encrypt(mode) | Wrap(mode) => Some(mode.family()),
+            Derive(kdf) => Some(kdf.family()),
             Pair(family) | Secret(family, _) => Some(family),
         }
     }
@@ -331,7 +400,7 @@ impl Work {
     pub(crate) fn permitted(self, policy: &Policy) -> bool {
         match self {
             Sign(scheme, hash) => scheme.permitted(hash, policy),
-            Encrypt(mode) => mode.algorithms().into_iter().any(|algorithm| policy.permits(algorithm)),
+            Encrypt(_) | Wrap(_) | Derive(_) => self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm)),
             Digest(_) | Pair(_) | Secret(..) => false,
         }
     }
@@ -343,7 +412,8 @@ impl Work {
             Sign(Scheme::HashMlDsa, None) => vec![Signature::HashMlDsa { hash: SignHash::Any }.into()],
             Sign(Scheme::Eddsa, None) => Job::Sign.repertoire(Family::Edwards.key_type()).usual,
             Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
-            Encrypt(mode) => mode.algorithms(),
+            Encrypt(mode) | Wrap(mode) => mode.algorithms(),
+            Derive(kdf) => kdf.algorithms(),
             Digest(_) | Pair(_) | Secret(..) => vec![],
         }
     }
@@ -366,39 +436,42 @@ impl Work {
         }
     }
 
-    /// What its info says of its two directions: signing and verifying, or encryption and decryption.
-    pub(crate) fn flags(self) -> [CK_FLAGS; 2] {
-        match self {
-            Sign(..) if self.recovering().is_some() => [SIGN | CKF_SIGN_RECOVER, VERIFY | CKF_VERIFY_RECOVER],
-            Sign(..) => [SIGN, VERIFY],
-            Encrypt(Mode::Aead(_)) => {
-                let messages = CKF_MULTI_MESSAGE;
-                [CKF_ENCRYPT | CKF_MESSAGE_ENCRYPT | messages, CKF_DECRYPT | CKF_MESSAGE_DECRYPT | messages]
-            }
-            Encrypt(_) => [CKF_ENCRYPT, CKF_DECRYPT],
-            Digest(_) | Pair(_) | Secret(..) => [0, 0],
-        }
-    }
-
-    /// An algorithm that it comes down to, and the two operations of the service for that.
-    pub(crate) fn operations(self) -> Option<(Algorithm, [Opcode; 2])> {
+    /// An algorithm that it comes down to, and what a key is used for with it.
+    pub(crate) fn uses(self) -> Option<(Algorithm, Vec<Use>)> {
         let algorithm = match self {
             Sign(scheme, hash) => scheme.algorithms(hash.or(Some(Hash::Sha256))).next()?,
-            Encrypt(mode) => mode.algorithms().first().copied()?,
+            Encrypt(_) | Wrap(_) | Derive(_) => self.algorithms().first().copied()?,
             Digest(_) | Pair(_) | Secret(..) => return None,
         };
-        let operations = match algorithm {
-            Algorithm::Signature(alg) if alg.whole_message() => [Opcode::SignMessage, Opcode::VerifyMessage],
-            Algorithm::Signature(_) => [Opcode::SignHash, Opcode::VerifyHash],
-            Algorithm::Mac(_) => [Opcode::MacCompute, Opcode::MacVerify],
-            Algorithm::Encryption(_) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
-            Algorithm::Cipher(_) => [Opcode::CipherEncrypt, Opcode::CipherDecrypt],
-            Algorithm::Aead(_) => [Opcode::AeadEncrypt, Opcode::AeadDecrypt],
+        let [first, second] = match (self, algorithm) {
+            (Wrap(_), _) => [Opcode::WrapKey, Opcode::UnwrapKey],
+            (Derive(_), _) => return Some((algorithm, vec![(CKF_DERIVE, Usage::DERIVE, Opcode::DeriveKey)])),
+            (_, Algorithm::Signature(alg)) if alg.whole_message() => [Opcode::SignMessage, Opcode::VerifyMessage],
+            (_, Algorithm::Signature(_)) => [Opcode::SignHash, Opcode::VerifyHash],
+            (_, Algorithm::Mac(_)) => [Opcode::MacCompute, Opcode::MacVerify],
+            (_, Algorithm::Encryption(_)) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
+            (_, Algorithm::Cipher(_)) => [Opcode::CipherEncrypt, Opcode::CipherDecrypt],
+            (_, Algorithm::Aead(_)) => [Opcode::AeadEncrypt, Opcode::AeadDecrypt],
             _ => return None,
         };
-        Some((algorithm, operations))
+        let [there, back] = match self {
+            Sign(..) if self.recovering().is_some() => [SIGN | CKF_SIGN_RECOVER, VERIFY | CKF_VERIFY_RECOVER],
+            Sign(..) => [SIGN, VERIFY],
+            Wrap(_) => [CKF_WRAP, CKF_UNWRAP],
+            Encrypt(Mode::Aead(_)) => [ENCRYPT, DECRYPT],
+            _ => [CKF_ENCRYPT, CKF_DECRYPT],
+        };
+        let [to, from] = match self {
+            Sign(..) => [Usage::SIGN, Usage::VERIFY],
+            Wrap(_) => [Usage::WRAP, Usage::UNWRAP],
+            _ => [Usage::ENCRYPT, Usage::DECRYPT],
+        };
+        Some((algorithm, vec![(there, to, first), (back, from, second)]))
     }
 }
+
+/// A use of a mechanism: what its info says of it, what the key must permit, and the operation of the service.
+pub(crate) type Use = (CK_FLAGS, Usage, Opcode);
 
 impl Family {
     pub(crate) const ALL: [Self; 9] = [
@@ -439,6 +512,8 @@ impl Family {
                 (KeyType::RsaKeyPair, 4096),
             ],
             Self::Ec => &[
+                (KeyType::EccKeyPair(SecpR1), 192),
+                (KeyType::EccKeyPair(SecpR1), 224),
                 (KeyType::EccKeyPair(SecpR1), 256),
                 (KeyType::EccKeyPair(SecpK1), 256),
                 (KeyType::EccKeyPair(SecpR1), 384),
@@ -530,9 +605,21 @@ pub(crate) fn hmac_key(policy: &Policy) -> Option<CK_KEY_TYPE> {
     HMAC_KEYS.iter().find(|row| only(row.1)).map(|row| row.0)
 }
 
+/// The algorithms of a key of a family, with every mechanism of it that `does` picks.
+pub(crate) fn every(family: Family, does: impl Fn(Work) -> bool) -> impl Iterator<Item = Algorithm> {
+    let works = all().map(|mechanism| mechanism.work).filter(move |work| work.family() == Some(family) && does(*work));
+    works.flat_map(Work::algorithms)
+}
+
 /// The policy that permits these algorithms.
 pub(crate) fn policy(usage: Usage, algorithms: impl IntoIterator<Item = Algorithm>) -> Policy {
-    let mut algorithms = algorithms.into_iter();
+    let mut seen = Vec::new();
+    for algorithm in algorithms {
+        if !seen.contains(&algorithm) {
+            seen.push(algorithm);
+        }
+    }
+    let mut algorithms = seen.into_iter();
     Policy { usage, algorithm: algorithms.next().unwrap_or(Algorithm::None), also: algorithms.collect() }
 }
 
@@ -544,10 +631,10 @@ mod tests {
     fn every_mechanism_stands_there_once() {
         let same = |one: Work, other| std::mem::discriminant(&one) == std::mem::discriminant(&other);
         for (i, Mechanism { kind, work }) in all().enumerate() {
-            let again = |other: &Mechanism| other.kind == *kind && same(other.work, *work);
+            let again =
+                |other: &Mechanism| other.kind == *kind && same(other.work, *work) && other.work.family() == work.family();
             assert!(!all().skip(i + 1).any(again));
-            let found = find(*kind, |other| same(other, *work).then_some(other));
-            assert_eq!(found.unwrap(), *work);
+            find(*kind, |other| (other == *work).then_some(())).unwrap();
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::mechanism::{self, Mode, Work};
 use crate::module::Module;
 use crate::object::Object;
 use crate::random;
-use crate::session::Active;
+use crate::session::{Active, Keyed};
 use crate::signature::Signing;
 
 /// Messages of an authenticated cipher, all in one direction.
@@ -68,6 +68,12 @@ impl Sealing {
         let nonces = self.nonces.as_mut().ok_or(Error::MechanismParamInvalid)?;
         nonces.check(message)?;
         nonces.next(&message.nonce())
+    }
+}
+
+impl Keyed for Sealing {
+    fn object(&self) -> Option<&Object> {
+        Some(&self.key)
     }
 }
 
@@ -183,6 +189,12 @@ impl SigningMessages {
     pub(crate) fn begin(&self, parameter: &MessageParameter) -> Result<Signing> {
         self.current.check_idle()?;
         parameter.none().map(|()| self.fresh.clone())
+    }
+}
+
+impl Keyed for SigningMessages {
+    fn object(&self) -> Option<&Object> {
+        self.fresh.object()
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE};
+use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG};
 use interface::client::Client;
 
 use crate::error::{Error, Result};
 use crate::ffi::fork;
+use crate::login::Login;
 use crate::object::Objects;
 use crate::process::{Forked, PerProcess};
 use crate::session::Session;
@@ -17,13 +19,16 @@ use crate::slot::Slots;
 /// The state of a process that has called C_Initialize. Calls under way hold it, so that C_Finalize never pulls it away from
 /// them.
 ///
-/// Its locks are held for moments only, never while the service is asked, and in the order of the fields.
+/// Its locks are held for moments only, never while the service is asked but for `login`, and in the order of the fields.
 pub(crate) struct Module {
     after_fork: AfterFork,
     /// Has come from the parent by fork, and the process has not called C_Initialize yet.
     inherited: AtomicBool,
     pub(crate) client: Client,
     pub(crate) slots: Slots,
+    pub(crate) closing: Closing,
+    /// Held by the one login that is under way: the service checks few PINs at once, and most are spared by the first.
+    pub(crate) login: Mutex<()>,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) objects: Mutex<Objects>,
 }
@@ -41,7 +46,7 @@ pub(crate) enum AfterFork {
 #[derive(Clone, Default)]
 pub(crate) struct Sessions {
     pub(crate) open: BTreeMap<CK_SESSION_HANDLE, Arc<Session>>,
-    pub(crate) users: BTreeMap<CK_SLOT_ID, CK_USER_TYPE>,
+    pub(crate) logins: BTreeMap<CK_SLOT_ID, Login>,
 }
 
 impl Sessions {
@@ -86,14 +91,37 @@ pub(crate) fn initialize(after_fork: AfterFork) -> Result<()> {
     Ok(())
 }
 
+/// Ends calls that wait when the module is closed.
+#[derive(Default)]
+pub(crate) struct Closing {
+    closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Closing {
+    fn close(&self) {
+        *lock(&self.closed) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for this long; fails as soon as the module is closed.
+    pub(crate) fn wait(&self, time: Duration) -> Result<()> {
+        let waited = self.changed.wait_timeout_while(lock(&self.closed), time, |closed| !*closed);
+        let (closed, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if *closed { Err(Error::NotInitialized) } else { Ok(()) }
+    }
+}
+
 /// The state of this process, locked.
 pub(crate) fn state() -> MutexGuard<'static, Option<Arc<Module>>> {
     lock(STATE.current())
 }
 
-/// Closes the module; calls still under way finish.
+/// Closes the module; calls still under way finish, and those that only wait end.
 pub(crate) fn finalize() -> Result<()> {
-    state().take().map(drop).ok_or(Error::NotInitialized)
+    let module = state().take().ok_or(Error::NotInitialized)?;
+    module.closing.close();
+    Ok(())
 }
 
 /// The module's state, if this very process has initialised it.
@@ -108,6 +136,8 @@ impl Module {
             inherited: AtomicBool::new(false),
             client: Client::from_env()?,
             slots: Slots::default(),
+            closing: Closing::default(),
+            login: Mutex::default(),
             sessions: Mutex::default(),
             objects: Mutex::default(),
         })

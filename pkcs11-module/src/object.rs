@@ -30,6 +30,7 @@ pub(crate) struct Object {
 #[derive(Clone)]
 pub(crate) struct Record {
     pub(crate) kind: RecordKind,
+    pub(crate) slot: CK_SLOT_ID,
     pub(crate) uuid: String,
     pub(crate) name: String,
     label: String,
@@ -63,6 +64,11 @@ impl Key {
     /// The owner as requests name it.
     pub(crate) fn owner(&self) -> Option<String> {
         (!self.owner.is_empty()).then(|| self.owner.clone())
+    }
+
+    /// Length of the public value in bytes.
+    pub(crate) fn public_len(&self) -> usize {
+        self.public.len()
     }
 
     /// Whether this client may do one of these.
@@ -104,7 +110,8 @@ impl TryFrom<operations::Record> for Record {
             uuid if uuid.is_empty() => format!("{}-{}", record.provider_id, record.name),
             uuid => uuid,
         };
-        Ok(Self { kind, uuid, name: record.name, label: record.label, id: record.id, content })
+        let slot = record.provider_id.into();
+        Ok(Self { kind, slot, uuid, name: record.name, label: record.label, id: record.id, content })
     }
 }
 
@@ -156,6 +163,23 @@ impl Objects {
         self.by_handle.get(&handle).cloned()
     }
 
+    /// Forgets the private objects of a token.
+    pub(crate) fn forget_private(&mut self, slot: CK_SLOT_ID) {
+        self.forget_those(|object| object.record.slot == slot && object.private());
+    }
+
+    /// Forgets all objects of a token.
+    pub(crate) fn forget_all(&mut self, slot: CK_SLOT_ID) {
+        self.forget_those(|object| object.record.slot == slot);
+    }
+
+    fn forget_those(&mut self, these: impl Fn(&Object) -> bool) {
+        let handles: Vec<_> = self.by_handle.iter().filter(|(_, object)| these(object)).map(|(handle, _)| *handle).collect();
+        for handle in handles {
+            self.forget(handle);
+        }
+    }
+
     pub(crate) fn forget(&mut self, handle: CK_OBJECT_HANDLE) {
         if let Some(object) = self.by_handle.remove(&handle) {
             self.handles.remove(&(object.record.uuid.clone(), object.class));
@@ -174,6 +198,16 @@ impl Object {
     /// The public half of a key pair goes with the pair: it cannot be destroyed by itself.
     pub(crate) fn is_view(&self) -> bool {
         self.class == CKO_PUBLIC_KEY && self.record.classes().len() > 1
+    }
+
+    /// Whether only the user sees it (CKA_PRIVATE).
+    pub(crate) fn private(&self) -> bool {
+        private_by_default(self.class)
+    }
+
+    /// Whether the user's PIN is wanted for each use (CKA_ALWAYS_AUTHENTICATE).
+    pub(crate) fn always_authenticate(&self) -> bool {
+        self.attribute(CKA_ALWAYS_AUTHENTICATE).is_ok_and(|value| *value == flag(true))
     }
 
     /// Whether every attribute of a search template has this value here. What an object does not have, or does not
@@ -210,7 +244,7 @@ impl Object {
         Some(match kind {
             CKA_CLASS => number(self.class),
             CKA_TOKEN | CKA_MODIFIABLE | CKA_DESTROYABLE => flag(true),
-            CKA_PRIVATE => flag(matches!(self.class, CKO_PRIVATE_KEY | CKO_SECRET_KEY)),
+            CKA_PRIVATE => flag(self.private()),
             CKA_COPYABLE => flag(false),
             CKA_LABEL => record.label.clone().into_bytes(),
             CKA_UNIQUE_ID if self.is_view() => format!("{}-public", record.uuid).into_bytes(),
@@ -232,6 +266,11 @@ impl Object {
             _ => return public_value(key, kind),
         })
     }
+}
+
+/// CKA_PRIVATE of objects of this class, where no template says otherwise.
+pub(crate) fn private_by_default(class: CK_OBJECT_CLASS) -> bool {
+    matches!(class, CKO_PRIVATE_KEY | CKO_SECRET_KEY)
 }
 
 fn generator(key: &Key) -> CK_MECHANISM_TYPE {
@@ -263,7 +302,8 @@ fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT) && !key.encapsulates()),
         CKA_ENCAPSULATE => flag(key.may(Usage::ENCRYPT) && key.encapsulates()),
         CKA_VERIFY_RECOVER => flag(key.may(Usage::VERIFY) && recovers(key)),
-        CKA_WRAP | CKA_TRUSTED => flag(false),
+        CKA_TRUSTED => flag(false),
+        CKA_WRAP => flag(key.may(Usage::WRAP)),
         CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
     })
@@ -276,7 +316,8 @@ fn private_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_DECRYPT => flag(key.may(Usage::DECRYPT) && !key.encapsulates()),
         CKA_DECAPSULATE => flag(key.may(Usage::DECRYPT) && key.encapsulates()),
         CKA_SIGN_RECOVER => flag(key.may(Usage::SIGN) && recovers(key)),
-        CKA_UNWRAP | CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_UNWRAP => flag(key.may(Usage::UNWRAP)),
         CKA_ALWAYS_AUTHENTICATE => flag(false),
         _ => return sensitivity(key, kind),
     })
@@ -288,7 +329,9 @@ fn secret_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_VERIFY => flag(key.may(Usage::VERIFY)),
         CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT)),
         CKA_DECRYPT => flag(key.may(Usage::DECRYPT)),
-        CKA_WRAP | CKA_UNWRAP | CKA_TRUSTED | CKA_WRAP_WITH_TRUSTED => flag(false),
+        CKA_WRAP => flag(key.may(Usage::WRAP)),
+        CKA_UNWRAP => flag(key.may(Usage::UNWRAP)),
+        CKA_TRUSTED | CKA_WRAP_WITH_TRUSTED => flag(false),
         CKA_VALUE_LEN => number(key.attributes.bits.div_ceil(8).into()),
         _ => return sensitivity(key, kind),
     })

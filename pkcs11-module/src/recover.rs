@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::ffi;
 use crate::mechanism::{self, Family, Scheme, Work};
 use crate::object::Object;
+use crate::session::Keyed;
 
 /// The key of C_VerifyRecoverInit.
 pub(crate) struct Recovering {
@@ -43,6 +44,12 @@ impl Recovering {
             Scheme::RsaPkcs1v15 => unpad(&encoded).map(<[u8]>::to_vec),
             _ => Ok(encoded),
         }
+    }
+}
+
+impl Keyed for Recovering {
+    fn object(&self) -> Option<&Object> {
+        Some(&self.key)
     }
 }
 

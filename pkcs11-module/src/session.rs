@@ -14,6 +14,7 @@ use crate::ffi::Output;
 use crate::hash::Hasher;
 use crate::message::{Sealing, SigningMessages};
 use crate::module::lock;
+use crate::object::Object;
 use crate::recover::Recovering;
 use crate::signature::Signing;
 
@@ -85,6 +86,23 @@ impl Operations {
         named.for_each(|(_, operation)| operation.cancel());
     }
 
+    /// Ends the operations that use private objects.
+    pub(crate) fn cancel_private(&mut self) {
+        let private = self.kinds().into_iter().filter(|(_, operation)| operation.is_private());
+        private.for_each(|(_, operation)| operation.cancel());
+    }
+
+    /// Fails unless an operation waits for the user's PIN.
+    pub(crate) fn check_locked(&mut self) -> Result<()> {
+        let locked = self.kinds().iter().any(|(_, operation)| operation.is_locked());
+        if locked { Ok(()) } else { Err(Error::OperationNotInitialized) }
+    }
+
+    /// The user has given the PIN that operations wait for.
+    pub(crate) fn unlock(&mut self) {
+        self.kinds().into_iter().for_each(|(_, operation)| operation.unlock());
+    }
+
     /// The flags of the operations under way.
     pub(crate) fn under_way(&mut self) -> CK_FLAGS {
         let ongoing = self.kinds().into_iter().filter(|(_, operation)| operation.is_active());
@@ -118,11 +136,15 @@ impl Session {
 }
 
 /// One kind of operation in a session, made of several calls (PKCS#11 §5.2).
-pub(crate) struct Active<T>(Option<T>);
+pub(crate) struct Active<T> {
+    operation: Option<T>,
+    /// The user has yet to give the PIN, for which the key asks each time.
+    locked: bool,
+}
 
 impl<T> Default for Active<T> {
     fn default() -> Self {
-        Self(None)
+        Self { operation: None, locked: false }
     }
 }
 
@@ -138,45 +160,97 @@ impl OutputLen for Hasher {
     }
 }
 
+/// An operation that may have a key.
+pub(crate) trait Keyed {
+    fn object(&self) -> Option<&Object>;
+}
+
+impl Keyed for Hasher {
+    fn object(&self) -> Option<&Object> {
+        None
+    }
+}
+
+impl Keyed for std::vec::IntoIter<CK_OBJECT_HANDLE> {
+    fn object(&self) -> Option<&Object> {
+        None
+    }
+}
+
+impl Keyed for (Signing, Vec<u8>) {
+    fn object(&self) -> Option<&Object> {
+        self.0.object()
+    }
+}
+
 /// An operation of any kind.
 trait Ongoing {
     fn is_active(&self) -> bool;
+    fn is_private(&self) -> bool;
+    fn is_locked(&self) -> bool;
+    fn unlock(&mut self);
     fn cancel(&mut self);
 }
 
-impl<T> Ongoing for Active<T> {
+impl<T: Keyed> Ongoing for Active<T> {
     fn is_active(&self) -> bool {
-        self.0.is_some()
+        self.operation.is_some()
+    }
+
+    fn is_private(&self) -> bool {
+        self.operation.as_ref().and_then(T::object).is_some_and(Object::private)
+    }
+
+    fn is_locked(&self) -> bool {
+        self.locked
+    }
+
+    fn unlock(&mut self) {
+        self.locked = false;
     }
 
     fn cancel(&mut self) {
-        self.0 = None;
+        *self = Self::default();
     }
 }
 
-impl<T> Active<T> {
-    /// Begins an operation; no operation (a NULL mechanism) cancels the one under way.
+impl<T: Keyed> Active<T> {
+    /// Begins an operation; no operation (a NULL mechanism) cancels the one under way. One whose key has CKA_ALWAYS_AUTHENTICATE is
+    /// locked until the user gives the PIN for it (CKU_CONTEXT_SPECIFIC).
     pub(crate) fn start(&mut self, operation: Option<T>) -> Result<()> {
+        let locked = operation.as_ref().and_then(T::object).is_some_and(Object::always_authenticate);
+        self.start_unlocked(operation)?;
+        self.locked = locked;
+        Ok(())
+    }
+
+    /// Begins what is part of an operation that has been unlocked.
+    pub(crate) fn start_unlocked(&mut self, operation: Option<T>) -> Result<()> {
         if operation.is_some() {
             self.check_idle()?;
         }
-        self.0 = operation;
+        *self = Self { operation, locked: false };
         Ok(())
     }
 
     /// Fails while an operation is under way.
     pub(crate) fn check_idle(&self) -> Result<()> {
-        if self.0.is_some() { Err(Error::OperationActive) } else { Ok(()) }
+        if self.is_active() { Err(Error::OperationActive) } else { Ok(()) }
     }
 
-    /// The operation under way.
+    /// The operation under way, to go on with. One that is locked ends here.
     pub(crate) fn current(&mut self) -> Result<&mut T> {
-        self.0.as_mut().ok_or(Error::OperationNotInitialized)
+        if self.locked {
+            self.cancel();
+            return Err(Error::UserNotLoggedIn);
+        }
+        self.operation.as_mut().ok_or(Error::OperationNotInitialized)
     }
 
     /// Ends the operation, whatever comes of it.
     pub(crate) fn take(&mut self) -> Result<T> {
-        self.0.take().ok_or(Error::OperationNotInitialized)
+        self.current()?;
+        self.operation.take().ok_or(Error::OperationNotInitialized)
     }
 
     /// Goes on with the operation; a failure ends it.
@@ -205,6 +279,12 @@ impl<T> Active<T> {
 mod tests {
     use super::*;
     use std::ptr::null_mut;
+
+    impl Keyed for u8 {
+        fn object(&self) -> Option<&Object> {
+            None
+        }
+    }
 
     impl OutputLen for u8 {
         fn output_len(&self, _: usize) -> usize {

@@ -16,7 +16,7 @@ use crate::hash::Hasher;
 use crate::mechanism::{self, Family, Scheme, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
-use crate::session::OutputLen;
+use crate::session::{Keyed, OutputLen};
 
 /// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits into the 1 MiB that a
 /// request may have by default.
@@ -292,6 +292,12 @@ pub(crate) fn gone(error: client::Error) -> Error {
     match error {
         client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. } => Error::KeyHandleInvalid,
         other => Error::Service(other),
+    }
+}
+
+impl Keyed for Signing {
+    fn object(&self) -> Option<&Object> {
+        Some(&self.key)
     }
 }
 

@@ -20,13 +20,27 @@ pub(crate) struct Slot {
 
 /// The slots, as the service last told them. They stay when it goes away; then they have no token.
 #[derive(Default)]
-pub(crate) struct Slots(Mutex<Vec<Arc<Slot>>>);
+pub(crate) struct Slots {
+    known: Mutex<Vec<Arc<Slot>>>,
+    events: Mutex<Events>,
+}
+
+/// What C_WaitForSlotEvent has to tell.
+#[derive(Default)]
+struct Events {
+    /// Whether the tokens were there when the caller last heard of it.
+    present: Option<bool>,
+    /// Slots whose token has come or gone since.
+    untold: Vec<CK_SLOT_ID>,
+}
 
 impl Slots {
     /// Asks the service which providers it has.
     pub(crate) fn refresh(&self, client: &Client) -> Result<Vec<Arc<Slot>>> {
-        let providers = client.providers()?;
-        let mut slots = lock(&self.0);
+        let providers = client.providers();
+        lock(&self.events).present.get_or_insert_with(|| providers.is_ok());
+        let providers = providers?;
+        let mut slots = lock(&self.known);
         let known =
             |id, info: &ProviderInfo| slots.iter().find(|slot: &&Arc<Slot>| slot.provider == id && slot.info == *info).cloned();
         let now: Vec<_> =
@@ -37,7 +51,23 @@ impl Slots {
 
     /// The slots known so far, without asking.
     pub(crate) fn known(&self) -> Vec<Arc<Slot>> {
-        lock(&self.0).clone()
+        lock(&self.known).clone()
+    }
+
+    /// The slots to show, whether the service answers or not.
+    pub(crate) fn shown(&self) -> Vec<CK_SLOT_ID> {
+        let known: Vec<_> = self.known().iter().map(|slot| slot.id()).collect();
+        if known.is_empty() { vec![default_id()] } else { known }
+    }
+
+    /// A slot whose token has come or gone, each told once. Asks no more than whether somebody listens.
+    pub(crate) fn event(&self, client: &Client) -> Option<CK_SLOT_ID> {
+        let present = client.listening();
+        let mut events = lock(&self.events);
+        if events.present.replace(present).is_some_and(|before| before != present) {
+            events.untold = self.shown();
+        }
+        events.untold.pop()
     }
 
     /// Fails for a use of a mechanism that the provider is known not to have. What it was not asked, it says itself at the end of the

@@ -202,6 +202,14 @@ fn certificates_lie_beside_their_keys() {
     assert_eq!(parsec(&service, "cert get site").ok(), stored);
     assert!(!parsec(&service, "key list").ok().contains("site"), "a certificate is no key");
     parsec(&service, "cert rm site").ok();
+    // a key whose id is not the usual one is found by its name
+    parsec(&service, "key new named --for tls-server --id 0102").ok();
+    parsec(&service, "key csr named --self-signed --out named.crt").ok();
+    parsec(&service, "cert put named named.crt").ok();
+    assert_eq!(json(&service, "cert list")["certificates"][0]["id"], "0102");
+    parsec(&service, "cert put named web.crt").ok();
+    assert_eq!(json(&service, "cert list")["certificates"][0]["id"], certificate["id"]);
+    parsec(&service, "cert rm named").ok();
     assert_eq!(json(&service, "cert list")["certificates"], Value::Array(vec![]));
 }
 

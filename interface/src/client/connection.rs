@@ -165,6 +165,17 @@ impl Connection {
     }
 }
 
+/// Whether a connection could be opened, or is refused only because too many others wait.
+pub(super) fn listening(endpoint: &Endpoint) -> bool {
+    let connect = || {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let address = endpoint.address()?;
+        retry(|| net::connect(&socket, &address))
+    };
+    matches!(connect(), Ok(()) | Err(Errno::AGAIN))
+}
+
 fn identity(socket: impl AsFd) -> rustix::io::Result<(u64, u64)> {
     rustix::fs::fstat(socket).map(|stat| (stat.st_dev, stat.st_ino))
 }

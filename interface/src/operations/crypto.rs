@@ -438,7 +438,8 @@ pub struct UnwrapKey {
     /// The new key.
     #[prost(string, tag = "1")]
     pub key_name: String,
-    /// Of the new key. It cannot be exported, unless the unwrapping key decrypts too.
+    /// Of the new key. It cannot be exported, unless the unwrapping key decrypts too. Of two Weierstrass curves, it is on that which the
+    /// wrapped key names.
     #[prost(message, optional, tag = "2")]
     pub attributes: Option<KeyAttributes>,
     /// As [`WrapKey`] made it.

@@ -8,6 +8,7 @@ use interface::{Status, client};
 use zeroize::Zeroizing;
 
 use super::generate::{check_kind, curve, named, parameter_set};
+use super::object::check_private;
 use super::policy;
 use crate::certificate::Certificate;
 use crate::error::{Error, Result};
@@ -32,6 +33,7 @@ pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &O
     };
     check_token(template)?;
     session.check_writable()?;
+    check_private(&module, &session, class, template)?;
     let record = match new {
         New::Object(put) => module.client.call(session.provider, &put)?,
         New::Key(key) => import(&module, &session, key)?,
@@ -121,6 +123,27 @@ fn imported(attributes: Attributes, data: &[u8], template: &Template) -> Result<
         volatile: false,
         pkcs11: vec![],
     })
+}
+
+/// Fails for a template that gives the value of a key which comes about otherwise.
+pub(super) fn check_valueless(template: &Template) -> Result<()> {
+    let values = [CKA_VALUE, CKA_MODULUS, CKA_PRIVATE_EXPONENT, CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE];
+    if values.into_iter().any(|kind| template.value(kind).is_some()) { Err(Error::TemplateInconsistent) } else { Ok(()) }
+}
+
+/// Has the service make a key of this template, and gives its handle.
+pub(super) fn new_key<T>(
+    module: &Module,
+    session: &Session,
+    template: &Template,
+    make: impl Fn(String, Option<String>, Option<Vec<u8>>) -> Result<T, client::Error>,
+) -> Result<CK_OBJECT_HANDLE> {
+    let (label, id) = (template.text(CKA_LABEL)?, template.value(CKA_ID).filter(|id| !id.is_empty()));
+    let name = named(label, id, |name| make(name, Some(label.unwrap_or_default().to_owned()), id.map(<[u8]>::to_vec)))?;
+    let record = module.client.lookup(session.provider, None, &name)?;
+    let record = Record::try_from(record).map_err(|_| Error::DeviceFailed)?;
+    let learned = lock(&module.objects).learn(record);
+    learned.first().map(|(handle, _)| *handle).ok_or(Error::DeviceFailed)
 }
 
 /// Everything is kept by the service: an object for the session alone cannot be had.

@@ -9,6 +9,7 @@ use interface::spki::{PARAMETERS, Parameters};
 use interface::{Status, client};
 
 use super::create::{check_token, hex};
+use super::object::check_private;
 use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
@@ -38,6 +39,7 @@ pub(crate) fn pair(
     let attributes = attributes(family, public, private)?;
     check_token(private)?;
     session.check_writable()?;
+    check_private(&module, &session, CKO_PRIVATE_KEY, private)?;
     let label = private.text(CKA_LABEL)?.or(public.text(CKA_LABEL)?);
     let id = private.value(CKA_ID).or_else(|| public.value(CKA_ID));
     let record = generate(&module, &session, &attributes, label, id)?;
@@ -73,6 +75,7 @@ pub(crate) fn secret(
     }
     check_token(template)?;
     session.check_writable()?;
+    check_private(&module, &session, CKO_SECRET_KEY, template)?;
     let (label, id) = (template.text(CKA_LABEL)?, template.value(CKA_ID));
     let record = generate(&module, &session, &attributes, label, id)?;
     let learned = lock(&module.objects).learn(record);

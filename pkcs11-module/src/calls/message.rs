@@ -68,7 +68,7 @@ pub(crate) fn begin(
     let mut operations = session.operations();
     let sealing = operations.sealing(direction).current()?;
     let begun = sealing.begin(&sealing.read(parameter)?, additional)?;
-    sealing.current.start(Some(begun))
+    sealing.current.start_unlocked(Some(begun))
 }
 
 /// C_EncryptMessageNext and C_DecryptMessageNext.

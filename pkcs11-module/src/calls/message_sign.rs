@@ -37,7 +37,7 @@ pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanis
 fn begin(active: &mut Active<SigningMessages>, parameter: &MessageParameter) -> Result<()> {
     let messages = active.current()?;
     let begun = messages.begin(parameter)?;
-    messages.current.start(Some(begun))
+    messages.current.start_unlocked(Some(begun))
 }
 
 pub(crate) fn sign(session: CK_SESSION_HANDLE, parameter: &MessageParameter, data: &[u8], out: &Output<u8>) -> Result<()> {
@@ -45,7 +45,7 @@ pub(crate) fn sign(session: CK_SESSION_HANDLE, parameter: &MessageParameter, dat
     let session = module.session(session)?;
     let mut operations = session.operations();
     let mut message = Active::default();
-    message.start(Some(operations.message_sign.current()?.begin(parameter)?))?;
+    message.start_unlocked(Some(operations.message_sign.current()?.begin(parameter)?))?;
     message.finish(out, data.len(), |signing| signing.whole(data)?.sign(&module))
 }
 

@@ -13,11 +13,15 @@ use crate::error::{Error, Result};
 use crate::ffi::{Out, Query, Room, Template};
 use crate::material;
 use crate::module::{self, Module, lock};
-use crate::object::{Key, Object, Record, key_type};
+use crate::object::{Key, Object, Record, key_type, private_by_default};
+use crate::session::Session;
 
 /// The key with this handle, for an operation that wants this half of a pair.
 pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CLASS) -> Result<Arc<Object>> {
     let object = lock(&module.objects).find(handle).ok_or(Error::KeyHandleInvalid)?;
+    if object.private() {
+        module.check_login(object.record.slot)?;
+    }
     match (object.class, class) {
         (have, wanted) if have == wanted => Ok(object),
         // A private key knows its public half, and a secret key has no halves.
@@ -28,7 +32,17 @@ pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CL
 }
 
 fn object(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
-    lock(&module.objects).find(handle).ok_or(Error::ObjectHandleInvalid)
+    let object = lock(&module.objects).find(handle);
+    object.filter(|object| !object.private() || module.login(object.record.slot).sees_private()).ok_or(Error::ObjectHandleInvalid)
+}
+
+/// Fails for a template of an object that only the user may make.
+pub(super) fn check_private(module: &Module, session: &Session, class: CK_OBJECT_CLASS, template: &Template) -> Result<()> {
+    match template.flag(CKA_PRIVATE)? {
+        Some(false) => Ok(()),
+        None if !private_by_default(class) => Ok(()),
+        _ => module.check_login(session.slot()),
+    }
 }
 
 /// C_FindObjectsInit: one round trip. The service sifts by what its index knows, the module by every other attribute.
@@ -40,6 +54,7 @@ pub(crate) fn find_init(session: CK_SESSION_HANDLE, template: &Template) -> Resu
         None => vec![],
     };
     let mut found = Vec::new();
+    let sees_private = module.login(session.slot()).sees_private();
     let mut objects = lock(&module.objects);
     for record in records {
         let here = record.provider_id == u32::from(session.provider.number());
@@ -49,7 +64,7 @@ pub(crate) fn find_init(session: CK_SESSION_HANDLE, template: &Template) -> Resu
         };
         if here || record.kind != RecordKind::Key {
             let learned = objects.learn(record).into_iter();
-            let matching = learned.filter(|(_, object)| object.matches(template));
+            let matching = learned.filter(|(_, object)| (sees_private || !object.private()) && object.matches(template));
             found.extend(matching.map(|(handle, _)| handle));
         }
     }

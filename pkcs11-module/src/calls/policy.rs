@@ -7,7 +7,7 @@ use interface::policy::{Job, Repertoire};
 
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::mechanism::{self, Family};
+use crate::mechanism::{self, Family, Work, every};
 
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
@@ -18,36 +18,42 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     let decapsulate = private.flag(CKA_DECAPSULATE)?.unwrap_or(true) && kem;
     let encapsulate = public.flag(CKA_ENCAPSULATE)?.unwrap_or(decapsulate) && kem;
     let signs = !kem && family != Family::Montgomery;
+    let unwrap = private.flag(CKA_UNWRAP)?.unwrap_or(false) && family == Family::Rsa;
     let recover = private.flag(CKA_SIGN_RECOVER)?.unwrap_or(false) && family == Family::Rsa;
-    let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive) && signs;
+    let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive && !unwrap) && signs;
     let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign) && signs;
     let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
+    let wrap = public.flag(CKA_WRAP)?.unwrap_or(unwrap) && family == Family::Rsa;
     let usage = usage([
         (sign, Usage::SIGN),
         (verify, Usage::VERIFY),
         (decrypt || decapsulate, Usage::DECRYPT),
         (encrypt || encapsulate, Usage::ENCRYPT),
         (derive, Usage::DERIVE),
+        (wrap, Usage::WRAP),
+        (unwrap, Usage::UNWRAP),
     ]);
     let decrypts = decrypt || encrypt || decapsulate || encapsulate;
     let jobs = [(sign || verify, Job::Sign), (decrypts, Job::Decrypt), (derive, Job::Agree)];
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
-    let algorithms = algorithms(family, &jobs, allowed.as_deref());
+    let algorithms = algorithms(family, &jobs, usage, allowed.as_deref());
     if algorithms.is_empty() {
         return Err(Error::TemplateInconsistent);
     }
-    Ok(mechanism::policy(usage | leaving(private)?, algorithms))
+    Ok(mechanism::policy(usage | leaving(public, private)?, algorithms))
 }
 
 /// The policy of a public key alone; one without any usage flag verifies.
 pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
     let encrypt = template.flag(CKA_ENCRYPT)?.unwrap_or(false) && family == Family::Rsa;
-    let verify = template.flag(CKA_VERIFY)?.unwrap_or(!encrypt);
-    let given = [(CKA_DECRYPT, [CK_BBOOL::from(encrypt)]), (CKA_SIGN, [CK_BBOOL::from(verify)])];
+    let wrap = template.flag(CKA_WRAP)?.unwrap_or(false) && family == Family::Rsa;
+    let verify = template.flag(CKA_VERIFY)?.unwrap_or(!encrypt && !wrap);
+    let given =
+        [(CKA_DECRYPT, encrypt), (CKA_UNWRAP, wrap), (CKA_SIGN, verify)].map(|(kind, wanted)| (kind, [CK_BBOOL::from(wanted)]));
     let private = Template::from(given.each_ref().map(|(kind, value)| (*kind, &value[..])));
     let both = pair(family, template, &private)?;
-    let usage = both.usage.and(Usage::VERIFY | Usage::ENCRYPT);
+    let usage = both.usage.and(Usage::VERIFY | Usage::ENCRYPT | Usage::WRAP);
     Ok(Policy { usage, ..both })
 }
 
@@ -55,7 +61,7 @@ pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
 /// cannot have is no more than a hint.
 pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let generic = family == Family::Generic;
-    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE];
+    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE, CKA_WRAP, CKA_UNWRAP];
     let silent = uses.iter().all(|kind| template.value(*kind).is_none());
     let wants = |kind, default| Ok::<_, Error>(template.flag(kind)?.unwrap_or(default));
     let macs = family != Family::ChaCha20;
@@ -63,11 +69,22 @@ pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let verify = wants(CKA_VERIFY, sign)? && macs;
     let encrypt = wants(CKA_ENCRYPT, silent)? && !generic;
     let decrypt = wants(CKA_DECRYPT, silent)? && !generic;
-    let usage = usage([(sign, Usage::SIGN), (verify, Usage::VERIFY), (encrypt, Usage::ENCRYPT), (decrypt, Usage::DECRYPT)]);
+    let derive = wants(CKA_DERIVE, false)? && family != Family::ChaCha20;
+    let wrap = wants(CKA_WRAP, false)? && family == Family::Aes;
+    let unwrap = wants(CKA_UNWRAP, false)? && family == Family::Aes;
+    let usage = usage([
+        (sign, Usage::SIGN),
+        (verify, Usage::VERIFY),
+        (encrypt, Usage::ENCRYPT),
+        (decrypt, Usage::DECRYPT),
+        (derive, Usage::DERIVE),
+        (wrap, Usage::WRAP),
+        (unwrap, Usage::UNWRAP),
+    ]);
     let jobs = [(encrypt || decrypt, Job::Encrypt), (sign || verify, Job::Authenticate)];
     let allowed = template.numbers(CKA_ALLOWED_MECHANISMS)?;
-    let algorithms = algorithms(family, &jobs, allowed.as_deref());
-    let policy = mechanism::policy(usage | leaving(template)?, algorithms);
+    let algorithms = algorithms(family, &jobs, usage, allowed.as_deref());
+    let policy = mechanism::policy(usage | leaving(template, template)?, algorithms);
     Ok(match template.number(CKA_KEY_TYPE)?.and_then(mechanism::hmac_hash) {
         Some(hash) => hmac(&policy, hash),
         None => policy,
@@ -79,28 +96,47 @@ pub(super) fn hmac(policy: &Policy, hash: Hash) -> Policy {
     mechanism::policy(policy.usage, policy.algorithms().filter(|algorithm| algorithm.hash() == Some(hash)))
 }
 
-/// The algorithms of a key for these jobs: those that CKA_ALLOWED_MECHANISMS names, where it is given; else all that need not be
-/// named.
-fn algorithms(family: Family, jobs: &[(bool, Job)], allowed: Option<&[CK_MECHANISM_TYPE]>) -> Vec<Algorithm> {
+/// The algorithms of a key for these jobs and for wrapping and derivation: those that CKA_ALLOWED_MECHANISMS names, where it is
+/// given; else all that need not be named.
+fn algorithms(family: Family, jobs: &[(bool, Job)], usage: Usage, allowed: Option<&[CK_MECHANISM_TYPE]>) -> Vec<Algorithm> {
     let jobs = jobs.iter().filter(|(wanted, _)| *wanted);
     let repertoires: Vec<_> = jobs.map(|(_, job)| job.repertoire(family.key_type())).collect();
-    let Some(allowed) = allowed else {
-        return repertoires.iter().flat_map(Repertoire::unnamed).collect();
-    };
-    let named = mechanism::all().filter(|mechanism| allowed.contains(&mechanism.kind));
+    let beside: Vec<_> = beside(family, usage).collect();
     let mut chosen = Vec::new();
-    for named in named.flat_map(|mechanism| mechanism.work.algorithms()) {
-        let has = repertoires.iter().flat_map(Repertoire::all).any(|have| have.permits(named) || have == named);
-        if has && !chosen.contains(&named) {
-            chosen.push(named);
+    let mut choose = |algorithm| {
+        if !chosen.contains(&algorithm) {
+            chosen.push(algorithm);
         }
-    }
+    };
+    let Some(allowed) = allowed else {
+        repertoires.iter().flat_map(Repertoire::unnamed).chain(beside).for_each(choose);
+        return chosen;
+    };
+    let all: Vec<_> = repertoires.iter().flat_map(Repertoire::all).chain(beside).collect();
+    let named = mechanism::all().filter(|mechanism| allowed.contains(&mechanism.kind));
+    let named = named.flat_map(|mechanism| mechanism.work.algorithms());
+    named.filter(|named| all.iter().any(|have| have.permits(*named) || have == named)).for_each(&mut choose);
     chosen
+}
+
+/// The algorithms of all mechanisms that wrap or derive with a key of these uses.
+fn beside(family: Family, usage: Usage) -> impl Iterator<Item = Algorithm> {
+    every(family, move |work| {
+        let uses = work.uses().map(|(_, uses)| uses).unwrap_or_default();
+        matches!(work, Work::Wrap(_) | Work::Derive(_)) && uses.iter().any(|(_, needed, _)| !usage.and(*needed).is_empty())
+    })
 }
 
 /// What CKA_EXTRACTABLE and CKA_SENSITIVE permit: the plain value leaves only where a template says so with both; a key that is
 /// extractable but sensitive may be copied under the protection of another key.
-fn leaving(template: &Template) -> Result<Usage> {
+///
+/// A template for what the key will wrap, unwrap or derive is refused: nobody would keep to it.
+fn leaving(public: &Template, template: &Template) -> Result<Usage> {
+    let unkept = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
+    let given = |kind| public.value(kind).or_else(|| template.value(kind)).is_some_and(|value| !value.is_empty());
+    if unkept.into_iter().any(given) {
+        return Err(Error::TemplateInconsistent);
+    }
     let extractable = template.flag(CKA_EXTRACTABLE)?.unwrap_or(false);
     let sensitive = template.flag(CKA_SENSITIVE)?.unwrap_or(true);
     Ok(usage([(extractable, Usage::COPY), (extractable && !sensitive, Usage::EXPORT)]))

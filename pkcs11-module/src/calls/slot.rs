@@ -1,14 +1,16 @@
 //! Slots, tokens and their mechanisms.
 
+use std::time::Duration;
+
 use cryptoki_sys::*;
-use interface::operations::ProviderInfo;
+use interface::operations::{PIN_LEN, ProviderInfo};
 
 use super::general::{MANUFACTURER, VERSION};
 use super::padded;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Output};
-use crate::module::{self, Module, lock};
-use crate::slot;
+use crate::login;
+use crate::module::{self, lock};
 
 /// C_GetSlotList. The service is asked when the caller asks for the number of slots; the list itself is then the same
 /// (PKCS#11 §5.5).
@@ -16,18 +18,11 @@ pub(crate) fn list(present: bool, slots: &Output<CK_SLOT_ID>) -> Result<()> {
     let module = module::current()?;
     let known = module.slots.known();
     let now = if slots.is_query() || known.is_empty() { module.slots.refresh(&module.client) } else { Ok(known) };
-    let ids: Vec<_> = match now {
-        Ok(now) => now.iter().map(|slot| slot.id()).collect(),
+    let ids = match now {
         Err(_) if present => vec![],
-        Err(_) => all_absent(&module),
+        _ => module.slots.shown(),
     };
     slots.write(&ids)
-}
-
-/// The slots to show while the service does not answer.
-fn all_absent(module: &Module) -> Vec<CK_SLOT_ID> {
-    let known: Vec<_> = module.slots.known().iter().map(|slot| slot.id()).collect();
-    if known.is_empty() { vec![slot::default_id()] } else { known }
 }
 
 pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
@@ -37,7 +32,7 @@ pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
             let slot = now.iter().find(|slot| slot.id() == id).ok_or(Error::SlotIdInvalid)?;
             (slot.info.description.clone(), CKF_TOKEN_PRESENT)
         }
-        Err(_) if !all_absent(&module).contains(&id) => return Err(Error::SlotIdInvalid),
+        Err(_) if !module.slots.shown().contains(&id) => return Err(Error::SlotIdInvalid),
         Err(_) => (format!("no Parsec service at {}", module.client.endpoint()), 0),
     };
     info.set(CK_SLOT_INFO {
@@ -54,24 +49,25 @@ pub(crate) fn token(id: CK_SLOT_ID, info: &Out<CK_TOKEN_INFO>) -> Result<()> {
     let module = module::current()?;
     let slot = match module.slots.refresh(&module.client) {
         Ok(now) => now.into_iter().find(|slot| slot.id() == id).ok_or(Error::SlotIdInvalid)?,
-        Err(_) if !all_absent(&module).contains(&id) => return Err(Error::SlotIdInvalid),
+        Err(_) if !module.slots.shown().contains(&id) => return Err(Error::SlotIdInvalid),
         Err(_) => return Err(Error::TokenNotPresent),
     };
+    let token = module.token(id)?;
     let sessions = lock(&module.sessions);
     let open = sessions.open.values().filter(|session| session.slot() == id);
     let writable = open.clone().filter(|session| session.writable).count();
     info.set(CK_TOKEN_INFO {
-        label: padded(slot.provider.name()),
+        label: padded(token.label.as_deref().unwrap_or_else(|| slot.provider.name())),
         manufacturerID: padded(&slot.info.vendor),
         model: padded("Parsec"),
         serialNumber: serial(&slot.info),
-        flags: CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED,
+        flags: CKF_RNG | CKF_TOKEN_INITIALIZED | login::flags(&token),
         ulMaxSessionCount: CK_EFFECTIVELY_INFINITE,
         ulSessionCount: open.count() as CK_ULONG,
         ulMaxRwSessionCount: CK_EFFECTIVELY_INFINITE,
         ulRwSessionCount: writable as CK_ULONG,
-        ulMaxPinLen: 255,
-        ulMinPinLen: 0,
+        ulMaxPinLen: *PIN_LEN.end() as CK_ULONG,
+        ulMinPinLen: *PIN_LEN.start() as CK_ULONG,
         ulTotalPublicMemory: CK_UNAVAILABLE_INFORMATION,
         ulFreePublicMemory: CK_UNAVAILABLE_INFORMATION,
         ulTotalPrivateMemory: CK_UNAVAILABLE_INFORMATION,
@@ -105,11 +101,19 @@ pub(crate) fn mechanism(id: CK_SLOT_ID, kind: CK_MECHANISM_TYPE, info: &Out<CK_M
     Ok(())
 }
 
-/// C_WaitForSlotEvent: providers come and go with the service only, which announces nothing.
-pub(crate) fn wait(flags: CK_FLAGS) -> Result<()> {
-    module::current()?;
-    if flags & CKF_DONT_BLOCK == 0 {
-        return Err(Error::FunctionNotSupported);
+/// C_WaitForSlotEvent: tokens come and go with the service. It announces nothing, so it is looked for once in a while, until
+/// C_Finalize ends the call.
+pub(crate) fn wait(flags: CK_FLAGS, slot: &Out<CK_SLOT_ID>) -> Result<()> {
+    const PAUSE: Duration = Duration::from_secs(1);
+    let module = module::current()?;
+    loop {
+        if let Some(changed) = module.slots.event(&module.client) {
+            slot.set(changed);
+            return Ok(());
+        }
+        if flags & CKF_DONT_BLOCK != 0 {
+            return Err(Error::NoEvent);
+        }
+        module.closing.wait(PAUSE)?;
     }
-    Err(Error::NoEvent)
 }

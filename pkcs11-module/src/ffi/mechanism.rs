@@ -3,9 +3,10 @@
 use std::ffi::c_void;
 
 use cryptoki_sys::{
-    CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_EDDSA_PARAMS, CK_FALSE, CK_GCM_PARAMS, CK_HASH_SIGN_ADDITIONAL_CONTEXT,
-    CK_HEDGE_TYPE, CK_MECHANISM, CK_MECHANISM_TYPE, CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS,
-    CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_SIGN_ADDITIONAL_CONTEXT, CK_ULONG,
+    CK_AES_CBC_ENCRYPT_DATA_PARAMS, CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_EC_KDF_TYPE, CK_ECDH1_DERIVE_PARAMS,
+    CK_EDDSA_PARAMS, CK_FALSE, CK_GCM_PARAMS, CK_HASH_SIGN_ADDITIONAL_CONTEXT, CK_HEDGE_TYPE, CK_HKDF_PARAMS,
+    CK_KEY_DERIVATION_STRING_DATA, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RSA_PKCS_OAEP_PARAMS,
+    CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_SIGN_ADDITIONAL_CONTEXT, CK_ULONG, CKF_HKDF_SALT_DATA,
 };
 
 use super::short_input;
@@ -144,6 +145,38 @@ impl Mechanism {
             tag_len: 16,
             data_len: None,
         })
+    }
+
+    /// ECDH's parameters, with the shared data and the peer's public value.
+    pub(crate) fn ecdh(&self) -> Result<(CK_EC_KDF_TYPE, Vec<u8>, Vec<u8>)> {
+        let params: CK_ECDH1_DERIVE_PARAMS = self.parameter()?;
+        let shared = self.pointed(params.pSharedData, params.ulSharedDataLen)?;
+        Ok((params.kdf, shared, self.pointed(params.pPublicData, params.ulPublicDataLen)?))
+    }
+
+    /// HKDF's parameters, with the salt and the info.
+    pub(crate) fn hkdf(&self) -> Result<(CK_HKDF_PARAMS, Vec<u8>, Vec<u8>)> {
+        let params: CK_HKDF_PARAMS = self.parameter()?;
+        let salt = if params.ulSaltType == CKF_HKDF_SALT_DATA { self.pointed(params.pSalt, params.ulSaltLen)? } else { vec![] };
+        let info = if params.bExpand == CK_FALSE { vec![] } else { self.pointed(params.pInfo, params.ulInfoLen)? };
+        Ok((params, salt, info))
+    }
+
+    /// A CK_KEY_DERIVATION_STRING_DATA.
+    pub(crate) fn string_data(&self) -> Result<Vec<u8>> {
+        let params: CK_KEY_DERIVATION_STRING_DATA = self.parameter()?;
+        self.pointed(params.pData, params.ulLen)
+    }
+
+    /// The initialisation vector and the data of a CK_AES_CBC_ENCRYPT_DATA_PARAMS.
+    pub(crate) fn cbc_data(&self) -> Result<(Vec<u8>, Vec<u8>)> {
+        let params: CK_AES_CBC_ENCRYPT_DATA_PARAMS = self.parameter()?;
+        Ok((params.iv.to_vec(), self.pointed(params.pData, params.length)?))
+    }
+
+    /// The handle of another key.
+    pub(crate) fn handle(&self) -> Result<CK_OBJECT_HANDLE> {
+        self.parameter()
     }
 
     /// ML-DSA's parameter, which may be missing unless it tells the hash.

@@ -8,6 +8,7 @@ mod finalize;
 mod handles;
 mod initialize;
 mod lengths;
+mod memory;
 mod restart;
 mod unload;
 

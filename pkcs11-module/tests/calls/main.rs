@@ -45,15 +45,20 @@ macro_rules! call3 {
     }};
 }
 
+mod attacks;
 mod crypt;
+mod derive;
 mod dual;
 mod fork;
 mod hard;
+mod initialize;
 mod keys;
+mod login;
 mod mechanisms;
 mod message;
 mod pqc;
 mod recover;
+mod wrap;
 
 /// A service and the module initialised on it.
 struct Fixture {

@@ -2,11 +2,15 @@
 //! way to be used here, or the test fails.
 
 use super::crypt::with;
-use super::keys::{NO, YES, number, secret};
+use super::keys::{NO, YES, number, read, secret};
 use super::*;
 
 /// What is digested, signed and encrypted: two blocks of AES, and as long as a SHA-256.
-const DATA: [u8; 32] = [7; 32];
+static DATA: [u8; 32] = [7; 32];
+/// The generator of P-256, which is somebody's public value.
+const GENERATOR: &[u8] = b"\x04\x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\
+    \x39\x45\xd8\x98\xc2\x96\x4f\xe3\x42\xe2\xfe\x1a\x7f\x9b\x8e\xe7\xeb\x4a\x7c\x0f\x9e\x16\x2b\xce\x33\x57\x6b\x31\x5e\xce\xcb\xb6\
+    \x40\x68\x37\xbf\x51\xf5";
 
 /// No signature is longer.
 const LONGEST: usize = 5000;
@@ -106,18 +110,45 @@ fn secret_way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_SHA3_384_HMAC_GENERAL
         | CKM_SHA3_512_HMAC_GENERAL => (generic, lasting::<CK_ULONG>(kind, 12)),
         CKM_AES_CMAC_GENERAL => (aes, lasting::<CK_ULONG>(kind, 1)),
-        CKM_AES_CMAC | CKM_AES_ECB => (aes, bare),
+        CKM_AES_CMAC | CKM_AES_ECB | CKM_AES_KEY_WRAP | CKM_AES_KEY_WRAP_KWP => (aes, bare),
         CKM_AES_CBC | CKM_AES_CBC_PAD => (aes, lasting(kind, [9u8; 16])),
         CKM_AES_CTR => (aes, lasting(kind, CK_AES_CTR_PARAMS { ulCounterBits: 64, cb: [9; 16] })),
         CKM_AES_GCM => (aes, gcm(kind)),
         CKM_AES_CCM => (aes, ccm(kind)),
         CKM_CHACHA20_POLY1305 => (Keys::Secret(CKM_CHACHA20_KEY_GEN), poly1305(kind)),
+        _ => return derivation(kind),
+    })
+}
+
+/// As [`way`], of the mechanisms that derive.
+fn derivation(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
+    let (aes, generic) = (Keys::Secret(CKM_AES_KEY_GEN), Keys::Secret(CKM_GENERIC_SECRET_KEY_GEN));
+    let bare = mechanism(kind);
+    Some(match kind {
+        CKM_ECDH1_DERIVE | CKM_ECDH1_COFACTOR_DERIVE => {
+            let derive = derive::ecdh(CKD_SHA256_KDF, b"", GENERATOR);
+            (Keys::Pair(CKM_EC_KEY_PAIR_GEN), CK_MECHANISM { mechanism: kind, ..derive })
+        }
+        CKM_HKDF_DERIVE => (generic, derive::hkdf((true, true), b"salt", b"info")),
+        CKM_SHA1_KEY_DERIVATION
+        | CKM_SHA224_KEY_DERIVATION
+        | CKM_SHA256_KEY_DERIVATION
+        | CKM_SHA384_KEY_DERIVATION
+        | CKM_SHA512_KEY_DERIVATION => (generic, bare),
+        // The key itself is the other one.
+        CKM_CONCATENATE_BASE_AND_KEY => (generic, bare),
+        CKM_CONCATENATE_BASE_AND_DATA | CKM_CONCATENATE_DATA_AND_BASE => (generic, derive::string(kind, &DATA)),
+        CKM_AES_ECB_ENCRYPT_DATA => (aes, derive::string(kind, &DATA)),
+        CKM_AES_CBC_ENCRYPT_DATA => {
+            let params = CK_AES_CBC_ENCRYPT_DATA_PARAMS { iv: [9; 16], pData: DATA.as_ptr().cast_mut(), length: 32 };
+            (aes, lasting(kind, params))
+        }
         _ => return None,
     })
 }
 
 /// A mechanism whose parameter lives as long as the process.
-fn lasting<T>(kind: CK_MECHANISM_TYPE, parameter: T) -> CK_MECHANISM {
+pub(crate) fn lasting<T>(kind: CK_MECHANISM_TYPE, parameter: T) -> CK_MECHANISM {
     with(kind, Box::leak(Box::new(parameter)))
 }
 
@@ -125,7 +156,7 @@ fn pss(kind: CK_MECHANISM_TYPE, hash: CK_MECHANISM_TYPE, mgf: CK_RSA_PKCS_MGF_TY
     lasting(kind, CK_RSA_PKCS_PSS_PARAMS { hashAlg: hash, mgf, sLen: salt })
 }
 
-fn oaep(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+pub(crate) fn oaep(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM {
     let (hash, mgf) = (CKM_SHA256, CKG_MGF1_SHA256);
     lasting(
         kind,
@@ -181,6 +212,8 @@ const USES: &[(CK_FLAGS, Exercise)] = &[
     (CKF_VERIFY, Use::verify),
     (CKF_ENCRYPT, Use::encrypt),
     (CKF_DECRYPT, Use::decrypt),
+    (CKF_WRAP | CKF_UNWRAP, Use::travel),
+    (CKF_DERIVE, Use::derive),
     (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER, Use::recover),
     (CKF_MESSAGE_SIGN, Use::sign_messages),
     (CKF_MESSAGE_VERIFY, Use::verify_messages),
@@ -260,6 +293,36 @@ impl Use {
 }
 
 impl Use {
+    fn travel(&mut self) {
+        let leaving = wrap::aes(&[(CKA_EXTRACTABLE, YES)]);
+        let refused = wrap::wrap(self.mechanism, self.keys[0], leaving);
+        assert_eq!(refused, Err(CKR_KEY_NOT_WRAPPABLE), "the key decrypts, too");
+        let leaving = wrap::aes(&[(CKA_EXTRACTABLE, YES), (CKA_SENSITIVE, NO)]);
+        let wrapped = wrap::wrap(self.mechanism, self.keys[0], leaving).unwrap();
+        let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_AES));
+        let template: &wrap::Attributes<'_> =
+            &[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_EXTRACTABLE, YES), (CKA_SENSITIVE, NO)];
+        let came = wrap::unwrap(self.mechanism, self.keys[1], &wrapped, template).unwrap();
+        assert_eq!(read(came, CKA_VALUE), read(leaving, CKA_VALUE));
+    }
+
+    fn derive(&mut self) {
+        let base = self.keys[1];
+        let mechanism = match self.mechanism.mechanism {
+            kind @ CKM_CONCATENATE_BASE_AND_KEY => lasting(kind, base),
+            _ => self.mechanism,
+        };
+        let len = number(16);
+        let whole = matches!(
+            mechanism.mechanism,
+            CKM_CONCATENATE_BASE_AND_KEY | CKM_CONCATENATE_BASE_AND_DATA | CKM_CONCATENATE_DATA_AND_BASE
+        );
+        let template: &wrap::Attributes<'_> = &[(CKA_DERIVE, YES), (CKA_VALUE_LEN, &len)];
+        let template = if whole { &template[..1] } else { template };
+        let derived = derive::derive(mechanism, base, template).unwrap();
+        assert_eq!(read(derived, CKA_VALUE_LEN).unwrap(), number(if whole { 64 } else { 16 }));
+    }
+
     fn recover(&mut self) {
         let (mut data, mut signature, mut out) = (DATA, [0; 256], [0; 256]);
         let [mut len, mut out_len] = [256; 2];
@@ -320,7 +383,7 @@ impl Use {
 }
 
 /// A key pair that may do everything its mechanisms can.
-fn pair(session: CK_SESSION_HANDLE, generator: CK_MECHANISM_TYPE, more: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> [CK_OBJECT_HANDLE; 2] {
+fn pair(generator: CK_MECHANISM_TYPE, more: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> [CK_OBJECT_HANDLE; 2] {
     let (bits, set) = (number(2048), number(CKP_ML_DSA_44));
     let (kind, decrypt) = match generator {
         CKM_RSA_PKCS_KEY_PAIR_GEN => ((CKA_MODULUS_BITS, &bits[..]), YES),
@@ -329,29 +392,17 @@ fn pair(session: CK_SESSION_HANDLE, generator: CK_MECHANISM_TYPE, more: &[(CK_AT
         CKM_ML_DSA_KEY_PAIR_GEN | CKM_ML_KEM_KEY_PAIR_GEN => ((CKA_PARAMETER_SET, &set[..]), NO),
         _ => ((CKA_EC_PARAMS, P256), NO),
     };
-    let mut public = [attribute(kind.0, kind.1), attribute(CKA_VERIFY, YES), attribute(CKA_ENCRYPT, decrypt)];
-    let mut private = vec![attribute(CKA_TOKEN, YES), attribute(CKA_SIGN, YES), attribute(CKA_DECRYPT, decrypt)];
-    private.extend(more.iter().map(|(kind, value)| attribute(*kind, value)));
-    let mut handles = [0; 2];
-    let [public_key, private_key] = &mut handles;
-    let made = call!(C_GenerateKeyPair(
-        session,
-        &mut mechanism(generator),
-        public.as_mut_ptr(),
-        3,
-        private.as_mut_ptr(),
-        private.len() as CK_ULONG,
-        public_key,
-        private_key,
-    ));
-    assert_eq!(made, CKR_OK, "{generator:#x}");
-    handles
+    let public = [kind, (CKA_VERIFY, YES), (CKA_ENCRYPT, decrypt), (CKA_WRAP, decrypt)];
+    let private = [(CKA_SIGN, YES), (CKA_DECRYPT, decrypt), (CKA_UNWRAP, decrypt), (CKA_DERIVE, YES)];
+    let private = [&private[..], more].concat();
+    wrap::pair(generator, &public, &private)
 }
 
 /// A secret key that may do everything its mechanisms can.
 fn secret_key(generator: CK_MECHANISM_TYPE) -> [CK_OBJECT_HANDLE; 2] {
     let len = number(32);
-    let mut template = vec![(CKA_SIGN, YES), (CKA_VERIFY, YES), (CKA_ENCRYPT, YES), (CKA_DECRYPT, YES)];
+    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_DERIVE];
+    let mut template = uses.map(|kind| (kind, YES)).to_vec();
     if generator != CKM_CHACHA20_KEY_GEN {
         template.push((CKA_VALUE_LEN, &len));
     }
@@ -379,8 +430,8 @@ fn every_mechanism_does_what_its_flags_say() {
         let keys = known.unwrap_or_else(|| {
             let fresh = match wanted {
                 Keys::None => [0; 2],
-                Keys::Pair(generator) => pair(session, generator, &[]),
-                Keys::Allowed(kind) => pair(session, CKM_RSA_PKCS_KEY_PAIR_GEN, &[(CKA_ALLOWED_MECHANISMS, &number(kind))]),
+                Keys::Pair(generator) => pair(generator, &[]),
+                Keys::Allowed(kind) => pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &[(CKA_ALLOWED_MECHANISMS, &number(kind))]),
                 Keys::Secret(generator) => secret_key(generator),
             };
             made.push((wanted, fresh));

@@ -125,9 +125,10 @@ impl Display for Stored {
 impl Put {
     fn run(&self, context: &Context) -> Result<()> {
         let certificate = read(&self.file)?;
+        let provider = context.provider(self.place.provider)?;
         let id = match &self.id {
             Some(id) => Some(id.0.clone()),
-            None => key_id(&certificate)?,
+            None => self.key_id(context, provider, &certificate)?,
         };
         let put = PutObject {
             kind: RecordKind::Certificate.into(),
@@ -137,10 +138,20 @@ impl Put {
             id,
             pkcs11: vec![],
         };
-        let provider = context.provider(self.place.provider)?;
         let record = context.client.call(provider, &put);
         let record = record.during(|| format!("store certificate '{}'", self.name))?;
         context.show(&Stored { certificate: View::new(&record) })
+    }
+
+    /// The CKA_ID of the certificate's key: its own, where it has the certificate's name, or else the usual one; `None` for kinds of
+    /// keys that have no name here.
+    fn key_id(&self, context: &Context, provider: ProviderId, certificate: &Certificate) -> Result<Option<Vec<u8>>> {
+        let spki = certificate.tbs_certificate().subject_public_key_info().to_der()?;
+        let Some(key) = PublicKey::from_spki(&spki) else {
+            return Ok(None);
+        };
+        let named = context.client.lookup(provider, None, &self.name).ok().filter(|record| record.public_key == key.bytes);
+        Ok(Some(named.map_or_else(|| key.id(), |record| record.id)))
     }
 }
 
@@ -152,12 +163,6 @@ fn read(path: &Path) -> Result<Certificate> {
     let der = pem.map_or(bytes.as_slice(), |(_, der)| der.as_slice());
     Certificate::from_der(der)
         .map_err(|error| Error::Failed(format!("{} holds no X.509 certificate in PEM or DER: {error}", path.display())))
-}
-
-/// The CKA_ID of the certificate's key; `None` for kinds of keys that have no name here.
-fn key_id(certificate: &Certificate) -> Result<Option<Vec<u8>>> {
-    let spki = certificate.tbs_certificate().subject_public_key_info().to_der()?;
-    Ok(PublicKey::from_spki(&spki).map(|key| key.id()))
 }
 
 #[derive(Serialize)]

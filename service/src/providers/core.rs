@@ -51,7 +51,7 @@ impl Core {
             .on_slow::<Grant, _>(&core)
             .on_slow::<Revoke, _>(&core)
             .on::<ListGrants, _>(&core)
-            .on_slow::<TokenStatus, _>(&core)
+            .on::<TokenStatus, _>(&core)
             .on_slow::<InitToken, _>(&core)
             .on_slow::<SetPin, _>(&core)
             .on_slow::<Login, _>(&core);

@@ -3,6 +3,7 @@
 use super::Key;
 use super::key::{Life, Meta};
 use super::object::Object;
+use super::token::Tokens;
 use crate::applications::Application;
 use crate::auth::Principal;
 use interface::ProviderId;
@@ -80,6 +81,7 @@ pub(super) struct Index {
     keys: HashMap<Principal, HashMap<ProviderId, HashMap<String, Arc<Key>>>>,
     entries: HashMap<Arc<str>, Entry>,
     terms: HashMap<Term, BTreeSet<Arc<str>>>,
+    pub(super) tokens: Tokens,
 }
 
 impl Index {
@@ -190,9 +192,10 @@ impl Index {
         }
     }
 
-    /// Removes the objects of a client and the grants that it holds.
+    /// Removes the objects and tokens of a client and the grants that it holds.
     pub(super) fn forget(&mut self, client: &Principal) {
         self.remove_objects(client, None);
+        self.tokens.forget(client);
         let granted: Vec<_> = self.with(&Term::Grantee(client.clone())).cloned().collect();
         for entry in granted {
             if let Entry::Key(mut key) = entry {

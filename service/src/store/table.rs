@@ -1,17 +1,18 @@
 //! The database: its tables, and every statement that runs on them.
 
+pub(super) mod token;
+
 use super::index::{Entry, Index};
 use super::key::{Key, Life, Meta};
 use super::lifecycle::Pending;
 use super::object::Object;
 use super::seal::{Sealer, StoreKey};
-use super::token::Pin;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
-use interface::operations::{RecordKind, Role, Tier};
+use interface::operations::{RecordKind, Tier};
 use prost::Message;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashMap};
@@ -72,30 +73,11 @@ CREATE TABLE object (
 ) STRICT;
 ";
 
-/// Labels and PINs of tokens.
-const TOKENS: &str = "
-CREATE TABLE token (
-    owner TEXT NOT NULL,
-    provider INTEGER NOT NULL,
-    label TEXT NOT NULL,
-    PRIMARY KEY (owner, provider)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE pin (
-    owner TEXT NOT NULL,
-    provider INTEGER NOT NULL,
-    role INTEGER NOT NULL,
-    hash TEXT NOT NULL,
-    failures INTEGER NOT NULL,
-    failed INTEGER NOT NULL,
-    PRIMARY KEY (owner, provider, role)
-) STRICT, WITHOUT ROWID;
-";
-
 /// What makes tables of version N + 1 from those of version N, beginning with version 1. Of older keys it is not known where they
 /// were made, so nothing is claimed.
 const UPGRADES: &[&str] = &[
     "ALTER TABLE key ADD COLUMN local INTEGER NOT NULL DEFAULT 0",
-    TOKENS,
+    token::SCHEMA,
     "ALTER TABLE key ADD COLUMN past INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE key ADD COLUMN pkcs11 BLOB NOT NULL DEFAULT x'';
      ALTER TABLE object ADD COLUMN pkcs11 BLOB NOT NULL DEFAULT x'';",
@@ -175,7 +157,7 @@ pub(super) fn prepare(db: &mut Connection, path: &Path, secret: StoreKey) -> Res
         let sealer = secret.sealer(true)?;
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute_batch(SCHEMA)?;
-        change.execute_batch(TOKENS)?;
+        change.execute_batch(token::SCHEMA)?;
         change.execute("INSERT INTO seal VALUES (1, ?)", [sealer.proof()?])?;
         change.pragma_update(None, "application_id", APPLICATION)?;
         change.pragma_update(None, "user_version", VERSION)?;
@@ -240,6 +222,7 @@ pub(super) fn load(db: &Connection) -> Result<Index> {
     }
 
     let mut index = Index::default();
+    index.tokens = token::load(db)?;
     let mut put = |row: &Row<'_>, entry: Result<Entry>| -> Result<()> {
         match entry {
             Ok(entry) => index.put(entry),
@@ -420,12 +403,11 @@ pub(super) fn revoke(db: &Connection, key: &str, from: &Principal) -> Result<()>
 }
 
 pub(super) fn forget(db: &mut Connection, client: &Principal) -> Result<()> {
-    let client = client.to_string();
     let change = db.transaction()?;
+    token::forget(&change, client)?;
+    let client = client.to_string();
     change.execute("DELETE FROM object WHERE owner = ?", [&client])?;
     change.execute("DELETE FROM key_grant WHERE principal = ?", [&client])?;
-    change.execute("DELETE FROM token WHERE owner = ?", [&client])?;
-    change.execute("DELETE FROM pin WHERE owner = ?", [&client])?;
     change.commit()?;
     Ok(())
 }
@@ -433,47 +415,6 @@ pub(super) fn forget(db: &mut Connection, client: &Principal) -> Result<()> {
 /// Removes the objects of a client in one provider.
 pub(super) fn delete_objects(db: &Connection, owner: &Principal, provider: ProviderId) -> Result<()> {
     db.execute("DELETE FROM object WHERE owner = ? AND provider = ?", params![owner.to_string(), provider.number()])?;
-    Ok(())
-}
-
-pub(super) fn label(db: &Connection, owner: &Principal, provider: ProviderId) -> Result<Option<String>> {
-    Ok(db
-        .prepare_cached("SELECT label FROM token WHERE owner = ? AND provider = ?")?
-        .query_row(params![owner.to_string(), provider.number()], |row| row.get(0))
-        .optional()?)
-}
-
-pub(super) fn pin(db: &Connection, owner: &Principal, provider: ProviderId, role: Role) -> Result<Option<Pin>> {
-    Ok(db
-        .prepare_cached("SELECT hash, failures, failed FROM pin WHERE owner = ? AND provider = ? AND role = ?")?
-        .query_row(params![owner.to_string(), provider.number(), i32::from(role)], |row| {
-            let failed = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
-            Ok(Pin { hash: row.get(0)?, failures: row.get(1)?, failed })
-        })
-        .optional()?)
-}
-
-/// Puts this PIN in the place of the old one, or none.
-pub(super) fn set_pin(db: &Connection, owner: &Principal, provider: ProviderId, role: Role, pin: Option<&Pin>) -> Result<()> {
-    let place = (owner.to_string(), provider.number(), i32::from(role));
-    match pin {
-        Some(Pin { hash, failures, failed }) => db.execute(
-            "INSERT OR REPLACE INTO pin VALUES (?, ?, ?, ?, ?, ?)",
-            params![place.0, place.1, place.2, hash, failures, stored(*failed)],
-        )?,
-        None => db.execute("DELETE FROM pin WHERE owner = ? AND provider = ? AND role = ?", place)?,
-    };
-    Ok(())
-}
-
-/// Gives a token its label and the security officer's PIN; the user has none then.
-pub(super) fn init_token(db: &mut Connection, owner: &Principal, provider: ProviderId, label: &str, officer: &Pin) -> Result<()> {
-    let change = db.transaction()?;
-    let place = params![owner.to_string(), provider.number(), label];
-    change.execute("INSERT OR REPLACE INTO token VALUES (?, ?, ?)", place)?;
-    set_pin(&change, owner, provider, Role::Officer, Some(officer))?;
-    set_pin(&change, owner, provider, Role::User, None)?;
-    change.commit()?;
     Ok(())
 }
 

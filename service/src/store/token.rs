@@ -12,6 +12,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use interface::operations::{self, PIN_LEN, PinState, Role};
 use interface::{ProviderId, Status};
+use std::collections::HashMap;
 
 /// Wrong tries that cost no time.
 const FREE: u32 = 3;
@@ -24,31 +25,53 @@ const LOCKED: u32 = 10;
 /// Memory of one hash in KiB, and how often it is gone through: some 30 ms.
 const COST: (u32, u32) = (9 * 1024, 4);
 
-/// The token of a principal, at one moment.
+/// Where a token is, and whose.
+pub(super) type Place = (ProviderId, Principal);
+
+/// The tokens that have a label or PINs.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    pub(super) labels: HashMap<Place, String>,
+    pub(super) pins: HashMap<(Place, Role), Pin>,
+}
+
+impl Tokens {
+    /// Removes those of a client.
+    pub(super) fn forget(&mut self, client: &Principal) {
+        self.labels.retain(|(_, owner), _| owner != client);
+        self.pins.retain(|((_, owner), _), _| owner != client);
+    }
+
+    fn set(&mut self, place: &Place, role: Role, pin: Option<&Pin>) {
+        let place = (place.clone(), role);
+        match pin {
+            Some(pin) => self.pins.insert(place, pin.clone()),
+            None => self.pins.remove(&place),
+        };
+    }
+}
+
+/// A token at one moment.
 pub struct Token<'a> {
     store: &'a Store,
-    provider: ProviderId,
-    owner: &'a Principal,
+    place: Place,
     /// Unix time in seconds.
     now: u64,
 }
 
 impl Store {
     /// The token that this principal has in this provider, as it is at the Unix time `now` in seconds.
-    pub fn token<'a>(&'a self, provider: ProviderId, owner: &'a Principal, now: u64) -> Token<'a> {
-        Token { store: self, provider, owner, now }
+    pub fn token(&self, provider: ProviderId, owner: &Principal, now: u64) -> Token<'_> {
+        Token { store: self, place: (provider, owner.clone()), now }
     }
 }
 
 impl Token<'_> {
     /// What may be told of it.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub fn status(&self) -> Result<operations::Token> {
-        let state = |role| Ok::<_, Error>(self.pin(role)?.map(|pin| pin.state(role, self.now)));
-        let label = table::label(&self.store.db(), self.owner, self.provider)?;
-        Ok(operations::Token { label, user: state(Role::User)?, officer: state(Role::Officer)? })
+    pub fn status(&self) -> operations::Token {
+        let state = |role| self.pin(role).map(|pin| pin.state(role, self.now));
+        let label = self.store.index().tokens.labels.get(&self.place).cloned();
+        operations::Token { label, user: state(Role::User), officer: state(Role::Officer) }
     }
 
     /// Checks a PIN. Where nobody has one, any is right.
@@ -57,7 +80,7 @@ impl Token<'_> {
     /// [`Status::PsaErrorInvalidSignature`] for a wrong one; [`Status::PsaErrorBadState`] while no try is heard;
     /// [`Status::PsaErrorDoesNotExist`] for a user without a PIN, where the security officer has one; [`Error::Store`].
     pub fn check(&self, role: Role, pin: &[u8]) -> Result<()> {
-        let Some(mut known) = self.pin(role)? else {
+        let Some(mut known) = self.pin(role) else {
             return self.check_open(role);
         };
         // The clock was set back: the wait begins now, whatever it had been.
@@ -80,7 +103,7 @@ impl Token<'_> {
     }
 
     fn check_open(&self, role: Role) -> Result<()> {
-        if role == Role::User && self.pin(Role::Officer)?.is_some() {
+        if role == Role::User && self.pin(Role::Officer).is_some() {
             return Err(Error::refused(
                 Status::PsaErrorDoesNotExist,
                 "the user has no PIN yet: the SO sets one (C_InitPIN, pkcs11-tool --init-pin)",
@@ -94,7 +117,10 @@ impl Token<'_> {
     /// # Errors
     /// [`Error::Store`].
     pub fn set(&self, role: Role, pin: Option<&Pin>) -> Result<()> {
-        table::set_pin(&self.store.db(), self.owner, self.provider, role, pin)
+        let db = self.store.db();
+        table::token::set_pin(&db, &self.place, role, pin)?;
+        self.store.index_mut().tokens.set(&self.place, role, pin);
+        Ok(())
     }
 
     /// Gives it a label and the security officer's PIN; the user has none then. Its keys are gone already.
@@ -102,16 +128,22 @@ impl Token<'_> {
     /// # Errors
     /// [`Error::Store`].
     pub fn init(&self, label: &str, officer: &Pin) -> Result<()> {
-        table::init_token(&mut self.store.db(), self.owner, self.provider, label, officer)
+        let mut db = self.store.db();
+        table::token::init_token(&mut db, &self.place, label, officer)?;
+        let tokens = &mut self.store.index_mut().tokens;
+        tokens.labels.insert(self.place.clone(), label.to_owned());
+        tokens.set(&self.place, Role::Officer, Some(officer));
+        tokens.set(&self.place, Role::User, None);
+        Ok(())
     }
 
-    fn pin(&self, role: Role) -> Result<Option<Pin>> {
-        table::pin(&self.store.db(), self.owner, self.provider, role)
+    fn pin(&self, role: Role) -> Option<Pin> {
+        self.store.index().tokens.pins.get(&(self.place.clone(), role)).cloned()
     }
 }
 
 /// A PIN as it is kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pin {
     /// As a PHC string.
     pub(super) hash: String,

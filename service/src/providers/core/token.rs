@@ -14,7 +14,7 @@ fn token<'a>(call: &Call<'a>) -> Result<store::Token<'a>> {
 
 impl Handle<TokenStatus> for Core {
     fn handle(&self, call: &Call<'_>, _: TokenStatus) -> Result<Token> {
-        token(call)?.status()
+        Ok(token(call)?.status())
     }
 }
 
@@ -27,7 +27,7 @@ impl Handle<InitToken> for Core {
         self.destroy_keys(call, owner, Some(call.provider()))?;
         call.store().destroy_objects(owner, call.provider())?;
         token.init(&op.label, &fresh)?;
-        token.status()
+        Ok(token.status())
     }
 }
 
@@ -39,7 +39,7 @@ impl Handle<SetPin> for Core {
         }
         let new = op.new.as_ref().map(|new| Pin::new(&new.value)).transpose()?;
         token.set(role, new.as_ref())?;
-        token.status()
+        Ok(token.status())
     }
 }
 
@@ -47,6 +47,6 @@ impl Handle<Login> for Core {
     fn handle(&self, call: &Call<'_>, op: Login) -> Result<Token> {
         let token = token(call)?;
         token.check(Role::try_from(op.role)?, &required(op.pin.as_ref())?.value)?;
-        token.status()
+        Ok(token.status())
     }
 }

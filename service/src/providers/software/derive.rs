@@ -130,6 +130,9 @@ pub(super) fn x963(md: Md, secret: &[u8], shared: &[u8], len: usize) -> Result<S
 impl Handle<DeriveKey> for Software {
     fn handle(&self, call: &Call<'_>, op: DeriveKey) -> Result<Empty> {
         let attributes = call.attributes()?;
+        if attributes.key_type.is_pair() || attributes.key_type.is_public() {
+            return Err(invalid("only secret keys are derived"));
+        }
         let other = call.other().ok().map(|other| Self::loaded(call, other)).transpose()?;
         let len = (attributes.bits != 0).then_some(attributes.bits.div_ceil(8) as usize);
         let value = Self::key(call)?.derive(call.algorithm()?, &op, other.as_deref(), len)?;

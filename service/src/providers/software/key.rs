@@ -28,6 +28,8 @@ pub(crate) enum Kind {
 
 /// The curves by family and size in bits.
 const CURVES: &[(EccFamily, u32, Kind)] = &[
+    (EccFamily::SecpR1, Curve::P192.bits(), Kind::Ec(Curve::P192)),
+    (EccFamily::SecpR1, Curve::P224.bits(), Kind::Ec(Curve::P224)),
     (EccFamily::SecpR1, Curve::P256.bits(), Kind::Ec(Curve::P256)),
     (EccFamily::SecpR1, Curve::P384.bits(), Kind::Ec(Curve::P384)),
     (EccFamily::SecpR1, Curve::P521.bits(), Kind::Ec(Curve::P521)),

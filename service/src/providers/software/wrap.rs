@@ -6,7 +6,7 @@ use super::{Software, cipher, encrypt, invalid, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::{Algorithm, Cipher, Encryption};
-use interface::attributes::Attributes;
+use interface::attributes::{Attributes, EccFamily, KeyType};
 use interface::message::Empty;
 use interface::operations::{UnwrapKey, WrapKey, Wrapped};
 use interface::pkcs8::{PrivateKey, to_pkcs8};
@@ -62,11 +62,11 @@ impl Key {
             return Self::import(attributes, &plain);
         }
         let key = PrivateKey::from_pkcs8(&plain).map_err(|why| invalid(format!("what is wrapped is no private key: {why}")))?;
-        if key.key_type != attributes.key_type {
+        if !alike(key.key_type, attributes.key_type) {
             return Err(invalid(format!("what is wrapped is a {:?}, not a {:?}", key.key_type, attributes.key_type)));
         }
         let bits = if attributes.bits == 0 { key.bits } else { attributes.bits };
-        Self::import(&Attributes { bits, ..attributes.clone() }, &key.bytes)
+        Self::import(&Attributes { key_type: key.key_type, bits, ..attributes.clone() }, &key.bytes)
     }
 
     /// The key as it is wrapped.
@@ -81,6 +81,12 @@ impl Key {
             _ => self.export(),
         }
     }
+}
+
+/// One type of key, or two curves whose keys have one encoding: which of these it is, the encoding says.
+fn alike(found: KeyType, asked: KeyType) -> bool {
+    let weierstrass = |key_type| matches!(key_type, KeyType::EccKeyPair(EccFamily::SecpR1 | EccFamily::SecpK1));
+    found == asked || weierstrass(found) && weierstrass(asked)
 }
 
 impl Handle<WrapKey> for Software {

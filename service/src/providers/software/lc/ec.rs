@@ -17,6 +17,8 @@ pub(crate) struct Curve {
 }
 
 impl Curve {
+    pub(crate) const P192: Self = Self { nid: sys::NID_X9_62_prime192v1, bits: 192 };
+    pub(crate) const P224: Self = Self { nid: sys::NID_secp224r1, bits: 224 };
     pub(crate) const P256: Self = Self { nid: sys::NID_X9_62_prime256v1, bits: 256 };
     pub(crate) const P384: Self = Self { nid: sys::NID_secp384r1, bits: 384 };
     pub(crate) const P521: Self = Self { nid: sys::NID_secp521r1, bits: 521 };
@@ -30,6 +32,33 @@ impl Curve {
     /// Length of a scalar or coordinate in bytes.
     pub(crate) const fn len(self) -> usize {
         self.bits.div_ceil(8) as usize
+    }
+
+    fn group(self) -> Result<Owned<sys::EC_GROUP>> {
+        if self == Self::P192 {
+            return p192();
+        }
+        // SAFETY: null is checked by `Owned::new`; freeing a group of the library does nothing.
+        Owned::new(unsafe { sys::EC_GROUP_new_by_curve_name(self.nid) })
+    }
+}
+
+/// P-192 (SEC 2 v1 §2.2.2), which the library does not know by its name.
+fn p192() -> Result<Owned<sys::EC_GROUP>> {
+    let p = number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff\xff\xff\xff\xff\xff")?;
+    let a = number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff\xff\xff\xff\xff\xfc")?;
+    let b = number(b"\x64\x21\x05\x19\xe5\x9c\x80\xe7\x0f\xa7\xe9\xab\x72\x24\x30\x49\xfe\xb8\xde\xec\xc1\x46\xb9\xb1")?;
+    let x = number(b"\x18\x8d\xa8\x0e\xb0\x30\x90\xf6\x7c\xbf\x20\xeb\x43\xa1\x88\x00\xf4\xff\x0a\xfd\x82\xff\x10\x12")?;
+    let y = number(b"\x07\x19\x2b\x95\xff\xc8\xda\x78\x63\x10\x11\xed\x6b\x24\xcd\xd5\x73\xf9\x77\xa1\x1e\x79\x48\x11")?;
+    let order = number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x99\xde\xf8\x36\x14\x6b\xc9\xb1\xb4\xd2\x28\x31")?;
+    let cofactor = number(&[1])?;
+    // SAFETY: all objects are live; null is checked by `Owned::new`; the setters copy.
+    unsafe {
+        let group = Owned::new(sys::EC_GROUP_new_curve_GFp(p.0, a.0, b.0, null_mut()))?;
+        let generator = Owned::new(sys::EC_POINT_new(group.0))?;
+        check(sys::EC_POINT_set_affine_coordinates_GFp(group.0, generator.0, x.0, y.0, null_mut()))?;
+        check(sys::EC_GROUP_set_generator(group.0, generator.0, order.0, cofactor.0))?;
+        Ok(group)
     }
 }
 
@@ -152,8 +181,12 @@ impl Ec {
     }
 
     fn new(curve: Curve) -> Result<Self> {
+        let group = curve.group()?;
         // SAFETY: allocates; null is checked by `Owned::new`.
-        Owned::new(unsafe { sys::EC_KEY_new_by_curve_name(curve.nid) }).map(|key| Self { key, curve })
+        let key = Owned::new(unsafe { sys::EC_KEY_new() })?;
+        // SAFETY: both objects are live; the setter takes a reference of its own.
+        check(unsafe { sys::EC_KEY_set_group(key.0, group.0) })?;
+        Ok(Self { key, curve })
     }
 
     fn point(&self) -> Result<Owned<sys::EC_POINT>> {

@@ -63,6 +63,7 @@ free! {
     BIGNUM: BN_clear_free,
     CMAC_CTX: CMAC_CTX_free,
     ECDSA_SIG: ECDSA_SIG_free,
+    EC_GROUP: EC_GROUP_free,
     EC_KEY: EC_KEY_free,
     EC_POINT: EC_POINT_free,
     EVP_AEAD_CTX: EVP_AEAD_CTX_free,

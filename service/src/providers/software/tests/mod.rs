@@ -48,8 +48,10 @@ const ED25519: KeyType = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
 const X25519: KeyType = KeyType::EccKeyPair(EccFamily::Montgomery);
 const SHA256: SignHash = SignHash::Specific(Hash::Sha256);
 
-const PAIRS: [(KeyType, u32); 13] = [
+const PAIRS: [(KeyType, u32); 15] = [
     (KeyType::RsaKeyPair, 2048),
+    (P256, 192),
+    (P256, 224),
     (P256, 256),
     (P256, 384),
     (P256, 521),

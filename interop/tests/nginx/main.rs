@@ -1,13 +1,14 @@
 //! nginx with keys that live in the service: its master runs as root, its workers as www-data, and its key files hold references.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod engine;
+mod site;
+
 use std::fs::{File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -16,149 +17,18 @@ use std::time::Instant;
 
 use interface::ProviderId;
 use interface::operations::Ping;
-use interop::{Daemon, Row, eventually, listens, loopback, setup};
+use interop::{Daemon, eventually};
 use rustix::io::{FdFlags, fcntl_setfd};
-use tests::{Service, Setup, built, install, may_change_user, program, run};
+use tests::{Service, Setup, built, install, run};
+
+use site::{Site, Way, children, uids, workers};
 
 const WWW_DATA: u32 = 33;
 const VERSIONS: [(&str, &str, &str); 2] = [("TLSv1.2", "--tlsv1.2", "1.2"), ("TLSv1.3", "--tlsv1.3", "1.3")];
 
-/// A service, and what it takes to run an nginx on it.
-struct Site {
-    service: Service,
-    _row: Row,
-    nginx: PathBuf,
-    /// One server for each key.
-    servers: Vec<(&'static str, SocketAddr)>,
-}
-
-impl Site {
-    /// A service with these keys and their certificates, which nginx's workers may use.
-    fn new(keys: &[(&'static str, &str)]) -> Option<Self> {
-        Self::on(setup().prepare(), keys)
-    }
-
-    /// The same on a service that is still to be started.
-    fn on(mut service: Service, keys: &[(&'static str, &str)]) -> Option<Self> {
-        let nginx = program("nginx")?;
-        program("curl")?;
-        if !may_change_user() {
-            return None;
-        }
-        service.restart();
-        let row = Row::program("nginx")?;
-        let site = Self { service, _row: row, nginx, servers: keys.iter().map(|(name, _)| (*name, loopback())).collect() };
-        std::fs::create_dir(site.path("nginx")).unwrap();
-        for (name, algorithm) in keys {
-            site.parsec(&format!(
-                "key new {name} --for tls-server --algorithm {algorithm} --grant user:www-data=sign --out nginx/{name}.pem"
-            ));
-            site.certify(name);
-        }
-        site.configure("", 2);
-        Some(site)
-    }
-
-    fn both() -> Option<Self> {
-        Self::new(&[("rsa", "rsa-2048"), ("ec", "p256")])
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.service.dir().join(file)
-    }
-
-    fn parsec(&self, arguments: &str) -> String {
-        run(&mut self.service.parsec(arguments.split(' '))).ok()
-    }
-
-    fn certify(&self, name: &str) {
-        let ip = self.address(name).ip();
-        self.parsec(&format!("key csr {name} --self-signed --cn localhost --ip {ip} --out nginx/{name}.crt"));
-    }
-
-    fn address(&self, name: &str) -> SocketAddr {
-        let server = self.servers.iter().find(|(server, _)| *server == name);
-        server.unwrap().1
-    }
-
-    /// Writes nginx.conf, with these lines in every server.
-    fn configure(&self, lines: &str, workers: u32) {
-        let dir = self.path("nginx");
-        let dir = dir.display();
-        let servers: String = self.servers.iter().map(|(name, address)| format!(
-            "  server {{\n    listen {address} ssl;\n    ssl_certificate {dir}/{name}.crt;\n    ssl_certificate_key {dir}/{name}.pem;\n    \
-             ssl_protocols TLSv1.2 TLSv1.3;\n    {lines}\n    location / {{ return 200 \"{name} $ssl_protocol $ssl_client_s_dn\\n\"; }}\n  }}\n"
-        )).collect();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|kind| format!("  {kind}_temp_path {dir}/{kind};\n"))
-            .collect();
-        let text = format!(
-            "user www-data;\nworker_processes {workers};\ndaemon off;\npid {dir}/nginx.pid;\nerror_log {dir}/error.log info;\nevents {{}}\nhttp {{\n  access_log off;\n  \
-             ssl_session_cache off;\n  ssl_session_tickets off;\n{temporary}{servers}}}\n"
-        );
-        std::fs::write(self.path("nginx/nginx.conf"), text).unwrap();
-    }
-
-    fn nginx(&self, arguments: &[&str]) -> Command {
-        let mut command = self.service.command(&self.nginx);
-        command
-            .env("OPENSSL_CONF", self.service.openssl_conf())
-            .arg("-c")
-            .arg(self.path("nginx/nginx.conf"))
-            .arg("-e")
-            .arg(self.path("nginx/error.log"))
-            .args(arguments);
-        command
-    }
-
-    fn start(&self) -> Daemon {
-        let log = self.path("nginx.out");
-        Daemon::start(&mut self.nginx(&[]), &log, || self.servers.iter().all(|(_, address)| listens(*address)))
-    }
-
-    /// curl to the server with this key, whose certificate it trusts.
-    fn curl(&self, name: &str, options: &[&str]) -> Command {
-        let mut command = self.service.command("curl");
-        command
-            .args(["--silent", "--show-error", "--max-time", "60", "--cacert"])
-            .arg(self.path(&format!("nginx/{name}.crt")))
-            .args(options)
-            .arg(format!("https://{}/", self.address(name)));
-        command
-    }
-
-    /// Waits until nginx has logged something, which may be after the client was told.
-    #[track_caller]
-    fn logs(&self, what: &str) {
-        eventually(what, || {
-            let log = std::fs::read_to_string(self.path("nginx/error.log")).unwrap();
-            log.contains(what).then_some(())
-        });
-    }
-}
-
-/// The worker processes, once all are there.
-fn workers(nginx: &Daemon) -> Vec<u32> {
-    eventually("two workers", || Some(children(nginx.pid())).filter(|workers| workers.len() == 2))
-}
-
-/// The processes that a process has started.
-fn children(pid: u32) -> Vec<u32> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
-}
-
-/// The real, effective, saved and file-system uid of a process.
-fn uids(pid: u32) -> Vec<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    line.unwrap().split_whitespace().map(|uid| uid.parse().unwrap()).collect()
-}
-
 #[test]
 fn both_versions_of_tls_with_both_kinds_of_key() {
-    let Some(site) = Site::both() else { return };
+    let Some(site) = Site::both(Way::References) else { return };
     let nginx = site.start();
     for (name, suite) in [("rsa", "ECDHE-RSA-AES128-GCM-SHA256"), ("ec", "ECDHE-ECDSA-AES128-GCM-SHA256")] {
         for (version, minimum, maximum) in VERSIONS {
@@ -174,7 +44,7 @@ fn both_versions_of_tls_with_both_kinds_of_key() {
 
 #[test]
 fn both_versions_of_tls_with_an_edwards_curve() {
-    let Some(site) = Site::new(&[("ed", "ed25519")]) else {
+    let Some(site) = Site::new(Way::References, &[("ed", "ed25519")]) else {
         return;
     };
     let _nginx = site.start();
@@ -186,7 +56,7 @@ fn both_versions_of_tls_with_an_edwards_curve() {
 
 #[test]
 fn workers_without_a_grant_say_what_they_lack() {
-    let Some(site) = Site::both() else { return };
+    let Some(site) = Site::both(Way::References) else { return };
     site.parsec("key revoke ec user:www-data");
     let _nginx = site.start();
     run(&mut site.curl("ec", &[])).refused();
@@ -202,7 +72,7 @@ fn workers_without_a_grant_say_what_they_lack() {
 
 #[test]
 fn the_configuration_is_valid_while_the_service_is_stopped() {
-    let Some(mut site) = Site::both() else { return };
+    let Some(mut site) = Site::both(Way::References) else { return };
     site.service.stop();
     run(&mut site.nginx(&["-t"])).ok();
     // and a server that came up first serves as soon as the service is there
@@ -218,7 +88,7 @@ fn the_configuration_is_valid_while_the_service_is_stopped() {
 
 #[test]
 fn a_reload_takes_new_keys_and_keeps_serving() {
-    let Some(site) = Site::new(&[("ec", "p256")]) else {
+    let Some(site) = Site::new(Way::References, &[("ec", "p256")]) else {
         return;
     };
     let nginx = site.start();
@@ -241,7 +111,7 @@ fn a_reload_takes_new_keys_and_keeps_serving() {
 
 #[test]
 fn a_restart_or_a_crash_of_the_service_loses_only_handshakes_in_flight() {
-    let Some(mut site) = Site::both() else { return };
+    let Some(mut site) = Site::both(Way::References) else { return };
     let nginx = site.start();
     let before = workers(&nginx);
     let outages: [fn(&mut Service); 2] = [Service::restart, crash];
@@ -272,7 +142,7 @@ fn a_restart_behind_a_socket_that_stays_loses_none_but_those_in_flight() {
     std::fs::write(folder.path().join("script"), script).unwrap();
     install(&folder.path().join("script"), &program);
 
-    let Some(mut site) = Site::on(service, &[("rsa", "rsa-2048"), ("ec", "p256")]) else {
+    let Some(mut site) = Site::on(service, Way::References, &[("rsa", "rsa-2048"), ("ec", "p256")]) else {
         return;
     };
     let _nginx = site.start();
@@ -360,7 +230,7 @@ fn shake_hands(command: &mut Command, made: &AtomicUsize, over: &AtomicBool) -> 
 
 #[test]
 fn curl_proves_itself_with_a_client_certificate() {
-    let Some(site) = Site::both() else { return };
+    let Some(site) = Site::both(Way::References) else { return };
     for (name, algorithm) in [("me", "p256"), ("me-rsa", "rsa-2048")] {
         site.parsec(&format!("key new {name} --for tls-client --algorithm {algorithm} --out {name}.pem"));
         site.parsec(&format!("key csr {name} --self-signed --cn {name} --out {name}.crt"));
@@ -384,7 +254,7 @@ fn curl_proves_itself_with_a_client_certificate() {
 
 #[test]
 fn the_private_key_is_neither_in_the_files_nor_in_the_memory_of_nginx() {
-    let Some(site) = Site::new(&[("ec", "p256")]) else {
+    let Some(site) = Site::new(Way::References, &[("ec", "p256")]) else {
         return;
     };
     let openssl = |arguments: &str| run(site.service.command("openssl").args(arguments.split(' '))).ok();

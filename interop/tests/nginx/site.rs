@@ -1,0 +1,168 @@
+//! An nginx, and the keys that it serves with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use interop::{Daemon, Row, engine_conf, eventually, listens, loopback, provider, setup};
+use tests::{Service, may_change_user, program, run};
+
+/// How nginx comes to its keys.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    /// Our OpenSSL provider reads reference files.
+    References,
+    /// libp11's engine asks our PKCS#11 module.
+    Engine,
+}
+
+/// A service, and what it takes to run an nginx on it.
+pub(crate) struct Site {
+    pub(crate) service: Service,
+    _row: Row,
+    way: Way,
+    nginx: PathBuf,
+    /// One server for each key.
+    pub(crate) servers: Vec<(&'static str, SocketAddr)>,
+}
+
+impl Site {
+    /// A service with these keys and their certificates, which nginx's workers may use.
+    pub(crate) fn new(way: Way, keys: &[(&'static str, &str)]) -> Option<Self> {
+        Self::on(setup().prepare(), way, keys)
+    }
+
+    /// The same on a service that is still to be started.
+    pub(crate) fn on(mut service: Service, way: Way, keys: &[(&'static str, &str)]) -> Option<Self> {
+        let nginx = program("nginx")?;
+        program("curl")?;
+        if !may_change_user() {
+            return None;
+        }
+        service.restart();
+        let row = Row::program("nginx")?;
+        let site = Self { service, _row: row, way, nginx, servers: keys.iter().map(|(name, _)| (*name, loopback())).collect() };
+        std::fs::create_dir(site.path("nginx")).unwrap();
+        for (name, algorithm) in keys {
+            site.parsec(&format!(
+                "key new {name} --for tls-server --algorithm {algorithm} --grant user:www-data=sign --out nginx/{name}.pem"
+            ));
+            site.certify(name);
+        }
+        site.configure("", 2);
+        Some(site)
+    }
+
+    pub(crate) fn both(way: Way) -> Option<Self> {
+        Self::new(way, &[("rsa", "rsa-2048"), ("ec", "p256")])
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.service.dir().join(file)
+    }
+
+    pub(crate) fn parsec(&self, arguments: &str) -> String {
+        run(&mut self.service.parsec(arguments.split(' '))).ok()
+    }
+
+    pub(crate) fn certify(&self, name: &str) {
+        let ip = self.address(name).ip();
+        self.parsec(&format!("key csr {name} --self-signed --cn localhost --ip {ip} --out nginx/{name}.crt"));
+    }
+
+    fn address(&self, name: &str) -> SocketAddr {
+        let server = self.servers.iter().find(|(server, _)| *server == name);
+        server.unwrap().1
+    }
+
+    /// Writes nginx.conf, with these lines in every server.
+    pub(crate) fn configure(&self, lines: &str, workers: u32) {
+        let dir = self.path("nginx");
+        let dir = dir.display();
+        let servers: String = self.servers.iter().map(|(name, address)| format!(
+            "  server {{\n    listen {address} ssl;\n    ssl_certificate {dir}/{name}.crt;\n    ssl_certificate_key {};\n    \
+             ssl_protocols TLSv1.2 TLSv1.3;\n    {lines}\n    location / {{ return 200 \"{name} $ssl_protocol $ssl_client_s_dn\\n\"; }}\n  }}\n", self.key(name)
+        )).collect();
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .iter()
+            .map(|kind| format!("  {kind}_temp_path {dir}/{kind};\n"))
+            .collect();
+        // workers have no environment but what is named
+        let engine = match self.way {
+            Way::References => "",
+            Way::Engine => "ssl_engine pkcs11;\nenv PARSEC_SERVICE_ENDPOINT;\n",
+        };
+        let text = format!(
+            "user www-data;\n{engine}worker_processes {workers};\ndaemon off;\npid {dir}/nginx.pid;\nerror_log {dir}/error.log info;\nevents {{}}\nhttp {{\n  access_log off;\n  \
+             ssl_session_cache off;\n  ssl_session_tickets off;\n{temporary}{servers}}}\n"
+        );
+        std::fs::write(self.path("nginx/nginx.conf"), text).unwrap();
+    }
+
+    /// What nginx calls a key.
+    fn key(&self, name: &str) -> String {
+        match self.way {
+            Way::References => self.path(&format!("nginx/{name}.pem")).display().to_string(),
+            Way::Engine => format!("\"engine:pkcs11:pkcs11:token={};object={name};type=private\"", provider()),
+        }
+    }
+
+    pub(crate) fn nginx(&self, arguments: &[&str]) -> Command {
+        let conf = match self.way {
+            Way::References => self.service.openssl_conf(),
+            Way::Engine => engine_conf(&self.service),
+        };
+        let mut command = self.service.command(&self.nginx);
+        command
+            .env("OPENSSL_CONF", conf)
+            .arg("-c")
+            .arg(self.path("nginx/nginx.conf"))
+            .arg("-e")
+            .arg(self.path("nginx/error.log"))
+            .args(arguments);
+        command
+    }
+
+    pub(crate) fn start(&self) -> Daemon {
+        let log = self.path("nginx.out");
+        Daemon::start(&mut self.nginx(&[]), &log, || self.servers.iter().all(|(_, address)| listens(*address)))
+    }
+
+    /// curl to the server with this key, whose certificate it trusts.
+    pub(crate) fn curl(&self, name: &str, options: &[&str]) -> Command {
+        let mut command = self.service.command("curl");
+        command
+            .args(["--silent", "--show-error", "--max-time", "60", "--cacert"])
+            .arg(self.path(&format!("nginx/{name}.crt")))
+            .args(options)
+            .arg(format!("https://{}/", self.address(name)));
+        command
+    }
+
+    /// Waits until nginx has logged something, which may be after the client was told.
+    #[track_caller]
+    pub(crate) fn logs(&self, what: &str) {
+        eventually(what, || {
+            let log = std::fs::read_to_string(self.path("nginx/error.log")).unwrap();
+            log.contains(what).then_some(())
+        });
+    }
+}
+
+/// The worker processes, once all are there.
+pub(crate) fn workers(nginx: &Daemon) -> Vec<u32> {
+    eventually("two workers", || Some(children(nginx.pid())).filter(|workers| workers.len() == 2))
+}
+
+/// The processes that a process has started.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// The real, effective, saved and file-system uid of a process.
+pub(crate) fn uids(pid: u32) -> Vec<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    line.unwrap().split_whitespace().map(|uid| uid.parse().unwrap()).collect()
+}

@@ -1,0 +1,165 @@
+//! C_DeriveKey.
+
+use cryptoki_sys::*;
+use der::Decode;
+use der::asn1::OctetStringRef;
+use interface::Status;
+use interface::algorithm::{Agreement, Algorithm, Derivation, Hash};
+use interface::attributes::{Attributes, KeyType, Usage};
+use interface::client;
+use interface::operations::{DeriveKey, HkdfStep};
+
+use super::create::{check_token, check_valueless, new_key};
+use super::object;
+use super::wrap::secret;
+use crate::error::{Error, Result};
+use crate::ffi::{Mechanism, Out, Template};
+use crate::mechanism::{self, Family, Kdf, Work};
+use crate::module::{self, Module};
+use crate::object::Key;
+
+/// What CK_EC_KDF_TYPE says.
+const KDFS: &[(CK_EC_KDF_TYPE, Option<Hash>)] = &[
+    (CKD_NULL, None),
+    (CKD_SHA1_KDF, Some(Hash::Sha1)),
+    (CKD_SHA224_KDF, Some(Hash::Sha224)),
+    (CKD_SHA256_KDF, Some(Hash::Sha256)),
+    (CKD_SHA384_KDF, Some(Hash::Sha384)),
+    (CKD_SHA512_KDF, Some(Hash::Sha512)),
+];
+
+/// C_DeriveKey.
+pub(crate) fn derive(
+    session: CK_SESSION_HANDLE,
+    mechanism: &Mechanism,
+    base: CK_OBJECT_HANDLE,
+    template: &Template,
+    handle: &Out<CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    module.slots.check(session.provider, mechanism.kind(), CKF_DERIVE)?;
+    let base = object::key(&module, base, CKO_PRIVATE_KEY)?;
+    let base = base.key().ok_or(Error::KeyHandleInvalid)?;
+    let family = Family::of(base.attributes.key_type);
+    find(mechanism, |_| true)?;
+    let kdf = find(mechanism, |kdf| Some(kdf.family()) == family).map_err(|_| Error::KeyTypeInconsistent)?;
+    let (algorithm, op) = parameters(&module, kdf, mechanism, base)?;
+    if !base.may(Usage::DERIVE) || !base.attributes.policy.permits(algorithm) {
+        return Err(Error::KeyFunctionNotPermitted);
+    }
+    check_valueless(template)?;
+    let attributes = secret(template)?;
+    if attributes.bits == 0 && endless(&attributes, algorithm, &op) {
+        return Err(Error::TemplateIncomplete);
+    }
+    check_token(template)?;
+    session.check_writable()?;
+    object::check_private(&module, &session, CKO_SECRET_KEY, template)?;
+    let op = DeriveKey {
+        attributes: Some((&attributes).into()),
+        with_name: base.name.clone(),
+        with_owner: base.owner(),
+        alg: Some(algorithm.into()),
+        ..op
+    };
+    let made = new_key(&module, &session, template, |key_name, label, id| {
+        module.client.call(session.provider, &DeriveKey { key_name, label, id, ..op.clone() })
+    });
+    handle.set(made.map_err(refused)?);
+    Ok(())
+}
+
+/// The derivation of a mechanism that is for the right keys.
+fn find(mechanism: &Mechanism, fits: impl Fn(Kdf) -> bool) -> Result<Kdf> {
+    mechanism::find(mechanism.kind(), |work| match work {
+        Work::Derive(kdf) if fits(kdf) => Some(kdf),
+        _ => None,
+    })
+}
+
+/// Whether the template must say how long the key is: no length is special to the derivation, or to the type of key.
+fn endless(attributes: &Attributes, algorithm: Algorithm, op: &DeriveKey) -> bool {
+    match algorithm {
+        Algorithm::AgreementWithDerivation(..) => true,
+        Algorithm::Derivation(Derivation::Concatenate) => false,
+        Algorithm::Derivation(Derivation::Hkdf { .. }) => op.step != Some(HkdfStep::Extract.into()),
+        _ => attributes.key_type == KeyType::Aes,
+    }
+}
+
+/// The service explains; here only the parameters can still be wrong.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Service(client::Error::Refused { status, .. }) => match status {
+            Status::PsaErrorInvalidArgument | Status::InvalidEncoding => Error::MechanismParamInvalid,
+            Status::PsaErrorNotSupported => Error::KeySizeRange,
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+/// The algorithm, and the fields of the request that the mechanism's parameter says.
+fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
+    let op = DeriveKey::default();
+    Ok(match kdf {
+        Kdf::Ecdh(_) => return ecdh(mechanism, base),
+        Kdf::Hkdf => return hkdf(module, mechanism),
+        Kdf::Digest(_) if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
+        Kdf::Digest(hash) => (Derivation::Digest { hash }.into(), op),
+        Kdf::BaseAndKey => (Derivation::Concatenate.into(), other(module, mechanism.handle()?)?),
+        Kdf::BaseAndData => (Derivation::Concatenate.into(), DeriveKey { data: mechanism.string_data()?, ..op }),
+        Kdf::DataAndBase => {
+            (Derivation::Concatenate.into(), DeriveKey { data: mechanism.string_data()?, data_first: true, ..op })
+        }
+        Kdf::Encrypt(cipher) => {
+            let (salt, data) = mechanism.cbc_data().or_else(|_| mechanism.string_data().map(|data| (vec![], data)))?;
+            (Derivation::Encrypt { cipher }.into(), DeriveKey { data, salt, ..op })
+        }
+    })
+}
+
+fn ecdh(mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
+    let (kdf, data, public) = mechanism.ecdh()?;
+    let hash = KDFS.iter().find(|row| row.0 == kdf).ok_or(Error::MechanismParamInvalid)?.1;
+    let algorithm = match hash {
+        Some(hash) => Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash }),
+        None if data.is_empty() => Agreement::Ecdh.into(),
+        None => return Err(Error::MechanismParamInvalid),
+    };
+    Ok((algorithm, DeriveKey { peer_key: point(public, base), data, ..DeriveKey::default() }))
+}
+
+/// The peer's public value, which programs give with and without the OCTET STRING around it (PKCS#11 §6.3.17).
+fn point(public: Vec<u8>, base: &Key) -> Vec<u8> {
+    if public.len() == base.public_len() {
+        return public;
+    }
+    let inner = <&OctetStringRef>::from_der(&public).map(|inner| inner.as_bytes().to_vec());
+    inner.unwrap_or(public)
+}
+
+fn hkdf(module: &Module, mechanism: &Mechanism) -> Result<(Algorithm, DeriveKey)> {
+    let (params, salt, data) = mechanism.hkdf()?;
+    let hash = mechanism::hash(params.prfHashMechanism).ok_or(Error::MechanismParamInvalid)?;
+    let step = match (params.bExtract != CK_FALSE, params.bExpand != CK_FALSE) {
+        (true, true) => None,
+        (true, false) => Some(HkdfStep::Extract.into()),
+        (false, true) => Some(HkdfStep::Expand.into()),
+        (false, false) => return Err(Error::MechanismParamInvalid),
+    };
+    let op = match params.ulSaltType {
+        CKF_HKDF_SALT_NULL | CKF_HKDF_SALT_DATA => DeriveKey { salt, ..DeriveKey::default() },
+        CKF_HKDF_SALT_KEY => other(module, params.hSaltKey)?,
+        _ if params.bExtract == CK_FALSE => DeriveKey::default(),
+        _ => return Err(Error::MechanismParamInvalid),
+    };
+    Ok((Derivation::Hkdf { hash }.into(), DeriveKey { data, step, ..op }))
+}
+
+fn other(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<DeriveKey> {
+    let object = object::key(module, handle, CKO_SECRET_KEY)?;
+    let key = object.key().ok_or(Error::KeyHandleInvalid)?;
+    Ok(DeriveKey { other_name: Some(key.name.clone()), other_owner: key.owner(), ..DeriveKey::default() })
+}

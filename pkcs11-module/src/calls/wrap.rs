@@ -1,0 +1,162 @@
+//! C_WrapKey and C_UnwrapKey. Whether a key may leave under another is for the service to judge; here its answer gets a name.
+
+use cryptoki_sys::*;
+use interface::Status;
+use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
+use interface::client;
+use interface::operations::{UnwrapKey, WrapKey};
+
+use super::create::{check_token, check_valueless, new_key};
+use super::generate::check_kind;
+use super::{object, policy};
+use crate::error::{Error, Result};
+use crate::ffi::{Mechanism, Out, Output, Template};
+use crate::mechanism::{self, Family, Work};
+use crate::module;
+use crate::object::Key;
+use crate::parameters::Parameters;
+
+/// C_WrapKey. A length query wraps too: how long a private key's encoding is, only the service knows.
+pub(crate) fn wrap(
+    session: CK_SESSION_HANDLE,
+    mechanism: &Mechanism,
+    wrapping_key: CK_OBJECT_HANDLE,
+    key: CK_OBJECT_HANDLE,
+    out: &Output<u8>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    module.slots.check(session.provider, mechanism.kind(), CKF_WRAP)?;
+    let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::WrappingKeyHandleInvalid } else { error };
+    let with = object::key(&module, wrapping_key, CKO_PUBLIC_KEY).map_err(missing)?;
+    let with = with.key().ok_or(Error::WrappingKeyHandleInvalid)?;
+    let parameters = parameters(mechanism, with, Usage::WRAP)?.ok_or(Error::WrappingKeyTypeInconsistent)?;
+    let leaving = object::key(&module, key, CKO_PRIVATE_KEY).map_err(|error| match error {
+        Error::KeyFunctionNotPermitted => Error::KeyNotWrappable,
+        error => error,
+    })?;
+    let key = leaving.key().ok_or(Error::KeyHandleInvalid)?;
+    if key.attributes.key_type.is_public() {
+        return Err(Error::KeyNotWrappable);
+    }
+    if !key.may(Usage::COPY) {
+        return Err(Error::KeyUnextractable);
+    }
+    let op = WrapKey {
+        key_name: key.name.clone(),
+        owner: key.owner(),
+        with_name: with.name.clone(),
+        with_owner: with.owner(),
+        alg: Some(parameters.algorithm.into()),
+        iv: Some(parameters.iv.clone()),
+        salt: parameters.additional,
+    };
+    let wrapped = module.client.call(session.provider, &op).map_err(|error| match error.status() {
+        Some(Status::PsaErrorNotPermitted) => Error::KeyNotWrappable,
+        Some(Status::PsaErrorInvalidArgument) => Error::KeySizeRange,
+        Some(Status::PsaErrorDoesNotExist) => Error::KeyHandleInvalid,
+        _ => error.into(),
+    })?;
+    out.write(wrapped.data.strip_prefix(parameters.iv.as_slice()).ok_or(Error::FunctionFailed)?)
+}
+
+/// C_UnwrapKey.
+pub(crate) fn unwrap(
+    session: CK_SESSION_HANDLE,
+    mechanism: &Mechanism,
+    unwrapping_key: CK_OBJECT_HANDLE,
+    wrapped: &[u8],
+    template: &Template,
+    handle: &Out<CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    module.slots.check(session.provider, mechanism.kind(), CKF_UNWRAP)?;
+    let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::UnwrappingKeyHandleInvalid } else { error };
+    let with = object::key(&module, unwrapping_key, CKO_PRIVATE_KEY).map_err(missing)?;
+    let with = with.key().ok_or(Error::UnwrappingKeyHandleInvalid)?;
+    let parameters = parameters(mechanism, with, Usage::UNWRAP)?.ok_or(Error::UnwrappingKeyTypeInconsistent)?;
+    let attributes = asked(template)?;
+    check_token(template)?;
+    session.check_writable()?;
+    let class = if attributes.key_type.is_pair() { CKO_PRIVATE_KEY } else { CKO_SECRET_KEY };
+    object::check_private(&module, &session, class, template)?;
+    if !parameters.fit(true, wrapped.len(), with.attributes.bits) {
+        return Err(Error::WrappedKeyLenRange);
+    }
+    let op = UnwrapKey {
+        attributes: Some((&attributes).into()),
+        data: [&parameters.iv, wrapped].concat(),
+        with_name: with.name.clone(),
+        with_owner: with.owner(),
+        alg: Some(parameters.algorithm.into()),
+        salt: parameters.additional,
+        ..UnwrapKey::default()
+    };
+    let made = new_key(&module, &session, template, |key_name, label, id| {
+        module.client.call(session.provider, &UnwrapKey { key_name, label, id, ..op.clone() })
+    });
+    handle.set(made.map_err(refused)?);
+    Ok(())
+}
+
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Service(client::Error::Refused { status, .. }) => match status {
+            Status::PsaErrorInvalidSignature | Status::PsaErrorInvalidPadding | Status::PsaErrorInvalidArgument => {
+                Error::WrappedKeyInvalid
+            }
+            Status::PsaErrorNotSupported => Error::KeySizeRange,
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+/// The mechanism's parameters, if the key is of the type that it is for.
+fn parameters(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Option<Parameters>> {
+    let mode = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Wrap(mode) => Some(mode),
+        _ => None,
+    })?;
+    if Family::of(with.attributes.key_type) != Some(mode.family()) {
+        return Ok(None);
+    }
+    let parameters = Parameters::read(mode, mechanism)?;
+    if !with.may(usage) || !with.attributes.policy.permits(parameters.algorithm) {
+        return Err(Error::KeyFunctionNotPermitted);
+    }
+    Ok(Some(parameters))
+}
+
+/// What the template asks for. The curve of a private key is what the wrapped key says.
+fn asked(template: &Template) -> Result<Attributes> {
+    check_valueless(template)?;
+    let class = template.number(CKA_CLASS)?.ok_or(Error::TemplateIncomplete)?;
+    let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
+    let key_type = match (class, kind) {
+        (CKO_SECRET_KEY, _) => return secret(template),
+        (CKO_PRIVATE_KEY, CKK_RSA) => KeyType::RsaKeyPair,
+        (CKO_PRIVATE_KEY, CKK_EC) => KeyType::EccKeyPair(EccFamily::SecpR1),
+        (CKO_PRIVATE_KEY, CKK_EC_EDWARDS) => KeyType::EccKeyPair(EccFamily::TwistedEdwards),
+        (CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY) => KeyType::EccKeyPair(EccFamily::Montgomery),
+        _ => return Err(Error::TemplateInconsistent),
+    };
+    let family = Family::of(key_type).ok_or(Error::CurveNotSupported)?;
+    Ok(Attributes { key_type, bits: 0, policy: policy::pair(family, template, template)? })
+}
+
+/// What a template asks for whose secret key is not given there; zero bits where it does not say how many.
+pub(super) fn secret(template: &Template) -> Result<Attributes> {
+    let family = match template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET) {
+        CKK_AES => Family::Aes,
+        CKK_GENERIC_SECRET => Family::Generic,
+        CKK_CHACHA20 => Family::ChaCha20,
+        _ => return Err(Error::TemplateInconsistent),
+    };
+    let key_type = family.keys().first().ok_or(Error::TemplateInconsistent)?.0;
+    check_kind(template, CKO_SECRET_KEY, key_type)?;
+    let bytes = template.number(CKA_VALUE_LEN)?.unwrap_or(0);
+    let bits = u32::try_from(bytes).ok().and_then(|bytes| bytes.checked_mul(8)).ok_or(Error::KeySizeRange)?;
+    Ok(Attributes { key_type, bits, policy: policy::secret(family, template)? })
+}

@@ -1,0 +1,159 @@
+//! Logins: who is logged into a token, and what that lets the application see and do (PKCS#11 §5.6). The login is that of all
+//! sessions which this process has with the token.
+//!
+//! The service keeps the PINs and counts wrong ones. Where the user has none, nothing here asks for a login.
+
+use cryptoki_sys::*;
+use interface::Operation;
+use interface::client;
+use interface::operations::{Pin, PinState, Role, Token, TokenStatus};
+
+use crate::error::{Error, Result};
+use crate::module::{Module, lock};
+
+/// Who is logged into a token.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Login {
+    /// CKU_USER or CKU_SO; none in public sessions.
+    pub(crate) user: Option<CK_USER_TYPE>,
+    /// Whether the user has a PIN, as the service last told; none where it was not asked yet.
+    required: Option<bool>,
+}
+
+impl Login {
+    /// Whether there are private objects for the application at present.
+    pub(crate) fn sees_private(&self) -> bool {
+        match self.user {
+            Some(user) => user == CKU_USER,
+            None => self.required != Some(true),
+        }
+    }
+}
+
+impl Module {
+    /// Asks once whether a token requires a login.
+    pub(crate) fn know_login(&self, slot: CK_SLOT_ID) -> Result<()> {
+        match self.login(slot).required {
+            Some(_) => Ok(()),
+            None => self.token(slot).map(drop),
+        }
+    }
+
+    /// The PINs of a token as they are now. An upstream service has none.
+    pub(crate) fn token(&self, slot: CK_SLOT_ID) -> Result<Token> {
+        match self.change_token(slot, &TokenStatus {}) {
+            Err(Error::Login(client::Error::Upstream(_))) => Ok(self.learn_token(slot, Token::default())),
+            other => other,
+        }
+    }
+
+    /// Runs an operation of the service on the token, which tells what has become of it.
+    pub(crate) fn change_token(&self, slot: CK_SLOT_ID, op: &impl Operation<Output = Token>) -> Result<Token> {
+        let provider = u32::try_from(slot).ok().and_then(|slot| slot.try_into().ok()).ok_or(Error::SlotIdInvalid)?;
+        let token = self.client.call(provider, op).map_err(Error::Login)?;
+        Ok(self.learn_token(slot, token))
+    }
+
+    fn learn_token(&self, slot: CK_SLOT_ID, token: Token) -> Token {
+        lock(&self.sessions).logins.entry(slot).or_default().required = Some(token.user.is_some());
+        token
+    }
+
+    /// Who is logged into a token.
+    pub(crate) fn login(&self, slot: CK_SLOT_ID) -> Login {
+        lock(&self.sessions).logins.get(&slot).copied().unwrap_or_default()
+    }
+
+    /// Fails where private objects need a login that there is not.
+    pub(crate) fn check_login(&self, slot: CK_SLOT_ID) -> Result<()> {
+        if self.login(slot).sees_private() { Ok(()) } else { Err(Error::UserNotLoggedIn) }
+    }
+
+    /// Ends the login. If private objects needed it, the operations that use some end too, and their handles become invalid.
+    pub(crate) fn log_out(&self, slot: CK_SLOT_ID) -> Result<()> {
+        let mut sessions = lock(&self.sessions);
+        let login = sessions.logins.entry(slot).or_default();
+        login.user.take().ok_or(Error::UserNotLoggedIn)?;
+        if login.sees_private() {
+            return Ok(());
+        }
+        let open: Vec<_> = sessions.open.values().filter(|session| session.slot() == slot).cloned().collect();
+        drop(sessions);
+        lock(&self.objects).forget_private(slot);
+        for session in open {
+            session.operations().cancel_private();
+        }
+        Ok(())
+    }
+}
+
+/// The PIN that a caller gives.
+pub(crate) fn pin(given: &[u8]) -> Result<Pin> {
+    std::str::from_utf8(given).map_err(|_| Error::PinInvalid)?;
+    Ok(Pin { value: given.to_vec() })
+}
+
+/// Whose PIN a type of user has.
+pub(crate) fn role(user: CK_USER_TYPE) -> Result<Role> {
+    match user {
+        CKU_USER | CKU_CONTEXT_SPECIFIC => Ok(Role::User),
+        CKU_SO => Ok(Role::Officer),
+        _ => Err(Error::UserTypeInvalid),
+    }
+}
+
+/// What CK_TOKEN_INFO tells of PINs. A PIN that must wait is locked, for the time being.
+pub(crate) fn flags(token: &Token) -> CK_FLAGS {
+    let login = match token {
+        Token { user: Some(_), .. } => CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED,
+        // a user logs in with any PIN
+        Token { officer: None, .. } => CKF_USER_PIN_INITIALIZED,
+        _ => 0,
+    };
+    let user = [CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED];
+    let officer = [CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED];
+    login | pin_flags(token.user.as_ref(), user) | pin_flags(token.officer.as_ref(), officer)
+}
+
+fn pin_flags(pin: Option<&PinState>, [count_low, final_try, locked]: [CK_FLAGS; 3]) -> CK_FLAGS {
+    let Some(pin) = pin else { return 0 };
+    let shut = pin.locked || pin.wait > 0;
+    [(pin.failures > 0, count_low), (pin.last_try && !shut, final_try), (shut, locked)]
+        .into_iter()
+        .filter(|(set, _)| *set)
+        .fold(0, |all, (_, flag)| all | flag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_objects_are_the_users_once_the_user_has_a_pin() {
+        for (user, required, sees) in [
+            (None, None, true),
+            (None, Some(false), true),
+            (None, Some(true), false),
+            (Some(CKU_USER), Some(true), true),
+            (Some(CKU_SO), Some(true), false),
+            (Some(CKU_SO), Some(false), false),
+        ] {
+            assert_eq!(Login { user, required }.sees_private(), sees);
+        }
+    }
+
+    #[test]
+    fn flags_tell_how_near_the_lock_is() {
+        let state = |failures, wait, locked, last_try| Some(PinState { failures, wait, locked, last_try });
+        let of = |user, officer| flags(&Token { label: None, user, officer });
+        assert_eq!(of(None, None), CKF_USER_PIN_INITIALIZED);
+        assert_eq!(of(None, state(0, 0, false, false)), 0);
+        let set = CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED;
+        assert_eq!(of(state(0, 0, false, false), None), set);
+        assert_eq!(of(state(1, 0, false, false), None), set | CKF_USER_PIN_COUNT_LOW);
+        assert_eq!(of(state(2, 0, false, true), None), set | CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY);
+        assert_eq!(of(state(3, 5, false, true), None), set | CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_LOCKED);
+        assert_eq!(of(state(10, 0, true, false), None), set | CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_LOCKED);
+        assert_eq!(of(None, state(3, 9, false, true)), CKF_SO_PIN_COUNT_LOW | CKF_SO_PIN_LOCKED);
+    }
+}

@@ -1,0 +1,169 @@
+//! Keys out of other keys: published vectors, agreement of two sides, refusals.
+
+use super::crypt::with;
+use super::keys::{NO, YES, create, number, read};
+use super::mechanisms::lasting;
+use super::wrap::{Attributes, aes, pair};
+use super::*;
+
+/// C_DeriveKey with these attributes, on the token.
+pub(crate) fn derive(
+    mut mechanism: CK_MECHANISM,
+    base: CK_OBJECT_HANDLE,
+    attributes: &Attributes<'_>,
+) -> Result<CK_OBJECT_HANDLE, CK_RV> {
+    let mut template = vec![attribute(CKA_TOKEN, YES)];
+    template.extend(attributes.iter().map(|(kind, value)| attribute(*kind, value)));
+    let (session, count, mut key) = (open(CKF_RW_SESSION), template.len() as CK_ULONG, 0);
+    match call!(C_DeriveKey(session, &mut mechanism, base, template.as_mut_ptr(), count, &raw mut key)) {
+        CKR_OK => Ok(key),
+        rv => Err(rv),
+    }
+}
+
+/// The value of a generic secret of so many bytes; zero: as many as there are.
+fn value(mechanism: CK_MECHANISM, base: CK_OBJECT_HANDLE, len: CK_ULONG) -> Result<Vec<u8>, CK_RV> {
+    let len = number(len);
+    let template: &Attributes<'_> = &[(CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES), (CKA_VALUE_LEN, &len)];
+    read(derive(mechanism, base, if len == [0; 8] { &template[..2] } else { template })?, CKA_VALUE)
+}
+
+fn secret(value: &[u8]) -> CK_OBJECT_HANDLE {
+    let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_GENERIC_SECRET));
+    let template: &Attributes<'_> = &[
+        (CKA_CLASS, &class),
+        (CKA_KEY_TYPE, &kind),
+        (CKA_VALUE, value),
+        (CKA_DERIVE, YES),
+        (CKA_SENSITIVE, NO),
+        (CKA_EXTRACTABLE, YES),
+    ];
+    create(template).unwrap()
+}
+
+pub(crate) fn ecdh(kdf: CK_EC_KDF_TYPE, shared: &'static [u8], point: &[u8]) -> CK_MECHANISM {
+    let point: &[u8] = Vec::leak(point.to_vec());
+    let params = CK_ECDH1_DERIVE_PARAMS {
+        kdf,
+        ulSharedDataLen: shared.len() as CK_ULONG,
+        pSharedData: shared.as_ptr().cast_mut(),
+        ulPublicDataLen: point.len() as CK_ULONG,
+        pPublicData: point.as_ptr().cast_mut(),
+    };
+    lasting(CKM_ECDH1_DERIVE, params)
+}
+
+pub(crate) fn hkdf(steps: (bool, bool), salt: &'static [u8], info: &'static [u8]) -> CK_MECHANISM {
+    let params = CK_HKDF_PARAMS {
+        bExtract: steps.0.into(),
+        bExpand: steps.1.into(),
+        prfHashMechanism: CKM_SHA256,
+        ulSaltType: if salt.is_empty() { CKF_HKDF_SALT_NULL } else { CKF_HKDF_SALT_DATA },
+        pSalt: salt.as_ptr().cast_mut(),
+        ulSaltLen: salt.len() as CK_ULONG,
+        hSaltKey: 0,
+        pInfo: info.as_ptr().cast_mut(),
+        ulInfoLen: info.len() as CK_ULONG,
+    };
+    lasting(CKM_HKDF_DERIVE, params)
+}
+
+pub(crate) fn string(kind: CK_MECHANISM_TYPE, data: &'static [u8]) -> CK_MECHANISM {
+    lasting(kind, CK_KEY_DERIVATION_STRING_DATA { pData: data.as_ptr().cast_mut(), ulLen: data.len() as CK_ULONG })
+}
+
+const OKM: [u8; 42] = [
+    0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a, 0x90, 0x43, 0x4f, 0x64, 0xd0, 0x36, 0x2f, 0x2a, 0x2d, 0x2d, 0x0a, 0x90, 0xcf,
+    0x1a, 0x5a, 0x4c, 0x5d, 0xb0, 0x2d, 0x56, 0xec, 0xc4, 0xc5, 0xbf, 0x34, 0x00, 0x72, 0x08, 0xd5, 0xb8, 0x87, 0x18, 0x58, 0x65,
+];
+const SALT: &[u8] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+const INFO: &[u8] = &[0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9];
+
+/// RFC 5869 §A.1.
+#[test]
+fn hkdf_in_one_step_and_in_two() {
+    let _fixture = Fixture::new();
+    let base = secret(&[0x0b; 22]);
+    assert_eq!(value(hkdf((true, true), SALT, INFO), base, 42).as_deref(), Ok(&OKM[..]));
+    let key = value(hkdf((true, false), SALT, b""), base, 0).unwrap();
+    assert_eq!((key.len(), &key[..4]), (32, &[0x07, 0x77, 0x09, 0x36][..]));
+    assert_eq!(value(hkdf((false, true), b"", INFO), secret(&key), 42).as_deref(), Ok(&OKM[..]));
+    let salted = CK_HKDF_PARAMS {
+        bExtract: CK_TRUE,
+        bExpand: CK_TRUE,
+        prfHashMechanism: CKM_SHA256,
+        ulSaltType: CKF_HKDF_SALT_KEY,
+        pSalt: null_mut(),
+        ulSaltLen: 0,
+        hSaltKey: secret(SALT),
+        pInfo: INFO.as_ptr().cast_mut(),
+        ulInfoLen: INFO.len() as CK_ULONG,
+    };
+    assert_eq!(value(with(CKM_HKDF_DERIVE, &salted), base, 42).as_deref(), Ok(&OKM[..]), "the salt as a key");
+    assert_eq!(value(hkdf((true, true), SALT, INFO), base, 0), Err(CKR_TEMPLATE_INCOMPLETE));
+    assert_eq!(value(hkdf((false, false), SALT, INFO), base, 42), Err(CKR_MECHANISM_PARAM_INVALID));
+}
+
+#[test]
+fn two_sides_agree_with_every_kdf_and_both_forms_of_the_point() {
+    let _fixture = Fixture::new();
+    for curve in [P256, b"\x06\x05\x2b\x81\x04\x00\x22", b"\x06\x05\x2b\x81\x04\x00\x23"] {
+        let [[public_a, a], [public_b, b]] =
+            [(); 2].map(|()| pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, curve)], &[(CKA_DERIVE, YES)]));
+        let [point_a, point_b] = [public_a, public_b].map(|key| read(key, CKA_EC_POINT).unwrap());
+        let bare = if point_b[1] < 0x80 { &point_b[2..] } else { &point_b[3..] };
+        for kdf in [CKD_NULL, CKD_SHA1_KDF, CKD_SHA224_KDF, CKD_SHA256_KDF, CKD_SHA384_KDF, CKD_SHA512_KDF] {
+            let shared: &[u8] = if kdf == CKD_NULL { b"" } else { b"shared" };
+            let mine = value(ecdh(kdf, shared, &point_b), a, 32).unwrap();
+            assert_eq!(mine, value(ecdh(kdf, shared, &point_a), b, 32).unwrap());
+            assert_eq!(mine, value(ecdh(kdf, shared, bare), a, 32).unwrap(), "without the OCTET STRING");
+        }
+        assert_eq!(value(ecdh(CKD_NULL, b"x", bare), a, 32), Err(CKR_MECHANISM_PARAM_INVALID));
+        assert_eq!(value(ecdh(CKD_NULL, b"", &bare[1..]), a, 32), Err(CKR_MECHANISM_PARAM_INVALID));
+        assert_eq!(value(ecdh(99, b"", bare), a, 32), Err(CKR_MECHANISM_PARAM_INVALID));
+        assert_eq!(value(ecdh(CKD_SHA256_KDF, b"", bare), a, 0), Err(CKR_TEMPLATE_INCOMPLETE));
+        assert_eq!(value(ecdh(CKD_NULL, b"", bare), public_a, 32), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+    }
+}
+
+#[test]
+fn derived_keys_of_a_type_work() {
+    let _fixture = Fixture::new();
+    let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[(CKA_DERIVE, YES)]);
+    let point = read(public, CKA_EC_POINT).unwrap();
+    let (kind, len) = (number(CKK_AES), number(16));
+    let template: &Attributes<'_> = &[(CKA_KEY_TYPE, &kind), (CKA_ENCRYPT, YES), (CKA_DECRYPT, YES), (CKA_VALUE_LEN, &len)];
+    let key = derive(ecdh(CKD_NULL, b"", &point), private, template).unwrap();
+    assert_eq!(read(key, CKA_VALUE), Err(CKR_ATTRIBUTE_SENSITIVE));
+    assert_eq!(read(key, CKA_LOCAL).as_deref(), Ok(NO));
+    let sealed = crypt::encrypt(mechanism(CKM_AES_ECB), key, &[7; 16]).unwrap();
+    assert_eq!(crypt::decrypt(mechanism(CKM_AES_ECB), key, &sealed).as_deref(), Ok(&[7; 16][..]));
+    assert_eq!(derive(ecdh(CKD_NULL, b"", &point), private, &template[..3]), Err(CKR_TEMPLATE_INCOMPLETE));
+    let signs = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[(CKA_SIGN, YES)])[1];
+    assert_eq!(derive(ecdh(CKD_NULL, b"", &point), signs, template), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+    assert_eq!(derive(hkdf((true, true), SALT, INFO), private, template), Err(CKR_KEY_TYPE_INCONSISTENT));
+    assert_eq!(derive(mechanism(CKM_AES_ECB), private, template), Err(CKR_MECHANISM_INVALID));
+}
+
+#[test]
+fn concatenations_digests_and_encryption_make_keys() {
+    let _fixture = Fixture::new();
+    let (base, other) = (secret(b"base"), secret(b"other"));
+    assert_eq!(value(with(CKM_CONCATENATE_BASE_AND_KEY, &other), base, 0).as_deref(), Ok(&b"baseother"[..]));
+    assert_eq!(value(string(CKM_CONCATENATE_BASE_AND_DATA, b"data"), base, 8).as_deref(), Ok(&b"basedata"[..]));
+    assert_eq!(value(string(CKM_CONCATENATE_DATA_AND_BASE, b"data"), base, 0).as_deref(), Ok(&b"database"[..]));
+    assert_eq!(value(with(CKM_CONCATENATE_BASE_AND_KEY, &9999_u64), base, 0), Err(CKR_KEY_HANDLE_INVALID));
+    let digest = value(mechanism(CKM_SHA256_KEY_DERIVATION), secret(b"abc"), 0).unwrap();
+    assert_eq!((digest.len(), &digest[..4]), (32, &[0xba, 0x78, 0x16, 0xbf][..]));
+    let key = aes(&[(CKA_DERIVE, YES), (CKA_ENCRYPT, YES)]);
+    let (ecb, cbc) = (
+        string(CKM_AES_ECB_ENCRYPT_DATA, &[7; 32]),
+        CK_AES_CBC_ENCRYPT_DATA_PARAMS { iv: [9; 16], pData: [7; 32].as_ptr().cast_mut(), length: 32 },
+    );
+    let expected = crypt::encrypt(mechanism(CKM_AES_ECB), key, &[7; 32]).unwrap();
+    assert_eq!(value(ecb, key, 32), Ok(expected));
+    let expected = crypt::encrypt(lasting(CKM_AES_CBC, [9u8; 16]), key, &[7; 32]).unwrap();
+    assert_eq!(value(with(CKM_AES_CBC_ENCRYPT_DATA, &cbc), key, 16).as_deref(), Ok(&expected[..16]));
+    assert_eq!(value(string(CKM_AES_ECB_ENCRYPT_DATA, &[7; 15]), key, 16), Err(CKR_MECHANISM_PARAM_INVALID));
+    assert_eq!(value(ecb, key, 33), Err(CKR_MECHANISM_PARAM_INVALID), "there is not so much");
+}
