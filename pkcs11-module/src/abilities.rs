@@ -2,7 +2,7 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::attributes::{Attributes, KeyType, Policy};
+use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::CheckType;
 use interface::policy::Job;
 
@@ -31,7 +31,8 @@ impl Abilities {
         for family in Family::ALL {
             let mut able = Vec::new();
             for &(key_type, bits) in family.keys() {
-                let Some(policy) = Job::ALL.iter().find_map(|job| job.policy(key_type)) else { continue };
+                let best = Job::ALL.iter().find_map(|job| job.policy(key_type));
+                let policy = best.unwrap_or_else(|| policy(Usage::DERIVE, []));
                 let attributes = Attributes { key_type, bits, policy: Policy { also: vec![], ..policy } };
                 let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
                 if can(Question { opcode, check, attributes })? {

@@ -345,7 +345,8 @@ impl Data {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Objects, tests::pair};
+    use crate::object::tests::pair;
+    use crate::objects::Objects;
     use cryptoki_sys::*;
     use interface::algorithm::SignHash as Any;
     use interface::attributes::{EccFamily, Policy};

@@ -173,6 +173,30 @@ fn p11tool_lists_generates_and_signs() {
     }
 }
 
+/// OpenSC 0.23 and GnuTLS 3.7 are older than PKCS#11 3.2.
+#[test]
+fn programs_that_know_no_post_quantum_keys_list_them_beside_others() {
+    let service = Service::start();
+    for (algorithm, id) in [("p256", "01"), ("ml-dsa-65", "02"), ("ml-kem-768", "03"), ("x25519", "04")] {
+        run(&mut service.parsec(["key", "new", algorithm, "--algorithm", algorithm, "--id", id])).ok();
+    }
+    if let Some(p11tool) = program("p11tool") {
+        let mut command = service.command(&p11tool);
+        command.arg("--batch").arg("--provider").arg(service.staged(MODULE));
+        let listed = run(command.args(["--list-all-privkeys", "pkcs11:token=software"])).ok();
+        for name in ["p256", "ml-dsa-65", "ml-kem-768", "x25519"] {
+            assert!(listed.contains(&format!("Label: {name}")), "{name} in {listed}");
+        }
+    }
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let objects = run(&mut tool(&service, "-O")).ok();
+    for line in ["label:      ml-dsa-65", "label:      ml-kem-768", "Private Key Object; EC_MONTGOMERY"] {
+        assert!(objects.contains(line), "{line} in {objects}");
+    }
+}
+
 #[test]
 fn nothing_is_shown_and_nothing_fails_while_the_service_is_down() {
     if program("pkcs11-tool").is_none() {
@@ -287,5 +311,27 @@ fn ssh_logs_in_with_the_module_and_with_the_agent() {
     added.ok();
     for login in logins {
         assert_eq!(login.ok(), "logged in\n");
+    }
+}
+
+#[test]
+fn pkcs11_tool_wraps_and_unwraps() {
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let service = Service::start();
+    let tool = |line: &str| run(&mut tool(&service, line)).ok();
+    tool("--keygen --key-type AES:32 --label kek --id 10 --usage-wrap");
+    tool("--keygen --key-type AES:16 --label data --id 11 --usage-decrypt --extractable --sensitive");
+    tool("--keypairgen --key-type rsa:2048 --label pair --id 12 --usage-wrap");
+    write(&service, "plain", b"two blocks of AES, 32 bytes long");
+    for (mechanism, with, back) in [("AES-KEY-WRAP", "10", "20"), ("RSA-PKCS", "12", "21")] {
+        tool(&format!("--wrap -m {mechanism} --id {with} --application-id 11 -o wrapped"));
+        tool(&format!(
+            "--unwrap -m {mechanism} --id {with} --application-id {back} --application-label back -i wrapped --key-type AES:16 --usage-decrypt"
+        ));
+        tool("--encrypt -m AES-ECB --id 11 -i plain -o sealed");
+        tool(&format!("--decrypt -m AES-ECB --id {back} -i sealed -o opened"));
+        assert_eq!(fs::read(service.dir().join("opened")).unwrap(), b"two blocks of AES, 32 bytes long", "{mechanism}");
     }
 }
