@@ -1,5 +1,8 @@
-//! pkcs11-tool, p11tool and p11-kit on our module, with the commands that a person types.
+//! pkcs11-tool on our module, with the commands that a person types.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod objects;
+mod own_tests;
 
 use std::ops::Deref;
 
@@ -220,14 +223,6 @@ fn certificates_are_stored_beside_their_keys() {
     desk.ok("-b --type cert --id 01");
     assert_eq!(desk.ok("-O --type cert").trim(), "");
     assert!(desk.ok("-O --type privkey").contains("web"), "the key stays");
-}
-
-#[test]
-fn forked_children_start_again() {
-    let Some(desk) = Desk::new() else { return };
-    let said = desk.tool("--test-fork");
-    assert!(!said.out.contains("ERR") && !said.err.contains("failed"), "{}{}", said.out, said.err);
-    assert!(said.ok().contains("C_Initialize in forked child"));
 }
 
 #[test]
