@@ -19,7 +19,7 @@ use crate::slot::Slots;
 /// The state of a process that has called C_Initialize. Calls under way hold it, so that C_Finalize never pulls it away from
 /// them.
 ///
-/// Its locks are held for moments only, never while the service is asked, and in the order of the fields.
+/// Its locks are held for moments only, never while the service is asked but for `login`, and in the order of the fields.
 pub(crate) struct Module {
     after_fork: AfterFork,
     /// Has come from the parent by fork, and the process has not called C_Initialize yet.
@@ -27,6 +27,8 @@ pub(crate) struct Module {
     pub(crate) client: Client,
     pub(crate) slots: Slots,
     pub(crate) closing: Closing,
+    /// Held by the one login that is under way: the service checks few PINs at once, and most are spared by the first.
+    pub(crate) login: Mutex<()>,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) objects: Mutex<Objects>,
 }
@@ -135,6 +137,7 @@ impl Module {
             client: Client::from_env()?,
             slots: Slots::default(),
             closing: Closing::default(),
+            login: Mutex::default(),
             sessions: Mutex::default(),
             objects: Mutex::default(),
         })

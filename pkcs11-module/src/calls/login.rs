@@ -22,6 +22,7 @@ pub(crate) fn login(handle: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -
         operations.unlock();
         return Ok(());
     }
+    let _turn = lock(&module.login);
     lock(&module.sessions).check_change(session.slot(), user)?;
     check_pin(&module, session.slot(), &check)?;
     let mut sessions = lock(&module.sessions);
