@@ -159,6 +159,11 @@ impl Usage {
         Self(self.0 & !other.0)
     }
 
+    /// The flags that either has.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The set with what it implies: who may sign or verify a hash may do so with a message, and what may leave in plain may leave
     /// under another key's protection.
     pub const fn implied(self) -> Self {
@@ -187,7 +192,7 @@ impl std::ops::BitOr for Usage {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.or(other)
     }
 }
 
@@ -239,6 +244,13 @@ pub struct Attributes {
 }
 
 impl Attributes {
+    /// Those of the public half: it may do what of the policy needs no private key.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        let usage = self.policy.usage.and(Usage::VERIFY | Usage::ENCRYPT);
+        Self { key_type: self.key_type.public(), bits: self.bits, policy: Policy { usage, ..self.policy.clone() } }
+    }
+
     /// Whether upstream's protocol can express them; what it cannot is hidden from its clients.
     pub fn upstream(&self) -> bool {
         let extension = matches!(
@@ -363,7 +375,7 @@ impl From<&Attributes> for message::KeyAttributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::{Encryption, SignHash, Signature};
+    use crate::algorithm::{Encryption, Kem, SignHash, Signature};
 
     fn rsa(algorithm: Algorithm, also: Vec<Algorithm>) -> Attributes {
         Attributes { key_type: KeyType::RsaKeyPair, bits: 2048, policy: Policy { usage: Usage::SIGN_HASH, algorithm, also } }
@@ -400,6 +412,18 @@ mod tests {
         assert_eq!(Attributes::try_from(&message), Ok(sent));
         let without_policy = message::KeyAttributes { key_policy: None, ..message };
         assert_eq!(Attributes::try_from(&without_policy), Err(Status::InvalidEncoding));
+    }
+
+    #[test]
+    fn post_quantum_keys_are_hidden_from_upstream_and_survive_the_wire() {
+        let policies = [Signature::MlDsa.into(), Signature::HashMlDsa { hash: SignHash::Any }.into(), Kem::MlKem.into()];
+        for algorithm in policies {
+            for key_type in [KeyType::MlDsaKeyPair, KeyType::MlDsaPublicKey, KeyType::MlKemKeyPair, KeyType::MlKemPublicKey] {
+                let sent = Attributes { key_type, bits: 768, ..rsa(algorithm, vec![]) };
+                assert!(!sent.upstream() && !rsa(algorithm, vec![]).upstream());
+                assert_eq!(Attributes::try_from(&message::KeyAttributes::from(&sent)), Ok(sent));
+            }
+        }
     }
 
     #[test]
