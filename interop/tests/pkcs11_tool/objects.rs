@@ -72,3 +72,21 @@ fn secret_keys_are_written_used_read_and_deleted() {
     }
     assert_eq!(desk.ok("-O").trim(), "");
 }
+
+#[test]
+fn data_is_written_read_and_deleted() {
+    let Some(desk) = Desk::new() else { return };
+    let written = desk.ok("--write-object message --type data --label note --application-label mail --application-id 1.2.3");
+    let shown = desk.ok("-O --type data");
+    for objects in [written, shown] {
+        for line in ["label:          'note'", "application:    'mail'", "app_id:         1.2.3"] {
+            assert!(objects.contains(line), "{objects}");
+        }
+    }
+    for name in ["--label note", "--application-label mail", "--application-id 1.2.3"] {
+        desk.ok(&format!("--read-object --type data {name} --output-file read"));
+        assert_eq!(desk.read("read"), desk.read("message"));
+    }
+    desk.ok("--delete-object --type data --label note");
+    assert_eq!(desk.ok("-O").trim(), "");
+}

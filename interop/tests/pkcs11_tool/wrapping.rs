@@ -1,4 +1,4 @@
-//! Keys that leave and come wrapped.
+//! Keys that leave and come wrapped, and secrets that are derived.
 
 use crate::Desk;
 
@@ -74,5 +74,20 @@ fn what_may_not_leave_is_not_wrapped() {
         let wrap = format!("--wrap --mechanism AES-KEY-WRAP --id 01 --application-id {id} --output-file wrapped");
         let said = desk.tool(&wrap).refused();
         assert!(said.contains("C_WrapKey failed"), "{said}");
+    }
+}
+
+#[test]
+fn a_secret_is_agreed_on_with_the_owner_of_another_key() {
+    let Some(desk) = desk() else { return };
+    for (curve, group) in [("prime256v1", "P-256"), ("secp384r1", "P-384")] {
+        desk.ok(&format!("--keypairgen --key-type EC:{curve} --usage-derive --label own --id 01"));
+        desk.openssl(&format!("genpkey -algorithm EC -pkeyopt group:{group} -out peer.key"));
+        desk.openssl("pkey -in peer.key -pubout -outform DER -out peer.der");
+        desk.ok("--derive --mechanism ECDH1-DERIVE --id 01 --input-file peer.der --output-file ours");
+        desk.parsec("key public own --out own.pem");
+        desk.openssl("pkeyutl -derive -inkey peer.key -peerkey own.pem -out theirs");
+        assert_eq!(desk.read("ours"), desk.read("theirs"));
+        desk.ok("--delete-object --type privkey --id 01");
     }
 }
