@@ -12,10 +12,12 @@
 
 pub mod algorithm;
 pub mod attributes;
+pub mod certificate;
 pub mod client;
 pub mod message;
 pub mod operations;
 pub mod pkcs8;
+pub mod policy;
 mod provider;
 pub mod reference;
 mod secret;

@@ -10,6 +10,7 @@ use cryptoki_sys::*;
 use der::Encode;
 use der::asn1::OctetStringRef;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
+use interface::certificate::Certificate;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{self, RecordKind, SetMetadata};
 use interface::spki::{self, Parameters, PublicKey};
@@ -17,7 +18,6 @@ use interface::{ProviderId, Status};
 use zeroize::Zeroizing;
 
 use crate::attributes::{self, Source, flag, number};
-use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
@@ -197,12 +197,8 @@ impl Record {
     /// The classes of the objects that the record shows as.
     pub(crate) fn classes(&self) -> &'static [CK_OBJECT_CLASS] {
         match &self.content {
-            Content::Key(key) if key.attributes.key_type.is_pair() && self.kept(WITHOUT_PUBLIC_HALF).is_some() => {
-                &[CKO_PRIVATE_KEY]
-            }
-            Content::Key(key) if key.attributes.key_type.is_pair() => &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY],
-            Content::Key(key) if key.attributes.key_type.is_public() => &[CKO_PUBLIC_KEY],
-            Content::Key(_) => &[CKO_SECRET_KEY],
+            Content::Key(_) if self.kept(WITHOUT_PUBLIC_HALF).is_some() => &[CKO_PRIVATE_KEY],
+            Content::Key(key) => classes(key.attributes.key_type),
             Content::Certificate(_) => &[CKO_CERTIFICATE],
             Content::Data(_) => &[CKO_DATA],
             Content::Profile(_) => &[CKO_PROFILE],
@@ -223,6 +219,15 @@ impl Record {
 
     fn kept(&self, kind: u64) -> Option<&[u8]> {
         self.kept.iter().find(|kept| kept.kind == kind).map(|kept| kept.value.as_slice())
+    }
+}
+
+/// The classes of the objects that a key of this type shows as.
+pub(crate) fn classes(key_type: KeyType) -> &'static [CK_OBJECT_CLASS] {
+    match (key_type.is_pair(), key_type.is_public()) {
+        (true, _) => &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY],
+        (_, true) => &[CKO_PUBLIC_KEY],
+        _ => &[CKO_SECRET_KEY],
     }
 }
 
@@ -343,7 +348,7 @@ impl Object {
 /// What every key has (§4.7), and the public value, which private keys show too.
 fn any_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
-        CKA_KEY_TYPE => number(key_type(key.attributes.key_type)),
+        CKA_KEY_TYPE => number(shown_type(&key.attributes)),
         CKA_LOCAL => flag(key.local),
         CKA_KEY_GEN_MECHANISM => number(generator(key)),
         CKA_ALLOWED_MECHANISMS => allowed_mechanisms(key),
@@ -434,6 +439,11 @@ fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     })
 }
 
+fn shown_type(attributes: &Attributes) -> CK_KEY_TYPE {
+    let hmac = (attributes.key_type == KeyType::Hmac).then(|| mechanism::hmac_key(&attributes.policy));
+    hmac.flatten().unwrap_or_else(|| key_type(attributes.key_type))
+}
+
 pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
     match key_type.public() {
         KeyType::RsaPublicKey => CKK_RSA,
@@ -458,6 +468,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::objects::Objects;
     use interface::attributes::Policy;
+    use interface::policy::Job;
 
     /// A key pair of this policy, whose public value is made up.
     pub(crate) fn pair(key_type: KeyType, bits: u32, public: &[u8], policy: Policy) -> Record {
@@ -480,8 +491,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn web() -> Record {
-        let policy = mechanism::signing_policy(Family::Ec, Usage::SIGN | Usage::VERIFY);
-        pair(KeyType::EccKeyPair(EccFamily::SecpR1), 256, &[4; 65], policy)
+        let key_type = KeyType::EccKeyPair(EccFamily::SecpR1);
+        pair(key_type, 256, &[4; 65], Job::Sign.policy(key_type).unwrap())
     }
 
     fn value(object: &Object, kind: CK_ATTRIBUTE_TYPE) -> Vec<u8> {

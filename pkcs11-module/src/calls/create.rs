@@ -2,8 +2,8 @@
 
 use cryptoki_sys::*;
 use interface::attributes::{Attributes, KeyType};
+use interface::certificate::Certificate;
 use interface::operations::{ImportKey, PutObject, RecordKind};
-use interface::spki::PublicKey;
 use interface::{Filing, Status, client};
 use zeroize::Zeroizing;
 
@@ -12,12 +12,11 @@ use super::object::{check_value, destroy_key};
 use super::place::{Place, content_name};
 use super::policy;
 use crate::attributes::Origin;
-use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::hash::sha1;
 use crate::material;
-use crate::mechanism::Family;
+use crate::mechanism::{self, Family};
 use crate::module;
 use crate::object::{Record, kept};
 
@@ -78,7 +77,9 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
     let (key_type, bits, data) = match (class, kind) {
         (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, 0, material::secret(template)?),
-        (CKO_SECRET_KEY, CKK_GENERIC_SECRET) => (KeyType::Hmac, 0, material::secret(template)?),
+        (CKO_SECRET_KEY, kind) if kind == CKK_GENERIC_SECRET || mechanism::hmac_hash(kind).is_some() => {
+            (KeyType::Hmac, 0, material::secret(template)?)
+        }
         (CKO_SECRET_KEY, CKK_HKDF) => (KeyType::Derive, 0, material::secret(template)?),
         (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, 0, material::secret(template)?),
         (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),
@@ -131,9 +132,8 @@ fn certificate(template: &Template) -> Result<PutObject> {
             return Err(Error::TemplateInconsistent);
         }
     }
-    let default_id = || PublicKey::from_spki(parsed.public_key).map(|key| key.id());
     let id = template.value(CKA_ID).filter(|id| !id.is_empty()).map(<[u8]>::to_vec);
-    stored(RecordKind::Certificate, template, id.or_else(default_id))
+    stored(RecordKind::Certificate, template, id.or_else(|| parsed.key_id()))
 }
 
 fn data(template: &Template) -> Result<PutObject> {
