@@ -364,8 +364,9 @@ fn keys_for_pss_alone_have_certificates_of_their_own(openssl: Openssl) {
     let mut server = desk.ours(&format!("s_server -accept {address} -www -cert pss.crt -key pss.pem"));
     let _server = Daemon::start(&mut server, &desk.service.dir().join("s_server.log"), || listens(address));
     for version in ["-tls1_2", "-tls1_3"] {
-        let connect =
-            format!("s_client -connect {address} {version} -sigalgs rsa_pss_pss_sha384 -ign_eof -CAfile pss.crt -verify_return_error");
+        let connect = format!(
+            "s_client -connect {address} {version} -sigalgs rsa_pss_pss_sha384 -ign_eof -CAfile pss.crt -verify_return_error"
+        );
         let mut client = desk.service.command("openssl");
         feed(client.args(connect.split(' ')), b"GET / HTTP/1.0\r\n\r\n").ok();
     }
