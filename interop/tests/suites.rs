@@ -13,7 +13,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use interop::{Desk, Row, cryptoki_tests, pykcs11, python_pkcs11};
+use interop::{Desk, Row, cryptoki_tests, pykcs11, python_pkcs11, setup};
 use tempfile::TempDir;
 use tests::{Ran, program, run};
 
@@ -138,7 +138,8 @@ fn softhsm_passes_the_tests_that_are_listed() {
 #[test]
 #[ignore = "the module has no session objects"]
 fn its_own_tests_pass_as_on_softhsm() {
-    let mut desk = Desk::with(Row::peer("python-pkcs11", &python_pkcs11()));
+    let row = Row::peer("python-pkcs11", &python_pkcs11());
+    let mut desk = Desk { service: setup().allow_deprecated().start(), row };
     let passed = Token::like_softhsm(&desk).python_pkcs11();
     PYTHON_PKCS11.of_ours(&passed, &mut desk.row);
 }
