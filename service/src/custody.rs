@@ -58,8 +58,9 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
 
 /// What a key made out of these may be, of what is asked for.
 ///
-/// A key that a key without the right to decrypt brings in is sensitive. One that holds others as they are is sensitive or
-/// unextractable if one of them is. Derivations that go one way need no rule.
+/// A key that a key without the right to decrypt brings in is sensitive. One that holds others as they are never leaves if one of
+/// them is sensitive: under another key and back, it could become a key of another type, whose public half tells of its parts.
+/// Derivations that go one way need no rule.
 ///
 /// # Errors
 /// [`Status::PsaErrorNotPermitted`] for a second copy of a key that protects others.
@@ -69,19 +70,19 @@ pub(crate) fn inherited<'a>(
     algorithm: Algorithm,
     mut asked: Attributes,
 ) -> Result<Attributes> {
-    let usage = &mut asked.policy.usage;
     for parent in parents {
-        let kept = match algorithm {
-            Algorithm::Cipher(_) | Algorithm::Encryption(_) if parent.usage(app).contains(Usage::DECRYPT) => LEAVING,
-            Algorithm::Cipher(_) | Algorithm::Encryption(_) => Usage::COPY,
-            Algorithm::Derivation(Derivation::Concatenate) => parent.attributes.policy.usage.implied(),
-            _ => LEAVING,
+        let readable = parent.attributes.policy.usage.contains(Usage::EXPORT);
+        let lost = match algorithm {
+            Algorithm::Cipher(_) | Algorithm::Encryption(_) if !parent.usage(app).contains(Usage::DECRYPT) => Usage::EXPORT,
+            Algorithm::Derivation(Derivation::Concatenate) if !readable && protects(parent) => {
+                let detail =
+                    format!("key '{}' wraps or unwraps other keys, so no key with other uses is made of it", parent.name);
+                return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
+            }
+            Algorithm::Derivation(Derivation::Concatenate) if !readable => LEAVING,
+            _ => Usage::NONE,
         };
-        if algorithm == Derivation::Concatenate.into() && protects(parent) && !kept.contains(Usage::EXPORT) {
-            let detail = format!("key '{}' wraps or unwraps other keys, so no key with other uses is made of it", parent.name);
-            return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
-        }
-        *usage = usage.without(LEAVING.without(kept));
+        asked.policy.usage = asked.policy.usage.without(lost);
     }
     Ok(asked)
 }

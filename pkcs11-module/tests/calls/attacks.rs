@@ -218,9 +218,12 @@ fn sensitive_keys_are_not_cut() {
         assert_eq!(read(whole, CKA_VALUE_LEN).unwrap(), number(36));
         assert_eq!(read(whole, CKA_VALUE), Err(CKR_ATTRIBUTE_SENSITIVE), "the parts are as secret as the base");
     }
-    let kept = secret(CKM_GENERIC_SECRET_KEY_GEN, &[(CKA_VALUE_LEN, &len), (CKA_DERIVE, YES)]).unwrap();
-    let whole = derive(lasting(CKM_CONCATENATE_BASE_AND_KEY, kept), base, &[(CKA_EXTRACTABLE, YES)]).unwrap();
-    assert_eq!(read(whole, CKA_EXTRACTABLE).as_deref(), Ok(NO), "one part never leaves");
+    let open = secret(
+        CKM_GENERIC_SECRET_KEY_GEN,
+        &[(CKA_VALUE_LEN, &len), (CKA_DERIVE, YES), (CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)],
+    );
+    let whole = derive(lasting(CKM_CONCATENATE_BASE_AND_KEY, base), open.unwrap(), &[(CKA_EXTRACTABLE, YES)]).unwrap();
+    assert_eq!(read(whole, CKA_EXTRACTABLE).as_deref(), Ok(NO), "it comes back as no key of another type");
     for kind in [CKM_EXTRACT_KEY_FROM_KEY, CKM_XOR_BASE_AND_DATA] {
         assert_eq!(derive(string(kind, b"data"), base, &[]), Err(CKR_MECHANISM_INVALID));
     }

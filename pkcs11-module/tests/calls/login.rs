@@ -166,6 +166,40 @@ fn private_objects_are_there_for_the_user_alone_and_handles_end_with_the_login()
     let again = find(session, CKO_PRIVATE_KEY)[0];
     assert_eq!(read(again, CKA_PRIVATE).as_deref(), Ok(YES));
     sign(session, again).unwrap();
+
+    assert_eq!(call!(C_CloseAllSessions(SOFTWARE)), CKR_OK);
+    let session = open(CKF_RW_SESSION);
+    assert_eq!(sign(session, again), Err(CKR_KEY_HANDLE_INVALID), "the last close logs out");
+    assert_eq!(login(session, CKU_SO, SO_PIN), CKR_OK);
+    assert_eq!(find(session, CKO_PRIVATE_KEY), [], "nor are they the officer's");
+    assert_eq!(find(session, CKO_PUBLIC_KEY), [public]);
+}
+
+#[test]
+fn a_first_pin_is_set_by_changing_none() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate(session, true).unwrap();
+    assert_eq!(set_pin(session, b"", PIN), CKR_OK);
+    assert_eq!(sign(session, private), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(login(session, CKU_USER, b"4321"), CKR_PIN_INCORRECT);
+    assert_eq!(login(session, CKU_USER, PIN), CKR_OK);
+    sign(session, private).unwrap();
+}
+
+#[test]
+fn without_pins_any_pin_logs_in_and_no_login_is_needed() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate(session, true).unwrap();
+    for pin in [&b""[..], b"1", PIN] {
+        assert_eq!(login(session, CKU_USER, pin), CKR_OK);
+        sign(session, private).unwrap();
+        assert_eq!(call!(C_Logout(session)), CKR_OK);
+        sign(session, private).unwrap();
+    }
+    assert_eq!(login(session, CKU_SO, b"any"), CKR_OK);
+    assert_eq!(sign(session, private), Err(CKR_USER_NOT_LOGGED_IN));
 }
 
 #[test]

@@ -17,6 +17,8 @@ const ROLES: &[(&str, Usage)] = &[
     ("encrypt", Usage::ENCRYPT),
     ("decrypt", Usage::DECRYPT),
     ("derive", Usage::DERIVE),
+    ("wrap", Usage::WRAP),
+    ("unwrap", Usage::UNWRAP),
     ("export", Usage::EXPORT),
 ];
 
@@ -111,8 +113,8 @@ impl Share {
 pub(crate) struct Give {
     #[command(flatten)]
     key: Key,
-    /// Who may do what: user:NAME, uid:N, app:NAME or spiffe://…, then =, then roles (sign, verify, encrypt, decrypt, derive,
-    /// export; use is all but export). Replaces what it was granted before.
+    /// Who may do what: user:NAME, uid:N, app:NAME or spiffe://…, then =, then roles (sign, verify, encrypt, decrypt, derive, wrap,
+    /// unwrap, export; use is all but export). Replaces what it was granted before.
     #[arg(value_name = "WHO=ROLES", required = true)]
     shares: Vec<Share>,
 }
@@ -230,6 +232,6 @@ mod tests {
         let usage = usage(USE).unwrap();
         assert!(usage.contains(Usage::SIGN | Usage::DECRYPT | Usage::DERIVE));
         assert!(!usage.contains(Usage::EXPORT));
-        assert_eq!(roles(usage), ["sign", "verify", "encrypt", "decrypt", "derive"]);
+        assert_eq!(roles(usage), ["sign", "verify", "encrypt", "decrypt", "derive", "wrap", "unwrap"]);
     }
 }

@@ -214,7 +214,7 @@ fn two_sides_derive_the_same_key() {
     });
 }
 
-/// What holds its parts as they are is as sensitive as they are, and keys that wrap are no parts.
+/// What holds its parts as they are leaves only if they may be read, and keys that wrap are no parts.
 #[test]
 fn concatenations_inherit_from_both_parts() {
     each_wrapping(|under| {
@@ -234,8 +234,8 @@ fn concatenations_inherit_from_both_parts() {
             })
         };
         assert_eq!(join("open", "open"), Some(Usage::EXPORT | Usage::COPY));
-        assert_eq!(join("open", "sensitive"), Some(Usage::COPY));
-        assert_eq!(join("sensitive", "open"), Some(Usage::COPY));
+        assert_eq!(join("open", "sensitive"), Some(Usage::NONE));
+        assert_eq!(join("sensitive", "open"), Some(Usage::NONE));
         assert_eq!(join("sensitive", "staying"), Some(Usage::NONE));
         let mut wraps = aes(Usage::WRAP | Usage::DERIVE);
         wraps.policy.also.push(Derivation::Concatenate.into());

@@ -61,7 +61,8 @@ impl Key {
         if !attributes.key_type.is_pair() {
             return Self::import(attributes, &plain);
         }
-        let key = PrivateKey::from_pkcs8(&plain).map_err(|why| invalid(format!("what is wrapped is no private key: {why}")))?;
+        // Why it is none would tell of what the data really is, perhaps a key that nobody may see.
+        let key = PrivateKey::from_pkcs8(&plain).map_err(|_| invalid("what is wrapped is no private key"))?;
         if !alike(key.key_type, attributes.key_type) {
             return Err(invalid(format!("what is wrapped is a {:?}, not a {:?}", key.key_type, attributes.key_type)));
         }
