@@ -159,6 +159,11 @@ impl Usage {
         Self(self.0 & !other.0)
     }
 
+    /// The flags that either has.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The set with what it implies: who may sign or verify a hash may do so with a message, and what may leave in plain may leave
     /// under another key's protection.
     pub const fn implied(self) -> Self {
@@ -187,7 +192,7 @@ impl std::ops::BitOr for Usage {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.or(other)
     }
 }
 
@@ -239,6 +244,13 @@ pub struct Attributes {
 }
 
 impl Attributes {
+    /// Those of the public half: it may do what of the policy needs no private key.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        let usage = self.policy.usage.and(Usage::VERIFY | Usage::ENCRYPT);
+        Self { key_type: self.key_type.public(), bits: self.bits, policy: Policy { usage, ..self.policy.clone() } }
+    }
+
     /// Whether upstream's protocol can express them; what it cannot is hidden from its clients.
     pub fn upstream(&self) -> bool {
         let extension = matches!(

@@ -1,16 +1,19 @@
 //! The bodies of the `C_*` functions, safe and in plain terms; the rows of [`crate::functions`] name them.
 
+pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod crypt;
 pub(crate) mod derive;
 pub(crate) mod digest;
 pub(crate) mod dual;
+pub(crate) mod find;
 pub(crate) mod general;
 pub(crate) mod generate;
 pub(crate) mod login;
 pub(crate) mod message;
 pub(crate) mod message_sign;
 pub(crate) mod object;
+mod place;
 mod policy;
 pub(crate) mod random;
 pub(crate) mod recover;

@@ -275,6 +275,15 @@ impl Template {
     }
 }
 
+#[cfg(test)]
+impl Template {
+    /// The template with one more attribute.
+    pub(crate) fn and(mut self, kind: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Self {
+        self.0.push((kind, Zeroizing::new(value.to_vec())));
+        self
+    }
+}
+
 impl<const N: usize> From<[(CK_ATTRIBUTE_TYPE, &[u8]); N]> for Template {
     fn from(attributes: [(CK_ATTRIBUTE_TYPE, &[u8]); N]) -> Self {
         Self(attributes.map(|(kind, value)| (kind, Zeroizing::new(value.to_vec()))).into())

@@ -14,8 +14,8 @@ use cryptoki_sys::*;
 
 use crate::calls::dual::Beside;
 use crate::calls::{
-    create, crypt, derive, digest, dual, general, generate, login, message, message_sign, object, random, recover, session, sign,
-    slot, token, verify, wrap,
+    change, create, crypt, derive, digest, dual, find, general, generate, login, message, message_sign, object, random, recover,
+    session, sign, slot, token, verify, wrap,
 };
 use crate::encryption::Direction;
 use crate::error::Error;
@@ -157,9 +157,15 @@ functions! {
              CK_OBJECT_HANDLE_PTR) =>
             create::create(session, &Template::read(template, count)?, &Out::new(object)?)
         }
-        C_CopyObject { unsupported5 }
+        C_CopyObject {
+            (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, copy:
+             CK_OBJECT_HANDLE_PTR) =>
+            change::copy(session, object, &Template::read(template, count)?, &Out::new(copy)?)
+        }
         C_DestroyObject { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) => object::destroy(session, object) }
-        C_GetObjectSize { unsupported3 }
+        C_GetObjectSize { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, size: CK_ULONG_PTR) =>
+            object::size(session, object, &Out::new(size)?)
+        }
         C_GetAttributeValue {
             (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG)
              =>
@@ -168,16 +174,16 @@ functions! {
         C_SetAttributeValue {
             (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG)
              =>
-            object::set_attributes(session, object, &Template::read(template, count)?)
+            change::set_attributes(session, object, &Template::read(template, count)?)
         }
         C_FindObjectsInit { (session: CK_SESSION_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG) =>
-            object::find_init(session, &Template::read(template, count)?)
+            find::init(session, &Template::read(template, count)?)
         }
         C_FindObjects {
             (session: CK_SESSION_HANDLE, objects: CK_OBJECT_HANDLE_PTR, max: CK_ULONG, count: CK_ULONG_PTR) =>
-            object::find(session, &Room::new(objects, max)?, &Out::new(count)?)
+            find::next(session, &Room::new(objects, max)?, &Out::new(count)?)
         }
-        C_FindObjectsFinal { (session: CK_SESSION_HANDLE) => object::find_final(session) }
+        C_FindObjectsFinal { (session: CK_SESSION_HANDLE) => find::finish(session) }
         C_EncryptInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
             crypt::init(Direction::Encrypt, session, Mechanism::optional(mechanism)?, key)
         }

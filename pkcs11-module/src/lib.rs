@@ -8,6 +8,7 @@
 //! fork, forbid threads, or unload it at exit. All keys and all state worth keeping are the service's.
 
 mod abilities;
+mod attributes;
 mod calls;
 mod certificate;
 mod encryption;
@@ -22,6 +23,7 @@ mod mechanism;
 mod message;
 mod module;
 mod object;
+mod objects;
 mod parameters;
 mod process;
 mod random;

@@ -10,6 +10,7 @@ use interface::operations::{Pin, PinState, Role, Token, TokenStatus};
 
 use crate::error::{Error, Result};
 use crate::module::{Module, lock};
+use crate::object::Object;
 
 /// Who is logged into a token.
 #[derive(Clone, Copy, Default)]
@@ -69,17 +70,25 @@ impl Module {
         if self.login(slot).sees_private() { Ok(()) } else { Err(Error::UserNotLoggedIn) }
     }
 
-    /// Ends the login. If private objects needed it, the operations that use some end too, and their handles become invalid.
+    /// Whether the security officer is logged into a token.
+    pub(crate) fn officer(&self, slot: CK_SLOT_ID) -> bool {
+        self.login(slot).user == Some(CKU_SO)
+    }
+
+    /// Ends the login, and with it private session objects. If private objects needed it, the operations that use some end too, and their handles become invalid.
     pub(crate) fn log_out(&self, slot: CK_SLOT_ID) -> Result<()> {
         let mut sessions = lock(&self.sessions);
         let login = sessions.logins.entry(slot).or_default();
         login.user.take().ok_or(Error::UserNotLoggedIn)?;
-        if login.sees_private() {
-            return Ok(());
-        }
+        let needed = !login.sees_private();
         let open: Vec<_> = sessions.open.values().filter(|session| session.slot() == slot).cloned().collect();
         drop(sessions);
-        lock(&self.objects).forget_private(slot);
+        let private = |object: &Object| object.record.slot == slot && object.private();
+        self.end_objects(|_, object| private(object));
+        if !needed {
+            return Ok(());
+        }
+        lock(&self.objects).forget_those(private);
         for session in open {
             session.operations().cancel_private();
         }

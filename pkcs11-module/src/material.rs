@@ -78,6 +78,15 @@ pub(crate) fn attribute(key_type: CK_KEY_TYPE, exported: &[u8], kind: CK_ATTRIBU
     value.map(Zeroizing::new).ok_or(Error::AttributeTypeInvalid)
 }
 
+/// Whether this attribute of a private or secret key holds what may be secret.
+pub(crate) fn private(key_type: CK_KEY_TYPE, kind: CK_ATTRIBUTE_TYPE) -> bool {
+    match key_type {
+        CKK_RSA => RSA_PRIVATE.contains(&kind) && !RSA_PUBLIC.contains(&kind),
+        CKK_ML_DSA | CKK_ML_KEM => matches!(kind, CKA_VALUE | CKA_SEED),
+        _ => kind == CKA_VALUE,
+    }
+}
+
 fn given(template: &Template, kind: CK_ATTRIBUTE_TYPE) -> Result<&[u8]> {
     let value = template.value(kind).filter(|value| !value.is_empty());
     value.ok_or(Error::TemplateIncomplete)

@@ -11,7 +11,7 @@ use interface::client::Client;
 use crate::error::{Error, Result};
 use crate::ffi::fork;
 use crate::login::Login;
-use crate::object::Objects;
+use crate::objects::Objects;
 use crate::process::{Forked, PerProcess};
 use crate::session::Session;
 use crate::slot::Slots;
@@ -121,6 +121,7 @@ pub(crate) fn state() -> MutexGuard<'static, Option<Arc<Module>>> {
 pub(crate) fn finalize() -> Result<()> {
     let module = state().take().ok_or(Error::NotInitialized)?;
     module.closing.close();
+    module.end_objects(|_, _| true);
     Ok(())
 }
 

@@ -1,24 +1,33 @@
 //! What the service keeps, seen as PKCS#11 objects. A key pair is two of them, private and public, with one CKA_ID and one
 //! CKA_LABEL. Every attribute that can be read, searched or checked is computed in [`Object::attribute`].
+//!
+//! Session objects are such records too: of a key, the service has it as a volatile one; a certificate or data is nowhere but here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cryptoki_sys::*;
 use der::Encode;
 use der::asn1::OctetStringRef;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
-use interface::operations::{self, RecordKind};
+use interface::message::Pkcs11Attribute;
+use interface::operations::{self, RecordKind, SetMetadata};
 use interface::spki::{self, Parameters, PublicKey};
 use interface::{ProviderId, Status};
 use zeroize::Zeroizing;
 
+use crate::attributes::{self, Source, flag, number};
 use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
+use crate::material;
 use crate::mechanism::{self, Family};
-use crate::module::fresh_handle;
+
+/// Marks, in what the service keeps with a key pair, an attribute of its public half.
+const PUBLIC_HALF: u64 = 1 << 32;
+/// Kept with a pair that shows no public half.
+const WITHOUT_PUBLIC_HALF: u64 = PUBLIC_HALF | CKA_TOKEN;
 
 /// One object: a record, or one half of it.
 pub(crate) struct Object {
@@ -33,8 +42,11 @@ pub(crate) struct Record {
     pub(crate) slot: CK_SLOT_ID,
     pub(crate) uuid: String,
     pub(crate) name: String,
-    label: String,
-    id: Vec<u8>,
+    pub(crate) label: String,
+    pub(crate) id: Vec<u8>,
+    kept: Vec<Pkcs11Attribute>,
+    /// Of session objects.
+    pub(crate) session: Option<InSession>,
     content: Content,
 }
 
@@ -43,6 +55,15 @@ enum Content {
     Key(Key),
     Certificate(Vec<u8>),
     Data(Zeroizing<Vec<u8>>),
+    Profile(CK_PROFILE_ID),
+}
+
+/// What a session object ends with.
+#[derive(Clone, Copy)]
+pub(crate) struct InSession {
+    pub(crate) session: CK_SESSION_HANDLE,
+    /// The process that made it; a child's handle after a fork is a loan.
+    pub(crate) process: u32,
 }
 
 /// A key, to be named in requests.
@@ -54,6 +75,8 @@ pub(crate) struct Key {
     pub(crate) attributes: Attributes,
     /// What this client may do.
     pub(crate) usage: Usage,
+    /// All that its policy has ever permitted.
+    past: Usage,
     /// Known to have been made by its provider.
     local: bool,
     /// As exported; empty for secret keys.
@@ -81,9 +104,18 @@ impl Key {
         self.attributes.key_type.public() == KeyType::MlKemPublicKey
     }
 
-    /// Whether anybody may do one of these.
-    fn permits(&self, usage: Usage) -> bool {
-        !self.attributes.policy.usage.and(usage).is_empty()
+    /// Whether keys of its type have this use: what ML-KEM encrypts and decrypts are shared secrets.
+    fn suits(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
+        match kind {
+            CKA_ENCRYPT | CKA_DECRYPT => !self.encapsulates(),
+            CKA_ENCAPSULATE | CKA_DECAPSULATE => self.encapsulates(),
+            _ => true,
+        }
+    }
+
+    /// Whether anybody could ever do one of these.
+    fn permitted(&self, usage: Usage) -> bool {
+        !self.past.and(usage).is_empty()
     }
 }
 
@@ -99,6 +131,8 @@ impl TryFrom<operations::Record> for Record {
                 owner: record.owner,
                 attributes: record.attributes.as_ref().ok_or(Status::InvalidEncoding)?.try_into()?,
                 usage: record.usage.as_ref().map(Usage::from).unwrap_or_default().implied(),
+                // An upstream service does not tell; there, policies do not change.
+                past: record.past.as_ref().or(record.usage.as_ref()).map(Usage::from).unwrap_or_default(),
                 local: record.local,
                 public: record.public_key,
             }),
@@ -110,104 +144,148 @@ impl TryFrom<operations::Record> for Record {
             uuid if uuid.is_empty() => format!("{}-{}", record.provider_id, record.name),
             uuid => uuid,
         };
-        let slot = record.provider_id.into();
-        Ok(Self { kind, slot, uuid, name: record.name, label: record.label, id: record.id, content })
+        Ok(Self {
+            kind,
+            slot: record.provider_id.into(),
+            uuid,
+            name: record.name,
+            label: record.label,
+            id: record.id,
+            kept: record.pkcs11,
+            session: None,
+            content,
+        })
     }
 }
 
 impl Record {
-    /// The record with another label or id.
-    pub(crate) fn with(&self, label: Option<String>, id: Option<Vec<u8>>) -> Self {
+    /// Says what the module can do.
+    pub(crate) fn profile(slot: CK_SLOT_ID, id: CK_PROFILE_ID) -> Self {
+        Self {
+            kind: RecordKind::Data,
+            slot,
+            uuid: format!("{slot}-profile-{id}"),
+            name: String::new(),
+            label: String::new(),
+            id: vec![],
+            kept: vec![],
+            session: None,
+            content: Content::Profile(id),
+        }
+    }
+
+    /// The record as an object of this session.
+    pub(crate) fn in_session(self, session: Option<InSession>) -> Self {
+        Self { session, ..self }
+    }
+
+    /// The record as it is after a change.
+    pub(crate) fn with(&self, change: SetMetadata) -> Self {
         let mut record = self.clone();
-        record.label = label.unwrap_or(record.label);
-        record.id = id.unwrap_or(record.id);
+        record.label = change.label.unwrap_or(record.label);
+        record.id = change.id.unwrap_or(record.id);
+        record.kept.retain(|have| change.pkcs11.iter().all(|new| new.kind != have.kind));
+        record.kept.extend(change.pkcs11);
+        if let (Content::Key(key), Some(usage)) = (&mut record.content, change.usage) {
+            let usage = Usage::from(&usage);
+            key.attributes.policy.usage = key.attributes.policy.usage.and(usage);
+            key.usage = key.usage.and(usage.implied());
+        }
         record
     }
 
     /// The classes of the objects that the record shows as.
-    fn classes(&self) -> &'static [CK_OBJECT_CLASS] {
+    pub(crate) fn classes(&self) -> &'static [CK_OBJECT_CLASS] {
         match &self.content {
+            Content::Key(key) if key.attributes.key_type.is_pair() && self.kept(WITHOUT_PUBLIC_HALF).is_some() => {
+                &[CKO_PRIVATE_KEY]
+            }
             Content::Key(key) if key.attributes.key_type.is_pair() => &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY],
             Content::Key(key) if key.attributes.key_type.is_public() => &[CKO_PUBLIC_KEY],
             Content::Key(_) => &[CKO_SECRET_KEY],
             Content::Certificate(_) => &[CKO_CERTIFICATE],
             Content::Data(_) => &[CKO_DATA],
-        }
-    }
-}
-
-/// The objects that have handles. A handle is good in every session and names the same object as long as the module is
-/// initialised.
-#[derive(Clone, Default)]
-pub(crate) struct Objects {
-    by_handle: HashMap<CK_OBJECT_HANDLE, Arc<Object>>,
-    handles: HashMap<(String, CK_OBJECT_CLASS), CK_OBJECT_HANDLE>,
-}
-
-impl Objects {
-    /// Takes in what the service has told of a record; returns the handles and objects it shows as.
-    pub(crate) fn learn(&mut self, record: Record) -> Vec<(CK_OBJECT_HANDLE, Arc<Object>)> {
-        let record = Arc::new(record);
-        let mut learned = Vec::with_capacity(2);
-        for &class in record.classes() {
-            let object = Arc::new(Object { class, record: Arc::clone(&record) });
-            let known = self.handles.entry((record.uuid.clone(), class));
-            let handle = *known.or_insert_with(fresh_handle);
-            self.by_handle.insert(handle, Arc::clone(&object));
-            learned.push((handle, object));
-        }
-        learned
-    }
-
-    pub(crate) fn find(&self, handle: CK_OBJECT_HANDLE) -> Option<Arc<Object>> {
-        self.by_handle.get(&handle).cloned()
-    }
-
-    /// Forgets the private objects of a token.
-    pub(crate) fn forget_private(&mut self, slot: CK_SLOT_ID) {
-        self.forget_those(|object| object.record.slot == slot && object.private());
-    }
-
-    /// Forgets all objects of a token.
-    pub(crate) fn forget_all(&mut self, slot: CK_SLOT_ID) {
-        self.forget_those(|object| object.record.slot == slot);
-    }
-
-    fn forget_those(&mut self, these: impl Fn(&Object) -> bool) {
-        let handles: Vec<_> = self.by_handle.iter().filter(|(_, object)| these(object)).map(|(handle, _)| *handle).collect();
-        for handle in handles {
-            self.forget(handle);
+            Content::Profile(_) => &[CKO_PROFILE],
         }
     }
 
-    pub(crate) fn forget(&mut self, handle: CK_OBJECT_HANDLE) {
-        if let Some(object) = self.by_handle.remove(&handle) {
-            self.handles.remove(&(object.record.uuid.clone(), object.class));
-        }
-    }
-}
-
-impl Object {
     pub(crate) fn key(&self) -> Option<&Key> {
-        match &self.record.content {
+        match &self.content {
             Content::Key(key) => Some(key),
             _ => None,
         }
     }
 
-    /// The public half of a key pair goes with the pair: it cannot be destroyed by itself.
+    /// A change of nothing.
+    pub(crate) fn change(&self) -> SetMetadata {
+        SetMetadata { kind: self.kind.into(), name: self.name.clone(), ..SetMetadata::default() }
+    }
+
+    fn kept(&self, kind: u64) -> Option<&[u8]> {
+        self.kept.iter().find(|kept| kept.kind == kind).map(|kept| kept.value.as_slice())
+    }
+}
+
+/// What the service is to keep of the templates of a pair, or (without a public one) of any other object.
+pub(crate) fn kept(class: CK_OBJECT_CLASS, template: &Template, public: Option<&Template>) -> Vec<Pkcs11Attribute> {
+    let own = attributes::kept(class, template).map(|(kind, value)| keep(kind, value));
+    let half = public.into_iter().flat_map(|public| attributes::kept(CKO_PUBLIC_KEY, public));
+    own.chain(half.map(|(kind, value)| keep(PUBLIC_HALF | kind, value))).collect()
+}
+
+/// What the service is to keep with a pair that shows no public half.
+pub(crate) fn without_public_half() -> Pkcs11Attribute {
+    keep(WITHOUT_PUBLIC_HALF, &flag(false))
+}
+
+fn keep(kind: u64, value: &[u8]) -> Pkcs11Attribute {
+    Pkcs11Attribute { kind, value: value.to_vec() }
+}
+
+impl Object {
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.record.key()
+    }
+
+    /// It is the public half of a key pair.
     pub(crate) fn is_view(&self) -> bool {
         self.class == CKO_PUBLIC_KEY && self.record.classes().len() > 1
     }
 
     /// Whether only the user sees it (CKA_PRIVATE).
     pub(crate) fn private(&self) -> bool {
-        private_by_default(self.class)
+        self.is(CKA_PRIVATE)
     }
 
     /// Whether the user's PIN is wanted for each use (CKA_ALWAYS_AUTHENTICATE).
     pub(crate) fn always_authenticate(&self) -> bool {
-        self.attribute(CKA_ALWAYS_AUTHENTICATE).is_ok_and(|value| *value == flag(true))
+        self.is(CKA_ALWAYS_AUTHENTICATE)
+    }
+
+    /// Whether a flag is set.
+    pub(crate) fn is(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
+        self.attribute(kind).is_ok_and(|value| *value == flag(true))
+    }
+
+    /// What the service is to keep for this object under this kind.
+    pub(crate) fn keep(&self, kind: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Pkcs11Attribute {
+        keep(if self.is_view() { PUBLIC_HALF | kind } else { kind }, value)
+    }
+
+    /// All that is kept for this object, as one that is no half of a pair has it.
+    pub(crate) fn all_kept(&self) -> Vec<Pkcs11Attribute> {
+        let half = if self.is_view() { PUBLIC_HALF } else { 0 };
+        let own = self.record.kept.iter().filter(|kept| kept.kind & PUBLIC_HALF == half && kept.kind != WITHOUT_PUBLIC_HALF);
+        own.map(|kept| keep(kept.kind & !PUBLIC_HALF, &kept.value)).collect()
+    }
+
+    /// Of a certificate or data: the value.
+    pub(crate) fn value(&self) -> Option<&[u8]> {
+        match &self.record.content {
+            Content::Certificate(value) => Some(value),
+            Content::Data(value) => Some(value),
+            Content::Key(_) | Content::Profile(_) => None,
+        }
     }
 
     /// Whether every attribute of a search template has this value here. What an object does not have, or does not
@@ -218,21 +296,16 @@ impl Object {
 
     /// The value of an attribute, in the encoding of the standard.
     pub(crate) fn attribute(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>> {
-        let common = self.storage(kind);
-        let value = match (&self.record.content, common) {
-            (_, Some(value)) => Some(value),
-            (Content::Certificate(der), None) => certificate(der, kind),
-            (Content::Data(data), None) => match kind {
-                CKA_VALUE => Some(data.to_vec()),
-                CKA_APPLICATION | CKA_OBJECT_ID => Some(vec![]),
-                _ => None,
-            },
-            (Content::Key(key), None) => match self.class {
-                CKO_PUBLIC_KEY => self.any_key(key, kind).or_else(|| public_key(key, kind)),
-                CKO_PRIVATE_KEY if private_value(kind) => return Err(Error::AttributeSensitive),
-                CKO_PRIVATE_KEY => self.any_key(key, kind).or_else(|| private_key(key, kind)),
-                _ if kind == CKA_VALUE => return Err(Error::AttributeSensitive),
-                _ => self.any_key(key, kind).or_else(|| secret_key(key, kind)),
+        let value = match (attributes::find(self.class, kind)?.source, &self.record.content) {
+            (Source::Kept(default), _) => {
+                let kept = self.record.kept(if self.is_view() { PUBLIC_HALF | kind } else { kind });
+                Some(kept.map_or_else(|| default.value(self.class), <[u8]>::to_vec))
+            }
+            (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage) && key.suits(kind))),
+            (Source::Forbidden(usage), Content::Key(key)) => Some(flag(!key.may(usage))),
+            (_, content) => match self.storage(kind) {
+                None => self.content(content, kind)?,
+                value => value,
             },
         };
         value.map(Zeroizing::new).ok_or(Error::AttributeTypeInvalid)
@@ -243,34 +316,39 @@ impl Object {
         let record = &self.record;
         Some(match kind {
             CKA_CLASS => number(self.class),
-            CKA_TOKEN | CKA_MODIFIABLE | CKA_DESTROYABLE => flag(true),
-            CKA_PRIVATE => flag(self.private()),
-            CKA_COPYABLE => flag(false),
+            CKA_TOKEN => flag(record.session.is_none()),
             CKA_LABEL => record.label.clone().into_bytes(),
             CKA_UNIQUE_ID if self.is_view() => format!("{}-public", record.uuid).into_bytes(),
             CKA_UNIQUE_ID => record.uuid.clone().into_bytes(),
-            CKA_ID if self.class != CKO_DATA => record.id.clone(),
+            CKA_ID => record.id.clone(),
             _ => return None,
         })
     }
 
-    /// What every key has (§4.7), and the public value, which private keys show too.
-    fn any_key(&self, key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
-        Some(match kind {
-            CKA_KEY_TYPE => number(key_type(key.attributes.key_type)),
-            CKA_START_DATE | CKA_END_DATE => vec![],
-            CKA_DERIVE => flag(self.class != CKO_PUBLIC_KEY && key.may(Usage::DERIVE)),
-            CKA_LOCAL => flag(key.local),
-            CKA_KEY_GEN_MECHANISM => number(generator(key)),
-            CKA_ALLOWED_MECHANISMS => allowed_mechanisms(key),
-            _ => return public_value(key, kind),
+    fn content(&self, content: &Content, kind: CK_ATTRIBUTE_TYPE) -> Result<Option<Vec<u8>>> {
+        Ok(match content {
+            Content::Certificate(der) => certificate(der, kind),
+            Content::Data(data) => (kind == CKA_VALUE).then(|| data.to_vec()),
+            Content::Profile(id) => (kind == CKA_PROFILE_ID).then(|| number(*id)),
+            Content::Key(key) => match self.class {
+                CKO_PUBLIC_KEY => any_key(key, kind).or_else(|| public_key(key, kind)),
+                _ if material::private(key_type(key.attributes.key_type), kind) => return Err(Error::AttributeSensitive),
+                CKO_PRIVATE_KEY => any_key(key, kind).or_else(|| private_key(key, kind)),
+                _ => any_key(key, kind).or_else(|| secret_key(key, kind)),
+            },
         })
     }
 }
 
-/// CKA_PRIVATE of objects of this class, where no template says otherwise.
-pub(crate) fn private_by_default(class: CK_OBJECT_CLASS) -> bool {
-    matches!(class, CKO_PRIVATE_KEY | CKO_SECRET_KEY)
+/// What every key has (§4.7), and the public value, which private keys show too.
+fn any_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+    Some(match kind {
+        CKA_KEY_TYPE => number(key_type(key.attributes.key_type)),
+        CKA_LOCAL => flag(key.local),
+        CKA_KEY_GEN_MECHANISM => number(generator(key)),
+        CKA_ALLOWED_MECHANISMS => allowed_mechanisms(key),
+        _ => return public_value(key, kind),
+    })
 }
 
 fn generator(key: &Key) -> CK_MECHANISM_TYPE {
@@ -297,13 +375,7 @@ fn recovers(key: &Key) -> bool {
 
 fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
-        CKA_SUBJECT => vec![],
-        CKA_VERIFY => flag(key.may(Usage::VERIFY)),
-        CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT) && !key.encapsulates()),
-        CKA_ENCAPSULATE => flag(key.may(Usage::ENCRYPT) && key.encapsulates()),
         CKA_VERIFY_RECOVER => flag(key.may(Usage::VERIFY) && recovers(key)),
-        CKA_TRUSTED => flag(false),
-        CKA_WRAP => flag(key.may(Usage::WRAP)),
         CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
     })
@@ -311,56 +383,25 @@ fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
 
 fn private_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
-        CKA_SUBJECT => vec![],
-        CKA_SIGN => flag(key.may(Usage::SIGN)),
-        CKA_DECRYPT => flag(key.may(Usage::DECRYPT) && !key.encapsulates()),
-        CKA_DECAPSULATE => flag(key.may(Usage::DECRYPT) && key.encapsulates()),
         CKA_SIGN_RECOVER => flag(key.may(Usage::SIGN) && recovers(key)),
-        CKA_WRAP_WITH_TRUSTED => flag(false),
-        CKA_UNWRAP => flag(key.may(Usage::UNWRAP)),
-        CKA_ALWAYS_AUTHENTICATE => flag(false),
-        _ => return sensitivity(key, kind),
+        _ => return history(key, kind),
     })
 }
 
 fn secret_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
-        CKA_SIGN => flag(key.may(Usage::SIGN)),
-        CKA_VERIFY => flag(key.may(Usage::VERIFY)),
-        CKA_ENCRYPT => flag(key.may(Usage::ENCRYPT)),
-        CKA_DECRYPT => flag(key.may(Usage::DECRYPT)),
-        CKA_WRAP => flag(key.may(Usage::WRAP)),
-        CKA_UNWRAP => flag(key.may(Usage::UNWRAP)),
-        CKA_TRUSTED | CKA_WRAP_WITH_TRUSTED => flag(false),
         CKA_VALUE_LEN => number(key.attributes.bits.div_ceil(8).into()),
-        _ => return sensitivity(key, kind),
+        _ => return history(key, kind),
     })
 }
 
-/// A policy never changes, so what a key that was made in place is, it has always been.
-fn sensitivity(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+/// What a key has been since it was made; what came from outside may have been anything.
+fn history(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
-        CKA_SENSITIVE => flag(!key.may(Usage::EXPORT)),
-        CKA_EXTRACTABLE => flag(key.may(Usage::EXPORT | Usage::COPY)),
-        CKA_ALWAYS_SENSITIVE => flag(key.local && !key.permits(Usage::EXPORT)),
-        CKA_NEVER_EXTRACTABLE => flag(key.local && !key.permits(Usage::EXPORT | Usage::COPY)),
+        CKA_ALWAYS_SENSITIVE => flag(key.local && !key.permitted(Usage::EXPORT)),
+        CKA_NEVER_EXTRACTABLE => flag(key.local && !key.permitted(Usage::EXPORT | Usage::COPY)),
         _ => return None,
     })
-}
-
-/// The attributes that hold the private value.
-fn private_value(kind: CK_ATTRIBUTE_TYPE) -> bool {
-    matches!(
-        kind,
-        CKA_VALUE
-            | CKA_SEED
-            | CKA_PRIVATE_EXPONENT
-            | CKA_PRIME_1
-            | CKA_PRIME_2
-            | CKA_EXPONENT_1
-            | CKA_EXPONENT_2
-            | CKA_COEFFICIENT
-    )
 }
 
 /// The public value of a key.
@@ -389,12 +430,6 @@ fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_SERIAL_NUMBER => field(|parsed| parsed.serial),
         CKA_PUBLIC_KEY_INFO => field(|parsed| parsed.public_key),
         CKA_CHECK_VALUE => sha1(der)[..3].to_vec(),
-        CKA_TRUSTED => flag(false),
-        CKA_CERTIFICATE_CATEGORY => number(CK_CERTIFICATE_CATEGORY_UNSPECIFIED),
-        CKA_JAVA_MIDP_SECURITY_DOMAIN => number(CK_SECURITY_DOMAIN_UNSPECIFIED),
-        CKA_NAME_HASH_ALGORITHM => number(CKM_SHA_1),
-        CKA_START_DATE | CKA_END_DATE | CKA_URL => vec![],
-        CKA_HASH_OF_SUBJECT_PUBLIC_KEY | CKA_HASH_OF_ISSUER_PUBLIC_KEY => vec![],
         _ => return None,
     })
 }
@@ -417,17 +452,10 @@ pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
     }
 }
 
-fn flag(value: bool) -> Vec<u8> {
-    vec![if value { CK_TRUE } else { CK_FALSE }]
-}
-
-fn number(value: CK_ULONG) -> Vec<u8> {
-    value.to_ne_bytes().to_vec()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::objects::Objects;
     use interface::attributes::Policy;
 
     /// A key pair of this policy, whose public value is made up.
@@ -450,7 +478,7 @@ pub(crate) mod tests {
         record.try_into().unwrap()
     }
 
-    fn web() -> Record {
+    pub(crate) fn web() -> Record {
         let policy = mechanism::signing_policy(Family::Ec, Usage::SIGN | Usage::VERIFY);
         pair(KeyType::EccKeyPair(EccFamily::SecpR1), 256, &[4; 65], policy)
     }
@@ -476,17 +504,6 @@ pub(crate) mod tests {
         assert_eq!(value(second, CKA_PUBLIC_KEY_INFO).len(), 91);
         assert!(matches!(first.attribute(CKA_VALUE), Err(Error::AttributeSensitive)));
         assert!(matches!(first.attribute(CKA_MODULUS), Err(Error::AttributeTypeInvalid)));
-    }
-
-    #[test]
-    fn handles_stay_until_forgotten_and_never_come_back() {
-        let mut objects = Objects::default();
-        let first = objects.learn(web())[0].0;
-        assert_eq!(objects.learn(web().with(Some("new".into()), None))[0].0, first);
-        assert_eq!(value(&objects.find(first).unwrap(), CKA_LABEL), b"new");
-        objects.forget(first);
-        assert!(objects.find(first).is_none());
-        assert_ne!(objects.learn(web())[0].0, first);
     }
 
     #[test]

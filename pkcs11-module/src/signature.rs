@@ -262,7 +262,8 @@ impl Data {
 mod tests {
     use super::*;
     use crate::mechanism::signing_policy;
-    use crate::object::{Objects, tests::pair};
+    use crate::object::tests::pair;
+    use crate::objects::Objects;
     use cryptoki_sys::*;
     use interface::algorithm::SignHash as Any;
     use interface::attributes::{EccFamily, Policy};

@@ -4,71 +4,77 @@ use cryptoki_sys::*;
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::{ImportKey, PutObject, RecordKind};
 use interface::spki::PublicKey;
-use interface::{Status, client};
+use interface::{Filing, Status, client};
 use zeroize::Zeroizing;
 
-use super::generate::{check_kind, curve, named, parameter_set};
-use super::object::check_private;
+use super::generate::{check_kind, curve, parameter_set};
+use super::object::{check_value, destroy_key};
+use super::place::{Place, content_name};
 use super::policy;
+use crate::attributes::Origin;
 use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::Family;
-use crate::module::{self, Module, lock};
-use crate::object::Record;
-use crate::session::Session;
+use crate::module;
+use crate::object::{Record, kept};
 
 /// Creates an object and gives its handle.
 pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &Out<CK_OBJECT_HANDLE>) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
+    module::current()?.session(session)?;
     let class = template.number(CKA_CLASS)?.ok_or(Error::TemplateIncomplete)?;
-    let new = match class {
-        CKO_CERTIFICATE => New::Object(certificate(template)?),
-        CKO_DATA => New::Object(data(template)?),
-        CKO_SECRET_KEY | CKO_PRIVATE_KEY | CKO_PUBLIC_KEY => New::Key(key(class, template)?),
-        _ => return Err(Error::TemplateInconsistent),
+    let storable = [CKO_CERTIFICATE, CKO_DATA, CKO_SECRET_KEY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY].contains(&class);
+    if !storable {
+        return Err(Error::TemplateInconsistent);
+    }
+    let place = Place::new(session, class, template, Origin::Brought)?;
+    let record = match class {
+        CKO_CERTIFICATE => place.put(certificate(template)?)?,
+        CKO_DATA => place.put(data(template)?)?,
+        _ => brought(&place, class, template)?,
     };
-    check_token(template)?;
-    session.check_writable()?;
-    check_private(&module, &session, class, template)?;
-    let record = match new {
-        New::Object(put) => module.client.call(session.provider, &put)?,
-        New::Key(key) => import(&module, &session, key)?,
-    };
-    let record = Record::try_from(record).map_err(|_| Error::DeviceFailed)?;
-    let learned = lock(&module.objects).learn(record);
-    let (first, _) = learned.first().ok_or(Error::DeviceFailed)?;
-    handle.set(*first);
+    handle.set(place.learn_one(record)?);
     Ok(())
 }
 
-enum New {
-    Object(PutObject),
-    Key(ImportKey),
+/// A key that is brought must have the check value that comes with it.
+fn brought(place: &Place, class: CK_OBJECT_CLASS, template: &Template) -> Result<Record> {
+    let (attributes, data) = key(class, template)?;
+    let record = import(place, place.filing(class, template, None)?, &attributes, &data)?;
+    let given = template.value(CKA_CHECK_VALUE).filter(|given| !given.is_empty());
+    let right = |given: &[u8]| check_value(&place.module, record.key()?, Some(&data)).map(|value| *value == *given);
+    match given.map(right) {
+        None | Some(Some(true)) => Ok(record),
+        Some(wrong) => {
+            destroy_key(&place.module, &record)?;
+            Err(if wrong.is_some() { Error::AttributeValueInvalid } else { Error::TemplateInconsistent })
+        }
+    }
 }
 
-fn import(module: &Module, session: &Session, key: ImportKey) -> Result<interface::operations::Record> {
-    let name = named(key.label.as_deref(), key.id.as_deref(), |name| {
-        let mut key = key.clone();
-        key.key_name = name;
-        module.client.call(session.provider, &key)
+/// Has the service store a key.
+pub(super) fn import(place: &Place, filing: Filing, attributes: &Attributes, data: &[u8]) -> Result<Record> {
+    let imported = place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+        let (attributes, data) = (Some(attributes.into()), data.to_vec());
+        place
+            .module
+            .client
+            .call(place.session.provider, &ImportKey { key_name: name, attributes, data, label, id, volatile, pkcs11 })
     });
-    let name = name.map_err(|error| match &error {
+    imported.map_err(|error| match &error {
         Error::Service(client::Error::Refused { status, .. }) => match status {
             Status::PsaErrorNotSupported => Error::KeySizeRange,
             Status::PsaErrorInvalidArgument => Error::AttributeValueInvalid,
             _ => error,
         },
         _ => error,
-    })?;
-    Ok(module.client.lookup(session.provider, None, &name)?)
+    })
 }
 
-/// The request that stores a key of this class.
-fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<ImportKey> {
+/// What a key of this class shall be; its size is left to the key's data, where that tells it.
+fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroizing<Vec<u8>>)> {
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
     let (key_type, bits, data) = match (class, kind) {
         (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, 0, material::secret(template)?),
@@ -88,7 +94,11 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<ImportKey> {
         CKO_PRIVATE_KEY => policy::pair(family, template, template)?,
         _ => policy::public(family, template)?,
     };
-    imported(Attributes { key_type, bits, policy }, &data, template)
+    let len = template.number(CKA_VALUE_LEN)?;
+    if len.is_some_and(|len| usize::try_from(len) != Ok(data.len())) {
+        return Err(Error::TemplateInconsistent);
+    }
+    Ok((Attributes { key_type, bits, policy }, data))
 }
 
 /// A private key is its seed where that is given, else the expanded key (PKCS#11 v3.2 §6.67.3, §6.68.3).
@@ -109,84 +119,39 @@ fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32
     })
 }
 
-/// The size is left to the key's data, where that tells it.
-fn imported(attributes: Attributes, data: &[u8], template: &Template) -> Result<ImportKey> {
-    let id = template.value(CKA_ID).filter(|id| !id.is_empty());
-    Ok(ImportKey {
-        key_name: String::new(),
-        attributes: Some((&attributes).into()),
-        data: data.to_vec(),
-        label: Some(template.text(CKA_LABEL)?.unwrap_or_default().to_owned()),
-        id: id.map(<[u8]>::to_vec),
-        volatile: false,
-        pkcs11: vec![],
-    })
-}
-
-/// Fails for a template that gives the value of a key which comes about otherwise.
-pub(super) fn check_valueless(template: &Template) -> Result<()> {
-    let values = [CKA_VALUE, CKA_MODULUS, CKA_PRIVATE_EXPONENT, CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE];
-    if values.into_iter().any(|kind| template.value(kind).is_some()) { Err(Error::TemplateInconsistent) } else { Ok(()) }
-}
-
-/// Has the service make a key of this template, and gives its handle.
-pub(super) fn new_key<T>(
-    module: &Module,
-    session: &Session,
-    template: &Template,
-    make: impl Fn(String, Option<String>, Option<Vec<u8>>) -> Result<T, client::Error>,
-) -> Result<CK_OBJECT_HANDLE> {
-    let (label, id) = (template.text(CKA_LABEL)?, template.value(CKA_ID).filter(|id| !id.is_empty()));
-    let name = named(label, id, |name| make(name, Some(label.unwrap_or_default().to_owned()), id.map(<[u8]>::to_vec)))?;
-    let record = module.client.lookup(session.provider, None, &name)?;
-    let record = Record::try_from(record).map_err(|_| Error::DeviceFailed)?;
-    let learned = lock(&module.objects).learn(record);
-    learned.first().map(|(handle, _)| *handle).ok_or(Error::DeviceFailed)
-}
-
-/// Everything is kept by the service: an object for the session alone cannot be had.
-pub(super) fn check_token(template: &Template) -> Result<()> {
-    match template.flag(CKA_TOKEN)? {
-        Some(true) => Ok(()),
-        _ => Err(Error::TemplateInconsistent),
-    }
-}
-
 fn certificate(template: &Template) -> Result<PutObject> {
     if template.number(CKA_CERTIFICATE_TYPE)?.ok_or(Error::TemplateIncomplete)? != CKC_X_509 {
         return Err(Error::AttributeValueInvalid);
     }
     let value = template.value(CKA_VALUE).ok_or(Error::TemplateIncomplete)?;
     let parsed = Certificate::parse(value).map_err(|_| Error::AttributeValueInvalid)?;
-    let default_id = || PublicKey::from_spki(parsed.public_key).map(|key| key.id());
-    let id = template.value(CKA_ID).filter(|id| !id.is_empty()).map(<[u8]>::to_vec);
-    stored(RecordKind::Certificate, "cert", value, template, id.or_else(default_id))
-}
-
-fn data(template: &Template) -> Result<PutObject> {
-    for kind in [CKA_APPLICATION, CKA_OBJECT_ID] {
-        if template.value(kind).is_some_and(|value| !value.is_empty()) {
+    for (kind, own) in [(CKA_SUBJECT, parsed.subject), (CKA_ISSUER, parsed.issuer), (CKA_CHECK_VALUE, &sha1(value)[..3])] {
+        if template.value(kind).is_some_and(|given| !given.is_empty() && given != own) {
             return Err(Error::TemplateInconsistent);
         }
     }
-    let value = template.value(CKA_VALUE).unwrap_or_default();
-    stored(RecordKind::Data, "data", value, template, None)
+    let default_id = || PublicKey::from_spki(parsed.public_key).map(|key| key.id());
+    let id = template.value(CKA_ID).filter(|id| !id.is_empty()).map(<[u8]>::to_vec);
+    stored(RecordKind::Certificate, template, id.or_else(default_id))
 }
 
-/// The request that stores an object, under a name made from its contents: what is stored twice is there once.
-fn stored(kind: RecordKind, prefix: &str, value: &[u8], template: &Template, id: Option<Vec<u8>>) -> Result<PutObject> {
-    let label = template.text(CKA_LABEL)?.unwrap_or_default();
-    let digest = sha1(&[label.as_bytes(), b"\0", value].concat());
-    Ok(PutObject {
+fn data(template: &Template) -> Result<PutObject> {
+    stored(RecordKind::Data, template, None)
+}
+
+/// The request that stores an object.
+fn stored(kind: RecordKind, template: &Template, id: Option<Vec<u8>>) -> Result<PutObject> {
+    let (class, prefix) = match kind {
+        RecordKind::Certificate => (CKO_CERTIFICATE, "cert"),
+        _ => (CKO_DATA, "data"),
+    };
+    let put = PutObject {
         kind: kind.into(),
-        name: format!("{prefix}-{}", hex(&digest[..8])),
-        value: value.to_vec(),
-        label: Some(label.to_owned()),
+        name: String::new(),
+        value: template.value(CKA_VALUE).unwrap_or_default().to_vec(),
+        label: Some(template.text(CKA_LABEL)?.unwrap_or_default().to_owned()),
         id,
-        pkcs11: vec![],
-    })
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        pkcs11: kept(class, template, None),
+    };
+    Ok(PutObject { name: content_name(prefix, &put), ..put })
 }

@@ -3,15 +3,16 @@
 use cryptoki_sys::*;
 use der::Decode;
 use der::asn1::OctetStringRef;
-use interface::Status;
 use interface::algorithm::{Agreement, Algorithm, Derivation, Hash};
 use interface::attributes::{Attributes, KeyType, Usage};
 use interface::client;
 use interface::operations::{DeriveKey, HkdfStep};
+use interface::{Filing, Status};
 
-use super::create::{check_token, check_valueless, new_key};
 use super::object;
+use super::place::Place;
 use super::wrap::secret;
+use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Kdf, Work};
@@ -30,14 +31,14 @@ const KDFS: &[(CK_EC_KDF_TYPE, Option<Hash>)] = &[
 
 /// C_DeriveKey.
 pub(crate) fn derive(
-    session: CK_SESSION_HANDLE,
+    handle: CK_SESSION_HANDLE,
     mechanism: &Mechanism,
     base: CK_OBJECT_HANDLE,
     template: &Template,
-    handle: &Out<CK_OBJECT_HANDLE>,
+    new: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
     let module = module::current()?;
-    let session = module.session(session)?;
+    let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DERIVE)?;
     let base = object::key(&module, base, CKO_PRIVATE_KEY)?;
     let base = base.key().ok_or(Error::KeyHandleInvalid)?;
@@ -48,14 +49,11 @@ pub(crate) fn derive(
     if !base.may(Usage::DERIVE) || !base.attributes.policy.permits(algorithm) {
         return Err(Error::KeyFunctionNotPermitted);
     }
-    check_valueless(template)?;
+    let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
     let attributes = secret(template)?;
     if attributes.bits == 0 && endless(&attributes, algorithm, &op) {
         return Err(Error::TemplateIncomplete);
     }
-    check_token(template)?;
-    session.check_writable()?;
-    object::check_private(&module, &session, CKO_SECRET_KEY, template)?;
     let op = DeriveKey {
         attributes: Some((&attributes).into()),
         with_name: base.name.clone(),
@@ -63,10 +61,10 @@ pub(crate) fn derive(
         alg: Some(algorithm.into()),
         ..op
     };
-    let made = new_key(&module, &session, template, |key_name, label, id| {
-        module.client.call(session.provider, &DeriveKey { key_name, label, id, ..op.clone() })
+    let made = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
+        module.client.call(session.provider, &DeriveKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
-    handle.set(made.map_err(refused)?);
+    new.set(made.map_err(refused)?);
     Ok(())
 }
 

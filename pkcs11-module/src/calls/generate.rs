@@ -3,21 +3,20 @@
 use cryptoki_sys::*;
 use der::Decode;
 use der::asn1::{ObjectIdentifier, PrintableStringRef};
+use interface::Filing;
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::GenerateKey;
 use interface::spki::{PARAMETERS, Parameters};
-use interface::{Status, client};
 
-use super::create::{check_token, hex};
-use super::object::check_private;
+use super::create::import;
+use super::place::Place;
 use super::policy;
+use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Work};
-use crate::module::{self, Module, lock};
-use crate::object::{Record, key_type};
-use crate::random;
-use crate::session::Session;
+use crate::module;
+use crate::object::{Key, Record, key_type, without_public_half};
 
 /// 65537, the public exponent of every generated key.
 const EXPONENT: [u8; 3] = [1, 0, 1];
@@ -30,27 +29,38 @@ pub(crate) fn pair(
     public_key: &Out<CK_OBJECT_HANDLE>,
     private_key: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
+    module::current()?.session(session)?;
     let family = mechanism::find(mechanism.kind(), |work| match work {
         Work::Pair(family) => Some(family),
         _ => None,
     })?;
     let attributes = attributes(family, public, private)?;
-    check_token(private)?;
-    session.check_writable()?;
-    check_private(&module, &session, CKO_PRIVATE_KEY, private)?;
-    let label = private.text(CKA_LABEL)?.or(public.text(CKA_LABEL)?);
-    let id = private.value(CKA_ID).or_else(|| public.value(CKA_ID));
-    let record = generate(&module, &session, &attributes, label, id)?;
-    let learned = lock(&module.objects).learn(record);
-    for (handle, object) in learned {
-        match object.class {
-            CKO_PRIVATE_KEY => private_key.set(handle),
-            _ => public_key.set(handle),
+    let place = Place::new(session, CKO_PRIVATE_KEY, private, Origin::Generated)?;
+    let public_place = Place::new(session, CKO_PUBLIC_KEY, public, Origin::Generated)?;
+    if place.token == public_place.token {
+        let record = generate(&place, place.filing(CKO_PRIVATE_KEY, private, Some(public))?, &attributes)?;
+        for (handle, object) in place.learn(record)? {
+            match object.class {
+                CKO_PRIVATE_KEY => private_key.set(handle),
+                _ => public_key.set(handle),
+            }
         }
+        return Ok(());
     }
+    let mut filing = place.filing(CKO_PRIVATE_KEY, private, None)?;
+    filing.pkcs11.push(without_public_half());
+    let record = generate(&place, filing, &attributes)?;
+    let key = record.key().ok_or(Error::DeviceFailed)?;
+    let filing = public_place.filing(CKO_PUBLIC_KEY, public, None)?;
+    let half = import_public(&public_place, Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key)?;
+    public_key.set(public_place.learn_one(half)?);
+    private_key.set(place.learn_one(record)?);
     Ok(())
+}
+
+/// Stores the public half of a key as a key of its own.
+pub(super) fn import_public(place: &Place, filing: Filing, key: &Key) -> Result<Record> {
+    import(place, filing, &key.attributes.public(), &key.public)
 }
 
 /// C_GenerateKey.
@@ -60,8 +70,7 @@ pub(crate) fn secret(
     template: &Template,
     key: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
+    module::current()?.session(session)?;
     let family = mechanism::find(mechanism.kind(), |work| match work {
         Work::Secret(family) => Some(family),
         _ => None,
@@ -70,67 +79,17 @@ pub(crate) fn secret(
         return Err(Error::MechanismParamInvalid);
     }
     let attributes = secret_attributes(family, template)?;
-    check_token(template)?;
-    session.check_writable()?;
-    check_private(&module, &session, CKO_SECRET_KEY, template)?;
-    let (label, id) = (template.text(CKA_LABEL)?, template.value(CKA_ID));
-    let record = generate(&module, &session, &attributes, label, id)?;
-    let learned = lock(&module.objects).learn(record);
-    let (handle, _) = learned.first().ok_or(Error::DeviceFailed)?;
-    key.set(*handle);
+    let place = Place::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
+    let record = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes)?;
+    key.set(place.learn_one(record)?);
     Ok(())
 }
 
-fn generate(
-    module: &Module,
-    session: &Session,
-    attributes: &Attributes,
-    label: Option<&str>,
-    id: Option<&[u8]>,
-) -> Result<Record> {
-    let id = id.filter(|id| !id.is_empty());
-    let name = named(label, id, |key_name| {
-        let key = GenerateKey {
-            key_name,
-            attributes: Some(attributes.into()),
-            label: Some(label.unwrap_or_default().to_owned()),
-            id: id.map(<[u8]>::to_vec),
-            ..GenerateKey::default()
-        };
-        module.client.call(session.provider, &key)
-    })?;
-    let record = module.client.lookup(session.provider, None, &name)?;
-    Record::try_from(record).map_err(|_| Error::DeviceFailed)
-}
-
-/// Has a key made under a name made from its label, or its id; labels need not be unique but names must be, so a second key
-/// gets some random digits too. Returns the name.
-pub(super) fn named<T>(
-    label: Option<&str>,
-    id: Option<&[u8]>,
-    make: impl Fn(String) -> Result<T, client::Error>,
-) -> Result<String> {
-    let plain = match (label, id) {
-        (Some(label), _) if !label.is_empty() => name_of(label),
-        (_, Some(id)) => format!("id-{}", hex(id)),
-        _ => format!("key-{}", hex(&random::bytes::<8>()?)),
-    };
-    match make(plain.clone()) {
-        Ok(_) => return Ok(plain),
-        Err(error) if error.status() == Some(Status::PsaErrorAlreadyExists) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let numbered = format!("{plain}-{}", hex(&random::bytes::<4>()?));
-    make(numbered.clone())?;
-    Ok(numbered)
-}
-
-/// A name for people to type, near the label.
-fn name_of(label: &str) -> String {
-    let plain = |c: char| {
-        if c.is_alphanumeric() || "._@-".contains(c) { c } else { '-' }
-    };
-    label.chars().map(plain).take(64).collect()
+fn generate(place: &Place, filing: Filing, attributes: &Attributes) -> Result<Record> {
+    place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+        let attributes = Some(attributes.into());
+        place.module.client.call(place.session.provider, &GenerateKey { key_name: name, attributes, label, id, volatile, pkcs11 })
+    })
 }
 
 /// What the templates of a pair ask for.
@@ -148,9 +107,6 @@ fn attributes(family: Family, public: &Template, private: &Template) -> Result<A
     }
     check_kind(public, CKO_PUBLIC_KEY, key_type)?;
     check_kind(private, CKO_PRIVATE_KEY, key_type)?;
-    if private.flag(CKA_ALWAYS_AUTHENTICATE)? == Some(true) {
-        return Err(Error::TemplateInconsistent);
-    }
     Ok(Attributes { key_type, bits, policy: policy::pair(family, public, private)? })
 }
 
@@ -290,10 +246,5 @@ mod tests {
         assert!(matches!(broken, Err(Error::AttributeValueInvalid)));
         let unused = ec(&Template::from([(CKA_SIGN, &[0][..]), (CKA_VERIFY, &[0])]));
         assert!(matches!(unused, Err(Error::TemplateInconsistent)));
-    }
-
-    #[test]
-    fn names_are_near_labels() {
-        assert_eq!(name_of("My key/1"), "My-key-1");
     }
 }

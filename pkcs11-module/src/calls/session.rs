@@ -34,6 +34,7 @@ pub(crate) fn close(handle: CK_SESSION_HANDLE) -> Result<()> {
     let module = module::current()?;
     let closed = lock(&module.sessions).open.remove(&handle).ok_or(Error::SessionHandleInvalid)?;
     module.log_out_unused(closed.slot());
+    module.end_objects(|session, _| session == handle);
     Ok(())
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn close_all(slot: CK_SLOT_ID) -> Result<()> {
     module.slots.find(&module.client, slot)?;
     lock(&module.sessions).open.retain(|_, session| session.slot() != slot);
     module.log_out_unused(slot);
+    module.end_objects(|_, object| object.record.slot == slot);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn init(slot: CK_SLOT_ID, pin: &[u8], label: &[u8]) -> Result<()> {
         return Err(Error::SessionExists);
     }
     module.change_token(slot, &init)?;
-    lock(&module.objects).forget_all(slot);
+    lock(&module.objects).forget_those(|object| object.record.slot == slot);
     Ok(())
 }
 

@@ -1,14 +1,15 @@
 //! C_WrapKey and C_UnwrapKey. Whether a key may leave under another is for the service to judge; here its answer gets a name.
 
 use cryptoki_sys::*;
-use interface::Status;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::client;
 use interface::operations::{UnwrapKey, WrapKey};
+use interface::{Filing, Status};
 
-use super::create::{check_token, check_valueless, new_key};
 use super::generate::check_kind;
+use super::place::Place;
 use super::{object, policy};
+use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Family, Work};
@@ -62,25 +63,23 @@ pub(crate) fn wrap(
 
 /// C_UnwrapKey.
 pub(crate) fn unwrap(
-    session: CK_SESSION_HANDLE,
+    handle: CK_SESSION_HANDLE,
     mechanism: &Mechanism,
     unwrapping_key: CK_OBJECT_HANDLE,
     wrapped: &[u8],
     template: &Template,
-    handle: &Out<CK_OBJECT_HANDLE>,
+    new: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
     let module = module::current()?;
-    let session = module.session(session)?;
+    let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_UNWRAP)?;
     let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::UnwrappingKeyHandleInvalid } else { error };
     let with = object::key(&module, unwrapping_key, CKO_PRIVATE_KEY).map_err(missing)?;
     let with = with.key().ok_or(Error::UnwrappingKeyHandleInvalid)?;
     let parameters = parameters(mechanism, with, Usage::UNWRAP)?.ok_or(Error::UnwrappingKeyTypeInconsistent)?;
     let attributes = asked(template)?;
-    check_token(template)?;
-    session.check_writable()?;
     let class = if attributes.key_type.is_pair() { CKO_PRIVATE_KEY } else { CKO_SECRET_KEY };
-    object::check_private(&module, &session, class, template)?;
+    let place = Place::new(handle, class, template, Origin::Generated)?;
     if !parameters.fit(true, wrapped.len(), with.attributes.bits) {
         return Err(Error::WrappedKeyLenRange);
     }
@@ -93,10 +92,10 @@ pub(crate) fn unwrap(
         salt: parameters.additional,
         ..UnwrapKey::default()
     };
-    let made = new_key(&module, &session, template, |key_name, label, id| {
-        module.client.call(session.provider, &UnwrapKey { key_name, label, id, ..op.clone() })
+    let made = place.new_key(class, template, |Filing { name, label, id, volatile, pkcs11 }| {
+        module.client.call(session.provider, &UnwrapKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
-    handle.set(made.map_err(refused)?);
+    new.set(made.map_err(refused)?);
     Ok(())
 }
 
@@ -131,7 +130,6 @@ fn parameters(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Option<
 
 /// What the template asks for. The curve of a private key is what the wrapped key says.
 fn asked(template: &Template) -> Result<Attributes> {
-    check_valueless(template)?;
     let class = template.number(CKA_CLASS)?.ok_or(Error::TemplateIncomplete)?;
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
     let key_type = match (class, kind) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::module::{self, Module, Sessions, lock};
-use crate::object::Objects;
+use crate::objects::Objects;
 
 /// The module's locks, all held. Let go of in the order of the fields.
 struct Frozen {

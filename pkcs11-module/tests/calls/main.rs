@@ -56,6 +56,7 @@ mod keys;
 mod login;
 mod mechanisms;
 mod message;
+mod objects;
 mod pqc;
 mod recover;
 mod wrap;
@@ -204,7 +205,6 @@ fn functions_tell_what_is_wrong() {
     let reading = open(0);
     assert_eq!(generate(reading, true), Err(CKR_SESSION_READ_ONLY));
     let writing = open(CKF_RW_SESSION);
-    assert_eq!(generate(writing, false), Err(CKR_TEMPLATE_INCONSISTENT));
     let [public, private] = generate(writing, true).unwrap();
     assert_eq!(call!(C_DestroyObject(reading, private)), CKR_SESSION_READ_ONLY);
     assert_eq!(sign(reading, 12345), Err(CKR_KEY_HANDLE_INVALID));
@@ -218,7 +218,7 @@ fn functions_tell_what_is_wrong() {
     assert_eq!(nothing, CKR_OPERATION_NOT_INITIALIZED);
     assert_eq!(call!(C_GenerateRandom(reading, null_mut(), 8)), CKR_ARGUMENTS_BAD);
     let copy = call!(C_CopyObject(writing, private, null_mut(), 0, null_mut()));
-    assert_eq!(copy, CKR_FUNCTION_NOT_SUPPORTED);
+    assert_eq!(copy, CKR_ARGUMENTS_BAD);
 }
 
 #[test]

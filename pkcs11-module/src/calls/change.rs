@@ -1,0 +1,140 @@
+//! C_SetAttributeValue and C_CopyObject.
+
+use cryptoki_sys::*;
+use interface::attributes::Usage;
+use interface::operations::{PutObject, RecordKind, SetMetadata};
+use interface::{Filing, Status};
+
+use super::generate::import_public;
+use super::object::{object, prohibited};
+use super::place::{Place, hex};
+use crate::attributes::{self, Source, flag};
+use crate::error::{Error, Result};
+use crate::ffi::{Out, Template};
+use crate::module::{self, Module, lock};
+use crate::object::{Object, Record};
+use crate::random;
+use crate::session::Session;
+
+/// C_SetAttributeValue: what the standard lets change. Label and id change for both halves of a pair at once; a flag that only
+/// goes one way narrows the key's policy for good.
+pub(crate) fn set_attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, template: &Template) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(session)?;
+    let object = object(&module, handle)?;
+    check_session(&session, &object)?;
+    let change = change(&object, template, module.officer(session.slot()), Occasion::Set)?;
+    if change == object.record.change() {
+        return Ok(());
+    }
+    if !object.is(CKA_MODIFIABLE) {
+        return Err(Error::ActionProhibited);
+    }
+    let record = store_change(&module, &session, &object, change)?;
+    lock(&module.objects).learn(record);
+    Ok(())
+}
+
+/// C_CopyObject. The copy is no weaker than the original; it may be in another place.
+pub(crate) fn copy(
+    handle: CK_SESSION_HANDLE,
+    original: CK_OBJECT_HANDLE,
+    template: &Template,
+    copy: &Out<CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(handle)?;
+    let object = object(&module, original)?;
+    let change = change(&object, template, module.officer(session.slot()), Occasion::Copy)?;
+    if !object.is(CKA_COPYABLE) {
+        return Err(Error::ActionProhibited);
+    }
+    let record = object.record.with(change);
+    let object = Object { class: object.class, record: record.into() };
+    let token = template.flag(CKA_TOKEN)?.unwrap_or_else(|| object.record.session.is_none());
+    let place = Place::of(handle, token)?;
+    if object.private() {
+        module.check_login(session.slot())?;
+    }
+    let (record, pkcs11) = (&object.record, object.all_kept());
+    let (label, id) = (Some(record.label.clone()), Some(record.id.clone()));
+    let made = match (object.value(), object.key()) {
+        (Some(value), _) => {
+            let prefix = if record.kind == RecordKind::Certificate { "cert" } else { "data" };
+            let name = format!("{prefix}-{}", hex(&random::bytes::<8>()?));
+            place.put(PutObject { kind: record.kind.into(), name, value: value.to_vec(), label, id, pkcs11 })?
+        }
+        (None, Some(key)) if object.class == CKO_PUBLIC_KEY => {
+            import_public(&place, Filing { name: String::new(), label, id, volatile: !token, pkcs11 }, key)?
+        }
+        _ => return Err(Error::ActionProhibited),
+    };
+    copy.set(place.learn_one(made)?);
+    Ok(())
+}
+
+/// Fails in a read-only session, which may not change what the token keeps.
+pub(super) fn check_session(session: &Session, object: &Object) -> Result<()> {
+    if object.record.session.is_some() { Ok(()) } else { session.check_writable() }
+}
+
+/// When attributes change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    Set,
+    Copy,
+}
+
+/// What a template asks to change.
+fn change(object: &Object, template: &Template, officer: bool, occasion: Occasion) -> Result<SetMetadata> {
+    let mut change = object.record.change();
+    let mut lost = Usage::NONE;
+    for (kind, value) in template.iter() {
+        let attribute = attributes::find(object.class, kind)?;
+        if object.attribute(kind).is_ok_and(|have| *have == value) {
+            continue;
+        }
+        match occasion {
+            // A public object may become private, not the other way round.
+            Occasion::Copy if kind == CKA_PRIVATE && value != flag(true) => return Err(Error::TemplateInconsistent),
+            Occasion::Copy if matches!(kind, CKA_TOKEN | CKA_PRIVATE | CKA_MODIFIABLE | CKA_DESTROYABLE) => {
+                attribute.check(value)?
+            }
+            _ => attribute.check_change(value, officer)?,
+        }
+        match (attribute.source, kind) {
+            (Source::Kept(_), _) => change.pkcs11.push(object.keep(kind, value)),
+            (Source::Policy(usage) | Source::Forbidden(usage), _) => lost = lost | usage,
+            (Source::Object, CKA_LABEL) => change.label = template.text(CKA_LABEL)?.map(str::to_owned),
+            (Source::Object, CKA_ID) => change.id = Some(value.to_vec()),
+            (Source::Object, CKA_TOKEN) => {}
+            (Source::Object, _) => return Err(Error::AttributeReadOnly),
+        }
+    }
+    change.usage = (!lost.is_empty()).then(|| Usage::ALL.without(lost).into());
+    Ok(change)
+}
+
+/// Has the service keep a change, unless the object is nowhere but here. Returns the record as it is then.
+pub(super) fn store_change(module: &Module, session: &Session, object: &Object, change: SetMetadata) -> Result<Record> {
+    if object.record.session.is_none() || object.key().is_some() {
+        check_own(module, session, object)?;
+        module.client.call(session.provider, &change).map_err(prohibited)?;
+    }
+    Ok(object.record.with(change))
+}
+
+/// Fails for a key that somebody else has granted: requests that name no owner would reach another key.
+fn check_own(module: &Module, session: &Session, object: &Object) -> Result<()> {
+    let Some(key) = object.key().filter(|_| object.record.session.is_none()) else {
+        return Ok(());
+    };
+    match module.client.lookup(session.provider, None, &key.name) {
+        Ok(own) => match Record::try_from(own) {
+            Ok(own) if own.uuid == object.record.uuid => Ok(()),
+            _ => Err(Error::ActionProhibited),
+        },
+        Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Err(Error::ActionProhibited),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,164 @@
+//! Where new objects go: onto the token, or into the session that makes them (CKA_TOKEN, PKCS#11 v3.1 §4.4).
+
+use std::sync::Arc;
+
+use cryptoki_sys::*;
+use interface::operations::{self, PutObject};
+use interface::{Filing, Status, client};
+
+use crate::attributes::{self, Origin, private_by_default};
+use crate::error::{Error, Result};
+use crate::ffi::Template;
+use crate::hash::sha1;
+use crate::module::{self, Module, lock};
+use crate::object::{InSession, Object, Record, kept};
+use crate::random;
+use crate::session::Session;
+
+/// Where a new object goes.
+pub(super) struct Place {
+    pub(super) module: Arc<Module>,
+    pub(super) session: Arc<Session>,
+    handle: CK_SESSION_HANDLE,
+    /// Onto the token.
+    pub(super) token: bool,
+}
+
+impl Place {
+    /// The place that a template asks for. Fails where an object of this class cannot be made from it, or not in this session.
+    pub(super) fn new(handle: CK_SESSION_HANDLE, class: CK_OBJECT_CLASS, template: &Template, origin: Origin) -> Result<Self> {
+        let module = module::current()?;
+        let session = module.session(handle)?;
+        attributes::check(class, template, origin, module.officer(session.slot()))?;
+        if template.flag(CKA_PRIVATE)?.unwrap_or_else(|| private_by_default(class)) {
+            module.check_login(session.slot())?;
+        }
+        Self::of(handle, template.flag(CKA_TOKEN)?.unwrap_or(false))
+    }
+
+    /// On the token, or in this session.
+    pub(super) fn of(handle: CK_SESSION_HANDLE, token: bool) -> Result<Self> {
+        let module = module::current()?;
+        let session = module.session(handle)?;
+        if token {
+            session.check_writable()?;
+        }
+        Ok(Self { module, session, handle, token })
+    }
+
+    /// What a key of these templates is filed under: label and id are common to the halves of a pair. Has no name yet.
+    pub(super) fn filing(&self, class: CK_OBJECT_CLASS, template: &Template, public: Option<&Template>) -> Result<Filing> {
+        let label = match template.text(CKA_LABEL)? {
+            None => public.map(|public| public.text(CKA_LABEL)).transpose()?.flatten(),
+            given => given,
+        };
+        let id = template.value(CKA_ID).or_else(|| public?.value(CKA_ID)).filter(|id| !id.is_empty());
+        Ok(Filing {
+            name: String::new(),
+            label: Some(label.unwrap_or_default().to_owned()),
+            id: id.map(<[u8]>::to_vec),
+            volatile: !self.token,
+            pkcs11: kept(class, template, public),
+        })
+    }
+
+    /// Has the service make a key by a request that `make` sends, and tells what has become of it.
+    ///
+    /// A key of the token is named after its label, or its id; labels need not be unique but names must be, so a second key gets some
+    /// random digits too. Nobody can guess the name of a session key.
+    pub(super) fn key<T>(&self, filing: &Filing, make: impl Fn(Filing) -> Result<T, client::Error>) -> Result<Record> {
+        let named = |name: &String| make(Filing { name: name.clone(), ..filing.clone() });
+        let mut name = match (filing.label.as_deref(), &filing.id) {
+            _ if filing.volatile => format!("session-{}", hex(&random::bytes::<16>()?)),
+            (Some(label), _) if !label.is_empty() => name_of(label),
+            (_, Some(id)) => format!("id-{}", hex(id)),
+            _ => format!("key-{}", hex(&random::bytes::<8>()?)),
+        };
+        match named(&name) {
+            Err(error) if error.status() == Some(Status::PsaErrorAlreadyExists) => {
+                name = format!("{name}-{}", hex(&random::bytes::<4>()?));
+                named(&name)?;
+            }
+            other => drop(other?),
+        }
+        self.record(self.module.client.lookup(self.session.provider, None, &name)?)
+    }
+
+    /// Has the service make a key of this template by a request that `make` sends, and gives its handle.
+    pub(super) fn new_key<T>(
+        &self,
+        class: CK_OBJECT_CLASS,
+        template: &Template,
+        make: impl Fn(Filing) -> Result<T, client::Error>,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        self.learn_one(self.key(&self.filing(class, template, None)?, make)?)
+    }
+
+    /// Stores a certificate or data, which in a session is nowhere but here.
+    pub(super) fn put(&self, put: PutObject) -> Result<Record> {
+        if self.token {
+            return self.record(self.module.client.call(self.session.provider, &put)?);
+        }
+        self.record(operations::Record {
+            kind: put.kind,
+            uuid: hex(&random::bytes::<16>()?),
+            provider_id: self.session.provider.number().into(),
+            name: put.name,
+            label: put.label.unwrap_or_default(),
+            id: put.id.unwrap_or_default(),
+            value: put.value,
+            pkcs11: put.pkcs11,
+            ..operations::Record::default()
+        })
+    }
+
+    fn record(&self, record: operations::Record) -> Result<Record> {
+        let record = Record::try_from(record).map_err(|_| Error::DeviceFailed)?;
+        let session = (!self.token).then(|| InSession { session: self.handle, process: std::process::id() });
+        Ok(record.in_session(session))
+    }
+
+    /// Gives the record's objects their handles. A session that was closed meanwhile takes its objects with it.
+    pub(super) fn learn(&self, record: Record) -> Result<Vec<(CK_OBJECT_HANDLE, Arc<Object>)>> {
+        let learned = lock(&self.module.objects).learn(record);
+        if let Err(closed) = self.module.session(self.handle) {
+            self.module.end_objects(|session, _| session == self.handle);
+            return Err(closed);
+        }
+        Ok(learned)
+    }
+
+    /// The handle of the only object that a record shows as.
+    pub(super) fn learn_one(&self, record: Record) -> Result<CK_OBJECT_HANDLE> {
+        let learned = self.learn(record)?;
+        learned.first().map(|(handle, _)| *handle).ok_or(Error::DeviceFailed)
+    }
+}
+
+/// A name for an object made from its contents: what is stored twice is there once.
+pub(super) fn content_name(prefix: &str, put: &PutObject) -> String {
+    let kept = put.pkcs11.iter().flat_map(|kept| [&kept.kind.to_le_bytes()[..], &kept.value].concat());
+    let label = put.label.as_deref().unwrap_or_default();
+    let content: Vec<_> = label.bytes().chain([0]).chain(put.value.iter().copied()).chain(kept).collect();
+    format!("{prefix}-{}", hex(&sha1(&content)[..8]))
+}
+
+/// A name for people to type, near the label.
+fn name_of(label: &str) -> String {
+    let plain = |c: char| {
+        if c.is_alphanumeric() || "._@-".contains(c) { c } else { '-' }
+    };
+    label.chars().map(plain).take(64).collect()
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_near_labels() {
+        assert_eq!(super::name_of("My key/1"), "My-key-1");
+    }
+}
