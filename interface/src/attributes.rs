@@ -375,7 +375,7 @@ impl From<&Attributes> for message::KeyAttributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::{Encryption, SignHash, Signature};
+    use crate::algorithm::{Encryption, Kem, SignHash, Signature};
 
     fn rsa(algorithm: Algorithm, also: Vec<Algorithm>) -> Attributes {
         Attributes { key_type: KeyType::RsaKeyPair, bits: 2048, policy: Policy { usage: Usage::SIGN_HASH, algorithm, also } }
@@ -412,6 +412,18 @@ mod tests {
         assert_eq!(Attributes::try_from(&message), Ok(sent));
         let without_policy = message::KeyAttributes { key_policy: None, ..message };
         assert_eq!(Attributes::try_from(&without_policy), Err(Status::InvalidEncoding));
+    }
+
+    #[test]
+    fn post_quantum_keys_are_hidden_from_upstream_and_survive_the_wire() {
+        let policies = [Signature::MlDsa.into(), Signature::HashMlDsa { hash: SignHash::Any }.into(), Kem::MlKem.into()];
+        for algorithm in policies {
+            for key_type in [KeyType::MlDsaKeyPair, KeyType::MlDsaPublicKey, KeyType::MlKemKeyPair, KeyType::MlKemPublicKey] {
+                let sent = Attributes { key_type, bits: 768, ..rsa(algorithm, vec![]) };
+                assert!(!sent.upstream() && !rsa(algorithm, vec![]).upstream());
+                assert_eq!(Attributes::try_from(&message::KeyAttributes::from(&sent)), Ok(sent));
+            }
+        }
     }
 
     #[test]

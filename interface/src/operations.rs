@@ -139,7 +139,9 @@ impl KeyUse<'_> {
     pub fn owner(&self) -> Option<&str> {
         match self {
             Self::Use(Used { key, .. }) | Self::See(key) | Self::Own(key) => key.owner,
-            Self::None | Self::New { .. } | Self::Wrap { .. } | Self::Make { .. } | Self::Copy { .. } => None,
+            Self::Wrap { with, key } => with.key.owner.or(key.key.owner),
+            Self::Make { from, other, .. } => from.key.owner.or_else(|| other.and_then(|other| other.key.owner)),
+            Self::None | Self::New { .. } | Self::Copy { .. } => None,
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod crypt;
 pub(crate) mod derive;
 pub(crate) mod digest;
 pub(crate) mod dual;
+pub(crate) mod encapsulate;
 pub(crate) mod find;
 pub(crate) mod general;
 pub(crate) mod generate;

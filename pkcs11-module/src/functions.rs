@@ -14,8 +14,8 @@ use cryptoki_sys::*;
 
 use crate::calls::dual::Beside;
 use crate::calls::{
-    change, create, crypt, derive, digest, dual, find, general, generate, login, message, message_sign, object, random, recover,
-    session, sign, slot, token, verify, wrap,
+    change, create, crypt, derive, digest, dual, encapsulate, find, general, generate, login, message, message_sign, object,
+    random, recover, session, sign, slot, token, verify, wrap,
 };
 use crate::encryption::Direction;
 use crate::error::Error;
@@ -410,8 +410,18 @@ functions! {
         }
     }
     v3_2 {
-        C_EncapsulateKey { unsupported8 }
-        C_DecapsulateKey { unsupported8 }
+        C_EncapsulateKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, public_key: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
+             count: CK_ULONG, ciphertext: CK_BYTE_PTR, ciphertext_len: CK_ULONG_PTR, key: CK_OBJECT_HANDLE_PTR) =>
+            encapsulate::encapsulate(session, &Mechanism::read(mechanism)?, public_key, &Template::read(template, count)?,
+                &Output::new(ciphertext, ciphertext_len)?, Out::new(key).ok().as_ref())
+        }
+        C_DecapsulateKey {
+            (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, private_key: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR,
+             count: CK_ULONG, ciphertext: CK_BYTE_PTR, ciphertext_len: CK_ULONG, key: CK_OBJECT_HANDLE_PTR) =>
+            encapsulate::decapsulate(session, &Mechanism::read(mechanism)?, private_key, &Template::read(template, count)?,
+                input(ciphertext, ciphertext_len)?, &Out::new(key)?)
+        }
         C_VerifySignatureInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG) =>
             verify::signature_init(session, Mechanism::optional(mechanism)?, key, input(signature, signature_len)?)
         }

@@ -4,7 +4,7 @@
 use cryptoki_sys::*;
 use interface::Opcode;
 use interface::algorithm::{
-    Aead, AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Mac, MacKind, SignHash, Signature,
+    Aead, AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature,
 };
 use interface::attributes::{EccFamily, KeyType, Policy, Usage};
 
@@ -27,6 +27,8 @@ pub(crate) enum Work {
     Encrypt(Mode),
     /// Wraps and unwraps.
     Wrap(Mode),
+    /// Encapsulates and decapsulates a secret key.
+    Encapsulate(Kem),
     /// Derives a secret key.
     Derive(Kdf),
     /// Generates a key pair.
@@ -61,7 +63,7 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kdf {
     Ecdh(Family),
-    Hkdf,
+    Hkdf(Family),
     Digest(Hash),
     BaseAndKey,
     BaseAndData,
@@ -81,10 +83,12 @@ pub(crate) enum Family {
     Aes,
     /// Secrets of any length; they make HMACs.
     Generic,
+    /// Secrets of any length for derivation alone.
+    Hkdf,
     ChaCha20,
 }
 
-use Work::{Derive, Digest, Encrypt, Pair, Secret, Sign, Wrap};
+use Work::{Derive, Digest, Encapsulate, Encrypt, Pair, Secret, Sign, Wrap};
 
 const TABLE: &[Mechanism] = &[
     row(CKM_SHA_1, Digest(Hash::Sha1)),
@@ -163,7 +167,8 @@ const TABLE: &[Mechanism] = &[
     row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
     row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Montgomery))),
     row(CKM_ECDH1_COFACTOR_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
-    row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf)),
+    row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Hkdf))),
+    row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Generic))),
     row(CKM_SHA1_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha1))),
     row(CKM_SHA224_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha224))),
     row(CKM_SHA256_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha256))),
@@ -174,6 +179,7 @@ const TABLE: &[Mechanism] = &[
     row(CKM_CONCATENATE_DATA_AND_BASE, Derive(Kdf::DataAndBase)),
     row(CKM_AES_ECB_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::EcbNoPadding))),
     row(CKM_AES_CBC_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::CbcNoPadding))),
+    row(CKM_ML_KEM, Encapsulate(Kem::MlKem)),
     row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
     row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
     row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
@@ -182,6 +188,7 @@ const TABLE: &[Mechanism] = &[
     row(CKM_ML_KEM_KEY_PAIR_GEN, Pair(Family::MlKem)),
     row(CKM_AES_KEY_GEN, Secret(Family::Aes)),
     row(CKM_GENERIC_SECRET_KEY_GEN, Secret(Family::Generic)),
+    row(CKM_HKDF_KEY_GEN, Secret(Family::Hkdf)),
     row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20)),
 ];
 
@@ -318,9 +325,9 @@ impl Kdf {
     /// The keys that are its base.
     pub(crate) fn family(self) -> Family {
         match self {
-            Self::Ecdh(family) => family,
+            Self::Ecdh(family) | Self::Hkdf(family) => family,
             Self::Encrypt(_) => Family::Aes,
-            Self::Hkdf | Self::Digest(_) | Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => Family::Generic,
+            Self::Digest(_) | Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => Family::Generic,
         }
     }
 
@@ -328,7 +335,7 @@ impl Kdf {
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
         match self {
             Self::Ecdh(_) => vec![Agreement::Ecdh.into()],
-            Self::Hkdf => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
+            Self::Hkdf(_) => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
             Self::Digest(hash) => vec![Derivation::Digest { hash }.into()],
             Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => vec![Derivation::Concatenate.into()],
             Self::Encrypt(cipher) => vec![Derivation::Encrypt { cipher }.into()],
@@ -347,6 +354,7 @@ impl Work {
             Sign(scheme, _) => Some(scheme.family()),
             Encrypt(mode) | Wrap(mode) => Some(mode.family()),
             Derive(kdf) => Some(kdf.family()),
+            Encapsulate(Kem::MlKem) => Some(Family::MlKem),
             Pair(family) | Secret(family) => Some(family),
         }
     }
@@ -355,7 +363,9 @@ impl Work {
     pub(crate) fn permitted(self, policy: &Policy) -> bool {
         match self {
             Sign(scheme, hash) => scheme.permitted(hash, policy),
-            Encrypt(_) | Wrap(_) | Derive(_) => self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm)),
+            Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => {
+                self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm))
+            }
             Digest(_) | Pair(_) | Secret(_) => false,
         }
     }
@@ -368,6 +378,7 @@ impl Work {
             Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
             Encrypt(mode) | Wrap(mode) => mode.algorithms(),
             Derive(kdf) => kdf.algorithms(),
+            Encapsulate(kem) => vec![kem.into()],
             Digest(_) | Pair(_) | Secret(_) => vec![],
         }
     }
@@ -384,7 +395,7 @@ impl Work {
     pub(crate) fn uses(self) -> Option<(Algorithm, Vec<Use>)> {
         let algorithm = match self {
             Sign(scheme, hash) => scheme.algorithms(hash.or(Some(Hash::Sha256))).next()?,
-            Encrypt(_) | Wrap(_) | Derive(_) => self.algorithms().first().copied()?,
+            Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => self.algorithms().first().copied()?,
             Digest(_) | Pair(_) | Secret(_) => return None,
         };
         let [first, second] = match (self, algorithm) {
@@ -392,6 +403,7 @@ impl Work {
             (Derive(_), _) => return Some((algorithm, vec![(CKF_DERIVE, Usage::DERIVE, Opcode::DeriveKey)])),
             (_, Algorithm::Signature(alg)) if alg.whole_message() => [Opcode::SignMessage, Opcode::VerifyMessage],
             (_, Algorithm::Signature(_)) => [Opcode::SignHash, Opcode::VerifyHash],
+            (_, Algorithm::Kem(_)) => [Opcode::Encapsulate, Opcode::Decapsulate],
             (_, Algorithm::Mac(_)) => [Opcode::MacCompute, Opcode::MacVerify],
             (_, Algorithm::Encryption(_)) => [Opcode::AsymmetricEncrypt, Opcode::AsymmetricDecrypt],
             (_, Algorithm::Cipher(_)) => [Opcode::CipherEncrypt, Opcode::CipherDecrypt],
@@ -402,6 +414,7 @@ impl Work {
             Sign(..) if self.recovering().is_some() => [SIGN | CKF_SIGN_RECOVER, VERIFY | CKF_VERIFY_RECOVER],
             Sign(..) => [SIGN, VERIFY],
             Wrap(_) => [CKF_WRAP, CKF_UNWRAP],
+            Encapsulate(_) => [CKF_ENCAPSULATE, CKF_DECAPSULATE],
             Encrypt(Mode::Aead(_)) => [ENCRYPT, DECRYPT],
             _ => [CKF_ENCRYPT, CKF_DECRYPT],
         };
@@ -418,7 +431,7 @@ impl Work {
 pub(crate) type Use = (CK_FLAGS, Usage, Opcode);
 
 impl Family {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Rsa,
         Self::Ec,
         Self::Edwards,
@@ -427,6 +440,7 @@ impl Family {
         Self::MlKem,
         Self::Aes,
         Self::Generic,
+        Self::Hkdf,
         Self::ChaCha20,
     ];
 
@@ -440,6 +454,7 @@ impl Family {
             KeyType::MlKemPublicKey => Self::MlKem,
             KeyType::Aes => Self::Aes,
             KeyType::Hmac => Self::Generic,
+            KeyType::Derive => Self::Hkdf,
             KeyType::ChaCha20 => Self::ChaCha20,
             _ => return None,
         })
@@ -469,6 +484,7 @@ impl Family {
             Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],
             Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
             Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
+            Self::Hkdf => &[(KeyType::Derive, 8), (KeyType::Derive, 0xfff8)],
             Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
         }
     }
@@ -484,7 +500,7 @@ impl Family {
         match self {
             Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery => bits,
             Self::MlDsa | Self::MlKem => self.public_len(bits),
-            Self::Aes | Self::Generic | Self::ChaCha20 => bits / 8,
+            Self::Aes | Self::Generic | Self::Hkdf | Self::ChaCha20 => bits / 8,
         }
     }
 
@@ -517,7 +533,7 @@ pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
         Family::Edwards => &[Signature::PureEddsa],
         Family::MlDsa => &[Signature::MlDsa, Signature::HashMlDsa { hash }],
         Family::Montgomery | Family::MlKem => &[],
-        Family::Aes | Family::Generic | Family::ChaCha20 => {
+        Family::Aes | Family::Generic | Family::Hkdf | Family::ChaCha20 => {
             let macs = all().filter_map(|mechanism| match mechanism.work {
                 Sign(scheme, hash) if scheme.family() == family => Some(scheme.algorithms(hash)),
                 _ => None,

@@ -448,6 +448,7 @@ pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
         KeyType::Camellia => CKK_CAMELLIA,
         KeyType::Arc4 => CKK_RC4,
         KeyType::ChaCha20 => CKK_CHACHA20,
+        KeyType::Derive => CKK_HKDF,
         _ => CKK_GENERIC_SECRET,
     }
 }

@@ -173,6 +173,30 @@ fn p11tool_lists_generates_and_signs() {
     }
 }
 
+/// OpenSC 0.23 and GnuTLS 3.7 are older than PKCS#11 3.2.
+#[test]
+fn programs_that_know_no_post_quantum_keys_list_them_beside_others() {
+    let service = Service::start();
+    for (algorithm, id) in [("p256", "01"), ("ml-dsa-65", "02"), ("ml-kem-768", "03"), ("x25519", "04")] {
+        run(&mut service.parsec(["key", "new", algorithm, "--algorithm", algorithm, "--id", id])).ok();
+    }
+    if let Some(p11tool) = program("p11tool") {
+        let mut command = service.command(&p11tool);
+        command.arg("--batch").arg("--provider").arg(service.staged(MODULE));
+        let listed = run(command.args(["--list-all-privkeys", "pkcs11:token=software"])).ok();
+        for name in ["p256", "ml-dsa-65", "ml-kem-768", "x25519"] {
+            assert!(listed.contains(&format!("Label: {name}")), "{name} in {listed}");
+        }
+    }
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let objects = run(&mut tool(&service, "-O")).ok();
+    for line in ["label:      ml-dsa-65", "label:      ml-kem-768", "Private Key Object; EC_MONTGOMERY"] {
+        assert!(objects.contains(line), "{line} in {objects}");
+    }
+}
+
 #[test]
 fn nothing_is_shown_and_nothing_fails_while_the_service_is_down() {
     if program("pkcs11-tool").is_none() {

@@ -11,12 +11,14 @@
 
 mod command;
 mod service;
+mod source;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use command::{Ran, as_uid, feed, install, run};
 pub use service::{CONFIG, Service, Setup};
+pub use source::Source;
 
 /// A uid that owns nothing on the machine: "another user" in the tests.
 pub const STRANGER: u32 = 54_321;

@@ -76,7 +76,14 @@ pub(crate) fn copy(
 }
 
 /// The copy of a private key has no public half: a program that wants one copies that too.
-fn copy_key(module: &Module, place: &Place, key: &Key, label: Option<String>, id: Option<Vec<u8>>, mut pkcs11: Vec<Pkcs11Attribute>) -> Result<Record> {
+fn copy_key(
+    module: &Module,
+    place: &Place,
+    key: &Key,
+    label: Option<String>,
+    id: Option<Vec<u8>>,
+    mut pkcs11: Vec<Pkcs11Attribute>,
+) -> Result<Record> {
     if key.attributes.key_type.is_pair() {
         pkcs11.push(without_public_half());
     }

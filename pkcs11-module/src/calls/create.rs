@@ -79,6 +79,7 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
     let (key_type, bits, data) = match (class, kind) {
         (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, 0, material::secret(template)?),
         (CKO_SECRET_KEY, CKK_GENERIC_SECRET) => (KeyType::Hmac, 0, material::secret(template)?),
+        (CKO_SECRET_KEY, CKK_HKDF) => (KeyType::Derive, 0, material::secret(template)?),
         (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, 0, material::secret(template)?),
         (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),
         (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, 0, material::rsa_public(template)?),

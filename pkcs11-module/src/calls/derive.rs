@@ -103,7 +103,7 @@ fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &Key) -> R
     let op = DeriveKey::default();
     Ok(match kdf {
         Kdf::Ecdh(_) => return ecdh(mechanism, base),
-        Kdf::Hkdf => return hkdf(module, mechanism),
+        Kdf::Hkdf(_) => return hkdf(module, mechanism),
         Kdf::Digest(_) if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
         Kdf::Digest(hash) => (Derivation::Digest { hash }.into(), op),
         Kdf::BaseAndKey => (Derivation::Concatenate.into(), other(module, mechanism.handle()?)?),

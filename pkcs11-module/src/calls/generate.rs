@@ -124,7 +124,7 @@ fn secret_attributes(family: Family, template: &Template) -> Result<Attributes> 
         Some(bytes) => u32::try_from(bytes).ok().and_then(|bytes| bytes.checked_mul(8)).ok_or(Error::KeySizeRange)?,
     };
     let fits = match family {
-        Family::Generic => (min..=max).contains(&bits),
+        Family::Generic | Family::Hkdf => (min..=max).contains(&bits),
         _ => kinds.contains(&(own, bits)),
     };
     if !fits {

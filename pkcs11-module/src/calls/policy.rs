@@ -1,7 +1,7 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::{Algorithm, Kem};
+use interface::algorithm::Algorithm;
 use interface::attributes::{Policy, Usage};
 
 use crate::error::{Error, Result};
@@ -36,9 +36,6 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
         algorithms.extend(signing_policy(family, usage).algorithms());
     }
     algorithms.extend(beside_signing(family, usage));
-    if encapsulate || decapsulate {
-        algorithms.push(Kem::MlKem.into());
-    }
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
     let algorithms = narrowed(algorithms, allowed.as_deref());
@@ -61,19 +58,20 @@ pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
     Ok(Policy { usage, ..both })
 }
 
-/// The policy of a secret key; without any usage flag a generic one makes MACs, the others encrypt. A flag that keys of its type
+/// The policy of a secret key; without any usage flag a generic one makes MACs, one for HKDF derives, the others encrypt. A flag that keys of its type
 /// cannot have is no more than a hint.
 pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let generic = family == Family::Generic;
     let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE, CKA_WRAP, CKA_UNWRAP];
     let silent = uses.iter().all(|kind| template.value(*kind).is_none());
     let wants = |kind, default| Ok::<_, Error>(template.flag(kind)?.unwrap_or(default));
-    let macs = family != Family::ChaCha20;
+    let macs = !matches!(family, Family::ChaCha20 | Family::Hkdf);
+    let encrypts = !matches!(family, Family::Generic | Family::Hkdf);
     let sign = wants(CKA_SIGN, generic)? && macs;
     let verify = wants(CKA_VERIFY, sign)? && macs;
-    let encrypt = wants(CKA_ENCRYPT, silent)? && !generic;
-    let decrypt = wants(CKA_DECRYPT, silent)? && !generic;
-    let derive = wants(CKA_DERIVE, false)? && family != Family::ChaCha20;
+    let encrypt = wants(CKA_ENCRYPT, silent)? && encrypts;
+    let decrypt = wants(CKA_DECRYPT, silent)? && encrypts;
+    let derive = wants(CKA_DERIVE, family == Family::Hkdf)? && family != Family::ChaCha20;
     let wrap = wants(CKA_WRAP, false)? && family == Family::Aes;
     let unwrap = wants(CKA_UNWRAP, false)? && family == Family::Aes;
     let usage = usage([

@@ -149,6 +149,7 @@ pub(super) fn secret(template: &Template) -> Result<Attributes> {
     let family = match template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET) {
         CKK_AES => Family::Aes,
         CKK_GENERIC_SECRET => Family::Generic,
+        CKK_HKDF => Family::Hkdf,
         CKK_CHACHA20 => Family::ChaCha20,
         _ => return Err(Error::TemplateInconsistent),
     };

@@ -100,6 +100,11 @@ fn hkdf_in_one_step_and_in_two() {
         ulInfoLen: INFO.len() as CK_ULONG,
     };
     assert_eq!(value(with(CKM_HKDF_DERIVE, &salted), base, 42).as_deref(), Ok(&OKM[..]), "the salt as a key");
+    let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_HKDF));
+    let own = create(&[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_VALUE, &[0x0b; 22])]).unwrap();
+    assert_eq!(read(own, CKA_KEY_TYPE).as_deref(), Ok(&kind[..]));
+    assert_eq!(value(hkdf((true, true), SALT, INFO), own, 42).as_deref(), Ok(&OKM[..]), "a key for HKDF alone");
+    assert_eq!(value(mechanism(CKM_SHA256_KEY_DERIVATION), own, 0), Err(CKR_KEY_TYPE_INCONSISTENT));
     assert_eq!(value(hkdf((true, true), SALT, INFO), base, 0), Err(CKR_TEMPLATE_INCOMPLETE));
     assert_eq!(value(hkdf((false, false), SALT, INFO), base, 42), Err(CKR_MECHANISM_PARAM_INVALID));
 }

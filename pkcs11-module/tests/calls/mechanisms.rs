@@ -37,7 +37,7 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_EC_MONTGOMERY_KEY_PAIR_GEN
         | CKM_ML_DSA_KEY_PAIR_GEN
         | CKM_ML_KEM_KEY_PAIR_GEN => (Keys::Pair(kind), bare),
-        CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
+        CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_HKDF_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
         CKM_RSA_PKCS
         | CKM_SHA1_RSA_PKCS
         | CKM_SHA224_RSA_PKCS
@@ -71,6 +71,7 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_HASH_ML_DSA_SHA3_256
         | CKM_HASH_ML_DSA_SHA3_384
         | CKM_HASH_ML_DSA_SHA3_512 => (Keys::Pair(CKM_ML_DSA_KEY_PAIR_GEN), bare),
+        CKM_ML_KEM => (Keys::Pair(CKM_ML_KEM_KEY_PAIR_GEN), bare),
         CKM_HASH_ML_DSA => (Keys::Pair(CKM_ML_DSA_KEY_PAIR_GEN), prehashed(kind)),
         CKM_EDDSA => (Keys::Pair(CKM_EC_EDWARDS_KEY_PAIR_GEN), bare),
         CKM_SHA224_HMAC | CKM_SHA256_HMAC | CKM_SHA384_HMAC | CKM_SHA512_HMAC => (Keys::Secret(CKM_GENERIC_SECRET_KEY_GEN), bare),
@@ -93,7 +94,7 @@ fn derivation(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
             let derive = derive::ecdh(CKD_SHA256_KDF, b"", GENERATOR);
             (Keys::Pair(CKM_EC_KEY_PAIR_GEN), CK_MECHANISM { mechanism: kind, ..derive })
         }
-        CKM_HKDF_DERIVE => (generic, derive::hkdf((true, true), b"salt", b"info")),
+        CKM_HKDF_DERIVE => (Keys::Secret(CKM_HKDF_KEY_GEN), derive::hkdf((true, true), b"salt", b"info")),
         CKM_SHA1_KEY_DERIVATION
         | CKM_SHA224_KEY_DERIVATION
         | CKM_SHA256_KEY_DERIVATION
@@ -177,6 +178,7 @@ const USES: &[(CK_FLAGS, Exercise)] = &[
     (CKF_ENCRYPT, Use::encrypt),
     (CKF_DECRYPT, Use::decrypt),
     (CKF_WRAP | CKF_UNWRAP, Use::travel),
+    (CKF_ENCAPSULATE | CKF_DECAPSULATE, Use::encapsulate),
     (CKF_DERIVE, Use::derive),
     (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER, Use::recover),
     (CKF_MESSAGE_SIGN, Use::sign_messages),
@@ -284,6 +286,12 @@ impl Use {
         let template = if whole { &template[..1] } else { template };
         let derived = derive::derive(mechanism, base, template).unwrap();
         assert_eq!(read(derived, CKA_VALUE_LEN).unwrap(), number(if whole { 64 } else { 16 }));
+    }
+
+    fn encapsulate(&mut self) {
+        let (ciphertext, theirs) = pqc::encapsulate(self.keys[0], pqc::READABLE).unwrap();
+        let ours = pqc::decapsulate(self.keys[1], pqc::READABLE, &ciphertext).unwrap();
+        assert_eq!(read(ours, CKA_VALUE), read(theirs, CKA_VALUE));
     }
 
     fn recover(&mut self) {

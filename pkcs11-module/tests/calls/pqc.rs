@@ -193,3 +193,114 @@ fn x25519_keys_are_named_by_identifier_and_by_name() {
     let curve = b"\x13\x0cedwards25519";
     assert_eq!(pair(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, curve)], &[]), Err(CKR_CURVE_NOT_SUPPORTED));
 }
+
+/// A secret that may be read, so that both sides can be compared.
+pub(crate) const READABLE: &[(CK_ATTRIBUTE_TYPE, &[u8])] = &[(CKA_TOKEN, YES), (CKA_EXTRACTABLE, YES), (CKA_SENSITIVE, NO)];
+
+pub(crate) fn encapsulate(
+    key: CK_OBJECT_HANDLE,
+    template: &[(CK_ATTRIBUTE_TYPE, &[u8])],
+) -> Result<(Vec<u8>, CK_OBJECT_HANDLE), CK_RV> {
+    let mut entries: Vec<_> = template.iter().map(|(kind, value)| attribute(*kind, value)).collect();
+    let (template, count) = (entries.as_mut_ptr(), entries.len() as CK_ULONG);
+    let (session, mut kem, mut len, mut secret) = (open(CKF_RW_SESSION), mechanism(CKM_ML_KEM), 0, 0);
+    let asked = call3!(C_EncapsulateKey(session, &mut kem, key, template, count, null_mut(), &raw mut len, &raw mut secret));
+    if asked != CKR_OK {
+        return Err(asked);
+    }
+    assert_eq!(secret, 0, "a length query makes no key");
+    let mut ciphertext = vec![0; usize::try_from(len).unwrap()];
+    let out = ciphertext.as_mut_ptr();
+    let made = call3!(C_EncapsulateKey(session, &mut kem, key, template, count, out, &raw mut len, &raw mut secret));
+    if made == CKR_OK { Ok((ciphertext, secret)) } else { Err(made) }
+}
+
+pub(crate) fn decapsulate(
+    key: CK_OBJECT_HANDLE,
+    template: &[(CK_ATTRIBUTE_TYPE, &[u8])],
+    ciphertext: &[u8],
+) -> Result<CK_OBJECT_HANDLE, CK_RV> {
+    let mut entries: Vec<_> = template.iter().map(|(kind, value)| attribute(*kind, value)).collect();
+    let (template, count) = (entries.as_mut_ptr(), entries.len() as CK_ULONG);
+    let (data, len) = (ciphertext.as_ptr().cast_mut(), ciphertext.len() as CK_ULONG);
+    let (session, mut secret) = (open(CKF_RW_SESSION), 0);
+    let mut kem = mechanism(CKM_ML_KEM);
+    match call3!(C_DecapsulateKey(session, &mut kem, key, template, count, data, len, &raw mut secret)) {
+        CKR_OK => Ok(secret),
+        rv => Err(rv),
+    }
+}
+
+#[test]
+fn both_sides_of_an_encapsulation_have_the_same_key() {
+    let _fixture = Fixture::new();
+    for (set, len) in [CKP_ML_KEM_512, CKP_ML_KEM_768, CKP_ML_KEM_1024].into_iter().zip([768, 1088, 1568]) {
+        let set = number(set);
+        let [public, private] = pair(CKM_ML_KEM_KEY_PAIR_GEN, &[(CKA_PARAMETER_SET, &set)], &[]).unwrap();
+        let (ciphertext, theirs) = encapsulate(public, READABLE).unwrap();
+        assert_eq!(ciphertext.len(), len);
+        let value = |key| read(key, CKA_VALUE).unwrap();
+        let ours = decapsulate(private, READABLE, &ciphertext).unwrap();
+        assert_eq!(value(ours), value(theirs));
+        assert_eq!(value(ours).len(), 32);
+        assert_eq!(read(ours, CKA_LOCAL).as_deref(), Ok(NO));
+        let mut forged = ciphertext.clone();
+        forged[7] ^= 1;
+        assert_ne!(value(decapsulate(private, READABLE, &forged).unwrap()), value(theirs));
+        assert_eq!(decapsulate(private, READABLE, &ciphertext[1..]), Err(CKR_WRAPPED_KEY_LEN_RANGE));
+    }
+}
+
+#[test]
+fn an_encapsulated_key_is_what_the_template_asks_for() {
+    let _fixture = Fixture::new();
+    let set = number(CKP_ML_KEM_768);
+    let [public, private] = pair(CKM_ML_KEM_KEY_PAIR_GEN, &[(CKA_PARAMETER_SET, &set)], &[]).unwrap();
+    let (aes, short, long) = (number(CKK_AES), number(16), number(32));
+    let template = [(CKA_TOKEN, YES), (CKA_KEY_TYPE, &aes[..]), (CKA_VALUE_LEN, &long)];
+    let (ciphertext, key) = encapsulate(public, &template).unwrap();
+    assert_eq!(read(key, CKA_KEY_TYPE).as_deref(), Ok(&aes[..]));
+    assert_eq!(read(key, CKA_VALUE), Err(CKR_ATTRIBUTE_SENSITIVE));
+    decapsulate(private, &template, &ciphertext).unwrap();
+    let cut = [(CKA_TOKEN, YES), (CKA_KEY_TYPE, &aes[..]), (CKA_VALUE_LEN, &short)];
+    assert_eq!(encapsulate(public, &cut), Err(CKR_KEY_SIZE_RANGE), "the secret is not cut");
+    assert_eq!(encapsulate(public, &[(CKA_TOKEN, YES), (CKA_VALUE, &[7; 32])]), Err(CKR_TEMPLATE_INCONSISTENT));
+    let signer = number(CKP_ML_DSA_44);
+    let [public, _] = pair(CKM_ML_DSA_KEY_PAIR_GEN, &[(CKA_PARAMETER_SET, &signer)], &[]).unwrap();
+    assert_eq!(encapsulate(public, READABLE), Err(CKR_KEY_TYPE_INCONSISTENT));
+    let only = [(CKA_PARAMETER_SET, &set[..]), (CKA_ENCAPSULATE, NO)];
+    let [public, private] = pair(CKM_ML_KEM_KEY_PAIR_GEN, &only, &[]).unwrap();
+    assert_eq!(encapsulate(public, READABLE), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+    assert_eq!(read(public, CKA_ENCAPSULATE).as_deref(), Ok(NO));
+    decapsulate(private, READABLE, &ciphertext).unwrap();
+}
+
+#[test]
+fn two_x25519_keys_derive_the_same_secret() {
+    let _fixture = Fixture::new();
+    let made = || pair(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, X25519[0])], &[(CKA_DERIVE, YES)]).unwrap();
+    let [ours, theirs] = [made(), made()];
+    let derive = |private, public| {
+        // with and without the OCTET STRING around it
+        let point = read(public, CKA_EC_POINT).unwrap();
+        [&point[..], &point[2..]].map(|point| {
+            let params = CK_ECDH1_DERIVE_PARAMS {
+                kdf: CKD_NULL,
+                ulSharedDataLen: 0,
+                pSharedData: null_mut(),
+                ulPublicDataLen: point.len() as CK_ULONG,
+                pPublicData: point.as_ptr().cast_mut(),
+            };
+            let mut template: Vec<_> = READABLE.iter().map(|(kind, value)| attribute(*kind, value)).collect();
+            let (entries, count, mut key) = (template.as_mut_ptr(), template.len() as CK_ULONG, 0);
+            let mut ecdh = with(CKM_ECDH1_DERIVE, &params);
+            let derived = call!(C_DeriveKey(open(CKF_RW_SESSION), &mut ecdh, private, entries, count, &raw mut key));
+            assert_eq!(derived, CKR_OK);
+            read(key, CKA_VALUE).unwrap()
+        })
+    };
+    let [with_header, bare] = derive(ours[1], theirs[0]);
+    assert_eq!(with_header, bare);
+    assert_eq!(derive(theirs[1], ours[0])[0], bare);
+    assert_eq!(bare.len(), 32);
+}

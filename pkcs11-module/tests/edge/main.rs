@@ -9,8 +9,9 @@
 mod abi;
 mod bindings;
 mod garbage;
+mod liar;
 mod memory;
-mod source;
+mod sequences;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -71,4 +72,16 @@ fn before_initialize_every_function_says_so() {
 fn no_argument_makes_a_function_crash_or_hang() {
     let standard = garbage::Standard::new();
     replay(0..4, |seed, note| garbage::run(&standard, seed, note));
+}
+
+#[test]
+fn every_sequence_of_calls_is_answered_as_the_standard_says() {
+    let standard = garbage::Standard::new();
+    replay(0..8, |seed, note| sequences::run(&standard, seed, note));
+}
+
+#[test]
+fn a_service_that_answers_nonsense_makes_nothing_crash() {
+    let standard = garbage::Standard::new();
+    replay(0..4, |seed, note| liar::run(&standard, seed, note));
 }

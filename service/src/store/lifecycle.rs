@@ -174,7 +174,8 @@ impl Store {
 
     fn complete(&self, mut meta: Meta, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
         let Material { attributes, private, public_key, tier, local } = material;
-        if meta.id.is_empty() {
+        // a volatile key is found by the process that made it, and whoever has its certificate does not look for it
+        if meta.id.is_empty() && application.is_none() {
             meta.id = default_id(&meta.uuid, &attributes, &public_key);
         }
         let past = attributes.policy.usage;

@@ -9,9 +9,11 @@ use interface::attributes::KeyType;
 const ML_DSA: KeyType = KeyType::MlDsaKeyPair;
 const ML_KEM: KeyType = KeyType::MlKemKeyPair;
 
-/// Wycheproof (<https://github.com/C2SP/wycheproof>, commit dac1dd47, testvectors_v1): a line is the algorithm, the bits, the seed, and
-/// from `mldsa_*_sign_seed_test.json` context, message and signature, or from `mlkem_*_test.json` ciphertext and secret.
-const VECTORS: &str = include_str!("wycheproof.txt");
+/// A line is a kind, the bits, the seed, and what follows from it. Signatures have context, message and signature
+/// (Wycheproof, <https://github.com/C2SP/wycheproof>, commit dac1dd47, `mldsa_*_sign_seed_test.json`; HashML-DSA with SHA-512 by
+/// dilithium-py 1.5.1), encapsulations have ciphertext and secret (`mlkem_*_test.json`), and expanded keys stand by themselves
+/// (`mlkem_512_keygen_seed_test.json`; ML-DSA by dilithium-py).
+const VECTORS: &str = include_str!("pq.txt");
 
 fn from_seed(key_type: KeyType, bits: &str, seed: &str) -> Key {
     Key::import(&attributes(key_type, bits.parse().unwrap()), &hex(seed)).unwrap().1
@@ -21,12 +23,20 @@ fn from_seed(key_type: KeyType, bits: &str, seed: &str) -> Key {
 fn published_vectors_hold() {
     for line in VECTORS.lines() {
         match line.split_whitespace().collect::<Vec<_>>()[..] {
-            ["ml-dsa", bits, seed, context, message, signature] => {
+            [scheme @ ("ml-dsa" | "hash-ml-dsa"), bits, seed, context, message, signature] => {
+                let hash = Hash::Sha512.into();
+                let algorithm = if scheme == "ml-dsa" { Signature::MlDsa } else { Signature::HashMlDsa { hash } };
                 let (context, message, signature) = (hex(context), hex(message), hex(signature));
                 let key = from_seed(ML_DSA, bits, seed);
-                key.verify_message(Signature::MlDsa, &message, &signature, &context).unwrap();
-                let elsewhere = key.verify_message(Signature::MlDsa, &message, &signature, b"elsewhere");
+                key.verify_message(algorithm, &message, &signature, &context).unwrap();
+                let elsewhere = key.verify_message(algorithm, &message, &signature, b"elsewhere");
                 assert_eq!(status(elsewhere), Status::PsaErrorInvalidSignature);
+            }
+            [expanded @ ("expanded-ml-dsa" | "expanded-ml-kem"), bits, seed, private] => {
+                let key_type = if expanded == "expanded-ml-dsa" { ML_DSA } else { ML_KEM };
+                let key = import(key_type, &hex(private)).unwrap();
+                assert_eq!(key.public().unwrap(), from_seed(key_type, bits, seed).public().unwrap());
+                assert_eq!(*key.export().unwrap(), hex(private));
             }
             ["ml-kem", bits, seed, ciphertext, secret] => {
                 let key = from_seed(ML_KEM, bits, seed);

@@ -1,6 +1,8 @@
 //! The wire, byte by byte: what a client that knows only the specification sees.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod garbage;
+
 use interface::algorithm::{Algorithm, Cipher};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::{

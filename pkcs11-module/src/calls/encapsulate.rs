@@ -1,0 +1,130 @@
+//! C_EncapsulateKey and C_DecapsulateKey (PKCS#11 v3.2 §5.18.8 and §5.18.9): the shared secret becomes a key.
+
+use std::cell::RefCell;
+
+use cryptoki_sys::*;
+use interface::algorithm::Algorithm;
+use interface::attributes::Usage;
+use interface::client;
+use interface::operations::{Decapsulate, Encapsulate};
+use interface::{Filing, Status};
+
+use super::object;
+use super::place::Place;
+use super::wrap::secret;
+use crate::attributes::Origin;
+use crate::error::{Error, Result};
+use crate::ffi::{Mechanism, Out, Output, Template};
+use crate::mechanism::{self, Family, Work};
+use crate::module;
+use crate::object::Key;
+
+/// C_EncapsulateKey. A length query makes nothing.
+pub(crate) fn encapsulate(
+    handle: CK_SESSION_HANDLE,
+    mechanism: &Mechanism,
+    public_key: CK_OBJECT_HANDLE,
+    template: &Template,
+    ciphertext: &Output<u8>,
+    new: Option<&Out<CK_OBJECT_HANDLE>>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(handle)?;
+    module.slots.check(session.provider, mechanism.kind(), CKF_ENCAPSULATE)?;
+    let with = object::key(&module, public_key, CKO_PUBLIC_KEY)?;
+    let with = with.key().ok_or(Error::KeyHandleInvalid)?;
+    let algorithm = algorithm(mechanism, with, Usage::ENCRYPT)?;
+    if !ciphertext.takes(ciphertext_len(with))? {
+        return Ok(());
+    }
+    let new = new.ok_or(Error::ArgumentsBad)?;
+    let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
+    let attributes = secret(template)?;
+    let op = Encapsulate {
+        attributes: Some((&attributes).into()),
+        with_name: with.name.clone(),
+        with_owner: with.owner(),
+        alg: Some(algorithm.into()),
+        ..Encapsulate::default()
+    };
+    let made = RefCell::new(Vec::new());
+    let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
+        let op = Encapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() };
+        let encapsulated = module.client.call(session.provider, &op)?;
+        made.replace(encapsulated.ciphertext.clone());
+        Ok(())
+    });
+    new.set(key.map_err(refused)?);
+    ciphertext.write(&made.take())
+}
+
+/// C_DecapsulateKey. A ciphertext that was made for another key gives a key that nobody else has (FIPS 203 §6.3).
+pub(crate) fn decapsulate(
+    handle: CK_SESSION_HANDLE,
+    mechanism: &Mechanism,
+    private_key: CK_OBJECT_HANDLE,
+    template: &Template,
+    ciphertext: &[u8],
+    new: &Out<CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let module = module::current()?;
+    let session = module.session(handle)?;
+    module.slots.check(session.provider, mechanism.kind(), CKF_DECAPSULATE)?;
+    let with = object::key(&module, private_key, CKO_PRIVATE_KEY)?;
+    let with = with.key().ok_or(Error::KeyHandleInvalid)?;
+    let algorithm = algorithm(mechanism, with, Usage::DECRYPT)?;
+    if ciphertext.len() != ciphertext_len(with) {
+        return Err(Error::WrappedKeyLenRange);
+    }
+    let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
+    let attributes = secret(template)?;
+    let op = Decapsulate {
+        attributes: Some((&attributes).into()),
+        with_name: with.name.clone(),
+        with_owner: with.owner(),
+        alg: Some(algorithm.into()),
+        ciphertext: ciphertext.to_vec(),
+        ..Decapsulate::default()
+    };
+    let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
+        module.client.call(session.provider, &Decapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
+    });
+    new.set(key.map_err(refused)?);
+    Ok(())
+}
+
+/// What the mechanism comes down to, if the key is for it.
+fn algorithm(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Algorithm> {
+    let kem = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Encapsulate(kem) => Some(kem),
+        _ => None,
+    })?;
+    if mechanism.has_parameter() {
+        return Err(Error::MechanismParamInvalid);
+    }
+    if Family::of(with.attributes.key_type) != Some(Family::MlKem) {
+        return Err(Error::KeyTypeInconsistent);
+    }
+    if !with.may(usage) || !with.attributes.policy.permits(kem.into()) {
+        return Err(Error::KeyFunctionNotPermitted);
+    }
+    Ok(kem.into())
+}
+
+/// In bytes (FIPS 203, table 3).
+fn ciphertext_len(with: &Key) -> usize {
+    match with.attributes.bits {
+        512 => 768,
+        768 => 1088,
+        _ => 1568,
+    }
+}
+
+/// The secret has 32 bytes: of other lengths and for other types no key is made of it.
+fn refused(error: Error) -> Error {
+    const UNFIT: [Status; 2] = [Status::PsaErrorInvalidArgument, Status::PsaErrorNotSupported];
+    match error {
+        Error::Service(client::Error::Refused { status, .. }) if UNFIT.contains(&status) => Error::KeySizeRange,
+        _ => error,
+    }
+}
