@@ -136,7 +136,6 @@ fn softhsm_passes_the_tests_that_are_listed() {
 }
 
 #[test]
-#[ignore = "the module has no session objects"]
 fn its_own_tests_pass_as_on_softhsm() {
     let row = Row::peer("python-pkcs11", &python_pkcs11());
     let mut desk = Desk { service: setup().allow_deprecated().start(), row };
@@ -145,7 +144,6 @@ fn its_own_tests_pass_as_on_softhsm() {
 }
 
 #[test]
-#[ignore = "the module has no session objects"]
 fn its_integration_tests_pass_with_nothing_forgiven() {
     let mut desk = Desk::with(Row::peer("cryptoki", &cryptoki_tests().join("basic")));
     let passed = Token::ours(&desk).cryptoki("");

@@ -68,8 +68,11 @@ pub(crate) fn copy(
         (None, Some(key)) if object.class == CKO_PUBLIC_KEY => {
             import_public(&place, Filing { name: String::new(), label, id, volatile: !token, pkcs11 }, key)?
         }
-        (None, Some(key)) if key.owner().is_none() => copy_key(&module, &place, key, label, id, pkcs11)?,
-        _ => return Err(Error::ActionProhibited),
+        (None, Some(key)) => {
+            check_own(&module, &session, &object)?;
+            copy_key(&module, &place, key, label, id, pkcs11)?
+        }
+        (None, None) => return Err(Error::ActionProhibited),
     };
     copy.set(place.learn_one(made)?);
     Ok(())

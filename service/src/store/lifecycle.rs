@@ -174,7 +174,7 @@ impl Store {
 
     fn complete(&self, mut meta: Meta, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
         let Material { attributes, private, public_key, tier, local } = material;
-        // a volatile key is found by the process that made it, and whoever has its certificate does not look for it
+        // a volatile key has the id that it was given, or none
         if meta.id.is_empty() && application.is_none() {
             meta.id = default_id(&meta.uuid, &attributes, &public_key);
         }
