@@ -281,6 +281,8 @@ fn a_token_is_initialised_and_its_pins_are_set_used_changed_and_unlocked() {
     assert!(ok("--login --pin 1234 -O").contains("Private Key Object"));
     ok("--login --pin 1234 --sign --mechanism ECDSA-SHA256 --id 01 --input-file message --output-file signature");
     ok("--login --pin 1234 --test");
+    ok("--login --pin 1234 --keypairgen --key-type EC:prime256v1 --always-auth --label asks --id 02");
+    ok("--login --pin 1234 --sign --mechanism ECDSA-SHA256 --id 02 --input-file message --output-file signature");
 
     ok("--change-pin --pin 1234 --new-pin 5678");
     let old = desk.pkcs11_tool("--login --pin 1234 -O").refused();

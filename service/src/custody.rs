@@ -3,7 +3,7 @@
 //!
 //! Each of the known attacks on PKCS#11 (Clulow 2003; Bortolozzo et al. 2010, A1-A5; Bardou et al. 2012) needs a key with conflicting
 //! roles, one whose value the attacker knows, or a second copy of a key with other roles. So a sensitive key leaves only under a key
-//! that was made in its provider and never decrypted anything, keys that wrap do not leave, and what comes in or is derived is not
+//! that was made in its provider, was never readable and never decrypted anything, keys that wrap do not leave, and what comes in or is derived is not
 //! "made in its provider", so that it never wraps a sensitive key.
 
 use crate::auth::Principal;
@@ -13,8 +13,9 @@ use interface::Status;
 use interface::algorithm::{Algorithm, Cipher, Derivation};
 use interface::attributes::{Attributes, Usage};
 
-/// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them.
-const CONFLICTING: Usage = Usage::DECRYPT;
+/// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them, and so could what somebody
+/// decrypts who has read it.
+const CONFLICTING: Usage = Usage::from_bits(Usage::DECRYPT.bits() | Usage::EXPORT.bits());
 /// The roles whose holder protects other keys.
 const PROTECTING: Usage = Usage::from_bits(Usage::WRAP.bits() | Usage::UNWRAP.bits());
 /// PKCS#11 `CKA_WRAP_WITH_TRUSTED`.
@@ -45,7 +46,7 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
     }
     if !with.past.and(CONFLICTING).is_empty() {
         return refuse(format!(
-            "key '{with_name}' decrypts, or once did, so it could reveal the sensitive key '{key_name}': wrap with a key for wrapping alone"
+            "key '{with_name}' decrypts or can be read, or once could, so it could reveal the sensitive key '{key_name}': wrap with a sensitive key for wrapping alone"
         ));
     }
     if algorithm == Cipher::CbcPkcs7.into() {

@@ -129,6 +129,15 @@ fn a_known_key_that_is_imported_does_not_wrap_a_sensitive_key() {
     control();
 }
 
+/// Read the wrapping key, and decrypt the blob outside.
+#[test]
+fn a_key_that_can_be_read_does_not_wrap_a_sensitive_key() {
+    let _fixture = Fixture::new();
+    let with = aes(&[(CKA_WRAP, YES), (CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)]);
+    assert_eq!(wrap(mechanism(KW), with, victim()), Err(CKR_KEY_NOT_WRAPPABLE));
+    control();
+}
+
 /// Clulow §3.5, the trojan public key: import the attacker's own, and wrap the victim with it; saying that it is trusted does not help.
 #[test]
 fn a_public_key_from_outside_does_not_wrap_a_sensitive_key() {

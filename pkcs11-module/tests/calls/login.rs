@@ -302,3 +302,75 @@ fn users_have_no_names_and_no_operation_waits_for_a_pin() {
     assert_eq!(call!(C_SignInit(session, &mut mechanism(CKM_ECDSA), private)), CKR_OK);
     assert_eq!(login(session, CKU_CONTEXT_SPECIFIC, PIN), CKR_OPERATION_NOT_INITIALIZED);
 }
+
+/// Generates a P-256 pair whose private key has one attribute more.
+fn generate_with(session: CK_SESSION_HANDLE, kind: CK_ATTRIBUTE_TYPE, value: &[u8]) -> [CK_OBJECT_HANDLE; 2] {
+    let mut public = [attribute(CKA_EC_PARAMS, P256), attribute(CKA_TOKEN, YES)];
+    let mut private = [attribute(CKA_TOKEN, YES), attribute(kind, value)];
+    let ([mut public_key, mut private_key], mut ec) = ([0; 2], mechanism(CKM_EC_KEY_PAIR_GEN));
+    let (public, private) = (public.as_mut_ptr(), private.as_mut_ptr());
+    let made = call!(C_GenerateKeyPair(session, &mut ec, public, 2, private, 2, &raw mut public_key, &raw mut private_key));
+    assert_eq!(made, CKR_OK);
+    assert_eq!(read(private_key, kind).as_deref(), Ok(value));
+    [public_key, private_key]
+}
+
+#[test]
+fn a_key_that_always_asks_works_once_for_each_pin() {
+    let _fixture = with_pins();
+    let session = open(CKF_RW_SESSION);
+    assert_eq!(login(session, CKU_USER, PIN), CKR_OK);
+    let [public, private] = generate_with(session, CKA_ALWAYS_AUTHENTICATE, YES);
+    let (mut digest, mut signature, mut len) = ([7; 32], [0; 64], 64);
+    let mut sign_now = || call!(C_Sign(session, digest.as_mut_ptr(), 32, signature.as_mut_ptr(), &raw mut len));
+    let begin = |kind| assert_eq!(call!(C_SignInit(session, &mut mechanism(kind), private)), CKR_OK);
+    begin(CKM_ECDSA);
+    assert_eq!(sign_now(), CKR_USER_NOT_LOGGED_IN);
+    assert_eq!(sign_now(), CKR_OPERATION_NOT_INITIALIZED, "it is over");
+    begin(CKM_ECDSA_SHA256);
+    assert_eq!(call!(C_SignUpdate(session, [1; 8].as_mut_ptr(), 8)), CKR_USER_NOT_LOGGED_IN);
+
+    begin(CKM_ECDSA);
+    assert_eq!(login(session, CKU_CONTEXT_SPECIFIC, b"4321"), CKR_PIN_INCORRECT);
+    assert_eq!(login(session, CKU_CONTEXT_SPECIFIC, PIN), CKR_OK);
+    assert_eq!(login(session, CKU_CONTEXT_SPECIFIC, PIN), CKR_OPERATION_NOT_INITIALIZED, "nothing asks any more");
+    assert_eq!(sign_now(), CKR_OK);
+    begin(CKM_ECDSA);
+    assert_eq!(sign_now(), CKR_USER_NOT_LOGGED_IN, "one PIN, one signature");
+    assert_eq!(call!(C_VerifyInit(session, &mut mechanism(CKM_ECDSA), public)), CKR_OK);
+    assert_eq!(call!(C_Verify(session, digest.as_mut_ptr(), 32, signature.as_mut_ptr(), 64)), CKR_OK);
+}
+
+#[test]
+fn where_no_pin_is_set_a_key_that_always_asks_takes_any() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate_with(session, CKA_ALWAYS_AUTHENTICATE, YES);
+    assert_eq!(sign(session, private), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(call!(C_SignInit(session, &mut mechanism(CKM_ECDSA), private)), CKR_OK);
+    assert_eq!(login(session, CKU_CONTEXT_SPECIFIC, b"any"), CKR_OK);
+    let (mut digest, mut signature, mut len) = ([7; 32], [0; 64], 64);
+    assert_eq!(call!(C_Sign(session, digest.as_mut_ptr(), 32, signature.as_mut_ptr(), &raw mut len)), CKR_OK);
+}
+
+#[test]
+fn a_logout_ends_private_session_objects() {
+    let _fixture = with_pins();
+    let session = open(CKF_RW_SESSION);
+    assert_eq!(generate(session, false), Err(CKR_USER_NOT_LOGGED_IN));
+    assert_eq!(login(session, CKU_USER, PIN), CKR_OK);
+    let [_, private] = generate(session, false).unwrap();
+    sign(session, private).unwrap();
+    assert_eq!(call!(C_Logout(session)), CKR_OK);
+    assert_eq!(sign(session, private), Err(CKR_KEY_HANDLE_INVALID));
+    assert_eq!(login(session, CKU_USER, PIN), CKR_OK);
+    assert_eq!(find(session, CKO_PRIVATE_KEY), []);
+}
+
+#[test]
+fn a_private_key_that_a_template_calls_public_needs_no_login() {
+    let _fixture = with_pins();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate_with(session, CKA_PRIVATE, NO);
+    sign(session, private).unwrap();
+}

@@ -74,7 +74,8 @@ impl Token<'_> {
         operations::Token { label, user: state(Role::User), officer: state(Role::Officer) }
     }
 
-    /// Checks a PIN. Where nobody has one, any is right.
+    /// Checks a PIN. Where nobody has one, any is right. Two tries at once would count as one; a [lane](crate::lane) lets none of
+    /// one principal run beside another.
     ///
     /// # Errors
     /// [`Status::PsaErrorInvalidSignature`] for a wrong one; [`Status::PsaErrorBadState`] while no try is heard;
@@ -143,7 +144,7 @@ impl Token<'_> {
 }
 
 /// A PIN as it is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pin {
     /// As a PHC string.
     pub(super) hash: String,
@@ -151,6 +152,13 @@ pub struct Pin {
     pub(super) failures: u32,
     /// Unix time of the last try in seconds.
     pub(super) failed: u64,
+}
+
+impl std::fmt::Debug for Pin {
+    /// Without the hash, from which a short PIN is soon found.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pin").field("failures", &self.failures).field("failed", &self.failed).finish_non_exhaustive()
+    }
 }
 
 impl Pin {

@@ -175,6 +175,8 @@ fn a_sensitive_key_leaves_only_under_a_key_that_was_made_here_for_wrapping_alone
         };
         assert_eq!(under.status(&narrow), Status::Success);
         assert_eq!(wrap("decrypts"), Status::PsaErrorNotPermitted, "what it has decrypted is out");
+        under.made("readable", &aes(Usage::WRAP | Usage::EXPORT));
+        assert_eq!(wrap("readable"), Status::PsaErrorNotPermitted);
         let attributes = Some((&aes(Usage::WRAP)).into());
         let mut import = ImportKey::default();
         (import.key_name, import.attributes, import.data) = ("known".to_owned(), attributes, vec![7; 32]);

@@ -55,6 +55,8 @@ fn pins_are_kept_as_hashes_of_a_checked_length() {
     let db = Connection::open(place.database()).unwrap();
     let hash: String = db.query_row("SELECT hash FROM pin", [], |row| row.get(0)).unwrap();
     assert!(hash.starts_with("$argon2id$v=19$"), "{hash}");
+    drop(db);
+    assert!(!format!("{:?}", place.open().unwrap()).contains("argon2id"), "nor shown");
 }
 
 #[test]

@@ -62,8 +62,12 @@ fn every_kind_of_key_comes_back_as_it_was() {
                 let (found, back) = with.unwrap(algorithm, b"", &wrapped, &attributes(key_type, asked)).unwrap();
                 assert_eq!((found.bits, back.export().unwrap()), (bits, key.export().unwrap()), "{key_type:?} {algorithm:?}");
             }
-            let other = if key_type == P256 { ED25519 } else { P256 };
-            assert_ne!(status(with.unwrap(algorithm, b"", &wrapped, &attributes(other, 0))), Status::Success);
+            let other = if key_type == ED25519 { P256 } else { ED25519 };
+            assert_ne!(
+                status(with.unwrap(algorithm, b"", &wrapped, &attributes(other, 0))),
+                Status::Success,
+                "{key_type:?} {bits} {algorithm:?}"
+            );
         }
     }
 }
