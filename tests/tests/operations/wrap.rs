@@ -91,7 +91,7 @@ fn a_copy_does_no_more_than_its_original() {
         assert_eq!(under.copy("k", "narrower", &aes(Usage::DECRYPT)), Status::Success);
         assert_eq!(under.value("narrower"), Err(Status::PsaErrorNotPermitted));
         assert_eq!(under.copy("narrower", "again", &aes(Usage::EXPORT)), Status::PsaErrorNotPermitted);
-        ["k", "same", "narrower"].map(|name| under.destroy(name));
+        ["k", "same", "narrower"].into_iter().for_each(|name| under.destroy(name));
     });
 }
 
@@ -106,7 +106,7 @@ fn a_copy_of_a_key_that_wraps_neither_leaves_nor_wraps_sensitive_keys() {
         assert_eq!(under.copy("wrapping", "twin", &aes(Usage::WRAP)), Status::Success);
         under.wrap("wrapping", "secret", KW).unwrap();
         assert_eq!(under.wrap("twin", "secret", KW).unwrap_err().status(), Some(Status::PsaErrorNotPermitted));
-        ["wrapping", "sensitive", "plain", "secret", "twin"].map(|name| under.destroy(name));
+        ["wrapping", "sensitive", "plain", "secret", "twin"].into_iter().for_each(|name| under.destroy(name));
     });
 }
 
