@@ -162,6 +162,18 @@ pub enum Signature {
         /// The hash.
         hash: SignHash,
     },
+    /// RSASSA-PSS with another hash for MGF1, or another length of the salt: an extension. Who may use PSS with the hash may use it.
+    RsaPssWith {
+        /// The hash.
+        hash: Hash,
+        /// MGF1's hash.
+        mgf: Hash,
+        /// Length of the salt in bytes.
+        salt_len: u32,
+    },
+    /// RSASP1 (RFC 8017 §5.2.1) over what the caller has padded, as long as the modulus: an extension. With it, everything can be
+    /// signed, and decrypted.
+    RsaRaw,
     /// ECDSA with a random nonce.
     Ecdsa {
         /// The hash.
@@ -176,6 +188,10 @@ pub enum Signature {
     },
     /// EdDSA without prehash (RFC 8032 PureEdDSA): an extension; signs messages only.
     PureEddsa,
+    /// Ed25519ctx (RFC 8032 §5.1), whose context is not empty: an extension; signs messages only.
+    Ed25519ctx,
+    /// Ed25519ph (RFC 8032 §5.1), of the message's SHA-512: an extension.
+    Ed25519ph,
     /// ML-DSA of the message itself, hedged (FIPS 204 §5.2): an extension; signs messages only.
     MlDsa,
     /// HashML-DSA, hedged (FIPS 204 §5.4): an extension.
@@ -197,18 +213,20 @@ impl Signature {
                 SignHash::Specific(hash) => Some(hash),
                 SignHash::Any => None,
             },
-            Self::RsaPkcs1v15Raw | Self::EcdsaAny | Self::PureEddsa | Self::MlDsa => None,
+            Self::RsaPssWith { hash, .. } => Some(hash),
+            Self::Ed25519ph => Some(Hash::Sha512),
+            Self::RsaPkcs1v15Raw | Self::RsaRaw | Self::EcdsaAny | Self::PureEddsa | Self::Ed25519ctx | Self::MlDsa => None,
         }
     }
 
     /// Whether it can be run: no hash is left open.
     pub const fn concrete(self) -> bool {
-        self.hash().is_some() || matches!(self, Self::RsaPkcs1v15Raw | Self::EcdsaAny) || self.whole_message()
+        self.hash().is_some() || matches!(self, Self::RsaPkcs1v15Raw | Self::RsaRaw | Self::EcdsaAny) || self.whole_message()
     }
 
     /// Whether it signs messages only: it takes no hash that the caller made.
     pub const fn whole_message(self) -> bool {
-        matches!(self, Self::PureEddsa | Self::MlDsa)
+        matches!(self, Self::PureEddsa | Self::Ed25519ctx | Self::MlDsa)
     }
 
     /// The same scheme with the hash left open, as policies write it.
@@ -216,10 +234,18 @@ impl Signature {
         let hash = SignHash::Any;
         match self {
             Self::RsaPkcs1v15 { .. } => Self::RsaPkcs1v15 { hash },
-            Self::RsaPss { .. } => Self::RsaPss { hash },
+            Self::RsaPss { .. } | Self::RsaPssWith { .. } => Self::RsaPss { hash },
             Self::Ecdsa { .. } => Self::Ecdsa { hash },
             Self::DeterministicEcdsa { .. } => Self::DeterministicEcdsa { hash },
             Self::HashMlDsa { .. } => Self::HashMlDsa { hash },
+            other => other,
+        }
+    }
+
+    /// The same scheme with the parameters that it usually has, as policies write it.
+    pub const fn usual(self) -> Self {
+        match self {
+            Self::RsaPssWith { hash, .. } => Self::RsaPss { hash: SignHash::Specific(hash) },
             other => other,
         }
     }
@@ -235,6 +261,26 @@ pub enum Encryption {
         /// The hash.
         hash: Hash,
     },
+    /// RSAES-OAEP with another hash for MGF1: an extension. Who may use OAEP with the hash may use it.
+    RsaOaepWith {
+        /// The hash.
+        hash: Hash,
+        /// MGF1's hash.
+        mgf: Hash,
+    },
+    /// RSAEP and RSADP (RFC 8017 §5.1) over what the caller has padded, as long as the modulus: an extension. With it, everything
+    /// can be decrypted, and signed.
+    RsaRaw,
+}
+
+impl Encryption {
+    /// The same scheme with the parameters that it usually has, as policies write it.
+    pub const fn usual(self) -> Self {
+        match self {
+            Self::RsaOaepWith { hash, .. } => Self::RsaOaep { hash },
+            other => other,
+        }
+    }
 }
 
 /// An authenticated cipher.
@@ -331,13 +377,15 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Whether a policy that names `self` permits the concrete algorithm `asked`: equality, but for `Any` in a signature policy,
-    /// which stands for every hash, and for a raw key agreement, which permits every derivation from its secret too.
+    /// which stands for every hash, for the parameters of PSS and OAEP beside the hash, which policies leave open, and for a raw
+    /// key agreement, which permits every derivation from its secret too.
     pub fn permits(self, asked: Self) -> bool {
         match (self, asked) {
             (Self::None, _) => false,
             (Self::Signature(policy), Self::Signature(asked)) => {
-                asked.concrete() && (policy == asked || policy == asked.any_hash())
+                asked.concrete() && [asked, asked.usual(), asked.any_hash()].contains(&policy)
             }
+            (Self::Encryption(policy), Self::Encryption(asked)) => policy == asked || policy == asked.usual(),
             (Self::Agreement(policy), Self::AgreementWithDerivation(asked, _)) => policy == asked,
             (policy, asked) => policy == asked,
         }
@@ -346,9 +394,16 @@ impl Algorithm {
     /// Whether upstream's protocol can express it.
     pub fn upstream(self) -> bool {
         match self {
-            Self::Signature(signature) => {
-                !matches!(signature, Signature::PureEddsa | Signature::MlDsa | Signature::HashMlDsa { .. })
-            }
+            Self::Signature(signature) => matches!(
+                signature,
+                Signature::RsaPkcs1v15 { .. }
+                    | Signature::RsaPkcs1v15Raw
+                    | Signature::RsaPss { .. }
+                    | Signature::Ecdsa { .. }
+                    | Signature::EcdsaAny
+                    | Signature::DeterministicEcdsa { .. }
+            ),
+            Self::Encryption(encryption) => matches!(encryption, Encryption::RsaPkcs1v15 | Encryption::RsaOaep { .. }),
             Self::Kem(_) => false,
             Self::Cipher(cipher) => !matches!(cipher, Cipher::KeyWrap | Cipher::KeyWrapPadded),
             Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => kdf.upstream(),
@@ -361,7 +416,7 @@ impl Algorithm {
         match self {
             Self::Hash(hash)
             | Self::Mac(Mac { kind: MacKind::Hmac { hash }, .. })
-            | Self::Encryption(Encryption::RsaOaep { hash }) => Some(hash),
+            | Self::Encryption(Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. }) => Some(hash),
             Self::Signature(signature) => signature.hash(),
             Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => kdf.hash(),
             _ => None,

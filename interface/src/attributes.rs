@@ -149,6 +149,11 @@ impl Usage {
         self.0 & other.0 == other.0
     }
 
+    /// The flags of both.
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The flags that both have.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
@@ -275,7 +280,9 @@ impl Attributes {
             },
             _ => false,
         };
-        let broken = |algorithm: &Algorithm| algorithm.hash().is_some_and(Hash::deprecated);
+        // HMAC needs no hash without collisions.
+        let collides = |algorithm: &Algorithm| !matches!(algorithm, Algorithm::Mac(_));
+        let broken = |algorithm: &Algorithm| collides(algorithm) && algorithm.hash().is_some_and(Hash::deprecated);
         // Upstream's list counts OAEP and HKDF with SHA-1, which nobody can break, too. Where upstream has no say, they are permitted.
         let signs = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Encryption(_) | Algorithm::Derivation(_));
         key_type || broken(&self.policy.algorithm) || self.policy.also.iter().filter(signs).any(broken)
@@ -398,6 +405,10 @@ mod tests {
         let any = Algorithm::from(Signature::Ecdsa { hash: SignHash::Any });
         let specific = Algorithm::from(Signature::Ecdsa { hash: SignHash::Specific(Hash::Sha256) });
         let permits = |policy, asked| rsa(policy, vec![]).policy.permits(asked);
+        let pss = |hash| Algorithm::from(Signature::RsaPss { hash });
+        let salted = Signature::RsaPssWith { hash: Hash::Sha256, mgf: Hash::Sha1, salt_len: 0 }.into();
+        assert!(permits(pss(SignHash::Any), salted) && permits(pss(Hash::Sha256.into()), salted));
+        assert!(!permits(pss(Hash::Sha384.into()), salted) && !permits(salted, pss(Hash::Sha256.into())));
         assert!(permits(any, specific) && permits(specific, specific));
         assert!(
             !permits(specific, any) && !permits(any, Signature::EcdsaAny.into()) && !permits(Algorithm::None, Algorithm::None)

@@ -16,6 +16,7 @@ pub mod client;
 pub mod message;
 pub mod operations;
 pub mod pkcs8;
+pub mod policy;
 mod provider;
 pub mod reference;
 mod secret;

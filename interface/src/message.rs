@@ -90,7 +90,7 @@ oneofs! {
         #[prost(int32, tag = "2")] Specific(i32),
     }
     /// A signature scheme.
-    AsymmetricSignature(asymmetric_signature, "asymmetric_signature::Variant", "1, 2, 3, 4, 5, 6, 100, 101, 102") {
+    AsymmetricSignature(asymmetric_signature, "asymmetric_signature::Variant", "1, 2, 3, 4, 5, 6, 100, 101, 102, 103, 104, 105, 106") {
         #[prost(message, tag = "1")] RsaPkcs1v15Sign(SignHashAlg),
         #[prost(message, tag = "2")] RsaPkcs1v15SignRaw(Empty),
         #[prost(message, tag = "3")] RsaPss(SignHashAlg),
@@ -100,11 +100,17 @@ oneofs! {
         #[prost(message, tag = "100")] PureEddsa(Empty),
         #[prost(message, tag = "101")] MlDsa(Empty),
         #[prost(message, tag = "102")] HashMlDsa(SignHashAlg),
+        #[prost(message, tag = "103")] RsaRaw(Empty),
+        #[prost(message, tag = "104")] RsaPssWith(PssParameters),
+        #[prost(message, tag = "105")] Ed25519ctx(Empty),
+        #[prost(message, tag = "106")] Ed25519ph(Empty),
     }
     /// An asymmetric encryption scheme.
-    AsymmetricEncryption(asymmetric_encryption, "asymmetric_encryption::Variant", "1, 2") {
+    AsymmetricEncryption(asymmetric_encryption, "asymmetric_encryption::Variant", "1, 2, 100, 101") {
         #[prost(message, tag = "1")] RsaPkcs1v15Crypt(Empty),
         #[prost(message, tag = "2")] RsaOaep(HashAlg),
+        #[prost(message, tag = "100")] RsaRaw(Empty),
+        #[prost(message, tag = "101")] RsaOaepWith(OaepParameters),
     }
     /// A key agreement, raw or feeding a derivation.
     KeyAgreement(key_agreement, "key_agreement::Variant", "1, 2") {
@@ -158,6 +164,31 @@ pub struct SignHashAlg {
     /// Mandatory.
     #[prost(message, optional, tag = "1")]
     pub hash_alg: Option<SignHash>,
+}
+
+/// The parameters of PSS.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct PssParameters {
+    /// Number of the hash.
+    #[prost(int32, tag = "1")]
+    pub hash_alg: i32,
+    /// Number of MGF1's hash.
+    #[prost(int32, tag = "2")]
+    pub mgf_hash_alg: i32,
+    /// In bytes.
+    #[prost(uint32, tag = "3")]
+    pub salt_length: u32,
+}
+
+/// The parameters of OAEP beside its label.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct OaepParameters {
+    /// Number of the hash.
+    #[prost(int32, tag = "1")]
+    pub hash_alg: i32,
+    /// Number of MGF1's hash.
+    #[prost(int32, tag = "2")]
+    pub mgf_hash_alg: i32,
 }
 
 /// A MAC cut to a length.

@@ -119,6 +119,8 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
             "EDDSA" => "03",
             // pkcs11-tool looks for a private key
             "AES-CMAC" => continue,
+            // and has no names for these, or no parameter
+            name if name.starts_with("mechtype") || name.contains("GENERAL") => continue,
             name if name.contains("RSA") => "01",
             name if name.contains("HMAC") => "04",
             _ => "02",

@@ -160,6 +160,7 @@ impl Context {
             let encrypted = match self.algorithm()? {
                 Encryption::RsaPkcs1v15 => key.encrypt(&mut SysRng, Pkcs1v15Encrypt, message),
                 Encryption::RsaOaep { .. } => (self.digest.encrypt_oaep)(&key, &self.label, message),
+                Encryption::RsaOaepWith { .. } | Encryption::RsaRaw => return Err(unsupported("this padding")),
             };
             encrypted.map_err(|why| Error::Parameter(format!("{} bytes cannot be encrypted: {why}", message.len())))
         })
@@ -178,7 +179,7 @@ impl Context {
         let algorithm = self.algorithm()?;
         let label = match algorithm {
             Encryption::RsaOaep { .. } => &self.label[..],
-            Encryption::RsaPkcs1v15 => &[],
+            _ => &[],
         };
         self.provider.decrypt(uri, algorithm, ciphertext, label)
     }

@@ -2,12 +2,13 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::attributes::{Attributes, KeyType, Usage};
+use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::CheckType;
+use interface::policy::Job;
 
 use crate::error::{Error, Result};
 use crate::mechanism::Work::{Pair, Secret};
-use crate::mechanism::{Family, Mechanism, all, policy, signing_policy};
+use crate::mechanism::{Family, Mechanism, all, policy};
 
 /// A question to a provider: would it do this?
 pub(crate) struct Question {
@@ -30,8 +31,9 @@ impl Abilities {
         for family in Family::ALL {
             let mut able = Vec::new();
             for &(key_type, bits) in family.keys() {
-                let policy = signing_policy(family, Usage::SIGN | Usage::VERIFY);
-                let attributes = Attributes { key_type, bits, policy };
+                let best = Job::ALL.iter().find_map(|job| job.policy(key_type));
+                let policy = best.unwrap_or_else(|| policy(Usage::DERIVE, []));
+                let attributes = Attributes { key_type, bits, policy: Policy { also: vec![], ..policy } };
                 let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
                 if can(Question { opcode, check, attributes })? {
                     able.push((key_type, bits));
@@ -48,8 +50,10 @@ impl Abilities {
         Ok(Self(list))
     }
 
+    /// What C_GetMechanismList shows. Programs take it as fit for every key of its type, which what keys must name is not.
     pub(crate) fn kinds(&self) -> Vec<CK_MECHANISM_TYPE> {
-        self.0.iter().map(|(kind, _)| *kind).collect()
+        let shown = |kind| all().any(|mechanism| mechanism.kind == kind && !mechanism.work.must_be_named());
+        self.0.iter().map(|(kind, _)| *kind).filter(|kind| shown(*kind)).collect()
     }
 
     pub(crate) fn info(&self, kind: CK_MECHANISM_TYPE) -> Result<CK_MECHANISM_INFO> {
@@ -73,7 +77,7 @@ impl Mechanism {
         };
         let uses = match self.work {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
-            Secret(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
+            Secret(..) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
             _ => self.work.uses(),
         };
         let Some((algorithm, uses)) = uses else {

@@ -47,7 +47,8 @@ impl Crypting {
             _ => None,
         })?;
         Self::check(direction, mode, &object)?;
-        Self::begin(direction, object, Parameters::read(mode, mechanism)?)
+        let parameters = Parameters::read(mode, mechanism)?;
+        Self::begin(direction, object, parameters).map_err(|_| Work::Encrypt(mode).refusal())
     }
 
     /// Begins one message of a message-based operation.

@@ -4,9 +4,10 @@
 use cryptoki_sys::*;
 use interface::Opcode;
 use interface::algorithm::{
-    Aead, AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature,
+    AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature,
 };
 use interface::attributes::{EccFamily, KeyType, Policy, Usage};
+use interface::policy::{Job, Repertoire};
 
 use crate::error::{Error, Result};
 
@@ -33,14 +34,15 @@ pub(crate) enum Work {
     Derive(Kdf),
     /// Generates a key pair.
     Pair(Family),
-    /// Generates a secret key.
-    Secret(Family),
+    /// Generates a secret key; the hash is the only one that its HMACs have, where the mechanism says so.
+    Secret(Family, Option<Hash>),
 }
 
 /// A signature or MAC scheme, apart from its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     RsaPkcs1v15,
+    RsaRaw,
     RsaPss,
     Ecdsa,
     Eddsa,
@@ -48,6 +50,9 @@ pub(crate) enum Scheme {
     HashMlDsa,
     Hmac,
     Cmac,
+    /// To a length that the mechanism's parameter says.
+    CutHmac,
+    CutCmac,
 }
 
 /// An encryption scheme or mode, apart from what the mechanism's parameter says.
@@ -55,6 +60,7 @@ pub(crate) enum Scheme {
 pub(crate) enum Mode {
     RsaPkcs1v15,
     RsaOaep,
+    RsaRaw,
     Cipher(Cipher),
     Aead(AeadKind),
 }
@@ -112,6 +118,7 @@ const TABLE: &[Mechanism] = &[
     row(CKM_SHA3_256_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_256))),
     row(CKM_SHA3_384_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_384))),
     row(CKM_SHA3_512_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_512))),
+    row(CKM_RSA_X_509, Sign(Scheme::RsaRaw, None)),
     row(CKM_RSA_PKCS_PSS, Sign(Scheme::RsaPss, None)),
     row(CKM_SHA1_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha1))),
     row(CKM_SHA224_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha224))),
@@ -143,13 +150,33 @@ const TABLE: &[Mechanism] = &[
     row(CKM_HASH_ML_DSA_SHA3_256, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_256))),
     row(CKM_HASH_ML_DSA_SHA3_384, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_384))),
     row(CKM_HASH_ML_DSA_SHA3_512, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_512))),
+    row(CKM_SHA_1_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha1))),
     row(CKM_SHA224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha224))),
     row(CKM_SHA256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha256))),
     row(CKM_SHA384_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha384))),
     row(CKM_SHA512_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha512))),
+    row(CKM_SHA512_224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha512_224))),
+    row(CKM_SHA512_256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha512_256))),
+    row(CKM_SHA3_224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha3_512))),
+    row(CKM_SHA_1_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha1))),
+    row(CKM_SHA224_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha224))),
+    row(CKM_SHA256_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha256))),
+    row(CKM_SHA384_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha384))),
+    row(CKM_SHA512_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha512))),
+    row(CKM_SHA512_224_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha512_224))),
+    row(CKM_SHA512_256_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha512_256))),
+    row(CKM_SHA3_224_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha3_512))),
     row(CKM_AES_CMAC, Sign(Scheme::Cmac, None)),
+    row(CKM_AES_CMAC_GENERAL, Sign(Scheme::CutCmac, None)),
     row(CKM_RSA_PKCS, Encrypt(Mode::RsaPkcs1v15)),
     row(CKM_RSA_PKCS_OAEP, Encrypt(Mode::RsaOaep)),
+    row(CKM_RSA_X_509, Encrypt(Mode::RsaRaw)),
     row(CKM_AES_ECB, Encrypt(Mode::Cipher(Cipher::EcbNoPadding))),
     row(CKM_AES_CBC, Encrypt(Mode::Cipher(Cipher::CbcNoPadding))),
     row(CKM_AES_CBC_PAD, Encrypt(Mode::Cipher(Cipher::CbcPkcs7))),
@@ -186,10 +213,21 @@ const TABLE: &[Mechanism] = &[
     row(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, Pair(Family::Montgomery)),
     row(CKM_ML_DSA_KEY_PAIR_GEN, Pair(Family::MlDsa)),
     row(CKM_ML_KEM_KEY_PAIR_GEN, Pair(Family::MlKem)),
-    row(CKM_AES_KEY_GEN, Secret(Family::Aes)),
-    row(CKM_GENERIC_SECRET_KEY_GEN, Secret(Family::Generic)),
-    row(CKM_HKDF_KEY_GEN, Secret(Family::Hkdf)),
-    row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20)),
+    row(CKM_AES_KEY_GEN, Secret(Family::Aes, None)),
+    row(CKM_GENERIC_SECRET_KEY_GEN, Secret(Family::Generic, None)),
+    row(CKM_HKDF_KEY_GEN, Secret(Family::Hkdf, None)),
+    row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20, None)),
+    row(CKM_SHA_1_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha1))),
+    row(CKM_SHA224_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha224))),
+    row(CKM_SHA256_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha256))),
+    row(CKM_SHA384_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha384))),
+    row(CKM_SHA512_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha512))),
+    row(CKM_SHA512_224_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha512_224))),
+    row(CKM_SHA512_256_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha512_256))),
+    row(CKM_SHA3_224_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha3_512))),
 ];
 
 const SIGN: CK_FLAGS = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_MULTI_MESSAGE;
@@ -225,8 +263,12 @@ pub(crate) fn hash(kind: CK_MECHANISM_TYPE) -> Option<Hash> {
     find(kind, digest).ok()
 }
 
-/// The MGF1 of a hash, as mechanism parameters name it.
-pub(crate) fn mgf1(hash: Hash) -> Option<CK_RSA_PKCS_MGF_TYPE> {
+/// The hash of an MGF1 that a mechanism parameter names.
+pub(crate) fn mgf_hash(kind: CK_RSA_PKCS_MGF_TYPE) -> Option<Hash> {
+    Hash::ALL.iter().copied().find(|&hash| mgf1(hash) == Some(kind))
+}
+
+fn mgf1(hash: Hash) -> Option<CK_RSA_PKCS_MGF_TYPE> {
     Some(match hash {
         Hash::Sha1 => CKG_MGF1_SHA1,
         Hash::Sha224 => CKG_MGF1_SHA224,
@@ -244,12 +286,12 @@ pub(crate) fn mgf1(hash: Hash) -> Option<CK_RSA_PKCS_MGF_TYPE> {
 impl Scheme {
     pub(crate) fn family(self) -> Family {
         match self {
-            Self::RsaPkcs1v15 | Self::RsaPss => Family::Rsa,
+            Self::RsaPkcs1v15 | Self::RsaRaw | Self::RsaPss => Family::Rsa,
             Self::Ecdsa => Family::Ec,
             Self::Eddsa => Family::Edwards,
             Self::MlDsa | Self::HashMlDsa => Family::MlDsa,
-            Self::Hmac => Family::Generic,
-            Self::Cmac => Family::Aes,
+            Self::Hmac | Self::CutHmac => Family::Generic,
+            Self::Cmac | Self::CutCmac => Family::Aes,
         }
     }
 
@@ -262,6 +304,7 @@ impl Scheme {
         let algorithms = match (self, named) {
             (Self::RsaPkcs1v15, Some(hash)) => [signature(Signature::RsaPkcs1v15 { hash }), None, None],
             (Self::RsaPkcs1v15, None) => [signature(Signature::RsaPkcs1v15Raw), None, None],
+            (Self::RsaRaw, _) => [signature(Signature::RsaRaw), None, None],
             (Self::RsaPss, Some(hash)) => [signature(Signature::RsaPss { hash }), None, None],
             (Self::Ecdsa, Some(hash)) => [
                 signature(Signature::Ecdsa { hash }),
@@ -272,8 +315,8 @@ impl Scheme {
             (Self::MlDsa, _) => [signature(Signature::MlDsa), None, None],
             (Self::HashMlDsa, Some(hash)) => [signature(Signature::HashMlDsa { hash }), None, None],
             (Self::Eddsa, _) => [signature(Signature::PureEddsa), None, None],
-            (Self::Hmac, _) => [hash.and_then(|hash| mac(MacKind::Hmac { hash })), None, None],
-            (Self::Cmac, _) => [mac(MacKind::Cmac), None, None],
+            (Self::Hmac | Self::CutHmac, _) => [hash.and_then(|hash| mac(MacKind::Hmac { hash })), None, None],
+            (Self::Cmac | Self::CutCmac, _) => [mac(MacKind::Cmac), None, None],
             (Self::RsaPss | Self::HashMlDsa, None) => [None; 3],
         };
         algorithms.into_iter().flatten()
@@ -281,7 +324,7 @@ impl Scheme {
 
     /// Makes a digest of the data first.
     pub(crate) fn hashes(self) -> bool {
-        !matches!(self, Self::Hmac)
+        !matches!(self, Self::Hmac | Self::CutHmac)
     }
 
     /// Whether a policy permits some algorithm that a mechanism of this scheme and hash leads to.
@@ -296,7 +339,7 @@ impl Scheme {
 impl Mode {
     pub(crate) fn family(self) -> Family {
         match self {
-            Self::RsaPkcs1v15 | Self::RsaOaep => Family::Rsa,
+            Self::RsaPkcs1v15 | Self::RsaOaep | Self::RsaRaw => Family::Rsa,
             Self::Aead(AeadKind::ChaCha20Poly1305) => Family::ChaCha20,
             Self::Cipher(_) | Self::Aead(_) => Family::Aes,
         }
@@ -304,19 +347,21 @@ impl Mode {
 
     /// The algorithms that the parameters can ask for.
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
-        let aead = |kind, tags: &[u32]| {
-            let tags = std::iter::once(None).chain(tags.iter().copied().map(Some));
-            tags.map(|tag_len| Aead { kind, tag_len }.into()).collect()
-        };
-        match self {
-            Self::RsaPkcs1v15 => vec![Encryption::RsaPkcs1v15.into()],
-            Self::RsaOaep => {
-                [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha1].map(|hash| Encryption::RsaOaep { hash }.into()).into()
-            }
-            Self::Cipher(cipher) => vec![cipher.into()],
-            Self::Aead(kind @ AeadKind::Gcm) => aead(kind, &[12, 13, 14, 15]),
-            Self::Aead(kind @ AeadKind::Ccm) => aead(kind, &[8, 10, 12, 14]),
-            Self::Aead(kind @ AeadKind::ChaCha20Poly1305) => aead(kind, &[]),
+        if let Self::Cipher(cipher) = self {
+            return vec![cipher.into()];
+        }
+        let key_type = self.family().key_type();
+        let all = [Job::Decrypt, Job::Encrypt].map(|job| job.repertoire(key_type));
+        all.iter().flat_map(Repertoire::all).filter(|&algorithm| self.covers(algorithm)).collect()
+    }
+
+    fn covers(self, algorithm: Algorithm) -> bool {
+        match (self, algorithm) {
+            (Self::RsaPkcs1v15, Algorithm::Encryption(encryption)) => encryption == Encryption::RsaPkcs1v15,
+            (Self::RsaOaep, Algorithm::Encryption(encryption)) => matches!(encryption, Encryption::RsaOaep { .. }),
+            (Self::RsaRaw, Algorithm::Encryption(encryption)) => encryption == Encryption::RsaRaw,
+            (Self::Aead(own), Algorithm::Aead(aead)) => own == aead.kind,
+            _ => false,
         }
     }
 }
@@ -355,7 +400,7 @@ impl Work {
             Encrypt(mode) | Wrap(mode) => Some(mode.family()),
             Derive(kdf) => Some(kdf.family()),
             Encapsulate(Kem::MlKem) => Some(Family::MlKem),
-            Pair(family) | Secret(family) => Some(family),
+            Pair(family) | Secret(family, _) => Some(family),
         }
     }
 
@@ -366,7 +411,7 @@ impl Work {
             Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => {
                 self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm))
             }
-            Digest(_) | Pair(_) | Secret(_) => false,
+            Digest(_) | Pair(_) | Secret(..) => false,
         }
     }
 
@@ -375,18 +420,29 @@ impl Work {
         match self {
             Sign(Scheme::RsaPss, None) => vec![Signature::RsaPss { hash: SignHash::Any }.into()],
             Sign(Scheme::HashMlDsa, None) => vec![Signature::HashMlDsa { hash: SignHash::Any }.into()],
+            Sign(Scheme::Eddsa, None) => Job::Sign.repertoire(Family::Edwards.key_type()).usual,
             Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
             Encrypt(mode) | Wrap(mode) => mode.algorithms(),
             Derive(kdf) => kdf.algorithms(),
             Encapsulate(kem) => vec![kem.into()],
-            Digest(_) | Pair(_) | Secret(_) => vec![],
+            Digest(_) | Pair(_) | Secret(..) => vec![],
         }
+    }
+
+    /// Whether only keys that name the mechanism permit it.
+    pub(crate) fn must_be_named(self) -> bool {
+        matches!(self, Sign(Scheme::RsaRaw, _) | Encrypt(Mode::RsaRaw))
+    }
+
+    /// What a caller is told whose key does not permit it. What must be named does not exist for keys that do not name it.
+    pub(crate) fn refusal(self) -> Error {
+        if self.must_be_named() { Error::MechanismInvalid } else { Error::KeyFunctionNotPermitted }
     }
 
     /// The scheme, if its signatures give back what was signed.
     pub(crate) fn recovering(self) -> Option<Scheme> {
         match self {
-            Sign(scheme @ Scheme::RsaPkcs1v15, None) => Some(scheme),
+            Sign(scheme @ (Scheme::RsaPkcs1v15 | Scheme::RsaRaw), None) => Some(scheme),
             _ => None,
         }
     }
@@ -396,7 +452,7 @@ impl Work {
         let algorithm = match self {
             Sign(scheme, hash) => scheme.algorithms(hash.or(Some(Hash::Sha256))).next()?,
             Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => self.algorithms().first().copied()?,
-            Digest(_) | Pair(_) | Secret(_) => return None,
+            Digest(_) | Pair(_) | Secret(..) => return None,
         };
         let [first, second] = match (self, algorithm) {
             (Wrap(_), _) => [Opcode::WrapKey, Opcode::UnwrapKey],
@@ -489,9 +545,25 @@ impl Family {
         }
     }
 
+    /// The type of its keys.
+    pub(crate) fn key_type(self) -> KeyType {
+        match self {
+            Self::Rsa => KeyType::RsaKeyPair,
+            Self::Ec => KeyType::EccKeyPair(EccFamily::SecpR1),
+            Self::Edwards => KeyType::EccKeyPair(EccFamily::TwistedEdwards),
+            Self::Montgomery => KeyType::EccKeyPair(EccFamily::Montgomery),
+            Self::MlDsa => KeyType::MlDsaKeyPair,
+            Self::MlKem => KeyType::MlKemKeyPair,
+            Self::Aes => KeyType::Aes,
+            Self::Generic => KeyType::Hmac,
+            Self::Hkdf => KeyType::Derive,
+            Self::ChaCha20 => KeyType::ChaCha20,
+        }
+    }
+
     /// The mechanism that generates its keys.
     pub(crate) fn generator(self) -> Option<CK_MECHANISM_TYPE> {
-        let generates = |mechanism: &&Mechanism| matches!(mechanism.work, Pair(family) | Secret(family) if family == self);
+        let generates = |mechanism: &&Mechanism| matches!(mechanism.work, Pair(family) | Secret(family, None) if family == self);
         all().find(generates).map(|mechanism| mechanism.kind)
     }
 
@@ -524,24 +596,30 @@ impl Family {
     }
 }
 
-/// The policy of a key that signs, or makes MACs, with every scheme of its family.
-pub(crate) fn signing_policy(family: Family, usage: Usage) -> Policy {
-    let hash = SignHash::Any;
-    let signatures: &[Signature] = match family {
-        Family::Rsa => &[Signature::RsaPkcs1v15 { hash }, Signature::RsaPss { hash }, Signature::RsaPkcs1v15Raw],
-        Family::Ec => &[Signature::Ecdsa { hash }, Signature::EcdsaAny],
-        Family::Edwards => &[Signature::PureEddsa],
-        Family::MlDsa => &[Signature::MlDsa, Signature::HashMlDsa { hash }],
-        Family::Montgomery | Family::MlKem => &[],
-        Family::Aes | Family::Generic | Family::Hkdf | Family::ChaCha20 => {
-            let macs = all().filter_map(|mechanism| match mechanism.work {
-                Sign(scheme, hash) if scheme.family() == family => Some(scheme.algorithms(hash)),
-                _ => None,
-            });
-            return policy(usage, macs.flatten());
-        }
-    };
-    policy(usage, signatures.iter().map(|&signature| signature.into()))
+/// The types of keys that make HMACs with one hash only.
+const HMAC_KEYS: [(CK_KEY_TYPE, Hash); 11] = [
+    (CKK_SHA_1_HMAC, Hash::Sha1),
+    (CKK_SHA224_HMAC, Hash::Sha224),
+    (CKK_SHA256_HMAC, Hash::Sha256),
+    (CKK_SHA384_HMAC, Hash::Sha384),
+    (CKK_SHA512_HMAC, Hash::Sha512),
+    (CKK_SHA512_224_HMAC, Hash::Sha512_224),
+    (CKK_SHA512_256_HMAC, Hash::Sha512_256),
+    (CKK_SHA3_224_HMAC, Hash::Sha3_224),
+    (CKK_SHA3_256_HMAC, Hash::Sha3_256),
+    (CKK_SHA3_384_HMAC, Hash::Sha3_384),
+    (CKK_SHA3_512_HMAC, Hash::Sha3_512),
+];
+
+/// The hash of the only HMAC that keys of a type make.
+pub(crate) fn hmac_hash(kind: CK_KEY_TYPE) -> Option<Hash> {
+    HMAC_KEYS.iter().find(|row| row.0 == kind).map(|row| row.1)
+}
+
+/// The type of a key whose policy names HMAC with one hash and nothing else.
+pub(crate) fn hmac_key(policy: &Policy) -> Option<CK_KEY_TYPE> {
+    let only = |hash| policy.algorithms().eq(Scheme::Hmac.algorithms(Some(hash)));
+    HMAC_KEYS.iter().find(|row| only(row.1)).map(|row| row.0)
 }
 
 /// The algorithms of a key of a family, with every mechanism of it that `does` picks.

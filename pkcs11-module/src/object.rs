@@ -343,7 +343,7 @@ impl Object {
 /// What every key has (§4.7), and the public value, which private keys show too.
 fn any_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
-        CKA_KEY_TYPE => number(key_type(key.attributes.key_type)),
+        CKA_KEY_TYPE => number(shown_type(&key.attributes)),
         CKA_LOCAL => flag(key.local),
         CKA_KEY_GEN_MECHANISM => number(generator(key)),
         CKA_ALLOWED_MECHANISMS => allowed_mechanisms(key),
@@ -434,6 +434,11 @@ fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     })
 }
 
+fn shown_type(attributes: &Attributes) -> CK_KEY_TYPE {
+    let hmac = (attributes.key_type == KeyType::Hmac).then(|| mechanism::hmac_key(&attributes.policy));
+    hmac.flatten().unwrap_or_else(|| key_type(attributes.key_type))
+}
+
 pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
     match key_type.public() {
         KeyType::RsaPublicKey => CKK_RSA,
@@ -458,6 +463,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::objects::Objects;
     use interface::attributes::Policy;
+    use interface::policy::Job;
 
     /// A key pair of this policy, whose public value is made up.
     pub(crate) fn pair(key_type: KeyType, bits: u32, public: &[u8], policy: Policy) -> Record {
@@ -480,8 +486,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn web() -> Record {
-        let policy = mechanism::signing_policy(Family::Ec, Usage::SIGN | Usage::VERIFY);
-        pair(KeyType::EccKeyPair(EccFamily::SecpR1), 256, &[4; 65], policy)
+        let key_type = KeyType::EccKeyPair(EccFamily::SecpR1);
+        pair(key_type, 256, &[4; 65], Job::Sign.policy(key_type).unwrap())
     }
 
     fn value(object: &Object, kind: CK_ATTRIBUTE_TYPE) -> Vec<u8> {

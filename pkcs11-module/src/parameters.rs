@@ -32,10 +32,11 @@ impl Parameters {
     /// Reads the mechanism's parameter.
     pub(crate) fn read(mode: Mode, mechanism: &ffi::Mechanism) -> Result<Self> {
         match mode {
-            Mode::RsaPkcs1v15 | Mode::Cipher(Cipher::EcbNoPadding) if mechanism.has_parameter() => {
+            Mode::RsaPkcs1v15 | Mode::RsaRaw | Mode::Cipher(Cipher::EcbNoPadding) if mechanism.has_parameter() => {
                 Err(Error::MechanismParamInvalid)
             }
             Mode::RsaPkcs1v15 => Ok(Algorithm::from(Encryption::RsaPkcs1v15).into()),
+            Mode::RsaRaw => Ok(Algorithm::from(Encryption::RsaRaw).into()),
             Mode::RsaOaep => Self::oaep(mechanism),
             Mode::Cipher(Cipher::Ctr) => Self::counter(&mechanism.ctr()?),
             // The service has the initial values of RFC 3394 and RFC 5649 only.
@@ -65,15 +66,15 @@ impl Parameters {
         }
     }
 
-    /// The protocol's OAEP has MGF1 with the same hash.
     fn oaep(mechanism: &ffi::Mechanism) -> Result<Self> {
         let (params, label) = mechanism.oaep()?;
         let hash = mechanism::hash(params.hashAlg).ok_or(Error::MechanismParamInvalid)?;
-        let source = params.source == CKZ_DATA_SPECIFIED || label.is_empty() && params.source == 0;
-        if !source || mechanism::mgf1(hash) != Some(params.mgf) {
+        let mgf = mechanism::mgf_hash(params.mgf).ok_or(Error::MechanismParamInvalid)?;
+        if params.source != CKZ_DATA_SPECIFIED && !(label.is_empty() && params.source == 0) {
             return Err(Error::MechanismParamInvalid);
         }
-        Ok(Self { additional: label, ..Algorithm::from(Encryption::RsaOaep { hash }).into() })
+        let oaep = if mgf == hash { Encryption::RsaOaep { hash } } else { Encryption::RsaOaepWith { hash, mgf } };
+        Ok(Self { additional: label, ..Algorithm::from(oaep).into() })
     }
 
     /// The counter is the last bits of the block; it may not come round.
@@ -119,7 +120,8 @@ impl Parameters {
                 let modulus = bits.div_ceil(8) as usize;
                 let overhead = match encryption {
                     Encryption::RsaPkcs1v15 => 11,
-                    Encryption::RsaOaep { hash } => 2 * hash.len() + 2,
+                    Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. } => 2 * hash.len() + 2,
+                    Encryption::RsaRaw => 0,
                 };
                 if decrypting { len == modulus } else { len + overhead <= modulus }
             }

@@ -10,7 +10,7 @@ use rsa::{BoxedUint, PublicKey};
 
 use crate::error::{Error, Result};
 use crate::ffi;
-use crate::mechanism::{self, Family, Scheme};
+use crate::mechanism::{self, Family, Scheme, Work};
 use crate::object::Object;
 use crate::session::Keyed;
 
@@ -31,7 +31,7 @@ impl Recovering {
             return Err(Error::KeyTypeInconsistent);
         }
         if !key.may(Usage::VERIFY) || !scheme.permitted(None, &key.attributes.policy) {
-            return Err(Error::KeyFunctionNotPermitted);
+            return Err(Work::Sign(scheme, None).refusal());
         }
         Ok(Self { key: object, scheme })
     }

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use cryptoki_sys::{CK_ULONG, CKH_DETERMINISTIC_REQUIRED};
-use interface::algorithm::{Algorithm, Hash, Signature};
+use cryptoki_sys::CKH_DETERMINISTIC_REQUIRED;
+use interface::algorithm::{Algorithm, Hash, Mac, Signature};
 use interface::attributes::{KeyType, Usage};
 use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
 use interface::{Status, client};
+use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 use crate::ffi;
@@ -21,17 +22,33 @@ use crate::session::{Keyed, OutputLen};
 /// request may have by default.
 pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 
+/// The longest context of a signature in bytes.
+const LONGEST_CONTEXT: usize = 255;
+/// Length of AES-CMAC in bytes.
+const CMAC_LEN: usize = 16;
+
 #[derive(Clone)]
 pub(crate) struct Signing {
     key: Arc<Object>,
     scheme: Scheme,
     /// The hash that the data is, or will be, a digest of, where the mechanism says so.
     hash: Option<Hash>,
-    /// The context of ML-DSA.
-    context: Vec<u8>,
+    parameter: Parameter,
     data: Data,
     /// Data has come in parts, so that it also ends in parts.
     parts: bool,
+}
+
+/// What the mechanism's parameter says.
+#[derive(Clone, Default)]
+struct Parameter {
+    /// The hash that it names.
+    hash: Option<Hash>,
+    /// The algorithm, where the parameter leaves one only.
+    algorithm: Option<Signature>,
+    context: Vec<u8>,
+    /// The length that a MAC is cut to, in bytes.
+    mac_len: Option<usize>,
 }
 
 /// The data so far.
@@ -54,24 +71,23 @@ impl Signing {
             Work::Sign(scheme, hashes) => Some((scheme, hashes)),
             _ => None,
         })?;
-        let (hash, context) = match scheme {
-            Scheme::RsaPss => (Some(pss_hash(mechanism, hashes)?), vec![]),
-            Scheme::MlDsa | Scheme::HashMlDsa => in_context(mechanism, scheme, hashes, usage)?,
-            _ if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
-            _ => (hashes, vec![]),
-        };
         let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
         if Family::of(key.attributes.key_type) != Some(scheme.family()) {
             return Err(Error::KeyTypeInconsistent);
         }
-        if key.usage.and(usage).is_empty() || !scheme.permitted(hash, &key.attributes.policy) {
-            return Err(Error::KeyFunctionNotPermitted);
+        let parameter = Parameter::read(mechanism, scheme, hashes, usage)?;
+        let hash = hashes.or(parameter.hash);
+        let policy = &key.attributes.policy;
+        let permitted = parameter.algorithm.map_or_else(|| scheme.permitted(hash, policy), |own| policy.permits(own.into()));
+        if key.usage.and(usage).is_empty() || !permitted {
+            return Err(Work::Sign(scheme, hashes).refusal());
         }
-        let data = match hashes {
+        let digests = if parameter.algorithm == Some(Signature::Ed25519ph) { hash } else { hashes };
+        let data = match digests {
             Some(hash) if scheme.hashes() => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
             _ => Data::Whole(Vec::new()),
         };
-        Ok(Self { key: object, scheme, hash, context, data, parts: false })
+        Ok(Self { key: object, scheme, hash, parameter, data, parts: false })
     }
 
     /// Takes all the data at once, for the single-part functions.
@@ -90,9 +106,17 @@ impl Signing {
     }
 
     pub(crate) fn sign(self, module: &Module) -> Result<Vec<u8>> {
+        let len = self.parameter.mac_len.unwrap_or(usize::MAX);
+        let mut signature = self.whole_signature(module)?;
+        signature.truncate(len);
+        Ok(signature)
+    }
+
+    /// The signature, or the MAC at its full length.
+    fn whole_signature(self, module: &Module) -> Result<Vec<u8>> {
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
-        let context = self.context.clone();
+        let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
@@ -120,7 +144,10 @@ impl Signing {
         }
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
-        let context = self.context.clone();
+        if self.parameter.mac_len.is_some() {
+            return self.verify_cut(module, key, signature);
+        }
+        let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let (client, provider) = (&module.client, key.provider);
         let (key_name, owner) = (key.name.clone(), key.owner());
@@ -144,6 +171,24 @@ impl Signing {
         .map_err(gone)
     }
 
+    /// Who may make the MAC may compare any part of it. Who may only verify could find it out byte by byte, if the service compared
+    /// any part; so this needs a key that permits just this length.
+    fn verify_cut(self, module: &Module, key: &Key, mac: &[u8]) -> Result<()> {
+        if key.may(Usage::SIGN) {
+            let expected = self.sign(module)?;
+            return if expected.ct_eq(mac).into() { Ok(()) } else { Err(Error::SignatureInvalid) };
+        }
+        let whole = self.scheme.algorithms(self.hash).next();
+        let Some(Algorithm::Mac(whole)) = whole else { return Err(Error::MechanismInvalid) };
+        let cut = Mac { len: u32::try_from(mac.len()).ok(), ..whole };
+        if !key.attributes.policy.permits(cut.into()) {
+            return Err(Error::KeyFunctionNotPermitted);
+        }
+        let (key_name, owner) = (key.name.clone(), key.owner());
+        let op = MacVerify { key_name, owner, alg: Some(cut.into()), input: self.data.finish(), mac: mac.to_vec() };
+        module.client.call(key.provider, &op).map(drop).map_err(gone)
+    }
+
     /// The data is complete: which algorithm, of those that the key permits, signs it?
     fn request(self, key: &Key) -> Result<Request> {
         let permits = |algorithm: Algorithm| key.attributes.policy.permits(algorithm);
@@ -157,6 +202,9 @@ impl Signing {
             }
             (_, hash) => (hash, data),
         };
+        if let Some(own) = self.parameter.algorithm {
+            return Ok(Request { algorithm: own.into(), data });
+        }
         let mut algorithms = self.scheme.algorithms(hash);
         let algorithm = algorithms.find(|&algorithm| permits(algorithm)).ok_or(Error::KeyFunctionNotPermitted)?;
         Ok(Request { algorithm, data })
@@ -176,26 +224,61 @@ fn digest_info(data: Vec<u8>, permits: impl Fn(Signature) -> bool) -> (Option<Ha
     (Some(hash), digest.to_vec())
 }
 
-/// The hash of CKM_RSA_PKCS_PSS and its kin. The protocol's PSS has MGF1 with the same hash and a salt as long as it.
-fn pss_hash(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Hash> {
-    let parameters = mechanism.pss()?;
-    let hash = mechanism::hash(parameters.hashAlg).ok_or(Error::MechanismParamInvalid)?;
-    let fits = hashes.is_none_or(|own| own == hash)
-        && mechanism::mgf1(hash) == Some(parameters.mgf)
-        && parameters.sLen == hash.len() as CK_ULONG;
-    if fits { Ok(hash) } else { Err(Error::MechanismParamInvalid) }
-}
-
-/// The hash and context of ML-DSA. Signatures are hedged; a caller who insists on others does not get them.
-fn in_context(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>, usage: Usage) -> Result<(Option<Hash>, Vec<u8>)> {
-    const LONGEST: usize = 255;
-    let parameter = mechanism.signing_context(scheme == Scheme::HashMlDsa && hashes.is_none())?;
-    let deterministic = parameter.hedge == CKH_DETERMINISTIC_REQUIRED && usage == Usage::SIGN;
-    if deterministic || parameter.hedge > CKH_DETERMINISTIC_REQUIRED || parameter.context.len() > LONGEST {
-        return Err(Error::MechanismParamInvalid);
+impl Parameter {
+    fn read(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>, usage: Usage) -> Result<Self> {
+        match scheme {
+            Scheme::RsaPss => Self::pss(mechanism, hashes),
+            Scheme::MlDsa | Scheme::HashMlDsa => Self::ml_dsa(mechanism, scheme == Scheme::HashMlDsa && hashes.is_none(), usage),
+            Scheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism),
+            Scheme::CutHmac => Self::cut(mechanism, hashes.map_or(0, Hash::len)),
+            Scheme::CutCmac => Self::cut(mechanism, CMAC_LEN),
+            _ if mechanism.has_parameter() => Err(Error::MechanismParamInvalid),
+            _ => Ok(Self::default()),
+        }
     }
-    let named = parameter.hash.map(|kind| mechanism::hash(kind).ok_or(Error::MechanismParamInvalid)).transpose()?;
-    Ok((hashes.or(named), parameter.context))
+
+    fn pss(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Self> {
+        let given = mechanism.pss()?;
+        let (hash, mgf) = (mechanism::hash(given.hashAlg), mechanism::mgf_hash(given.mgf));
+        let (Some(hash), Some(mgf), Ok(salt_len)) = (hash, mgf, u32::try_from(given.sLen)) else {
+            return Err(Error::MechanismParamInvalid);
+        };
+        if hashes.is_some_and(|own| own != hash) {
+            return Err(Error::MechanismParamInvalid);
+        }
+        let usual = mgf == hash && salt_len as usize == hash.len();
+        let algorithm = (!usual).then_some(Signature::RsaPssWith { hash, mgf, salt_len });
+        Ok(Self { hash: Some(hash), algorithm, ..Self::default() })
+    }
+
+    /// No prehash and no context is plain Ed25519, as without a parameter (PKCS#11 3.1 §6.3.15).
+    fn eddsa(mechanism: &ffi::Mechanism) -> Result<Self> {
+        let (prehash, context) = mechanism.eddsa()?;
+        if context.len() > LONGEST_CONTEXT {
+            return Err(Error::MechanismParamInvalid);
+        }
+        Ok(match (prehash, context.is_empty()) {
+            (false, true) => Self::default(),
+            (false, false) => Self { algorithm: Some(Signature::Ed25519ctx), context, ..Self::default() },
+            (true, _) => Self { hash: Some(Hash::Sha512), algorithm: Some(Signature::Ed25519ph), context, ..Self::default() },
+        })
+    }
+
+    /// Signatures are hedged; a caller who insists on others does not get them. The mechanism may leave the hash to the parameter.
+    fn ml_dsa(mechanism: &ffi::Mechanism, names_hash: bool, usage: Usage) -> Result<Self> {
+        let given = mechanism.signing_context(names_hash)?;
+        let deterministic = given.hedge == CKH_DETERMINISTIC_REQUIRED && usage == Usage::SIGN;
+        if deterministic || given.hedge > CKH_DETERMINISTIC_REQUIRED || given.context.len() > LONGEST_CONTEXT {
+            return Err(Error::MechanismParamInvalid);
+        }
+        let hash = given.hash.map(|kind| mechanism::hash(kind).ok_or(Error::MechanismParamInvalid)).transpose()?;
+        Ok(Self { hash, context: given.context, ..Self::default() })
+    }
+
+    fn cut(mechanism: &ffi::Mechanism, full: usize) -> Result<Self> {
+        let len = usize::try_from(mechanism.mac_len()?).ok().filter(|len| (1..=full).contains(len));
+        Ok(Self { mac_len: Some(len.ok_or(Error::MechanismParamInvalid)?), ..Self::default() })
+    }
 }
 
 /// The hash that digests of this length most likely come from, for keys whose policy names one.
@@ -224,7 +307,8 @@ impl OutputLen for Signing {
         let Some(key) = self.key.key() else { return 0 };
         let bytes = key.attributes.bits.div_ceil(8) as usize;
         match key.attributes.key_type.public() {
-            _ if self.scheme == Scheme::Cmac => 16,
+            _ if self.parameter.mac_len.is_some() => self.parameter.mac_len.unwrap_or_default(),
+            _ if self.scheme == Scheme::Cmac => CMAC_LEN,
             KeyType::Hmac => self.hash.map_or(0, Hash::len),
             KeyType::RsaPublicKey => bytes,
             // FIPS 204, table 2
@@ -261,12 +345,12 @@ impl Data {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mechanism::signing_policy;
     use crate::object::tests::pair;
     use crate::objects::Objects;
     use cryptoki_sys::*;
     use interface::algorithm::SignHash as Any;
     use interface::attributes::{EccFamily, Policy};
+    use interface::policy::Job;
 
     fn object(key_type: KeyType, bits: u32, policy: Policy) -> Arc<Object> {
         let mut objects = Objects::default();
@@ -274,7 +358,8 @@ mod tests {
     }
 
     fn rsa() -> Arc<Object> {
-        object(KeyType::RsaKeyPair, 2048, signing_policy(Family::Rsa, Usage::SIGN))
+        let policy = Job::Sign.policy(KeyType::RsaKeyPair).unwrap();
+        object(KeyType::RsaKeyPair, 2048, Policy { usage: Usage::SIGN, ..policy })
     }
 
     fn ec(algorithm: Signature) -> Arc<Object> {
@@ -338,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn pss_parameters_must_be_those_of_the_protocol() {
+    fn pss_takes_any_salt_and_hash() {
         let begin_with = |params: CK_RSA_PKCS_PSS_PARAMS| {
             let mechanism = CK_MECHANISM {
                 mechanism: CKM_RSA_PKCS_PSS,
@@ -352,9 +437,12 @@ mod tests {
         assert!(matches!(asked(signing, &[1; 31]), Err(Error::DataLenRange)));
         let (algorithm, _) = asked(begin_with(params).unwrap(), &[1; 32]).unwrap();
         assert_eq!(algorithm, Signature::RsaPss { hash: Hash::Sha256.into() });
+        let other = CK_RSA_PKCS_PSS_PARAMS { sLen: 20, mgf: CKG_MGF1_SHA1, ..params };
+        let (algorithm, _) = asked(begin_with(other).unwrap(), &[1; 32]).unwrap();
+        assert_eq!(algorithm, Signature::RsaPssWith { hash: Hash::Sha256, mgf: Hash::Sha1, salt_len: 20 });
         for wrong in [
-            CK_RSA_PKCS_PSS_PARAMS { sLen: 20, ..params },
-            CK_RSA_PKCS_PSS_PARAMS { mgf: CKG_MGF1_SHA1, ..params },
+            CK_RSA_PKCS_PSS_PARAMS { sLen: CK_ULONG::MAX, ..params },
+            CK_RSA_PKCS_PSS_PARAMS { mgf: 99, ..params },
             CK_RSA_PKCS_PSS_PARAMS { hashAlg: CKM_RSA_PKCS, ..params },
         ] {
             assert!(matches!(begin_with(wrong), Err(Error::MechanismParamInvalid)));
@@ -368,8 +456,8 @@ mod tests {
         let wrong_type = begin(&plain(CKM_RSA_PKCS), key.clone());
         assert!(matches!(wrong_type, Err(Error::KeyTypeInconsistent)));
         assert!(matches!(begin(&plain(CKM_SHA256), key), Err(Error::MechanismInvalid)));
-        let policy = signing_policy(Family::Rsa, Usage::VERIFY);
-        let verify_only = object(KeyType::RsaKeyPair, 2048, policy);
+        let policy = Job::Sign.policy(KeyType::RsaKeyPair).unwrap();
+        let verify_only = object(KeyType::RsaKeyPair, 2048, Policy { usage: Usage::VERIFY, ..policy });
         let refused = begin(&plain(CKM_RSA_PKCS), verify_only);
         assert!(matches!(refused, Err(Error::KeyFunctionNotPermitted)));
     }

@@ -335,3 +335,20 @@ fn pkcs11_tool_wraps_and_unwraps() {
         assert_eq!(fs::read(service.dir().join("opened")).unwrap(), b"two blocks of AES, 32 bytes long", "{mechanism}");
     }
 }
+
+#[test]
+fn pkcs11_tool_and_openssl_derive_the_same_secret() {
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let service = Service::start();
+    let openssl = |line: &str| run(service.command("openssl").args(line.split_whitespace())).ok();
+    run(&mut tool(&service, "--keypairgen --key-type EC:prime256v1 --label agree --id 30 --usage-derive")).ok();
+    run(&mut tool(&service, "--read-object --type pubkey --id 30 -o ours.der")).ok();
+    openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out theirs.pem");
+    openssl("pkey -in theirs.pem -pubout -outform DER -out theirs.der");
+    openssl("pkeyutl -derive -inkey theirs.pem -peerform DER -peerkey ours.der -out expected");
+    run(&mut tool(&service, "--derive -m ECDH1-DERIVE --id 30 -i theirs.der -o derived")).ok();
+    let read = |name| fs::read(service.dir().join(name)).unwrap();
+    assert_eq!(read("derived"), read("expected"));
+}

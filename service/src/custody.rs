@@ -15,13 +15,13 @@ use interface::attributes::{Attributes, Usage};
 
 /// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them, and so could what somebody
 /// decrypts who has read it.
-const CONFLICTING: Usage = Usage::from_bits(Usage::DECRYPT.bits() | Usage::EXPORT.bits());
+const CONFLICTING: Usage = Usage::DECRYPT.or(Usage::EXPORT);
 /// The roles whose holder protects other keys.
-const PROTECTING: Usage = Usage::from_bits(Usage::WRAP.bits() | Usage::UNWRAP.bits());
+const PROTECTING: Usage = Usage::WRAP.or(Usage::UNWRAP);
 /// PKCS#11 `CKA_WRAP_WITH_TRUSTED`.
 const WRAP_WITH_TRUSTED: u64 = 0x210;
 /// The ways out.
-const LEAVING: Usage = Usage::from_bits(Usage::EXPORT.bits() | Usage::COPY.bits());
+const LEAVING: Usage = Usage::EXPORT.or(Usage::COPY);
 
 /// Refuses to let a key leave where that could give its value away.
 ///

@@ -29,6 +29,12 @@ impl TryFrom<&message::AsymmetricSignature> for Signature {
             Variant::EcdsaAny(_) => Self::EcdsaAny,
             Variant::DeterministicEcdsa(m) => Self::DeterministicEcdsa { hash: sign_hash(m)? },
             Variant::PureEddsa(_) => Self::PureEddsa,
+            Variant::Ed25519ctx(_) => Self::Ed25519ctx,
+            Variant::Ed25519ph(_) => Self::Ed25519ph,
+            Variant::RsaRaw(_) => Self::RsaRaw,
+            Variant::RsaPssWith(m) => {
+                Self::RsaPssWith { hash: m.hash_alg.try_into()?, mgf: m.mgf_hash_alg.try_into()?, salt_len: m.salt_length }
+            }
             Variant::MlDsa(_) => Self::MlDsa,
             Variant::HashMlDsa(m) => Self::HashMlDsa { hash: sign_hash(m)? },
         })
@@ -43,6 +49,8 @@ impl TryFrom<&message::AsymmetricEncryption> for Encryption {
         Ok(match required(message.variant.as_ref())? {
             Variant::RsaPkcs1v15Crypt(_) => Self::RsaPkcs1v15,
             Variant::RsaOaep(m) => Self::RsaOaep { hash: hash(m)? },
+            Variant::RsaOaepWith(m) => Self::RsaOaepWith { hash: m.hash_alg.try_into()?, mgf: m.mgf_hash_alg.try_into()? },
+            Variant::RsaRaw(_) => Self::RsaRaw,
         })
     }
 }
@@ -160,6 +168,14 @@ impl From<Signature> for message::AsymmetricSignature {
             Signature::EcdsaAny => Variant::EcdsaAny(empty),
             Signature::DeterministicEcdsa { hash } => Variant::DeterministicEcdsa(hash.into()),
             Signature::PureEddsa => Variant::PureEddsa(empty),
+            Signature::Ed25519ctx => Variant::Ed25519ctx(empty),
+            Signature::Ed25519ph => Variant::Ed25519ph(empty),
+            Signature::RsaRaw => Variant::RsaRaw(empty),
+            Signature::RsaPssWith { hash, mgf, salt_len } => Variant::RsaPssWith(message::PssParameters {
+                hash_alg: hash.into(),
+                mgf_hash_alg: mgf.into(),
+                salt_length: salt_len,
+            }),
             Signature::MlDsa => Variant::MlDsa(empty),
             Signature::HashMlDsa { hash } => Variant::HashMlDsa(hash.into()),
         }
@@ -173,6 +189,10 @@ impl From<Encryption> for message::AsymmetricEncryption {
         match encryption {
             Encryption::RsaPkcs1v15 => Variant::RsaPkcs1v15Crypt(message::Empty {}),
             Encryption::RsaOaep { hash } => Variant::RsaOaep(hash.into()),
+            Encryption::RsaOaepWith { hash, mgf } => {
+                Variant::RsaOaepWith(message::OaepParameters { hash_alg: hash.into(), mgf_hash_alg: mgf.into() })
+            }
+            Encryption::RsaRaw => Variant::RsaRaw(message::Empty {}),
         }
         .into()
     }

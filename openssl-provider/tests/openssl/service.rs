@@ -194,6 +194,7 @@ impl Handler {
                 let label: String = request.salt.iter().map(|byte| format!("{byte:02x}")).collect();
                 format!(" -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{hash:?} -pkeyopt rsa_oaep_label:{label}")
             }
+            other => panic!("{other:?}"),
         };
         let arguments = format!("-decrypt -inkey {}.key{options}", request.key_name);
         self.pkeyutl(&arguments, &request.ciphertext).map_err(|said| (Status::PsaErrorInvalidPadding, said))

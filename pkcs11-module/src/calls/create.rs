@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::hash::sha1;
 use crate::material;
-use crate::mechanism::Family;
+use crate::mechanism::{self, Family};
 use crate::module;
 use crate::object::{Record, kept};
 
@@ -78,7 +78,9 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
     let (key_type, bits, data) = match (class, kind) {
         (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, 0, material::secret(template)?),
-        (CKO_SECRET_KEY, CKK_GENERIC_SECRET) => (KeyType::Hmac, 0, material::secret(template)?),
+        (CKO_SECRET_KEY, kind) if kind == CKK_GENERIC_SECRET || mechanism::hmac_hash(kind).is_some() => {
+            (KeyType::Hmac, 0, material::secret(template)?)
+        }
         (CKO_SECRET_KEY, CKK_HKDF) => (KeyType::Derive, 0, material::secret(template)?),
         (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, 0, material::secret(template)?),
         (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),

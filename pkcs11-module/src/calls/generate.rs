@@ -71,14 +71,17 @@ pub(crate) fn secret(
     key: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
     module::current()?.session(session)?;
-    let family = mechanism::find(mechanism.kind(), |work| match work {
-        Work::Secret(family) => Some(family),
+    let (family, hash) = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Secret(family, hash) => Some((family, hash)),
         _ => None,
     })?;
     if mechanism.has_parameter() {
         return Err(Error::MechanismParamInvalid);
     }
-    let attributes = secret_attributes(family, template)?;
+    let mut attributes = secret_attributes(family, template)?;
+    if let Some(hash) = hash {
+        attributes.policy = policy::hmac(&attributes.policy, hash);
+    }
     let place = Place::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
     let record = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes)?;
     key.set(place.learn_one(record)?);
@@ -136,7 +139,9 @@ fn secret_attributes(family: Family, template: &Template) -> Result<Attributes> 
 /// Fails for a template that names another class or type of key.
 pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyType) -> Result<()> {
     for (kind, expected) in [(CKA_CLASS, class), (CKA_KEY_TYPE, key_type(own))] {
-        if template.number(kind)?.is_some_and(|given| given != expected) {
+        // An HMAC key of one hash is a generic secret with a narrower policy.
+        let fits = |given| given == expected || own == KeyType::Hmac && mechanism::hmac_hash(given).is_some();
+        if template.number(kind)?.is_some_and(|given| !fits(given)) {
             return Err(Error::TemplateInconsistent);
         }
     }

@@ -1,12 +1,13 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::Algorithm;
+use interface::algorithm::{Algorithm, Hash};
 use interface::attributes::{Policy, Usage};
+use interface::policy::{Job, Repertoire};
 
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::mechanism::{self, Family, Work, every, signing_policy};
+use crate::mechanism::{self, Family, Work, every};
 
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
@@ -18,7 +19,8 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     let encapsulate = public.flag(CKA_ENCAPSULATE)?.unwrap_or(decapsulate) && kem;
     let signs = !kem && family != Family::Montgomery;
     let unwrap = private.flag(CKA_UNWRAP)?.unwrap_or(false) && family == Family::Rsa;
-    let sign = private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive && !unwrap) && signs;
+    let recover = private.flag(CKA_SIGN_RECOVER)?.unwrap_or(false) && family == Family::Rsa;
+    let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive && !unwrap) && signs;
     let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign) && signs;
     let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
     let wrap = public.flag(CKA_WRAP)?.unwrap_or(unwrap) && family == Family::Rsa;
@@ -31,14 +33,11 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
         (wrap, Usage::WRAP),
         (unwrap, Usage::UNWRAP),
     ]);
-    let mut algorithms = Vec::new();
-    if sign || verify {
-        algorithms.extend(signing_policy(family, usage).algorithms());
-    }
-    algorithms.extend(beside_signing(family, usage));
+    let decrypts = decrypt || encrypt || decapsulate || encapsulate;
+    let jobs = [(sign || verify, Job::Sign), (decrypts, Job::Decrypt), (derive, Job::Agree)];
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
-    let algorithms = narrowed(algorithms, allowed.as_deref());
+    let algorithms = algorithms(family, &jobs, usage, allowed.as_deref());
     if algorithms.is_empty() {
         return Err(Error::TemplateInconsistent);
     }
@@ -83,31 +82,49 @@ pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
         (wrap, Usage::WRAP),
         (unwrap, Usage::UNWRAP),
     ]);
-    let mut algorithms = Vec::new();
-    algorithms.extend(beside_signing(family, usage));
-    if sign || verify {
-        algorithms.extend(signing_policy(family, usage).algorithms());
-    }
+    let jobs = [(encrypt || decrypt, Job::Encrypt), (sign || verify, Job::Authenticate)];
     let allowed = template.numbers(CKA_ALLOWED_MECHANISMS)?;
-    let algorithms = narrowed(algorithms, allowed.as_deref());
-    Ok(mechanism::policy(usage | leaving(template, template)?, algorithms))
+    let algorithms = algorithms(family, &jobs, usage, allowed.as_deref());
+    let policy = mechanism::policy(usage | leaving(template, template)?, algorithms);
+    Ok(match template.number(CKA_KEY_TYPE)?.and_then(mechanism::hmac_hash) {
+        Some(hash) => hmac(&policy, hash),
+        None => policy,
+    })
 }
 
-/// What of the algorithms CKA_ALLOWED_MECHANISMS leaves, where it is given.
-fn narrowed(algorithms: Vec<Algorithm>, allowed: Option<&[CK_MECHANISM_TYPE]>) -> Vec<Algorithm> {
-    let Some(allowed) = allowed else {
-        return algorithms;
+/// What is left of a policy in a key that makes HMACs with one hash only.
+pub(super) fn hmac(policy: &Policy, hash: Hash) -> Policy {
+    mechanism::policy(policy.usage, policy.algorithms().filter(|algorithm| algorithm.hash() == Some(hash)))
+}
+
+/// The algorithms of a key for these jobs and for wrapping and derivation: those that CKA_ALLOWED_MECHANISMS names, where it is
+/// given; else all that need not be named.
+fn algorithms(family: Family, jobs: &[(bool, Job)], usage: Usage, allowed: Option<&[CK_MECHANISM_TYPE]>) -> Vec<Algorithm> {
+    let jobs = jobs.iter().filter(|(wanted, _)| *wanted);
+    let repertoires: Vec<_> = jobs.map(|(_, job)| job.repertoire(family.key_type())).collect();
+    let beside: Vec<_> = beside(family, usage).collect();
+    let mut chosen = Vec::new();
+    let mut choose = |algorithm| {
+        if !chosen.contains(&algorithm) {
+            chosen.push(algorithm);
+        }
     };
+    let Some(allowed) = allowed else {
+        repertoires.iter().flat_map(Repertoire::unnamed).chain(beside).for_each(choose);
+        return chosen;
+    };
+    let all: Vec<_> = repertoires.iter().flat_map(Repertoire::all).chain(beside).collect();
     let named = mechanism::all().filter(|mechanism| allowed.contains(&mechanism.kind));
     let named = named.flat_map(|mechanism| mechanism.work.algorithms());
-    named.filter(|named| algorithms.iter().any(|have| have.permits(*named))).collect()
+    named.filter(|named| all.iter().any(|have| have.permits(*named) || have == named)).for_each(&mut choose);
+    chosen
 }
 
-/// The algorithms of all mechanisms that a key with these uses is for, but for signing.
-fn beside_signing(family: Family, usage: Usage) -> impl Iterator<Item = Algorithm> {
+/// The algorithms of all mechanisms that wrap or derive with a key of these uses.
+fn beside(family: Family, usage: Usage) -> impl Iterator<Item = Algorithm> {
     every(family, move |work| {
         let uses = work.uses().map(|(_, uses)| uses).unwrap_or_default();
-        !matches!(work, Work::Sign(..)) && uses.iter().any(|(_, needed, _)| !usage.and(*needed).is_empty())
+        matches!(work, Work::Wrap(_) | Work::Derive(_)) && uses.iter().any(|(_, needed, _)| !usage.and(*needed).is_empty())
     })
 }
 

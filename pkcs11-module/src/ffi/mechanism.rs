@@ -3,10 +3,10 @@
 use std::ffi::c_void;
 
 use cryptoki_sys::{
-    CK_AES_CBC_ENCRYPT_DATA_PARAMS, CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_EC_KDF_TYPE, CK_ECDH1_DERIVE_PARAMS, CK_FALSE,
-    CK_GCM_PARAMS, CK_HASH_SIGN_ADDITIONAL_CONTEXT, CK_HEDGE_TYPE, CK_HKDF_PARAMS, CK_KEY_DERIVATION_STRING_DATA, CK_MECHANISM,
-    CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS,
-    CK_SIGN_ADDITIONAL_CONTEXT, CK_ULONG, CKF_HKDF_SALT_DATA,
+    CK_AES_CBC_ENCRYPT_DATA_PARAMS, CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_EC_KDF_TYPE, CK_ECDH1_DERIVE_PARAMS,
+    CK_EDDSA_PARAMS, CK_FALSE, CK_GCM_PARAMS, CK_HASH_SIGN_ADDITIONAL_CONTEXT, CK_HEDGE_TYPE, CK_HKDF_PARAMS,
+    CK_KEY_DERIVATION_STRING_DATA, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RSA_PKCS_OAEP_PARAMS,
+    CK_RSA_PKCS_PSS_PARAMS, CK_SALSA20_CHACHA20_POLY1305_PARAMS, CK_SIGN_ADDITIONAL_CONTEXT, CK_ULONG, CKF_HKDF_SALT_DATA,
 };
 
 use super::short_input;
@@ -88,6 +88,18 @@ impl Mechanism {
     }
 
     pub(crate) fn pss(&self) -> Result<CK_RSA_PKCS_PSS_PARAMS> {
+        self.parameter()
+    }
+
+    /// CK_EDDSA_PARAMS, and the context among them.
+    pub(crate) fn eddsa(&self) -> Result<(bool, Vec<u8>)> {
+        let params: CK_EDDSA_PARAMS = self.parameter()?;
+        let context = self.pointed(params.pContextData, params.ulContextDataLen)?;
+        Ok((params.phFlag != CK_FALSE, context))
+    }
+
+    /// CK_MAC_GENERAL_PARAMS: a length in bytes.
+    pub(crate) fn mac_len(&self) -> Result<CK_ULONG> {
         self.parameter()
     }
 

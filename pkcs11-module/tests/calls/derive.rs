@@ -112,9 +112,13 @@ fn hkdf_in_one_step_and_in_two() {
 #[test]
 fn two_sides_agree_with_every_kdf_and_both_forms_of_the_point() {
     let _fixture = Fixture::new();
-    for curve in [P256, b"\x06\x05\x2b\x81\x04\x00\x22", b"\x06\x05\x2b\x81\x04\x00\x23"] {
-        let [[public_a, a], [public_b, b]] =
-            [(); 2].map(|()| pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, curve)], &[(CKA_DERIVE, YES)]));
+    for (generator, curve) in [
+        (CKM_EC_KEY_PAIR_GEN, P256),
+        (CKM_EC_KEY_PAIR_GEN, b"\x06\x05\x2b\x81\x04\x00\x22"),
+        (CKM_EC_KEY_PAIR_GEN, b"\x06\x05\x2b\x81\x04\x00\x23"),
+        (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, b"\x13\x0acurve25519"),
+    ] {
+        let [[public_a, a], [public_b, b]] = [(); 2].map(|()| pair(generator, &[(CKA_EC_PARAMS, curve)], &[(CKA_DERIVE, YES)]));
         let [point_a, point_b] = [public_a, public_b].map(|key| read(key, CKA_EC_POINT).unwrap());
         let bare = if point_b[1] < 0x80 { &point_b[2..] } else { &point_b[3..] };
         for kdf in [CKD_NULL, CKD_SHA1_KDF, CKD_SHA224_KDF, CKD_SHA256_KDF, CKD_SHA384_KDF, CKD_SHA512_KDF] {

@@ -216,3 +216,32 @@ fn key_wrap_encrypts_data() {
     }
     assert_eq!(crypt::encrypt(mechanism(CKM_AES_KEY_WRAP), key, &[7; 21]), Err(CKR_DATA_LEN_RANGE));
 }
+
+/// Keys for the session alone go with it, however they came about.
+#[test]
+fn unwrapped_and_derived_keys_may_be_the_sessions() {
+    let _fixture = Fixture::new();
+    let kw = mechanism(CKM_AES_KEY_WRAP);
+    let with = wrapping_key();
+    let wrapped = wrap(kw, with, aes(&[(CKA_EXTRACTABLE, YES)])).unwrap();
+    let base = aes(&[(CKA_DERIVE, YES)]);
+    let (session, len) = (open(0), number(16));
+    let own: &Attributes<'_> = &[(CKA_TOKEN, NO), (CKA_VALUE_LEN, &len), (CKA_ENCRYPT, YES)];
+    let list = |attributes: &Attributes<'_>| attributes.iter().map(|(kind, value)| attribute(*kind, value)).collect::<Vec<_>>();
+    let mut template = list(&[&readable(CKK_AES)[..2], &[(CKA_TOKEN, NO), (CKA_ENCRYPT, YES)]].concat());
+    let (mut kw, mut wrapped, mut came, mut derived) = (kw, wrapped, 0, 0);
+    let (blob, blob_len) = (wrapped.as_mut_ptr(), wrapped.len() as CK_ULONG);
+    let unwrapped = call!(C_UnwrapKey(session, &mut kw, with, blob, blob_len, template.as_mut_ptr(), 4, &raw mut came));
+    assert_eq!(unwrapped, CKR_OK, "in a read-only session, too");
+    let mut string = derive::string(CKM_AES_ECB_ENCRYPT_DATA, &[7; 16]);
+    let mut template = list(&[&readable(CKK_AES)[..2], own].concat());
+    assert_eq!(call!(C_DeriveKey(session, &mut string, base, template.as_mut_ptr(), 5, &raw mut derived)), CKR_OK);
+    for key in [came, derived] {
+        assert_eq!(read(key, CKA_TOKEN).as_deref(), Ok(NO));
+        assert_eq!(crypt::encrypt(mechanism(CKM_AES_ECB), key, &[7; 16]).unwrap().len(), 16);
+    }
+    assert_eq!(call!(C_CloseSession(session)), CKR_OK);
+    for key in [came, derived] {
+        assert_eq!(read(key, CKA_TOKEN), Err(CKR_OBJECT_HANDLE_INVALID));
+    }
+}

@@ -2,18 +2,20 @@
  * constants and the order of functions) is true of it; run, it calls each function of one list through the header's own structure, and
  * prints the name under which the header has it.
  *
- * usage: abi MODULE        (-D HEADER=<pkcs11.h> LIST=CK_FUNCTION_LIST_3_0 FUNCTIONS=V3_0 MAJOR=3 MINOR=0) */
+ * usage: abi MODULE FLAGS  (-D HEADER=<pkcs11.h> LIST=CK_FUNCTION_LIST_3_0 FUNCTIONS=V3_0 MAJOR=3 MINOR=0) */
 #include <dlfcn.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include HEADER
 #include "facts.h"
 
 /* As many arguments as the longest function has: more than a function takes do no harm in the C calling conventions of our platforms. */
 typedef CK_RV (*Function)(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG);
 
-static const LIST *list_of(void *module) {
+static const LIST *list_of(void *module, CK_FLAGS flags) {
 #if MAJOR == 2
+    (void)flags;
     CK_C_GetFunctionList get = (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList");
     LIST *list = NULL;
     return get(&list) == CKR_OK ? list : NULL;
@@ -21,13 +23,13 @@ static const LIST *list_of(void *module) {
     CK_C_GetInterface get = (CK_C_GetInterface)dlsym(module, "C_GetInterface");
     CK_VERSION version = {MAJOR, MINOR};
     CK_INTERFACE *interface = NULL;
-    return get((CK_UTF8CHAR *)"PKCS 11", &version, &interface, 0) == CKR_OK ? interface->pFunctionList : NULL;
+    return get((CK_UTF8CHAR *)"PKCS 11", &version, &interface, flags) == CKR_OK ? interface->pFunctionList : NULL;
 #endif
 }
 
 int main(int count, char **arguments) {
-    void *module = count == 2 ? dlopen(arguments[1], RTLD_NOW) : NULL;
-    const LIST *list = module ? list_of(module) : NULL;
+    void *module = count == 3 ? dlopen(arguments[1], RTLD_NOW) : NULL;
+    const LIST *list = module ? list_of(module, strtoul(arguments[2], NULL, 0)) : NULL;
     if (!list || list->version.major != MAJOR || list->version.minor != MINOR) return 1;
 #define CALL(name) \
     if (!list->name) return 2; \

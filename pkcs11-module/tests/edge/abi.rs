@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use cryptoki_sys::CKF_INTERFACE_FORK_SAFE;
 use tests::{built, run};
 
 use crate::bindings::Bindings;
@@ -91,15 +92,20 @@ fn structures_constants_and_function_lists_are_those_of_the_published_headers() 
         assert!(facts.lines().count() > 500, "the bindings are read as they should be");
         fs::write(dir.path().join("facts.h"), facts).unwrap();
         for (major, minor, list, functions) in header.lists {
-            let (program, trace) = (dir.path().join("abi"), dir.path().join(format!("trace{major}{minor}{list}")));
+            let program = dir.path().join("abi");
             let mut cc = Command::new("cc");
             cc.args(["-Wall", "-Werror", "-o"]).arg(&program).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/edge/abi.c"));
             cc.arg("-I").arg(dir.path()).arg("-I").arg(&header.path);
             cc.args([format!("-DHEADER={}", header.include), format!("-DLIST={list}"), format!("-DFUNCTIONS={functions}")]);
             run(cc.args([format!("-DMAJOR={major}"), format!("-DMINOR={minor}"), "-ldl".to_owned()])).ok();
-            let mut call = Command::new(&program);
-            let called = run(call.arg(built("libparsec_pkcs11.so")).env("PARSEC_PKCS11_TRACE", &trace)).ok();
-            check_calls(&called, &fs::read_to_string(&trace).unwrap());
+            for flags in [0, CKF_INTERFACE_FORK_SAFE] {
+                let trace = dir.path().join("trace");
+                let mut call = Command::new(&program);
+                call.arg(built("libparsec_pkcs11.so")).arg(flags.to_string()).env("PARSEC_PKCS11_TRACE", &trace);
+                let called = run(&mut call).ok();
+                check_calls(&called, &fs::read_to_string(&trace).unwrap());
+                fs::remove_file(&trace).unwrap();
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 const IMPOSSIBLE: [u64; 3] = [u64::MAX, u64::MAX - 1, 1 << 63];
 
 /// Mechanisms whose parameter has pointers or numbers in it: `n` is a number, `p` a pointer and its length, `q` a length and its pointer.
-const PARAMETERS: [(CK_MECHANISM_TYPE, &str); 10] = [
+const PARAMETERS: [(CK_MECHANISM_TYPE, &str); 17] = [
     (CKM_AES_GCM, "pnpn"),
     (CKM_AES_CCM, "nppn"),
     (CKM_CHACHA20_POLY1305, "pp"),
@@ -42,7 +42,14 @@ const PARAMETERS: [(CK_MECHANISM_TYPE, &str); 10] = [
     (CKM_ECDH1_DERIVE, "nqq"),
     (CKM_HKDF_DERIVE, "nnnpnp"),
     (CKM_EDDSA, "nq"),
+    (CKM_ECDH1_COFACTOR_DERIVE, "nqq"),
     (CKM_CONCATENATE_BASE_AND_DATA, "p"),
+    (CKM_CONCATENATE_DATA_AND_BASE, "p"),
+    (CKM_CONCATENATE_BASE_AND_KEY, "n"),
+    (CKM_AES_ECB_ENCRYPT_DATA, "p"),
+    (CKM_AES_CBC_ENCRYPT_DATA, "nnp"),
+    (CKM_ML_DSA, "np"),
+    (CKM_HASH_ML_DSA, "npn"),
 ];
 
 /// What one process does to the module.

@@ -1,17 +1,8 @@
 //! Kinds of keys by the names that people type, and what a key of each kind is for.
 
-use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature};
-use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
-
-/// What a key does for its user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Job {
-    Sign,
-    Decrypt,
-    Agree,
-    Encrypt,
-    Authenticate,
-}
+use interface::algorithm::{Aead, Algorithm, Encryption, Kem, Mac, MacKind, SignHash, Signature};
+use interface::attributes::{Attributes, EccFamily, KeyType};
+use interface::policy::Job;
 
 /// One kind of key.
 #[derive(Debug)]
@@ -61,44 +52,8 @@ impl Kind {
 
     /// What a key of this kind for this job is; `None` where such keys cannot do the job.
     pub(crate) fn attributes(&self, job: Job) -> Option<Attributes> {
-        Some(Attributes { key_type: self.key_type, bits: self.bits, policy: policy(self.key_type, job)? })
+        Some(Attributes { key_type: self.key_type, bits: self.bits, policy: job.policy(self.key_type)? })
     }
-}
-
-/// The policy of a key of this type for this job.
-pub(crate) fn policy(key_type: KeyType, job: Job) -> Option<Policy> {
-    let any = SignHash::Any;
-    let hash = Hash::Sha256;
-    let (algorithm, also): (Algorithm, Vec<Algorithm>) = match (job, key_type) {
-        (Job::Sign, KeyType::RsaKeyPair) => {
-            (Signature::RsaPkcs1v15 { hash: any }.into(), vec![Signature::RsaPss { hash: any }.into()])
-        }
-        (Job::Sign, KeyType::EccKeyPair(EccFamily::TwistedEdwards)) => (Signature::PureEddsa.into(), vec![]),
-        (Job::Sign, KeyType::EccKeyPair(family)) if family != EccFamily::Montgomery => {
-            (Signature::Ecdsa { hash: any }.into(), vec![Signature::EcdsaAny.into()])
-        }
-        (Job::Sign, KeyType::MlDsaKeyPair) => (Signature::MlDsa.into(), vec![Signature::HashMlDsa { hash: any }.into()]),
-        (Job::Decrypt, KeyType::MlKemKeyPair) => (Kem::MlKem.into(), vec![]),
-        (Job::Decrypt, KeyType::RsaKeyPair) => (Encryption::RsaOaep { hash }.into(), vec![]),
-        (Job::Agree, KeyType::EccKeyPair(family)) if family != EccFamily::TwistedEdwards => (Agreement::Ecdh.into(), vec![]),
-        (Job::Encrypt, KeyType::Aes | KeyType::ChaCha20) => {
-            let kind = if key_type == KeyType::Aes { AeadKind::Gcm } else { AeadKind::ChaCha20Poly1305 };
-            (Aead { kind, tag_len: None }.into(), vec![])
-        }
-        (Job::Authenticate, KeyType::Hmac) => {
-            let kind = MacKind::Hmac { hash };
-            (Mac { kind, len: None }.into(), vec![])
-        }
-        _ => return None,
-    };
-    let usage = match job {
-        Job::Sign if algorithm == Signature::PureEddsa.into() => Usage::SIGN_MESSAGE | Usage::VERIFY_MESSAGE,
-        Job::Sign => Usage::SIGN | Usage::VERIFY,
-        Job::Decrypt | Job::Encrypt => Usage::ENCRYPT | Usage::DECRYPT,
-        Job::Agree => Usage::DERIVE,
-        Job::Authenticate => Usage::SIGN_MESSAGE | Usage::VERIFY_MESSAGE,
-    };
-    Some(Policy { usage, algorithm, also })
 }
 
 /// The name of a kind of key; one that has no name here is described.
@@ -131,11 +86,18 @@ pub(crate) fn describe(algorithm: Algorithm) -> String {
             Signature::EcdsaAny => "ecdsa-raw".to_owned(),
             Signature::DeterministicEcdsa { hash } => with("ecdsa-deterministic", hash),
             Signature::PureEddsa => "eddsa".to_owned(),
+            Signature::RsaRaw => "rsa-raw".to_owned(),
+            Signature::RsaPssWith { hash, .. } => with("rsa-pss", hash.into()),
+            Signature::Ed25519ctx => "ed25519ctx".to_owned(),
+            Signature::Ed25519ph => "ed25519ph".to_owned(),
             Signature::MlDsa => "ml-dsa".to_owned(),
             Signature::HashMlDsa { hash } => with("hash-ml-dsa", hash),
         },
         Algorithm::Encryption(Encryption::RsaPkcs1v15) => "rsa-pkcs1-encryption".to_owned(),
-        Algorithm::Encryption(Encryption::RsaOaep { hash }) => with("rsa-oaep", hash.into()),
+        Algorithm::Encryption(Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. }) => {
+            with("rsa-oaep", hash.into())
+        }
+        Algorithm::Encryption(Encryption::RsaRaw) => "rsa-raw-encryption".to_owned(),
         Algorithm::Aead(Aead { kind, .. }) => format!("{kind:?}").to_lowercase(),
         Algorithm::Cipher(cipher) => format!("{cipher:?}").to_lowercase(),
         Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, .. }) => with("hmac", hash.into()),
@@ -159,21 +121,5 @@ mod tests {
             assert_eq!(name(attributes.key_type.public(), kind.bits), kind.name);
             assert_eq!(KINDS.iter().filter(|other| other.name == kind.name).count(), 1);
         }
-    }
-
-    #[test]
-    fn keys_do_no_job_that_is_not_theirs() {
-        for (kind, job) in [("ed25519", Job::Decrypt), ("ed25519", Job::Agree), ("x25519", Job::Sign), ("aes-256", Job::Sign)] {
-            assert!(Kind::named(kind).unwrap().attributes(job).is_none(), "{kind}");
-        }
-    }
-
-    #[test]
-    fn an_rsa_signing_key_serves_both_versions_of_tls() {
-        let policy = policy(KeyType::RsaKeyPair, Job::Sign).unwrap();
-        let hash = Hash::Sha256.into();
-        assert!(policy.permits(Signature::RsaPkcs1v15 { hash }.into()));
-        assert!(policy.permits(Signature::RsaPss { hash }.into()));
-        assert!(!policy.permits(Encryption::RsaPkcs1v15.into()));
     }
 }

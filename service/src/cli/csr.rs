@@ -206,7 +206,7 @@ fn spki(key: &PublicKey) -> Result<SubjectPublicKeyInfoOwned> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::algorithm::{Job, Kind};
+    use super::super::algorithm::Kind;
     use super::*;
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::rsa::KeySize;
@@ -214,6 +214,7 @@ mod tests {
     use aws_lc_rs::signature::KeyPair;
     use interface::algorithm::{SignHash, Signature};
     use interface::attributes::Attributes;
+    use interface::policy::Job;
     use std::process::Command;
 
     type Sign = dyn Fn(&[u8]) -> Vec<u8>;

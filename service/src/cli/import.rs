@@ -1,6 +1,5 @@
 //! `parsec key import`: private keys out of files, in the encoding that the protocol wants.
 
-use super::algorithm::{Job, policy};
 use super::context::{Context, Place};
 use super::error::{During, Error, Result};
 use super::key::{self, Metadata};
@@ -8,6 +7,7 @@ use super::purpose::Purpose;
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::ImportKey;
 use interface::pkcs8::PrivateKey;
+use interface::policy::Job;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -69,7 +69,7 @@ impl Import {
             Some(purpose) => &[purpose.job][..],
             None => &[Job::Sign, Job::Agree, Job::Encrypt, Job::Authenticate, Job::Decrypt],
         };
-        let policy = jobs.iter().find_map(|job| policy(key.key_type, *job));
+        let policy = jobs.iter().find_map(|job| job.policy(key.key_type));
         let policy = policy.ok_or_else(|| {
             let purpose = self.purpose.map_or("anything", |purpose| purpose.name);
             Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}", key.key_type))

@@ -1,11 +1,12 @@
 //! Purposes: people say what a key is for, and the provider's abilities decide which algorithm that means.
 
-use super::algorithm::{Job, Kind};
+use super::algorithm::Kind;
 use super::context::Context;
 use super::error::{During, Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::attributes::Attributes;
 use interface::operations::{CanDoCrypto, CheckType};
+use interface::policy::Job;
 use interface::{ProviderId, Status};
 
 /// What a key is made for.

@@ -9,6 +9,8 @@ use parsec_pkcs11::{C_GetFunctionList, C_GetInterfaceList};
 use super::{Fixture, SOFTWARE, attribute, generate, mechanism, open};
 use crate::crypt::with;
 use crate::keys::{YES, number, secret};
+use crate::recover::rsa;
+use crate::wrap::wrapping_key;
 
 /// Calls with NULL, with one item too few, and with enough room; returns the result.
 fn three_calls<T: Copy + Default>(name: &str, call: impl Fn(*mut T, *mut CK_ULONG) -> CK_RV) -> Vec<T> {
@@ -128,4 +130,71 @@ fn each_attribute_tells_its_length_whatever_becomes_of_the_others() {
         one[0].ulValueLen = if kind == CKA_CLASS { 8 } else { 1 };
         assert_eq!(call!(C_GetAttributeValue(session, private, one.as_mut_ptr(), 1)), code, "{kind:#x}");
     }
+}
+
+#[test]
+fn states_recovered_data_and_doubled_operations_tell_their_lengths() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let mut data = [5u8; 160];
+    let (start, len) = (data.as_mut_ptr(), data.len() as CK_ULONG);
+    let digest = || assert_eq!(call!(C_DigestInit(session, &mut mechanism(CKM_SHA256))), CKR_OK);
+    let digested = || three_calls("C_DigestFinal", |out, room| call!(C_DigestFinal(session, out, room)));
+    digest();
+    assert_eq!(call!(C_DigestUpdate(session, start, len)), CKR_OK);
+    let mut state = three_calls("C_GetOperationState", |out, room| call!(C_GetOperationState(session, out, room)));
+    let once = digested();
+    let state_len = state.len() as CK_ULONG;
+    assert_eq!(call!(C_SetOperationState(session, state.as_mut_ptr(), state_len, 0, 0)), CKR_OK);
+    assert_eq!(digested(), once);
+
+    let [public, private] = rsa(session, &[]);
+    let mut pkcs = mechanism(CKM_RSA_PKCS);
+    assert_eq!(call!(C_SignRecoverInit(session, &mut pkcs, private)), CKR_OK);
+    let mut signature = three_calls("C_SignRecover", |out, room| call!(C_SignRecover(session, start, len, out, room)));
+    assert_eq!(call!(C_VerifyRecoverInit(session, &mut pkcs, public)), CKR_OK);
+    let (signed, signed_len) = (signature.as_mut_ptr(), signature.len() as CK_ULONG);
+    let recovered = three_calls("C_VerifyRecover", |out, room| call!(C_VerifyRecover(session, signed, signed_len, out, room)));
+    assert_eq!(recovered, data);
+
+    let (bits, iv) = (number(16), [7u8; 16]);
+    let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &bits)]).unwrap();
+    digest();
+    assert_eq!(call!(C_EncryptInit(session, &mut with(CKM_AES_CBC, &iv), key)), CKR_OK);
+    let first = three_calls("C_DigestEncryptUpdate", |out, room| call!(C_DigestEncryptUpdate(session, start, len, out, room)));
+    let last = three_calls("C_EncryptFinal", |out, room| call!(C_EncryptFinal(session, out, room)));
+    assert_eq!(digested(), once, "data is digested once");
+    let mut sealed = [first, last].concat();
+    digest();
+    assert_eq!(call!(C_DecryptInit(session, &mut with(CKM_AES_CBC, &iv), key)), CKR_OK);
+    let (sealed, sealed_len) = (sealed.as_mut_ptr(), sealed.len() as CK_ULONG);
+    let first =
+        three_calls("C_DecryptDigestUpdate", |out, room| call!(C_DecryptDigestUpdate(session, sealed, sealed_len, out, room)));
+    let mut last = three_calls("C_DecryptFinal", |out, room| call!(C_DecryptFinal(session, out, room)));
+    // what comes at the end, the caller has to digest (PKCS#11 v3.1 §5.17.2)
+    assert_eq!(call!(C_DigestUpdate(session, last.as_mut_ptr(), last.len() as CK_ULONG)), CKR_OK);
+    assert_eq!(([first, last].concat(), digested()), (data.to_vec(), once));
+}
+
+#[test]
+fn wrapped_keys_and_messages_tell_their_lengths() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let bits = number(16);
+    let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &bits), (CKA_EXTRACTABLE, YES)]).unwrap();
+    let wrapping = wrapping_key();
+    let wrapped = three_calls("C_WrapKey", |out, room| {
+        call!(C_WrapKey(session, &mut mechanism(CKM_AES_KEY_WRAP), wrapping, key, out, room))
+    });
+    assert_eq!(wrapped.len(), 24);
+
+    let [public, private] = generate(session, true).unwrap();
+    let (mut data, len) = ([5u8; 32], 32);
+    let start = data.as_mut_ptr();
+    assert_eq!(call3!(C_MessageSignInit(session, &mut mechanism(CKM_ECDSA), private)), CKR_OK);
+    let mut signature =
+        three_calls("C_SignMessage", |out, room| call3!(C_SignMessage(session, null_mut(), 0, start, len, out, room)));
+    assert_eq!(call3!(C_MessageSignFinal(session)), CKR_OK);
+    assert_eq!(call!(C_VerifyInit(session, &mut mechanism(CKM_ECDSA), public)), CKR_OK);
+    assert_eq!(call!(C_Verify(session, start, len, signature.as_mut_ptr(), 64)), CKR_OK);
 }

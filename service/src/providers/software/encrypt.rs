@@ -14,7 +14,9 @@ use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, Decrypted, Enc
 #[derive(Clone, Copy)]
 pub(crate) enum Scheme {
     Pkcs1,
-    Oaep(Md),
+    /// With MGF1's hash second.
+    Oaep([Md; 2]),
+    Raw,
 }
 
 impl Scheme {
@@ -22,7 +24,9 @@ impl Scheme {
     pub(crate) fn of(kind: Kind, algorithm: Encryption) -> Result<Self> {
         match (kind, algorithm) {
             (Kind::Rsa, Encryption::RsaPkcs1v15) => Ok(Self::Pkcs1),
-            (Kind::Rsa, Encryption::RsaOaep { hash }) => Ok(Self::Oaep(hash::md(hash)?)),
+            (Kind::Rsa, Encryption::RsaOaep { hash }) => Ok(Self::Oaep([hash::md(hash)?; 2])),
+            (Kind::Rsa, Encryption::RsaOaepWith { hash, mgf }) => Ok(Self::Oaep([hash::md(hash)?, hash::md(mgf)?])),
+            (Kind::Rsa, Encryption::RsaRaw) => Ok(Self::Raw),
             _ => Err(invalid(format!("a key of this type does not encrypt with {algorithm:?}"))),
         }
     }
@@ -34,7 +38,10 @@ impl Key {
         let (rsa, scheme) = self.encryption(algorithm, label)?;
         let encrypted = match scheme {
             Scheme::Pkcs1 => rsa.encrypt_pkcs1(plaintext),
-            Scheme::Oaep(md) => rsa.oaep(Direction::Encrypt, md, label, plaintext).map(|mut out| std::mem::take(&mut *out)),
+            Scheme::Oaep(hashes) => {
+                rsa.oaep(Direction::Encrypt, hashes, label, plaintext).map(|mut out| std::mem::take(&mut *out))
+            }
+            Scheme::Raw => rsa.encrypt_raw(&rsa.block(plaintext)?),
         };
         encrypted.map_err(|_| invalid(format!("{} bytes are too many for this key and algorithm", plaintext.len())))
     }
@@ -48,7 +55,8 @@ impl Key {
         }
         match scheme {
             Scheme::Pkcs1 => rsa::decrypt_pkcs1(rsa, ciphertext),
-            Scheme::Oaep(md) => rsa.oaep(Direction::Decrypt, md, label, ciphertext).map_err(|_| {
+            Scheme::Raw => rsa.decrypt_raw(ciphertext).map_err(|_| invalid("the ciphertext is not in the range of the key")),
+            Scheme::Oaep(hashes) => rsa.oaep(Direction::Decrypt, hashes, label, ciphertext).map_err(|_| {
                 Error::refused(Status::PsaErrorInvalidPadding, "the ciphertext was not made for this key, hash and label")
             }),
         }
@@ -59,8 +67,8 @@ impl Key {
         let Material::Rsa(rsa) = &self.material else {
             return Err(library());
         };
-        if matches!(scheme, Scheme::Pkcs1) && !label.is_empty() {
-            return Err(invalid("PKCS#1 v1.5 encryption has no label: the salt must be empty"));
+        if !matches!(scheme, Scheme::Oaep(_)) && !label.is_empty() {
+            return Err(invalid("only OAEP has a label: the salt must be empty"));
         }
         Ok((rsa, scheme))
     }

@@ -1,9 +1,8 @@
 //! A key of this backend: made, imported or loaded once, then shared by any number of threads.
 
-use super::lc::{Curve, Ec, Pq, Rsa, Secret, Set, x25519_public};
+use super::lc::{Curve, Ec, Ed25519, Pq, Rsa, Secret, Set, x25519_public};
 use super::{invalid, random, rsa, unsupported};
 use crate::error::{Error, Result};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use interface::Status;
 use interface::attributes::{Attributes, EccFamily, KeyType};
 use zeroize::Zeroizing;
@@ -92,15 +91,14 @@ pub(crate) struct Key {
     pub(crate) material: Material,
 }
 
-/// The private bytes of an Ed25519 or X25519 key.
+/// The private bytes of an X25519 key, or the seed of an Ed25519 one.
 type Private = Zeroizing<[u8; 32]>;
 
 pub(crate) enum Material {
     Bytes(Secret),
     Rsa(Rsa),
     Ec(Ec),
-    /// The seed, and the pair made of it.
-    Ed25519(Private, Ed25519KeyPair),
+    Ed25519(Ed25519),
     X25519(Private),
     Pq(Pq),
     /// The public value of Ed25519 or X25519.
@@ -179,7 +177,7 @@ impl Key {
             Material::Bytes(_) => return Err(invalid("a symmetric key has no public half")),
             Material::Rsa(rsa) => rsa.public_der()?,
             Material::Ec(ec) => ec.public()?,
-            Material::Ed25519(_, pair) => pair.public_key().as_ref().to_vec(),
+            Material::Ed25519(pair) => pair.public(),
             Material::X25519(private) => x25519_public(private).to_vec(),
             Material::Pq(pq) => pq.public()?,
             Material::Public(public) => public.to_vec(),
@@ -196,7 +194,8 @@ impl Key {
             Material::Bytes(bytes) => bytes.clone(),
             Material::Rsa(rsa) => rsa.private_der()?,
             Material::Ec(ec) => ec.scalar()?,
-            Material::Ed25519(private, _) | Material::X25519(private) => Zeroizing::new(private.to_vec()),
+            Material::Ed25519(pair) => pair.seed(),
+            Material::X25519(private) => Zeroizing::new(private.to_vec()),
             Material::Pq(pq) => pq.private().clone(),
             Material::Public(public) => Zeroizing::new(public.to_vec()),
         })
@@ -297,10 +296,7 @@ fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {
         (Kind::Ec(curve), false) => {
             Material::Ec(Ec::from_point(curve, data).map_err(|_| invalid("the data is not an uncompressed point on the curve"))?)
         }
-        (Kind::Ed25519, true) => {
-            let pair = Ed25519KeyPair::from_seed_unchecked(data).map_err(|_| invalid("the data is not an Ed25519 seed"))?;
-            Material::Ed25519(bytes()?.into(), pair)
-        }
+        (Kind::Ed25519, true) => Material::Ed25519(Ed25519::from_seed(&Private::from(bytes()?))),
         (_, true) => Material::X25519(bytes()?.into()),
         (_, false) => Material::Public(bytes()?),
     })

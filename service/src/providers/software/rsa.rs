@@ -38,6 +38,18 @@ pub(crate) fn validate(rsa: &Rsa, pair: bool) -> Result<()> {
     Ok(())
 }
 
+impl Rsa {
+    /// What the caller has padded, as long as the modulus: zeros in front stand for those that big-endian numbers drop.
+    pub(crate) fn block(&self, data: &[u8]) -> Result<Secret> {
+        let Some(zeros) = self.len().checked_sub(data.len()) else {
+            return Err(invalid(format!("{} bytes are too many: the key works on {}", data.len(), self.len())));
+        };
+        let mut block = Zeroizing::new(vec![0; self.len()]);
+        block[zeros..].copy_from_slice(data);
+        Ok(block)
+    }
+}
+
 fn leading_zeros(number: &[u8]) -> usize {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     zeros * 8 + number.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize)

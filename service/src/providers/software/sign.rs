@@ -2,11 +2,10 @@
 
 use super::Software;
 use super::key::{Key, Kind, Material};
-use super::lc::Md;
+use super::lc::{Eddsa, Md, Pss};
 use super::{hash, invalid, library, unsupported};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use interface::Status;
 use interface::algorithm::{Hash, SignHash, Signature};
 use interface::message::Empty;
@@ -24,10 +23,12 @@ pub(crate) struct Scheme {
 enum Encoding {
     /// PKCS#1 v1.5 with this front of a `DigestInfo`.
     Pkcs1(&'static [u8]),
-    Pss(Md),
+    Pss(Pss),
+    /// RSA without padding.
+    Raw,
     Ecdsa,
-    /// EdDSA takes the message, not a hash of it.
-    Eddsa,
+    /// EdDSA of the message, or of a hash of it.
+    Eddsa(Eddsa),
     /// ML-DSA of the message, or of this hash of it.
     MlDsa,
 }
@@ -46,11 +47,20 @@ impl Scheme {
             (Kind::Rsa, Signature::RsaPkcs1v15Raw) => (None, Encoding::Pkcs1(&[])),
             (Kind::Rsa, Signature::RsaPss { hash }) => {
                 let (hash, md) = signature_hash(hash)?;
-                (Some((hash, md)), Encoding::Pss(md))
+                (Some((hash, md)), Encoding::Pss(Pss { md, mgf: md, salt_len: hash.len() }))
             }
+            (Kind::Rsa, Signature::RsaPssWith { hash, mgf, salt_len }) => {
+                let (hash, md) = signature_hash(hash.into())?;
+                (Some((hash, md)), Encoding::Pss(Pss { md, mgf: hash::md(mgf)?, salt_len: salt_len as usize }))
+            }
+            (Kind::Rsa, Signature::RsaRaw) => (None, Encoding::Raw),
             (Kind::Ec(_), Signature::Ecdsa { hash }) => (Some(signature_hash(hash)?), Encoding::Ecdsa),
             (Kind::Ec(_), Signature::EcdsaAny) => (None, Encoding::Ecdsa),
-            (Kind::Ed25519, Signature::PureEddsa) => (None, Encoding::Eddsa),
+            (Kind::Ed25519, Signature::PureEddsa) => (None, Encoding::Eddsa(Eddsa::Pure)),
+            (Kind::Ed25519, Signature::Ed25519ctx) => (None, Encoding::Eddsa(Eddsa::Context)),
+            (Kind::Ed25519, Signature::Ed25519ph) => {
+                (Some(signature_hash(Hash::Sha512.into())?), Encoding::Eddsa(Eddsa::Prehash))
+            }
             (Kind::MlDsa(_), Signature::MlDsa) => (None, Encoding::MlDsa),
             (Kind::MlDsa(_), Signature::HashMlDsa { hash }) => (Some(signature_hash(hash)?), Encoding::MlDsa),
             _ => {
@@ -67,7 +77,7 @@ impl Scheme {
                 Err(invalid(format!("the hash has {} bytes, but {named:?} has {}", hash.len(), named.len())))
             }
             (None, Encoding::Ecdsa) if !(1..=64).contains(&hash.len()) => Err(invalid("ECDSA signs a hash of 1 to 64 bytes")),
-            (None, Encoding::Eddsa | Encoding::MlDsa) => {
+            (None, Encoding::Eddsa(_) | Encoding::MlDsa) => {
                 Err(invalid("this algorithm signs messages, not hashes: ask to sign the message"))
             }
             _ => Ok(()),
@@ -78,7 +88,7 @@ impl Scheme {
     fn digest<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         match (self.hash, self.encoding) {
             (Some((_, md)), _) => Ok(md.digest(message)?.into()),
-            (None, Encoding::Eddsa | Encoding::MlDsa) => Ok(message.into()),
+            (None, Encoding::Eddsa(_) | Encoding::MlDsa) => Ok(message.into()),
             _ => Err(invalid("the algorithm names no hash, so it cannot sign a message: hash it, or name the hash")),
         }
     }
@@ -86,10 +96,12 @@ impl Scheme {
     /// Refuses a context for a scheme that has none.
     fn check_context(&self, context: &[u8]) -> Result<()> {
         match self.encoding {
-            Encoding::MlDsa if context.len() > 255 => Err(invalid("a context has at most 255 bytes")),
-            Encoding::MlDsa => Ok(()),
+            Encoding::Eddsa(Eddsa::Context) if context.is_empty() => {
+                Err(invalid("Ed25519ctx signs in a context: give one, or use EdDSA"))
+            }
+            Encoding::MlDsa | Encoding::Eddsa(Eddsa::Context | Eddsa::Prehash) if context.len() <= 255 => Ok(()),
             _ if context.is_empty() => Ok(()),
-            _ => Err(invalid("only ML-DSA signs in a context")),
+            _ => Err(invalid("only ML-DSA, Ed25519ctx and Ed25519ph sign in a context, of at most 255 bytes")),
         }
     }
 
@@ -123,7 +135,7 @@ pub(crate) fn check_new(algorithm: Signature, allow_deprecated: bool) -> Result<
 }
 
 impl Key {
-    /// Signs a hash. `RsaPkcs1v15Raw`: a whole `DigestInfo`. The context is ML-DSA's.
+    /// Signs a hash. `RsaPkcs1v15Raw`: a whole `DigestInfo`. The context is that of the schemes that have one.
     pub(crate) fn sign_hash(&self, algorithm: Signature, hash: &[u8], context: &[u8]) -> Result<Vec<u8>> {
         let scheme = self.signing(algorithm)?;
         scheme.check_hash(hash)?;
@@ -160,9 +172,15 @@ impl Key {
             (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa.sign_pkcs1(&[front, data].concat()).map_err(|_| {
                 invalid(format!("{} bytes are too many to sign: the key takes at most {}", data.len(), rsa.len() - 11))
             }),
-            (Material::Rsa(rsa), Encoding::Pss(md)) => Ok(rsa.sign_pss(md, data)?),
+            (Material::Rsa(rsa), Encoding::Pss(pss)) => {
+                rsa.sign_pss(pss, data).map_err(|_| invalid("the salt is too long for this key and hash"))
+            }
+            (Material::Rsa(rsa), Encoding::Raw) => {
+                let signed = rsa.decrypt_raw(&rsa.block(data)?).map_err(|_| invalid("the data is not in the range of the key"));
+                signed.map(|mut signature| std::mem::take(&mut *signature))
+            }
             (Material::Ec(ec), Encoding::Ecdsa) => Ok(ec.sign(data)?),
-            (Material::Ed25519(_, pair), Encoding::Eddsa) => Ok(pair.try_sign(data).map_err(|_| library())?.as_ref().to_vec()),
+            (Material::Ed25519(pair), Encoding::Eddsa(eddsa)) => Ok(pair.sign(eddsa, context, data)?),
             (Material::Pq(pq), Encoding::MlDsa) => Ok(pq.sign_mu(&scheme.mu(&pq.public()?, context, data)?)?),
             _ => Err(library()),
         }
@@ -175,10 +193,17 @@ impl Key {
                 let info = rsa.recover_pkcs1(signature).map_err(|_| mismatch())?;
                 if info == [front, data].concat() { Ok(()) } else { Err(mismatch()) }
             }
-            (Material::Rsa(rsa), Encoding::Pss(md)) => rsa.verify_pss(md, data, signature).map_err(|_| mismatch()),
+            (Material::Rsa(rsa), Encoding::Pss(pss)) => rsa.verify_pss(pss, data, signature).map_err(|_| mismatch()),
+            (Material::Rsa(rsa), Encoding::Raw) => {
+                let block = rsa.block(data)?;
+                let recovered = rsa.encrypt_raw(signature).map_err(|_| mismatch())?;
+                if recovered == *block { Ok(()) } else { Err(mismatch()) }
+            }
             (Material::Ec(ec), Encoding::Ecdsa) => ec.verify(data, signature).map_err(|_| mismatch()),
-            (_, Encoding::Eddsa) => {
-                UnparsedPublicKey::new(&ED25519, self.public()?).verify(data, signature).map_err(|_| mismatch())
+            (_, Encoding::Eddsa(eddsa)) => {
+                let public = self.public()?.try_into().map_err(|_| library())?;
+                let signature = signature.try_into().map_err(|_| mismatch())?;
+                eddsa.verify(&public, context, data, signature).map_err(|_| mismatch())
             }
             (Material::Pq(pq), Encoding::MlDsa) => {
                 pq.verify_mu(&scheme.mu(&pq.public()?, context, data)?, signature).map_err(|_| mismatch())

@@ -1,17 +1,19 @@
 //! AWS-LC behind safe types: the only part of this backend with `unsafe`.
 //!
 //! The safe crate keeps keys in encodings of its own and lacks raw DigestInfo signatures, CCM, short tags and most cipher modes, so one
-//! path through the C interface serves everything but EdDSA. Each type owns its C object and frees it; the library wipes memory before
+//! path through the C interface serves everything. Each type owns its C object and frees it; the library wipes memory before
 //! it frees it (`openssl/mem.h`, `OPENSSL_free`).
 
 mod ec;
+mod ed25519;
 mod pq;
 mod rsa;
 mod symmetric;
 
 pub(crate) use ec::{Curve, Ec, x25519, x25519_public};
+pub(crate) use ed25519::{Ed25519, Eddsa};
 pub(crate) use pq::{Pq, Set};
-pub(crate) use rsa::{Rsa, is_prime};
+pub(crate) use rsa::{Pss, Rsa, is_prime};
 pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20, key_wrap};
 
 use aws_lc_sys as sys;

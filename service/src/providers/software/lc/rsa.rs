@@ -5,8 +5,14 @@ use aws_lc_sys as sys;
 use std::ffi::c_int;
 use std::ptr::null_mut;
 
-/// "The salt is as long as the digest" (openssl/rsa.h).
-const SALT_AS_DIGEST: c_int = -1;
+/// The parameters of PSS.
+#[derive(Clone, Copy)]
+pub(crate) struct Pss {
+    pub(crate) md: Md,
+    pub(crate) mgf: Md,
+    /// In bytes.
+    pub(crate) salt_len: usize,
+}
 
 /// An RSA key: public, or a pair with its CRT values.
 pub(crate) struct Rsa(Owned<sys::RSA>);
@@ -100,8 +106,8 @@ impl Rsa {
         })
     }
 
-    /// RSASSA-PSS with a salt as long as the digest.
-    pub(crate) fn sign_pss(&self, md: Md, digest: &[u8]) -> Result<Vec<u8>> {
+    /// RSASSA-PSS.
+    pub(crate) fn sign_pss(&self, pss: Pss, digest: &[u8]) -> Result<Vec<u8>> {
         filled(self.len(), |out, len| {
             // SAFETY: `filled` hands out room for `*len` bytes; the library checks the digest's length against the hash.
             unsafe {
@@ -112,28 +118,36 @@ impl Rsa {
                     *len,
                     digest.as_ptr(),
                     digest.len(),
-                    md.ptr(),
-                    md.ptr(),
-                    SALT_AS_DIGEST,
+                    pss.md.ptr(),
+                    pss.mgf.ptr(),
+                    int(pss.salt_len).unwrap_or(c_int::MAX),
                 )
             }
         })
     }
 
     /// Verifies what [`Self::sign_pss`] made.
-    pub(crate) fn verify_pss(&self, md: Md, digest: &[u8], signature: &[u8]) -> Result<()> {
+    pub(crate) fn verify_pss(&self, pss: Pss, digest: &[u8], signature: &[u8]) -> Result<()> {
         // SAFETY: the inputs are valid for their lengths; the library checks the digest's length against the hash.
         check(unsafe {
             sys::RSA_verify_pss_mgf1(
                 self.0.0,
                 digest.as_ptr(),
                 digest.len(),
-                md.ptr(),
-                md.ptr(),
-                SALT_AS_DIGEST,
+                pss.md.ptr(),
+                pss.mgf.ptr(),
+                int(pss.salt_len)?,
                 signature.as_ptr(),
                 signature.len(),
             )
+        })
+    }
+
+    /// RSAEP of a number as long as the modulus.
+    pub(crate) fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>> {
+        filled(self.len(), |out, len| {
+            // SAFETY: `filled` hands out room for `*len` bytes; the block is valid for its length.
+            unsafe { sys::RSA_encrypt(self.0.0, len, out, *len, block.as_ptr(), block.len(), sys::RSA_NO_PADDING) }
         })
     }
 
@@ -153,8 +167,8 @@ impl Rsa {
         })
     }
 
-    /// RSAES-OAEP, MGF1 with the same hash.
-    pub(crate) fn oaep(&self, direction: Direction, md: Md, label: &[u8], input: &[u8]) -> Result<Secret> {
+    /// RSAES-OAEP with these hashes, the second one MGF1's.
+    pub(crate) fn oaep(&self, direction: Direction, [md, mgf]: [Md; 2], label: &[u8], input: &[u8]) -> Result<Secret> {
         // SAFETY: allocates; null is checked by `Owned::new`.
         let pkey = Owned::new(unsafe { sys::EVP_PKEY_new() })?;
         // SAFETY: both objects are live; set1 takes a reference of its own.
@@ -170,7 +184,7 @@ impl Rsa {
             check(init(ctx.0))?;
             check(sys::EVP_PKEY_CTX_set_rsa_padding(ctx.0, sys::RSA_PKCS1_OAEP_PADDING))?;
             check(sys::EVP_PKEY_CTX_set_rsa_oaep_md(ctx.0, md.ptr()))?;
-            check(sys::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx.0, md.ptr()))?;
+            check(sys::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx.0, mgf.ptr()))?;
             if !label.is_empty() {
                 let copy: *mut u8 = sys::OPENSSL_memdup(label.as_ptr().cast(), label.len()).cast();
                 check(c_int::from(!copy.is_null()))?;

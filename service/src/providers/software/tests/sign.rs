@@ -112,6 +112,64 @@ fn ed25519_vector() {
     assert_eq!(key.sign_message(Signature::PureEddsa, b"", b"").unwrap(), hex(signature));
 }
 
+/// RFC 8032 §7.2 (a context) and §7.3 (a hash, in no context).
+#[test]
+fn ed25519_variants_agree_with_their_vectors() {
+    let key = import(ED25519, &hex("0305334e381af78f141cb666f6199f57bc3495335a256a95bd2a55bf546663f6")).unwrap();
+    let message = hex("f726936d19c800494e3fdaff20b276a8");
+    let signature = hex(
+        "55a4cc2f70a54e04288c5f4cd1e45a7bb520b36292911876cada7323198dd87a8b36950b95130022907a7fb7c4e9b2d5f6cca685a587b4b21f4b888e4e7edb0d",
+    );
+    assert_eq!(key.sign_message(Signature::Ed25519ctx, &message, b"foo").unwrap(), signature);
+    key.verify_message(Signature::Ed25519ctx, &message, &signature, b"foo").unwrap();
+    let elsewhere = key.verify_message(Signature::Ed25519ctx, &message, &signature, b"bar");
+    assert_eq!(status(elsewhere), Status::PsaErrorInvalidSignature);
+    assert_eq!(status(key.sign_message(Signature::Ed25519ctx, &message, b"")), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(key.sign_message(Signature::PureEddsa, &message, b"foo")), Status::PsaErrorInvalidArgument);
+
+    let key = import(ED25519, &hex("833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42")).unwrap();
+    let signature = hex(
+        "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406",
+    );
+    assert_eq!(key.sign_message(Signature::Ed25519ph, b"abc", b"").unwrap(), signature);
+    let hash = hash::compute(Hash::Sha512, b"abc").unwrap();
+    key.verify_hash(Signature::Ed25519ph, &hash, &signature, b"").unwrap();
+    assert_eq!(status(key.sign_hash(Signature::Ed25519ph, &hash, &[0; 256])), Status::PsaErrorInvalidArgument);
+}
+
+#[test]
+fn raw_rsa_is_the_number_alone() {
+    let key = generate(KeyType::RsaKeyPair, 2048);
+    let info = [Hash::Sha256.digest_info(), &[7; 32]].concat();
+    let padded = [&[0, 1][..], &[0xff; 202], &[0], &info].concat();
+    let signature = key.sign_hash(Signature::RsaRaw, &padded, b"").unwrap();
+    key.verify_hash(Signature::RsaPkcs1v15 { hash: SHA256 }, &[7; 32], &signature, b"").unwrap();
+    key.verify_hash(Signature::RsaRaw, &padded[1..], &signature, b"").unwrap();
+    assert_eq!(status(key.verify_hash(Signature::RsaRaw, &padded[2..], &signature, b"")), Status::PsaErrorInvalidSignature);
+    for wrong in [&[0xff; 256][..], &[0; 257]] {
+        assert_eq!(status(key.sign_hash(Signature::RsaRaw, wrong, b"")), Status::PsaErrorInvalidArgument);
+    }
+}
+
+#[test]
+fn the_salt_of_pss_is_as_long_as_asked() {
+    let key = generate(KeyType::RsaKeyPair, 2048);
+    let with = |mgf, salt_len| Signature::RsaPssWith { hash: Hash::Sha256, mgf, salt_len };
+    let sign = |algorithm| key.sign_hash(algorithm, &[7; 32], b"");
+    let check = |algorithm, signature: &[u8]| status(key.verify_hash(algorithm, &[7; 32], signature, b""));
+    for salt_len in [0, 20, 32, 222] {
+        let signature = sign(with(Hash::Sha1, salt_len)).unwrap();
+        key.verify_hash(with(Hash::Sha1, salt_len), &[7; 32], &signature, b"").unwrap();
+        assert_eq!(check(with(Hash::Sha1, salt_len + 1), &signature), Status::PsaErrorInvalidSignature);
+        assert_eq!(check(with(Hash::Sha256, salt_len), &signature), Status::PsaErrorInvalidSignature);
+    }
+    let usual = sign(with(Hash::Sha256, 32)).unwrap();
+    key.verify_hash(Signature::RsaPss { hash: SHA256 }, &[7; 32], &usual, b"").unwrap();
+    for salt_len in [223, u32::MAX] {
+        assert_eq!(status(sign(with(Hash::Sha256, salt_len))), Status::PsaErrorInvalidArgument);
+    }
+}
+
 #[test]
 fn one_key_serves_many_threads() {
     let keys = [

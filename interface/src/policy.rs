@@ -1,0 +1,169 @@
+//! What keys may do when nobody says more than what they are for: one table, for the command line and for the shims.
+
+use crate::algorithm::{Aead, AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature};
+use crate::attributes::{EccFamily, KeyType, Policy, Usage};
+
+/// What a key is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Signing, with the private key of a pair.
+    Sign,
+    /// Decrypting, with the private key of a pair.
+    Decrypt,
+    /// Agreeing on secrets.
+    Agree,
+    /// Encrypting and decrypting, with a secret key.
+    Encrypt,
+    /// Making MACs, with a secret key.
+    Authenticate,
+}
+
+/// The algorithms of one type of key for one job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repertoire {
+    /// Safe whatever the program does, the best one first.
+    pub usual: Vec<Algorithm>,
+    /// For keys of programs that choose the algorithm at each use.
+    pub more: Vec<Algorithm>,
+    /// Dangerous beside any other use of the key, so only for keys whose maker names it.
+    pub named: Vec<Algorithm>,
+}
+
+impl Repertoire {
+    /// The usual algorithms, then the others that need not be named.
+    pub fn unnamed(&self) -> impl Iterator<Item = Algorithm> {
+        self.usual.iter().chain(&self.more).copied()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = Algorithm> {
+        self.unnamed().chain(self.named.iter().copied())
+    }
+}
+
+impl Job {
+    /// Every job.
+    pub const ALL: [Self; 5] = [Self::Sign, Self::Decrypt, Self::Agree, Self::Encrypt, Self::Authenticate];
+
+    /// The usage of whoever has the whole key.
+    pub const fn usage(self) -> Usage {
+        match self {
+            Self::Sign => Usage::SIGN.with(Usage::VERIFY),
+            Self::Decrypt | Self::Encrypt => Usage::ENCRYPT.with(Usage::DECRYPT),
+            Self::Agree => Usage::DERIVE,
+            Self::Authenticate => Usage::SIGN_MESSAGE.with(Usage::VERIFY_MESSAGE),
+        }
+    }
+
+    /// The policy of a key of this type for this job alone; `None` where such keys cannot do it.
+    pub fn policy(self, key_type: KeyType) -> Option<Policy> {
+        let mut usual = self.repertoire(key_type).usual.into_iter();
+        Some(Policy { usage: self.usage(), algorithm: usual.next()?, also: usual.collect() })
+    }
+
+    /// The algorithms of a type of key for this job; none where such keys cannot do it.
+    pub fn repertoire(self, key_type: KeyType) -> Repertoire {
+        let hash = SignHash::Any;
+        match (self, key_type.public()) {
+            (Self::Sign, KeyType::RsaPublicKey) => Repertoire {
+                usual: vec![
+                    Signature::RsaPkcs1v15 { hash }.into(),
+                    Signature::RsaPss { hash }.into(),
+                    Signature::RsaPkcs1v15Raw.into(),
+                ],
+                named: vec![Signature::RsaRaw.into()],
+                ..Repertoire::default()
+            },
+            (Self::Sign, KeyType::EccPublicKey(EccFamily::TwistedEdwards)) => {
+                usual([Signature::PureEddsa, Signature::Ed25519ctx, Signature::Ed25519ph])
+            }
+            (Self::Sign, KeyType::EccPublicKey(family)) if family != EccFamily::Montgomery => {
+                usual([Signature::Ecdsa { hash }, Signature::EcdsaAny])
+            }
+            (Self::Sign, KeyType::MlDsaPublicKey) => usual([Signature::MlDsa, Signature::HashMlDsa { hash }]),
+            (Self::Decrypt, KeyType::RsaPublicKey) => {
+                let oaep = |hash| Encryption::RsaOaep { hash }.into();
+                let mut more: Vec<_> = [Hash::Sha384, Hash::Sha512, Hash::Sha1].map(oaep).into();
+                more.push(Encryption::RsaPkcs1v15.into());
+                Repertoire { usual: vec![oaep(Hash::Sha256)], more, named: vec![Encryption::RsaRaw.into()] }
+            }
+            (Self::Decrypt, KeyType::MlKemPublicKey) => usual([Kem::MlKem]),
+            (Self::Agree, KeyType::EccPublicKey(family)) if family != EccFamily::TwistedEdwards => usual([Agreement::Ecdh]),
+            (Self::Encrypt, KeyType::Aes) => aes(),
+            (Self::Encrypt, KeyType::ChaCha20) => usual([Aead { kind: AeadKind::ChaCha20Poly1305, tag_len: None }]),
+            (Self::Authenticate, KeyType::Hmac) => Repertoire {
+                usual: vec![hmac(Hash::Sha256)],
+                more: HMACS.iter().copied().map(hmac).collect(),
+                ..Repertoire::default()
+            },
+            (Self::Authenticate, KeyType::Aes) => usual([Mac { kind: MacKind::Cmac, len: None }]),
+            _ => Repertoire::default(),
+        }
+    }
+}
+
+/// The hashes of HMAC beside SHA-256; the collisions of SHA-1 are none of HMAC's.
+const HMACS: &[Hash] = &[
+    Hash::Sha384,
+    Hash::Sha512,
+    Hash::Sha224,
+    Hash::Sha512_224,
+    Hash::Sha512_256,
+    Hash::Sha3_224,
+    Hash::Sha3_256,
+    Hash::Sha3_384,
+    Hash::Sha3_512,
+    Hash::Sha1,
+];
+
+fn usual<A: Into<Algorithm>, const N: usize>(algorithms: [A; N]) -> Repertoire {
+    Repertoire { usual: algorithms.map(Into::into).into(), ..Repertoire::default() }
+}
+
+fn hmac(hash: Hash) -> Algorithm {
+    Mac { kind: MacKind::Hmac { hash }, len: None }.into()
+}
+
+/// Shorter tags are permitted as far as they are still hard to guess.
+fn aes() -> Repertoire {
+    let aead = |kind, tag_len| Algorithm::Aead(Aead { kind, tag_len });
+    let gcm = [12, 13, 14, 15].map(|len| aead(AeadKind::Gcm, Some(len)));
+    let ccm = [None, Some(8), Some(10), Some(12), Some(14)].map(|len| aead(AeadKind::Ccm, len));
+    let ciphers =
+        [Cipher::EcbNoPadding, Cipher::CbcNoPadding, Cipher::CbcPkcs7, Cipher::Ctr, Cipher::KeyWrap, Cipher::KeyWrapPadded]
+            .map(Algorithm::Cipher);
+    Repertoire { usual: vec![aead(AeadKind::Gcm, None)], more: [&gcm[..], &ccm, &ciphers].concat(), ..Repertoire::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_rsa_signing_key_serves_every_version_of_tls() {
+        let policy = Job::Sign.policy(KeyType::RsaKeyPair).unwrap();
+        let hash = Hash::Sha256.into();
+        assert!(policy.permits(Signature::RsaPkcs1v15 { hash }.into()));
+        assert!(policy.permits(Signature::RsaPss { hash }.into()));
+        assert!(policy.permits(Signature::RsaPkcs1v15Raw.into()));
+        assert!(!policy.permits(Encryption::RsaPkcs1v15.into()));
+    }
+
+    #[test]
+    fn what_is_dangerous_must_be_named() {
+        for job in Job::ALL {
+            let raw = [Signature::RsaRaw.into(), Encryption::RsaRaw.into()];
+            let repertoire = job.repertoire(KeyType::RsaKeyPair);
+            assert!(!repertoire.unnamed().any(|algorithm| raw.contains(&algorithm)));
+        }
+        assert_eq!(Job::Sign.repertoire(KeyType::RsaPublicKey).all().count(), 4);
+    }
+
+    #[test]
+    fn keys_do_no_job_that_is_not_theirs() {
+        let edwards = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
+        assert!(Job::Decrypt.policy(edwards).is_none() && Job::Agree.policy(edwards).is_none());
+        assert!(Job::Sign.policy(KeyType::EccKeyPair(EccFamily::Montgomery)).is_none());
+        assert!(Job::Sign.policy(KeyType::Aes).is_none());
+    }
+}
