@@ -58,6 +58,15 @@ impl KeyType {
         )
     }
 
+    /// Every type.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let secret = [Self::RawData, Self::Hmac, Self::Derive, Self::Aes, Self::Des, Self::Camellia, Self::Arc4, Self::ChaCha20];
+        let curves = EccFamily::ALL.iter().map(|family| Self::EccKeyPair(*family));
+        let groups = DhFamily::ALL.iter().map(|family| Self::DhKeyPair(*family));
+        let pairs = [Self::RsaKeyPair, Self::MlDsaKeyPair, Self::MlKemKeyPair].into_iter().chain(curves).chain(groups);
+        secret.into_iter().chain(pairs.flat_map(|pair| [pair, pair.public()]))
+    }
+
     /// The type of the public half of a pair; every other type is its own.
     pub const fn public(self) -> Self {
         match self {

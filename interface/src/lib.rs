@@ -12,6 +12,7 @@
 
 pub mod algorithm;
 pub mod attributes;
+pub mod certificate;
 pub mod client;
 pub mod message;
 pub mod operations;

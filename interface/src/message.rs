@@ -19,7 +19,7 @@ pub struct Empty {}
 /// Extension: an attribute of PKCS#11 that the service keeps for its clients as it is.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct Pkcs11Attribute {
-    /// The `CK_ATTRIBUTE_TYPE`.
+    /// The `CK_ATTRIBUTE_TYPE`. The upper 32 bits tell which of several parts of a record has it; they do not count in a search.
     #[prost(uint64, tag = "1")]
     pub kind: u64,
     /// The value, in the encoding of the client's machine.

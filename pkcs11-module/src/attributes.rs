@@ -228,6 +228,19 @@ pub(crate) fn kept(class: CK_OBJECT_CLASS, template: &Template) -> impl Iterator
     })
 }
 
+/// Whether the service's index knows all objects (of this class, if one is named) for which an attribute has this value.
+pub(crate) fn indexed(class: Option<CK_OBJECT_CLASS>, kind: CK_ATTRIBUTE_TYPE, value: &[u8]) -> bool {
+    const CLASSES: [CK_OBJECT_CLASS; 5] = [CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY, CKO_CERTIFICATE, CKO_DATA];
+    const FIELDS: [CK_ATTRIBUTE_TYPE; 3] = [CKA_SUBJECT, CKA_ISSUER, CKA_SERIAL_NUMBER];
+    let classes = CLASSES.into_iter().filter(|one| class.is_none_or(|class| class == *one));
+    let mut having = classes.filter_map(|class| Some((class, find(class, kind).ok()?))).peekable();
+    having.peek().is_some()
+        && having.all(|(class, attribute)| match attribute.source {
+            Kept(default) => default.value(class) != value,
+            _ => class == CKO_CERTIFICATE && FIELDS.contains(&kind),
+        })
+}
+
 impl Attribute {
     /// Fails for a value that does not look like one.
     pub(crate) fn check(&self, value: &[u8]) -> Result<()> {

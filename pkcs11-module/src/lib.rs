@@ -10,7 +10,6 @@
 mod abilities;
 mod attributes;
 mod calls;
-mod certificate;
 mod encryption;
 mod error;
 mod ffi;

@@ -10,6 +10,7 @@ use cryptoki_sys::*;
 use der::Encode;
 use der::asn1::OctetStringRef;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
+use interface::certificate::Certificate;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{self, RecordKind, SetMetadata};
 use interface::spki::{self, Parameters, PublicKey};
@@ -17,7 +18,6 @@ use interface::{ProviderId, Status};
 use zeroize::Zeroizing;
 
 use crate::attributes::{self, Source, flag, number};
-use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
@@ -197,12 +197,8 @@ impl Record {
     /// The classes of the objects that the record shows as.
     pub(crate) fn classes(&self) -> &'static [CK_OBJECT_CLASS] {
         match &self.content {
-            Content::Key(key) if key.attributes.key_type.is_pair() && self.kept(WITHOUT_PUBLIC_HALF).is_some() => {
-                &[CKO_PRIVATE_KEY]
-            }
-            Content::Key(key) if key.attributes.key_type.is_pair() => &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY],
-            Content::Key(key) if key.attributes.key_type.is_public() => &[CKO_PUBLIC_KEY],
-            Content::Key(_) => &[CKO_SECRET_KEY],
+            Content::Key(_) if self.kept(WITHOUT_PUBLIC_HALF).is_some() => &[CKO_PRIVATE_KEY],
+            Content::Key(key) => classes(key.attributes.key_type),
             Content::Certificate(_) => &[CKO_CERTIFICATE],
             Content::Data(_) => &[CKO_DATA],
             Content::Profile(_) => &[CKO_PROFILE],
@@ -223,6 +219,15 @@ impl Record {
 
     fn kept(&self, kind: u64) -> Option<&[u8]> {
         self.kept.iter().find(|kept| kept.kind == kind).map(|kept| kept.value.as_slice())
+    }
+}
+
+/// The classes of the objects that a key of this type shows as.
+pub(crate) fn classes(key_type: KeyType) -> &'static [CK_OBJECT_CLASS] {
+    match (key_type.is_pair(), key_type.is_public()) {
+        (true, _) => &[CKO_PRIVATE_KEY, CKO_PUBLIC_KEY],
+        (_, true) => &[CKO_PUBLIC_KEY],
+        _ => &[CKO_SECRET_KEY],
     }
 }
 

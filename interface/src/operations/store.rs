@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
 use crate::algorithm::numbered;
-use crate::message::{KeyAttributes, Pkcs11Attribute, UsageFlags};
+use crate::message::{KeyAttributes, KeyType, Pkcs11Attribute, UsageFlags};
 use prost::Message;
 
 numbered! {
@@ -103,6 +103,15 @@ pub struct Find {
     pub label: Option<String>,
     #[prost(bytes = "vec", optional, tag = "5")]
     pub id: Option<Vec<u8>>,
+    /// Attributes that are kept with the record; of certificates also `CKA_SUBJECT`, `CKA_ISSUER` and `CKA_SERIAL_NUMBER`.
+    #[prost(message, repeated, tag = "6")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+    /// SHA-1 of the public value, as of [`PublicKey::id`](crate::spki::PublicKey::id): keys, and certificates for them.
+    #[prost(bytes = "vec", optional, tag = "7")]
+    pub public_id: Option<Vec<u8>>,
+    /// Of keys: any one of these types; none: all, and objects.
+    #[prost(message, repeated, tag = "8")]
+    pub key_types: Vec<KeyType>,
     /// At most so many; 0: as many as the service allows.
     #[prost(uint32, tag = "10")]
     pub limit: u32,

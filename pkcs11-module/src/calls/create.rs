@@ -2,8 +2,8 @@
 
 use cryptoki_sys::*;
 use interface::attributes::{Attributes, KeyType};
+use interface::certificate::Certificate;
 use interface::operations::{ImportKey, PutObject, RecordKind};
-use interface::spki::PublicKey;
 use interface::{Filing, Status, client};
 use zeroize::Zeroizing;
 
@@ -12,7 +12,6 @@ use super::object::{check_value, destroy_key};
 use super::place::{Place, content_name};
 use super::policy;
 use crate::attributes::Origin;
-use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::hash::sha1;
@@ -133,9 +132,8 @@ fn certificate(template: &Template) -> Result<PutObject> {
             return Err(Error::TemplateInconsistent);
         }
     }
-    let default_id = || PublicKey::from_spki(parsed.public_key).map(|key| key.id());
     let id = template.value(CKA_ID).filter(|id| !id.is_empty()).map(<[u8]>::to_vec);
-    stored(RecordKind::Certificate, template, id.or_else(default_id))
+    stored(RecordKind::Certificate, template, id.or_else(|| parsed.key_id()))
 }
 
 fn data(template: &Template) -> Result<PutObject> {

@@ -1,12 +1,19 @@
 //! Search.
 
 use cryptoki_sys::*;
+use der::Decode;
+use der::asn1::OctetStringRef;
+use interface::attributes::KeyType;
+use interface::message::Pkcs11Attribute;
 use interface::operations::{Find, RecordKind};
+use interface::spki::PublicKey;
 
+use crate::attributes;
 use crate::error::Result;
 use crate::ffi::{Out, Room, Template};
+use crate::hash::sha1;
 use crate::module::{self, lock};
-use crate::object::{Object, Record};
+use crate::object::{self, Object, Record, classes};
 
 /// The profiles that the module keeps (PKCS#11 Profiles v3.1 §3).
 const PROFILES: [CK_PROFILE_ID; 2] = [CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER];
@@ -45,8 +52,9 @@ fn profiles(slot: CK_SLOT_ID, template: &Template) -> Result<impl Iterator<Item 
 
 /// The service's part of a search; none when no object can match.
 fn filter(template: &Template) -> Result<Option<Find>> {
-    let kind = match template.number(CKA_CLASS)? {
-        None => None,
+    let (class, kind) = (template.number(CKA_CLASS)?, template.number(CKA_KEY_TYPE)?);
+    let record = match class {
+        None => kind.map(|_| RecordKind::Key),
         Some(CKO_PRIVATE_KEY | CKO_PUBLIC_KEY | CKO_SECRET_KEY) => Some(RecordKind::Key),
         Some(CKO_CERTIFICATE) => Some(RecordKind::Certificate),
         Some(CKO_DATA) => Some(RecordKind::Data),
@@ -58,12 +66,35 @@ fn filter(template: &Template) -> Result<Option<Find>> {
     let Ok(label) = template.text(CKA_LABEL) else {
         return Ok(None);
     };
+    let fits = |key_type: &KeyType| {
+        class.is_none_or(|class| classes(*key_type).contains(&class))
+            && kind.is_none_or(|kind| object::key_type(*key_type) == kind)
+    };
+    let keys = record == Some(RecordKind::Key);
     Ok(Some(Find {
-        kind: kind.map(i32::from),
+        kind: record.map(i32::from),
         label: label.map(str::to_owned),
         id: template.value(CKA_ID).map(<[u8]>::to_vec),
+        key_types: KeyType::all().filter(|key_type| keys && fits(key_type)).map(Into::into).collect(),
+        public_id: public_id(template),
+        pkcs11: template.iter().filter(|(kind, value)| attributes::indexed(class, *kind, value)).map(kept).collect(),
         ..Find::default()
     }))
+}
+
+fn kept((kind, value): (CK_ATTRIBUTE_TYPE, &[u8])) -> Pkcs11Attribute {
+    Pkcs11Attribute { kind, value: value.to_vec() }
+}
+
+/// What the service finds a key and its certificates by whose public value is given.
+fn public_id(template: &Template) -> Option<Vec<u8>> {
+    let modulus = template.value(CKA_MODULUS).map(|modulus| {
+        let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+        sha1(&modulus[zeros..]).to_vec()
+    });
+    let point = || Some(sha1(<&OctetStringRef>::from_der(template.value(CKA_EC_POINT)?).ok()?.as_bytes()).to_vec());
+    let info = || PublicKey::from_spki(template.value(CKA_PUBLIC_KEY_INFO)?).map(|key| key.id());
+    modulus.or_else(point).or_else(info)
 }
 
 pub(crate) fn next(session: CK_SESSION_HANDLE, room: &Room<CK_OBJECT_HANDLE>, count: &Out<CK_ULONG>) -> Result<()> {

@@ -54,6 +54,7 @@ mod hard;
 mod initialize;
 mod keys;
 mod login;
+mod many;
 mod mechanisms;
 mod message;
 mod objects;

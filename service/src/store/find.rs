@@ -4,6 +4,7 @@ use super::Store;
 use super::index::{Entry, Index, Term};
 use crate::auth::Principal;
 use interface::ProviderId;
+use interface::attributes::KeyType;
 use interface::operations::{Find, Found, RecordKind};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -20,28 +21,30 @@ impl Store {
         let Ok(owner) = filter.owner.as_deref().map(str::parse::<Principal>).transpose() else {
             return Found::default();
         };
+        let key_types: Vec<_> = filter.key_types.iter().filter_map(|key_type| KeyType::try_from(key_type).ok()).collect();
         let index = self.index();
+        let terms = terms(filter);
+        let fits = |entry: &Entry| match entry {
+            Entry::Key(key) => filter.key_types.is_empty() || key_types.contains(&key.attributes.key_type),
+            Entry::Object(_) => filter.key_types.is_empty(),
+        };
         let wanted = |entry: &&Entry| {
             let meta = entry.meta();
             meta.provider == provider
-                && filter.after.as_ref().is_none_or(|after| meta.uuid > *after)
-                && filter.kind.is_none_or(|kind| kind == entry.kind().into())
+                && filter.kind.is_none_or(|kind| kind == i32::from(entry.kind()))
                 && owner.as_ref().is_none_or(|owner| meta.owner == *owner)
-                && filter.name.as_ref().is_none_or(|name| meta.name == *name)
-                && filter.label.as_ref().is_none_or(|label| meta.label == *label)
-                && filter.id.as_ref().is_none_or(|id| meta.id == *id)
+                && fits(entry)
+                && terms.iter().all(|term| index.has(term, entry))
                 && index.visible(caller, entry)
         };
-        let matches: BTreeMap<&str, &Entry> =
-            candidates(&index, caller, filter).filter(wanted).map(|entry| (entry.meta().uuid.as_str(), entry)).collect();
-
         let limit = match filter.limit as usize {
             0 => LIMIT,
             limit => limit.min(LIMIT),
         };
         let mut found = Found::default();
         let mut bytes = 0;
-        for entry in matches.values() {
+        let after = filter.after.as_deref().unwrap_or_default();
+        for entry in candidates(&index, caller, &terms, after).filter(wanted) {
             if found.records.len() == limit || bytes >= BYTES {
                 found.more = true;
                 break;
@@ -54,20 +57,33 @@ impl Store {
     }
 }
 
-/// Few entries that hold all that can match, some of them twice.
-fn candidates<'a>(index: &'a Index, caller: &Principal, filter: &Find) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
-    let term = None
-        .or_else(|| filter.id.clone().map(Term::Id))
-        .or_else(|| filter.name.clone().map(Term::Name))
-        .or_else(|| filter.label.clone().map(Term::Label));
-    if let Some(term) = term {
-        return Box::new(index.with(&term));
+/// All that an entry must be found by.
+fn terms(filter: &Find) -> Vec<Term> {
+    let named = [
+        filter.id.clone().map(Term::Id),
+        filter.name.clone().map(Term::Name),
+        filter.label.clone().map(Term::Label),
+        filter.public_id.clone().map(Term::Public),
+    ];
+    named.into_iter().flatten().chain(filter.pkcs11.iter().map(Term::kept)).collect()
+}
+
+/// Few entries that hold all that can match, each once, in the order of their UUIDs.
+fn candidates<'a>(index: &'a Index, caller: &Principal, terms: &[Term], after: &str) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+    if let Some(rarest) = terms.iter().min_by_key(|term| index.count(term)) {
+        return Box::new(index.with_after(rarest, after));
     }
     let granted = Term::Grantee(caller.clone());
     let beside = index
         .with(&granted)
-        .flat_map(|key| index.with(&Term::Id(key.meta().id.clone())))
-        .filter(|entry| entry.kind() == RecordKind::Certificate);
-    let own = index.with(&Term::Owner(caller.clone()));
-    Box::new(own.chain(index.with(&granted)).chain(beside))
+        .flat_map(|key| index.with_after(&Term::Id(key.meta().id.clone()), after))
+        .filter(|entry| entry.kind() == RecordKind::Certificate && entry.meta().owner != *caller);
+    let others = index.with_after(&granted, after).chain(beside).map(|entry| (entry.meta().uuid.as_str(), entry));
+    let mut others = others.collect::<BTreeMap<_, _>>().into_values().peekable();
+    let mut own = index.with_after(&Term::Owner(caller.clone()), after).peekable();
+    Box::new(std::iter::from_fn(move || match (own.peek(), others.peek()) {
+        (Some(own_next), Some(other)) if other.meta().uuid < own_next.meta().uuid => others.next(),
+        (None, _) => others.next(),
+        _ => own.next(),
+    }))
 }

@@ -7,8 +7,10 @@ use super::token::Tokens;
 use crate::applications::Application;
 use crate::auth::Principal;
 use interface::ProviderId;
+use interface::message::Pkcs11Attribute;
 use interface::operations::{Record, RecordKind};
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 /// A key or an object.
@@ -54,8 +56,13 @@ impl Entry {
             Term::Label(meta.label.clone()),
             Term::Id(meta.id.clone()),
         ];
-        if let Self::Key(key) = self {
-            terms.extend(key.grants.keys().cloned().map(Term::Grantee));
+        terms.extend(meta.pkcs11.iter().map(Term::kept));
+        match self {
+            Self::Key(key) => {
+                terms.extend(key.grants.keys().cloned().map(Term::Grantee));
+                terms.extend(key.public_id().map(Term::Public));
+            }
+            Self::Object(object) => terms.extend(object.terms()),
         }
         terms
     }
@@ -69,10 +76,21 @@ pub(super) enum Term {
     Name(String),
     Label(String),
     Id(Vec<u8>),
+    /// An attribute of PKCS#11: its kind and value.
+    Kept(u64, Vec<u8>),
+    /// SHA-1 of a public value.
+    Public(Vec<u8>),
     /// Of volatile keys: the process.
     Application(Application),
     /// Of volatile keys: the owner.
     Volatile(Principal),
+}
+
+impl Term {
+    /// What an attribute is found by, whatever part of its record has it.
+    pub(super) fn kept(attribute: &Pkcs11Attribute) -> Self {
+        Self::Kept(attribute.kind & u64::from(u32::MAX), attribute.value.clone())
+    }
 }
 
 /// Every ready key and object.
@@ -119,7 +137,18 @@ impl Index {
 
     /// The entries with this term, in the order of their UUIDs.
     pub(super) fn with<'a>(&'a self, term: &Term) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        self.terms.get(term).into_iter().flatten().filter_map(|uuid| self.entries.get(uuid))
+        self.with_after(term, "")
+    }
+
+    /// Those of them that come after this UUID.
+    pub(super) fn with_after<'a>(&'a self, term: &Term, after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let uuids = self.terms.get(term).map(|uuids| uuids.range::<str, _>((Excluded(after), Unbounded)));
+        uuids.into_iter().flatten().filter_map(|uuid| self.entries.get(uuid))
+    }
+
+    /// Whether an entry has this term.
+    pub(super) fn has(&self, term: &Term, entry: &Entry) -> bool {
+        self.terms.get(term).is_some_and(|uuids| uuids.contains(entry.meta().uuid.as_str()))
     }
 
     /// How many entries have this term.

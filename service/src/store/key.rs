@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
 use interface::operations::{Record, RecordKind, Tier};
+use interface::spki::PublicKey;
 use interface::{ProviderId, Secret, Status};
 use prost::Message;
 use std::any::Any;
@@ -111,6 +112,13 @@ impl Key {
     /// Whether this caller may see the public parts.
     pub fn visible(&self, caller: &Principal) -> bool {
         *caller == self.owner || !self.usage(caller).is_empty()
+    }
+
+    /// The usual `CKA_ID`, where it has a public part.
+    pub(super) fn public_id(&self) -> Option<Vec<u8>> {
+        let (key_type, bits) = (self.attributes.key_type.public(), self.attributes.bits);
+        let bytes = self.public_key.clone();
+        (!bytes.is_empty()).then(|| PublicKey { key_type, bits, bytes }.id())
     }
 
     /// It is not in the database and ends with its process.

@@ -8,7 +8,6 @@ use crate::auth::Principal;
 use crate::error::{Error, Result};
 use interface::attributes::Attributes;
 use interface::operations::Tier;
-use interface::spki::PublicKey;
 use interface::{Filing, ProviderId, Secret, Status};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -172,15 +171,15 @@ impl Store {
         self.complete(pending.meta, material, None)
     }
 
-    fn complete(&self, mut meta: Meta, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
+    fn complete(&self, meta: Meta, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
         let Material { attributes, private, public_key, tier, local } = material;
-        // a volatile key has the id that it was given, or none
-        if meta.id.is_empty() && application.is_none() {
-            meta.id = default_id(&meta.uuid, &attributes, &public_key);
-        }
         let past = attributes.policy.usage;
         let (grants, loaded, missing) = (BTreeMap::new(), Arc::default(), Arc::default());
         let mut key = Key { meta, attributes, public_key, tier, local, past, life: Life::Stored, grants, loaded, missing };
+        // a volatile key has the id that it was given, or none
+        if key.meta.id.is_empty() && application.is_none() {
+            key.meta.id = key.public_id().unwrap_or_else(|| table::uuid_bytes(&key.uuid));
+        }
         let db = self.db();
         match application {
             None => {
@@ -267,11 +266,4 @@ fn taken(meta: &Meta) -> Error {
         "{owner} has a key '{name}' in the {provider} provider already, or is just making or destroying it: choose another name or destroy that key"
     );
     Error::refused(Status::PsaErrorAlreadyExists, detail)
-}
-
-fn default_id(uuid: &str, attributes: &Attributes, public_key: &[u8]) -> Vec<u8> {
-    if public_key.is_empty() {
-        return table::uuid_bytes(uuid);
-    }
-    PublicKey { key_type: attributes.key_type.public(), bits: attributes.bits, bytes: public_key.to_vec() }.id()
 }

@@ -1,16 +1,14 @@
 //! Certificates and data that clients keep beside their keys. They hold nothing secret and are not sealed.
 
-use super::index::Entry;
+use super::index::{Entry, Term};
 use super::key::Meta;
 use super::{Store, table};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use interface::certificate::Certificate;
 use interface::operations::{DestroyObject, LookupObject, PutObject, Record, RecordKind};
-use interface::spki::PublicKey;
 use interface::{ProviderId, Status};
 use std::sync::Arc;
-use x509_cert::Certificate;
-use x509_cert::der::{Decode, Encode};
 
 /// A certificate or data object.
 #[derive(Clone, Debug)]
@@ -20,7 +18,22 @@ pub(super) struct Object {
     pub(super) value: Vec<u8>,
 }
 
+/// PKCS#11 `CKA_SUBJECT`, `CKA_ISSUER` and `CKA_SERIAL_NUMBER`.
+const SUBJECT: u64 = 0x101;
+const ISSUER: u64 = 0x81;
+const SERIAL: u64 = 0x82;
+
 impl Object {
+    /// What a certificate is found by, beside what is kept with it.
+    pub(super) fn terms(&self) -> impl Iterator<Item = Term> {
+        let certificate = (self.kind == RecordKind::Certificate).then(|| Certificate::parse(&self.value).ok()).flatten();
+        certificate.into_iter().flat_map(|parsed| {
+            let fields = [(SUBJECT, parsed.subject), (ISSUER, parsed.issuer), (SERIAL, parsed.serial)];
+            let fields = fields.map(|(kind, value)| Term::Kept(kind, value.to_vec()));
+            fields.into_iter().chain(parsed.key_id().map(Term::Public))
+        })
+    }
+
     pub(super) fn record(&self) -> Record {
         Record { value: self.value.clone(), ..self.meta.record(self.kind) }
     }
@@ -37,7 +50,7 @@ impl Store {
         let db = self.db();
         let old = self.index().object(provider, caller, kind, &put.name);
         let id = put.id.clone().unwrap_or_else(|| match kind {
-            RecordKind::Certificate => certificate_id(&put.value).unwrap_or_default(),
+            RecordKind::Certificate => Certificate::parse(&put.value).ok().and_then(|parsed| parsed.key_id()).unwrap_or_default(),
             _ => Vec::new(),
         });
         let object = Object {
@@ -124,10 +137,4 @@ fn object_kind(number: i32) -> Result<RecordKind> {
             format!("kind {number} is neither a certificate (2) nor data (3)"),
         )),
     }
-}
-
-fn certificate_id(der: &[u8]) -> Option<Vec<u8>> {
-    let certificate = Certificate::from_der(der).ok()?;
-    let spki = certificate.tbs_certificate().subject_public_key_info().to_der().ok()?;
-    Some(PublicKey::from_spki(&spki)?.id())
 }

@@ -1,4 +1,5 @@
 mod kept;
+mod search;
 mod token;
 mod volatile;
 

@@ -1,22 +1,27 @@
-//! The fields of an X.509 certificate that are PKCS#11 attributes, as DER.
+//! The fields of an X.509 certificate that programs look for, as DER.
 
+use crate::spki::PublicKey;
 use der::{Decode, Header, Reader, SliceReader, Tag};
 
 /// The parts of a certificate.
-pub(crate) struct Certificate<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Certificate<'a> {
     /// DER of the INTEGER.
-    pub(crate) serial: &'a [u8],
+    pub serial: &'a [u8],
     /// DER of the Name.
-    pub(crate) issuer: &'a [u8],
+    pub issuer: &'a [u8],
     /// DER of the Name.
-    pub(crate) subject: &'a [u8],
+    pub subject: &'a [u8],
     /// DER of the SubjectPublicKeyInfo.
-    pub(crate) public_key: &'a [u8],
+    pub public_key: &'a [u8],
 }
 
 impl<'a> Certificate<'a> {
     /// Reads a DER certificate (RFC 5280 §4.1); nothing is verified.
-    pub(crate) fn parse(der: &'a [u8]) -> Result<Self, der::Error> {
+    ///
+    /// # Errors
+    /// Where the bytes are no certificate.
+    pub fn parse(der: &'a [u8]) -> Result<Self, der::Error> {
         let mut certificate = enter(&mut SliceReader::new(der)?)?;
         let mut tbs = enter(&mut certificate)?;
         if tbs.peek_byte() == Some(0xa0) {
@@ -29,6 +34,13 @@ impl<'a> Certificate<'a> {
         let subject = tbs.tlv_bytes()?;
         let public_key = tbs.tlv_bytes()?;
         Ok(Self { serial, issuer, subject, public_key })
+    }
+}
+
+impl Certificate<'_> {
+    /// The usual PKCS#11 `CKA_ID` of the certified key; `None` for a type of key that has no name here.
+    pub fn key_id(&self) -> Option<Vec<u8>> {
+        PublicKey::from_spki(self.public_key).map(|key| key.id())
     }
 }
 
