@@ -89,6 +89,27 @@ pub(crate) fn inherited<'a>(
     Ok(asked)
 }
 
+/// What a copy of a key may be, of what is asked for: at most what the original may be. The copy of a key that protects others never
+/// leaves, for under another key and back it could become one that decrypts. No copy counts as made here.
+///
+/// # Errors
+/// [`Status::PsaErrorNotPermitted`] for more than that, [`Status::PsaErrorInvalidArgument`] for another type or size.
+pub(crate) fn copied(original: &Key, mut asked: Attributes) -> Result<Attributes> {
+    let (name, have) = (&original.name, &original.attributes);
+    if (asked.key_type, asked.bits) != (have.key_type, have.bits) {
+        return Err(Error::refused(Status::PsaErrorInvalidArgument, format!("a copy of key '{name}' is of its type and size")));
+    }
+    let permitted = |asked: Algorithm| asked == Algorithm::None || have.policy.algorithms().any(|have| have == asked);
+    if !have.policy.usage.contains(asked.policy.usage) || !asked.policy.algorithms().all(permitted) {
+        let detail = format!("a copy of key '{name}' may do no more than the key itself");
+        return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
+    }
+    if !have.policy.usage.contains(Usage::EXPORT) && protects(original) {
+        asked.policy.usage = asked.policy.usage.without(LEAVING);
+    }
+    Ok(asked)
+}
+
 fn protects(key: &Key) -> bool {
     !key.past.and(PROTECTING).is_empty()
 }
