@@ -64,6 +64,19 @@ fn a_pair_that_decrypts_does_not_wrap_a_sensitive_key() {
     assert_eq!(wrapped(&[(CKA_UNWRAP, YES)]).unwrap().len(), 256);
 }
 
+/// a2, where the pair decrypts by signing whatever block it is given.
+#[test]
+fn a_pair_that_signs_raw_blocks_does_not_wrap_a_sensitive_key() {
+    let _fixture = Fixture::new();
+    let wrapped = |kinds: &[CK_MECHANISM_TYPE]| {
+        let allowed: Vec<u8> = kinds.iter().flat_map(|kind| kind.to_ne_bytes()).collect();
+        let [public, _] = rsa(&[(CKA_WRAP, YES)], &[(CKA_UNWRAP, YES), (CKA_SIGN, YES), (CKA_ALLOWED_MECHANISMS, &allowed)]);
+        wrap(mechanisms::oaep(CKM_RSA_PKCS_OAEP), public, victim())
+    };
+    assert_eq!(wrapped(&[CKM_RSA_PKCS_OAEP, CKM_RSA_X_509]), Err(CKR_KEY_NOT_WRAPPABLE));
+    assert_eq!(wrapped(&[CKM_RSA_PKCS_OAEP, CKM_SHA256_RSA_PKCS]).unwrap().len(), 256);
+}
+
 /// a3 and a4: read the value of a sensitive or unextractable key.
 #[test]
 fn values_of_sensitive_and_unextractable_keys_are_not_read() {

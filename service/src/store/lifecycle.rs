@@ -176,7 +176,8 @@ impl Store {
         let past = attributes.policy.usage;
         let (grants, loaded, missing) = (BTreeMap::new(), Arc::default(), Arc::default());
         let mut key = Key { meta, attributes, public_key, tier, local, past, life: Life::Stored, grants, loaded, missing };
-        if key.meta.id.is_empty() {
+        // a volatile key has the id that it was given, or none
+        if key.meta.id.is_empty() && application.is_none() {
             key.meta.id = key.public_id().unwrap_or_else(|| table::uuid_bytes(&key.uuid));
         }
         let db = self.db();

@@ -8,7 +8,7 @@ use crate::store::Material;
 use interface::Secret;
 use interface::attributes::Attributes;
 use interface::message::Empty;
-use interface::operations::{DestroyKey, ExportKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
+use interface::operations::{CopyKey, DestroyKey, ExportKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
 use std::sync::Arc;
 
 impl Handle<GenerateKey> for Software {
@@ -26,6 +26,13 @@ impl Handle<GenerateKey> for Software {
 impl Handle<ImportKey> for Software {
     fn handle(&self, call: &Call<'_>, op: ImportKey) -> Result<Empty> {
         let (attributes, key) = Key::import(call.attributes()?, &op.data)?;
+        keep(call, attributes, key)
+    }
+}
+
+impl Handle<CopyKey> for Software {
+    fn handle(&self, call: &Call<'_>, _: CopyKey) -> Result<Empty> {
+        let (attributes, key) = Key::import(call.attributes()?, &Self::key(call)?.export()?)?;
         keep(call, attributes, key)
     }
 }
