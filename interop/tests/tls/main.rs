@@ -1,7 +1,12 @@
 //! Servers and clients of TLS that link OpenSSL and have our provider: what they have for a key file holds a reference.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod haproxy;
 mod httpd;
+mod node;
+mod postgresql;
+mod python;
+mod stunnel;
 
 use std::net::SocketAddr;
 use std::process::Command;
