@@ -1,7 +1,7 @@
 //! What a key is (type and size) and what it may do (its policy), parsed from [`crate::message::KeyAttributes`].
 
 use crate::Status;
-use crate::algorithm::{Algorithm, Hash, numbered};
+use crate::algorithm::{Algorithm, Hash, Signature, numbered};
 use crate::message::{self, required};
 
 numbered! {
@@ -238,6 +238,22 @@ impl Policy {
     /// Every permitted algorithm.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         std::iter::once(self.algorithm).chain(self.also.iter().copied())
+    }
+
+    /// Whether all that it permits is RSASSA-PSS: certificates of such keys may say `id-RSASSA-PSS`.
+    pub fn pss_alone(&self) -> bool {
+        self.algorithms().all(|algorithm| {
+            let pss = |signature: Signature| matches!(signature.any_hash(), Signature::RsaPss { .. });
+            matches!(algorithm, Algorithm::Signature(signature) if pss(signature))
+        })
+    }
+
+    /// Everything that either permits.
+    #[must_use]
+    pub fn or(mut self, other: &Self) -> Self {
+        self.usage = self.usage | other.usage;
+        self.also.extend(other.algorithms());
+        self
     }
 
     /// Whether the policy permits this concrete algorithm.

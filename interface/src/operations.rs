@@ -119,6 +119,15 @@ pub enum KeyUse<'a> {
         /// What the new key shall be.
         attributes: Attributes,
     },
+    /// Makes a second one of it: for its owner.
+    Copy {
+        /// The original.
+        of: KeyName<'a>,
+        /// The copy's name, and what stands beside it.
+        filing: Filing,
+        /// What the copy shall be.
+        attributes: Attributes,
+    },
     /// Reads its public parts: for its owner and for whoever holds a grant.
     See(KeyName<'a>),
     /// Changes or destroys it: for its owner.
@@ -132,7 +141,7 @@ impl KeyUse<'_> {
             Self::Use(Used { key, .. }) | Self::See(key) | Self::Own(key) => key.owner,
             Self::Wrap { with, key } => with.key.owner.or(key.key.owner),
             Self::Make { from, other, .. } => from.key.owner.or_else(|| other.and_then(|other| other.key.owner)),
-            Self::None | Self::New { .. } => None,
+            Self::None | Self::New { .. } | Self::Copy { .. } => None,
         }
     }
 }
@@ -155,6 +164,13 @@ macro_rules! operations {
     };
     (@key new $op:ident) => {
         KeyUse::New { filing: operations!(@filing $op), attributes: required($op.attributes.as_ref())?.try_into()? }
+    };
+    (@key copy $op:ident) => {
+        KeyUse::Copy {
+            of: KeyName { owner: None, name: &$op.of },
+            filing: operations!(@filing $op),
+            attributes: required($op.attributes.as_ref())?.try_into()?,
+        }
     };
     (@key see $op:ident) => {
         KeyUse::See(operations!(@name $op))
@@ -289,6 +305,7 @@ operations! {
     0x800B WrapKey                  => Wrapped,             App,    Provider, wrap;
     0x800C UnwrapKey                => Empty,               App,    Provider, unwrap;
     0x800D DeriveKey                => Empty,               App,    Provider, derive;
+    0x800E CopyKey                  => Empty,               App,    Provider, copy;
     0x8010 TokenStatus              => Token,               App,    Store,    none;
     0x8011 InitToken                => Token,               App,    Store,    none;
     0x8012 SetPin                   => Token,               App,    Store,    none;
@@ -320,6 +337,7 @@ impl Opcode {
                 | Self::DestroyObject
                 | Self::UnwrapKey
                 | Self::DeriveKey
+                | Self::CopyKey
                 | Self::Encapsulate
                 | Self::Decapsulate
                 | Self::InitToken

@@ -18,6 +18,55 @@ pub enum Job {
     Authenticate,
 }
 
+/// What people say that a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are what their names say")]
+pub enum Purpose {
+    TlsServer,
+    TlsClient,
+    Ssh,
+    CodeSigning,
+    Jwt,
+    Encryption,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 6] = [Self::TlsServer, Self::TlsClient, Self::Ssh, Self::CodeSigning, Self::Jwt, Self::Encryption];
+
+    /// Its name, as people type it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TlsServer => "tls-server",
+            Self::TlsClient => "tls-client",
+            Self::Ssh => "ssh",
+            Self::CodeSigning => "code-signing",
+            Self::Jwt => "jwt",
+            Self::Encryption => "encryption",
+        }
+    }
+
+    /// The purpose of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+    }
+
+    /// What a key does for it.
+    pub const fn job(self) -> Job {
+        match self {
+            Self::TlsServer | Self::TlsClient | Self::Ssh | Self::CodeSigning | Self::Jwt => Job::Sign,
+            Self::Encryption => Job::Decrypt,
+        }
+    }
+
+    /// The policy of a key of this type for this purpose alone; `None` where such keys are not fit for it. What is encrypted to an
+    /// elliptic-curve key is decrypted by agreeing on a secret.
+    pub fn policy(self, key_type: KeyType) -> Option<Policy> {
+        let agree = || Job::Agree.policy(key_type).filter(|_| self == Self::Encryption);
+        self.job().policy(key_type).or_else(agree)
+    }
+}
+
 /// The algorithms of one type of key for one job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repertoire {
@@ -147,6 +196,21 @@ mod tests {
         assert!(policy.permits(Signature::RsaPss { hash }.into()));
         assert!(policy.permits(Signature::RsaPkcs1v15Raw.into()));
         assert!(!policy.permits(Encryption::RsaPkcs1v15.into()));
+    }
+
+    #[test]
+    fn purposes_have_names_and_policies_of_their_own() {
+        for purpose in Purpose::ALL {
+            assert_eq!(Purpose::named(purpose.name()), Some(purpose));
+            assert!(purpose.policy(KeyType::RsaKeyPair).is_some(), "{purpose:?}");
+        }
+        let curve = KeyType::EccKeyPair(EccFamily::SecpR1);
+        let both = Purpose::Jwt.policy(curve).unwrap().or(&Purpose::Encryption.policy(curve).unwrap());
+        assert!(both.permits(Agreement::Ecdh.into()) && both.permits(Signature::EcdsaAny.into()));
+        assert_eq!(both.usage, Usage::SIGN | Usage::VERIFY | Usage::DERIVE);
+        assert_eq!(Purpose::Ssh.policy(KeyType::EccKeyPair(EccFamily::Montgomery)), None);
+        let pss = Policy { algorithm: Signature::RsaPss { hash: SignHash::Any }.into(), also: Vec::new(), ..both.clone() };
+        assert!(pss.pss_alone() && !pss.or(&both).pss_alone());
     }
 
     #[test]

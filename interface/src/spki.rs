@@ -8,6 +8,8 @@ use sha1::{Digest, Sha1};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 pub(crate) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// `id-RSASSA-PSS`: an RSA key for PSS alone (RFC 8017 §A.2.3).
+pub const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// What an object identifier names in a public key: an elliptic curve, or a parameter set of ML-DSA or ML-KEM.
@@ -80,11 +82,12 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads the DER of a `SubjectPublicKeyInfo`; `None` where it is malformed or of a kind without a name here.
+    /// Reads the DER of a `SubjectPublicKeyInfo`; `None` where it is malformed or of a kind without a name here. [`is_pss`] tells
+    /// whether an RSA key is for PSS alone.
     pub fn from_spki(der: &[u8]) -> Option<Self> {
         let spki = SubjectPublicKeyInfoRef::from_der(der).ok()?;
         let bytes = spki.subject_public_key.as_bytes()?.to_vec();
-        if spki.algorithm.oid == RSA {
+        if [RSA, RSASSA_PSS].contains(&spki.algorithm.oid) {
             return Some(Self { key_type: KeyType::RsaPublicKey, bits: rsa_bits(&bytes)?, bytes });
         }
         let oid = if spki.algorithm.oid == EC { spki.algorithm.parameters_oid().ok()? } else { spki.algorithm.oid };
@@ -112,10 +115,24 @@ impl PublicKey {
                 if named.weierstrass() { (EC, Some(AnyRef::from(&named.oid))) } else { (named.oid, None) }
             }
         };
-        let algorithm = AlgorithmIdentifierRef { oid, parameters };
+        self.spki_of(AlgorithmIdentifierRef { oid, parameters })
+    }
+
+    /// The DER of an RSA key's `SubjectPublicKeyInfo` that permits PSS alone, with any parameters; `None` for other types.
+    pub fn to_pss_spki(&self) -> Option<Vec<u8>> {
+        let algorithm = AlgorithmIdentifierRef { oid: RSASSA_PSS, parameters: None };
+        (self.key_type == KeyType::RsaPublicKey).then(|| self.spki_of(algorithm))?
+    }
+
+    fn spki_of(&self, algorithm: AlgorithmIdentifierRef<'_>) -> Option<Vec<u8>> {
         let subject_public_key = BitStringRef::from_bytes(&self.bytes).ok()?;
         SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().ok()
     }
+}
+
+/// Whether a `SubjectPublicKeyInfo` is that of an RSA key for PSS alone.
+pub fn is_pss(spki: &[u8]) -> bool {
+    SubjectPublicKeyInfoRef::from_der(spki).is_ok_and(|spki| spki.algorithm.oid == RSASSA_PSS)
 }
 
 /// Modulus and public exponent of a DER `RSAPublicKey`, both big-endian without leading zeros.
@@ -150,6 +167,18 @@ mod tests {
             let spki = key.to_spki().unwrap();
             assert_eq!(PublicKey::from_spki(&spki), Some(key));
             assert_eq!(PublicKey::from_spki(&spki[..spki.len() - 1]), None);
+            assert!(!is_pss(&spki));
         }
+    }
+
+    #[test]
+    fn a_key_for_pss_alone_says_so() {
+        let rsa =
+            PublicKey { key_type: KeyType::RsaPublicKey, bits: 16, bytes: b"\x30\x08\x02\x03\0\x80\x01\x02\x01\x03".to_vec() };
+        let spki = rsa.to_pss_spki().unwrap();
+        assert!(is_pss(&spki));
+        assert_eq!(PublicKey::from_spki(&spki), Some(rsa));
+        let edwards = PublicKey { key_type: KeyType::EccPublicKey(EccFamily::TwistedEdwards), bits: 255, bytes: vec![4; 32] };
+        assert_eq!(edwards.to_pss_spki(), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::{Ran, Service, Setup, program, run, skip};
+use tests::{CONFIG, Ran, Service, Setup, program, run, skip};
 
 use crate::{Daemon, Row, provider};
 
@@ -22,6 +22,13 @@ impl Desk {
     /// A fresh service for any other program.
     pub fn with(row: Row) -> Self {
         Self { service: setup().start(), row }
+    }
+
+    /// As [`Self::new`], on a service that permits deprecated primitives.
+    pub fn permissive(program: &str) -> Option<Self> {
+        let row = Row::program(program)?;
+        let config = config().replace("[core_settings]", "[core_settings]\nallow_deprecated = true");
+        Some(Self { service: Setup::default().config(config).start(), row })
     }
 
     /// What this desk and others need as well, or `None` after a [`tests::skip`].
@@ -83,6 +90,13 @@ impl Desk {
         run(&mut self.service.pkcs11_tool(arguments.split(' ')))
     }
 
+    /// [`Self::command`] with our OpenSSL provider.
+    pub fn ours(&self, line: &str) -> Command {
+        let mut command = self.command(line);
+        command.env("OPENSSL_CONF", self.service.openssl_conf());
+        command
+    }
+
     /// The output of `openssl` without our provider, as whoever receives what we made runs it. It has to succeed.
     #[track_caller]
     pub fn openssl(&self, arguments: &str) -> String {
@@ -110,12 +124,14 @@ impl Desk {
 }
 
 /// A service with the provider of this run.
-///
-/// # Panics
-/// When the harness does not know it.
 pub fn setup() -> Setup {
+    Setup::default().config(config())
+}
+
+/// Its configuration.
+fn config() -> &'static str {
     match provider().as_str() {
-        "software" => Setup::default(),
+        "software" => CONFIG,
         other => panic!("PARSEC_INTEROP_PROVIDER={other}: the tests know `software`"),
     }
 }

@@ -68,6 +68,11 @@ pub fn tlslite() -> PathBuf {
     peer("TLSLITE")
 }
 
+/// The `node` of nodejs.org's kind, with OpenSSL inside.
+pub fn node() -> PathBuf {
+    peer("NODE")
+}
+
 /// The path of a program that `interop/peers` names, taken from the environment when `tests/run` has put it there.
 fn peer(name: &str) -> PathBuf {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();

@@ -89,8 +89,9 @@ def objects(session):
     session.setAttributeValue(private, [(ck.CKA_LABEL, "renamed")])
     (renamed,) = session.findObjects([(ck.CKA_LABEL, "renamed"), (ck.CKA_CLASS, ck.CKO_PRIVATE_KEY)])
     assert renamed.value() == private.value()
-    for found in session.findObjects():
-        session.destroyObject(found)
+    for kind in (ck.CKO_PUBLIC_KEY, ck.CKO_PRIVATE_KEY, ck.CKO_SECRET_KEY):
+        for found in session.findObjects([(ck.CKA_CLASS, kind)]):
+            session.destroyObject(found)
     assert not session.findObjects()
 
 

@@ -107,6 +107,22 @@ fn certutil_makes_lists_and_deletes_keys_and_certificates() {
 }
 
 #[test]
+fn key_and_certificate_come_from_a_pkcs_12_file() {
+    let Some(desk) = Desk::new("pk12util") else { return };
+    for (name, kind) in [("rsa", "rsa:2048"), ("p256", "ec -pkeyopt ec_paramgen_curve:P-256")] {
+        desk.0.openssl(&format!("req -x509 -newkey {kind} -nodes -subj /CN={name} -keyout {name}.key -out {name}.crt"));
+        let export = format!("pkcs12 -export -inkey {name}.key -in {name}.crt -name {name} -passout pass:secret -out {name}.p12");
+        desk.0.openssl(&export);
+        desk.0.ok(&format!("pk12util -d sql:db -h {} -i {name}.p12 -W secret", provider()));
+        let [keys, certificates] = desk.listed();
+        assert!(keys.contains(name) && certificates.contains(&nickname(name)), "{keys}{certificates}");
+        desk.certutil(&format!("-M -n {} -t CT,C,C", nickname(name))).ok();
+        desk.0.ok(&format!("cmsutil -S -G -d sql:db -N {} -i message -o signed", nickname(name)));
+        desk.0.openssl(&format!("cms -verify -inform DER -in signed -CAfile {name}.crt -purpose any -out opened"));
+    }
+}
+
+#[test]
 fn messages_are_signed_and_decrypted() {
     let Some(desk) = Desk::with_certificates("cmsutil") else {
         return;

@@ -37,6 +37,8 @@ tests! {
     secrets_are_agreed_on_with_others
     messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret
     tls_without_ephemeral_keys_works_where_the_policy_permits_it
+    keys_that_openssl_makes_stay_in_the_service
+    keys_for_pss_alone_have_certificates_of_their_own
     the_store_lists_keys_and_certificates
     private_keys_stay_where_they_are
     refusals_name_what_is_missing
@@ -322,6 +324,54 @@ fn tls_without_ephemeral_keys_works_where_the_policy_permits_it(openssl: Openssl
         // and the server goes on
         connect("ECDHE-RSA-AES256-GCM-SHA384").ok();
     }
+}
+
+fn keys_that_openssl_makes_stay_in_the_service(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    let genpkey = "genpkey -propquery provider=parsec -algorithm";
+    for (name, options) in [
+        ("new-rsa", "RSA -pkeyopt rsa_keygen_bits:3072 -pkeyopt parsec-usage:tls-server,encryption"),
+        ("new-ec", "EC -pkeyopt group:P-384 -pkeyopt parsec-usage:tls-server,encryption -pkeyopt parsec-provider:software"),
+        ("new-ed", "ED25519"),
+        ("new-x", "X25519"),
+    ] {
+        desk.ok(&format!("{genpkey} {options} -pkeyopt parsec-name:{name} -out {name}.pem"));
+        assert_eq!(desk.ok(&format!("pkey -in {name}.pem -pubout")), desk.parsec(&format!("key public {name}")));
+        if name != "new-x" {
+            desk.ok(&format!("req -x509 -key {name}.pem -subj /CN=localhost -out {name}.crt"));
+            desk.plain(&format!("verify -CAfile {name}.crt {name}.crt"));
+        }
+    }
+    desk.plain("cms -encrypt -aes256 -text -in message -out encrypted -recip new-ec.crt");
+    assert_eq!(desk.ok("cms -decrypt -text -in encrypted -recip new-ec.crt -inkey new-ec.pem"), "hello");
+    let oaep = "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256";
+    desk.ok(&format!("pkeyutl -encrypt -inkey new-rsa.pem {oaep} -in message -out ciphertext"));
+    assert_eq!(desk.ok(&format!("pkeyutl -decrypt -inkey new-rsa.pem {oaep} -in ciphertext")), "hello");
+    // the name is taken
+    let again = format!("{genpkey} ED25519 -pkeyopt parsec-name:new-ed");
+    assert!(run(&mut desk.ours(&again)).refused().contains("new-ed"));
+}
+
+fn keys_for_pss_alone_have_certificates_of_their_own(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    desk.ok("genpkey -propquery provider=parsec -algorithm RSA-PSS -pkeyopt parsec-name:pss -out pss.pem");
+    desk.parsec("key pem pss --out again.pem");
+    let read = |file| std::fs::read_to_string(desk.service.dir().join(file)).unwrap();
+    assert_eq!(read("pss.pem"), read("again.pem"));
+    desk.ok("req -x509 -key parsec:object=pss -subj /CN=localhost -out pss.crt");
+    assert!(desk.plain("x509 -in pss.crt -noout -text").contains("Public Key Algorithm: rsassaPss"));
+    let address = loopback();
+    let mut server = desk.ours(&format!("s_server -accept {address} -www -cert pss.crt -key pss.pem"));
+    let _server = Daemon::start(&mut server, &desk.service.dir().join("s_server.log"), || listens(address));
+    for version in ["-tls1_2", "-tls1_3"] {
+        let connect = format!(
+            "s_client -connect {address} {version} -sigalgs rsa_pss_pss_sha384 -ign_eof -CAfile pss.crt -verify_return_error"
+        );
+        let mut client = desk.service.command("openssl");
+        feed(client.args(connect.split(' ')), b"GET / HTTP/1.0\r\n\r\n").ok();
+    }
+    let pkcs1 = "dgst -sha256 -sigopt rsa_padding_mode:pkcs1 -sign pss.pem -out signature message";
+    assert!(run(&mut desk.ours(pkcs1)).refused().contains("PSS alone"));
 }
 
 fn the_store_lists_keys_and_certificates(openssl: Openssl) {

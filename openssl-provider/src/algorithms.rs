@@ -5,7 +5,7 @@
 
 use std::{ffi::CStr, sync::Arc};
 
-use interface::{reference::KeyUri, spki::PublicKey};
+use interface::reference::KeyUri;
 
 use crate::{
     curve25519::{Ed25519, PureEddsa, X25519},
@@ -16,9 +16,9 @@ use crate::{
         keymgmt::{self, Loadable},
         signature, store,
     },
-    key::{Key, Kind},
+    key::{Key, Kind, Public},
     provider::Provider,
-    rsa::{Padding, Rsa},
+    rsa::{Rsa, RsaPss, signature::Padding},
 };
 
 const fn algorithm(
@@ -36,31 +36,34 @@ const fn algorithm(
 }
 
 const RSA: &CStr = c"RSA:rsaEncryption:1.2.840.113549.1.1.1";
+const RSA_PSS: &CStr = c"RSA-PSS:RSASSA-PSS:1.2.840.113549.1.1.10";
 const EC: &CStr = c"EC:id-ecPublicKey:1.2.840.10045.2.1";
 const ED25519: &CStr = c"ED25519:1.3.101.112";
 const X25519: &CStr = c"X25519:1.3.101.110";
 const PARSEC: &CStr = c"provider=parsec";
 const REFERENCE: &CStr = c"provider=parsec,input=der,structure=ParsecKeyReference";
 
-static RSA_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Rsa>();
-static EC_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Ec>();
-static ED25519_KEYMGMT: [Dispatch; 17] = keymgmt::table::<Ed25519>();
-static X25519_KEYMGMT: [Dispatch; 17] = keymgmt::table::<X25519>();
+static RSA_KEYMGMT: [Dispatch; 23] = keymgmt::table::<Rsa>();
+static RSA_PSS_KEYMGMT: [Dispatch; 23] = keymgmt::table::<RsaPss>();
+static EC_KEYMGMT: [Dispatch; 23] = keymgmt::table::<Ec>();
+static ED25519_KEYMGMT: [Dispatch; 23] = keymgmt::table::<Ed25519>();
+static X25519_KEYMGMT: [Dispatch; 23] = keymgmt::table::<X25519>();
 
-pub(crate) static KEYMGMT: [Algorithm; 5] = [
+pub(crate) static KEYMGMT: [Algorithm; 6] = [
     algorithm(RSA, PARSEC, &RSA_KEYMGMT, c"RSA keys of the Parsec service"),
+    algorithm(RSA_PSS, PARSEC, &RSA_PSS_KEYMGMT, c"RSA keys for PSS of the Parsec service"),
     algorithm(EC, PARSEC, &EC_KEYMGMT, c"EC keys of the Parsec service"),
     algorithm(ED25519, PARSEC, &ED25519_KEYMGMT, c"Ed25519 keys of the Parsec service"),
     algorithm(X25519, PARSEC, &X25519_KEYMGMT, c"X25519 keys of the Parsec service"),
     Algorithm::END,
 ];
 
-type MakeKey = fn(&Arc<Provider>, &PublicKey, &Option<KeyUri>) -> Option<Box<dyn Loadable>>;
+type MakeKey = fn(&Arc<Provider>, &Public, &Option<KeyUri>) -> Option<Box<dyn Loadable>>;
 
 /// Each makes a key of its kind, out of what the service tells of it. Every entry of [`KEYMGMT`] has one.
-pub(crate) const KEYS: [MakeKey; 4] = [key::<Rsa>, key::<Ec>, key::<Ed25519>, key::<X25519>];
+pub(crate) const KEYS: [MakeKey; 5] = [key::<Rsa>, key::<RsaPss>, key::<Ec>, key::<Ed25519>, key::<X25519>];
 
-fn key<K: Kind>(provider: &Arc<Provider>, public: &PublicKey, private: &Option<KeyUri>) -> Option<Box<dyn Loadable>> {
+fn key<K: Kind>(provider: &Arc<Provider>, public: &Public, private: &Option<KeyUri>) -> Option<Box<dyn Loadable>> {
     Some(Box::new(Key::<K>::of(provider, public, private)?))
 }
 
@@ -73,12 +76,14 @@ pub(crate) static KEYEXCH: [Algorithm; 3] = [
     Algorithm::END,
 ];
 
-static RSA_SIGNATURE: [Dispatch; 22] = signature::table::<Padding>();
+static RSA_SIGNATURE: [Dispatch; 22] = signature::table::<Padding<false>>();
+static RSA_PSS_SIGNATURE: [Dispatch; 22] = signature::table::<Padding<true>>();
 static ECDSA_SIGNATURE: [Dispatch; 22] = signature::table::<Ecdsa>();
 static ED25519_SIGNATURE: [Dispatch; 10] = signature::one_shot_table::<PureEddsa>();
 
-pub(crate) static SIGNATURE: [Algorithm; 4] = [
+pub(crate) static SIGNATURE: [Algorithm; 5] = [
     algorithm(RSA, PARSEC, &RSA_SIGNATURE, c"RSA PKCS#1 v1.5 and PSS by the Parsec service"),
+    algorithm(RSA_PSS, PARSEC, &RSA_PSS_SIGNATURE, c"RSA PSS by the Parsec service"),
     algorithm(c"ECDSA", PARSEC, &ECDSA_SIGNATURE, c"ECDSA by the Parsec service"),
     algorithm(ED25519, PARSEC, &ED25519_SIGNATURE, c"Ed25519 by the Parsec service"),
     Algorithm::END,
@@ -111,17 +116,19 @@ macro_rules! encoders {
 }
 
 /// Each kind of key in each format.
-pub(crate) static ENCODER: [Algorithm; 21] = encoders!(RSA Rsa, EC Ec, ED25519 Ed25519, X25519 X25519);
+pub(crate) static ENCODER: [Algorithm; 26] = encoders!(RSA Rsa, RSA_PSS RsaPss, EC Ec, ED25519 Ed25519, X25519 X25519);
 
 static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
 static RSA_DECODER: [Dispatch; 5] = decoder::table::<Rsa>();
+static RSA_PSS_DECODER: [Dispatch; 5] = decoder::table::<RsaPss>();
 static EC_DECODER: [Dispatch; 5] = decoder::table::<Ec>();
 static ED25519_DECODER: [Dispatch; 5] = decoder::table::<Ed25519>();
 static X25519_DECODER: [Dispatch; 5] = decoder::table::<X25519>();
 
-pub(crate) static DECODER: [Algorithm; 6] = [
+pub(crate) static DECODER: [Algorithm; 7] = [
     algorithm(c"DER", c"provider=parsec,input=pem", &PEM_DECODER, c"Parsec key reference in PEM"),
     algorithm(RSA, REFERENCE, &RSA_DECODER, c"Parsec key reference to an RSA key"),
+    algorithm(RSA_PSS, REFERENCE, &RSA_PSS_DECODER, c"Parsec key reference to an RSA key for PSS"),
     algorithm(EC, REFERENCE, &EC_DECODER, c"Parsec key reference to an EC key"),
     algorithm(ED25519, REFERENCE, &ED25519_DECODER, c"Parsec key reference to an Ed25519 key"),
     algorithm(X25519, REFERENCE, &X25519_DECODER, c"Parsec key reference to an X25519 key"),

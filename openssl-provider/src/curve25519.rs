@@ -21,17 +21,23 @@ use crate::{
         OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
         OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
         Param,
-        params::{Field, Params, Setting, Type, Value, field, gettable},
+        params::{Field, Params, Setting, Type, Value, field, gettable, settable},
     },
-    key::Kind,
+    generation::{self, Options},
+    key::{Kind, Public},
     signature::{Context, Purpose, Scheme},
 };
 
 /// `id-Ed25519`, RFC 8410 §3: the key's and the signature's alike.
 const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// As the service counts.
+const BITS: u32 = 255;
 /// Bytes of a public key, and of a secret agreed on.
 const LEN: usize = 32;
 const SIGNATURE_LEN: usize = ed25519_dalek::SIGNATURE_LENGTH;
+
+static OPTIONS: [Setting<Options>; 3] = [generation::NAME, generation::PROVIDER, generation::USAGE];
+static OPTIONS_SETTABLE: [Param; 4] = settable(&OPTIONS);
 
 /// A public key to verify with: the point as RFC 8032 encodes it.
 #[derive(Clone, PartialEq)]
@@ -55,12 +61,17 @@ impl Kind for Ed25519 {
     const PUBLIC: &'static [Param] = &ED25519_PUBLIC;
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
 
-    fn of(public: &PublicKey) -> Option<Self> {
-        of(EccFamily::TwistedEdwards, public).map(Self)
+    const NEW: KeyType = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
+    const BITS: Option<u32> = Some(BITS);
+    const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
+    const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
+
+    fn of(public: &Public) -> Option<Self> {
+        of(Self::NEW, public).map(Self)
     }
 
-    fn public_key(&self) -> Option<PublicKey> {
-        Some(public_key(EccFamily::TwistedEdwards, &self.0))
+    fn spki(&self) -> Option<Vec<u8>> {
+        spki(Self::NEW, &self.0)
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
@@ -103,12 +114,17 @@ impl Kind for X25519 {
     const PUBLIC: &'static [Param] = &X25519_PUBLIC;
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
 
-    fn of(public: &PublicKey) -> Option<Self> {
-        of(EccFamily::Montgomery, public).map(Self)
+    const NEW: KeyType = KeyType::EccKeyPair(EccFamily::Montgomery);
+    const BITS: Option<u32> = Some(BITS);
+    const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
+    const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
+
+    fn of(public: &Public) -> Option<Self> {
+        of(Self::NEW, public).map(Self)
     }
 
-    fn public_key(&self) -> Option<PublicKey> {
-        Some(public_key(EccFamily::Montgomery, &self.0))
+    fn spki(&self) -> Option<Vec<u8>> {
+        spki(Self::NEW, &self.0)
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
@@ -135,12 +151,12 @@ impl Exchange for X25519 {
     }
 }
 
-fn of(family: EccFamily, public: &PublicKey) -> Option<[u8; LEN]> {
-    (public.key_type == KeyType::EccPublicKey(family)).then(|| half(&public.bytes))?
+fn of(pair: KeyType, Public { key, .. }: &Public) -> Option<[u8; LEN]> {
+    (key.key_type == pair.public()).then(|| half(&key.bytes))?
 }
 
-fn public_key(family: EccFamily, half: &[u8; LEN]) -> PublicKey {
-    PublicKey { key_type: KeyType::EccPublicKey(family), bits: 255, bytes: half.to_vec() }
+fn spki(pair: KeyType, half: &[u8; LEN]) -> Option<Vec<u8>> {
+    PublicKey { key_type: pair.public(), bits: BITS, bytes: half.to_vec() }.to_spki()
 }
 
 /// A public key; those of curve 448 are longer.

@@ -6,15 +6,12 @@
 
 use std::sync::Arc;
 
-use interface::{
-    reference::{PEM_LABEL, Reference, ReferenceError},
-    spki::PublicKey,
-};
+use interface::reference::{PEM_LABEL, Reference, ReferenceError};
 
 use crate::{
     error::Error,
     ffi::{OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object},
-    key::{Key, Kind},
+    key::{Key, Kind, Public},
     provider::{self, Provider},
 };
 
@@ -45,8 +42,8 @@ impl Decoder {
             Err(why) => return Err(bad(&why)),
         };
         let known = match &reference.spki {
-            Some(spki) => PublicKey::from_spki(spki).map(|public| (public, true)),
-            None => provider::public_key(&self.provider.lookup(&reference.uri)?),
+            Some(spki) => Public::from_spki(spki).map(|public| (public, true)),
+            None => provider::public(&self.provider.lookup(&reference.uri)?),
         };
         let Some((public, private)) = known else {
             return Ok(None);

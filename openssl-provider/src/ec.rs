@@ -24,7 +24,8 @@ use crate::{
         OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed},
     },
-    key::Kind,
+    generation::{self, Options},
+    key::{Kind, Public},
     signature::{Context, Purpose, Scheme},
 };
 
@@ -136,6 +137,19 @@ static GETTABLE: [Param; 12] = gettable(&FIELDS);
 static PUBLIC: [Param; 3] = gettable(&FIELDS);
 static KEY_SETTABLE: [Param; 2] = [Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes), Param::END];
 
+static OPTIONS: [Setting<Options>; 4] = [
+    generation::NAME,
+    generation::PROVIDER,
+    generation::USAGE,
+    setting(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |options, given| {
+        let name = given.text().unwrap_or_default();
+        let unknown = || Error::Unsupported(format!("the curve {name:?} is none of P-256, P-384 and P-521"));
+        options.bits = Some(Curve::named(name).ok_or_else(unknown)?.bits);
+        Ok(())
+    }),
+];
+static OPTIONS_SETTABLE: [Param; 5] = settable(&OPTIONS);
+
 impl Kind for Ec {
     const NAME: &'static CStr = c"EC";
     const FIELDS: &'static [Field<Self>] = &FIELDS;
@@ -144,17 +158,19 @@ impl Kind for Ec {
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
     const SETTABLE: &'static [Param] = &KEY_SETTABLE;
 
-    fn of(public: &PublicKey) -> Option<Self> {
+    const NEW: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
+    const BITS: Option<u32> = None;
+    const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
+    const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
+
+    fn of(Public { key: public, .. }: &Public) -> Option<Self> {
         let curve = CURVES.iter().find(|curve| curve.bits == public.bits)?;
         (public.key_type == KeyType::EccPublicKey(EccFamily::SecpR1)).then(|| Self::new(curve, &public.bytes))?
     }
 
-    fn public_key(&self) -> Option<PublicKey> {
-        self.complete().then(|| PublicKey {
-            key_type: KeyType::EccPublicKey(EccFamily::SecpR1),
-            bits: self.curve.bits,
-            bytes: self.point.clone(),
-        })
+    fn spki(&self) -> Option<Vec<u8>> {
+        let (bits, bytes) = (self.curve.bits, self.point.clone());
+        PublicKey { key_type: Self::NEW.public(), bits, bytes }.to_spki().filter(|_| self.complete())
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
@@ -163,6 +179,14 @@ impl Kind for Ec {
             Some(point) => Self::new(curve, point.bytes()?),
             None => Some(Self::on(curve)),
         }
+    }
+
+    fn group(&self) -> Option<u32> {
+        Some(self.curve.bits)
+    }
+
+    fn of_group(bits: u32) -> Option<Self> {
+        CURVES.iter().find(|curve| curve.bits == bits).map(Self::on)
     }
 
     fn parameters(&self) -> Option<Self> {

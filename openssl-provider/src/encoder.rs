@@ -91,8 +91,7 @@ impl Format for PublicDer {
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
         let public = key.public().ok_or(Error::State("the key has no public half"))?;
-        let public = public.public_key().ok_or(Error::Internal)?;
-        public.to_spki().ok_or(Error::Internal)
+        public.spki().ok_or(Error::Internal)
     }
 }
 

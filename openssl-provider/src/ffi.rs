@@ -141,6 +141,12 @@ functions! {
     OSSL_FUNC_PROVIDER_GET_CAPABILITIES = 1030: fn(*mut c_void, *const c_char, Callback, *mut c_void) -> c_int;
 
     OSSL_FUNC_KEYMGMT_NEW = 1: fn(*mut c_void) -> *mut c_void;
+    OSSL_FUNC_KEYMGMT_GEN_INIT = 2: fn(*mut c_void, c_int, *const Param) -> *mut c_void;
+    OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE = 3: fn(*mut c_void, *mut c_void) -> c_int;
+    OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS = 4: fn(*mut c_void, *const Param) -> c_int;
+    OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS = 5: fn(*mut c_void, *mut c_void) -> *const Param;
+    OSSL_FUNC_KEYMGMT_GEN = 6: fn(*mut c_void, Callback, *mut c_void) -> *mut c_void;
+    OSSL_FUNC_KEYMGMT_GEN_CLEANUP = 7: fn(*mut c_void) -> ();
     OSSL_FUNC_KEYMGMT_LOAD = 8: fn(*const c_void, usize) -> *mut c_void;
     OSSL_FUNC_KEYMGMT_FREE = 10: fn(*mut c_void) -> ();
     OSSL_FUNC_KEYMGMT_GET_PARAMS = 11: fn(*mut c_void, *mut Param) -> c_int;
@@ -255,6 +261,7 @@ constants! {
     OSSL_STORE_INFO_PKEY = 4;
     OSSL_STORE_INFO_CERT = 5;
     RSA_PKCS1_PADDING = 1;
+    RSA_NO_PADDING = 3;
     RSA_PKCS1_OAEP_PADDING = 4;
     RSA_PKCS1_PSS_PADDING = 6;
     RSA_PKCS1_WITH_TLS_PADDING = 7;
@@ -300,6 +307,7 @@ names! {
     OSSL_PKEY_PARAM_RSA_N = c"n";
     OSSL_PKEY_PARAM_RSA_E = c"e";
     OSSL_PKEY_PARAM_RSA_D = c"d";
+    OSSL_PKEY_PARAM_RSA_BITS = c"bits";
     OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE = c"ecdh-cofactor-mode";
     OSSL_EXCHANGE_PARAM_KDF_TYPE = c"kdf-type";
     OSSL_EXCHANGE_PARAM_KDF_DIGEST = c"kdf-digest";
@@ -318,6 +326,7 @@ names! {
     OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST = c"mgf1-digest";
     OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION = c"tls-client-version";
     OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION = c"tls-negotiated-version";
+    OSSL_PKEY_RSA_PAD_MODE_NONE = c"none";
     OSSL_PKEY_RSA_PAD_MODE_OAEP = c"oaep";
     OSSL_PKEY_RSA_PAD_MODE_PKCSV15 = c"pkcs1";
     OSSL_PKEY_RSA_PAD_MODE_PSS = c"pss";

@@ -5,16 +5,35 @@ use std::{
     sync::Arc,
 };
 
-use interface::{reference::KeyUri, spki::PublicKey};
+use interface::{
+    attributes::{KeyType, Policy},
+    policy::Purpose,
+    reference::KeyUri,
+    spki::{self, PublicKey},
+};
 
 use crate::{
     error::Error,
     ffi::{
         OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
-        params::{Field, Params, Value},
+        params::{Field, Params, Setting, Value},
     },
+    generation::{self, Options},
     provider::Provider,
 };
+
+/// A public key of the service.
+pub(crate) struct Public {
+    pub(crate) key: PublicKey,
+    /// Whether it is an RSA key for PSS alone.
+    pub(crate) pss: bool,
+}
+
+impl Public {
+    pub(crate) fn from_spki(spki: &[u8]) -> Option<Self> {
+        Some(Self { key: PublicKey::from_spki(spki)?, pss: spki::is_pss(spki) })
+    }
+}
 
 /// A kind of key. The value is a public key.
 pub(crate) trait Kind: Clone + PartialEq + 'static {
@@ -32,14 +51,38 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     /// What can be set in a key that is only domain parameters so far.
     const SETTABLE: &'static [Param] = &[Param::END];
 
-    /// Takes a public key of the service, if it is of this kind.
-    fn of(public: &PublicKey) -> Option<Self>;
+    /// The type of new keys.
+    const NEW: KeyType;
+    /// The size of new keys where nobody says another; None where somebody has to.
+    const BITS: Option<u32>;
+    /// What can be said of new keys.
+    const OPTIONS: &'static [Setting<Options>];
+    /// The descriptors of all of that.
+    const OPTIONS_SETTABLE: &'static [Param];
 
-    /// The public key as the service has it.
-    fn public_key(&self) -> Option<PublicKey>;
+    /// Takes a public key of the service, if it is of this kind.
+    fn of(public: &Public) -> Option<Self>;
+
+    /// The DER of its SubjectPublicKeyInfo.
+    fn spki(&self) -> Option<Vec<u8>>;
 
     /// Takes a public key in the form of [`Self::PUBLIC`], or domain parameters alone, if they are what this provider can use.
     fn import(params: Params<'_>) -> Option<Self>;
+
+    /// The policy of a new key for a purpose, or for what such keys usually do; None where they are not fit for it.
+    fn policy(purpose: Option<Purpose>) -> Option<Policy> {
+        generation::policy(Self::NEW, purpose)
+    }
+
+    /// The size in bits of the domain parameters, where there are any.
+    fn group(&self) -> Option<u32> {
+        None
+    }
+
+    /// The domain parameters of this size in bits.
+    fn of_group(_bits: u32) -> Option<Self> {
+        None
+    }
 
     /// The domain parameters alone, where there are any.
     fn parameters(&self) -> Option<Self> {
@@ -89,9 +132,14 @@ impl<K: Kind> Key<K> {
     }
 
     /// A key of the service, if it is of this kind.
-    pub(crate) fn of(provider: &Arc<Provider>, public: &PublicKey, private: &Option<KeyUri>) -> Option<Self> {
+    pub(crate) fn of(provider: &Arc<Provider>, public: &Public, private: &Option<KeyUri>) -> Option<Self> {
         let public = Some(Arc::new(K::of(public)?));
         Some(Self { provider: Arc::clone(provider), public, private: private.clone().map(Arc::new) })
+    }
+
+    /// Domain parameters alone.
+    pub(crate) fn with_parameters(provider: &Arc<Provider>, parameters: K) -> Self {
+        Self { provider: Arc::clone(provider), public: Some(Arc::new(parameters)), private: None }
     }
 
     pub(crate) fn public(&self) -> Option<&K> {

@@ -40,6 +40,7 @@ mod encryption;
 mod error;
 mod exchange;
 mod ffi;
+mod generation;
 mod key;
 mod provider;
 mod rsa;

@@ -7,10 +7,12 @@ use std::{
 
 use interface::{
     Operation, ProviderId,
-    algorithm::{Agreement, Encryption, Signature},
+    algorithm::{Agreement, Algorithm, Encryption, Signature},
     attributes::Attributes,
     client::{self, Client},
-    operations::{AsymmetricDecrypt, Find, LookupObject, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage},
+    operations::{
+        AsymmetricDecrypt, Find, GenerateKey, LookupObject, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage,
+    },
     reference::KeyUri,
     spki::PublicKey,
 };
@@ -24,6 +26,7 @@ use crate::{
         job,
         params::{Field, Type, Value, field},
     },
+    key::Public,
 };
 
 /// The package's version as a C string.
@@ -102,6 +105,20 @@ impl Provider {
         Ok(Zeroizing::new(std::mem::take(&mut agreed.shared_secret)))
     }
 
+    /// Whether a key may be used so.
+    pub(crate) fn permits(&self, key: &KeyUri, algorithm: Algorithm) -> Result<bool, Error> {
+        let record = self.lookup(key)?;
+        let attributes = record.attributes.as_ref().map(Attributes::try_from);
+        Ok(matches!(attributes, Some(Ok(attributes)) if attributes.policy.permits(algorithm)))
+    }
+
+    /// Makes a key of this name.
+    pub(crate) fn generate(&self, key: &KeyUri, attributes: &Attributes) -> Result<(), Error> {
+        let attributes = Some(attributes.into());
+        let generate = GenerateKey { key_name: name(key)?.to_owned(), attributes, ..GenerateKey::default() };
+        self.call(key, &generate).map(drop)
+    }
+
     /// What the service knows of one key.
     pub(crate) fn lookup(&self, key: &KeyUri) -> Result<Record, Error> {
         Ok(self.client()?.lookup(self.crypto_provider(key)?, key.owner.as_deref(), name(key)?)?)
@@ -155,11 +172,21 @@ impl Provider {
 }
 
 /// The public half that a record tells of, and whether there is a private one.
-pub(crate) fn public_key(record: &Record) -> Option<(PublicKey, bool)> {
-    let attributes = Attributes::try_from(record.attributes.as_ref()?).ok()?;
-    let key_type = attributes.key_type;
-    let public = PublicKey { key_type: key_type.public(), bits: attributes.bits, bytes: record.public_key.clone() };
+pub(crate) fn public(record: &Record) -> Option<(Public, bool)> {
+    let Attributes { key_type, bits, policy } = Attributes::try_from(record.attributes.as_ref()?).ok()?;
+    let key = PublicKey { key_type: key_type.public(), bits, bytes: record.public_key.clone() };
+    let public = Public { key, pss: policy.pss_alone() };
     (key_type.is_pair() || key_type.is_public()).then_some((public, key_type.is_pair()))
+}
+
+/// The full name of a key: it means the same whoever reads it.
+pub(crate) fn uri(record: &Record) -> KeyUri {
+    KeyUri {
+        name: Some(record.name.clone()),
+        // an upstream service tells no owner: the key is the caller's
+        owner: Some(record.owner.clone()).filter(|owner| !owner.is_empty()),
+        provider: ProviderId::try_from(record.provider_id).ok(),
+    }
 }
 
 fn name(uri: &KeyUri) -> Result<&str, Error> {

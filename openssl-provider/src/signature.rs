@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use interface::algorithm::Signature;
+use interface::{algorithm::Signature, reference::KeyUri};
 
 use crate::{
     digest::{self, Digest, Hasher},
@@ -32,6 +32,11 @@ pub(crate) trait Scheme: Clone + Default + 'static {
 
     /// Refuses settings that cannot be had, before anything is signed with them.
     fn check(&self, key: &Self::Kind, purpose: Purpose, digest: Option<&Digest>) -> Result<(), Error>;
+
+    /// An algorithm that few keys are for: whether this one is, the service is asked before anything is signed.
+    fn exceptional(&self) -> Option<Signature> {
+        None
+    }
 
     /// What the service is to sign, and with which algorithm.
     fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error>;
@@ -131,10 +136,21 @@ impl<S: Scheme> Context<S> {
             let why = format!("{:?} is too weak to sign with; take SHA256 or longer", digest.name);
             return Err(Error::Unsupported(why));
         }
-        match self.key.as_ref().and_then(Key::public) {
-            Some(key) => self.scheme.check(key, self.purpose, self.digest),
-            None => Ok(()),
+        let Some(key) = &self.key else { return Ok(()) };
+        if let Some(public) = key.public() {
+            self.scheme.check(public, self.purpose, self.digest)?;
         }
+        match (self.scheme.exceptional(), key.private()) {
+            (Some(algorithm), Some(uri)) if self.purpose == Purpose::Sign => self.permitted(uri, algorithm),
+            _ => Ok(()),
+        }
+    }
+
+    fn permitted(&self, key: &KeyUri, algorithm: Signature) -> Result<(), Error> {
+        if self.provider.permits(key, algorithm.into())? {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!("the policy of {key} does not name {algorithm:?}, so nothing else may be signed so")))
     }
 
     /// Takes the setting "digest", which a message's can no longer change.

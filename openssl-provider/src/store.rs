@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, ffi::CStr, ffi::c_int, sync::Arc};
 
 use interface::{
-    ProviderId, Status, client,
+    Status, client,
     operations::{Record, RecordKind},
     reference::KeyUri,
 };
@@ -17,7 +17,7 @@ use crate::{
         keymgmt::Loadable,
         params::{Params, Setting, Type, Value, settable, setting},
     },
-    provider::{Provider, public_key},
+    provider::{self, Provider},
 };
 
 /// What a store gives to OpenSSL.
@@ -115,19 +115,14 @@ impl Store {
     }
 
     fn key(&self, record: &Record) -> Option<Entry> {
-        let (public, pair) = public_key(record)?;
+        let (public, pair) = provider::public(record)?;
         let private = match self.expect {
             0 => pair,
             _ if self.expects(OSSL_STORE_INFO_PKEY) && pair => true,
             _ if self.expects(OSSL_STORE_INFO_PUBKEY) => false,
             _ => return None,
         };
-        let uri = private.then(|| KeyUri {
-            name: Some(record.name.clone()),
-            // an upstream service tells no owner: the key is the caller's
-            owner: Some(record.owner.clone()).filter(|owner| !owner.is_empty()),
-            provider: ProviderId::try_from(record.provider_id).ok(),
-        });
+        let uri = private.then(|| provider::uri(record));
         KEYS.iter().find_map(|make| make(&self.provider, &public, &uri)).map(Entry::Key)
     }
 

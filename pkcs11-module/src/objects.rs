@@ -15,7 +15,12 @@ pub(crate) struct Objects {
     by_handle: HashMap<CK_OBJECT_HANDLE, Arc<Object>>,
     handles: HashMap<(String, CK_OBJECT_CLASS), CK_OBJECT_HANDLE>,
     in_sessions: BTreeSet<(CK_SESSION_HANDLE, CK_OBJECT_HANDLE)>,
+    /// Public halves that went with their private halves.
+    orphans: BTreeSet<CK_OBJECT_HANDLE>,
 }
+
+/// So many orphans are remembered, the latest.
+const ORPHANS: usize = 1024;
 
 impl Objects {
     /// Takes in a record; returns the handles and objects it shows as.
@@ -74,10 +79,21 @@ impl Objects {
     /// Forgets all objects that a record shows as.
     pub(crate) fn forget_record(&mut self, record: &Record) {
         for class in record.classes() {
-            if let Some(handle) = self.handles.get(&(record.uuid.clone(), *class)).copied() {
-                self.forget(handle);
+            if let Some(handle) = self.handles.get(&(record.uuid.clone(), *class)).copied()
+                && self.forget(handle).is_some_and(|object| object.is_view())
+            {
+                self.orphans.insert(handle);
             }
         }
+        if self.orphans.len() > ORPHANS {
+            self.orphans.pop_first();
+        }
+    }
+
+    /// Whether a handle was of a public half that has gone with its private half. Programs destroy both, in either order, and this one
+    /// is destroyed once.
+    pub(crate) fn bury(&mut self, handle: CK_OBJECT_HANDLE) -> bool {
+        self.orphans.remove(&handle)
     }
 }
 
@@ -116,5 +132,17 @@ mod tests {
         assert!(second.iter().all(|(handle, _)| objects.find(*handle).is_some()));
         objects.forget_record(&second[0].1.record);
         assert_eq!(objects.in_sessions(1).count(), 0);
+    }
+
+    #[test]
+    fn a_public_half_that_went_with_its_private_half_is_destroyed_once() {
+        let mut objects = Objects::default();
+        let pair = objects.learn(web());
+        objects.forget_record(&web());
+        for (handle, object) in pair {
+            assert!(objects.find(handle).is_none());
+            assert_eq!(objects.bury(handle), object.is_view());
+            assert!(!objects.bury(handle));
+        }
     }
 }

@@ -3,15 +3,15 @@
 //!
 //! Each of the known attacks on PKCS#11 (Clulow 2003; Bortolozzo et al. 2010, A1-A5; Bardou et al. 2012) needs a key with conflicting
 //! roles, one whose value the attacker knows, or a second copy of a key with other roles. So a sensitive key leaves only under a key
-//! that was made in its provider, was never readable and never decrypted anything, keys that wrap do not leave, and what comes in or is derived is not
-//! "made in its provider", so that it never wraps a sensitive key.
+//! that was made in its provider, was never readable and never decrypted anything, keys that wrap do not leave, and what comes in or is
+//! derived is not "made in its provider", so that it never wraps a sensitive key.
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::store::Key;
 use interface::Status;
-use interface::algorithm::{Algorithm, Cipher, Derivation};
-use interface::attributes::{Attributes, Usage};
+use interface::algorithm::{Algorithm, Cipher, Derivation, Signature};
+use interface::attributes::{Attributes, Policy, Usage};
 
 /// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them, and so could what somebody
 /// decrypts who has read it.
@@ -44,7 +44,8 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
             "key '{with_name}' was not made here, so somebody may know it; the sensitive key '{key_name}' leaves only under a key that was"
         ));
     }
-    if !with.past.and(CONFLICTING).is_empty() {
+    // A raw signature is a decryption by another name.
+    if !with.past.and(CONFLICTING).is_empty() || with.attributes.policy.permits(Signature::RsaRaw.into()) {
         return refuse(format!(
             "key '{with_name}' decrypts or can be read, or once could, so it could reveal the sensitive key '{key_name}': wrap with a sensitive key for wrapping alone"
         ));
@@ -84,6 +85,29 @@ pub(crate) fn inherited<'a>(
             _ => Usage::NONE,
         };
         asked.policy.usage = asked.policy.usage.without(lost);
+    }
+    Ok(asked)
+}
+
+/// What a copy of a key may be, of what is asked for: at most what the original may be. The copy of a key that protects others never
+/// leaves, for under another key and back it could become one that decrypts. A copy remembers what the original was permitted, and
+/// has the same algorithms, so that it wraps nothing that the original must not.
+///
+/// # Errors
+/// [`Status::PsaErrorNotPermitted`] for more than that, [`Status::PsaErrorInvalidArgument`] for another type, size or algorithm.
+pub(crate) fn copied(original: &Key, mut asked: Attributes) -> Result<Attributes> {
+    let (name, have) = (&original.name, &original.attributes);
+    let policy = Policy { usage: asked.policy.usage, ..have.policy.clone() };
+    if asked != (Attributes { policy, ..have.clone() }) {
+        let detail = format!("a copy of key '{name}' is of its type and size, for its algorithms");
+        return Err(Error::refused(Status::PsaErrorInvalidArgument, detail));
+    }
+    if !have.policy.usage.contains(asked.policy.usage) {
+        let detail = format!("a copy of key '{name}' may do no more than the key itself");
+        return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
+    }
+    if !have.policy.usage.contains(Usage::EXPORT) && protects(original) {
+        asked.policy.usage = asked.policy.usage.without(LEAVING);
     }
     Ok(asked)
 }

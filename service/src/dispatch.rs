@@ -168,6 +168,12 @@ impl<'a> Guard<'a> {
                 call.new = Some((filing, attributes));
                 call.other = other;
             }
+            KeyUse::Copy { of, filing, attributes } => {
+                self.check_new(&filing, &attributes)?;
+                let original = self.owned(&call, of)?;
+                call.new = Some((filing, custody::copied(&original, attributes)?));
+                call.key = Some(original);
+            }
         }
         Ok(call)
     }

@@ -70,6 +70,12 @@ impl Setup {
         self
     }
 
+    /// Permits deprecated primitives, which [`CONFIG`] does not.
+    pub fn allow_deprecated(mut self) -> Self {
+        self.config = self.config.replace("[core_settings]", "[core_settings]\nallow_deprecated = true");
+        self
+    }
+
     /// Sets a variable in the service's environment.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));

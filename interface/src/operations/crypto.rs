@@ -471,6 +471,32 @@ pub struct UnwrapKey {
     pub with_owner: Option<String>,
 }
 
+/// Makes a second key of one that the caller owns, which may do no more than the first.
+#[derive(Clone, PartialEq, Message)]
+pub struct CopyKey {
+    /// The new key.
+    #[prost(string, tag = "1")]
+    pub key_name: String,
+    /// Of the new key: type and size of the original, and no use or algorithm that its policy does not permit.
+    #[prost(message, optional, tag = "2")]
+    pub attributes: Option<KeyAttributes>,
+    /// The name of the original.
+    #[prost(string, tag = "3")]
+    pub of: String,
+    /// As of [`GenerateKey`].
+    #[prost(string, optional, tag = "100")]
+    pub label: Option<String>,
+    /// As of [`GenerateKey`].
+    #[prost(bytes = "vec", optional, tag = "101")]
+    pub id: Option<Vec<u8>>,
+    /// As of [`GenerateKey`].
+    #[prost(bool, tag = "102")]
+    pub volatile: bool,
+    /// As of [`GenerateKey`].
+    #[prost(message, repeated, tag = "103")]
+    pub pkcs11: Vec<Pkcs11Attribute>,
+}
+
 /// Makes a secret key out of another key.
 #[derive(Clone, PartialEq, Message)]
 pub struct DeriveKey {

@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
-    Callback, Dispatch, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT, OSSL_FUNC_KEYMGMT_EXPORT_TYPES, OSSL_FUNC_KEYMGMT_FREE,
+    Callback, Dispatch, Function, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT, OSSL_FUNC_KEYMGMT_EXPORT_TYPES,
+    OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GEN, OSSL_FUNC_KEYMGMT_GEN_CLEANUP, OSSL_FUNC_KEYMGMT_GEN_INIT,
+    OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE, OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS,
     OSSL_FUNC_KEYMGMT_GET_PARAMS, OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
     OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH, OSSL_FUNC_KEYMGMT_NEW,
     OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS, OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
@@ -16,9 +18,14 @@ use super::{
     params::{Params, Request, Value, emit},
     release, with, with_shared,
 };
-use crate::key::{Key, Kind};
+use crate::{
+    generation::Generation,
+    key::{Key, Kind},
+};
 
-pub(crate) const fn table<K: Kind>() -> [Dispatch; 17] {
+type Generate = <OSSL_FUNC_KEYMGMT_GEN as Function>::Fn;
+
+pub(crate) const fn table<K: Kind>() -> [Dispatch; 23] {
     [
         entry::<OSSL_FUNC_KEYMGMT_NEW>(new::<K>),
         entry::<OSSL_FUNC_KEYMGMT_FREE>(free::<K>),
@@ -36,6 +43,12 @@ pub(crate) const fn table<K: Kind>() -> [Dispatch; 17] {
         entry::<OSSL_FUNC_KEYMGMT_EXPORT>(export::<K>),
         entry::<OSSL_FUNC_KEYMGMT_EXPORT_TYPES>(public_types::<K>),
         entry::<OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME>(query_operation_name::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_GEN_INIT>(gen_init::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE>(gen_set_template::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS>(gen_set_params::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS>(gen_settable_params::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_GEN>(generate::<K> as Generate),
+        entry::<OSSL_FUNC_KEYMGMT_GEN_CLEANUP>(gen_cleanup::<K>),
         Dispatch::END,
     ]
 }
@@ -151,4 +164,47 @@ unsafe extern "C" fn public_types<K: Kind>(selection: c_int) -> *const Param {
 
 unsafe extern "C" fn query_operation_name<K: Kind>(operation: c_int) -> *const c_char {
     K::operation(operation).as_ptr()
+}
+
+unsafe extern "C" fn gen_init<K: Kind>(context: *mut c_void, selection: c_int, params: *const Param) -> *mut c_void {
+    // SAFETY: the core gives the context it got from us.
+    let provider = unsafe { super::provider::provider(context) };
+    // SAFETY: `params` is an OSSL_PARAM array, or NULL.
+    let params = unsafe { Params::new(params) };
+    boundary(provider, || {
+        let mut generation = Generation::<K>::new(Arc::clone(provider), selection);
+        generation.set(params).map(|()| own(generation))
+    })
+}
+
+unsafe extern "C" fn gen_set_template<K: Kind>(generation: *mut c_void, template: *mut c_void) -> c_int {
+    let like = |generation: &mut Generation<K>| {
+        // SAFETY: `template` is one of our keys of this kind, or NULL.
+        if let Some(template) = unsafe { template.cast::<Key<K>>().as_ref() } {
+            generation.like(template);
+        }
+        Ok(1)
+    };
+    // SAFETY: `generation` is one of ours, or NULL.
+    unsafe { with(generation, like) }
+}
+
+unsafe extern "C" fn gen_set_params<K: Kind>(generation: *mut c_void, params: *const Param) -> c_int {
+    // SAFETY: `generation` is one of ours, or NULL, and `params` an OSSL_PARAM array.
+    unsafe { with(generation, |generation: &mut Generation<K>| generation.set(Params::new(params)).map(|()| 1)) }
+}
+
+unsafe extern "C" fn gen_settable_params<K: Kind>(_: *mut c_void, _: *mut c_void) -> *const Param {
+    K::OPTIONS_SETTABLE.as_ptr()
+}
+
+/// How far it is, which the callback would be told, only the service knows.
+unsafe extern "C" fn generate<K: Kind>(generation: *mut c_void, _: Callback, _: *mut c_void) -> *mut c_void {
+    // SAFETY: `generation` is one of ours, or NULL.
+    unsafe { with(generation, |generation: &mut Generation<K>| generation.make().map(own)) }
+}
+
+unsafe extern "C" fn gen_cleanup<K: Kind>(generation: *mut c_void) {
+    // SAFETY: the core's last use of a generation of ours.
+    unsafe { release::<Generation<K>>(generation) }
 }

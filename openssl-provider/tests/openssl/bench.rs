@@ -29,6 +29,16 @@ impl Bench {
         bench
     }
 
+    /// Lists our provider before the default one, which is not how it is meant.
+    pub(crate) fn list_first(&self) {
+        let conf = std::fs::read_to_string(self.path("openssl.cnf")).unwrap();
+        let swapped = conf
+            .replace("default = default_section\nparsec = parsec_section\n", "")
+            .replace("[providers]\n", "[providers]\nparsec = parsec_section\ndefault = default_section\n");
+        assert_ne!(conf, swapped);
+        std::fs::write(self.path("openssl.cnf"), swapped).unwrap();
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod bench;
+mod generation;
+mod padding;
 mod service;
 
 use std::process::Command;
@@ -63,12 +65,7 @@ fn a_reference_may_stand_among_certificates() {
 fn keys_work_with_the_provider_listed_first_too() {
     let bench = Bench::new();
     let _service = Service::start(&bench);
-    let conf = std::fs::read_to_string(bench.path("openssl.cnf")).unwrap();
-    let swapped = conf
-        .replace("default = default_section\nparsec = parsec_section\n", "")
-        .replace("[providers]\n", "[providers]\nparsec = parsec_section\ndefault = default_section\n");
-    assert_ne!(conf, swapped);
-    std::fs::write(bench.path("openssl.cnf"), swapped).unwrap();
+    bench.list_first();
     std::fs::write(bench.path("message"), "hello").unwrap();
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);

@@ -17,10 +17,10 @@ use interface::{
     algorithm::{Algorithm, Encryption, SignHash as Digest, Signature},
     attributes::{Attributes, Policy, Usage},
     operations::{
-        Agreed, AsymmetricDecrypt, Decrypted, Find, Found, Hello, ListProviders, LookupKey, ProviderInfo, Providers,
+        Agreed, AsymmetricDecrypt, Decrypted, Find, Found, GenerateKey, Hello, ListProviders, LookupKey, ProviderInfo, Providers,
         RawKeyAgreement, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
     },
-    spki::PublicKey,
+    spki::{Parameters, PublicKey, is_pss},
     wire::{HEADER_LEN, Header, Request},
 };
 use prost::Message;
@@ -107,6 +107,11 @@ impl Handler {
                 let software = ProviderInfo { id: ProviderId::SOFTWARE.number().into(), ..ProviderInfo::default() };
                 Ok(Providers { providers: vec![software] }.encode_to_vec())
             }
+            GenerateKey::OPCODE => {
+                let request = GenerateKey::decode(body).unwrap();
+                self.generate(&request.key_name, &Attributes::try_from(&request.attributes.unwrap()).unwrap());
+                Ok(Vec::new())
+            }
             LookupKey::OPCODE => Ok(self.record(&LookupKey::decode(body).unwrap().key_name)?.encode_to_vec()),
             Find::OPCODE => {
                 let files = std::fs::read_dir(&self.folder).unwrap().map(|file| file.unwrap().path());
@@ -120,8 +125,8 @@ impl Handler {
             }
             SignMessage::OPCODE => {
                 let request = SignMessage::decode(body).unwrap();
-                let arguments = format!("-sign -rawin -inkey {}.key", request.key_name);
-                let signature = self.pkeyutl(&arguments, &request.message).unwrap();
+                let arguments = format!("pkeyutl -sign -rawin -inkey {}.key", request.key_name);
+                let signature = self.openssl(&arguments, &request.message).unwrap();
                 Ok(Signed { signature }.encode_to_vec())
             }
             AsymmetricDecrypt::OPCODE => {
@@ -136,12 +141,35 @@ impl Handler {
         }
     }
 
+    /// Makes a key with `openssl genpkey`.
+    fn generate(&self, name: &str, attributes: &Attributes) {
+        let algorithm = match Parameters::of(attributes.key_type, attributes.bits) {
+            Some(named) if named.weierstrass() => format!("EC -pkeyopt group:{}", named.name),
+            Some(named) => named.name.to_owned(),
+            None if attributes.policy.pss_alone() => "RSA-PSS".to_owned(),
+            None => format!("RSA -pkeyopt rsa_keygen_bits:{}", attributes.bits),
+        };
+        for command in [
+            format!("genpkey -algorithm {algorithm} -out {name}.key"),
+            format!("pkey -in {name}.key -pubout -outform der -out {name}.spki"),
+        ] {
+            let mut openssl = Command::new("openssl");
+            openssl.args(command.split(' ')).current_dir(&self.folder).env("OPENSSL_CONF", "/dev/null");
+            assert!(openssl.output().unwrap().status.success(), "{command}");
+        }
+    }
+
     fn record(&self, name: &str) -> Result<Record, (Status, String)> {
         let spki = std::fs::read(self.folder.join(format!("{name}.spki")));
         let spki = spki.map_err(|_| (Status::PsaErrorDoesNotExist, format!("no key '{name}'")))?;
         let public = PublicKey::from_spki(&spki).unwrap();
         let key_type = public.key_type.pair();
-        let policy = Policy { usage: Usage::SIGN, algorithm: Algorithm::None, also: Vec::new() };
+        let algorithm = match name {
+            "raw" => Signature::RsaRaw.into(),
+            _ if is_pss(&spki) => Signature::RsaPss { hash: Digest::Any }.into(),
+            _ => Algorithm::None,
+        };
+        let policy = Policy { usage: Usage::SIGN, algorithm, also: Vec::new() };
         let attributes = Attributes { key_type, bits: public.bits, policy };
         Ok(Record {
             kind: RecordKind::Key.into(),
@@ -159,6 +187,9 @@ impl Handler {
     fn sign(&self, request: &SignHash) -> Vec<u8> {
         let options = match Signature::try_from(request.alg.as_ref().unwrap()).unwrap() {
             Signature::RsaPkcs1v15Raw | Signature::EcdsaAny => String::new(),
+            Signature::RsaRaw => {
+                return self.openssl(&format!("rsautl -sign -raw -inkey {}.key", request.key_name), &request.hash).unwrap();
+            }
             Signature::RsaPss { hash } => {
                 format!(" -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:digest -pkeyopt digest:{}", name(hash))
             }
@@ -167,8 +198,8 @@ impl Handler {
             }
             other => panic!("{other:?}"),
         };
-        let arguments = format!("-sign -inkey {}.key{options}", request.key_name);
-        let signature = self.pkeyutl(&arguments, &request.hash).unwrap();
+        let arguments = format!("pkeyutl -sign -inkey {}.key{options}", request.key_name);
+        let signature = self.openssl(&arguments, &request.hash).unwrap();
         match self.record(&request.key_name).unwrap().attributes.unwrap().key_bits {
             2048 => signature,
             bits => r_and_s(&signature, bits.div_ceil(8) as usize),
@@ -182,8 +213,9 @@ impl Handler {
         let peer = PublicKey { key_type: own.key_type.public(), bits: own.bits, bytes: request.peer_key.clone() };
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&peer.to_spki().unwrap()).unwrap();
-        let arguments = format!("-derive -inkey {}.key -peerform der -peerkey {}", request.key_name, file.path().display());
-        self.pkeyutl(&arguments, &[]).unwrap()
+        let arguments =
+            format!("pkeyutl -derive -inkey {}.key -peerform der -peerkey {}", request.key_name, file.path().display());
+        self.openssl(&arguments, &[]).unwrap()
     }
 
     /// Decrypts with `openssl pkeyutl`. As with an upstream service bad padding is an error.
@@ -196,16 +228,16 @@ impl Handler {
             }
             other => panic!("{other:?}"),
         };
-        let arguments = format!("-decrypt -inkey {}.key{options}", request.key_name);
-        self.pkeyutl(&arguments, &request.ciphertext).map_err(|said| (Status::PsaErrorInvalidPadding, said))
+        let arguments = format!("pkeyutl -decrypt -inkey {}.key{options}", request.key_name);
+        self.openssl(&arguments, &request.ciphertext).map_err(|said| (Status::PsaErrorInvalidPadding, said))
     }
 
-    /// What `openssl pkeyutl` makes of an input, or what it says against it.
-    fn pkeyutl(&self, arguments: &str, input: &[u8]) -> Result<Vec<u8>, String> {
+    /// What `openssl` makes of an input, or what it says against it.
+    fn openssl(&self, arguments: &str, input: &[u8]) -> Result<Vec<u8>, String> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(input).unwrap();
         let mut command = Command::new("openssl");
-        command.arg("pkeyutl").args(arguments.split(' '));
+        command.args(arguments.split(' '));
         if !input.is_empty() {
             command.arg("-in").arg(file.path());
         }
@@ -213,7 +245,7 @@ impl Handler {
         if output.status.success() {
             Ok(output.stdout)
         } else {
-            Err(format!("pkeyutl {arguments}\n{}", String::from_utf8_lossy(&output.stderr)))
+            Err(format!("{arguments}\n{}", String::from_utf8_lossy(&output.stderr)))
         }
     }
 }

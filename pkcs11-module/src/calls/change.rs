@@ -2,7 +2,8 @@
 
 use cryptoki_sys::*;
 use interface::attributes::Usage;
-use interface::operations::{PutObject, RecordKind, SetMetadata};
+use interface::message::Pkcs11Attribute;
+use interface::operations::{CopyKey, PutObject, RecordKind, SetMetadata};
 use interface::{Filing, Status};
 
 use super::generate::import_public;
@@ -12,7 +13,7 @@ use crate::attributes::{self, Source, flag};
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::module::{self, Module, lock};
-use crate::object::{Object, Record};
+use crate::object::{Key, Object, Record, without_public_half};
 use crate::random;
 use crate::session::Session;
 
@@ -67,10 +68,33 @@ pub(crate) fn copy(
         (None, Some(key)) if object.class == CKO_PUBLIC_KEY => {
             import_public(&place, Filing { name: String::new(), label, id, volatile: !token, pkcs11 }, key)?
         }
-        _ => return Err(Error::ActionProhibited),
+        (None, Some(key)) => {
+            check_own(&module, &session, &object)?;
+            copy_key(&module, &place, key, label, id, pkcs11)?
+        }
+        (None, None) => return Err(Error::ActionProhibited),
     };
     copy.set(place.learn_one(made)?);
     Ok(())
+}
+
+/// The copy of a private key has no public half: a program that wants one copies that too.
+fn copy_key(
+    module: &Module,
+    place: &Place,
+    key: &Key,
+    label: Option<String>,
+    id: Option<Vec<u8>>,
+    mut pkcs11: Vec<Pkcs11Attribute>,
+) -> Result<Record> {
+    if key.attributes.key_type.is_pair() {
+        pkcs11.push(without_public_half());
+    }
+    let filing = Filing { name: String::new(), label, id, volatile: !place.token, pkcs11 };
+    place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+        let (attributes, of) = (Some((&key.attributes).into()), key.name.clone());
+        module.client.call(key.provider, &CopyKey { key_name: name, attributes, of, label, id, volatile, pkcs11 })
+    })
 }
 
 /// Fails in a read-only session, which may not change what the token keeps.
@@ -107,6 +131,7 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
             (Source::Policy(usage) | Source::Forbidden(usage), _) => lost = lost | usage,
             (Source::Object, CKA_LABEL) => change.label = template.text(CKA_LABEL)?.map(str::to_owned),
             (Source::Object, CKA_ID) => change.id = Some(value.to_vec()),
+            (Source::Object, CKA_VALUE) if object.class == CKO_DATA => change.value = Some(value.to_vec()),
             (Source::Object, CKA_TOKEN) => {}
             (Source::Object, _) => return Err(Error::AttributeReadOnly),
         }

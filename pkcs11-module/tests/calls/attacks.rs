@@ -64,6 +64,19 @@ fn a_pair_that_decrypts_does_not_wrap_a_sensitive_key() {
     assert_eq!(wrapped(&[(CKA_UNWRAP, YES)]).unwrap().len(), 256);
 }
 
+/// a2, where the pair decrypts by signing whatever block it is given.
+#[test]
+fn a_pair_that_signs_raw_blocks_does_not_wrap_a_sensitive_key() {
+    let _fixture = Fixture::new();
+    let wrapped = |kinds: &[CK_MECHANISM_TYPE]| {
+        let allowed: Vec<u8> = kinds.iter().flat_map(|kind| kind.to_ne_bytes()).collect();
+        let [public, _] = rsa(&[(CKA_WRAP, YES)], &[(CKA_UNWRAP, YES), (CKA_SIGN, YES), (CKA_ALLOWED_MECHANISMS, &allowed)]);
+        wrap(mechanisms::oaep(CKM_RSA_PKCS_OAEP), public, victim())
+    };
+    assert_eq!(wrapped(&[CKM_RSA_PKCS_OAEP, CKM_RSA_X_509]), Err(CKR_KEY_NOT_WRAPPABLE));
+    assert_eq!(wrapped(&[CKM_RSA_PKCS_OAEP, CKM_SHA256_RSA_PKCS]).unwrap().len(), 256);
+}
+
 /// a3 and a4: read the value of a sensitive or unextractable key.
 #[test]
 fn values_of_sensitive_and_unextractable_keys_are_not_read() {
@@ -191,6 +204,39 @@ fn keys_that_wrap_do_not_leave() {
         );
     }
     control();
+}
+
+/// Two copies by C_CopyObject: one half of a pair of roles each, or one with fewer mechanisms than the other.
+#[test]
+fn copies_do_not_separate_roles() {
+    let _fixture = Fixture::new();
+    let copy = |key, template: &Attributes<'_>| {
+        let mut entries: Vec<_> = template.iter().map(|(kind, value)| attribute(*kind, value)).collect();
+        let mut copy = 0;
+        let rv = call!(C_CopyObject(open(CKF_RW_SESSION), key, entries.as_mut_ptr(), entries.len() as CK_ULONG, &raw mut copy));
+        if rv == CKR_OK { Ok(copy) } else { Err(rv) }
+    };
+    let both = aes(&[(CKA_WRAP, YES), (CKA_DECRYPT, YES)]);
+    let wraps = copy(both, &[(CKA_DECRYPT, NO)]).unwrap();
+    assert_eq!(read(wraps, CKA_DECRYPT).as_deref(), Ok(NO));
+    assert_eq!(wrap(mechanism(KW), wraps, victim()), Err(CKR_KEY_NOT_WRAPPABLE));
+    let readable = aes(&[(CKA_WRAP, YES), (CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)]);
+    let wraps = copy(readable, &[(CKA_SENSITIVE, YES), (CKA_EXTRACTABLE, NO)]).unwrap();
+    assert_eq!(wrap(mechanism(KW), wraps, victim()), Err(CKR_KEY_NOT_WRAPPABLE));
+    let known = create(&[&weak()[..], &[(CKA_VALUE, KNOWN), (CKA_WRAP, YES)]].concat()).unwrap();
+    assert_eq!(wrap(mechanism(KW), copy(known, &[]).unwrap(), victim()), Err(CKR_KEY_NOT_WRAPPABLE));
+
+    let sound = aes(&[(CKA_WRAP, YES), (CKA_UNWRAP, YES), (CKA_EXTRACTABLE, YES)]);
+    let (twin, harmless) = (copy(sound, &[]).unwrap(), copy(sound, &[(CKA_WRAP, NO), (CKA_UNWRAP, NO)]).unwrap());
+    wrap(mechanism(KW), twin, victim()).unwrap();
+    for leaving in [twin, harmless] {
+        assert_eq!(
+            wrap(mechanism(KW), wrapping_key(), leaving),
+            Err(CKR_KEY_UNEXTRACTABLE),
+            "it could come back with another role"
+        );
+    }
+    assert_eq!(copy(sound, &[(CKA_DECRYPT, YES)]), Err(CKR_ATTRIBUTE_READ_ONLY));
 }
 
 /// Two copies by derivation: a concatenation with nothing is the same key with other roles.

@@ -121,3 +121,14 @@ fn no_descriptor_goes_on_to_a_program_that_the_process_executes() {
     }
     assert!(sockets > 0);
 }
+
+#[test]
+fn by_the_fork_safe_interface_a_child_that_closes_a_session_leaves_its_parent_the_session_objects() {
+    let (_fixture, _) = fork_safe();
+    let session = open(0);
+    let [_, private] = generate(session, false).unwrap();
+    let uses_and_closes = || sign(session, private).is_ok() && call!(C_CloseSession(session)) == CKR_OK;
+    assert!(child(uses_and_closes));
+    assert!(child(|| uses_and_closes() && call!(C_Finalize(null_mut())) == CKR_OK));
+    sign(session, private).unwrap();
+}

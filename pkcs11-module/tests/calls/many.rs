@@ -55,3 +55,22 @@ fn one_of_a_hundred_thousand_objects_is_found_in_one_round_trip_and_all_of_them_
     let distinct: std::collections::HashSet<_> = all.into_iter().collect();
     assert_eq!(distinct.len(), MANY + 1);
 }
+
+/// Bytes of this process in memory.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn a_session_takes_less_than_four_kibibytes() {
+    const SESSIONS: usize = 5000;
+    let _fixture = Fixture::new();
+    open(0);
+    let before = resident();
+    for _ in 0..SESSIONS {
+        open(0);
+    }
+    let each = resident().saturating_sub(before) / SESSIONS;
+    assert!(each < 4096, "{each} bytes");
+}

@@ -274,8 +274,16 @@ impl Model<'_> {
         let label = vec![b'a' + u8::try_from(self.source.below(4)).unwrap()];
         let mut public = [attribute(CKA_EC_PARAMS, P256), attribute(CKA_TOKEN, YES), attribute(CKA_LABEL, &label)];
         let mut private = vec![attribute(CKA_TOKEN, YES), attribute(CKA_LABEL, &label)];
-        let odd =
-            self.source.pick(&[CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_DERIVE, CKA_CLASS, CKA_VALUE, CKA_LOCAL, CKA_MODULUS, CKA_ID]);
+        let odd = self.source.pick(&[
+            CKA_SENSITIVE,
+            CKA_EXTRACTABLE,
+            CKA_COPYABLE,
+            CKA_CLASS,
+            CKA_VALUE,
+            CKA_LOCAL,
+            CKA_MODULUS,
+            CKA_ID,
+        ]);
         let len = self.source.below(9);
         let value = self.source.bytes(len);
         let strange = self.source.percent(40);

@@ -185,7 +185,9 @@ impl KeyRecord {
 
     /// DER of the public half's `SubjectPublicKeyInfo`.
     pub(crate) fn spki(&self) -> Result<Vec<u8>> {
-        self.public()?.to_spki().ok_or_else(|| {
+        let public = self.public()?;
+        let spki = if self.attributes.policy.pss_alone() { public.to_pss_spki() } else { public.to_spki() };
+        spki.ok_or_else(|| {
             Error::Unsupported(format!("the type of '{}' ({}) has no SubjectPublicKeyInfo here", self.name(), self.algorithm()))
         })
     }

@@ -66,12 +66,12 @@ impl Import {
 
     fn attributes(&self, key: &PrivateKey) -> Result<Attributes> {
         let jobs = match self.purpose {
-            Some(purpose) => &[purpose.job][..],
+            Some(purpose) => &[purpose.job()][..],
             None => &[Job::Sign, Job::Agree, Job::Encrypt, Job::Authenticate, Job::Decrypt],
         };
         let policy = jobs.iter().find_map(|job| job.policy(key.key_type));
         let policy = policy.ok_or_else(|| {
-            let purpose = self.purpose.map_or("anything", |purpose| purpose.name);
+            let purpose = self.purpose.map_or("anything", |purpose| purpose.name());
             Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}", key.key_type))
         })?;
         Ok(Attributes { key_type: key.key_type, bits: key.bits, policy })

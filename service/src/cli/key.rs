@@ -166,7 +166,7 @@ impl New {
         }
         context.show(&Made {
             key: View::from(&key),
-            purpose: self.purpose.map(|purpose| purpose.name),
+            purpose: self.purpose.map(|purpose| purpose.name()),
             grants: self.metadata.grants.iter().map(Share::granted).collect(),
             next: self.next(&key),
         })
@@ -177,9 +177,9 @@ impl New {
             let purpose = self.purpose.ok_or_else(|| Error::Usage("say what the key is --for".to_owned()))?;
             return pick(context, provider, purpose);
         };
-        let job = self.purpose.map_or(kind.job, |purpose| purpose.job);
+        let job = self.purpose.map_or(kind.job, |purpose| purpose.job());
         kind.attributes(job).ok_or_else(|| {
-            let purpose = self.purpose.map_or("this", |purpose| purpose.name);
+            let purpose = self.purpose.map_or("this", |purpose| purpose.name());
             Error::Usage(format!("{} keys are not fit for {purpose}", kind.name))
         })
     }

@@ -6,14 +6,13 @@ use super::error::{During, Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::attributes::Attributes;
 use interface::operations::{CanDoCrypto, CheckType};
-use interface::policy::Job;
+use interface::policy::{Job, Purpose as What};
 use interface::{ProviderId, Status};
 
 /// What a key is made for.
 #[derive(Debug)]
 pub(crate) struct Purpose {
-    pub(crate) name: &'static str,
-    pub(crate) job: Job,
+    what: What,
     /// Names of [`Kind`]s, the best one first.
     candidates: &'static [&'static str],
     /// What to do next: where, and the line to write there. `{name}`, `{file}` and `{module}` are filled in.
@@ -26,8 +25,7 @@ pub(crate) struct Purpose {
 /// before 10.1 takes none from PKCS#11 modules.
 pub(crate) const PURPOSES: &[Purpose] = &[
     Purpose {
-        name: "tls-server",
-        job: Job::Sign,
+        what: What::TlsServer,
         candidates: &["p256", "rsa-2048", "p384", "rsa-3072", "rsa-4096"],
         next: &[
             ("certificate request", "parsec key csr {name} --cn www.example.com > {name}.csr"),
@@ -37,8 +35,7 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         ],
     },
     Purpose {
-        name: "tls-client",
-        job: Job::Sign,
+        what: What::TlsClient,
         candidates: &["p256", "rsa-2048", "p384", "rsa-3072", "rsa-4096"],
         next: &[
             ("certificate request", "parsec key csr {name} --cn \"$USER\" > {name}.csr"),
@@ -47,14 +44,12 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         ],
     },
     Purpose {
-        name: "ssh",
-        job: Job::Sign,
+        what: What::Ssh,
         candidates: &["p256", "p384", "p521", "rsa-3072", "rsa-2048"],
         next: &[("authorized_keys", "parsec key public {name} --ssh >> ~/.ssh/authorized_keys"), ("ssh", "ssh -I {module} HOST")],
     },
     Purpose {
-        name: "code-signing",
-        job: Job::Sign,
+        what: What::CodeSigning,
         candidates: &["p384", "rsa-4096", "rsa-3072", "p256"],
         next: &[
             ("certificate request", "parsec key csr {name} --cn \"Example Ltd\" > {name}.csr"),
@@ -63,8 +58,7 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         ],
     },
     Purpose {
-        name: "jwt",
-        job: Job::Sign,
+        what: What::Jwt,
         candidates: &["p256", "rsa-2048", "p384", "rsa-3072"],
         next: &[
             ("who verifies needs", "parsec key public {name} > {name}.pub"),
@@ -72,8 +66,7 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         ],
     },
     Purpose {
-        name: "encryption",
-        job: Job::Decrypt,
+        what: What::Encryption,
         candidates: &["rsa-3072", "rsa-2048", "rsa-4096"],
         next: &[
             ("who encrypts needs", "parsec key public {name} > {name}.pub"),
@@ -86,10 +79,18 @@ pub(crate) const PURPOSES: &[Purpose] = &[
 ];
 
 impl Purpose {
+    pub(crate) fn name(&self) -> &'static str {
+        self.what.name()
+    }
+
+    pub(crate) fn job(&self) -> Job {
+        self.what.job()
+    }
+
     /// Reads the name of a purpose.
     pub(crate) fn parser() -> impl TypedValueParser<Value = &'static Self> {
-        PossibleValuesParser::new(PURPOSES.iter().map(|purpose| purpose.name))
-            .try_map(|name| PURPOSES.iter().find(|purpose| purpose.name == name).ok_or("no such purpose"))
+        PossibleValuesParser::new(PURPOSES.iter().map(|purpose| purpose.name()))
+            .try_map(|name| PURPOSES.iter().find(|purpose| purpose.name() == name).ok_or("no such purpose"))
     }
 
     /// The candidates, the best one first.
@@ -129,7 +130,7 @@ fn module() -> String {
 /// The best algorithm that the provider has for the purpose.
 pub(crate) fn pick(context: &Context, provider: ProviderId, purpose: &Purpose) -> Result<Attributes> {
     for kind in purpose.candidates() {
-        if let Some(attributes) = kind.attributes(purpose.job)
+        if let Some(attributes) = kind.attributes(purpose.job())
             && can_generate(context, provider, &attributes)?
         {
             return Ok(attributes);
@@ -138,7 +139,7 @@ pub(crate) fn pick(context: &Context, provider: ProviderId, purpose: &Purpose) -
     let tried: Vec<_> = purpose.candidates().map(|kind| kind.name).collect();
     Err(Error::Unsupported(format!(
         "the {provider} provider makes no key for {}; it was asked for {} (others: parsec providers)",
-        purpose.name,
+        purpose.name(),
         tried.join(", ")
     )))
 }
@@ -165,7 +166,7 @@ mod tests {
         for purpose in PURPOSES {
             for name in purpose.candidates {
                 let kind = Kind::named(name);
-                assert!(kind.is_some_and(|kind| kind.attributes(purpose.job).is_some()), "{}: {name}", purpose.name);
+                assert!(kind.is_some_and(|kind| kind.attributes(purpose.job()).is_some()), "{}: {name}", purpose.name());
             }
         }
     }

@@ -5,7 +5,7 @@ use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Encryption,
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::Error;
 use interface::operations::{
-    CheckType, DeriveKey, ExportKey, ExportPublicKey, Grant, ImportKey, LookupKey, SetMetadata, UnwrapKey, WrapKey,
+    CheckType, CopyKey, DeriveKey, ExportKey, ExportPublicKey, Grant, ImportKey, LookupKey, SetMetadata, UnwrapKey, WrapKey,
 };
 use interface::operations::{RecordKind, Wrapped};
 use interface::{ProviderId, Status};
@@ -48,6 +48,11 @@ impl Under<'_> {
         self.status(&DeriveKey { key_name, with_name, attributes, ..op })
     }
 
+    fn copy(&self, of: &str, name: &str, attributes: &Attributes) -> Status {
+        let (key_name, of, attributes) = (name.to_owned(), of.to_owned(), Some(attributes.into()));
+        self.status(&CopyKey { key_name, of, attributes, ..CopyKey::default() })
+    }
+
     fn value(&self, name: &str) -> Result<Vec<u8>, Status> {
         let exported = self.call(&ExportKey { key_name: name.to_owned(), owner: None });
         exported.map(|exported| exported.data.clone()).map_err(|error| error.status().unwrap())
@@ -70,6 +75,45 @@ fn each_wrapping(test: impl Fn(Under<'_>)) {
 #[test]
 fn the_software_provider_wraps() {
     each_provider(|under| assert!(under.wraps() || under.provider != ProviderId::SOFTWARE));
+}
+
+#[test]
+fn a_copy_does_no_more_than_its_original() {
+    each_wrapping(|under| {
+        under.made("k", &aes(Usage::EXPORT | Usage::DECRYPT));
+        assert_eq!(under.copy("k", "wider", &aes(Usage::DECRYPT | Usage::WRAP)), Status::PsaErrorNotPermitted);
+        let other = Attributes { bits: 128, ..aes(Usage::DECRYPT) };
+        assert_eq!(under.copy("k", "other", &other), Status::PsaErrorInvalidArgument);
+        let fewer = key(KeyType::Aes, 256, Usage::DECRYPT, KW);
+        assert_eq!(under.copy("k", "fewer", &fewer), Status::PsaErrorInvalidArgument, "nor for other algorithms");
+        assert_eq!(under.copy("k", "k", &aes(Usage::DECRYPT)), Status::PsaErrorAlreadyExists);
+        assert_eq!(under.copy("none", "new", &aes(Usage::DECRYPT)), Status::PsaErrorDoesNotExist);
+        assert_eq!(under.copy("k", "same", &aes(Usage::EXPORT | Usage::DECRYPT)), Status::Success);
+        assert_eq!(under.value("same"), under.value("k"));
+        assert_eq!(under.copy("k", "narrower", &aes(Usage::DECRYPT)), Status::Success);
+        assert_eq!(under.value("narrower"), Err(Status::PsaErrorNotPermitted));
+        assert_eq!(under.copy("narrower", "again", &aes(Usage::EXPORT)), Status::PsaErrorNotPermitted);
+        ["k", "same", "narrower"].into_iter().for_each(|name| under.destroy(name));
+    });
+}
+
+#[test]
+fn a_copy_of_a_key_that_wraps_does_not_leave_and_wraps_what_its_original_may() {
+    each_wrapping(|under| {
+        under.made("wrapping", &aes(Usage::WRAP));
+        under.made("sensitive", &aes(Usage::COPY | Usage::WRAP));
+        assert_eq!(under.copy("sensitive", "plain", &aes(Usage::COPY)), Status::Success);
+        assert_eq!(under.wrap("wrapping", "plain", KW).unwrap_err().status(), Some(Status::PsaErrorNotPermitted));
+        under.made("secret", &aes(Usage::COPY | Usage::ENCRYPT));
+        assert_eq!(under.copy("wrapping", "twin", &aes(Usage::WRAP)), Status::Success);
+        under.wrap("twin", "secret", KW).unwrap();
+        under.made("both", &aes(Usage::WRAP | Usage::DECRYPT));
+        assert_eq!(under.copy("both", "half", &aes(Usage::WRAP)), Status::Success);
+        assert_eq!(under.wrap("half", "secret", KW).unwrap_err().status(), Some(Status::PsaErrorNotPermitted));
+        let record = |name| under.client.lookup(under.provider, None, name).unwrap();
+        assert_eq!((record("half").local, record("half").past), (true, record("both").past));
+        ["wrapping", "sensitive", "plain", "secret", "twin", "both", "half"].into_iter().for_each(|name| under.destroy(name));
+    });
 }
 
 #[test]

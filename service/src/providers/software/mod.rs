@@ -89,6 +89,7 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
         .on::<WrapKey, _>(&software)
         .on_slow::<UnwrapKey, _>(&software)
         .on_slow::<DeriveKey, _>(&software)
+        .on_slow::<CopyKey, _>(&software)
         .on::<GenerateRandom, _>(&software)
         .on::<CanDoCrypto, _>(&software))
 }

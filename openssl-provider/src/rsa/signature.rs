@@ -1,0 +1,308 @@
+//! RSA signatures: PKCS#1 v1.5, PSS, and those of what the caller has padded.
+
+use std::ffi::{CStr, c_int};
+
+use der::{
+    Encode, Sequence,
+    asn1::{Any, ObjectIdentifier},
+};
+use interface::{
+    algorithm::{Hash, Signature},
+    spki::RSASSA_PSS,
+};
+use rsa::Pkcs1v15Sign;
+use spki::AlgorithmIdentifierOwned;
+
+use super::{RsaKey, unsupported};
+use crate::{
+    digest::Digest,
+    error::Error,
+    ffi::{
+        OSSL_PKEY_RSA_PAD_MODE_NONE, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, OSSL_PKEY_RSA_PAD_MODE_PSS, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO,
+        OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST, OSSL_PKEY_RSA_PSS_SALT_LEN_MAX, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
+        OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_MGF1_DIGEST, OSSL_SIGNATURE_PARAM_PAD_MODE,
+        OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Param, RSA_NO_PADDING, RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_AUTO,
+        RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX,
+        params::{Field, Given, Setting, Type, Value, field, gettable, settable, setting},
+    },
+    signature::{Context, Purpose, Scheme},
+};
+
+const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
+
+/// How the signatures of a key are padded.
+#[derive(Clone)]
+pub(crate) struct Padding<const PSS: bool> {
+    mode: Mode,
+    salt: Salt,
+    /// The digest of MGF1 where it was set; it can only be the message's.
+    mgf1: Option<&'static Digest>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Pkcs1,
+    Pss,
+    /// By the caller.
+    None,
+}
+
+impl Mode {
+    /// Each as a number and by name.
+    const NAMES: [(Self, c_int, &'static CStr); 3] = [
+        (Self::Pkcs1, RSA_PKCS1_PADDING, OSSL_PKEY_RSA_PAD_MODE_PKCSV15),
+        (Self::Pss, RSA_PKCS1_PSS_PADDING, OSSL_PKEY_RSA_PAD_MODE_PSS),
+        (Self::None, RSA_NO_PADDING, OSSL_PKEY_RSA_PAD_MODE_NONE),
+    ];
+
+    fn given(given: &Given<'_>) -> Option<Self> {
+        let text = given.text();
+        let found = Self::NAMES.into_iter().find(|(_, number, name)| match text {
+            Some(text) => name.to_str() == Ok(text),
+            None => given.int() == Some((*number).into()),
+        });
+        Some(found?.0)
+    }
+
+    fn value(self) -> Option<Value> {
+        let found = Self::NAMES.into_iter().find(|(mode, ..)| *mode == self);
+        found.map(|(_, number, name)| Value::Named(number, name))
+    }
+}
+
+impl<const PSS: bool> Default for Padding<PSS> {
+    fn default() -> Self {
+        Self { mode: if PSS { Mode::Pss } else { Mode::Pkcs1 }, salt: Salt::Auto, mgf1: None }
+    }
+}
+
+/// The length of a PSS salt. What we sign has a salt as long as the digest, which is what TLS, certificates and the
+/// key hardware agree on.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Salt {
+    /// Signing: as long as the digest. Verifying: any.
+    #[default]
+    Auto,
+    /// As long as the digest.
+    Digest,
+    /// As long as the modulus has room for.
+    Max,
+    Bytes(usize),
+}
+
+impl<const PSS: bool> Scheme for Padding<PSS> {
+    type Kind = RsaKey<PSS>;
+    const RECOVERS: bool = !PSS;
+    const FIELDS: &'static [Field<Context<Self>>] = &[
+        field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, algorithm_id),
+        field(OSSL_SIGNATURE_PARAM_PAD_MODE, Type::Text, |ctx| ctx.scheme.mode.value()),
+        field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.name))),
+        field(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.scheme.mgf1.or(ctx.digest)?.name))),
+        field(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Type::Text, |ctx| match ctx.scheme.salt {
+            Salt::Auto => Some(Value::Named(RSA_PSS_SALTLEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO)),
+            Salt::Digest => Some(Value::Named(RSA_PSS_SALTLEN_DIGEST, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST)),
+            Salt::Max => Some(Value::Named(RSA_PSS_SALTLEN_MAX, OSSL_PKEY_RSA_PSS_SALT_LEN_MAX)),
+            Salt::Bytes(len) => i64::try_from(len).ok().map(Value::Int),
+        }),
+    ];
+    const GETTABLE: &'static [Param] = &gettable::<_, 6>(Self::FIELDS);
+    const SETTINGS: &'static [Setting<Context<Self>>] = &[
+        setting(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, Context::set_digest),
+        setting(OSSL_SIGNATURE_PARAM_PAD_MODE, Type::Text, |ctx, given| {
+            let other = || unsupported("RSA signatures with another padding than pkcs1, pss and none");
+            let mode = Mode::given(given).ok_or_else(other)?;
+            if PSS && mode != Mode::Pss {
+                return Err(unsupported("another padding than pss with a key for PSS alone"));
+            }
+            ctx.scheme.mode = mode;
+            Ok(())
+        }),
+        setting(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Type::Text, |ctx, given| {
+            ctx.scheme.salt = salt(given)?;
+            Ok(())
+        }),
+        setting(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx, given| {
+            ctx.scheme.mgf1 = Some(crate::signature::digest(given.text().unwrap_or_default())?);
+            Ok(())
+        }),
+    ];
+    const SETTABLE: &'static [Param] = &settable::<_, 5>(Self::SETTINGS);
+
+    fn check(&self, key: &RsaKey<PSS>, purpose: Purpose, digest: Option<&Digest>) -> Result<(), Error> {
+        if self.mode == Mode::None && digest.is_some() {
+            return Err(unsupported("a digest without a padding around it"));
+        }
+        let Some(digest) = digest.filter(|_| self.mode == Mode::Pss) else {
+            return Ok(());
+        };
+        if self.mgf1.is_some_and(|mgf1| mgf1 != digest) {
+            return Err(unsupported("PSS with MGF1 over another digest than the message's"));
+        }
+        if key.len() < 2 * digest.hash.len() + 2 {
+            return Err(unsupported("PSS with a digest too long for the key"));
+        }
+        match self.salt.len(key, digest) {
+            Some(len) if len != digest.hash.len() && purpose == Purpose::Sign => {
+                Err(unsupported("a PSS salt of another length than the digest's; set rsa_pss_saltlen:digest"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn exceptional(&self) -> Option<Signature> {
+        (self.mode == Mode::None).then_some(Signature::RsaRaw)
+    }
+
+    fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
+        match (self.mode, digest) {
+            (Mode::Pss, Some(digest)) => Ok((Signature::RsaPss { hash: digest.hash.into() }, input)),
+            (Mode::Pss, None) => Err(Error::State("PSS needs a digest; set it before signing")),
+            (Mode::Pkcs1, Some(digest)) => Ok((Signature::RsaPkcs1v15 { hash: digest.hash.into() }, input)),
+            // a whole DigestInfo, or whatever the caller has in its place
+            (Mode::Pkcs1, None) => Ok(match Hash::parse_digest_info(input) {
+                Some((hash, digest)) if !hash.deprecated() => (Signature::RsaPkcs1v15 { hash: hash.into() }, digest),
+                _ => (Signature::RsaPkcs1v15Raw, input),
+            }),
+            (Mode::None, _) => Ok((Signature::RsaRaw, input)),
+        }
+    }
+
+    fn max_len(key: &RsaKey<PSS>) -> usize {
+        key.len()
+    }
+
+    fn encode(_: &RsaKey<PSS>, signature: Vec<u8>) -> Option<Vec<u8>> {
+        Some(signature)
+    }
+
+    fn verify(&self, key: &RsaKey<PSS>, digest: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
+        let verifier = key.parsed().ok_or_else(|| unsupported("a key of this size"))?;
+        Ok(match (self.mode, digest) {
+            (Mode::Pss, Some(digest)) => (digest.verify_pss)(&verifier, input, signature, self.salt.len(key, digest)),
+            (Mode::Pss, None) => {
+                return Err(Error::State("PSS needs a digest; set it before verifying"));
+            }
+            (Mode::Pkcs1, digest) => {
+                let prefix = digest.map(|digest| digest.hash.digest_info()).unwrap_or_default().into();
+                verifier.verify(Pkcs1v15Sign { hash_len: Some(input.len()), prefix }, input, signature).is_ok()
+            }
+            (Mode::None, _) => key.block(signature).is_some_and(|block| block == input),
+        })
+    }
+
+    fn recover(&self, key: &RsaKey<PSS>, digest: Option<&Digest>, signature: &[u8]) -> Result<Vec<u8>, Error> {
+        let content = key.block(signature).and_then(|block| match self.mode {
+            Mode::Pkcs1 => Some(unpadded(&block)?.to_vec()),
+            Mode::None => Some(block),
+            Mode::Pss => None,
+        });
+        let recovered = content.and_then(|content| match digest {
+            Some(digest) => {
+                let bare = content.strip_prefix(digest.hash.digest_info())?;
+                (bare.len() == digest.hash.len()).then(|| bare.to_vec())
+            }
+            None => Some(content),
+        });
+        recovered.ok_or_else(|| Error::Parameter("the signature is not one of this key and digest".to_owned()))
+    }
+}
+
+/// The content of a block of type 1 (EMSA-PKCS1-v1_5, RFC 8017 §9.2).
+fn unpadded(block: &[u8]) -> Option<&[u8]> {
+    let padded = block.strip_prefix(&[0, 1])?;
+    let ones = padded.iter().take_while(|byte| **byte == 0xff).count();
+    padded.get(ones..)?.strip_prefix(&[0]).filter(|_| ones >= 8)
+}
+
+impl Salt {
+    /// In bytes; None where any length will do.
+    fn len<const PSS: bool>(self, key: &RsaKey<PSS>, digest: &Digest) -> Option<usize> {
+        match self {
+            Self::Auto => None,
+            Self::Digest => Some(digest.hash.len()),
+            // emLen - hLen - 2, RFC 8017 §9.1.1
+            Self::Max => Some((key.bits() as usize - 1).div_ceil(8).saturating_sub(digest.hash.len() + 2)),
+            Self::Bytes(len) => Some(len),
+        }
+    }
+}
+
+fn salt(given: &Given<'_>) -> Result<Salt, Error> {
+    // OpenSSL 3.1 and later: signing, the shorter one of digest and maximum; verifying, any
+    const AUTO_DIGEST_MAX: i64 = -4;
+    let number = match given.text() {
+        Some("digest") => Some(RSA_PSS_SALTLEN_DIGEST.into()),
+        Some("auto") => Some(RSA_PSS_SALTLEN_AUTO.into()),
+        Some("max") => Some(RSA_PSS_SALTLEN_MAX.into()),
+        Some("auto-digestmax") => Some(AUTO_DIGEST_MAX),
+        Some(text) => text.parse().ok(),
+        None => given.int(),
+    };
+    let bad = || Error::Parameter("the PSS salt length is neither digest, auto, max nor a number".to_owned());
+    let number = number.ok_or_else(bad)?;
+    Ok(match c_int::try_from(number) {
+        Ok(RSA_PSS_SALTLEN_DIGEST) => Salt::Digest,
+        Ok(RSA_PSS_SALTLEN_AUTO) => Salt::Auto,
+        Ok(RSA_PSS_SALTLEN_MAX) => Salt::Max,
+        _ if number == AUTO_DIGEST_MAX => Salt::Auto,
+        _ => Salt::Bytes(usize::try_from(number).map_err(|_| bad())?),
+    })
+}
+
+/// RSASSA-PSS-params, RFC 8017 §A.2.3.
+#[derive(Sequence)]
+struct PssParams {
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    hash: AlgorithmIdentifierOwned,
+    #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
+    mask: AlgorithmIdentifierOwned,
+    #[asn1(context_specific = "2", tag_mode = "EXPLICIT")]
+    salt_len: u16,
+}
+
+/// The AlgorithmIdentifier of a signature to come, as certificates and CMS carry it.
+fn algorithm_id<const PSS: bool>(ctx: &Context<Padding<PSS>>) -> Option<Value> {
+    let digest = ctx.digest?;
+    let hash = AlgorithmIdentifierOwned { oid: digest.oid, parameters: Some(Any::null()) };
+    let identifier = if ctx.scheme.mode == Mode::Pss {
+        let params = PssParams {
+            mask: AlgorithmIdentifierOwned { oid: MGF1, parameters: Some(Any::encode_from(&hash).ok()?) },
+            hash,
+            salt_len: u16::try_from(digest.hash.len()).ok()?,
+        };
+        AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(Any::encode_from(&params).ok()?) }
+    } else {
+        AlgorithmIdentifierOwned { oid: digest.with_rsa, parameters: Some(Any::null()) }
+    };
+    identifier.to_der().ok().map(Value::Bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest;
+
+    #[test]
+    fn a_salt_has_the_length_that_was_asked_for() {
+        let key = RsaKey::<false> { n: [&[0x80][..], &[1; 255]].concat(), e: vec![1, 0, 1] };
+        for (salt, len) in
+            [(Salt::Auto, None), (Salt::Digest, Some(32)), (Salt::Max, Some(256 - 32 - 2)), (Salt::Bytes(20), Some(20))]
+        {
+            assert_eq!(salt.len(&key, digest::DEFAULT), len);
+        }
+    }
+
+    #[test]
+    fn what_is_signed_is_what_openssl_means() {
+        let padding = Padding::<false>::default();
+        let info = [Hash::Sha256.digest_info(), &[7; 32]].concat();
+        let (algorithm, input) = padding.algorithm(None, &info).unwrap();
+        assert_eq!(algorithm, Signature::RsaPkcs1v15 { hash: Hash::Sha256.into() });
+        assert_eq!(input, [7; 32]);
+        // MD5 and SHA-1 side by side, as TLS 1.0 has it
+        let (algorithm, input) = padding.algorithm(None, &[7; 36]).unwrap();
+        assert_eq!((algorithm, input.len()), (Signature::RsaPkcs1v15Raw, 36));
+        let pss = Padding { mode: Mode::Pss, ..padding };
+        assert!(matches!(pss.algorithm(None, &[7; 32]), Err(Error::State(_))));
+    }
+}
