@@ -63,6 +63,11 @@ pub fn pykcs11() -> PathBuf {
     peer("PYKCS11")
 }
 
+/// A Python that has tlslite-ng.
+pub fn tlslite() -> PathBuf {
+    peer("TLSLITE")
+}
+
 /// The `node` of nodejs.org's kind, with OpenSSL inside.
 pub fn node() -> PathBuf {
     peer("NODE")
