@@ -3,10 +3,10 @@
 use cryptoki_sys::*;
 use der::Decode;
 use der::asn1::{ObjectIdentifier, PrintableStringRef};
-use interface::Filing;
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::GenerateKey;
 use interface::spki::{PARAMETERS, Parameters};
+use interface::{Filing, Status};
 
 use super::create::import;
 use super::place::Place;
@@ -81,7 +81,14 @@ pub(crate) fn secret(
     }
     let attributes = secret_attributes(own, template)?;
     let place = Place::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
-    let record = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes)?;
+    let generated = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes);
+    let record = generated.map_err(|error| match &error {
+        // with one size only, the size is not what is deprecated
+        Error::Service(refused) if own.bits.is_some() && refused.status() == Some(Status::DeprecatedPrimitive) => {
+            Error::MechanismInvalid
+        }
+        _ => error,
+    })?;
     key.set(place.learn_one(record)?);
     Ok(())
 }
