@@ -187,10 +187,14 @@ impl Record {
         record.id = change.id.unwrap_or(record.id);
         record.kept.retain(|have| change.pkcs11.iter().all(|new| new.kind != have.kind));
         record.kept.extend(change.pkcs11);
-        if let (Content::Key(key), Some(usage)) = (&mut record.content, change.usage) {
-            let usage = Usage::from(&usage);
-            key.attributes.policy.usage = key.attributes.policy.usage.and(usage);
-            key.usage = key.usage.and(usage.implied());
+        match (&mut record.content, change.usage, change.value) {
+            (Content::Key(key), Some(usage), _) => {
+                let usage = Usage::from(&usage);
+                key.attributes.policy.usage = key.attributes.policy.usage.and(usage);
+                key.usage = key.usage.and(usage.implied());
+            }
+            (Content::Data(data), _, Some(value)) => *data = Zeroizing::new(value),
+            _ => {}
         }
         record
     }
