@@ -42,6 +42,7 @@ mod exchange;
 mod ffi;
 mod generation;
 mod key;
+mod ml_dsa;
 mod provider;
 mod rsa;
 mod signature;
