@@ -4,6 +4,7 @@
 mod haproxy;
 mod httpd;
 mod node;
+mod openvpn;
 mod postgresql;
 mod python;
 mod stunnel;
