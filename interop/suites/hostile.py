@@ -233,21 +233,20 @@ def meet(address, version, exchange, spoil=lambda message: message, identity=(No
             said = f"alert {AlertDescription.toRepr(alert.description)}, {end(sock)}"
         except TLSLocalAlert as alert:
             said = f"the client says {AlertDescription.toRepr(alert.description)}"
-        except TLSAbruptCloseError:
+        except (TLSAbruptCloseError, ConnectionError):
             said = "closed without a word"
-        except ConnectionError:
-            said = "reset"
         scheme = f" after {SignatureScheme.toRepr(tls.serverSigAlg)}" if tls.serverSigAlg else ""
         return said + scheme, tls.took
 
 
 def end(sock):
+    """Waits for the end. Whether it comes as FIN or as RST depends on what the server's kernel had not read yet."""
     try:
         while sock.recv(65536):
             pass
-        return "closed"
     except ConnectionError:
-        return "reset"
+        pass
+    return "closed"
 
 
 def set_padding(block):
