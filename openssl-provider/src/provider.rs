@@ -175,7 +175,7 @@ impl Provider {
 pub(crate) fn public(record: &Record) -> Option<(Public, bool)> {
     let Attributes { key_type, bits, policy } = Attributes::try_from(record.attributes.as_ref()?).ok()?;
     let key = PublicKey { key_type: key_type.public(), bits, bytes: record.public_key.clone() };
-    let public = Public { key, pss: policy.pss_alone() };
+    let public = Public { key, pss: record.pss_alone(&policy) };
     (key_type.is_pair() || key_type.is_public()).then_some((public, key_type.is_pair()))
 }
 

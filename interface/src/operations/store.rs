@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
 use crate::algorithm::numbered;
+use crate::attributes::Policy;
 use crate::message::{KeyAttributes, KeyType, Pkcs11Attribute, UsageFlags};
 use prost::Message;
 
@@ -77,6 +78,14 @@ pub struct Record {
     /// Of keys: all that the policy has ever permitted.
     #[prost(message, optional, tag = "18")]
     pub past: Option<UsageFlags>,
+}
+
+impl Record {
+    /// Whether this is an RSA key of the type RSA-PSS (RFC 4055 §1.2), because it signs with nothing else. Of a key of upstream's service,
+    /// which tells no UUID and permits one algorithm to each key, that says nothing.
+    pub fn pss_alone(&self, policy: &Policy) -> bool {
+        !self.uuid.is_empty() && policy.pss_alone()
+    }
 }
 
 /// One key by its name.

@@ -186,7 +186,7 @@ impl KeyRecord {
     /// DER of the public half's `SubjectPublicKeyInfo`.
     pub(crate) fn spki(&self) -> Result<Vec<u8>> {
         let public = self.public()?;
-        let spki = if self.attributes.policy.pss_alone() { public.to_pss_spki() } else { public.to_spki() };
+        let spki = if self.record.pss_alone(&self.attributes.policy) { public.to_pss_spki() } else { public.to_spki() };
         spki.ok_or_else(|| {
             Error::Unsupported(format!("the type of '{}' ({}) has no SubjectPublicKeyInfo here", self.name(), self.algorithm()))
         })
