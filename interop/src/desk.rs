@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::{CONFIG, Ran, Service, Setup, program, run, skip};
+use tests::{CONFIG, Ran, Service, Setup, TPM, program, run, skip};
 
 use crate::{Daemon, Row, provider};
 
@@ -122,10 +122,11 @@ pub fn setup() -> Setup {
 }
 
 /// Its configuration.
-fn config() -> &'static str {
+fn config() -> String {
     match provider().as_str() {
-        "software" => CONFIG,
-        other => panic!("PARSEC_INTEROP_PROVIDER={other}: the tests know `software`"),
+        "software" => CONFIG.to_owned(),
+        "tpm" => CONFIG.split_once("[[provider]]").map(|(rest, _)| format!("{rest}{TPM}")).unwrap(),
+        other => panic!("PARSEC_INTEROP_PROVIDER={other}: the tests know `software` and `tpm`"),
     }
 }
 
