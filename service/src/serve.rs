@@ -91,7 +91,8 @@ fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 /// died must not live on as a ghost.
 fn log(config: &Config) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{},tss_esapi=off", config.log_level)));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{},tss_esapi=off", config.log_level)));
     let builder =
         fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
     let _ = if config.log_timestamp { builder.try_init() } else { builder.without_time().try_init() };

@@ -161,10 +161,9 @@ impl Key {
         scheme.check_context(context)?;
         match (&self.material, scheme.encoding) {
             (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa.pkcs1_block(&[front, &data].concat()).map(Unsigned::Rsa),
-            (Material::Rsa(rsa), Encoding::Pss(pss)) => rsa
-                .pss_block(pss, &data)
-                .map(Unsigned::Rsa)
-                .map_err(|_| invalid("the salt is too long for this key and hash")),
+            (Material::Rsa(rsa), Encoding::Pss(pss)) => {
+                rsa.pss_block(pss, &data).map(Unsigned::Rsa).map_err(|_| invalid("the salt is too long for this key and hash"))
+            }
             (Material::Rsa(rsa), Encoding::Raw) => rsa.block(&data).map(Unsigned::Rsa),
             (Material::Ec(_), Encoding::Ecdsa) => Ok(Unsigned::Ecdsa(data)),
             _ => Err(library()),

@@ -56,7 +56,9 @@ impl Ability {
     /// What the chip is asked for a pair of this type and size.
     pub(super) fn parameters(&self, key_type: KeyType, bits: u32) -> Result<Parameters> {
         let found = self.keys.iter().find(|row| (row.0, row.1) == (key_type, bits));
-        found.map(|row| row.2).ok_or_else(|| unsupported(format!("this TPM has no keys of type {key_type:?} with {bits} bits: it has {self}")))
+        found
+            .map(|row| row.2)
+            .ok_or_else(|| unsupported(format!("this TPM has no keys of type {key_type:?} with {bits} bits: it has {self}")))
     }
 
     /// What ECDSA on a curve is asked to sign for a digest, and the hash to name: TPMs sign only what is as long as one of their hashes.
@@ -74,7 +76,10 @@ impl Ability {
     fn check(&self, attributes: &Attributes) -> Result<()> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);
         if key_type.is_public() {
-            self.keys.iter().find(|row| row.0 == key_type.pair()).ok_or_else(|| unsupported(format!("the TPM provider has no keys of type {key_type:?}")))?;
+            self.keys
+                .iter()
+                .find(|row| row.0 == key_type.pair())
+                .ok_or_else(|| unsupported(format!("the TPM provider has no keys of type {key_type:?}")))?;
         } else if bits != 0 || !self.keys.iter().any(|row| row.0 == key_type) {
             self.parameters(key_type, bits)?;
         }

@@ -74,7 +74,8 @@ impl Chip {
         context.flush_context(handle)?;
         let mut property = |tag| Ok::<_, TssError>(context.get_tpm_property(tag)?.unwrap_or_default());
         let maker = text(&[property(PropertyTag::Manufacturer)?]);
-        let model = [PropertyTag::VendorString1, PropertyTag::VendorString2, PropertyTag::VendorString3, PropertyTag::VendorString4];
+        let model =
+            [PropertyTag::VendorString1, PropertyTag::VendorString2, PropertyTag::VendorString3, PropertyTag::VendorString4];
         let model = text(&model.into_iter().map(&mut property).collect::<TssResult<Vec<_>>>()?);
         let firmware = [PropertyTag::FirmwareVersion1, PropertyTag::FirmwareVersion2].map(&mut property);
         let firmware = firmware.into_iter().try_fold(0, |high, low| Ok::<_, TssError>(high << 32 | u64::from(low?)))?;

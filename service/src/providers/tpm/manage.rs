@@ -35,9 +35,8 @@ impl Handle<GenerateKey> for Tpm {
         let auth = password()?;
         let made = self.run(call.store(), |chip| {
             let template = template::key(parameters, Unique::default(), true)?;
-            let made = chip.with_primary(|context, primary| {
-                context.create(primary, template, Some(auth.clone()), None, None, None)
-            })?;
+            let made =
+                chip.with_primary(|context, primary| context.create(primary, template, Some(auth.clone()), None, None, None))?;
             Ok(Blob::new(chip.name.clone(), auth.clone(), made.out_private, made.out_public))
         });
         let blob = made.map_err(|failure| failure.explain(&self.settings))?;
@@ -143,11 +142,17 @@ fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Res
                 return Err(Error::refused(Status::PsaErrorNotSupported, detail));
             }
             let unique = Unique { modulus: PublicKeyRsa::try_from(modulus).map_err(unfit)?, ..Unique::default() };
-            (unique, Sensitive::Rsa { auth_value, seed_value, sensitive: PrivateKeyRsa::try_from(prime.as_slice()).map_err(unfit)? })
+            (
+                unique,
+                Sensitive::Rsa { auth_value, seed_value, sensitive: PrivateKeyRsa::try_from(prime.as_slice()).map_err(unfit)? },
+            )
         }
         Private::Scalar(scalar) => {
             let unique = Unique { point: point(&public)?, ..Unique::default() };
-            (unique, Sensitive::Ecc { auth_value, seed_value, sensitive: EccParameter::try_from(scalar.as_slice()).map_err(unfit)? })
+            (
+                unique,
+                Sensitive::Ecc { auth_value, seed_value, sensitive: EccParameter::try_from(scalar.as_slice()).map_err(unfit)? },
+            )
         }
     };
     let plain = Zeroizing::new(SensitiveBuffer::try_from(sensitive).and_then(|buffer| buffer.marshall()).map_err(unfit)?);

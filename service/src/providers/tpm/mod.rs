@@ -63,12 +63,7 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
     for pending in store.pending(ProviderId::TPM)? {
         store.settle(pending)?;
     }
-    let info = Info {
-        id: ProviderId::TPM,
-        description: chip.description(),
-        vendor: chip.maker.clone(),
-        version: [0, 1, 0],
-    };
+    let info = Info { id: ProviderId::TPM, description: chip.description(), vendor: chip.maker.clone(), version: [0, 1, 0] };
     survey(&chip, store);
     let tpm = Arc::new(Tpm { settings, software, ability, chip: Mutex::new(Some(chip)) });
     Ok(Some(register(Provider::new(info, 1), &tpm)))

@@ -19,7 +19,10 @@ pub(super) fn storage() -> Result<Public> {
         EccCurve::NistP256,
         KeyDerivationFunctionScheme::Null,
     );
-    public(attributes, PublicAlgorithm::Ecc).with_ecc_parameters(parameters).with_ecc_unique_identifier(EccPoint::default()).build()
+    public(attributes, PublicAlgorithm::Ecc)
+        .with_ecc_parameters(parameters)
+        .with_ecc_unique_identifier(EccPoint::default())
+        .build()
 }
 
 /// What kind of key.

@@ -11,8 +11,8 @@ use interface::Status;
 use interface::algorithm::{Agreement, Encryption, Signature};
 use interface::message::Empty;
 use interface::operations::{
-    Agreed, AsymmetricDecrypt, AsymmetricEncrypt, Decrypted, Encrypted, RawKeyAgreement, SignHash, SignMessage, Signed, VerifyHash,
-    VerifyMessage,
+    Agreed, AsymmetricDecrypt, AsymmetricEncrypt, Decrypted, Encrypted, RawKeyAgreement, SignHash, SignMessage, Signed,
+    VerifyHash, VerifyMessage,
 };
 use interface::spki;
 use tss_esapi::constants::tss::{TPM2_RH_NULL, TPM2_ST_HASHCHECK};
