@@ -139,6 +139,7 @@ impl Job {
             (Self::Decrypt, KeyType::MlKemPublicKey) => usual([Kem::MlKem]),
             (Self::Agree, KeyType::EccPublicKey(family)) if family != EccFamily::TwistedEdwards => usual([Agreement::Ecdh]),
             (Self::Encrypt, KeyType::Aes) => aes(),
+            (Self::Encrypt, KeyType::Des) => Repertoire { more: BLOCKS.map(Algorithm::Cipher).into(), ..Repertoire::default() },
             (Self::Encrypt, KeyType::ChaCha20) => usual([Aead { kind: AeadKind::ChaCha20Poly1305, tag_len: None }]),
             (Self::Authenticate, KeyType::Hmac) => Repertoire {
                 usual: vec![hmac(Hash::Sha256)],
@@ -178,11 +179,14 @@ fn aes() -> Repertoire {
     let aead = |kind, tag_len| Algorithm::Aead(Aead { kind, tag_len });
     let gcm = [12, 13, 14, 15].map(|len| aead(AeadKind::Gcm, Some(len)));
     let ccm = [None, Some(8), Some(10), Some(12), Some(14)].map(|len| aead(AeadKind::Ccm, len));
-    let ciphers =
-        [Cipher::EcbNoPadding, Cipher::CbcNoPadding, Cipher::CbcPkcs7, Cipher::Ctr, Cipher::KeyWrap, Cipher::KeyWrapPadded]
-            .map(Algorithm::Cipher);
-    Repertoire { usual: vec![aead(AeadKind::Gcm, None)], more: [&gcm[..], &ccm, &ciphers].concat(), ..Repertoire::default() }
+    let blocks = BLOCKS.map(Algorithm::Cipher);
+    let own = [Cipher::Ctr, Cipher::KeyWrap, Cipher::KeyWrapPadded].map(Algorithm::Cipher);
+    let more = [&gcm[..], &ccm, &blocks, &own].concat();
+    Repertoire { usual: vec![aead(AeadKind::Gcm, None)], more, ..Repertoire::default() }
 }
+
+/// The modes of every block cipher.
+const BLOCKS: [Cipher; 3] = [Cipher::EcbNoPadding, Cipher::CbcNoPadding, Cipher::CbcPkcs7];
 
 #[cfg(test)]
 mod tests {

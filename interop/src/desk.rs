@@ -90,6 +90,13 @@ impl Desk {
         run(&mut self.service.pkcs11_tool(arguments.split(' ')))
     }
 
+    /// [`Self::command`] with our OpenSSL provider.
+    pub fn ours(&self, line: &str) -> Command {
+        let mut command = self.command(line);
+        command.env("OPENSSL_CONF", self.service.openssl_conf());
+        command
+    }
+
     /// The output of `openssl` without our provider, as whoever receives what we made runs it. It has to succeed.
     #[track_caller]
     pub fn openssl(&self, arguments: &str) -> String {

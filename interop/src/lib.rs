@@ -63,6 +63,16 @@ pub fn pykcs11() -> PathBuf {
     peer("PYKCS11")
 }
 
+/// A Python that has tlslite-ng.
+pub fn tlslite() -> PathBuf {
+    peer("TLSLITE")
+}
+
+/// The `node` of nodejs.org's kind, with OpenSSL inside.
+pub fn node() -> PathBuf {
+    peer("NODE")
+}
+
 /// The path of a program that `interop/peers` names, taken from the environment when `tests/run` has put it there.
 fn peer(name: &str) -> PathBuf {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();

@@ -44,6 +44,19 @@ tests! {
     refusals_name_what_is_missing
 }
 
+macro_rules! newer_tests {
+    ($($name:ident)*) => {
+        tests! { @with newer_3_5 V3_5 $($name)* }
+        tests! { @with newer_4_0 V4_0 $($name)* }
+    };
+}
+
+newer_tests! {
+    keys_of_ml_dsa_sign_requests_certificates_and_messages
+    servers_with_keys_of_ml_dsa_leave_the_hybrid_key_exchange_alone
+    algorithms_with_their_digest_built_in_sign_in_every_way
+}
+
 /// An `openssl` command.
 #[derive(Clone, Copy)]
 enum Openssl {
@@ -103,6 +116,13 @@ impl Desk {
 
     fn ok(&self, arguments: &str) -> String {
         run(&mut self.ours(arguments)).ok()
+    }
+
+    /// The newer `openssl` without our provider.
+    fn theirs(&self, arguments: &str) -> Command {
+        let mut command = self.service.command(&self.openssl);
+        command.env("OPENSSL_CONF", "/dev/null").args(arguments.split(' '));
+        command
     }
 
     /// `openssl` without our provider, as whoever receives what we made runs it.
@@ -413,4 +433,73 @@ fn refusals_name_what_is_missing(openssl: Openssl) {
         let said = refused(&desk, key);
         assert!(said.contains("start the service"), "{said}");
     }
+}
+
+fn keys_of_ml_dsa_sign_requests_certificates_and_messages(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    for (name, algorithm) in [("ml-dsa-44", "ML-DSA-44"), ("ml-dsa-65", "ML-DSA-65"), ("ml-dsa-87", "ML-DSA-87")] {
+        desk.ok(&format!(
+            "genpkey -propquery provider=parsec -algorithm {algorithm} -pkeyopt parsec-name:{name} -out {name}.pem"
+        ));
+        let public = desk.ok(&format!("pkey -in {name}.pem -pubout"));
+        assert_eq!(public, desk.parsec(&format!("key public {name}")));
+        desk.write("public.pem", &public);
+        for key in [format!("{name}.pem"), format!("parsec:object={name}")] {
+            for context in ["", " -pkeyopt context-string:web"] {
+                desk.ok(&format!("pkeyutl -sign -rawin -inkey {key} -in message -out signature{context}"));
+                let verify = format!("pkeyutl -verify -rawin -in message -sigfile signature{context}");
+                run(&mut desk.theirs(&format!("{verify} -pubin -inkey public.pem"))).ok();
+                desk.ok(&format!("{verify} -inkey {key}"));
+                run(&mut desk.ours(&format!("{verify}1 -inkey {key}"))).refused();
+            }
+            desk.ok(&format!("req -new -key {key} -subj /CN=a -out request"));
+            run(&mut desk.theirs("req -in request -verify -noout")).ok();
+            desk.ok(&format!("req -x509 -key {key} -subj /CN=a -out certificate"));
+            run(&mut desk.theirs("verify -CAfile certificate certificate")).ok();
+        }
+        for (option, why) in [("deterministic:1", "without randomness"), ("message-encoding:0", "encoded"), ("mu:1", "mu made")] {
+            let sign = format!("pkeyutl -sign -rawin -inkey {name}.pem -in message -out signature -pkeyopt {option}");
+            assert!(run(&mut desk.ours(&sign)).refused().contains(why), "{option}");
+        }
+    }
+}
+
+fn servers_with_keys_of_ml_dsa_leave_the_hybrid_key_exchange_alone(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    desk.parsec("key new ml --algorithm ml-dsa-65 --out ml.pem");
+    for key in ["ml.pem", "parsec:object=ml", "p256.pem"] {
+        desk.ok(&format!("req -x509 -key {key} -subj /CN=localhost -out tls.crt"));
+        let identity = format!("-cert tls.crt -key {key} -CAfile tls.crt -verify_return_error");
+        let address = loopback();
+        let mut server = desk.ours(&format!("s_server -accept {address} -www -Verify 1 {identity}"));
+        let _server = Daemon::start(&mut server, &desk.service.dir().join("s_server.log"), || listens(address));
+        let mut client = desk.ours(&format!("s_client -connect {address} -tls1_3 -ign_eof {identity}"));
+        let said = feed(&mut client, b"GET / HTTP/1.0\r\n\r\n").ok();
+        assert!(said.contains("Negotiated TLS1.3 group: X25519MLKEM768"), "{said}");
+        assert!(said.contains("HTTP/1.0 200 ok") && said.contains("Client certificate"), "{said}");
+        assert_eq!(said.contains("Peer signature type: mldsa65"), key != "p256.pem", "{said}");
+    }
+}
+
+/// Runs `composite.c`: see there for what it does.
+fn algorithms_with_their_digest_built_in_sign_in_every_way(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    let (source, root) = ("openssl/composite.c", desk.openssl.parent().unwrap().parent().unwrap());
+    let program = desk.service.dir().join("composite");
+    let mut cc = Command::new("cc");
+    cc.args(["-Wall", "-Werror", "-o"]).arg(&program).arg(format!("{}/tests/{source}", env!("CARGO_MANIFEST_DIR")));
+    run(cc.arg("-I").arg(root.join("include")).arg(root.join("libcrypto.a")).args(["-ldl", "-lpthread"])).ok();
+    for (algorithm, other, kind) in [
+        ("RSA-SHA2-256", "ECDSA-SHA256", "rsa-2048"),
+        ("sha256WithRSAEncryption", "ECDSA-SHA3-256", "rsa-2048"),
+        ("1.2.840.10045.4.3.2", "RSA-SHA256", "p256"),
+        ("ECDSA-SHA2-256", "RSA-SHA3-512", "p384"),
+    ] {
+        desk.parsec(&format!("key public {kind} --out {kind}.pub"));
+        let mut composite = desk.service.command(&program);
+        composite.env("OPENSSL_CONF", desk.service.openssl_conf());
+        run(composite.args([algorithm, other, &format!("{kind}.pem"), &format!("{kind}.pub")])).ok();
+    }
+    let listed = desk.ok("list -signature-algorithms -provider parsec");
+    assert!(listed.contains("RSA-SHA2-512/256") && listed.contains("ECDSA-SHA3-512"), "{listed}");
 }

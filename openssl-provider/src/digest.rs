@@ -23,15 +23,22 @@ pub(crate) struct Digest {
     aliases: &'static [&'static str],
     pub(crate) oid: ObjectIdentifier,
     /// `<hash>WithRSAEncryption`.
-    pub(crate) with_rsa: ObjectIdentifier,
+    pub(crate) with_rsa: Composite,
     /// `ecdsa-with-<hash>`, where that is defined.
-    pub(crate) with_ecdsa: Option<ObjectIdentifier>,
+    pub(crate) with_ecdsa: Option<&'static Composite>,
     /// Starts a computation.
     pub(crate) hasher: fn() -> Hasher,
     /// Whether a PSS signature of a digest is right. Without a salt length any is.
     pub(crate) verify_pss: fn(&PublicKey, &[u8], &[u8], Option<usize>) -> bool,
     /// A label and a message encrypted with OAEP, MGF1 over the same digest.
     pub(crate) encrypt_oaep: Encrypt,
+}
+
+/// A signature algorithm that has its digest built in.
+pub(crate) struct Composite {
+    pub(crate) oid: ObjectIdentifier,
+    /// Those of OpenSSL 3.4 and later, for `OSSL_ALGORITHM`.
+    pub(crate) names: &'static CStr,
 }
 
 impl PartialEq for Digest {
@@ -67,14 +74,14 @@ pub(crate) const DEFAULT: &Digest = &DIGESTS[0];
 pub(crate) const DEFAULT_OAEP: &Digest = &DIGESTS[DIGESTS.len() - 1];
 
 macro_rules! digest {
-    ($hash:ident $type:ty, $name:literal $aliases:expr, $oid:literal $rsa:literal $ecdsa:expr) => {
+    ($hash:ident $type:ty, $name:literal $aliases:tt, $oid:literal $rsa:literal $($ecdsa:literal)?) => {
         Digest {
             hash: Hash::$hash,
-            name: $name,
+            name: text(concat!($name, "\0")),
             aliases: &$aliases,
             oid: oid($oid),
-            with_rsa: oid($rsa),
-            with_ecdsa: $ecdsa,
+            with_rsa: Composite { oid: oid($rsa), names: text(names!(rsa $name $aliases $rsa)) },
+            with_ecdsa: first(&[$(Composite { oid: oid($ecdsa), names: text(names!(ecdsa $name $aliases $ecdsa)) })?]),
             hasher: || Box::new(<$type>::default()),
             verify_pss: |key, digest, signature, salt_len| {
                 key.verify(Pss { salt_len, ..Pss::<$type>::new() }, digest, signature).is_ok()
@@ -84,40 +91,86 @@ macro_rules! digest {
     };
 }
 
+/// Every name of a composite in OpenSSL 3.4 and later; letters of either case.
+macro_rules! names {
+    (rsa $name:literal [] $oid:literal) => {
+        concat!("RSA-", $name, ":id-rsassa-pkcs1-v1_5-with-", $name, ":", $oid, "\0")
+    };
+    (rsa $name:literal [$alias:literal $(, $more:literal)*] $oid:literal) => {
+        concat!("RSA-", $alias, ":RSA-", $name, ":", $name, "WithRSAEncryption:", $oid, "\0")
+    };
+    (ecdsa $name:literal [] $oid:literal) => {
+        concat!("ECDSA-", $name, ":ecdsa_with_", $name, ":id-ecdsa-with-", $name, ":", $oid, "\0")
+    };
+    (ecdsa $name:literal [$alias:literal $(, $more:literal)*] $oid:literal) => {
+        concat!("ECDSA-", $alias, ":ECDSA-", $name, ":ecdsa-with-", $name, ":", $oid, "\0")
+    };
+}
+
+const fn text(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("a text without its end"),
+    }
+}
+
+const fn first(composites: &'static [Composite]) -> Option<&'static Composite> {
+    composites.first()
+}
+
 const fn oid(text: &str) -> ObjectIdentifier {
     ObjectIdentifier::new_unwrap(text)
 }
 
 /// In the order of preference where only the length is known.
 #[rustfmt::skip]
-const DIGESTS: &[Digest] = &[
-    digest!(Sha256 sha2::Sha256, c"SHA256" ["SHA2-256", "SHA-256"],
-        "2.16.840.1.101.3.4.2.1" "1.2.840.113549.1.1.11" Some(oid("1.2.840.10045.4.3.2"))),
-    digest!(Sha384 sha2::Sha384, c"SHA384" ["SHA2-384", "SHA-384"],
-        "2.16.840.1.101.3.4.2.2" "1.2.840.113549.1.1.12" Some(oid("1.2.840.10045.4.3.3"))),
-    digest!(Sha512 sha2::Sha512, c"SHA512" ["SHA2-512", "SHA-512"],
-        "2.16.840.1.101.3.4.2.3" "1.2.840.113549.1.1.13" Some(oid("1.2.840.10045.4.3.4"))),
-    digest!(Sha224 sha2::Sha224, c"SHA224" ["SHA2-224", "SHA-224"],
-        "2.16.840.1.101.3.4.2.4" "1.2.840.113549.1.1.14" Some(oid("1.2.840.10045.4.3.1"))),
-    digest!(Sha512_224 sha2::Sha512_224, c"SHA512-224" ["SHA2-512/224", "SHA-512/224"],
-        "2.16.840.1.101.3.4.2.5" "1.2.840.113549.1.1.15" None),
-    digest!(Sha512_256 sha2::Sha512_256, c"SHA512-256" ["SHA2-512/256", "SHA-512/256"],
-        "2.16.840.1.101.3.4.2.6" "1.2.840.113549.1.1.16" None),
-    digest!(Sha3_224 sha3::Sha3_224, c"SHA3-224" [],
-        "2.16.840.1.101.3.4.2.7" "2.16.840.1.101.3.4.3.13" Some(oid("2.16.840.1.101.3.4.3.9"))),
-    digest!(Sha3_256 sha3::Sha3_256, c"SHA3-256" [],
-        "2.16.840.1.101.3.4.2.8" "2.16.840.1.101.3.4.3.14" Some(oid("2.16.840.1.101.3.4.3.10"))),
-    digest!(Sha3_384 sha3::Sha3_384, c"SHA3-384" [],
-        "2.16.840.1.101.3.4.2.9" "2.16.840.1.101.3.4.3.15" Some(oid("2.16.840.1.101.3.4.3.11"))),
-    digest!(Sha3_512 sha3::Sha3_512, c"SHA3-512" [],
-        "2.16.840.1.101.3.4.2.10" "2.16.840.1.101.3.4.3.16" Some(oid("2.16.840.1.101.3.4.3.12"))),
-    digest!(Sha1 sha1::Sha1, c"SHA1" ["SHA-1", "SSL3-SHA1"],
-        "1.3.14.3.2.26" "1.2.840.113549.1.1.5" Some(oid("1.2.840.10045.4.1"))),
+pub(crate) const DIGESTS: &[Digest] = &[
+    digest!(Sha256 sha2::Sha256, "SHA256" ["SHA2-256", "SHA-256"],
+        "2.16.840.1.101.3.4.2.1" "1.2.840.113549.1.1.11" "1.2.840.10045.4.3.2"),
+    digest!(Sha384 sha2::Sha384, "SHA384" ["SHA2-384", "SHA-384"],
+        "2.16.840.1.101.3.4.2.2" "1.2.840.113549.1.1.12" "1.2.840.10045.4.3.3"),
+    digest!(Sha512 sha2::Sha512, "SHA512" ["SHA2-512", "SHA-512"],
+        "2.16.840.1.101.3.4.2.3" "1.2.840.113549.1.1.13" "1.2.840.10045.4.3.4"),
+    digest!(Sha224 sha2::Sha224, "SHA224" ["SHA2-224", "SHA-224"],
+        "2.16.840.1.101.3.4.2.4" "1.2.840.113549.1.1.14" "1.2.840.10045.4.3.1"),
+    digest!(Sha512_224 sha2::Sha512_224, "SHA512-224" ["SHA2-512/224", "SHA-512/224"],
+        "2.16.840.1.101.3.4.2.5" "1.2.840.113549.1.1.15"),
+    digest!(Sha512_256 sha2::Sha512_256, "SHA512-256" ["SHA2-512/256", "SHA-512/256"],
+        "2.16.840.1.101.3.4.2.6" "1.2.840.113549.1.1.16"),
+    digest!(Sha3_224 sha3::Sha3_224, "SHA3-224" [],
+        "2.16.840.1.101.3.4.2.7" "2.16.840.1.101.3.4.3.13" "2.16.840.1.101.3.4.3.9"),
+    digest!(Sha3_256 sha3::Sha3_256, "SHA3-256" [],
+        "2.16.840.1.101.3.4.2.8" "2.16.840.1.101.3.4.3.14" "2.16.840.1.101.3.4.3.10"),
+    digest!(Sha3_384 sha3::Sha3_384, "SHA3-384" [],
+        "2.16.840.1.101.3.4.2.9" "2.16.840.1.101.3.4.3.15" "2.16.840.1.101.3.4.3.11"),
+    digest!(Sha3_512 sha3::Sha3_512, "SHA3-512" [],
+        "2.16.840.1.101.3.4.2.10" "2.16.840.1.101.3.4.3.16" "2.16.840.1.101.3.4.3.12"),
+    digest!(Sha1 sha1::Sha1, "SHA1" ["SHA-1", "SSL3-SHA1"],
+        "1.3.14.3.2.26" "1.2.840.113549.1.1.5" "1.2.840.10045.4.1"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn composites_have_the_names_of_the_default_provider() {
+        let names = |hash, composite: fn(&'static Digest) -> Option<&'static Composite>| {
+            let digest = DIGESTS.iter().find(|digest| digest.hash == hash)?;
+            composite(digest)?.names.to_str().ok()
+        };
+        assert_eq!(
+            names(Hash::Sha512_224, |digest| Some(&digest.with_rsa)),
+            Some("RSA-SHA2-512/224:RSA-SHA512-224:SHA512-224WithRSAEncryption:1.2.840.113549.1.1.15")
+        );
+        assert_eq!(
+            names(Hash::Sha3_256, |digest| Some(&digest.with_rsa)),
+            Some("RSA-SHA3-256:id-rsassa-pkcs1-v1_5-with-SHA3-256:2.16.840.1.101.3.4.3.14")
+        );
+        let ecdsa = |digest: &'static Digest| digest.with_ecdsa;
+        assert_eq!(names(Hash::Sha256, ecdsa), Some("ECDSA-SHA2-256:ECDSA-SHA256:ecdsa-with-SHA256:1.2.840.10045.4.3.2"));
+        assert_eq!(names(Hash::Sha512_256, ecdsa), None);
+    }
 
     #[test]
     fn every_alias_finds_its_digest() {

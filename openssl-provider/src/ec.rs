@@ -301,6 +301,6 @@ fn raw(der: &[u8], len: usize) -> Option<Vec<u8>> {
 
 /// The AlgorithmIdentifier of a signature to come: it has no parameters, RFC 5758 §3.2.
 fn algorithm_id(ctx: &Context<Ecdsa>) -> Option<Value> {
-    let identifier = AlgorithmIdentifierRef { oid: ctx.digest?.with_ecdsa?, parameters: None };
+    let identifier = AlgorithmIdentifierRef { oid: ctx.digest?.with_ecdsa?.oid, parameters: None };
     identifier.to_der().ok().map(Value::Bytes)
 }

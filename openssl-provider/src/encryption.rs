@@ -187,9 +187,12 @@ impl Context {
     /// What a TLS client sent; a random secret if it sent anything else.
     fn premaster(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.versions.client.ok_or(Error::State("the padding of TLS needs the version that the client offered"))?;
+        // what everybody can see of a ciphertext may be told
+        let beyond = || Error::Parameter("the ciphertext is not a number below the key's modulus".to_owned());
+        let ciphertext = self.public()?.number(ciphertext).ok_or_else(beyond)?;
         let mut secret = Zeroizing::new(vec![0; PREMASTER]);
         getrandom::fill(&mut secret).map_err(|_| Error::Internal)?;
-        let message = match self.message(ciphertext) {
+        let message = match self.message(&ciphertext) {
             // an upstream service tells bad padding by an error
             Err(Error::Service(client::Error::Refused { status, .. })) if !about_key(status) => Zeroizing::default(),
             message => message?,

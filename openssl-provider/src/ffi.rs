@@ -49,6 +49,7 @@ impl Dispatch {
 }
 
 /// `OSSL_ALGORITHM`: the names of an algorithm, what may be said of it in a property query, and its functions.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Algorithm {
     pub(crate) names: *const c_char,
@@ -119,6 +120,15 @@ macro_rules! functions {
         #[cfg(test)]
         pub(crate) const FUNCTIONS: &[(&str, c_int, &[&str], &str)] =
             &[$((stringify!($name), $id, &[$(stringify!($arg)),*], stringify!($ret)),)*];
+    };
+}
+
+macro_rules! names {
+    ($($name:ident = $value:literal;)*) => {
+        $(pub(crate) const $name: &std::ffi::CStr = $value;)*
+        /// Name and value, for the comparison with the headers.
+        #[cfg(test)]
+        pub(crate) const NAMES: &[(&str, &std::ffi::CStr)] = &[$((stringify!($name), $value),)*];
     };
 }
 
@@ -230,6 +240,30 @@ functions! {
     OSSL_FUNC_STORE_CLOSE = 7: fn(*mut c_void) -> c_int;
 }
 
+/// What came after OpenSSL 3.0, which passes over numbers that it does not know.
+pub(crate) mod newer {
+    use super::{Function, Param, c_char, c_int, c_void};
+
+    functions! {
+        // 3.4
+        OSSL_FUNC_SIGNATURE_QUERY_KEY_TYPES = 26: fn() -> *mut *const c_char;
+        OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT = 27: fn(*mut c_void, *mut c_void, *const Param) -> c_int;
+        OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_UPDATE = 28: fn(*mut c_void, *const u8, usize) -> c_int;
+        OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_FINAL = 29: fn(*mut c_void, *mut u8, *mut usize, usize) -> c_int;
+        OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT = 30: fn(*mut c_void, *mut c_void, *const Param) -> c_int;
+        OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_UPDATE = 31: fn(*mut c_void, *const u8, usize) -> c_int;
+        OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_FINAL = 32: fn(*mut c_void) -> c_int;
+    }
+
+    names! {
+        OSSL_SIGNATURE_PARAM_CONTEXT_STRING = c"context-string";
+        OSSL_SIGNATURE_PARAM_DETERMINISTIC = c"deterministic";
+        OSSL_SIGNATURE_PARAM_MESSAGE_ENCODING = c"message-encoding";
+        OSSL_SIGNATURE_PARAM_MU = c"mu";
+        OSSL_SIGNATURE_PARAM_SIGNATURE = c"signature";
+    }
+}
+
 macro_rules! constants {
     ($($name:ident = $value:literal;)*) => {
         $(pub(crate) const $name: c_int = $value;)*
@@ -268,15 +302,6 @@ constants! {
     RSA_PSS_SALTLEN_DIGEST = -1;
     RSA_PSS_SALTLEN_AUTO = -2;
     RSA_PSS_SALTLEN_MAX = -3;
-}
-
-macro_rules! names {
-    ($($name:ident = $value:literal;)*) => {
-        $(pub(crate) const $name: &std::ffi::CStr = $value;)*
-        /// Name and value, for the comparison with the headers.
-        #[cfg(test)]
-        pub(crate) const NAMES: &[(&str, &std::ffi::CStr)] = &[$((stringify!($name), $value),)*];
-    };
 }
 
 names! {

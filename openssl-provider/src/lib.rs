@@ -1,11 +1,11 @@
 //! The keys of a Parsec service as an OpenSSL 3 provider, for any program that uses OpenSSL.
 //!
 //! A program loads a key reference file (`decoder`) or a `parsec:` URI (`store`) and holds a `key`: the public half and a
-//! name. When it signs (`signature`, with what is particular to `rsa`, `ec` and `curve25519`), the message is hashed here
-//! (`digest`) and the `provider` asks the service for the signature of the digest, in one request; decrypting (`encryption`)
-//! and agreeing on a secret (`exchange`) are one request as well. What is written of a key (`encoder`) is its public half or
-//! a reference. OpenSSL's C functions all lie in `ffi`, which turns them into calls of this safe code; `algorithms` lists
-//! what OpenSSL is told of.
+//! name. When it signs (`signature`, with what is particular to `rsa`, `ec`, `curve25519` and `ml_dsa`), the message is
+//! hashed here (`digest`) and the `provider` asks the service for the signature of the digest, in one request; decrypting
+//! (`encryption`) and agreeing on a secret (`exchange`) are one request as well. New keys are made under a name
+//! (`generation`). What is written of a key (`encoder`) is its public half or a reference. OpenSSL's C functions all lie in
+//! `ffi`, which turns them into calls of this safe code; `algorithms` lists what OpenSSL is told of.
 //!
 //! The library links no libcrypto, starts no thread and does nothing when it is loaded: a program that never uses one of
 //! our keys never needs the service.
@@ -42,6 +42,7 @@ mod exchange;
 mod ffi;
 mod generation;
 mod key;
+mod ml_dsa;
 mod provider;
 mod rsa;
 mod signature;

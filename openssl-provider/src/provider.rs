@@ -61,15 +61,15 @@ impl Provider {
     }
 
     /// A signature in one request: of a digest, or of a message where the scheme signs that.
-    pub(crate) fn sign(&self, key: &KeyUri, algorithm: Signature, input: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn sign(&self, key: &KeyUri, algorithm: Signature, input: &[u8], context: &[u8]) -> Result<Vec<u8>, Error> {
         let (key_name, owner) = (name(key)?.to_owned(), key.owner.clone());
-        let (alg, input) = (Some(algorithm.into()), input.to_vec());
+        let (alg, input, context) = (Some(algorithm.into()), input.to_vec(), context.to_vec());
         let signed = if algorithm.whole_message() {
             let message = input;
-            self.call(key, &SignMessage { key_name, alg, message, owner, context: Vec::new() })
+            self.call(key, &SignMessage { key_name, alg, message, owner, context })
         } else {
             let hash = input;
-            self.call(key, &SignHash { key_name, alg, hash, owner, context: Vec::new() })
+            self.call(key, &SignHash { key_name, alg, hash, owner, context })
         };
         Ok(signed?.signature)
     }

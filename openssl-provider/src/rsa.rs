@@ -123,6 +123,13 @@ impl<const PSS: bool> RsaKey<PSS> {
         self.n.len()
     }
 
+    /// A number below the modulus, in as many bytes as that has; None where it is longer or larger.
+    pub(crate) fn number(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut number = vec![0; self.len().checked_sub(bytes.len())?];
+        number.extend_from_slice(bytes);
+        (number < self.n).then_some(number)
+    }
+
     /// The block that was signed (RSAVP1, RFC 8017 §5.2.2); None where the signature is not a number below the modulus.
     fn block(&self, signature: &[u8]) -> Option<Vec<u8>> {
         let key = self.parsed()?;

@@ -12,7 +12,8 @@ use crate::{
     error::Error,
     ffi::{
         Object, Output, Param,
-        params::{Field, Given, Params, Setting},
+        newer::OSSL_SIGNATURE_PARAM_SIGNATURE,
+        params::{Field, Given, Params, Setting, Type, setting},
     },
     key::{Key, Kind},
     provider::Provider,
@@ -40,6 +41,11 @@ pub(crate) trait Scheme: Clone + Default + 'static {
 
     /// What the service is to sign, and with which algorithm.
     fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error>;
+
+    /// What is signed along with the message.
+    fn context(&self) -> &[u8] {
+        &[]
+    }
 
     /// The longest signature in bytes.
     fn max_len(key: &Self::Kind) -> usize;
@@ -77,6 +83,10 @@ pub(crate) struct Context<S: Scheme> {
     key: Option<Key<S::Kind>>,
     purpose: Purpose,
     pub(crate) digest: Option<&'static Digest>,
+    /// Whether the algorithm has its digest and all else built in.
+    composite: bool,
+    /// What the signature of a message that comes in parts is compared with.
+    expected: Vec<u8>,
     /// The digest of a message as far as it has come.
     hasher: Option<Hasher>,
     pub(crate) scheme: S,
@@ -90,8 +100,30 @@ impl<S: Scheme> Object for Context<S> {
 
 impl<S: Scheme> Context<S> {
     pub(crate) fn new(provider: Arc<Provider>) -> Self {
-        Self { provider, key: None, purpose: Purpose::Sign, digest: None, hasher: None, scheme: S::default() }
+        Self {
+            provider,
+            key: None,
+            purpose: Purpose::Sign,
+            digest: None,
+            composite: false,
+            expected: Vec::new(),
+            hasher: None,
+            scheme: S::default(),
+        }
     }
+
+    /// For an algorithm that has this digest built in.
+    pub(crate) fn composite(provider: Arc<Provider>, digest: &'static Digest) -> Self {
+        Self { digest: Some(digest), composite: true, ..Self::new(provider) }
+    }
+
+    /// What can be set of an algorithm with its digest built in: the signature that a message in parts is to have.
+    pub(crate) const COMPOSITE_SETTINGS: &'static [Setting<Self>] =
+        &[setting(OSSL_SIGNATURE_PARAM_SIGNATURE, Type::Bytes, |ctx, given| {
+            let bad = || Error::Parameter("the signature is not a string of bytes".to_owned());
+            ctx.expected = given.bytes().ok_or_else(bad)?.to_vec();
+            Ok(())
+        })];
 
     /// Starts anew with a key, or again with the one it has.
     pub(crate) fn init(
@@ -102,7 +134,11 @@ impl<S: Scheme> Context<S> {
         params: Params<'_>,
     ) -> Result<(), Error> {
         if let Some(key) = key {
-            *self = Self { key: Some(key.clone()), ..Self::new(Arc::clone(&self.provider)) };
+            let new = match self.digest.filter(|_| self.composite) {
+                Some(digest) => Self::composite(Arc::clone(&self.provider), digest),
+                None => Self::new(Arc::clone(&self.provider)),
+            };
+            *self = Self { key: Some(key.clone()), ..new };
         }
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
         if purpose == Purpose::Sign && key.private().is_none() {
@@ -110,8 +146,13 @@ impl<S: Scheme> Context<S> {
         }
         self.purpose = purpose;
         self.hasher = None;
-        if let Input::Message(name) = input {
-            self.start(name.filter(|name| !name.is_empty()))?;
+        match input {
+            Input::Message(name) => self.start(name.filter(|name| !name.is_empty()))?,
+            Input::Prepared if S::HASHES => {}
+            Input::Prepared => {
+                let why = "these keys sign the message itself, not its digest: EVP_DigestSign, openssl pkeyutl -rawin";
+                return Err(Error::Unsupported(why.to_owned()));
+            }
         }
         self.set(params)
     }
@@ -131,7 +172,7 @@ impl<S: Scheme> Context<S> {
 
     /// Takes settings.
     pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
-        params.apply(S::SETTINGS, self)?;
+        params.apply(if self.composite { Self::COMPOSITE_SETTINGS } else { S::SETTINGS }, self)?;
         if let Some(digest) = self.digest.filter(|digest| self.purpose == Purpose::Sign && !digest.may_sign()) {
             let why = format!("{:?} is too weak to sign with; take SHA256 or longer", digest.name);
             return Err(Error::Unsupported(why));
@@ -177,8 +218,11 @@ impl<S: Scheme> Context<S> {
         })
     }
 
-    /// Signs what was hashed elsewhere.
-    pub(crate) fn sign(&self, input: &[u8], output: Output<'_>) -> Result<(), Error> {
+    /// Signs what was hashed elsewhere, or a whole message if the operation was started for one.
+    pub(crate) fn sign(&mut self, input: &[u8], output: Output<'_>) -> Result<(), Error> {
+        if self.hasher.is_some() {
+            return self.sign_message(input, output);
+        }
         let max = S::max_len(self.public()?);
         output.fill(max, || {
             self.check_len(input)?;
@@ -191,7 +235,16 @@ impl<S: Scheme> Context<S> {
         self.scheme.verify(self.public()?, self.digest, &input, signature)
     }
 
-    pub(crate) fn verify(&self, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
+    /// Verifies the message so far with the signature that was set.
+    pub(crate) fn verify_expected(&mut self) -> Result<bool, Error> {
+        let expected = std::mem::take(&mut self.expected);
+        self.verify_message(&[], &expected)
+    }
+
+    pub(crate) fn verify(&mut self, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
+        if self.hasher.is_some() {
+            return self.verify_message(input, signature);
+        }
         self.check_len(input)?;
         self.scheme.verify(self.public()?, self.digest, input, signature)
     }
@@ -205,7 +258,7 @@ impl<S: Scheme> Context<S> {
     fn signature(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
         let uri = self.key.as_ref().and_then(Key::private).ok_or(Error::State("no private key was set"))?;
         let (algorithm, input) = self.scheme.algorithm(self.digest, input)?;
-        let signature = self.provider.sign(uri, algorithm, input)?;
+        let signature = self.provider.sign(uri, algorithm, input, self.scheme.context())?;
         S::encode(self.public()?, signature).ok_or(Error::Internal)
     }
 

@@ -9,6 +9,7 @@ use interface::policy::Job;
 use crate::error::{Error, Result};
 use crate::mechanism::Work::{Pair, Secret};
 use crate::mechanism::{Family, Mechanism, all, policy};
+use crate::secret::SecretType;
 
 /// A question to a provider: would it do this?
 pub(crate) struct Question {
@@ -77,7 +78,12 @@ impl Mechanism {
         };
         let uses = match self.work {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
-            Secret(..) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
+            Secret(kind) => {
+                let own = SecretType::named(kind).map(SecretType::sizes).unwrap_or_default();
+                let sizes: Vec<_> = able.iter().map(|able| able.1).filter(|bits| own.contains(bits)).collect();
+                let ends = sizes.first().zip(sizes.last());
+                return Ok(ends.map(|(min, max)| about(family, CKF_GENERATE, *min, *max)));
+            }
             _ => self.work.uses(),
         };
         let Some((algorithm, uses)) = uses else {

@@ -19,8 +19,6 @@ use crate::parameters::{Parameters, tag_len};
 use crate::session::{Keyed, OutputLen};
 use crate::signature::{MAX_DATA, gone};
 
-/// The block of AES.
-pub(crate) const BLOCK: usize = 16;
 /// So much of a stream is collected before the service is asked, and so much is asked at once.
 const CHUNK: usize = 1 << 18;
 
@@ -113,7 +111,7 @@ impl Crypting {
             }
             _ => return 0,
         };
-        (len - held) / BLOCK * BLOCK
+        (len - held) / self.parameters.block * self.parameters.block
     }
 
     /// Runs the cipher over whole blocks in the middle of a stream, and goes to where the next ones go on.
@@ -133,15 +131,16 @@ impl Crypting {
             Direction::Encrypt => &output,
             Direction::Decrypt => chunk,
         };
-        let count = (chunk.len() / BLOCK) as u128;
+        let block = self.parameters.block;
+        let count = (chunk.len() / block) as u128;
         self.parameters.blocks = self.parameters.blocks.map(|room| room.saturating_sub(count));
-        match (cipher, <[u8; BLOCK]>::try_from(self.parameters.iv.as_slice())) {
+        match (cipher, <[u8; 16]>::try_from(self.parameters.iv.as_slice())) {
             (Cipher::Ctr, Ok(counter)) => {
                 let next = u128::from_be_bytes(counter).wrapping_add(count);
                 self.parameters.iv = next.to_be_bytes().to_vec();
             }
-            (_, Ok(_)) => self.parameters.iv = ciphertext[ciphertext.len() - BLOCK..].to_vec(),
-            _ => {}
+            (Cipher::EcbNoPadding, _) => {}
+            _ => self.parameters.iv = ciphertext[ciphertext.len() - block..].to_vec(),
         }
         Ok(output)
     }
@@ -326,7 +325,7 @@ impl OutputLen for Crypting {
         let encrypting = self.direction == Direction::Encrypt;
         match self.parameters.algorithm {
             Algorithm::Encryption(_) => self.key.key().map_or(0, |key| key.attributes.bits.div_ceil(8) as usize),
-            Algorithm::Cipher(Cipher::CbcPkcs7) if encrypting => (len / BLOCK + 1) * BLOCK,
+            Algorithm::Cipher(Cipher::CbcPkcs7) if encrypting => (len / self.parameters.block + 1) * self.parameters.block,
             Algorithm::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded) if encrypting => len.next_multiple_of(8) + 8,
             Algorithm::Aead(aead) if encrypting => len + tag_len(aead),
             Algorithm::Aead(aead) => len.saturating_sub(tag_len(aead)),

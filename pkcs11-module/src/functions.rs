@@ -434,7 +434,9 @@ functions! {
         C_VerifySignatureFinal { (session: CK_SESSION_HANDLE) =>
             verify::signature_finish(session)
         }
-        C_GetSessionValidationFlags { unsupported3 }
+        C_GetSessionValidationFlags { (session: CK_SESSION_HANDLE, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: CK_FLAGS_PTR) =>
+            session::validation(session, kind, &Out::new(flags)?)
+        }
         C_AsyncComplete { unsupported3 }
         C_AsyncGetID { unsupported3 }
         C_AsyncJoin { unsupported5 }

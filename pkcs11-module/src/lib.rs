@@ -27,6 +27,7 @@ mod parameters;
 mod process;
 mod random;
 mod recover;
+mod secret;
 mod session;
 mod signature;
 mod slot;

@@ -6,10 +6,11 @@ use interface::Opcode;
 use interface::algorithm::{
     AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature,
 };
-use interface::attributes::{EccFamily, KeyType, Policy, Usage};
+use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::policy::{Job, Repertoire};
 
 use crate::error::{Error, Result};
+use crate::secret::SecretType;
 
 /// One mechanism.
 pub(crate) struct Mechanism {
@@ -34,8 +35,8 @@ pub(crate) enum Work {
     Derive(Kdf),
     /// Generates a key pair.
     Pair(Family),
-    /// Generates a secret key; the hash is the only one that its HMACs have, where the mechanism says so.
-    Secret(Family, Option<Hash>),
+    /// Generates a secret key of this type.
+    Secret(CK_KEY_TYPE),
 }
 
 /// A signature or MAC scheme, apart from its hash.
@@ -61,7 +62,7 @@ pub(crate) enum Mode {
     RsaPkcs1v15,
     RsaOaep,
     RsaRaw,
-    Cipher(Cipher),
+    Cipher(Family, Cipher),
     Aead(AeadKind),
 }
 
@@ -87,6 +88,8 @@ pub(crate) enum Family {
     MlDsa,
     MlKem,
     Aes,
+    /// Triple DES with two or three keys.
+    Des,
     /// Secrets of any length; they make HMACs.
     Generic,
     /// Secrets of any length for derivation alone.
@@ -177,18 +180,21 @@ const TABLE: &[Mechanism] = &[
     row(CKM_RSA_PKCS, Encrypt(Mode::RsaPkcs1v15)),
     row(CKM_RSA_PKCS_OAEP, Encrypt(Mode::RsaOaep)),
     row(CKM_RSA_X_509, Encrypt(Mode::RsaRaw)),
-    row(CKM_AES_ECB, Encrypt(Mode::Cipher(Cipher::EcbNoPadding))),
-    row(CKM_AES_CBC, Encrypt(Mode::Cipher(Cipher::CbcNoPadding))),
-    row(CKM_AES_CBC_PAD, Encrypt(Mode::Cipher(Cipher::CbcPkcs7))),
-    row(CKM_AES_CTR, Encrypt(Mode::Cipher(Cipher::Ctr))),
+    row(CKM_AES_ECB, Encrypt(Mode::Cipher(Family::Aes, Cipher::EcbNoPadding))),
+    row(CKM_AES_CBC, Encrypt(Mode::Cipher(Family::Aes, Cipher::CbcNoPadding))),
+    row(CKM_AES_CBC_PAD, Encrypt(Mode::Cipher(Family::Aes, Cipher::CbcPkcs7))),
+    row(CKM_AES_CTR, Encrypt(Mode::Cipher(Family::Aes, Cipher::Ctr))),
     row(CKM_AES_GCM, Encrypt(Mode::Aead(AeadKind::Gcm))),
     row(CKM_AES_CCM, Encrypt(Mode::Aead(AeadKind::Ccm))),
+    row(CKM_DES3_ECB, Encrypt(Mode::Cipher(Family::Des, Cipher::EcbNoPadding))),
+    row(CKM_DES3_CBC, Encrypt(Mode::Cipher(Family::Des, Cipher::CbcNoPadding))),
+    row(CKM_DES3_CBC_PAD, Encrypt(Mode::Cipher(Family::Des, Cipher::CbcPkcs7))),
     row(CKM_CHACHA20_POLY1305, Encrypt(Mode::Aead(AeadKind::ChaCha20Poly1305))),
-    row(CKM_AES_KEY_WRAP, Encrypt(Mode::Cipher(Cipher::KeyWrap))),
-    row(CKM_AES_KEY_WRAP_KWP, Encrypt(Mode::Cipher(Cipher::KeyWrapPadded))),
-    row(CKM_AES_KEY_WRAP, Wrap(Mode::Cipher(Cipher::KeyWrap))),
-    row(CKM_AES_KEY_WRAP_KWP, Wrap(Mode::Cipher(Cipher::KeyWrapPadded))),
-    row(CKM_AES_CBC_PAD, Wrap(Mode::Cipher(Cipher::CbcPkcs7))),
+    row(CKM_AES_KEY_WRAP, Encrypt(Mode::Cipher(Family::Aes, Cipher::KeyWrap))),
+    row(CKM_AES_KEY_WRAP_KWP, Encrypt(Mode::Cipher(Family::Aes, Cipher::KeyWrapPadded))),
+    row(CKM_AES_KEY_WRAP, Wrap(Mode::Cipher(Family::Aes, Cipher::KeyWrap))),
+    row(CKM_AES_KEY_WRAP_KWP, Wrap(Mode::Cipher(Family::Aes, Cipher::KeyWrapPadded))),
+    row(CKM_AES_CBC_PAD, Wrap(Mode::Cipher(Family::Aes, Cipher::CbcPkcs7))),
     row(CKM_RSA_PKCS_OAEP, Wrap(Mode::RsaOaep)),
     row(CKM_RSA_PKCS, Wrap(Mode::RsaPkcs1v15)),
     row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
@@ -213,21 +219,23 @@ const TABLE: &[Mechanism] = &[
     row(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, Pair(Family::Montgomery)),
     row(CKM_ML_DSA_KEY_PAIR_GEN, Pair(Family::MlDsa)),
     row(CKM_ML_KEM_KEY_PAIR_GEN, Pair(Family::MlKem)),
-    row(CKM_AES_KEY_GEN, Secret(Family::Aes, None)),
-    row(CKM_GENERIC_SECRET_KEY_GEN, Secret(Family::Generic, None)),
-    row(CKM_HKDF_KEY_GEN, Secret(Family::Hkdf, None)),
-    row(CKM_CHACHA20_KEY_GEN, Secret(Family::ChaCha20, None)),
-    row(CKM_SHA_1_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha1))),
-    row(CKM_SHA224_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha224))),
-    row(CKM_SHA256_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha256))),
-    row(CKM_SHA384_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha384))),
-    row(CKM_SHA512_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha512))),
-    row(CKM_SHA512_224_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha512_224))),
-    row(CKM_SHA512_256_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha512_256))),
-    row(CKM_SHA3_224_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_KEY_GEN, Secret(Family::Generic, Some(Hash::Sha3_512))),
+    row(CKM_AES_KEY_GEN, Secret(CKK_AES)),
+    row(CKM_DES2_KEY_GEN, Secret(CKK_DES2)),
+    row(CKM_DES3_KEY_GEN, Secret(CKK_DES3)),
+    row(CKM_GENERIC_SECRET_KEY_GEN, Secret(CKK_GENERIC_SECRET)),
+    row(CKM_HKDF_KEY_GEN, Secret(CKK_HKDF)),
+    row(CKM_CHACHA20_KEY_GEN, Secret(CKK_CHACHA20)),
+    row(CKM_SHA_1_KEY_GEN, Secret(CKK_SHA_1_HMAC)),
+    row(CKM_SHA224_KEY_GEN, Secret(CKK_SHA224_HMAC)),
+    row(CKM_SHA256_KEY_GEN, Secret(CKK_SHA256_HMAC)),
+    row(CKM_SHA384_KEY_GEN, Secret(CKK_SHA384_HMAC)),
+    row(CKM_SHA512_KEY_GEN, Secret(CKK_SHA512_HMAC)),
+    row(CKM_SHA512_224_KEY_GEN, Secret(CKK_SHA512_224_HMAC)),
+    row(CKM_SHA512_256_KEY_GEN, Secret(CKK_SHA512_256_HMAC)),
+    row(CKM_SHA3_224_KEY_GEN, Secret(CKK_SHA3_224_HMAC)),
+    row(CKM_SHA3_256_KEY_GEN, Secret(CKK_SHA3_256_HMAC)),
+    row(CKM_SHA3_384_KEY_GEN, Secret(CKK_SHA3_384_HMAC)),
+    row(CKM_SHA3_512_KEY_GEN, Secret(CKK_SHA3_512_HMAC)),
 ];
 
 const SIGN: CK_FLAGS = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_MULTI_MESSAGE;
@@ -247,6 +255,15 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mechanism> {
 /// What a mechanism does, of the works that `choose` picks; some mechanisms do several.
 pub(crate) fn find<T>(kind: CK_MECHANISM_TYPE, choose: impl Fn(Work) -> Option<T>) -> Result<T> {
     all().filter(|mechanism| mechanism.kind == kind).find_map(|mechanism| choose(mechanism.work)).ok_or(Error::MechanismInvalid)
+}
+
+/// The mechanism that generates such keys.
+pub(crate) fn generator(attributes: &Attributes) -> Option<CK_MECHANISM_TYPE> {
+    let work = match SecretType::widest(attributes) {
+        Some(secret) => Secret(secret.kind),
+        None => Pair(Family::of(attributes.key_type)?),
+    };
+    all().find(|mechanism| mechanism.work == work).map(|mechanism| mechanism.kind)
 }
 
 /// The scheme of a mechanism whose signatures give back what was signed.
@@ -341,13 +358,14 @@ impl Mode {
         match self {
             Self::RsaPkcs1v15 | Self::RsaOaep | Self::RsaRaw => Family::Rsa,
             Self::Aead(AeadKind::ChaCha20Poly1305) => Family::ChaCha20,
-            Self::Cipher(_) | Self::Aead(_) => Family::Aes,
+            Self::Cipher(family, _) => family,
+            Self::Aead(_) => Family::Aes,
         }
     }
 
     /// The algorithms that the parameters can ask for.
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
-        if let Self::Cipher(cipher) = self {
+        if let Self::Cipher(_, cipher) = self {
             return vec![cipher.into()];
         }
         let key_type = self.family().key_type();
@@ -400,7 +418,8 @@ impl Work {
             Encrypt(mode) | Wrap(mode) => Some(mode.family()),
             Derive(kdf) => Some(kdf.family()),
             Encapsulate(Kem::MlKem) => Some(Family::MlKem),
-            Pair(family) | Secret(family, _) => Some(family),
+            Pair(family) => Some(family),
+            Secret(kind) => Some(SecretType::named(kind)?.family),
         }
     }
 
@@ -411,7 +430,7 @@ impl Work {
             Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => {
                 self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm))
             }
-            Digest(_) | Pair(_) | Secret(..) => false,
+            Digest(_) | Pair(_) | Secret(_) => false,
         }
     }
 
@@ -425,7 +444,7 @@ impl Work {
             Encrypt(mode) | Wrap(mode) => mode.algorithms(),
             Derive(kdf) => kdf.algorithms(),
             Encapsulate(kem) => vec![kem.into()],
-            Digest(_) | Pair(_) | Secret(..) => vec![],
+            Digest(_) | Pair(_) | Secret(_) => vec![],
         }
     }
 
@@ -452,7 +471,7 @@ impl Work {
         let algorithm = match self {
             Sign(scheme, hash) => scheme.algorithms(hash.or(Some(Hash::Sha256))).next()?,
             Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => self.algorithms().first().copied()?,
-            Digest(_) | Pair(_) | Secret(..) => return None,
+            Digest(_) | Pair(_) | Secret(_) => return None,
         };
         let [first, second] = match (self, algorithm) {
             (Wrap(_), _) => [Opcode::WrapKey, Opcode::UnwrapKey],
@@ -487,7 +506,7 @@ impl Work {
 pub(crate) type Use = (CK_FLAGS, Usage, Opcode);
 
 impl Family {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Rsa,
         Self::Ec,
         Self::Edwards,
@@ -495,6 +514,7 @@ impl Family {
         Self::MlDsa,
         Self::MlKem,
         Self::Aes,
+        Self::Des,
         Self::Generic,
         Self::Hkdf,
         Self::ChaCha20,
@@ -509,6 +529,7 @@ impl Family {
             KeyType::MlDsaPublicKey => Self::MlDsa,
             KeyType::MlKemPublicKey => Self::MlKem,
             KeyType::Aes => Self::Aes,
+            KeyType::Des => Self::Des,
             KeyType::Hmac => Self::Generic,
             KeyType::Derive => Self::Hkdf,
             KeyType::ChaCha20 => Self::ChaCha20,
@@ -539,6 +560,7 @@ impl Family {
             Self::MlDsa => &[(KeyType::MlDsaKeyPair, 128), (KeyType::MlDsaKeyPair, 192), (KeyType::MlDsaKeyPair, 256)],
             Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],
             Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
+            Self::Des => &[(KeyType::Des, 128), (KeyType::Des, 192)],
             Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
             Self::Hkdf => &[(KeyType::Derive, 8), (KeyType::Derive, 0xfff8)],
             Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
@@ -555,16 +577,16 @@ impl Family {
             Self::MlDsa => KeyType::MlDsaKeyPair,
             Self::MlKem => KeyType::MlKemKeyPair,
             Self::Aes => KeyType::Aes,
+            Self::Des => KeyType::Des,
             Self::Generic => KeyType::Hmac,
             Self::Hkdf => KeyType::Derive,
             Self::ChaCha20 => KeyType::ChaCha20,
         }
     }
 
-    /// The mechanism that generates its keys.
-    pub(crate) fn generator(self) -> Option<CK_MECHANISM_TYPE> {
-        let generates = |mechanism: &&Mechanism| matches!(mechanism.work, Pair(family) | Secret(family, None) if family == self);
-        all().find(generates).map(|mechanism| mechanism.kind)
+    /// The block of its ciphers, in bytes.
+    pub(crate) fn block(self) -> usize {
+        if self == Self::Des { 8 } else { 16 }
     }
 
     /// A key's size as mechanism infos have it: secret keys are counted in bytes.
@@ -572,7 +594,7 @@ impl Family {
         match self {
             Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery => bits,
             Self::MlDsa | Self::MlKem => self.public_len(bits),
-            Self::Aes | Self::Generic | Self::Hkdf | Self::ChaCha20 => bits / 8,
+            Self::Aes | Self::Des | Self::Generic | Self::Hkdf | Self::ChaCha20 => bits / 8,
         }
     }
 
@@ -594,32 +616,6 @@ impl Family {
             _ => 0,
         }
     }
-}
-
-/// The types of keys that make HMACs with one hash only.
-const HMAC_KEYS: [(CK_KEY_TYPE, Hash); 11] = [
-    (CKK_SHA_1_HMAC, Hash::Sha1),
-    (CKK_SHA224_HMAC, Hash::Sha224),
-    (CKK_SHA256_HMAC, Hash::Sha256),
-    (CKK_SHA384_HMAC, Hash::Sha384),
-    (CKK_SHA512_HMAC, Hash::Sha512),
-    (CKK_SHA512_224_HMAC, Hash::Sha512_224),
-    (CKK_SHA512_256_HMAC, Hash::Sha512_256),
-    (CKK_SHA3_224_HMAC, Hash::Sha3_224),
-    (CKK_SHA3_256_HMAC, Hash::Sha3_256),
-    (CKK_SHA3_384_HMAC, Hash::Sha3_384),
-    (CKK_SHA3_512_HMAC, Hash::Sha3_512),
-];
-
-/// The hash of the only HMAC that keys of a type make.
-pub(crate) fn hmac_hash(kind: CK_KEY_TYPE) -> Option<Hash> {
-    HMAC_KEYS.iter().find(|row| row.0 == kind).map(|row| row.1)
-}
-
-/// The type of a key whose policy names HMAC with one hash and nothing else.
-pub(crate) fn hmac_key(policy: &Policy) -> Option<CK_KEY_TYPE> {
-    let only = |hash| policy.algorithms().eq(Scheme::Hmac.algorithms(Some(hash)));
-    HMAC_KEYS.iter().find(|row| only(row.1)).map(|row| row.0)
 }
 
 /// The algorithms of a key of a family, with every mechanism of it that `does` picks.

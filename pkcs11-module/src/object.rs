@@ -23,6 +23,7 @@ use crate::ffi::Template;
 use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::{self, Family};
+use crate::secret::SecretType;
 
 /// Marks, in what the service keeps with a key pair, an attribute of its public half.
 const PUBLIC_HALF: u64 = 1 << 32;
@@ -186,10 +187,14 @@ impl Record {
         record.id = change.id.unwrap_or(record.id);
         record.kept.retain(|have| change.pkcs11.iter().all(|new| new.kind != have.kind));
         record.kept.extend(change.pkcs11);
-        if let (Content::Key(key), Some(usage)) = (&mut record.content, change.usage) {
-            let usage = Usage::from(&usage);
-            key.attributes.policy.usage = key.attributes.policy.usage.and(usage);
-            key.usage = key.usage.and(usage.implied());
+        match (&mut record.content, change.usage, change.value) {
+            (Content::Key(key), Some(usage), _) => {
+                let usage = Usage::from(&usage);
+                key.attributes.policy.usage = key.attributes.policy.usage.and(usage);
+                key.usage = key.usage.and(usage.implied());
+            }
+            (Content::Data(data), _, Some(value)) => *data = Zeroizing::new(value),
+            _ => {}
         }
         record
     }
@@ -357,8 +362,8 @@ fn any_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
 }
 
 fn generator(key: &Key) -> CK_MECHANISM_TYPE {
-    let family = Family::of(key.attributes.key_type).filter(|_| key.local);
-    family.and_then(Family::generator).unwrap_or(CK_UNAVAILABLE_INFORMATION)
+    let generator = mechanism::generator(&key.attributes).filter(|_| key.local);
+    generator.unwrap_or(CK_UNAVAILABLE_INFORMATION)
 }
 
 /// The mechanisms that the key's policy permits, as an array of CK_MECHANISM_TYPE.
@@ -440,8 +445,7 @@ fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
 }
 
 fn shown_type(attributes: &Attributes) -> CK_KEY_TYPE {
-    let hmac = (attributes.key_type == KeyType::Hmac).then(|| mechanism::hmac_key(&attributes.policy));
-    hmac.flatten().unwrap_or_else(|| key_type(attributes.key_type))
+    SecretType::of(attributes).map_or_else(|| key_type(attributes.key_type), |secret| secret.kind)
 }
 
 pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {

@@ -3,10 +3,9 @@
 use cryptoki_sys::{CK_AES_CTR_PARAMS, CK_ULONG, CKZ_DATA_SPECIFIED};
 use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption};
 
-use crate::encryption::BLOCK;
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
-use crate::mechanism::{self, Mode};
+use crate::mechanism::{self, Family, Mode};
 
 /// An algorithm with all that the mechanism says of it.
 #[derive(Clone)]
@@ -20,11 +19,13 @@ pub(crate) struct Parameters {
     pub(crate) data_len: Option<usize>,
     /// The blocks that the counter has room for.
     pub(crate) blocks: Option<u128>,
+    /// The length of a block of the cipher, in bytes.
+    pub(crate) block: usize,
 }
 
 impl From<Algorithm> for Parameters {
     fn from(algorithm: Algorithm) -> Self {
-        Self { algorithm, iv: vec![], additional: vec![], data_len: None, blocks: None }
+        Self { algorithm, iv: vec![], additional: vec![], data_len: None, blocks: None, block: Family::Aes.block() }
     }
 }
 
@@ -32,28 +33,28 @@ impl Parameters {
     /// Reads the mechanism's parameter.
     pub(crate) fn read(mode: Mode, mechanism: &ffi::Mechanism) -> Result<Self> {
         match mode {
-            Mode::RsaPkcs1v15 | Mode::RsaRaw | Mode::Cipher(Cipher::EcbNoPadding) if mechanism.has_parameter() => {
+            Mode::RsaPkcs1v15 | Mode::RsaRaw | Mode::Cipher(_, Cipher::EcbNoPadding) if mechanism.has_parameter() => {
                 Err(Error::MechanismParamInvalid)
             }
             Mode::RsaPkcs1v15 => Ok(Algorithm::from(Encryption::RsaPkcs1v15).into()),
             Mode::RsaRaw => Ok(Algorithm::from(Encryption::RsaRaw).into()),
             Mode::RsaOaep => Self::oaep(mechanism),
-            Mode::Cipher(Cipher::Ctr) => Self::counter(&mechanism.ctr()?),
+            Mode::Cipher(_, Cipher::Ctr) => Self::counter(&mechanism.ctr()?),
             // The service has the initial values of RFC 3394 and RFC 5649 only.
-            Mode::Cipher(cipher @ (Cipher::KeyWrap | Cipher::KeyWrapPadded)) => match (cipher, mechanism.bytes()?) {
+            Mode::Cipher(_, cipher @ (Cipher::KeyWrap | Cipher::KeyWrapPadded)) => match (cipher, mechanism.bytes()?) {
                 (_, []) | (Cipher::KeyWrap, [0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6]) => {
                     Ok(Algorithm::from(cipher).into())
                 }
                 (Cipher::KeyWrapPadded, [0xa6, 0x59, 0x59, 0xa6]) => Ok(Algorithm::from(cipher).into()),
                 _ => Err(Error::MechanismParamInvalid),
             },
-            Mode::Cipher(cipher) => {
-                let iv = mechanism.bytes()?.to_vec();
-                let len = if cipher == Cipher::EcbNoPadding { 0 } else { BLOCK };
+            Mode::Cipher(family, cipher) => {
+                let (iv, block) = (mechanism.bytes()?.to_vec(), family.block());
+                let len = if cipher == Cipher::EcbNoPadding { 0 } else { block };
                 if iv.len() != len {
                     return Err(Error::MechanismParamInvalid);
                 }
-                Ok(Self { iv, ..Algorithm::from(cipher).into() })
+                Ok(Self { iv, block, ..Algorithm::from(cipher).into() })
             }
             Mode::Aead(kind) => Self::aead(
                 kind,
@@ -110,12 +111,12 @@ impl Parameters {
     /// Whether the plaintext, or the ciphertext, can have this length in bytes with a key of so many bits.
     pub(crate) fn fit(&self, decrypting: bool, len: usize, bits: u32) -> bool {
         match self.algorithm {
-            Algorithm::Cipher(Cipher::Ctr) => self.blocks.is_none_or(|room| len.div_ceil(BLOCK) as u128 <= room),
-            Algorithm::Cipher(Cipher::CbcPkcs7) => !decrypting || len > 0 && len.is_multiple_of(BLOCK),
+            Algorithm::Cipher(Cipher::Ctr) => self.blocks.is_none_or(|room| len.div_ceil(self.block) as u128 <= room),
+            Algorithm::Cipher(Cipher::CbcPkcs7) => !decrypting || len > 0 && len.is_multiple_of(self.block),
             Algorithm::Cipher(Cipher::KeyWrap) => len.is_multiple_of(8) && len >= if decrypting { 24 } else { 16 },
             Algorithm::Cipher(Cipher::KeyWrapPadded) if decrypting => len.is_multiple_of(8) && len >= 16,
             Algorithm::Cipher(Cipher::KeyWrapPadded) => len > 0,
-            Algorithm::Cipher(_) => len.is_multiple_of(BLOCK),
+            Algorithm::Cipher(_) => len.is_multiple_of(self.block),
             Algorithm::Encryption(encryption) => {
                 let modulus = bits.div_ceil(8) as usize;
                 let overhead = match encryption {

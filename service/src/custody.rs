@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::store::Key;
 use interface::Status;
 use interface::algorithm::{Algorithm, Cipher, Derivation, Signature};
-use interface::attributes::{Attributes, Usage};
+use interface::attributes::{Attributes, Policy, Usage};
 
 /// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them, and so could what somebody
 /// decrypts who has read it.
@@ -90,17 +90,19 @@ pub(crate) fn inherited<'a>(
 }
 
 /// What a copy of a key may be, of what is asked for: at most what the original may be. The copy of a key that protects others never
-/// leaves, for under another key and back it could become one that decrypts. No copy counts as made here.
+/// leaves, for under another key and back it could become one that decrypts. A copy remembers what the original was permitted, and
+/// has the same algorithms, so that it wraps nothing that the original must not.
 ///
 /// # Errors
-/// [`Status::PsaErrorNotPermitted`] for more than that, [`Status::PsaErrorInvalidArgument`] for another type or size.
+/// [`Status::PsaErrorNotPermitted`] for more than that, [`Status::PsaErrorInvalidArgument`] for another type, size or algorithm.
 pub(crate) fn copied(original: &Key, mut asked: Attributes) -> Result<Attributes> {
     let (name, have) = (&original.name, &original.attributes);
-    if (asked.key_type, asked.bits) != (have.key_type, have.bits) {
-        return Err(Error::refused(Status::PsaErrorInvalidArgument, format!("a copy of key '{name}' is of its type and size")));
+    let policy = Policy { usage: asked.policy.usage, ..have.policy.clone() };
+    if asked != (Attributes { policy, ..have.clone() }) {
+        let detail = format!("a copy of key '{name}' is of its type and size, for its algorithms");
+        return Err(Error::refused(Status::PsaErrorInvalidArgument, detail));
     }
-    let permitted = |asked: Algorithm| asked == Algorithm::None || have.policy.algorithms().any(|have| have == asked);
-    if !have.policy.usage.contains(asked.policy.usage) || !asked.policy.algorithms().all(permitted) {
+    if !have.policy.usage.contains(asked.policy.usage) {
         let detail = format!("a copy of key '{name}' may do no more than the key itself");
         return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
     }

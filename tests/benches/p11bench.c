@@ -1,9 +1,10 @@
 /* Signatures per second and their latency, through any PKCS#11 module.
  *
- * usage: p11bench MODULE TOKEN PIN KEY ecdsa|rsa SECONDS PROCESSES THREADS [open]
+ * usage: p11bench MODULE TOKEN PIN KEY ecdsa|rsa|find SECONDS PROCESSES THREADS [open]
  *
  * Every thread opens one session and signs a fixed digest again and again; with "open" each signature has a session,
- * a login and a search of its own, as in programs that keep nothing. TOKEN and PIN may be empty: the first token, no login.
+ * a login and a search of its own, as in programs that keep nothing. With "find" it is searches for the CKA_ID that KEY is,
+ * in the place of signatures. TOKEN and PIN may be empty: the first token, no login.
  * Prints one line: ops_per_s= p50_us= p99_us= max_us= errors=
  */
 #define _GNU_SOURCE
@@ -28,7 +29,7 @@ struct samples {
 static CK_FUNCTION_LIST *p11;
 static CK_SLOT_ID slot;
 static const char *pin, *label;
-static int rsa, open_each_time;
+static int rsa, only_find, open_each_time;
 static double seconds;
 
 static double now(void) {
@@ -39,7 +40,7 @@ static double now(void) {
 
 static CK_RV find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *key) {
     CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
-    CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof class}, {CKA_LABEL, (void *)label, strlen(label)}};
+    CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof class}, {only_find ? CKA_ID : CKA_LABEL, (void *)label, strlen(label)}};
     CK_ULONG found = 0;
     CK_RV rv = p11->C_FindObjectsInit(session, wanted, 2);
     if (rv) return rv;
@@ -82,7 +83,7 @@ static void *work(void *argument) {
             p11->C_CloseSession(session);
             if ((rv = prepare(&session, &key))) break;
         }
-        if ((rv = sign(session, key))) break;
+        if ((rv = only_find ? find(session, &key) : sign(session, key))) break;
         double stop = now();
         out->us[out->count++] = (stop - start) * 1e6;
         start = stop;
@@ -129,10 +130,11 @@ static int ascending(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 9) return fail("usage: p11bench MODULE TOKEN PIN KEY ecdsa|rsa SECONDS PROCESSES THREADS [open]");
+    if (argc < 9) return fail("usage: p11bench MODULE TOKEN PIN KEY ecdsa|rsa|find SECONDS PROCESSES THREADS [open]");
     pin = argv[3];
     label = argv[4];
     rsa = !strcmp(argv[5], "rsa");
+    only_find = !strcmp(argv[5], "find");
     seconds = atof(argv[6]);
     int processes = atoi(argv[7]), threads = atoi(argv[8]);
     open_each_time = argc > 9 && !strcmp(argv[9], "open");

@@ -149,6 +149,9 @@ pub struct SetMetadata {
     /// Of keys: what of the policy's uses remains, for good. What the policy does not permit is not added.
     #[prost(message, optional, tag = "6")]
     pub usage: Option<UsageFlags>,
+    /// Of data objects: the new data.
+    #[prost(bytes = "vec", optional, tag = "7")]
+    pub value: Option<Vec<u8>>,
 }
 
 /// Stores a certificate or data, in the place of what the caller had under this name.

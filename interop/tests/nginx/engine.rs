@@ -1,9 +1,9 @@
 //! nginx with libp11's engine on our PKCS#11 module.
 
-use interop::{eventually, library};
+use interop::library;
 use tests::run;
 
-use crate::site::{Site, Way, children, uids, workers};
+use crate::site::{Site, Way, uids, workers};
 use crate::{VERSIONS, WWW_DATA};
 
 fn site() -> Option<Site> {
@@ -44,12 +44,7 @@ fn the_pkcs11_engine_survives_a_reload() {
     let Some(site) = site() else { return };
     let nginx = site.start();
     serves(&site);
-    let before = workers(&nginx);
-    run(&mut site.nginx(&["-s", "reload"])).ok();
-    eventually("new workers alone", || {
-        let now = children(nginx.pid());
-        (now.len() == 2 && now.iter().all(|pid| !before.contains(pid))).then_some(())
-    });
+    site.reload(&nginx);
     serves(&site);
 }
 

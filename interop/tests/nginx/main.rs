@@ -1,6 +1,7 @@
 //! nginx with keys that live in the service: its master runs as root, its workers as www-data, and its key files hold references.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod browser;
 mod engine;
 mod site;
 
@@ -21,7 +22,7 @@ use interop::{Daemon, eventually};
 use rustix::io::{FdFlags, fcntl_setfd};
 use tests::{Service, Setup, built, install, run};
 
-use site::{Site, Way, children, uids, workers};
+use site::{Site, Way, uids, workers};
 
 const WWW_DATA: u32 = 33;
 const VERSIONS: [(&str, &str, &str); 2] = [("TLSv1.2", "--tlsv1.2", "1.2"), ("TLSv1.3", "--tlsv1.3", "1.3")];
@@ -93,20 +94,26 @@ fn a_reload_takes_new_keys_and_keeps_serving() {
     };
     let nginx = site.start();
     let old = run(&mut site.curl("ec", &["--write-out", "%{certs}"])).ok();
-    let before = workers(&nginx);
     site.parsec("key rm ec");
     site.parsec("key new ec --for tls-server --grant user:www-data=sign --out nginx/ec.pem");
     site.certify("ec");
-    run(&mut site.nginx(&["-s", "reload"])).ok();
-    eventually("new workers alone", || {
-        let now = children(nginx.pid());
-        (now.len() == 2 && now.iter().all(|pid| !before.contains(pid))).then_some(())
-    });
+    site.reload(&nginx);
     let new = run(&mut site.curl("ec", &["--write-out", "%{certs}"])).ok();
     assert_ne!(old, new);
     for worker in workers(&nginx) {
         assert_eq!(uids(worker), [WWW_DATA; 4]);
     }
+}
+
+#[test]
+fn reloads_under_load_lose_no_handshake() {
+    let Some(mut site) = Site::both(Way::References) else { return };
+    site.workers = 4;
+    site.configure("");
+    let nginx = site.start();
+    let load = under_load(&mut site, |site| (0..3).for_each(|_| site.reload(&nginx)));
+    let failed: Vec<_> = load.failed().map(|handshake| &handshake.failure).collect();
+    assert!(failed.is_empty(), "{failed:?}");
 }
 
 #[test]
@@ -116,7 +123,7 @@ fn a_restart_or_a_crash_of_the_service_loses_only_handshakes_in_flight() {
     let before = workers(&nginx);
     let outages: [fn(&mut Service); 2] = [Service::restart, crash];
     for outage in outages {
-        let load = under_load(&mut site, outage);
+        let load = under_load(&mut site, |site| outage(&mut site.service));
         for handshake in load.failed() {
             let outside = handshake.end < load.stopped || handshake.start > load.back;
             assert!(!outside, "{:?}", handshake.failure);
@@ -148,7 +155,7 @@ fn a_restart_behind_a_socket_that_stays_loses_none_but_those_in_flight() {
     let _nginx = site.start();
     let outages: [fn(&mut Service); 2] = [Service::restart, crash];
     for outage in outages {
-        let load = under_load(&mut site, outage);
+        let load = under_load(&mut site, |site| outage(&mut site.service));
         for handshake in load.failed() {
             let in_flight = handshake.start <= load.stopped && load.stopped <= handshake.end;
             assert!(in_flight, "{:?}", handshake.failure);
@@ -182,8 +189,8 @@ impl Load {
     }
 }
 
-/// Lets clients shake hands all the time, and puts an outage of the service into the middle.
-fn under_load(site: &mut Site, outage: fn(&mut Service)) -> Load {
+/// Lets clients shake hands all the time, and puts an outage into the middle.
+fn under_load(site: &mut Site, outage: impl FnOnce(&mut Site)) -> Load {
     /// Successful handshakes of each client before and after the outage.
     const ENOUGH: usize = 5;
     let clients: Vec<_> = site
@@ -202,7 +209,7 @@ fn under_load(site: &mut Site, outage: fn(&mut Service)) -> Load {
             commands.iter_mut().zip(&made).map(|(command, made)| scope.spawn(|| shake_hands(command, made, &over))).collect();
         all_made_enough();
         let stopped = Instant::now();
-        outage(&mut site.service);
+        outage(site);
         site.service.client().call(ProviderId::CORE, &Ping {}).unwrap();
         let back = Instant::now();
         made.iter().for_each(|made| made.store(0, SeqCst));
@@ -238,7 +245,7 @@ fn curl_proves_itself_with_a_client_certificate() {
     let trusted = ["me.crt", "me-rsa.crt"].map(|file| std::fs::read_to_string(site.path(file)).unwrap());
     std::fs::write(site.path("nginx/clients.crt"), trusted.concat()).unwrap();
     let trust = format!("ssl_verify_client on; ssl_client_certificate {};", site.path("nginx/clients.crt").display());
-    site.configure(&trust, 2);
+    site.configure(&trust);
     let _nginx = site.start();
     for name in ["me", "me-rsa"] {
         let (certificate, key) = (format!("{name}.crt"), format!("{name}.pem"));
@@ -250,6 +257,46 @@ fn curl_proves_itself_with_a_client_certificate() {
     }
     let page = run(&mut site.curl("ec", &[])).ok();
     assert!(page.contains("No required SSL certificate was sent"), "{page}");
+}
+
+#[test]
+fn nginx_proves_itself_to_the_server_behind_it() {
+    let Some(site) = Site::both(Way::References) else { return };
+    site.parsec("key new me --for tls-client --grant user:www-data=sign --out nginx/me.pem");
+    site.parsec("key csr me --self-signed --cn proxy --out nginx/me.crt");
+    let (dir, behind) = (site.path("nginx"), site.address("ec"));
+    let dir = dir.display();
+    site.configure(&format!(
+        "ssl_verify_client optional; ssl_client_certificate {dir}/me.crt;\n    location /behind {{\n      proxy_pass https://{behind}/;\n      \
+         proxy_ssl_certificate {dir}/me.crt; proxy_ssl_certificate_key {dir}/me.pem;\n      \
+         proxy_ssl_verify on; proxy_ssl_trusted_certificate {dir}/ec.crt; proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.3;\n    }}"
+    ));
+    let _nginx = site.start();
+    let page = run(&mut site.curl("rsa", &["--request-target", "/behind"])).ok();
+    assert_eq!(page.trim(), "ec TLSv1.3 CN=proxy");
+}
+
+#[test]
+fn tls_without_ephemeral_keys_takes_a_key_that_decrypts() {
+    let Some(site) = Site::both(Way::References) else { return };
+    let suites = ["AES128-GCM-SHA256", "AES256-SHA"];
+    let shake_hands = |suite| run(&mut site.curl("rsa", &["--tls-max", "1.2", "--ciphers", suite]));
+    {
+        let _nginx = site.start();
+        for suite in suites {
+            shake_hands(suite).refused();
+        }
+    }
+    site.parsec("key rm rsa");
+    let make = "--keypairgen --key-type rsa:2048 --usage-sign --usage-decrypt --label rsa --id 01";
+    run(&mut site.service.pkcs11_tool(make.split(' '))).ok();
+    site.parsec("key pem rsa --out nginx/rsa.pem");
+    site.parsec("key grant rsa user:www-data=sign,decrypt");
+    site.certify("rsa");
+    let _nginx = site.start();
+    for suite in suites {
+        assert_eq!(shake_hands(suite).ok().trim(), "rsa TLSv1.2");
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) struct Site {
     nginx: PathBuf,
     /// One server for each key.
     pub(crate) servers: Vec<(&'static str, SocketAddr)>,
+    pub(crate) workers: usize,
 }
 
 impl Site {
@@ -41,7 +42,8 @@ impl Site {
         }
         service.restart();
         let row = Row::program("nginx")?;
-        let site = Self { service, _row: row, way, nginx, servers: keys.iter().map(|(name, _)| (*name, loopback())).collect() };
+        let servers = keys.iter().map(|(name, _)| (*name, loopback())).collect();
+        let site = Self { service, _row: row, way, nginx, servers, workers: 2 };
         std::fs::create_dir(site.path("nginx")).unwrap();
         for (name, algorithm) in keys {
             site.parsec(&format!(
@@ -49,7 +51,7 @@ impl Site {
             ));
             site.certify(name);
         }
-        site.configure("", 2);
+        site.configure("");
         Some(site)
     }
 
@@ -70,13 +72,14 @@ impl Site {
         self.parsec(&format!("key csr {name} --self-signed --cn localhost --ip {ip} --out nginx/{name}.crt"));
     }
 
-    fn address(&self, name: &str) -> SocketAddr {
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
         let server = self.servers.iter().find(|(server, _)| *server == name);
         server.unwrap().1
     }
 
     /// Writes nginx.conf, with these lines in every server.
-    pub(crate) fn configure(&self, lines: &str, workers: u32) {
+    pub(crate) fn configure(&self, lines: &str) {
+        let workers = self.workers;
         let dir = self.path("nginx");
         let dir = dir.display();
         let servers: String = self.servers.iter().map(|(name, address)| format!(
@@ -128,6 +131,15 @@ impl Site {
         Daemon::start(&mut self.nginx(&[]), &log, || self.servers.iter().all(|(_, address)| listens(*address)))
     }
 
+    /// Has the keys read again, and waits until nobody has the old ones.
+    #[track_caller]
+    pub(crate) fn reload(&self, nginx: &Daemon) {
+        let all = || Some(children(nginx.pid())).filter(|workers| workers.len() == self.workers);
+        let before = eventually("workers", all);
+        run(&mut self.nginx(&["-s", "reload"])).ok();
+        eventually("new workers alone", || all().filter(|now| now.iter().all(|pid| !before.contains(pid))));
+    }
+
     /// curl to the server with this key, whose certificate it trusts.
     pub(crate) fn curl(&self, name: &str, options: &[&str]) -> Command {
         let mut command = self.service.command("curl");
@@ -155,7 +167,7 @@ pub(crate) fn workers(nginx: &Daemon) -> Vec<u32> {
 }
 
 /// The processes that a process has started.
-pub(crate) fn children(pid: u32) -> Vec<u32> {
+fn children(pid: u32) -> Vec<u32> {
     let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }

@@ -1,12 +1,14 @@
 //! Asks OpenSSL's own headers, through the C compiler, whether our declarations are right.
 
 use std::{
+    ffi::c_int,
     fmt::Write,
     mem::{offset_of, size_of},
+    path::PathBuf,
     process::Command,
 };
 
-use super::{Algorithm, CONSTANTS, Dispatch, FUNCTIONS, Item, NAMES, Param};
+use super::{Algorithm, CONSTANTS, Dispatch, FUNCTIONS, Item, NAMES, Param, newer};
 
 /// The C of a Rust type of `functions!`.
 fn c_type(rust: &str) -> &'static str {
@@ -19,6 +21,7 @@ fn c_type(rust: &str) -> &'static str {
         "*const c_void" => "const void *",
         "*mut c_char" => "char *",
         "*const c_char" => "const char *",
+        "*mut *const c_char" => "const char **",
         "*mut u8" => "unsigned char *",
         "*const u8" => "const unsigned char *",
         "*mut usize" => "size_t *",
@@ -45,6 +48,17 @@ fn c_name(id: &str) -> String {
     }
 }
 
+/// What is claimed of functions.
+fn functions(functions: &[(&str, c_int, &[&str], &str)]) -> Vec<String> {
+    let claims = functions.iter().flat_map(|(name, id, arguments, result)| {
+        let arguments: Vec<_> = arguments.iter().map(|rust| c_type(rust)).collect();
+        let arguments = if arguments.is_empty() { "void".to_owned() } else { arguments.join(", ") };
+        let function = format!("{}({arguments})", c_type(result));
+        [format!("{name} == {id}"), format!("__builtin_types_compatible_p({}, {function})", c_name(name))]
+    });
+    claims.collect()
+}
+
 fn program() -> String {
     let mut c = String::from(
         "#include <stddef.h>\n#include <string.h>\n#include <openssl/core_dispatch.h>\n#include <openssl/core_names.h>\n\
@@ -58,12 +72,7 @@ fn program() -> String {
         let value = value.to_str().unwrap();
         check(format!("__builtin_strcmp({name}, \"{value}\") == 0"));
     }
-    for (name, id, arguments, result) in FUNCTIONS {
-        let arguments: Vec<_> = arguments.iter().map(|rust| c_type(rust)).collect();
-        let function = format!("{}({})", c_type(result), arguments.join(", "));
-        check(format!("{name} == {id}"));
-        check(format!("__builtin_types_compatible_p({}, {function})", c_name(name)));
-    }
+    functions(FUNCTIONS).into_iter().for_each(&mut check);
     macro_rules! same_layout {
         ($c:literal $rust:ty { $($field:ident $c_field:literal)* }) => {
             check(format!("sizeof({}) == {}", $c, size_of::<$rust>()));
@@ -82,12 +91,45 @@ fn program() -> String {
     c
 }
 
-#[test]
-fn declarations_are_those_of_the_headers() {
+/// Has the C compiler look at a program.
+fn compile(program: &str, options: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("check.c");
-    std::fs::write(&source, program()).unwrap();
-    let compiled = Command::new("cc").args(["-fsyntax-only", "-Wall"]).arg(&source).output();
+    std::fs::write(&source, program).unwrap();
+    let compiled = Command::new("cc").args(["-fsyntax-only", "-Wall"]).args(options).arg(&source).output();
     let compiled = compiled.expect("a C compiler and libssl-dev: apt-get install gcc libssl-dev");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+}
+
+#[test]
+fn declarations_are_those_of_the_headers() {
+    compile(&program(), &[]);
+}
+
+/// The sources of a newer OpenSSL, in the crate openssl-src, where cargo has fetched it.
+fn newer_sources() -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))?;
+    let registries = std::fs::read_dir(home.join("registry/src")).ok()?;
+    let crates = registries.flatten().filter_map(|registry| std::fs::read_dir(registry.path()).ok()).flatten().flatten();
+    let newer = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("openssl-src-300.5."));
+    crates.map(|folder| folder.path()).find(newer).map(|path| path.join("openssl"))
+}
+
+#[test]
+fn declarations_of_what_is_newer_are_those_of_newer_headers() {
+    let Some(sources) = newer_sources() else {
+        return eprintln!("skipped: the crate openssl-src 300.5 is not there; interop/peers fetches it");
+    };
+    let mut c = String::from("#include <openssl/core_dispatch.h>\n");
+    for claim in functions(newer::FUNCTIONS) {
+        writeln!(c, "_Static_assert({claim}, \"\");").unwrap();
+    }
+    compile(&c, &["-I", sources.join("include").to_str().unwrap()]);
+    let names = std::fs::read_to_string(sources.join("util/perl/OpenSSL/paramnames.pm")).unwrap();
+    for (name, value) in newer::NAMES {
+        let (name, value) = (name.strip_prefix("OSSL_").unwrap(), value.to_str().unwrap());
+        let line = names.lines().find(|line| line.trim_start().starts_with(&format!("'{name}'"))).unwrap();
+        assert!(line.contains(&format!("\"{value}\"")), "{line}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{c_char, c_int, c_void},
+    ptr,
     sync::Arc,
 };
 
@@ -12,12 +13,20 @@ use super::{
     OSSL_FUNC_SIGNATURE_FREECTX, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS,
     OSSL_FUNC_SIGNATURE_NEWCTX, OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
     OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY, OSSL_FUNC_SIGNATURE_VERIFY_INIT,
-    OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, Output, Param, boundary, bytes, entry, own,
-    params::{Params, Request},
+    OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, Output, Param, boundary, bytes, entry,
+    newer::{
+        OSSL_FUNC_SIGNATURE_QUERY_KEY_TYPES, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_FINAL, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT,
+        OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_UPDATE, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_FINAL,
+        OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_UPDATE,
+    },
+    own,
+    params::{Params, Request, settable},
     release, text, with,
 };
 use crate::{
-    key::Key,
+    digest::DIGESTS,
+    error::Error,
+    key::{Key, Kind},
     signature::{Context, Input, Purpose, Scheme},
 };
 
@@ -49,8 +58,35 @@ pub(crate) const fn table<S: Scheme>() -> [Dispatch; 22] {
     ]
 }
 
+/// For a scheme with the digest of this index built in, in OpenSSL 3.4 and later.
+pub(crate) const fn composite_table<S: Scheme, const DIGEST: usize>() -> [Dispatch; 21] {
+    [
+        entry::<OSSL_FUNC_SIGNATURE_NEWCTX>(composite_newctx::<S, DIGEST>),
+        entry::<OSSL_FUNC_SIGNATURE_FREECTX>(freectx::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_DUPCTX>(dupctx::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_QUERY_KEY_TYPES>(query_key_types::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SIGN_INIT>(sign_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SIGN>(sign::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT>(sign_message_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_UPDATE>(digest_update::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_FINAL>(digest_sign_final::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_VERIFY_INIT>(verify_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_VERIFY>(verify::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT>(verify_message_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_UPDATE>(digest_update::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_FINAL>(verify_message_final::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS>(get_ctx_params::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS>(gettable_ctx_params::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS>(set_ctx_params::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS>(composite_settable_ctx_params::<S>),
+        if S::RECOVERS { entry::<OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT>(verify_init::<S>) } else { Dispatch::END },
+        if S::RECOVERS { entry::<OSSL_FUNC_SIGNATURE_VERIFY_RECOVER>(verify_recover::<S>) } else { Dispatch::END },
+        Dispatch::END,
+    ]
+}
+
 /// For a scheme that takes messages whole only.
-pub(crate) const fn one_shot_table<S: Scheme>() -> [Dispatch; 10] {
+pub(crate) const fn one_shot_table<S: Scheme>() -> [Dispatch; 18] {
     [
         entry::<OSSL_FUNC_SIGNATURE_NEWCTX>(newctx::<S>),
         entry::<OSSL_FUNC_SIGNATURE_FREECTX>(freectx::<S>),
@@ -61,8 +97,31 @@ pub(crate) const fn one_shot_table<S: Scheme>() -> [Dispatch; 10] {
         entry::<OSSL_FUNC_SIGNATURE_DIGEST_VERIFY>(digest_verify::<S>),
         entry::<OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS>(get_ctx_params::<S>),
         entry::<OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS>(gettable_ctx_params::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS>(set_ctx_params::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS>(settable_ctx_params::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT>(sign_message_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT>(verify_message_init::<S>),
+        // OpenSSL before 3.4 wants the next two in pairs, though the first of each refuses
+        entry::<OSSL_FUNC_SIGNATURE_SIGN_INIT>(sign_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_SIGN>(sign::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_VERIFY_INIT>(verify_init::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_VERIFY>(verify::<S>),
         Dispatch::END,
     ]
+}
+
+unsafe extern "C" fn composite_newctx<S: Scheme, const DIGEST: usize>(context: *mut c_void, _: *const c_char) -> *mut c_void {
+    // SAFETY: the core gives the context it got from us.
+    let provider = unsafe { super::provider::provider(context) };
+    boundary(provider, || {
+        let digest = DIGESTS.get(DIGEST).ok_or(Error::Internal)?;
+        Ok(own(Context::<S>::composite(Arc::clone(provider), digest)))
+    })
+}
+
+/// The names of the kinds of keys that a scheme takes.
+unsafe extern "C" fn query_key_types<S: Scheme>() -> *mut *const c_char {
+    const { &[<S::Kind as Kind>::NAME.as_ptr(), ptr::null()] }.as_ptr().cast_mut()
 }
 
 unsafe extern "C" fn newctx<S: Scheme>(context: *mut c_void, _: *const c_char) -> *mut c_void {
@@ -84,6 +143,21 @@ unsafe extern "C" fn dupctx<S: Scheme>(ctx: *mut c_void) -> *mut c_void {
 unsafe extern "C" fn sign_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: this function's arguments are `init`'s.
     unsafe { init::<S>(ctx, Purpose::Sign, Input::Prepared, key, params) }
+}
+
+unsafe extern "C" fn sign_message_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
+    // SAFETY: this function's arguments are `init`'s.
+    unsafe { init::<S>(ctx, Purpose::Sign, Input::Message(None), key, params) }
+}
+
+unsafe extern "C" fn verify_message_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
+    // SAFETY: this function's arguments are `init`'s.
+    unsafe { init::<S>(ctx, Purpose::Verify, Input::Message(None), key, params) }
+}
+
+unsafe extern "C" fn verify_message_final<S: Scheme>(ctx: *mut c_void) -> c_int {
+    // SAFETY: `ctx` is one of ours, or NULL.
+    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify_expected().map(c_int::from)) }
 }
 
 unsafe extern "C" fn verify_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
@@ -218,4 +292,8 @@ unsafe extern "C" fn set_ctx_params<S: Scheme>(ctx: *mut c_void, params: *const 
 
 unsafe extern "C" fn settable_ctx_params<S: Scheme>(_: *mut c_void, _: *mut c_void) -> *const Param {
     S::SETTABLE.as_ptr()
+}
+
+unsafe extern "C" fn composite_settable_ctx_params<S: Scheme>(_: *mut c_void, _: *mut c_void) -> *const Param {
+    const { &settable::<_, 2>(Context::<S>::COMPOSITE_SETTINGS) }.as_ptr()
 }

@@ -272,7 +272,7 @@ fn algorithm_id<const PSS: bool>(ctx: &Context<Padding<PSS>>) -> Option<Value> {
         };
         AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(Any::encode_from(&params).ok()?) }
     } else {
-        AlgorithmIdentifierOwned { oid: digest.with_rsa, parameters: Some(Any::null()) }
+        AlgorithmIdentifierOwned { oid: digest.with_rsa.oid, parameters: Some(Any::null()) }
     };
     identifier.to_der().ok().map(Value::Bytes)
 }

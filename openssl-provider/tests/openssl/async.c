@@ -108,7 +108,10 @@ int main(int argc, char **argv)
         CHECK(step(pairs[i]) == 0);
     }
     serve(pairs, count);
-    for (int i = 0; i < count; i++) drop(pairs[i]);
+    for (int i = 0; i < count; i++) {
+        waits_for(pairs[i]); /* HAProxy asks once more before it frees a connection, and forgets no other descriptor */
+        drop(pairs[i]);
+    }
 
     int before = descriptors();
     struct pair abandoned = connected();

@@ -4,6 +4,8 @@
 
 mod bench;
 mod generation;
+mod memory;
+mod mistakes;
 mod padding;
 mod service;
 

@@ -30,6 +30,7 @@ use crate::bench::Bench;
 pub(crate) struct Service {
     calls: Arc<Mutex<Vec<Opcode>>>,
     users: Arc<Mutex<Vec<u32>>>,
+    connections: Arc<Mutex<Vec<UnixStream>>>,
 }
 
 impl Service {
@@ -40,7 +41,8 @@ impl Service {
 
     /// Signs nothing before it has been asked for so many signatures at a time.
     pub(crate) fn holding(bench: &Bench, signatures: usize) -> Self {
-        let (calls, users) = (Arc::default(), Arc::default());
+        let (calls, users, connections) = (Arc::default(), Arc::default(), Arc::default());
+        let open: Arc<Mutex<Vec<UnixStream>>> = Arc::clone(&connections);
         let together = Arc::new(Barrier::new(signatures));
         let handler = Handler { folder: bench.path(""), calls: Arc::clone(&calls), together };
         let socket = bench.path("parsec.sock");
@@ -53,11 +55,19 @@ impl Service {
             for stream in listener.incoming() {
                 let (handler, stream) = (handler.clone(), stream.unwrap());
                 let peer = rustix::net::sockopt::socket_peercred(&stream).unwrap();
+                open.lock().unwrap().push(stream.try_clone().unwrap());
                 seen.lock().unwrap().push(peer.uid.as_raw());
                 std::thread::spawn(move || handler.serve(stream));
             }
         });
-        Self { calls, users }
+        Self { calls, users, connections }
+    }
+
+    /// Ends all connections, as a service does that is started again.
+    pub(crate) fn hang_up(&self) {
+        for connection in self.connections.lock().unwrap().drain(..) {
+            let _ = connection.shutdown(std::net::Shutdown::Both);
+        }
     }
 
     /// The users of the connections so far.
@@ -252,7 +262,7 @@ impl Handler {
 
 fn name(hash: Digest) -> String {
     match hash {
-        Digest::Specific(hash) => format!("{hash:?}"),
+        Digest::Specific(hash) => format!("{hash:?}").replace('_', "-"),
         Digest::Any => panic!("a signature with any hash"),
     }
 }

@@ -131,6 +131,7 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
             (Source::Policy(usage) | Source::Forbidden(usage), _) => lost = lost | usage,
             (Source::Object, CKA_LABEL) => change.label = template.text(CKA_LABEL)?.map(str::to_owned),
             (Source::Object, CKA_ID) => change.id = Some(value.to_vec()),
+            (Source::Object, CKA_VALUE) if object.class == CKO_DATA => change.value = Some(value.to_vec()),
             (Source::Object, CKA_TOKEN) => {}
             (Source::Object, _) => return Err(Error::AttributeReadOnly),
         }

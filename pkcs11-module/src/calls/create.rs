@@ -16,9 +16,10 @@ use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::hash::sha1;
 use crate::material;
-use crate::mechanism::{self, Family};
+use crate::mechanism::Family;
 use crate::module;
 use crate::object::{Record, kept};
+use crate::secret::SecretType;
 
 /// Creates an object and gives its handle.
 pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &Out<CK_OBJECT_HANDLE>) -> Result<()> {
@@ -75,13 +76,12 @@ pub(super) fn import(place: &Place, filing: Filing, attributes: &Attributes, dat
 /// What a key of this class shall be; its size is left to the key's data, where that tells it.
 fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroizing<Vec<u8>>)> {
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
+    let secret = || SecretType::named(kind).ok_or(Error::TemplateInconsistent);
     let (key_type, bits, data) = match (class, kind) {
-        (CKO_SECRET_KEY, CKK_AES) => (KeyType::Aes, 0, material::secret(template)?),
-        (CKO_SECRET_KEY, kind) if kind == CKK_GENERIC_SECRET || mechanism::hmac_hash(kind).is_some() => {
-            (KeyType::Hmac, 0, material::secret(template)?)
+        (CKO_SECRET_KEY, _) => {
+            let secret = secret()?;
+            (secret.family.key_type(), secret.bits.unwrap_or(0), material::secret(template)?)
         }
-        (CKO_SECRET_KEY, CKK_HKDF) => (KeyType::Derive, 0, material::secret(template)?),
-        (CKO_SECRET_KEY, CKK_CHACHA20) => (KeyType::ChaCha20, 0, material::secret(template)?),
         (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),
         (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, 0, material::rsa_public(template)?),
         (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY) => on_curve(class, template)?,
@@ -92,7 +92,7 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
     check_kind(template, class, key_type)?;
     let family = Family::of(key_type).ok_or(Error::CurveNotSupported)?;
     let policy = match class {
-        CKO_SECRET_KEY => policy::secret(family, template)?,
+        CKO_SECRET_KEY => policy::secret(secret()?, template)?,
         CKO_PRIVATE_KEY => policy::pair(family, template, template)?,
         _ => policy::public(family, template)?,
     };

@@ -3,10 +3,10 @@
 use cryptoki_sys::*;
 use der::Decode;
 use der::asn1::{ObjectIdentifier, PrintableStringRef};
-use interface::Filing;
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::GenerateKey;
 use interface::spki::{PARAMETERS, Parameters};
+use interface::{Filing, Status};
 
 use super::create::import;
 use super::place::Place;
@@ -17,6 +17,7 @@ use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Work};
 use crate::module;
 use crate::object::{Key, Record, key_type, without_public_half};
+use crate::secret::SecretType;
 
 /// 65537, the public exponent of every generated key.
 const EXPONENT: [u8; 3] = [1, 0, 1];
@@ -71,19 +72,23 @@ pub(crate) fn secret(
     key: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
     module::current()?.session(session)?;
-    let (family, hash) = mechanism::find(mechanism.kind(), |work| match work {
-        Work::Secret(family, hash) => Some((family, hash)),
+    let own = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Secret(kind) => SecretType::named(kind),
         _ => None,
     })?;
     if mechanism.has_parameter() {
         return Err(Error::MechanismParamInvalid);
     }
-    let mut attributes = secret_attributes(family, template)?;
-    if let Some(hash) = hash {
-        attributes.policy = policy::hmac(&attributes.policy, hash);
-    }
+    let attributes = secret_attributes(own, template)?;
     let place = Place::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
-    let record = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes)?;
+    let generated = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes);
+    let record = generated.map_err(|error| match &error {
+        // with one size only, the size is not what is deprecated
+        Error::Service(refused) if own.bits.is_some() && refused.status() == Some(Status::DeprecatedPrimitive) => {
+            Error::MechanismInvalid
+        }
+        _ => error,
+    })?;
     key.set(place.learn_one(record)?);
     Ok(())
 }
@@ -114,33 +119,43 @@ fn attributes(family: Family, public: &Template, private: &Template) -> Result<A
 }
 
 /// What the template of a secret key asks for.
-fn secret_attributes(family: Family, template: &Template) -> Result<Attributes> {
-    let kinds = family.keys();
-    let &[(own, min), ..] = kinds else {
+fn secret_attributes(own: &SecretType, template: &Template) -> Result<Attributes> {
+    let key_type = own.family.key_type();
+    check_kind(template, CKO_SECRET_KEY, key_type)?;
+    let asked = template.number(CKA_KEY_TYPE)?.and_then(SecretType::named).unwrap_or(own);
+    if asked.bits != own.bits {
+        return Err(Error::TemplateInconsistent);
+    }
+    let sizes = own.sizes();
+    let (Some(&min), Some(&max)) = (sizes.first(), sizes.last()) else {
         return Err(Error::MechanismInvalid);
     };
-    let max = kinds.last().map_or(min, |kind| kind.1);
-    check_kind(template, CKO_SECRET_KEY, own)?;
-    let bits = match template.number(CKA_VALUE_LEN)? {
+    let bits = match bits(template)? {
         None if min == max => min,
         None => return Err(Error::TemplateIncomplete),
-        Some(bytes) => u32::try_from(bytes).ok().and_then(|bytes| bytes.checked_mul(8)).ok_or(Error::KeySizeRange)?,
+        Some(bits) => bits,
     };
-    let fits = match family {
+    let fits = match own.family {
         Family::Generic | Family::Hkdf => (min..=max).contains(&bits),
-        _ => kinds.contains(&(own, bits)),
+        _ => sizes.contains(&bits),
     };
     if !fits {
         return Err(Error::KeySizeRange);
     }
-    Ok(Attributes { key_type: own, bits, policy: policy::secret(family, template)? })
+    Ok(Attributes { key_type, bits, policy: own.narrow(policy::secret(asked, template)?) })
+}
+
+/// The size that CKA_VALUE_LEN asks for.
+pub(super) fn bits(template: &Template) -> Result<Option<u32>> {
+    let bits = |bytes| u32::try_from(bytes).ok()?.checked_mul(8);
+    template.number(CKA_VALUE_LEN)?.map(|bytes| bits(bytes).ok_or(Error::KeySizeRange)).transpose()
 }
 
 /// Fails for a template that names another class or type of key.
 pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyType) -> Result<()> {
     for (kind, expected) in [(CKA_CLASS, class), (CKA_KEY_TYPE, key_type(own))] {
-        // An HMAC key of one hash is a generic secret with a narrower policy.
-        let fits = |given| given == expected || own == KeyType::Hmac && mechanism::hmac_hash(given).is_some();
+        // A family has keys of several types where some are of one size or for one use.
+        let fits = |given| given == expected || SecretType::named(given).is_some_and(|secret| secret.family.key_type() == own);
         if template.number(kind)?.is_some_and(|given| !fits(given)) {
             return Err(Error::TemplateInconsistent);
         }

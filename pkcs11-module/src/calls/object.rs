@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::ffi::{Out, Query};
 use crate::hash::sha1;
 use crate::material;
+use crate::mechanism::Family;
 use crate::module::{self, Module, lock};
 use crate::object::{Key, Object, Record, key_type, without_public_half};
 
@@ -68,16 +69,19 @@ pub(super) fn export(module: &Module, key: &Key) -> Result<Exported> {
 /// The check value of a secret key, where the caller may learn it: what anybody computes who may encrypt a block with the key, or
 /// has its value (PKCS#11 v3.1 §4.10.2).
 pub(super) fn check_value(module: &Module, key: &Key, value: Option<&[u8]>) -> Option<Zeroizing<Vec<u8>>> {
+    let block = Family::of(key.attributes.key_type).map_or(0, Family::block);
     let zeros = CipherEncrypt {
         key_name: key.name.clone(),
         alg: Cipher::EcbNoPadding.into(),
-        plaintext: vec![0; 16],
+        plaintext: vec![0; block],
         owner: key.owner(),
         iv: None,
     };
     let mut check = match key.attributes.key_type {
-        KeyType::Aes if key.may(Usage::ENCRYPT) => module.client.call(key.provider, &zeros).ok()?.ciphertext.clone(),
-        KeyType::Aes => return None,
+        KeyType::Aes | KeyType::Des if key.may(Usage::ENCRYPT) => {
+            module.client.call(key.provider, &zeros).ok()?.ciphertext.clone()
+        }
+        KeyType::Aes | KeyType::Des => return None,
         _ => sha1(value?).to_vec(),
     };
     check.truncate(3);

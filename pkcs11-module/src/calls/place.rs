@@ -46,13 +46,15 @@ impl Place {
         Ok(Self { module, session, handle, token })
     }
 
-    /// What a key of these templates is filed under: label and id are common to the halves of a pair. Has no name yet.
+    /// What a key of these templates is filed under: label and id are common to the halves of a pair, and an id that is given stays,
+    /// even an empty one. Has no name yet.
     pub(super) fn filing(&self, class: CK_OBJECT_CLASS, template: &Template, public: Option<&Template>) -> Result<Filing> {
         let label = match template.text(CKA_LABEL)? {
             None => public.map(|public| public.text(CKA_LABEL)).transpose()?.flatten(),
             given => given,
         };
-        let id = template.value(CKA_ID).or_else(|| public?.value(CKA_ID)).filter(|id| !id.is_empty());
+        let ids = [public, Some(template)].into_iter().flatten().filter_map(|template| template.value(CKA_ID));
+        let id = ids.max_by_key(|id| !id.is_empty());
         Ok(Filing {
             name: String::new(),
             label: Some(label.unwrap_or_default().to_owned()),
@@ -71,7 +73,7 @@ impl Place {
         let mut name = match (filing.label.as_deref(), &filing.id) {
             _ if filing.volatile => format!("session-{}", hex(&random::bytes::<16>()?)),
             (Some(label), _) if !label.is_empty() => name_of(label),
-            (_, Some(id)) => format!("id-{}", hex(id)),
+            (_, Some(id)) if !id.is_empty() => format!("id-{}", hex(id)),
             _ => format!("key-{}", hex(&random::bytes::<8>()?)),
         };
         match named(&name) {

@@ -1,13 +1,14 @@
 //! What the usage flags of a template ask for becomes the policy of a key.
 
 use cryptoki_sys::*;
-use interface::algorithm::{Algorithm, Hash};
+use interface::algorithm::Algorithm;
 use interface::attributes::{Policy, Usage};
 use interface::policy::{Job, Repertoire};
 
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::mechanism::{self, Family, Work, every};
+use crate::secret::SecretType;
 
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
@@ -59,18 +60,20 @@ pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
 
 /// The policy of a secret key; without any usage flag a generic one makes MACs, one for HKDF derives, the others encrypt. A flag that keys of its type
 /// cannot have is no more than a hint.
-pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
+pub(super) fn secret(secret: &SecretType, template: &Template) -> Result<Policy> {
+    let family = secret.family;
     let generic = family == Family::Generic;
     let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE, CKA_WRAP, CKA_UNWRAP];
     let silent = uses.iter().all(|kind| template.value(*kind).is_none());
     let wants = |kind, default| Ok::<_, Error>(template.flag(kind)?.unwrap_or(default));
-    let macs = !matches!(family, Family::ChaCha20 | Family::Hkdf);
+    let encrypts_only = matches!(family, Family::ChaCha20 | Family::Des);
+    let macs = !encrypts_only && family != Family::Hkdf;
     let encrypts = !matches!(family, Family::Generic | Family::Hkdf);
     let sign = wants(CKA_SIGN, generic)? && macs;
     let verify = wants(CKA_VERIFY, sign)? && macs;
     let encrypt = wants(CKA_ENCRYPT, silent)? && encrypts;
     let decrypt = wants(CKA_DECRYPT, silent)? && encrypts;
-    let derive = wants(CKA_DERIVE, family == Family::Hkdf)? && family != Family::ChaCha20;
+    let derive = wants(CKA_DERIVE, family == Family::Hkdf)? && !encrypts_only;
     let wrap = wants(CKA_WRAP, false)? && family == Family::Aes;
     let unwrap = wants(CKA_UNWRAP, false)? && family == Family::Aes;
     let usage = usage([
@@ -85,16 +88,7 @@ pub(super) fn secret(family: Family, template: &Template) -> Result<Policy> {
     let jobs = [(encrypt || decrypt, Job::Encrypt), (sign || verify, Job::Authenticate)];
     let allowed = template.numbers(CKA_ALLOWED_MECHANISMS)?;
     let algorithms = algorithms(family, &jobs, usage, allowed.as_deref());
-    let policy = mechanism::policy(usage | leaving(template, template)?, algorithms);
-    Ok(match template.number(CKA_KEY_TYPE)?.and_then(mechanism::hmac_hash) {
-        Some(hash) => hmac(&policy, hash),
-        None => policy,
-    })
-}
-
-/// What is left of a policy in a key that makes HMACs with one hash only.
-pub(super) fn hmac(policy: &Policy, hash: Hash) -> Policy {
-    mechanism::policy(policy.usage, policy.algorithms().filter(|algorithm| algorithm.hash() == Some(hash)))
+    Ok(secret.narrow(mechanism::policy(usage | leaving(template, template)?, algorithms)))
 }
 
 /// The algorithms of a key for these jobs and for wrapping and derivation: those that CKA_ALLOWED_MECHANISMS names, where it is

@@ -80,3 +80,13 @@ pub(crate) fn cancel(handle: CK_SESSION_HANDLE, flags: CK_FLAGS) -> Result<()> {
     module::current()?.session(handle)?.operations().cancel(flags);
     Ok(())
 }
+
+/// C_GetSessionValidationFlags: no token here has been validated, so no flag is ever set (PKCS#11 v3.2 §5.6).
+pub(crate) fn validation(handle: CK_SESSION_HANDLE, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: &Out<CK_FLAGS>) -> Result<()> {
+    module::current()?.session(handle)?;
+    if kind != CKS_LAST_VALIDATION_OK {
+        return Err(Error::ArgumentsBad);
+    }
+    flags.set(0);
+    Ok(())
+}

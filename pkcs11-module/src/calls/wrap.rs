@@ -6,7 +6,7 @@ use interface::client;
 use interface::operations::{UnwrapKey, WrapKey};
 use interface::{Filing, Status};
 
-use super::generate::check_kind;
+use super::generate::{bits, check_kind};
 use super::place::Place;
 use super::{object, policy};
 use crate::attributes::Origin;
@@ -16,6 +16,7 @@ use crate::mechanism::{self, Family, Work};
 use crate::module;
 use crate::object::Key;
 use crate::parameters::Parameters;
+use crate::secret::SecretType;
 
 /// C_WrapKey. A length query wraps too: how long a private key's encoding is, only the service knows.
 pub(crate) fn wrap(
@@ -146,16 +147,10 @@ fn asked(template: &Template) -> Result<Attributes> {
 
 /// What a template asks for whose secret key is not given there; zero bits where it does not say how many.
 pub(super) fn secret(template: &Template) -> Result<Attributes> {
-    let family = match template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET) {
-        CKK_AES => Family::Aes,
-        CKK_GENERIC_SECRET => Family::Generic,
-        CKK_HKDF => Family::Hkdf,
-        CKK_CHACHA20 => Family::ChaCha20,
-        _ => return Err(Error::TemplateInconsistent),
-    };
-    let key_type = family.keys().first().ok_or(Error::TemplateInconsistent)?.0;
+    let kind = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
+    let secret = SecretType::named(kind).ok_or(Error::TemplateInconsistent)?;
+    let key_type = secret.family.key_type();
     check_kind(template, CKO_SECRET_KEY, key_type)?;
-    let bytes = template.number(CKA_VALUE_LEN)?.unwrap_or(0);
-    let bits = u32::try_from(bytes).ok().and_then(|bytes| bytes.checked_mul(8)).ok_or(Error::KeySizeRange)?;
-    Ok(Attributes { key_type, bits, policy: policy::secret(family, template)? })
+    let bits = bits(template)?.or(secret.bits).unwrap_or(0);
+    Ok(Attributes { key_type, bits, policy: policy::secret(secret, template)? })
 }

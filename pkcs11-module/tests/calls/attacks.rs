@@ -206,6 +206,39 @@ fn keys_that_wrap_do_not_leave() {
     control();
 }
 
+/// Two copies by C_CopyObject: one half of a pair of roles each, or one with fewer mechanisms than the other.
+#[test]
+fn copies_do_not_separate_roles() {
+    let _fixture = Fixture::new();
+    let copy = |key, template: &Attributes<'_>| {
+        let mut entries: Vec<_> = template.iter().map(|(kind, value)| attribute(*kind, value)).collect();
+        let mut copy = 0;
+        let rv = call!(C_CopyObject(open(CKF_RW_SESSION), key, entries.as_mut_ptr(), entries.len() as CK_ULONG, &raw mut copy));
+        if rv == CKR_OK { Ok(copy) } else { Err(rv) }
+    };
+    let both = aes(&[(CKA_WRAP, YES), (CKA_DECRYPT, YES)]);
+    let wraps = copy(both, &[(CKA_DECRYPT, NO)]).unwrap();
+    assert_eq!(read(wraps, CKA_DECRYPT).as_deref(), Ok(NO));
+    assert_eq!(wrap(mechanism(KW), wraps, victim()), Err(CKR_KEY_NOT_WRAPPABLE));
+    let readable = aes(&[(CKA_WRAP, YES), (CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)]);
+    let wraps = copy(readable, &[(CKA_SENSITIVE, YES), (CKA_EXTRACTABLE, NO)]).unwrap();
+    assert_eq!(wrap(mechanism(KW), wraps, victim()), Err(CKR_KEY_NOT_WRAPPABLE));
+    let known = create(&[&weak()[..], &[(CKA_VALUE, KNOWN), (CKA_WRAP, YES)]].concat()).unwrap();
+    assert_eq!(wrap(mechanism(KW), copy(known, &[]).unwrap(), victim()), Err(CKR_KEY_NOT_WRAPPABLE));
+
+    let sound = aes(&[(CKA_WRAP, YES), (CKA_UNWRAP, YES), (CKA_EXTRACTABLE, YES)]);
+    let (twin, harmless) = (copy(sound, &[]).unwrap(), copy(sound, &[(CKA_WRAP, NO), (CKA_UNWRAP, NO)]).unwrap());
+    wrap(mechanism(KW), twin, victim()).unwrap();
+    for leaving in [twin, harmless] {
+        assert_eq!(
+            wrap(mechanism(KW), wrapping_key(), leaving),
+            Err(CKR_KEY_UNEXTRACTABLE),
+            "it could come back with another role"
+        );
+    }
+    assert_eq!(copy(sound, &[(CKA_DECRYPT, YES)]), Err(CKR_ATTRIBUTE_READ_ONLY));
+}
+
 /// Two copies by derivation: a concatenation with nothing is the same key with other roles.
 #[test]
 fn keys_that_wrap_are_no_base_of_concatenations() {

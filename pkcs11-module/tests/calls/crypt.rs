@@ -1,6 +1,6 @@
 //! Encryption, decryption and MACs, checked against published vectors and against each other.
 
-use super::keys::{YES, create, number, read, secret};
+use super::keys::{NO, YES, create, number, read, secret};
 use super::*;
 
 pub(crate) fn with<T>(kind: CK_MECHANISM_TYPE, parameter: &T) -> CK_MECHANISM {
@@ -109,6 +109,44 @@ fn aes_modes_agree_with_nist() {
     assert_eq!(encrypt(with(CKM_AES_CTR, &narrow), key, &[0; 17]), Err(CKR_DATA_LEN_RANGE));
     let none = encrypt(mechanism(CKM_AES_CBC), key, &block);
     assert_eq!(none, Err(CKR_MECHANISM_PARAM_INVALID));
+}
+
+/// NIST's examples for SP 800-67, with three keys and with two; then a stream that the service sees in chunks.
+#[test]
+fn triple_des_has_two_or_three_keys_and_blocks_of_eight_bytes() {
+    let _fixture = Fixture::deprecated();
+    let keys = hex("0123456789abcdef23456789abcdef01456789abcdef0123");
+    let import = |kind: CK_KEY_TYPE, value: &[u8]| {
+        let (class, kind) = (number(CKO_SECRET_KEY), number(kind));
+        let given = [(CKA_CLASS, &class[..]), (CKA_KEY_TYPE, &kind), (CKA_VALUE, value)];
+        create(&[&given[..], &[(CKA_ENCRYPT, YES), (CKA_DECRYPT, YES)]].concat())
+    };
+    let block = hex("6bc1bee22e409f96e93d7e117393172a");
+    let kinds = [(CKK_DES3, 24, "714772f339841d34267fcc4bd2949cc3"), (CKK_DES2, 16, "06ede3d82884090aff322c19f0518486")];
+    for (kind, len, expected) in kinds {
+        let key = import(kind, &keys[..len]).unwrap();
+        assert_eq!(read(key, CKA_KEY_TYPE).unwrap(), number(kind));
+        assert_eq!(encrypt(mechanism(CKM_DES3_ECB), key, &block).unwrap(), hex(expected));
+        let zeros = encrypt(mechanism(CKM_DES3_ECB), key, &[0; 8]).unwrap();
+        assert_eq!(read(key, CKA_CHECK_VALUE).unwrap(), zeros[..3]);
+        let cbc = with(CKM_DES3_CBC_PAD, &[9u8; 8]);
+        for len in [0, 11, 300_000] {
+            let data = vec![7; len];
+            let ciphertext = encrypt(cbc, key, &data).unwrap();
+            assert_eq!(ciphertext.len(), (len / 8 + 1) * 8);
+            assert_eq!(decrypt(cbc, key, &ciphertext).unwrap(), data);
+        }
+        assert_eq!(encrypt(with(CKM_DES3_CBC, &[9u8; 8]), key, &[0; 12]), Err(CKR_DATA_LEN_RANGE));
+        assert_eq!(encrypt(with(CKM_DES3_CBC, &[9u8; 16]), key, &block), Err(CKR_MECHANISM_PARAM_INVALID));
+        assert_eq!(encrypt(with(CKM_AES_CBC, &[9u8; 16]), key, &block), Err(CKR_KEY_TYPE_INCONSISTENT));
+    }
+    assert_eq!(import(CKK_DES3, &keys[..16]), Err(CKR_ATTRIBUTE_VALUE_INVALID));
+    let (des2, sign) = (number(CKK_DES2), [(CKA_SIGN, YES)]);
+    assert_eq!(secret(CKM_DES3_KEY_GEN, &[(CKA_KEY_TYPE, &des2)]), Err(CKR_TEMPLATE_INCONSISTENT));
+    let generated = secret(CKM_DES2_KEY_GEN, &sign).unwrap();
+    assert_eq!(read(generated, CKA_KEY_TYPE).unwrap(), des2);
+    assert_eq!(read(generated, CKA_KEY_GEN_MECHANISM).unwrap(), number(CKM_DES2_KEY_GEN));
+    assert_eq!(read(generated, CKA_SIGN).unwrap(), NO);
 }
 
 /// McGrew and Viega's test case 4, also with its tag cut.

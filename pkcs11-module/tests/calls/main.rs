@@ -11,7 +11,7 @@ use cryptoki_sys::*;
 use interface::ProviderId;
 use interface::operations::ServiceStatus;
 use parsec_pkcs11::C_GetFunctionList;
-use tests::{Service, run};
+use tests::{Service, Setup, run};
 
 /// P-256, as CKA_EC_PARAMS has it.
 const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
@@ -73,10 +73,19 @@ impl Fixture {
         Self::initialized(|| call!(C_Initialize(null_mut())))
     }
 
+    /// The module on a service that permits deprecated primitives.
+    fn deprecated() -> Self {
+        Self::on(|| Setup::default().allow_deprecated().start(), || call!(C_Initialize(null_mut())))
+    }
+
     /// The module initialised in another way than by the function list's C_Initialize.
     fn initialized(initialize: impl FnOnce() -> CK_RV) -> Self {
+        Self::on(Service::start, initialize)
+    }
+
+    fn on(service: impl FnOnce() -> Service, initialize: impl FnOnce() -> CK_RV) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let service = Service::start();
+        let service = service();
         // SAFETY: the cases take turns, and nothing else here reads the environment meanwhile.
         unsafe { std::env::set_var("PARSEC_SERVICE_ENDPOINT", service.endpoint()) };
         assert_eq!(initialize(), CKR_OK);

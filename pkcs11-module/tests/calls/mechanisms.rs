@@ -85,7 +85,12 @@ fn secret_way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
     let generic = Keys::Secret(CKM_GENERIC_SECRET_KEY_GEN);
     let bare = mechanism(kind);
     Some(match kind {
-        CKM_AES_KEY_GEN | CKM_GENERIC_SECRET_KEY_GEN | CKM_HKDF_KEY_GEN | CKM_CHACHA20_KEY_GEN => (Keys::Secret(kind), bare),
+        CKM_AES_KEY_GEN
+        | CKM_GENERIC_SECRET_KEY_GEN
+        | CKM_HKDF_KEY_GEN
+        | CKM_CHACHA20_KEY_GEN
+        | CKM_DES2_KEY_GEN
+        | CKM_DES3_KEY_GEN => (Keys::Secret(kind), bare),
         CKM_SHA_1_KEY_GEN
         | CKM_SHA224_KEY_GEN
         | CKM_SHA256_KEY_GEN
@@ -116,6 +121,8 @@ fn secret_way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         CKM_AES_CTR => (aes, lasting(kind, CK_AES_CTR_PARAMS { ulCounterBits: 64, cb: [9; 16] })),
         CKM_AES_GCM => (aes, gcm(kind)),
         CKM_AES_CCM => (aes, ccm(kind)),
+        CKM_DES3_ECB => (Keys::Secret(CKM_DES2_KEY_GEN), bare),
+        CKM_DES3_CBC | CKM_DES3_CBC_PAD => (Keys::Secret(CKM_DES3_KEY_GEN), lasting(kind, [9u8; 8])),
         CKM_CHACHA20_POLY1305 => (Keys::Secret(CKM_CHACHA20_KEY_GEN), poly1305(kind)),
         _ => return derivation(kind),
     })
@@ -411,7 +418,7 @@ fn secret_key(generator: CK_MECHANISM_TYPE) -> [CK_OBJECT_HANDLE; 2] {
     let len = number(32);
     let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_DERIVE];
     let mut template = uses.map(|kind| (kind, YES)).to_vec();
-    if generator != CKM_CHACHA20_KEY_GEN {
+    if ![CKM_CHACHA20_KEY_GEN, CKM_DES2_KEY_GEN, CKM_DES3_KEY_GEN].contains(&generator) {
         template.push((CKA_VALUE_LEN, &len));
     }
     [secret(generator, &template).unwrap(); 2]
@@ -426,8 +433,19 @@ fn list(slot: CK_SLOT_ID) -> Vec<CK_MECHANISM_TYPE> {
 }
 
 #[test]
-fn every_mechanism_does_what_its_flags_say() {
+fn deprecated_mechanisms_are_not_shown_unless_they_are_permitted() {
     let _fixture = Fixture::new();
+    let kinds = list(SOFTWARE);
+    assert!(![CKM_DES3_ECB, CKM_DES3_CBC, CKM_DES3_CBC_PAD].iter().any(|kind| kinds.contains(kind)));
+    for kind in [CKM_DES2_KEY_GEN, CKM_DES3_KEY_GEN] {
+        assert!(!kinds.contains(&kind), "{kind:#x}");
+        assert_eq!(secret(kind, &[(CKA_ENCRYPT, YES)]), Err(CKR_MECHANISM_INVALID));
+    }
+}
+
+#[test]
+fn every_mechanism_does_what_its_flags_say() {
+    let _fixture = Fixture::deprecated();
     let mut made: Vec<(Keys, [CK_OBJECT_HANDLE; 2])> = vec![(Keys::None, [0; 2])];
     let kinds = list(SOFTWARE);
     assert!(kinds.len() > 90 && !kinds.contains(&CKM_RSA_X_509));

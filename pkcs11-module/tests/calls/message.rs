@@ -58,7 +58,8 @@ impl Message {
         message
     }
 
-    fn parameter(&mut self) -> (*mut std::ffi::c_void, CK_ULONG) {
+    /// Where it is, and its length.
+    pub(crate) fn parameter(&mut self) -> (*mut std::ffi::c_void, CK_ULONG) {
         fn place<T>(params: &mut T) -> (*mut std::ffi::c_void, CK_ULONG) {
             ((&raw mut *params).cast(), size_of::<T>() as CK_ULONG)
         }

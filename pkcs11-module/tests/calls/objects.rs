@@ -348,6 +348,68 @@ fn copies_are_new_objects_that_may_differ_but_are_not_weaker() {
     assert_eq!(call!(C_VerifyInit(session, &mut mechanism(CKM_ECDSA), half)), CKR_OK);
 }
 
+/// PKCS#11 v3.1 §4.8: a copy of a key that was made here was made here, and what was always sensitive still is.
+#[test]
+fn copies_of_keys_work_in_another_place_with_fewer_uses() {
+    let _fixture = Fixture::new();
+    let (writing, reading) = (open(CKF_RW_SESSION), open(0));
+    let key =
+        aes(writing, &[(CKA_TOKEN, YES), (CKA_EXTRACTABLE, NO), (CKA_ENCRYPT, YES), (CKA_DECRYPT, YES), (CKA_ID, b"")]).unwrap();
+    assert_eq!(read(key, CKA_ID).as_deref(), Ok(&b""[..]));
+    assert_eq!(copy(reading, key, &[]), Err(CKR_SESSION_READ_ONLY));
+    for refused in [[(CKA_SENSITIVE, NO)], [(CKA_EXTRACTABLE, YES)], [(CKA_WRAP, YES)]] {
+        assert_eq!(copy(writing, key, &refused), Err(CKR_ATTRIBUTE_READ_ONLY));
+    }
+    let mine = copy(reading, key, &[(CKA_TOKEN, NO), (CKA_LABEL, b"copy"), (CKA_ENCRYPT, NO)]).unwrap();
+    for (kind, value) in [
+        (CKA_TOKEN, NO),
+        (CKA_LABEL, b"copy"),
+        (CKA_ID, b""),
+        (CKA_ENCRYPT, NO),
+        (CKA_DECRYPT, YES),
+        (CKA_LOCAL, YES),
+        (CKA_ALWAYS_SENSITIVE, YES),
+        (CKA_NEVER_EXTRACTABLE, YES),
+    ] {
+        assert_eq!(read(mine, kind).as_deref(), Ok(value), "{kind:#x}");
+    }
+    let sealed = crypt::encrypt(mechanism(CKM_AES_ECB), key, &[5; 16]).unwrap();
+    assert_eq!(crypt::decrypt(mechanism(CKM_AES_ECB), mine, &sealed), Ok(vec![5; 16]));
+    assert_eq!(crypt::encrypt(mechanism(CKM_AES_ECB), mine, &[5; 16]), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+
+    let plain = aes(writing, &[(CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)]).unwrap();
+    let stored = copy(writing, plain, &[(CKA_TOKEN, YES), (CKA_SENSITIVE, YES), (CKA_EXTRACTABLE, NO)]).unwrap();
+    assert_eq!(read(stored, CKA_VALUE), Err(CKR_ATTRIBUTE_SENSITIVE));
+    for flag in [CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE] {
+        assert_eq!(read(stored, flag).as_deref(), Ok(NO), "the original could be read");
+    }
+    let id = read(stored, CKA_UNIQUE_ID).unwrap();
+    assert_eq!(call!(C_DestroyObject(writing, plain)), CKR_OK);
+    assert_eq!(find_all(writing, &[(CKA_UNIQUE_ID, &id)]), [stored]);
+}
+
+#[test]
+fn data_changes_in_its_place() {
+    let mut fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let class = number(CKO_DATA);
+    for token in [YES, NO] {
+        let note = create(session, &data(&class, &[(CKA_TOKEN, token), (CKA_APPLICATION, b"app")])).unwrap();
+        let id = read(note, CKA_UNIQUE_ID);
+        assert_eq!(set(session, note, &[(CKA_VALUE, b"other text"), (CKA_LABEL, b"renamed")]), CKR_OK);
+        for (kind, value) in [(CKA_VALUE, &b"other text"[..]), (CKA_LABEL, b"renamed"), (CKA_APPLICATION, b"app")] {
+            assert_eq!(read(note, kind).as_deref(), Ok(value));
+        }
+        assert_eq!(read(note, CKA_UNIQUE_ID), id);
+    }
+    fixture.service.kill9();
+    fixture.service.restart();
+    let [note] = find_all(open(0), &[(CKA_TOKEN, YES), (CKA_LABEL, b"renamed")])[..] else {
+        panic!("the renamed object is not there");
+    };
+    assert_eq!(read(note, CKA_VALUE).as_deref(), Ok(&b"other text"[..]));
+}
+
 #[test]
 fn check_values_are_those_of_the_standard() {
     let _fixture = Fixture::new();

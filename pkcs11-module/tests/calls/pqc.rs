@@ -6,10 +6,10 @@ use super::*;
 
 const SETS: [CK_ULONG; 3] = [CKP_ML_DSA_44, CKP_ML_DSA_65, CKP_ML_DSA_87];
 
-type Pair = [CK_OBJECT_HANDLE; 2];
+pub(crate) type Pair = [CK_OBJECT_HANDLE; 2];
 
 /// A pair of the token: its public and its private key.
-fn pair(
+pub(crate) fn pair(
     generator: CK_MECHANISM_TYPE,
     public: &[(CK_ATTRIBUTE_TYPE, &[u8])],
     private: &[(CK_ATTRIBUTE_TYPE, &[u8])],

@@ -6,7 +6,7 @@ use super::{Store, table};
 use crate::applications::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use interface::attributes::Attributes;
+use interface::attributes::{Attributes, Usage};
 use interface::operations::Tier;
 use interface::{Filing, ProviderId, Secret, Status};
 use rusqlite::Connection;
@@ -30,6 +30,8 @@ pub struct Material {
     pub tier: Tier,
     /// The provider made the key itself.
     pub local: bool,
+    /// What it was permitted before, as another key.
+    pub past: Usage,
 }
 
 /// A name held for a key in the making. Dropped without a commit, it is free again.
@@ -40,6 +42,8 @@ pub struct Reservation<'a> {
     /// `None` once it is committed.
     intent: Option<Meta>,
     uuid: String,
+    /// The key has the id that it was given, if only an empty one.
+    identified: bool,
     /// The process that a volatile key ends with.
     application: Option<Application>,
 }
@@ -108,7 +112,8 @@ impl Store {
         if !free {
             return Err(taken(&intent));
         }
-        Ok(Reservation { store: self, intent: Some(intent), uuid, application })
+        let identified = filing.volatile || filing.id.is_some();
+        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, application })
     }
 
     fn check_volatile(&self, owner: &Principal, application: Option<Application>) -> Result<Application> {
@@ -168,16 +173,15 @@ impl Store {
     /// # Errors
     /// [`Error::Store`]; [`Error::Refused`] for a pending deletion.
     pub fn adopt(&self, pending: Pending, material: Material) -> Result<Arc<Key>> {
-        self.complete(pending.meta, material, None)
+        self.complete(pending.meta, false, material, None)
     }
 
-    fn complete(&self, meta: Meta, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
-        let Material { attributes, private, public_key, tier, local } = material;
-        let past = attributes.policy.usage;
+    fn complete(&self, meta: Meta, identified: bool, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
+        let Material { attributes, private, public_key, tier, local, past } = material;
+        let past = past | attributes.policy.usage;
         let (grants, loaded, missing) = (BTreeMap::new(), Arc::default(), Arc::default());
         let mut key = Key { meta, attributes, public_key, tier, local, past, life: Life::Stored, grants, loaded, missing };
-        // a volatile key has the id that it was given, or none
-        if key.meta.id.is_empty() && application.is_none() {
+        if key.meta.id.is_empty() && !identified {
             key.meta.id = key.public_id().unwrap_or_else(|| table::uuid_bytes(&key.uuid));
         }
         let db = self.db();
@@ -228,7 +232,7 @@ impl Reservation<'_> {
         let Some(intent) = self.intent.clone() else {
             return Err(Status::PsaErrorBadState.into());
         };
-        let key = self.store.complete(intent, material, self.application)?;
+        let key = self.store.complete(intent, self.identified, material, self.application)?;
         self.intent = None;
         Ok(key)
     }

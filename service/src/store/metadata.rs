@@ -27,7 +27,13 @@ impl Store {
         .ok_or_else(|| none(kind, &set.name))?;
         let meta = match &mut entry {
             Entry::Key(key) => &mut Arc::make_mut(key).meta,
-            Entry::Object(object) => &mut Arc::make_mut(object).meta,
+            Entry::Object(object) => {
+                let object = Arc::make_mut(object);
+                if let (Some(value), RecordKind::Data) = (&set.value, kind) {
+                    object.value.clone_from(value);
+                }
+                &mut object.meta
+            }
         };
         if let Some(label) = &set.label {
             meta.label.clone_from(label);

@@ -350,10 +350,11 @@ pub(super) fn private(db: &Connection, uuid: &str) -> Result<Option<Vec<u8>>> {
 }
 
 pub(super) fn set_metadata(db: &Connection, entry: &Entry) -> Result<()> {
-    let (meta, update) = match entry {
-        Entry::Key(key) => (&key.meta, "UPDATE key SET label = ?, id = ?, pkcs11 = ? WHERE uuid = ?"),
-        Entry::Object(object) => (&object.meta, "UPDATE object SET label = ?, id = ?, pkcs11 = ? WHERE uuid = ?"),
+    let meta = match entry {
+        Entry::Key(key) => &key.meta,
+        Entry::Object(object) => return put_object(db, object),
     };
+    let update = "UPDATE key SET label = ?, id = ?, pkcs11 = ? WHERE uuid = ?";
     db.execute(update, params![meta.label, meta.id, kept(meta), meta.uuid])?;
     Ok(())
 }

@@ -65,6 +65,7 @@ fn material() -> Material {
         public_key: vec![4; 65],
         tier: Tier::Software,
         local: true,
+        past: Usage::NONE,
     }
 }
 

@@ -84,6 +84,8 @@ fn a_copy_does_no_more_than_its_original() {
         assert_eq!(under.copy("k", "wider", &aes(Usage::DECRYPT | Usage::WRAP)), Status::PsaErrorNotPermitted);
         let other = Attributes { bits: 128, ..aes(Usage::DECRYPT) };
         assert_eq!(under.copy("k", "other", &other), Status::PsaErrorInvalidArgument);
+        let fewer = key(KeyType::Aes, 256, Usage::DECRYPT, KW);
+        assert_eq!(under.copy("k", "fewer", &fewer), Status::PsaErrorInvalidArgument, "nor for other algorithms");
         assert_eq!(under.copy("k", "k", &aes(Usage::DECRYPT)), Status::PsaErrorAlreadyExists);
         assert_eq!(under.copy("none", "new", &aes(Usage::DECRYPT)), Status::PsaErrorDoesNotExist);
         assert_eq!(under.copy("k", "same", &aes(Usage::EXPORT | Usage::DECRYPT)), Status::Success);
@@ -96,7 +98,7 @@ fn a_copy_does_no_more_than_its_original() {
 }
 
 #[test]
-fn a_copy_of_a_key_that_wraps_neither_leaves_nor_wraps_sensitive_keys() {
+fn a_copy_of_a_key_that_wraps_does_not_leave_and_wraps_what_its_original_may() {
     each_wrapping(|under| {
         under.made("wrapping", &aes(Usage::WRAP));
         under.made("sensitive", &aes(Usage::COPY | Usage::WRAP));
@@ -104,9 +106,13 @@ fn a_copy_of_a_key_that_wraps_neither_leaves_nor_wraps_sensitive_keys() {
         assert_eq!(under.wrap("wrapping", "plain", KW).unwrap_err().status(), Some(Status::PsaErrorNotPermitted));
         under.made("secret", &aes(Usage::COPY | Usage::ENCRYPT));
         assert_eq!(under.copy("wrapping", "twin", &aes(Usage::WRAP)), Status::Success);
-        under.wrap("wrapping", "secret", KW).unwrap();
-        assert_eq!(under.wrap("twin", "secret", KW).unwrap_err().status(), Some(Status::PsaErrorNotPermitted));
-        ["wrapping", "sensitive", "plain", "secret", "twin"].into_iter().for_each(|name| under.destroy(name));
+        under.wrap("twin", "secret", KW).unwrap();
+        under.made("both", &aes(Usage::WRAP | Usage::DECRYPT));
+        assert_eq!(under.copy("both", "half", &aes(Usage::WRAP)), Status::Success);
+        assert_eq!(under.wrap("half", "secret", KW).unwrap_err().status(), Some(Status::PsaErrorNotPermitted));
+        let record = |name| under.client.lookup(under.provider, None, name).unwrap();
+        assert_eq!((record("half").local, record("half").past), (true, record("both").past));
+        ["wrapping", "sensitive", "plain", "secret", "twin", "both", "half"].into_iter().for_each(|name| under.destroy(name));
     });
 }
 

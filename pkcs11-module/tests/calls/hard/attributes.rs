@@ -49,6 +49,16 @@ fn both_halves_of_a_key_show_its_public_value() {
 }
 
 #[test]
+fn no_session_claims_a_validation() {
+    let _fixture = Fixture::new();
+    let (session, mut flags) = (open(0), 99);
+    let ask = |session, kind, flags: &mut CK_FLAGS| call3!(C_GetSessionValidationFlags(session, kind, flags));
+    assert_eq!(ask(session, 77, &mut flags), CKR_ARGUMENTS_BAD);
+    assert_eq!(ask(12345, CKS_LAST_VALIDATION_OK, &mut flags), CKR_SESSION_HANDLE_INVALID);
+    assert_eq!((ask(session, CKS_LAST_VALIDATION_OK, &mut flags), flags), (CKR_OK, 0));
+}
+
+#[test]
 fn texts_of_slots_and_tokens_are_padded_with_blanks() {
     let _fixture = Fixture::new();
     let (mut slot, mut token, mut library) = (CK_SLOT_INFO::default(), CK_TOKEN_INFO::default(), CK_INFO::default());

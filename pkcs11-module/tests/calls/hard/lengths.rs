@@ -8,7 +8,9 @@ use parsec_pkcs11::{C_GetFunctionList, C_GetInterfaceList};
 
 use super::{Fixture, SOFTWARE, attribute, generate, mechanism, open};
 use crate::crypt::with;
-use crate::keys::{YES, number, secret};
+use crate::keys::{YES, number, read, secret};
+use crate::message::Message;
+use crate::pqc;
 use crate::recover::rsa;
 use crate::wrap::wrapping_key;
 
@@ -197,4 +199,44 @@ fn wrapped_keys_and_messages_tell_their_lengths() {
     assert_eq!(call3!(C_MessageSignFinal(session)), CKR_OK);
     assert_eq!(call!(C_VerifyInit(session, &mut mechanism(CKM_ECDSA), public)), CKR_OK);
     assert_eq!(call!(C_Verify(session, start, len, signature.as_mut_ptr(), 64)), CKR_OK);
+}
+
+#[test]
+fn sealed_messages_and_encapsulated_keys_tell_their_lengths() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let bits = number(16);
+    let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &bits), (CKA_ENCRYPT, YES), (CKA_DECRYPT, YES)]).unwrap();
+    let mut data = [5u8; 33];
+    let (start, len) = (data.as_mut_ptr(), data.len() as CK_ULONG);
+    for kind in [CKM_AES_GCM, CKM_AES_CCM] {
+        let mut message = Message::new(kind, data.len());
+        let (params, params_len) = message.parameter();
+        assert_eq!(call3!(C_MessageEncryptInit(session, &mut mechanism(kind), key)), CKR_OK);
+        let mut sealed = three_calls("C_EncryptMessage", |out, room| {
+            call3!(C_EncryptMessage(session, params, params_len, null_mut(), 0, start, len, out, room))
+        });
+        assert_eq!((sealed.len(), call3!(C_MessageEncryptFinal(session))), (data.len(), CKR_OK));
+        let sealed = sealed.as_mut_ptr();
+        assert_eq!(call3!(C_MessageDecryptInit(session, &mut mechanism(kind), key)), CKR_OK);
+        let opened = three_calls("C_DecryptMessage", |out, room| {
+            call3!(C_DecryptMessage(session, params, params_len, null_mut(), 0, sealed, len, out, room))
+        });
+        assert_eq!((&opened[..], call3!(C_MessageDecryptFinal(session))), (&data[..], CKR_OK));
+    }
+
+    let set = number(CKP_ML_KEM_768);
+    let [public, private] = pqc::pair(CKM_ML_KEM_KEY_PAIR_GEN, &[(CKA_PARAMETER_SET, &set)], &[]).unwrap();
+    let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_AES));
+    let entries: Vec<_> = pqc::READABLE.iter().chain(&[(CKA_CLASS, &class[..]), (CKA_KEY_TYPE, &kind)]).copied().collect();
+    let mut template: Vec<_> = entries.iter().map(|(kind, value)| attribute(*kind, value)).collect();
+    let (template, count, mut shared) = (template.as_mut_ptr(), template.len() as CK_ULONG, 0);
+    let shared_key = &raw mut shared;
+    let sealed = three_calls("C_EncapsulateKey", |out, room| {
+        call3!(C_EncapsulateKey(session, &mut mechanism(CKM_ML_KEM), public, template, count, out, room, shared_key))
+    });
+    let same = pqc::decapsulate(private, &entries, &sealed).unwrap();
+    assert_eq!(read(same, CKA_VALUE), read(shared, CKA_VALUE));
+    let all = read(shared, CKA_VALUE).unwrap();
+    assert_eq!(all.len(), 32, "what was too short made no key");
 }

@@ -74,6 +74,15 @@ fn threads_that_load_and_unload_show_valgrind_no_error_and_no_leak() {
     run(valgrind(&fixture).arg(unload).arg(built("libparsec_pkcs11.so")).arg("20")).ok();
 }
 
+/// The pages that the loader relocates count too.
+#[test]
+fn a_process_that_signs_has_less_than_two_mebibytes_more_of_its_own() {
+    let (fixture, footprint) = compiled("footprint");
+    let grown = run(fixture.service.command(footprint).arg(built("libparsec_pkcs11.so"))).ok();
+    let grown: u32 = grown.trim().parse().unwrap();
+    assert!(grown < 2048, "{grown} KiB");
+}
+
 /// The stress program and a module that were built with a sanitizer, by `tests/sanitizers`.
 fn sanitized(variable: &str, options: (&str, &str)) {
     let Some(dir) = std::env::var_os(variable).map(PathBuf::from) else {

@@ -4,9 +4,9 @@ use super::key::Key;
 use super::{Software, invalid};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
-use crate::store::Material;
+use crate::store::{Key as Original, Material};
 use interface::Secret;
-use interface::attributes::Attributes;
+use interface::attributes::{Attributes, Usage};
 use interface::message::Empty;
 use interface::operations::{CopyKey, DestroyKey, ExportKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
 use std::sync::Arc;
@@ -33,13 +33,17 @@ impl Handle<ImportKey> for Software {
 impl Handle<CopyKey> for Software {
     fn handle(&self, call: &Call<'_>, _: CopyKey) -> Result<Empty> {
         let (attributes, key) = Key::import(call.attributes()?, &Self::key(call)?.export()?)?;
-        keep(call, attributes, key)
+        let Original { local, past, .. } = **call.key()?;
+        commit(call, Material { local, past, ..material(&key, attributes)? }, key)
     }
 }
 
 /// Keeps a key that was not made here.
 pub(super) fn keep(call: &Call<'_>, attributes: Attributes, key: Key) -> Result<Empty> {
-    let material = material(&key, attributes)?;
+    commit(call, material(&key, attributes)?, key)
+}
+
+fn commit(call: &Call<'_>, material: Material, key: Key) -> Result<Empty> {
     let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
     Ok(Empty {})
 }
@@ -52,6 +56,7 @@ fn material(key: &Key, attributes: Attributes) -> Result<Material> {
         attributes,
         tier: Tier::Software,
         local: false,
+        past: Usage::NONE,
     })
 }
 

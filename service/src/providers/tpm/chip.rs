@@ -43,7 +43,8 @@ pub(super) struct Chip {
     model: String,
     firmware: u64,
     primary: TpmsContext,
-    slots: usize,
+    /// How many objects there is room for.
+    pub(super) slots: usize,
     /// The one that was used last at the end.
     loaded: Vec<Loaded>,
 }
@@ -85,8 +86,8 @@ impl Chip {
 
     /// Which chip it is, for people.
     pub(super) fn description(&self) -> String {
-        let Self { maker, model, firmware, slots, .. } = self;
-        format!("TPM 2.0 of {maker} ({model}), firmware {firmware:x}, room for {slots} loaded keys")
+        let Self { maker, model, firmware, .. } = self;
+        format!("TPM 2.0 of {maker} ({model}), firmware {firmware:x}")
     }
 
     /// Runs a command with a key.

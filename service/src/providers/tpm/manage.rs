@@ -9,7 +9,7 @@ use crate::provider::{Call, Handle};
 use crate::providers::software::{self, Private};
 use crate::store::Material;
 use interface::Status;
-use interface::attributes::Attributes;
+use interface::attributes::{Attributes, Usage};
 use interface::message::Empty;
 use interface::operations::{CopyKey, DestroyKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
 use interface::spki;
@@ -49,6 +49,7 @@ impl Handle<GenerateKey> for Tpm {
             attributes: attributes.clone(),
             tier: Tier::Hardware,
             local: true,
+            past: Usage::NONE,
         };
         let _ = reservation.commit(material)?.loaded.set(std::sync::Arc::new(Held { public, blob: Some(blob) }));
         Ok(Empty {})
@@ -65,6 +66,7 @@ impl Handle<ImportKey> for Tpm {
                 attributes,
                 tier: Tier::Software,
                 local: false,
+                past: Usage::NONE,
             };
             call.reserve()?.commit(material)?;
             return Ok(Empty {});
@@ -87,6 +89,7 @@ impl Handle<ImportKey> for Tpm {
             attributes,
             tier: Tier::Hardware,
             local: false,
+            past: Usage::NONE,
         })?;
         Ok(Empty {})
     }
@@ -100,7 +103,8 @@ impl Handle<CopyKey> for Tpm {
             public_key: original.public_key.clone(),
             attributes: Attributes { bits: original.attributes.bits, ..call.attributes()?.clone() },
             tier: original.tier,
-            local: false,
+            local: original.local,
+            past: original.past,
         })?;
         Ok(Empty {})
     }

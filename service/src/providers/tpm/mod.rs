@@ -59,7 +59,7 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
         Err(error) => return Err(error.explain(&settings)),
     };
     let ability = Ability::probe(&mut chip);
-    tracing::info!("{}: {ability}", chip.description());
+    tracing::info!("{}, room for {} loaded keys: {ability}", chip.description(), chip.slots);
     for pending in store.pending(ProviderId::TPM)? {
         store.settle(pending)?;
     }

@@ -43,6 +43,17 @@ fn attributes_stay_with_their_record_and_are_replaced_by_kind() {
 }
 
 #[test]
+fn an_id_that_is_given_stays_even_an_empty_one() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    for (id, len) in [(None, 20), (Some(vec![]), 0), (Some(vec![7]), 1)] {
+        let filing = Filing { name: format!("with {len}"), id, ..Filing::default() };
+        let key = store.reserve(SOFTWARE, &ROOT, &filing, &attributes(), None).unwrap().commit(material()).unwrap();
+        assert_eq!(key.id.len(), len);
+    }
+}
+
+#[test]
 fn what_a_crash_interrupted_keeps_its_label_and_attributes() {
     let place = Place::new();
     let store = place.open().unwrap();

@@ -1,0 +1,40 @@
+//! OpenVPN, told to load the provider by itself.
+
+use interop::{Daemon, Row, loopback};
+use tests::may_change_user;
+
+use crate::{KINDS, desk};
+
+#[test]
+fn both_ends_of_a_tunnel_have_every_kind_of_key_by_reference() {
+    let Some(desk) = desk(Row::program("openvpn"), "www-data") else { return };
+    if !may_change_user() {
+        return;
+    }
+    // among the modules of OpenSSL
+    let modules = desk.path("modules");
+    std::fs::create_dir(&modules).unwrap();
+    std::os::unix::fs::symlink(desk.service.staged("libparsec_openssl.so"), modules.join("parsec.so")).unwrap();
+    for (kind, peer) in KINDS.iter().zip(KINDS.iter().cycle().skip(1)) {
+        let address = loopback();
+        let (ip, port) = (address.ip(), address.port());
+        let start = |role: &str, own: &str, peer: &str, ready: &str| {
+            let mut command = desk.command(&format!(
+                "openvpn --verb 3 --dev null --providers parsec default {role} --cert {own}.crt --key {own}.pem --ca {peer}.crt"
+            ));
+            let log = desk.path(format!("{own}-to-{peer}.log"));
+            Daemon::start(command.env("OPENSSL_MODULES", &modules), &log, || {
+                std::fs::read_to_string(&log).unwrap().contains(ready)
+            })
+        };
+        let role = format!("--tls-server --dh none --proto tcp-server --local {ip} --lport {port} --user www-data");
+        let server = start(&role, kind, peer, "Listening for incoming TCP connection");
+        let role = format!("--tls-client --proto tcp-client --remote {ip} {port}");
+        let client = start(&role, peer, kind, "Initialization Sequence Completed");
+        for side in [&server, &client] {
+            let log = side.log();
+            assert!(log.contains("VERIFY OK: depth=0, CN=localhost"), "{log}");
+            assert!(log.contains("[localhost] Peer Connection Initiated"), "{log}");
+        }
+    }
+}

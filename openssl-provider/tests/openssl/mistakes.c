@@ -1,0 +1,169 @@
+/* What providers get wrong, each looked for in ours. Usage: mistakes CASE openssl.cnf key.pem public.pem file. Ends with 0 when
+ * all is right. */
+#include <openssl/core_names.h>
+#include <openssl/decoder.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/provider.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                      \
+    do {                                                                      \
+        if (!(condition)) {                                                   \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
+            ERR_print_errors_fp(stderr);                                      \
+            exit(1);                                                          \
+        }                                                                     \
+    } while (0)
+
+static OSSL_LIB_CTX *libctx;
+static OSSL_PROVIDER *provider;
+static EVP_PKEY *key, *public;
+static const char *file;
+
+static void tables(void)
+{
+    for (int operation = 1; operation < 32; operation++) {
+        int no_cache = 1;
+        const OSSL_ALGORITHM *first = OSSL_PROVIDER_query_operation(provider, operation, &no_cache);
+        CHECK(no_cache == 0 && first == OSSL_PROVIDER_query_operation(provider, operation, &no_cache));
+    }
+}
+
+static void export(void)
+{
+    OSSL_PARAM *params = NULL;
+    CHECK(EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &params) != 1);
+    CHECK(EVP_PKEY_todata(key, EVP_PKEY_PUBLIC_KEY, &params) == 1);
+    OSSL_PARAM_free(params);
+}
+
+static void match(void)
+{
+    CHECK(EVP_PKEY_eq(key, public) == 1 && EVP_PKEY_eq(public, key) == 1);
+    CHECK(EVP_PKEY_parameters_eq(key, public) == 1);
+    CHECK(ERR_peek_error() == 0);
+}
+
+static void has(void)
+{
+    CHECK(EVP_PKEY_missing_parameters(key) == 0);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(libctx, key, NULL);
+    CHECK(EVP_PKEY_public_check(ctx) == 1 && EVP_PKEY_param_check(ctx) == 1);
+    EVP_PKEY_CTX_free(ctx);
+    ctx = EVP_PKEY_CTX_new_from_pkey(libctx, public, "provider=parsec");
+    CHECK(EVP_PKEY_private_check(ctx) != 1 && EVP_PKEY_sign_init(ctx) != 1);
+    EVP_PKEY_CTX_free(ctx);
+}
+
+static void sizes(void)
+{
+    CHECK(EVP_PKEY_get_size(key) == EVP_PKEY_get_size(public));
+    CHECK(EVP_PKEY_get_bits(key) == EVP_PKEY_get_bits(public));
+    CHECK(EVP_PKEY_get_security_bits(key) == EVP_PKEY_get_security_bits(public));
+}
+
+/* Signs with a digest by this name, and verifies elsewhere. */
+static void sign(const char *digest)
+{
+    unsigned char signature[512];
+    size_t most = 0, len = sizeof(signature);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new(), *check = EVP_MD_CTX_new();
+    CHECK(EVP_DigestSignInit_ex(ctx, NULL, digest, libctx, NULL, key, NULL) == 1);
+    CHECK(EVP_DigestSign(ctx, NULL, &most, (const unsigned char *)"hello", 5) == 1);
+    CHECK(most == (size_t)EVP_PKEY_get_size(key));
+    CHECK(EVP_DigestSign(ctx, signature, &len, (const unsigned char *)"hello", 5) == 1 && len <= most);
+    CHECK(EVP_DigestVerifyInit_ex(check, NULL, digest, libctx, NULL, public, NULL) == 1);
+    CHECK(EVP_DigestVerify(check, signature, len, (const unsigned char *)"hello", 5) == 1);
+    EVP_MD_CTX_free(ctx);
+    EVP_MD_CTX_free(check);
+}
+
+static void digests(void)
+{
+    const char *names[] = { NULL, "SHA256", "sha256", "SHA2-256", "SHA-256", "2.16.840.1.101.3.4.2.1", "SHA3-384" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        sign(names[i]);
+}
+
+static void params(void)
+{
+    char name[64] = "";
+    int number = 0;
+    unsigned char wide[8];
+    OSSL_PARAM asked[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0),
+        OSSL_PARAM_construct_int(OSSL_PKEY_PARAM_BITS, &number),
+        OSSL_PARAM_construct_end(),
+    };
+    CHECK(EVP_PKEY_get_params(key, asked) == 1);
+    CHECK(asked[0].return_size == 6 && number == EVP_PKEY_get_bits(key));
+    asked[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, name, sizeof(name));
+    asked[1] = OSSL_PARAM_construct_uint64(OSSL_PKEY_PARAM_BITS, (uint64_t *)(void *)wide);
+    CHECK(EVP_PKEY_get_params(key, asked) == 1);
+    CHECK(strcmp(name, "SHA256") == 0 && *(uint64_t *)(void *)wide == (uint64_t)number);
+    asked[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, name, 3);
+    CHECK(EVP_PKEY_get_params(key, asked) != 1);
+}
+
+static int count(const OSSL_PARAM params[], void *counter)
+{
+    (void)params;
+    ++*(int *)counter;
+    return 1;
+}
+
+static void capabilities(void)
+{
+    const char *names[] = { "TLS-GROUP", "TLS-SIGALG" };
+    int counter = 0, no_cache;
+    for (size_t i = 0; i < 2; i++)
+        CHECK(OSSL_PROVIDER_get_capabilities(provider, names[i], count, &counter) == 1 && counter == 0);
+    int others[] = { OSSL_OP_DIGEST, OSSL_OP_CIPHER, OSSL_OP_MAC, OSSL_OP_KDF, OSSL_OP_RAND, OSSL_OP_KEM };
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        CHECK(OSSL_PROVIDER_query_operation(provider, others[i], &no_cache) == NULL);
+}
+
+static void noise(void)
+{
+    BIO *bio = BIO_new_file(file, "r");
+    EVP_PKEY *read = NULL;
+    OSSL_DECODER_CTX *decoder = OSSL_DECODER_CTX_new_for_pkey(&read, "PEM", NULL, NULL, 0, libctx, "?provider=parsec");
+    CHECK(OSSL_DECODER_from_bio(decoder, bio) == 1 && read != NULL);
+    for (unsigned long error; (error = ERR_get_error()) != 0;)
+        CHECK(strstr(ERR_reason_error_string(error) ? ERR_reason_error_string(error) : "", "reference") == NULL);
+    OSSL_DECODER_CTX_free(decoder);
+    EVP_PKEY_free(read);
+    BIO_free(bio);
+}
+
+int main(int argc, char **argv)
+{
+    const struct { const char *name; void (*run)(void); } cases[] = {
+        { "tables", tables }, { "export", export }, { "match", match }, { "has", has }, { "sizes", sizes },
+        { "digests", digests }, { "params", params }, { "capabilities", capabilities }, { "noise", noise },
+    };
+    CHECK(argc == 6);
+    libctx = OSSL_LIB_CTX_new();
+    CHECK(OSSL_LIB_CTX_load_config(libctx, argv[2]) == 1);
+    CHECK((provider = OSSL_PROVIDER_load(libctx, "parsec")) != NULL);
+    BIO *bio = BIO_new_file(argv[3], "r");
+    CHECK((key = PEM_read_bio_PrivateKey_ex(bio, NULL, NULL, NULL, libctx, NULL)) != NULL);
+    BIO_free(bio);
+    bio = BIO_new_file(argv[4], "r");
+    CHECK((public = PEM_read_bio_PUBKEY_ex(bio, NULL, NULL, NULL, libctx, "provider=default")) != NULL);
+    BIO_free(bio);
+    file = argv[5];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        if (strcmp(cases[i].name, argv[1]) == 0) {
+            cases[i].run();
+            EVP_PKEY_free(key);
+            EVP_PKEY_free(public);
+            OSSL_PROVIDER_unload(provider);
+            OSSL_LIB_CTX_free(libctx);
+            return 0;
+        }
+    return 2;
+}

@@ -1,0 +1,87 @@
+//! The types of secret keys, as CKA_KEY_TYPE names them: more than there are families, as some are of one size or for one use only.
+
+use cryptoki_sys::*;
+use interface::algorithm::Hash;
+use interface::attributes::{Attributes, Policy};
+
+use crate::mechanism::{Family, Scheme};
+
+/// One type.
+pub(crate) struct SecretType {
+    pub(crate) kind: CK_KEY_TYPE,
+    pub(crate) family: Family,
+    /// The size of all its keys.
+    pub(crate) bits: Option<u32>,
+    /// The hash of the only HMAC that its keys make.
+    pub(crate) hash: Option<Hash>,
+}
+
+const TABLE: &[SecretType] = &[
+    row(CKK_AES, Family::Aes),
+    row(CKK_GENERIC_SECRET, Family::Generic),
+    row(CKK_HKDF, Family::Hkdf),
+    row(CKK_CHACHA20, Family::ChaCha20),
+    triple_des(CKK_DES2, 128),
+    triple_des(CKK_DES3, 192),
+    hmac(CKK_SHA_1_HMAC, Hash::Sha1),
+    hmac(CKK_SHA224_HMAC, Hash::Sha224),
+    hmac(CKK_SHA256_HMAC, Hash::Sha256),
+    hmac(CKK_SHA384_HMAC, Hash::Sha384),
+    hmac(CKK_SHA512_HMAC, Hash::Sha512),
+    hmac(CKK_SHA512_224_HMAC, Hash::Sha512_224),
+    hmac(CKK_SHA512_256_HMAC, Hash::Sha512_256),
+    hmac(CKK_SHA3_224_HMAC, Hash::Sha3_224),
+    hmac(CKK_SHA3_256_HMAC, Hash::Sha3_256),
+    hmac(CKK_SHA3_384_HMAC, Hash::Sha3_384),
+    hmac(CKK_SHA3_512_HMAC, Hash::Sha3_512),
+];
+
+const fn row(kind: CK_KEY_TYPE, family: Family) -> SecretType {
+    SecretType { kind, family, bits: None, hash: None }
+}
+
+const fn triple_des(kind: CK_KEY_TYPE, bits: u32) -> SecretType {
+    SecretType { bits: Some(bits), ..row(kind, Family::Des) }
+}
+
+const fn hmac(kind: CK_KEY_TYPE, hash: Hash) -> SecretType {
+    SecretType { hash: Some(hash), ..row(kind, Family::Generic) }
+}
+
+impl SecretType {
+    /// The type of this number.
+    pub(crate) fn named(kind: CK_KEY_TYPE) -> Option<&'static Self> {
+        TABLE.iter().find(|row| row.kind == kind)
+    }
+
+    /// The type that such keys are made as, whatever their policy.
+    pub(crate) fn widest(attributes: &Attributes) -> Option<&'static Self> {
+        TABLE.iter().find(|row| row.holds(attributes))
+    }
+
+    /// The type that says most of such a key: one whose policy is HMAC with one hash and nothing else is of the type for that.
+    pub(crate) fn of(attributes: &Attributes) -> Option<&'static Self> {
+        let only = |hash| attributes.policy.algorithms().eq(Scheme::Hmac.algorithms(Some(hash)));
+        TABLE.iter().rev().find(|row| row.holds(attributes) && row.hash.is_none_or(only))
+    }
+
+    fn holds(&self, attributes: &Attributes) -> bool {
+        Family::of(attributes.key_type) == Some(self.family) && self.bits.is_none_or(|bits| bits == attributes.bits)
+    }
+
+    /// The sizes of the keys that the module generates, smallest first.
+    pub(crate) fn sizes(&self) -> Vec<u32> {
+        let all = self.family.keys().iter().map(|kind| kind.1);
+        all.filter(|bits| self.bits.is_none_or(|own| own == *bits)).collect()
+    }
+
+    /// What is left of a policy in a key of this type.
+    pub(crate) fn narrow(&self, policy: Policy) -> Policy {
+        match self.hash {
+            Some(hash) => {
+                crate::mechanism::policy(policy.usage, policy.algorithms().filter(|algorithm| algorithm.hash() == Some(hash)))
+            }
+            None => policy,
+        }
+    }
+}
