@@ -202,7 +202,7 @@ impl Failure {
 
     /// There is nothing that answers.
     pub(super) fn unreachable(&self) -> bool {
-        matches!(self, Self::Tss(error) if kind(*error).is_none())
+        matches!(self, Self::Tss(error @ TssError::Tss2Error(_)) if kind(*error).is_none())
     }
 
     /// The refusal that the client and the log get.
