@@ -103,11 +103,15 @@ fn more_keys_than_the_chip_has_room_for_are_used_by_many_at_once() {
 fn a_key_is_of_hardware_and_survives_a_crash_of_the_service() {
     let mut service = service();
     let client = service.client();
-    Keys(&client, ProviderId::TPM).make("k", &ec()).unwrap();
-    service.kill9();
-    service.restart();
-    let client = service.client();
     let keys = Keys(&client, ProviderId::TPM);
+    let names = ["k", "l", "m"];
+    names.iter().for_each(|name| keys.make(name, &ec()).unwrap());
+    // what was loaded then fills the chip
+    for _ in 0..2 {
+        names.iter().for_each(|name| keys.ecdsa(name).unwrap());
+        service.kill9();
+        service.restart();
+    }
     keys.ecdsa("k").unwrap();
     let record = keys.record("k");
     assert_eq!((record.tier, record.local, record.missing), (Tier::Hardware.into(), true, false));

@@ -10,15 +10,19 @@ use crate::error::Error;
 use interface::Status;
 use std::time::Duration;
 use tss_esapi::constants::response_code::{Tss2ResponseCode, Tss2ResponseCodeKind as Kind};
-use tss_esapi::constants::{PropertyTag, StartupType};
+use tss_esapi::constants::tss::TPM2_TRANSIENT_FIRST;
+use tss_esapi::constants::{CapabilityType, PropertyTag, StartupType};
 use tss_esapi::handles::{KeyHandle, ObjectHandle};
 use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
+use tss_esapi::structures::CapabilityData;
 use tss_esapi::utils::TpmsContext;
 use tss_esapi::{Context, Error as TssError, Result as TssResult};
 
 /// Objects that every TPM has room for (PC Client Platform TPM Profile §5.4.1).
 const MIN_SLOTS: u32 = 3;
+/// Handles in one answer, at most (TPM 2.0 Part 2 §6.13, `MAX_CAP_HANDLES`).
+const MAX_HANDLES: u32 = 254;
 /// How often a busy chip is asked again, first after so many milliseconds, then after twice as many each time.
 const PATIENCE: (u32, u64) = (8, 10);
 
@@ -65,6 +69,7 @@ impl Chip {
             }
             slots => slots?,
         };
+        clear_slots(&mut context)?;
         context.tr_set_auth(ObjectHandle::Owner, settings.owner.clone())?;
         let primary = authorised(&mut context, |context| {
             context.create_primary(Hierarchy::Owner, template::storage()?, None, None, None, None)
@@ -253,6 +258,18 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
+}
+
+/// Unloads what a crashed service has left in a chip without a resource manager, which is ours alone: it has room for one user. A
+/// resource manager shows each of its users nothing but its own.
+fn clear_slots(context: &mut Context) -> TssResult<()> {
+    let (handles, _) = context.get_capability(CapabilityType::Handles, TPM2_TRANSIENT_FIRST, MAX_HANDLES)?;
+    let CapabilityData::Handles(handles) = handles else { return Ok(()) };
+    for &handle in handles.iter() {
+        let object = context.tr_from_tpm_public(handle)?;
+        context.flush_context(object)?;
+    }
+    Ok(())
 }
 
 fn authorised<T>(context: &mut Context, command: impl FnOnce(&mut Context) -> TssResult<T>) -> TssResult<T> {
