@@ -14,6 +14,32 @@ use tests::{Service, feed, run};
 
 const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
 
+const AUTHORITY_CNF: &str = "
+[ca]
+default_ca = authority
+[authority]
+database = index
+new_certs_dir = .
+rand_serial = yes
+default_md = default
+default_days = 1
+default_crl_days = 1
+policy = anybody
+[anybody]
+commonName = supplied
+[tsa]
+default_tsa = clock
+[clock]
+serial = serial
+default_policy = 1.2.3.4
+digests = sha256
+signer_digest = sha256
+ess_cert_id_alg = sha256
+[req]
+distinguished_name = name
+[name]
+";
+
 macro_rules! tests {
     ($($name:ident)*) => {
         tests! { @with system System $($name)* }
@@ -36,6 +62,9 @@ tests! {
     what_others_encrypt_is_decrypted
     secrets_are_agreed_on_with_others
     messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret
+    each_of_several_recipients_decrypts_a_message
+    an_authority_certifies_and_revokes
+    timestamps_are_signed
     tls_without_ephemeral_keys_works_where_the_policy_permits_it
     keys_that_openssl_makes_stay_in_the_service
     keys_for_pss_alone_have_certificates_of_their_own
@@ -145,6 +174,17 @@ impl Desk {
         };
         self.generate("vault", KeyType::RsaKeyPair, 2048, policy);
         self.ok("req -x509 -key vault.pem -subj /CN=localhost -out vault.crt");
+    }
+
+    /// Makes an EC key that signs and agrees on secrets, `mail`.
+    fn mail(&self) {
+        let policy = Policy {
+            usage: Usage::DERIVE | Usage::SIGN,
+            algorithm: Agreement::Ecdh.into(),
+            also: vec![Signature::Ecdsa { hash: SignHash::Any }.into()],
+        };
+        self.generate("mail", KeyType::EccKeyPair(EccFamily::SecpR1), 384, policy);
+        self.ok("req -x509 -key mail.pem -subj /CN=mail -out mail.crt");
     }
 
     /// Makes a key with a policy of its own, its reference and its public key.
@@ -304,17 +344,68 @@ fn secrets_are_agreed_on_with_others(openssl: Openssl) {
 
 fn messages_to_a_certificate_are_decrypted_by_agreeing_on_a_secret(openssl: Openssl) {
     let Some(desk) = Desk::new(openssl) else { return };
-    let policy = Policy {
-        usage: Usage::DERIVE | Usage::SIGN,
-        algorithm: Agreement::Ecdh.into(),
-        also: vec![Signature::Ecdsa { hash: SignHash::Any }.into()],
-    };
-    desk.generate("mail", KeyType::EccKeyPair(EccFamily::SecpR1), 384, policy);
-    desk.ok("req -x509 -key mail.pem -subj /CN=mail -out mail.crt");
+    desk.mail();
     desk.plain("cms -encrypt -aes256 -text -in message -out encrypted -recip mail.crt -keyopt ecdh_kdf_md:sha256");
     for key in ["mail.pem", "parsec:object=mail"] {
         let decrypt = format!("cms -decrypt -text -in encrypted -recip mail.crt -inkey {key}");
         assert_eq!(desk.ok(&decrypt), "hello");
+    }
+}
+
+fn each_of_several_recipients_decrypts_a_message(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    desk.vault();
+    desk.mail();
+    desk.plain("req -x509 -newkey rsa:2048 -nodes -keyout other.pem -subj /CN=other -out other.crt");
+    desk.plain("cms -encrypt -aes256 -text -in message -out encrypted other.crt vault.crt mail.crt");
+    for recipient in ["vault", "mail", "other"] {
+        let decrypt = format!("cms -decrypt -text -in encrypted -recip {recipient}.crt -inkey {recipient}.pem");
+        assert_eq!(desk.ok(&decrypt), "hello");
+    }
+    // and nobody has to say which of them is meant
+    assert_eq!(desk.ok("cms -decrypt -text -in encrypted -inkey vault.pem"), "hello");
+    let stranger = "cms -decrypt -text -in encrypted -recip mail.crt -inkey p384.pem";
+    run(&mut desk.ours(stranger)).refused();
+}
+
+fn an_authority_certifies_and_revokes(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    desk.write("authority.cnf", AUTHORITY_CNF);
+    desk.each(|desk, _, key| {
+        desk.write("index", "");
+        desk.ok(&format!(
+            "req -x509 -key {key} -subj /CN=Authority -addext basicConstraints=critical,CA:TRUE -out authority.crt"
+        ));
+        let authority = |arguments: &str| {
+            let line = format!("ca -config authority.cnf -batch -cert authority.crt -keyfile {key} {arguments}");
+            desk.ok(&line);
+        };
+        desk.plain("req -new -newkey ec -pkeyopt group:P-256 -nodes -keyout leaf.key -subj /CN=leaf -out leaf.csr");
+        authority("-in leaf.csr -out leaf.crt -notext");
+        authority("-gencrl -out authority.crl");
+        let verify = "verify -crl_check -CAfile authority.crt -CRLfile authority.crl leaf.crt";
+        desk.plain(verify);
+        authority("-revoke leaf.crt");
+        authority("-gencrl -out authority.crl");
+        let said = run(desk.service.command("openssl").args(verify.split(' '))).refused();
+        assert!(said.contains("certificate revoked"), "{said}");
+    });
+}
+
+fn timestamps_are_signed(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    desk.write("authority.cnf", AUTHORITY_CNF);
+    desk.plain("ts -query -data message -sha256 -cert -out query");
+    // CMS's old form of signature, which timestamps have, knows no Edwards curves; this command takes no URI
+    for kind in KINDS.into_iter().filter(|kind| *kind != "ed25519") {
+        desk.write("serial", "01\n");
+        desk.ok(&format!(
+            "req -x509 -key {kind}.pem -subj /CN=Clock -addext extendedKeyUsage=critical,timeStamping -out clock.crt"
+        ));
+        desk.ok(&format!("ts -reply -config authority.cnf -queryfile query -signer clock.crt -inkey {kind}.pem -out reply"));
+        desk.plain("ts -verify -in reply -queryfile query -CAfile clock.crt");
+        desk.write("other", "hullo");
+        run(desk.service.command("openssl").args("ts -verify -in reply -data other -CAfile clock.crt".split(' '))).refused();
     }
 }
 

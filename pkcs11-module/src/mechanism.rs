@@ -1,13 +1,17 @@
 //! The mechanisms: one table. Lists, infos and every `C_*Init` are read off it. What a token shows is the part of it that
 //! its provider says it can do, so that what is listed works.
 
+mod family;
+mod scheme;
+
+pub(crate) use family::Family;
+pub(crate) use scheme::{Kdf, Mode, Scheme};
+
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{
-    AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature,
-};
-use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
-use interface::policy::{Job, Repertoire};
+use interface::algorithm::{AeadKind, Algorithm, Cipher, Hash, Kem, SignHash, Signature};
+use interface::attributes::{Attributes, Policy, Usage};
+use interface::policy::Job;
 
 use crate::error::{Error, Result};
 use crate::secret::SecretType;
@@ -37,64 +41,6 @@ pub(crate) enum Work {
     Pair(Family),
     /// Generates a secret key of this type.
     Secret(CK_KEY_TYPE),
-}
-
-/// A signature or MAC scheme, apart from its hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    RsaPkcs1v15,
-    RsaRaw,
-    RsaPss,
-    Ecdsa,
-    Eddsa,
-    MlDsa,
-    HashMlDsa,
-    Hmac,
-    Cmac,
-    /// To a length that the mechanism's parameter says.
-    CutHmac,
-    CutCmac,
-}
-
-/// An encryption scheme or mode, apart from what the mechanism's parameter says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    RsaPkcs1v15,
-    RsaOaep,
-    RsaRaw,
-    Cipher(Family, Cipher),
-    Aead(AeadKind),
-}
-
-/// A derivation, apart from what the mechanism's parameter says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kdf {
-    Ecdh(Family),
-    Hkdf(Family),
-    Digest(Hash),
-    BaseAndKey,
-    BaseAndData,
-    DataAndBase,
-    Encrypt(Cipher),
-}
-
-/// The keys of one family, as far as the mechanisms distinguish them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    Rsa,
-    Ec,
-    Edwards,
-    Montgomery,
-    MlDsa,
-    MlKem,
-    Aes,
-    /// Triple DES with two or three keys.
-    Des,
-    /// Secrets of any length; they make HMACs.
-    Generic,
-    /// Secrets of any length for derivation alone.
-    Hkdf,
-    ChaCha20,
 }
 
 use Work::{Derive, Digest, Encapsulate, Encrypt, Pair, Secret, Sign, Wrap};
@@ -300,115 +246,6 @@ fn mgf1(hash: Hash) -> Option<CK_RSA_PKCS_MGF_TYPE> {
     })
 }
 
-impl Scheme {
-    pub(crate) fn family(self) -> Family {
-        match self {
-            Self::RsaPkcs1v15 | Self::RsaRaw | Self::RsaPss => Family::Rsa,
-            Self::Ecdsa => Family::Ec,
-            Self::Eddsa => Family::Edwards,
-            Self::MlDsa | Self::HashMlDsa => Family::MlDsa,
-            Self::Hmac | Self::CutHmac => Family::Generic,
-            Self::Cmac | Self::CutCmac => Family::Aes,
-        }
-    }
-
-    /// The algorithms, best first, that make a signature of this scheme over a digest of `hash`, or over a digest of unknown
-    /// origin; or a MAC of the message.
-    pub(crate) fn algorithms(self, hash: Option<Hash>) -> impl Iterator<Item = Algorithm> {
-        let named = hash.map(SignHash::Specific);
-        let signature = |signature: Signature| Some(Algorithm::Signature(signature));
-        let mac = |kind| Some(Algorithm::Mac(Mac { kind, len: None }));
-        let algorithms = match (self, named) {
-            (Self::RsaPkcs1v15, Some(hash)) => [signature(Signature::RsaPkcs1v15 { hash }), None, None],
-            (Self::RsaPkcs1v15, None) => [signature(Signature::RsaPkcs1v15Raw), None, None],
-            (Self::RsaRaw, _) => [signature(Signature::RsaRaw), None, None],
-            (Self::RsaPss, Some(hash)) => [signature(Signature::RsaPss { hash }), None, None],
-            (Self::Ecdsa, Some(hash)) => [
-                signature(Signature::Ecdsa { hash }),
-                signature(Signature::DeterministicEcdsa { hash }),
-                signature(Signature::EcdsaAny),
-            ],
-            (Self::Ecdsa, None) => [signature(Signature::EcdsaAny), None, None],
-            (Self::MlDsa, _) => [signature(Signature::MlDsa), None, None],
-            (Self::HashMlDsa, Some(hash)) => [signature(Signature::HashMlDsa { hash }), None, None],
-            (Self::Eddsa, _) => [signature(Signature::PureEddsa), None, None],
-            (Self::Hmac | Self::CutHmac, _) => [hash.and_then(|hash| mac(MacKind::Hmac { hash })), None, None],
-            (Self::Cmac | Self::CutCmac, _) => [mac(MacKind::Cmac), None, None],
-            (Self::RsaPss | Self::HashMlDsa, None) => [None; 3],
-        };
-        algorithms.into_iter().flatten()
-    }
-
-    /// Makes a digest of the data first.
-    pub(crate) fn hashes(self) -> bool {
-        !matches!(self, Self::Hmac | Self::CutHmac)
-    }
-
-    /// Whether a policy permits some algorithm that a mechanism of this scheme and hash leads to.
-    pub(crate) fn permitted(self, hash: Option<Hash>, policy: &Policy) -> bool {
-        let open = hash.is_none();
-        let hashes = Hash::ALL.iter().copied().map(Some).filter(|&any| open || any == hash);
-        let mut algorithms = hashes.chain([hash]).flat_map(|hash| self.algorithms(hash));
-        algorithms.any(|algorithm| policy.permits(algorithm))
-    }
-}
-
-impl Mode {
-    pub(crate) fn family(self) -> Family {
-        match self {
-            Self::RsaPkcs1v15 | Self::RsaOaep | Self::RsaRaw => Family::Rsa,
-            Self::Aead(AeadKind::ChaCha20Poly1305) => Family::ChaCha20,
-            Self::Cipher(family, _) => family,
-            Self::Aead(_) => Family::Aes,
-        }
-    }
-
-    /// The algorithms that the parameters can ask for.
-    pub(crate) fn algorithms(self) -> Vec<Algorithm> {
-        if let Self::Cipher(_, cipher) = self {
-            return vec![cipher.into()];
-        }
-        let key_type = self.family().key_type();
-        let all = [Job::Decrypt, Job::Encrypt].map(|job| job.repertoire(key_type));
-        all.iter().flat_map(Repertoire::all).filter(|&algorithm| self.covers(algorithm)).collect()
-    }
-
-    fn covers(self, algorithm: Algorithm) -> bool {
-        match (self, algorithm) {
-            (Self::RsaPkcs1v15, Algorithm::Encryption(encryption)) => encryption == Encryption::RsaPkcs1v15,
-            (Self::RsaOaep, Algorithm::Encryption(encryption)) => matches!(encryption, Encryption::RsaOaep { .. }),
-            (Self::RsaRaw, Algorithm::Encryption(encryption)) => encryption == Encryption::RsaRaw,
-            (Self::Aead(own), Algorithm::Aead(aead)) => own == aead.kind,
-            _ => false,
-        }
-    }
-}
-
-impl Kdf {
-    /// The keys that are its base.
-    pub(crate) fn family(self) -> Family {
-        match self {
-            Self::Ecdh(family) | Self::Hkdf(family) => family,
-            Self::Encrypt(_) => Family::Aes,
-            Self::Digest(_) | Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => Family::Generic,
-        }
-    }
-
-    /// The algorithms that the parameters can ask for.
-    pub(crate) fn algorithms(self) -> Vec<Algorithm> {
-        match self {
-            Self::Ecdh(_) => vec![Agreement::Ecdh.into()],
-            Self::Hkdf(_) => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
-            Self::Digest(hash) => vec![Derivation::Digest { hash }.into()],
-            Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => vec![Derivation::Concatenate.into()],
-            Self::Encrypt(cipher) => vec![Derivation::Encrypt { cipher }.into()],
-        }
-    }
-}
-
-/// The hashes that HKDF is offered with.
-const HKDF: [Hash; 5] = [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha224, Hash::Sha1];
-
 impl Work {
     /// The keys that it is for.
     pub(crate) fn family(self) -> Option<Family> {
@@ -504,119 +341,6 @@ impl Work {
 
 /// A use of a mechanism: what its info says of it, what the key must permit, and the operation of the service.
 pub(crate) type Use = (CK_FLAGS, Usage, Opcode);
-
-impl Family {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Rsa,
-        Self::Ec,
-        Self::Edwards,
-        Self::Montgomery,
-        Self::MlDsa,
-        Self::MlKem,
-        Self::Aes,
-        Self::Des,
-        Self::Generic,
-        Self::Hkdf,
-        Self::ChaCha20,
-    ];
-
-    pub(crate) fn of(key_type: KeyType) -> Option<Self> {
-        Some(match key_type.public() {
-            KeyType::RsaPublicKey => Self::Rsa,
-            KeyType::EccPublicKey(EccFamily::TwistedEdwards) => Self::Edwards,
-            KeyType::EccPublicKey(EccFamily::Montgomery) => Self::Montgomery,
-            KeyType::EccPublicKey(_) => Self::Ec,
-            KeyType::MlDsaPublicKey => Self::MlDsa,
-            KeyType::MlKemPublicKey => Self::MlKem,
-            KeyType::Aes => Self::Aes,
-            KeyType::Des => Self::Des,
-            KeyType::Hmac => Self::Generic,
-            KeyType::Derive => Self::Hkdf,
-            KeyType::ChaCha20 => Self::ChaCha20,
-            _ => return None,
-        })
-    }
-
-    /// The kinds of key that the module generates, smallest first.
-    pub(crate) fn keys(self) -> &'static [(KeyType, u32)] {
-        use EccFamily::{Montgomery, SecpK1, SecpR1, TwistedEdwards};
-        match self {
-            Self::Rsa => &[
-                (KeyType::RsaKeyPair, 1024),
-                (KeyType::RsaKeyPair, 2048),
-                (KeyType::RsaKeyPair, 3072),
-                (KeyType::RsaKeyPair, 4096),
-            ],
-            Self::Ec => &[
-                (KeyType::EccKeyPair(SecpR1), 192),
-                (KeyType::EccKeyPair(SecpR1), 224),
-                (KeyType::EccKeyPair(SecpR1), 256),
-                (KeyType::EccKeyPair(SecpK1), 256),
-                (KeyType::EccKeyPair(SecpR1), 384),
-                (KeyType::EccKeyPair(SecpR1), 521),
-            ],
-            Self::Edwards => &[(KeyType::EccKeyPair(TwistedEdwards), 255)],
-            Self::Montgomery => &[(KeyType::EccKeyPair(Montgomery), 255)],
-            Self::MlDsa => &[(KeyType::MlDsaKeyPair, 128), (KeyType::MlDsaKeyPair, 192), (KeyType::MlDsaKeyPair, 256)],
-            Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],
-            Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
-            Self::Des => &[(KeyType::Des, 128), (KeyType::Des, 192)],
-            Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
-            Self::Hkdf => &[(KeyType::Derive, 8), (KeyType::Derive, 0xfff8)],
-            Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
-        }
-    }
-
-    /// The type of its keys.
-    pub(crate) fn key_type(self) -> KeyType {
-        match self {
-            Self::Rsa => KeyType::RsaKeyPair,
-            Self::Ec => KeyType::EccKeyPair(EccFamily::SecpR1),
-            Self::Edwards => KeyType::EccKeyPair(EccFamily::TwistedEdwards),
-            Self::Montgomery => KeyType::EccKeyPair(EccFamily::Montgomery),
-            Self::MlDsa => KeyType::MlDsaKeyPair,
-            Self::MlKem => KeyType::MlKemKeyPair,
-            Self::Aes => KeyType::Aes,
-            Self::Des => KeyType::Des,
-            Self::Generic => KeyType::Hmac,
-            Self::Hkdf => KeyType::Derive,
-            Self::ChaCha20 => KeyType::ChaCha20,
-        }
-    }
-
-    /// The block of its ciphers, in bytes.
-    pub(crate) fn block(self) -> usize {
-        if self == Self::Des { 8 } else { 16 }
-    }
-
-    /// A key's size as mechanism infos have it: secret keys are counted in bytes.
-    pub(crate) fn size(self, bits: u32) -> u32 {
-        match self {
-            Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery => bits,
-            Self::MlDsa | Self::MlKem => self.public_len(bits),
-            Self::Aes | Self::Des | Self::Generic | Self::Hkdf | Self::ChaCha20 => bits / 8,
-        }
-    }
-
-    /// The parameter sets of ML-DSA and ML-KEM, as CKA_PARAMETER_SET numbers them: from 1, in the order of their sizes.
-    pub(crate) fn parameter_set(self, bits: u32) -> Option<CK_ULONG> {
-        let sets = (1..).zip(self.keys()).find(|(_, kind)| kind.1 == bits);
-        sets.filter(|_| matches!(self, Self::MlDsa | Self::MlKem)).map(|(number, _)| number)
-    }
-
-    /// Length in bytes of the public keys of ML-DSA (FIPS 204, table 2) and ML-KEM (FIPS 203, table 3).
-    fn public_len(self, bits: u32) -> u32 {
-        if self == Self::MlDsa { 32 + bits * 10 } else { 32 + bits / 2 * 3 }
-    }
-
-    pub(crate) fn flags(self) -> CK_FLAGS {
-        match self {
-            Self::Ec => CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS,
-            Self::Edwards | Self::Montgomery => CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME,
-            _ => 0,
-        }
-    }
-}
 
 /// The algorithms of a key of a family, with every mechanism of it that `does` picks.
 pub(crate) fn every(family: Family, does: impl Fn(Work) -> bool) -> impl Iterator<Item = Algorithm> {

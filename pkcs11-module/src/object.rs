@@ -457,14 +457,15 @@ pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
         KeyType::MlDsaPublicKey => CKK_ML_DSA,
         KeyType::MlKemPublicKey => CKK_ML_KEM,
         KeyType::DhPublicKey(_) => CKK_DH,
-        KeyType::Aes => CKK_AES,
-        KeyType::Des => CKK_DES3,
         KeyType::Camellia => CKK_CAMELLIA,
         KeyType::Arc4 => CKK_RC4,
-        KeyType::ChaCha20 => CKK_CHACHA20,
-        KeyType::Derive => CKK_HKDF,
-        _ => CKK_GENERIC_SECRET,
+        other => SecretType::first(other).map_or(CKK_GENERIC_SECRET, |secret| secret.kind),
     }
+}
+
+/// Whether some keys of this type are of that CKA_KEY_TYPE, which may be for one size or one use only.
+pub(crate) fn may_be(own: KeyType, kind: CK_KEY_TYPE) -> bool {
+    key_type(own) == kind || SecretType::named(kind).is_some_and(|secret| secret.family.key_type() == own)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use cryptoki_sys::*;
 use interface::algorithm::Hash;
-use interface::attributes::{Attributes, Policy};
+use interface::attributes::{Attributes, KeyType, Policy};
 
-use crate::mechanism::{Family, Scheme};
+use crate::mechanism::{self, Family, Scheme};
 
 /// One type.
 pub(crate) struct SecretType {
@@ -54,6 +54,11 @@ impl SecretType {
         TABLE.iter().find(|row| row.kind == kind)
     }
 
+    /// The first type of such keys.
+    pub(crate) fn first(key_type: KeyType) -> Option<&'static Self> {
+        TABLE.iter().find(|row| Family::of(key_type) == Some(row.family))
+    }
+
     /// The type that such keys are made as, whatever their policy.
     pub(crate) fn widest(attributes: &Attributes) -> Option<&'static Self> {
         TABLE.iter().find(|row| row.holds(attributes))
@@ -78,9 +83,7 @@ impl SecretType {
     /// What is left of a policy in a key of this type.
     pub(crate) fn narrow(&self, policy: Policy) -> Policy {
         match self.hash {
-            Some(hash) => {
-                crate::mechanism::policy(policy.usage, policy.algorithms().filter(|algorithm| algorithm.hash() == Some(hash)))
-            }
+            Some(hash) => mechanism::policy(policy.usage, policy.algorithms().filter(|algorithm| algorithm.hash() == Some(hash))),
             None => policy,
         }
     }

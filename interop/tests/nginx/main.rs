@@ -72,6 +72,16 @@ fn workers_without_a_grant_say_what_they_lack() {
 }
 
 #[test]
+fn a_key_that_is_gone_is_named_in_the_log() {
+    let Some(site) = Site::both(Way::References) else { return };
+    site.parsec("key rm ec");
+    let _nginx = site.start();
+    run(&mut site.curl("ec", &[])).refused();
+    site.logs("key 'ec' of uid:0, or there is none");
+    run(&mut site.curl("rsa", &[])).ok();
+}
+
+#[test]
 fn the_configuration_is_valid_while_the_service_is_stopped() {
     let Some(mut site) = Site::both(Way::References) else { return };
     site.service.stop();

@@ -67,8 +67,7 @@ fn filter(template: &Template) -> Result<Option<Find>> {
         return Ok(None);
     };
     let fits = |key_type: &KeyType| {
-        class.is_none_or(|class| classes(*key_type).contains(&class))
-            && kind.is_none_or(|kind| object::key_type(*key_type) == kind)
+        class.is_none_or(|class| classes(*key_type).contains(&class)) && kind.is_none_or(|kind| object::may_be(*key_type, kind))
     };
     let keys = record == Some(RecordKind::Key);
     Ok(Some(Find {

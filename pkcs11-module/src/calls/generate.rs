@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Work};
 use crate::module;
-use crate::object::{Key, Record, key_type, without_public_half};
+use crate::object::{Key, Record, may_be, without_public_half};
 use crate::secret::SecretType;
 
 /// 65537, the public exponent of every generated key.
@@ -153,12 +153,10 @@ pub(super) fn bits(template: &Template) -> Result<Option<u32>> {
 
 /// Fails for a template that names another class or type of key.
 pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyType) -> Result<()> {
-    for (kind, expected) in [(CKA_CLASS, class), (CKA_KEY_TYPE, key_type(own))] {
-        // A family has keys of several types where some are of one size or for one use.
-        let fits = |given| given == expected || SecretType::named(given).is_some_and(|secret| secret.family.key_type() == own);
-        if template.number(kind)?.is_some_and(|given| !fits(given)) {
-            return Err(Error::TemplateInconsistent);
-        }
+    let other_class = template.number(CKA_CLASS)?.is_some_and(|given| given != class);
+    let other_type = template.number(CKA_KEY_TYPE)?.is_some_and(|given| !may_be(own, given));
+    if other_class || other_type {
+        return Err(Error::TemplateInconsistent);
     }
     Ok(())
 }

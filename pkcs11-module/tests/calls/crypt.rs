@@ -144,6 +144,8 @@ fn triple_des_has_two_or_three_keys_and_blocks_of_eight_bytes() {
     let (des2, sign) = (number(CKK_DES2), [(CKA_SIGN, YES)]);
     assert_eq!(secret(CKM_DES3_KEY_GEN, &[(CKA_KEY_TYPE, &des2)]), Err(CKR_TEMPLATE_INCONSISTENT));
     let generated = secret(CKM_DES2_KEY_GEN, &sign).unwrap();
+    let found = many::search(open(0), &[(CKA_KEY_TYPE, &des2)]);
+    assert!(found.contains(&generated) && found.iter().all(|key| read(*key, CKA_KEY_TYPE).unwrap() == des2));
     assert_eq!(read(generated, CKA_KEY_TYPE).unwrap(), des2);
     assert_eq!(read(generated, CKA_KEY_GEN_MECHANISM).unwrap(), number(CKM_DES2_KEY_GEN));
     assert_eq!(read(generated, CKA_SIGN).unwrap(), NO);

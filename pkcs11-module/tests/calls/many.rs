@@ -15,7 +15,7 @@ fn multiply(service: &mut Service, count: usize) {
     ));
 }
 
-fn search(session: CK_SESSION_HANDLE, attributes: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Vec<CK_OBJECT_HANDLE> {
+pub(crate) fn search(session: CK_SESSION_HANDLE, attributes: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Vec<CK_OBJECT_HANDLE> {
     let mut template: Vec<_> = attributes.iter().map(|(kind, value)| attribute(*kind, value)).collect();
     assert_eq!(call!(C_FindObjectsInit(session, template.as_mut_ptr(), template.len() as CK_ULONG)), CKR_OK);
     let (mut all, mut room) = (vec![], vec![0; 10_000]);
