@@ -123,6 +123,12 @@ impl Desk {
     }
 }
 
+/// Those of these kinds of key, named as on the command line, that the provider of this run has.
+pub fn had<'a>(kinds: &[&'a str]) -> Vec<&'a str> {
+    let everywhere = |kind: &str| provider() == "software" || kind.starts_with("rsa-") || kind.starts_with('p');
+    kinds.iter().copied().filter(|kind| everywhere(kind)).collect()
+}
+
 /// A service with the provider of this run.
 pub fn setup() -> Setup {
     Setup::default().config(config())
