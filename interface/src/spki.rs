@@ -2,7 +2,7 @@
 //! protocol has the bare key.
 
 use crate::attributes::{EccFamily, KeyType};
-use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier};
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode};
 use sha1::{Digest, Sha1};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
@@ -135,13 +135,19 @@ pub fn is_pss(spki: &[u8]) -> bool {
     SubjectPublicKeyInfoRef::from_der(spki).is_ok_and(|spki| spki.algorithm.oid == RSASSA_PSS)
 }
 
+#[derive(der::Sequence)]
+struct RsaPublicKey<'a> {
+    modulus: UintRef<'a>,
+    exponent: UintRef<'a>,
+}
+
+/// The DER `RSAPublicKey` of a modulus and a public exponent, both big-endian; `None` where they are too long.
+pub fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
+    RsaPublicKey { modulus: UintRef::new(modulus).ok()?, exponent: UintRef::new(exponent).ok()? }.to_der().ok()
+}
+
 /// Modulus and public exponent of a DER `RSAPublicKey`, both big-endian without leading zeros.
 pub fn rsa_parts(key: &[u8]) -> Option<(&[u8], &[u8])> {
-    #[derive(der::Sequence)]
-    struct RsaPublicKey<'a> {
-        modulus: der::asn1::UintRef<'a>,
-        exponent: der::asn1::UintRef<'a>,
-    }
     let key = RsaPublicKey::from_der(key).ok()?;
     Some((key.modulus.as_bytes(), key.exponent.as_bytes()))
 }

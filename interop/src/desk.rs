@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::{CONFIG, Ran, Service, Setup, program, run, skip};
+use tests::{CONFIG, Ran, Service, Setup, TPM, program, run, skip};
 
 use crate::{Daemon, Row, provider};
 
@@ -123,16 +123,23 @@ impl Desk {
     }
 }
 
+/// Those of these kinds of key, named as on the command line, that the provider of this run has.
+pub fn had<'a>(kinds: &[&'a str]) -> Vec<&'a str> {
+    let everywhere = |kind: &str| provider() == "software" || kind.starts_with("rsa-") || kind.starts_with('p');
+    kinds.iter().copied().filter(|kind| everywhere(kind)).collect()
+}
+
 /// A service with the provider of this run.
 pub fn setup() -> Setup {
     Setup::default().config(config())
 }
 
 /// Its configuration.
-fn config() -> &'static str {
+fn config() -> String {
     match provider().as_str() {
-        "software" => CONFIG,
-        other => panic!("PARSEC_INTEROP_PROVIDER={other}: the tests know `software`"),
+        "software" => CONFIG.to_owned(),
+        "tpm" => CONFIG.split_once("[[provider]]").map(|(rest, _)| format!("{rest}{TPM}")).unwrap(),
+        other => panic!("PARSEC_INTEROP_PROVIDER={other}: the tests know `software` and `tpm`"),
     }
 }
 

@@ -5,11 +5,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use interface::ProviderId;
 use interface::algorithm::{Agreement, Encryption, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::operations::GenerateKey;
-use interop::{Daemon, Row, listens, loopback, setup};
+use interop::{Daemon, Row, had, listens, loopback, provider, setup};
 use tests::{Service, feed, run};
 
 const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
@@ -121,7 +120,7 @@ struct Desk {
 impl Desk {
     fn new(openssl: Openssl) -> Option<Self> {
         let desk = Self { _row: openssl.row()?, openssl: openssl.program(), service: setup().start() };
-        for kind in KINDS {
+        for kind in had(&KINDS) {
             desk.parsec(&format!("key new {kind} --algorithm {kind} --out {kind}.pem"));
         }
         desk.write("message", "hello");
@@ -193,14 +192,14 @@ impl Desk {
         let generate =
             GenerateKey { key_name: name.to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
         let client = self.service.client();
-        client.call(ProviderId::SOFTWARE, &generate).unwrap();
+        client.call(client.default_provider().unwrap(), &generate).unwrap();
         self.parsec(&format!("key pem {name} --out {name}.pem"));
         self.parsec(&format!("key public {name} --out {name}.pub"));
     }
 
     /// Does something with every kind of key, under both of its names.
     fn each(&self, work: impl Fn(&Self, &str, &str)) {
-        for kind in KINDS {
+        for kind in had(&KINDS) {
             for key in [format!("{kind}.pem"), format!("parsec:object={kind}")] {
                 work(self, kind, &key);
             }
@@ -442,11 +441,12 @@ fn keys_that_openssl_makes_stay_in_the_service(openssl: Openssl) {
     let genpkey = "genpkey -propquery provider=parsec -algorithm";
     for (name, options) in [
         ("new-rsa", "RSA -pkeyopt rsa_keygen_bits:3072 -pkeyopt parsec-usage:tls-server,encryption"),
-        ("new-ec", "EC -pkeyopt group:P-384 -pkeyopt parsec-usage:tls-server,encryption -pkeyopt parsec-provider:software"),
+        ("new-ec", "EC -pkeyopt group:P-384 -pkeyopt parsec-usage:tls-server,encryption"),
         ("new-ed", "ED25519"),
         ("new-x", "X25519"),
     ] {
-        desk.ok(&format!("{genpkey} {options} -pkeyopt parsec-name:{name} -out {name}.pem"));
+        let place = format!("-pkeyopt parsec-provider:{} -pkeyopt parsec-name:{name}", provider());
+        desk.ok(&format!("{genpkey} {options} {place} -out {name}.pem"));
         assert_eq!(desk.ok(&format!("pkey -in {name}.pem -pubout")), desk.parsec(&format!("key public {name}")));
         if name != "new-x" {
             desk.ok(&format!("req -x509 -key {name}.pem -subj /CN=localhost -out {name}.crt"));
@@ -488,9 +488,9 @@ fn keys_for_pss_alone_have_certificates_of_their_own(openssl: Openssl) {
 fn the_store_lists_keys_and_certificates(openssl: Openssl) {
     let Some(desk) = Desk::new(openssl) else { return };
     let listed = desk.ok("storeutl -noout -keys parsec:");
-    assert!(listed.contains("Total found: 5"), "{listed}");
-    for kind in KINDS {
-        let listed = desk.ok(&format!("storeutl -noout -keys parsec:object={kind};provider=software"));
+    assert!(listed.contains(&format!("Total found: {}", had(&KINDS).len())), "{listed}");
+    for kind in had(&KINDS) {
+        let listed = desk.ok(&format!("storeutl -noout -keys parsec:object={kind};provider={}", provider()));
         assert!(listed.contains("Total found: 1"), "{listed}");
     }
     desk.parsec("key csr p256 --self-signed --cn web.example --out p256.crt");

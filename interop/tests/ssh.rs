@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-use interop::{Daemon, listens, loopback};
+use interop::{Daemon, had, listens, loopback};
 use tests::{Ran, install, may_change_user, program, run};
 
 /// OpenSSH 9.2 takes these kinds from PKCS#11 modules; it takes no Ed25519 before 10.1.
@@ -35,7 +35,7 @@ impl Desk {
             return None;
         }
         let desk = Self { desk: interop::Desk::new("ssh")?, address: loopback(), sshd };
-        for kind in KINDS.iter().chain(&["ed25519"]) {
+        for kind in had(&[&KINDS[..], &["ed25519"]].concat()) {
             desk.parsec(&format!("key new {kind} --algorithm {kind}"));
         }
         Some(desk)

@@ -45,8 +45,9 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
 async fn run(config: Config, listener: std::os::unix::net::UnixListener, store: Arc<Store>) -> Result<()> {
     let stats = Stats::new();
     let (core, core_state) = Core::open(Arc::clone(&stats), config.body_len_limit);
-    let open = |provider: crate::config::ProviderConfig| providers::open(provider.kind, provider.settings, &store).map(Arc::new);
-    let providers = config.providers.into_iter().map(open).collect::<Result<Vec<_>>>()?;
+    let open = |provider: crate::config::ProviderConfig| providers::open(provider.kind, provider.settings, &store);
+    let providers = config.providers.into_iter().filter_map(|provider| open(provider).transpose());
+    let providers = providers.map(|provider| provider.map(Arc::new)).collect::<Result<Vec<_>>>()?;
     let dispatcher = Arc::new(Dispatcher {
         providers,
         core: Arc::new(core),
@@ -90,7 +91,8 @@ fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 /// died must not live on as a ghost.
 fn log(config: &Config) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.log_level.to_string()));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{},tss_esapi=off", config.log_level)));
     let builder =
         fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
     let _ = if config.log_timestamp { builder.try_init() } else { builder.without_time().try_init() };

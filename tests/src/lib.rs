@@ -12,13 +12,15 @@
 mod command;
 mod service;
 mod source;
+mod swtpm;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use command::{Ran, as_uid, feed, install, run};
-pub use service::{CONFIG, Service, Setup};
+pub use service::{CONFIG, Service, Setup, TPM};
 pub use source::Source;
+pub use swtpm::Swtpm;
 
 /// A uid that owns nothing on the machine: "another user" in the tests.
 pub const STRANGER: u32 = 54_321;

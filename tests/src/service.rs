@@ -12,7 +12,7 @@ use interface::client::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{built, command};
+use crate::{Swtpm, built, command};
 
 /// What a service starts with when a test asks for nothing else; `{dir}` stands for the test's own directory.
 /// These are upstream's configuration keys, so an upstream service starts with it too.
@@ -39,6 +39,14 @@ sqlite_db_path = "{dir}/keys.sqlite3"
 [[provider]]
 provider_type = "MbedCrypto"
 key_info_manager = "store"
+"#;
+
+/// What a configuration needs for a TPM provider; `{tcti}` stands for a software TPM of the test's own.
+pub const TPM: &str = r#"
+[[provider]]
+provider_type = "Tpm"
+key_info_manager = "store"
+tcti = "{tcti}"
 "#;
 
 /// How long a service may take to answer its socket, or to end after it was told to.
@@ -101,16 +109,21 @@ impl Setup {
         let dir = tempfile::Builder::new().prefix("parsec-").tempdir().expect("a temporary directory");
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("open the directory to other users");
         self.config = self.config.replace("{dir}", dir.path().to_str().expect("a UTF-8 path"));
+        let tpm = self.config.contains("{tcti}").then(|| Swtpm::start(dir.path().join("tpm")));
+        if let Some(tpm) = &tpm {
+            self.config = self.config.replace("{tcti}", &tpm.tcti());
+        }
         std::fs::write(dir.path().join("config.toml"), &self.config).expect("write the configuration");
-        Service { setup: self, dir, child: None }
+        Service { setup: self, child: None, tpm, dir }
     }
 }
 
 /// A running service, alone in a temporary directory; killed, and the directory removed, when dropped.
 pub struct Service {
     setup: Setup,
-    dir: TempDir,
     child: Option<Child>,
+    tpm: Option<Swtpm>,
+    dir: TempDir,
 }
 
 impl Service {
@@ -139,6 +152,14 @@ impl Service {
     /// What clients put into `PARSEC_SERVICE_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("unix:{}", self.socket().display())
+    }
+
+    /// Its TPM, where [`TPM`] is in its configuration.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn tpm(&mut self) -> &mut Swtpm {
+        self.tpm.as_mut().expect("a service with a TPM")
     }
 
     /// All that the service has logged.
@@ -299,6 +320,8 @@ impl Service {
         let log = File::options().append(true).create(true).open(self.dir().join("log")).expect("open the log");
         let mut command = Command::new(&self.setup.program);
         command.args(&self.setup.arguments).arg("-c").arg(self.dir().join("config.toml")).current_dir(self.dir());
+        // The TPM's library would write warnings of its own.
+        command.env("TSS2_LOG", "all+NONE");
         command.envs(self.setup.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle of the log")).stderr(log);
         command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.setup.program.display()))

@@ -2,6 +2,7 @@
 
 pub mod core;
 pub mod software;
+pub mod tpm;
 
 use crate::error::{Error, Result};
 use crate::provider::Provider;
@@ -10,15 +11,16 @@ use interface::ProviderId;
 use std::sync::Arc;
 
 /// Opens a provider from its table in the configuration, having settled in the store what a crash left half done.
-type Open = fn(settings: toml::Table, store: &Arc<Store>) -> Result<Provider>;
+/// `None` is a provider that the configuration permits to be left out.
+type Open = fn(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>>;
 
-const KINDS: &[(ProviderId, Open)] = &[(ProviderId::SOFTWARE, software::open)];
+const KINDS: &[(ProviderId, Open)] = &[(ProviderId::SOFTWARE, software::open), (ProviderId::TPM, tpm::open)];
 
-/// Opens the provider of this kind.
+/// Opens the provider of this kind; `None` where its hardware is not there and the configuration permits that.
 ///
 /// # Errors
 /// [`Error::Config`] for a kind that is not built in, or the provider's own.
-pub fn open(kind: ProviderId, settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
+pub fn open(kind: ProviderId, settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
     let found = KINDS.iter().find(|(id, _)| *id == kind);
     let built = || KINDS.iter().map(|(id, _)| id.kind().config).collect::<Vec<_>>().join(", ");
     let (_, open) = found.ok_or_else(|| {

@@ -16,7 +16,7 @@ use interface::operations::{
     ImportKey, ListOpcodes, SignMessage, VerifyHash,
 };
 use interface::{Opcode, Operation, ProviderId, Status};
-use tests::Service;
+use tests::{CONFIG, Service, TPM};
 
 const ALL_HASHES: &[Hash] = Hash::ALL;
 
@@ -109,6 +109,11 @@ impl Under<'_> {
         }
     }
 
+    fn lists(&self, opcode: Opcode) -> bool {
+        let list = ListOpcodes { provider_id: self.provider.number().into() };
+        self.client.call(ProviderId::CORE, &list).unwrap().opcodes.contains(&(opcode as u32))
+    }
+
     fn generate(&self, name: &str, attributes: &Attributes) -> Status {
         self.status(&GenerateKey { key_name: name.to_owned(), attributes: Some(attributes.into()), ..GenerateKey::default() })
     }
@@ -119,10 +124,10 @@ impl Under<'_> {
 }
 
 fn each_provider(test: impl Fn(Under<'_>)) {
-    let service = Service::start();
+    let service = Service::with_config(&format!("{CONFIG}{TPM}"));
     let client = service.client();
     let providers = client.providers().unwrap();
-    assert!(!providers.is_empty());
+    assert_eq!(providers.len(), 2);
     for (provider, _) in providers {
         test(Under { client: &client, provider });
     }
@@ -155,7 +160,8 @@ fn what_can_be_done_works_and_what_cannot_is_refused() {
                 }
             }
         }
-        assert!(worked > 80 && refused > 500, "{}: {worked} worked, {refused} refused", under.provider);
+        let least = if under.provider == ProviderId::SOFTWARE { 80 } else { 30 };
+        assert!(worked > least && refused > 500, "{}: {worked} worked, {refused} refused", under.provider);
     });
 }
 
@@ -208,7 +214,8 @@ fn a_key_does_only_what_its_policy_says() {
             ..Default::default()
         };
         assert_eq!(under.status(&verify), Status::PsaErrorNotPermitted, "usage");
-        assert_eq!(under.status(&ExportKey { key_name: "k".to_owned(), owner: None }), Status::PsaErrorNotPermitted);
+        let refused = if under.lists(Opcode::ExportKey) { Status::PsaErrorNotPermitted } else { Status::PsaErrorNotSupported };
+        assert_eq!(under.status(&ExportKey { key_name: "k".to_owned(), owner: None }), refused);
         assert_eq!(under.status(&ExportPublicKey { key_name: "k".to_owned(), owner: None }), Status::Success);
         // sign_hash implies sign_message
         let message = SignMessage {
@@ -224,7 +231,7 @@ fn a_key_does_only_what_its_policy_says() {
 #[test]
 fn names_are_unique_and_destroyed_names_are_free() {
     each_provider(|under| {
-        let policy = attributes(KeyType::Aes, 256, Cipher::Ctr.into());
+        let policy = attributes(KeyType::EccKeyPair(EccFamily::SecpR1), 256, Agreement::Ecdh.into());
         assert_eq!(under.generate("k", &policy), Status::Success);
         assert_eq!(under.generate("k", &policy), Status::PsaErrorAlreadyExists);
         under.destroy("k");
@@ -238,6 +245,9 @@ fn names_are_unique_and_destroyed_names_are_free() {
 #[test]
 fn import_and_export_give_back_the_same_key() {
     each_provider(|under| {
+        if !under.lists(Opcode::ExportKey) {
+            return;
+        }
         for (key_type, bits, algorithm) in [
             (KeyType::Aes, 128, Cipher::Ctr.into()),
             (KeyType::EccKeyPair(EccFamily::SecpR1), 384, Signature::Ecdsa { hash: SignHash::Any }.into()),
@@ -289,12 +299,15 @@ fn hashes_and_random() {
 #[test]
 fn the_operations_of_this_table_are_listed() {
     each_provider(|under| {
-        let listed =
-            under.client.call(ProviderId::CORE, &ListOpcodes { provider_id: under.provider.number().into() }).unwrap().opcodes;
-        for opcode in
-            [Opcode::GenerateKey, Opcode::SignHash, Opcode::MacCompute, Opcode::AeadDecrypt, Opcode::CanDoCrypto, Opcode::Find]
-        {
-            assert!(listed.contains(&(opcode as u32)), "{opcode:?}");
+        for opcode in [Opcode::GenerateKey, Opcode::SignHash, Opcode::CanDoCrypto, Opcode::Find] {
+            assert!(under.lists(opcode), "{opcode:?}");
+        }
+        for (opcode, key_type, algorithm) in [
+            (Opcode::MacCompute, KeyType::Hmac, Algorithm::Mac(Mac { kind: MacKind::Hmac { hash: Hash::Sha256 }, len: None })),
+            (Opcode::AeadDecrypt, KeyType::Aes, Algorithm::Aead(Aead { kind: AeadKind::Gcm, tag_len: None })),
+        ] {
+            let can = under.can(CheckType::Use, &attributes(key_type, 256, algorithm));
+            assert_eq!(under.lists(opcode), can, "{opcode:?}");
         }
     });
 }

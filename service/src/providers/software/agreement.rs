@@ -19,16 +19,21 @@ pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
 }
 
 impl Key {
+    /// Refuses what [`Self::agree`] refuses, for a key on a Weierstrass curve whose private half is elsewhere.
+    pub(crate) fn check_peer(&self, algorithm: Agreement, peer: &[u8]) -> Result<()> {
+        check(self.kind(), algorithm)?;
+        match &self.material {
+            Material::Ec(ec) => point(ec, peer).map(drop),
+            _ => Err(library()),
+        }
+    }
+
     /// The secret shared with a peer, whose public key is in the wire's format.
     pub(crate) fn agree(&self, algorithm: Agreement, peer: &[u8]) -> Result<Secret> {
         self.needs_private()?;
         check(self.kind(), algorithm)?;
         match &self.material {
-            Material::Ec(ec) => {
-                let peer = Ec::from_point(ec.curve(), peer)
-                    .map_err(|_| invalid("the peer's key is not an uncompressed point on this curve"))?;
-                Ok(ec.agree(&peer)?)
-            }
+            Material::Ec(ec) => Ok(ec.agree(&point(ec, peer)?)?),
             Material::X25519(private) => {
                 let peer = peer.try_into().map_err(|_| invalid("an X25519 public key has 32 bytes"))?;
                 x25519(private, peer).map_err(|_| invalid("the peer's key is of low order, so the secret would be known"))
@@ -36,6 +41,11 @@ impl Key {
             _ => Err(library()),
         }
     }
+}
+
+/// The peer's key, which is on the curve of our own.
+fn point(ec: &Ec, peer: &[u8]) -> Result<Ec> {
+    Ec::from_point(ec.curve(), peer).map_err(|_| invalid("the peer's key is not an uncompressed point on this curve"))
 }
 
 impl Handle<RawKeyAgreement> for Software {

@@ -49,17 +49,39 @@ impl Key {
     /// Decrypts what [`Self::encrypt`] made. With PKCS#1 v1.5, bad padding yields a message made up from the key and the ciphertext.
     pub(crate) fn decrypt(&self, algorithm: Encryption, label: &[u8], ciphertext: &[u8]) -> Result<Secret> {
         self.needs_private()?;
+        let (rsa, scheme) = self.decryption(algorithm, label, ciphertext)?;
+        match scheme {
+            Scheme::Pkcs1 => rsa::decrypt_pkcs1(rsa, ciphertext),
+            Scheme::Raw => rsa.decrypt_raw(ciphertext).map_err(|_| invalid("the ciphertext is not in the range of the key")),
+            Scheme::Oaep(hashes) => rsa.oaep(Direction::Decrypt, hashes, label, ciphertext).map_err(|_| wrong_padding()),
+        }
+    }
+
+    /// As [`Self::decrypt`], for a key whose private half is elsewhere: `private` does RSADP (RFC 8017 §5.1.2) there, of a ciphertext as
+    /// long as the modulus. `secret` is known to nobody else and belongs to the key.
+    pub(crate) fn decrypt_with(
+        &self,
+        algorithm: Encryption,
+        label: &[u8],
+        ciphertext: &[u8],
+        secret: &[u8],
+        private: impl FnOnce(&[u8]) -> Result<Secret>,
+    ) -> Result<Secret> {
+        let (_, scheme) = self.decryption(algorithm, label, ciphertext)?;
+        let padded = private(ciphertext)?;
+        match scheme {
+            Scheme::Pkcs1 => rsa::unpad_pkcs1(&padded, ciphertext, secret),
+            Scheme::Raw => Ok(padded),
+            Scheme::Oaep(hashes) => rsa::unpad_oaep(&padded, hashes, label)?.ok_or_else(wrong_padding),
+        }
+    }
+
+    fn decryption(&self, algorithm: Encryption, label: &[u8], ciphertext: &[u8]) -> Result<(&Rsa, Scheme)> {
         let (rsa, scheme) = self.encryption(algorithm, label)?;
         if ciphertext.len() != rsa.len() {
             return Err(invalid(format!("the ciphertext has {} bytes, but the key makes {}", ciphertext.len(), rsa.len())));
         }
-        match scheme {
-            Scheme::Pkcs1 => rsa::decrypt_pkcs1(rsa, ciphertext),
-            Scheme::Raw => rsa.decrypt_raw(ciphertext).map_err(|_| invalid("the ciphertext is not in the range of the key")),
-            Scheme::Oaep(hashes) => rsa.oaep(Direction::Decrypt, hashes, label, ciphertext).map_err(|_| {
-                Error::refused(Status::PsaErrorInvalidPadding, "the ciphertext was not made for this key, hash and label")
-            }),
-        }
+        Ok((rsa, scheme))
     }
 
     fn encryption(&self, algorithm: Encryption, label: &[u8]) -> Result<(&Rsa, Scheme)> {
@@ -72,6 +94,10 @@ impl Key {
         }
         Ok((rsa, scheme))
     }
+}
+
+fn wrong_padding() -> Error {
+    Error::refused(Status::PsaErrorInvalidPadding, "the ciphertext was not made for this key, hash and label")
 }
 
 impl Handle<AsymmetricEncrypt> for Software {

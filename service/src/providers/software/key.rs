@@ -91,15 +91,23 @@ pub(crate) struct Key {
     pub(crate) material: Material,
 }
 
+/// What the private half of a pair is, beside its public half.
+pub(crate) enum Private {
+    /// One of RSA's.
+    Prime(Secret),
+    /// Of an elliptic curve.
+    Scalar(Secret),
+}
+
 /// The private bytes of an X25519 key, or the seed of an Ed25519 one.
-type Private = Zeroizing<[u8; 32]>;
+type Bytes32 = Zeroizing<[u8; 32]>;
 
 pub(crate) enum Material {
     Bytes(Secret),
     Rsa(Rsa),
     Ec(Ec),
     Ed25519(Ed25519),
-    X25519(Private),
+    X25519(Bytes32),
     Pq(Pq),
     /// The public value of Ed25519 or X25519.
     Public([u8; 32]),
@@ -201,6 +209,15 @@ impl Key {
         })
     }
 
+    /// The one number that the private half of a pair can be made from, for other hardware.
+    pub(crate) fn private(&self) -> Result<Private> {
+        match &self.material {
+            Material::Rsa(rsa) => rsa.primes().map(|[prime, _]| Private::Prime(prime)).map_err(Into::into),
+            Material::Ec(ec) => Ok(Private::Scalar(ec.scalar()?)),
+            _ => Err(unsupported("only RSA keys and keys on Weierstrass curves are taken over by other hardware")),
+        }
+    }
+
     /// Refuses what only the owner of a private half can do.
     pub(crate) fn needs_private(&self) -> Result<()> {
         if self.key_type.is_public() { Err(invalid("this needs the private half, and the key is a public key")) } else { Ok(()) }
@@ -296,7 +313,7 @@ fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {
         (Kind::Ec(curve), false) => {
             Material::Ec(Ec::from_point(curve, data).map_err(|_| invalid("the data is not an uncompressed point on the curve"))?)
         }
-        (Kind::Ed25519, true) => Material::Ed25519(Ed25519::from_seed(&Private::from(bytes()?))),
+        (Kind::Ed25519, true) => Material::Ed25519(Ed25519::from_seed(&Bytes32::from(bytes()?))),
         (_, true) => Material::X25519(bytes()?.into()),
         (_, false) => Material::Public(bytes()?),
     })

@@ -29,13 +29,17 @@ use crate::store::Store;
 use interface::algorithm::Algorithm;
 use interface::operations::*;
 use interface::{ProviderId, Status};
-use key::Key;
 use std::sync::Arc;
+
+pub(super) use capability::can_do;
+pub(super) use key::{Key, Private};
+pub(super) use random::{bytes as random, stretch};
+pub(super) use sign::{Unsigned, check_new};
 
 /// The provider's configuration.
 #[derive(serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Software {
+pub(super) struct Software {
     /// Most random bytes in one answer.
     buffer_size_limit: u64,
 }
@@ -50,7 +54,7 @@ impl Default for Software {
 ///
 /// # Errors
 /// [`Error::Config`] for a setting that it does not know, or the store's own.
-pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
+pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
     let wrong = |error: toml::de::Error| Error::Config(format!("software provider: {error}"));
     let software = Arc::new(settings.try_into::<Software>().map_err(wrong)?);
     for pending in store.pending(ProviderId::SOFTWARE)? {
@@ -63,7 +67,7 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
         version: [0, 1, 0],
     };
     let workers = std::thread::available_parallelism().map_or(1, Into::into);
-    Ok(Provider::new(info, workers)
+    let provider = Provider::new(info, workers)
         .on_slow::<GenerateKey, _>(&software)
         .on_slow::<ImportKey, _>(&software)
         .on_slow::<DestroyKey, _>(&software)
@@ -91,10 +95,16 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Provider> {
         .on_slow::<DeriveKey, _>(&software)
         .on_slow::<CopyKey, _>(&software)
         .on::<GenerateRandom, _>(&software)
-        .on::<CanDoCrypto, _>(&software))
+        .on::<CanDoCrypto, _>(&software);
+    Ok(Some(provider))
 }
 
 impl Software {
+    /// One that answers what needs no keys, for another provider; with the limit of its random bytes, or the usual one.
+    pub(super) fn new(buffer_size_limit: Option<u64>) -> Self {
+        buffer_size_limit.map_or_else(Self::default, |buffer_size_limit| Self { buffer_size_limit })
+    }
+
     /// The key of the request, parsed at its first use.
     fn key(call: &Call<'_>) -> Result<Arc<Key>> {
         Self::loaded(call, call.key()?)

@@ -1,5 +1,6 @@
 //! Random bytes.
 
+use super::lc::Md;
 use super::{Software, lc};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
@@ -15,17 +16,29 @@ pub(crate) fn bytes(len: usize) -> Result<lc::Secret> {
     Ok(bytes)
 }
 
-impl Handle<GenerateRandom> for Software {
-    fn handle(&self, _: &Call<'_>, op: GenerateRandom) -> Result<Random> {
+/// So many bytes, at most 8160, made of a seed.
+pub(crate) fn stretch(seed: &[u8], len: usize) -> Result<lc::Secret> {
+    Ok(Md::SHA256.hkdf_expand(seed, b"random", len)?)
+}
+
+impl Software {
+    /// So many bytes, up to the limit.
+    pub(crate) fn random(&self, size: u64) -> Result<lc::Secret> {
         let limit = self.buffer_size_limit;
         let too_many = || {
             Error::refused(
                 Status::ResponseTooLarge,
-                format!("{} random bytes are more than the limit of {limit}: ask for them in parts", op.size),
+                format!("{size} random bytes are more than the limit of {limit}: ask for them in parts"),
             )
         };
-        let len = usize::try_from(op.size).ok().filter(|_| op.size <= limit);
-        let mut random = bytes(len.ok_or_else(too_many)?)?;
+        let len = usize::try_from(size).ok().filter(|_| size <= limit);
+        bytes(len.ok_or_else(too_many)?)
+    }
+}
+
+impl Handle<GenerateRandom> for Software {
+    fn handle(&self, _: &Call<'_>, op: GenerateRandom) -> Result<Random> {
+        let mut random = self.random(op.size)?;
         Ok(Random { random_bytes: std::mem::take(&mut *random) })
     }
 }

@@ -39,6 +39,15 @@ pub(crate) fn validate(rsa: &Rsa, pair: bool) -> Result<()> {
 }
 
 impl Rsa {
+    /// A ready `DigestInfo`, padded for RSASSA-PKCS1-v1_5 (RFC 8017 §9.2).
+    pub(crate) fn pkcs1_block(&self, info: &[u8]) -> Result<Secret> {
+        let len = self.len();
+        let Some(padding) = len.checked_sub(info.len() + 3).filter(|&padding| padding >= 8) else {
+            return Err(invalid(format!("{} bytes are too many to sign: the key takes at most {}", info.len(), len - 11)));
+        };
+        Ok(Zeroizing::new([&[0, 1], vec![0xff; padding].as_slice(), &[0], info].concat()))
+    }
+
     /// What the caller has padded, as long as the modulus: zeros in front stand for those that big-endian numbers drop.
     pub(crate) fn block(&self, data: &[u8]) -> Result<Secret> {
         let Some(zeros) = self.len().checked_sub(data.len()) else {
@@ -74,16 +83,48 @@ pub(crate) fn has_roca_fingerprint(modulus: &[u8]) -> bool {
 /// `ciphertext` is as long as the modulus.
 pub(crate) fn decrypt_pkcs1(rsa: &Rsa, ciphertext: &[u8]) -> Result<Secret> {
     let padded = rsa.decrypt_raw(ciphertext).map_err(|_| invalid("the ciphertext is not in the range of the key"))?;
-    let seed = Zeroizing::new(Md::SHA256.digest(&rsa.private_exponent()?)?);
+    unpad_pkcs1(&padded, ciphertext, &rsa.private_exponent()?)
+}
+
+/// The message in what RSADP made of a ciphertext, with implicit rejection as of [`decrypt_pkcs1`]; the secret is known to nobody else
+/// and belongs to the key.
+pub(crate) fn unpad_pkcs1(padded: &[u8], ciphertext: &[u8], secret: &[u8]) -> Result<Secret> {
+    let seed = Zeroizing::new(Md::SHA256.digest(secret)?);
     let derived = Zeroizing::new(Md::SHA256.hmac(&seed, ciphertext)?);
     let synthetic = expand(&derived, b"message", padded.len())?;
     let lengths = expand(&derived, b"length", 2 * LENGTHS)?;
-    let (valid, start) = unpad(&padded);
+    let (valid, start) = unpad(padded);
     let start = u32::conditional_select(&(length_as_u32(padded.len()) - synthetic_len(&lengths, padded.len())), &start, valid);
     // The length of the message is the answer itself; what is copied from where depends on nothing else.
     let message =
         padded.iter().zip(synthetic.iter()).skip(start as usize).map(|(real, fake)| u8::conditional_select(fake, real, valid));
     Ok(Zeroizing::new(message.collect()))
+}
+
+/// The message in what RSADP made of an RSAES-OAEP ciphertext (RFC 8017 §7.1.2, step 3), as long as the modulus; with MGF1's hash second.
+/// `None` where it was not made for this key, hash and label, in a time that does not tell why (Manger 2001).
+pub(crate) fn unpad_oaep(padded: &[u8], [md, mgf]: [Md; 2], label: &[u8]) -> Result<Option<Secret>> {
+    let len = md.len();
+    if padded.len() < 2 * len + 2 {
+        return Ok(None);
+    }
+    let (seed, data) = padded[1..].split_at(len);
+    let seed = xor(seed, &mgf.mgf1(data, len)?);
+    let data = xor(data, &mgf.mgf1(&seed, data.len())?);
+    let (hash, rest) = data.split_at(len);
+    let mut valid = padded[0].ct_eq(&0) & hash.ct_eq(&md.digest(label)?);
+    let (mut found, mut start) = (Choice::from(0), 0_u32);
+    for (index, byte) in (1_u32..).zip(rest) {
+        let one = byte.ct_eq(&1);
+        start.conditional_assign(&index, one & !found);
+        valid &= found | one | byte.ct_eq(&0);
+        found |= one;
+    }
+    Ok(bool::from(valid & found).then(|| Zeroizing::new(rest[start as usize..].to_vec())))
+}
+
+fn xor(a: &[u8], b: &[u8]) -> Secret {
+    Zeroizing::new(a.iter().zip(b).map(|(a, b)| a ^ b).collect())
 }
 
 /// How many candidates for the length of the synthetic message there are.

@@ -2,7 +2,7 @@
 
 use super::Software;
 use super::key::{Key, Kind, Material};
-use super::lc::{Eddsa, Md, Pss};
+use super::lc::{Eddsa, Md, Pss, Secret};
 use super::{hash, invalid, library, unsupported};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
@@ -134,7 +134,42 @@ pub(crate) fn check_new(algorithm: Signature, allow_deprecated: bool) -> Result<
     }
 }
 
+/// A signature that lacks only what needs the private key.
+pub(crate) enum Unsigned<'a> {
+    /// The padded message, as long as the modulus, for RSASP1 (RFC 8017 §5.2.1).
+    Rsa(Secret),
+    /// The digest, for ECDSA.
+    Ecdsa(Cow<'a, [u8]>),
+}
+
 impl Key {
+    /// As [`Self::sign_hash`], for a key whose private half is elsewhere.
+    pub(crate) fn unsigned_hash<'a>(&self, algorithm: Signature, hash: &'a [u8], context: &[u8]) -> Result<Unsigned<'a>> {
+        let scheme = Scheme::of(self.kind(), algorithm)?;
+        scheme.check_hash(hash)?;
+        self.unsigned(&scheme, hash.into(), context)
+    }
+
+    /// As [`Self::sign_message`], for a key whose private half is elsewhere.
+    pub(crate) fn unsigned_message<'a>(&self, algorithm: Signature, message: &'a [u8], context: &[u8]) -> Result<Unsigned<'a>> {
+        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let digest = scheme.digest(message)?;
+        self.unsigned(&scheme, digest, context)
+    }
+
+    fn unsigned<'a>(&self, scheme: &Scheme, data: Cow<'a, [u8]>, context: &[u8]) -> Result<Unsigned<'a>> {
+        scheme.check_context(context)?;
+        match (&self.material, scheme.encoding) {
+            (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa.pkcs1_block(&[front, &data].concat()).map(Unsigned::Rsa),
+            (Material::Rsa(rsa), Encoding::Pss(pss)) => {
+                rsa.pss_block(pss, &data).map(Unsigned::Rsa).map_err(|_| invalid("the salt is too long for this key and hash"))
+            }
+            (Material::Rsa(rsa), Encoding::Raw) => rsa.block(&data).map(Unsigned::Rsa),
+            (Material::Ec(_), Encoding::Ecdsa) => Ok(Unsigned::Ecdsa(data)),
+            _ => Err(library()),
+        }
+    }
+
     /// Signs a hash. `RsaPkcs1v15Raw`: a whole `DigestInfo`. The context is that of the schemes that have one.
     pub(crate) fn sign_hash(&self, algorithm: Signature, hash: &[u8], context: &[u8]) -> Result<Vec<u8>> {
         let scheme = self.signing(algorithm)?;

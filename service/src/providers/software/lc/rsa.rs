@@ -4,6 +4,7 @@ use super::{Direction, Md, Owned, Result, Secret, allocated, check, filled, fill
 use aws_lc_sys as sys;
 use std::ffi::c_int;
 use std::ptr::null_mut;
+use zeroize::Zeroizing;
 
 /// The parameters of PSS.
 #[derive(Clone, Copy)]
@@ -124,6 +125,24 @@ impl Rsa {
                 )
             }
         })
+    }
+
+    /// The padded message that [`Self::sign_pss`] signs, as long as the modulus.
+    pub(crate) fn pss_block(&self, pss: Pss, digest: &[u8]) -> Result<Secret> {
+        let mut block = Zeroizing::new(vec![0; self.len()]);
+        check(c_int::from(digest.len() == pss.md.len()))?;
+        // SAFETY: the block has the modulus' length, which is what is written; the digest has the hash's, which is what is read.
+        check(unsafe {
+            sys::RSA_padding_add_PKCS1_PSS_mgf1(
+                self.0.0,
+                block.as_mut_ptr(),
+                digest.as_ptr(),
+                pss.md.ptr(),
+                pss.mgf.ptr(),
+                int(pss.salt_len)?,
+            )
+        })?;
+        Ok(block)
     }
 
     /// Verifies what [`Self::sign_pss`] made.

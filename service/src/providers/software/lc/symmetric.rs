@@ -48,6 +48,20 @@ impl Md {
         Ok(out)
     }
 
+    /// Length of the digest in bytes.
+    pub(crate) fn len(self) -> usize {
+        // SAFETY: the pointer is one of the library's static tables.
+        unsafe { sys::EVP_MD_size(self.ptr()) }
+    }
+
+    /// MGF1 (RFC 8017 §B.2.1).
+    pub(crate) fn mgf1(self, seed: &[u8], len: usize) -> Result<Secret> {
+        let mut mask = Zeroizing::new(vec![0; len]);
+        // SAFETY: mask and seed are valid for their lengths.
+        check(unsafe { sys::PKCS1_MGF1(mask.as_mut_ptr(), len, seed.as_ptr(), seed.len(), self.ptr()) })?;
+        Ok(mask)
+    }
+
     /// SHAKE256 with 64 bytes of output (FIPS 202 §6.2).
     pub(crate) fn shake256(data: &[u8]) -> Result<[u8; 64]> {
         let mut out = [0; 64];

@@ -21,7 +21,7 @@ fn service(directory: &Path) -> Arc<Dispatcher> {
     let store = Arc::new(Store::open(&directory.join("store"), key).unwrap());
     let (core, state) = Core::open(Stats::new(), 1 << 20);
     let dispatcher = Arc::new(Dispatcher {
-        providers: vec![Arc::new(open(toml::Table::new(), &store).unwrap())],
+        providers: vec![Arc::new(open(toml::Table::new(), &store).unwrap().unwrap())],
         core: Arc::new(core),
         store,
         authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new() },

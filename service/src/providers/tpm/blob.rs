@@ -1,0 +1,70 @@
+//! What the store keeps of a key.
+
+use crate::error::{Error, Result};
+use interface::Secret;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tss_esapi::structures::{Auth, Private, Public};
+use tss_esapi::traits::{Marshall, UnMarshall};
+use tss_esapi::utils::TpmsContext;
+
+/// First byte of the encoding.
+const VERSION: u8 = 1;
+
+/// A key as the chip takes it back, and the password that the chip wants for its use.
+pub(super) struct Blob {
+    /// Name of the storage primary (TPM 2.0 Part 1 §16) under which the key was made.
+    pub(super) parent: Vec<u8>,
+    pub(super) auth: Auth,
+    pub(super) private: Private,
+    pub(super) public: Public,
+    /// The key as it was loaded, faster to bring back; good until the chip is reset.
+    saved: Mutex<Option<TpmsContext>>,
+}
+
+impl Blob {
+    pub(super) fn new(parent: Vec<u8>, auth: Auth, private: Private, public: Public) -> Self {
+        Self { parent, auth, private, public, saved: Mutex::default() }
+    }
+
+    /// The version, then each part after its length in two big-endian bytes.
+    pub(super) fn encode(&self) -> Result<Secret> {
+        let public = self.public.marshall().map_err(|_| damaged())?;
+        let parts: [&[u8]; 4] = [&self.parent, &self.auth, &self.private, &public];
+        let mut out = Vec::with_capacity(1 + parts.iter().map(|part| 2 + part.len()).sum::<usize>());
+        out.push(VERSION);
+        for part in parts {
+            out.extend_from_slice(&u16::try_from(part.len()).map_err(|_| damaged())?.to_be_bytes());
+            out.extend_from_slice(part);
+        }
+        Ok(Secret::new(out))
+    }
+
+    /// The inverse of [`Self::encode`].
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let (&VERSION, mut rest) = bytes.split_first().ok_or_else(damaged)? else {
+            return Err(Error::Corrupt("the key was stored by a newer version of the service: update it".to_owned()));
+        };
+        let mut part = || {
+            let (len, tail) = rest.split_first_chunk().ok_or_else(damaged)?;
+            let (part, tail) = tail.split_at_checked(u16::from_be_bytes(*len).into()).ok_or_else(damaged)?;
+            rest = tail;
+            Ok::<_, Error>(part)
+        };
+        let (parent, auth, private, public) = (part()?, part()?, part()?, part()?);
+        let public = Public::unmarshall(public).map_err(|_| damaged())?;
+        let auth = Auth::try_from(auth).map_err(|_| damaged())?;
+        let private = Private::try_from(private).map_err(|_| damaged())?;
+        if !rest.is_empty() {
+            return Err(damaged());
+        }
+        Ok(Self::new(parent.to_vec(), auth, private, public))
+    }
+
+    pub(super) fn saved(&self) -> MutexGuard<'_, Option<TpmsContext>> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn damaged() -> Error {
+    Error::Corrupt("the stored key is not what the TPM provider writes: restore the store from a backup".to_owned())
+}

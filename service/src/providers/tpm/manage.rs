@@ -1,0 +1,199 @@
+//! Making, storing and destroying keys.
+
+use super::blob::Blob;
+use super::chip::Chip;
+use super::template::{self, Parameters, Unique};
+use super::{Held, Tpm};
+use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
+use crate::providers::software::{self, Private};
+use crate::store::Material;
+use interface::Status;
+use interface::attributes::{Attributes, Usage};
+use interface::message::Empty;
+use interface::operations::{CopyKey, DestroyKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
+use interface::spki;
+use std::sync::PoisonError;
+use tss_esapi::handles::ObjectHandle;
+use tss_esapi::structures::{
+    Auth, EccParameter, EccPoint, EncryptedSecret, Private as Wrapped, PrivateKeyRsa, Public, PublicKeyRsa, Sensitive,
+    SensitiveBuffer, SymmetricDefinitionObject,
+};
+use tss_esapi::traits::Marshall;
+use zeroize::Zeroizing;
+
+/// Bytes of the password that the chip wants for the use of a key.
+const PASSWORD: usize = 32;
+/// The public exponent of the chip's RSA keys, big-endian.
+const EXPONENT: &[u8] = &[1, 0, 1];
+
+impl Handle<GenerateKey> for Tpm {
+    fn handle(&self, call: &Call<'_>, _: GenerateKey) -> Result<Empty> {
+        let attributes = call.attributes()?;
+        let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
+        let reservation = call.reserve()?;
+        let auth = password()?;
+        let made = self.run(call.store(), |chip| {
+            let template = template::key(parameters, Unique::default(), true)?;
+            let made =
+                chip.with_primary(|context, primary| context.create(primary, template, Some(auth.clone()), None, None, None))?;
+            Ok(Blob::new(chip.name.clone(), auth.clone(), made.out_private, made.out_public))
+        });
+        let blob = made.map_err(|failure| failure.explain(&self.settings))?;
+        let data = public_key(&blob.public, attributes.bits)?;
+        // Refuses a key that the chip has made badly: see CVE-2017-15361.
+        let (_, public) = software::Key::import(&attributes.public(), &data)?;
+        let material = Material {
+            private: blob.encode()?,
+            public_key: data,
+            attributes: attributes.clone(),
+            tier: Tier::Hardware,
+            local: true,
+            past: Usage::NONE,
+        };
+        let _ = reservation.commit(material)?.loaded.set(std::sync::Arc::new(Held { public, blob: Some(blob) }));
+        Ok(Empty {})
+    }
+}
+
+impl Handle<ImportKey> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: ImportKey) -> Result<Empty> {
+        let (attributes, key) = software::Key::import(call.attributes()?, &op.data)?;
+        if attributes.key_type.is_public() {
+            let material = Material {
+                private: Vec::new().into(),
+                public_key: key.public()?,
+                attributes,
+                tier: Tier::Software,
+                local: false,
+                past: Usage::NONE,
+            };
+            call.reserve()?.commit(material)?;
+            return Ok(Empty {});
+        }
+        let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
+        let reservation = call.reserve()?;
+        let auth = password()?;
+        let (public, plain) = transferable(parameters, &key, &auth)?;
+        let imported = self.run(call.store(), |chip| {
+            let private = chip.with_primary(|context, primary| {
+                let (key, none) = (ObjectHandle::from(primary), SymmetricDefinitionObject::Null);
+                context.import(key, None, public.clone(), plain.clone(), EncryptedSecret::default(), none)
+            })?;
+            Ok(Blob::new(chip.name.clone(), auth.clone(), private, public.clone()))
+        });
+        let blob = imported.map_err(|failure| failure.explain(&self.settings))?;
+        reservation.commit(Material {
+            private: blob.encode()?,
+            public_key: key.public()?,
+            attributes,
+            tier: Tier::Hardware,
+            local: false,
+            past: Usage::NONE,
+        })?;
+        Ok(Empty {})
+    }
+}
+
+impl Handle<CopyKey> for Tpm {
+    fn handle(&self, call: &Call<'_>, _: CopyKey) -> Result<Empty> {
+        let original = call.key()?;
+        call.reserve()?.commit(Material {
+            private: call.store().material(original)?,
+            public_key: original.public_key.clone(),
+            attributes: Attributes { bits: original.attributes.bits, ..call.attributes()?.clone() },
+            tier: original.tier,
+            local: original.local,
+            past: original.past,
+        })?;
+        Ok(Empty {})
+    }
+}
+
+impl Handle<DestroyKey> for Tpm {
+    fn handle(&self, call: &Call<'_>, _: DestroyKey) -> Result<Empty> {
+        let key = call.key()?;
+        call.store().destroy(key)?.commit()?;
+        let mut state = self.chip.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(error)) = state.as_mut().map(|chip: &mut Chip| chip.forget(&key.uuid)) {
+            tracing::warn!("starting anew with the TPM, which does not unload a destroyed key: {error}");
+            *state = None;
+        }
+        Ok(Empty {})
+    }
+}
+
+impl Handle<ExportPublicKey> for Tpm {
+    fn handle(&self, call: &Call<'_>, _: ExportPublicKey) -> Result<Exported> {
+        Ok(Exported { data: call.key()?.public_key.clone() })
+    }
+}
+
+fn password() -> Result<Auth> {
+    let bytes = software::random(PASSWORD)?;
+    Auth::try_from(bytes.as_slice()).map_err(unfit)
+}
+
+/// A pair as TPM2_Import takes it without wrapping (TPM 2.0 Part 3 §13.3): public area and plain sensitive area.
+fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Result<(Public, Wrapped)> {
+    let (auth_value, seed_value) = (auth.clone(), Default::default());
+    let public = key.public()?;
+    let (unique, sensitive) = match key.private()? {
+        Private::Prime(prime) => {
+            let (modulus, exponent) = spki::rsa_parts(&public).ok_or(Status::PsaErrorInvalidArgument)?;
+            if exponent != EXPONENT {
+                let detail = "the TPM provider takes only RSA keys with the public exponent 65537";
+                return Err(Error::refused(Status::PsaErrorNotSupported, detail));
+            }
+            let unique = Unique { modulus: PublicKeyRsa::try_from(modulus).map_err(unfit)?, ..Unique::default() };
+            (
+                unique,
+                Sensitive::Rsa { auth_value, seed_value, sensitive: PrivateKeyRsa::try_from(prime.as_slice()).map_err(unfit)? },
+            )
+        }
+        Private::Scalar(scalar) => {
+            let unique = Unique { point: point(&public)?, ..Unique::default() };
+            (
+                unique,
+                Sensitive::Ecc { auth_value, seed_value, sensitive: EccParameter::try_from(scalar.as_slice()).map_err(unfit)? },
+            )
+        }
+    };
+    let plain = Zeroizing::new(SensitiveBuffer::try_from(sensitive).and_then(|buffer| buffer.marshall()).map_err(unfit)?);
+    Ok((template::key(parameters, unique, false).map_err(unfit)?, Wrapped::try_from(plain.as_slice()).map_err(unfit)?))
+}
+
+/// A point from its uncompressed form.
+pub(super) fn point(bytes: &[u8]) -> Result<EccPoint> {
+    let (x, y) = bytes[1..].split_at(bytes.len() / 2);
+    Ok(EccPoint::new(EccParameter::try_from(x).map_err(unfit)?, EccParameter::try_from(y).map_err(unfit)?))
+}
+
+/// The public key as on the wire.
+fn public_key(public: &Public, bits: u32) -> Result<Vec<u8>> {
+    match public {
+        Public::Rsa { unique, .. } => spki::rsa_key(unique, EXPONENT).ok_or_else(odd),
+        Public::Ecc { unique, .. } => {
+            let len = bits.div_ceil(8) as usize;
+            Ok([&[4][..], &padded(unique.x(), len)?, &padded(unique.y(), len)?].concat())
+        }
+        Public::KeyedHash { .. } | Public::SymCipher { .. } => Err(odd()),
+    }
+}
+
+/// A big-endian number in this length: chips leave leading zeros out.
+pub(super) fn padded(number: &[u8], len: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let zeros = len.checked_sub(number.len()).ok_or_else(odd)?;
+    let mut bytes = Zeroizing::new(vec![0; len]);
+    bytes[zeros..].copy_from_slice(number);
+    Ok(bytes)
+}
+
+pub(super) fn odd() -> Error {
+    Error::refused(Status::PsaErrorHardwareFailure, "the TPM's answer is of another kind than what it was asked")
+}
+
+/// A value that no TPM takes.
+pub(super) fn unfit(error: tss_esapi::Error) -> Error {
+    Error::refused(Status::PsaErrorInvalidArgument, format!("this is not fit for a TPM: {error}"))
+}

@@ -1,0 +1,90 @@
+//! What the chip is asked to make.
+
+use tss_esapi::Result;
+use tss_esapi::attributes::{ObjectAttributes, ObjectAttributesBuilder};
+use tss_esapi::interface_types::algorithm::{HashingAlgorithm, PublicAlgorithm};
+use tss_esapi::interface_types::ecc::EccCurve;
+use tss_esapi::interface_types::key_bits::RsaKeyBits;
+use tss_esapi::structures::{
+    EccPoint, EccScheme, KeyDerivationFunctionScheme, Public, PublicBuilder, PublicEccParameters, PublicKeyRsa, PublicParameters,
+    PublicRsaParameters, RsaExponent, RsaScheme, SymmetricDefinitionObject,
+};
+
+/// The storage primary: the TCG's template for P-256 (EK Credential Profile 2.4 §B.3.4, as an SRK), made anew from the owner's seed.
+pub(super) fn storage() -> Result<Public> {
+    let attributes = own(ObjectAttributesBuilder::new().with_restricted(true).with_decrypt(true), true)?;
+    let parameters = PublicEccParameters::new(
+        SymmetricDefinitionObject::AES_128_CFB,
+        EccScheme::Null,
+        EccCurve::NistP256,
+        KeyDerivationFunctionScheme::Null,
+    );
+    public(attributes, PublicAlgorithm::Ecc)
+        .with_ecc_parameters(parameters)
+        .with_ecc_unique_identifier(EccPoint::default())
+        .build()
+}
+
+/// What kind of key.
+#[derive(Clone, Copy)]
+pub(super) enum Parameters {
+    /// With the public exponent 65537.
+    Rsa(RsaKeyBits),
+    Ecc(EccCurve),
+}
+
+/// The public value: empty where the chip chooses it.
+#[derive(Default)]
+pub(super) struct Unique {
+    pub(super) modulus: PublicKeyRsa,
+    pub(super) point: EccPoint,
+}
+
+/// A key for every scheme that its type has. `local`: the chip makes it, and it can never be duplicated.
+pub(super) fn key(parameters: Parameters, unique: Unique, local: bool) -> Result<Public> {
+    let attributes = own(ObjectAttributesBuilder::new().with_sign_encrypt(true).with_decrypt(true), local)?;
+    match parameters.into() {
+        PublicParameters::Rsa(rsa) => {
+            public(attributes, PublicAlgorithm::Rsa).with_rsa_parameters(rsa).with_rsa_unique_identifier(unique.modulus).build()
+        }
+        PublicParameters::Ecc(ecc) => {
+            public(attributes, PublicAlgorithm::Ecc).with_ecc_parameters(ecc).with_ecc_unique_identifier(unique.point).build()
+        }
+        PublicParameters::KeyedHash(_) | PublicParameters::SymCipher(_) => PublicBuilder::new().build(),
+    }
+}
+
+impl From<Parameters> for PublicParameters {
+    fn from(parameters: Parameters) -> Self {
+        match parameters {
+            Parameters::Rsa(bits) => {
+                let exponent = RsaExponent::default();
+                Self::Rsa(PublicRsaParameters::new(SymmetricDefinitionObject::Null, RsaScheme::Null, bits, exponent))
+            }
+            Parameters::Ecc(curve) => Self::Ecc(PublicEccParameters::new(
+                SymmetricDefinitionObject::Null,
+                EccScheme::Null,
+                curve,
+                KeyDerivationFunctionScheme::Null,
+            )),
+        }
+    }
+}
+
+fn public(attributes: ObjectAttributes, algorithm: PublicAlgorithm) -> PublicBuilder {
+    PublicBuilder::new()
+        .with_public_algorithm(algorithm)
+        .with_name_hashing_algorithm(HashingAlgorithm::Sha256)
+        .with_object_attributes(attributes)
+}
+
+/// No wrong password locks the chip; only a key that the chip made is fixed to it.
+fn own(attributes: ObjectAttributesBuilder, local: bool) -> Result<ObjectAttributes> {
+    attributes
+        .with_user_with_auth(true)
+        .with_no_da(true)
+        .with_fixed_tpm(local)
+        .with_fixed_parent(local)
+        .with_sensitive_data_origin(local)
+        .build()
+}

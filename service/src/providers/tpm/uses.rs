@@ -1,0 +1,136 @@
+//! Using keys. The chip does what needs the private key, on what the software provider has hashed and padded: so every scheme, hash and
+//! label works on every chip.
+
+use super::manage::{odd, padded, point, unfit};
+use super::{Held, Tpm};
+use crate::error::{Error, Result};
+use crate::provider::{Call, Handle};
+use crate::providers::software::{Unsigned, check_new};
+use crate::store::Key;
+use interface::Status;
+use interface::algorithm::{Agreement, Encryption, Signature};
+use interface::message::Empty;
+use interface::operations::{
+    Agreed, AsymmetricDecrypt, AsymmetricEncrypt, Decrypted, Encrypted, RawKeyAgreement, SignHash, SignMessage, Signed,
+    VerifyHash, VerifyMessage,
+};
+use interface::spki;
+use tss_esapi::constants::tss::{TPM2_RH_NULL, TPM2_ST_HASHCHECK};
+use tss_esapi::structures::{
+    Data, Digest, HashScheme, HashcheckTicket, PublicKeyRsa, RsaDecryptionScheme, Signature as Answer, SignatureScheme,
+};
+use tss_esapi::tss2_esys::TPMT_TK_HASHCHECK;
+use zeroize::Zeroizing;
+
+impl Handle<SignHash> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: SignHash) -> Result<Signed> {
+        let (held, algorithm) = signing(call)?;
+        let unsigned = held.public.unsigned_hash(algorithm, &op.hash, &op.context)?;
+        Ok(Signed { signature: self.sign(call, &held, unsigned)? })
+    }
+}
+
+impl Handle<SignMessage> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: SignMessage) -> Result<Signed> {
+        let (held, algorithm) = signing(call)?;
+        let unsigned = held.public.unsigned_message(algorithm, &op.message, &op.context)?;
+        Ok(Signed { signature: self.sign(call, &held, unsigned)? })
+    }
+}
+
+impl Handle<VerifyHash> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: VerifyHash) -> Result<Empty> {
+        let algorithm = call.algorithm()?.try_into()?;
+        Self::held(call)?.public.verify_hash(algorithm, &op.hash, &op.signature, &op.context)?;
+        Ok(Empty {})
+    }
+}
+
+impl Handle<VerifyMessage> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: VerifyMessage) -> Result<Empty> {
+        let algorithm = call.algorithm()?.try_into()?;
+        Self::held(call)?.public.verify_message(algorithm, &op.message, &op.signature, &op.context)?;
+        Ok(Empty {})
+    }
+}
+
+impl Handle<AsymmetricEncrypt> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: AsymmetricEncrypt) -> Result<Encrypted> {
+        let ciphertext = Self::held(call)?.public.encrypt(call.algorithm()?.try_into()?, &op.salt, &op.plaintext)?;
+        Ok(Encrypted { ciphertext })
+    }
+}
+
+impl Handle<AsymmetricDecrypt> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: AsymmetricDecrypt) -> Result<Decrypted> {
+        let held = Self::held(call)?;
+        let algorithm: Encryption = call.algorithm()?.try_into()?;
+        let secret = held.blob.as_ref().map_or(&[][..], |blob| &blob.auth);
+        let private = |ciphertext: &[u8]| self.private_rsa(call, &held, ciphertext);
+        let mut plaintext = held.public.decrypt_with(algorithm, &op.salt, &op.ciphertext, secret, private)?;
+        Ok(Decrypted { plaintext: std::mem::take(&mut *plaintext) })
+    }
+}
+
+impl Handle<RawKeyAgreement> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: RawKeyAgreement) -> Result<Agreed> {
+        let held = Self::held(call)?;
+        let algorithm: Agreement = call.algorithm()?.try_into()?;
+        held.public.check_peer(algorithm, &op.peer_key)?;
+        let peer = point(&op.peer_key)?;
+        let shared = self.with(call, &held, |context, key| context.ecdh_z_gen(key, peer.clone()))?;
+        let mut secret = padded(shared.x(), op.peer_key.len() / 2)?;
+        Ok(Agreed { shared_secret: std::mem::take(&mut *secret) })
+    }
+}
+
+fn signing(call: &Call<'_>) -> Result<(std::sync::Arc<Held>, Signature)> {
+    let algorithm = call.algorithm()?.try_into()?;
+    check_new(algorithm, call.allow_deprecated())?;
+    Ok((Tpm::held(call)?, algorithm))
+}
+
+impl Tpm {
+    fn sign(&self, call: &Call<'_>, held: &Held, unsigned: Unsigned<'_>) -> Result<Vec<u8>> {
+        match unsigned {
+            Unsigned::Rsa(block) => self.private_rsa(call, held, &block).map(|mut signature| std::mem::take(&mut *signature)),
+            Unsigned::Ecdsa(digest) => {
+                let len = call.key()?.attributes.bits.div_ceil(8) as usize;
+                let (hash, digest) = self.ability.ecdsa(len, &digest)?;
+                let digest = Digest::try_from(digest).map_err(unfit)?;
+                let scheme = SignatureScheme::EcDsa { hash_scheme: HashScheme::new(hash) };
+                let ticket = unhashed()?;
+                match self.with(call, held, |context, key| context.sign(key, digest.clone(), scheme, ticket.clone()))? {
+                    Answer::EcDsa(signature) => {
+                        let (r, s) = (padded(signature.signature_r(), len)?, padded(signature.signature_s(), len)?);
+                        Ok([r.as_slice(), &s].concat())
+                    }
+                    _ => Err(odd()),
+                }
+            }
+        }
+    }
+
+    /// RSASP1 and RSADP (RFC 8017 §5), which are the same: of a number as long as the modulus and smaller.
+    fn private_rsa(&self, call: &Call<'_>, held: &Held, number: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        if number >= modulus(call.key()?)? {
+            return Err(Error::refused(Status::PsaErrorInvalidArgument, "the data is not in the range of the key"));
+        }
+        let input = PublicKeyRsa::try_from(number).map_err(unfit)?;
+        let output = self.with(call, held, |context, key| {
+            context.rsa_decrypt(key, input.clone(), RsaDecryptionScheme::Null, Data::default())
+        })?;
+        padded(&output, number.len())
+    }
+}
+
+/// Big-endian, without leading zeros.
+fn modulus(key: &Key) -> Result<&[u8]> {
+    spki::rsa_parts(&key.public_key).map(|(modulus, _)| modulus).ok_or_else(odd)
+}
+
+/// The ticket that says: the chip has not made the digest, which an unrestricted key may sign (TPM 2.0 Part 2 §10.6.5).
+fn unhashed() -> Result<HashcheckTicket> {
+    let ticket = TPMT_TK_HASHCHECK { tag: TPM2_ST_HASHCHECK, hierarchy: TPM2_RH_NULL, ..TPMT_TK_HASHCHECK::default() };
+    ticket.try_into().map_err(unfit)
+}
