@@ -1,11 +1,12 @@
 //! A TPM in software, for one test.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::command;
+use crate::{command, proxy};
 
 /// How long it may take to listen.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -36,9 +37,24 @@ impl Swtpm {
         tpm
     }
 
+    /// Where it takes commands; it is controlled at the next one.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What `tcti` in a configuration has to be.
     pub fn tcti(&self) -> String {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
+    }
+
+    /// Has it do a command of another program's, which is on nobody's line: the answer, whole.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn command(&self, command: &[u8]) -> Vec<u8> {
+        let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("a running swtpm");
+        line.write_all(command).expect("send a command");
+        proxy::message(&mut line).expect("an answer")
     }
 
     /// Takes its power away, and leaves it off.
@@ -105,14 +121,18 @@ impl Drop for Swtpm {
     }
 }
 
-/// The first of two neighbours that are free.
+/// The first of two ports that are free.
 fn ports() -> u16 {
+    neighbours().0.local_addr().expect("a bound socket").port()
+}
+
+/// Sockets on two ports of which the second follows the first.
+pub(crate) fn neighbours() -> (TcpListener, TcpListener) {
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     let pair = || {
         let first = listen(0).ok()?;
-        let port = first.local_addr().ok()?.port();
-        listen(port.checked_add(1)?).ok()?;
-        Some(port)
+        let second = listen(first.local_addr().ok()?.port().checked_add(1)?).ok()?;
+        Some((first, second))
     };
     std::iter::repeat_with(pair).flatten().next().expect("an endless search")
 }

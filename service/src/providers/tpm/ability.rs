@@ -2,6 +2,7 @@
 
 use super::Tpm;
 use super::chip::Chip;
+use super::failure::Failure;
 use super::template::Parameters;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
@@ -44,13 +45,14 @@ pub(super) struct Ability {
 }
 
 impl Ability {
-    pub(super) fn probe(chip: &mut Chip) -> Self {
-        let mut has = |parameters: PublicParameters| chip.context.test_parms(parameters).is_ok();
-        let keys = KEYS.iter().copied().filter(|&(_, _, parameters)| has(parameters.into())).collect();
+    pub(super) fn probe(chip: &mut Chip) -> Result<Self, Failure> {
+        let keys = KEYS.iter().filter_map(|&row| chip.has(row.2.into()).map(|has| has.then_some(row)).transpose());
+        let keys = keys.collect::<Result<_, _>>()?;
         let hmac = |hash| KeyedHashScheme::Hmac { hmac_scheme: HmacScheme::new(hash) };
         let keyed = |hash| PublicParameters::KeyedHash(PublicKeyedHashParameters::new(hmac(hash)));
-        let hashes = HASHES.iter().copied().filter(|&(hash, _)| has(keyed(hash))).collect();
-        Self { keys, hashes }
+        let hashes = HASHES.iter().filter_map(|&row| chip.has(keyed(row.0)).map(|has| has.then_some(row)).transpose());
+        let hashes = hashes.collect::<Result<_, _>>()?;
+        Ok(Self { keys, hashes })
     }
 
     /// What the chip is asked for a pair of this type and size.

@@ -4,18 +4,20 @@
 //! its saved context, without its parent. So the primary, saved as well, needs a slot only while a key is made or first loaded.
 
 use super::blob::Blob;
+use super::failure::{Failure, kind};
+use super::firmware;
+use super::seat::Turn;
 use super::settings::Settings;
 use super::template;
-use crate::error::Error;
 use interface::Status;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
 use tss_esapi::constants::response_code::{Tss2ResponseCode, Tss2ResponseCodeKind as Kind};
 use tss_esapi::constants::tss::TPM2_TRANSIENT_FIRST;
 use tss_esapi::constants::{CapabilityType, PropertyTag, StartupType};
 use tss_esapi::handles::{KeyHandle, ObjectHandle};
 use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
-use tss_esapi::structures::CapabilityData;
+use tss_esapi::structures::{CapabilityData, PublicParameters};
 use tss_esapi::utils::TpmsContext;
 use tss_esapi::{Context, Error as TssError, Result as TssResult};
 
@@ -23,23 +25,10 @@ use tss_esapi::{Context, Error as TssError, Result as TssResult};
 const MIN_SLOTS: u32 = 3;
 /// Handles in one answer, at most (TPM 2.0 Part 2 §6.13, `MAX_CAP_HANDLES`).
 const MAX_HANDLES: u32 = 254;
-/// How often a busy chip is asked again, first after so many milliseconds, then after twice as many each time.
-const PATIENCE: (u32, u64) = (8, 10);
-
-/// Why the chip did not do what it was told.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The library's, or the chip's own.
-    Tss(TssError),
-    /// It is not the chip that made the key.
-    Foreign,
-    /// Not the chip's fault.
-    Other(Error),
-}
 
 /// An open connection.
 pub(super) struct Chip {
-    pub(super) context: Context,
+    link: Link,
     /// Name of the storage primary, which no other chip has, nor this one after it is cleared.
     pub(super) name: Vec<u8>,
     /// As the chip abbreviates it, such as `IBM`.
@@ -54,39 +43,58 @@ pub(super) struct Chip {
 }
 
 struct Loaded {
-    uuid: String,
+    /// Dead when the key has been destroyed.
+    key: Weak<Blob>,
     handle: KeyHandle,
+}
+
+/// The library's connection, as long as it is ours.
+struct Link {
+    context: Context,
+    turn: Turn,
 }
 
 impl Chip {
     /// Connects, wakes the chip up and makes the storage primary, which is the same each time.
-    pub(super) fn connect(settings: &Settings) -> Result<Self, Failure> {
-        let mut context = Context::new(settings.name.clone())?;
-        let slots = match context.get_tpm_property(PropertyTag::HrTransientMin) {
-            Err(error) if kind(error) == Some(Kind::Initialize) => {
-                context.startup(StartupType::Clear)?;
-                context.get_tpm_property(PropertyTag::HrTransientMin)?
+    pub(super) fn connect(settings: &Settings, turn: Turn) -> Result<Self, Failure> {
+        let mut link = Link { context: Context::new(settings.name.clone())?, turn };
+        let slots = match link.property(PropertyTag::HrTransientMin) {
+            Err(Failure::Tss(error)) if kind(error) == Some(Kind::Initialize) => {
+                link.ask(|context| context.startup(StartupType::Clear))?;
+                link.property(PropertyTag::HrTransientMin)?
             }
             slots => slots?,
         };
-        clear_slots(&mut context)?;
-        context.tr_set_auth(ObjectHandle::Owner, settings.owner.clone())?;
-        let primary = authorised(&mut context, |context| {
-            context.create_primary(Hierarchy::Owner, template::storage()?, None, None, None, None)
-        })?;
+        link.clear_slots()?;
+        link.ask(|context| context.tr_set_auth(ObjectHandle::Owner, settings.owner.clone()))?;
+        let primary =
+            link.authorised(|context| context.create_primary(Hierarchy::Owner, template::storage()?, None, None, None, None))?;
         let handle = ObjectHandle::from(primary.key_handle);
-        let name = context.tr_get_name(handle)?.value().to_vec();
-        let saved = context.context_save(handle)?;
-        context.flush_context(handle)?;
-        let mut property = |tag| Ok::<_, TssError>(context.get_tpm_property(tag)?.unwrap_or_default());
-        let maker = text(&[property(PropertyTag::Manufacturer)?]);
+        let name = link.ask(|context| context.tr_get_name(handle))?.value().to_vec();
+        let saved = link.ask(|context| context.context_save(handle))?;
+        link.ask(|context| context.flush_context(handle))?;
+        let maker = text(&[link.property(PropertyTag::Manufacturer)?]);
         let model =
             [PropertyTag::VendorString1, PropertyTag::VendorString2, PropertyTag::VendorString3, PropertyTag::VendorString4];
-        let model = text(&model.into_iter().map(&mut property).collect::<TssResult<Vec<_>>>()?);
-        let firmware = [PropertyTag::FirmwareVersion1, PropertyTag::FirmwareVersion2].map(&mut property);
-        let firmware = firmware.into_iter().try_fold(0, |high, low| Ok::<_, TssError>(high << 32 | u64::from(low?)))?;
-        let slots = slots.unwrap_or_default().max(MIN_SLOTS) as usize;
-        Ok(Self { context, name, maker, model, firmware, primary: saved, slots, loaded: Vec::new() })
+        let model = text(&model.into_iter().map(|tag| link.property(tag)).collect::<Result<Vec<_>, _>>()?);
+        let firmware = [PropertyTag::FirmwareVersion1, PropertyTag::FirmwareVersion2].map(|tag| link.property(tag));
+        let firmware = firmware.into_iter().try_fold(0, |high, low| Ok::<_, Failure>(high << 32 | u64::from(low?)))?;
+        let slots = slots.max(MIN_SLOTS) as usize;
+        Ok(Self { link, name, maker, model, firmware, primary: saved, slots, loaded: Vec::new() })
+    }
+
+    /// The same chip, for who has it now.
+    pub(super) fn in_turn(mut self, turn: Turn) -> Self {
+        self.link.turn = turn;
+        self
+    }
+
+    /// Ends the connection without a word to a chip that may not listen: what is loaded goes with it, or with the next connection.
+    pub(super) fn close(mut self) {
+        for loaded in self.loaded.drain(..) {
+            // What is to be said of it is that it was not unloaded.
+            let _ = self.link.context.tr_close(&mut loaded.handle.into());
+        }
     }
 
     /// Which chip it is, for people.
@@ -95,18 +103,45 @@ impl Chip {
         format!("TPM 2.0 of {maker} ({model}), firmware {firmware:x}")
     }
 
+    /// What is known to be wrong with the keys that it makes.
+    pub(super) fn flaw(&self) -> Option<&'static str> {
+        firmware::flaw(&self.maker, self.firmware)
+    }
+
+    /// Whether it can have a key with these parameters.
+    pub(super) fn has(&mut self, parameters: PublicParameters) -> Result<bool, Failure> {
+        match self.ask(|context| context.test_parms(parameters)) {
+            Err(Failure::Tss(TssError::Tss2Error(Tss2ResponseCode::FormatOne(_)))) => Ok(false),
+            answer => answer.map(|()| true),
+        }
+    }
+
+    /// Runs a command that needs no key.
+    pub(super) fn ask<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> Result<T, Failure> {
+        self.link.ask(command)
+    }
+
     /// Runs a command with a key.
     pub(super) fn with<T>(
         &mut self,
-        uuid: &str,
-        blob: &Blob,
-        command: &impl Fn(&mut Context, KeyHandle) -> TssResult<T>,
+        blob: &Arc<Blob>,
+        command: impl FnOnce(&mut Context, KeyHandle) -> TssResult<T>,
     ) -> Result<T, Failure> {
+        self.unload_dead()?;
         if blob.parent != self.name {
+            // Fails, so that a new connection is made, unless it is still the same chip.
+            self.with_primary(|_, _| Ok(()))?;
             return Err(Failure::Foreign);
         }
-        let handle = self.key(uuid, blob)?;
-        Ok(authorised(&mut self.context, |context| command(context, handle))?)
+        let handle = self.key(blob)?;
+        self.link.authorised(|context| command(context, handle))
+    }
+
+    /// A new key, once the chip has taken it back as it gave it.
+    pub(super) fn proven(&mut self, blob: Blob) -> Result<Arc<Blob>, Failure> {
+        let blob = Arc::new(blob);
+        self.with(&blob, |_, _| Ok(()))?;
+        Ok(blob)
     }
 
     /// Runs a command with the primary, which may take one slot more.
@@ -114,44 +149,27 @@ impl Chip {
         &mut self,
         command: impl FnOnce(&mut Context, KeyHandle) -> TssResult<T>,
     ) -> Result<T, Failure> {
+        self.unload_dead()?;
         self.make_room(2)?;
-        let primary = self.context.context_load(self.primary.clone())?;
-        let result = authorised(&mut self.context, |context| command(context, primary.into()));
-        self.context.flush_context(primary)?;
-        Ok(result?)
-    }
-
-    /// Asks again, for a while, when the chip is busy.
-    pub(super) fn patiently<T>(&mut self, work: impl Fn(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
-        let (times, first) = PATIENCE;
-        for wait in (0..times).map(|time| Duration::from_millis(first << time)) {
-            match work(self) {
-                Err(failure) if failure.busy() => std::thread::sleep(wait),
-                result => return result,
-            }
+        let primary = self.link.ask(|context| context.context_load(self.primary.clone()))?;
+        let result = self.link.authorised(|context| command(context, primary.into()));
+        if !result.as_ref().is_err_and(Failure::lost) {
+            self.link.ask(|context| context.flush_context(primary))?;
         }
-        work(self)
-    }
-
-    /// Unloads a key that is no more.
-    pub(super) fn forget(&mut self, uuid: &str) -> TssResult<()> {
-        match self.loaded.iter().position(|loaded| loaded.uuid == uuid) {
-            Some(at) => self.context.flush_context(self.loaded.remove(at).handle.into()),
-            None => Ok(()),
-        }
+        result
     }
 
     /// The key, loaded.
-    fn key(&mut self, uuid: &str, blob: &Blob) -> Result<KeyHandle, Failure> {
-        if let Some(at) = self.loaded.iter().position(|loaded| loaded.uuid == uuid) {
+    fn key(&mut self, blob: &Arc<Blob>) -> Result<KeyHandle, Failure> {
+        if let Some(at) = self.loaded.iter().position(|loaded| loaded.key.as_ptr() == Arc::as_ptr(blob)) {
             self.loaded[at..].rotate_left(1);
         } else {
             let handle = match self.restore(blob)? {
                 Some(handle) => handle,
                 None => self.load(blob)?,
             };
-            self.loaded.push(Loaded { uuid: uuid.to_owned(), handle });
-            self.context.tr_set_auth(handle.into(), blob.auth.clone())?;
+            self.loaded.push(Loaded { key: Arc::downgrade(blob), handle });
+            self.link.ask(|context| context.tr_set_auth(handle.into(), blob.auth.clone()))?;
         }
         self.loaded.last().map(|loaded| loaded.handle).ok_or_else(|| Failure::Other(Status::PsaErrorBadState.into()))
     }
@@ -159,127 +177,75 @@ impl Chip {
     /// The key from its saved context, if there is one that is still good.
     fn restore(&mut self, blob: &Blob) -> Result<Option<KeyHandle>, Failure> {
         self.make_room(1)?;
-        let mut saved = blob.saved();
-        let Some(context) = saved.as_ref() else { return Ok(None) };
-        match self.context.context_load(context.clone()) {
-            Ok(handle) => Ok(Some(handle.into())),
-            Err(error) => {
+        let Some(saved) = blob.saved().clone() else { return Ok(None) };
+        match self.link.ask(|context| context.context_load(saved)) {
+            Err(Failure::Tss(error @ TssError::Tss2Error(Tss2ResponseCode::FormatOne(_)))) => {
                 tracing::debug!("a saved key is loaded anew: {error}");
-                *saved = None;
+                *blob.saved() = None;
                 Ok(None)
             }
+            restored => Ok(Some(restored?.into())),
         }
     }
 
     fn load(&mut self, blob: &Blob) -> Result<KeyHandle, Failure> {
         let handle = self.with_primary(|context, primary| context.load(primary, blob.private.clone(), blob.public.clone()))?;
-        *blob.saved() = Some(self.context.context_save(handle.into())?);
+        *blob.saved() = Some(self.link.ask(|context| context.context_save(handle.into()))?);
         Ok(handle)
     }
 
     /// Frees slots until so many are free.
-    fn make_room(&mut self, slots: usize) -> TssResult<()> {
+    fn make_room(&mut self, slots: usize) -> Result<(), Failure> {
         while self.loaded.len() + slots > self.slots {
-            self.context.flush_context(self.loaded.remove(0).handle.into())?;
+            self.unload(0)?;
         }
         Ok(())
     }
+
+    fn unload_dead(&mut self) -> Result<(), Failure> {
+        while let Some(at) = self.loaded.iter().position(|loaded| loaded.key.strong_count() == 0) {
+            self.unload(at)?;
+        }
+        Ok(())
+    }
+
+    fn unload(&mut self, at: usize) -> Result<(), Failure> {
+        let handle = self.loaded.remove(at).handle;
+        self.link.ask(|context| context.flush_context(handle.into()))
+    }
 }
 
-impl Failure {
-    /// What was loaded is gone, the connection is, or another program has taken the slots.
-    pub(super) fn lost(&self) -> bool {
-        match self {
-            // The chip answers in "format one" (TPM 2.0 Part 2 §6.6.2) when it has looked at the parameters.
-            Self::Tss(TssError::Tss2Error(code @ Tss2ResponseCode::FormatOne(_))) => {
-                matches!(code.kind(), Some(Kind::Handle | Kind::BadAuth | Kind::Integrity))
+impl Link {
+    /// Runs one command, if the chip is ours, and takes its answer, if the chip still is.
+    fn ask<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> Result<T, Failure> {
+        self.turn.check()?;
+        let answer = command(&mut self.context);
+        self.turn.check()?;
+        Ok(answer?)
+    }
+
+    fn authorised<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> Result<T, Failure> {
+        self.ask(|context| context.execute_with_session(Some(AuthSession::Password), command))
+    }
+
+    /// Zero where the chip has no such property.
+    fn property(&mut self, tag: PropertyTag) -> Result<u32, Failure> {
+        Ok(self.ask(|context| context.get_tpm_property(tag))?.unwrap_or_default())
+    }
+
+    /// Unloads what a crashed service has left in a chip without a resource manager, which is ours alone: it has room for one user. A
+    /// resource manager shows each of its users nothing but its own.
+    fn clear_slots(&mut self) -> Result<(), Failure> {
+        let all = |context: &mut Context| context.get_capability(CapabilityType::Handles, TPM2_TRANSIENT_FIRST, MAX_HANDLES);
+        let (CapabilityData::Handles(handles), _) = self.ask(all)? else { return Ok(()) };
+        for &handle in handles.iter() {
+            match self.ask(|context| context.tr_from_tpm_public(handle)) {
+                // It is no key, and the library can unload nothing else.
+                Err(Failure::Tss(error)) if kind(error) == Some(Kind::Sequence) => {}
+                object => object.and_then(|object| self.ask(|context| context.flush_context(object)))?,
             }
-            Self::Tss(error) => matches!(error, TssError::Tss2Error(_)),
-            Self::Foreign | Self::Other(_) => false,
         }
-    }
-
-    /// The chip asks to be asked again.
-    fn busy(&self) -> bool {
-        let Self::Tss(error) = self else { return false };
-        matches!(kind(*error), Some(Kind::Retry | Kind::Yielded | Kind::Testing | Kind::NvRate))
-    }
-
-    /// There is nothing that answers.
-    pub(super) fn unreachable(&self) -> bool {
-        matches!(self, Self::Tss(error @ TssError::Tss2Error(_)) if kind(*error).is_none())
-    }
-
-    /// The refusal that the client and the log get.
-    pub(super) fn explain(self, settings: &Settings) -> Error {
-        let tcti = &settings.tcti;
-        let (status, why) = match self {
-            Self::Other(error) => return error,
-            Self::Foreign => (Status::PsaErrorHardwareFailure, "the key was made in another TPM".to_owned()),
-            Self::Tss(error) => match kind(error) {
-                None if matches!(error, TssError::Tss2Error(_)) => (
-                    Status::PsaErrorCommunicationFailure,
-                    format!("the TPM at {tcti} does not answer: see that it is there and that the service may open it"),
-                ),
-                Some(Kind::AuthFail | Kind::BadAuth) => (
-                    Status::PsaErrorHardwareFailure,
-                    format!("the TPM at {tcti} refuses the password: see owner_hierarchy_auth in the configuration"),
-                ),
-                Some(Kind::ObjectMemory) => (
-                    Status::PsaErrorInsufficientMemory,
-                    format!(
-                        "other programs fill the TPM at {tcti}: let all use its resource manager (device:/dev/tpmrm0 or tabrmd)"
-                    ),
-                ),
-                _ => (Status::PsaErrorHardwareFailure, format!("the TPM at {tcti} failed: {error}")),
-            },
-        };
-        Error::refused(status, why)
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tss(error) => error.fmt(f),
-            Self::Foreign => f.write_str("the key was made in another TPM"),
-            Self::Other(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<TssError> for Failure {
-    fn from(error: TssError) -> Self {
-        Self::Tss(error)
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Other(error)
-    }
-}
-
-/// Unloads what a crashed service has left in a chip without a resource manager, which is ours alone: it has room for one user. A
-/// resource manager shows each of its users nothing but its own.
-fn clear_slots(context: &mut Context) -> TssResult<()> {
-    let (handles, _) = context.get_capability(CapabilityType::Handles, TPM2_TRANSIENT_FIRST, MAX_HANDLES)?;
-    let CapabilityData::Handles(handles) = handles else { return Ok(()) };
-    for &handle in handles.iter() {
-        let object = context.tr_from_tpm_public(handle)?;
-        context.flush_context(object)?;
-    }
-    Ok(())
-}
-
-fn authorised<T>(context: &mut Context, command: impl FnOnce(&mut Context) -> TssResult<T>) -> TssResult<T> {
-    context.execute_with_session(Some(AuthSession::Password), command)
-}
-
-fn kind(error: TssError) -> Option<Kind> {
-    match error {
-        TssError::Tss2Error(code) => code.kind(),
-        TssError::WrapperError(_) => None,
+        Ok(())
     }
 }
 

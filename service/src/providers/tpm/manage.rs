@@ -1,7 +1,6 @@
 //! Making, storing and destroying keys.
 
 use super::blob::Blob;
-use super::chip::Chip;
 use super::template::{self, Parameters, Unique};
 use super::{Held, Tpm};
 use crate::error::{Error, Result};
@@ -13,7 +12,7 @@ use interface::attributes::{Attributes, Usage};
 use interface::message::Empty;
 use interface::operations::{CopyKey, DestroyKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
 use interface::spki;
-use std::sync::PoisonError;
+use std::sync::Arc;
 use tss_esapi::handles::ObjectHandle;
 use tss_esapi::structures::{
     Auth, EccParameter, EccPoint, EncryptedSecret, Private as Wrapped, PrivateKeyRsa, Public, PublicKeyRsa, Sensitive,
@@ -31,13 +30,13 @@ impl Handle<GenerateKey> for Tpm {
     fn handle(&self, call: &Call<'_>, _: GenerateKey) -> Result<Empty> {
         let attributes = call.attributes()?;
         let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
-        let reservation = call.reserve()?;
+        call.check_name()?;
         let auth = password()?;
         let made = self.run(call.store(), |chip| {
             let template = template::key(parameters, Unique::default(), true)?;
             let made =
                 chip.with_primary(|context, primary| context.create(primary, template, Some(auth.clone()), None, None, None))?;
-            Ok(Blob::new(chip.name.clone(), auth.clone(), made.out_private, made.out_public))
+            chip.proven(Blob::new(chip.name.clone(), auth.clone(), made.out_private, made.out_public))
         });
         let blob = made.map_err(|failure| failure.explain(&self.settings))?;
         let data = public_key(&blob.public, attributes.bits)?;
@@ -51,7 +50,7 @@ impl Handle<GenerateKey> for Tpm {
             local: true,
             past: Usage::NONE,
         };
-        let _ = reservation.commit(material)?.loaded.set(std::sync::Arc::new(Held { public, blob: Some(blob) }));
+        let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(Held { public, blob: Some(blob) }));
         Ok(Empty {})
     }
 }
@@ -72,7 +71,7 @@ impl Handle<ImportKey> for Tpm {
             return Ok(Empty {});
         }
         let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
-        let reservation = call.reserve()?;
+        call.check_name()?;
         let auth = password()?;
         let (public, plain) = transferable(parameters, &key, &auth)?;
         let imported = self.run(call.store(), |chip| {
@@ -80,10 +79,10 @@ impl Handle<ImportKey> for Tpm {
                 let (key, none) = (ObjectHandle::from(primary), SymmetricDefinitionObject::Null);
                 context.import(key, None, public.clone(), plain.clone(), EncryptedSecret::default(), none)
             })?;
-            Ok(Blob::new(chip.name.clone(), auth.clone(), private, public.clone()))
+            chip.proven(Blob::new(chip.name.clone(), auth.clone(), private, public.clone()))
         });
         let blob = imported.map_err(|failure| failure.explain(&self.settings))?;
-        reservation.commit(Material {
+        call.reserve()?.commit(Material {
             private: blob.encode()?,
             public_key: key.public()?,
             attributes,
@@ -112,13 +111,7 @@ impl Handle<CopyKey> for Tpm {
 
 impl Handle<DestroyKey> for Tpm {
     fn handle(&self, call: &Call<'_>, _: DestroyKey) -> Result<Empty> {
-        let key = call.key()?;
-        call.store().destroy(key)?.commit()?;
-        let mut state = self.chip.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Err(error)) = state.as_mut().map(|chip: &mut Chip| chip.forget(&key.uuid)) {
-            tracing::warn!("starting anew with the TPM, which does not unload a destroyed key: {error}");
-            *state = None;
-        }
+        call.store().destroy(call.key()?)?.commit()?;
         Ok(Empty {})
     }
 }

@@ -1,14 +1,18 @@
 //! The provider's configuration: upstream's keys.
 
 use super::software::Software;
-use crate::config::Section;
+use crate::config::{Section, positive};
 use crate::error::Result;
 use std::sync::Arc;
+use std::time::Duration;
 use tss_esapi::structures::Auth;
 use tss_esapi::tcti_ldr::TctiNameConf;
 
 /// Where the kernel's resource manager is.
 const DEFAULT_TCTI: &str = "device:/dev/tpmrm0";
+
+/// What `timeout` is without a setting, in milliseconds.
+const DEFAULT_LIMIT: u64 = 30_000;
 
 /// How the chip is reached.
 pub(super) struct Settings {
@@ -19,11 +23,13 @@ pub(super) struct Settings {
     pub(super) owner: Auth,
     /// The service may do without.
     pub(super) optional: bool,
+    /// How long a request may take the chip, unless it makes a key.
+    pub(super) limit: Duration,
 }
 
 impl Settings {
     /// Reads the provider's table, and what the software provider does for it.
-    pub(super) fn read(table: toml::Table) -> Result<(Self, Arc<Software>)> {
+    pub(super) fn read(table: toml::Table) -> Result<(Arc<Self>, Arc<Software>)> {
         let mut section = Section::new("[[provider]] of type Tpm,", table);
         let tcti: String = section.take_or("tcti", DEFAULT_TCTI.to_owned())?;
         let name = tcti.parse().map_err(|_| {
@@ -33,9 +39,10 @@ impl Settings {
         // Only attestation needs it, so it is checked and dropped.
         auth(&mut section, "endorsement_hierarchy_auth")?;
         let optional = section.take_or("skip_if_no_tpm", false)?;
+        let limit = Duration::from_millis(positive(&mut section, "timeout", DEFAULT_LIMIT)?);
         let software = Software::new(section.take("buffer_size_limit")?);
         section.finish()?;
-        Ok((Self { tcti, name, owner, optional }, Arc::new(software)))
+        Ok((Arc::new(Self { tcti, name, owner, optional, limit }), Arc::new(software)))
     }
 }
 
