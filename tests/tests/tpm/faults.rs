@@ -346,7 +346,7 @@ fn what_another_program_has_loaded_into_the_chip_makes_room() {
     let mut rig = Rig::start(LIMIT);
     // TPM2_LoadExternal of the public part of some data, in no hierarchy
     let public = [&[0, 8, 0, 0x0b, 0, 0, 0, 0x40, 0, 0, 0, 0x10, 0, 32][..], &[7; 32]].concat();
-    let load = command(0x167, &[&[0, 0, 0, public.len() as u8], &public[..], &[0x40, 0, 0, 7]].concat());
+    let load = command(0x167, &[&[0, 0], &sized(&public)[..], &[0x40, 0, 0, 7]].concat());
     rig.tpm.restart();
     let answers = [(); 4].map(|()| code(&rig.tpm.command(&load)));
     assert_eq!(answers, [0, 0, 0, 0x902], "the chip is full");
@@ -373,7 +373,7 @@ fn what_another_program_does_not_give_back_is_told_and_costs_no_key() {
 fn a_password_that_is_no_longer_right_is_told_and_costs_no_key() {
     let rig = Rig::start(LIMIT);
     let change = |old: &[u8], new: &[u8]| {
-        let change = authorised(0x129, 0x4000_0001, old, &[&[0, new.len() as u8], new].concat());
+        let change = authorised(0x129, 0x4000_0001, old, &sized(new));
         assert_eq!(code(&rig.tpm.command(&change)), 0);
     };
     change(b"", b"secret");
@@ -405,14 +405,18 @@ fn command(code: u32, body: &[u8]) -> Vec<u8> {
 
 /// A command on one handle, with its password.
 fn authorised(code: u32, handle: u32, password: &[u8], parameters: &[u8]) -> Vec<u8> {
-    let session = [&[0x40, 0, 0, 9, 0, 0, 0, 0, password.len() as u8], password].concat();
-    let len = session.len() as u32;
-    framed(0x8002, code, &[&handle.to_be_bytes(), &len.to_be_bytes(), session.as_slice(), parameters].concat())
+    let session = [&[0x40, 0, 0, 9, 0, 0, 0], sized(password).as_slice()].concat();
+    framed(0x8002, code, &[&handle.to_be_bytes()[..], &[0, 0], &sized(&session), parameters].concat())
 }
 
 fn framed(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
-    let size = 10 + body.len() as u32;
+    let size = 10 + u32::try_from(body.len()).unwrap();
     [&tag.to_be_bytes(), &size.to_be_bytes()[..], &code.to_be_bytes(), body].concat()
+}
+
+/// Bytes after their number.
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&u16::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()
 }
 
 /// What the chip says first.

@@ -150,7 +150,7 @@ impl Tpm {
             Err(failure) if failure.lost() && !renewed => {
                 tracing::warn!("starting anew with the TPM: {failure}");
                 renewed = true;
-                chip.take().map(Chip::close);
+                chip.take().into_iter().for_each(Chip::close);
                 self.attempt(&turn, &mut chip, store, &work)
             }
             result => result,
@@ -208,7 +208,7 @@ fn first(settings: &Arc<Settings>, turn: &Turn) -> Result<(Chip, Ability), Failu
         let mut chip = Chip::connect(&theirs, turn.clone())?;
         Ability::probe(&mut chip).map(|ability| (chip, ability))
     };
-    std::thread::spawn(move || sender.send(patiently(connect)));
+    std::thread::spawn(move || drop(sender.send(patiently(connect))));
     receiver.recv_timeout(settings.limit).unwrap_or(Err(Failure::Silent))
 }
 

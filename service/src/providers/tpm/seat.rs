@@ -38,9 +38,9 @@ impl Seat {
         let mut seat = self.chip.lock().unwrap_or_else(PoisonError::into_inner);
         if turn.check().is_ok() {
             *seat = chip;
-        } else {
+        } else if let Some(chip) = chip {
             drop(seat);
-            chip.map(Chip::close);
+            chip.close();
         }
     }
 }
