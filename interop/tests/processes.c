@@ -2,7 +2,6 @@
  * workers end, with 0 when every handshake or signature was made. */
 #define _GNU_SOURCE
 #include <grp.h>
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
@@ -14,14 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            ERR_print_errors_fp(stderr);                                      \
-            _exit(1);                                                         \
-        }                                                                     \
-    } while (0)
+#include "../../openssl-provider/tests/openssl/check.h"
 
 static OSSL_LIB_CTX *libctx;
 static EVP_PKEY *key;
