@@ -72,8 +72,9 @@ static void tell(const char *what)
 
 static void worker(uid_t uid)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     CHECK(setgroups(0, NULL) == 0 && setgid(uid) == 0 && setuid(uid) == 0);
+    /* after the change of user, which undoes it */
+    CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
     for (;;)
         tell(handshake() ? "served" : "failed");
 }
