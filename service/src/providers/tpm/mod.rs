@@ -10,6 +10,7 @@ mod chip;
 mod manage;
 mod random;
 pub mod sealed;
+mod session;
 mod settings;
 mod template;
 mod uses;
