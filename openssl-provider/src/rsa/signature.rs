@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_salt_has_the_length_that_was_asked_for() {
-        let key = |bytes| RsaKey::<false> { n: [&[0x80][..], &vec![1; bytes - 1]].concat(), e: vec![1, 0, 1] };
+        let key = |bytes: usize| RsaKey::<false> { n: [&[0x80][..], &vec![1; bytes - 1]].concat(), e: vec![1, 0, 1] };
         for (salt, len) in [(Salt::Auto, 32), (Salt::Digest, 32), (Salt::Max, 256 - 32 - 2), (Salt::Bytes(20), 20)] {
             assert_eq!(salt.len(&key(256), digest::DEFAULT), len);
         }
