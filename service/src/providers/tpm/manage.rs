@@ -2,7 +2,7 @@
 
 use super::blob::Blob;
 use super::chip::Chip;
-use super::session;
+use super::duplicate;
 use super::template::{self, Parameters, Unique};
 use super::{Held, Tpm};
 use crate::error::{Error, Result};
@@ -76,7 +76,7 @@ impl Handle<ImportKey> for Tpm {
         let reservation = call.reserve()?;
         let auth = password()?;
         let (public, plain) = transferable(parameters, &key, &auth)?;
-        let (wrapping, wrapped) = session::wrap(&public, &plain)?;
+        let (wrapping, wrapped) = duplicate::wrap(&public, &plain)?;
         let imported = self.run(call.store(), |chip| {
             let private = chip.with_primary(|context, primary| {
                 let (wrapping, wrapped) = (Some(wrapping.clone()), wrapped.clone());

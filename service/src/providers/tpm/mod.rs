@@ -7,6 +7,7 @@
 mod ability;
 mod blob;
 mod chip;
+mod duplicate;
 mod manage;
 mod random;
 pub mod sealed;
