@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 
 pub use command::{Ran, as_uid, feed, install, run};
 pub use proxy::{Fault, Proxy};
-pub use service::{CONFIG, Service, Setup, TPM};
+pub use service::{CONFIG, Service, Setup, TPM, TPM_SEALED};
 pub use source::Source;
-pub use swtpm::Swtpm;
+pub use swtpm::{Swtpm, sized};
 
 /// A uid that owns nothing on the machine: "another user" in the tests.
 pub const STRANGER: u32 = 54_321;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::swtpm::neighbours;
 
 /// Bytes of a command's or an answer's header: tag, size, and code (TPM 2.0 Part 1 §18.2).
-const HEADER: usize = 10;
+pub(crate) const HEADER: usize = 10;
 
 /// What happens to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +216,6 @@ pub(crate) fn message(from: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(message)
 }
 
-fn code(message: &[u8]) -> u32 {
+pub(crate) fn code(message: &[u8]) -> u32 {
     u32::from_be_bytes([message[6], message[7], message[8], message[9]])
 }

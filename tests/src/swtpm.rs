@@ -47,14 +47,39 @@ impl Swtpm {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
     }
 
-    /// Has it do a command of another program's, which is on nobody's line: the answer, whole.
+    /// Does a command of another program's, without authorisation (TPM 2.0 Part 1 §18): code and body of the answer.
     ///
     /// # Panics
     /// When it does not answer.
-    pub fn command(&self, command: &[u8]) -> Vec<u8> {
+    pub fn command(&self, code: u32, body: &[u8]) -> (u32, Vec<u8>) {
+        self.send(0x8001, code, body)
+    }
+
+    /// The same on one handle, with its password.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn authorised(&self, code: u32, handle: u32, password: &[u8], parameters: &[u8]) -> (u32, Vec<u8>) {
+        let session = [&[0x40, 0, 0, 9, 0, 0, 0], sized(password).as_slice()].concat();
+        self.send(0x8002, code, &[&handle.to_be_bytes()[..], &[0, 0], &sized(&session), parameters].concat())
+    }
+
+    /// Gives its owner hierarchy another password (TPM2_HierarchyChangeAuth).
+    ///
+    /// # Panics
+    /// When it does not take it.
+    pub fn own(&self, old: &[u8], new: &[u8]) {
+        let (code, _) = self.authorised(0x129, 0x4000_0001, old, &sized(new));
+        assert_eq!(code, 0, "the TPM refuses the password");
+    }
+
+    fn send(&self, tag: u16, code: u32, body: &[u8]) -> (u32, Vec<u8>) {
+        let size = u32::try_from(proxy::HEADER + body.len()).expect("a short command");
+        let command = [&tag.to_be_bytes(), &size.to_be_bytes()[..], &code.to_be_bytes(), body].concat();
         let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("a running swtpm");
-        line.write_all(command).expect("send a command");
-        proxy::message(&mut line).expect("an answer")
+        line.write_all(&command).expect("send a command");
+        let answer = proxy::message(&mut line).expect("an answer");
+        (proxy::code(&answer), answer[proxy::HEADER..].to_vec())
     }
 
     /// Takes its power away, and leaves it off.
@@ -119,6 +144,11 @@ impl Drop for Swtpm {
             self.kill9();
         }
     }
+}
+
+/// Bytes after their number (TPM 2.0 Part 2 §10.4.1).
+pub fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&u16::try_from(bytes.len()).expect("few bytes").to_be_bytes(), bytes].concat()
 }
 
 /// The first of two ports that are free.

@@ -157,6 +157,8 @@ impl Store {
             return Err(key.gone());
         }
         self.index_mut().remove(&key.uuid);
+        drop(db);
+        key.audit("destroying a key");
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }
 
@@ -209,6 +211,8 @@ impl Store {
         }
         let key = Arc::new(key);
         self.index_mut().put(Entry::Key(Arc::clone(&key)));
+        drop(db);
+        key.audit("made a key");
         Ok(key)
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tests::{CONFIG, Fault, Proxy, Service, Setup, Swtpm, TPM};
+use tests::{CONFIG, Fault, Proxy, Service, Setup, Swtpm, TPM, sized};
 
 const PSS: Signature = Signature::RsaPss { hash: SHA256 };
 const OAEP: Encryption = Encryption::RsaOaep { hash: Hash::Sha256 };
@@ -346,9 +346,9 @@ fn what_another_program_has_loaded_into_the_chip_makes_room() {
     let mut rig = Rig::start(LIMIT);
     // TPM2_LoadExternal of the public part of some data, in no hierarchy
     let public = [&[0, 8, 0, 0x0b, 0, 0, 0, 0x40, 0, 0, 0, 0x10, 0, 32][..], &[7; 32]].concat();
-    let load = command(0x167, &[&[0, 0], &sized(&public)[..], &[0x40, 0, 0, 7]].concat());
+    let load = [&[0, 0], &sized(&public)[..], &[0x40, 0, 0, 7]].concat();
     rig.tpm.restart();
-    let answers = [(); 4].map(|()| code(&rig.tpm.command(&load)));
+    let answers = [(); 4].map(|()| rig.tpm.command(0x167, &load).0);
     assert_eq!(answers, [0, 0, 0, 0x902], "the chip is full");
     ["ec", "a", "b"].into_iter().for_each(|name| rig.tpm().ecdsa(name).unwrap());
     rig.tpm().make("new", &ec()).unwrap();
@@ -359,9 +359,8 @@ fn what_another_program_has_loaded_into_the_chip_makes_room() {
 fn what_another_program_does_not_give_back_is_told_and_costs_no_key() {
     let mut rig = Rig::start(LIMIT);
     // TPM2_HashSequenceStart; its object cannot be unloaded by others
-    let sequence = command(0x186, &[0, 0, 0, 0x0b]);
     rig.tpm.restart();
-    let answers = [(); 4].map(|()| code(&rig.tpm.command(&sequence)));
+    let answers = [(); 4].map(|()| rig.tpm.command(0x186, &[0, 0, 0, 0x0b]).0);
     assert_eq!(answers, [0, 0, 0, 0x902], "the chip is full");
     let error = rig.tpm().make("new", &ec()).unwrap_err();
     assert!(error.to_string().contains("other programs fill the TPM"), "{error}");
@@ -372,17 +371,13 @@ fn what_another_program_does_not_give_back_is_told_and_costs_no_key() {
 #[test]
 fn a_password_that_is_no_longer_right_is_told_and_costs_no_key() {
     let rig = Rig::start(LIMIT);
-    let change = |old: &[u8], new: &[u8]| {
-        let change = authorised(0x129, 0x4000_0001, old, &sized(new));
-        assert_eq!(code(&rig.tpm.command(&change)), 0);
-    };
-    change(b"", b"secret");
+    rig.tpm.own(b"", b"secret");
     rig.tpm().ecdsa("ec").unwrap();
     rig.line.fail(0, 1, Fault::Unheard);
     let error = rig.tpm().ecdsa("ec").unwrap_err();
     assert!(error.to_string().contains("owner_hierarchy_auth"), "{error}");
     assert!(!rig.tpm().record("ec").missing);
-    change(b"secret", b"");
+    rig.tpm.own(b"secret", b"");
     rig.tpm().ecdsa("ec").unwrap();
 }
 
@@ -390,36 +385,10 @@ fn a_password_that_is_no_longer_right_is_told_and_costs_no_key() {
 fn nobody_can_lock_the_chip_with_wrong_passwords_of_our_keys() {
     let rig = Rig::start(LIMIT);
     rig.tpm().ecdsa("ec").unwrap();
-    let refused = (0x8000_0000..0x8000_0003).map(|handle| code(&rig.tpm.command(&authorised(0x154, handle, &[7; 32], &[0, 0]))));
+    let refused = (0x8000_0000..0x8000_0003).map(|handle| rig.tpm.authorised(0x154, handle, &[7; 32], &[0, 0]).0);
     let refused: Vec<_> = refused.collect();
     assert!(refused.contains(&0x9a2) && !refused.contains(&0x98e), "a wrong password that is not counted: {refused:x?}");
     // TPM_PT_LOCKOUT_COUNTER
-    let answer = rig.tpm.command(&command(0x17a, &[0, 0, 0, 6, 0, 0, 0x02, 0x0e, 0, 0, 0, 1]));
+    let (_, answer) = rig.tpm.command(0x17a, &[0, 0, 0, 6, 0, 0, 0x02, 0x0e, 0, 0, 0, 1]);
     assert_eq!(answer[answer.len() - 8..], [0, 0, 0x02, 0x0e, 0, 0, 0, 0]);
-}
-
-/// A command without authorisation (TPM 2.0 Part 1 §18).
-fn command(code: u32, body: &[u8]) -> Vec<u8> {
-    framed(0x8001, code, body)
-}
-
-/// A command on one handle, with its password.
-fn authorised(code: u32, handle: u32, password: &[u8], parameters: &[u8]) -> Vec<u8> {
-    let session = [&[0x40, 0, 0, 9, 0, 0, 0], sized(password).as_slice()].concat();
-    framed(0x8002, code, &[&handle.to_be_bytes()[..], &[0, 0], &sized(&session), parameters].concat())
-}
-
-fn framed(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
-    let size = 10 + u32::try_from(body.len()).unwrap();
-    [&tag.to_be_bytes(), &size.to_be_bytes()[..], &code.to_be_bytes(), body].concat()
-}
-
-/// Bytes after their number.
-fn sized(bytes: &[u8]) -> Vec<u8> {
-    [&u16::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()
-}
-
-/// What the chip says first.
-fn code(answer: &[u8]) -> u32 {
-    u32::from_be_bytes(answer[6..10].try_into().unwrap())
 }

@@ -5,36 +5,31 @@
 
 use super::blob::Blob;
 use super::failure::{Failure, kind};
-use super::firmware;
+use super::link::Link;
+use super::model::Model;
 use super::seat::Turn;
 use super::settings::Settings;
-use super::template;
+use super::{session, template};
 use interface::Status;
 use std::sync::{Arc, Weak};
 use tss_esapi::constants::response_code::{Tss2ResponseCode, Tss2ResponseCodeKind as Kind};
 use tss_esapi::constants::tss::TPM2_TRANSIENT_FIRST;
-use tss_esapi::constants::{CapabilityType, PropertyTag, StartupType};
-use tss_esapi::handles::{KeyHandle, ObjectHandle};
+use tss_esapi::constants::{PropertyTag, StartupType};
+use tss_esapi::handles::{KeyHandle, ObjectHandle, SessionHandle};
 use tss_esapi::interface_types::resource_handles::Hierarchy;
-use tss_esapi::interface_types::session_handles::AuthSession;
-use tss_esapi::structures::{CapabilityData, PublicParameters};
+use tss_esapi::structures::PublicParameters;
 use tss_esapi::utils::TpmsContext;
 use tss_esapi::{Context, Error as TssError, Result as TssResult};
 
 /// Objects that every TPM has room for (PC Client Platform TPM Profile §5.4.1).
 const MIN_SLOTS: u32 = 3;
-/// Handles in one answer, at most (TPM 2.0 Part 2 §6.13, `MAX_CAP_HANDLES`).
-const MAX_HANDLES: u32 = 254;
 
 /// An open connection.
 pub(super) struct Chip {
     link: Link,
     /// Name of the storage primary, which no other chip has, nor this one after it is cleared.
     pub(super) name: Vec<u8>,
-    /// As the chip abbreviates it, such as `IBM`.
-    pub(super) maker: String,
-    model: String,
-    firmware: u64,
+    pub(super) model: Model,
     primary: TpmsContext,
     /// How many objects there is room for.
     pub(super) slots: usize,
@@ -48,16 +43,10 @@ struct Loaded {
     handle: KeyHandle,
 }
 
-/// The library's connection, as long as it is ours.
-struct Link {
-    context: Context,
-    turn: Turn,
-}
-
 impl Chip {
     /// Connects, wakes the chip up and makes the storage primary, which is the same each time.
     pub(super) fn connect(settings: &Settings, turn: Turn) -> Result<Self, Failure> {
-        let mut link = Link { context: Context::new(settings.name.clone())?, turn };
+        let mut link = Link::open(settings, turn)?;
         let slots = match link.property(PropertyTag::HrTransientMin) {
             Err(Failure::Tss(error)) if kind(error) == Some(Kind::Initialize) => {
                 link.ask(|context| context.startup(StartupType::Clear))?;
@@ -65,22 +54,24 @@ impl Chip {
             }
             slots => slots?,
         };
-        link.clear_slots()?;
+        link.clear(TPM2_TRANSIENT_FIRST)?;
         link.ask(|context| context.tr_set_auth(ObjectHandle::Owner, settings.owner.clone()))?;
-        let primary =
-            link.authorised(|context| context.create_primary(Hierarchy::Owner, template::storage()?, None, None, None, None))?;
-        let handle = ObjectHandle::from(primary.key_handle);
+        // The owner's password is not sent either, though whoever listens may try guesses at home.
+        link.session = if settings.encrypted { session::open(&mut link, None)? } else { None };
+        let primary = link
+            .authorised(|context| context.create_primary(Hierarchy::Owner, template::storage()?, None, None, None, None))?
+            .key_handle;
+        if let Some(unsalted) = link.session.take() {
+            link.flush(SessionHandle::from(unsalted).into())?;
+            link.session = session::open(&mut link, Some(primary))?;
+        }
+        let handle = ObjectHandle::from(primary);
         let name = link.ask(|context| context.tr_get_name(handle))?.value().to_vec();
         let saved = link.ask(|context| context.context_save(handle))?;
-        link.ask(|context| context.flush_context(handle))?;
-        let maker = text(&[link.property(PropertyTag::Manufacturer)?]);
-        let model =
-            [PropertyTag::VendorString1, PropertyTag::VendorString2, PropertyTag::VendorString3, PropertyTag::VendorString4];
-        let model = text(&model.into_iter().map(|tag| link.property(tag)).collect::<Result<Vec<_>, _>>()?);
-        let firmware = [PropertyTag::FirmwareVersion1, PropertyTag::FirmwareVersion2].map(|tag| link.property(tag));
-        let firmware = firmware.into_iter().try_fold(0, |high, low| Ok::<_, Failure>(high << 32 | u64::from(low?)))?;
+        link.flush(handle)?;
+        let model = Model::read(&mut link)?;
         let slots = slots.max(MIN_SLOTS) as usize;
-        Ok(Self { link, name, maker, model, firmware, primary: saved, slots, loaded: Vec::new() })
+        Ok(Self { link, name, model, primary: saved, slots, loaded: Vec::new() })
     }
 
     /// The same chip, for who has it now.
@@ -92,20 +83,8 @@ impl Chip {
     /// Ends the connection without a word to a chip that may not listen: what is loaded goes with it, or with the next connection.
     pub(super) fn close(mut self) {
         for loaded in self.loaded.drain(..) {
-            // What is to be said of it is that it was not unloaded.
-            let _ = self.link.context.tr_close(&mut loaded.handle.into());
+            self.link.forget(loaded.handle.into());
         }
-    }
-
-    /// Which chip it is, for people.
-    pub(super) fn description(&self) -> String {
-        let Self { maker, model, firmware, .. } = self;
-        format!("TPM 2.0 of {maker} ({model}), firmware {firmware:x}")
-    }
-
-    /// What is known to be wrong with the keys that it makes.
-    pub(super) fn flaw(&self) -> Option<&'static str> {
-        firmware::flaw(&self.maker, self.firmware)
     }
 
     /// Whether it can have a key with these parameters.
@@ -154,7 +133,7 @@ impl Chip {
         let primary = self.link.ask(|context| context.context_load(self.primary.clone()))?;
         let result = self.link.authorised(|context| command(context, primary.into()));
         if !result.as_ref().is_err_and(Failure::lost) {
-            self.link.ask(|context| context.flush_context(primary))?;
+            self.link.flush(primary)?;
         }
         result
     }
@@ -211,46 +190,6 @@ impl Chip {
 
     fn unload(&mut self, at: usize) -> Result<(), Failure> {
         let handle = self.loaded.remove(at).handle;
-        self.link.ask(|context| context.flush_context(handle.into()))
+        self.link.flush(handle.into())
     }
-}
-
-impl Link {
-    /// Runs one command, if the chip is ours, and takes its answer, if the chip still is.
-    fn ask<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> Result<T, Failure> {
-        self.turn.check()?;
-        let answer = command(&mut self.context);
-        self.turn.check()?;
-        Ok(answer?)
-    }
-
-    fn authorised<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> Result<T, Failure> {
-        self.ask(|context| context.execute_with_session(Some(AuthSession::Password), command))
-    }
-
-    /// Zero where the chip has no such property.
-    fn property(&mut self, tag: PropertyTag) -> Result<u32, Failure> {
-        Ok(self.ask(|context| context.get_tpm_property(tag))?.unwrap_or_default())
-    }
-
-    /// Unloads what a crashed service has left in a chip without a resource manager, which is ours alone: it has room for one user. A
-    /// resource manager shows each of its users nothing but its own.
-    fn clear_slots(&mut self) -> Result<(), Failure> {
-        let all = |context: &mut Context| context.get_capability(CapabilityType::Handles, TPM2_TRANSIENT_FIRST, MAX_HANDLES);
-        let (CapabilityData::Handles(handles), _) = self.ask(all)? else { return Ok(()) };
-        for &handle in handles.iter() {
-            match self.ask(|context| context.tr_from_tpm_public(handle)) {
-                // It is no key, and the library can unload nothing else.
-                Err(Failure::Tss(error)) if kind(error) == Some(Kind::Sequence) => {}
-                object => object.and_then(|object| self.ask(|context| context.flush_context(object)))?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The text in numbers whose bytes are its letters.
-fn text(words: &[u32]) -> String {
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).filter(u8::is_ascii_graphic).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -1,6 +1,7 @@
 //! Making, storing and destroying keys.
 
 use super::blob::Blob;
+use super::duplicate;
 use super::template::{self, Parameters, Unique};
 use super::{Held, Tpm};
 use crate::error::{Error, Result};
@@ -15,8 +16,8 @@ use interface::spki;
 use std::sync::Arc;
 use tss_esapi::handles::ObjectHandle;
 use tss_esapi::structures::{
-    Auth, EccParameter, EccPoint, EncryptedSecret, Private as Wrapped, PrivateKeyRsa, Public, PublicKeyRsa, Sensitive,
-    SensitiveBuffer, SymmetricDefinitionObject,
+    Auth, EccParameter, EccPoint, EncryptedSecret, PrivateKeyRsa, Public, PublicKeyRsa, Sensitive, SensitiveBuffer,
+    SymmetricDefinitionObject,
 };
 use tss_esapi::traits::Marshall;
 use zeroize::Zeroizing;
@@ -38,7 +39,7 @@ impl Handle<GenerateKey> for Tpm {
                 chip.with_primary(|context, primary| context.create(primary, template, Some(auth.clone()), None, None, None))?;
             chip.proven(Blob::new(chip.name.clone(), auth.clone(), made.out_private, made.out_public))
         });
-        let blob = made.map_err(|failure| failure.explain(&self.settings))?;
+        let blob = made.map_err(|failure| failure.explain(&self.seat.settings))?;
         let data = public_key(&blob.public, attributes.bits)?;
         // Refuses a key that the chip has made badly: see CVE-2017-15361.
         let (_, public) = software::Key::import(&attributes.public(), &data)?;
@@ -74,14 +75,16 @@ impl Handle<ImportKey> for Tpm {
         call.check_name()?;
         let auth = password()?;
         let (public, plain) = transferable(parameters, &key, &auth)?;
+        let (wrapping, wrapped) = duplicate::wrap(&public, &plain)?;
         let imported = self.run(call.store(), |chip| {
             let private = chip.with_primary(|context, primary| {
-                let (key, none) = (ObjectHandle::from(primary), SymmetricDefinitionObject::Null);
-                context.import(key, None, public.clone(), plain.clone(), EncryptedSecret::default(), none)
+                let (wrapping, wrapped) = (Some(wrapping.clone()), wrapped.clone());
+                let (primary, cipher) = (ObjectHandle::from(primary), SymmetricDefinitionObject::AES_128_CFB);
+                context.import(primary, wrapping, public.clone(), wrapped, EncryptedSecret::default(), cipher)
             })?;
             chip.proven(Blob::new(chip.name.clone(), auth.clone(), private, public.clone()))
         });
-        let blob = imported.map_err(|failure| failure.explain(&self.settings))?;
+        let blob = imported.map_err(|failure| failure.explain(&self.seat.settings))?;
         call.reserve()?.commit(Material {
             private: blob.encode()?,
             public_key: key.public()?,
@@ -122,13 +125,13 @@ impl Handle<ExportPublicKey> for Tpm {
     }
 }
 
-fn password() -> Result<Auth> {
+pub(super) fn password() -> Result<Auth> {
     let bytes = software::random(PASSWORD)?;
     Auth::try_from(bytes.as_slice()).map_err(unfit)
 }
 
-/// A pair as TPM2_Import takes it without wrapping (TPM 2.0 Part 3 §13.3): public area and plain sensitive area.
-fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Result<(Public, Wrapped)> {
+/// A pair as TPM2_Import takes it (TPM 2.0 Part 3 §13.3): public area and sensitive area, marshalled.
+fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Result<(Public, Zeroizing<Vec<u8>>)> {
     let (auth_value, seed_value) = (auth.clone(), Default::default());
     let public = key.public()?;
     let (unique, sensitive) = match key.private()? {
@@ -153,7 +156,7 @@ fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Res
         }
     };
     let plain = Zeroizing::new(SensitiveBuffer::try_from(sensitive).and_then(|buffer| buffer.marshall()).map_err(unfit)?);
-    Ok((template::key(parameters, unique, false).map_err(unfit)?, Wrapped::try_from(plain.as_slice()).map_err(unfit)?))
+    Ok((template::key(parameters, unique, false).map_err(unfit)?, plain))
 }
 
 /// A point from its uncompressed form.

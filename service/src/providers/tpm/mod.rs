@@ -7,11 +7,15 @@
 mod ability;
 mod blob;
 mod chip;
+mod duplicate;
 mod failure;
-mod firmware;
+mod link;
 mod manage;
+mod model;
 mod random;
+pub mod sealed;
 mod seat;
+mod session;
 mod settings;
 mod template;
 mod uses;
@@ -26,25 +30,21 @@ use chip::Chip;
 use failure::Failure;
 use interface::operations::*;
 use interface::{ProviderId, Status};
-use seat::{Seat, Turn};
+use seat::Seat;
 use settings::Settings;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 use tss_esapi::Context;
 use tss_esapi::handles::KeyHandle;
 
-/// How often a busy chip is asked again, first after so many milliseconds, then after twice as many each time.
-const PATIENCE: (u32, u64) = (8, 10);
 /// Finding the primes of a key takes a chip so many times as long as any other request may.
 const MAKING: u32 = 10;
 
 /// The provider's state.
 struct Tpm {
-    settings: Arc<Settings>,
+    seat: Arc<Seat>,
     /// Does what needs no private key.
     software: Arc<Software>,
     ability: Ability,
-    seat: Seat,
     /// Name of the storage primary under which keys that were made are not missing.
     surveyed: Mutex<Vec<u8>>,
 }
@@ -61,33 +61,32 @@ struct Held {
 /// # Errors
 /// [`Error::Config`] for a setting that it does not know; the chip's or the store's own.
 pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
-    let (settings, software) = Settings::read(settings)?;
-    let seat = Seat::default();
-    let (turn, _) = seat.take();
-    let (chip, ability) = match first(&settings, &turn) {
-        Ok(first) => first,
-        Err(error) if settings.optional && error.unreachable() => {
-            tracing::warn!("the TPM provider is left out: {}", error.explain(&settings));
+    let (settings, software) = Settings::read(ProviderId::TPM, settings)?;
+    let optional = settings.optional;
+    let seat = Seat::shared(settings);
+    let (model, slots, ability) = match seat.first(|chip| Ok((chip.model.clone(), chip.slots, Ability::probe(chip)?))) {
+        Ok(found) => found,
+        Err(error) if optional && error.unreachable() => {
+            tracing::warn!("the TPM provider is left out: {}", error.explain(&seat.settings));
             return Ok(None);
         }
-        Err(error) => return Err(error.explain(&settings)),
+        Err(error) => return Err(error.explain(&seat.settings)),
     };
-    tracing::info!("{}, room for {} loaded keys: {ability}", chip.description(), chip.slots);
-    if let Some(flaw) = chip.flaw() {
+    tracing::info!("{model}, room for {slots} loaded keys: {ability}");
+    if let Some(flaw) = model.flaw() {
         tracing::warn!("do not trust this TPM, of which {flaw}: update its firmware, then make new keys");
     }
     for pending in store.pending(ProviderId::TPM)? {
         store.settle(pending)?;
     }
-    let info = Info { id: ProviderId::TPM, description: chip.description(), vendor: chip.maker.clone(), version: [0, 1, 0] };
-    let tpm = Arc::new(Tpm { settings, software, ability, seat, surveyed: Mutex::default() });
-    tpm.survey(&chip, store);
-    tpm.seat.put(&turn, Some(chip));
+    let info = Info { id: ProviderId::TPM, description: model.to_string(), vendor: model.maker, version: [0, 1, 0] };
+    let tpm = Arc::new(Tpm { seat, software: Arc::new(software), ability, surveyed: Mutex::default() });
+    tpm.run(store, |_| Ok(())).map_err(|failure| failure.explain(&tpm.seat.settings))?;
     Ok(Some(register(Provider::new(info, 1), &tpm)))
 }
 
 fn register(provider: Provider, tpm: &Arc<Tpm>) -> Provider {
-    let limit = tpm.settings.limit;
+    let limit = tpm.seat.settings.limit;
     provider
         .within(limit * MAKING)
         .on_slow::<GenerateKey, _>(tpm)
@@ -137,41 +136,16 @@ impl Tpm {
                 call.store().mark(key, true);
                 foreign(key)
             }
-            other => other.explain(&self.settings),
+            other => other.explain(&self.seat.settings),
         })
     }
 
-    /// Runs commands on the chip: again on a new connection, once, where it has lost what was loaded or does not answer; and again for
-    /// a while where it is busy.
+    /// Runs commands on the chip, as often as [`Seat::run`] does.
     fn run<T>(&self, store: &Store, work: impl Fn(&mut Chip) -> Result<T, Failure>) -> Result<T, Failure> {
-        let (turn, mut chip) = self.seat.take();
-        let mut renewed = false;
-        let result = patiently(|| match self.attempt(&turn, &mut chip, store, &work) {
-            Err(failure) if failure.lost() && !renewed => {
-                tracing::warn!("starting anew with the TPM: {failure}");
-                renewed = true;
-                chip.take().into_iter().for_each(Chip::close);
-                self.attempt(&turn, &mut chip, store, &work)
-            }
-            result => result,
-        });
-        self.seat.put(&turn, chip);
-        result
-    }
-
-    fn attempt<T>(
-        &self,
-        turn: &Turn,
-        chip: &mut Option<Chip>,
-        store: &Store,
-        work: impl Fn(&mut Chip) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        if let Some(chip) = chip {
-            return work(chip);
-        }
-        let chip = chip.insert(Chip::connect(&self.settings, turn.clone())?);
-        self.survey(chip, store);
-        work(chip)
+        self.seat.run(|chip| {
+            self.survey(chip, store);
+            work(chip)
+        })
     }
 
     /// Marks the keys that this chip does not have, if it is another one than before.
@@ -198,30 +172,6 @@ impl Tpm {
             );
         }
     }
-}
-
-/// Connects for the first time, and asks what there is; no longer than a request may take.
-fn first(settings: &Arc<Settings>, turn: &Turn) -> Result<(Chip, Ability), Failure> {
-    let (sender, receiver) = mpsc::channel();
-    let (theirs, turn) = (Arc::clone(settings), turn.clone());
-    let connect = move || {
-        let mut chip = Chip::connect(&theirs, turn.clone())?;
-        Ability::probe(&mut chip).map(|ability| (chip, ability))
-    };
-    std::thread::spawn(move || drop(sender.send(patiently(connect))));
-    receiver.recv_timeout(settings.limit).unwrap_or(Err(Failure::Silent))
-}
-
-/// Does it again, for a while, when the chip is busy.
-fn patiently<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    let (times, first) = PATIENCE;
-    for wait in (0..times).map(|time| Duration::from_millis(first << time)) {
-        match work() {
-            Err(failure) if failure.busy() => std::thread::sleep(wait),
-            result => return result,
-        }
-    }
-    work()
 }
 
 fn foreign(key: &Key) -> Error {

@@ -1,6 +1,49 @@
-//! Firmware whose keys are known to be weak.
+//! Which chip it is, and what is known to be wrong with it.
 
-/// From the first version on, until one that is mended.
+use super::failure::Failure;
+use super::link::Link;
+use tss_esapi::constants::PropertyTag;
+
+/// As the chip tells it.
+#[derive(Clone)]
+pub(super) struct Model {
+    /// Abbreviated, such as `IBM`.
+    pub(super) maker: String,
+    name: String,
+    firmware: u64,
+}
+
+impl Model {
+    pub(super) fn read(link: &mut Link) -> Result<Self, Failure> {
+        let mut property = |tag| link.property(tag);
+        let maker = text(&[property(PropertyTag::Manufacturer)?]);
+        let name =
+            [PropertyTag::VendorString1, PropertyTag::VendorString2, PropertyTag::VendorString3, PropertyTag::VendorString4];
+        let name = text(&name.into_iter().map(&mut property).collect::<Result<Vec<_>, _>>()?);
+        let [high, low] = [property(PropertyTag::FirmwareVersion1)?, property(PropertyTag::FirmwareVersion2)?].map(u64::from);
+        Ok(Self { maker, name, firmware: high << 32 | low })
+    }
+
+    /// What is wrong with the keys that such a chip makes, if it is known.
+    pub(super) fn flaw(&self) -> Option<&'static str> {
+        flaw(&self.maker, self.firmware)
+    }
+}
+
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { maker, name, firmware } = self;
+        write!(f, "TPM 2.0 of {maker} ({name}), firmware {firmware:x}")
+    }
+}
+
+/// The text in numbers whose bytes are its letters.
+fn text(words: &[u32]) -> String {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).filter(u8::is_ascii_graphic).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Keys are weak that were made by firmware from the first version on, until one that is mended.
 struct Flaw {
     /// As the chip abbreviates it.
     maker: &'static str,
@@ -34,8 +77,7 @@ const fn version(major: u64, minor: u64, patch: u64) -> u64 {
     major << 48 | minor << 32 | patch << 16
 }
 
-/// What is wrong with the keys that such a chip makes, if it is known.
-pub(super) fn flaw(maker: &str, firmware: u64) -> Option<&'static str> {
+fn flaw(maker: &str, firmware: u64) -> Option<&'static str> {
     FLAWS.iter().find(|flaw| flaw.maker == maker && (flaw.first..flaw.mended).contains(&firmware)).map(|flaw| flaw.what)
 }
 
