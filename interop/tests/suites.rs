@@ -13,9 +13,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use interop::{Desk, Row, cryptoki_tests, pykcs11, python_pkcs11, setup};
+use interop::{Desk, Row, cryptoki_tests, pykcs11, python_pkcs11};
 use tempfile::TempDir;
-use tests::{Ran, program, run};
+use tests::{CONFIG, Ran, Setup, TPM, program, run};
 
 const LABEL: &str = "interop";
 // which the cryptoki crate's tests have in their code
@@ -133,7 +133,8 @@ fn softhsm_passes_the_tests_that_are_listed() {
 #[test]
 fn its_own_tests_pass_as_on_softhsm() {
     let row = Row::peer("python-pkcs11", &python_pkcs11());
-    let mut desk = Desk { service: setup().allow_deprecated().start(), row };
+    let setup = Setup::default().config(format!("{CONFIG}{TPM}")).allow_deprecated();
+    let mut desk = Desk { service: setup.start(), row };
     let passed = Token::like_softhsm(&desk).python_pkcs11();
     PYTHON_PKCS11.of_ours(&passed, &mut desk.row);
 }
