@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use interop::{Daemon, Row, engine_conf, eventually, listens, loopback, provider, setup};
+use interop::{Daemon, Row, engine_conf, eventually, has, listens, loopback, provider, setup};
 use tests::{Service, may_change_user, program, run};
 
 /// How nginx comes to its keys.
@@ -41,7 +41,11 @@ impl Site {
             return None;
         }
         service.restart();
-        let row = Row::program("nginx")?;
+        let mut row = Row::program("nginx")?;
+        if !keys.iter().all(|(_, algorithm)| has(&service, algorithm)) {
+            row.cancel();
+            return None;
+        }
         let servers = keys.iter().map(|(name, _)| (*name, loopback())).collect();
         let site = Self { service, _row: row, way, nginx, servers, workers: 2 };
         std::fs::create_dir(site.path("nginx")).unwrap();
