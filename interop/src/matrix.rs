@@ -1,7 +1,8 @@
 //! The matrix of interoperation: a test says which foreign program it is about, and what becomes of the test is a row.
 //!
 //! Rows go to the file that `PARSEC_INTEROP_ROWS` names, when it is set, one line each, with tabs between the fields: program,
-//! what was done, provider, result, version. `interop/matrix` makes `MATRIX.md` of them.
+//! what was done, provider, result, version. `interop/matrix` makes `MATRIX.md` of them. The names of tests that are not for the
+//! provider of the run go to `PARSEC_INTEROP_CANCELLED`.
 
 use std::ffi::OsStr;
 use std::fs::File;
