@@ -108,10 +108,12 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 
+    type Wait = Pin<Box<dyn Future<Output = Option<Turn>>>>;
+
     /// Requests that wait, each of the principal of this number.
     struct Crowd {
         turns: Turns,
-        waiting: Vec<(u32, Pin<Box<dyn Future<Output = Option<Turn>>>>)>,
+        waiting: Vec<(u32, Wait)>,
     }
 
     impl Crowd {
