@@ -129,7 +129,7 @@ impl Handle<ExportPublicKey> for Tpm {
     }
 }
 
-fn password() -> Result<Auth> {
+pub(super) fn password() -> Result<Auth> {
     let bytes = software::random(PASSWORD)?;
     Auth::try_from(bytes.as_slice()).map_err(unfit)
 }

@@ -6,8 +6,9 @@ use tss_esapi::interface_types::algorithm::{HashingAlgorithm, PublicAlgorithm};
 use tss_esapi::interface_types::ecc::EccCurve;
 use tss_esapi::interface_types::key_bits::RsaKeyBits;
 use tss_esapi::structures::{
-    EccPoint, EccScheme, KeyDerivationFunctionScheme, Public, PublicBuilder, PublicEccParameters, PublicKeyRsa, PublicParameters,
-    PublicRsaParameters, RsaExponent, RsaScheme, SymmetricDefinitionObject,
+    Digest, EccPoint, EccScheme, KeyDerivationFunctionScheme, KeyedHashScheme, Public, PublicBuilder, PublicEccParameters,
+    PublicKeyRsa, PublicKeyedHashParameters, PublicParameters, PublicRsaParameters, RsaExponent, RsaScheme,
+    SymmetricDefinitionObject,
 };
 
 /// The storage primary: the TCG's template for P-256 (EK Credential Profile 2.4 §B.3.4, as an SRK), made anew from the owner's seed.
@@ -22,6 +23,15 @@ pub(super) fn storage() -> Result<Public> {
     public(attributes, PublicAlgorithm::Ecc)
         .with_ecc_parameters(parameters)
         .with_ecc_unique_identifier(EccPoint::default())
+        .build()
+}
+
+/// Data that the chip keeps for who knows the password.
+pub(super) fn sealed() -> Result<Public> {
+    let attributes = ObjectAttributesBuilder::new().with_user_with_auth(true).with_no_da(true);
+    public(attributes.with_fixed_tpm(true).with_fixed_parent(true).build()?, PublicAlgorithm::KeyedHash)
+        .with_keyed_hash_parameters(PublicKeyedHashParameters::new(KeyedHashScheme::Null))
+        .with_keyed_hash_unique_identifier(Digest::default())
         .build()
 }
 
