@@ -310,6 +310,7 @@ operations! {
     0x8011 InitToken                => Token,               App,    Store,    none;
     0x8012 SetPin                   => Token,               App,    Store,    none;
     0x8013 Login                    => Token,               App,    Store,    none;
+    0x8014 Logout                   => Token,               App,    Store,    none;
     0x8018 Encapsulate              => Encapsulated,        App,    Provider, secret(ENCRYPT);
     0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT);
 }

@@ -4,6 +4,7 @@
 //! its saved context, without its parent. So the primary, saved as well, needs a slot only while a key is made or first loaded.
 
 use super::blob::Blob;
+use super::session;
 use super::settings::Settings;
 use super::template;
 use crate::error::Error;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tss_esapi::constants::response_code::{Tss2ResponseCode, Tss2ResponseCodeKind as Kind};
 use tss_esapi::constants::tss::TPM2_TRANSIENT_FIRST;
 use tss_esapi::constants::{CapabilityType, PropertyTag, StartupType};
-use tss_esapi::handles::{KeyHandle, ObjectHandle};
+use tss_esapi::handles::{KeyHandle, ObjectHandle, SessionHandle};
 use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::CapabilityData;
@@ -40,6 +41,8 @@ pub(super) enum Failure {
 /// An open connection.
 pub(super) struct Chip {
     pub(super) context: Context,
+    /// `None`: nothing is hidden.
+    session: Option<AuthSession>,
     /// Name of the storage primary, which no other chip has, nor this one after it is cleared.
     pub(super) name: Vec<u8>,
     /// As the chip abbreviates it, such as `IBM`.
@@ -69,11 +72,20 @@ impl Chip {
             }
             slots => slots?,
         };
-        clear_slots(&mut context)?;
+        clear_slots(&mut context, TPM2_TRANSIENT_FIRST)?;
         context.tr_set_auth(ObjectHandle::Owner, settings.owner.clone())?;
-        let primary = authorised(&mut context, |context| {
+        // The owner's password is not sent either, though whoever listens may try guesses at home.
+        let unsalted = if settings.encrypted { session::open(&mut context, None)? } else { None };
+        let primary = authorised(&mut context, unsalted, |context| {
             context.create_primary(Hierarchy::Owner, template::storage()?, None, None, None, None)
         })?;
+        let session = match unsalted {
+            Some(unsalted) => {
+                context.flush_context(SessionHandle::from(unsalted).into())?;
+                session::open(&mut context, Some(primary.key_handle))?
+            }
+            None => None,
+        };
         let handle = ObjectHandle::from(primary.key_handle);
         let name = context.tr_get_name(handle)?.value().to_vec();
         let saved = context.context_save(handle)?;
@@ -86,7 +98,7 @@ impl Chip {
         let firmware = [PropertyTag::FirmwareVersion1, PropertyTag::FirmwareVersion2].map(&mut property);
         let firmware = firmware.into_iter().try_fold(0, |high, low| Ok::<_, TssError>(high << 32 | u64::from(low?)))?;
         let slots = slots.unwrap_or_default().max(MIN_SLOTS) as usize;
-        Ok(Self { context, name, maker, model, firmware, primary: saved, slots, loaded: Vec::new() })
+        Ok(Self { context, session, name, maker, model, firmware, primary: saved, slots, loaded: Vec::new() })
     }
 
     /// Which chip it is, for people.
@@ -106,7 +118,7 @@ impl Chip {
             return Err(Failure::Foreign);
         }
         let handle = self.key(uuid, blob)?;
-        Ok(authorised(&mut self.context, |context| command(context, handle))?)
+        Ok(authorised(&mut self.context, self.session, |context| command(context, handle))?)
     }
 
     /// Runs a command with the primary, which may take one slot more.
@@ -116,7 +128,7 @@ impl Chip {
     ) -> Result<T, Failure> {
         self.make_room(2)?;
         let primary = self.context.context_load(self.primary.clone())?;
-        let result = authorised(&mut self.context, |context| command(context, primary.into()));
+        let result = authorised(&mut self.context, self.session, |context| command(context, primary.into()));
         self.context.flush_context(primary)?;
         Ok(result?)
     }
@@ -260,10 +272,10 @@ impl From<Error> for Failure {
     }
 }
 
-/// Unloads what a crashed service has left in a chip without a resource manager, which is ours alone: it has room for one user. A
+/// Unloads what a crashed service has left of one kind in a chip without a resource manager, which is ours alone: it has room for one user. A
 /// resource manager shows each of its users nothing but its own.
-fn clear_slots(context: &mut Context) -> TssResult<()> {
-    let (handles, _) = context.get_capability(CapabilityType::Handles, TPM2_TRANSIENT_FIRST, MAX_HANDLES)?;
+pub(super) fn clear_slots(context: &mut Context, first: u32) -> TssResult<()> {
+    let (handles, _) = context.get_capability(CapabilityType::Handles, first, MAX_HANDLES)?;
     let CapabilityData::Handles(handles) = handles else { return Ok(()) };
     for &handle in handles.iter() {
         let object = context.tr_from_tpm_public(handle)?;
@@ -272,11 +284,15 @@ fn clear_slots(context: &mut Context) -> TssResult<()> {
     Ok(())
 }
 
-fn authorised<T>(context: &mut Context, command: impl FnOnce(&mut Context) -> TssResult<T>) -> TssResult<T> {
-    context.execute_with_session(Some(AuthSession::Password), command)
+fn authorised<T>(
+    context: &mut Context,
+    session: Option<AuthSession>,
+    command: impl FnOnce(&mut Context) -> TssResult<T>,
+) -> TssResult<T> {
+    context.execute_with_session(Some(session.unwrap_or(AuthSession::Password)), command)
 }
 
-fn kind(error: TssError) -> Option<Kind> {
+pub(super) fn kind(error: TssError) -> Option<Kind> {
     match error {
         TssError::Tss2Error(code) => code.kind(),
         TssError::WrapperError(_) => None,

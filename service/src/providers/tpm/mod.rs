@@ -7,9 +7,11 @@
 mod ability;
 mod blob;
 mod chip;
+mod duplicate;
 mod manage;
 mod random;
 pub mod sealed;
+mod session;
 mod settings;
 mod template;
 mod uses;

@@ -18,6 +18,8 @@ pub(super) struct Settings {
     pub(super) name: TctiNameConf,
     /// The password of the owner hierarchy.
     pub(super) owner: Auth,
+    /// Secrets are encrypted on their way.
+    pub(super) encrypted: bool,
     /// The service may do without.
     pub(super) optional: bool,
 }
@@ -33,10 +35,11 @@ impl Settings {
         let owner = auth(&mut section, "owner_hierarchy_auth")?;
         // Only attestation needs it, so it is checked and dropped.
         auth(&mut section, "endorsement_hierarchy_auth")?;
+        let encrypted = section.take_or("parameter_encryption", false)?;
         let optional = section.take_or("skip_if_no_tpm", false)?;
         let software = Software::read(&mut section)?;
         section.finish()?;
-        Ok((Self { tcti, name, owner, optional }, software))
+        Ok((Self { tcti, name, owner, encrypted, optional }, software))
     }
 }
 
