@@ -5,11 +5,13 @@
 
 mod core;
 mod crypto;
+mod keys;
 mod store;
 mod token;
 
 pub use self::core::*;
 pub use self::crypto::*;
+pub use self::keys::*;
 pub use self::store::*;
 pub use self::token::*;
 
