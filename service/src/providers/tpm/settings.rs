@@ -17,6 +17,8 @@ pub(super) struct Settings {
     pub(super) name: TctiNameConf,
     /// The password of the owner hierarchy.
     pub(super) owner: Auth,
+    /// The password of the endorsement hierarchy, which only attestation needs.
+    pub(super) endorsement: Auth,
     /// The service may do without.
     pub(super) optional: bool,
 }
@@ -30,12 +32,11 @@ impl Settings {
             section.wrong("tcti", "is none of device:FILE, swtpm:host=…,port=…, mssim:host=…,port=… and tabrmd:bus_type=…")
         })?;
         let owner = auth(&mut section, "owner_hierarchy_auth")?;
-        // Only attestation needs it, so it is checked and dropped.
-        auth(&mut section, "endorsement_hierarchy_auth")?;
+        let endorsement = auth(&mut section, "endorsement_hierarchy_auth")?;
         let optional = section.take_or("skip_if_no_tpm", false)?;
         let software = Software::new(section.take("buffer_size_limit")?);
         section.finish()?;
-        Ok((Self { tcti, name, owner, optional }, Arc::new(software)))
+        Ok((Self { tcti, name, owner, endorsement, optional }, Arc::new(software)))
     }
 }
 
