@@ -97,7 +97,7 @@ impl Mechanism {
                 let ends = sizes.first().zip(sizes.last());
                 let info = ends.map(|(min, max)| about(family, CKF_GENERATE, *min, *max));
                 // Where its keys make one HMAC only, that has to be there as well.
-                let only = own.and_then(|own| own.hash).map(|hash| Mechanism { work: Sign(Scheme::Hmac, Some(hash)), ..*self });
+                let only = own.and_then(|own| own.hash).map(|hash| Self { work: Sign(Scheme::Hmac, Some(hash)), ..*self });
                 return Ok(match only {
                     Some(only) if only.info(sizes_of, can)?.is_none() => None,
                     _ => info,
