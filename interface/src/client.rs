@@ -13,9 +13,7 @@ mod patience;
 pub use endpoint::Endpoint;
 pub use error::Error;
 
-use crate::operations::{
-    ExportPublicKey, Find, Found, ListKeys, ListProviders, LookupKey, ProviderInfo, Record, RecordKind, Tier,
-};
+use crate::operations::{ExportPublicKey, Find, Found, ListKeys, ListProviders, LookupKey, ProviderInfo, Record, RecordKind};
 use crate::spki::PublicKey;
 use crate::wire::Header;
 use crate::{AuthType, Opcode, Operation, ProviderId, Status, attributes::Attributes};
@@ -223,7 +221,7 @@ impl Client {
             provider_id: key.provider_id,
             usage: key.attributes.as_ref().and_then(|a| a.key_policy.as_ref()?.key_usage_flags),
             attributes: key.attributes,
-            tier: if provider == ProviderId::SOFTWARE { Tier::Software.into() } else { Tier::Hardware.into() },
+            tier: provider.kind().tier.into(),
             ..Record::default()
         });
         let records = records.filter(wanted).map(|record| self.with_public_key(provider, record));

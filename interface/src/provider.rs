@@ -1,43 +1,54 @@
 //! Providers and authenticators: the numbers of the header.
+//!
+//! Numbers of providers from 0x80 up are extensions, which show only on a connection that has said [`Hello`].
+//!
+//! [`Hello`]: crate::operations::Hello
 
 use crate::Status;
+use crate::operations::Tier;
+
+/// The first number that is not upstream's.
+const EXTENSIONS: u8 = 0x80;
 
 /// The provider that a request is for (the header's `provider` field).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProviderId(u8);
 
-/// A kind of provider: what upstream's protocol says of it.
+/// A kind of provider: what the protocol says of it.
 #[derive(Debug)]
 pub struct ProviderKind {
     /// Its number.
     pub id: ProviderId,
     /// Short name, as key references and the command line write it.
     pub name: &'static str,
-    /// Name of its type in upstream's configuration.
+    /// Name of its type in the configuration.
     pub config: &'static str,
+    /// Where its private keys are when they work.
+    pub tier: Tier,
     /// Its fixed UUID.
     pub uuid: &'static str,
 }
 
 macro_rules! providers {
-    ($($const:ident = $id:literal $name:literal $config:literal $uuid:literal;)*) => {
+    ($($const:ident = $id:literal $name:literal $config:literal $tier:ident $uuid:literal;)*) => {
         impl ProviderId {
             $(#[doc = concat!("The ", $name, " provider.")] pub const $const: Self = Self($id);)*
         }
 
         /// Every kind that the protocol knows.
         pub const PROVIDERS: &[ProviderKind] =
-            &[$(ProviderKind { id: ProviderId($id), name: $name, config: $config, uuid: $uuid }),*];
+            &[$(ProviderKind { id: ProviderId($id), name: $name, config: $config, tier: Tier::$tier, uuid: $uuid }),*];
     };
 }
 
 providers! {
-    CORE = 0 "core" "Core" "47049873-2a43-4845-9d72-831eab668784";
-    SOFTWARE = 1 "software" "MbedCrypto" "1c1139dc-ad7c-47dc-ad6b-db6fdb466552";
-    PKCS11 = 2 "pkcs11" "Pkcs11" "30e39502-eba6-4d60-a4af-c518b7f5e38f";
-    TPM = 3 "tpm" "Tpm" "1e4954a4-ff21-46d3-ab0c-661eeb667e1d";
-    TRUSTED_SERVICE = 4 "trusted-service" "TrustedService" "71129441-508a-4da6-b6e8-7b98a777e4c0";
-    CRYPTO_AUTH_LIB = 5 "cryptoauthlib" "CryptoAuthLib" "b8ba81e2-e9f7-4bdd-b096-a29d0019960c";
+    CORE = 0 "core" "Core" Software "47049873-2a43-4845-9d72-831eab668784";
+    SOFTWARE = 1 "software" "MbedCrypto" Software "1c1139dc-ad7c-47dc-ad6b-db6fdb466552";
+    PKCS11 = 2 "pkcs11" "Pkcs11" Hardware "30e39502-eba6-4d60-a4af-c518b7f5e38f";
+    TPM = 3 "tpm" "Tpm" Hardware "1e4954a4-ff21-46d3-ab0c-661eeb667e1d";
+    TRUSTED_SERVICE = 4 "trusted-service" "TrustedService" Hardware "71129441-508a-4da6-b6e8-7b98a777e4c0";
+    CRYPTO_AUTH_LIB = 5 "cryptoauthlib" "CryptoAuthLib" Hardware "b8ba81e2-e9f7-4bdd-b096-a29d0019960c";
+    TPM_SEALED = 0x80 "tpm-sealed" "TpmSealed" Sealed "5b03151a-62fe-4289-a4dc-74758fa9338f";
 }
 
 impl ProviderId {
@@ -48,7 +59,12 @@ impl ProviderId {
 
     /// Its kind.
     pub fn kind(self) -> &'static ProviderKind {
-        &PROVIDERS[usize::from(self.0)]
+        PROVIDERS.iter().find(|kind| kind.id == self).unwrap_or(&PROVIDERS[0])
+    }
+
+    /// Whether upstream's clients may hear of it.
+    pub const fn upstream(self) -> bool {
+        self.0 < EXTENSIONS
     }
 
     /// Its short name.

@@ -2,7 +2,6 @@
  * workers end, with 0 when every handshake or signature was made. */
 #define _GNU_SOURCE
 #include <grp.h>
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
@@ -14,14 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            ERR_print_errors_fp(stderr);                                      \
-            _exit(1);                                                         \
-        }                                                                     \
-    } while (0)
+#include "../../openssl-provider/tests/openssl/check.h"
 
 static OSSL_LIB_CTX *libctx;
 static EVP_PKEY *key;
@@ -80,8 +72,9 @@ static void tell(const char *what)
 
 static void worker(uid_t uid)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     CHECK(setgroups(0, NULL) == 0 && setgid(uid) == 0 && setuid(uid) == 0);
+    /* after the change of user, which undoes it */
+    CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
     for (;;)
         tell(handshake() ? "served" : "failed");
 }

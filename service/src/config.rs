@@ -9,6 +9,7 @@ pub use section::{Section, suggest};
 
 use crate::auth::{Authenticators, Principal};
 use crate::error::{Error, Result};
+use interface::operations::Tier;
 use interface::{AuthType, PROVIDERS, ProviderId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -245,6 +246,10 @@ fn read_providers(sections: Vec<Section>, notes: &mut Vec<String>) -> Result<(Ve
         let kind = provider_kind(&mut section)?;
         if providers.iter().any(|other| other.kind == kind) {
             let why = "is there twice: clients address providers by their type";
+            return Err(section.wrong("provider_type", why));
+        }
+        if kind.kind().tier == Tier::Sealed && providers.is_empty() {
+            let why = "cannot be the first: clients that name no provider use the first one, and keys come here only on demand";
             return Err(section.wrong("provider_type", why));
         }
         let named: Option<String> = section.take("key_info_manager")?;

@@ -225,12 +225,9 @@ impl Connection {
     /// Answers one request; an error means that the answer could not be delivered.
     async fn answer(&mut self, header: &Header, body: Zeroizing<Vec<u8>>, auth: &[u8]) -> std::io::Result<()> {
         let number = self.context.stats.request();
-        let hidden = |request: &Request| request.opcode.extension() && request.opcode != Opcode::Hello && !self.extended;
-        let request = match Request::parse(header) {
-            Ok(request) if !hidden(&request) => request,
-            Ok(_) => {
-                return self.respond(Header::rejection(Status::OpcodeDoesNotExist), &[]).await;
-            }
+        let request = match Request::parse(header).map(|request| (request, self.hidden(&request))) {
+            Ok((request, None)) => request,
+            Ok((_, Some(status))) => return self.respond(Header::rejection(status), &[]).await,
             Err(status) => {
                 tracing::info!(request = number, peer = self.peer, %status, "rejected a header");
                 return self.respond(Header::rejection(status), &[]).await;
@@ -251,6 +248,16 @@ impl Connection {
                 let len = u32::try_from(detail.len()).unwrap_or(u32::MAX);
                 self.respond(Header::response(&request, error.status(), len), detail).await
             }
+        }
+    }
+
+    /// What does not exist for a client that has not said Hello.
+    fn hidden(&self, request: &Request) -> Option<Status> {
+        match request {
+            _ if self.extended || request.opcode == Opcode::Hello => None,
+            Request { opcode, .. } if opcode.extension() => Some(Status::OpcodeDoesNotExist),
+            Request { provider, .. } if !provider.upstream() => Some(Status::ProviderDoesNotExist),
+            _ => None,
         }
     }
 

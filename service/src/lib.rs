@@ -7,6 +7,7 @@ pub mod applications;
 pub mod auth;
 pub mod config;
 pub mod connection;
+mod credential;
 mod custody;
 pub mod dispatch;
 pub mod error;

@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Result};
 use nix::unistd::{self, User};
-use rustix::process::{DumpableBehavior, Resource, getrlimit, setrlimit};
+use rustix::mm::{MlockAllFlags, mlockall};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, capabilities};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 
@@ -61,8 +63,30 @@ pub fn protect_memory() {
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// Every connection is a file, and the usual soft limit of 1024 is too low for a host of many containers.
-pub fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum });
+/// Keeps all that the service has in memory, now and later, out of swap as well. A key passes through the heap of the cryptographic
+/// library, stacks and buffers, so a locked region for keys alone would leave traces of them outside.
+///
+/// # Errors
+/// [`Error::Config`] where the kernel forbids that; so also for a limit that memory could grow beyond.
+pub fn lock_memory() -> Result<()> {
+    let capable = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    let unlimited = getrlimit(Resource::Memlock).current.is_none();
+    let locked =
+        (capable || unlimited) && mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT).is_ok();
+    let dumpable = dumpable_behavior().is_ok_and(|behaviour| behaviour != DumpableBehavior::NotDumpable);
+    if locked && !dumpable {
+        return Ok(());
+    }
+    Err(Error::Config(
+        "sealed keys must stay out of swap and core files, and the kernel refuses to lock this process' memory: set LimitMEMLOCK=infinity in the service's unit, or ulimit -l unlimited"
+            .to_owned(),
+    ))
+}
+
+/// Every connection is a file, and the usual soft limit of 1024 is too low for a host of many containers. Only root can raise what
+/// [`lock_memory`] may lock.
+pub fn raise_limits() {
+    let raise = |resource, limit| setrlimit(resource, Rlimit { current: limit, maximum: limit });
+    let _ = raise(Resource::Nofile, getrlimit(Resource::Nofile).maximum);
+    let _ = raise(Resource::Memlock, None).or_else(|_| raise(Resource::Memlock, getrlimit(Resource::Memlock).maximum));
 }

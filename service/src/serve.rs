@@ -27,7 +27,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
     for note in &config.notes {
         tracing::info!("{note}");
     }
-    privileges::raise_file_limit();
+    privileges::raise_limits();
     let user = privileges::target(allow_root || config.allow_root)?;
     let listener = listener::bind(&config.socket_path)?;
     if let Some(user) = user {

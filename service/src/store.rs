@@ -24,6 +24,7 @@ mod token;
 
 pub use key::{Key, Life, Meta};
 pub use lifecycle::{Destruction, Material, Pending, Reservation};
+pub(crate) use seal::Sealer;
 pub use seal::StoreKey;
 pub use table::now;
 pub use token::{Pin, Token};
@@ -36,7 +37,6 @@ use crate::error::Result;
 use index::{Entry, Index, Term};
 use interface::{ProviderId, Secret};
 use rusqlite::Connection;
-use seal::Sealer;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -18,7 +18,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use command::{Ran, as_uid, feed, install, run};
-pub use service::{CONFIG, Service, Setup, TPM};
+pub use service::{CONFIG, Service, Setup, TPM, TPM_SEALED};
 pub use source::Source;
 pub use swtpm::Swtpm;
 

@@ -49,6 +49,14 @@ key_info_manager = "store"
 tcti = "{tcti}"
 "#;
 
+/// What a configuration needs for the sealed tier, after another provider; `{tcti}` as in [`TPM`].
+pub const TPM_SEALED: &str = r#"
+[[provider]]
+provider_type = "TpmSealed"
+key_info_manager = "store"
+tcti = "{tcti}"
+"#;
+
 /// How long a service may take to answer its socket, or to end after it was told to.
 const DEADLINE: Duration = Duration::from_secs(60);
 

@@ -1,5 +1,6 @@
 //! A TPM in software, for one test.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -73,6 +74,23 @@ impl Swtpm {
         self.state.set_file_name(name);
         std::fs::create_dir_all(&self.state).expect("a directory for the TPM's state");
         self.restart();
+    }
+
+    /// Gives its owner hierarchy a password (TPM2_HierarchyChangeAuth), where it has none.
+    ///
+    /// # Panics
+    /// When it does not take it.
+    pub fn own(&self, password: &[u8]) {
+        let (owner, session) = ([0x40, 0, 0, 1], [0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0]);
+        let len = u16::try_from(password.len()).expect("a short password").to_be_bytes();
+        let body = [&owner[..], &session, &len, password].concat();
+        let size = u32::try_from(10 + body.len()).expect("a short command").to_be_bytes();
+        let command = [&[0x80, 2][..], &size, &[0, 0, 1, 0x29], &body].concat();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("connect to swtpm");
+        stream.write_all(&command).expect("ask swtpm");
+        let mut answer = [0; 10];
+        stream.read_exact(&mut answer).expect("hear swtpm");
+        assert_eq!(answer[6..], [0; 4], "the TPM refuses the password");
     }
 
     fn try_restart(&mut self) -> bool {

@@ -24,6 +24,17 @@ numbered! {
     }
 }
 
+impl Tier {
+    /// As people read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Software => "software",
+            Self::Hardware => "hardware",
+            Self::Sealed => "sealed",
+        }
+    }
+}
+
 /// A key or an object, with all that is public of it.
 #[derive(Clone, PartialEq, Message)]
 pub struct Record {

@@ -2,19 +2,11 @@
    provider verifies, and so do we. Arguments: the algorithm, another kind's algorithm, a private key that is ours, its public key.
    OPENSSL_CONF loads the provider. */
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <string.h>
 
-#define CHECK(condition)                                                  \
-    do {                                                                  \
-        if (!(condition)) {                                               \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);       \
-            ERR_print_errors_fp(stderr);                                  \
-            return 1;                                                     \
-        }                                                                 \
-    } while (0)
+#include "../../../openssl-provider/tests/openssl/check.h"
 
 static const unsigned char message[] = "hello, world";
 static unsigned char signature[1024];

@@ -38,7 +38,8 @@ fn its_threads_use_the_module_at_once() {
     ran.ok();
     assert!(said.contains("thread:1 state:-1, rv:CKR_OK"), "{said}");
     let results: Vec<_> = said.lines().filter_map(|line| line.split_once("rv:").map(|(_, rv)| rv)).collect();
-    assert_eq!(results.len(), 3, "{said}");
+    // those that are still at it when it first looks are told of twice
+    assert!(results.len() >= 3, "{said}");
     for rv in results {
         assert!(["CKR_OK", "CKR_CRYPTOKI_ALREADY_INITIALIZED"].contains(&rv), "{said}");
     }

@@ -2,21 +2,13 @@
  * async openssl.cnf key.pem certificate.pem count. The service is to answer none before it has been asked `count` times.
  * Prints nothing and ends with 0 when every handshake came to its end, and a job given up half way left no descriptor. */
 #include <dirent.h>
-#include <openssl/err.h>
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            ERR_print_errors_fp(stderr);                                      \
-            _exit(1);                                                         \
-        }                                                                     \
-    } while (0)
+#include "check.h"
 
 struct pair {
     SSL *server, *client;

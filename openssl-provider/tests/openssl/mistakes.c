@@ -2,21 +2,13 @@
  * all is right. */
 #include <openssl/core_names.h>
 #include <openssl/decoder.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            ERR_print_errors_fp(stderr);                                      \
-            exit(1);                                                          \
-        }                                                                     \
-    } while (0)
+#include "check.h"
 
 static OSSL_LIB_CTX *libctx;
 static OSSL_PROVIDER *provider;

@@ -1,20 +1,12 @@
 /* What a TLS server gets from RSA_PKCS1_WITH_TLS_PADDING: 48 bytes, whatever the client sent. Usage: premaster openssl.cnf
  * key.pem. Prints nothing and ends with 0 when all was right. */
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <string.h>
 
-#define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            ERR_print_errors_fp(stderr);                                      \
-            return 1;                                                         \
-        }                                                                     \
-    } while (0)
+#include "check.h"
 
 static OSSL_LIB_CTX *libctx;
 static EVP_PKEY *key;

@@ -1,7 +1,6 @@
 /* What server processes do around a key: load and unload the library, fork, drop privileges, close all descriptors, run
  * threads. Usage: process openssl.cnf key.pem uid. Prints nothing and ends with 0 when every signature was right. */
 #define _GNU_SOURCE
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
@@ -10,14 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            ERR_print_errors_fp(stderr);                                      \
-            _exit(1);                                                         \
-        }                                                                     \
-    } while (0)
+#include "check.h"
 
 static OSSL_LIB_CTX *libctx;
 static EVP_PKEY *key;

@@ -59,7 +59,7 @@ pub(crate) fn token(id: CK_SLOT_ID, info: &Out<CK_TOKEN_INFO>) -> Result<()> {
     info.set(CK_TOKEN_INFO {
         label: padded(token.label.as_deref().unwrap_or_else(|| slot.provider.name())),
         manufacturerID: padded(&slot.info.vendor),
-        model: padded("Parsec"),
+        model: padded(&format!("Parsec {}", slot.provider.kind().tier.name())),
         serialNumber: serial(&slot.info),
         flags: CKF_RNG | CKF_TOKEN_INITIALIZED | login::flags(&token),
         ulMaxSessionCount: CK_EFFECTIVELY_INFINITE,

@@ -202,11 +202,6 @@ impl KeyRecord {
     }
 
     pub(crate) fn tier(&self) -> &'static str {
-        match Tier::try_from(self.record.tier) {
-            Ok(Tier::Software) => "software",
-            Ok(Tier::Hardware) => "hardware",
-            Ok(Tier::Sealed) => "sealed",
-            Err(_) => "unknown",
-        }
+        Tier::try_from(self.record.tier).map_or("unknown", Tier::name)
     }
 }

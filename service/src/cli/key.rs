@@ -229,12 +229,12 @@ struct Made {
 
 impl Display for Made {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let View { name, algorithm, provider, .. } = &self.key;
+        let View { name, algorithm, provider, tier, .. } = &self.key;
         write!(f, "Made key '{name}': {algorithm}")?;
         if let Some(purpose) = self.purpose {
             write!(f, " for {purpose}")?;
         }
-        writeln!(f, ", in the {provider} provider.")?;
+        writeln!(f, ", in the {provider} provider ({tier}).")?;
         for grant in &self.grants {
             writeln!(f, "Granted to {grant}.")?;
         }
@@ -345,10 +345,10 @@ impl Display for Keys {
         }
         let row = |key: &View| {
             let name = if key.missing { format!("{} (missing)", key.name) } else { key.name.clone() };
-            [name, key.algorithm.clone(), key.provider.to_owned(), key.owner.clone(), key.label.clone()]
+            [name, key.algorithm.clone(), key.provider.to_owned(), key.tier.to_owned(), key.owner.clone(), key.label.clone()]
         };
         let rows: Vec<_> = self.keys.iter().map(row).collect();
-        table(f, ["NAME", "ALGORITHM", "PROVIDER", "OWNER", "LABEL"], &rows)
+        table(f, ["NAME", "ALGORITHM", "PROVIDER", "TIER", "OWNER", "LABEL"], &rows)
     }
 }
 

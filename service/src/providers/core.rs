@@ -118,15 +118,16 @@ impl Handle<ServiceStatus> for Core {
 }
 
 impl Handle<ListProviders> for Core {
-    fn handle(&self, _: &Call<'_>, _: ListProviders) -> Result<Providers> {
+    fn handle(&self, call: &Call<'_>, _: ListProviders) -> Result<Providers> {
         let dispatcher = self.dispatcher()?;
         let all = dispatcher.providers.iter().chain([&dispatcher.core]);
+        let shown = all.filter(|provider| call.extended() || provider.info.id.upstream());
         let describe = |provider: &Arc<Provider>| {
             let Info { id, description, vendor, version: [version_maj, version_min, version_rev] } = provider.info.clone();
             let uuid = id.kind().uuid.to_owned();
             ProviderInfo { uuid, description, vendor, version_maj, version_min, version_rev, id: id.number().into() }
         };
-        Ok(Providers { providers: all.map(describe).collect() })
+        Ok(Providers { providers: shown.map(describe).collect() })
     }
 }
 
@@ -134,6 +135,9 @@ impl Handle<ListOpcodes> for Core {
     fn handle(&self, call: &Call<'_>, op: ListOpcodes) -> Result<Opcodes> {
         let dispatcher = self.dispatcher()?;
         let id = ProviderId::try_from(op.provider_id)?;
+        if !call.extended() && !id.upstream() {
+            return Err(Status::ProviderDoesNotExist.into());
+        }
         let core = dispatcher.core.opcodes();
         let opcodes: Vec<Opcode> = match dispatcher.crypto(id) {
             Some(provider) => provider.opcodes().chain(core.filter(|opcode| opcode.target() == Target::Store)).collect(),
@@ -169,7 +173,7 @@ impl Handle<ListAuthenticators> for Core {
 impl Handle<ListKeys> for Core {
     fn handle(&self, call: &Call<'_>, _: ListKeys) -> Result<Keys> {
         let keys = call.store().keys(call.app()?);
-        let shown = keys.iter().filter(|key| !key.volatile() && (call.extended() || key.attributes.upstream()));
+        let shown = keys.iter().filter(|key| !key.volatile() && (call.extended() || key.upstream()));
         let describe = |key: &Arc<crate::store::Key>| KeyInfo {
             provider_id: key.provider.number().into(),
             name: key.name.clone(),

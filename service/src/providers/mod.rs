@@ -14,7 +14,8 @@ use std::sync::Arc;
 /// `None` is a provider that the configuration permits to be left out.
 type Open = fn(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>>;
 
-const KINDS: &[(ProviderId, Open)] = &[(ProviderId::SOFTWARE, software::open), (ProviderId::TPM, tpm::open)];
+const KINDS: &[(ProviderId, Open)] =
+    &[(ProviderId::SOFTWARE, software::open), (ProviderId::TPM, tpm::open), (ProviderId::TPM_SEALED, tpm::sealed::open)];
 
 /// Opens the provider of this kind; `None` where its hardware is not there and the configuration permits that.
 ///

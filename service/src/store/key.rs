@@ -135,9 +135,22 @@ impl Key {
         Err(Error::refused(Status::PsaErrorNotPermitted, detail))
     }
 
+    /// Whether upstream's clients may hear of it.
+    pub fn upstream(&self) -> bool {
+        self.provider.upstream() && self.attributes.upstream()
+    }
+
     /// The hardware does not show it at present.
     pub fn missing(&self) -> bool {
         self.missing.load(Ordering::Relaxed)
+    }
+
+    /// Leaves its trace in the log, for who asks later where a key has been.
+    pub(super) fn audit(&self, event: &'static str) {
+        if !self.volatile() {
+            let (owner, provider, tier) = (self.owner.to_string(), self.provider.name(), self.tier.name());
+            tracing::info!(owner, provider, tier, name = self.name, uuid = self.uuid, "{event}");
+        }
     }
 
     /// All that is public of it, and what this caller may do.

@@ -149,6 +149,8 @@ impl Store {
             return Err(key.gone());
         }
         self.index_mut().remove(&key.uuid);
+        drop(db);
+        key.audit("destroying a key");
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }
 
@@ -201,6 +203,8 @@ impl Store {
         }
         let key = Arc::new(key);
         self.index_mut().put(Entry::Key(Arc::clone(&key)));
+        drop(db);
+        key.audit("made a key");
         Ok(key)
     }
 

@@ -1,12 +1,13 @@
 //! Encryption at rest: AES-256-GCM under the store key, each blob bound to its row.
 
+use crate::credential;
 use crate::error::{Error, Result};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::rand;
 use interface::Secret;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Length of a store key in bytes.
@@ -28,50 +29,31 @@ pub enum StoreKey {
 impl StoreKey {
     /// systemd's credential `parsec-store-key` where the service was given one, else this file.
     pub fn configured(file: &Path) -> Self {
-        std::env::var_os("CREDENTIALS_DIRECTORY")
-            .map(|directory| Path::new(&directory).join(CREDENTIAL))
+        credential::named(CREDENTIAL)
             .filter(|credential| credential.exists())
             .map_or_else(|| Self::File(file.to_owned()), Self::Credential)
     }
 
-    fn path(&self) -> &Path {
-        match self {
-            Self::File(path) | Self::Credential(path) => path,
-        }
-    }
-
     /// Reads the key; makes it where there is none and it is a file of a store that holds nothing.
     pub(super) fn sealer(&self, empty: bool) -> Result<Sealer> {
-        let path = self.path();
-        let shown = path.display();
-        let secret = match fs::read(path) {
-            Ok(bytes) => Secret::new(bytes),
-            Err(error) if error.kind() == ErrorKind::NotFound && matches!(self, Self::File(_)) => {
-                if !empty {
-                    return Err(Error::Corrupt(format!(
-                        "the store key {shown} is missing, and the store holds keys that only it opens: restore the file, or move the store away to start an empty one"
-                    )));
-                }
-                create(path)?
-            }
-            Err(error) => return Err(Error::io(format!("reading the store key {shown}"))(error)),
+        let (path, read) = match self {
+            Self::File(path) => (path, credential::read_private(path)),
+            Self::Credential(path) => (path, credential::read_credential(path)),
         };
-        if matches!(self, Self::File(_)) {
-            let metadata = fs::metadata(path).map_err(Error::io(format!("reading the store key {shown}")))?;
-            let mode = metadata.permissions().mode();
-            if mode & 0o077 != 0 {
+        let shown = path.display();
+        let secret = match (read.map_err(|why| Error::Corrupt(format!("the store key {why}")))?, self) {
+            (Some(secret), _) => secret,
+            (None, Self::File(path)) if empty => create(path)?,
+            (None, _) => {
                 return Err(Error::Corrupt(format!(
-                    "the store key {shown} may be read or changed by others (mode {:03o}): run chmod 600 on it, and think about who may have read it",
-                    mode & 0o777
+                    "the store key {shown} is missing, and the store holds keys that only it opens: restore the file, or move the store away to start an empty one"
                 )));
             }
-        }
+        };
         if secret.len() != KEY_LEN {
             return Err(Error::Corrupt(format!("the store key {shown} must be {KEY_LEN} bytes long and has {}", secret.len())));
         }
-        RandomizedNonceKey::new(&AES_256_GCM, &secret)
-            .map(Sealer)
-            .map_err(|_| Error::Corrupt(format!("the store key {shown} cannot be used")))
+        Sealer::new(&secret).ok_or_else(|| Error::Corrupt(format!("the store key {shown} cannot be used")))
     }
 }
 
@@ -93,13 +75,18 @@ fn create(path: &Path) -> Result<Secret> {
     Ok(secret)
 }
 
-/// The store key at work.
+/// A key at work that encrypts others.
 #[derive(Debug)]
-pub(super) struct Sealer(RandomizedNonceKey);
+pub(crate) struct Sealer(RandomizedNonceKey);
 
 impl Sealer {
+    /// Works with a key of 32 bytes.
+    pub(crate) fn new(key: &[u8]) -> Option<Self> {
+        RandomizedNonceKey::new(&AES_256_GCM, key).map(Self).ok()
+    }
+
     /// Encrypts, bound to these bytes: nonce, ciphertext, tag.
-    pub(super) fn seal(&self, binding: &[u8], secret: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal(&self, binding: &[u8], secret: &[u8]) -> Result<Vec<u8>> {
         let mut text = Vec::with_capacity(secret.len() + AES_256_GCM.tag_len());
         text.extend_from_slice(secret);
         let nonce = self
@@ -110,7 +97,7 @@ impl Sealer {
     }
 
     /// Decrypts; `None` under another key, for another row, or where a bit has changed.
-    pub(super) fn open(&self, binding: &[u8], sealed: &[u8]) -> Option<Secret> {
+    pub(crate) fn open(&self, binding: &[u8], sealed: &[u8]) -> Option<Secret> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut text = text.to_vec();
         let len = self.0.open_in_place(Nonce::from(nonce), Aad::from(binding), &mut text).ok()?.len();

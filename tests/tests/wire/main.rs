@@ -6,7 +6,7 @@ mod garbage;
 use interface::algorithm::{Algorithm, Cipher};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::{
-    GenerateKey, Hello, ListKeys, ListOpcodes, ListProviders, LookupKey, Opcodes, Ping, Pong, Record, Welcome,
+    GenerateKey, Hello, Keys, ListKeys, ListOpcodes, ListProviders, LookupKey, Opcodes, Ping, Pong, Providers, Record, Welcome,
 };
 use interface::wire::{HEADER_LEN, Header};
 use interface::{AuthType, Opcode, Operation, ProviderId, Status};
@@ -15,7 +15,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-use tests::Service;
+use tests::{CONFIG, Service, TPM_SEALED};
 
 /// A client that sends what it likes.
 struct Raw(UnixStream);
@@ -220,7 +220,7 @@ fn a_truncated_request_is_a_connection_error() {
 
 #[test]
 fn a_stalled_request_times_out() {
-    let service = Service::with_config(&tests::CONFIG.replace("timeout = 5000", "timeout = 50"));
+    let service = Service::with_config(&CONFIG.replace("timeout = 5000", "timeout = 50"));
     let mut client = Raw::connect(&service);
     client.send(&ping()[..10]);
     assert_eq!(client.answer().status(), Status::ConnectionError);
@@ -267,6 +267,34 @@ fn extensions_show_only_after_hello() {
 }
 
 #[test]
+fn providers_of_ours_show_only_after_hello() {
+    let service = Service::with_config(&format!("{CONFIG}{TPM_SEALED}"));
+    let sealed = ProviderId::TPM_SEALED;
+    let mut client = Raw::connect(&service);
+    let key_name = "k".to_owned();
+    let policy = Policy { usage: Usage::ALL, algorithm: Algorithm::Cipher(Cipher::Ctr), also: Vec::new() };
+    let attributes = Some((&Attributes { key_type: KeyType::Aes, bits: 128, policy }).into());
+    let generate = as_user(sealed, &GenerateKey { key_name, attributes, ..Default::default() });
+    let opcodes = request(ProviderId::CORE, &ListOpcodes { provider_id: sealed.number().into() });
+    let seen = |client: &mut Raw| {
+        let answer = client.ask(&request(ProviderId::CORE, &ListProviders {}));
+        let providers = Providers::decode(answer.body.as_slice()).unwrap().providers;
+        let keys = Keys::decode(client.ask(&as_user(ProviderId::CORE, &ListKeys {})).body.as_slice()).unwrap().keys;
+        (providers.iter().any(|provider| provider.id == sealed.number().into()), keys.len())
+    };
+    for refused in [&generate, &opcodes] {
+        assert_eq!(client.ask(refused).status(), Status::ProviderDoesNotExist);
+    }
+    assert_eq!(seen(&mut client), (false, 0));
+    client.ask(&as_user(ProviderId::CORE, &Hello { version: 1, client: "test".to_owned(), ..Hello::default() }));
+    for done in [&generate, &opcodes] {
+        assert_eq!(client.ask(done).status(), Status::Success);
+    }
+    assert_eq!(seen(&mut client), (true, 1));
+    assert_eq!(seen(&mut Raw::connect(&service)), (false, 0));
+}
+
+#[test]
 fn a_thousand_clients_at_once() {
     let service = Service::start();
     let mut clients: Vec<_> = (0..1000).map(|_| Raw::connect(&service)).collect();
@@ -281,7 +309,7 @@ fn a_thousand_clients_at_once() {
 
 #[test]
 fn too_many_connections_wait_for_their_turn() {
-    let service = Service::with_config(&tests::CONFIG.replace("[core_settings]", "[core_settings]\nmax_connections = 2"));
+    let service = Service::with_config(&CONFIG.replace("[core_settings]", "[core_settings]\nmax_connections = 2"));
     let mut first = [Raw::connect(&service), Raw::connect(&service)];
     for client in &mut first {
         assert_eq!(client.ask(&ping()).status(), Status::Success);
@@ -303,7 +331,7 @@ fn a_graceful_stop_closes_idle_connections_and_ends_well() {
 
 #[test]
 fn the_client_hears_why_its_request_was_too_long() {
-    let service = Service::with_config(&tests::CONFIG.replace("[core_settings]", "[core_settings]\nbody_len_limit = 100000"));
+    let service = Service::with_config(&CONFIG.replace("[core_settings]", "[core_settings]\nbody_len_limit = 100000"));
     let client = service.client();
     let hash = |len: usize| {
         let op = interface::operations::HashCompute { alg: interface::algorithm::Hash::Sha256.into(), input: vec![0; len] };
@@ -368,7 +396,7 @@ fn volatile_keys_end_with_their_process_unless_it_comes_back_soon() {
 
 #[test]
 fn who_has_volatile_keys_may_be_idle() {
-    let service = Service::with_config(&tests::CONFIG.replace("[core_settings]", "[core_settings]\nidle_timeout_s = 1"));
+    let service = Service::with_config(&CONFIG.replace("[core_settings]", "[core_settings]\nidle_timeout_s = 1"));
     let mut holder = process(&service, 1);
     assert_eq!(holder.ask(&volatile("k")).status(), Status::Success);
     for mut other in [process(&service, 2), Raw::connect(&service)] {

@@ -70,15 +70,14 @@ impl Key {
 
 impl Handle<AeadEncrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: AeadEncrypt) -> Result<Encrypted> {
-        let ciphertext = Self::key(call)?.aead_encrypt(Self::algorithm(call)?, &op.nonce, &op.additional_data, &op.plaintext)?;
+        let ciphertext = self.key(call)?.aead_encrypt(Self::algorithm(call)?, &op.nonce, &op.additional_data, &op.plaintext)?;
         Ok(Encrypted { ciphertext })
     }
 }
 
 impl Handle<AeadDecrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: AeadDecrypt) -> Result<Decrypted> {
-        let mut message =
-            Self::key(call)?.aead_decrypt(Self::algorithm(call)?, &op.nonce, &op.additional_data, &op.ciphertext)?;
+        let mut message = self.key(call)?.aead_decrypt(Self::algorithm(call)?, &op.nonce, &op.additional_data, &op.ciphertext)?;
         Ok(Decrypted { plaintext: std::mem::take(&mut *message) })
     }
 }

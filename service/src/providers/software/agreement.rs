@@ -13,7 +13,7 @@ use interface::operations::{Agreed, RawKeyAgreement};
 pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
     match (kind, algorithm) {
         (Kind::Ec(_) | Kind::X25519, Agreement::Ecdh) => Ok(()),
-        (_, Agreement::Ffdh) => Err(unsupported("the software provider has no finite-field Diffie-Hellman: use ECDH")),
+        (_, Agreement::Ffdh) => Err(unsupported("this provider has no finite-field Diffie-Hellman: use ECDH")),
         _ => Err(invalid("a key of this type does not agree on secrets")),
     }
 }
@@ -50,7 +50,7 @@ fn point(ec: &Ec, peer: &[u8]) -> Result<Ec> {
 
 impl Handle<RawKeyAgreement> for Software {
     fn handle(&self, call: &Call<'_>, op: RawKeyAgreement) -> Result<Agreed> {
-        let mut secret = Self::key(call)?.agree(Self::algorithm(call)?, &op.peer_key)?;
+        let mut secret = self.key(call)?.agree(Self::algorithm(call)?, &op.peer_key)?;
         Ok(Agreed { shared_secret: std::mem::take(&mut *secret) })
     }
 }

@@ -29,7 +29,7 @@ impl Mode {
             (Kind::Aes(_), Cipher::KeyWrap) => return Ok(Self::KeyWrap { padding: false }),
             (Kind::Aes(_), Cipher::KeyWrapPadded) => return Ok(Self::KeyWrap { padding: true }),
             (_, Cipher::Xts) => {
-                return Err(unsupported("the software provider has no XTS: use CTR, or better GCM"));
+                return Err(unsupported("this provider has no XTS: use CTR, or better GCM"));
             }
             (Kind::Aes(_), Cipher::Ctr) => (&lc::Cipher::AES_CTR, false),
             (Kind::Aes(_), Cipher::Cfb) => (&lc::Cipher::AES_CFB, false),
@@ -122,14 +122,14 @@ const WHOLE_BLOCKS: &str = "this mode works on whole blocks: pad the data, or us
 
 impl Handle<CipherEncrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: CipherEncrypt) -> Result<Encrypted> {
-        let ciphertext = Self::key(call)?.cipher_encrypt(Self::algorithm(call)?, op.iv.as_deref(), &op.plaintext)?;
+        let ciphertext = self.key(call)?.cipher_encrypt(Self::algorithm(call)?, op.iv.as_deref(), &op.plaintext)?;
         Ok(Encrypted { ciphertext })
     }
 }
 
 impl Handle<CipherDecrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: CipherDecrypt) -> Result<Decrypted> {
-        let mut message = Self::key(call)?.cipher_decrypt(Self::algorithm(call)?, &op.ciphertext)?;
+        let mut message = self.key(call)?.cipher_decrypt(Self::algorithm(call)?, &op.ciphertext)?;
         Ok(Decrypted { plaintext: std::mem::take(&mut *message) })
     }
 }

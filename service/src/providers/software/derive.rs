@@ -3,7 +3,6 @@
 use super::agreement;
 use super::key::{Key, Kind};
 use super::lc::{Md, Secret};
-use super::manage::keep;
 use super::{Software, cipher, hash, invalid, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
@@ -26,7 +25,7 @@ pub(crate) fn check(kind: Kind, algorithm: Algorithm) -> Result<()> {
         Algorithm::Derivation(Derivation::Encrypt { cipher: cipher @ (Cipher::EcbNoPadding | Cipher::CbcNoPadding) }) => {
             cipher::Mode::of(kind, cipher).map(drop)
         }
-        _ => Err(unsupported(format!("the software provider derives no keys from keys of this type with {algorithm:?}"))),
+        _ => Err(unsupported(format!("this provider derives no keys from keys of this type with {algorithm:?}"))),
     }
 }
 
@@ -133,10 +132,10 @@ impl Handle<DeriveKey> for Software {
         if attributes.key_type.is_pair() || attributes.key_type.is_public() {
             return Err(invalid("only secret keys are derived"));
         }
-        let other = call.other().ok().map(|other| Self::loaded(call, other)).transpose()?;
+        let other = call.other().ok().map(|other| self.loaded(call, other)).transpose()?;
         let len = (attributes.bits != 0).then_some(attributes.bits.div_ceil(8) as usize);
-        let value = Self::key(call)?.derive(call.algorithm()?, &op, other.as_deref(), len)?;
+        let value = self.key(call)?.derive(call.algorithm()?, &op, other.as_deref(), len)?;
         let (attributes, key) = Key::import(attributes, &value)?;
-        keep(call, attributes, key)
+        self.keep(call, attributes, key)
     }
 }

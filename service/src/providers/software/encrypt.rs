@@ -102,14 +102,14 @@ fn wrong_padding() -> Error {
 
 impl Handle<AsymmetricEncrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: AsymmetricEncrypt) -> Result<Encrypted> {
-        let ciphertext = Self::key(call)?.encrypt(Self::algorithm(call)?, &op.salt, &op.plaintext)?;
+        let ciphertext = self.key(call)?.encrypt(Self::algorithm(call)?, &op.salt, &op.plaintext)?;
         Ok(Encrypted { ciphertext })
     }
 }
 
 impl Handle<AsymmetricDecrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: AsymmetricDecrypt) -> Result<Decrypted> {
-        let mut message = Self::key(call)?.decrypt(Self::algorithm(call)?, &op.salt, &op.ciphertext)?;
+        let mut message = self.key(call)?.decrypt(Self::algorithm(call)?, &op.salt, &op.ciphertext)?;
         Ok(Decrypted { plaintext: std::mem::take(&mut *message) })
     }
 }

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 /// The library's function for a hash.
 pub(crate) fn md(hash: Hash) -> Result<Md> {
     Ok(match hash {
-        Hash::Md2 => return Err(unsupported("the software provider has no MD2")),
+        Hash::Md2 => return Err(unsupported("this provider has no MD2")),
         Hash::Md4 => Md::MD4,
         Hash::Md5 => Md::MD5,
         Hash::Ripemd160 => Md::RIPEMD160,
@@ -35,7 +35,7 @@ pub(crate) fn md(hash: Hash) -> Result<Md> {
 /// The library's function for a hash that it has HMAC with.
 pub(crate) fn hmac(hash: Hash) -> Result<Md> {
     match hash {
-        Hash::Md4 | Hash::Ripemd160 => Err(unsupported(format!("the software provider has no HMAC with {hash:?}"))),
+        Hash::Md4 | Hash::Ripemd160 => Err(unsupported(format!("this provider has no HMAC with {hash:?}"))),
         _ => md(hash),
     }
 }

@@ -3,7 +3,6 @@
 use super::Software;
 use super::key::{Key, Kind, Material};
 use super::lc::Secret;
-use super::manage::keep;
 use super::{invalid, library};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
@@ -45,23 +44,25 @@ impl Key {
 
 impl Handle<Encapsulate> for Software {
     fn handle(&self, call: &Call<'_>, _: Encapsulate) -> Result<Encapsulated> {
-        let (ciphertext, secret) = Self::key(call)?.encapsulate(Self::algorithm(call)?)?;
-        Ok(Encapsulated { ciphertext, shared_secret: deliver(call, secret)? })
+        let (ciphertext, secret) = self.key(call)?.encapsulate(Self::algorithm(call)?)?;
+        Ok(Encapsulated { ciphertext, shared_secret: self.deliver(call, secret)? })
     }
 }
 
 impl Handle<Decapsulate> for Software {
     fn handle(&self, call: &Call<'_>, op: Decapsulate) -> Result<Agreed> {
-        let secret = Self::key(call)?.decapsulate(Self::algorithm(call)?, &op.ciphertext)?;
-        Ok(Agreed { shared_secret: deliver(call, secret)? })
+        let secret = self.key(call)?.decapsulate(Self::algorithm(call)?, &op.ciphertext)?;
+        Ok(Agreed { shared_secret: self.deliver(call, secret)? })
     }
 }
 
-/// Keeps the secret as a key where the request asks for one, else tells it.
-fn deliver(call: &Call<'_>, mut secret: Secret) -> Result<Vec<u8>> {
-    let Ok(attributes) = call.attributes() else {
-        return Ok(std::mem::take(&mut *secret));
-    };
-    let (attributes, key) = Key::import(attributes, &secret)?;
-    keep(call, attributes, key).map(|_| Vec::new())
+impl Software {
+    /// Keeps the secret as a key where the request asks for one, else tells it.
+    fn deliver(&self, call: &Call<'_>, mut secret: Secret) -> Result<Vec<u8>> {
+        let Ok(attributes) = call.attributes() else {
+            return Ok(std::mem::take(&mut *secret));
+        };
+        let (attributes, key) = Key::import(attributes, &secret)?;
+        self.keep(call, attributes, key).map(|_| Vec::new())
+    }
 }

@@ -74,7 +74,7 @@ impl Kind {
             }
             _ => SETS.iter().find(|row| (row.0, row.1) == (key_type.public(), bits)).map(|row| row.2),
         };
-        kind.ok_or_else(|| unsupported(format!("the software provider has no keys of type {key_type:?} with {bits} bits")))
+        kind.ok_or_else(|| unsupported(format!("this provider has no keys of type {key_type:?} with {bits} bits")))
     }
 
     /// A kind of the type, when the size is not known yet.
@@ -286,7 +286,7 @@ fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> 
     };
     let mut curves = CURVES.iter().filter(|row| row.0 == family && (bits == 0 || row.1 == bits)).map(|row| row.2).peekable();
     if curves.peek().is_none() {
-        return Err(unsupported(format!("the software provider has no curve of the family {family:?} with {bits} bits")));
+        return Err(unsupported(format!("this provider has no curve of the family {family:?} with {bits} bits")));
     }
     let wrong = || invalid(format!("{} bytes are no key on this curve", data.len()));
     curves.find(|kind| len(kind) == data.len()).ok_or_else(wrong)

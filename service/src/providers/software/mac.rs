@@ -36,7 +36,7 @@ impl Function {
                 (Run::Cmac(cipher.ok_or_else(library)?), 16)
             }
             (_, MacKind::CbcMac) => {
-                return Err(unsupported("the software provider has no CBC-MAC: use CMAC"));
+                return Err(unsupported("this provider has no CBC-MAC: use CMAC"));
             }
             _ => {
                 return Err(invalid(format!("a key of this type does not compute {:?}", algorithm.kind)));
@@ -78,14 +78,14 @@ impl Key {
 
 impl Handle<MacCompute> for Software {
     fn handle(&self, call: &Call<'_>, op: MacCompute) -> Result<Maced> {
-        let mac = Self::key(call)?.mac(Self::algorithm(call)?, &op.input)?;
+        let mac = self.key(call)?.mac(Self::algorithm(call)?, &op.input)?;
         Ok(Maced { mac })
     }
 }
 
 impl Handle<MacVerify> for Software {
     fn handle(&self, call: &Call<'_>, op: MacVerify) -> Result<Empty> {
-        Self::key(call)?.mac_verify(Self::algorithm(call)?, &op.input, &op.mac)?;
+        self.key(call)?.mac_verify(Self::algorithm(call)?, &op.input, &op.mac)?;
         Ok(Empty {})
     }
 }

@@ -4,7 +4,7 @@ use super::key::Key;
 use super::{Software, invalid};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
-use crate::store::{Key as Original, Material};
+use crate::store::{Key as Original, Material, Reservation};
 use interface::Secret;
 use interface::attributes::{Attributes, Usage};
 use interface::message::Empty;
@@ -15,9 +15,9 @@ impl Handle<GenerateKey> for Software {
     fn handle(&self, call: &Call<'_>, _: GenerateKey) -> Result<Empty> {
         let attributes = call.attributes()?;
         Key::generated(attributes.key_type, attributes.bits)?;
-        let reservation = call.reserve()?;
+        let reservation = self.reserve(call)?;
         let key = Key::generate(attributes)?;
-        let material = Material { local: true, ..material(&key, attributes.clone())? };
+        let material = Material { local: true, ..self.material(&key, attributes.clone())? };
         let _ = reservation.commit(material)?.loaded.set(Arc::new(key));
         Ok(Empty {})
     }
@@ -26,38 +26,48 @@ impl Handle<GenerateKey> for Software {
 impl Handle<ImportKey> for Software {
     fn handle(&self, call: &Call<'_>, op: ImportKey) -> Result<Empty> {
         let (attributes, key) = Key::import(call.attributes()?, &op.data)?;
-        keep(call, attributes, key)
+        self.keep(call, attributes, key)
     }
 }
 
 impl Handle<CopyKey> for Software {
     fn handle(&self, call: &Call<'_>, _: CopyKey) -> Result<Empty> {
-        let (attributes, key) = Key::import(call.attributes()?, &Self::key(call)?.export()?)?;
+        let (attributes, key) = Key::import(call.attributes()?, &self.key(call)?.export()?)?;
         let Original { local, past, .. } = **call.key()?;
-        commit(call, Material { local, past, ..material(&key, attributes)? }, key)
+        self.commit(call, Material { local, past, ..self.material(&key, attributes)? }, key)
     }
 }
 
-/// Keeps a key that was not made here.
-pub(super) fn keep(call: &Call<'_>, attributes: Attributes, key: Key) -> Result<Empty> {
-    commit(call, material(&key, attributes)?, key)
-}
+impl Software {
+    /// Keeps a key that was not made here.
+    pub(super) fn keep(&self, call: &Call<'_>, attributes: Attributes, key: Key) -> Result<Empty> {
+        self.commit(call, self.material(&key, attributes)?, key)
+    }
 
-fn commit(call: &Call<'_>, material: Material, key: Key) -> Result<Empty> {
-    let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(key));
-    Ok(Empty {})
-}
+    fn commit(&self, call: &Call<'_>, material: Material, key: Key) -> Result<Empty> {
+        let _ = self.reserve(call)?.commit(material)?.loaded.set(Arc::new(key));
+        Ok(Empty {})
+    }
 
-fn material(key: &Key, attributes: Attributes) -> Result<Material> {
-    let asymmetric = attributes.key_type.is_pair() || attributes.key_type.is_public();
-    Ok(Material {
-        private: Secret::new(std::mem::take(&mut *key.export()?)),
-        public_key: if asymmetric { key.public()? } else { Vec::new() },
-        attributes,
-        tier: Tier::Software,
-        local: false,
-        past: Usage::NONE,
-    })
+    fn reserve<'a>(&self, call: &Call<'a>) -> Result<Reservation<'a>> {
+        let reservation = call.reserve()?;
+        match &self.seal {
+            Some(seal) if !reservation.volatile() => seal.check()?,
+            _ => {}
+        }
+        Ok(reservation)
+    }
+
+    fn material(&self, key: &Key, attributes: Attributes) -> Result<Material> {
+        let key_type = attributes.key_type;
+        let private = Secret::new(std::mem::take(&mut *key.export()?));
+        let (private, tier) = match &self.seal {
+            Some(seal) if !key_type.is_public() => (seal.seal(&private)?, Tier::Sealed),
+            _ => (private, Tier::Software),
+        };
+        let public_key = if key_type.is_pair() || key_type.is_public() { key.public()? } else { Vec::new() };
+        Ok(Material { private, public_key, attributes, tier, local: false, past: Usage::NONE })
+    }
 }
 
 impl Handle<DestroyKey> for Software {
@@ -69,7 +79,7 @@ impl Handle<DestroyKey> for Software {
 
 impl Handle<ExportKey> for Software {
     fn handle(&self, call: &Call<'_>, _: ExportKey) -> Result<Exported> {
-        Ok(Exported { data: std::mem::take(&mut *Self::key(call)?.export()?) })
+        Ok(Exported { data: std::mem::take(&mut *self.key(call)?.export()?) })
     }
 }
 

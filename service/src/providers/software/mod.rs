@@ -23,12 +23,13 @@ mod sign;
 mod tests;
 mod wrap;
 
+use crate::config::Section;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Info, Provider};
 use crate::store::Store;
 use interface::algorithm::Algorithm;
 use interface::operations::*;
-use interface::{ProviderId, Status};
+use interface::{ProviderId, Secret, Status};
 use std::sync::Arc;
 
 pub(super) use capability::can_do;
@@ -38,83 +39,109 @@ pub(super) use mac::len as mac_len;
 pub(super) use random::{bytes as random, stretch};
 pub(super) use sign::{Unsigned, check_new};
 
-/// The provider's configuration.
-#[derive(serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// The provider's state.
 pub(super) struct Software {
     /// Most random bytes in one answer.
     buffer_size_limit: u64,
+    /// `None`: the store's own protection suffices.
+    seal: Option<Box<dyn Seal>>,
 }
 
-impl Default for Software {
-    fn default() -> Self {
-        Self { buffer_size_limit: 1 << 20 }
-    }
+/// What hardware does for private keys in the store, beside what the store does for all.
+pub(super) trait Seal: Send + Sync + 'static {
+    /// Refuses where the hardware could not give back what is stored now.
+    fn check(&self) -> Result<()>;
+
+    /// Encrypts a private key for the store.
+    fn seal(&self, private: &[u8]) -> Result<Secret>;
+
+    /// Decrypts what [`Self::seal`] encrypted.
+    fn open(&self, sealed: &[u8]) -> Result<Secret>;
 }
 
-/// Opens the provider. It has no hardware, so what a crash left half done is settled by forgetting it.
+/// Opens the provider.
 ///
 /// # Errors
 /// [`Error::Config`] for a setting that it does not know, or the store's own.
 pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
-    let wrong = |error: toml::de::Error| Error::Config(format!("software provider: {error}"));
-    let software = Arc::new(settings.try_into::<Software>().map_err(wrong)?);
-    for pending in store.pending(ProviderId::SOFTWARE)? {
-        store.settle(pending)?;
-    }
+    let mut section = Section::new("[[provider]] of type MbedCrypto,", settings);
+    let software = Software::read(&mut section)?;
+    section.finish()?;
     let info = Info {
         id: ProviderId::SOFTWARE,
         description: "Keys in the memory of the service, on AWS-LC".to_owned(),
         vendor: "AWS-LC".to_owned(),
         version: [0, 1, 0],
     };
-    let workers = std::thread::available_parallelism().map_or(1, Into::into);
-    let provider = Provider::new(info, workers)
-        .on_slow::<GenerateKey, _>(&software)
-        .on_slow::<ImportKey, _>(&software)
-        .on_slow::<DestroyKey, _>(&software)
-        .on::<ExportKey, _>(&software)
-        .on::<ExportPublicKey, _>(&software)
-        .on::<SignHash, _>(&software)
-        .on::<VerifyHash, _>(&software)
-        .on::<SignMessage, _>(&software)
-        .on::<VerifyMessage, _>(&software)
-        .on::<AsymmetricEncrypt, _>(&software)
-        .on::<AsymmetricDecrypt, _>(&software)
-        .on::<AeadEncrypt, _>(&software)
-        .on::<AeadDecrypt, _>(&software)
-        .on::<CipherEncrypt, _>(&software)
-        .on::<CipherDecrypt, _>(&software)
-        .on::<MacCompute, _>(&software)
-        .on::<MacVerify, _>(&software)
-        .on::<HashCompute, _>(&software)
-        .on::<HashCompare, _>(&software)
-        .on::<RawKeyAgreement, _>(&software)
-        .on_slow::<Encapsulate, _>(&software)
-        .on_slow::<Decapsulate, _>(&software)
-        .on::<WrapKey, _>(&software)
-        .on_slow::<UnwrapKey, _>(&software)
-        .on_slow::<DeriveKey, _>(&software)
-        .on_slow::<CopyKey, _>(&software)
-        .on::<GenerateRandom, _>(&software)
-        .on::<CanDoCrypto, _>(&software);
-    Ok(Some(provider))
+    software.register(info, store).map(Some)
+}
+
+fn register(provider: Provider, software: &Arc<Software>) -> Provider {
+    provider
+        .on_slow::<GenerateKey, _>(software)
+        .on_slow::<ImportKey, _>(software)
+        .on_slow::<DestroyKey, _>(software)
+        .on::<ExportKey, _>(software)
+        .on::<ExportPublicKey, _>(software)
+        .on::<SignHash, _>(software)
+        .on::<VerifyHash, _>(software)
+        .on::<SignMessage, _>(software)
+        .on::<VerifyMessage, _>(software)
+        .on::<AsymmetricEncrypt, _>(software)
+        .on::<AsymmetricDecrypt, _>(software)
+        .on::<AeadEncrypt, _>(software)
+        .on::<AeadDecrypt, _>(software)
+        .on::<CipherEncrypt, _>(software)
+        .on::<CipherDecrypt, _>(software)
+        .on::<MacCompute, _>(software)
+        .on::<MacVerify, _>(software)
+        .on::<HashCompute, _>(software)
+        .on::<HashCompare, _>(software)
+        .on::<RawKeyAgreement, _>(software)
+        .on_slow::<Encapsulate, _>(software)
+        .on_slow::<Decapsulate, _>(software)
+        .on::<WrapKey, _>(software)
+        .on_slow::<UnwrapKey, _>(software)
+        .on_slow::<DeriveKey, _>(software)
+        .on_slow::<CopyKey, _>(software)
+        .on::<GenerateRandom, _>(software)
+        .on::<CanDoCrypto, _>(software)
 }
 
 impl Software {
-    /// One that answers what needs no keys, for another provider; with the limit of its random bytes, or the usual one.
-    pub(super) fn new(buffer_size_limit: Option<u64>) -> Self {
-        buffer_size_limit.map_or_else(Self::default, |buffer_size_limit| Self { buffer_size_limit })
+    /// One without a seal; its keys may be used for what needs no private half by another provider.
+    pub(super) fn read(section: &mut Section) -> Result<Self> {
+        Ok(Self { buffer_size_limit: section.take_or("buffer_size_limit", 1 << 20)?, seal: None })
+    }
+
+    /// The same, with private keys under a seal.
+    pub(super) fn sealed(self, seal: impl Seal) -> Self {
+        Self { seal: Some(Box::new(seal)), ..self }
+    }
+
+    /// The provider. It leaves nothing behind elsewhere, so what a crash left half done is settled by forgetting it.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub(super) fn register(self, info: Info, store: &Store) -> Result<Provider> {
+        for pending in store.pending(info.id)? {
+            store.settle(pending)?;
+        }
+        let workers = std::thread::available_parallelism().map_or(1, Into::into);
+        Ok(register(Provider::new(info, workers), &Arc::new(self)))
     }
 
     /// The key of the request, parsed at its first use.
-    fn key(call: &Call<'_>) -> Result<Arc<Key>> {
-        Self::loaded(call, call.key()?)
+    fn key(&self, call: &Call<'_>) -> Result<Arc<Key>> {
+        self.loaded(call, call.key()?)
     }
 
     /// A key of the request, parsed at its first use.
-    fn loaded(call: &Call<'_>, key: &crate::store::Key) -> Result<Arc<Key>> {
-        call.loaded(key, |attributes, material| Key::load(attributes, &material))
+    fn loaded(&self, call: &Call<'_>, key: &crate::store::Key) -> Result<Arc<Key>> {
+        call.loaded(key, |attributes, material| match &self.seal {
+            Some(seal) if !attributes.key_type.is_public() => Key::load(attributes, &seal.open(&material)?),
+            _ => Key::load(attributes, &material),
+        })
     }
 
     /// The algorithm of the request, of the class that its operation has.

@@ -38,7 +38,7 @@ impl Scheme {
     pub(crate) fn of(kind: Kind, algorithm: Signature) -> Result<Self> {
         let (hash, encoding) = match (kind, algorithm) {
             (_, Signature::DeterministicEcdsa { .. }) => {
-                return Err(unsupported("the software provider has no deterministic ECDSA: use ECDSA"));
+                return Err(unsupported("this provider has no deterministic ECDSA: use ECDSA"));
             }
             (Kind::Rsa, Signature::RsaPkcs1v15 { hash }) => {
                 let (hash, md) = signature_hash(hash)?;
@@ -256,7 +256,7 @@ impl Handle<ops::SignHash> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::SignHash) -> Result<ops::Signed> {
         let algorithm = Self::algorithm(call)?;
         check_new(algorithm, call.allow_deprecated())?;
-        let signature = Self::key(call)?.sign_hash(algorithm, &op.hash, &op.context)?;
+        let signature = self.key(call)?.sign_hash(algorithm, &op.hash, &op.context)?;
         Ok(ops::Signed { signature })
     }
 }
@@ -265,21 +265,21 @@ impl Handle<ops::SignMessage> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::SignMessage) -> Result<ops::Signed> {
         let algorithm = Self::algorithm(call)?;
         check_new(algorithm, call.allow_deprecated())?;
-        let signature = Self::key(call)?.sign_message(algorithm, &op.message, &op.context)?;
+        let signature = self.key(call)?.sign_message(algorithm, &op.message, &op.context)?;
         Ok(ops::Signed { signature })
     }
 }
 
 impl Handle<ops::VerifyHash> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::VerifyHash) -> Result<Empty> {
-        Self::key(call)?.verify_hash(Self::algorithm(call)?, &op.hash, &op.signature, &op.context)?;
+        self.key(call)?.verify_hash(Self::algorithm(call)?, &op.hash, &op.signature, &op.context)?;
         Ok(Empty {})
     }
 }
 
 impl Handle<ops::VerifyMessage> for Software {
     fn handle(&self, call: &Call<'_>, op: ops::VerifyMessage) -> Result<Empty> {
-        Self::key(call)?.verify_message(Self::algorithm(call)?, &op.message, &op.signature, &op.context)?;
+        self.key(call)?.verify_message(Self::algorithm(call)?, &op.message, &op.signature, &op.context)?;
         Ok(Empty {})
     }
 }

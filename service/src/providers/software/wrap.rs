@@ -1,7 +1,6 @@
 //! Keys that leave and come back encrypted: secret keys as their bytes, pairs as PKCS#8.
 
 use super::key::{Key, Kind};
-use super::manage::keep;
 use super::{Software, cipher, encrypt, invalid, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
@@ -92,16 +91,16 @@ fn alike(found: KeyType, asked: KeyType) -> bool {
 
 impl Handle<WrapKey> for Software {
     fn handle(&self, call: &Call<'_>, op: WrapKey) -> Result<Wrapped> {
-        let key = Self::loaded(call, call.other()?)?;
-        let data = Self::key(call)?.wrap(call.algorithm()?, op.iv.as_deref(), &op.salt, &key)?;
+        let key = self.loaded(call, call.other()?)?;
+        let data = self.key(call)?.wrap(call.algorithm()?, op.iv.as_deref(), &op.salt, &key)?;
         Ok(Wrapped { data })
     }
 }
 
 impl Handle<UnwrapKey> for Software {
     fn handle(&self, call: &Call<'_>, op: UnwrapKey) -> Result<Empty> {
-        let with = Self::key(call)?;
+        let with = self.key(call)?;
         let (attributes, key) = with.unwrap(call.algorithm()?, &op.salt, &op.data, call.attributes()?)?;
-        keep(call, attributes, key)
+        self.keep(call, attributes, key)
     }
 }

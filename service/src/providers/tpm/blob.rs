@@ -41,6 +41,14 @@ impl Blob {
 
     /// The inverse of [`Self::encode`].
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        match Self::split(bytes)? {
+            (blob, []) => Ok(blob),
+            _ => Err(damaged()),
+        }
+    }
+
+    /// The blob that these bytes begin with, and what follows it.
+    pub(super) fn split(bytes: &[u8]) -> Result<(Self, &[u8])> {
         let (&VERSION, mut rest) = bytes.split_first().ok_or_else(damaged)? else {
             return Err(Error::Corrupt("the key was stored by a newer version of the service: update it".to_owned()));
         };
@@ -54,10 +62,7 @@ impl Blob {
         let public = Public::unmarshall(public).map_err(|_| damaged())?;
         let auth = Auth::try_from(auth).map_err(|_| damaged())?;
         let private = Private::try_from(private).map_err(|_| damaged())?;
-        if !rest.is_empty() {
-            return Err(damaged());
-        }
-        Ok(Self::new(parent.to_vec(), auth, private, public))
+        Ok((Self::new(parent.to_vec(), auth, private, public), rest))
     }
 
     pub(super) fn saved(&self) -> MutexGuard<'_, Option<TpmsContext>> {
@@ -65,6 +70,6 @@ impl Blob {
     }
 }
 
-fn damaged() -> Error {
+pub(super) fn damaged() -> Error {
     Error::Corrupt("the stored key is not what the TPM provider writes: restore the store from a backup".to_owned())
 }

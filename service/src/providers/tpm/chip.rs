@@ -109,6 +109,17 @@ impl Chip {
         format!("TPM 2.0 of {maker} ({model}), firmware {firmware:x}")
     }
 
+    /// Runs a command with a key.
+    pub(super) fn with<T>(
+        &mut self,
+        uuid: &str,
+        blob: &Blob,
+        command: impl FnOnce(&mut Context, KeyHandle) -> TssResult<T>,
+    ) -> Result<T, Failure> {
+        let handle = self.key(uuid, blob)?;
+        Ok(authorised(&mut self.context, |context| command(context, handle))?)
+    }
+
     /// Runs a command with the primary, which may take one slot more.
     pub(super) fn with_primary<T>(
         &mut self,

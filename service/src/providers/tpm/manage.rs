@@ -140,7 +140,7 @@ impl Handle<DestroyKey> for Tpm {
     }
 }
 
-fn password() -> Result<Auth> {
+pub(super) fn password() -> Result<Auth> {
     let bytes = software::random(PASSWORD)?;
     Auth::try_from(bytes.as_slice()).map_err(unfit)
 }

@@ -10,6 +10,7 @@ mod blob;
 mod chip;
 mod manage;
 mod random;
+pub mod sealed;
 mod settings;
 mod symmetric;
 mod template;
@@ -53,7 +54,7 @@ struct Held {
 /// # Errors
 /// [`Error::Config`] for a setting that it does not know; the chip's or the store's own.
 pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
-    let (settings, software) = Settings::read(settings)?;
+    let (settings, software) = Settings::read(ProviderId::TPM, settings)?;
     let mut chip = match Chip::connect(&settings) {
         Ok(chip) => chip,
         Err(error) if settings.optional && error.unreachable() => {
@@ -69,7 +70,7 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
     }
     let info = Info { id: ProviderId::TPM, description: chip.description(), vendor: chip.maker.clone(), version: [0, 1, 0] };
     survey(&chip, store);
-    let tpm = Arc::new(Tpm { settings, software, ability, chip: Mutex::new(Some(chip)) });
+    let tpm = Arc::new(Tpm { settings, software: Arc::new(software), ability, chip: Mutex::new(Some(chip)) });
     Ok(Some(register(Provider::new(info, 1), &tpm)))
 }
 

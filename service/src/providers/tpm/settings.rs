@@ -2,8 +2,9 @@
 
 use super::software::Software;
 use crate::config::Section;
+use crate::credential;
 use crate::error::Result;
-use std::sync::Arc;
+use interface::ProviderId;
 use tss_esapi::structures::Auth;
 use tss_esapi::tcti_ldr::TctiNameConf;
 
@@ -24,9 +25,9 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads the provider's table, and what the software provider does for it.
-    pub(super) fn read(table: toml::Table) -> Result<(Self, Arc<Software>)> {
-        let mut section = Section::new("[[provider]] of type Tpm,", table);
+    /// Reads the table of a provider, and what the software provider does for it.
+    pub(super) fn read(provider: ProviderId, table: toml::Table) -> Result<(Self, Software)> {
+        let mut section = Section::new(format!("[[provider]] of type {},", provider.kind().config), table);
         let tcti: String = section.take_or("tcti", DEFAULT_TCTI.to_owned())?;
         let name = tcti.parse().map_err(|_| {
             section.wrong("tcti", "is none of device:FILE, swtpm:host=…,port=…, mssim:host=…,port=… and tabrmd:bus_type=…")
@@ -34,24 +35,15 @@ impl Settings {
         let owner = auth(&mut section, "owner_hierarchy_auth")?;
         let endorsement = auth(&mut section, "endorsement_hierarchy_auth")?;
         let optional = section.take_or("skip_if_no_tpm", false)?;
-        let software = Software::new(section.take("buffer_size_limit")?);
+        let software = Software::read(&mut section)?;
         section.finish()?;
-        Ok((Self { tcti, name, owner, endorsement, optional }, Arc::new(software)))
+        Ok((Self { tcti, name, owner, endorsement, optional }, software))
     }
 }
 
-/// A password: text, `str:` before text, or `hex:` before hexadecimal digits.
+/// A password.
 fn auth(section: &mut Section, key: &'static str) -> Result<Auth> {
     let text: String = section.take_or(key, String::new())?;
-    let bytes = match text.strip_prefix("hex:") {
-        Some(digits) => hex(digits).ok_or_else(|| section.wrong(key, "has no pairs of hexadecimal digits after hex:"))?,
-        None => text.strip_prefix("str:").unwrap_or(&text).as_bytes().to_vec(),
-    };
-    Auth::try_from(bytes).map_err(|_| section.wrong(key, "is longer than a TPM takes"))
-}
-
-fn hex(digits: &str) -> Option<Vec<u8>> {
-    let digit = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let digits: Vec<_> = digits.chars().map(digit).collect::<Option<_>>()?;
-    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    let secret = credential::resolve(&text).map_err(|why| section.wrong(key, &why))?;
+    Auth::try_from(&*secret).map_err(|_| section.wrong(key, "is longer than a TPM takes"))
 }

@@ -41,6 +41,15 @@ pub(super) fn attestation() -> Result<Public> {
         .build()
 }
 
+/// Data that the chip keeps for who knows the password.
+pub(super) fn sealed() -> Result<Public> {
+    let attributes = ObjectAttributesBuilder::new().with_user_with_auth(true).with_no_da(true);
+    public(attributes.with_fixed_tpm(true).with_fixed_parent(true).build()?, PublicAlgorithm::KeyedHash)
+        .with_keyed_hash_parameters(PublicKeyedHashParameters::new(KeyedHashScheme::Null))
+        .with_keyed_hash_unique_identifier(Digest::default())
+        .build()
+}
+
 /// What kind of key.
 #[derive(Clone, Copy)]
 pub(super) enum Parameters {

@@ -1,0 +1,123 @@
+//! The sealed tier: keys that are nothing on the disk without the chip, and work in the memory of the service at the speed of software.
+//!
+//! It is the software provider, whole; but each private key is stored under a wrapping key that the chip has sealed, and the service is
+//! kept out of swap and core files. The chip gives the wrapping key out once, at the start, and is asked again before a key is stored
+//! under it: a chip that was cleared meanwhile must not get keys that it cannot give back.
+//!
+//! All keys have one wrapping key. The chip unseals for whoever holds the store and its key, without knowing for which client, so a
+//! seal for each key would hold up nobody whom one does not, and its price is a tenth of a second of a discrete chip at the first use
+//! of each key. Every stored key brings the sealed wrapping key along, so that there is no other place which could be lost or not fit.
+
+use super::blob::{Blob, damaged};
+use super::chip::{Chip, Failure};
+use super::manage::password;
+use super::settings::Settings;
+use super::template;
+use crate::error::{Error, Result};
+use crate::privileges;
+use crate::provider::{Info, Provider};
+use crate::providers::software::{self, Seal};
+use crate::store::{Sealer, Store};
+use interface::operations::Tier;
+use interface::{ProviderId, Secret, Status};
+use std::sync::{Arc, Mutex, PoisonError};
+use tss_esapi::structures::SensitiveData;
+
+/// Bytes of a wrapping key.
+const WRAPPING_KEY: usize = 32;
+
+/// Opens the provider; `None` where there is no TPM and the configuration permits that.
+///
+/// # Errors
+/// [`Error::Config`] for a setting that it does not know, or where memory cannot be locked; the chip's or the store's own.
+pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
+    let (settings, software) = Settings::read(ProviderId::TPM_SEALED, settings)?;
+    let mut chip = match Chip::connect(&settings) {
+        Err(error) if settings.optional && error.unreachable() => {
+            tracing::warn!("the sealed tier is left out: {}", error.explain(&settings));
+            return Ok(None);
+        }
+        chip => chip.map_err(|failure| failure.explain(&settings))?,
+    };
+    privileges::lock_memory()?;
+    let (chip_name, vendor) = (chip.description(), chip.maker.clone());
+    let wrapping = match survey(&chip, store) {
+        Some(blob) => unseal(&mut chip, &blob).map(|secret| (blob, secret)),
+        None => make(&mut chip),
+    };
+    let (blob, secret) = wrapping.map_err(|failure| failure.explain(&settings))?;
+    let sealer = Sealer::new(&secret).ok_or_else(damaged)?;
+    let wrapping = Wrapping { settings: Mutex::new(settings), encoded: blob.encode()?, blob, sealer };
+    tracing::info!("keys of the provider {} are sealed by the {chip_name}", ProviderId::TPM_SEALED);
+    let description = format!("Keys in the memory of the service, sealed by the {chip_name}");
+    let info = Info { id: ProviderId::TPM_SEALED, description, vendor, version: [0, 1, 0] };
+    software.sealed(wrapping).register(info, store).map(Some)
+}
+
+/// The wrapping key, and the chip that has sealed it.
+struct Wrapping {
+    /// Locked while there is a connection: a chip alone has room for one.
+    settings: Mutex<Settings>,
+    blob: Blob,
+    /// What every stored key begins with.
+    encoded: Secret,
+    sealer: Sealer,
+}
+
+impl Seal for Wrapping {
+    fn check(&self) -> Result<()> {
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsealed = Chip::connect(&settings).and_then(|mut chip| unseal(&mut chip, &self.blob));
+        unsealed.map(drop).map_err(|failure| match failure {
+            Failure::Foreign => Error::refused(
+                Status::PsaErrorHardwareFailure,
+                "the TPM was cleared or exchanged since the service has started: start it again to seal new keys",
+            ),
+            other => other.explain(&settings),
+        })
+    }
+
+    fn seal(&self, private: &[u8]) -> Result<Secret> {
+        let sealed = self.sealer.seal(&self.encoded, private)?;
+        Ok(Secret::new([&*self.encoded, &sealed].concat()))
+    }
+
+    fn open(&self, sealed: &[u8]) -> Result<Secret> {
+        let sealed = sealed.strip_prefix(&*self.encoded);
+        sealed.and_then(|sealed| self.sealer.open(&self.encoded, sealed)).ok_or_else(damaged)
+    }
+}
+
+/// Marks the keys that this chip has not sealed; the wrapping key of the others, if there are any.
+fn survey(chip: &Chip, store: &Store) -> Option<Blob> {
+    let keys = store.owners().into_iter().flat_map(|owner| store.keys(&owner));
+    let (mut own, mut missing) = (None, 0_u32);
+    for key in keys.filter(|key| key.provider == ProviderId::TPM_SEALED && key.tier == Tier::Sealed) {
+        match store.material(&key).and_then(|material| Ok(Blob::split(&material)?.0)) {
+            Ok(blob) if blob.parent == chip.name => drop(own.get_or_insert(blob)),
+            Ok(_) => {
+                store.mark(&key, true);
+                missing += 1;
+            }
+            Err(error) => tracing::error!("{error}"),
+        }
+    }
+    if missing > 0 {
+        tracing::error!(
+            "{missing} keys were sealed by another TPM, or before this one was cleared: they are kept until it is back"
+        );
+    }
+    own
+}
+
+fn make(chip: &mut Chip) -> Result<(Blob, SensitiveData), Failure> {
+    let secret = SensitiveData::try_from(software::random(WRAPPING_KEY)?.as_slice())?;
+    let (auth, template) = (password()?, template::sealed()?);
+    let sealed = (Some(auth.clone()), Some(secret.clone()));
+    let made = chip.with_primary(|context, primary| context.create(primary, template, sealed.0, sealed.1, None, None))?;
+    Ok((Blob::new(chip.name.clone(), auth, made.out_private, made.out_public), secret))
+}
+
+fn unseal(chip: &mut Chip, blob: &Blob) -> Result<SensitiveData, Failure> {
+    chip.with("", blob, |context, key| context.unseal(key.into()))
+}
