@@ -73,6 +73,11 @@ pub fn node() -> PathBuf {
     peer("NODE")
 }
 
+/// An `nginx` that takes the URIs of providers, which came with 1.29.
+pub fn newer_nginx() -> PathBuf {
+    peer("NEWER_NGINX")
+}
+
 /// The path of a program that `interop/peers` names, taken from the environment when `tests/run` has put it there.
 fn peer(name: &str) -> PathBuf {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();

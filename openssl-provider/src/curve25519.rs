@@ -4,6 +4,7 @@
 
 use std::ffi::{CStr, c_int};
 
+use curve25519_dalek::MontgomeryPoint;
 use der::{Encode, oid::ObjectIdentifier};
 use ed25519_dalek::VerifyingKey;
 use interface::{
@@ -12,6 +13,8 @@ use interface::{
     spki::PublicKey,
 };
 use spki::AlgorithmIdentifierRef;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::{
     digest::Digest,
@@ -24,62 +27,81 @@ use crate::{
         params::{Field, Params, Setting, Type, Value, field, gettable, settable},
     },
     generation::{self, Options},
-    key::{Kind, Public},
-    signature::{Context, Purpose, Scheme},
+    key::{Kind, Public, Secret},
+    signature::{Context, Scheme},
 };
 
 /// `id-Ed25519`, RFC 8410 §3: the key's and the signature's alike.
 const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// As the service counts.
 const BITS: u32 = 255;
-/// Bytes of a public key, and of a secret agreed on.
+/// Bytes of a public key, of a private one, and of a secret agreed on.
 const LEN: usize = 32;
 const SIGNATURE_LEN: usize = ed25519_dalek::SIGNATURE_LENGTH;
+
+/// A public key: to verify with, the point as RFC 8032 encodes it, or to agree with, the coordinate u as RFC 7748 does.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Curve25519<const SIGNS: bool>([u8; LEN]);
+
+pub(crate) type Ed25519 = Curve25519<true>;
+pub(crate) type X25519 = Curve25519<false>;
 
 static OPTIONS: [Setting<Options>; 3] = [generation::NAME, generation::PROVIDER, generation::USAGE];
 static OPTIONS_SETTABLE: [Param; 4] = settable(&OPTIONS);
 
-/// A public key to verify with: the point as RFC 8032 encodes it.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Ed25519([u8; LEN]);
-
-static ED25519_FIELDS: [Field<Ed25519>; 5] = [
-    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec()))),
-    field(OSSL_PKEY_PARAM_BITS, Type::Int, |_| Some(Value::Int(256))),
-    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| Some(Value::Int(128))),
-    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| i64::try_from(SIGNATURE_LEN).ok().map(Value::Int)),
-    // none, and no other is taken
-    field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |_| Some(Value::Text(c""))),
-];
-static ED25519_GETTABLE: [Param; 6] = gettable(&ED25519_FIELDS);
-static ED25519_PUBLIC: [Param; 2] = gettable(&ED25519_FIELDS);
-
-impl Kind for Ed25519 {
-    const NAME: &'static CStr = c"ED25519";
-    const FIELDS: &'static [Field<Self>] = &ED25519_FIELDS;
-    const GETTABLE: &'static [Param] = &ED25519_GETTABLE;
-    const PUBLIC: &'static [Param] = &ED25519_PUBLIC;
+impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
+    const NAME: &'static CStr = if SIGNS { c"ED25519" } else { c"X25519" };
+    const FIELDS: &'static [Field<Self>] = &[
+        field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec()))),
+        field(OSSL_PKEY_PARAM_BITS, Type::Int, |_| Some(Value::Int(if SIGNS { 256 } else { 253 }))),
+        field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| Some(Value::Int(128))),
+        field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| {
+            i64::try_from(if SIGNS { SIGNATURE_LEN } else { LEN }).ok().map(Value::Int)
+        }),
+        if SIGNS {
+            // none, and no other is taken
+            field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |_| Some(Value::Text(c"")))
+        } else {
+            field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec())))
+        },
+    ];
+    const GETTABLE: &'static [Param] = &gettable::<_, 6>(Self::FIELDS);
+    const PUBLIC: &'static [Param] = &gettable::<_, 2>(Self::FIELDS);
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
+    const SETTABLE: &'static [Param] =
+        if SIGNS { &[Param::END] } else { &[Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes), Param::END] };
 
-    const NEW: KeyType = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
+    const NEW: KeyType = KeyType::EccKeyPair(if SIGNS { EccFamily::TwistedEdwards } else { EccFamily::Montgomery });
     const BITS: Option<u32> = Some(BITS);
     const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
     const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
 
-    fn of(public: &Public) -> Option<Self> {
-        of(Self::NEW, public).map(Self)
+    fn of(Public { key, .. }: &Public) -> Option<Self> {
+        (key.key_type == Self::NEW.public()).then(|| Self::new(&key.bytes))?
     }
 
     fn spki(&self) -> Option<Vec<u8>> {
-        spki(Self::NEW, &self.0)
+        PublicKey { key_type: Self::NEW.public(), bits: BITS, bytes: self.0.to_vec() }.to_spki()
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
-        half(params.find(OSSL_PKEY_PARAM_PUB_KEY)?.bytes()?).map(Self)
+        Self::new(params.find(OSSL_PKEY_PARAM_PUB_KEY)?.bytes()?)
     }
 
+    fn completed(_: Option<&Self>, params: Params<'_>) -> Option<Self> {
+        Self::new(params.find(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY)?.bytes()?)
+    }
+
+    fn ephemeral() -> Option<(Self, Secret)> {
+        let mut secret = Zeroizing::new(vec![0; LEN]);
+        getrandom::fill(&mut secret).ok().filter(|()| !SIGNS)?;
+        let public = MontgomeryPoint::mul_base_clamped(secret.as_slice().try_into().ok()?);
+        Some((Self(public.to_bytes()), secret))
+    }
+
+    /// Every string of 32 bytes is a key to agree with, RFC 7748 §5.
     fn valid(&self) -> bool {
-        self.parsed().is_some()
+        !SIGNS || self.verifying().is_some()
     }
 
     fn operation(_: c_int) -> &'static CStr {
@@ -87,57 +109,14 @@ impl Kind for Ed25519 {
     }
 }
 
-impl Ed25519 {
-    fn parsed(&self) -> Option<VerifyingKey> {
+impl<const SIGNS: bool> Curve25519<SIGNS> {
+    /// Those of curve 448 are longer.
+    fn new(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    fn verifying(&self) -> Option<VerifyingKey> {
         VerifyingKey::from_bytes(&self.0).ok()
-    }
-}
-
-/// A public key to agree with: the coordinate u as RFC 7748 encodes it.
-#[derive(Clone, PartialEq)]
-pub(crate) struct X25519([u8; LEN]);
-
-static X25519_FIELDS: [Field<X25519>; 5] = [
-    field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec()))),
-    field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec()))),
-    field(OSSL_PKEY_PARAM_BITS, Type::Int, |_| Some(Value::Int(253))),
-    field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| Some(Value::Int(128))),
-    field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| i64::try_from(LEN).ok().map(Value::Int)),
-];
-static X25519_GETTABLE: [Param; 6] = gettable(&X25519_FIELDS);
-static X25519_PUBLIC: [Param; 2] = gettable(&X25519_FIELDS);
-
-impl Kind for X25519 {
-    const NAME: &'static CStr = c"X25519";
-    const FIELDS: &'static [Field<Self>] = &X25519_FIELDS;
-    const GETTABLE: &'static [Param] = &X25519_GETTABLE;
-    const PUBLIC: &'static [Param] = &X25519_PUBLIC;
-    const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
-
-    const NEW: KeyType = KeyType::EccKeyPair(EccFamily::Montgomery);
-    const BITS: Option<u32> = Some(BITS);
-    const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
-    const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
-
-    fn of(public: &Public) -> Option<Self> {
-        of(Self::NEW, public).map(Self)
-    }
-
-    fn spki(&self) -> Option<Vec<u8>> {
-        spki(Self::NEW, &self.0)
-    }
-
-    fn import(params: Params<'_>) -> Option<Self> {
-        half(params.find(OSSL_PKEY_PARAM_PUB_KEY)?.bytes()?).map(Self)
-    }
-
-    /// Every string of 32 bytes is one, RFC 7748 §5.
-    fn valid(&self) -> bool {
-        true
-    }
-
-    fn operation(_: c_int) -> &'static CStr {
-        Self::NAME
     }
 }
 
@@ -149,19 +128,13 @@ impl Exchange for X25519 {
     fn secret_len(&self) -> usize {
         LEN
     }
-}
 
-fn of(pair: KeyType, Public { key, .. }: &Public) -> Option<[u8; LEN]> {
-    (key.key_type == pair.public()).then(|| half(&key.bytes))?
-}
-
-fn spki(pair: KeyType, half: &[u8; LEN]) -> Option<Vec<u8>> {
-    PublicKey { key_type: pair.public(), bits: BITS, bytes: half.to_vec() }.to_spki()
-}
-
-/// A public key; those of curve 448 are longer.
-fn half(bytes: &[u8]) -> Option<[u8; LEN]> {
-    bytes.try_into().ok()
+    /// A peer without a part in the secret is refused, RFC 7748 §6.1.
+    fn agree(&self, ephemeral: &Secret) -> Option<Secret> {
+        let shared = MontgomeryPoint(self.0).mul_clamped(ephemeral.as_slice().try_into().ok()?);
+        let shared = Zeroizing::new(shared.to_bytes().to_vec());
+        (!bool::from(shared.as_slice().ct_eq(&[0; LEN]))).then_some(shared)
+    }
 }
 
 /// EdDSA without prehash; it has nothing to set.
@@ -182,11 +155,7 @@ impl Scheme for PureEddsa {
     const SETTINGS: &'static [Setting<Context<Self>>] = &[];
     const SETTABLE: &'static [Param] = &[Param::END];
 
-    fn check(&self, _: &Ed25519, _: Purpose, _: Option<&Digest>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn algorithm<'a>(&self, _: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
+    fn algorithm<'a>(&self, _: &Ed25519, _: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
         Ok((Signature::PureEddsa, input))
     }
 
@@ -200,7 +169,7 @@ impl Scheme for PureEddsa {
 
     fn verify(&self, key: &Ed25519, _: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
         let signature = ed25519_dalek::Signature::from_slice(signature);
-        let right = |signature| key.parsed()?.verify_strict(input, &signature).ok();
+        let right = |signature| key.verifying()?.verify_strict(input, &signature).ok();
         Ok(signature.ok().and_then(right).is_some())
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     },
     generation::{self, Options},
     key::{Kind, Public},
-    signature::{Context, Purpose, Scheme},
+    signature::{Context, Scheme},
 };
 
 /// A curve of the family secp-r1.
@@ -197,9 +197,9 @@ impl Kind for Ec {
         !self.point.is_empty()
     }
 
-    fn completed(&self, params: Params<'_>) -> Option<Self> {
+    fn completed(parameters: Option<&Self>, params: Params<'_>) -> Option<Self> {
         let point = params.find(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY)?.bytes()?;
-        Self::new(self.curve, point).filter(Self::valid)
+        Self::new(parameters?.curve, point).filter(Self::valid)
     }
 
     fn valid(&self) -> bool {
@@ -246,11 +246,7 @@ impl Scheme for Ecdsa {
     const SETTINGS: &'static [Setting<Context<Self>>] = &SETTINGS;
     const SETTABLE: &'static [Param] = &SETTABLE;
 
-    fn check(&self, _: &Ec, _: Purpose, _: Option<&Digest>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
+    fn algorithm<'a>(&self, _: &Ec, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
         // the scheme is the same whatever the digest, and its length names the one that policies speak of
         let algorithm = match digest.or_else(|| Digest::of_len(input.len())) {
             Some(digest) => Signature::Ecdsa { hash: digest.hash.into() },

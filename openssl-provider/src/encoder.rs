@@ -14,7 +14,8 @@ use crate::{
         OSSL_ENCODER_PARAM_CIPHER, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
         params::{Params, Setting, Type, Value, settable, setting},
     },
-    key::{Key, Kind},
+    generation::NAMELESS,
+    key::{Key, Kind, Private},
     provider::Provider,
 };
 
@@ -110,7 +111,7 @@ impl Format for Text {
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
         let name = K::NAME.to_string_lossy();
-        let mut text = match key.private() {
+        let mut text = match key.uri() {
             Some(uri) => format!("{name} key of the Parsec service\nuri: {uri}\n"),
             None => format!("{name} public key\n"),
         };
@@ -132,7 +133,11 @@ impl Format for Text {
 }
 
 fn reference<K: Kind>(key: &Key<K>) -> Result<Reference, Error> {
-    let uri = key.private().ok_or(Error::State("a public key has no reference"))?;
+    let uri = match key.private() {
+        Some(Private::Named(uri)) => uri.as_ref(),
+        Some(Private::Ephemeral(_)) => return Err(Error::State(NAMELESS)),
+        None => return Err(Error::State("a public key has no reference")),
+    };
     Ok(Reference { uri: uri.clone(), spki: Some(PublicDer::encode(key)?) })
 }
 

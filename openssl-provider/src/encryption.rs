@@ -142,7 +142,7 @@ impl Context {
             *self = Self { key: Some(key.clone()), ..Self::new(Arc::clone(&self.provider)) };
         }
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
-        if purpose == Purpose::Decrypt && key.private().is_none() {
+        if purpose == Purpose::Decrypt && key.uri().is_none() {
             return Err(Error::State("a public key cannot decrypt"));
         }
         self.set(params)
@@ -175,7 +175,7 @@ impl Context {
 
     /// The one request to the service.
     fn message(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let uri = self.key.as_ref().and_then(Key::private).ok_or(Error::State("no private key was set"))?;
+        let uri = self.key.as_ref().and_then(Key::uri).ok_or(Error::State("no private key was set"))?;
         let algorithm = self.algorithm()?;
         let label = match algorithm {
             Encryption::RsaOaep { .. } => &self.label[..],

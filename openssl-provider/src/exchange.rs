@@ -1,6 +1,6 @@
 //! Agreeing on a secret with a peer, and deriving a key from it as CMS does.
 //!
-//! The service computes the secret, in one request; the key is derived here.
+//! The service computes the secret, in one request, unless the key is an ephemeral one; the key for CMS is derived here.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
         OSSL_EXCHANGE_PARAM_KDF_TYPE, OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_KDF_NAME_X963KDF, Object, Output, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    key::{Key, Kind},
+    key::{Key, Kind, Private, Secret},
     provider::Provider,
     signature,
 };
@@ -26,6 +26,11 @@ pub(crate) trait Exchange: Kind {
 
     /// Bytes of a secret.
     fn secret_len(&self) -> usize;
+
+    /// What an [ephemeral](Kind::ephemeral) private key shares with this public one.
+    fn agree(&self, _ephemeral: &Secret) -> Option<Secret> {
+        None
+    }
 }
 
 /// An operation.
@@ -146,8 +151,12 @@ impl<K: Exchange> Context<K> {
         output.fill(len, || {
             let peer = self.peer.as_ref().and_then(Key::public);
             let peer = peer.ok_or(Error::State("the peer's public key was not set"))?;
-            let uri = key.private().ok_or(Error::State("no private key was set"))?;
-            let secret = self.provider.agree(uri, peer.encoded())?;
+            let secret = match key.private().ok_or(Error::State("no private key was set"))? {
+                Private::Named(uri) => self.provider.agree(uri, peer.encoded())?,
+                Private::Ephemeral(own) => {
+                    peer.agree(own).ok_or_else(|| Error::Parameter("the peer's public key agrees on nothing".to_owned()))?
+                }
+            };
             if self.settings.kdf { self.settings.derived(&secret) } else { Ok(secret) }
         })
     }
@@ -155,7 +164,7 @@ impl<K: Exchange> Context<K> {
 
 impl Settings {
     /// A key as of ANSI X9.63, SEC 1 §3.6.1.
-    fn derived(&self, secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    fn derived(&self, secret: &[u8]) -> Result<Secret, Error> {
         let digest = self.digest.ok_or(Error::State("the digest of the key derivation was not set"))?;
         let mut key = Zeroizing::new(Vec::with_capacity(self.len + digest.hash.len()));
         for counter in 1_u32.. {

@@ -1,7 +1,8 @@
 //! Making keys in the service: `openssl genpkey`.
 //!
 //! A new key stays, so it needs a name. That keeps whatever else comes here by mistake from filling the service with keys:
-//! a program that lists this provider first asks it for the ephemeral keys of TLS too.
+//! a program that lists this provider first asks it for the ephemeral keys of TLS too. It gets those of X25519, made here: with
+//! them the default provider does its hybrid key exchange, which would fail otherwise, while other groups are left out.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -38,6 +39,9 @@ pub(crate) struct Options {
     purposes: Vec<Purpose>,
     pub(crate) bits: Option<u32>,
 }
+
+pub(crate) const NAMELESS: &str = "a key made here stays in the service, so it needs a name: -pkeyopt parsec-name:NAME. A program's own key comes \
+     from another provider: list default before parsec in openssl.cnf, or ask with -propquery provider=default";
 
 /// The key's name in the service.
 pub(crate) const NAME: Setting<Options> = setting(c"parsec-name", Type::Text, |options, given| {
@@ -89,10 +93,7 @@ impl<K: Kind> Generation<K> {
             return Ok(Key::with_parameters(&self.provider, parameters));
         }
         if self.options.uri.name.is_none() {
-            return Err(said(
-                "a key made here stays in the service, so it needs a name: -pkeyopt parsec-name:NAME. A program's own key comes \
-                 from another provider: list default before parsec in openssl.cnf, or ask with -propquery provider=default",
-            ));
+            return Key::ephemeral(&self.provider).ok_or_else(|| said(NAMELESS));
         }
         let attributes = Attributes { key_type: K::NEW, bits, policy: self.policy()? };
         self.provider.generate(&self.options.uri, &attributes)?;

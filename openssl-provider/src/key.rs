@@ -11,6 +11,7 @@ use interface::{
     reference::KeyUri,
     spki::{self, PublicKey},
 };
+use zeroize::Zeroizing;
 
 use crate::{
     error::Error,
@@ -48,7 +49,7 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     /// The parameter that a private key would come in.
     const PRIVATE: &'static CStr;
 
-    /// What can be set in a key that is only domain parameters so far.
+    /// What can be set in a key that is no more than domain parameters so far.
     const SETTABLE: &'static [Param] = &[Param::END];
 
     /// The type of new keys.
@@ -94,8 +95,13 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
         true
     }
 
-    /// The public key that [`Self::SETTABLE`] makes of these domain parameters.
-    fn completed(&self, _: Params<'_>) -> Option<Self> {
+    /// The public key that [`Self::SETTABLE`] makes, of these domain parameters where its kind has any.
+    fn completed(_parameters: Option<&Self>, _: Params<'_>) -> Option<Self> {
+        None
+    }
+
+    /// A new key for one use, which neither the service nor a file will ever see. None of a kind that is not made so.
+    fn ephemeral() -> Option<(Self, Secret)> {
         None
     }
 
@@ -106,11 +112,23 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     fn operation(operation: c_int) -> &'static CStr;
 }
 
+/// A private key, or what was agreed on with one.
+pub(crate) type Secret = Zeroizing<Vec<u8>>;
+
 /// A key. Clones share its halves.
 pub(crate) struct Key<K> {
     provider: Arc<Provider>,
     public: Option<Arc<K>>,
-    private: Option<Arc<KeyUri>>,
+    private: Option<Private>,
+}
+
+/// Where the private half of a key is.
+#[derive(Clone)]
+pub(crate) enum Private {
+    /// In the service, under this name.
+    Named(Arc<KeyUri>),
+    /// Here, until the key is freed.
+    Ephemeral(Arc<Secret>),
 }
 
 impl<K> Clone for Key<K> {
@@ -134,7 +152,14 @@ impl<K: Kind> Key<K> {
     /// A key of the service, if it is of this kind.
     pub(crate) fn of(provider: &Arc<Provider>, public: &Public, private: &Option<KeyUri>) -> Option<Self> {
         let public = Some(Arc::new(K::of(public)?));
-        Some(Self { provider: Arc::clone(provider), public, private: private.clone().map(Arc::new) })
+        Some(Self { provider: Arc::clone(provider), public, private: private.clone().map(Arc::new).map(Private::Named) })
+    }
+
+    /// A new key for one use, if its kind is made so.
+    pub(crate) fn ephemeral(provider: &Arc<Provider>) -> Option<Self> {
+        let (public, secret) = K::ephemeral()?;
+        let private = Some(Private::Ephemeral(Arc::new(secret)));
+        Some(Self { provider: Arc::clone(provider), public: Some(Arc::new(public)), private })
     }
 
     /// Domain parameters alone.
@@ -151,9 +176,16 @@ impl<K: Kind> Key<K> {
         self.public.as_deref()
     }
 
-    /// The name of the key in the service, if this is more than a public key.
-    pub(crate) fn private(&self) -> Option<&KeyUri> {
-        self.private.as_deref()
+    pub(crate) fn private(&self) -> Option<&Private> {
+        self.private.as_ref()
+    }
+
+    /// The name of the private key in the service, if it is there.
+    pub(crate) fn uri(&self) -> Option<&KeyUri> {
+        match &self.private {
+            Some(Private::Named(uri)) => Some(uri),
+            _ => None,
+        }
     }
 
     /// Whether all that is selected is there.
@@ -210,11 +242,10 @@ impl<K: Kind> Key<K> {
         Ok(self.public.is_some())
     }
 
-    /// Makes a public key of domain parameters.
+    /// Makes a public key of what has no private half.
     pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
         if K::SETTABLE.iter().any(|param| params.has(param)) {
-            let parameters = self.parameters().filter(|_| self.private.is_none());
-            let completed = parameters.and_then(|parameters| parameters.completed(params));
+            let completed = if self.private.is_none() { K::completed(self.parameters(), params) } else { None };
             let bad = || Error::Parameter("this is no public key for the curve".to_owned());
             self.public = Some(Arc::new(completed.ok_or_else(bad)?));
         }

@@ -28,7 +28,7 @@ use crate::{
     generation::{self, Options},
     key::{Kind, Public},
     rsa::unsupported,
-    signature::{Context, Purpose, Scheme},
+    signature::{Context, Scheme},
 };
 
 /// Whether a message in a context was signed under a public key: (key, message, context, signature).
@@ -144,11 +144,12 @@ impl<const SET: usize> Scheme for PureMlDsa<SET> {
     ];
     const SETTABLE: &'static [Param] = &settable::<_, 5>(Self::SETTINGS);
 
-    fn check(&self, _: &MlDsaKey<SET>, _: Purpose, _: Option<&Digest>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn algorithm<'a>(&self, _: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
+    fn algorithm<'a>(
+        &self,
+        _: &MlDsaKey<SET>,
+        _: Option<&'static Digest>,
+        input: &'a [u8],
+    ) -> Result<(Signature, &'a [u8]), Error> {
         Ok((Signature::MlDsa, input))
     }
 

@@ -31,8 +31,10 @@ pub(crate) trait Scheme: Clone + Default + 'static {
     const SETTINGS: &'static [Setting<Context<Self>>];
     const SETTABLE: &'static [Param];
 
-    /// Refuses settings that cannot be had, before anything is signed with them.
-    fn check(&self, key: &Self::Kind, purpose: Purpose, digest: Option<&Digest>) -> Result<(), Error>;
+    /// Refuses settings that cannot be had, before anything is signed or verified with them.
+    fn check(&self, _: &Self::Kind, _: Option<&Digest>) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// An algorithm that few keys are for: whether this one is, the service is asked before anything is signed.
     fn exceptional(&self) -> Option<Signature> {
@@ -40,7 +42,12 @@ pub(crate) trait Scheme: Clone + Default + 'static {
     }
 
     /// What the service is to sign, and with which algorithm.
-    fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error>;
+    fn algorithm<'a>(
+        &self,
+        key: &Self::Kind,
+        digest: Option<&'static Digest>,
+        input: &'a [u8],
+    ) -> Result<(Signature, &'a [u8]), Error>;
 
     /// What is signed along with the message.
     fn context(&self) -> &[u8] {
@@ -141,7 +148,7 @@ impl<S: Scheme> Context<S> {
             *self = Self { key: Some(key.clone()), ..new };
         }
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
-        if purpose == Purpose::Sign && key.private().is_none() {
+        if purpose == Purpose::Sign && key.uri().is_none() {
             return Err(Error::State("a public key cannot sign"));
         }
         self.purpose = purpose;
@@ -179,9 +186,9 @@ impl<S: Scheme> Context<S> {
         }
         let Some(key) = &self.key else { return Ok(()) };
         if let Some(public) = key.public() {
-            self.scheme.check(public, self.purpose, self.digest)?;
+            self.scheme.check(public, self.digest)?;
         }
-        match (self.scheme.exceptional(), key.private()) {
+        match (self.scheme.exceptional(), key.uri()) {
             (Some(algorithm), Some(uri)) if self.purpose == Purpose::Sign => self.permitted(uri, algorithm),
             _ => Ok(()),
         }
@@ -256,10 +263,11 @@ impl<S: Scheme> Context<S> {
 
     /// The one request to the service.
     fn signature(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
-        let uri = self.key.as_ref().and_then(Key::private).ok_or(Error::State("no private key was set"))?;
-        let (algorithm, input) = self.scheme.algorithm(self.digest, input)?;
+        let uri = self.key.as_ref().and_then(Key::uri).ok_or(Error::State("no private key was set"))?;
+        let key = self.public()?;
+        let (algorithm, input) = self.scheme.algorithm(key, self.digest, input)?;
         let signature = self.provider.sign(uri, algorithm, input, self.scheme.context())?;
-        S::encode(self.public()?, signature).ok_or(Error::Internal)
+        S::encode(key, signature).ok_or(Error::Internal)
     }
 
     /// What of a message is signed, when `rest` has been added.
@@ -284,7 +292,7 @@ impl<S: Scheme> Context<S> {
         }
     }
 
-    fn public(&self) -> Result<&S::Kind, Error> {
+    pub(crate) fn public(&self) -> Result<&S::Kind, Error> {
         self.key.as_ref().and_then(Key::public).ok_or(Error::State("no key was set"))
     }
 

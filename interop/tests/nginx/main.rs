@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod browser;
-mod engine;
 mod site;
+mod ways;
 
 use std::fs::{File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
@@ -113,6 +113,25 @@ fn a_reload_takes_new_keys_and_keeps_serving() {
     for worker in workers(&nginx) {
         assert_eq!(uids(worker), [WWW_DATA; 4]);
     }
+}
+
+#[test]
+fn workers_read_keys_themselves_and_see_new_ones_at_once() {
+    let Some(site) = Site::both(Way::Variables) else { return };
+    let nginx = site.start();
+    let serves = || {
+        for (name, _) in &site.servers {
+            run(&mut site.curl(name, &[])).ok();
+        }
+    };
+    serves();
+    let before = workers(&nginx);
+    site.parsec("key rm ec");
+    run(&mut site.curl("ec", &[])).refused();
+    site.parsec("key new ec --for tls-server --grant user:www-data=sign --out nginx/ec.pem");
+    site.certify("ec");
+    serves();
+    assert_eq!(workers(&nginx), before);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use interop::{Daemon, Row, engine_conf, eventually, listens, loopback, provider, setup};
+use interop::{Daemon, Row, engine_conf, eventually, listens, loopback, newer_nginx, provider, setup};
 use tests::{Service, may_change_user, program, run};
 
 /// How nginx comes to its keys.
@@ -12,6 +12,10 @@ use tests::{Service, may_change_user, program, run};
 pub(crate) enum Way {
     /// Our OpenSSL provider reads reference files.
     References,
+    /// The same in the workers, when they shake hands: the path has a variable in it.
+    Variables,
+    /// Our OpenSSL provider is asked for URIs, by an nginx that knows these.
+    Store,
     /// libp11's engine asks our PKCS#11 module.
     Engine,
 }
@@ -35,13 +39,15 @@ impl Site {
 
     /// The same on a service that is still to be started.
     pub(crate) fn on(mut service: Service, way: Way, keys: &[(&'static str, &str)]) -> Option<Self> {
-        let nginx = program("nginx")?;
         program("curl")?;
         if !may_change_user() {
             return None;
         }
+        let (nginx, row) = match way {
+            Way::References | Way::Variables | Way::Engine => (program("nginx")?, Row::program("nginx")?),
+            Way::Store => (newer_nginx(), Row::peer("nginx", &newer_nginx())),
+        };
         service.restart();
-        let row = Row::program("nginx")?;
         let servers = keys.iter().map(|(name, _)| (*name, loopback())).collect();
         let site = Self { service, _row: row, way, nginx, servers, workers: 2 };
         std::fs::create_dir(site.path("nginx")).unwrap();
@@ -83,7 +89,7 @@ impl Site {
         let dir = self.path("nginx");
         let dir = dir.display();
         let servers: String = self.servers.iter().map(|(name, address)| format!(
-            "  server {{\n    listen {address} ssl;\n    ssl_certificate {dir}/{name}.crt;\n    ssl_certificate_key {};\n    \
+            "  server {{\n    listen {address} ssl;\n    server_name {name};\n    ssl_certificate {dir}/{name}.crt;\n    ssl_certificate_key {};\n    \
              ssl_protocols TLSv1.2 TLSv1.3;\n    {lines}\n    location / {{ return 200 \"{name} $ssl_protocol $ssl_client_s_dn\\n\"; }}\n  }}\n", self.key(name)
         )).collect();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -92,7 +98,7 @@ impl Site {
             .collect();
         // workers have no environment but what is named
         let engine = match self.way {
-            Way::References => "",
+            Way::References | Way::Variables | Way::Store => "",
             Way::Engine => "ssl_engine pkcs11;\nenv PARSEC_SERVICE_ENDPOINT;\n",
         };
         let text = format!(
@@ -106,13 +112,15 @@ impl Site {
     fn key(&self, name: &str) -> String {
         match self.way {
             Way::References => self.path(&format!("nginx/{name}.pem")).display().to_string(),
+            Way::Variables => self.path("nginx/$server_name.pem").display().to_string(),
+            Way::Store => format!("\"store:parsec:object={name};provider={}\"", provider()),
             Way::Engine => format!("\"engine:pkcs11:pkcs11:token={};object={name};type=private\"", provider()),
         }
     }
 
     pub(crate) fn nginx(&self, arguments: &[&str]) -> Command {
         let conf = match self.way {
-            Way::References => self.service.openssl_conf(),
+            Way::References | Way::Variables | Way::Store => self.service.openssl_conf(),
             Way::Engine => engine_conf(&self.service),
         };
         let mut command = self.service.command(&self.nginx);

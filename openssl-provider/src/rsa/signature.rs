@@ -25,7 +25,7 @@ use crate::{
         RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX,
         params::{Field, Given, Setting, Type, Value, field, gettable, settable, setting},
     },
-    signature::{Context, Purpose, Scheme},
+    signature::{Context, Scheme},
 };
 
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
@@ -76,11 +76,10 @@ impl<const PSS: bool> Default for Padding<PSS> {
     }
 }
 
-/// The length of a PSS salt. What we sign has a salt as long as the digest, which is what TLS, certificates and the
-/// key hardware agree on.
+/// The length of a PSS salt.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Salt {
-    /// Signing: as long as the digest. Verifying: any.
+    /// Signing: as long as the digest, which everyone takes, or the modulus has room for. Verifying: any.
     #[default]
     Auto,
     /// As long as the digest.
@@ -128,7 +127,7 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
     ];
     const SETTABLE: &'static [Param] = &settable::<_, 5>(Self::SETTINGS);
 
-    fn check(&self, key: &RsaKey<PSS>, purpose: Purpose, digest: Option<&Digest>) -> Result<(), Error> {
+    fn check(&self, key: &RsaKey<PSS>, digest: Option<&Digest>) -> Result<(), Error> {
         if self.mode == Mode::None && digest.is_some() {
             return Err(unsupported("a digest without a padding around it"));
         }
@@ -138,12 +137,13 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
         if self.mgf1.is_some_and(|mgf1| mgf1 != digest) {
             return Err(unsupported("PSS with MGF1 over another digest than the message's"));
         }
-        if key.len() < 2 * digest.hash.len() + 2 {
-            return Err(unsupported("PSS with a digest too long for the key"));
-        }
-        match self.salt.len(key, digest) {
-            Some(len) if len != digest.hash.len() && purpose == Purpose::Sign => {
-                Err(unsupported("a PSS salt of another length than the digest's; set rsa_pss_saltlen:digest"))
+        let room = room(key, digest).ok_or_else(|| unsupported("PSS with a digest too long for the key"))?;
+        match self.salt {
+            Salt::Digest if digest.hash.len() > room => {
+                Err(unsupported("PSS with a salt as long as the digest: the key is too short"))
+            }
+            Salt::Bytes(len) if len > room => {
+                Err(unsupported(&format!("a PSS salt of {len} bytes: with this key and digest there is room for {room}")))
             }
             _ => Ok(()),
         }
@@ -153,9 +153,14 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
         (self.mode == Mode::None).then_some(Signature::RsaRaw)
     }
 
-    fn algorithm<'a>(&self, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
+    fn algorithm<'a>(
+        &self,
+        key: &RsaKey<PSS>,
+        digest: Option<&'static Digest>,
+        input: &'a [u8],
+    ) -> Result<(Signature, &'a [u8]), Error> {
         match (self.mode, digest) {
-            (Mode::Pss, Some(digest)) => Ok((Signature::RsaPss { hash: digest.hash.into() }, input)),
+            (Mode::Pss, Some(digest)) => Ok((pss(digest.hash, self.salt.len(key, digest)), input)),
             (Mode::Pss, None) => Err(Error::State("PSS needs a digest; set it before signing")),
             (Mode::Pkcs1, Some(digest)) => Ok((Signature::RsaPkcs1v15 { hash: digest.hash.into() }, input)),
             // a whole DigestInfo, or whatever the caller has in its place
@@ -178,7 +183,10 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
     fn verify(&self, key: &RsaKey<PSS>, digest: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
         let verifier = key.parsed().ok_or_else(|| unsupported("a key of this size"))?;
         Ok(match (self.mode, digest) {
-            (Mode::Pss, Some(digest)) => (digest.verify_pss)(&verifier, input, signature, self.salt.len(key, digest)),
+            (Mode::Pss, Some(digest)) => {
+                let salt_len = (self.salt != Salt::Auto).then(|| self.salt.len(key, digest));
+                (digest.verify_pss)(&verifier, input, signature, salt_len)
+            }
             (Mode::Pss, None) => {
                 return Err(Error::State("PSS needs a digest; set it before verifying"));
             }
@@ -215,15 +223,28 @@ fn unpadded(block: &[u8]) -> Option<&[u8]> {
 }
 
 impl Salt {
-    /// In bytes; None where any length will do.
-    fn len<const PSS: bool>(self, key: &RsaKey<PSS>, digest: &Digest) -> Option<usize> {
+    /// In bytes, of a signature to come.
+    fn len<const PSS: bool>(self, key: &RsaKey<PSS>, digest: &Digest) -> usize {
+        let room = room(key, digest).unwrap_or_default();
         match self {
-            Self::Auto => None,
-            Self::Digest => Some(digest.hash.len()),
-            // emLen - hLen - 2, RFC 8017 §9.1.1
-            Self::Max => Some((key.bits() as usize - 1).div_ceil(8).saturating_sub(digest.hash.len() + 2)),
-            Self::Bytes(len) => Some(len),
+            Self::Auto => digest.hash.len().min(room),
+            Self::Digest => digest.hash.len(),
+            Self::Max => room,
+            Self::Bytes(len) => len,
         }
+    }
+}
+
+/// The length of the longest PSS salt: emLen - hLen - 2, RFC 8017 §9.1.1.
+fn room<const PSS: bool>(key: &RsaKey<PSS>, digest: &Digest) -> Option<usize> {
+    (key.bits() as usize).saturating_sub(1).div_ceil(8).checked_sub(digest.hash.len() + 2)
+}
+
+/// PSS with a salt of this length.
+fn pss(hash: Hash, salt_len: usize) -> Signature {
+    match u32::try_from(salt_len) {
+        Ok(salt_len) if salt_len as usize != hash.len() => Signature::RsaPssWith { hash, mgf: hash, salt_len },
+        _ => Signature::RsaPss { hash: hash.into() },
     }
 }
 
@@ -268,7 +289,7 @@ fn algorithm_id<const PSS: bool>(ctx: &Context<Padding<PSS>>) -> Option<Value> {
         let params = PssParams {
             mask: AlgorithmIdentifierOwned { oid: MGF1, parameters: Some(Any::encode_from(&hash).ok()?) },
             hash,
-            salt_len: u16::try_from(digest.hash.len()).ok()?,
+            salt_len: u16::try_from(ctx.scheme.salt.len(ctx.public().ok()?, digest)).ok()?,
         };
         AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(Any::encode_from(&params).ok()?) }
     } else {
@@ -284,25 +305,28 @@ mod tests {
 
     #[test]
     fn a_salt_has_the_length_that_was_asked_for() {
-        let key = RsaKey::<false> { n: [&[0x80][..], &[1; 255]].concat(), e: vec![1, 0, 1] };
-        for (salt, len) in
-            [(Salt::Auto, None), (Salt::Digest, Some(32)), (Salt::Max, Some(256 - 32 - 2)), (Salt::Bytes(20), Some(20))]
-        {
-            assert_eq!(salt.len(&key, digest::DEFAULT), len);
+        let key = |bytes: usize| RsaKey::<false> { n: [&[0x80][..], &vec![1; bytes - 1]].concat(), e: vec![1, 0, 1] };
+        for (salt, len) in [(Salt::Auto, 32), (Salt::Digest, 32), (Salt::Max, 256 - 32 - 2), (Salt::Bytes(20), 20)] {
+            assert_eq!(salt.len(&key(256), digest::DEFAULT), len);
         }
+        assert_eq!(Salt::Auto.len(&key(64), digest::DEFAULT), 30, "less than the digest has");
+        let padding = |salt| Padding::<false> { mode: Mode::Pss, salt, mgf1: None };
+        let check = |salt, bytes| padding(salt).check(&key(bytes), Some(digest::DEFAULT)).is_ok();
+        assert!(check(Salt::Bytes(222), 256) && !check(Salt::Bytes(223), 256));
+        assert!(check(Salt::Auto, 64) && check(Salt::Max, 34) && !check(Salt::Max, 33) && !check(Salt::Digest, 64));
     }
 
     #[test]
     fn what_is_signed_is_what_openssl_means() {
-        let padding = Padding::<false>::default();
+        let (padding, key) = (Padding::<false>::default(), RsaKey { n: vec![0x80; 256], e: vec![1, 0, 1] });
         let info = [Hash::Sha256.digest_info(), &[7; 32]].concat();
-        let (algorithm, input) = padding.algorithm(None, &info).unwrap();
+        let (algorithm, input) = padding.algorithm(&key, None, &info).unwrap();
         assert_eq!(algorithm, Signature::RsaPkcs1v15 { hash: Hash::Sha256.into() });
         assert_eq!(input, [7; 32]);
         // MD5 and SHA-1 side by side, as TLS 1.0 has it
-        let (algorithm, input) = padding.algorithm(None, &[7; 36]).unwrap();
+        let (algorithm, input) = padding.algorithm(&key, None, &[7; 36]).unwrap();
         assert_eq!((algorithm, input.len()), (Signature::RsaPkcs1v15Raw, 36));
         let pss = Padding { mode: Mode::Pss, ..padding };
-        assert!(matches!(pss.algorithm(None, &[7; 32]), Err(Error::State(_))));
+        assert!(matches!(pss.algorithm(&key, None, &[7; 32]), Err(Error::State(_))));
     }
 }

@@ -18,25 +18,22 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new() -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
-        let conf = format!(
-            "openssl_conf = init\nconfig_diagnostics = 1\n[init]\nproviders = providers\n[providers]\n\
-             default = default_section\nparsec = parsec_section\n[default_section]\nactivate = 1\n[parsec_section]\nmodule = {}\nactivate = 1\n\
-             socket = {}\n",
-            library().display(),
-            bench.path("parsec.sock").display(),
-        );
-        std::fs::write(bench.path("openssl.cnf"), conf).unwrap();
+        bench.load(&["default", "parsec"]);
         bench
     }
 
-    /// Lists our provider before the default one, which is not how it is meant.
-    pub(crate) fn list_first(&self) {
-        let conf = std::fs::read_to_string(self.path("openssl.cnf")).unwrap();
-        let swapped = conf
-            .replace("default = default_section\nparsec = parsec_section\n", "")
-            .replace("[providers]\n", "[providers]\nparsec = parsec_section\ndefault = default_section\n");
-        assert_ne!(conf, swapped);
-        std::fs::write(self.path("openssl.cnf"), swapped).unwrap();
+    /// Writes an `openssl.cnf` that loads these providers, in this order.
+    pub(crate) fn load(&self, providers: &[&str]) {
+        let list: String = providers.iter().map(|name| format!("{name} = {name}_section\n")).collect();
+        let others = providers.iter().filter(|name| **name != "parsec");
+        let others: String = others.map(|name| format!("[{name}_section]\nactivate = 1\n")).collect();
+        let conf = format!(
+            "openssl_conf = init\nconfig_diagnostics = 1\n[init]\nproviders = providers\n[providers]\n{list}{others}\
+             [parsec_section]\nmodule = {}\nactivate = 1\nsocket = {}\n",
+            library().display(),
+            self.path("parsec.sock").display(),
+        );
+        std::fs::write(self.path("openssl.cnf"), conf).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -80,7 +80,7 @@ fn ephemeral_keys_are_never_made_in_the_service() {
     let service = Service::start(&bench);
     bench.key("p256", "EC", "group:P-256");
     bench.plain("req -x509 -key p256.key -subj /CN=localhost -out certificate");
-    bench.list_first();
+    bench.load(&["parsec", "default"]);
     let server = bench.server("-cert certificate -key p256.pem -no_ticket");
     service.calls();
     // the curves that are ours by name are left out, and the handshake takes another

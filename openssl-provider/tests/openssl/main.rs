@@ -48,6 +48,23 @@ fn a_reference_loads_without_a_service_and_tells_its_public_key() {
 }
 
 #[test]
+fn public_keys_and_text_are_written_without_the_default_provider() {
+    let bench = Bench::new();
+    bench.load(&["parsec", "base"]);
+    let others = [("pss", "RSA-PSS", ""), ("ed", "ED25519", ""), ("x", "X25519", "")];
+    for (name, algorithm, option) in KINDS.into_iter().chain(others) {
+        bench.key(name, algorithm, option);
+        let public = std::fs::read_to_string(bench.path(&format!("{name}.pub"))).unwrap();
+        assert_eq!(bench.ok(&format!("pkey -in {name}.pem -pubout")), public, "{name}");
+        bench.ok(&format!("pkey -in {name}.pem -pubout -outform der -out public.der"));
+        let spki = std::fs::read(bench.path(&format!("{name}.spki"))).unwrap();
+        assert_eq!(std::fs::read(bench.path("public.der")).unwrap(), spki, "{name}");
+        let text = bench.ok(&format!("pkey -in {name}.pem -noout -text"));
+        assert!(text.starts_with(&format!("{algorithm} key")) && text.contains("uri: parsec:object="), "{text}");
+    }
+}
+
+#[test]
 fn a_reference_may_stand_among_certificates() {
     let bench = Bench::new();
     let mut file = String::new();
@@ -67,7 +84,7 @@ fn a_reference_may_stand_among_certificates() {
 fn keys_work_with_the_provider_listed_first_too() {
     let bench = Bench::new();
     let _service = Service::start(&bench);
-    bench.list_first();
+    bench.load(&["parsec", "default"]);
     std::fs::write(bench.path("message"), "hello").unwrap();
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
@@ -208,8 +225,8 @@ fn what_cannot_be_had_is_refused_before_the_service_is_asked() {
         ("-sha1", "too weak"),
         ("-md5", "none of SHA-2 and SHA-3"),
         ("-sha256 -sigopt rsa_padding_mode:x931", "another padding"),
-        ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20", "PSS salt"),
-        ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max", "PSS salt"),
+        ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:223", "room for 222"),
+        ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-5", "salt length"),
         ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_mgf1_md:sha1", "MGF1"),
     ] {
         let said = bench.fails(&format!("dgst {options} -sign rsa.pem -out signature message"));

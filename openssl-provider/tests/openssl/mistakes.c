@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
+#include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ static void export(void)
 {
     OSSL_PARAM *params = NULL;
     CHECK(EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &params) != 1);
+    CHECK(EVP_PKEY_todata(key, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, &params) != 1);
+    CHECK(ERR_peek_error() == 0);
     CHECK(EVP_PKEY_todata(key, EVP_PKEY_PUBLIC_KEY, &params) == 1);
     OSSL_PARAM_free(params);
 }
@@ -73,11 +76,33 @@ static void sign(const char *digest)
     EVP_MD_CTX_free(check);
 }
 
+static const char *const names[] = { NULL, "SHA256", "sha256", "SHA2-256", "SHA-256", "2.16.840.1.101.3.4.2.1", "SHA3-384" };
+
 static void digests(void)
 {
-    const char *names[] = { NULL, "SHA256", "sha256", "SHA2-256", "SHA-256", "2.16.840.1.101.3.4.2.1", "SHA3-384" };
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         sign(names[i]);
+}
+
+static void starts(void)
+{
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new(), *copy = EVP_MD_CTX_new();
+        EVP_PKEY_CTX *params = NULL;
+        size_t len;
+        CHECK(EVP_DigestSignInit_ex(ctx, &params, names[i], libctx, NULL, key, NULL) == 1);
+        if (EVP_PKEY_is_a(key, "RSA"))
+            CHECK(EVP_PKEY_CTX_set_rsa_padding(params, RSA_PKCS1_PSS_PADDING) == 1
+                && EVP_PKEY_CTX_set_rsa_pss_saltlen(params, RSA_PSS_SALTLEN_DIGEST) == 1);
+        CHECK(EVP_DigestSignUpdate(ctx, "hello", 5) == 1 && EVP_MD_CTX_copy_ex(copy, ctx) == 1);
+        CHECK(EVP_DigestSignFinal(copy, NULL, &len) == 1);
+        EVP_MD_CTX_free(ctx);
+        EVP_MD_CTX_free(copy);
+    }
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(libctx, key, NULL);
+    CHECK(EVP_PKEY_sign_init(ctx) == 1 && EVP_PKEY_verify_init(ctx) == 1);
+    EVP_PKEY_CTX_free(ctx);
+    CHECK(EVP_PKEY_digestsign_supports_digest(key, libctx, "SHA384", NULL) == 1);
 }
 
 static void params(void)
@@ -135,7 +160,7 @@ int main(int argc, char **argv)
 {
     const struct { const char *name; void (*run)(void); } cases[] = {
         { "tables", tables }, { "export", export }, { "match", match }, { "has", has }, { "sizes", sizes },
-        { "digests", digests }, { "params", params }, { "capabilities", capabilities }, { "noise", noise },
+        { "digests", digests }, { "params", params }, { "starts", starts }, { "capabilities", capabilities }, { "noise", noise },
     };
     CHECK(argc == 6);
     libctx = OSSL_LIB_CTX_new();

@@ -10,10 +10,10 @@ use crate::{
     service::Service,
 };
 
-/// Runs a case of `mistakes.c` with each kind of key.
-fn case(name: &str) {
+/// Runs a case of `mistakes.c` with each kind of key, and a service that may be asked.
+fn case(name: &str) -> Service {
     let bench = Bench::new();
-    let _service = Service::start(&bench);
+    let service = Service::start(&bench);
     let program = bench.compile("mistakes");
     for (key, algorithm, option) in KINDS {
         bench.key(key, algorithm, option);
@@ -23,6 +23,13 @@ fn case(name: &str) {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{key}\n{}", text(&output));
     }
+    service
+}
+
+/// TLS starts signatures many times a handshake, only to see which it could make.
+#[test]
+fn starting_a_signature_asks_the_service_nothing() {
+    assert_eq!(case("starts").users(), []);
 }
 
 #[test]

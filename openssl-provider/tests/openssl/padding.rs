@@ -1,8 +1,35 @@
-//! RSA keys for PSS alone, and signatures without a padding.
+//! Salts of PSS, RSA keys for PSS alone, and signatures without a padding.
 
 use interface::Opcode;
 
 use crate::{bench::Bench, service::Service};
+
+#[test]
+fn a_pss_signature_has_the_salt_that_was_asked_for() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    bench.key("rsa", "RSA", "rsa_keygen_bits:2048");
+    bench.key("pss", "RSA-PSS", "rsa_keygen_bits:2048");
+    let pss = "-sha256 -sigopt rsa_padding_mode:pss";
+    for (asked, len) in
+        [("digest", 32), ("-1", 32), ("auto", 32), ("-2", 32), ("-4", 32), ("max", 222), ("-3", 222), ("0", 0), ("20", 20)]
+    {
+        for key in ["rsa", "pss"] {
+            bench.ok(&format!("dgst {pss} -sigopt rsa_pss_saltlen:{asked} -sign {key}.pem -out signature message"));
+            assert_eq!(service.calls(), [Opcode::SignHash], "{asked}");
+            let verify = |len| format!("dgst {pss} -sigopt rsa_pss_saltlen:{len} -signature signature");
+            bench.plain(&format!("{} -verify {key}.pub message", verify(len)));
+            bench.ok(&format!("{} -verify {key}.pem message", verify(len)));
+            bench.fails(&format!("{} -verify {key}.pem message", verify(len + 1)));
+        }
+        bench.ok(&format!("req -x509 -key rsa.pem -subj /CN=a {pss} -sigopt rsa_pss_saltlen:{asked} -out certificate"));
+        bench.plain("verify -CAfile certificate certificate");
+        let text = bench.ok("x509 -in certificate -noout -text");
+        assert!(text.contains(&format!("Salt Length: 0x{len:02X}")), "{text}");
+        service.calls();
+    }
+}
 
 #[test]
 fn keys_for_pss_alone_sign_with_pss_and_nothing_else() {

@@ -203,6 +203,12 @@ impl Handler {
             Signature::RsaPss { hash } => {
                 format!(" -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:digest -pkeyopt digest:{}", name(hash))
             }
+            Signature::RsaPssWith { hash, mgf, salt_len } if mgf == hash => {
+                format!(
+                    " -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:{salt_len} -pkeyopt digest:{}",
+                    name(hash.into())
+                )
+            }
             Signature::RsaPkcs1v15 { hash } | Signature::Ecdsa { hash } => {
                 format!(" -pkeyopt digest:{}", name(hash))
             }

@@ -246,7 +246,8 @@ fn the_password_of_the_endorsement_hierarchy_is_needed_for_attestation_alone() {
     if program("tpm2_changeauth").is_none() {
         return;
     }
-    let mut service = Service::with_config(&format!("{CONFIG}{TPM}endorsement_hierarchy_auth = \"str:secret\"\n"));
+    let mut service =
+        Service::with_config(&format!("{CONFIG}{TPM}endorsement_hierarchy_auth = \"str:secret\"\nparameter_encryption = true\n"));
     let client = service.client();
     let keys = Keys(&client, ProviderId::TPM);
     keys.make("k", &ec()).unwrap();

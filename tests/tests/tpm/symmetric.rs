@@ -141,7 +141,7 @@ fn a_message_that_one_command_does_not_take_is_refused_with_the_limit() {
 
 #[test]
 fn made_secret_keys_are_of_hardware_and_stay_the_same() {
-    let mut service = service();
+    let mut service = Service::with_config(&format!("{CONFIG}{TPM}parameter_encryption = true\n"));
     let client = service.client();
     let tpm = Keys(&client, ProviderId::TPM);
     let sizes = [8, 160, 256, 384, 512];

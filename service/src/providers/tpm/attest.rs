@@ -5,7 +5,7 @@
 //! says, and nothing else. Both are primaries of the endorsement hierarchy, which are the same each time they are made, also after the
 //! chip was cleared; there is one AK for all clients, since it proves where a key is and not whose.
 
-use super::chip::{Chip, Failure, authorised, kind};
+use super::chip::{Chip, Failure, kind};
 use super::manage::{EXPONENT, odd, unfit};
 use super::{Held, Tpm, invalid, template};
 use crate::error::{Error, Result};
@@ -98,7 +98,7 @@ impl Handle<AttestKey> for Tpm {
         let secret = EncryptedSecret::try_from(secret).map_err(|_| unfounded())?;
         let credential = self.about(call, |chip, key, _| {
             let (ek, _) = chip.own(&EK)?;
-            activate(&mut chip.context, key, ek, &blob, &secret)
+            chip.activate(key, ek, &blob, &secret)
         })?;
         let mechanism = Some(attestation_output::Mechanism::ActivateCredential(Credential { credential: credential.to_vec() }));
         Ok(Attested { output: Some(AttestationOutput { mechanism }) })
@@ -109,10 +109,10 @@ impl Handle<CertifyKey> for Tpm {
     fn handle(&self, call: &Call<'_>, op: CertifyKey) -> Result<Certified> {
         let nonce = nonce(&op.nonce)?;
         let (statement, public) = self.about(call, |chip, key, public| {
-            let statement = chip.state(|context, ak| {
-                let both = (Some(AuthSession::Password), Some(AuthSession::Password), None);
-                let certify = |context: &mut Context| context.certify(key.into(), ak, nonce.clone(), SignatureScheme::Null);
-                context.execute_with_sessions(both, certify)
+            let statement = chip.state(|chip, ak| {
+                chip.authorised_both(AuthSession::Password, |context| {
+                    context.certify(key.into(), ak, nonce.clone(), SignatureScheme::Null)
+                })
             })?;
             Ok((statement, public.marshall()?))
         })?;
@@ -132,8 +132,8 @@ impl Handle<Quote> for Tpm {
             if values.len() != slots.len() {
                 return Err(none().into());
             }
-            let statement = chip.state(|context, ak| {
-                authorised(context, |context| context.quote(ak, nonce.clone(), SignatureScheme::Null, selection.clone()))
+            let statement = chip.state(|chip, ak| {
+                chip.authorised(|context| context.quote(ak, nonce.clone(), SignatureScheme::Null, selection.clone()))
             })?;
             Ok(Quoted { statement: Some(statement), values })
         });
@@ -166,9 +166,8 @@ impl Chip {
                 return Ok(chip.context.context_load(primary.saved)?.into());
             }
             let template = (own.template)()?;
-            let made = authorised(&mut chip.context, |context| {
-                context.create_primary(Hierarchy::Endorsement, template, None, None, None, None)
-            });
+            let made =
+                chip.authorised(|context| context.create_primary(Hierarchy::Endorsement, template, None, None, None, None));
             let made = made.map_err(refused_password)?;
             let saved = chip.context.context_save(made.key_handle.into())?;
             *(own.place)(&mut chip.attestation) = Some(Primary { saved, public: made.out_public });
@@ -179,18 +178,43 @@ impl Chip {
     }
 
     /// Has the AK sign something.
-    fn state(
-        &mut self,
-        sign: impl FnOnce(&mut Context, KeyHandle) -> TssResult<(Attest, Signature)>,
-    ) -> Result<Statement, Failure> {
+    fn state(&mut self, sign: impl FnOnce(&mut Self, KeyHandle) -> TssResult<(Attest, Signature)>) -> Result<Statement, Failure> {
         let (ak, public) = self.own(&AK)?;
-        let (attest, signature) = sign(&mut self.context, ak)?;
+        let (attest, signature) = sign(self, ak)?;
         Ok(Statement {
             attest: attest.marshall()?,
             signature: signature.marshall()?,
             attesting_key: public.marshall()?,
             endorsement_certificate: self.certificate()?,
         })
+    }
+
+    /// Decrypts a credential that was made for a key with the EK of its chip.
+    fn activate(&mut self, key: KeyHandle, ek: KeyHandle, blob: &IdObject, secret: &EncryptedSecret) -> Result<Digest, Failure> {
+        let session = self.context.execute_without_session(|context| {
+            let (symmetric, hash) = (SymmetricDefinition::AES_128_CFB, HashingAlgorithm::Sha256);
+            context.start_auth_session(None, None, None, SessionType::Policy, symmetric, hash)
+        })?;
+        let policy = session.ok_or_else(odd)?;
+        let activated = self.authorise_ek(policy).and_then(|()| {
+            let activate = |context: &mut Context| context.activate_credential(key, ek, blob.clone(), secret.clone());
+            self.authorised_both(policy, activate).map_err(|error| match kind(error) {
+                // The last one is libtpms's answer to what does not decrypt.
+                Some(Kind::Integrity | Kind::Value | Kind::Size | Kind::Insufficient | Kind::Failure) => unfounded().into(),
+                _ => error.into(),
+            })
+        });
+        self.context.flush_context(SessionHandle::from(policy).into())?;
+        activated
+    }
+
+    /// Lets a session use the EK: its policy is the password of the hierarchy (EK Credential Profile 2.4 §B.6.2).
+    fn authorise_ek(&mut self, session: AuthSession) -> Result<(), Failure> {
+        let policy = PolicySession::try_from(session)?;
+        let authorised = self.authorised(|context| {
+            context.policy_secret(policy, AuthHandle::Endorsement, Nonce::default(), Digest::default(), Nonce::default(), None)
+        });
+        authorised.map(drop).map_err(refused_password)
     }
 
     /// The certificate of the EK, in DER; empty where there is none.
@@ -203,41 +227,6 @@ impl Chip {
         let certificate = if there { ek::retrieve_ek_pubcert(&mut self.context, RSA)? } else { Vec::new() };
         Ok(self.attestation.certificate.insert(unpadded(certificate)).clone())
     }
-}
-
-/// Decrypts a credential that was made for a key with the EK of its chip.
-fn activate(
-    context: &mut Context,
-    key: KeyHandle,
-    ek: KeyHandle,
-    blob: &IdObject,
-    secret: &EncryptedSecret,
-) -> Result<Digest, Failure> {
-    let session = context.execute_without_session(|context| {
-        let (symmetric, hash) = (SymmetricDefinition::AES_128_CFB, HashingAlgorithm::Sha256);
-        context.start_auth_session(None, None, None, SessionType::Policy, symmetric, hash)
-    })?;
-    let policy = session.ok_or_else(odd)?;
-    let result = authorise_ek(context, policy).and_then(|()| {
-        let sessions = (Some(AuthSession::Password), session, None);
-        let activate = |context: &mut Context| context.activate_credential(key, ek, blob.clone(), secret.clone());
-        context.execute_with_sessions(sessions, activate).map_err(|error| match kind(error) {
-            // The last one is libtpms's answer to what does not decrypt.
-            Some(Kind::Integrity | Kind::Value | Kind::Size | Kind::Insufficient | Kind::Failure) => unfounded().into(),
-            _ => error.into(),
-        })
-    });
-    context.flush_context(SessionHandle::from(policy).into())?;
-    result
-}
-
-/// Lets a session use the EK: its policy is the password of the hierarchy (EK Credential Profile 2.4 §B.6.2).
-fn authorise_ek(context: &mut Context, session: AuthSession) -> Result<(), Failure> {
-    let policy = PolicySession::try_from(session)?;
-    let authorised = authorised(context, |context| {
-        context.policy_secret(policy, AuthHandle::Endorsement, Nonce::default(), Digest::default(), Nonce::default(), None)
-    });
-    authorised.map(drop).map_err(refused_password)
 }
 
 /// The values of PCRs, of which a chip tells some at a time; fewer where it has not all.

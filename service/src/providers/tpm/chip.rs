@@ -5,6 +5,7 @@
 
 use super::attest::Attestation;
 use super::blob::Blob;
+use super::session;
 use super::settings::Settings;
 use super::template;
 use crate::error::Error;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tss_esapi::constants::response_code::{Tss2ResponseCode, Tss2ResponseCodeKind as Kind};
 use tss_esapi::constants::tss::TPM2_TRANSIENT_FIRST;
 use tss_esapi::constants::{CapabilityType, PropertyTag, StartupType};
-use tss_esapi::handles::{KeyHandle, ObjectHandle};
+use tss_esapi::handles::{KeyHandle, ObjectHandle, SessionHandle};
 use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::CapabilityData;
@@ -41,6 +42,8 @@ pub(super) enum Failure {
 /// An open connection.
 pub(super) struct Chip {
     pub(super) context: Context,
+    /// `None`: nothing is hidden.
+    session: Option<AuthSession>,
     /// Name of the storage primary, which no other chip has, nor this one after it is cleared.
     pub(super) name: Vec<u8>,
     /// As the chip abbreviates it, such as `IBM`.
@@ -72,12 +75,21 @@ impl Chip {
             }
             slots => slots?,
         };
-        clear_slots(&mut context)?;
+        clear_slots(&mut context, TPM2_TRANSIENT_FIRST)?;
         context.tr_set_auth(ObjectHandle::Owner, settings.owner.clone())?;
         context.tr_set_auth(ObjectHandle::Endorsement, settings.endorsement.clone())?;
-        let primary = authorised(&mut context, |context| {
+        // The owner's password is not sent either, though whoever listens may try guesses at home.
+        let unsalted = if settings.encrypted { session::open(&mut context, None)? } else { None };
+        let primary = authorised(&mut context, unsalted, |context| {
             context.create_primary(Hierarchy::Owner, template::storage()?, None, None, None, None)
         })?;
+        let session = match unsalted {
+            Some(unsalted) => {
+                context.flush_context(SessionHandle::from(unsalted).into())?;
+                session::open(&mut context, Some(primary.key_handle))?
+            }
+            None => None,
+        };
         let handle = ObjectHandle::from(primary.key_handle);
         let name = context.tr_get_name(handle)?.value().to_vec();
         let saved = context.context_save(handle)?;
@@ -92,6 +104,7 @@ impl Chip {
         let slots = slots.unwrap_or_default().max(MIN_SLOTS) as usize;
         Ok(Self {
             context,
+            session,
             name,
             maker,
             model,
@@ -109,6 +122,21 @@ impl Chip {
         format!("TPM 2.0 of {maker} ({model}), firmware {firmware:x}")
     }
 
+    /// Runs a command with what it needs to use its first handle.
+    pub(super) fn authorised<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> TssResult<T> {
+        authorised(&mut self.context, self.session, command)
+    }
+
+    /// As [`Self::authorised`], where a second handle needs something else.
+    pub(super) fn authorised_both<T>(
+        &mut self,
+        second: AuthSession,
+        command: impl FnOnce(&mut Context) -> TssResult<T>,
+    ) -> TssResult<T> {
+        let first = self.session.unwrap_or(AuthSession::Password);
+        self.context.execute_with_sessions((Some(first), Some(second), None), command)
+    }
+
     /// Runs a command with a key.
     pub(super) fn with<T>(
         &mut self,
@@ -117,7 +145,7 @@ impl Chip {
         command: impl FnOnce(&mut Context, KeyHandle) -> TssResult<T>,
     ) -> Result<T, Failure> {
         let handle = self.key(uuid, blob)?;
-        Ok(authorised(&mut self.context, |context| command(context, handle))?)
+        Ok(self.authorised(|context| command(context, handle))?)
     }
 
     /// Runs a command with the primary, which may take one slot more.
@@ -127,7 +155,7 @@ impl Chip {
     ) -> Result<T, Failure> {
         self.make_room(2)?;
         let primary = self.context.context_load(self.primary.clone())?;
-        let result = authorised(&mut self.context, |context| command(context, primary.into()));
+        let result = self.authorised(|context| command(context, primary.into()));
         self.context.flush_context(primary)?;
         Ok(result?)
     }
@@ -286,10 +314,10 @@ impl From<Error> for Failure {
     }
 }
 
-/// Unloads what a crashed service has left in a chip without a resource manager, which is ours alone: it has room for one user. A
+/// Unloads what a crashed service has left of one kind in a chip without a resource manager, which is ours alone: it has room for one user. A
 /// resource manager shows each of its users nothing but its own.
-fn clear_slots(context: &mut Context) -> TssResult<()> {
-    let (handles, _) = context.get_capability(CapabilityType::Handles, TPM2_TRANSIENT_FIRST, MAX_HANDLES)?;
+pub(super) fn clear_slots(context: &mut Context, first: u32) -> TssResult<()> {
+    let (handles, _) = context.get_capability(CapabilityType::Handles, first, MAX_HANDLES)?;
     let CapabilityData::Handles(handles) = handles else { return Ok(()) };
     for &handle in handles.iter() {
         let object = context.tr_from_tpm_public(handle)?;
@@ -298,8 +326,12 @@ fn clear_slots(context: &mut Context) -> TssResult<()> {
     Ok(())
 }
 
-pub(super) fn authorised<T>(context: &mut Context, command: impl FnOnce(&mut Context) -> TssResult<T>) -> TssResult<T> {
-    context.execute_with_session(Some(AuthSession::Password), command)
+fn authorised<T>(
+    context: &mut Context,
+    session: Option<AuthSession>,
+    command: impl FnOnce(&mut Context) -> TssResult<T>,
+) -> TssResult<T> {
+    context.execute_with_session(Some(session.unwrap_or(AuthSession::Password)), command)
 }
 
 pub(super) fn kind(error: TssError) -> Option<Kind> {

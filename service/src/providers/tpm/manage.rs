@@ -2,6 +2,7 @@
 
 use super::blob::Blob;
 use super::chip::Chip;
+use super::duplicate;
 use super::template::{self, Parameters, Unique};
 use super::{Held, Tpm};
 use crate::error::{Error, Result};
@@ -17,8 +18,8 @@ use interface::spki;
 use std::sync::PoisonError;
 use tss_esapi::handles::ObjectHandle;
 use tss_esapi::structures::{
-    Auth, Digest, EccParameter, EccPoint, EncryptedSecret, Private as Wrapped, PrivateKeyRsa, Public, PublicKeyRsa, Sensitive,
-    SensitiveBuffer, SensitiveData, SymmetricDefinitionObject, SymmetricKey,
+    Auth, Digest, EccParameter, EccPoint, EncryptedSecret, PrivateKeyRsa, Public, PublicKeyRsa, Sensitive, SensitiveBuffer,
+    SensitiveData, SymmetricDefinitionObject, SymmetricKey,
 };
 use tss_esapi::traits::Marshall;
 use zeroize::Zeroizing;
@@ -92,10 +93,12 @@ impl Tpm {
         let reservation = call.reserve()?;
         let auth = password()?;
         let (public, plain) = transferable(parameters, key, &auth)?;
+        let (wrapping, wrapped) = duplicate::wrap(&public, &plain)?;
         let imported = self.run(call.store(), |chip| {
             let private = chip.with_primary(|context, primary| {
-                let (key, none) = (ObjectHandle::from(primary), SymmetricDefinitionObject::Null);
-                context.import(key, None, public.clone(), plain.clone(), EncryptedSecret::default(), none)
+                let (wrapping, wrapped) = (Some(wrapping.clone()), wrapped.clone());
+                let (primary, cipher) = (ObjectHandle::from(primary), SymmetricDefinitionObject::AES_128_CFB);
+                context.import(primary, wrapping, public.clone(), wrapped, EncryptedSecret::default(), cipher)
             })?;
             Ok(Blob::new(chip.name.clone(), auth.clone(), private, public.clone()))
         });
@@ -145,8 +148,8 @@ pub(super) fn password() -> Result<Auth> {
     Auth::try_from(bytes.as_slice()).map_err(unfit)
 }
 
-/// A key as TPM2_Import takes it without wrapping (TPM 2.0 Part 3 §13.3): public area and plain sensitive area.
-fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Result<(Public, Wrapped)> {
+/// A key as TPM2_Import takes it (TPM 2.0 Part 3 §13.3): public area and sensitive area, marshalled.
+fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Result<(Public, Zeroizing<Vec<u8>>)> {
     let (auth_value, seed_value) = (auth.clone(), Digest::default());
     let (unique, sensitive) = match key.private()? {
         Private::Prime(prime) => {
@@ -181,7 +184,7 @@ fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Res
         }
     };
     let plain = Zeroizing::new(SensitiveBuffer::try_from(sensitive).and_then(|buffer| buffer.marshall()).map_err(unfit)?);
-    Ok((template::key(parameters, unique, false).map_err(unfit)?, Wrapped::try_from(plain.as_slice()).map_err(unfit)?))
+    Ok((template::key(parameters, unique, false).map_err(unfit)?, plain))
 }
 
 /// A point from its uncompressed form.

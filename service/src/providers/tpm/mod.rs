@@ -8,9 +8,11 @@ mod ability;
 mod attest;
 mod blob;
 mod chip;
+mod duplicate;
 mod manage;
 mod random;
 pub mod sealed;
+mod session;
 mod settings;
 mod symmetric;
 mod template;
@@ -23,7 +25,7 @@ use crate::providers::software::{self, Software};
 use crate::store::{Key, Store};
 use ability::Ability;
 use blob::Blob;
-use chip::{Chip, Failure, authorised};
+use chip::{Chip, Failure};
 use interface::operations::*;
 use interface::{ProviderId, Status};
 use settings::Settings;
@@ -137,7 +139,7 @@ impl Tpm {
         held: &Held,
         command: impl Fn(&mut Context, KeyHandle) -> tss_esapi::Result<T>,
     ) -> Result<T> {
-        self.holding(call, held, |chip, key| Ok(authorised(&mut chip.context, |context| command(context, key))?))
+        self.holding(call, held, |chip, key| Ok(chip.authorised(|context| command(context, key))?))
     }
 
     /// Runs commands while the key of the request is loaded.

@@ -20,6 +20,8 @@ pub(super) struct Settings {
     pub(super) owner: Auth,
     /// The password of the endorsement hierarchy, which only attestation needs.
     pub(super) endorsement: Auth,
+    /// Secrets are encrypted on their way.
+    pub(super) encrypted: bool,
     /// The service may do without.
     pub(super) optional: bool,
 }
@@ -34,10 +36,11 @@ impl Settings {
         })?;
         let owner = auth(&mut section, "owner_hierarchy_auth")?;
         let endorsement = auth(&mut section, "endorsement_hierarchy_auth")?;
+        let encrypted = section.take_or("parameter_encryption", false)?;
         let optional = section.take_or("skip_if_no_tpm", false)?;
         let software = Software::read(&mut section)?;
         section.finish()?;
-        Ok((Self { tcti, name, owner, endorsement, optional }, software))
+        Ok((Self { tcti, name, owner, endorsement, encrypted, optional }, software))
     }
 }
 
