@@ -6,12 +6,14 @@
 mod attest;
 mod core;
 mod crypto;
+mod keys;
 mod store;
 mod token;
 
 pub use self::attest::*;
 pub use self::core::*;
 pub use self::crypto::*;
+pub use self::keys::*;
 pub use self::store::*;
 pub use self::token::*;
 
@@ -312,6 +314,7 @@ operations! {
     0x8011 InitToken                => Token,               App,    Store,    none;
     0x8012 SetPin                   => Token,               App,    Store,    none;
     0x8013 Login                    => Token,               App,    Store,    none;
+    0x8014 Logout                   => Token,               App,    Store,    none;
     0x8018 Encapsulate              => Encapsulated,        App,    Provider, secret(ENCRYPT);
     0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT);
     0x8020 CertifyKey               => Certified,           App,    Provider, see;

@@ -72,7 +72,7 @@ impl Family {
                 (KeyType::EccKeyPair(SecpR1), 384),
                 (KeyType::EccKeyPair(SecpR1), 521),
             ],
-            Self::Edwards => &[(KeyType::EccKeyPair(TwistedEdwards), 255)],
+            Self::Edwards => &[(KeyType::EccKeyPair(TwistedEdwards), 255), (KeyType::EccKeyPair(TwistedEdwards), 448)],
             Self::Montgomery => &[(KeyType::EccKeyPair(Montgomery), 255)],
             Self::MlDsa => &[(KeyType::MlDsaKeyPair, 128), (KeyType::MlDsaKeyPair, 192), (KeyType::MlDsaKeyPair, 256)],
             Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],

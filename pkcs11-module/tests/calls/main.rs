@@ -65,6 +65,7 @@ mod message;
 mod objects;
 mod pqc;
 mod recover;
+mod trust;
 mod wrap;
 
 /// A service and the module initialised on it.

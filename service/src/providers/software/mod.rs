@@ -9,6 +9,7 @@ mod agreement;
 mod capability;
 mod cipher;
 mod derive;
+mod ed448;
 mod encrypt;
 mod hash;
 mod kem;
