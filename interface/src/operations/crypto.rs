@@ -4,7 +4,7 @@
 
 use crate::algorithm::numbered;
 use crate::message::{Aead, AsymmetricEncryption, AsymmetricSignature, KeyAttributes, Mac};
-use prost::{Message, Oneof};
+use prost::Message;
 
 /// Signs a hash.
 #[derive(Clone, PartialEq, Message)]
@@ -300,116 +300,6 @@ pub struct CanDoCrypto {
     pub attributes: Option<KeyAttributes>,
 }
 
-/// What a TPM needs to activate a credential.
-#[derive(Clone, PartialEq, Message)]
-pub struct ActivateCredentialParams {
-    /// Contents of a TPM2B_ID_OBJECT.
-    #[prost(bytes = "vec", tag = "1")]
-    pub credential_blob: Vec<u8>,
-    /// Contents of a TPM2B_ENCRYPTED_SECRET.
-    #[prost(bytes = "vec", tag = "2")]
-    pub secret: Vec<u8>,
-}
-
-/// Proves where a key lives.
-#[derive(Clone, PartialEq, Message)]
-pub struct AttestKey {
-    #[prost(string, tag = "1")]
-    pub key_name: String,
-    #[prost(message, optional, tag = "2")]
-    pub parameters: Option<AttestationParams>,
-    /// Empty: the device's endorsement key.
-    #[prost(string, tag = "3")]
-    pub attesting_key_name: String,
-    /// Extension: the owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "100")]
-    pub owner: Option<String>,
-}
-
-/// Result of [`AttestKey`].
-#[derive(Clone, PartialEq, Message)]
-pub struct Attested {
-    #[prost(message, optional, tag = "1")]
-    pub output: Option<AttestationOutput>,
-}
-
-/// The activated credential.
-#[derive(Clone, PartialEq, Message)]
-#[prost(skip_debug)]
-pub struct Credential {
-    #[prost(bytes = "vec", tag = "1")]
-    pub credential: Vec<u8>,
-}
-
-/// What the verifier needs before [`AttestKey`].
-#[derive(Clone, PartialEq, Message)]
-pub struct PrepareKeyAttestation {
-    #[prost(message, optional, tag = "1")]
-    pub parameters: Option<PrepareParams>,
-}
-
-/// Names of the keys.
-#[derive(Clone, PartialEq, Message)]
-pub struct PrepareActivateCredential {
-    #[prost(string, tag = "1")]
-    pub attested_key_name: String,
-    /// Empty: the device's endorsement key.
-    #[prost(string, tag = "2")]
-    pub attesting_key_name: String,
-}
-
-/// Result of [`PrepareKeyAttestation`].
-#[derive(Clone, PartialEq, Message)]
-pub struct AttestationPrepared {
-    #[prost(message, optional, tag = "1")]
-    pub output: Option<PreparedOutput>,
-}
-
-/// Public parts of both keys.
-#[derive(Clone, PartialEq, Message)]
-pub struct PreparedCredential {
-    /// Contents of a TPM2B_NAME.
-    #[prost(bytes = "vec", tag = "1")]
-    pub name: Vec<u8>,
-    /// The publicArea of a TPM2B_PUBLIC.
-    #[prost(bytes = "vec", tag = "2")]
-    pub public: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    pub attesting_key_pub: Vec<u8>,
-}
-
-macro_rules! activate_credential {
-    ($($(#[$doc:meta])* $name:ident($module:ident, $path:tt, $type:ty);)*) => { $(
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Message)]
-        pub struct $name {
-            #[prost(oneof = $path, tags = "1")]
-            pub mechanism: Option<$module::Mechanism>,
-        }
-
-        pub mod $module {
-            use super::*;
-
-            #[derive(Clone, PartialEq, Oneof)]
-            pub enum Mechanism {
-                #[prost(message, tag = "1")]
-                ActivateCredential($type),
-            }
-        }
-    )* };
-}
-
-activate_credential! {
-    /// The mechanism of [`AttestKey`] with its parameters.
-    AttestationParams(attestation_params, "attestation_params::Mechanism", ActivateCredentialParams);
-    /// The mechanism of [`Attested`] with its output.
-    AttestationOutput(attestation_output, "attestation_output::Mechanism", Credential);
-    /// The mechanism of [`PrepareKeyAttestation`] with its parameters.
-    PrepareParams(prepare_params, "prepare_params::Mechanism", PrepareActivateCredential);
-    /// The mechanism of [`AttestationPrepared`] with its output.
-    PreparedOutput(prepared_output, "prepared_output::Mechanism", PreparedCredential);
-}
-
 numbered! {
     /// The steps of HKDF (RFC 5869 §2).
     HkdfStep { Extract = 1, Expand = 2, }
@@ -426,5 +316,4 @@ crate::secret::wiped! {
     CipherEncrypt.plaintext,
     Decrypted.plaintext,
     Random.random_bytes,
-    Credential.credential,
 }

@@ -78,7 +78,7 @@ impl Family {
             Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],
             Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
             Self::Des => &[(KeyType::Des, 128), (KeyType::Des, 192)],
-            Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
+            Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 512), (KeyType::Hmac, 0xfff8)],
             Self::Hkdf => &[(KeyType::Derive, 8), (KeyType::Derive, 0xfff8)],
             Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
         }
