@@ -1,11 +1,15 @@
 //! Where a foreign program meets the service.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use tests::{CONFIG, Ran, Service, Setup, TPM, program, run, skip};
 
 use crate::{Daemon, Row, provider};
+
+const MODULE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pkcs11-module/packaging/parsec.module");
 
 /// A service for one test, and the row of the foreign program that uses it.
 pub struct Desk {
@@ -34,6 +38,14 @@ impl Desk {
     /// What this desk and others need as well, or `None` after a [`tests::skip`].
     pub fn and(self, name: &str) -> Option<Self> {
         program(name).map(|_| self)
+    }
+
+    /// This desk, if the provider of this run can do what the test is about.
+    pub fn only_if(mut self, can: bool) -> Option<Self> {
+        if !can {
+            self.row.cancel();
+        }
+        can.then_some(self)
     }
 
     /// A file in the directory of the service, which is where programs run.
@@ -116,6 +128,29 @@ impl Desk {
         self.ok(&format!("nsenter --net=/proc/{}/ns/net {line}", server.pid()))
     }
 
+    /// Lays out what an installation has for p11-kit: the module and the file that names it.
+    ///
+    /// # Panics
+    /// When there is no room for them.
+    pub fn install(&self) {
+        for dir in ["modules", "lib"] {
+            std::fs::create_dir(self.path(dir)).unwrap();
+        }
+        std::fs::copy(MODULE_FILE, self.path("modules/parsec.module")).unwrap();
+        std::fs::rename(self.module(), self.path("lib/libparsec_pkcs11.so")).unwrap();
+    }
+
+    /// A program for which alone both are [installed](Self::install).
+    pub fn installed(&self, line: &str) -> Command {
+        let script = format!(
+            "mount --bind modules /usr/share/p11-kit/modules && mount --bind lib {} && exec {line}",
+            library("pkcs11").display()
+        );
+        let mut command = self.command("unshare --mount sh -c");
+        command.arg(script);
+        command
+    }
+
     /// The output of our command line, which has to succeed.
     #[track_caller]
     pub fn parsec(&self, arguments: &str) -> String {
@@ -123,15 +158,38 @@ impl Desk {
     }
 }
 
-/// Those of these kinds of key, named as on the command line, that the provider of this run has.
-pub fn had<'a>(kinds: &[&'a str]) -> Vec<&'a str> {
-    let everywhere = |kind: &str| provider() == "software" || kind.starts_with("rsa-") || kind.starts_with('p');
-    kinds.iter().copied().filter(|kind| everywhere(kind)).collect()
+/// Whether the provider of this run has keys of this kind, named as on the command line.
+///
+/// # Panics
+/// When the provider has it and cannot make or destroy one.
+pub fn has(service: &Service, kind: &str) -> bool {
+    static KNOWN: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap();
+    let probe = || {
+        let made = run(&mut service.parsec(["key", "new", "probe", "--algorithm", kind]));
+        if made.status.success() {
+            run(&mut service.parsec(["key", "rm", "probe"])).ok();
+        } else {
+            assert!(made.err.contains(" has no "), "{}", made.err);
+        }
+        made.status.success()
+    };
+    provider() == "software" || *known.entry(kind.to_owned()).or_insert_with(probe)
+}
+
+/// Those of these kinds of key that it [has].
+pub fn had<'a>(service: &Service, kinds: &[&'a str]) -> Vec<&'a str> {
+    kinds.iter().copied().filter(|kind| has(service, kind)).collect()
 }
 
 /// A service with the provider of this run.
 pub fn setup() -> Setup {
-    Setup::default().config(config())
+    provided(Setup::default())
+}
+
+/// Any setup, with the provider of this run.
+pub fn provided(setup: Setup) -> Setup {
+    setup.config(config())
 }
 
 /// Its configuration.

@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 use tests::Setup;
 
 pub use daemon::{Daemon, eventually, listens, loopback};
-pub use desk::{Desk, engine_conf, had, library, may_unshare, setup};
+pub use desk::{Desk, engine_conf, had, has, library, may_unshare, provided, setup};
 pub use matrix::{Row, provider};
 
 /// Upstream's service, with its Mbed Crypto provider.

@@ -1,7 +1,8 @@
 //! The matrix of interoperation: a test says which foreign program it is about, and what becomes of the test is a row.
 //!
 //! Rows go to the file that `PARSEC_INTEROP_ROWS` names, when it is set, one line each, with tabs between the fields: program,
-//! what was done, provider, result, version. `interop/matrix` makes `MATRIX.md` of them.
+//! what was done, provider, result, version. `interop/matrix` makes `MATRIX.md` of them. The names of tests that are not for the
+//! provider of the run go to `PARSEC_INTEROP_CANCELLED`.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,6 +15,7 @@ pub struct Row {
     program: String,
     version: String,
     limits: Vec<String>,
+    cancelled: bool,
 }
 
 impl Row {
@@ -47,31 +49,47 @@ impl Row {
 
     /// Any other program.
     pub fn new(program: impl Into<String>, version: impl Into<String>) -> Self {
-        Self { program: program.into(), version: version.into(), limits: Vec::new() }
+        Self { program: program.into(), version: version.into(), limits: Vec::new(), cancelled: false }
     }
 
     /// Records what this version of the program cannot do, whatever module or provider it has.
     pub fn except(&mut self, what: &str) {
         self.limits.push(what.to_owned());
     }
+
+    /// There is no such row: the test is about what the provider of this run does not do, and has to return after it.
+    pub fn cancel(&mut self) {
+        self.cancelled = true;
+        append("PARSEC_INTEROP_CANCELLED", &format!("{}\n", test()));
+    }
 }
 
 impl Drop for Row {
     fn drop(&mut self) {
-        let Some(rows) = std::env::var_os("PARSEC_INTEROP_ROWS") else {
+        if self.cancelled {
             return;
-        };
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("unnamed");
+        }
+        let test = test();
         let what = test.rsplit("::").next().unwrap_or_default().replace('_', " ");
         let result = match self.limits.as_slice() {
             _ if std::thread::panicking() => "FAILED".to_owned(),
             [] => "works".to_owned(),
             limits => format!("works, except {}", limits.join(", ")),
         };
-        let row = format!("{}\t{what}\t{}\t{result}\t{}\n", self.program, provider(), self.version);
-        let mut rows = File::options().append(true).create(true).open(rows).expect("the file of rows");
-        rows.write_all(row.as_bytes()).expect("write a row");
+        append("PARSEC_INTEROP_ROWS", &format!("{}\t{what}\t{}\t{result}\t{}\n", self.program, provider(), self.version));
+    }
+}
+
+/// The name of the running test.
+fn test() -> String {
+    std::thread::current().name().unwrap_or("unnamed").to_owned()
+}
+
+/// Writes a line to the file that the variable names, if it is set.
+fn append(variable: &str, line: &str) {
+    if let Some(file) = std::env::var_os(variable) {
+        let mut file = File::options().append(true).create(true).open(file).expect("a file of the run");
+        file.write_all(line.as_bytes()).expect("write a line");
     }
 }
 

@@ -35,7 +35,7 @@ impl Desk {
             return None;
         }
         let desk = Self { desk: interop::Desk::new("ssh")?, address: loopback(), sshd };
-        for kind in had(&[&KINDS[..], &["ed25519"]].concat()) {
+        for kind in had(&desk.service, &[&KINDS[..], &["ed25519"]].concat()) {
             desk.parsec(&format!("key new {kind} --algorithm {kind}"));
         }
         Some(desk)

@@ -1,20 +1,18 @@
 //! The queue for what takes long: key generation, disks, devices.
 //!
-//! Each principal has at most one request in the provider's own first-come queue, so principals take turns however many requests
-//! one of them sends. Nobody waits for ever: a principal with too many waiting is told so at once, a turn that does not come ends
-//! the wait, and a device that hangs keeps its thread, not the lane.
+//! Principals take turns however many requests one of them sends. Nobody waits for ever: one with too many waiting is told so at once,
+//! a turn that does not come ends the wait, and a device that hangs keeps its thread, not the lane.
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use crate::turns::{DEPTH, Turn, Turns};
 use interface::Status;
-use std::collections::HashMap;
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// Waiting and running requests that one principal may have.
-const DEPTH: usize = 64;
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests that may hang before no further one is tried.
@@ -22,25 +20,18 @@ const HANGING: usize = 4;
 
 /// A provider's queue.
 pub struct Lane {
-    workers: Arc<Semaphore>,
+    turns: Turns,
     hanging: Arc<Semaphore>,
     patience: Duration,
-    queues: Mutex<HashMap<Option<Principal>, Arc<Queue>>>,
 }
 
-struct Queue {
-    turn: Semaphore,
-    room: Arc<Semaphore>,
-}
-
-/// The place that a request takes up while it runs: a worker's, later one among those that hang.
-type Place = Mutex<Option<OwnedSemaphorePermit>>;
+/// What a request holds while it runs: its turn, later a place among those that hang.
+type Place = Mutex<Option<Box<dyn Any + Send>>>;
 
 impl Lane {
     /// A lane that runs so many requests at a time.
     pub fn new(workers: usize) -> Self {
-        let [workers, hanging] = [workers, HANGING].map(|places| Arc::new(Semaphore::new(places)));
-        Self { workers, hanging, patience: PATIENCE, queues: Mutex::default() }
+        Self { turns: Turns::new(workers), hanging: Arc::new(Semaphore::new(HANGING)), patience: PATIENCE }
     }
 
     /// Runs `work` on a thread of its own when its turn has come, and gives it up when it takes longer than `limit`: it may still be
@@ -58,26 +49,22 @@ impl Lane {
         if self.hanging.available_permits() == 0 {
             return Err(silent(format!("{HANGING} requests to the device hang, so no further one is tried: see that it works")));
         }
-        let queue = self.queue(&principal);
         let busy = |why: String| Error::refused(Status::PsaErrorInsufficientMemory, format!("busy: {why}; try again later"));
-        let full = || {
+        let late = |_| busy(format!("the request's turn has not come within {:?}", self.patience));
+        let turn = timeout(self.patience, self.turns.take(principal.clone())).await.map_err(late)?.ok_or_else(|| {
             let who = principal.as_ref().map_or_else(|| "unauthenticated clients".to_owned(), ToString::to_string);
             busy(format!("{DEPTH} requests of {who} are waiting already"))
-        };
-        let late = || busy(format!("the request's turn has not come within {:?}", self.patience));
-        let _room = Arc::clone(&queue.room).try_acquire_owned().map_err(|_| full())?;
-        let turn = async { (queue.turn.acquire().await.ok(), Arc::clone(&self.workers).acquire_owned().await.ok()) };
-        let (Some(_turn), Some(worker)) = timeout(self.patience, turn).await.map_err(|_| late())? else { return Err(late()) };
-        self.bounded(worker, limit, work).await
+        })?;
+        self.bounded(turn, limit, work).await
     }
 
     async fn bounded<T: Send + 'static>(
         &self,
-        worker: OwnedSemaphorePermit,
+        turn: Turn,
         limit: Duration,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let place = Arc::new(Place::new(Some(worker)));
+        let place = Arc::new(Place::new(Some(Box::new(turn))));
         let taken = Arc::clone(&place);
         let work = move || {
             let result = work();
@@ -86,23 +73,16 @@ impl Lane {
         };
         let Ok(done) = timeout(limit, tokio::task::spawn_blocking(work)).await else {
             if let (place @ Some(_), Ok(hanging)) = (&mut *held(&place), Arc::clone(&self.hanging).try_acquire_owned()) {
-                *place = Some(hanging);
+                *place = Some(Box::new(hanging));
             }
             let fate = "it was given up, and may still be done";
             return Err(silent(format!("the device has not answered the request within {limit:?}: {fate}")));
         };
         done.map_err(|_| Error::refused(Status::PsaErrorGenericError, "the service is stopping"))?
     }
-
-    fn queue(&self, principal: &Option<Principal>) -> Arc<Queue> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        queues.retain(|_, queue| Arc::strong_count(queue) > 1 || queue.room.available_permits() < DEPTH);
-        let new = || Arc::new(Queue { turn: Semaphore::new(1), room: Arc::new(Semaphore::new(DEPTH)) });
-        Arc::clone(queues.entry(principal.clone()).or_insert_with(new))
-    }
 }
 
-fn held(place: &Place) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+fn held(place: &Place) -> MutexGuard<'_, Option<Box<dyn Any + Send>>> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -158,9 +138,7 @@ mod tests {
     async fn a_turn_that_does_not_come_ends_the_wait() {
         let lane = Arc::new(Lane { patience: SOON, ..Lane::new(1) });
         let (running, release) = hang(&lane, LONG);
-        while lane.workers.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
+        tokio::task::yield_now().await;
         let (same, other) = (lane.run(None, LONG, || Ok(())), lane.run(Some(Principal::Uid(1)), LONG, || Ok(())));
         assert_eq!(status(same.await), Status::PsaErrorInsufficientMemory);
         assert_eq!(status(other.await), Status::PsaErrorInsufficientMemory);

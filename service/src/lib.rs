@@ -19,5 +19,6 @@ pub mod providers;
 mod serve;
 pub mod stats;
 pub mod store;
+mod turns;
 
 pub use serve::serve;

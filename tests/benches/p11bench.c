@@ -1,10 +1,11 @@
 /* Signatures per second and their latency, through any PKCS#11 module.
  *
- * usage: p11bench MODULE TOKEN PIN KEY ecdsa|rsa|find SECONDS PROCESSES THREADS [open]
+ * usage: p11bench MODULE TOKEN PIN KEY ecdsa|rsa|find SECONDS PROCESSES THREADS [open|PAUSE]
  *
  * Every thread opens one session and signs a fixed digest again and again; with "open" each signature has a session,
- * a login and a search of its own, as in programs that keep nothing. With "find" it is searches for the CKA_ID that KEY is,
- * in the place of signatures. TOKEN and PIN may be empty: the first token, no login.
+ * a login and a search of its own, as in programs that keep nothing; with a number it rests so many seconds after each.
+ * With "find" it is searches for the CKA_ID that KEY is, in the place of signatures. TOKEN and PIN may be empty: the first
+ * token, no login. In KEY, %d becomes the number of the process, from 0 on.
  * Prints one line: ops_per_s= p50_us= p99_us= max_us= errors=
  */
 #define _GNU_SOURCE
@@ -30,7 +31,7 @@ static CK_FUNCTION_LIST *p11;
 static CK_SLOT_ID slot;
 static const char *pin, *label;
 static int rsa, only_find, open_each_time;
-static double seconds;
+static double seconds, pause_s;
 
 static double now(void) {
     struct timespec t;
@@ -86,6 +87,7 @@ static void *work(void *argument) {
         if ((rv = only_find ? find(session, &key) : sign(session, key))) break;
         double stop = now();
         out->us[out->count++] = (stop - start) * 1e6;
+        if (pause_s > 0) usleep(pause_s * 1e6), stop = now();
         start = stop;
     }
     if (rv) {
@@ -130,21 +132,26 @@ static int ascending(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 9) return fail("usage: p11bench MODULE TOKEN PIN KEY ecdsa|rsa|find SECONDS PROCESSES THREADS [open]");
+    if (argc < 9) return fail("usage: p11bench MODULE TOKEN PIN KEY ecdsa|rsa|find SECONDS PROCESSES THREADS [open|PAUSE]");
     pin = argv[3];
-    label = argv[4];
     rsa = !strcmp(argv[5], "rsa");
     only_find = !strcmp(argv[5], "find");
     seconds = atof(argv[6]);
     int processes = atoi(argv[7]), threads = atoi(argv[8]);
     open_each_time = argc > 9 && !strcmp(argv[9], "open");
+    pause_s = argc > 9 ? atof(argv[9]) : 0;
     if (processes < 1 || threads < 1 || threads > MAX_THREADS) return fail("too few or too many");
 
     int workers = processes * threads;
     struct samples *all = mmap(NULL, sizeof *all * workers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED) return fail("no memory");
-    for (int p = 0; p < processes; p++)
-        if (!fork()) _exit(process(argv[1], argv[2], all + p * threads, threads));
+    for (int p = 0; p < processes; p++) {
+        if (fork()) continue;
+        char own[256];
+        snprintf(own, sizeof own, argv[4], p);
+        label = own;
+        _exit(process(argv[1], argv[2], all + p * threads, threads));
+    }
     int status, bad = 0;
     while (wait(&status) > 0) bad |= status;
 

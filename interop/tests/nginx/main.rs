@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use interface::ProviderId;
 use interface::operations::Ping;
-use interop::{Daemon, eventually};
+use interop::{Daemon, eventually, provided};
 use rustix::io::{FdFlags, fcntl_setfd};
 use tests::{Service, Setup, built, install, run};
 
@@ -44,14 +44,16 @@ fn both_versions_of_tls_with_both_kinds_of_key() {
 }
 
 #[test]
-fn both_versions_of_tls_with_an_edwards_curve() {
-    let Some(site) = Site::new(Way::References, &[("ed", "ed25519")]) else {
+fn both_versions_of_tls_with_longer_and_edwards_curves() {
+    let Some(site) = Site::new(Way::References, &[("p384", "p384"), ("ed", "ed25519")]) else {
         return;
     };
     let _nginx = site.start();
-    for (version, minimum, maximum) in VERSIONS {
-        let page = run(&mut site.curl("ed", &[minimum, "--tls-max", maximum])).ok();
-        assert_eq!(page.trim(), format!("ed {version}"));
+    for (name, _) in &site.servers {
+        for (version, minimum, maximum) in VERSIONS {
+            let page = run(&mut site.curl(name, &[minimum, "--tls-max", maximum])).ok();
+            assert_eq!(page.trim(), format!("{name} {version}"));
+        }
     }
 }
 
@@ -165,7 +167,7 @@ fn a_restart_or_a_crash_of_the_service_loses_only_handshakes_in_flight() {
 fn a_restart_behind_a_socket_that_stays_loses_none_but_those_in_flight() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("activate");
-    let service = Setup::program(&program).prepare();
+    let service = provided(Setup::program(&program)).prepare();
     // what systemd does with parsec.socket
     let socket = UnixListener::bind(service.socket()).unwrap();
     std::fs::set_permissions(service.socket(), Permissions::from_mode(0o666)).unwrap();

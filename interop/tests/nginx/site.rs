@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use interop::{Daemon, Row, engine_conf, eventually, listens, loopback, newer_nginx, provider, setup};
+use interop::{Daemon, Row, engine_conf, eventually, has, listens, loopback, newer_nginx, provider, setup};
 use tests::{Service, may_change_user, program, run};
 
 /// How nginx comes to its keys.
@@ -43,11 +43,15 @@ impl Site {
         if !may_change_user() {
             return None;
         }
-        let (nginx, row) = match way {
+        let (nginx, mut row) = match way {
             Way::References | Way::Variables | Way::Engine => (program("nginx")?, Row::program("nginx")?),
             Way::Store => (newer_nginx(), Row::peer("nginx", &newer_nginx())),
         };
         service.restart();
+        if !keys.iter().all(|(_, algorithm)| has(&service, algorithm)) {
+            row.cancel();
+            return None;
+        }
         let servers = keys.iter().map(|(name, _)| (*name, loopback())).collect();
         let site = Self { service, _row: row, way, nginx, servers, workers: 2 };
         std::fs::create_dir(site.path("nginx")).unwrap();

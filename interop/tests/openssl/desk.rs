@@ -8,10 +8,10 @@ use std::process::Command;
 use interface::algorithm::{Agreement, Encryption, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::operations::GenerateKey;
-use interop::{Daemon, Row, had, listens, loopback};
+use interop::{Daemon, Row, had, has, listens, loopback};
 use tests::{Ran, feed, run};
 
-pub(crate) const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
+const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
 
 /// An `openssl` command.
 #[derive(Clone, Copy)]
@@ -61,11 +61,23 @@ impl DerefMut for Desk {
 impl Desk {
     pub(crate) fn new(openssl: Openssl) -> Option<Self> {
         let desk = Self { desk: interop::Desk::with(openssl.row()?), program: openssl.program() };
-        for kind in had(&KINDS) {
+        for kind in desk.kinds() {
             desk.parsec(&format!("key new {kind} --algorithm {kind} --out {kind}.pem"));
         }
         desk.write("message", "hello");
         Some(desk)
+    }
+
+    /// A desk for ML-DSA, where the provider has it.
+    pub(crate) fn with_ml_dsa(openssl: Openssl) -> Option<Self> {
+        let Self { desk, program } = Self::new(openssl)?;
+        let can = has(&desk.service, "ml-dsa-65");
+        Some(Self { desk: desk.only_if(can)?, program })
+    }
+
+    /// The kinds of key that it has.
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+        had(&self.service, &KINDS)
     }
 
     /// `openssl` with our provider.
@@ -133,7 +145,7 @@ impl Desk {
 
     /// Does something with every kind of key, under both of its names.
     pub(crate) fn each(&self, work: impl Fn(&Self, &str, &str)) {
-        for kind in had(&KINDS) {
+        for kind in self.kinds() {
             for key in [format!("{kind}.pem"), format!("parsec:object={kind}")] {
                 work(self, kind, &key);
             }

@@ -2,6 +2,7 @@
 
 use interface::algorithm::Agreement;
 use interface::attributes::{EccFamily, KeyType, Policy, Usage};
+use interop::has;
 use tests::run;
 
 use crate::desk::{Desk, Openssl};
@@ -53,6 +54,9 @@ pub(crate) fn secrets_are_agreed_on_with_others(openssl: Openssl) {
         (EccFamily::Montgomery, 255, "X25519"),
     ];
     for (family, bits, other) in kinds {
+        if family == EccFamily::Montgomery && !has(&desk.service, "x25519") {
+            continue;
+        }
         let name = format!("agree-{bits}");
         let policy = Policy { usage: Usage::DERIVE | Usage::SIGN, algorithm: Agreement::Ecdh.into(), also: vec![] };
         desk.generate(&name, KeyType::EccKeyPair(family), bits, policy);

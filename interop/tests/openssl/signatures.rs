@@ -55,7 +55,7 @@ pub(crate) fn algorithms_with_their_digest_built_in_sign_in_every_way(openssl: O
 }
 
 pub(crate) fn keys_of_ml_dsa_sign_requests_certificates_and_messages(openssl: Openssl) {
-    let Some(desk) = Desk::new(openssl) else { return };
+    let Some(desk) = Desk::with_ml_dsa(openssl) else { return };
     for (name, algorithm) in [("ml-dsa-44", "ML-DSA-44"), ("ml-dsa-65", "ML-DSA-65"), ("ml-dsa-87", "ML-DSA-87")] {
         desk.ok(&format!(
             "genpkey -propquery provider=parsec -algorithm {algorithm} -pkeyopt parsec-name:{name} -out {name}.pem"

@@ -68,7 +68,7 @@ pub(crate) fn no_order_of_providers_disturbs_the_hybrid_key_exchange(openssl: Op
 }
 
 pub(crate) fn servers_with_keys_of_ml_dsa_leave_the_hybrid_key_exchange_alone(openssl: Openssl) {
-    let Some(desk) = Desk::new(openssl) else { return };
+    let Some(desk) = Desk::with_ml_dsa(openssl) else { return };
     desk.parsec("key new ml --algorithm ml-dsa-65 --out ml.pem");
     for key in ["ml.pem", "parsec:object=ml", "p256.pem"] {
         desk.ok(&format!("req -x509 -key {key} -subj /CN=localhost -out tls.crt"));

@@ -54,7 +54,7 @@ fn public_keys_are_written_used_read_and_deleted() {
 
 #[test]
 fn secret_keys_are_written_used_read_and_deleted() {
-    let Some(desk) = Desk::new() else { return };
+    let Some(desk) = Desk::with("encrypt", "AES-CBC-PAD") else { return };
     desk.write("secret", [7; 32]);
     desk.write("plain", [8; 48]);
     desk.ok("--write-object secret --type secrkey --key-type AES:32 --extractable --label open --id 01");

@@ -21,7 +21,7 @@ const fn hex<const N: usize>(digits: &[u8]) -> [u8; N] {
 
 /// A key in the token, `02`, that may be wrapped.
 fn desk() -> Option<Desk> {
-    let desk = Desk::new()?;
+    let desk = Desk::with("wrap", "AES-KEY-WRAP")?;
     desk.write("key", KEY);
     desk.write("wrapping", WRAPPING);
     desk.write("plain", [7; 32]);
@@ -79,7 +79,7 @@ fn what_may_not_leave_is_not_wrapped() {
 
 #[test]
 fn a_secret_is_agreed_on_with_the_owner_of_another_key() {
-    let Some(desk) = desk() else { return };
+    let Some(desk) = Desk::with("derive", "ECDH1-DERIVE") else { return };
     for (curve, group) in [("prime256v1", "P-256"), ("secp384r1", "P-384")] {
         desk.ok(&format!("--keypairgen --key-type EC:{curve} --usage-derive --label own --id 01"));
         desk.openssl(&format!("genpkey -algorithm EC -pkeyopt group:{group} -out peer.key"));

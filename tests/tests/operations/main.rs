@@ -51,6 +51,7 @@ fn algorithms() -> Vec<Algorithm> {
         Signature::PureEddsa.into(),
         Signature::Ed25519ctx.into(),
         Signature::Ed25519ph.into(),
+        Signature::Ed448ph.into(),
         Signature::RsaRaw.into(),
         Signature::RsaPssWith { hash: Hash::Sha256, mgf: Hash::Sha1, salt_len: 0 }.into(),
         Signature::RsaPssWith { hash: Hash::Sha384, mgf: Hash::Sha384, salt_len: 20 }.into(),

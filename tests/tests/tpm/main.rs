@@ -1,9 +1,11 @@
-//! The TPM provider on a chip that is small, loses its power, and is exchanged.
+//! The TPM provider on a chip that is small, loses its power, and is exchanged; secret keys; attestation.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod attest;
 mod crowd;
 mod faults;
 mod keys;
+mod symmetric;
 
 use interface::algorithm::{Encryption, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};

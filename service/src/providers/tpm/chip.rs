@@ -3,8 +3,9 @@
 //! A TPM has room for three objects or a few more. The keys that were used last stay loaded; one that must make room comes back from
 //! its saved context, without its parent. So the primary, saved as well, needs a slot only while a key is made or first loaded.
 
+use super::attest::Attestation;
 use super::blob::Blob;
-use super::failure::{Failure, kind};
+use super::failure::Failure;
 use super::link::Link;
 use super::model::Model;
 use super::seat::Turn;
@@ -17,6 +18,7 @@ use tss_esapi::constants::tss::TPM2_TRANSIENT_FIRST;
 use tss_esapi::constants::{PropertyTag, StartupType};
 use tss_esapi::handles::{KeyHandle, ObjectHandle, SessionHandle};
 use tss_esapi::interface_types::resource_handles::Hierarchy;
+use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::PublicParameters;
 use tss_esapi::utils::TpmsContext;
 use tss_esapi::{Context, Error as TssError, Result as TssResult};
@@ -35,12 +37,20 @@ pub(super) struct Chip {
     pub(super) slots: usize,
     /// The one that was used last at the end.
     loaded: Vec<Loaded>,
+    pub(super) attestation: Attestation,
 }
 
 struct Loaded {
-    /// Dead when the key has been destroyed.
-    key: Weak<Blob>,
+    id: Id,
     handle: KeyHandle,
+}
+
+/// What is loaded.
+pub(super) enum Id {
+    /// A key of the store; dead when the key has been destroyed.
+    Key(Weak<Blob>),
+    /// A key of the chip's own, by its name.
+    Own(&'static str),
 }
 
 impl Chip {
@@ -48,7 +58,7 @@ impl Chip {
     pub(super) fn connect(settings: &Settings, turn: Turn) -> Result<Self, Failure> {
         let mut link = Link::open(settings, turn)?;
         let slots = match link.property(PropertyTag::HrTransientMin) {
-            Err(Failure::Tss(error)) if kind(error) == Some(Kind::Initialize) => {
+            Err(failure) if failure.kind() == Some(Kind::Initialize) => {
                 link.ask(|context| context.startup(StartupType::Clear))?;
                 link.property(PropertyTag::HrTransientMin)?
             }
@@ -56,6 +66,7 @@ impl Chip {
         };
         link.clear(TPM2_TRANSIENT_FIRST)?;
         link.ask(|context| context.tr_set_auth(ObjectHandle::Owner, settings.owner.clone()))?;
+        link.ask(|context| context.tr_set_auth(ObjectHandle::Endorsement, settings.endorsement.clone()))?;
         // The owner's password is not sent either, though whoever listens may try guesses at home.
         link.session = if settings.encrypted { session::open(&mut link, None)? } else { None };
         let primary = link
@@ -71,7 +82,7 @@ impl Chip {
         link.flush(handle)?;
         let model = Model::read(&mut link)?;
         let slots = slots.max(MIN_SLOTS) as usize;
-        Ok(Self { link, name, model, primary: saved, slots, loaded: Vec::new() })
+        Ok(Self { link, name, model, primary: saved, slots, loaded: Vec::new(), attestation: Attestation::default() })
     }
 
     /// The same chip, for who has it now.
@@ -95,9 +106,29 @@ impl Chip {
         }
     }
 
+    /// Unloads something that is not held.
+    pub(super) fn flush(&mut self, handle: ObjectHandle) -> Result<(), Failure> {
+        self.link.flush(handle)
+    }
+
     /// Runs a command that needs no key.
     pub(super) fn ask<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> Result<T, Failure> {
         self.link.ask(command)
+    }
+
+    /// Runs a command with what it needs to use its first handle.
+    pub(super) fn authorised<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> Result<T, Failure> {
+        self.link.authorised(command)
+    }
+
+    /// As [`Self::authorised`], where a second handle needs something else.
+    pub(super) fn authorised_both<T>(
+        &mut self,
+        second: AuthSession,
+        command: impl FnOnce(&mut Context) -> TssResult<T>,
+    ) -> Result<T, Failure> {
+        let first = self.link.session.unwrap_or(AuthSession::Password);
+        self.link.ask(|context| context.execute_with_sessions((Some(first), Some(second), None), command))
     }
 
     /// Runs a command with a key.
@@ -106,14 +137,8 @@ impl Chip {
         blob: &Arc<Blob>,
         command: impl FnOnce(&mut Context, KeyHandle) -> TssResult<T>,
     ) -> Result<T, Failure> {
-        self.unload_dead()?;
-        if blob.parent != self.name {
-            // Fails, so that a new connection is made, unless it is still the same chip.
-            self.with_primary(|_, _| Ok(()))?;
-            return Err(Failure::Foreign);
-        }
         let handle = self.key(blob)?;
-        self.link.authorised(|context| command(context, handle))
+        self.authorised(|context| command(context, handle))
     }
 
     /// A new key, once the chip has taken it back as it gave it.
@@ -138,17 +163,35 @@ impl Chip {
         result
     }
 
-    /// The key, loaded.
-    fn key(&mut self, blob: &Arc<Blob>) -> Result<KeyHandle, Failure> {
-        if let Some(at) = self.loaded.iter().position(|loaded| loaded.key.as_ptr() == Arc::as_ptr(blob)) {
+    /// A key, loaded.
+    pub(super) fn key(&mut self, blob: &Arc<Blob>) -> Result<KeyHandle, Failure> {
+        if blob.parent != self.name {
+            // Fails, so that a new connection is made, unless it is still the same chip.
+            self.with_primary(|_, _| Ok(()))?;
+            return Err(Failure::Foreign);
+        }
+        self.hold(Id::Key(Arc::downgrade(blob)), |chip| {
+            let handle = match chip.restore(blob)? {
+                Some(handle) => handle,
+                None => chip.load(blob)?,
+            };
+            chip.ask(|context| context.tr_set_auth(handle.into(), blob.auth.clone()))?;
+            Ok(handle)
+        })
+    }
+
+    /// What is loaded already, or what `load` loads; the two that were held last are loaded both.
+    pub(super) fn hold(
+        &mut self,
+        id: Id,
+        load: impl FnOnce(&mut Self) -> Result<KeyHandle, Failure>,
+    ) -> Result<KeyHandle, Failure> {
+        self.unload_dead()?;
+        if let Some(at) = self.loaded.iter().position(|loaded| loaded.id == id) {
             self.loaded[at..].rotate_left(1);
         } else {
-            let handle = match self.restore(blob)? {
-                Some(handle) => handle,
-                None => self.load(blob)?,
-            };
-            self.loaded.push(Loaded { key: Arc::downgrade(blob), handle });
-            self.link.ask(|context| context.tr_set_auth(handle.into(), blob.auth.clone()))?;
+            let handle = load(self)?;
+            self.loaded.push(Loaded { id, handle });
         }
         self.loaded.last().map(|loaded| loaded.handle).ok_or_else(|| Failure::Other(Status::PsaErrorBadState.into()))
     }
@@ -174,7 +217,7 @@ impl Chip {
     }
 
     /// Frees slots until so many are free.
-    fn make_room(&mut self, slots: usize) -> Result<(), Failure> {
+    pub(super) fn make_room(&mut self, slots: usize) -> Result<(), Failure> {
         while self.loaded.len() + slots > self.slots {
             self.unload(0)?;
         }
@@ -182,7 +225,7 @@ impl Chip {
     }
 
     fn unload_dead(&mut self) -> Result<(), Failure> {
-        while let Some(at) = self.loaded.iter().position(|loaded| loaded.key.strong_count() == 0) {
+        while let Some(at) = self.loaded.iter().position(|loaded| loaded.id.dead()) {
             self.unload(at)?;
         }
         Ok(())
@@ -191,5 +234,21 @@ impl Chip {
     fn unload(&mut self, at: usize) -> Result<(), Failure> {
         let handle = self.loaded.remove(at).handle;
         self.link.flush(handle.into())
+    }
+}
+
+impl Id {
+    fn dead(&self) -> bool {
+        matches!(self, Self::Key(key) if key.strong_count() == 0)
+    }
+}
+
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Key(one), Self::Key(other)) => Weak::ptr_eq(one, other),
+            (Self::Own(one), Self::Own(other)) => one == other,
+            _ => false,
+        }
     }
 }

@@ -20,25 +20,36 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// What the chip said; `None` where the library speaks.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Tss(TssError::Tss2Error(code)) => code.kind(),
+            _ => None,
+        }
+    }
+
+    /// The command has not been begun, or not been finished, for a reason that passes.
+    fn deferred(&self) -> bool {
+        matches!(self.kind(), Some(Kind::Retry | Kind::Yielded | Kind::Testing | Kind::NvRate))
+    }
+
     /// A new connection may help. What clients ask for is checked before the chip sees it; so its no means that something is not loaded,
     /// that another program has taken the slots, or that the connection has suffered.
     pub(super) fn lost(&self) -> bool {
-        matches!(self, Self::Tss(error) if !deferred(kind(*error)))
+        matches!(self, Self::Tss(_)) && !self.deferred()
     }
 
     /// The chip asks to be asked again, or has no room at the moment.
     pub(super) fn busy(&self) -> bool {
-        let Self::Tss(error) = self else { return false };
-        let kind = kind(*error);
-        deferred(kind) || matches!(kind, Some(Kind::ObjectMemory | Kind::SessionMemory | Kind::Memory))
+        self.deferred() || matches!(self.kind(), Some(Kind::ObjectMemory | Kind::SessionMemory | Kind::Memory))
     }
 
     /// There is nothing that answers.
     pub(super) fn unreachable(&self) -> bool {
         match self {
             Self::Silent => true,
-            Self::Tss(error) => matches!(error, TssError::Tss2Error(_)) && kind(*error).is_none(),
-            Self::Foreign | Self::Other(_) => false,
+            Self::Tss(TssError::Tss2Error(_)) => self.kind().is_none(),
+            Self::Tss(_) | Self::Foreign | Self::Other(_) => false,
         }
     }
 
@@ -51,7 +62,7 @@ impl Failure {
                 Status::PsaErrorCommunicationFailure,
                 format!("the TPM at {tcti} does not answer: see that it is there and that the service may open it"),
             ),
-            Self::Tss(error) => match kind(error) {
+            Self::Tss(error) => match self.kind() {
                 Some(Kind::AuthFail | Kind::BadAuth) => (
                     Status::PsaErrorHardwareFailure,
                     format!("the TPM at {tcti} refuses the password: see owner_hierarchy_auth in the configuration"),
@@ -91,16 +102,4 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
-}
-
-pub(super) fn kind(error: TssError) -> Option<Kind> {
-    match error {
-        TssError::Tss2Error(code) => code.kind(),
-        TssError::WrapperError(_) => None,
-    }
-}
-
-/// The command has not been begun, or not been finished, for a reason that passes.
-fn deferred(kind: Option<Kind>) -> bool {
-    matches!(kind, Some(Kind::Retry | Kind::Yielded | Kind::Testing | Kind::NvRate))
 }

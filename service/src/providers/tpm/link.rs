@@ -1,6 +1,6 @@
 //! The library's connection to the chip, for as long as it is ours.
 
-use super::failure::{Failure, kind};
+use super::failure::Failure;
 use super::seat::Turn;
 use super::settings::Settings;
 use tss_esapi::constants::response_code::Tss2ResponseCodeKind as Kind;
@@ -53,7 +53,7 @@ impl Link {
         for &handle in handles.iter() {
             match self.ask(|context| context.tr_from_tpm_public(handle)) {
                 // It is no key, and the library can unload nothing else.
-                Err(Failure::Tss(error)) if kind(error) == Some(Kind::Sequence) => {}
+                Err(failure) if failure.kind() == Some(Kind::Sequence) => {}
                 object => object.and_then(|object| self.flush(object))?,
             }
         }

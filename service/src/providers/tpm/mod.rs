@@ -5,6 +5,7 @@
 //! Only what needs a private key goes there: padding, hashing, verifying and encrypting are the software provider's.
 
 mod ability;
+mod attest;
 mod blob;
 mod chip;
 mod duplicate;
@@ -17,8 +18,10 @@ pub mod sealed;
 mod seat;
 mod session;
 mod settings;
+mod symmetric;
 mod template;
 mod uses;
+pub mod verify;
 
 use crate::error::{Error, Result};
 use crate::provider::{Call, Info, Provider};
@@ -51,7 +54,8 @@ struct Tpm {
 
 /// A key of the store, ready to use.
 struct Held {
-    public: software::Key,
+    /// `None` of secret keys.
+    public: Option<software::Key>,
     /// `None` of public keys, which need no chip.
     blob: Option<Arc<Blob>>,
 }
@@ -85,8 +89,15 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
     Ok(Some(register(Provider::new(info, 1), &tpm)))
 }
 
-fn register(provider: Provider, tpm: &Arc<Tpm>) -> Provider {
+fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
     let limit = tpm.seat.settings.limit;
+    provider = provider.within(limit);
+    if tpm.ability.hmac {
+        provider = provider.on_slow::<MacCompute, _>(tpm).on_slow::<MacVerify, _>(tpm);
+    }
+    if tpm.ability.ciphers() {
+        provider = provider.on_slow::<CipherEncrypt, _>(tpm).on_slow::<CipherDecrypt, _>(tpm);
+    }
     provider
         .within(limit * MAKING)
         .on_slow::<GenerateKey, _>(tpm)
@@ -94,7 +105,7 @@ fn register(provider: Provider, tpm: &Arc<Tpm>) -> Provider {
         .on_slow::<ImportKey, _>(tpm)
         .on_slow::<CopyKey, _>(tpm)
         .on_slow::<DestroyKey, _>(tpm)
-        .on::<ExportPublicKey, _>(tpm)
+        .on::<ExportPublicKey, _>(&tpm.software)
         .on_slow::<SignHash, _>(tpm)
         .on::<VerifyHash, _>(tpm)
         .on_slow::<SignMessage, _>(tpm)
@@ -102,10 +113,26 @@ fn register(provider: Provider, tpm: &Arc<Tpm>) -> Provider {
         .on::<AsymmetricEncrypt, _>(tpm)
         .on_slow::<AsymmetricDecrypt, _>(tpm)
         .on_slow::<RawKeyAgreement, _>(tpm)
+        .on_slow::<PrepareKeyAttestation, _>(tpm)
+        .on_slow::<AttestKey, _>(tpm)
+        .on_slow::<CertifyKey, _>(tpm)
+        .on_slow::<Quote, _>(tpm)
         .on_slow::<GenerateRandom, _>(tpm)
         .on::<HashCompute, _>(&tpm.software)
         .on::<HashCompare, _>(&tpm.software)
         .on::<CanDoCrypto, _>(tpm)
+}
+
+impl Held {
+    /// The public half of a pair.
+    fn public(&self) -> Result<&software::Key> {
+        self.public.as_ref().ok_or_else(|| invalid("a symmetric key has no public half"))
+    }
+
+    /// What the chip holds.
+    fn blob(&self) -> Result<&Arc<Blob>> {
+        self.blob.as_ref().ok_or_else(|| invalid("this needs the private half, and the key is a public key"))
+    }
 }
 
 impl Tpm {
@@ -113,7 +140,10 @@ impl Tpm {
     fn held(call: &Call<'_>) -> Result<Arc<Held>> {
         let key = call.key()?;
         call.loaded(key, |attributes, material| {
-            let public = software::Key::load(&attributes.public(), &key.public_key)?;
+            let public = match key.public_key.as_slice() {
+                [] => None,
+                data => Some(software::Key::load(&attributes.public(), data)?),
+            };
             let blob = if attributes.key_type.is_public() { None } else { Some(Arc::new(Blob::decode(&material)?)) };
             Ok(Held { public, blob })
         })
@@ -126,11 +156,16 @@ impl Tpm {
         held: &Held,
         command: impl Fn(&mut Context, KeyHandle) -> tss_esapi::Result<T>,
     ) -> Result<T> {
-        let blob = held.blob.as_ref().ok_or_else(|| {
-            Error::refused(Status::PsaErrorInvalidArgument, "this needs the private half, and the key is a public key")
-        })?;
-        let key = call.key()?;
-        let result = self.run(call.store(), |chip| chip.with(blob, &command));
+        self.holding(call, held, |chip, key| chip.authorised(|context| command(context, key)))
+    }
+
+    /// Runs commands while the key of the request is loaded.
+    fn holding<T>(&self, call: &Call<'_>, held: &Held, work: impl Fn(&mut Chip, KeyHandle) -> Result<T, Failure>) -> Result<T> {
+        let (key, blob) = (call.key()?, held.blob()?);
+        let result = self.run(call.store(), |chip| {
+            let handle = chip.key(blob)?;
+            work(chip, handle)
+        });
         result.map_err(|failure| match failure {
             Failure::Foreign => {
                 call.store().mark(key, true);
@@ -172,6 +207,10 @@ impl Tpm {
             );
         }
     }
+}
+
+fn invalid(detail: impl Into<String>) -> Error {
+    Error::refused(Status::PsaErrorInvalidArgument, detail)
 }
 
 fn foreign(key: &Key) -> Error {

@@ -5,7 +5,7 @@
 //! which is the secret one, is encrypted. The session's key is made of a salt that only the storage primary can read, the one whose
 //! name every stored key has; so it takes the chip itself to use one of them through a session.
 
-use super::failure::{Failure, kind};
+use super::failure::Failure;
 use super::link::Link;
 use tss_esapi::Context;
 use tss_esapi::attributes::SessionAttributesBuilder;
@@ -25,7 +25,7 @@ pub(super) fn open(link: &mut Link, salted: Option<KeyHandle>) -> Result<Option<
     };
     let session = match link.ask(start) {
         // A crashed service has left its own, in a chip that is ours alone.
-        Err(Failure::Tss(error)) if matches!(kind(error), Some(Kind::SessionMemory | Kind::SessionHandles)) => {
+        Err(failure) if matches!(failure.kind(), Some(Kind::SessionMemory | Kind::SessionHandles)) => {
             link.clear(TPM2_LOADED_SESSION_FIRST)?;
             link.ask(start)
         }
