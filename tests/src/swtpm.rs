@@ -37,6 +37,11 @@ impl Swtpm {
         tpm
     }
 
+    /// Where it takes commands; it is controlled at the next one.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What `tcti` in a configuration has to be.
     pub fn tcti(&self) -> String {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
@@ -123,14 +128,18 @@ impl Drop for Swtpm {
     }
 }
 
-/// The first of two neighbours that are free.
+/// The first of two ports that are free.
 fn ports() -> u16 {
+    neighbours().0.local_addr().expect("a bound socket").port()
+}
+
+/// Sockets on two ports of which the second follows the first.
+pub(crate) fn neighbours() -> (TcpListener, TcpListener) {
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     let pair = || {
         let first = listen(0).ok()?;
-        let port = first.local_addr().ok()?.port();
-        listen(port.checked_add(1)?).ok()?;
-        Some(port)
+        let second = listen(first.local_addr().ok()?.port().checked_add(1)?).ok()?;
+        Some((first, second))
     };
     std::iter::repeat_with(pair).flatten().next().expect("an endless search")
 }
