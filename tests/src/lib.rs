@@ -10,6 +10,7 @@
 )]
 
 mod command;
+mod proxy;
 mod service;
 mod source;
 mod swtpm;
@@ -18,6 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use command::{Ran, as_uid, feed, install, run};
+pub use proxy::Proxy;
 pub use service::{CONFIG, Service, Setup, TPM, TPM_SEALED};
 pub use source::Source;
 pub use swtpm::Swtpm;
