@@ -1,4 +1,4 @@
-//! A line between a service and its software TPM that can fail.
+//! A line between a service and its software TPM that somebody listens to, and that can fail.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -52,6 +52,7 @@ struct State {
     plan: Option<(usize, usize, Fault)>,
     /// Codes of the commands that a fault has met.
     met: Vec<u32>,
+    heard: Vec<u8>,
     /// How often the line was mended.
     mends: usize,
     noise: u64,
@@ -74,6 +75,11 @@ impl Proxy {
     /// What `tcti` in a configuration has to be.
     pub fn tcti(&self) -> String {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
+    }
+
+    /// All commands and answers that have passed since the last time.
+    pub fn heard(&self) -> Vec<u8> {
+        std::mem::take(&mut self.line.state().heard)
     }
 
     /// Lets so many commands pass, and a fault meet so many after them.
@@ -143,6 +149,7 @@ impl Line {
             tpm.write_all(&command)?;
             let answer = message(tpm)?;
             let answer = fault.map_or_else(|| answer.clone(), |fault| self.spoilt(&answer, fault));
+            self.state().heard.extend([command, answer.clone()].concat());
             client.write_all(&answer)?;
             if fault.is_some_and(|fault| matches!(fault, Fault::Unanswered | Fault::Cut(_) | Fault::Size(_) | Fault::WildNoise)) {
                 return Ok(());

@@ -126,7 +126,7 @@ impl Swtpm {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start swtpm (see tests/packages): {error}"));
         let deadline = Instant::now() + DEADLINE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, control)).is_err() {
+        while [control, port].iter().any(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
             if command::wait(&mut child, Duration::from_millis(5)).is_some() || Instant::now() > deadline {
                 let _ = child.kill();
                 let _ = child.wait();

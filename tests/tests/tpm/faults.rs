@@ -36,7 +36,7 @@ struct Rig {
     _dir: TempDir,
 }
 
-/// An operation, `Ok` only where what came of it was right, after the key that it uses.
+/// An operation, `Ok` only where what came of it was right, after the key that it uses. One that uses none may make one.
 type Trial = (&'static str, fn(&Rig, &str) -> Result<(), Error>);
 
 const TRIALS: [Trial; 8] = [
@@ -45,8 +45,8 @@ const TRIALS: [Trial; 8] = [
     ("oaep", Rig::decrypt),
     ("ecdh", Rig::agree),
     ("", |rig, _| rig.random()),
-    ("", |rig, _| rig.tpm().make("new", &ec()).and_then(|()| rig.tpm().ecdsa("new"))),
-    ("", |rig, _| rig.import("ec", "new").and_then(|()| rig.tpm().ecdsa("new"))),
+    ("", |rig, new| rig.tpm().make(new, &ec()).and_then(|()| rig.tpm().ecdsa(new))),
+    ("", |rig, new| rig.import("ec", new).and_then(|()| rig.tpm().ecdsa(new))),
     ("doomed", Rig::destroy),
 ];
 
@@ -162,9 +162,9 @@ impl Rig {
     }
 
     /// No operation has left a key that is there and does not work; the next one finds none of theirs.
-    fn settle(&self) {
+    fn settle(&self, new: &str) {
         self.calmly(|| self.tpm().ecdsa("ec"));
-        for name in ["new", "copy", "doomed"] {
+        for name in [new, "copy", "doomed"] {
             let usable = self.client.lookup(ProviderId::TPM, None, name).is_ok();
             if usable && name != "copy" {
                 self.calmly(|| self.tpm().ecdsa(name));
@@ -182,17 +182,19 @@ impl Rig {
             for pass in 0.. {
                 self.calmly(|| if *key == "doomed" { self.tpm().make(key, &ec()) } else { Ok(()) });
                 let key = prepare(self, key);
+                // Of its own, since what was given up may be done later.
+                let new = format!("trial {trial}, state {state}, {fault:?} at command {pass}");
                 self.line.fail(pass, 1, fault);
-                let result = run(self, key);
+                let result = run(self, if key.is_empty() { &new } else { key });
                 let met = self.line.mend();
-                let context = format!("trial {trial}, state {state}, {fault:?} at command {pass}: {met:x?}");
+                let context = format!("{new}: {met:x?}");
                 if met.is_empty() {
                     result.unwrap_or_else(|error| panic!("{context}: {error}"));
-                    self.settle();
+                    self.settle(&new);
                     break;
                 }
                 check(&context, result);
-                self.settle();
+                self.settle(&new);
             }
         }
     }
@@ -238,11 +240,11 @@ fn a_line_that_stays_broken_ends_in_a_clear_error_and_costs_no_key() {
     for fault in faults.iter().chain(&BUSY[2..4]).chain(LOST) {
         for (key, run) in [ecdsa, random, generate, import] {
             rig.line.fail(0, usize::MAX, *fault);
-            let result = run(&rig, key);
+            let result = run(&rig, if key.is_empty() { "new" } else { key });
             let met = rig.line.mend();
             let error = result.expect_err("nothing works on such a line");
             assert!(error.to_string().contains("TPM"), "{fault:?} at {met:x?}: {error}");
-            rig.settle();
+            rig.settle("new");
         }
     }
 }
@@ -253,7 +255,7 @@ fn destroying_a_key_needs_no_chip() {
     rig.line.fail(0, usize::MAX, Fault::Unheard);
     rig.destroy("a").unwrap();
     rig.line.mend();
-    rig.settle();
+    rig.settle("new");
 }
 
 #[test]
@@ -268,7 +270,7 @@ fn a_chip_that_hangs_is_given_up_and_its_late_answer_does_no_harm() {
     rig.line.fail(1, 1, Fault::Hang);
     given_up("generate", generate.1(&rig, "new"));
     rig.line.mend();
-    rig.settle();
+    rig.settle("new");
 }
 
 #[test]
@@ -279,7 +281,7 @@ fn a_chip_that_goes_on_hanging_is_left_alone_until_it_answers() {
     assert!(errors.first().is_some_and(|error| error.contains("given up")), "{errors:?}");
     assert!(errors.last().is_some_and(|error| error.contains("no further one is tried")), "{errors:?}");
     assert_eq!(rig.line.mend().len(), 4, "commands that hung");
-    rig.settle();
+    rig.settle("new");
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn a_line_that_fails_at_start_is_told_and_costs_nothing() {
             assert!(log[before..].contains("the TPM at"), "{fault:?} at {pass}: {}", &log[before..]);
             rig.service.restart();
         }
-        rig.settle();
+        rig.settle("new");
         if met.is_empty() {
             break;
         }
@@ -311,7 +313,7 @@ fn a_chip_that_hangs_at_start_is_told() {
     assert!(rig.service.log().contains("does not answer"), "{}", rig.service.log());
     rig.line.mend();
     rig.service.restart();
-    rig.settle();
+    rig.settle("new");
 }
 
 #[test]
@@ -356,7 +358,7 @@ fn what_another_program_has_loaded_into_the_chip_makes_room() {
     assert_eq!(answers, [0, 0, 0, 0x902], "the chip is full");
     ["ec", "a", "b"].into_iter().for_each(|name| rig.tpm().ecdsa(name).unwrap());
     rig.tpm().make("new", &ec()).unwrap();
-    rig.settle();
+    rig.settle("new");
 }
 
 #[test]
@@ -369,7 +371,7 @@ fn what_another_program_does_not_give_back_is_told_and_costs_no_key() {
     let error = rig.tpm().make("new", &ec()).unwrap_err();
     assert!(error.to_string().contains("other programs fill the TPM"), "{error}");
     rig.tpm.restart();
-    rig.settle();
+    rig.settle("new");
 }
 
 #[test]
