@@ -6,6 +6,7 @@
 mod algorithm;
 mod attest;
 mod cert;
+mod challenge;
 mod context;
 mod csr;
 mod error;

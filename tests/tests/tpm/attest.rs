@@ -53,11 +53,16 @@ fn activate(keys: &Keys<'_>, key: &str, (credential_blob, secret): (Vec<u8>, Vec
     Ok(credential.credential.clone())
 }
 
-/// A credential for the key and its TPM, as a verifier without a TPM makes it.
-fn challenge(service: &Service, prepared: &PreparedCredential, secret: &[u8]) -> (Vec<u8>, Vec<u8>) {
+/// The SubjectPublicKeyInfo of the EK.
+fn endorsement_key(prepared: &PreparedCredential) -> Vec<u8> {
     let bytes = prepared.attesting_key_pub.clone();
     let ek = PublicKey { key_type: KeyType::RsaPublicKey, bits: rsa_bits(&bytes).unwrap(), bytes };
-    write(service, "ek.der", &ek.to_spki().unwrap());
+    ek.to_spki().unwrap()
+}
+
+/// A credential for the key and its TPM, as a verifier without a TPM makes it.
+fn challenge(service: &Service, prepared: &PreparedCredential, secret: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    write(service, "ek.der", &endorsement_key(prepared));
     write(service, "secret", secret);
     run(service.command("openssl").args("pkey -pubin -inform DER -in ek.der -out ek.pem".split(' '))).ok();
     let make = format!("-T none -G rsa -u ek.pem -s secret -n {} -o challenge", hex(&prepared.name));
@@ -100,6 +105,25 @@ fn a_credential_is_activated_only_for_the_key_and_the_chip_it_was_made_for() {
     assert_eq!(prepare(&keys, "", "").unwrap(), before, "the chip's own keys stay the same");
     service.tpm().exchange("another");
     assert_ne!(prepare(&keys, "", "").unwrap().name, before.name);
+}
+
+#[test]
+fn the_chip_with_the_endorsement_key_proves_its_attestation_key_to_the_command_line() {
+    let mut service = service();
+    let client = service.client();
+    let keys = Keys(&client, ProviderId::TPM);
+    write(&service, "ek.der", &endorsement_key(&prepare(&keys, "", "").unwrap()));
+    run(service.command("openssl").args("pkey -pubin -inform DER -in ek.der -out ek.pem".split(' '))).ok();
+    parsec(&service, "quote --out quote").ok();
+    let no_key = parsec(&service, "key challenge quote --out challenge").refused();
+    assert!(no_key.contains("--ek"), "{no_key}");
+    let right = parsec(&service, "key challenge quote --ek ek.pem --out challenge").ok();
+    assert_eq!(parsec(&service, "key answer challenge").ok(), right);
+    let again = parsec(&service, "key challenge quote --ek ek.pem --out challenge").ok();
+    assert_ne!(again, right, "each challenge has an answer of its own");
+    service.tpm().exchange("another");
+    let other = parsec(&service, "key answer challenge").refused();
+    assert!(other.contains("not made for this key"), "{other}");
 }
 
 #[test]

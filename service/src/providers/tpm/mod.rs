@@ -8,6 +8,7 @@ mod ability;
 mod attest;
 mod blob;
 mod chip;
+pub mod credential;
 mod duplicate;
 mod manage;
 mod random;

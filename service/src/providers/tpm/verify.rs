@@ -136,6 +136,10 @@ fn signed(statement: Option<&Statement>, nonce: &[u8]) -> Result<(Attest, Public
 }
 
 /// The name of the key with this public area.
+pub(super) fn name_of(area: &[u8]) -> Result<Vec<u8>> {
+    name(&Public::unmarshall(area).map_err(|_| wrong("the public area is none that a TPM writes"))?, area)
+}
+
 fn name(public: &Public, area: &[u8]) -> Result<Vec<u8>> {
     let algorithm = public.name_hashing_algorithm();
     let hash = ability::hash(algorithm).ok_or_else(|| wrong("the hash of the key's name is not known here"))?;
