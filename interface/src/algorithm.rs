@@ -186,12 +186,15 @@ pub enum Signature {
         /// The hash.
         hash: SignHash,
     },
-    /// EdDSA without prehash (RFC 8032 PureEdDSA): an extension; signs messages only.
+    /// EdDSA without prehash (RFC 8032 PureEdDSA), with Ed448 in a context, perhaps an empty one: an extension; signs messages only.
     PureEddsa,
     /// Ed25519ctx (RFC 8032 §5.1), whose context is not empty: an extension; signs messages only.
     Ed25519ctx,
     /// Ed25519ph (RFC 8032 §5.1), of the message's SHA-512: an extension.
     Ed25519ph,
+    /// Ed448ph (RFC 8032 §5.2), of the message's SHAKE256, which the service makes: an extension; signs messages only. Who may sign
+    /// with EdDSA may use it.
+    Ed448ph,
     /// ML-DSA of the message itself, hedged (FIPS 204 §5.2): an extension; signs messages only.
     MlDsa,
     /// HashML-DSA, hedged (FIPS 204 §5.4): an extension.
@@ -215,7 +218,13 @@ impl Signature {
             },
             Self::RsaPssWith { hash, .. } => Some(hash),
             Self::Ed25519ph => Some(Hash::Sha512),
-            Self::RsaPkcs1v15Raw | Self::RsaRaw | Self::EcdsaAny | Self::PureEddsa | Self::Ed25519ctx | Self::MlDsa => None,
+            Self::RsaPkcs1v15Raw
+            | Self::RsaRaw
+            | Self::EcdsaAny
+            | Self::PureEddsa
+            | Self::Ed25519ctx
+            | Self::Ed448ph
+            | Self::MlDsa => None,
         }
     }
 
@@ -226,7 +235,7 @@ impl Signature {
 
     /// Whether it signs messages only: it takes no hash that the caller made.
     pub const fn whole_message(self) -> bool {
-        matches!(self, Self::PureEddsa | Self::Ed25519ctx | Self::MlDsa)
+        matches!(self, Self::PureEddsa | Self::Ed25519ctx | Self::Ed448ph | Self::MlDsa)
     }
 
     /// The same scheme with the hash left open, as policies write it.
@@ -246,6 +255,7 @@ impl Signature {
     pub const fn usual(self) -> Self {
         match self {
             Self::RsaPssWith { hash, .. } => Self::RsaPss { hash: SignHash::Specific(hash) },
+            Self::Ed448ph => Self::PureEddsa,
             other => other,
         }
     }
@@ -377,7 +387,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Whether a policy that names `self` permits the concrete algorithm `asked`: equality, but for `Any` in a signature policy,
-    /// which stands for every hash, for the parameters of PSS and OAEP beside the hash, which policies leave open, and for a raw
+    /// which stands for every hash, for the parameters of PSS and OAEP beside the hash and the prehash of Ed448, which policies leave open, and for a raw
     /// key agreement, which permits every derivation from its secret too.
     pub fn permits(self, asked: Self) -> bool {
         match (self, asked) {

@@ -8,7 +8,7 @@ numbered! {
     /// A family of elliptic curves; with the size in bits it names one curve.
     EccFamily {
         SecpK1 = 1, SecpR1 = 2, SecpR2 = 3, SectK1 = 4, SectR1 = 5, SectR2 = 6, BrainpoolPR1 = 7, Frp = 8, Montgomery = 9,
-        /// Edwards curves (255 bits: Ed25519), an extension.
+        /// Edwards curves (255 bits: Ed25519, 448 bits: Ed448), an extension.
         TwistedEdwards = 100,
     }
 }
@@ -277,7 +277,7 @@ impl Attributes {
     /// Those of the public half: it may do what of the policy needs no private key.
     #[must_use]
     pub fn public(&self) -> Self {
-        let usage = self.policy.usage.and(Usage::VERIFY | Usage::ENCRYPT);
+        let usage = self.policy.usage.and(Usage::VERIFY | Usage::ENCRYPT | Usage::WRAP);
         Self { key_type: self.key_type.public(), bits: self.bits, policy: Policy { usage, ..self.policy.clone() } }
     }
 

@@ -90,7 +90,7 @@ oneofs! {
         #[prost(int32, tag = "2")] Specific(i32),
     }
     /// A signature scheme.
-    AsymmetricSignature(asymmetric_signature, "asymmetric_signature::Variant", "1, 2, 3, 4, 5, 6, 100, 101, 102, 103, 104, 105, 106") {
+    AsymmetricSignature(asymmetric_signature, "asymmetric_signature::Variant", "1, 2, 3, 4, 5, 6, 100, 101, 102, 103, 104, 105, 106, 107") {
         #[prost(message, tag = "1")] RsaPkcs1v15Sign(SignHashAlg),
         #[prost(message, tag = "2")] RsaPkcs1v15SignRaw(Empty),
         #[prost(message, tag = "3")] RsaPss(SignHashAlg),
@@ -104,6 +104,7 @@ oneofs! {
         #[prost(message, tag = "104")] RsaPssWith(PssParameters),
         #[prost(message, tag = "105")] Ed25519ctx(Empty),
         #[prost(message, tag = "106")] Ed25519ph(Empty),
+        #[prost(message, tag = "107")] Ed448ph(Empty),
     }
     /// An asymmetric encryption scheme.
     AsymmetricEncryption(asymmetric_encryption, "asymmetric_encryption::Variant", "1, 2, 100, 101") {

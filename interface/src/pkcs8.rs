@@ -84,8 +84,7 @@ impl PrivateKey {
     }
 
     fn on_curve(curve: &Parameters, key: &[u8]) -> Result<Self, String> {
-        let length = usize::try_from(curve.bits.div_ceil(8)).map_err(|error| error.to_string())?;
-        let zeros = length.checked_sub(key.len()).ok_or("its number is too long for its curve")?;
+        let zeros = curve.private_len().checked_sub(key.len()).ok_or("its number is too long for its curve")?;
         if zeros != 0 && !curve.weierstrass() {
             return Err("its number is too short for its curve".to_owned());
         }
@@ -166,7 +165,7 @@ mod tests {
     #[test]
     fn keys_of_every_kind_come_back() {
         for curve in PARAMETERS {
-            let len = curve.bits.div_ceil(8) as usize;
+            let len = curve.private_len();
             let point = if curve.weierstrass() { 1 + 2 * len } else { len };
             let public = PublicKey { key_type: curve.key_type, bits: curve.bits, bytes: vec![4; point] };
             let der = to_pkcs8(&vec![7; len], &public).unwrap();

@@ -42,6 +42,7 @@ pub const PARAMETERS: &[Parameters] = &[
     curve("1.3.132.0.35", EccFamily::SecpR1, 521, "secp521r1"),
     curve("1.3.132.0.10", EccFamily::SecpK1, 256, "secp256k1"),
     curve("1.3.101.112", EccFamily::TwistedEdwards, 255, "ED25519"),
+    curve("1.3.101.113", EccFamily::TwistedEdwards, 448, "ED448"),
     curve("1.3.101.110", EccFamily::Montgomery, 255, "X25519"),
     parameters("2.16.840.1.101.3.4.3.17", KeyType::MlDsaPublicKey, 128, "ML-DSA-44"),
     parameters("2.16.840.1.101.3.4.3.18", KeyType::MlDsaPublicKey, 192, "ML-DSA-65"),
@@ -60,6 +61,13 @@ impl Parameters {
     /// Those with this object identifier.
     pub fn by_oid(oid: ObjectIdentifier) -> Option<&'static Self> {
         PARAMETERS.iter().find(|named| named.oid == oid)
+    }
+
+    /// Length in bytes of the scalar or seed of its private keys, where it is a curve. Keys on an Edwards curve have room for one more
+    /// bit than the field (RFC 8032 §5.1.5, §5.2.5).
+    pub fn private_len(&self) -> usize {
+        let edwards = self.key_type.family() == Some(EccFamily::TwistedEdwards);
+        (self.bits + u32::from(edwards)).div_ceil(8) as usize
     }
 
     /// Whether its keys are `id-ecPublicKey` with the curve as a parameter.

@@ -9,6 +9,8 @@ use tests::{CONFIG, Ran, Service, Setup, TPM, program, run, skip};
 
 use crate::{Daemon, Row, provider};
 
+const MODULE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pkcs11-module/packaging/parsec.module");
+
 /// A service for one test, and the row of the foreign program that uses it.
 pub struct Desk {
     pub service: Service,
@@ -124,6 +126,29 @@ impl Desk {
     #[track_caller]
     pub fn beside(&self, server: &Daemon, line: &str) -> String {
         self.ok(&format!("nsenter --net=/proc/{}/ns/net {line}", server.pid()))
+    }
+
+    /// Lays out what an installation has for p11-kit: the module and the file that names it.
+    ///
+    /// # Panics
+    /// When there is no room for them.
+    pub fn install(&self) {
+        for dir in ["modules", "lib"] {
+            std::fs::create_dir(self.path(dir)).unwrap();
+        }
+        std::fs::copy(MODULE_FILE, self.path("modules/parsec.module")).unwrap();
+        std::fs::rename(self.module(), self.path("lib/libparsec_pkcs11.so")).unwrap();
+    }
+
+    /// A program for which alone both are [installed](Self::install).
+    pub fn installed(&self, line: &str) -> Command {
+        let script = format!(
+            "mount --bind modules /usr/share/p11-kit/modules && mount --bind lib {} && exec {line}",
+            library("pkcs11").display()
+        );
+        let mut command = self.command("unshare --mount sh -c");
+        command.arg(script);
+        command
     }
 
     /// The output of our command line, which has to succeed.

@@ -6,27 +6,17 @@ use std::path::Path;
 use interop::{Daemon, Desk, library, may_unshare, provider};
 use tests::{Ran, run};
 
-const MODULE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pkcs11-module/packaging/parsec.module");
-
 /// A service, and the files of an installation.
 fn desk() -> Option<Desk> {
     let desk = Desk::new("p11-kit")?.and("pkcs11-tool")?.and("p11tool")?;
-    for dir in ["modules", "lib"] {
-        std::fs::create_dir(desk.path(dir)).unwrap();
-    }
-    std::fs::copy(MODULE_FILE, desk.path("modules/parsec.module")).unwrap();
-    std::fs::rename(desk.module(), desk.path("lib/libparsec_pkcs11.so")).unwrap();
+    desk.install();
     desk.write("message", "hello");
     Some(desk)
 }
 
 /// A program where our two files are installed, for this program alone.
 fn installed(desk: &Desk, line: &str) -> Ran {
-    let script = format!(
-        "mount --bind modules /usr/share/p11-kit/modules && mount --bind lib {} && exec {line}",
-        library("pkcs11").display()
-    );
-    run(desk.service.command("unshare").args(["--mount", "sh", "-c", &script]))
+    run(&mut desk.installed(line))
 }
 
 /// `pkcs11-tool` signs through another module, and `openssl` verifies.

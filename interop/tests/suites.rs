@@ -1,6 +1,11 @@
 //! The test suites that other projects wrote for PKCS#11 modules, on SoftHSM and on our module.
 //!
-//! `suites/NAME` lists the tests that SoftHSM passes, which our module has to pass too. Where it does not, the line says why.
+//! `suites/NAME` lists the tests that SoftHSM passes, which our module has to pass too. Where it does not, the line says why. The cryptoki
+//! crate forgives SoftHSM what it lacks, and us nothing: what neither has is marked.
+//!
+//! DSA and Diffie-Hellman in finite fields are not to come. FIPS 186-5 has withdrawn DSA, TLS 1.3 knows no groups but named ones, and
+//! no program of these tests asks for either; but keys that bring their own group would need a field beside each of them in the
+//! protocol and the store, a class of objects for groups, and primes to be tested and made.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,9 +18,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use interop::{Desk, Row, cryptoki_tests, pykcs11, python_pkcs11, setup};
+use interop::{Desk, Row, cryptoki_tests, pykcs11, python_pkcs11};
 use tempfile::TempDir;
-use tests::{Ran, program, run};
+use tests::{CONFIG, Ran, Setup, TPM, program, run};
 
 const LABEL: &str = "interop";
 // which the cryptoki crate's tests have in their code
@@ -133,7 +138,8 @@ fn softhsm_passes_the_tests_that_are_listed() {
 #[test]
 fn its_own_tests_pass_as_on_softhsm() {
     let row = Row::peer("python-pkcs11", &python_pkcs11());
-    let mut desk = Desk { service: setup().allow_deprecated().start(), row };
+    let setup = Setup::default().config(format!("{CONFIG}{TPM}")).allow_deprecated();
+    let mut desk = Desk { service: setup.start(), row };
     let passed = Token::like_softhsm(&desk).python_pkcs11();
     PYTHON_PKCS11.of_ours(&passed, &mut desk.row);
 }

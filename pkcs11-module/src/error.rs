@@ -133,7 +133,8 @@ fn of_service(error: &client::Error) -> Error {
 
 fn refusal(status: Status) -> Error {
     match status {
-        Status::PsaErrorNotPermitted | Status::AdminOperation => Error::KeyFunctionNotPermitted,
+        Status::PsaErrorNotPermitted => Error::KeyFunctionNotPermitted,
+        Status::AdminOperation => Error::UserNotLoggedIn,
         Status::PsaErrorNotSupported | Status::OpcodeDoesNotExist => Error::MechanismInvalid,
         Status::DeprecatedPrimitive => Error::KeySizeRange,
         Status::PsaErrorInvalidArgument | Status::PsaErrorInvalidPadding | Status::InvalidEncoding => Error::DataInvalid,

@@ -6,7 +6,7 @@
 use cryptoki_sys::*;
 use interface::Operation;
 use interface::client;
-use interface::operations::{Pin, PinState, Role, Token, TokenStatus};
+use interface::operations::{Logout, Pin, PinState, Role, Token, TokenStatus};
 
 use crate::error::{Error, Result};
 use crate::module::{Module, lock};
@@ -40,9 +40,14 @@ impl Module {
         }
     }
 
-    /// The PINs of a token as they are now. An upstream service has none.
+    /// The PINs of a token as they are now.
     pub(crate) fn token(&self, slot: CK_SLOT_ID) -> Result<Token> {
-        match self.change_token(slot, &TokenStatus {}) {
+        self.ask_token(slot, &TokenStatus {})
+    }
+
+    /// Runs an operation that changes nothing where there are no PINs. An upstream service has none, so any is right.
+    pub(crate) fn ask_token(&self, slot: CK_SLOT_ID, op: &impl Operation<Output = Token>) -> Result<Token> {
+        match self.change_token(slot, op) {
             Err(Error::Login(client::Error::Upstream(_))) => Ok(self.learn_token(slot, Token::default())),
             other => other,
         }
@@ -79,20 +84,19 @@ impl Module {
     pub(crate) fn log_out(&self, slot: CK_SLOT_ID) -> Result<()> {
         let mut sessions = lock(&self.sessions);
         let login = sessions.logins.entry(slot).or_default();
-        login.user.take().ok_or(Error::UserNotLoggedIn)?;
+        let user = login.user.take().ok_or(Error::UserNotLoggedIn)?;
         let needed = !login.sees_private();
         let open: Vec<_> = sessions.open.values().filter(|session| session.slot() == slot).cloned().collect();
         drop(sessions);
         let private = |object: &Object| object.record.slot == slot && object.private();
         self.end_objects(|_, object| private(object));
-        if !needed {
-            return Ok(());
+        if needed {
+            lock(&self.objects).forget_those(private);
+            for session in open {
+                session.operations().cancel_private();
+            }
         }
-        lock(&self.objects).forget_those(private);
-        for session in open {
-            session.operations().cancel_private();
-        }
-        Ok(())
+        if user == CKU_SO { self.ask_token(slot, &Logout {}).map(drop) } else { Ok(()) }
     }
 }
 

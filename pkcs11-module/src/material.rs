@@ -39,7 +39,7 @@ pub(crate) fn rsa_public(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
 
 /// The scalar or seed of a private key, as long as the curve has it.
 pub(crate) fn ec_private(template: &Template, curve: &Parameters) -> Result<Zeroizing<Vec<u8>>> {
-    let len = curve.bits.div_ceil(8) as usize;
+    let len = curve.private_len();
     let value = given(template, CKA_VALUE)?;
     let zeros = value.iter().take_while(|byte| **byte == 0).count();
     let value = if curve.weierstrass() { &value[zeros..] } else { value };

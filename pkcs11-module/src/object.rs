@@ -14,7 +14,7 @@ use interface::certificate::Certificate;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{self, RecordKind, SetMetadata};
 use interface::spki::{self, Parameters, PublicKey};
-use interface::{ProviderId, Status};
+use interface::{Filing, ProviderId, Status};
 use zeroize::Zeroizing;
 
 use crate::attributes::{self, Source, flag, number};
@@ -57,6 +57,16 @@ enum Content {
     Certificate(Vec<u8>),
     Data(Zeroizing<Vec<u8>>),
     Profile(CK_PROFILE_ID),
+    Nameless(Nameless),
+}
+
+/// A public key on a curve that has no name here. It can be read, and no mechanism works with it.
+#[derive(Clone)]
+pub(crate) struct Nameless {
+    /// CKA_EC_PARAMS: the domain parameters (ANSI X9.62 ECParameters).
+    pub(crate) params: Vec<u8>,
+    /// CKA_EC_POINT, as it was given.
+    pub(crate) point: Vec<u8>,
 }
 
 /// What a session object ends with.
@@ -162,16 +172,25 @@ impl TryFrom<operations::Record> for Record {
 impl Record {
     /// Says what the module can do.
     pub(crate) fn profile(slot: CK_SLOT_ID, id: CK_PROFILE_ID) -> Self {
+        Self::here(slot, format!("{slot}-profile-{id}"), Filing::default(), Content::Profile(id))
+    }
+
+    /// A public key that the service knows nothing of.
+    pub(crate) fn nameless(slot: CK_SLOT_ID, uuid: String, filing: Filing, key: Nameless) -> Self {
+        Self::here(slot, uuid, filing, Content::Nameless(key))
+    }
+
+    fn here(slot: CK_SLOT_ID, uuid: String, filing: Filing, content: Content) -> Self {
         Self {
             kind: RecordKind::Data,
             slot,
-            uuid: format!("{slot}-profile-{id}"),
-            name: String::new(),
-            label: String::new(),
-            id: vec![],
-            kept: vec![],
+            uuid,
+            name: filing.name,
+            label: filing.label.unwrap_or_default(),
+            id: filing.id.unwrap_or_default(),
+            kept: filing.pkcs11,
             session: None,
-            content: Content::Profile(id),
+            content,
         }
     }
 
@@ -207,6 +226,7 @@ impl Record {
             Content::Certificate(_) => &[CKO_CERTIFICATE],
             Content::Data(_) => &[CKO_DATA],
             Content::Profile(_) => &[CKO_PROFILE],
+            Content::Nameless(_) => &[CKO_PUBLIC_KEY],
         }
     }
 
@@ -294,7 +314,7 @@ impl Object {
         match &self.record.content {
             Content::Certificate(value) => Some(value),
             Content::Data(value) => Some(value),
-            Content::Key(_) | Content::Profile(_) => None,
+            Content::Key(_) | Content::Profile(_) | Content::Nameless(_) => None,
         }
     }
 
@@ -313,6 +333,7 @@ impl Object {
             }
             (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage) && key.suits(kind))),
             (Source::Forbidden(usage), Content::Key(key)) => Some(flag(!key.may(usage))),
+            (Source::Policy(_), Content::Nameless(_)) => Some(flag(false)),
             (_, content) => match self.storage(kind) {
                 None => self.content(content, kind)?,
                 value => value,
@@ -340,6 +361,7 @@ impl Object {
             Content::Certificate(der) => certificate(der, kind),
             Content::Data(data) => (kind == CKA_VALUE).then(|| data.to_vec()),
             Content::Profile(id) => (kind == CKA_PROFILE_ID).then(|| number(*id)),
+            Content::Nameless(key) => nameless(key, kind),
             Content::Key(key) => match self.class {
                 CKO_PUBLIC_KEY => any_key(key, kind).or_else(|| public_key(key, kind)),
                 _ if material::private(key_type(key.attributes.key_type), kind) => return Err(Error::AttributeSensitive),
@@ -427,6 +449,18 @@ fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         (CKA_VALUE, KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey) => Some(key.public.clone()),
         _ => None,
     }
+}
+
+fn nameless(key: &Nameless, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+    Some(match kind {
+        CKA_KEY_TYPE => number(CKK_EC),
+        CKA_EC_PARAMS => key.params.clone(),
+        CKA_EC_POINT => key.point.clone(),
+        CKA_LOCAL | CKA_VERIFY_RECOVER => flag(false),
+        CKA_KEY_GEN_MECHANISM => number(CK_UNAVAILABLE_INFORMATION),
+        CKA_ALLOWED_MECHANISMS => vec![],
+        _ => return None,
+    })
 }
 
 fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {

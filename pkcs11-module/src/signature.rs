@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cryptoki_sys::CKH_DETERMINISTIC_REQUIRED;
 use interface::algorithm::{Algorithm, Hash, Mac, Signature};
-use interface::attributes::{KeyType, Usage};
+use interface::attributes::{EccFamily, KeyType, Usage};
 use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
 use interface::{Status, client};
 use subtle::ConstantTimeEq;
@@ -24,6 +24,8 @@ pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 
 /// The longest context of a signature in bytes.
 const LONGEST_CONTEXT: usize = 255;
+/// The size of Ed448 keys.
+const ED448_BITS: u32 = 448;
 /// Length of AES-CMAC in bytes.
 const CMAC_LEN: usize = 16;
 
@@ -75,7 +77,7 @@ impl Signing {
         if Family::of(key.attributes.key_type) != Some(scheme.family()) {
             return Err(Error::KeyTypeInconsistent);
         }
-        let parameter = Parameter::read(mechanism, scheme, hashes, usage)?;
+        let parameter = Parameter::read(mechanism, scheme, hashes, usage, key.attributes.bits)?;
         let hash = hashes.or(parameter.hash);
         let policy = &key.attributes.policy;
         let permitted = parameter.algorithm.map_or_else(|| scheme.permitted(hash, policy), |own| policy.permits(own.into()));
@@ -225,11 +227,12 @@ fn digest_info(data: Vec<u8>, permits: impl Fn(Signature) -> bool) -> (Option<Ha
 }
 
 impl Parameter {
-    fn read(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>, usage: Usage) -> Result<Self> {
+    /// Of a key with so many bits.
+    fn read(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>, usage: Usage, bits: u32) -> Result<Self> {
         match scheme {
             Scheme::RsaPss => Self::pss(mechanism, hashes),
             Scheme::MlDsa | Scheme::HashMlDsa => Self::ml_dsa(mechanism, scheme == Scheme::HashMlDsa && hashes.is_none(), usage),
-            Scheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism),
+            Scheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism, bits == ED448_BITS),
             Scheme::CutHmac => Self::cut(mechanism, hashes.map_or(0, Hash::len)),
             Scheme::CutCmac => Self::cut(mechanism, CMAC_LEN),
             _ if mechanism.has_parameter() => Err(Error::MechanismParamInvalid),
@@ -251,13 +254,15 @@ impl Parameter {
         Ok(Self { hash: Some(hash), algorithm, ..Self::default() })
     }
 
-    /// No prehash and no context is plain Ed25519, as without a parameter (PKCS#11 3.1 §6.3.15).
-    fn eddsa(mechanism: &ffi::Mechanism) -> Result<Self> {
+    /// No prehash and no context is plain EdDSA, as without a parameter (PKCS#11 3.1 §6.3.15).
+    fn eddsa(mechanism: &ffi::Mechanism, ed448: bool) -> Result<Self> {
         let (prehash, context) = mechanism.eddsa()?;
         if context.len() > LONGEST_CONTEXT {
             return Err(Error::MechanismParamInvalid);
         }
         Ok(match (prehash, context.is_empty()) {
+            (false, _) if ed448 => Self { context, ..Self::default() },
+            (true, _) if ed448 => Self { algorithm: Some(Signature::Ed448ph), context, ..Self::default() },
             (false, true) => Self::default(),
             (false, false) => Self { algorithm: Some(Signature::Ed25519ctx), context, ..Self::default() },
             (true, _) => Self { hash: Some(Hash::Sha512), algorithm: Some(Signature::Ed25519ph), context, ..Self::default() },
@@ -317,6 +322,7 @@ impl OutputLen for Signing {
                 192 => 3309,
                 _ => 4627,
             },
+            KeyType::EccPublicKey(EccFamily::TwistedEdwards) => 2 * key.public_len(),
             _ => 2 * bytes,
         }
     }
@@ -349,7 +355,7 @@ mod tests {
     use crate::objects::Objects;
     use cryptoki_sys::*;
     use interface::algorithm::SignHash as Any;
-    use interface::attributes::{EccFamily, Policy};
+    use interface::attributes::Policy;
     use interface::policy::Job;
 
     fn object(key_type: KeyType, bits: u32, policy: Policy) -> Arc<Object> {

@@ -1,4 +1,5 @@
-//! Which client processes are here. A volatile key outlives its process's connections by no more than [`GRACE`].
+//! Which client processes are here. A volatile key outlives its process's connections by no more than [`GRACE`], and so does the login
+//! of a security officer.
 //!
 //! A process may lose all its connections for a moment without being gone: its client gives up on one that stalls, or drops one
 //! after an error, and connects anew. So the end of the last one starts a wait, which any new one calls off.
@@ -54,6 +55,7 @@ impl Applications {
         if !self.gone(application, visits) {
             return;
         }
+        dispatcher.store.log_out(application);
         for key in dispatcher.store.volatile(application) {
             let dispatcher = Arc::clone(&dispatcher);
             let destroyed = tokio::task::spawn_blocking(move || dispatcher.destroy(&key)).await;

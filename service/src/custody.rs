@@ -5,6 +5,9 @@
 //! roles, one whose value the attacker knows, or a second copy of a key with other roles. So a sensitive key leaves only under a key
 //! that was made in its provider, was never readable and never decrypted anything, keys that wrap do not leave, and what comes in or is
 //! derived is not "made in its provider", so that it never wraps a sensitive key.
+//!
+//! Where a key comes from that was not made here, as the public key of another token, nobody can tell but the security officer, who
+//! may mark it as trusted (`CKA_TRUSTED`). That stands for its origin alone: it does not make up for conflicting roles.
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};
@@ -12,12 +15,15 @@ use crate::store::Key;
 use interface::Status;
 use interface::algorithm::{Algorithm, Cipher, Derivation, Signature};
 use interface::attributes::{Attributes, Policy, Usage};
+use interface::message::Pkcs11Attribute;
 
 /// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them, and so could what somebody
 /// decrypts who has read it.
 const CONFLICTING: Usage = Usage::DECRYPT.or(Usage::EXPORT);
 /// The roles whose holder protects other keys.
 const PROTECTING: Usage = Usage::WRAP.or(Usage::UNWRAP);
+/// PKCS#11 `CKA_TRUSTED`.
+const TRUSTED: u64 = 0x86;
 /// PKCS#11 `CKA_WRAP_WITH_TRUSTED`.
 const WRAP_WITH_TRUSTED: u64 = 0x210;
 /// The ways out.
@@ -30,8 +36,12 @@ const LEAVING: Usage = Usage::EXPORT.or(Usage::COPY);
 pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<()> {
     let refuse = |why: String| Err(Error::refused(Status::PsaErrorNotPermitted, why));
     let (key_name, with_name) = (&key.name, &with.name);
-    if key.pkcs11.iter().any(|kept| kept.kind == WRAP_WITH_TRUSTED && kept.value == [1]) {
-        return refuse(format!("key '{key_name}' is only for trusted keys to wrap, and no key is marked so here"));
+    // The officer of one token says nothing about the keys of another.
+    let trusted = marks_trusted(&with.pkcs11) && with.owner == key.owner;
+    if marked(&key.pkcs11, WRAP_WITH_TRUSTED) && !trusted {
+        return refuse(format!(
+            "key '{key_name}' is only for trusted keys to wrap, which '{with_name}' is not: the SO marks those (CKA_TRUSTED)"
+        ));
     }
     if key.attributes.policy.usage.contains(Usage::EXPORT) {
         return Ok(());
@@ -39,9 +49,9 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
     if protects(key) {
         return refuse(format!("key '{key_name}' wraps or unwraps other keys, so it leaves under none"));
     }
-    if !with.local {
+    if !with.local && !trusted {
         return refuse(format!(
-            "key '{with_name}' was not made here, so somebody may know it; the sensitive key '{key_name}' leaves only under a key that was"
+            "key '{with_name}' was not made here, so somebody may know it; the sensitive key '{key_name}' leaves only under a key that was, or that the SO trusts"
         ));
     }
     // A raw signature is a decryption by another name.
@@ -56,6 +66,16 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
         ));
     }
     Ok(())
+}
+
+/// Whether these attributes say of a key or certificate that it is trusted, which is for the security officer to say.
+pub(crate) fn marks_trusted(kept: &[Pkcs11Attribute]) -> bool {
+    marked(kept, TRUSTED)
+}
+
+/// Whether a flag is set, of whichever part of a record.
+fn marked(kept: &[Pkcs11Attribute], kind: u64) -> bool {
+    kept.iter().any(|kept| kept.kind & u64::from(u32::MAX) == kind && kept.value == [1])
 }
 
 /// What a key made out of these may be, of what is asked for.

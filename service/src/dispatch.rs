@@ -147,7 +147,7 @@ impl<'a> Guard<'a> {
         match key_use {
             KeyUse::None => {}
             KeyUse::New { filing, attributes } => {
-                self.check_new(&filing, &attributes)?;
+                self.check_new(&call, &filing, &attributes)?;
                 call.new = Some((filing, attributes));
             }
             KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
@@ -160,7 +160,7 @@ impl<'a> Guard<'a> {
                 call.other = Some(leaving);
             }
             KeyUse::Make { from, other, filing, attributes } => {
-                self.check_new(&filing, &attributes)?;
+                self.check_new(&call, &filing, &attributes)?;
                 let from = self.using(&mut call, from)?;
                 let other = other.map(|other| self.usable(&call, other)).transpose()?;
                 let parents = std::iter::once(&from).chain(&other);
@@ -169,7 +169,7 @@ impl<'a> Guard<'a> {
                 call.other = other;
             }
             KeyUse::Copy { of, filing, attributes } => {
-                self.check_new(&filing, &attributes)?;
+                self.check_new(&call, &filing, &attributes)?;
                 let original = self.owned(&call, of)?;
                 call.new = Some((filing, custody::copied(&original, attributes)?));
                 call.key = Some(original);
@@ -186,7 +186,8 @@ impl<'a> Guard<'a> {
         Ok(key)
     }
 
-    fn check_new(&self, filing: &Filing, attributes: &Attributes) -> Result<()> {
+    fn check_new(&self, call: &Call<'_>, filing: &Filing, attributes: &Attributes) -> Result<()> {
+        call.check_trust(&filing.pkcs11)?;
         if filing.name.is_empty() || filing.name.len() > NAME_LIMIT {
             return Err(Error::refused(Status::PsaErrorInvalidArgument, format!("a key's name has 1 to {NAME_LIMIT} bytes")));
         }

@@ -5,12 +5,14 @@
 
 use crate::applications::Application;
 use crate::auth::Principal;
+use crate::custody;
 use crate::dispatch::Guard;
 use crate::error::{Error, Result};
 use crate::lane::Lane;
 use crate::store::{Key, Reservation, Store};
 use interface::algorithm::Algorithm;
 use interface::attributes::Attributes;
+use interface::message::Pkcs11Attribute;
 use interface::{Filing, Opcode, Operation, ProviderId, Secret, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,6 +109,20 @@ impl<'a> Call<'a> {
     pub fn reserve(&self) -> Result<Reservation<'a>> {
         let (filing, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
         self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)
+    }
+
+    /// Refuses to let anybody but the security officer say that something is trusted (PKCS#11 v3.1 §4.6.3, §4.8).
+    ///
+    /// # Errors
+    /// [`Status::AdminOperation`].
+    pub(crate) fn check_trust(&self, kept: &[Pkcs11Attribute]) -> Result<()> {
+        if !custody::marks_trusted(kept) || self.store.is_officer(self.provider, self.app()?, self.application) {
+            return Ok(());
+        }
+        Err(Error::refused(
+            Status::AdminOperation,
+            "only the SO marks keys and certificates as trusted: log in with the SO's PIN, which the token must have (C_InitToken)",
+        ))
     }
 
     /// The provider's own form of a key of the request, made from the stored material when it is first used.

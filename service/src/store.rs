@@ -38,7 +38,6 @@ use index::{Entry, Index, Term};
 use interface::{ProviderId, Secret};
 use rusqlite::Connection;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The key store, opened by one process at a time.
@@ -88,16 +87,7 @@ impl Store {
 
     /// How many keys are stored, and how many of them the hardware does not show.
     pub fn count(&self) -> (u64, u64) {
-        let (mut keys, mut missing) = (0, 0);
-        for entry in self.index().entries() {
-            if let Entry::Key(key) = entry
-                && !key.volatile()
-            {
-                keys += 1;
-                missing += u64::from(key.missing());
-            }
-        }
-        (keys, missing)
+        self.index().stored()
     }
 
     /// The private blob that was given to [`Reservation::commit`].
@@ -124,7 +114,7 @@ impl Store {
 
     /// Notes whether the hardware shows the key at present. It is kept either way.
     pub fn mark(&self, key: &Key, missing: bool) {
-        key.missing.store(missing, Ordering::Relaxed);
+        self.index_mut().mark(key, missing);
     }
 
     fn db(&self) -> MutexGuard<'_, Connection> {
@@ -135,7 +125,7 @@ impl Store {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be taken while holding the database's lock, so that memory changes in the order of the commits.
+    /// For what is in the database too, to be taken while holding its lock, so that memory changes in the order of the commits.
     fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,7 @@
 
 use interface::ProviderId;
 use interface::algorithm::Signature;
-use interface::operations::{Login, Pin, Role, SetPin, VerifyMessage};
+use interface::operations::{InitToken, Login, Pin, Role, SetPin, VerifyMessage};
 use interface::reference::{KeyUri, Reference};
 use serde_json::Value;
 use std::fs;
@@ -369,12 +369,11 @@ fn forgotten_pins_are_reset_by_their_owner_and_keys_stay() {
     let service = Service::start();
     let status = |line: &str| json(&service, line)["tokens"][0].clone();
     assert_eq!(status("token status")["user"]["set"], false);
-    parsec(&service, "key new web --for tls-server").ok();
     let client = service.client();
-    for role in Role::ALL {
-        let new = Some(Pin { value: b"1234".to_vec() });
-        client.call(ProviderId::SOFTWARE, &SetPin { role: (*role).into(), new, old: None }).unwrap();
-    }
+    let pin = Some(Pin { value: b"1234".to_vec() });
+    client.call(ProviderId::SOFTWARE, &InitToken { pin: pin.clone(), label: "mine".to_owned() }).unwrap();
+    client.call(ProviderId::SOFTWARE, &SetPin { role: Role::User.into(), new: pin, old: None }).unwrap();
+    parsec(&service, "key new web --for tls-server").ok();
     client.call(ProviderId::SOFTWARE, &Login { role: Role::User.into(), pin: None }).unwrap_err();
     let wrong = Login { role: Role::User.into(), pin: Some(Pin { value: b"4321".to_vec() }) };
     client.call(ProviderId::SOFTWARE, &wrong).unwrap_err();

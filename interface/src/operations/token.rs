@@ -85,7 +85,9 @@ pub struct InitToken {
     pub label: String,
 }
 
-/// Sets a PIN. The right to do so is the principal's, or that of whoever knows the old PIN.
+/// Sets a PIN. The right to do so is the principal's, or that of whoever knows the old PIN; with one exception: only who knows the
+/// security officer's PIN changes it, and the first one comes with [`InitToken`], so that nobody becomes the officer of somebody
+/// else's keys. To take it away is the principal's right.
 #[derive(Clone, PartialEq, Message)]
 pub struct SetPin {
     /// Number of a [`Role`].
@@ -103,6 +105,10 @@ pub struct SetPin {
 /// [`Status::PsaErrorBadState`](crate::Status::PsaErrorBadState) while no try is heard,
 /// [`Status::PsaErrorDoesNotExist`](crate::Status::PsaErrorDoesNotExist) when the security officer has a PIN and the user has none
 /// yet. Where nobody has a PIN, any is right.
+///
+/// A security officer who has a PIN is logged in then, as far as the process goes that the connection's
+/// [`Hello`](super::Hello) named, until that ends or says [`Logout`]: it may say which keys and certificates are trusted
+/// (`CKA_TRUSTED`). No other login changes what the service permits.
 #[derive(Clone, PartialEq, Message)]
 pub struct Login {
     /// Number of a [`Role`].
@@ -111,3 +117,7 @@ pub struct Login {
     #[prost(message, optional, tag = "2")]
     pub pin: Option<Pin>,
 }
+
+/// Ends the login of the security officer.
+#[derive(Clone, PartialEq, Message)]
+pub struct Logout {}

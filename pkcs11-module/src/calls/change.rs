@@ -46,7 +46,8 @@ pub(crate) fn copy(
     let module = module::current()?;
     let session = module.session(handle)?;
     let object = object(&module, original)?;
-    let change = change(&object, template, module.officer(session.slot()), Occasion::Copy)?;
+    let officer = module.officer(session.slot());
+    let change = change(&object, template, officer, Occasion::Copy)?;
     if !object.is(CKA_COPYABLE) {
         return Err(Error::ActionProhibited);
     }
@@ -57,7 +58,9 @@ pub(crate) fn copy(
     if object.private() {
         module.check_login(session.slot())?;
     }
-    let (record, pkcs11) = (&object.record, object.all_kept());
+    let (record, mut pkcs11) = (&object.record, object.all_kept());
+    // What the officer says of a key holds for no copy that somebody else makes.
+    pkcs11.retain(|kept| officer || kept.kind != CKA_TRUSTED);
     let (label, id) = (Some(record.label.clone()), Some(record.id.clone()));
     let made = match (object.value(), object.key()) {
         (Some(value), _) => {

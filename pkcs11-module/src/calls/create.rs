@@ -1,7 +1,9 @@
 //! C_CreateObject: certificates and data, and keys that the caller has.
 
 use cryptoki_sys::*;
-use interface::attributes::{Attributes, KeyType};
+use der::Decode;
+use der::asn1::SequenceRef;
+use interface::attributes::{Attributes, EccFamily, KeyType};
 use interface::certificate::Certificate;
 use interface::operations::{ImportKey, PutObject, RecordKind};
 use interface::{Filing, Status, client};
@@ -18,7 +20,7 @@ use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::Family;
 use crate::module;
-use crate::object::{Record, kept};
+use crate::object::{Nameless, Record, kept};
 use crate::secret::SecretType;
 
 /// Creates an object and gives its handle.
@@ -33,10 +35,28 @@ pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &O
     let record = match class {
         CKO_CERTIFICATE => place.put(certificate(template)?)?,
         CKO_DATA => place.put(data(template)?)?,
+        CKO_PUBLIC_KEY if is_nameless(template) => nameless(&place, template)?,
         _ => brought(&place, class, template)?,
     };
     handle.set(place.learn_one(record)?);
     Ok(())
+}
+
+/// Whether a template describes the curve of a key instead of naming it (PKCS#11 v3.1 §6.3.3).
+fn is_nameless(template: &Template) -> bool {
+    template.value(CKA_EC_PARAMS).is_some_and(|params| <&SequenceRef>::from_der(params).is_ok())
+}
+
+/// The service takes no such key, so it is in a session or nowhere.
+fn nameless(place: &Place, template: &Template) -> Result<Record> {
+    check_kind(template, CKO_PUBLIC_KEY, KeyType::EccPublicKey(EccFamily::SecpR1))?;
+    if place.token {
+        return Err(Error::CurveNotSupported);
+    }
+    let given =
+        |kind| template.value(kind).filter(|value| !value.is_empty()).map(<[u8]>::to_vec).ok_or(Error::TemplateIncomplete);
+    let key = Nameless { params: given(CKA_EC_PARAMS)?, point: given(CKA_EC_POINT)? };
+    place.nameless(place.filing(CKO_PUBLIC_KEY, template, None)?, key)
 }
 
 /// A key that is brought must have the check value that comes with it.

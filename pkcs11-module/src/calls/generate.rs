@@ -193,6 +193,7 @@ pub(super) fn curve(params: &[u8]) -> Result<&'static Parameters> {
     let name = PrintableStringRef::from_der(params).map_err(|_| Error::CurveNotSupported)?;
     let name = match name.as_str() {
         "edwards25519" => "ED25519",
+        "edwards448" => "ED448",
         "curve25519" => "X25519",
         "secp256r1" => "prime256v1",
         other => other,

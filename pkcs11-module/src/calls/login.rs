@@ -7,7 +7,7 @@ use interface::operations::Login;
 
 use crate::error::{Error, Result};
 use crate::login;
-use crate::module::{self, Module, Sessions, lock};
+use crate::module::{self, Sessions, lock};
 use crate::session::Session;
 
 pub(crate) fn login(handle: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -> Result<()> {
@@ -18,13 +18,13 @@ pub(crate) fn login(handle: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -
     if user == CKU_CONTEXT_SPECIFIC {
         let mut operations = session.operations();
         operations.check_locked()?;
-        check_pin(&module, session.slot(), &check)?;
+        module.ask_token(session.slot(), &check)?;
         operations.unlock();
         return Ok(());
     }
     let _turn = lock(&module.login);
     lock(&module.sessions).check_change(session.slot(), user)?;
-    check_pin(&module, session.slot(), &check)?;
+    module.ask_token(session.slot(), &check)?;
     let mut sessions = lock(&module.sessions);
     sessions.check_change(session.slot(), user)?;
     sessions.logins.entry(session.slot()).or_default().user = Some(user);
@@ -44,14 +44,6 @@ pub(crate) fn logout(handle: CK_SESSION_HANDLE) -> Result<()> {
     let module = module::current()?;
     let slot = module.session(handle)?.slot();
     module.log_out(slot)
-}
-
-/// An upstream service has no PINs, so any is right.
-fn check_pin(module: &Module, slot: CK_SLOT_ID, check: &Login) -> Result<()> {
-    match module.change_token(slot, check) {
-        Err(Error::Login(interface::client::Error::Upstream(_))) => Ok(()),
-        other => other.map(drop),
-    }
 }
 
 impl Sessions {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
 use crate::module::{self, Module, lock};
-use crate::object::{InSession, Object, Record, kept};
+use crate::object::{InSession, Nameless, Object, Record, kept};
 use crate::random;
 use crate::session::Session;
 
@@ -114,10 +114,19 @@ impl Place {
         })
     }
 
+    /// Keeps a public key on a curve without a name, in this session.
+    pub(super) fn nameless(&self, filing: Filing, key: Nameless) -> Result<Record> {
+        let uuid = hex(&random::bytes::<16>()?);
+        Ok(self.at(Record::nameless(self.session.slot(), uuid, filing, key)))
+    }
+
     fn record(&self, record: operations::Record) -> Result<Record> {
-        let record = Record::try_from(record).map_err(|_| Error::DeviceFailed)?;
+        Record::try_from(record).map(|record| self.at(record)).map_err(|_| Error::DeviceFailed)
+    }
+
+    fn at(&self, record: Record) -> Record {
         let session = (!self.token).then(|| InSession { session: self.handle, process: std::process::id() });
-        Ok(record.in_session(session))
+        record.in_session(session)
     }
 
     /// Gives the record's objects their handles. A session that was closed meanwhile takes its objects with it.

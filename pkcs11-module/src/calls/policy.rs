@@ -123,7 +123,9 @@ fn beside(family: Family, usage: Usage) -> impl Iterator<Item = Algorithm> {
 }
 
 /// What CKA_EXTRACTABLE and CKA_SENSITIVE permit: the plain value leaves only where a template says so with both; a key that is
-/// extractable but sensitive may be copied under the protection of another key.
+/// extractable but sensitive may be copied under the protection of another key. What a template leaves out is for the token to say
+/// (PKCS#11 v3.1 §4.9, §4.10): the safer of both. With SoftHSM too, keys are not extractable unless a template asks for it, so that
+/// no program reads a value there which it cannot read here, but for one that asks for an extractable key and not for an open one.
 ///
 /// A template for what the key will wrap, unwrap or derive is refused: nobody would keep to it.
 fn leaving(public: &Template, template: &Template) -> Result<Usage> {

@@ -25,6 +25,8 @@ pub(crate) fn list(present: bool, slots: &Output<CK_SLOT_ID>) -> Result<()> {
     slots.write(&ids)
 }
 
+/// C_GetSlotInfo. A token is away only while the service is. Programs that look for cards should not take it for one: it stays in its
+/// slot, and CKF_REMOVABLE_DEVICE is not set.
 pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
     let module = module::current()?;
     let (description, flags) = match module.slots.refresh(&module.client) {
@@ -38,7 +40,7 @@ pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
     info.set(CK_SLOT_INFO {
         slotDescription: padded(&description),
         manufacturerID: padded(MANUFACTURER),
-        flags: flags | CKF_REMOVABLE_DEVICE,
+        flags,
         hardwareVersion: VERSION,
         firmwareVersion: VERSION,
     });

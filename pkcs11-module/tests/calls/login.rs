@@ -4,11 +4,11 @@ use super::keys::{NO, YES, read};
 use super::*;
 use interface::operations::{Pin, Role, SetPin};
 
-const SO_PIN: &[u8] = b"officer";
-const PIN: &[u8] = b"1234";
+pub(crate) const SO_PIN: &[u8] = b"officer";
+pub(crate) const PIN: &[u8] = b"1234";
 const LABEL: &[u8; 32] = b"mine                            ";
 
-fn login(session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -> CK_RV {
+pub(crate) fn login(session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -> CK_RV {
     call!(C_Login(session, user, pin.as_ptr().cast_mut(), pin.len() as CK_ULONG))
 }
 
@@ -46,7 +46,7 @@ fn pin_flags() -> CK_FLAGS {
 }
 
 /// A token with both PINs, on which nobody is logged in.
-fn with_pins() -> Fixture {
+pub(crate) fn with_pins() -> Fixture {
     let fixture = Fixture::new();
     assert_eq!(init_token(SO_PIN), CKR_OK);
     let session = open(CKF_RW_SESSION);

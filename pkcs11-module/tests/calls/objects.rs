@@ -439,3 +439,30 @@ fn profiles_show_to_those_who_look_for_them() {
     assert_eq!(ids, [number(CKP_BASELINE_PROVIDER), number(CKP_EXTENDED_PROVIDER)]);
     assert!(find_all(session, &[]).is_empty());
 }
+
+/// The ECParameters of y² = x³ + x + 1 over the field of 23 elements, and a point on it.
+#[test]
+fn a_public_key_on_a_nameless_curve_is_read_in_its_session_and_used_nowhere() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let (class, kind) = (number(CKO_PUBLIC_KEY), number(CKK_EC));
+    let curve = b"\x30\x24\x02\x01\x01\x30\x0c\x06\x07\x2a\x86\x48\xce\x3d\x01\x01\x02\x01\x17\x30\x06\x04\x01\x01\x04\x01\x01\
+        \x04\x03\x04\x03\x0a\x02\x01\x1c\x02\x01\x01";
+    let point = b"\x04\x03\x04\x03\x0a";
+    let key: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> =
+        vec![(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_EC_PARAMS, curve), (CKA_LABEL, b"odd"), (CKA_VERIFY, YES)];
+    assert_eq!(create(session, &key), Err(CKR_TEMPLATE_INCOMPLETE), "there is no point");
+    let key = [&key[..], &[(CKA_EC_POINT, point)]].concat();
+    assert_eq!(create(session, &[&key[..], &[(CKA_TOKEN, YES)]].concat()), Err(CKR_CURVE_NOT_SUPPORTED));
+    let object = create(session, &key).unwrap();
+    for (kind, value) in
+        [(CKA_EC_PARAMS, &curve[..]), (CKA_EC_POINT, point), (CKA_LABEL, b"odd"), (CKA_TOKEN, NO), (CKA_VERIFY, NO)]
+    {
+        assert_eq!(read(object, kind).as_deref(), Ok(value), "{kind:#x}");
+    }
+    assert_eq!(find_all(session, &[(CKA_LABEL, b"odd"), (CKA_KEY_TYPE, &kind)]), [object]);
+    assert_eq!(call!(C_VerifyInit(session, &mut mechanism(CKM_ECDSA), object)), CKR_KEY_TYPE_INCONSISTENT);
+    assert_eq!(set(session, object, &[(CKA_LABEL, b"renamed")]), CKR_OK);
+    assert_eq!(call!(C_CloseSession(session)), CKR_OK);
+    assert_eq!(find_all(open(0), &[(CKA_LABEL, b"renamed")]), []);
+}

@@ -40,6 +40,8 @@ struct Session {
 /// A key pair of the token.
 struct Pair {
     label: Vec<u8>,
+    /// Whether it signs: who asks for a key that derives, and for nothing else, gets one that does not.
+    signs: bool,
     /// Of the private half, as long as it is known to be good.
     handle: Option<CK_OBJECT_HANDLE>,
 }
@@ -271,22 +273,17 @@ impl Model<'_> {
     /// A key pair, sometimes with an attribute that it should perhaps not have.
     fn generate(&mut self) -> (Answer, Vec<CK_RV>) {
         let (session, mut faults) = self.session();
-        let label = vec![b'a' + u8::try_from(self.source.below(4)).unwrap()];
-        let mut public = [attribute(CKA_EC_PARAMS, P256), attribute(CKA_TOKEN, YES), attribute(CKA_LABEL, &label)];
-        let mut private = vec![attribute(CKA_TOKEN, YES), attribute(CKA_LABEL, &label)];
-        let odd = self.source.pick(&[
-            CKA_SENSITIVE,
-            CKA_EXTRACTABLE,
-            CKA_COPYABLE,
-            CKA_CLASS,
-            CKA_VALUE,
-            CKA_LOCAL,
-            CKA_MODULUS,
-            CKA_ID,
-        ]);
+        let letter = b'a' + u8::try_from(self.source.below(4)).unwrap();
+        let odd =
+            self.source.pick(&[CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_DERIVE, CKA_CLASS, CKA_VALUE, CKA_LOCAL, CKA_MODULUS, CKA_ID]);
         let len = self.source.below(9);
         let value = self.source.bytes(len);
         let strange = self.source.percent(40);
+        let signs = !strange || odd != CKA_DERIVE || value != YES;
+        // found by its label, a key tells whether it signs
+        let label = vec![if signs { letter } else { letter.to_ascii_uppercase() }];
+        let mut public = [attribute(CKA_EC_PARAMS, P256), attribute(CKA_TOKEN, YES), attribute(CKA_LABEL, &label)];
+        let mut private = vec![attribute(CKA_TOKEN, YES), attribute(CKA_LABEL, &label)];
         if strange {
             private.push(attribute(odd, &value));
         }
@@ -314,7 +311,7 @@ impl Model<'_> {
             faults.extend(TEMPLATE);
         }
         if code == CKR_OK {
-            self.pairs.push(Pair { label, handle: Some(second) });
+            self.pairs.push(Pair { label, signs, handle: Some(second) });
         }
         (Answer { what: format!("C_GenerateKeyPair({}, {odd:#x} {value:x?} {strange}) {second}", session.handle), code }, faults)
     }
@@ -444,8 +441,10 @@ impl Model<'_> {
         let (name, code) = if self.source.percent(50) {
             let pair = self.pair();
             let handle = pair.map_or(4_000_000_000, |(_, handle)| handle);
-            if pair.is_none() {
-                faults.push(CKR_KEY_HANDLE_INVALID);
+            match pair {
+                None => faults.push(CKR_KEY_HANDLE_INVALID),
+                Some((at, _)) if !self.pairs[at].signs => faults.push(CKR_KEY_FUNCTION_NOT_PERMITTED),
+                Some(_) => {}
             }
             faults.extend(self.barred());
             if session.sign {

@@ -28,6 +28,7 @@ kinds! {
     "p521"        Sign         521  KeyType::EccKeyPair(EccFamily::SecpR1);
     "secp256k1"   Sign         256  KeyType::EccKeyPair(EccFamily::SecpK1);
     "ed25519"     Sign         255  KeyType::EccKeyPair(EccFamily::TwistedEdwards);
+    "ed448"       Sign         448  KeyType::EccKeyPair(EccFamily::TwistedEdwards);
     "ml-dsa-44"   Sign         128  KeyType::MlDsaKeyPair;
     "ml-dsa-65"   Sign         192  KeyType::MlDsaKeyPair;
     "ml-dsa-87"   Sign         256  KeyType::MlDsaKeyPair;
@@ -90,6 +91,7 @@ pub(crate) fn describe(algorithm: Algorithm) -> String {
             Signature::RsaPssWith { hash, .. } => with("rsa-pss", hash.into()),
             Signature::Ed25519ctx => "ed25519ctx".to_owned(),
             Signature::Ed25519ph => "ed25519ph".to_owned(),
+            Signature::Ed448ph => "ed448ph".to_owned(),
             Signature::MlDsa => "ml-dsa".to_owned(),
             Signature::HashMlDsa { hash } => with("hash-ml-dsa", hash),
         },

@@ -54,7 +54,8 @@ impl Core {
             .on::<TokenStatus, _>(&core)
             .on_slow::<InitToken, _>(&core)
             .on_slow::<SetPin, _>(&core)
-            .on_slow::<Login, _>(&core);
+            .on_slow::<Login, _>(&core)
+            .on::<Logout, _>(&core);
         (provider, core)
     }
 
@@ -219,6 +220,7 @@ impl Handle<Find> for Core {
 
 impl Handle<SetMetadata> for Core {
     fn handle(&self, call: &Call<'_>, op: SetMetadata) -> Result<interface::message::Empty> {
+        call.check_trust(&op.pkcs11)?;
         call.store().set_metadata(call.app()?, call.provider(), &op)?;
         Ok(interface::message::Empty {})
     }
@@ -226,6 +228,7 @@ impl Handle<SetMetadata> for Core {
 
 impl Handle<PutObject> for Core {
     fn handle(&self, call: &Call<'_>, op: PutObject) -> Result<Record> {
+        call.check_trust(&op.pkcs11)?;
         call.store().put_object(call.app()?, call.provider(), &op)
     }
 }

@@ -12,6 +12,7 @@ use interface::operations::{Record, RecordKind};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A key or an object.
 #[derive(Clone, Debug)]
@@ -99,6 +100,10 @@ pub(super) struct Index {
     keys: HashMap<Principal, HashMap<ProviderId, HashMap<String, Arc<Key>>>>,
     entries: HashMap<Arc<str>, Entry>,
     terms: HashMap<Term, BTreeSet<Arc<str>>>,
+    /// Keys that are not volatile.
+    stored: u64,
+    /// Those of them that the hardware does not show.
+    missing: u64,
     pub(super) tokens: Tokens,
 }
 
@@ -131,8 +136,26 @@ impl Index {
         owners.into_iter().cloned().collect()
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+    /// How many keys are stored, and how many of them the hardware does not show.
+    pub(super) fn stored(&self) -> (u64, u64) {
+        (self.stored, self.missing)
+    }
+
+    /// Notes whether the hardware shows the key, of which there may be copies elsewhere.
+    pub(super) fn mark(&mut self, key: &Key, missing: bool) {
+        let entry = self.entries.get(key.uuid.as_str()).cloned();
+        self.tally(entry.as_ref(), -1);
+        key.missing.store(missing, Ordering::Relaxed);
+        self.tally(entry.as_ref(), 1);
+    }
+
+    fn tally(&mut self, entry: Option<&Entry>, by: i64) {
+        if let Some(Entry::Key(key)) = entry
+            && !key.volatile()
+        {
+            self.stored = self.stored.saturating_add_signed(by);
+            self.missing = self.missing.saturating_add_signed(if key.missing() { by } else { 0 });
+        }
     }
 
     /// The entries with this term, in the order of their UUIDs.
@@ -187,6 +210,7 @@ impl Index {
         for term in entry.terms() {
             self.terms.entry(term).or_default().insert(Arc::clone(&uuid));
         }
+        self.tally(Some(&entry), 1);
         self.entries.insert(uuid, entry);
     }
 
@@ -194,6 +218,7 @@ impl Index {
         let Some(entry) = self.entries.remove(uuid) else {
             return;
         };
+        self.tally(Some(&entry), -1);
         for term in entry.terms() {
             if let Some(uuids) = self.terms.get_mut(&term) {
                 uuids.remove(uuid);

@@ -444,7 +444,13 @@ fn missing_hardware_is_noted_and_changes_nothing() {
     store.grant(&key, &WEB, Usage::SIGN).unwrap();
     let current = store.key(SOFTWARE, &ROOT, "web").unwrap();
     assert!(current.missing() && current.record(&WEB).missing);
-    assert_eq!(store.count(), (1, 1));
+    store.mark(&current, true);
+    assert_eq!(store.count(), (1, 1), "once, however often it is said, and of whichever copy");
     store.mark(&key, false);
     assert!(!current.missing());
+    assert_eq!(store.count(), (1, 0));
+    store.mark(&key, true);
+    store.destroy(&current).unwrap().commit().unwrap();
+    store.mark(&key, false);
+    assert_eq!(store.count(), (0, 0), "a key that is gone is not counted");
 }

@@ -5,6 +5,7 @@
 //! early is refused. The user's PIN is locked at last, until it is set anew. All this is per principal: nobody can lock another out.
 
 use super::{Store, table};
+use crate::applications::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use argon2::password_hash::phc::PasswordHash;
@@ -12,7 +13,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use interface::operations::{self, PIN_LEN, PinState, Role};
 use interface::{ProviderId, Status};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Wrong tries that cost no time.
 const FREE: u32 = 3;
@@ -33,6 +34,8 @@ pub(super) type Place = (ProviderId, Principal);
 pub(super) struct Tokens {
     pub(super) labels: HashMap<Place, String>,
     pub(super) pins: HashMap<(Place, Role), Pin>,
+    /// The processes that have proved to be a token's security officer.
+    officers: HashSet<(Place, Application)>,
 }
 
 impl Tokens {
@@ -40,14 +43,23 @@ impl Tokens {
     pub(super) fn forget(&mut self, client: &Principal) {
         self.labels.retain(|(_, owner), _| owner != client);
         self.pins.retain(|((_, owner), _), _| owner != client);
+        self.officers.retain(|((_, owner), _)| owner != client);
     }
 
     fn set(&mut self, place: &Place, role: Role, pin: Option<&Pin>) {
+        if let (Role::Officer, None) = (role, pin) {
+            self.log_out_of(place);
+        }
         let place = (place.clone(), role);
         match pin {
             Some(pin) => self.pins.insert(place, pin.clone()),
             None => self.pins.remove(&place),
         };
+    }
+
+    /// Ends the logins into a token.
+    fn log_out_of(&mut self, place: &Place) {
+        self.officers.retain(|(logged_into, _)| logged_into != place);
     }
 }
 
@@ -63,6 +75,17 @@ impl Store {
     /// The token that this principal has in this provider, as it is at the Unix time `now` in seconds.
     pub fn token(&self, provider: ProviderId, owner: &Principal, now: u64) -> Token<'_> {
         Token { store: self, place: (provider, owner.clone()), now }
+    }
+
+    /// Whether a process is the security officer of somebody's token.
+    pub fn is_officer(&self, provider: ProviderId, owner: &Principal, application: Option<Application>) -> bool {
+        let login = application.map(|application| ((provider, owner.clone()), application));
+        login.is_some_and(|login| self.index().tokens.officers.contains(&login))
+    }
+
+    /// Ends the logins of a process.
+    pub fn log_out(&self, application: Application) {
+        self.index_mut().tokens.officers.retain(|(_, logged_in)| *logged_in != application);
     }
 }
 
@@ -113,6 +136,23 @@ impl Token<'_> {
         Ok(())
     }
 
+    /// Takes a process that has given the security officer's PIN for the officer. Where there is none, nothing was proved.
+    pub fn log_in(&self, application: Application) {
+        if self.has_pin(Role::Officer) {
+            self.store.index_mut().tokens.officers.insert((self.place.clone(), application));
+        }
+    }
+
+    /// Ends the login of the security officer in this process.
+    pub fn log_out(&self, application: Application) {
+        self.store.index_mut().tokens.officers.remove(&(self.place.clone(), application));
+    }
+
+    /// Whether somebody has a PIN.
+    pub fn has_pin(&self, role: Role) -> bool {
+        self.pin(role).is_some()
+    }
+
     /// Sets a PIN, or takes it away; wrong tries are forgiven. Whether the caller may do so was checked.
     ///
     /// # Errors
@@ -132,6 +172,7 @@ impl Token<'_> {
         let mut db = self.store.db();
         table::token::init_token(&mut db, &self.place, label, officer)?;
         let tokens = &mut self.store.index_mut().tokens;
+        tokens.log_out_of(&self.place);
         tokens.labels.insert(self.place.clone(), label.to_owned());
         tokens.set(&self.place, Role::Officer, Some(officer));
         tokens.set(&self.place, Role::User, None);

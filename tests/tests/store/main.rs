@@ -10,6 +10,7 @@ mod token;
 use interface::algorithm::{Algorithm, Hash, SignHash as AnyHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
+use interface::message::Pkcs11Attribute;
 use interface::operations::{DestroyKey, GenerateKey, SignHash, VerifyHash};
 use interface::{ProviderId, Status};
 
@@ -23,6 +24,11 @@ fn ecdsa() -> Signature {
 
 /// A P-256 key that signs and verifies.
 fn generate(client: &Client, name: &str) -> Result<(), Error> {
+    generate_with(client, name, Vec::new())
+}
+
+/// A key with which the service keeps these attributes.
+fn generate_with(client: &Client, name: &str, pkcs11: Vec<Pkcs11Attribute>) -> Result<(), Error> {
     let attributes = Attributes {
         key_type: KeyType::EccKeyPair(EccFamily::SecpR1),
         bits: 256,
@@ -32,8 +38,8 @@ fn generate(client: &Client, name: &str) -> Result<(), Error> {
             also: Vec::new(),
         },
     };
-    let generate = GenerateKey { key_name: name.to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
-    client.call(SOFTWARE, &generate).map(drop)
+    let (key_name, attributes) = (name.to_owned(), Some((&attributes).into()));
+    client.call(SOFTWARE, &GenerateKey { key_name, attributes, pkcs11, ..GenerateKey::default() }).map(drop)
 }
 
 fn destroy(client: &Client, name: &str) -> Result<(), Error> {

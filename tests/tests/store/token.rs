@@ -1,10 +1,13 @@
 //! Tokens have PINs of their own for each client; what wrong ones have led to outlives the service.
 
 use crate::access::{as_stranger, refused};
-use crate::{SOFTWARE, destroy, generate, sign, usable};
+use crate::{SOFTWARE, destroy, generate, generate_with, sign, usable};
 use interface::Status;
 use interface::client::{Client, Error};
-use interface::operations::{Find, InitToken, Login, Pin, PinState, PutObject, RecordKind, Role, SetPin, Token, TokenStatus};
+use interface::message::Pkcs11Attribute;
+use interface::operations::{
+    Find, InitToken, Login, Logout, Pin, PinState, PutObject, RecordKind, Role, SetMetadata, SetPin, Token, TokenStatus,
+};
 use tests::{Service, may_change_user};
 
 fn pin(value: &str) -> Option<Pin> {
@@ -18,6 +21,18 @@ fn login(client: &Client, role: Role, value: &str) -> Result<Token, Error> {
 fn set(client: &Client, old: Option<&str>, new: &str) -> Result<Token, Error> {
     let role = Role::User.into();
     client.call(SOFTWARE, &SetPin { role, old: old.and_then(pin), new: pin(new) })
+}
+
+fn set_officer(client: &Client, old: Option<&str>, new: Option<&str>) -> Result<Token, Error> {
+    let role = Role::Officer.into();
+    client.call(SOFTWARE, &SetPin { role, old: old.and_then(pin), new: new.and_then(pin) })
+}
+
+/// Says of the key that it is trusted.
+fn trust(client: &Client, name: &str) -> Result<(), Error> {
+    let trusted = Pkcs11Attribute { kind: 0x86, value: vec![1] };
+    let (kind, name) = (RecordKind::Key.into(), name.to_owned());
+    client.call(SOFTWARE, &SetMetadata { kind, name, pkcs11: vec![trusted], ..SetMetadata::default() }).map(drop)
 }
 
 fn init(client: &Client, value: &str) -> Result<Token, Error> {
@@ -62,6 +77,48 @@ fn a_pin_is_changed_by_whoever_knows_it() {
     assert_eq!(refused(login(&client, Role::User, "1234"), &["wrong"]), Status::PsaErrorInvalidSignature);
     login(&client, Role::User, "5678").unwrap();
     assert!(!service.log().contains("5678"));
+}
+
+#[test]
+fn nobody_becomes_the_officer_of_keys_without_the_pin() {
+    let service = Service::start();
+    let client = service.client();
+    generate(&client, "web").unwrap();
+    login(&client, Role::Officer, "any").unwrap();
+    assert_eq!(refused(trust(&client, "web"), &["SO", "C_InitToken"]), Status::AdminOperation, "any PIN proves nothing");
+    for old in [None, Some("any")] {
+        assert_eq!(refused(set_officer(&client, old, Some("mine")), &["--init-token"]), Status::PsaErrorDoesNotExist);
+    }
+    init(&client, "officer").unwrap();
+    generate(&client, "web").unwrap();
+    assert_eq!(refused(set_officer(&client, None, Some("mine")), &["reset-pin so"]), Status::PsaErrorNotPermitted);
+    assert_eq!(refused(set_officer(&client, Some("wrong"), Some("mine")), &["wrong"]), Status::PsaErrorInvalidSignature);
+    set_officer(&client, Some("officer"), Some("mine")).unwrap();
+    login(&client, Role::Officer, "mine").unwrap();
+    trust(&client, "web").unwrap();
+    set_officer(&client, None, None).unwrap();
+    assert_eq!(refused(trust(&client, "web"), &["SO"]), Status::AdminOperation, "the login ends with the PIN");
+    assert_eq!(refused(set_officer(&client, Some("mine"), Some("mine")), &["--init-token"]), Status::PsaErrorDoesNotExist);
+}
+
+#[test]
+fn the_officer_is_logged_in_in_one_process_until_it_logs_out() {
+    let service = Service::start();
+    let (client, other) = (service.client(), service.client());
+    init(&client, "officer").unwrap();
+    generate(&client, "web").unwrap();
+    let make = || generate_with(&client, "trusted", vec![Pkcs11Attribute { kind: 1 << 32 | 0x86, value: vec![1] }]);
+    assert_eq!(refused(make(), &["SO"]), Status::AdminOperation, "not when it is made either");
+    login(&client, Role::Officer, "officer").unwrap();
+    trust(&client, "web").unwrap();
+    make().unwrap();
+    assert_eq!(refused(trust(&other, "web"), &["SO"]), Status::AdminOperation);
+    client.call(SOFTWARE, &Logout {}).unwrap();
+    assert_eq!(refused(trust(&client, "web"), &["SO"]), Status::AdminOperation);
+    login(&client, Role::Officer, "officer").unwrap();
+    init(&client, "officer").unwrap();
+    generate(&client, "web").unwrap();
+    assert_eq!(refused(trust(&client, "web"), &["SO"]), Status::AdminOperation, "the token is another one");
 }
 
 #[test]

@@ -92,9 +92,11 @@ impl Scheme {
                 let named = named.ok_or_else(|| Error::Failed("the key's type has no object identifier".to_owned()))?;
                 identifier(named.oid, None::<&Null>)
             }
-            Signature::RsaPssWith { .. } | Signature::RsaRaw | Signature::Ed25519ctx | Signature::Ed25519ph => {
-                Err(Error::Failed(format!("certificates are not signed with {signature:?}")))
-            }
+            Signature::RsaPssWith { .. }
+            | Signature::RsaRaw
+            | Signature::Ed25519ctx
+            | Signature::Ed25519ph
+            | Signature::Ed448ph => Err(Error::Failed(format!("certificates are not signed with {signature:?}"))),
         }
     }
 

@@ -1,11 +1,15 @@
 //! Tokens: what PKCS#11 programs see of a provider beside its keys.
+//!
+//! Who a client is, the kernel says, and no PIN adds to what it may do; but for one thing: the security officer says which keys are
+//! trusted to wrap others. So nobody becomes the officer of a token with keys in it who does not know the PIN.
 
 use super::Core;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use crate::store::{self, Pin};
+use interface::Status;
 use interface::message::required;
-use interface::operations::{InitToken, Login, Role, SetPin, Token, TokenStatus};
+use interface::operations::{InitToken, Login, Logout, Role, SetPin, Token, TokenStatus};
 
 /// The caller's token in the provider that the request is addressed to.
 fn token<'a>(call: &Call<'a>) -> Result<store::Token<'a>> {
@@ -34,8 +38,12 @@ impl Handle<InitToken> for Core {
 impl Handle<SetPin> for Core {
     fn handle(&self, call: &Call<'_>, op: SetPin) -> Result<Token> {
         let (token, role) = (token(call)?, Role::try_from(op.role)?);
+        let first = !token.has_pin(role);
         if let Some(old) = &op.old {
             token.check(role, &old.value)?;
+        }
+        if role == Role::Officer && op.new.is_some() {
+            check_succession(first, op.old.is_some())?;
         }
         let new = op.new.as_ref().map(|new| Pin::new(&new.value)).transpose()?;
         token.set(role, new.as_ref())?;
@@ -43,10 +51,40 @@ impl Handle<SetPin> for Core {
     }
 }
 
+/// Refuses to make anybody the security officer but who is it already.
+fn check_succession(first: bool, knows_old: bool) -> Result<()> {
+    let refuse = |status, detail| Err(Error::refused(status, detail));
+    match (first, knows_old) {
+        (true, _) => refuse(
+            Status::PsaErrorDoesNotExist,
+            "the SO has no PIN: the first one is set with the token (C_InitToken, pkcs11-tool --init-token), which destroys its keys",
+        ),
+        (false, false) => refuse(
+            Status::PsaErrorNotPermitted,
+            "the SO's PIN is changed with the old one (C_SetPIN); without it, it can be taken away: parsec token reset-pin so",
+        ),
+        (false, true) => Ok(()),
+    }
+}
+
 impl Handle<Login> for Core {
     fn handle(&self, call: &Call<'_>, op: Login) -> Result<Token> {
         let token = token(call)?;
-        token.check(Role::try_from(op.role)?, &required(op.pin.as_ref())?.value)?;
+        let role = Role::try_from(op.role)?;
+        token.check(role, &required(op.pin.as_ref())?.value)?;
+        if let (Role::Officer, Some(application)) = (role, call.application) {
+            token.log_in(application);
+        }
+        Ok(token.status())
+    }
+}
+
+impl Handle<Logout> for Core {
+    fn handle(&self, call: &Call<'_>, _: Logout) -> Result<Token> {
+        let token = token(call)?;
+        if let Some(application) = call.application {
+            token.log_out(application);
+        }
         Ok(token.status())
     }
 }

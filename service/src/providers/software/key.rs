@@ -1,5 +1,6 @@
 //! A key of this backend: made, imported or loaded once, then shared by any number of threads.
 
+use super::ed448::{self, Ed448};
 use super::lc::{Curve, Ec, Ed25519, Pq, Rsa, Secret, Set, x25519_public};
 use super::{invalid, random, rsa, unsupported};
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ pub(crate) enum Kind {
     Rsa,
     Ec(Curve),
     Ed25519,
+    Ed448,
     X25519,
     MlDsa(Set),
     MlKem(Set),
@@ -36,6 +38,7 @@ const CURVES: &[(EccFamily, u32, Kind)] = &[
     (EccFamily::SecpK1, Curve::SECP256K1.bits(), Kind::Ec(Curve::SECP256K1)),
     (EccFamily::Montgomery, 255, Kind::X25519),
     (EccFamily::TwistedEdwards, 255, Kind::Ed25519),
+    (EccFamily::TwistedEdwards, 448, Kind::Ed448),
 ];
 
 /// The parameter sets by size in bits.
@@ -91,12 +94,14 @@ pub(crate) struct Key {
     pub(crate) material: Material,
 }
 
-/// What the private half of a pair is, beside its public half.
-pub(crate) enum Private {
+/// What a key is, beside its public half.
+pub(crate) enum Private<'a> {
     /// One of RSA's.
     Prime(Secret),
     /// Of an elliptic curve.
     Scalar(Secret),
+    /// All of a secret key.
+    Bytes(&'a [u8]),
 }
 
 /// The private bytes of an X25519 key, or the seed of an Ed25519 one.
@@ -107,10 +112,11 @@ pub(crate) enum Material {
     Rsa(Rsa),
     Ec(Ec),
     Ed25519(Ed25519),
+    Ed448(Ed448),
     X25519(Bytes32),
     Pq(Pq),
-    /// The public value of Ed25519 or X25519.
-    Public([u8; 32]),
+    /// The public value of Ed25519, Ed448 or X25519.
+    Public(Vec<u8>),
 }
 
 impl Key {
@@ -122,6 +128,7 @@ impl Key {
             Kind::Rsa => Material::Rsa(Rsa::generate(bits)?),
             Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
             Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
+            Kind::Ed448 => curve_key(kind, true, &random::bytes(ed448::LEN)?)?,
             Kind::MlDsa(set) | Kind::MlKem(set) => Material::Pq(Pq::from_private(set, &random::bytes(set.seed())?)?),
             Kind::Des(len) => Material::Bytes(with_parity(random::bytes(len)?)),
             Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => Material::Bytes(random::bytes(bits as usize / 8)?),
@@ -163,6 +170,8 @@ impl Key {
             Material::Bytes(bytes) => u32::try_from(bytes.len() * 8).unwrap_or(u32::MAX),
             Material::Rsa(rsa) => rsa.bits(),
             Material::Ec(ec) => ec.curve().bits(),
+            Material::Ed448(_) => 448,
+            Material::Public(public) if public.len() == ed448::LEN => 448,
             Material::Ed25519(..) | Material::X25519(_) | Material::Public(_) => 255,
             Material::Pq(pq) => SETS
                 .iter()
@@ -186,9 +195,10 @@ impl Key {
             Material::Rsa(rsa) => rsa.public_der()?,
             Material::Ec(ec) => ec.public()?,
             Material::Ed25519(pair) => pair.public(),
+            Material::Ed448(pair) => pair.public(),
             Material::X25519(private) => x25519_public(private).to_vec(),
             Material::Pq(pq) => pq.public()?,
-            Material::Public(public) => public.to_vec(),
+            Material::Public(public) => public.clone(),
         })
     }
 
@@ -203,18 +213,20 @@ impl Key {
             Material::Rsa(rsa) => rsa.private_der()?,
             Material::Ec(ec) => ec.scalar()?,
             Material::Ed25519(pair) => pair.seed(),
+            Material::Ed448(pair) => pair.seed(),
             Material::X25519(private) => Zeroizing::new(private.to_vec()),
             Material::Pq(pq) => pq.private().clone(),
-            Material::Public(public) => Zeroizing::new(public.to_vec()),
+            Material::Public(public) => Zeroizing::new(public.clone()),
         })
     }
 
-    /// The one number that the private half of a pair can be made from, for other hardware.
-    pub(crate) fn private(&self) -> Result<Private> {
+    /// What the key can be made from, beside its public half, for other hardware.
+    pub(crate) fn private(&self) -> Result<Private<'_>> {
         match &self.material {
             Material::Rsa(rsa) => rsa.primes().map(|[prime, _]| Private::Prime(prime)).map_err(Into::into),
             Material::Ec(ec) => Ok(Private::Scalar(ec.scalar()?)),
-            _ => Err(unsupported("only RSA keys and keys on Weierstrass curves are taken over by other hardware")),
+            Material::Bytes(bytes) => Ok(Private::Bytes(bytes)),
+            _ => Err(unsupported("other hardware takes over no keys of this type")),
         }
     }
 
@@ -279,6 +291,7 @@ fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> 
     let len = |kind: &Kind| match kind {
         Kind::Ec(curve) if pair => curve.len(),
         Kind::Ec(curve) => 1 + 2 * curve.len(),
+        Kind::Ed448 => ed448::LEN,
         _ => 32,
     };
     let mut curves = CURVES.iter().filter(|row| row.0 == family && (bits == 0 || row.1 == bits)).map(|row| row.2).peekable();
@@ -313,8 +326,14 @@ fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {
         (Kind::Ec(curve), false) => {
             Material::Ec(Ec::from_point(curve, data).map_err(|_| invalid("the data is not an uncompressed point on the curve"))?)
         }
+        (Kind::Ed448, true) => Material::Ed448(Ed448::from_seed(data)?),
+        (Kind::Ed448, false) => {
+            let point = ed448::Public::from_bytes(data);
+            point.map_err(|_| invalid("the data is not a point on the curve"))?;
+            Material::Public(data.to_vec())
+        }
         (Kind::Ed25519, true) => Material::Ed25519(Ed25519::from_seed(&Bytes32::from(bytes()?))),
         (_, true) => Material::X25519(bytes()?.into()),
-        (_, false) => Material::Public(bytes()?),
+        (_, false) => Material::Public(bytes()?.to_vec()),
     })
 }

@@ -1,6 +1,7 @@
 //! Signatures.
 
 use super::Software;
+use super::ed448::{self, Prehash};
 use super::key::{Key, Kind, Material};
 use super::lc::{Eddsa, Md, Pss, Secret};
 use super::{hash, invalid, library, unsupported};
@@ -29,6 +30,10 @@ enum Encoding {
     Ecdsa,
     /// EdDSA of the message, or of a hash of it.
     Eddsa(Eddsa),
+    /// Ed448, or Ed448ph.
+    Ed448 {
+        prehashed: bool,
+    },
     /// ML-DSA of the message, or of this hash of it.
     MlDsa,
 }
@@ -61,6 +66,8 @@ impl Scheme {
             (Kind::Ed25519, Signature::Ed25519ph) => {
                 (Some(signature_hash(Hash::Sha512.into())?), Encoding::Eddsa(Eddsa::Prehash))
             }
+            (Kind::Ed448, Signature::PureEddsa) => (None, Encoding::Ed448 { prehashed: false }),
+            (Kind::Ed448, Signature::Ed448ph) => (None, Encoding::Ed448 { prehashed: true }),
             (Kind::MlDsa(_), Signature::MlDsa) => (None, Encoding::MlDsa),
             (Kind::MlDsa(_), Signature::HashMlDsa { hash }) => (Some(signature_hash(hash)?), Encoding::MlDsa),
             _ => {
@@ -77,7 +84,7 @@ impl Scheme {
                 Err(invalid(format!("the hash has {} bytes, but {named:?} has {}", hash.len(), named.len())))
             }
             (None, Encoding::Ecdsa) if !(1..=64).contains(&hash.len()) => Err(invalid("ECDSA signs a hash of 1 to 64 bytes")),
-            (None, Encoding::Eddsa(_) | Encoding::MlDsa) => {
+            (None, Encoding::Eddsa(_) | Encoding::Ed448 { .. } | Encoding::MlDsa) => {
                 Err(invalid("this algorithm signs messages, not hashes: ask to sign the message"))
             }
             _ => Ok(()),
@@ -88,7 +95,7 @@ impl Scheme {
     fn digest<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         match (self.hash, self.encoding) {
             (Some((_, md)), _) => Ok(md.digest(message)?.into()),
-            (None, Encoding::Eddsa(_) | Encoding::MlDsa) => Ok(message.into()),
+            (None, Encoding::Eddsa(_) | Encoding::Ed448 { .. } | Encoding::MlDsa) => Ok(message.into()),
             _ => Err(invalid("the algorithm names no hash, so it cannot sign a message: hash it, or name the hash")),
         }
     }
@@ -99,9 +106,13 @@ impl Scheme {
             Encoding::Eddsa(Eddsa::Context) if context.is_empty() => {
                 Err(invalid("Ed25519ctx signs in a context: give one, or use EdDSA"))
             }
-            Encoding::MlDsa | Encoding::Eddsa(Eddsa::Context | Eddsa::Prehash) if context.len() <= 255 => Ok(()),
+            Encoding::MlDsa | Encoding::Ed448 { .. } | Encoding::Eddsa(Eddsa::Context | Eddsa::Prehash)
+                if context.len() <= 255 =>
+            {
+                Ok(())
+            }
             _ if context.is_empty() => Ok(()),
-            _ => Err(invalid("only ML-DSA, Ed25519ctx and Ed25519ph sign in a context, of at most 255 bytes")),
+            _ => Err(invalid("only ML-DSA, Ed448, Ed25519ctx and Ed25519ph sign in a context, of at most 255 bytes")),
         }
     }
 
@@ -216,6 +227,10 @@ impl Key {
             }
             (Material::Ec(ec), Encoding::Ecdsa) => Ok(ec.sign(data)?),
             (Material::Ed25519(pair), Encoding::Eddsa(eddsa)) => Ok(pair.sign(eddsa, context, data)?),
+            (Material::Ed448(pair), Encoding::Ed448 { prehashed: false }) => Ok(pair.sign(context, data)?),
+            (Material::Ed448(pair), Encoding::Ed448 { prehashed: true }) => {
+                Ok(pair.sign_prehash(context, Prehash(Md::shake256(data)?))?)
+            }
             (Material::Pq(pq), Encoding::MlDsa) => Ok(pq.sign_mu(&scheme.mu(&pq.public()?, context, data)?)?),
             _ => Err(library()),
         }
@@ -239,6 +254,14 @@ impl Key {
                 let public = self.public()?.try_into().map_err(|_| library())?;
                 let signature = signature.try_into().map_err(|_| mismatch())?;
                 eddsa.verify(&public, context, data, signature).map_err(|_| mismatch())
+            }
+            (_, Encoding::Ed448 { prehashed }) => {
+                let public = ed448::Public::from_bytes(&self.public()?)?;
+                let verified = match prehashed {
+                    false => public.verify(context, data, signature),
+                    true => public.verify_prehash(context, Prehash(Md::shake256(data)?), signature),
+                };
+                verified.map_err(|_| mismatch())
             }
             (Material::Pq(pq), Encoding::MlDsa) => {
                 pq.verify_mu(&scheme.mu(&pq.public()?, context, data)?, signature).map_err(|_| mismatch())

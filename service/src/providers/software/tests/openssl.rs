@@ -96,11 +96,13 @@ fn ecdsa_signatures() {
 fn eddsa_signatures_and_agreement() {
     let bench = Bench::new();
     bench.file("message", b"message");
-    let ed25519 = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
-    let key = generate(ed25519, 255);
-    bench.public(&key, ed25519);
-    bench.file("signature", &key.sign_message(Signature::PureEddsa, b"message", b"").unwrap());
-    bench.run("pkeyutl -verify -pubin -keyform DER -inkey public.der -rawin -in message -sigfile signature");
+    let edwards = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
+    for bits in [255, 448] {
+        let key = generate(edwards, bits);
+        bench.public(&key, edwards);
+        bench.file("signature", &key.sign_message(Signature::PureEddsa, b"message", b"").unwrap());
+        bench.run("pkeyutl -verify -pubin -keyform DER -inkey public.der -rawin -in message -sigfile signature");
+    }
 
     bench.run("ecparam -name secp384r1 -genkey -noout -out theirs.pem");
     let theirs = PublicKey::from_spki(&bench.run("pkey -in theirs.pem -pubout -outform DER")).unwrap();

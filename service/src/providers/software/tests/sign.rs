@@ -137,6 +137,47 @@ fn ed25519_variants_agree_with_their_vectors() {
     assert_eq!(status(key.sign_hash(Signature::Ed25519ph, &hash, &[0; 256])), Status::PsaErrorInvalidArgument);
 }
 
+/// RFC 8032 §7.4 (a context) and §7.5 (a hash, in a context).
+#[test]
+fn ed448_agrees_with_its_vectors() {
+    let key = import(
+        ED25519,
+        &hex(
+            "c4eab05d357007c632f3dbb48489924d552b08fe0c353a0d4a1f00acda2c463afbea67c5e8d2877c5e3bc397a659949ef8021e954e0a12274e",
+        ),
+    )
+    .unwrap();
+    assert_eq!(key.bits(), 448);
+    let public =
+        "43ba28f430cdff456ae531545f7ecd0ac834a55d9358c0372bfa0c6c6798c0866aea01eb00742802b8438ea4cb82169c235160627b4c3a9480";
+    assert_eq!(key.public().unwrap(), hex(public));
+    let signature =
+        hex("d4f8f6131770dd46f40867d6fd5d5055de43541f8c5e35abbcd001b32a89f7d2151f7647f11d8ca2ae279fb842d607217fce6e042f6815ea00
+        0c85741de5c8da1144a6a1aba7f96de42505d7a7298524fda538fccbbb754f578c1cad10d54d0d5428407e85dcbc98a49155c13764e66c3c00");
+    assert_eq!(key.sign_message(Signature::PureEddsa, &[3], b"foo").unwrap(), signature);
+    key.verify_message(Signature::PureEddsa, &[3], &signature, b"foo").unwrap();
+    for wrong in [
+        key.verify_message(Signature::PureEddsa, &[3], &signature, b""),
+        key.verify_message(Signature::Ed448ph, &[3], &signature, b"foo"),
+    ] {
+        assert_eq!(status(wrong), Status::PsaErrorInvalidSignature);
+    }
+    assert_eq!(status(key.sign_message(Signature::Ed25519ctx, &[3], b"foo")), Status::PsaErrorInvalidArgument);
+
+    let key = import(
+        ED25519,
+        &hex(
+            "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42ef7822e0d5104127dc05d6dbefde69e3ab2cec7c867c6e2c49",
+        ),
+    )
+    .unwrap();
+    let signature =
+        hex("c32299d46ec8ff02b54540982814dce9a05812f81962b649d528095916a2aa481065b1580423ef927ecf0af5888f90da0f6a9a85ad5dc3f280
+        d91224ba9911a3653d00e484e2ce232521481c8658df304bb7745a73514cdb9bf3e15784ab71284f8d0704a608c54a6b62d97beb511d132100");
+    assert_eq!(key.sign_message(Signature::Ed448ph, b"abc", b"foo").unwrap(), signature);
+    key.verify_message(Signature::Ed448ph, b"abc", &signature, b"foo").unwrap();
+}
+
 #[test]
 fn raw_rsa_is_the_number_alone() {
     let key = generate(KeyType::RsaKeyPair, 2048);
