@@ -85,10 +85,14 @@ fn keys() -> [(&'static str, Attributes); 4] {
 impl Rig {
     /// With the keys in the chip, and no request to it longer than `limit`.
     fn start(limit: Duration) -> Self {
+        Self::configured(limit, "")
+    }
+
+    fn configured(limit: Duration, settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let tpm = Swtpm::start(dir.path().join("tpm"));
         let line = Proxy::start(tpm.port());
-        let config = format!("{CONFIG}{}timeout = {}\n", TPM.replace("{tcti}", &line.tcti()), limit.as_millis());
+        let config = format!("{CONFIG}{}timeout = {}\n{settings}", TPM.replace("{tcti}", &line.tcti()), limit.as_millis());
         let service = Setup::default().config(config).start();
         let rig = Self { line, tpm, client: service.client(), service, _dir: dir };
         for (name, attributes) in keys() {
@@ -230,6 +234,15 @@ fn a_chip_that_has_lost_something_gets_it_again() {
 #[test]
 fn an_answer_that_is_none_is_no_success() {
     single(&[Fault::Size(3), Fault::Size(-3), Fault::Noise, Fault::WildNoise]);
+}
+
+#[test]
+fn a_wrong_bit_is_noticed_where_parameters_are_encrypted() {
+    let rig = Rig::configured(LIMIT, "parameter_encryption = true\n");
+    for fault in [Fault::Flip, Fault::Noise] {
+        // That what came of it is right is what each trial asserts.
+        rig.try_all(&TRIALS, fault, |context, result| result.unwrap_or_else(|error| panic!("{context}: {error}")));
+    }
 }
 
 #[test]
