@@ -7,7 +7,7 @@ use interface::operations::CheckType;
 use interface::policy::Job;
 
 use crate::error::{Error, Result};
-use crate::mechanism::Work::{Pair, Secret};
+use crate::mechanism::Work::{Pair, Parameters, Secret};
 use crate::mechanism::{Family, Mechanism, all, policy};
 use crate::secret::SecretType;
 
@@ -78,6 +78,7 @@ impl Mechanism {
         };
         let uses = match self.work {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
+            Parameters(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
             Secret(kind) => {
                 let own = SecretType::named(kind).map(SecretType::sizes).unwrap_or_default();
                 let sizes: Vec<_> = able.iter().map(|able| able.1).filter(|bits| own.contains(bits)).collect();
