@@ -3,13 +3,17 @@
 //! Numbers below 0x8000 are upstream's. Those from 0x8000 up are extensions and answer only on a connection that has said
 //! [`Hello`], because upstream's clients break on numbers they do not know. The same holds for fields numbered 100 and up.
 
+mod attest;
 mod core;
 mod crypto;
+mod keys;
 mod store;
 mod token;
 
+pub use self::attest::*;
 pub use self::core::*;
 pub use self::crypto::*;
+pub use self::keys::*;
 pub use self::store::*;
 pub use self::token::*;
 
@@ -176,7 +180,7 @@ macro_rules! operations {
         KeyUse::See(operations!(@name $op))
     };
     (@key attested $op:ident) => {
-        KeyUse::See(KeyName { owner: None, name: $op.attested_key_name()? })
+        $op.attested()?
     };
     (@key own $op:ident) => {
         KeyUse::Own(operations!(@name $op))
@@ -288,7 +292,7 @@ operations! {
     0x001A ListKeys                 => Keys,                App,    Core,     none;
     0x001B ListClients              => Clients,             Admin,  Core,     none;
     0x001C DeleteClient             => Empty,               Admin,  Core,     none;
-    0x001E AttestKey                => Attested,            App,    Provider, see;
+    0x001E AttestKey                => Attested,            App,    Provider, attested;
     0x001F PrepareKeyAttestation    => AttestationPrepared, App,    Provider, attested;
     0x0020 CanDoCrypto              => Empty,               App,    Provider, none;
     0x8000 Hello                    => Welcome,             Anyone, Core,     none;
@@ -313,6 +317,8 @@ operations! {
     0x8014 Logout                   => Token,               App,    Store,    none;
     0x8018 Encapsulate              => Encapsulated,        App,    Provider, secret(ENCRYPT);
     0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT);
+    0x8020 CertifyKey               => Certified,           App,    Provider, see;
+    0x8021 Quote                    => Quoted,              App,    Provider, none;
 }
 
 impl Opcode {
@@ -371,11 +377,22 @@ impl DeriveKey {
 }
 
 impl PrepareKeyAttestation {
-    fn attested_key_name(&self) -> Result<&str, Status> {
+    fn attested(&self) -> Result<KeyUse<'_>, Status> {
         let prepare_params::Mechanism::ActivateCredential(names) =
             required(required(self.parameters.as_ref())?.mechanism.as_ref())?;
-        Ok(&names.attested_key_name)
+        Ok(attested(None, &names.attested_key_name))
     }
+}
+
+impl AttestKey {
+    fn attested(&self) -> Result<KeyUse<'_>, Status> {
+        Ok(attested(self.owner.as_deref(), &self.key_name))
+    }
+}
+
+/// A key of a client; without a name, the provider's own.
+fn attested<'a>(owner: Option<&'a str>, name: &'a str) -> KeyUse<'a> {
+    if name.is_empty() { KeyUse::None } else { KeyUse::See(KeyName { owner, name }) }
 }
 
 /// The algorithm field of an operation: a message, or the number of an enumeration.

@@ -9,7 +9,9 @@ use der::asn1::Utf8StringRef;
 use der::pem::LineEnding;
 use der::{Decode, Encode, Header, Reader, SliceReader, Tag, Tagged};
 
-/// The label of the PEM file.
+/// The label of the PEM file. OpenSSL's own decoders do not know it, and leave it to ours; and nginx, httpd, HAProxy, stunnel,
+/// PostgreSQL, OpenVPN, curl, Python and Node take a file with it for a key, whether or not certificates stand beside it: so the
+/// tests in `interop/tests/nginx` and `interop/tests/tls`. Without the words "PRIVATE KEY" it is not searched for as a secret.
 pub const PEM_LABEL: &str = "PARSEC KEY REFERENCE";
 /// The first member of the sequence: names the format and its version.
 pub const FORMAT: &str = "Parsec Key Reference v1";

@@ -46,42 +46,61 @@ const ML_DSA_44: &CStr = c"ML-DSA-44:MLDSA44:2.16.840.1.101.3.4.3.17:id-ml-dsa-4
 const ML_DSA_65: &CStr = c"ML-DSA-65:MLDSA65:2.16.840.1.101.3.4.3.18:id-ml-dsa-65";
 const ML_DSA_87: &CStr = c"ML-DSA-87:MLDSA87:2.16.840.1.101.3.4.3.19:id-ml-dsa-87";
 const PARSEC: &CStr = c"provider=parsec";
-const REFERENCE: &CStr = c"provider=parsec,input=der,structure=ParsecKeyReference";
-
-static RSA_KEYMGMT: [Dispatch; 23] = keymgmt::table::<Rsa>();
-static RSA_PSS_KEYMGMT: [Dispatch; 23] = keymgmt::table::<RsaPss>();
-static EC_KEYMGMT: [Dispatch; 23] = keymgmt::table::<Ec>();
-static ED25519_KEYMGMT: [Dispatch; 23] = keymgmt::table::<Ed25519>();
-static X25519_KEYMGMT: [Dispatch; 23] = keymgmt::table::<X25519>();
-static ML_DSA_44_KEYMGMT: [Dispatch; 23] = keymgmt::table::<MlDsa44Key>();
-static ML_DSA_65_KEYMGMT: [Dispatch; 23] = keymgmt::table::<MlDsa65Key>();
-static ML_DSA_87_KEYMGMT: [Dispatch; 23] = keymgmt::table::<MlDsa87Key>();
-
-pub(crate) static KEYMGMT: [Algorithm; 9] = [
-    algorithm(RSA, PARSEC, &RSA_KEYMGMT, c"RSA keys of the Parsec service"),
-    algorithm(RSA_PSS, PARSEC, &RSA_PSS_KEYMGMT, c"RSA keys for PSS of the Parsec service"),
-    algorithm(EC, PARSEC, &EC_KEYMGMT, c"EC keys of the Parsec service"),
-    algorithm(ED25519, PARSEC, &ED25519_KEYMGMT, c"Ed25519 keys of the Parsec service"),
-    algorithm(X25519, PARSEC, &X25519_KEYMGMT, c"X25519 keys of the Parsec service"),
-    algorithm(ML_DSA_44, PARSEC, &ML_DSA_44_KEYMGMT, c"ML-DSA-44 keys of the Parsec service"),
-    algorithm(ML_DSA_65, PARSEC, &ML_DSA_65_KEYMGMT, c"ML-DSA-65 keys of the Parsec service"),
-    algorithm(ML_DSA_87, PARSEC, &ML_DSA_87_KEYMGMT, c"ML-DSA-87 keys of the Parsec service"),
-    Algorithm::END,
-];
 
 type MakeKey = fn(&Arc<Provider>, &Public, &Option<KeyUri>) -> Option<Box<dyn Loadable>>;
 
-/// Each makes a key of its kind, out of what the service tells of it. Every entry of [`KEYMGMT`] has one.
-pub(crate) const KEYS: [MakeKey; 8] = [
-    key::<Rsa>,
-    key::<RsaPss>,
-    key::<Ec>,
-    key::<Ed25519>,
-    key::<X25519>,
-    key::<MlDsa44Key>,
-    key::<MlDsa65Key>,
-    key::<MlDsa87Key>,
-];
+/// What there is of every kind of key: a row makes an entry of each list.
+macro_rules! kinds {
+    ($($kind:ident $names:ident $description:literal;)*) => {
+        const KINDS: usize = [$($description),*].len();
+
+        pub(crate) static KEYMGMT: [Algorithm; KINDS + 1] = [$({
+            static TABLE: [Dispatch; 23] = keymgmt::table::<$kind>();
+            algorithm($names, PARSEC, &TABLE, $description)
+        },)* Algorithm::END];
+
+        /// Each makes a key of its kind, out of what the service tells of it.
+        pub(crate) const KEYS: [MakeKey; KINDS] = [$(key::<$kind>),*];
+
+        static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
+
+        pub(crate) static DECODER: [Algorithm; KINDS + 2] = [
+            algorithm(c"DER", c"provider=parsec,input=pem", &PEM_DECODER, c"Parsec key reference in PEM"),
+            $({
+                static TABLE: [Dispatch; 5] = decoder::table::<$kind>();
+                algorithm($names, c"provider=parsec,input=der,structure=ParsecKeyReference", &TABLE, $description)
+            },)*
+            Algorithm::END,
+        ];
+
+        pub(crate) static ENCODER: [Algorithm; 5 * KINDS + 1] = [
+            $(encoder!($kind $names $description, ReferencePem c"provider=parsec,output=pem,structure=PrivateKeyInfo"),)*
+            $(encoder!($kind $names $description, Pkcs8 c"provider=parsec,output=der,structure=PrivateKeyInfo"),)*
+            $(encoder!($kind $names $description, PublicPem c"provider=parsec,output=pem,structure=SubjectPublicKeyInfo"),)*
+            $(encoder!($kind $names $description, PublicDer c"provider=parsec,output=der,structure=SubjectPublicKeyInfo"),)*
+            $(encoder!($kind $names $description, Text c"provider=parsec,output=text"),)*
+            Algorithm::END,
+        ];
+    };
+}
+
+macro_rules! encoder {
+    ($kind:ident $names:ident $description:literal, $format:ident $properties:literal) => {{
+        static TABLE: [Dispatch; 7] = encoder::table::<$kind, $format>();
+        algorithm($names, $properties, &TABLE, $description)
+    }};
+}
+
+kinds! {
+    Rsa RSA c"RSA keys of the Parsec service";
+    RsaPss RSA_PSS c"RSA keys for PSS of the Parsec service";
+    Ec EC c"EC keys of the Parsec service";
+    Ed25519 ED25519 c"Ed25519 keys of the Parsec service";
+    X25519 X25519 c"X25519 keys of the Parsec service";
+    MlDsa44Key ML_DSA_44 c"ML-DSA-44 keys of the Parsec service";
+    MlDsa65Key ML_DSA_65 c"ML-DSA-65 keys of the Parsec service";
+    MlDsa87Key ML_DSA_87 c"ML-DSA-87 keys of the Parsec service";
+}
 
 fn key<K: Kind>(provider: &Arc<Provider>, public: &Public, private: &Option<KeyUri>) -> Option<Box<dyn Loadable>> {
     Some(Box::new(Key::<K>::of(provider, public, private)?))
@@ -146,53 +165,6 @@ static RSA_ASYM_CIPHER: [Dispatch; 12] = asym_cipher::table();
 
 pub(crate) static ASYM_CIPHER: [Algorithm; 2] =
     [algorithm(RSA, PARSEC, &RSA_ASYM_CIPHER, c"RSA PKCS#1 v1.5 and OAEP by the Parsec service"), Algorithm::END];
-
-macro_rules! encoders {
-    ($($names:ident $kind:ty),*) => {
-        encoders!(@formats $($names $kind,
-            ReferencePem c"provider=parsec,output=pem,structure=PrivateKeyInfo",
-            Pkcs8 c"provider=parsec,output=der,structure=PrivateKeyInfo",
-            PublicPem c"provider=parsec,output=pem,structure=SubjectPublicKeyInfo",
-            PublicDer c"provider=parsec,output=der,structure=SubjectPublicKeyInfo",
-            Text c"provider=parsec,output=text";
-        )*)
-    };
-    (@formats $($names:ident $kind:ty, $($format:ident $properties:literal),*;)*) => {
-        [
-            $($({
-                static TABLE: [Dispatch; 7] = encoder::table::<$kind, $format>();
-                algorithm($names, $properties, &TABLE, c"keys of the Parsec service, written")
-            },)*)*
-            Algorithm::END,
-        ]
-    };
-}
-
-/// Each kind of key in each format.
-pub(crate) static ENCODER: [Algorithm; 41] = encoders!(RSA Rsa, RSA_PSS RsaPss, EC Ec, ED25519 Ed25519, X25519 X25519, ML_DSA_44 MlDsa44Key, ML_DSA_65 MlDsa65Key, ML_DSA_87 MlDsa87Key);
-
-static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
-static RSA_DECODER: [Dispatch; 5] = decoder::table::<Rsa>();
-static RSA_PSS_DECODER: [Dispatch; 5] = decoder::table::<RsaPss>();
-static EC_DECODER: [Dispatch; 5] = decoder::table::<Ec>();
-static ED25519_DECODER: [Dispatch; 5] = decoder::table::<Ed25519>();
-static X25519_DECODER: [Dispatch; 5] = decoder::table::<X25519>();
-static ML_DSA_44_DECODER: [Dispatch; 5] = decoder::table::<MlDsa44Key>();
-static ML_DSA_65_DECODER: [Dispatch; 5] = decoder::table::<MlDsa65Key>();
-static ML_DSA_87_DECODER: [Dispatch; 5] = decoder::table::<MlDsa87Key>();
-
-pub(crate) static DECODER: [Algorithm; 10] = [
-    algorithm(c"DER", c"provider=parsec,input=pem", &PEM_DECODER, c"Parsec key reference in PEM"),
-    algorithm(RSA, REFERENCE, &RSA_DECODER, c"Parsec key reference to an RSA key"),
-    algorithm(RSA_PSS, REFERENCE, &RSA_PSS_DECODER, c"Parsec key reference to an RSA key for PSS"),
-    algorithm(EC, REFERENCE, &EC_DECODER, c"Parsec key reference to an EC key"),
-    algorithm(ED25519, REFERENCE, &ED25519_DECODER, c"Parsec key reference to an Ed25519 key"),
-    algorithm(X25519, REFERENCE, &X25519_DECODER, c"Parsec key reference to an X25519 key"),
-    algorithm(ML_DSA_44, REFERENCE, &ML_DSA_44_DECODER, c"Parsec key reference to an ML-DSA-44 key"),
-    algorithm(ML_DSA_65, REFERENCE, &ML_DSA_65_DECODER, c"Parsec key reference to an ML-DSA-65 key"),
-    algorithm(ML_DSA_87, REFERENCE, &ML_DSA_87_DECODER, c"Parsec key reference to an ML-DSA-87 key"),
-    Algorithm::END,
-];
 
 static STORE_LOADER: [Dispatch; 7] = store::table();
 

@@ -173,3 +173,17 @@ impl Scheme for PureEddsa {
         Ok(signature.ok().and_then(right).is_some())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ephemeral_keys_agree_with_each_other_and_with_no_peer_that_has_no_part() {
+        let [(one, secret), (other, others)] = [(); 2].map(|()| X25519::ephemeral().unwrap());
+        assert!(one != other && secret != others);
+        assert!(other.agree(&secret).is_some_and(|shared| Some(shared) == one.agree(&others)));
+        assert!(X25519::new(&[0; LEN]).unwrap().agree(&secret).is_none());
+        assert!(Ed25519::ephemeral().is_none());
+    }
+}

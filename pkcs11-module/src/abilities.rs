@@ -2,13 +2,13 @@
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::attributes::{Attributes, KeyType, Usage};
 use interface::operations::CheckType;
 use interface::policy::Job;
 
 use crate::error::{Error, Result};
-use crate::mechanism::Work::{Pair, Parameters, Secret};
-use crate::mechanism::{Family, Mechanism, all, policy};
+use crate::mechanism::Work::{Pair, Parameters, Secret, Sign};
+use crate::mechanism::{Family, Mechanism, Scheme, all, policy};
 use crate::secret::SecretType;
 
 /// A question to a provider: would it do this?
@@ -32,11 +32,7 @@ impl Abilities {
         for family in Family::ALL {
             let mut able = Vec::new();
             for &(key_type, bits) in family.keys() {
-                let best = Job::ALL.iter().find_map(|job| job.policy(key_type));
-                let policy = best.unwrap_or_else(|| policy(Usage::DERIVE, []));
-                let attributes = Attributes { key_type, bits, policy: Policy { also: vec![], ..policy } };
-                let (opcode, check) = (Opcode::GenerateKey, CheckType::Generate);
-                if can(Question { opcode, check, attributes })? {
+                if generates(key_type, bits, &mut can)? {
                     able.push((key_type, bits));
                 }
             }
@@ -63,15 +59,31 @@ impl Abilities {
     }
 }
 
+/// Whether a provider generates such keys, for whichever algorithm.
+fn generates(key_type: KeyType, bits: u32, can: &mut impl FnMut(Question) -> Result<bool>) -> Result<bool> {
+    let of = |job: Job| job.repertoire(key_type).all().map(|algorithm| policy(job.usage(), [algorithm])).collect::<Vec<_>>();
+    let mut policies: Vec<_> = Job::ALL.into_iter().flat_map(of).collect();
+    if policies.is_empty() {
+        policies.push(policy(Usage::DERIVE, []));
+    }
+    for policy in policies {
+        let attributes = Attributes { key_type, bits, policy };
+        if can(Question { opcode: Opcode::GenerateKey, check: CheckType::Generate, attributes })? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 type Sizes = [(Family, Vec<(KeyType, u32)>)];
 
 impl Mechanism {
     /// Flags and key sizes on a token whose provider generates keys of `sizes`; none when it cannot do this at all.
-    fn info(&self, sizes: &Sizes, can: &mut impl FnMut(Question) -> Result<bool>) -> Result<Option<CK_MECHANISM_INFO>> {
+    fn info(&self, sizes_of: &Sizes, can: &mut dyn FnMut(Question) -> Result<bool>) -> Result<Option<CK_MECHANISM_INFO>> {
         let Some(family) = self.work.family() else {
             return Ok(Some(mechanism_info(CKF_DIGEST, 0, 0)));
         };
-        let able = sizes.iter().find(|(have, _)| *have == family);
+        let able = sizes_of.iter().find(|(have, _)| *have == family);
         let able = able.map(|(_, able)| able.as_slice()).unwrap_or_default();
         let (Some(&(key_type, min)), Some(&(_, max))) = (able.first(), able.last()) else {
             return Ok(None);
@@ -80,10 +92,17 @@ impl Mechanism {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
             Parameters(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
             Secret(kind) => {
-                let own = SecretType::named(kind).map(SecretType::sizes).unwrap_or_default();
-                let sizes: Vec<_> = able.iter().map(|able| able.1).filter(|bits| own.contains(bits)).collect();
+                let own = SecretType::named(kind);
+                let sizes = own.map(SecretType::sizes).unwrap_or_default();
+                let sizes: Vec<_> = able.iter().map(|able| able.1).filter(|bits| sizes.contains(bits)).collect();
                 let ends = sizes.first().zip(sizes.last());
-                return Ok(ends.map(|(min, max)| about(family, CKF_GENERATE, *min, *max)));
+                let info = ends.map(|(min, max)| about(family, CKF_GENERATE, *min, *max));
+                // Where its keys make one HMAC only, that has to be there as well.
+                let only = own.and_then(|own| own.hash).map(|hash| Self { work: Sign(Scheme::Hmac, Some(hash)), ..*self });
+                return Ok(match only {
+                    Some(only) if only.info(sizes_of, can)?.is_none() => None,
+                    _ => info,
+                });
             }
             _ => self.work.uses(),
         };

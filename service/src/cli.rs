@@ -4,7 +4,9 @@
 //! Results go to stdout, as text or with `--json` as one object; errors go to stderr and into the exit code.
 
 mod algorithm;
+mod attest;
 mod cert;
+mod challenge;
 mod context;
 mod csr;
 mod error;
@@ -58,6 +60,8 @@ enum Command {
     /// Keep certificates beside their keys
     #[command(subcommand)]
     Cert(cert::Command),
+    /// Print what a TPM says of its platform configuration registers (PCRs), signed
+    Quote(attest::QuotePcrs),
     /// See and reset the PINs of PKCS#11 programs
     #[command(subcommand)]
     Token(token::Command),
@@ -107,6 +111,7 @@ impl Command {
             Self::Providers => service::providers(&context),
             Self::Key(command) => command.run(&context),
             Self::Cert(command) => command.run(&context),
+            Self::Quote(args) => args.run(&context),
             Self::Token(command) => command.run(&context),
         }
     }

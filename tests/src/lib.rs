@@ -10,6 +10,7 @@
 )]
 
 mod command;
+mod proxy;
 mod service;
 mod source;
 mod swtpm;
@@ -18,9 +19,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use command::{Ran, as_uid, feed, install, run};
+pub use proxy::Proxy;
 pub use service::{CONFIG, Service, Setup, TPM, TPM_SEALED};
 pub use source::Source;
 pub use swtpm::Swtpm;
+
+use rustix::process::{Resource, getrlimit};
+use rustix::thread::{CapabilitySet, capabilities};
 
 /// A uid that owns nothing on the machine: "another user" in the tests.
 pub const STRANGER: u32 = 54_321;
@@ -59,6 +64,17 @@ pub fn may_change_user() -> bool {
         skip("only root can act as another user");
     }
     root
+}
+
+/// Whether a service may lock its memory, as that of [`TPM_SEALED`] does; when not, the test is counted as skipped.
+pub fn may_lock_memory() -> bool {
+    let capable = CapabilitySet::IPC_LOCK | CapabilitySet::SYS_RESOURCE;
+    let capable = capabilities(None).is_ok_and(|sets| sets.effective.intersects(capable));
+    let may = capable || getrlimit(Resource::Memlock).maximum.is_none();
+    if !may {
+        skip("the limit on locked memory is too low here: ulimit -l unlimited, or CAP_IPC_LOCK");
+    }
+    may
 }
 
 /// Counts the running test as skipped, with the reason. The test has to return after it.

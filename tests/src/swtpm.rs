@@ -37,6 +37,11 @@ impl Swtpm {
         tpm
     }
 
+    /// Where it takes commands; it is controlled at the next one.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What `tcti` in a configuration has to be.
     pub fn tcti(&self) -> String {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
@@ -103,7 +108,7 @@ impl Swtpm {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start swtpm (see tests/packages): {error}"));
         let deadline = Instant::now() + DEADLINE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, control)).is_err() {
+        while [control, port].iter().any(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
             if command::wait(&mut child, Duration::from_millis(5)).is_some() || Instant::now() > deadline {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -123,14 +128,18 @@ impl Drop for Swtpm {
     }
 }
 
-/// The first of two neighbours that are free.
+/// The first of two ports that are free.
 fn ports() -> u16 {
+    neighbours().0.local_addr().expect("a bound socket").port()
+}
+
+/// Sockets on two ports of which the second follows the first.
+pub(crate) fn neighbours() -> (TcpListener, TcpListener) {
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     let pair = || {
         let first = listen(0).ok()?;
-        let port = first.local_addr().ok()?.port();
-        listen(port.checked_add(1)?).ok()?;
-        Some(port)
+        let second = listen(first.local_addr().ok()?.port().checked_add(1)?).ok()?;
+        Some((first, second))
     };
     std::iter::repeat_with(pair).flatten().next().expect("an endless search")
 }

@@ -44,14 +44,16 @@ fn both_versions_of_tls_with_both_kinds_of_key() {
 }
 
 #[test]
-fn both_versions_of_tls_with_an_edwards_curve() {
-    let Some(site) = Site::new(Way::References, &[("ed", "ed25519")]) else {
+fn both_versions_of_tls_with_longer_and_edwards_curves() {
+    let Some(site) = Site::new(Way::References, &[("p384", "p384"), ("ed", "ed25519")]) else {
         return;
     };
     let _nginx = site.start();
-    for (version, minimum, maximum) in VERSIONS {
-        let page = run(&mut site.curl("ed", &[minimum, "--tls-max", maximum])).ok();
-        assert_eq!(page.trim(), format!("ed {version}"));
+    for (name, _) in &site.servers {
+        for (version, minimum, maximum) in VERSIONS {
+            let page = run(&mut site.curl(name, &[minimum, "--tls-max", maximum])).ok();
+            assert_eq!(page.trim(), format!("{name} {version}"));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Objects that come from files and go to files.
 
 use crate::Desk;
+use interop::provider;
 
 /// Algorithms of keys in files, as `openssl genpkey` names them.
 const KINDS: [(&str, &str); 3] = [
@@ -59,8 +60,13 @@ fn secret_keys_are_written_used_read_and_deleted() {
     desk.write("plain", [8; 48]);
     desk.ok("--write-object secret --type secrkey --key-type AES:32 --extractable --label open --id 01");
     desk.ok("--write-object secret --type secrkey --key-type AES:32 --sensitive --label closed --id 02");
-    desk.ok("--read-object --type secrkey --id 01 --output-file read");
-    assert_eq!(desk.read("read"), [7; 32]);
+    let read = desk.tool("--read-object --type secrkey --id 01 --output-file read");
+    if provider() == "tpm" {
+        read.refused();
+    } else {
+        read.ok();
+        assert_eq!(desk.read("read"), [7; 32]);
+    }
     desk.tool("--read-object --type secrkey --id 02 --output-file kept").refused();
     let iv = "000102030405060708090a0b0c0d0e0f";
     for id in ["01", "02"] {

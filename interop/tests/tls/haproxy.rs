@@ -7,7 +7,7 @@ use interop::{Daemon, Desk, Row, eventually, listens, loopback, may_unshare};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::{may_change_user, run};
 
-use crate::{KINDS, addresses, curl, desk, pages};
+use crate::{KINDS, addresses, curl, desk, named, pages, readme};
 
 #[test]
 fn threads_of_a_worker_in_a_chroot_have_every_kind_of_key() {
@@ -75,15 +75,18 @@ struct Haproxy {
 impl Haproxy {
     fn new() -> Option<Self> {
         let desk = desk(Row::program("haproxy"), "www-data")?;
+        let cat = readme("HAProxy")[0];
         for kind in KINDS {
-            desk.write(format!("{kind}.site"), desk.text(format!("{kind}.crt")) + &desk.text(format!("{kind}.pem")));
+            run(desk.command("sh -c").arg(named(&[cat], kind))).ok();
         }
         may_change_user().then(|| Self { desk, servers: addresses() })
     }
 
     /// Writes haproxy.cfg with these global lines.
     fn configure(&self, global: &str) {
-        let binds: String = self.servers.iter().map(|(kind, address)| format!("bind {address} ssl crt {kind}.site\n")).collect();
+        let bind = readme("HAProxy")[1];
+        let bind = |(kind, address): &(&str, SocketAddr)| named(&[bind], kind).replace(":443", &address.to_string());
+        let binds: String = self.servers.iter().map(bind).collect();
         self.desk.write(
             "haproxy.cfg",
             format!(

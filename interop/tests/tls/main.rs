@@ -35,6 +35,26 @@ pub(crate) fn identity(desk: &Desk, name: &str, algorithm: &str, user: &str) {
     desk.parsec(&format!("key csr {name} --self-signed --cn localhost --ip {ip} --out {name}.crt"));
 }
 
+/// Gives the key of this name, and its certificate, the name `web`.
+pub(crate) fn identify(desk: &Desk, name: &str) {
+    for file in ["crt", "pem"] {
+        desk.write(format!("web.{file}"), desk.read(format!("{name}.{file}")));
+    }
+}
+
+/// What the README tells people to write for a program: the tests take it as it stands there, but for the names.
+pub(crate) fn readme(program: &str) -> Vec<&'static str> {
+    let readme = include_str!("../../../README.md");
+    let row = readme.lines().find(|line| line.starts_with(&format!("| {program} |"))).expect("a row of the README");
+    let (_, lines) = row.rsplit_once(" | ").expect("a last column");
+    lines.split('`').skip(1).step_by(2).collect()
+}
+
+/// The same lines for another key than `web`.
+pub(crate) fn named(lines: &[&str], name: &str) -> String {
+    lines.iter().map(|line| line.replace("web.", &format!("{name}.")) + "\n").collect()
+}
+
 /// An address for a server of each kind.
 pub(crate) fn addresses() -> [(&'static str, SocketAddr); 4] {
     KINDS.map(|kind| (kind, loopback()))

@@ -8,7 +8,7 @@ use interop::{Daemon, Desk, Row, eventually, loopback};
 use rustix::process::Signal;
 use tests::{as_uid, may_change_user, run, skip};
 
-use crate::{KINDS, VERSIONS, desk};
+use crate::{KINDS, VERSIONS, desk, readme};
 
 #[test]
 fn servers_and_clients_have_every_kind_of_key() {
@@ -33,17 +33,19 @@ fn servers_and_clients_have_every_kind_of_key() {
     desk.write(
         "db/postgresql.conf",
         format!(
-            "listen_addresses = '{ip}'\nport = {port}\nunix_socket_directories = ''\nfsync = off\nssl = on\n\
-             ssl_cert_file = 'server.crt'\nssl_key_file = 'server.pem'\nssl_ca_file = '{dir}/me.crt'\n"
+            "{}\nlisten_addresses = '{ip}'\nport = {port}\nunix_socket_directories = ''\nfsync = off\n\
+             ssl_ca_file = '{dir}/me.crt'\n",
+            readme("PostgreSQL").join("\n")
         ),
     );
     let psql = |kind: &str, version: &str| {
-        let mut command = desk.ours("psql --no-psqlrc --tuples-only --no-align --command");
-        command.arg("select version, client_dn from pg_stat_ssl where pid = pg_backend_pid()").arg(format!(
-            "host=localhost hostaddr={ip} port={port} user=postgres dbname=postgres sslmode=verify-full sslrootcert={kind}.crt \
-             sslcert=me.crt sslkey=me.pem ssl_min_protocol_version=TLSv{version} ssl_max_protocol_version=TLSv{version}"
-        ));
-        run(&mut command)
+        let host = format!(
+            "host=localhost hostaddr={ip} port={port} user=postgres dbname=postgres ssl_min_protocol_version=TLSv{version} \
+             ssl_max_protocol_version=TLSv{version}"
+        );
+        let line = readme("psql, libpq")[0].replace("host=db", &host).replace("ca.crt", &format!("{kind}.crt"));
+        let select = "select version, client_dn from pg_stat_ssl where pid = pg_backend_pid()";
+        run(desk.ours("sh -c").arg(format!("{line} --no-psqlrc --tuples-only --no-align --command '{select}'")))
     };
     let identify = |kind: &str| serve_with(&desk, uid, kind);
     identify(KINDS[0]);

@@ -1,10 +1,9 @@
-// An https server and its client, which prove themselves to each other with the key NAME.pem.
+// An https server and its client, which prove themselves to each other with the key web.pem.
 const fs = require('node:fs')
 const https = require('node:https')
 
-const name = process.argv[2]
-const [cert, key] = ['crt', 'pem'].map(kind => fs.readFileSync(`${name}.${kind}`))
-const identity = { cert, key, ca: cert }
+const cert = fs.readFileSync('web.crt')
+const identity = { cert, key: fs.readFileSync('web.pem'), ca: cert }
 
 const server = https.createServer({ ...identity, requestCert: true }, (request, response) => {
   response.end(`${request.socket.getProtocol()} ${request.socket.getPeerCertificate().subject.CN}`)

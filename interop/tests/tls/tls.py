@@ -1,24 +1,20 @@
-"""A server and a client that prove themselves to each other with the key NAME.pem, in one process and then in two."""
+"""A server and a client that prove themselves to each other with the key web.pem, in one process and then in two."""
 
 import os
 import socket
 import ssl
-import sys
 import threading
 
-name = sys.argv[1]
-certificate = f"{name}.crt"
+
+def side(protocol):
+    context = ssl.SSLContext(protocol)
+    context.load_cert_chain("web.crt", "web.pem")
+    context.load_verify_locations("web.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
-def context(protocol):
-    made = ssl.SSLContext(protocol)
-    made.load_cert_chain(certificate, f"{name}.pem")
-    made.load_verify_locations(certificate)
-    made.verify_mode = ssl.CERT_REQUIRED
-    return made
-
-
-server, client = context(ssl.PROTOCOL_TLS_SERVER), context(ssl.PROTOCOL_TLS_CLIENT)
+server, client = side(ssl.PROTOCOL_TLS_SERVER), side(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def serve(connection):

@@ -42,8 +42,11 @@ fn a_reference_loads_without_a_service_and_tells_its_public_key() {
     for (name, algorithm, option) in KINDS {
         bench.key(name, algorithm, option);
         let public = std::fs::read_to_string(bench.path(&format!("{name}.pub"))).unwrap();
-        assert_eq!(bench.ok(&format!("pkey -in {name}.pem -pubout")), public, "{name}");
-        bench.ok(&format!("pkey -in {name}.pem -check -noout"));
+        bench.plain(&format!("asn1parse -in {name}.pem -noout -out {name}.der"));
+        for file in ["pem", "der"] {
+            assert_eq!(bench.ok(&format!("pkey -in {name}.{file} -pubout")), public, "{name}");
+            bench.ok(&format!("pkey -in {name}.{file} -inform {file} -check -noout"));
+        }
     }
 }
 

@@ -147,6 +147,10 @@ fn mistake_13_names_that_others_do_not_use() {
         bench.plain(&format!("dgst -sha256 -verify {key}.pub -signature signature message"));
     }
     assert_eq!(service.calls(), [Opcode::SignHash; 2]);
+    // and the kind of key that takes none, whatever the program would take for others
+    bench.key("ed", "ED25519", "");
+    bench.ok("req -x509 -sha256 -key ed.pem -subj /CN=a -out certificate");
+    assert_eq!(service.calls(), [Opcode::SignMessage]);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Family {
             Self::Dh => &[(DH, 1024), (DH, 2048), (DH, 3072), (DH, 4096)],
             Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
             Self::Des => &[(KeyType::Des, 128), (KeyType::Des, 192)],
-            Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 0xfff8)],
+            Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 512), (KeyType::Hmac, 0xfff8)],
             Self::Hkdf => &[(KeyType::Derive, 8), (KeyType::Derive, 0xfff8)],
             Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
         }

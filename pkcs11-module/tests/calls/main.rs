@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cryptoki_sys::*;
@@ -17,7 +18,11 @@ use tests::{Service, Setup, run};
 const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 const SOFTWARE: CK_SLOT_ID = 1;
 
+const TPM: CK_SLOT_ID = 3;
+
 static TURN: Mutex<()> = Mutex::new(());
+/// Where the case that has its turn works.
+static SLOT: AtomicU64 = AtomicU64::new(SOFTWARE);
 
 /// `call!(C_Name(arguments))` is the function's return value.
 macro_rules! call {
@@ -79,6 +84,14 @@ impl Fixture {
         Self::on(|| Setup::default().allow_deprecated().start(), || call!(C_Initialize(null_mut())))
     }
 
+    /// As [`Self::deprecated`], for a case that works in the slot of the TPM.
+    fn tpm() -> Self {
+        let config = format!("{}{}", tests::CONFIG, tests::TPM);
+        let fixture = Self::on(|| Setup::default().config(config).allow_deprecated().start(), || call!(C_Initialize(null_mut())));
+        SLOT.store(TPM, Ordering::Relaxed);
+        fixture
+    }
+
     /// The module initialised in another way than by the function list's C_Initialize.
     fn initialized(initialize: impl FnOnce() -> CK_RV) -> Self {
         Self::on(Service::start, initialize)
@@ -112,13 +125,18 @@ impl Fixture {
 impl Drop for Fixture {
     fn drop(&mut self) {
         call!(C_Finalize(null_mut()));
+        SLOT.store(SOFTWARE, Ordering::Relaxed);
     }
+}
+
+fn slot() -> CK_SLOT_ID {
+    SLOT.load(Ordering::Relaxed)
 }
 
 fn open(flags: CK_FLAGS) -> CK_SESSION_HANDLE {
     let mut session = 0;
     let flags = CKF_SERIAL_SESSION | flags;
-    assert_eq!(call!(C_OpenSession(SOFTWARE, flags, null_mut(), None, &raw mut session)), CKR_OK);
+    assert_eq!(call!(C_OpenSession(slot(), flags, null_mut(), None, &raw mut session)), CKR_OK);
     session
 }
 

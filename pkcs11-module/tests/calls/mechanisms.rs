@@ -487,9 +487,23 @@ fn deprecated_mechanisms_are_not_shown_unless_they_are_permitted() {
 #[test]
 fn every_mechanism_does_what_its_flags_say() {
     let _fixture = Fixture::deprecated();
+    use_every_mechanism(90);
+}
+
+#[test]
+fn every_mechanism_of_the_tpm_does_what_its_flags_say() {
+    let _fixture = Fixture::tpm();
+    let kinds = list(TPM);
+    assert!([CKM_AES_CBC, CKM_SHA256_HMAC, CKM_ECDSA].iter().all(|kind| kinds.contains(kind)), "{kinds:x?}");
+    assert!(![CKM_AES_GCM, CKM_AES_CMAC, CKM_SHA3_256_HMAC, CKM_SHA3_256_KEY_GEN].iter().any(|kind| kinds.contains(kind)));
+    use_every_mechanism(40);
+}
+
+/// Uses all mechanisms of the slot, which shall be so many at least.
+fn use_every_mechanism(least: usize) {
     let mut made: Vec<(Keys, [CK_OBJECT_HANDLE; 2])> = vec![(Keys::None, [0; 2])];
-    let kinds = list(SOFTWARE);
-    assert!(kinds.len() > 90 && !kinds.contains(&CKM_RSA_X_509));
+    let kinds = list(slot());
+    assert!(kinds.len() > least && !kinds.contains(&CKM_RSA_X_509), "{}", kinds.len());
     for kind in kinds.into_iter().chain([CKM_RSA_X_509]) {
         let (wanted, mechanism) = way(kind).unwrap_or_else(|| panic!("mechanism {kind:#x} is used nowhere in this test"));
         let session = open(CKF_RW_SESSION);
@@ -505,7 +519,7 @@ fn every_mechanism_does_what_its_flags_say() {
             fresh
         });
         let mut info = CK_MECHANISM_INFO::default();
-        assert_eq!(call!(C_GetMechanismInfo(SOFTWARE, kind, &raw mut info)), CKR_OK);
+        assert_eq!(call!(C_GetMechanismInfo(slot(), kind, &raw mut info)), CKR_OK);
         let mut unused = info.flags & !HINTS;
         assert_ne!(unused, 0, "{kind:#x}");
         let mut using = Use { mechanism, session, keys, flags: info.flags };

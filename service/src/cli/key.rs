@@ -6,7 +6,7 @@ use super::error::{During, Error, Result};
 use super::grant::{self, Granted, Share};
 use super::output::table;
 use super::purpose::{Purpose, pick};
-use super::{csr, export, import, reference};
+use super::{attest, challenge, csr, export, import, reference};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
@@ -37,6 +37,14 @@ pub(crate) enum Command {
     Import(import::Import),
     /// Print the private key, where its policy allows that
     Export(export::Export),
+    /// Print what the TPM that holds a key says of it, signed
+    Attest(attest::Attest),
+    /// Tell what such a statement, or a quote, proves
+    VerifyAttestation(attest::Verify),
+    /// Ask whether the attestation key of a statement is in the TPM with an endorsement key; prints the right answer
+    Challenge(challenge::Challenge),
+    /// Answer such a challenge, where the TPM is
+    Answer(challenge::Respond),
     /// Let others use a key
     Grant(grant::Give),
     /// Take back what was granted
@@ -58,6 +66,10 @@ impl Command {
             Self::Public(args) => args.run(context),
             Self::Import(args) => args.run(context),
             Self::Export(args) => args.run(context),
+            Self::Attest(args) => args.run(context),
+            Self::VerifyAttestation(args) => args.run(context),
+            Self::Challenge(args) => args.run(context),
+            Self::Answer(args) => args.run(context),
             Self::Grant(args) => grant::give(context, args),
             Self::Revoke(args) => grant::take_back(context, args),
             Self::Grants(key) => grant::list(context, key),

@@ -103,12 +103,14 @@ pub(crate) struct Key {
     pub(crate) material: Material,
 }
 
-/// What the private half of a pair is, beside its public half.
-pub(crate) enum Private {
+/// What a key is, beside its public half.
+pub(crate) enum Private<'a> {
     /// One of RSA's.
     Prime(Secret),
     /// Of an elliptic curve.
     Scalar(Secret),
+    /// All of a secret key.
+    Bytes(&'a [u8]),
 }
 
 /// The private bytes of an X25519 key, or the seed of an Ed25519 one.
@@ -232,12 +234,13 @@ impl Key {
         })
     }
 
-    /// The one number that the private half of a pair can be made from, for other hardware.
-    pub(crate) fn private(&self) -> Result<Private> {
+    /// What the key can be made from, beside its public half, for other hardware.
+    pub(crate) fn private(&self) -> Result<Private<'_>> {
         match &self.material {
             Material::Rsa(rsa) => rsa.primes().map(|[prime, _]| Private::Prime(prime)).map_err(Into::into),
             Material::Ec(ec) => Ok(Private::Scalar(ec.scalar()?)),
-            _ => Err(unsupported("only RSA keys and keys on Weierstrass curves are taken over by other hardware")),
+            Material::Bytes(bytes) => Ok(Private::Bytes(bytes)),
+            _ => Err(unsupported("other hardware takes over no keys of this type")),
         }
     }
 

@@ -50,6 +50,11 @@ impl Function {
     }
 }
 
+/// Bytes of an HMAC.
+pub(crate) fn len(algorithm: Mac) -> Result<usize> {
+    Function::of(Kind::Hmac, algorithm).map(|function| function.len)
+}
+
 impl Key {
     /// The MAC of a message.
     pub(crate) fn mac(&self, algorithm: Mac, message: &[u8]) -> Result<Vec<u8>> {

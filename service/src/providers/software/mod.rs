@@ -35,7 +35,9 @@ use interface::{ProviderId, Secret, Status};
 use std::sync::Arc;
 
 pub(super) use capability::can_do;
+pub(super) use hash::compute as digest;
 pub(super) use key::{Key, Private};
+pub(super) use mac::len as mac_len;
 pub(super) use random::{bytes as random, stretch};
 pub(super) use sign::{Unsigned, check_new};
 

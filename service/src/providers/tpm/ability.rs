@@ -2,19 +2,26 @@
 
 use super::Tpm;
 use super::chip::Chip;
-use super::template::Parameters;
+use super::symmetric::BLOCK;
+use super::template::{Parameters, aes};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use crate::providers::software;
 use interface::Status;
-use interface::algorithm::{Algorithm, Hash, Signature};
+use interface::algorithm::{Algorithm, Cipher, Hash, Mac, MacKind, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::message::{Empty, required};
 use interface::operations::{CanDoCrypto, CheckType};
-use tss_esapi::interface_types::algorithm::HashingAlgorithm;
+use std::ops::RangeInclusive;
+use tss_esapi::Result as TssResult;
+use tss_esapi::constants::tss::{TPM2_CC_EncryptDecrypt2, TPM2_CC_HMAC};
+use tss_esapi::constants::{CapabilityType, PropertyTag};
+use tss_esapi::interface_types::algorithm::{HashingAlgorithm, SymmetricMode};
 use tss_esapi::interface_types::ecc::EccCurve;
-use tss_esapi::interface_types::key_bits::RsaKeyBits;
-use tss_esapi::structures::{HmacScheme, KeyedHashScheme, PublicKeyedHashParameters, PublicParameters};
+use tss_esapi::interface_types::key_bits::{AesKeyBits, RsaKeyBits};
+use tss_esapi::structures::{
+    CapabilityData, HmacScheme, KeyedHashScheme, Public, PublicKeyedHashParameters, PublicParameters, SymmetricDefinitionObject,
+};
 
 /// The keys that some TPM has, in the order in which they are told.
 const KEYS: &[(KeyType, u32, Parameters)] = &[
@@ -27,38 +34,102 @@ const KEYS: &[(KeyType, u32, Parameters)] = &[
     (P, 256, Parameters::Ecc(EccCurve::NistP256)),
     (P, 384, Parameters::Ecc(EccCurve::NistP384)),
     (P, 521, Parameters::Ecc(EccCurve::NistP521)),
+    (KeyType::Aes, 128, Parameters::Aes(AesKeyBits::Aes128)),
+    (KeyType::Aes, 192, Parameters::Aes(AesKeyBits::Aes192)),
+    (KeyType::Aes, 256, Parameters::Aes(AesKeyBits::Aes256)),
 ];
 const P: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
 
-/// The hashes that can stand in an ECDSA scheme, the shortest first.
+/// Hashes of signatures and HMACs. For ECDSA the first one that is long enough is taken.
 const HASHES: &[(HashingAlgorithm, Hash)] = &[
     (HashingAlgorithm::Sha256, Hash::Sha256),
     (HashingAlgorithm::Sha384, Hash::Sha384),
     (HashingAlgorithm::Sha512, Hash::Sha512),
+    (HashingAlgorithm::Sha3_256, Hash::Sha3_256),
+    (HashingAlgorithm::Sha3_384, Hash::Sha3_384),
+    (HashingAlgorithm::Sha3_512, Hash::Sha3_512),
+    (HashingAlgorithm::Sha1, Hash::Sha1),
 ];
+
+/// Modes of AES. Padding is the service's.
+const MODES: &[(Cipher, SymmetricMode)] = &[
+    (Cipher::EcbNoPadding, SymmetricMode::Ecb),
+    (Cipher::CbcNoPadding, SymmetricMode::Cbc),
+    (Cipher::CbcPkcs7, SymmetricMode::Cbc),
+    (Cipher::Ctr, SymmetricMode::Ctr),
+    (Cipher::Cfb, SymmetricMode::Cfb),
+    (Cipher::Ofb, SymmetricMode::Ofb),
+];
+
+/// Sizes of HMAC keys in bits: a chip takes none that is longer than the block of SHA-256.
+const HMAC_BITS: RangeInclusive<u32> = 8..=512;
+/// Bytes in one command, where a chip does not say how many it takes.
+const BUFFER: u32 = 1024;
 
 /// What one chip has of it.
 pub(super) struct Ability {
     keys: Vec<(KeyType, u32, Parameters)>,
     hashes: Vec<(HashingAlgorithm, Hash)>,
+    /// Whether it computes HMACs.
+    pub(super) hmac: bool,
+    modes: Vec<(Cipher, SymmetricMode)>,
+    /// How many bytes one command takes, in whole blocks.
+    pub(super) buffer: usize,
 }
 
 impl Ability {
-    pub(super) fn probe(chip: &mut Chip) -> Self {
+    pub(super) fn probe(chip: &mut Chip) -> TssResult<Self> {
+        // One at a time: the library fails on a list with a command that it does not know.
+        let mut knows = |code: u32| match chip.context.get_capability(CapabilityType::Command, code, 1) {
+            Ok((CapabilityData::Commands(list), _)) => u16::try_from(code).is_ok_and(|code| list.find(code).is_some()),
+            _ => false,
+        };
+        let (hmac, encrypts) = (knows(TPM2_CC_HMAC), knows(TPM2_CC_EncryptDecrypt2));
+        let buffer = chip.context.get_tpm_property(PropertyTag::InputBuffer)?.unwrap_or(BUFFER).min(BUFFER);
         let mut has = |parameters: PublicParameters| chip.context.test_parms(parameters).is_ok();
-        let keys = KEYS.iter().copied().filter(|&(_, _, parameters)| has(parameters.into())).collect();
-        let hmac = |hash| KeyedHashScheme::Hmac { hmac_scheme: HmacScheme::new(hash) };
-        let keyed = |hash| PublicParameters::KeyedHash(PublicKeyedHashParameters::new(hmac(hash)));
+        let modes = MODES.iter().copied().filter(|&(_, mode)| encrypts && has(aes(AesKeyBits::Aes128, mode)));
+        let modes: Vec<_> = modes.collect();
+        let usable = |key_type| key_type != KeyType::Aes || !modes.is_empty();
+        let keys = KEYS.iter().copied().filter(|&(key_type, _, parameters)| usable(key_type) && has(parameters.into())).collect();
+        let keyed = |hash| {
+            let hmac_scheme = HmacScheme::new(hash);
+            PublicParameters::KeyedHash(PublicKeyedHashParameters::new(KeyedHashScheme::Hmac { hmac_scheme }))
+        };
         let hashes = HASHES.iter().copied().filter(|&(hash, _)| has(keyed(hash))).collect();
-        Self { keys, hashes }
+        Ok(Self { keys, hashes, hmac, modes, buffer: buffer as usize / BLOCK * BLOCK })
     }
 
-    /// What the chip is asked for a pair of this type and size.
+    /// Whether it encrypts.
+    pub(super) fn ciphers(&self) -> bool {
+        !self.modes.is_empty()
+    }
+
+    /// What the chip is asked for a key of this type and size.
     pub(super) fn parameters(&self, key_type: KeyType, bits: u32) -> Result<Parameters> {
+        if key_type == KeyType::Hmac && self.hmac && bits.is_multiple_of(8) && HMAC_BITS.contains(&bits) {
+            return Ok(Parameters::Hmac);
+        }
         let found = self.keys.iter().find(|row| (row.0, row.1) == (key_type, bits));
         found
             .map(|row| row.2)
             .ok_or_else(|| unsupported(format!("this TPM has no keys of type {key_type:?} with {bits} bits: it has {self}")))
+    }
+
+    /// The chip's name of a hash.
+    pub(super) fn hash(&self, hash: Hash) -> Result<HashingAlgorithm> {
+        let found = self.hashes.iter().find(|row| row.1 == hash);
+        found.map(|row| row.0).ok_or_else(|| unsupported(format!("this TPM has no {hash:?}")))
+    }
+
+    /// The chip's name of the mode of a cipher.
+    pub(super) fn mode(&self, cipher: Cipher) -> Result<SymmetricMode> {
+        let found = self.modes.iter().find(|row| row.0 == cipher);
+        found.map(|row| row.1).ok_or_else(|| unsupported(format!("this TPM does not encrypt with {cipher:?}")))
+    }
+
+    /// Whether it has keys of this type, of some size.
+    fn some(&self, key_type: KeyType) -> bool {
+        key_type == KeyType::Hmac && self.hmac || self.keys.iter().any(|row| row.0 == key_type)
     }
 
     /// What ECDSA on a curve is asked to sign for a digest, and the hash to name: TPMs sign only what is as long as one of their hashes.
@@ -75,12 +146,10 @@ impl Ability {
 
     fn check(&self, attributes: &Attributes) -> Result<()> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);
-        if key_type.is_public() {
-            self.keys
-                .iter()
-                .find(|row| row.0 == key_type.pair())
-                .ok_or_else(|| unsupported(format!("the TPM provider has no keys of type {key_type:?}")))?;
-        } else if bits != 0 || !self.keys.iter().any(|row| row.0 == key_type) {
+        if key_type.is_public() && !self.some(key_type.pair()) {
+            return Err(unsupported(format!("the TPM provider has no keys of type {key_type:?}")));
+        }
+        if !key_type.is_public() && (bits != 0 || !self.some(key_type)) {
             self.parameters(key_type, bits)?;
         }
         let usage = attributes.policy.usage;
@@ -92,19 +161,44 @@ impl Ability {
                 let len = algorithm.hash().map_or(0, Hash::len);
                 self.ecdsa(bits.div_ceil(8) as usize, &vec![0; len]).map(drop)
             }
+            Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, .. }) => self.hash(hash).map(drop),
+            Algorithm::Cipher(cipher) => self.mode(cipher).map(drop),
             Algorithm::None | Algorithm::Signature(_) | Algorithm::Encryption(_) | Algorithm::Agreement(_) => Ok(()),
             other => Err(unsupported(format!("the TPM provider has no {other:?}"))),
         })
     }
 }
 
+/// Type and size of a key that some TPM has; of HMAC keys no size.
+pub(super) fn kind(public: &Public) -> Option<(KeyType, u32)> {
+    let same = |parameters: Parameters| match (parameters, public) {
+        (Parameters::Rsa(bits), Public::Rsa { parameters, .. }) => parameters.key_bits() == bits,
+        (Parameters::Ecc(curve), Public::Ecc { parameters, .. }) => parameters.ecc_curve() == curve,
+        (Parameters::Aes(bits), Public::SymCipher { parameters, .. }) => {
+            matches!(parameters.symmetric_definition_object(), SymmetricDefinitionObject::Aes { key_bits, .. } if key_bits == bits)
+        }
+        _ => false,
+    };
+    match public {
+        Public::KeyedHash { .. } => Some((KeyType::Hmac, 0)),
+        _ => KEYS.iter().find(|row| same(row.2)).map(|row| (row.0, row.1)),
+    }
+}
+
+/// What a chip calls a hash.
+pub(super) fn hash(name: HashingAlgorithm) -> Option<Hash> {
+    HASHES.iter().find(|row| row.0 == name).map(|row| row.1)
+}
+
 impl std::fmt::Display for Ability {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = |(key_type, bits, _): &(KeyType, u32, Parameters)| match key_type {
             KeyType::RsaKeyPair => format!("RSA-{bits}"),
+            KeyType::Aes => format!("AES-{bits}"),
             _ => format!("P-{bits}"),
         };
-        f.write_str(&self.keys.iter().map(name).collect::<Vec<_>>().join(", "))
+        let keys = self.keys.iter().map(name).chain(self.hmac.then(|| "HMAC".to_owned()));
+        f.write_str(&keys.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -121,6 +215,6 @@ impl Handle<CanDoCrypto> for Tpm {
     }
 }
 
-fn unsupported(detail: impl Into<String>) -> Error {
+pub(super) fn unsupported(detail: impl Into<String>) -> Error {
     Error::refused(Status::PsaErrorNotSupported, detail)
 }

@@ -3,6 +3,7 @@
 //! A TPM has room for three objects or a few more. The keys that were used last stay loaded; one that must make room comes back from
 //! its saved context, without its parent. So the primary, saved as well, needs a slot only while a key is made or first loaded.
 
+use super::attest::Attestation;
 use super::blob::Blob;
 use super::session;
 use super::settings::Settings;
@@ -54,10 +55,12 @@ pub(super) struct Chip {
     pub(super) slots: usize,
     /// The one that was used last at the end.
     loaded: Vec<Loaded>,
+    pub(super) attestation: Attestation,
 }
 
 struct Loaded {
-    uuid: String,
+    /// Of the key's record, or what stands for a key of the chip's own.
+    id: String,
     handle: KeyHandle,
 }
 
@@ -74,6 +77,7 @@ impl Chip {
         };
         clear_slots(&mut context, TPM2_TRANSIENT_FIRST)?;
         context.tr_set_auth(ObjectHandle::Owner, settings.owner.clone())?;
+        context.tr_set_auth(ObjectHandle::Endorsement, settings.endorsement.clone())?;
         // The owner's password is not sent either, though whoever listens may try guesses at home.
         let unsalted = if settings.encrypted { session::open(&mut context, None)? } else { None };
         let primary = authorised(&mut context, unsalted, |context| {
@@ -98,7 +102,18 @@ impl Chip {
         let firmware = [PropertyTag::FirmwareVersion1, PropertyTag::FirmwareVersion2].map(&mut property);
         let firmware = firmware.into_iter().try_fold(0, |high, low| Ok::<_, TssError>(high << 32 | u64::from(low?)))?;
         let slots = slots.unwrap_or_default().max(MIN_SLOTS) as usize;
-        Ok(Self { context, session, name, maker, model, firmware, primary: saved, slots, loaded: Vec::new() })
+        Ok(Self {
+            context,
+            session,
+            name,
+            maker,
+            model,
+            firmware,
+            primary: saved,
+            slots,
+            loaded: Vec::new(),
+            attestation: Attestation::default(),
+        })
     }
 
     /// Which chip it is, for people.
@@ -107,18 +122,30 @@ impl Chip {
         format!("TPM 2.0 of {maker} ({model}), firmware {firmware:x}")
     }
 
+    /// Runs a command with what it needs to use its first handle.
+    pub(super) fn authorised<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> TssResult<T> {
+        authorised(&mut self.context, self.session, command)
+    }
+
+    /// As [`Self::authorised`], where a second handle needs something else.
+    pub(super) fn authorised_both<T>(
+        &mut self,
+        second: AuthSession,
+        command: impl FnOnce(&mut Context) -> TssResult<T>,
+    ) -> TssResult<T> {
+        let first = self.session.unwrap_or(AuthSession::Password);
+        self.context.execute_with_sessions((Some(first), Some(second), None), command)
+    }
+
     /// Runs a command with a key.
     pub(super) fn with<T>(
         &mut self,
         uuid: &str,
         blob: &Blob,
-        command: &impl Fn(&mut Context, KeyHandle) -> TssResult<T>,
+        command: impl FnOnce(&mut Context, KeyHandle) -> TssResult<T>,
     ) -> Result<T, Failure> {
-        if blob.parent != self.name {
-            return Err(Failure::Foreign);
-        }
         let handle = self.key(uuid, blob)?;
-        Ok(authorised(&mut self.context, self.session, |context| command(context, handle))?)
+        Ok(self.authorised(|context| command(context, handle))?)
     }
 
     /// Runs a command with the primary, which may take one slot more.
@@ -128,7 +155,7 @@ impl Chip {
     ) -> Result<T, Failure> {
         self.make_room(2)?;
         let primary = self.context.context_load(self.primary.clone())?;
-        let result = authorised(&mut self.context, self.session, |context| command(context, primary.into()));
+        let result = self.authorised(|context| command(context, primary.into()));
         self.context.flush_context(primary)?;
         Ok(result?)
     }
@@ -147,23 +174,38 @@ impl Chip {
 
     /// Unloads a key that is no more.
     pub(super) fn forget(&mut self, uuid: &str) -> TssResult<()> {
-        match self.loaded.iter().position(|loaded| loaded.uuid == uuid) {
+        match self.loaded.iter().position(|loaded| loaded.id == uuid) {
             Some(at) => self.context.flush_context(self.loaded.remove(at).handle.into()),
             None => Ok(()),
         }
     }
 
-    /// The key, loaded.
-    fn key(&mut self, uuid: &str, blob: &Blob) -> Result<KeyHandle, Failure> {
-        if let Some(at) = self.loaded.iter().position(|loaded| loaded.uuid == uuid) {
+    /// A key, loaded.
+    pub(super) fn key(&mut self, uuid: &str, blob: &Blob) -> Result<KeyHandle, Failure> {
+        if blob.parent != self.name {
+            return Err(Failure::Foreign);
+        }
+        self.hold(uuid, |chip| {
+            let handle = match chip.restore(blob)? {
+                Some(handle) => handle,
+                None => chip.load(blob)?,
+            };
+            chip.context.tr_set_auth(handle.into(), blob.auth.clone())?;
+            Ok(handle)
+        })
+    }
+
+    /// What is loaded under this name, or what `load` loads; the two that were held last are loaded both.
+    pub(super) fn hold(
+        &mut self,
+        id: &str,
+        load: impl FnOnce(&mut Self) -> Result<KeyHandle, Failure>,
+    ) -> Result<KeyHandle, Failure> {
+        if let Some(at) = self.loaded.iter().position(|loaded| loaded.id == id) {
             self.loaded[at..].rotate_left(1);
         } else {
-            let handle = match self.restore(blob)? {
-                Some(handle) => handle,
-                None => self.load(blob)?,
-            };
-            self.loaded.push(Loaded { uuid: uuid.to_owned(), handle });
-            self.context.tr_set_auth(handle.into(), blob.auth.clone())?;
+            let handle = load(self)?;
+            self.loaded.push(Loaded { id: id.to_owned(), handle });
         }
         self.loaded.last().map(|loaded| loaded.handle).ok_or_else(|| Failure::Other(Status::PsaErrorBadState.into()))
     }
@@ -190,7 +232,7 @@ impl Chip {
     }
 
     /// Frees slots until so many are free.
-    fn make_room(&mut self, slots: usize) -> TssResult<()> {
+    pub(super) fn make_room(&mut self, slots: usize) -> TssResult<()> {
         while self.loaded.len() + slots > self.slots {
             self.context.flush_context(self.loaded.remove(0).handle.into())?;
         }

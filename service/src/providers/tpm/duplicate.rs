@@ -26,9 +26,14 @@ pub(super) fn wrap(public: &Public, sensitive: &[u8]) -> Result<(Data, Private)>
     let len = u16::try_from(integrity.as_ref().len()).unwrap_or_default().to_be_bytes();
     let mut text = Zeroizing::new([&len, integrity.as_ref(), sensitive].concat());
     let key = software::random(KEY)?;
-    let failed = |_| Error::from(Status::PsaErrorGenericError);
-    let cipher = UnboundCipherKey::new(&AES_128, &key).and_then(EncryptingKey::cfb128).map_err(failed)?;
-    let iv = EncryptionContext::Iv128(FixedLength::from([0; 16]));
-    cipher.less_safe_encrypt(&mut text, iv).map_err(failed)?;
+    cfb(&key, &mut text)?;
     Ok((Data::try_from(key.as_slice()).map_err(unfit)?, Private::try_from(text.as_slice()).map_err(unfit)?))
+}
+
+/// Encrypts with AES-128 in CFB mode from an initialisation vector of zeros, as TPMs protect what is used once.
+pub(super) fn cfb(key: &[u8], text: &mut [u8]) -> Result<()> {
+    let failed = |_| Error::from(Status::PsaErrorGenericError);
+    let cipher = UnboundCipherKey::new(&AES_128, key).and_then(EncryptingKey::cfb128).map_err(failed)?;
+    let iv = EncryptionContext::Iv128(FixedLength::from([0; 16]));
+    cipher.less_safe_encrypt(text, iv).map(drop).map_err(failed)
 }

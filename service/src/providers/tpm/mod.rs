@@ -5,16 +5,20 @@
 //! Only what needs a private key goes there: padding, hashing, verifying and encrypting are the software provider's.
 
 mod ability;
+mod attest;
 mod blob;
 mod chip;
+pub mod credential;
 mod duplicate;
 mod manage;
 mod random;
 pub mod sealed;
 mod session;
 mod settings;
+mod symmetric;
 mod template;
 mod uses;
+pub mod verify;
 
 use crate::error::{Error, Result};
 use crate::provider::{Call, Info, Provider};
@@ -42,7 +46,8 @@ struct Tpm {
 
 /// A key of the store, ready to use.
 struct Held {
-    public: software::Key,
+    /// `None` of secret keys.
+    public: Option<software::Key>,
     /// `None` of public keys, which need no chip.
     blob: Option<Blob>,
 }
@@ -61,7 +66,7 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
         }
         Err(error) => return Err(error.explain(&settings)),
     };
-    let ability = Ability::probe(&mut chip);
+    let ability = Ability::probe(&mut chip).map_err(|error| Failure::from(error).explain(&settings))?;
     tracing::info!("{}, room for {} loaded keys: {ability}", chip.description(), chip.slots);
     for pending in store.pending(ProviderId::TPM)? {
         store.settle(pending)?;
@@ -72,13 +77,19 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
     Ok(Some(register(Provider::new(info, 1), &tpm)))
 }
 
-fn register(provider: Provider, tpm: &Arc<Tpm>) -> Provider {
+fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
+    if tpm.ability.hmac {
+        provider = provider.on_slow::<MacCompute, _>(tpm).on_slow::<MacVerify, _>(tpm);
+    }
+    if tpm.ability.ciphers() {
+        provider = provider.on_slow::<CipherEncrypt, _>(tpm).on_slow::<CipherDecrypt, _>(tpm);
+    }
     provider
         .on_slow::<GenerateKey, _>(tpm)
         .on_slow::<ImportKey, _>(tpm)
         .on_slow::<CopyKey, _>(tpm)
         .on_slow::<DestroyKey, _>(tpm)
-        .on::<ExportPublicKey, _>(tpm)
+        .on::<ExportPublicKey, _>(&tpm.software)
         .on_slow::<SignHash, _>(tpm)
         .on::<VerifyHash, _>(tpm)
         .on_slow::<SignMessage, _>(tpm)
@@ -86,10 +97,26 @@ fn register(provider: Provider, tpm: &Arc<Tpm>) -> Provider {
         .on::<AsymmetricEncrypt, _>(tpm)
         .on_slow::<AsymmetricDecrypt, _>(tpm)
         .on_slow::<RawKeyAgreement, _>(tpm)
+        .on_slow::<PrepareKeyAttestation, _>(tpm)
+        .on_slow::<AttestKey, _>(tpm)
+        .on_slow::<CertifyKey, _>(tpm)
+        .on_slow::<Quote, _>(tpm)
         .on_slow::<GenerateRandom, _>(tpm)
         .on::<HashCompute, _>(&tpm.software)
         .on::<HashCompare, _>(&tpm.software)
         .on::<CanDoCrypto, _>(tpm)
+}
+
+impl Held {
+    /// The public half of a pair.
+    fn public(&self) -> Result<&software::Key> {
+        self.public.as_ref().ok_or_else(|| invalid("a symmetric key has no public half"))
+    }
+
+    /// What the chip holds.
+    fn blob(&self) -> Result<&Blob> {
+        self.blob.as_ref().ok_or_else(|| invalid("this needs the private half, and the key is a public key"))
+    }
 }
 
 impl Tpm {
@@ -97,7 +124,10 @@ impl Tpm {
     fn held(call: &Call<'_>) -> Result<Arc<Held>> {
         let key = call.key()?;
         call.loaded(key, |attributes, material| {
-            let public = software::Key::load(&attributes.public(), &key.public_key)?;
+            let public = match key.public_key.as_slice() {
+                [] => None,
+                data => Some(software::Key::load(&attributes.public(), data)?),
+            };
             let blob = if attributes.key_type.is_public() { None } else { Some(Blob::decode(&material)?) };
             Ok(Held { public, blob })
         })
@@ -110,11 +140,16 @@ impl Tpm {
         held: &Held,
         command: impl Fn(&mut Context, KeyHandle) -> tss_esapi::Result<T>,
     ) -> Result<T> {
-        let blob = held.blob.as_ref().ok_or_else(|| {
-            Error::refused(Status::PsaErrorInvalidArgument, "this needs the private half, and the key is a public key")
-        })?;
-        let key = call.key()?;
-        let result = self.run(call.store(), |chip| chip.with(&key.uuid, blob, &command));
+        self.holding(call, held, |chip, key| Ok(chip.authorised(|context| command(context, key))?))
+    }
+
+    /// Runs commands while the key of the request is loaded.
+    fn holding<T>(&self, call: &Call<'_>, held: &Held, work: impl Fn(&mut Chip, KeyHandle) -> Result<T, Failure>) -> Result<T> {
+        let (key, blob) = (call.key()?, held.blob()?);
+        let result = self.run(call.store(), |chip| {
+            let handle = chip.key(&key.uuid, blob)?;
+            work(chip, handle)
+        });
         result.map_err(|failure| match failure {
             Failure::Foreign => {
                 call.store().mark(key, true);
@@ -161,6 +196,10 @@ fn survey(chip: &Chip, store: &Store) {
             "{missing} keys were made in another TPM, or before this one was cleared: they are kept, and work again when it is back"
         );
     }
+}
+
+fn invalid(detail: impl Into<String>) -> Error {
+    Error::refused(Status::PsaErrorInvalidArgument, detail)
 }
 
 fn foreign(key: &Key) -> Error {

@@ -119,5 +119,5 @@ fn make(chip: &mut Chip) -> Result<(Blob, SensitiveData), Failure> {
 }
 
 fn unseal(chip: &mut Chip, blob: &Blob) -> Result<SensitiveData, Failure> {
-    chip.with("", blob, &|context, key| context.unseal(key.into()))
+    chip.with("", blob, |context, key| context.unseal(key.into()))
 }

@@ -18,6 +18,8 @@ pub(super) struct Settings {
     pub(super) name: TctiNameConf,
     /// The password of the owner hierarchy.
     pub(super) owner: Auth,
+    /// The password of the endorsement hierarchy, which only attestation needs.
+    pub(super) endorsement: Auth,
     /// Secrets are encrypted on their way.
     pub(super) encrypted: bool,
     /// The service may do without.
@@ -33,13 +35,12 @@ impl Settings {
             section.wrong("tcti", "is none of device:FILE, swtpm:host=…,port=…, mssim:host=…,port=… and tabrmd:bus_type=…")
         })?;
         let owner = auth(&mut section, "owner_hierarchy_auth")?;
-        // Only attestation needs it, so it is checked and dropped.
-        auth(&mut section, "endorsement_hierarchy_auth")?;
+        let endorsement = auth(&mut section, "endorsement_hierarchy_auth")?;
         let encrypted = section.take_or("parameter_encryption", false)?;
         let optional = section.take_or("skip_if_no_tpm", false)?;
         let software = Software::read(&mut section)?;
         section.finish()?;
-        Ok((Self { tcti, name, owner, encrypted, optional }, software))
+        Ok((Self { tcti, name, owner, endorsement, encrypted, optional }, software))
     }
 }
 

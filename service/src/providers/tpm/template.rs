@@ -2,13 +2,13 @@
 
 use tss_esapi::Result;
 use tss_esapi::attributes::{ObjectAttributes, ObjectAttributesBuilder};
-use tss_esapi::interface_types::algorithm::{HashingAlgorithm, PublicAlgorithm};
+use tss_esapi::interface_types::algorithm::{HashingAlgorithm, PublicAlgorithm, SymmetricMode};
 use tss_esapi::interface_types::ecc::EccCurve;
-use tss_esapi::interface_types::key_bits::RsaKeyBits;
+use tss_esapi::interface_types::key_bits::{AesKeyBits, RsaKeyBits};
 use tss_esapi::structures::{
-    Digest, EccPoint, EccScheme, KeyDerivationFunctionScheme, KeyedHashScheme, Public, PublicBuilder, PublicEccParameters,
-    PublicKeyRsa, PublicKeyedHashParameters, PublicParameters, PublicRsaParameters, RsaExponent, RsaScheme,
-    SymmetricDefinitionObject,
+    Digest, EccPoint, EccScheme, HashScheme, KeyDerivationFunctionScheme, KeyedHashScheme, Public, PublicBuilder,
+    PublicEccParameters, PublicKeyRsa, PublicKeyedHashParameters, PublicParameters, PublicRsaParameters, RsaExponent, RsaScheme,
+    SymmetricCipherParameters, SymmetricDefinitionObject,
 };
 
 /// The storage primary: the TCG's template for P-256 (EK Credential Profile 2.4 §B.3.4, as an SRK), made anew from the owner's seed.
@@ -17,6 +17,21 @@ pub(super) fn storage() -> Result<Public> {
     let parameters = PublicEccParameters::new(
         SymmetricDefinitionObject::AES_128_CFB,
         EccScheme::Null,
+        EccCurve::NistP256,
+        KeyDerivationFunctionScheme::Null,
+    );
+    public(attributes, PublicAlgorithm::Ecc)
+        .with_ecc_parameters(parameters)
+        .with_ecc_unique_identifier(EccPoint::default())
+        .build()
+}
+
+/// The attestation key: a P-256 key that signs what the chip says, with SHA-256.
+pub(super) fn attestation() -> Result<Public> {
+    let attributes = own(ObjectAttributesBuilder::new().with_restricted(true).with_sign_encrypt(true), true)?;
+    let parameters = PublicEccParameters::new(
+        SymmetricDefinitionObject::Null,
+        EccScheme::EcDsa(HashScheme::new(HashingAlgorithm::Sha256)),
         EccCurve::NistP256,
         KeyDerivationFunctionScheme::Null,
     );
@@ -41,6 +56,9 @@ pub(super) enum Parameters {
     /// With the public exponent 65537.
     Rsa(RsaKeyBits),
     Ecc(EccCurve),
+    Aes(AesKeyBits),
+    /// For every hash.
+    Hmac,
 }
 
 /// The public value: empty where the chip chooses it.
@@ -48,6 +66,8 @@ pub(super) enum Parameters {
 pub(super) struct Unique {
     pub(super) modulus: PublicKeyRsa,
     pub(super) point: EccPoint,
+    /// Of a secret key and its seed.
+    pub(super) digest: Digest,
 }
 
 /// A key for every scheme that its type has. `local`: the chip makes it, and it can never be duplicated.
@@ -60,7 +80,14 @@ pub(super) fn key(parameters: Parameters, unique: Unique, local: bool) -> Result
         PublicParameters::Ecc(ecc) => {
             public(attributes, PublicAlgorithm::Ecc).with_ecc_parameters(ecc).with_ecc_unique_identifier(unique.point).build()
         }
-        PublicParameters::KeyedHash(_) | PublicParameters::SymCipher(_) => PublicBuilder::new().build(),
+        PublicParameters::SymCipher(cipher) => public(attributes, PublicAlgorithm::SymCipher)
+            .with_symmetric_cipher_parameters(cipher)
+            .with_symmetric_cipher_unique_identifier(unique.digest)
+            .build(),
+        PublicParameters::KeyedHash(hash) => public(attributes, PublicAlgorithm::KeyedHash)
+            .with_keyed_hash_parameters(hash)
+            .with_keyed_hash_unique_identifier(unique.digest)
+            .build(),
     }
 }
 
@@ -77,8 +104,15 @@ impl From<Parameters> for PublicParameters {
                 curve,
                 KeyDerivationFunctionScheme::Null,
             )),
+            Parameters::Aes(bits) => aes(bits, SymmetricMode::Null),
+            Parameters::Hmac => Self::KeyedHash(PublicKeyedHashParameters::new(KeyedHashScheme::Null)),
         }
     }
+}
+
+/// AES in one mode, or in whichever each command names.
+pub(super) fn aes(key_bits: AesKeyBits, mode: SymmetricMode) -> PublicParameters {
+    PublicParameters::SymCipher(SymmetricCipherParameters::new(SymmetricDefinitionObject::Aes { key_bits, mode }))
 }
 
 fn public(attributes: ObjectAttributes, algorithm: PublicAlgorithm) -> PublicBuilder {

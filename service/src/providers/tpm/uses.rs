@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 impl Handle<SignHash> for Tpm {
     fn handle(&self, call: &Call<'_>, op: SignHash) -> Result<Signed> {
         let (held, algorithm) = signing(call)?;
-        let unsigned = held.public.unsigned_hash(algorithm, &op.hash, &op.context)?;
+        let unsigned = held.public()?.unsigned_hash(algorithm, &op.hash, &op.context)?;
         Ok(Signed { signature: self.sign(call, &held, unsigned)? })
     }
 }
@@ -33,7 +33,7 @@ impl Handle<SignHash> for Tpm {
 impl Handle<SignMessage> for Tpm {
     fn handle(&self, call: &Call<'_>, op: SignMessage) -> Result<Signed> {
         let (held, algorithm) = signing(call)?;
-        let unsigned = held.public.unsigned_message(algorithm, &op.message, &op.context)?;
+        let unsigned = held.public()?.unsigned_message(algorithm, &op.message, &op.context)?;
         Ok(Signed { signature: self.sign(call, &held, unsigned)? })
     }
 }
@@ -41,7 +41,7 @@ impl Handle<SignMessage> for Tpm {
 impl Handle<VerifyHash> for Tpm {
     fn handle(&self, call: &Call<'_>, op: VerifyHash) -> Result<Empty> {
         let algorithm = call.algorithm()?.try_into()?;
-        Self::held(call)?.public.verify_hash(algorithm, &op.hash, &op.signature, &op.context)?;
+        Self::held(call)?.public()?.verify_hash(algorithm, &op.hash, &op.signature, &op.context)?;
         Ok(Empty {})
     }
 }
@@ -49,14 +49,14 @@ impl Handle<VerifyHash> for Tpm {
 impl Handle<VerifyMessage> for Tpm {
     fn handle(&self, call: &Call<'_>, op: VerifyMessage) -> Result<Empty> {
         let algorithm = call.algorithm()?.try_into()?;
-        Self::held(call)?.public.verify_message(algorithm, &op.message, &op.signature, &op.context)?;
+        Self::held(call)?.public()?.verify_message(algorithm, &op.message, &op.signature, &op.context)?;
         Ok(Empty {})
     }
 }
 
 impl Handle<AsymmetricEncrypt> for Tpm {
     fn handle(&self, call: &Call<'_>, op: AsymmetricEncrypt) -> Result<Encrypted> {
-        let ciphertext = Self::held(call)?.public.encrypt(call.algorithm()?.try_into()?, &op.salt, &op.plaintext)?;
+        let ciphertext = Self::held(call)?.public()?.encrypt(call.algorithm()?.try_into()?, &op.salt, &op.plaintext)?;
         Ok(Encrypted { ciphertext })
     }
 }
@@ -67,7 +67,7 @@ impl Handle<AsymmetricDecrypt> for Tpm {
         let algorithm: Encryption = call.algorithm()?.try_into()?;
         let secret = held.blob.as_ref().map_or(&[][..], |blob| &blob.auth);
         let private = |ciphertext: &[u8]| self.private_rsa(call, &held, ciphertext);
-        let mut plaintext = held.public.decrypt_with(algorithm, &op.salt, &op.ciphertext, secret, private)?;
+        let mut plaintext = held.public()?.decrypt_with(algorithm, &op.salt, &op.ciphertext, secret, private)?;
         Ok(Decrypted { plaintext: std::mem::take(&mut *plaintext) })
     }
 }
@@ -76,7 +76,7 @@ impl Handle<RawKeyAgreement> for Tpm {
     fn handle(&self, call: &Call<'_>, op: RawKeyAgreement) -> Result<Agreed> {
         let held = Self::held(call)?;
         let algorithm: Agreement = call.algorithm()?.try_into()?;
-        held.public.check_peer(algorithm, &op.peer_key)?;
+        held.public()?.check_peer(algorithm, &op.peer_key)?;
         let peer = point(&op.peer_key)?;
         let shared = self.with(call, &held, |context, key| context.ecdh_z_gen(key, peer.clone()))?;
         let mut secret = padded(shared.x(), op.peer_key.len() / 2)?;

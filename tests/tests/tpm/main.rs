@@ -1,5 +1,8 @@
-//! The TPM provider on a chip that is small, loses its power, and is exchanged.
+//! The TPM provider on a chip that is small, loses its power, and is exchanged; secret keys; attestation.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod attest;
+mod symmetric;
 
 use interface::algorithm::{Encryption, Hash, SignHash as Named, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
