@@ -438,7 +438,7 @@ fn pair(generator: CK_MECHANISM_TYPE, more: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> [C
 }
 
 /// The numbers of a new group, for keys that bring one.
-fn group(generator: CK_MECHANISM_TYPE) -> Vec<(CK_ATTRIBUTE_TYPE, Vec<u8>)> {
+pub(crate) fn group(generator: CK_MECHANISM_TYPE) -> Vec<(CK_ATTRIBUTE_TYPE, Vec<u8>)> {
     let (parameters, bits) = match generator {
         CKM_DSA_KEY_PAIR_GEN => (CKM_DSA_PARAMETER_GEN, number(1024)),
         CKM_DH_PKCS_KEY_PAIR_GEN => (CKM_DH_PKCS_PARAMETER_GEN, number(2048)),
