@@ -359,7 +359,8 @@ fn log_level(core: &mut Section) -> Result<LevelFilter> {
     })
 }
 
-fn positive<T>(section: &mut Section, key: &'static str, default: T) -> Result<T>
+/// A number that may not be zero.
+pub(crate) fn positive<T>(section: &mut Section, key: &'static str, default: T) -> Result<T>
 where
     T: DeserializeOwned + Default + PartialEq,
 {

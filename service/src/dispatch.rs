@@ -60,12 +60,12 @@ impl Dispatcher {
         let provider = Arc::clone(self.provider(&incoming)?);
         self.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
-        if !provider.slow(opcode) {
+        let Some(limit) = provider.limit(opcode) else {
             return provider.run(opcode, &Guard { incoming: &incoming, dispatcher: self }, &incoming.body);
-        }
+        };
         let (this, worker, app) = (Arc::clone(self), Arc::clone(&provider), incoming.app.clone());
         let work = move || worker.run(opcode, &Guard { incoming: &incoming, dispatcher: &this }, &incoming.body);
-        provider.lane.run(app, work).await
+        provider.lane.run(app, limit, work).await
     }
 
     /// The crypto provider with this number.
@@ -249,13 +249,6 @@ impl<'a> Guard<'a> {
         match algorithm {
             Some(algorithm) if !policy.permits(algorithm) => {
                 refuse(format!("the policy of key '{}' does not permit {algorithm:?}", key.name))
-            }
-            _ if key.missing() => {
-                let detail = format!(
-                    "key '{}' is known but its hardware does not show it at present; it is kept until that is back",
-                    key.name
-                );
-                Err(Error::refused(Status::PsaErrorHardwareFailure, detail))
             }
             _ => Ok(key),
         }

@@ -16,6 +16,7 @@ use interface::message::Pkcs11Attribute;
 use interface::{Filing, Opcode, Operation, ProviderId, Secret, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// A backend that can run operation `O`.
@@ -102,6 +103,15 @@ impl<'a> Call<'a> {
         self.new.as_ref().map(|(_, attributes)| attributes).ok_or_else(|| Status::InvalidEncoding.into())
     }
 
+    /// Refuses a name that a key has already, for a provider that leaves nothing behind if [`Self::reserve`] refuses it afterwards.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorAlreadyExists`].
+    pub fn check_name(&self) -> Result<()> {
+        let (filing, _) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
+        self.store.check_name(self.provider, self.app()?, &filing.name)
+    }
+
     /// Reserves the new key's name before anything is made under it, durably unless the key is volatile.
     ///
     /// # Errors
@@ -162,7 +172,8 @@ type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Zeroizing<Vec<u8>>> + Send + Sync
 
 struct Handler {
     run: Box<Run>,
-    slow: bool,
+    /// `None` for what runs where it was decoded.
+    limit: Option<Duration>,
 }
 
 /// A provider: what it is, what it can do, and the lane for what takes long.
@@ -170,6 +181,7 @@ pub struct Provider {
     /// What it is.
     pub info: Info,
     handlers: BTreeMap<Opcode, Handler>,
+    limit: Duration,
     /// Where slow operations wait for their turn.
     pub lane: Lane,
 }
@@ -177,22 +189,29 @@ pub struct Provider {
 impl Provider {
     /// A provider that can do nothing yet; `workers` slow operations run at a time.
     pub fn new(info: Info, workers: usize) -> Self {
-        Self { info, handlers: BTreeMap::new(), lane: Lane::new(workers) }
+        Self { info, handlers: BTreeMap::new(), limit: Duration::MAX, lane: Lane::new(workers) }
+    }
+
+    /// Slow operations that are registered from here on are given up when they take longer.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Registers an operation that runs where it was decoded: it takes less than a few milliseconds and waits for nothing.
     #[must_use]
     pub fn on<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
-        self.register::<O, T>(backend, false)
+        self.register::<O, T>(backend, None)
     }
 
     /// Registers an operation that takes long or waits for a disk or a device.
     #[must_use]
     pub fn on_slow<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
-        self.register::<O, T>(backend, true)
+        let limit = self.limit;
+        self.register::<O, T>(backend, Some(limit))
     }
 
-    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, slow: bool) -> Self {
+    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, limit: Option<Duration>) -> Self {
         let backend = Arc::clone(backend);
         let run = move |guard: &Guard<'_>, body: &[u8]| {
             let op = O::decode(body).map_err(|_| Status::DeserializingBodyFailed)?;
@@ -200,7 +219,7 @@ impl Provider {
             let output = backend.handle(&call, op)?;
             Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
         };
-        self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), slow });
+        self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), limit });
         self
     }
 
@@ -209,9 +228,9 @@ impl Provider {
         self.handlers.keys().copied()
     }
 
-    /// Whether the operation belongs into the lane.
-    pub fn slow(&self, opcode: Opcode) -> bool {
-        self.handlers.get(&opcode).is_some_and(|handler| handler.slow)
+    /// How long the operation may run, if it belongs into the lane.
+    pub fn limit(&self, opcode: Opcode) -> Option<Duration> {
+        self.handlers.get(&opcode)?.limit
     }
 
     /// Decodes, checks, runs and encodes one operation.

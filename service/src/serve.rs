@@ -14,8 +14,12 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+/// How long what still runs may take when the service stops.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs the service until it is told to stop.
 ///
@@ -39,7 +43,10 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("cannot start threads"))?;
     // On a worker, because what the main thread accepts must wake a worker first.
     let stopped = |_| Error::refused(Status::PsaErrorGenericError, "the service's main task was cancelled");
-    runtime.block_on(runtime.spawn(run(config, listener, store))).map_err(stopped)?
+    let served = runtime.block_on(runtime.spawn(run(config, listener, store))).map_err(stopped);
+    // A thread may hang in a device.
+    runtime.shutdown_timeout(GRACE);
+    served?
 }
 
 async fn run(config: Config, listener: std::os::unix::net::UnixListener, store: Arc<Store>) -> Result<()> {

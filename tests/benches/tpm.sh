@@ -84,14 +84,13 @@ for what in ecdsa rsa; do
   pair "TPM: $what through upstream's client (peer: upstream's service)"
 done
 
-# tpm2-openssl as the default for keys, and not for what needs none
-cat >"$work/tpm2-openssl.cnf" <<'CNF'
+# nginx with tpm2-openssl, which OpenSSL has to prefer for keys, and not for what needs none
+conf() {
+  cat <<CNF
 openssl_conf = init
 [init]
 providers = providers
-alg_section = algorithms
-[algorithms]
-default_properties = ?provider=tpm2,tpm2.digest!=yes,tpm2.cipher!=yes
+$1
 [providers]
 default = default_section
 tpm2 = tpm2_section
@@ -100,29 +99,44 @@ activate = 1
 [tpm2_section]
 activate = 1
 CNF
+}
+conf "" >"$work/tpm2-plain.cnf"
+conf "alg_section = algorithms
+[algorithms]
+default_properties = ?provider=tpm2,tpm2.digest!=yes,tpm2.cipher!=yes" >"$work/tpm2-preferred.cnf"
 theirs=$work/tpm2-openssl mine=$work/tpm-ref
-TPM2OPENSSL_TCTI=$managed OPENSSL_CONF=$work/tpm2-openssl.cnf openssl genpkey -quiet -algorithm EC -pkeyopt group:P-256 -out "$theirs.key"
-TPM2OPENSSL_TCTI=$managed OPENSSL_CONF=$work/tpm2-openssl.cnf openssl req -new -x509 -key "$theirs.key" -subj /CN=localhost -out "$theirs.crt"
-chmod 644 "$theirs.key"
-"$bin/parsec" key new web --for tls-server --grant user:www-data=sign --out "$mine.key" >/dev/null
-"$bin/parsec" key csr web --self-signed --cn localhost --out "$mine.crt" >/dev/null
+export TPM2OPENSSL_TCTI=$managed
+{
+  OPENSSL_CONF=$work/tpm2-preferred.cnf openssl genpkey -quiet -algorithm EC -pkeyopt group:P-256 -out "$theirs.key"
+  OPENSSL_CONF=$work/tpm2-preferred.cnf openssl req -new -x509 -key "$theirs.key" -subj /CN=localhost -out "$theirs.crt"
+  chmod 644 "$theirs.key"
+  "$bin/parsec" key new web --for tls-server --grant user:www-data=sign --out "$mine.key"
+  "$bin/parsec" key csr web --self-signed --cn localhost --out "$mine.crt"
+} >"$work/keys.log" 2>&1 || {
+  cat "$work/keys.log" >&2
+  exit 1
+}
 OPENSSL_CONF=$work/openssl.cnf web tpm-nginx "$mine" $((port += 1))
 mine_port=$port
-TPM2OPENSSL_TCTI=$managed OPENSSL_CONF=$work/tpm2-openssl.cnf web tpm2-openssl-nginx "$theirs" $((port += 1))
 ours() { handshakes "$mine_port"; }
 peer() { handshakes "$port"; }
+OPENSSL_CONF=$work/tpm2-preferred.cnf web managed-nginx "$theirs" $((port += 1))
 pair "TPM: nginx full handshakes, EC P-256 (peer: tpm2-openssl, tpm2-abrmd)"
 stop "$!"
 
-# what becomes of them without a resource manager
+# the same without a resource manager
 stop "$abrmd"
+export TPM2OPENSSL_TCTI=$bare
+OPENSSL_CONF=$work/tpm2-preferred.cnf web bare-nginx "$theirs" $((port += 1))
+pair "TPM: nginx full handshakes, EC P-256 (peer: tpm2-openssl, TPM of its own)"
+stop "$!"
+OPENSSL_CONF=$work/tpm2-plain.cnf web plain-nginx "$theirs" $((port += 1))
+note "nginx with tpm2-openssl and no default_properties: $(handshakes "$port" 2>/dev/null ||
+  grep -m 1 -o 'SSL_do_handshake() failed (SSL: [^)]*)' "$work/plain-nginx/error.log")"
+stop "$!"
 note "8 processes with a TPM that has no resource manager, ECDSA P-256:"
 note "  ours:        $(bench "$module" "" "" ec ecdsa "$seconds" 8 1)"
 note "  tpm2-pkcs11: $(TPM2_PKCS11_TCTI=$bare bench "$tpm2_pkcs11" bench 1234 ec ecdsa "$seconds" 8 1 || true)"
-TPM2OPENSSL_TCTI=$bare OPENSSL_CONF=$work/tpm2-openssl.cnf web bare-nginx "$theirs" $((port += 1))
-note "full handshakes a second of nginx with it:"
-note "  ours:         $(handshakes "$mine_port")"
-note "  tpm2-openssl: $(handshakes "$port" 2>/dev/null || echo "none: $(grep -m 1 -o 'SSL_do_handshake() failed.*) while' "$work/bare-nginx/error.log")")"
 
 # Twenty users with a key each: one has 64 requests waiting at all times, eighteen have one, and one asks once a second.
 as() { setpriv --reuid="$1" --regid="$1" --clear-groups "${@:2}"; }

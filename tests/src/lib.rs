@@ -19,10 +19,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use command::{Ran, as_uid, feed, install, run};
-pub use proxy::Proxy;
+pub use proxy::{Fault, Proxy};
 pub use service::{CONFIG, Service, Setup, TPM, TPM_SEALED};
 pub use source::Source;
-pub use swtpm::Swtpm;
+pub use swtpm::{Swtpm, sized};
 
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities};

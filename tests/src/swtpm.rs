@@ -1,12 +1,12 @@
 //! A TPM in software, for one test.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::command;
+use crate::{command, proxy};
 
 /// How long it may take to listen.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -47,6 +47,41 @@ impl Swtpm {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
     }
 
+    /// Does a command of another program's, without authorisation (TPM 2.0 Part 1 §18): code and body of the answer.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn command(&self, code: u32, body: &[u8]) -> (u32, Vec<u8>) {
+        self.send(0x8001, code, body)
+    }
+
+    /// The same on one handle, with its password.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn authorised(&self, code: u32, handle: u32, password: &[u8], parameters: &[u8]) -> (u32, Vec<u8>) {
+        let session = [&[0x40, 0, 0, 9, 0, 0, 0], sized(password).as_slice()].concat();
+        self.send(0x8002, code, &[&handle.to_be_bytes()[..], &[0, 0], &sized(&session), parameters].concat())
+    }
+
+    /// Gives its owner hierarchy another password (TPM2_HierarchyChangeAuth).
+    ///
+    /// # Panics
+    /// When it does not take it.
+    pub fn own(&self, old: &[u8], new: &[u8]) {
+        let (code, _) = self.authorised(0x129, 0x4000_0001, old, &sized(new));
+        assert_eq!(code, 0, "the TPM refuses the password");
+    }
+
+    fn send(&self, tag: u16, code: u32, body: &[u8]) -> (u32, Vec<u8>) {
+        let size = u32::try_from(proxy::HEADER + body.len()).expect("a short command");
+        let command = [&tag.to_be_bytes(), &size.to_be_bytes()[..], &code.to_be_bytes(), body].concat();
+        let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("a running swtpm");
+        line.write_all(&command).expect("send a command");
+        let answer = proxy::message(&mut line).expect("an answer");
+        (proxy::code(&answer), answer[proxy::HEADER..].to_vec())
+    }
+
     /// Takes its power away, and leaves it off.
     ///
     /// # Panics
@@ -81,23 +116,6 @@ impl Swtpm {
         self.restart();
     }
 
-    /// Gives its owner hierarchy a password (TPM2_HierarchyChangeAuth), where it has none.
-    ///
-    /// # Panics
-    /// When it does not take it.
-    pub fn own(&self, password: &[u8]) {
-        let (owner, session) = ([0x40, 0, 0, 1], [0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0]);
-        let len = u16::try_from(password.len()).expect("a short password").to_be_bytes();
-        let body = [&owner[..], &session, &len, password].concat();
-        let size = u32::try_from(10 + body.len()).expect("a short command").to_be_bytes();
-        let command = [&[0x80, 2][..], &size, &[0, 0, 1, 0x29], &body].concat();
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("connect to swtpm");
-        stream.write_all(&command).expect("ask swtpm");
-        let mut answer = [0; 10];
-        stream.read_exact(&mut answer).expect("hear swtpm");
-        assert_eq!(answer[6..], [0; 4], "the TPM refuses the password");
-    }
-
     fn try_restart(&mut self) -> bool {
         let (port, control) = (self.port, self.port + 1);
         let mut command = Command::new("swtpm");
@@ -126,6 +144,11 @@ impl Drop for Swtpm {
             self.kill9();
         }
     }
+}
+
+/// Bytes after their number (TPM 2.0 Part 2 §10.4.1).
+pub fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&u16::try_from(bytes.len()).expect("few bytes").to_be_bytes(), bytes].concat()
 }
 
 /// The first of two ports that are free.

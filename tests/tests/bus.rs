@@ -69,7 +69,7 @@ fn a_listener_hears_secrets_unless_parameters_are_encrypted() {
     for encrypted in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let tpm = Swtpm::start(folder.path().join("tpm"));
-        tpm.own(OWNER.as_bytes());
+        tpm.own(b"", OWNER.as_bytes());
         let proxy = Proxy::start(tpm.port());
         let settings = format!("owner_hierarchy_auth = \"{OWNER}\"\nparameter_encryption = {encrypted}\n");
         let config = format!("{CONFIG}{TPM}{settings}{TPM_SEALED}{settings}").replace("{tcti}", &proxy.tcti());

@@ -175,7 +175,7 @@ fn the_owners_password_comes_from_a_file_or_a_credential() {
     let setup = |value: &str| {
         let config = format!("{CONFIG}{TPM}owner_hierarchy_auth = \"{value}\"\n");
         let mut service = Setup::default().config(config).env("CREDENTIALS_DIRECTORY", folder.path()).prepare();
-        service.tpm().own(b"of the owner");
+        service.tpm().own(b"", b"of the owner");
         service
     };
     for value in [format!("file:{}", secret.display()), "credential:owner".to_owned()] {

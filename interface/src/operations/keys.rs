@@ -245,7 +245,7 @@ pub struct DeriveKey {
     /// Concatenation: the data comes first.
     #[prost(bool, tag = "9")]
     pub data_first: bool,
-    /// HKDF: one of its two steps alone, number of an [`HkdfStep`].
+    /// HKDF: one of its two steps alone, number of an [`HkdfStep`](super::HkdfStep).
     #[prost(int32, optional, tag = "10")]
     pub step: Option<i32>,
     /// As of [`GenerateKey`].

@@ -116,6 +116,14 @@ impl Store {
         Ok(Reservation { store: self, intent: Some(intent), uuid, identified, application })
     }
 
+    /// Refuses the name of a ready key.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorAlreadyExists`].
+    pub fn check_name(&self, provider: ProviderId, owner: &Principal, name: &str) -> Result<()> {
+        self.key(provider, owner, name).map_or(Ok(()), |key| Err(taken(&key)))
+    }
+
     fn check_volatile(&self, owner: &Principal, application: Option<Application>) -> Result<Application> {
         let Some(application) = application else {
             let detail = "a volatile key ends with the process that makes it, and the Hello of this connection named none";

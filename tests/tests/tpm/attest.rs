@@ -1,6 +1,7 @@
 //! What the TPM proves to others, judged by its own command line and by the programs of tpm2-tools, which know nothing of Parsec.
 
 use super::*;
+use interface::client::Error;
 use interface::operations::{
     ActivateCredentialParams, AttestKey, AttestationParams, PrepareActivateCredential, PrepareKeyAttestation, PrepareParams,
     PreparedCredential, attestation_output, attestation_params, prepare_params, prepared_output,
@@ -214,7 +215,7 @@ fn an_imported_key_is_told_from_one_that_the_chip_made() {
     let client = service.client();
     let (software, tpm) = (Keys(&client, ProviderId::SOFTWARE), Keys(&client, ProviderId::TPM));
     software.make("k", &ec()).unwrap();
-    let data = software.call(&ExportKey { key_name: "k".to_owned(), owner: None }).unwrap().data.clone();
+    let data = software.export("k").unwrap();
     tpm.import("k", &ec(), &data).unwrap();
     tpm.import("public", &ec().public(), &software.public("k")).unwrap();
     parsec(&service, &format!("key attest k --provider tpm --nonce {NONCE} --out k.attest")).ok();

@@ -2,84 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod attest;
+mod crowd;
+mod faults;
+mod keys;
 mod symmetric;
 
-use interface::algorithm::{Encryption, Hash, SignHash as Named, Signature};
-use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
-use interface::client::{Client, Error};
-use interface::operations::{
-    AsymmetricDecrypt, AsymmetricEncrypt, CopyKey, DestroyKey, ExportKey, ExportPublicKey, GenerateKey, GenerateRandom,
-    ImportKey, Record, SignHash, Tier, VerifyHash,
-};
-use interface::{Operation, ProviderId, Status};
+use interface::algorithm::{Encryption, Hash, Signature};
+use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, GenerateRandom, Tier};
+use interface::{ProviderId, Status};
+use keys::{EC, Keys, SHA256, ec, pair, status};
 use tests::{CONFIG, Service, Setup, TPM};
-
-const EC: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
-const SHA256: Named = Named::Specific(Hash::Sha256);
-const DIGEST: [u8; 32] = [0x5a; 32];
 
 fn service() -> Service {
     Service::with_config(&format!("{CONFIG}{TPM}"))
-}
-
-fn pair(key_type: KeyType, bits: u32, algorithm: Signature) -> Attributes {
-    let usage = Usage::SIGN_HASH | Usage::VERIFY_HASH | Usage::EXPORT;
-    Attributes { key_type, bits, policy: Policy { usage, algorithm: algorithm.into(), also: Vec::new() } }
-}
-
-fn ec() -> Attributes {
-    pair(EC, 256, Signature::Ecdsa { hash: SHA256 })
-}
-
-/// The keys of one provider.
-struct Keys<'a>(&'a Client, ProviderId);
-
-impl Keys<'_> {
-    fn call<O: Operation>(&self, op: &O) -> Result<O::Output, Error> {
-        self.0.call(self.1, op)
-    }
-
-    fn make(&self, name: &str, attributes: &Attributes) -> Result<(), Error> {
-        let key_name = name.to_owned();
-        self.call(&GenerateKey { key_name, attributes: Some(attributes.into()), ..Default::default() }).map(drop)
-    }
-
-    fn import(&self, name: &str, attributes: &Attributes, data: &[u8]) -> Result<(), Error> {
-        let (key_name, attributes, data) = (name.to_owned(), Some(attributes.into()), data.to_vec());
-        let (label, id, volatile, pkcs11) = Default::default();
-        self.call(&ImportKey { key_name, attributes, data, label, id, volatile, pkcs11 }).map(drop)
-    }
-
-    fn sign(&self, name: &str, algorithm: Signature) -> Result<Vec<u8>, Error> {
-        let (key_name, alg, hash) = (name.to_owned(), Some(algorithm.into()), DIGEST.to_vec());
-        self.call(&SignHash { key_name, alg, hash, ..Default::default() }).map(|signed| signed.signature)
-    }
-
-    fn verifies(&self, name: &str, algorithm: Signature, signature: &[u8]) -> bool {
-        let (key_name, alg, hash, signature) = (name.to_owned(), Some(algorithm.into()), DIGEST.to_vec(), signature.to_vec());
-        self.call(&VerifyHash { key_name, alg, hash, signature, ..Default::default() }).is_ok()
-    }
-
-    /// Signs with a key for ECDSA and checks the signature.
-    fn ecdsa(&self, name: &str) -> Result<(), Error> {
-        let algorithm = Signature::Ecdsa { hash: SHA256 };
-        let signature = self.sign(name, algorithm)?;
-        assert!(self.verifies(name, algorithm, &signature), "{name}");
-        Ok(())
-    }
-
-    fn public(&self, name: &str) -> Vec<u8> {
-        self.call(&ExportPublicKey { key_name: name.to_owned(), owner: None }).unwrap().data.clone()
-    }
-
-    fn record(&self, name: &str) -> Record {
-        self.0.lookup(self.1, None, name).unwrap()
-    }
-}
-
-fn status<T: std::fmt::Debug>(result: Result<T, Error>) -> Status {
-    let error = result.unwrap_err();
-    error.status().unwrap_or_else(|| panic!("{error}"))
 }
 
 #[test]
@@ -119,8 +55,8 @@ fn a_key_is_of_hardware_and_survives_a_crash_of_the_service() {
     let record = keys.record("k");
     assert_eq!((record.tier, record.local, record.missing), (Tier::Hardware.into(), true, false));
     assert_eq!(record.public_key, keys.public("k"));
-    assert_eq!(status(keys.call(&ExportKey { key_name: "k".to_owned(), owner: None })), Status::PsaErrorNotSupported);
-    keys.call(&DestroyKey { key_name: "k".to_owned(), owner: None }).unwrap();
+    assert_eq!(status(keys.export("k")), Status::PsaErrorNotSupported);
+    keys.destroy("k").unwrap();
     assert_eq!(status(keys.ecdsa("k")), Status::PsaErrorDoesNotExist);
 }
 
@@ -163,10 +99,12 @@ fn keys_of_another_chip_are_missing_and_kept_until_it_is_back() {
     let error = keys.sign("old", Signature::Ecdsa { hash: SHA256 }).unwrap_err();
     assert!(error.to_string().contains("kept"), "{error}");
     keys.ecdsa("new").unwrap();
-    service.tpm().exchange("tpm");
-    assert_eq!(status(keys.ecdsa("new")), Status::PsaErrorHardwareFailure);
-    assert!(!keys.record("old").missing && keys.record("new").missing);
-    keys.ecdsa("old").unwrap();
+    for (chip, here, away) in [("tpm", "old", "new"), ("another", "new", "old"), ("tpm", "old", "new")] {
+        service.tpm().exchange(chip);
+        keys.ecdsa(here).unwrap();
+        assert_eq!(status(keys.ecdsa(away)), Status::PsaErrorHardwareFailure);
+        assert!(!keys.record(here).missing && keys.record(away).missing, "noticed without a restart");
+    }
 }
 
 #[test]
@@ -184,7 +122,7 @@ fn imported_pairs_are_the_same_keys() {
     ] {
         let attributes = pair(key_type, bits, algorithm);
         software.make("k", &attributes).unwrap();
-        let data = software.call(&ExportKey { key_name: "k".to_owned(), owner: None }).unwrap().data.clone();
+        let data = software.export("k").unwrap();
         tpm.import("k", &Attributes { bits: 0, ..attributes.clone() }, &data).unwrap();
         let context = format!("{attributes:?}");
         assert_eq!(tpm.public("k"), software.public("k"), "{context}");
@@ -192,14 +130,11 @@ fn imported_pairs_are_the_same_keys() {
         assert!(tpm.verifies("k", algorithm, &software.sign("k", algorithm).unwrap()), "{context}");
         let record = tpm.record("k");
         assert_eq!((record.tier, record.local), (Tier::Hardware.into(), false), "{context}");
-        let (key_name, of, copied) = ("copy".to_owned(), "k".to_owned(), Some((&attributes).into()));
-        tpm.call(&CopyKey { key_name, of, attributes: copied, ..Default::default() }).unwrap();
+        tpm.copy("k", "copy", &attributes).unwrap();
         assert!(software.verifies("k", algorithm, &tpm.sign("copy", algorithm).unwrap()), "{context}");
         assert_eq!(status(tpm.import("broken", &attributes, &data[1..])), Status::PsaErrorInvalidArgument, "{context}");
-        for keys in [&software, &tpm] {
-            keys.call(&DestroyKey { key_name: "k".to_owned(), owner: None }).unwrap();
-        }
-        tpm.call(&DestroyKey { key_name: "copy".to_owned(), owner: None }).unwrap();
+        software.destroy("k").unwrap();
+        ["k", "copy"].into_iter().for_each(|name| tpm.destroy(name).unwrap());
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use interface::algorithm::{Algorithm, Cipher, Mac, MacKind};
-use interface::operations::{CipherDecrypt, CipherEncrypt, MacCompute, MacVerify};
+use interface::client::Error;
+use interface::operations::{CipherDecrypt, CipherEncrypt, ExportPublicKey, MacCompute, MacVerify};
 
 fn secret(key_type: KeyType, bits: u32, algorithms: Vec<Algorithm>) -> Attributes {
     let usage = Usage::ENCRYPT | Usage::DECRYPT | Usage::SIGN_MESSAGE | Usage::VERIFY_MESSAGE;
@@ -74,7 +75,7 @@ fn aes_is_the_same_in_the_chip_and_in_software_for_data_of_any_length() {
             assert_eq!(partial.is_err(), block || cipher == Cipher::CbcPkcs7, "{cipher:?}: half a block");
         }
         for keys in [&software, &tpm] {
-            keys.call(&DestroyKey { key_name: "k".to_owned(), owner: None }).unwrap();
+            keys.destroy("k").unwrap();
         }
     }
 }
@@ -121,7 +122,7 @@ fn hmac_is_the_same_in_the_chip_and_in_software() {
             }
         }
         for keys in [&software, &tpm] {
-            keys.call(&DestroyKey { key_name: "k".to_owned(), owner: None }).unwrap();
+            keys.destroy("k").unwrap();
         }
     }
     let attributes = hmac(8 * 65);

@@ -75,7 +75,12 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
         vendor: "AWS-LC".to_owned(),
         version: [0, 1, 0],
     };
-    software.register(info, store).map(Some)
+    software.register(Provider::new(info, workers()), store).map(Some)
+}
+
+/// How many slow operations run at a time.
+pub(super) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
 }
 
 fn register(provider: Provider, software: &Arc<Software>) -> Provider {
@@ -125,12 +130,11 @@ impl Software {
     ///
     /// # Errors
     /// The store's own.
-    pub(super) fn register(self, info: Info, store: &Store) -> Result<Provider> {
-        for pending in store.pending(info.id)? {
+    pub(super) fn register(self, provider: Provider, store: &Store) -> Result<Provider> {
+        for pending in store.pending(provider.info.id)? {
             store.settle(pending)?;
         }
-        let workers = std::thread::available_parallelism().map_or(1, Into::into);
-        Ok(register(Provider::new(info, workers), &Arc::new(self)))
+        Ok(register(provider, &Arc::new(self)))
     }
 
     /// The key of the request, parsed at its first use.

@@ -2,6 +2,7 @@
 
 use super::Tpm;
 use super::chip::Chip;
+use super::failure::Failure;
 use super::symmetric::BLOCK;
 use super::template::{Parameters, aes};
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::message::{Empty, required};
 use interface::operations::{CanDoCrypto, CheckType};
 use std::ops::RangeInclusive;
-use tss_esapi::Result as TssResult;
+use tss_esapi::Error as TssError;
 use tss_esapi::constants::tss::{TPM2_CC_EncryptDecrypt2, TPM2_CC_HMAC};
 use tss_esapi::constants::{CapabilityType, PropertyTag};
 use tss_esapi::interface_types::algorithm::{HashingAlgorithm, SymmetricMode};
@@ -78,24 +79,23 @@ pub(super) struct Ability {
 }
 
 impl Ability {
-    pub(super) fn probe(chip: &mut Chip) -> TssResult<Self> {
+    pub(super) fn probe(chip: &mut Chip) -> Result<Self, Failure> {
         // One at a time: the library fails on a list with a command that it does not know.
-        let mut knows = |code: u32| match chip.context.get_capability(CapabilityType::Command, code, 1) {
-            Ok((CapabilityData::Commands(list), _)) => u16::try_from(code).is_ok_and(|code| list.find(code).is_some()),
-            _ => false,
+        let mut knows = |code: u32| match chip.ask(|context| context.get_capability(CapabilityType::Command, code, 1)) {
+            Ok((CapabilityData::Commands(list), _)) => Ok(u16::try_from(code).is_ok_and(|code| list.find(code).is_some())),
+            Ok(_) | Err(Failure::Tss(TssError::WrapperError(_))) => Ok(false),
+            Err(failure) => Err(failure),
         };
-        let (hmac, encrypts) = (knows(TPM2_CC_HMAC), knows(TPM2_CC_EncryptDecrypt2));
-        let buffer = chip.context.get_tpm_property(PropertyTag::InputBuffer)?.unwrap_or(BUFFER).min(BUFFER);
-        let mut has = |parameters: PublicParameters| chip.context.test_parms(parameters).is_ok();
-        let modes = MODES.iter().copied().filter(|&(_, mode)| encrypts && has(aes(AesKeyBits::Aes128, mode)));
-        let modes: Vec<_> = modes.collect();
+        let (hmac, encrypts) = (knows(TPM2_CC_HMAC)?, knows(TPM2_CC_EncryptDecrypt2)?);
+        let buffer = chip.ask(|context| context.get_tpm_property(PropertyTag::InputBuffer))?.unwrap_or(BUFFER).min(BUFFER);
+        let modes = had(MODES, |&(_, mode)| Ok(encrypts && chip.has(aes(AesKeyBits::Aes128, mode))?))?;
         let usable = |key_type| key_type != KeyType::Aes || !modes.is_empty();
-        let keys = KEYS.iter().copied().filter(|&(key_type, _, parameters)| usable(key_type) && has(parameters.into())).collect();
+        let keys = had(KEYS, |&(key_type, _, parameters)| Ok(usable(key_type) && chip.has(parameters.into())?))?;
         let keyed = |hash| {
             let hmac_scheme = HmacScheme::new(hash);
             PublicParameters::KeyedHash(PublicKeyedHashParameters::new(KeyedHashScheme::Hmac { hmac_scheme }))
         };
-        let hashes = HASHES.iter().copied().filter(|&(hash, _)| has(keyed(hash))).collect();
+        let hashes = had(HASHES, |&(hash, _)| chip.has(keyed(hash)))?;
         Ok(Self { keys, hashes, hmac, modes, buffer: buffer as usize / BLOCK * BLOCK })
     }
 
@@ -213,6 +213,11 @@ impl Handle<CanDoCrypto> for Tpm {
         software::can_do(check, &attributes, call.allow_deprecated())?;
         Ok(Empty {})
     }
+}
+
+/// The rows for which the chip says yes.
+fn had<T: Copy>(rows: &[T], mut asked: impl FnMut(&T) -> Result<bool, Failure>) -> Result<Vec<T>, Failure> {
+    rows.iter().filter_map(|row| asked(row).map(|yes| yes.then_some(*row)).transpose()).collect()
 }
 
 pub(super) fn unsupported(detail: impl Into<String>) -> Error {

@@ -5,7 +5,8 @@
 //! says, and nothing else. Both are primaries of the endorsement hierarchy, which are the same each time they are made, also after the
 //! chip was cleared; there is one AK for all clients, since it proves where a key is and not whose.
 
-use super::chip::{Chip, Failure, kind};
+use super::chip::{Chip, Id};
+use super::failure::Failure;
 use super::manage::{EXPONENT, odd, unfit};
 use super::{Held, Tpm, invalid, template};
 use crate::error::{Error, Result};
@@ -77,7 +78,7 @@ impl Handle<PrepareKeyAttestation> for Tpm {
         endorsed(&names.attesting_key_name)?;
         let (name, public, ek) = self.about(call, |chip, key, public| {
             // Asked of the chip itself, in whose place there may be another by now.
-            let (_, name, _) = chip.context.read_public(key)?;
+            let (_, name, _) = chip.ask(|context| context.read_public(key))?;
             let (_, ek) = chip.own(&EK)?;
             Ok((name.value().to_vec(), public.marshall()?, ek))
         })?;
@@ -128,7 +129,7 @@ impl Handle<Quote> for Tpm {
         let algorithm = self.ability.hash(bank)?;
         let selection = PcrSelectionListBuilder::new().with_selection(algorithm, &slots).build().map_err(unfit)?;
         let quoted = self.run(call.store(), |chip| {
-            let values = values(&mut chip.context, &selection)?;
+            let values = values(chip, &selection)?;
             if values.len() != slots.len() {
                 return Err(none().into());
             }
@@ -137,7 +138,7 @@ impl Handle<Quote> for Tpm {
             })?;
             Ok(Quoted { statement: Some(statement), values })
         });
-        quoted.map_err(|failure| failure.explain(&self.settings))
+        quoted.map_err(|failure| failure.explain(&self.seat.settings))
     }
 }
 
@@ -149,7 +150,7 @@ impl Tpm {
                 let (ak, public) = chip.own(&AK)?;
                 work(chip, ak, &public)
             });
-            return done.map_err(|failure| failure.explain(&self.settings));
+            return done.map_err(|failure| failure.explain(&self.seat.settings));
         }
         let held: std::sync::Arc<Held> = Self::held(call)?;
         let public = &held.blob()?.public;
@@ -160,16 +161,16 @@ impl Tpm {
 impl Chip {
     /// One of the chip's own keys, loaded.
     fn own(&mut self, own: &Own) -> Result<(KeyHandle, Public), Failure> {
-        let handle = self.hold(own.id, |chip| {
+        let handle = self.hold(Id::Own(own.id), |chip| {
             chip.make_room(1)?;
             if let Some(primary) = (own.place)(&mut chip.attestation).clone() {
-                return Ok(chip.context.context_load(primary.saved)?.into());
+                return Ok(chip.ask(|context| context.context_load(primary.saved))?.into());
             }
             let template = (own.template)()?;
             let made =
                 chip.authorised(|context| context.create_primary(Hierarchy::Endorsement, template, None, None, None, None));
             let made = made.map_err(refused_password)?;
-            let saved = chip.context.context_save(made.key_handle.into())?;
+            let saved = chip.ask(|context| context.context_save(made.key_handle.into()))?;
             *(own.place)(&mut chip.attestation) = Some(Primary { saved, public: made.out_public });
             Ok(made.key_handle)
         })?;
@@ -178,7 +179,10 @@ impl Chip {
     }
 
     /// Has the AK sign something.
-    fn state(&mut self, sign: impl FnOnce(&mut Self, KeyHandle) -> TssResult<(Attest, Signature)>) -> Result<Statement, Failure> {
+    fn state(
+        &mut self,
+        sign: impl FnOnce(&mut Self, KeyHandle) -> Result<(Attest, Signature), Failure>,
+    ) -> Result<Statement, Failure> {
         let (ak, public) = self.own(&AK)?;
         let (attest, signature) = sign(self, ak)?;
         Ok(Statement {
@@ -191,20 +195,20 @@ impl Chip {
 
     /// Decrypts a credential that was made for a key with the EK of its chip.
     fn activate(&mut self, key: KeyHandle, ek: KeyHandle, blob: &IdObject, secret: &EncryptedSecret) -> Result<Digest, Failure> {
-        let session = self.context.execute_without_session(|context| {
+        let session = self.ask(|context| {
             let (symmetric, hash) = (SymmetricDefinition::AES_128_CFB, HashingAlgorithm::Sha256);
             context.start_auth_session(None, None, None, SessionType::Policy, symmetric, hash)
         })?;
         let policy = session.ok_or_else(odd)?;
         let activated = self.authorise_ek(policy).and_then(|()| {
             let activate = |context: &mut Context| context.activate_credential(key, ek, blob.clone(), secret.clone());
-            self.authorised_both(policy, activate).map_err(|error| match kind(error) {
+            self.authorised_both(policy, activate).map_err(|failure| match failure.kind() {
                 // The last one is libtpms's answer to what does not decrypt.
                 Some(Kind::Integrity | Kind::Value | Kind::Size | Kind::Insufficient | Kind::Failure) => unfounded().into(),
-                _ => error.into(),
+                _ => failure,
             })
         });
-        self.context.flush_context(SessionHandle::from(policy).into())?;
+        self.flush(SessionHandle::from(policy).into())?;
         activated
     }
 
@@ -222,18 +226,18 @@ impl Chip {
         if let Some(certificate) = &self.attestation.certificate {
             return Ok(certificate.clone());
         }
-        let (there, _) = self.context.get_capability(CapabilityType::Handles, CERTIFICATE, 1)?;
+        let (there, _) = self.ask(|context| context.get_capability(CapabilityType::Handles, CERTIFICATE, 1))?;
         let there = matches!(there, CapabilityData::Handles(handles) if handles.first().is_some_and(|&found| u32::from(found) == CERTIFICATE));
-        let certificate = if there { ek::retrieve_ek_pubcert(&mut self.context, RSA)? } else { Vec::new() };
+        let certificate = if there { self.ask(|context| ek::retrieve_ek_pubcert(context, RSA))? } else { Vec::new() };
         Ok(self.attestation.certificate.insert(unpadded(certificate)).clone())
     }
 }
 
 /// The values of PCRs, of which a chip tells some at a time; fewer where it has not all.
-fn values(context: &mut Context, selection: &PcrSelectionList) -> Result<Vec<Vec<u8>>, Failure> {
+fn values(chip: &mut Chip, selection: &PcrSelectionList) -> Result<Vec<Vec<u8>>, Failure> {
     let (mut values, mut rest) = (Vec::new(), selection.clone());
     while !rest.is_empty() {
-        let (_, read, digests) = context.pcr_read(rest.clone())?;
+        let (_, read, digests) = chip.ask(|context| context.pcr_read(rest.clone()))?;
         if digests.is_empty() {
             break;
         }
@@ -285,12 +289,12 @@ fn unfounded() -> Error {
     invalid("the credential was not made for this key and the endorsement key of this TPM")
 }
 
-fn refused_password(error: tss_esapi::Error) -> Failure {
-    match kind(error) {
+fn refused_password(failure: Failure) -> Failure {
+    match failure.kind() {
         Some(Kind::AuthFail | Kind::BadAuth) => Failure::Other(Error::refused(
             Status::PsaErrorHardwareFailure,
             "the TPM refuses the password of its endorsement hierarchy: see endorsement_hierarchy_auth in the configuration",
         )),
-        _ => error.into(),
+        _ => failure,
     }
 }

@@ -1,7 +1,6 @@
 //! Making, storing and destroying keys.
 
 use super::blob::Blob;
-use super::chip::Chip;
 use super::duplicate;
 use super::template::{self, Parameters, Unique};
 use super::{Held, Tpm};
@@ -15,7 +14,7 @@ use interface::attributes::{Attributes, Usage};
 use interface::message::Empty;
 use interface::operations::{CopyKey, DestroyKey, GenerateKey, ImportKey, Tier};
 use interface::spki;
-use std::sync::PoisonError;
+use std::sync::Arc;
 use tss_esapi::handles::ObjectHandle;
 use tss_esapi::structures::{
     Auth, Digest, EccParameter, EccPoint, EncryptedSecret, PrivateKeyRsa, Public, PublicKeyRsa, Sensitive, SensitiveBuffer,
@@ -41,15 +40,15 @@ impl Handle<GenerateKey> for Tpm {
         if matches!(parameters, Parameters::Hmac) && attributes.bits != HMAC_BITS {
             return self.take(call, attributes.clone(), &software::Key::generate(attributes, &[])?, true);
         }
-        let reservation = call.reserve()?;
+        call.check_name()?;
         let auth = password()?;
         let made = self.run(call.store(), |chip| {
             let template = template::key(parameters, Unique::default(), true)?;
             let made =
                 chip.with_primary(|context, primary| context.create(primary, template, Some(auth.clone()), None, None, None))?;
-            Ok(Blob::new(chip.name.clone(), auth.clone(), made.out_private, made.out_public))
+            chip.proven(Blob::new(chip.name.clone(), auth.clone(), made.out_private, made.out_public))
         });
-        let blob = made.map_err(|failure| failure.explain(&self.settings))?;
+        let blob = made.map_err(|failure| failure.explain(&self.seat.settings))?;
         let data = public_key(&blob.public, attributes.bits)?;
         // Refuses a key that the chip has made badly: see CVE-2017-15361.
         let import = |data: &Vec<u8>| software::Key::import(&attributes.public(), data);
@@ -62,7 +61,7 @@ impl Handle<GenerateKey> for Tpm {
             local: true,
             past: Usage::NONE,
         };
-        let _ = reservation.commit(material)?.loaded.set(std::sync::Arc::new(Held { public, blob: Some(blob) }));
+        let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(Held { public, blob: Some(blob) }));
         Ok(Empty {})
     }
 }
@@ -90,7 +89,7 @@ impl Tpm {
     /// Puts a private or secret key into the chip.
     fn take(&self, call: &Call<'_>, attributes: Attributes, key: &software::Key, local: bool) -> Result<Empty> {
         let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
-        let reservation = call.reserve()?;
+        call.check_name()?;
         let auth = password()?;
         let (public, plain) = transferable(parameters, key, &auth)?;
         let (wrapping, wrapped) = duplicate::wrap(&public, &plain)?;
@@ -100,10 +99,10 @@ impl Tpm {
                 let (primary, cipher) = (ObjectHandle::from(primary), SymmetricDefinitionObject::AES_128_CFB);
                 context.import(primary, wrapping, public.clone(), wrapped, EncryptedSecret::default(), cipher)
             })?;
-            Ok(Blob::new(chip.name.clone(), auth.clone(), private, public.clone()))
+            chip.proven(Blob::new(chip.name.clone(), auth.clone(), private, public.clone()))
         });
-        let blob = imported.map_err(|failure| failure.explain(&self.settings))?;
-        reservation.commit(Material {
+        let blob = imported.map_err(|failure| failure.explain(&self.seat.settings))?;
+        call.reserve()?.commit(Material {
             private: blob.encode()?,
             public_key: if attributes.key_type.is_pair() { key.public()? } else { Vec::new() },
             attributes,
@@ -132,13 +131,7 @@ impl Handle<CopyKey> for Tpm {
 
 impl Handle<DestroyKey> for Tpm {
     fn handle(&self, call: &Call<'_>, _: DestroyKey) -> Result<Empty> {
-        let key = call.key()?;
-        call.store().destroy(key)?.commit()?;
-        let mut state = self.chip.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Err(error)) = state.as_mut().map(|chip: &mut Chip| chip.forget(&key.uuid)) {
-            tracing::warn!("starting anew with the TPM, which does not unload a destroyed key: {error}");
-            *state = None;
-        }
+        call.store().destroy(call.key()?)?.commit()?;
         Ok(Empty {})
     }
 }

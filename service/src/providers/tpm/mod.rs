@@ -1,7 +1,7 @@
 //! The TPM provider: keys that never leave the chip in the clear, in any number.
 //!
 //! A key is a child of the storage primary. What the chip gives back for it is kept in our store, so nothing can be left behind in the
-//! chip, and destroying a key is forgetting it. One worker talks to the chip (`chip`), which keeps the keys that were used last loaded.
+//! chip, a name need not be reserved before a key is made, and destroying a key is forgetting it. One worker talks to the chip (`chip`), which keeps the keys that were used last loaded.
 //! Only what needs a private key goes there: padding, hashing, verifying and encrypting are the software provider's.
 
 mod ability;
@@ -10,9 +10,13 @@ mod blob;
 mod chip;
 pub mod credential;
 mod duplicate;
+mod failure;
+mod link;
 mod manage;
+mod model;
 mod random;
 pub mod sealed;
+mod seat;
 mod session;
 mod settings;
 mod symmetric;
@@ -26,22 +30,27 @@ use crate::providers::software::{self, Software};
 use crate::store::{Key, Store};
 use ability::Ability;
 use blob::Blob;
-use chip::{Chip, Failure};
+use chip::Chip;
+use failure::Failure;
 use interface::operations::*;
 use interface::{ProviderId, Status};
+use seat::Seat;
 use settings::Settings;
 use std::sync::{Arc, Mutex, PoisonError};
 use tss_esapi::Context;
 use tss_esapi::handles::KeyHandle;
 
+/// Finding the primes of a key takes a chip so many times as long as any other request may.
+const MAKING: u32 = 10;
+
 /// The provider's state.
 struct Tpm {
-    settings: Settings,
+    seat: Arc<Seat>,
     /// Does what needs no private key.
     software: Arc<Software>,
     ability: Ability,
-    /// `None` while it cannot be reached.
-    chip: Mutex<Option<Chip>>,
+    /// Name of the storage primary under which keys that were made are not missing.
+    surveyed: Mutex<Vec<u8>>,
 }
 
 /// A key of the store, ready to use.
@@ -49,7 +58,7 @@ struct Held {
     /// `None` of secret keys.
     public: Option<software::Key>,
     /// `None` of public keys, which need no chip.
-    blob: Option<Blob>,
+    blob: Option<Arc<Blob>>,
 }
 
 /// Opens the provider; `None` where there is no TPM and the configuration permits that.
@@ -58,26 +67,32 @@ struct Held {
 /// [`Error::Config`] for a setting that it does not know; the chip's or the store's own.
 pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
     let (settings, software) = Settings::read(ProviderId::TPM, settings)?;
-    let mut chip = match Chip::connect(&settings) {
-        Ok(chip) => chip,
-        Err(error) if settings.optional && error.unreachable() => {
-            tracing::warn!("the TPM provider is left out: {}", error.explain(&settings));
+    let optional = settings.optional;
+    let seat = Seat::shared(settings);
+    let (model, slots, ability) = match seat.first(|chip| Ok((chip.model.clone(), chip.slots, Ability::probe(chip)?))) {
+        Ok(found) => found,
+        Err(error) if optional && error.unreachable() => {
+            tracing::warn!("the TPM provider is left out: {}", error.explain(&seat.settings));
             return Ok(None);
         }
-        Err(error) => return Err(error.explain(&settings)),
+        Err(error) => return Err(error.explain(&seat.settings)),
     };
-    let ability = Ability::probe(&mut chip).map_err(|error| Failure::from(error).explain(&settings))?;
-    tracing::info!("{}, room for {} loaded keys: {ability}", chip.description(), chip.slots);
+    tracing::info!("{model}, room for {slots} loaded keys: {ability}");
+    if let Some(flaw) = model.flaw() {
+        tracing::warn!("do not trust this TPM, of which {flaw}: update its firmware, then make new keys");
+    }
     for pending in store.pending(ProviderId::TPM)? {
         store.settle(pending)?;
     }
-    let info = Info { id: ProviderId::TPM, description: chip.description(), vendor: chip.maker.clone(), version: [0, 1, 0] };
-    survey(&chip, store);
-    let tpm = Arc::new(Tpm { settings, software: Arc::new(software), ability, chip: Mutex::new(Some(chip)) });
+    let info = Info { id: ProviderId::TPM, description: model.to_string(), vendor: model.maker, version: [0, 1, 0] };
+    let tpm = Arc::new(Tpm { seat, software: Arc::new(software), ability, surveyed: Mutex::default() });
+    tpm.run(store, |_| Ok(())).map_err(|failure| failure.explain(&tpm.seat.settings))?;
     Ok(Some(register(Provider::new(info, 1), &tpm)))
 }
 
 fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
+    let limit = tpm.seat.settings.limit;
+    provider = provider.within(limit);
     if tpm.ability.hmac {
         provider = provider.on_slow::<MacCompute, _>(tpm).on_slow::<MacVerify, _>(tpm);
     }
@@ -85,7 +100,9 @@ fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
         provider = provider.on_slow::<CipherEncrypt, _>(tpm).on_slow::<CipherDecrypt, _>(tpm);
     }
     provider
+        .within(limit * MAKING)
         .on_slow::<GenerateKey, _>(tpm)
+        .within(limit)
         .on_slow::<ImportKey, _>(tpm)
         .on_slow::<CopyKey, _>(tpm)
         .on_slow::<DestroyKey, _>(tpm)
@@ -114,7 +131,7 @@ impl Held {
     }
 
     /// What the chip holds.
-    fn blob(&self) -> Result<&Blob> {
+    fn blob(&self) -> Result<&Arc<Blob>> {
         self.blob.as_ref().ok_or_else(|| invalid("this needs the private half, and the key is a public key"))
     }
 }
@@ -128,7 +145,7 @@ impl Tpm {
                 [] => None,
                 data => Some(software::Key::load(&attributes.public(), data)?),
             };
-            let blob = if attributes.key_type.is_public() { None } else { Some(Blob::decode(&material)?) };
+            let blob = if attributes.key_type.is_public() { None } else { Some(Arc::new(Blob::decode(&material)?)) };
             Ok(Held { public, blob })
         })
     }
@@ -140,14 +157,14 @@ impl Tpm {
         held: &Held,
         command: impl Fn(&mut Context, KeyHandle) -> tss_esapi::Result<T>,
     ) -> Result<T> {
-        self.holding(call, held, |chip, key| Ok(chip.authorised(|context| command(context, key))?))
+        self.holding(call, held, |chip, key| chip.authorised(|context| command(context, key)))
     }
 
     /// Runs commands while the key of the request is loaded.
     fn holding<T>(&self, call: &Call<'_>, held: &Held, work: impl Fn(&mut Chip, KeyHandle) -> Result<T, Failure>) -> Result<T> {
         let (key, blob) = (call.key()?, held.blob()?);
         let result = self.run(call.store(), |chip| {
-            let handle = chip.key(&key.uuid, blob)?;
+            let handle = chip.key(blob)?;
             work(chip, handle)
         });
         result.map_err(|failure| match failure {
@@ -155,46 +172,41 @@ impl Tpm {
                 call.store().mark(key, true);
                 foreign(key)
             }
-            other => other.explain(&self.settings),
+            other => other.explain(&self.seat.settings),
         })
     }
 
-    /// Runs commands on the chip; a second time, on a new connection, where it has lost what was loaded or does not answer.
+    /// Runs commands on the chip, as often as [`Seat::run`] does.
     fn run<T>(&self, store: &Store, work: impl Fn(&mut Chip) -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut state = self.chip.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(chip) = state.as_mut() {
-            match chip.patiently(&work) {
-                Err(failure) if failure.lost() => tracing::warn!("starting anew with the TPM: {failure}"),
-                result => return result,
-            }
-        }
-        // Ending the connection frees the slots.
-        let before = state.take().map(|chip| chip.name.clone());
-        let chip = state.insert(Chip::connect(&self.settings)?);
-        if before.as_ref() != Some(&chip.name) {
-            survey(chip, store);
-        }
-        chip.patiently(&work)
+        self.seat.run(|chip| {
+            self.survey(chip, store);
+            work(chip)
+        })
     }
-}
 
-/// Marks the keys that this chip does not have.
-fn survey(chip: &Chip, store: &Store) {
-    let keys = store.owners().into_iter().flat_map(|owner| store.keys(&owner));
-    let mut missing = 0_u32;
-    for key in keys.filter(|key| key.provider == ProviderId::TPM && !key.attributes.key_type.is_public()) {
-        match store.material(&key).and_then(|material| Blob::decode(&material)) {
-            Ok(blob) => {
-                store.mark(&key, blob.parent != chip.name);
-                missing += u32::from(blob.parent != chip.name);
-            }
-            Err(error) => tracing::error!("{error}"),
+    /// Marks the keys that this chip does not have, if it is another one than before.
+    fn survey(&self, chip: &Chip, store: &Store) {
+        let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *surveyed == chip.name {
+            return;
         }
-    }
-    if missing > 0 {
-        tracing::error!(
-            "{missing} keys were made in another TPM, or before this one was cleared: they are kept, and work again when it is back"
-        );
+        surveyed.clone_from(&chip.name);
+        let keys = store.owners().into_iter().flat_map(|owner| store.keys(&owner));
+        let mut missing = 0_u32;
+        for key in keys.filter(|key| key.provider == ProviderId::TPM && !key.attributes.key_type.is_public()) {
+            match store.material(&key).and_then(|material| Blob::decode(&material)) {
+                Ok(blob) => {
+                    store.mark(&key, blob.parent != chip.name);
+                    missing += u32::from(blob.parent != chip.name);
+                }
+                Err(error) => tracing::error!("{error}"),
+            }
+        }
+        if missing > 0 {
+            tracing::error!(
+                "{missing} keys were made in another TPM, or before this one was cleared: they are kept, and work again when it is back"
+            );
+        }
     }
 }
 

@@ -28,8 +28,8 @@ impl Tpm {
     fn seed(&self, call: &Call<'_>) -> Result<Zeroizing<Vec<u8>>> {
         let mut seed = Zeroizing::new(Vec::with_capacity(SEED));
         while seed.len() < SEED {
-            let more = self.run(call.store(), |chip| Ok(chip.context.get_random(SEED - seed.len())?));
-            let more = more.map_err(|failure| failure.explain(&self.settings))?;
+            let more = self.run(call.store(), |chip| chip.ask(|context| context.get_random(SEED - seed.len())));
+            let more = more.map_err(|failure| failure.explain(&self.seat.settings))?;
             if more.is_empty() {
                 return Err(Error::refused(Status::PsaErrorInsufficientEntropy, "the TPM gave no random bytes"));
             }

@@ -9,10 +9,12 @@
 //! of each key. Every stored key brings the sealed wrapping key along, so that there is no other place which could be lost or not fit.
 
 use super::blob::{Blob, damaged};
-use super::chip::{Chip, Failure};
+use super::chip::Chip;
+use super::failure::Failure;
 use super::manage::password;
+use super::seat::Seat;
 use super::settings::Settings;
-use super::template;
+use super::{MAKING, template};
 use crate::error::{Error, Result};
 use crate::privileges;
 use crate::provider::{Info, Provider};
@@ -20,7 +22,7 @@ use crate::providers::software::{self, Seal};
 use crate::store::{Sealer, Store};
 use interface::operations::Tier;
 use interface::{ProviderId, Secret, Status};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tss_esapi::structures::SensitiveData;
 
 /// Bytes of a wrapping key.
@@ -32,33 +34,37 @@ const WRAPPING_KEY: usize = 32;
 /// [`Error::Config`] for a setting that it does not know, or where memory cannot be locked; the chip's or the store's own.
 pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
     let (settings, software) = Settings::read(ProviderId::TPM_SEALED, settings)?;
-    let mut chip = match Chip::connect(&settings) {
-        Err(error) if settings.optional && error.unreachable() => {
-            tracing::warn!("the sealed tier is left out: {}", error.explain(&settings));
+    let optional = settings.optional;
+    let seat = Seat::shared(settings);
+    let keys = Arc::clone(store);
+    let wrapping = seat.first(move |chip| {
+        privileges::lock_memory()?;
+        let wrapping = match survey(chip, &keys) {
+            Some(blob) => unseal(chip, &blob).map(|secret| (blob, secret)),
+            None => make(chip),
+        };
+        Ok((chip.model.clone(), wrapping?))
+    });
+    let (model, (blob, secret)) = match wrapping {
+        Err(error) if optional && error.unreachable() => {
+            tracing::warn!("the sealed tier is left out: {}", error.explain(&seat.settings));
             return Ok(None);
         }
-        chip => chip.map_err(|failure| failure.explain(&settings))?,
+        wrapping => wrapping.map_err(|failure| failure.explain(&seat.settings))?,
     };
-    privileges::lock_memory()?;
-    let (chip_name, vendor) = (chip.description(), chip.maker.clone());
-    let wrapping = match survey(&chip, store) {
-        Some(blob) => unseal(&mut chip, &blob).map(|secret| (blob, secret)),
-        None => make(&mut chip),
-    };
-    let (blob, secret) = wrapping.map_err(|failure| failure.explain(&settings))?;
     let sealer = Sealer::new(&secret).ok_or_else(damaged)?;
-    let wrapping = Wrapping { settings: Mutex::new(settings), encoded: blob.encode()?, blob, sealer };
-    tracing::info!("keys of the provider {} are sealed by the {chip_name}", ProviderId::TPM_SEALED);
-    let description = format!("Keys in the memory of the service, sealed by the {chip_name}");
-    let info = Info { id: ProviderId::TPM_SEALED, description, vendor, version: [0, 1, 0] };
-    software.sealed(wrapping).register(info, store).map(Some)
+    let limit = seat.settings.limit * MAKING;
+    let wrapping = Wrapping { seat, encoded: blob.encode()?, blob, sealer };
+    tracing::info!("keys of the provider {} are sealed by the {model}", ProviderId::TPM_SEALED);
+    let description = format!("Keys in the memory of the service, sealed by the {model}");
+    let info = Info { id: ProviderId::TPM_SEALED, description, vendor: model.maker, version: [0, 1, 0] };
+    software.sealed(wrapping).register(Provider::new(info, software::workers()).within(limit), store).map(Some)
 }
 
 /// The wrapping key, and the chip that has sealed it.
 struct Wrapping {
-    /// Locked while there is a connection: a chip alone has room for one.
-    settings: Mutex<Settings>,
-    blob: Blob,
+    seat: Arc<Seat>,
+    blob: Arc<Blob>,
     /// What every stored key begins with.
     encoded: Secret,
     sealer: Sealer,
@@ -66,14 +72,12 @@ struct Wrapping {
 
 impl Seal for Wrapping {
     fn check(&self) -> Result<()> {
-        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        let unsealed = Chip::connect(&settings).and_then(|mut chip| unseal(&mut chip, &self.blob));
-        unsealed.map(drop).map_err(|failure| match failure {
+        self.seat.run(|chip| unseal(chip, &self.blob)).map(drop).map_err(|failure| match failure {
             Failure::Foreign => Error::refused(
                 Status::PsaErrorHardwareFailure,
                 "the TPM was cleared or exchanged since the service has started: start it again to seal new keys",
             ),
-            other => other.explain(&settings),
+            other => other.explain(&self.seat.settings),
         })
     }
 
@@ -83,18 +87,22 @@ impl Seal for Wrapping {
     }
 
     fn open(&self, sealed: &[u8]) -> Result<Secret> {
+        if Blob::split(sealed)?.0.parent != self.blob.parent {
+            let detail = "the key was sealed by another TPM, or before this one was cleared: it is kept until that one is back";
+            return Err(Error::refused(Status::PsaErrorHardwareFailure, detail));
+        }
         let sealed = sealed.strip_prefix(&*self.encoded);
         sealed.and_then(|sealed| self.sealer.open(&self.encoded, sealed)).ok_or_else(damaged)
     }
 }
 
 /// Marks the keys that this chip has not sealed; the wrapping key of the others, if there are any.
-fn survey(chip: &Chip, store: &Store) -> Option<Blob> {
+fn survey(chip: &Chip, store: &Store) -> Option<Arc<Blob>> {
     let keys = store.owners().into_iter().flat_map(|owner| store.keys(&owner));
     let (mut own, mut missing) = (None, 0_u32);
     for key in keys.filter(|key| key.provider == ProviderId::TPM_SEALED && key.tier == Tier::Sealed) {
         match store.material(&key).and_then(|material| Ok(Blob::split(&material)?.0)) {
-            Ok(blob) if blob.parent == chip.name => drop(own.get_or_insert(blob)),
+            Ok(blob) if blob.parent == chip.name => drop(own.get_or_insert_with(|| Arc::new(blob))),
             Ok(_) => {
                 store.mark(&key, true);
                 missing += 1;
@@ -110,14 +118,14 @@ fn survey(chip: &Chip, store: &Store) -> Option<Blob> {
     own
 }
 
-fn make(chip: &mut Chip) -> Result<(Blob, SensitiveData), Failure> {
+fn make(chip: &mut Chip) -> Result<(Arc<Blob>, SensitiveData), Failure> {
     let secret = SensitiveData::try_from(software::random(WRAPPING_KEY)?.as_slice())?;
     let (auth, template) = (password()?, template::sealed()?);
     let sealed = (Some(auth.clone()), Some(secret.clone()));
     let made = chip.with_primary(|context, primary| context.create(primary, template, sealed.0, sealed.1, None, None))?;
-    Ok((Blob::new(chip.name.clone(), auth, made.out_private, made.out_public), secret))
+    Ok((chip.proven(Blob::new(chip.name.clone(), auth, made.out_private, made.out_public))?, secret))
 }
 
-fn unseal(chip: &mut Chip, blob: &Blob) -> Result<SensitiveData, Failure> {
-    chip.with("", blob, |context, key| context.unseal(key.into()))
+fn unseal(chip: &mut Chip, blob: &Arc<Blob>) -> Result<SensitiveData, Failure> {
+    chip.with(blob, |context, key| context.unseal(key.into()))
 }

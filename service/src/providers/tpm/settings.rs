@@ -1,15 +1,19 @@
 //! The provider's configuration: upstream's keys.
 
 use super::software::Software;
-use crate::config::Section;
+use crate::config::{Section, positive};
 use crate::credential;
 use crate::error::Result;
 use interface::ProviderId;
+use std::time::Duration;
 use tss_esapi::structures::Auth;
 use tss_esapi::tcti_ldr::TctiNameConf;
 
 /// Where the kernel's resource manager is.
 const DEFAULT_TCTI: &str = "device:/dev/tpmrm0";
+
+/// What `timeout` is without a setting, in milliseconds.
+const DEFAULT_LIMIT: u64 = 30_000;
 
 /// How the chip is reached.
 pub(super) struct Settings {
@@ -24,6 +28,8 @@ pub(super) struct Settings {
     pub(super) encrypted: bool,
     /// The service may do without.
     pub(super) optional: bool,
+    /// How long a request may take the chip, unless it makes a key.
+    pub(super) limit: Duration,
 }
 
 impl Settings {
@@ -38,9 +44,19 @@ impl Settings {
         let endorsement = auth(&mut section, "endorsement_hierarchy_auth")?;
         let encrypted = section.take_or("parameter_encryption", false)?;
         let optional = section.take_or("skip_if_no_tpm", false)?;
+        let limit = Duration::from_millis(positive(&mut section, "timeout", DEFAULT_LIMIT)?);
         let software = Software::read(&mut section)?;
         section.finish()?;
-        Ok((Self { tcti, name, owner, endorsement, encrypted, optional }, software))
+        Ok((Self { tcti, name, owner, endorsement, encrypted, optional, limit }, software))
+    }
+
+    /// Whether the chip is reached in the same way.
+    pub(super) fn same_way(&self, other: &Self) -> bool {
+        let way = |settings: &Self| {
+            let Self { tcti, owner, endorsement, encrypted, limit, .. } = settings;
+            (tcti.clone(), owner.clone(), endorsement.clone(), *encrypted, *limit)
+        };
+        way(self) == way(other)
     }
 }
 

@@ -1,0 +1,105 @@
+//! Why the chip did not do what it was told, and what may help.
+
+use super::settings::Settings;
+use crate::error::Error;
+use interface::Status;
+use tss_esapi::Error as TssError;
+use tss_esapi::constants::response_code::Tss2ResponseCodeKind as Kind;
+
+/// What went wrong.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The library's, or the chip's own.
+    Tss(TssError),
+    /// It is not the chip that made the key.
+    Foreign,
+    /// It has not answered in time.
+    Silent,
+    /// Not the chip's fault.
+    Other(Error),
+}
+
+impl Failure {
+    /// What the chip said; `None` where the library speaks.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Tss(TssError::Tss2Error(code)) => code.kind(),
+            _ => None,
+        }
+    }
+
+    /// The command has not been begun, or not been finished, for a reason that passes.
+    fn deferred(&self) -> bool {
+        matches!(self.kind(), Some(Kind::Retry | Kind::Yielded | Kind::Testing | Kind::NvRate))
+    }
+
+    /// A new connection may help. What clients ask for is checked before the chip sees it; so its no means that something is not loaded,
+    /// that another program has taken the slots, or that the connection has suffered.
+    pub(super) fn lost(&self) -> bool {
+        matches!(self, Self::Tss(_)) && !self.deferred()
+    }
+
+    /// The chip asks to be asked again, or has no room at the moment.
+    pub(super) fn busy(&self) -> bool {
+        self.deferred() || matches!(self.kind(), Some(Kind::ObjectMemory | Kind::SessionMemory | Kind::Memory))
+    }
+
+    /// There is nothing that answers.
+    pub(super) fn unreachable(&self) -> bool {
+        match self {
+            Self::Silent => true,
+            Self::Tss(TssError::Tss2Error(_)) => self.kind().is_none(),
+            Self::Tss(_) | Self::Foreign | Self::Other(_) => false,
+        }
+    }
+
+    /// The refusal that the client and the log get.
+    pub(super) fn explain(self, settings: &Settings) -> Error {
+        let tcti = &settings.tcti;
+        let (status, why) = match self {
+            Self::Other(error) => return error,
+            _ if self.unreachable() => (
+                Status::PsaErrorCommunicationFailure,
+                format!("the TPM at {tcti} does not answer: see that it is there and that the service may open it"),
+            ),
+            Self::Tss(error) => match self.kind() {
+                Some(Kind::AuthFail | Kind::BadAuth) => (
+                    Status::PsaErrorHardwareFailure,
+                    format!("the TPM at {tcti} refuses the password: see owner_hierarchy_auth in the configuration"),
+                ),
+                Some(Kind::ObjectMemory) => (
+                    Status::PsaErrorInsufficientMemory,
+                    format!(
+                        "other programs fill the TPM at {tcti}: let all use its resource manager (device:/dev/tpmrm0 or tabrmd)"
+                    ),
+                ),
+                _ => (Status::PsaErrorHardwareFailure, format!("the TPM at {tcti} failed: {error}")),
+            },
+            Self::Foreign | Self::Silent => (Status::PsaErrorHardwareFailure, self.to_string()),
+        };
+        Error::refused(status, why)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tss(error) => error.fmt(f),
+            Self::Foreign => f.write_str("the key was made in another TPM"),
+            Self::Silent => f.write_str("the TPM has not answered in time"),
+            Self::Other(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<TssError> for Failure {
+    fn from(error: TssError) -> Self {
+        Self::Tss(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}

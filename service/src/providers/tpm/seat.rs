@@ -1,0 +1,133 @@
+//! Whose turn it is with the chip.
+//!
+//! A chip that hangs keeps the thread that waits for it. The lane gives up the request, and the next one takes the seat over with a
+//! new connection. Should the answer come after all, it is of no use to anyone, and the chip is asked nothing more on its account.
+
+use super::chip::Chip;
+use super::failure::Failure;
+use super::settings::Settings;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::time::{Duration, Instant};
+
+/// How often a busy chip is asked again, first after so many milliseconds, then after twice as many each time.
+const PATIENCE: (u32, u64) = (8, 10);
+
+static SEATS: Mutex<Vec<Weak<Seat>>> = Mutex::new(Vec::new());
+
+/// Holds the chip while nobody uses it.
+pub(super) struct Seat {
+    pub(super) settings: Settings,
+    latest: Arc<AtomicU64>,
+    state: Mutex<State>,
+    free: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// When the chip was taken, while it is.
+    taken: Option<Instant>,
+    /// `None` also where there is no connection.
+    chip: Option<Chip>,
+}
+
+/// The right to use the chip, until somebody else takes it.
+#[derive(Clone)]
+pub(super) struct Turn {
+    number: u64,
+    latest: Arc<AtomicU64>,
+}
+
+impl Seat {
+    /// The seat at this chip, one for all providers that reach it in the same way: a chip alone has room for one connection.
+    pub(super) fn shared(settings: Settings) -> Arc<Self> {
+        let mut seats = SEATS.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = seats.iter().filter_map(Weak::upgrade).find(|seat| seat.settings.same_way(&settings));
+        found.unwrap_or_else(|| {
+            let free = Self { settings, latest: Arc::default(), state: Mutex::default(), free: Condvar::new() };
+            let seat = Arc::new(free);
+            seats.push(Arc::downgrade(&seat));
+            seat
+        })
+    }
+
+    /// Runs commands on the chip: again on a new connection, once, where it has lost what was loaded or does not answer; and again for
+    /// a while where it is busy.
+    pub(super) fn run<T>(&self, work: impl Fn(&mut Chip) -> Result<T, Failure>) -> Result<T, Failure> {
+        let (turn, mut chip) = self.take();
+        let attempt = |chip: &mut Option<Chip>| match chip {
+            Some(chip) => work(chip),
+            none => work(none.insert(Chip::connect(&self.settings, turn.clone())?)),
+        };
+        let mut renewed = false;
+        let result = patiently(|| match attempt(&mut chip) {
+            Err(failure) if failure.lost() && !renewed => {
+                tracing::warn!("starting anew with the TPM: {failure}");
+                renewed = true;
+                chip.take().into_iter().for_each(Chip::close);
+                attempt(&mut chip)
+            }
+            result => result,
+        });
+        self.put(&turn, chip);
+        result
+    }
+
+    /// As [`Self::run`], given up when it takes longer than a request may: for the start, which no lane bounds.
+    pub(super) fn first<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Fn(&mut Chip) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (sender, receiver) = mpsc::channel();
+        let seat = Arc::clone(self);
+        std::thread::spawn(move || drop(sender.send(seat.run(work))));
+        receiver.recv_timeout(self.settings.limit).unwrap_or(Err(Failure::Silent))
+    }
+
+    /// Takes the chip when it is free, or when whoever has it has had it for as long as a request may.
+    fn take(&self) -> (Turn, Option<Chip>) {
+        let mut state = self.state();
+        while let Some(left) = state.taken.and_then(|taken| self.settings.limit.checked_sub(taken.elapsed())) {
+            (state, _) = self.free.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.taken = Some(Instant::now());
+        let number = self.latest.fetch_add(1, Ordering::SeqCst) + 1;
+        let turn = Turn { number, latest: Arc::clone(&self.latest) };
+        let chip = state.chip.take().map(|chip| chip.in_turn(turn.clone()));
+        (turn, chip)
+    }
+
+    fn put(&self, turn: &Turn, chip: Option<Chip>) {
+        let mut state = self.state();
+        if turn.check().is_ok() {
+            *state = State { taken: None, chip };
+            self.free.notify_one();
+        } else if let Some(chip) = chip {
+            drop(state);
+            chip.close();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Fails when somebody else has taken the chip.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.latest.load(Ordering::SeqCst) == self.number { Ok(()) } else { Err(Failure::Silent) }
+    }
+}
+
+/// Does it again, for a while, when the chip is busy.
+fn patiently<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let (times, first) = PATIENCE;
+    for wait in (0..times).map(|time| Duration::from_millis(first << time)) {
+        match work() {
+            Err(failure) if failure.busy() => std::thread::sleep(wait),
+            result => return result,
+        }
+    }
+    work()
+}
