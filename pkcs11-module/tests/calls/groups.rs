@@ -50,7 +50,7 @@ fn a_group_is_an_object_of_its_session() {
         attribute(CKA_BASE, &[4]),
         attribute(CKA_TOKEN, NO),
     ];
-    let mut create = |template: &mut [CK_ATTRIBUTE]| {
+    let create = |template: &mut [CK_ATTRIBUTE]| {
         let (len, mut group) = (template.len() as CK_ULONG, 0);
         let rv = call!(C_CreateObject(session, template.as_mut_ptr(), len, &raw mut group));
         if rv == CKR_OK { Ok(group) } else { Err(rv) }
