@@ -24,6 +24,9 @@ pub struct GenerateKey {
     /// Extension: kept with the key.
     #[prost(message, repeated, tag = "103")]
     pub pkcs11: Vec<Pkcs11Attribute>,
+    /// Extension: of a key that brings its [`Group`](crate::group::Group), its DER; empty: a new group.
+    #[prost(bytes = "vec", tag = "104")]
+    pub group: Vec<u8>,
 }
 
 /// Stores a key that the caller has.
