@@ -4,7 +4,7 @@ use super::keys::{DIGEST, EC, Keys, SHA256, ec, pair, status};
 use interface::algorithm::{Agreement, Encryption, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
-use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, GenerateRandom, RawKeyAgreement};
+use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, CertifyKey, GenerateRandom, RawKeyAgreement};
 use interface::{ProviderId, Status};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -39,11 +39,12 @@ struct Rig {
 /// An operation, `Ok` only where what came of it was right, after the key that it uses. One that uses none may make one.
 type Trial = (&'static str, fn(&Rig, &str) -> Result<(), Error>);
 
-const TRIALS: [Trial; 8] = [
+const TRIALS: [Trial; 9] = [
     ("ec", |rig, key| rig.tpm().ecdsa(key)),
     ("rsa", Rig::pss),
     ("oaep", Rig::decrypt),
     ("ecdh", Rig::agree),
+    ("ec", Rig::certify),
     ("", |rig, _| rig.random()),
     ("", |rig, new| rig.tpm().make(new, &ec()).and_then(|()| rig.tpm().ecdsa(new))),
     ("", |rig, new| rig.import("ec", new).and_then(|()| rig.tpm().ecdsa(new))),
@@ -154,6 +155,13 @@ impl Rig {
         let (key_name, alg) = (key.to_owned(), Some(OAEP.into()));
         let decrypted = self.tpm().call(&AsymmetricDecrypt { key_name, alg, ciphertext, salt: Vec::new(), owner: None })?;
         assert_eq!(decrypted.plaintext, DIGEST);
+        Ok(())
+    }
+
+    fn certify(&self, key: &str) -> Result<(), Error> {
+        let certified = self.tpm().call(&CertifyKey { key_name: key.to_owned(), nonce: vec![7; 32], owner: None })?;
+        let statement = certified.statement.unwrap().attest;
+        assert!(statement.windows(32).any(|part| part == [7; 32]), "the nonce is in the statement");
         Ok(())
     }
 
