@@ -186,6 +186,13 @@ pub enum Signature {
         /// The hash.
         hash: SignHash,
     },
+    /// DSA (FIPS 186-4), of a digest that its group may cut: an extension.
+    Dsa {
+        /// The hash.
+        hash: SignHash,
+    },
+    /// DSA over a digest of any length: an extension.
+    DsaAny,
     /// EdDSA without prehash (RFC 8032 PureEdDSA), with Ed448 in a context, perhaps an empty one: an extension; signs messages only.
     PureEddsa,
     /// Ed25519ctx (RFC 8032 §5.1), whose context is not empty: an extension; signs messages only.
@@ -212,6 +219,7 @@ impl Signature {
             | Self::RsaPss { hash }
             | Self::Ecdsa { hash }
             | Self::DeterministicEcdsa { hash }
+            | Self::Dsa { hash }
             | Self::HashMlDsa { hash } => match hash {
                 SignHash::Specific(hash) => Some(hash),
                 SignHash::Any => None,
@@ -221,6 +229,7 @@ impl Signature {
             Self::RsaPkcs1v15Raw
             | Self::RsaRaw
             | Self::EcdsaAny
+            | Self::DsaAny
             | Self::PureEddsa
             | Self::Ed25519ctx
             | Self::Ed448ph
@@ -230,7 +239,9 @@ impl Signature {
 
     /// Whether it can be run: no hash is left open.
     pub const fn concrete(self) -> bool {
-        self.hash().is_some() || matches!(self, Self::RsaPkcs1v15Raw | Self::RsaRaw | Self::EcdsaAny) || self.whole_message()
+        self.hash().is_some()
+            || matches!(self, Self::RsaPkcs1v15Raw | Self::RsaRaw | Self::EcdsaAny | Self::DsaAny)
+            || self.whole_message()
     }
 
     /// Whether it signs messages only: it takes no hash that the caller made.
@@ -246,6 +257,7 @@ impl Signature {
             Self::RsaPss { .. } | Self::RsaPssWith { .. } => Self::RsaPss { hash },
             Self::Ecdsa { .. } => Self::Ecdsa { hash },
             Self::DeterministicEcdsa { .. } => Self::DeterministicEcdsa { hash },
+            Self::Dsa { .. } => Self::Dsa { hash },
             Self::HashMlDsa { .. } => Self::HashMlDsa { hash },
             other => other,
         }

@@ -15,7 +15,11 @@ numbered! {
 
 numbered! {
     /// A family of finite-field groups. Zero is a valid number here.
-    DhFamily { Rfc7919 = 0, }
+    DhFamily {
+        Rfc7919 = 0,
+        /// Of the caller's choice, an extension: each key brings its group.
+        Own = 100,
+    }
 }
 
 /// The type of a key.
@@ -42,19 +46,35 @@ pub enum KeyType {
     /// FIPS 203, an extension. The bits are 512, 768 or 1024.
     MlKemKeyPair,
     MlKemPublicKey,
+    /// FIPS 186-4, an extension. Each key brings its group, as those of [`DhFamily::Own`] do.
+    DsaKeyPair,
+    DsaPublicKey,
 }
 
 impl KeyType {
     /// A private key with its public half.
     pub const fn is_pair(self) -> bool {
-        matches!(self, Self::RsaKeyPair | Self::EccKeyPair(_) | Self::DhKeyPair(_) | Self::MlDsaKeyPair | Self::MlKemKeyPair)
+        matches!(
+            self,
+            Self::RsaKeyPair
+                | Self::EccKeyPair(_)
+                | Self::DhKeyPair(_)
+                | Self::MlDsaKeyPair
+                | Self::MlKemKeyPair
+                | Self::DsaKeyPair
+        )
     }
 
     /// A public key alone.
     pub const fn is_public(self) -> bool {
         matches!(
             self,
-            Self::RsaPublicKey | Self::EccPublicKey(_) | Self::DhPublicKey(_) | Self::MlDsaPublicKey | Self::MlKemPublicKey
+            Self::RsaPublicKey
+                | Self::EccPublicKey(_)
+                | Self::DhPublicKey(_)
+                | Self::MlDsaPublicKey
+                | Self::MlKemPublicKey
+                | Self::DsaPublicKey
         )
     }
 
@@ -63,7 +83,8 @@ impl KeyType {
         let secret = [Self::RawData, Self::Hmac, Self::Derive, Self::Aes, Self::Des, Self::Camellia, Self::Arc4, Self::ChaCha20];
         let curves = EccFamily::ALL.iter().map(|family| Self::EccKeyPair(*family));
         let groups = DhFamily::ALL.iter().map(|family| Self::DhKeyPair(*family));
-        let pairs = [Self::RsaKeyPair, Self::MlDsaKeyPair, Self::MlKemKeyPair].into_iter().chain(curves).chain(groups);
+        let pairs =
+            [Self::RsaKeyPair, Self::MlDsaKeyPair, Self::MlKemKeyPair, Self::DsaKeyPair].into_iter().chain(curves).chain(groups);
         secret.into_iter().chain(pairs.flat_map(|pair| [pair, pair.public()]))
     }
 
@@ -75,6 +96,7 @@ impl KeyType {
             Self::DhKeyPair(family) => Self::DhPublicKey(family),
             Self::MlDsaKeyPair => Self::MlDsaPublicKey,
             Self::MlKemKeyPair => Self::MlKemPublicKey,
+            Self::DsaKeyPair => Self::DsaPublicKey,
             other => other,
         }
     }
@@ -87,6 +109,7 @@ impl KeyType {
             Self::DhPublicKey(family) => Self::DhKeyPair(family),
             Self::MlDsaPublicKey => Self::MlDsaKeyPair,
             Self::MlKemPublicKey => Self::MlKemKeyPair,
+            Self::DsaPublicKey => Self::DsaKeyPair,
             other => other,
         }
     }
@@ -285,17 +308,21 @@ impl Attributes {
     pub fn upstream(&self) -> bool {
         let extension = matches!(
             self.key_type.public(),
-            KeyType::EccPublicKey(EccFamily::TwistedEdwards) | KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey
+            KeyType::EccPublicKey(EccFamily::TwistedEdwards)
+                | KeyType::MlDsaPublicKey
+                | KeyType::MlKemPublicKey
+                | KeyType::DsaPublicKey
+                | KeyType::DhPublicKey(DhFamily::Own)
         );
         !extension && self.policy.algorithm.upstream()
     }
 
-    /// Whether a part of them is on upstream's list of deprecated primitives, or weaker than its types are today: RSA with less
-    /// than 2048 bits, P-192.
+    /// Whether a part of them is on upstream's list of deprecated primitives, or weaker than its types are today: RSA and
+    /// Diffie-Hellman with less than 2048 bits, P-192, DSA (FIPS 186-5).
     pub fn deprecated(&self) -> bool {
         let key_type = match self.key_type {
-            KeyType::Des | KeyType::Arc4 => true,
-            KeyType::RsaKeyPair => (1..2048).contains(&self.bits),
+            KeyType::Des | KeyType::Arc4 | KeyType::DsaKeyPair => true,
+            KeyType::RsaKeyPair | KeyType::DhKeyPair(DhFamily::Own) => (1..2048).contains(&self.bits),
             KeyType::EccKeyPair(EccFamily::SecpR1) => (1..224).contains(&self.bits),
             KeyType::EccPublicKey(family) => match family {
                 EccFamily::SecpR2 | EccFamily::SectR2 => true,
@@ -338,6 +365,8 @@ impl TryFrom<&message::KeyType> for KeyType {
             Variant::MlDsaPublicKey(_) => Self::MlDsaPublicKey,
             Variant::MlKemKeyPair(_) => Self::MlKemKeyPair,
             Variant::MlKemPublicKey(_) => Self::MlKemPublicKey,
+            Variant::DsaKeyPair(_) => Self::DsaKeyPair,
+            Variant::DsaPublicKey(_) => Self::DsaPublicKey,
         })
     }
 }
@@ -367,6 +396,8 @@ impl From<KeyType> for message::KeyType {
             KeyType::MlDsaPublicKey => Variant::MlDsaPublicKey(empty),
             KeyType::MlKemKeyPair => Variant::MlKemKeyPair(empty),
             KeyType::MlKemPublicKey => Variant::MlKemPublicKey(empty),
+            KeyType::DsaKeyPair => Variant::DsaKeyPair(empty),
+            KeyType::DsaPublicKey => Variant::DsaPublicKey(empty),
         }
         .into()
     }

@@ -14,6 +14,7 @@ pub mod algorithm;
 pub mod attributes;
 pub mod certificate;
 pub mod client;
+pub mod group;
 pub mod message;
 pub mod operations;
 pub mod pkcs8;

@@ -90,7 +90,7 @@ oneofs! {
         #[prost(int32, tag = "2")] Specific(i32),
     }
     /// A signature scheme.
-    AsymmetricSignature(asymmetric_signature, "asymmetric_signature::Variant", "1, 2, 3, 4, 5, 6, 100, 101, 102, 103, 104, 105, 106, 107") {
+    AsymmetricSignature(asymmetric_signature, "asymmetric_signature::Variant", "1, 2, 3, 4, 5, 6, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109") {
         #[prost(message, tag = "1")] RsaPkcs1v15Sign(SignHashAlg),
         #[prost(message, tag = "2")] RsaPkcs1v15SignRaw(Empty),
         #[prost(message, tag = "3")] RsaPss(SignHashAlg),
@@ -105,6 +105,8 @@ oneofs! {
         #[prost(message, tag = "105")] Ed25519ctx(Empty),
         #[prost(message, tag = "106")] Ed25519ph(Empty),
         #[prost(message, tag = "107")] Ed448ph(Empty),
+        #[prost(message, tag = "108")] Dsa(SignHashAlg),
+        #[prost(message, tag = "109")] DsaAny(Empty),
     }
     /// An asymmetric encryption scheme.
     AsymmetricEncryption(asymmetric_encryption, "asymmetric_encryption::Variant", "1, 2, 100, 101") {
@@ -129,7 +131,7 @@ oneofs! {
         #[prost(int32, tag = "103")] Encrypt(i32),
     }
     /// The type of a key.
-    KeyType(key_type, "key_type::Variant", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 100, 101, 102, 103") {
+    KeyType(key_type, "key_type::Variant", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 100, 101, 102, 103, 104, 105") {
         #[prost(message, tag = "1")] RawData(Empty),
         #[prost(message, tag = "2")] Hmac(Empty),
         #[prost(message, tag = "3")] Derive(Empty),
@@ -148,6 +150,8 @@ oneofs! {
         #[prost(message, tag = "101")] MlDsaPublicKey(Empty),
         #[prost(message, tag = "102")] MlKemKeyPair(Empty),
         #[prost(message, tag = "103")] MlKemPublicKey(Empty),
+        #[prost(message, tag = "104")] DsaKeyPair(Empty),
+        #[prost(message, tag = "105")] DsaPublicKey(Empty),
     }
 }
 

@@ -2,6 +2,7 @@
 //! the bare key.
 
 use crate::attributes::{EccFamily, KeyType};
+use crate::group::Group;
 use crate::spki::{EC, Parameters, PublicKey, RSA};
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
@@ -19,7 +20,7 @@ pub struct PrivateKey {
     pub key_type: KeyType,
     /// The size in bits; zero where only the service sees it.
     pub bits: u32,
-    /// RSA: DER `RSAPrivateKey`. Curves: the scalar or seed. ML-DSA and ML-KEM: the seed, or the expanded key where that is all there is.
+    /// RSA: DER `RSAPrivateKey`. Keys that bring a group: DER PKCS#8. Curves: the scalar or seed. ML-DSA and ML-KEM: the seed, or the expanded key where that is all there is.
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
@@ -37,6 +38,9 @@ impl PrivateKey {
         .map_err(|error| format!("it is no PKCS#8: {error}"))?;
         if algorithm.oid == RSA {
             return Self::from_pkcs1(key);
+        }
+        if let Some(group) = Group::of(algorithm) {
+            return Ok(Self { key_type: group.key_type().pair(), bits: group.bits(), bytes: Zeroizing::new(der.to_vec()) });
         }
         let named = if algorithm.oid == EC {
             algorithm.parameters_oid().ok().and_then(Parameters::by_oid)
@@ -125,6 +129,7 @@ pub fn to_pkcs8(private: &[u8], public: &PublicKey) -> Option<Zeroizing<Vec<u8>>
     let spki = public.to_spki()?;
     let spki = SubjectPublicKeyInfoRef::from_der(&spki).ok()?;
     let inner = match public.key_type {
+        KeyType::DsaPublicKey | KeyType::DhPublicKey(_) => return Some(Zeroizing::new(private.to_vec())),
         KeyType::RsaPublicKey => private.to_vec(),
         KeyType::EccPublicKey(EccFamily::TwistedEdwards | EccFamily::Montgomery) => {
             OctetStringRef::new(private).ok()?.to_der().ok()?

@@ -1,7 +1,7 @@
 //! What keys may do when nobody says more than what they are for: one table, for the command line and for the shims.
 
 use crate::algorithm::{Aead, AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature};
-use crate::attributes::{EccFamily, KeyType, Policy, Usage};
+use crate::attributes::{DhFamily, EccFamily, KeyType, Policy, Usage};
 
 /// What a key is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +129,8 @@ impl Job {
             (Self::Sign, KeyType::EccPublicKey(family)) if family != EccFamily::Montgomery => {
                 usual([Signature::Ecdsa { hash }, Signature::EcdsaAny])
             }
+            (Self::Sign, KeyType::DsaPublicKey) => usual([Signature::Dsa { hash }, Signature::DsaAny]),
+            (Self::Agree, KeyType::DhPublicKey(DhFamily::Own)) => usual([Agreement::Ffdh]),
             (Self::Sign, KeyType::MlDsaPublicKey) => usual([Signature::MlDsa, Signature::HashMlDsa { hash }]),
             (Self::Decrypt, KeyType::RsaPublicKey) => {
                 let oaep = |hash| Encryption::RsaOaep { hash }.into();

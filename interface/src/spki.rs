@@ -2,6 +2,7 @@
 //! protocol has the bare key.
 
 use crate::attributes::{EccFamily, KeyType};
+use crate::group::{Group, GroupKey};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode};
 use sha1::{Digest, Sha1};
@@ -80,12 +81,12 @@ impl Parameters {
 /// A public key as the protocol has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    /// [`KeyType::RsaPublicKey`], or one that [`PARAMETERS`] has.
+    /// [`KeyType::RsaPublicKey`], one that [`PARAMETERS`] has, or one that brings a [`Group`].
     pub key_type: KeyType,
     /// The size in bits.
     pub bits: u32,
-    /// RSA: DER `RSAPublicKey`. Weierstrass curves: the uncompressed point. Others: the raw bytes of RFC 8032, RFC 7748,
-    /// FIPS 204 and FIPS 203.
+    /// RSA: DER `RSAPublicKey`. Weierstrass curves: the uncompressed point. Keys that bring a group: DER `SubjectPublicKeyInfo`. Others:
+    /// the raw bytes of RFC 8032, RFC 7748, FIPS 204 and FIPS 203.
     pub bytes: Vec<u8>,
 }
 
@@ -94,6 +95,9 @@ impl PublicKey {
     /// whether an RSA key is for PSS alone.
     pub fn from_spki(der: &[u8]) -> Option<Self> {
         let spki = SubjectPublicKeyInfoRef::from_der(der).ok()?;
+        if let Some(group) = Group::of(spki.algorithm) {
+            return Some(Self { key_type: group.key_type(), bits: group.bits(), bytes: der.to_vec() });
+        }
         let bytes = spki.subject_public_key.as_bytes()?.to_vec();
         if [RSA, RSASSA_PSS].contains(&spki.algorithm.oid) {
             return Some(Self { key_type: KeyType::RsaPublicKey, bits: rsa_bits(&bytes)?, bytes });
@@ -109,6 +113,9 @@ impl PublicKey {
     pub fn id(&self) -> Vec<u8> {
         let value = match self.key_type {
             KeyType::RsaPublicKey => rsa_parts(&self.bytes).map_or(self.bytes.as_slice(), |(modulus, _)| modulus),
+            KeyType::DsaPublicKey | KeyType::DhPublicKey(_) => {
+                return GroupKey::from_spki(&self.bytes).map(|key| Sha1::digest(&*key.number).to_vec()).unwrap_or_default();
+            }
             _ => &self.bytes,
         };
         Sha1::digest(value).to_vec()
@@ -117,6 +124,7 @@ impl PublicKey {
     /// The DER of its `SubjectPublicKeyInfo`; `None` for a kind that has no name here.
     pub fn to_spki(&self) -> Option<Vec<u8>> {
         let (oid, parameters) = match self.key_type {
+            KeyType::DsaPublicKey | KeyType::DhPublicKey(_) => return Some(self.bytes.clone()),
             KeyType::RsaPublicKey => (RSA, Some(AnyRef::NULL)),
             key_type => {
                 let named = Parameters::of(key_type, self.bits).filter(|_| key_type.is_public())?;

@@ -2,10 +2,6 @@
 //!
 //! `suites/NAME` lists the tests that SoftHSM passes, which our module has to pass too. Where it does not, the line says why. The cryptoki
 //! crate forgives SoftHSM what it lacks, and us nothing: what neither has is marked.
-//!
-//! DSA and Diffie-Hellman in finite fields are not to come. FIPS 186-5 has withdrawn DSA, TLS 1.3 knows no groups but named ones, and
-//! no program of these tests asks for either; but keys that bring their own group would need a field beside each of them in the
-//! protocol and the store, a class of objects for groups, and primes to be tested and made.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

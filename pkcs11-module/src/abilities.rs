@@ -7,7 +7,7 @@ use interface::operations::CheckType;
 use interface::policy::Job;
 
 use crate::error::{Error, Result};
-use crate::mechanism::Work::{Pair, Secret, Sign};
+use crate::mechanism::Work::{Pair, Parameters, Secret, Sign};
 use crate::mechanism::{Family, Mechanism, Scheme, all, policy};
 use crate::secret::SecretType;
 
@@ -90,6 +90,7 @@ impl Mechanism {
         };
         let uses = match self.work {
             Pair(_) => return Ok(Some(about(family, CKF_GENERATE_KEY_PAIR, min, max))),
+            Parameters(_) => return Ok(Some(about(family, CKF_GENERATE, min, max))),
             Secret(kind) => {
                 let own = SecretType::named(kind);
                 let sizes = own.map(SecretType::sizes).unwrap_or_default();

@@ -78,10 +78,11 @@ const SECRET: u8 = 4;
 const CERTIFICATE: u8 = 8;
 const DATA: u8 = 16;
 const PROFILE: u8 = 32;
+const DOMAIN: u8 = 64;
 const PAIR: u8 = PRIVATE | PUBLIC;
 const HIDDEN: u8 = PRIVATE | SECRET;
 const KEYS: u8 = PAIR | SECRET;
-const ALL: u8 = KEYS | CERTIFICATE | DATA;
+const ALL: u8 = KEYS | CERTIFICATE | DATA | DOMAIN;
 
 use Change::{Brought, Free, Made, Never, Officer, Only};
 use Form::{Bytes, Date, Flag, Number, Numbers, Text};
@@ -129,8 +130,8 @@ const TABLE: &[Attribute] = &[
     row(CKA_START_DATE, CERTIFICATE | KEYS, Date, Free, EMPTY),
     row(CKA_END_DATE, CERTIFICATE | KEYS, Date, Free, EMPTY),
     // keys
-    row(CKA_KEY_TYPE, KEYS, Number, Made, Object),
-    row(CKA_LOCAL, KEYS, Flag, Never, Object),
+    row(CKA_KEY_TYPE, KEYS | DOMAIN, Number, Made, Object),
+    row(CKA_LOCAL, KEYS | DOMAIN, Flag, Never, Object),
     row(CKA_KEY_GEN_MECHANISM, KEYS, Number, Never, Object),
     row(CKA_ALLOWED_MECHANISMS, KEYS, Numbers, Made, Object),
     row(CKA_SUBJECT, PAIR, Bytes, Free, EMPTY),
@@ -167,6 +168,10 @@ const TABLE: &[Attribute] = &[
     row(CKA_COEFFICIENT, PRIVATE, Bytes, Brought, Object),
     row(CKA_EC_PARAMS, PAIR, Bytes, Made, Object),
     row(CKA_EC_POINT, PAIR, Bytes, Brought, Object),
+    row(CKA_PRIME, PAIR | DOMAIN, Bytes, Made, Object),
+    row(CKA_SUBPRIME, PAIR | DOMAIN, Bytes, Made, Object),
+    row(CKA_BASE, PAIR | DOMAIN, Bytes, Made, Object),
+    row(CKA_PRIME_BITS, DOMAIN, Number, Made, Object),
     row(CKA_PARAMETER_SET, PAIR, Number, Made, Object),
     row(CKA_SEED, PRIVATE, Bytes, Brought, Object),
 ];
@@ -184,6 +189,7 @@ pub(crate) fn all(class: CK_OBJECT_CLASS) -> impl Iterator<Item = &'static Attri
         CKO_CERTIFICATE => CERTIFICATE,
         CKO_DATA => DATA,
         CKO_PROFILE => PROFILE,
+        CKO_DOMAIN_PARAMETERS => DOMAIN,
         _ => 0,
     };
     TABLE.iter().filter(move |attribute| attribute.classes & bit != 0)
@@ -301,7 +307,9 @@ mod tests {
 
     #[test]
     fn an_attribute_of_a_class_stands_there_once() {
-        for class in [CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY, CKO_CERTIFICATE, CKO_DATA, CKO_PROFILE] {
+        for class in
+            [CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY, CKO_CERTIFICATE, CKO_DATA, CKO_PROFILE, CKO_DOMAIN_PARAMETERS]
+        {
             for attribute in all(class) {
                 assert_eq!(all(class).filter(|other| other.kind == attribute.kind).count(), 1, "{:#x}", attribute.kind);
             }

@@ -4,6 +4,7 @@
 use cryptoki_sys::*;
 use der::asn1::{AnyRef, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag};
+use interface::group::{Group, GroupKey};
 use interface::spki::Parameters;
 use zeroize::Zeroizing;
 
@@ -54,6 +55,18 @@ pub(crate) fn ec_public(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(inner.to_vec()))
 }
 
+/// The group that a template gives; a key with an order is one of DSA.
+pub(crate) fn group(template: &Template, kind: CK_KEY_TYPE) -> Result<Group> {
+    let number = |kind| given(template, kind).map(|value| value[value.iter().take_while(|byte| **byte == 0).count()..].to_vec());
+    let subprime = if kind == CKK_DSA { Some(number(CKA_SUBPRIME)?) } else { None };
+    Ok(Group { prime: number(CKA_PRIME)?, subprime, base: number(CKA_BASE)? })
+}
+
+/// The half of a key with its group that a template gives.
+pub(crate) fn group_key(template: &Template, kind: CK_KEY_TYPE) -> Result<GroupKey> {
+    Ok(GroupKey { group: group(template, kind)?, number: secret(template)? })
+}
+
 /// The bytes of a secret key.
 pub(crate) fn secret(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(given(template, CKA_VALUE)?.to_vec()))
@@ -69,6 +82,9 @@ pub(crate) fn attribute(key_type: CK_KEY_TYPE, exported: &[u8], kind: CK_ATTRIBU
     let value = match (key_type, RSA_PRIVATE.iter().position(|have| *have == kind)) {
         (CKK_RSA, Some(index)) => Some(rsa_number(exported, index + 1).map_err(|_| Error::DeviceFailed)?),
         (CKK_RSA, None) => None,
+        (CKK_DSA | CKK_DH, _) if kind == CKA_VALUE => {
+            Some(GroupKey::from_pkcs8(exported).ok_or(Error::DeviceFailed)?.number.to_vec())
+        }
         // what was not expanded when it came is not expanded when it goes
         (CKK_ML_DSA | CKK_ML_KEM, _) => {
             (kind == if exported.len() > LONGEST_SEED { CKA_VALUE } else { CKA_SEED }).then(|| exported.to_vec())

@@ -39,11 +39,13 @@ pub(crate) enum Work {
     Derive(Kdf),
     /// Generates a key pair.
     Pair(Family),
+    /// Generates the group of key pairs.
+    Parameters(Family),
     /// Generates a secret key of this type.
     Secret(CK_KEY_TYPE),
 }
 
-use Work::{Derive, Digest, Encapsulate, Encrypt, Pair, Secret, Sign, Wrap};
+use Work::{Derive, Digest, Encapsulate, Encrypt, Pair, Parameters, Secret, Sign, Wrap};
 
 const TABLE: &[Mechanism] = &[
     row(CKM_SHA_1, Digest(Hash::Sha1)),
@@ -88,6 +90,16 @@ const TABLE: &[Mechanism] = &[
     row(CKM_ECDSA_SHA3_256, Sign(Scheme::Ecdsa, Some(Hash::Sha3_256))),
     row(CKM_ECDSA_SHA3_384, Sign(Scheme::Ecdsa, Some(Hash::Sha3_384))),
     row(CKM_ECDSA_SHA3_512, Sign(Scheme::Ecdsa, Some(Hash::Sha3_512))),
+    row(CKM_DSA, Sign(Scheme::Dsa, None)),
+    row(CKM_DSA_SHA1, Sign(Scheme::Dsa, Some(Hash::Sha1))),
+    row(CKM_DSA_SHA224, Sign(Scheme::Dsa, Some(Hash::Sha224))),
+    row(CKM_DSA_SHA256, Sign(Scheme::Dsa, Some(Hash::Sha256))),
+    row(CKM_DSA_SHA384, Sign(Scheme::Dsa, Some(Hash::Sha384))),
+    row(CKM_DSA_SHA512, Sign(Scheme::Dsa, Some(Hash::Sha512))),
+    row(CKM_DSA_SHA3_224, Sign(Scheme::Dsa, Some(Hash::Sha3_224))),
+    row(CKM_DSA_SHA3_256, Sign(Scheme::Dsa, Some(Hash::Sha3_256))),
+    row(CKM_DSA_SHA3_384, Sign(Scheme::Dsa, Some(Hash::Sha3_384))),
+    row(CKM_DSA_SHA3_512, Sign(Scheme::Dsa, Some(Hash::Sha3_512))),
     row(CKM_EDDSA, Sign(Scheme::Eddsa, None)),
     row(CKM_ML_DSA, Sign(Scheme::MlDsa, None)),
     row(CKM_HASH_ML_DSA, Sign(Scheme::HashMlDsa, None)),
@@ -146,6 +158,7 @@ const TABLE: &[Mechanism] = &[
     row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
     row(CKM_ECDH1_DERIVE, Derive(Kdf::Ecdh(Family::Montgomery))),
     row(CKM_ECDH1_COFACTOR_DERIVE, Derive(Kdf::Ecdh(Family::Ec))),
+    row(CKM_DH_PKCS_DERIVE, Derive(Kdf::Dh)),
     row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Hkdf))),
     row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Generic))),
     row(CKM_SHA1_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha1))),
@@ -165,6 +178,10 @@ const TABLE: &[Mechanism] = &[
     row(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, Pair(Family::Montgomery)),
     row(CKM_ML_DSA_KEY_PAIR_GEN, Pair(Family::MlDsa)),
     row(CKM_ML_KEM_KEY_PAIR_GEN, Pair(Family::MlKem)),
+    row(CKM_DSA_KEY_PAIR_GEN, Pair(Family::Dsa)),
+    row(CKM_DH_PKCS_KEY_PAIR_GEN, Pair(Family::Dh)),
+    row(CKM_DSA_PARAMETER_GEN, Parameters(Family::Dsa)),
+    row(CKM_DH_PKCS_PARAMETER_GEN, Parameters(Family::Dh)),
     row(CKM_AES_KEY_GEN, Secret(CKK_AES)),
     row(CKM_DES2_KEY_GEN, Secret(CKK_DES2)),
     row(CKM_DES3_KEY_GEN, Secret(CKK_DES3)),
@@ -255,7 +272,7 @@ impl Work {
             Encrypt(mode) | Wrap(mode) => Some(mode.family()),
             Derive(kdf) => Some(kdf.family()),
             Encapsulate(Kem::MlKem) => Some(Family::MlKem),
-            Pair(family) => Some(family),
+            Pair(family) | Parameters(family) => Some(family),
             Secret(kind) => Some(SecretType::named(kind)?.family),
         }
     }
@@ -267,7 +284,7 @@ impl Work {
             Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => {
                 self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm))
             }
-            Digest(_) | Pair(_) | Secret(_) => false,
+            Digest(_) | Pair(_) | Parameters(_) | Secret(_) => false,
         }
     }
 
@@ -281,7 +298,7 @@ impl Work {
             Encrypt(mode) | Wrap(mode) => mode.algorithms(),
             Derive(kdf) => kdf.algorithms(),
             Encapsulate(kem) => vec![kem.into()],
-            Digest(_) | Pair(_) | Secret(_) => vec![],
+            Digest(_) | Pair(_) | Parameters(_) | Secret(_) => vec![],
         }
     }
 
@@ -308,7 +325,7 @@ impl Work {
         let algorithm = match self {
             Sign(scheme, hash) => scheme.algorithms(hash.or(Some(Hash::Sha256))).next()?,
             Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => self.algorithms().first().copied()?,
-            Digest(_) | Pair(_) | Secret(_) => return None,
+            Digest(_) | Pair(_) | Parameters(_) | Secret(_) => return None,
         };
         let [first, second] = match (self, algorithm) {
             (Wrap(_), _) => [Opcode::WrapKey, Opcode::UnwrapKey],

@@ -11,6 +11,7 @@ use der::Encode;
 use der::asn1::OctetStringRef;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::certificate::Certificate;
+use interface::group::{Group, GroupKey};
 use interface::message::Pkcs11Attribute;
 use interface::operations::{self, RecordKind, SetMetadata};
 use interface::spki::{self, Parameters, PublicKey};
@@ -58,6 +59,7 @@ enum Content {
     Data(Zeroizing<Vec<u8>>),
     Profile(CK_PROFILE_ID),
     Nameless(Nameless),
+    Group(Group),
 }
 
 /// A public key on a curve that has no name here. It can be read, and no mechanism works with it.
@@ -103,6 +105,11 @@ impl Key {
     /// Length of the public value in bytes.
     pub(crate) fn public_len(&self) -> usize {
         self.public.len()
+    }
+
+    /// The group that it brings.
+    pub(crate) fn group(&self) -> Option<Group> {
+        GroupKey::from_spki(&self.public).map(|key| key.group)
     }
 
     /// Whether this client may do one of these.
@@ -180,6 +187,11 @@ impl Record {
         Self::here(slot, uuid, filing, Content::Nameless(key))
     }
 
+    /// A group for keys, which the service knows nothing of.
+    pub(crate) fn group(slot: CK_SLOT_ID, uuid: String, filing: Filing, group: Group) -> Self {
+        Self::here(slot, uuid, filing, Content::Group(group))
+    }
+
     fn here(slot: CK_SLOT_ID, uuid: String, filing: Filing, content: Content) -> Self {
         Self {
             kind: RecordKind::Data,
@@ -227,6 +239,7 @@ impl Record {
             Content::Data(_) => &[CKO_DATA],
             Content::Profile(_) => &[CKO_PROFILE],
             Content::Nameless(_) => &[CKO_PUBLIC_KEY],
+            Content::Group(_) => &[CKO_DOMAIN_PARAMETERS],
         }
     }
 
@@ -314,7 +327,7 @@ impl Object {
         match &self.record.content {
             Content::Certificate(value) => Some(value),
             Content::Data(value) => Some(value),
-            Content::Key(_) | Content::Profile(_) | Content::Nameless(_) => None,
+            Content::Key(_) | Content::Profile(_) | Content::Nameless(_) | Content::Group(_) => None,
         }
     }
 
@@ -362,6 +375,7 @@ impl Object {
             Content::Data(data) => (kind == CKA_VALUE).then(|| data.to_vec()),
             Content::Profile(id) => (kind == CKA_PROFILE_ID).then(|| number(*id)),
             Content::Nameless(key) => nameless(key, kind),
+            Content::Group(group) => domain(group, kind),
             Content::Key(key) => match self.class {
                 CKO_PUBLIC_KEY => any_key(key, kind).or_else(|| public_key(key, kind)),
                 _ if material::private(key_type(key.attributes.key_type), kind) => return Err(Error::AttributeSensitive),
@@ -447,6 +461,8 @@ fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         (CKA_EC_POINT, KeyType::EccPublicKey(_)) => OctetStringRef::new(&key.public).ok()?.to_der().ok(),
         (CKA_PARAMETER_SET, _) => Family::of(key_type)?.parameter_set(bits).map(number),
         (CKA_VALUE, KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey) => Some(key.public.clone()),
+        (CKA_VALUE, KeyType::DsaPublicKey | KeyType::DhPublicKey(_)) => Some(GroupKey::from_spki(&key.public)?.number.to_vec()),
+        (CKA_PRIME | CKA_SUBPRIME | CKA_BASE, _) => group_number(&key.group()?, kind),
         _ => None,
     }
 }
@@ -461,6 +477,24 @@ fn nameless(key: &Nameless, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_ALLOWED_MECHANISMS => vec![],
         _ => return None,
     })
+}
+
+fn domain(group: &Group, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+    Some(match kind {
+        CKA_KEY_TYPE => number(key_type(group.key_type())),
+        CKA_LOCAL => flag(false),
+        CKA_PRIME_BITS => number(group.bits().into()),
+        _ => return group_number(group, kind),
+    })
+}
+
+fn group_number(group: &Group, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+    match kind {
+        CKA_PRIME => Some(group.prime.clone()),
+        CKA_SUBPRIME => group.subprime.clone(),
+        CKA_BASE => Some(group.base.clone()),
+        _ => None,
+    }
 }
 
 fn certificate(der: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
@@ -490,6 +524,7 @@ pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
         KeyType::EccPublicKey(_) => CKK_EC,
         KeyType::MlDsaPublicKey => CKK_ML_DSA,
         KeyType::MlKemPublicKey => CKK_ML_KEM,
+        KeyType::DsaPublicKey => CKK_DSA,
         KeyType::DhPublicKey(_) => CKK_DH,
         KeyType::Camellia => CKK_CAMELLIA,
         KeyType::Arc4 => CKK_RC4,

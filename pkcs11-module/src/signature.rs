@@ -197,8 +197,8 @@ impl Signing {
         let data = self.data.finish();
         let (hash, data) = match (self.scheme, self.hash) {
             (Scheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
-            (Scheme::Ecdsa, None) if data.is_empty() => return Err(Error::DataLenRange),
-            (Scheme::Ecdsa, None) => (digest_of(data.len()), data),
+            (Scheme::Ecdsa | Scheme::Dsa, None) if data.is_empty() => return Err(Error::DataLenRange),
+            (Scheme::Ecdsa | Scheme::Dsa, None) => (digest_of(data.len()), data),
             (Scheme::RsaPss | Scheme::HashMlDsa, Some(hash)) if data.len() != hash.len() => {
                 return Err(Error::DataLenRange);
             }
@@ -323,6 +323,7 @@ impl OutputLen for Signing {
                 _ => 4627,
             },
             KeyType::EccPublicKey(EccFamily::TwistedEdwards) => 2 * key.public_len(),
+            KeyType::DsaPublicKey => 2 * key.group().and_then(|group| group.subprime).map_or(0, |subprime| subprime.len()),
             _ => 2 * bytes,
         }
     }

@@ -12,10 +12,10 @@
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::store::Key;
-use interface::Status;
 use interface::algorithm::{Algorithm, Cipher, Derivation, Signature};
 use interface::attributes::{Attributes, Policy, Usage};
 use interface::message::Pkcs11Attribute;
+use interface::{Filing, Status};
 
 /// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them, and so could what somebody
 /// decrypts who has read it.
@@ -26,6 +26,8 @@ const PROTECTING: Usage = Usage::WRAP.or(Usage::UNWRAP);
 const TRUSTED: u64 = 0x86;
 /// PKCS#11 `CKA_WRAP_WITH_TRUSTED`.
 const WRAP_WITH_TRUSTED: u64 = 0x210;
+/// A flag that is set, as PKCS#11 has it.
+const SET: [u8; 1] = [1];
 /// The ways out.
 const LEAVING: Usage = Usage::EXPORT.or(Usage::COPY);
 
@@ -68,6 +70,19 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
     Ok(())
 }
 
+/// Refuses to take away what lets only trusted keys wrap a key (PKCS#11 v3.1 §4.9: once set, it stays).
+///
+/// # Errors
+/// [`Status::PsaErrorNotPermitted`].
+pub(crate) fn check_marks(key: &Key, set: &[Pkcs11Attribute]) -> Result<()> {
+    let cleared = set.iter().any(|kept| of_kind(kept, WRAP_WITH_TRUSTED) && kept.value != SET);
+    if cleared && marked(&key.pkcs11, WRAP_WITH_TRUSTED) {
+        let detail = format!("key '{}' is only for trusted keys to wrap (CKA_WRAP_WITH_TRUSTED), and stays so", key.name);
+        return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
+    }
+    Ok(())
+}
+
 /// Whether these attributes say of a key or certificate that it is trusted, which is for the security officer to say.
 pub(crate) fn marks_trusted(kept: &[Pkcs11Attribute]) -> bool {
     marked(kept, TRUSTED)
@@ -75,7 +90,11 @@ pub(crate) fn marks_trusted(kept: &[Pkcs11Attribute]) -> bool {
 
 /// Whether a flag is set, of whichever part of a record.
 fn marked(kept: &[Pkcs11Attribute], kind: u64) -> bool {
-    kept.iter().any(|kept| kept.kind & u64::from(u32::MAX) == kind && kept.value == [1])
+    kept.iter().any(|kept| of_kind(kept, kind) && kept.value == SET)
+}
+
+fn of_kind(kept: &Pkcs11Attribute, kind: u64) -> bool {
+    kept.kind & u64::from(u32::MAX) == kind
 }
 
 /// What a key made out of these may be, of what is asked for.
@@ -111,11 +130,12 @@ pub(crate) fn inherited<'a>(
 
 /// What a copy of a key may be, of what is asked for: at most what the original may be. The copy of a key that protects others never
 /// leaves, for under another key and back it could become one that decrypts. A copy remembers what the original was permitted, and
-/// has the same algorithms, so that it wraps nothing that the original must not.
+/// has the same algorithms, so that it wraps nothing that the original must not; and it leaves under no key that the original does not
+/// leave under.
 ///
 /// # Errors
 /// [`Status::PsaErrorNotPermitted`] for more than that, [`Status::PsaErrorInvalidArgument`] for another type, size or algorithm.
-pub(crate) fn copied(original: &Key, mut asked: Attributes) -> Result<Attributes> {
+pub(crate) fn copied(original: &Key, mut filing: Filing, mut asked: Attributes) -> Result<(Filing, Attributes)> {
     let (name, have) = (&original.name, &original.attributes);
     let policy = Policy { usage: asked.policy.usage, ..have.policy.clone() };
     if asked != (Attributes { policy, ..have.clone() }) {
@@ -129,7 +149,11 @@ pub(crate) fn copied(original: &Key, mut asked: Attributes) -> Result<Attributes
     if !have.policy.usage.contains(Usage::EXPORT) && protects(original) {
         asked.policy.usage = asked.policy.usage.without(LEAVING);
     }
-    Ok(asked)
+    if marked(&original.pkcs11, WRAP_WITH_TRUSTED) {
+        filing.pkcs11.retain(|kept| !of_kind(kept, WRAP_WITH_TRUSTED));
+        filing.pkcs11.push(Pkcs11Attribute { kind: WRAP_WITH_TRUSTED, value: SET.into() });
+    }
+    Ok((filing, asked))
 }
 
 fn protects(key: &Key) -> bool {

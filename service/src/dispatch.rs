@@ -171,7 +171,7 @@ impl<'a> Guard<'a> {
             KeyUse::Copy { of, filing, attributes } => {
                 self.check_new(&call, &filing, &attributes)?;
                 let original = self.owned(&call, of)?;
-                call.new = Some((filing, custody::copied(&original, attributes)?));
+                call.new = Some(custody::copied(&original, filing, attributes)?);
                 call.key = Some(original);
             }
         }

@@ -30,8 +30,6 @@ pub enum Fault {
     WildNoise,
     /// One bit of the answer, after its header, is the other way round.
     Flip,
-    /// One bit of the command, after its header, is the other way round.
-    Garbled,
 }
 
 /// The line, until the process ends.
@@ -130,7 +128,7 @@ impl Line {
     fn commands(&self, mut client: TcpStream) -> std::io::Result<()> {
         let mut tpm = None;
         loop {
-            let mut command = message(&mut client)?;
+            let command = message(&mut client)?;
             let fault = self.next(code(&command));
             match fault {
                 Some(Fault::Unheard) => return Ok(()),
@@ -139,7 +137,6 @@ impl Line {
                     continue;
                 }
                 Some(Fault::Hang) => self.wait(),
-                Some(Fault::Garbled) => self.flip(&mut command),
                 _ => {}
             }
             let tpm = match &mut tpm {

@@ -32,6 +32,8 @@ impl TryFrom<&message::AsymmetricSignature> for Signature {
             Variant::Ed25519ctx(_) => Self::Ed25519ctx,
             Variant::Ed25519ph(_) => Self::Ed25519ph,
             Variant::Ed448ph(_) => Self::Ed448ph,
+            Variant::Dsa(m) => Self::Dsa { hash: sign_hash(m)? },
+            Variant::DsaAny(_) => Self::DsaAny,
             Variant::RsaRaw(_) => Self::RsaRaw,
             Variant::RsaPssWith(m) => {
                 Self::RsaPssWith { hash: m.hash_alg.try_into()?, mgf: m.mgf_hash_alg.try_into()?, salt_len: m.salt_length }
@@ -172,6 +174,8 @@ impl From<Signature> for message::AsymmetricSignature {
             Signature::Ed25519ctx => Variant::Ed25519ctx(empty),
             Signature::Ed25519ph => Variant::Ed25519ph(empty),
             Signature::Ed448ph => Variant::Ed448ph(empty),
+            Signature::Dsa { hash } => Variant::Dsa(hash.into()),
+            Signature::DsaAny => Variant::DsaAny(empty),
             Signature::RsaRaw => Variant::RsaRaw(empty),
             Signature::RsaPssWith { hash, mgf, salt_len } => Variant::RsaPssWith(message::PssParameters {
                 hash_alg: hash.into(),

@@ -24,6 +24,9 @@ pub struct GenerateKey {
     /// Extension: kept with the key.
     #[prost(message, repeated, tag = "103")]
     pub pkcs11: Vec<Pkcs11Attribute>,
+    /// Extension: of a key that brings its [`Group`](crate::group::Group), its DER; empty: a new group.
+    #[prost(bytes = "vec", tag = "104")]
+    pub group: Vec<u8>,
 }
 
 /// Stores a key that the caller has.
@@ -242,7 +245,7 @@ pub struct DeriveKey {
     /// Concatenation: the data comes first.
     #[prost(bool, tag = "9")]
     pub data_first: bool,
-    /// HKDF: one of its two steps alone, number of an [`HkdfStep`].
+    /// HKDF: one of its two steps alone, number of an [`HkdfStep`](super::HkdfStep).
     #[prost(int32, optional, tag = "10")]
     pub step: Option<i32>,
     /// As of [`GenerateKey`].

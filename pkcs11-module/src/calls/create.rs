@@ -27,7 +27,8 @@ use crate::secret::SecretType;
 pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &Out<CK_OBJECT_HANDLE>) -> Result<()> {
     module::current()?.session(session)?;
     let class = template.number(CKA_CLASS)?.ok_or(Error::TemplateIncomplete)?;
-    let storable = [CKO_CERTIFICATE, CKO_DATA, CKO_SECRET_KEY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY].contains(&class);
+    let storable =
+        [CKO_CERTIFICATE, CKO_DATA, CKO_SECRET_KEY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_DOMAIN_PARAMETERS].contains(&class);
     if !storable {
         return Err(Error::TemplateInconsistent);
     }
@@ -35,6 +36,7 @@ pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &O
     let record = match class {
         CKO_CERTIFICATE => place.put(certificate(template)?)?,
         CKO_DATA => place.put(data(template)?)?,
+        CKO_DOMAIN_PARAMETERS => domain(&place, template)?,
         CKO_PUBLIC_KEY if is_nameless(template) => nameless(&place, template)?,
         _ => brought(&place, class, template)?,
     };
@@ -57,6 +59,16 @@ fn nameless(place: &Place, template: &Template) -> Result<Record> {
         |kind| template.value(kind).filter(|value| !value.is_empty()).map(<[u8]>::to_vec).ok_or(Error::TemplateIncomplete);
     let key = Nameless { params: given(CKA_EC_PARAMS)?, point: given(CKA_EC_POINT)? };
     place.nameless(place.filing(CKO_PUBLIC_KEY, template, None)?, key)
+}
+
+/// Domain parameters, which the service does not take, so that they are in a session or nowhere.
+fn domain(place: &Place, template: &Template) -> Result<Record> {
+    let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
+    if place.token || ![CKK_DSA, CKK_DH].contains(&kind) {
+        return Err(Error::TemplateInconsistent);
+    }
+    let group = material::group(template, kind)?;
+    place.group(place.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)
 }
 
 /// A key that is brought must have the check value that comes with it.
@@ -105,6 +117,7 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
         (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),
         (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, 0, material::rsa_public(template)?),
         (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY) => on_curve(class, template)?,
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_DSA | CKK_DH) => with_group(class, kind, template)?,
         (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_ML_DSA) => of_lattice(Family::MlDsa, class, template)?,
         (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_ML_KEM) => of_lattice(Family::MlKem, class, template)?,
         _ => return Err(Error::TemplateInconsistent),
@@ -130,6 +143,16 @@ fn of_lattice(family: Family, class: CK_OBJECT_CLASS, template: &Template) -> Re
         CKO_PRIVATE_KEY => (pair, bits, material::seed(template).or_else(|_| material::secret(template))?),
         _ => (pair.public(), bits, material::secret(template)?),
     })
+}
+
+fn with_group(class: CK_OBJECT_CLASS, kind: CK_KEY_TYPE, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
+    let key = material::group_key(template, kind)?;
+    let key_type = key.group.key_type();
+    let (key_type, der) = match class {
+        CKO_PRIVATE_KEY => (key_type.pair(), key.to_pkcs8()),
+        _ => (key_type, key.to_spki().map(Zeroizing::new)),
+    };
+    Ok((key_type, 0, der.ok_or(Error::AttributeValueInvalid)?))
 }
 
 fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {

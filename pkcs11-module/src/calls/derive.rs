@@ -6,8 +6,10 @@ use der::asn1::OctetStringRef;
 use interface::algorithm::{Agreement, Algorithm, Derivation, Hash};
 use interface::attributes::{Attributes, KeyType, Usage};
 use interface::client;
+use interface::group::GroupKey;
 use interface::operations::{DeriveKey, HkdfStep};
 use interface::{Filing, Status};
+use zeroize::Zeroizing;
 
 use super::object;
 use super::place::Place;
@@ -103,6 +105,7 @@ fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &Key) -> R
     let op = DeriveKey::default();
     Ok(match kdf {
         Kdf::Ecdh(_) => return ecdh(mechanism, base),
+        Kdf::Dh => (Agreement::Ffdh.into(), DeriveKey { peer_key: in_group(mechanism.bytes()?, base)?, ..op }),
         Kdf::Hkdf(_) => return hkdf(module, mechanism),
         Kdf::Digest(_) if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
         Kdf::Digest(hash) => (Derivation::Digest { hash }.into(), op),
@@ -136,6 +139,13 @@ fn point(public: Vec<u8>, base: &Key) -> Vec<u8> {
     }
     let inner = <&OctetStringRef>::from_der(&public).map(|inner| inner.as_bytes().to_vec());
     inner.unwrap_or(public)
+}
+
+/// The peer's public value in the group of the base (PKCS#11 v3.1 §6.4.5).
+fn in_group(public: &[u8], base: &Key) -> Result<Vec<u8>> {
+    let group = base.group().ok_or(Error::KeyTypeInconsistent)?;
+    let peer = GroupKey { group, number: Zeroizing::new(public.to_vec()) };
+    peer.to_spki().ok_or(Error::MechanismParamInvalid)
 }
 
 fn hkdf(module: &Module, mechanism: &Mechanism) -> Result<(Algorithm, DeriveKey)> {

@@ -4,19 +4,22 @@ use cryptoki_sys::*;
 use der::Decode;
 use der::asn1::{ObjectIdentifier, PrintableStringRef};
 use interface::attributes::{Attributes, KeyType};
+use interface::group::Group;
 use interface::operations::GenerateKey;
 use interface::spki::{PARAMETERS, Parameters};
 use interface::{Filing, Status};
 
 use super::create::import;
+use super::object::destroy_key;
 use super::place::Place;
 use super::policy;
 use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
+use crate::material;
 use crate::mechanism::{self, Family, Work};
 use crate::module;
-use crate::object::{Key, Record, may_be, without_public_half};
+use crate::object::{Key, Record, key_type, may_be, without_public_half};
 use crate::secret::SecretType;
 
 /// 65537, the public exponent of every generated key.
@@ -36,10 +39,11 @@ pub(crate) fn pair(
         _ => None,
     })?;
     let attributes = attributes(family, public, private)?;
+    let group = if family.brings_group() { group(family, public)?.to_der().ok_or(Error::AttributeValueInvalid)? } else { vec![] };
     let place = Place::new(session, CKO_PRIVATE_KEY, private, Origin::Generated)?;
     let public_place = Place::new(session, CKO_PUBLIC_KEY, public, Origin::Generated)?;
     if place.token == public_place.token {
-        let record = generate(&place, place.filing(CKO_PRIVATE_KEY, private, Some(public))?, &attributes)?;
+        let record = generate(&place, place.filing(CKO_PRIVATE_KEY, private, Some(public))?, &attributes, &group)?;
         for (handle, object) in place.learn(record)? {
             match object.class {
                 CKO_PRIVATE_KEY => private_key.set(handle),
@@ -50,7 +54,7 @@ pub(crate) fn pair(
     }
     let mut filing = place.filing(CKO_PRIVATE_KEY, private, None)?;
     filing.pkcs11.push(without_public_half());
-    let record = generate(&place, filing, &attributes)?;
+    let record = generate(&place, filing, &attributes, &group)?;
     let key = record.key().ok_or(Error::DeviceFailed)?;
     let filing = public_place.filing(CKO_PUBLIC_KEY, public, None)?;
     let half = import_public(&public_place, Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key)?;
@@ -64,6 +68,32 @@ pub(super) fn import_public(place: &Place, filing: Filing, key: &Key) -> Result<
     import(place, filing, &key.attributes.public(), &key.public)
 }
 
+/// The group that a template gives for keys of a family.
+fn group(family: Family, template: &Template) -> Result<Group> {
+    material::group(template, key_type(family.key_type()))
+}
+
+/// Domain parameters, which come with a key that nobody needs.
+fn parameters(session: CK_SESSION_HANDLE, family: Family, template: &Template) -> Result<CK_OBJECT_HANDLE> {
+    let place = Place::new(session, CKO_DOMAIN_PARAMETERS, template, Origin::Generated)?;
+    let key_type = family.key_type();
+    let known = template.number(CKA_KEY_TYPE)?.is_none_or(|kind| may_be(key_type, kind));
+    if place.token || !known {
+        return Err(Error::TemplateInconsistent);
+    }
+    let bits = template.number(CKA_PRIME_BITS)?.ok_or(Error::TemplateIncomplete)?;
+    let bits = u32::try_from(bits).map_err(|_| Error::KeySizeRange)?;
+    if !family.keys().contains(&(key_type, bits)) {
+        return Err(Error::KeySizeRange);
+    }
+    let none = Template::default();
+    let attributes = Attributes { key_type, bits, policy: policy::pair(family, &none, &none)? };
+    let record = generate(&place, Filing { volatile: true, ..Filing::default() }, &attributes, &[])?;
+    destroy_key(&place.module, &record)?;
+    let group = record.key().and_then(Key::group).ok_or(Error::DeviceFailed)?;
+    place.learn_one(place.group(place.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)?)
+}
+
 /// C_GenerateKey.
 pub(crate) fn secret(
     session: CK_SESSION_HANDLE,
@@ -72,6 +102,14 @@ pub(crate) fn secret(
     key: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
     module::current()?.session(session)?;
+    let group = mechanism::find(mechanism.kind(), |work| match work {
+        Work::Parameters(family) => Some(family),
+        _ => None,
+    });
+    if let Ok(family) = group {
+        key.set(parameters(session, family, template)?);
+        return Ok(());
+    }
     let own = mechanism::find(mechanism.kind(), |work| match work {
         Work::Secret(kind) => SecretType::named(kind),
         _ => None,
@@ -81,7 +119,7 @@ pub(crate) fn secret(
     }
     let attributes = secret_attributes(own, template)?;
     let place = Place::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
-    let generated = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes);
+    let generated = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes, &[]);
     let record = generated.map_err(|error| match &error {
         // with one size only, the size is not what is deprecated
         Error::Service(refused) if own.bits.is_some() && refused.status() == Some(Status::DeprecatedPrimitive) => {
@@ -93,10 +131,11 @@ pub(crate) fn secret(
     Ok(())
 }
 
-fn generate(place: &Place, filing: Filing, attributes: &Attributes) -> Result<Record> {
+fn generate(place: &Place, filing: Filing, attributes: &Attributes, group: &[u8]) -> Result<Record> {
     place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
-        let attributes = Some(attributes.into());
-        place.module.client.call(place.session.provider, &GenerateKey { key_name: name, attributes, label, id, volatile, pkcs11 })
+        let (attributes, group) = (Some(attributes.into()), group.to_vec());
+        let op = GenerateKey { key_name: name, attributes, label, id, volatile, pkcs11, group };
+        place.module.client.call(place.session.provider, &op)
     })
 }
 
@@ -104,6 +143,7 @@ fn generate(place: &Place, filing: Filing, attributes: &Attributes) -> Result<Re
 fn attributes(family: Family, public: &Template, private: &Template) -> Result<Attributes> {
     let (key_type, bits) = match family {
         Family::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
+        Family::Dsa | Family::Dh => (family.key_type(), group(family, public)?.bits()),
         Family::MlDsa | Family::MlKem => parameter_set(family, public, private)?,
         _ => {
             let curve = curve(public.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cryptoki_sys::*;
+use interface::group::Group;
 use interface::operations::{self, PutObject};
 use interface::{Filing, Status, client};
 
@@ -118,6 +119,12 @@ impl Place {
     pub(super) fn nameless(&self, filing: Filing, key: Nameless) -> Result<Record> {
         let uuid = hex(&random::bytes::<16>()?);
         Ok(self.at(Record::nameless(self.session.slot(), uuid, filing, key)))
+    }
+
+    /// Keeps a group for keys, in this session.
+    pub(super) fn group(&self, filing: Filing, group: Group) -> Result<Record> {
+        let uuid = hex(&random::bytes::<16>()?);
+        Ok(self.at(Record::group(self.session.slot(), uuid, filing, group)))
     }
 
     fn record(&self, record: operations::Record) -> Result<Record> {

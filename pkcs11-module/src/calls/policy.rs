@@ -13,12 +13,13 @@ use crate::secret::SecretType;
 /// The policy of a key pair; one without any usage flag signs.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
     let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(false) && family == Family::Rsa;
-    let agrees = matches!(family, Family::Ec | Family::Montgomery);
-    let derive = private.flag(CKA_DERIVE)?.unwrap_or(family == Family::Montgomery) && agrees;
+    let agrees_only = matches!(family, Family::Montgomery | Family::Dh);
+    let agrees = agrees_only || family == Family::Ec;
+    let derive = private.flag(CKA_DERIVE)?.unwrap_or(agrees_only) && agrees;
     let kem = family == Family::MlKem;
     let decapsulate = private.flag(CKA_DECAPSULATE)?.unwrap_or(true) && kem;
     let encapsulate = public.flag(CKA_ENCAPSULATE)?.unwrap_or(decapsulate) && kem;
-    let signs = !kem && family != Family::Montgomery;
+    let signs = !kem && !agrees_only;
     let unwrap = private.flag(CKA_UNWRAP)?.unwrap_or(false) && family == Family::Rsa;
     let recover = private.flag(CKA_SIGN_RECOVER)?.unwrap_or(false) && family == Family::Rsa;
     let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive && !unwrap) && signs;

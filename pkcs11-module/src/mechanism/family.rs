@@ -1,7 +1,9 @@
 //! The families of keys: which types and sizes belong to them, and what PKCS#11 says of them.
 
 use cryptoki_sys::*;
-use interface::attributes::{EccFamily, KeyType};
+use interface::attributes::{DhFamily, EccFamily, KeyType};
+
+const DH: KeyType = KeyType::DhKeyPair(DhFamily::Own);
 
 /// The keys of one family, as far as the mechanisms distinguish them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,9 @@ pub(crate) enum Family {
     Montgomery,
     MlDsa,
     MlKem,
+    Dsa,
+    /// Diffie-Hellman in finite fields.
+    Dh,
     Aes,
     /// Triple DES with two or three keys.
     Des,
@@ -23,13 +28,15 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Rsa,
         Self::Ec,
         Self::Edwards,
         Self::Montgomery,
         Self::MlDsa,
         Self::MlKem,
+        Self::Dsa,
+        Self::Dh,
         Self::Aes,
         Self::Des,
         Self::Generic,
@@ -45,6 +52,8 @@ impl Family {
             KeyType::EccPublicKey(_) => Self::Ec,
             KeyType::MlDsaPublicKey => Self::MlDsa,
             KeyType::MlKemPublicKey => Self::MlKem,
+            KeyType::DsaPublicKey => Self::Dsa,
+            KeyType::DhPublicKey(DhFamily::Own) => Self::Dh,
             KeyType::Aes => Self::Aes,
             KeyType::Des => Self::Des,
             KeyType::Hmac => Self::Generic,
@@ -76,6 +85,8 @@ impl Family {
             Self::Montgomery => &[(KeyType::EccKeyPair(Montgomery), 255)],
             Self::MlDsa => &[(KeyType::MlDsaKeyPair, 128), (KeyType::MlDsaKeyPair, 192), (KeyType::MlDsaKeyPair, 256)],
             Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],
+            Self::Dsa => &[(KeyType::DsaKeyPair, 1024), (KeyType::DsaKeyPair, 2048), (KeyType::DsaKeyPair, 3072)],
+            Self::Dh => &[(DH, 1024), (DH, 2048), (DH, 3072), (DH, 4096)],
             Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
             Self::Des => &[(KeyType::Des, 128), (KeyType::Des, 192)],
             Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 512), (KeyType::Hmac, 0xfff8)],
@@ -93,6 +104,8 @@ impl Family {
             Self::Montgomery => KeyType::EccKeyPair(EccFamily::Montgomery),
             Self::MlDsa => KeyType::MlDsaKeyPair,
             Self::MlKem => KeyType::MlKemKeyPair,
+            Self::Dsa => KeyType::DsaKeyPair,
+            Self::Dh => DH,
             Self::Aes => KeyType::Aes,
             Self::Des => KeyType::Des,
             Self::Generic => KeyType::Hmac,
@@ -106,10 +119,15 @@ impl Family {
         if self == Self::Des { 8 } else { 16 }
     }
 
+    /// Whether its keys bring their group.
+    pub(crate) fn brings_group(self) -> bool {
+        matches!(self, Self::Dsa | Self::Dh)
+    }
+
     /// A key's size as mechanism infos have it: secret keys are counted in bytes.
     pub(crate) fn size(self, bits: u32) -> u32 {
         match self {
-            Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery => bits,
+            Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery | Self::Dsa | Self::Dh => bits,
             Self::MlDsa | Self::MlKem => self.public_len(bits),
             Self::Aes | Self::Des | Self::Generic | Self::Hkdf | Self::ChaCha20 => bits / 8,
         }

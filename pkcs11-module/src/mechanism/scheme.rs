@@ -16,6 +16,7 @@ pub(crate) enum Scheme {
     RsaRaw,
     RsaPss,
     Ecdsa,
+    Dsa,
     Eddsa,
     MlDsa,
     HashMlDsa,
@@ -40,6 +41,7 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kdf {
     Ecdh(Family),
+    Dh,
     Hkdf(Family),
     Digest(Hash),
     BaseAndKey,
@@ -53,6 +55,7 @@ impl Scheme {
         match self {
             Self::RsaPkcs1v15 | Self::RsaRaw | Self::RsaPss => Family::Rsa,
             Self::Ecdsa => Family::Ec,
+            Self::Dsa => Family::Dsa,
             Self::Eddsa => Family::Edwards,
             Self::MlDsa | Self::HashMlDsa => Family::MlDsa,
             Self::Hmac | Self::CutHmac => Family::Generic,
@@ -77,6 +80,8 @@ impl Scheme {
                 signature(Signature::EcdsaAny),
             ],
             (Self::Ecdsa, None) => [signature(Signature::EcdsaAny), None, None],
+            (Self::Dsa, Some(hash)) => [signature(Signature::Dsa { hash }), signature(Signature::DsaAny), None],
+            (Self::Dsa, None) => [signature(Signature::DsaAny), None, None],
             (Self::MlDsa, _) => [signature(Signature::MlDsa), None, None],
             (Self::HashMlDsa, Some(hash)) => [signature(Signature::HashMlDsa { hash }), None, None],
             (Self::Eddsa, _) => [signature(Signature::PureEddsa), None, None],
@@ -137,6 +142,7 @@ impl Kdf {
     pub(crate) fn family(self) -> Family {
         match self {
             Self::Ecdh(family) | Self::Hkdf(family) => family,
+            Self::Dh => Family::Dh,
             Self::Encrypt(_) => Family::Aes,
             Self::Digest(_) | Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => Family::Generic,
         }
@@ -146,6 +152,7 @@ impl Kdf {
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
         match self {
             Self::Ecdh(_) => vec![Agreement::Ecdh.into()],
+            Self::Dh => vec![Agreement::Ffdh.into()],
             Self::Hkdf(_) => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
             Self::Digest(hash) => vec![Derivation::Digest { hash }.into()],
             Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => vec![Derivation::Concatenate.into()],

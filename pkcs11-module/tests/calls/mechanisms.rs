@@ -37,7 +37,21 @@ fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_EC_EDWARDS_KEY_PAIR_GEN
         | CKM_EC_MONTGOMERY_KEY_PAIR_GEN
         | CKM_ML_DSA_KEY_PAIR_GEN
-        | CKM_ML_KEM_KEY_PAIR_GEN => (Keys::Pair(kind), bare),
+        | CKM_ML_KEM_KEY_PAIR_GEN
+        | CKM_DSA_KEY_PAIR_GEN
+        | CKM_DH_PKCS_KEY_PAIR_GEN => (Keys::Pair(kind), bare),
+        CKM_DSA_PARAMETER_GEN
+        | CKM_DSA
+        | CKM_DSA_SHA1
+        | CKM_DSA_SHA224
+        | CKM_DSA_SHA256
+        | CKM_DSA_SHA384
+        | CKM_DSA_SHA512
+        | CKM_DSA_SHA3_224
+        | CKM_DSA_SHA3_256
+        | CKM_DSA_SHA3_384
+        | CKM_DSA_SHA3_512 => (Keys::Pair(CKM_DSA_KEY_PAIR_GEN), bare),
+        CKM_DH_PKCS_PARAMETER_GEN | CKM_DH_PKCS_DERIVE => (Keys::Pair(CKM_DH_PKCS_KEY_PAIR_GEN), bare),
         CKM_RSA_PKCS
         | CKM_SHA1_RSA_PKCS
         | CKM_SHA224_RSA_PKCS
@@ -315,10 +329,18 @@ impl Use {
         assert_eq!(read(came, CKA_VALUE), read(leaving, CKA_VALUE));
     }
 
+    /// Of a key in a group of 2048 bits.
+    fn public_value(&self) -> [u8; 256] {
+        let (mut padded, value) = ([0; 256], read(self.keys[0], CKA_VALUE).unwrap());
+        padded[256 - value.len()..].copy_from_slice(&value);
+        padded
+    }
+
     fn derive(&mut self) {
         let base = self.keys[1];
         let mechanism = match self.mechanism.mechanism {
             kind @ CKM_CONCATENATE_BASE_AND_KEY => lasting(kind, base),
+            kind @ CKM_DH_PKCS_DERIVE => lasting(kind, self.public_value()),
             _ => self.mechanism,
         };
         let len = number(16);
@@ -399,18 +421,37 @@ impl Use {
 
 /// A key pair that may do everything its mechanisms can.
 fn pair(generator: CK_MECHANISM_TYPE, more: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> [CK_OBJECT_HANDLE; 2] {
-    let (bits, set) = (number(2048), number(CKP_ML_DSA_44));
+    let (bits, set, group) = (number(2048), number(CKP_ML_DSA_44), group(generator));
     let (kind, decrypt) = match generator {
         CKM_RSA_PKCS_KEY_PAIR_GEN => ((CKA_MODULUS_BITS, &bits[..]), YES),
         CKM_EC_EDWARDS_KEY_PAIR_GEN => ((CKA_EC_PARAMS, &b"\x13\x0cedwards25519"[..]), NO),
         CKM_EC_MONTGOMERY_KEY_PAIR_GEN => ((CKA_EC_PARAMS, &b"\x13\x0acurve25519"[..]), NO),
         CKM_ML_DSA_KEY_PAIR_GEN | CKM_ML_KEM_KEY_PAIR_GEN => ((CKA_PARAMETER_SET, &set[..]), NO),
+        CKM_DSA_KEY_PAIR_GEN | CKM_DH_PKCS_KEY_PAIR_GEN => ((CKA_LABEL, &b"group"[..]), NO),
         _ => ((CKA_EC_PARAMS, P256), NO),
     };
     let public = [kind, (CKA_VERIFY, YES), (CKA_ENCRYPT, decrypt), (CKA_WRAP, decrypt)];
     let private = [(CKA_SIGN, YES), (CKA_DECRYPT, decrypt), (CKA_UNWRAP, decrypt), (CKA_DERIVE, YES)];
     let private = [&private[..], more].concat();
+    let public: Vec<_> = public.into_iter().chain(group.iter().map(|(kind, value)| (*kind, value.as_slice()))).collect();
     wrap::pair(generator, &public, &private)
+}
+
+/// The numbers of a new group, for keys that bring one.
+pub(crate) fn group(generator: CK_MECHANISM_TYPE) -> Vec<(CK_ATTRIBUTE_TYPE, Vec<u8>)> {
+    let (parameters, bits) = match generator {
+        CKM_DSA_KEY_PAIR_GEN => (CKM_DSA_PARAMETER_GEN, number(1024)),
+        CKM_DH_PKCS_KEY_PAIR_GEN => (CKM_DH_PKCS_PARAMETER_GEN, number(2048)),
+        _ => return vec![],
+    };
+    let (session, mut group) = (open(0), 0);
+    let mut template = [attribute(CKA_PRIME_BITS, &bits)];
+    let made = call!(C_GenerateKey(session, &mut mechanism(parameters), template.as_mut_ptr(), 1, &raw mut group));
+    assert_eq!(made, CKR_OK);
+    assert_eq!(read(group, CKA_CLASS).as_deref(), Ok(&number(CKO_DOMAIN_PARAMETERS)[..]));
+    assert_eq!(read(group, CKA_PRIME_BITS).as_deref(), Ok(&bits[..]));
+    let numbers = [CKA_PRIME, CKA_SUBPRIME, CKA_BASE].map(|kind| Some((kind, read(group, kind).ok()?)));
+    numbers.into_iter().flatten().collect()
 }
 
 /// A secret key that may do everything its mechanisms can.

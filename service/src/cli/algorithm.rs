@@ -66,6 +66,7 @@ pub(crate) fn name(key_type: KeyType, bits: u32) -> String {
             KeyType::RsaKeyPair | KeyType::RsaPublicKey => "rsa".to_owned(),
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => format!("{family:?}").to_lowercase(),
             KeyType::DhKeyPair(_) | KeyType::DhPublicKey(_) => "dh".to_owned(),
+            KeyType::DsaKeyPair | KeyType::DsaPublicKey => "dsa".to_owned(),
             other => format!("{other:?}").to_lowercase(),
         };
         format!("{kind}-{bits}")
@@ -92,6 +93,8 @@ pub(crate) fn describe(algorithm: Algorithm) -> String {
             Signature::Ed25519ctx => "ed25519ctx".to_owned(),
             Signature::Ed25519ph => "ed25519ph".to_owned(),
             Signature::Ed448ph => "ed448ph".to_owned(),
+            Signature::Dsa { hash } => with("dsa", hash),
+            Signature::DsaAny => "dsa-raw".to_owned(),
             Signature::MlDsa => "ml-dsa".to_owned(),
             Signature::HashMlDsa { hash } => with("hash-ml-dsa", hash),
         },

@@ -11,6 +11,7 @@ use super::import::{pem_blocks, read_file};
 use super::key::{Bytes, hex, to_hex};
 use super::output::Pem;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use interface::ProviderId;
 use interface::algorithm::Hash;
 use interface::operations::{Certified, CertifyKey, Quote, Quoted, Statement};
 use interface::spki::PublicKey;
@@ -98,7 +99,7 @@ fn banks() -> impl TypedValueParser<Value = Hash> {
 
 impl QuotePcrs {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
-        let provider = self.place.provider.map_or(interface::ProviderId::TPM, |provider| provider);
+        let provider = self.place.provider.unwrap_or(ProviderId::TPM);
         let quote = Quote { nonce: self.fresh.nonce(), bank: self.bank.into(), pcrs: self.pcrs.clone() };
         let quoted = context.client.call(provider, &quote);
         let Quoted { statement, values } = quoted.during(|| "quote PCRs".to_owned())?;

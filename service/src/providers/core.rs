@@ -3,6 +3,7 @@
 mod token;
 
 use crate::auth::Principal;
+use crate::custody;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle, Info, Provider};
@@ -221,6 +222,10 @@ impl Handle<Find> for Core {
 impl Handle<SetMetadata> for Core {
     fn handle(&self, call: &Call<'_>, op: SetMetadata) -> Result<interface::message::Empty> {
         call.check_trust(&op.pkcs11)?;
+        if let Some(key) = call.store().key(call.provider(), call.app()?, &op.name).filter(|_| op.kind == RecordKind::Key.into())
+        {
+            custody::check_marks(&key, &op.pkcs11)?;
+        }
         call.store().set_metadata(call.app()?, call.provider(), &op)?;
         Ok(interface::message::Empty {})
     }

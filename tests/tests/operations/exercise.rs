@@ -24,7 +24,7 @@ pub(crate) fn exercise(under: &Under<'_>, name: &str, attributes: &Attributes, c
 }
 
 fn sign(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
-    if !matches!(signature, Signature::RsaPkcs1v15Raw | Signature::RsaRaw | Signature::EcdsaAny) {
+    if !matches!(signature, Signature::RsaPkcs1v15Raw | Signature::RsaRaw | Signature::EcdsaAny | Signature::DsaAny) {
         sign_message(under, name, signature, context);
     }
     if !signature.whole_message() {

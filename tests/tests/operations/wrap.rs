@@ -4,6 +4,7 @@ use super::{Under, attributes, each_provider};
 use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::Error;
+use interface::message::Pkcs11Attribute;
 use interface::operations::{
     CheckType, CopyKey, DeriveKey, ExportKey, ExportPublicKey, Grant, ImportKey, LookupKey, SetMetadata, UnwrapKey, WrapKey,
 };
@@ -113,6 +114,29 @@ fn a_copy_of_a_key_that_wraps_does_not_leave_and_wraps_what_its_original_may() {
         let record = |name| under.client.lookup(under.provider, None, name).unwrap();
         assert_eq!((record("half").local, record("half").past), (true, record("both").past));
         ["wrapping", "sensitive", "plain", "secret", "twin", "both", "half"].into_iter().for_each(|name| under.destroy(name));
+    });
+}
+
+#[test]
+fn what_only_trusted_keys_wrap_stays_so_in_copies_and_for_good() {
+    let mark = |value| Pkcs11Attribute { kind: 0x210, value: vec![value] };
+    each_wrapping(|under| {
+        under.made("wrapping", &aes(Usage::WRAP));
+        under.made("guarded", &aes(Usage::COPY | Usage::ENCRYPT));
+        let set = |value| {
+            let (kind, name) = (RecordKind::Key.into(), "guarded".to_owned());
+            under.status(&SetMetadata { kind, name, pkcs11: vec![mark(value)], ..SetMetadata::default() })
+        };
+        assert_eq!(
+            [set(0), set(1), set(1), set(0)],
+            [Status::Success, Status::Success, Status::Success, Status::PsaErrorNotPermitted]
+        );
+        assert_eq!(under.copy("guarded", "copy", &aes(Usage::COPY | Usage::ENCRYPT)), Status::Success);
+        assert_eq!(under.client.lookup(under.provider, None, "copy").unwrap().pkcs11, [mark(1)]);
+        for name in ["guarded", "copy"] {
+            assert_eq!(under.wrap("wrapping", name, KW).unwrap_err().status(), Some(Status::PsaErrorNotPermitted));
+        }
+        ["wrapping", "guarded", "copy"].into_iter().for_each(|name| under.destroy(name));
     });
 }
 

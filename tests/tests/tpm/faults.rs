@@ -4,7 +4,7 @@ use super::keys::{DIGEST, EC, Keys, SHA256, ec, pair, status};
 use interface::algorithm::{Agreement, Encryption, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
-use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, GenerateRandom, RawKeyAgreement};
+use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, CertifyKey, GenerateRandom, RawKeyAgreement};
 use interface::{ProviderId, Status};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -39,11 +39,12 @@ struct Rig {
 /// An operation, `Ok` only where what came of it was right, after the key that it uses. One that uses none may make one.
 type Trial = (&'static str, fn(&Rig, &str) -> Result<(), Error>);
 
-const TRIALS: [Trial; 8] = [
+const TRIALS: [Trial; 9] = [
     ("ec", |rig, key| rig.tpm().ecdsa(key)),
     ("rsa", Rig::pss),
     ("oaep", Rig::decrypt),
     ("ecdh", Rig::agree),
+    ("ec", Rig::certify),
     ("", |rig, _| rig.random()),
     ("", |rig, new| rig.tpm().make(new, &ec()).and_then(|()| rig.tpm().ecdsa(new))),
     ("", |rig, new| rig.import("ec", new).and_then(|()| rig.tpm().ecdsa(new))),
@@ -85,10 +86,14 @@ fn keys() -> [(&'static str, Attributes); 4] {
 impl Rig {
     /// With the keys in the chip, and no request to it longer than `limit`.
     fn start(limit: Duration) -> Self {
+        Self::configured(limit, "")
+    }
+
+    fn configured(limit: Duration, settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let tpm = Swtpm::start(dir.path().join("tpm"));
         let line = Proxy::start(tpm.port());
-        let config = format!("{CONFIG}{}timeout = {}\n", TPM.replace("{tcti}", &line.tcti()), limit.as_millis());
+        let config = format!("{CONFIG}{}timeout = {}\n{settings}", TPM.replace("{tcti}", &line.tcti()), limit.as_millis());
         let service = Setup::default().config(config).start();
         let rig = Self { line, tpm, client: service.client(), service, _dir: dir };
         for (name, attributes) in keys() {
@@ -150,6 +155,13 @@ impl Rig {
         let (key_name, alg) = (key.to_owned(), Some(OAEP.into()));
         let decrypted = self.tpm().call(&AsymmetricDecrypt { key_name, alg, ciphertext, salt: Vec::new(), owner: None })?;
         assert_eq!(decrypted.plaintext, DIGEST);
+        Ok(())
+    }
+
+    fn certify(&self, key: &str) -> Result<(), Error> {
+        let certified = self.tpm().call(&CertifyKey { key_name: key.to_owned(), nonce: vec![7; 32], owner: None })?;
+        let statement = certified.statement.unwrap().attest;
+        assert!(statement.windows(32).any(|part| part == [7; 32]), "the nonce is in the statement");
         Ok(())
     }
 
@@ -230,6 +242,15 @@ fn a_chip_that_has_lost_something_gets_it_again() {
 #[test]
 fn an_answer_that_is_none_is_no_success() {
     single(&[Fault::Size(3), Fault::Size(-3), Fault::Noise, Fault::WildNoise]);
+}
+
+#[test]
+fn a_wrong_bit_is_noticed_where_parameters_are_encrypted() {
+    let rig = Rig::configured(LIMIT, "parameter_encryption = true\n");
+    for fault in [Fault::Flip, Fault::Noise] {
+        // That what came of it is right is what each trial asserts.
+        rig.try_all(&TRIALS, fault, |context, result| result.unwrap_or_else(|error| panic!("{context}: {error}")));
+    }
 }
 
 #[test]

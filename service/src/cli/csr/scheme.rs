@@ -96,7 +96,9 @@ impl Scheme {
             | Signature::RsaRaw
             | Signature::Ed25519ctx
             | Signature::Ed25519ph
-            | Signature::Ed448ph => Err(Error::Failed(format!("certificates are not signed with {signature:?}"))),
+            | Signature::Ed448ph
+            | Signature::Dsa { .. }
+            | Signature::DsaAny => Err(Error::Failed(format!("certificates are not signed with {signature:?}"))),
         }
     }
 

@@ -13,6 +13,7 @@ use interface::operations::{Agreed, RawKeyAgreement};
 pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
     match (kind, algorithm) {
         (Kind::Ec(_) | Kind::X25519, Agreement::Ecdh) => Ok(()),
+        (Kind::Dh, Agreement::Ffdh) => Ok(()),
         (_, Agreement::Ffdh) => Err(unsupported("this provider has no finite-field Diffie-Hellman: use ECDH")),
         _ => Err(invalid("a key of this type does not agree on secrets")),
     }
@@ -34,6 +35,7 @@ impl Key {
         check(self.kind(), algorithm)?;
         match &self.material {
             Material::Ec(ec) => Ok(ec.agree(&point(ec, peer)?)?),
+            Material::Field(field) => field.agree(peer),
             Material::X25519(private) => {
                 let peer = peer.try_into().map_err(|_| invalid("an X25519 public key has 32 bytes"))?;
                 x25519(private, peer).map_err(|_| invalid("the peer's key is of low order, so the secret would be known"))

@@ -65,6 +65,7 @@ fn concrete(algorithm: Signature) -> Signature {
         Signature::RsaPkcs1v15 { hash: SignHash::Any } => Signature::RsaPkcs1v15 { hash },
         Signature::RsaPss { hash: SignHash::Any } => Signature::RsaPss { hash },
         Signature::Ecdsa { hash: SignHash::Any } => Signature::Ecdsa { hash },
+        Signature::Dsa { hash: SignHash::Any } => Signature::Dsa { hash },
         Signature::HashMlDsa { hash: SignHash::Any } => Signature::HashMlDsa { hash },
         other => other,
     }

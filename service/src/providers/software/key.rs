@@ -1,11 +1,12 @@
 //! A key of this backend: made, imported or loaded once, then shared by any number of threads.
 
 use super::ed448::{self, Ed448};
+use super::field::{self, Field};
 use super::lc::{Curve, Ec, Ed25519, Pq, Rsa, Secret, Set, x25519_public};
 use super::{invalid, random, rsa, unsupported};
 use crate::error::{Error, Result};
 use interface::Status;
-use interface::attributes::{Attributes, EccFamily, KeyType};
+use interface::attributes::{Attributes, DhFamily, EccFamily, KeyType};
 use zeroize::Zeroizing;
 
 /// What a key is, of the types and sizes that this backend has.
@@ -26,6 +27,8 @@ pub(crate) enum Kind {
     X25519,
     MlDsa(Set),
     MlKem(Set),
+    Dsa,
+    Dh,
 }
 
 /// The curves by family and size in bits.
@@ -72,6 +75,12 @@ impl Kind {
             KeyType::ChaCha20 if bits == 256 => Some(Self::ChaCha20),
             KeyType::RsaKeyPair if bits.is_multiple_of(8) && (RSA_BITS[0]..=RSA_BITS[3]).contains(&bits) => Some(Self::Rsa),
             KeyType::RsaPublicKey if (RSA_PUBLIC_BITS[0]..=RSA_PUBLIC_BITS[1]).contains(&bits) => Some(Self::Rsa),
+            KeyType::DsaKeyPair | KeyType::DsaPublicKey if (field::BITS[0]..=field::BITS[1]).contains(&bits) => Some(Self::Dsa),
+            KeyType::DhKeyPair(DhFamily::Own) | KeyType::DhPublicKey(DhFamily::Own)
+                if (field::BITS[0]..=field::BITS[1]).contains(&bits) =>
+            {
+                Some(Self::Dh)
+            }
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 CURVES.iter().find(|row| (row.0, row.1) == (family, bits)).map(|row| row.2)
             }
@@ -115,13 +124,14 @@ pub(crate) enum Material {
     Ed448(Ed448),
     X25519(Bytes32),
     Pq(Pq),
+    Field(Field),
     /// The public value of Ed25519, Ed448 or X25519.
     Public(Vec<u8>),
 }
 
 impl Key {
-    /// A new key.
-    pub(crate) fn generate(attributes: &Attributes) -> Result<Self> {
+    /// A new key; one that brings its group has this one, or with an empty one a new one.
+    pub(crate) fn generate(attributes: &Attributes, group: &[u8]) -> Result<Self> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);
         let kind = Self::generated(key_type, bits)?;
         let material = match kind {
@@ -130,6 +140,7 @@ impl Key {
             Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
             Kind::Ed448 => curve_key(kind, true, &random::bytes(ed448::LEN)?)?,
             Kind::MlDsa(set) | Kind::MlKem(set) => Material::Pq(Pq::from_private(set, &random::bytes(set.seed())?)?),
+            Kind::Dsa | Kind::Dh => Material::Field(Field::generate(key_type, bits, group)?),
             Kind::Des(len) => Material::Bytes(with_parity(random::bytes(len)?)),
             Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => Material::Bytes(random::bytes(bits as usize / 8)?),
         };
@@ -170,6 +181,7 @@ impl Key {
             Material::Bytes(bytes) => u32::try_from(bytes.len() * 8).unwrap_or(u32::MAX),
             Material::Rsa(rsa) => rsa.bits(),
             Material::Ec(ec) => ec.curve().bits(),
+            Material::Field(field) => field.bits(),
             Material::Ed448(_) => 448,
             Material::Public(public) if public.len() == ed448::LEN => 448,
             Material::Ed25519(..) | Material::X25519(_) | Material::Public(_) => 255,
@@ -198,6 +210,7 @@ impl Key {
             Material::Ed448(pair) => pair.public(),
             Material::X25519(private) => x25519_public(private).to_vec(),
             Material::Pq(pq) => pq.public()?,
+            Material::Field(field) => field.public()?,
             Material::Public(public) => public.clone(),
         })
     }
@@ -216,6 +229,7 @@ impl Key {
             Material::Ed448(pair) => pair.seed(),
             Material::X25519(private) => Zeroizing::new(private.to_vec()),
             Material::Pq(pq) => pq.private().clone(),
+            Material::Field(field) => field.private()?,
             Material::Public(public) => Zeroizing::new(public.clone()),
         })
     }
@@ -252,6 +266,8 @@ impl Key {
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
                 curve_key(curve(family, bits, pair, data)?, pair, data)?
             }
+            KeyType::DsaKeyPair | KeyType::DhKeyPair(_) => Material::Field(Field::from_private(data)?),
+            KeyType::DsaPublicKey | KeyType::DhPublicKey(_) => Material::Field(Field::from_public(data)?),
             KeyType::MlDsaKeyPair | KeyType::MlDsaPublicKey | KeyType::MlKemKeyPair | KeyType::MlKemPublicKey => {
                 Material::Pq(pq_key(key_type, bits, data)?)
             }

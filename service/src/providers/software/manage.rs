@@ -12,11 +12,11 @@ use interface::operations::{CopyKey, DestroyKey, ExportKey, ExportPublicKey, Exp
 use std::sync::Arc;
 
 impl Handle<GenerateKey> for Software {
-    fn handle(&self, call: &Call<'_>, _: GenerateKey) -> Result<Empty> {
+    fn handle(&self, call: &Call<'_>, op: GenerateKey) -> Result<Empty> {
         let attributes = call.attributes()?;
         Key::generated(attributes.key_type, attributes.bits)?;
         let reservation = self.reserve(call)?;
-        let key = Key::generate(attributes)?;
+        let key = Key::generate(attributes, &op.group)?;
         let material = Material { local: true, ..self.material(&key, attributes.clone())? };
         let _ = reservation.commit(material)?.loaded.set(Arc::new(key));
         Ok(Empty {})

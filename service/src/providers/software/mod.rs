@@ -11,6 +11,7 @@ mod cipher;
 mod derive;
 mod ed448;
 mod encrypt;
+mod field;
 mod hash;
 mod kem;
 mod key;

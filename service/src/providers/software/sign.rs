@@ -28,6 +28,7 @@ enum Encoding {
     /// RSA without padding.
     Raw,
     Ecdsa,
+    Dsa,
     /// EdDSA of the message, or of a hash of it.
     Eddsa(Eddsa),
     /// Ed448, or Ed448ph.
@@ -61,6 +62,8 @@ impl Scheme {
             (Kind::Rsa, Signature::RsaRaw) => (None, Encoding::Raw),
             (Kind::Ec(_), Signature::Ecdsa { hash }) => (Some(signature_hash(hash)?), Encoding::Ecdsa),
             (Kind::Ec(_), Signature::EcdsaAny) => (None, Encoding::Ecdsa),
+            (Kind::Dsa, Signature::Dsa { hash }) => (Some(signature_hash(hash)?), Encoding::Dsa),
+            (Kind::Dsa, Signature::DsaAny) => (None, Encoding::Dsa),
             (Kind::Ed25519, Signature::PureEddsa) => (None, Encoding::Eddsa(Eddsa::Pure)),
             (Kind::Ed25519, Signature::Ed25519ctx) => (None, Encoding::Eddsa(Eddsa::Context)),
             (Kind::Ed25519, Signature::Ed25519ph) => {
@@ -83,7 +86,9 @@ impl Scheme {
             (Some((named, _)), _) if hash.len() != named.len() => {
                 Err(invalid(format!("the hash has {} bytes, but {named:?} has {}", hash.len(), named.len())))
             }
-            (None, Encoding::Ecdsa) if !(1..=64).contains(&hash.len()) => Err(invalid("ECDSA signs a hash of 1 to 64 bytes")),
+            (None, Encoding::Ecdsa | Encoding::Dsa) if !(1..=64).contains(&hash.len()) => {
+                Err(invalid("DSA and ECDSA sign a hash of 1 to 64 bytes"))
+            }
             (None, Encoding::Eddsa(_) | Encoding::Ed448 { .. } | Encoding::MlDsa) => {
                 Err(invalid("this algorithm signs messages, not hashes: ask to sign the message"))
             }
@@ -226,6 +231,7 @@ impl Key {
                 signed.map(|mut signature| std::mem::take(&mut *signature))
             }
             (Material::Ec(ec), Encoding::Ecdsa) => Ok(ec.sign(data)?),
+            (Material::Field(field), Encoding::Dsa) => field.sign(data),
             (Material::Ed25519(pair), Encoding::Eddsa(eddsa)) => Ok(pair.sign(eddsa, context, data)?),
             (Material::Ed448(pair), Encoding::Ed448 { prehashed: false }) => Ok(pair.sign(context, data)?),
             (Material::Ed448(pair), Encoding::Ed448 { prehashed: true }) => {
@@ -250,6 +256,7 @@ impl Key {
                 if recovered == *block { Ok(()) } else { Err(mismatch()) }
             }
             (Material::Ec(ec), Encoding::Ecdsa) => ec.verify(data, signature).map_err(|_| mismatch()),
+            (Material::Field(field), Encoding::Dsa) => field.verify(data, signature).map_err(|_| mismatch()),
             (_, Encoding::Eddsa(eddsa)) => {
                 let public = self.public()?.try_into().map_err(|_| library())?;
                 let signature = signature.try_into().map_err(|_| mismatch())?;

@@ -38,7 +38,7 @@ impl Handle<GenerateKey> for Tpm {
         let attributes = call.attributes()?;
         let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
         if matches!(parameters, Parameters::Hmac) && attributes.bits != HMAC_BITS {
-            return self.take(call, attributes.clone(), &software::Key::generate(attributes)?, true);
+            return self.take(call, attributes.clone(), &software::Key::generate(attributes, &[])?, true);
         }
         call.check_name()?;
         let auth = password()?;

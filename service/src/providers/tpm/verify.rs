@@ -156,3 +156,58 @@ fn spki(public: &Public, key_type: KeyType, bits: u32) -> Result<Option<PublicKe
 fn wrong(detail: &str) -> Error {
     Error::refused(Status::PsaErrorInvalidSignature, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONCE: &[u8] = &[0x00, 0x11, 0x22, 0x33];
+
+    /// What a TPM has said: the blocks of a PEM file, in their order.
+    fn blocks(pem: &str) -> Vec<Vec<u8>> {
+        const BEGIN: &str = "-----BEGIN ";
+        let decode = |block| der::pem::decode_vec(format!("{BEGIN}{block}").as_bytes()).unwrap().1;
+        pem.split(BEGIN).skip(1).map(decode).collect()
+    }
+
+    fn statement(blocks: &[Vec<u8>]) -> Option<Statement> {
+        let [attest, signature, attesting_key] = [0, 1, 2].map(|at| blocks[at].clone());
+        Some(Statement { attest, signature, attesting_key, endorsement_certificate: Vec::new() })
+    }
+
+    fn judge_key(blocks: &[Vec<u8>]) -> bool {
+        key(&Certified { statement: statement(blocks), public: blocks[3].clone() }, NONCE).is_ok()
+    }
+
+    fn judge_quote(blocks: &[Vec<u8>]) -> bool {
+        quote(&Quoted { statement: statement(blocks), values: blocks[3..].to_vec() }, NONCE).is_ok()
+    }
+
+    #[test]
+    fn every_changed_or_missing_byte_of_what_was_said_is_noticed() {
+        const ATTESTING_KEY: usize = 2;
+        for (judge, said) in [
+            (judge_key as fn(&[Vec<u8>]) -> bool, blocks(include_str!("verify/web.attest"))),
+            (judge_quote, blocks(include_str!("verify/boot.quote"))),
+        ] {
+            assert!(judge(&said));
+            for (block, bytes) in said.iter().enumerate() {
+                for at in 0..bytes.len() {
+                    let mut changed = said.clone();
+                    changed[block].truncate(at);
+                    assert!(!judge(&changed), "block {block} without its bytes from {at} on");
+                    for bit in 0..8 {
+                        let mut changed = said.clone();
+                        changed[block][at] ^= 1 << bit;
+                        let noticed = !judge(&changed);
+                        // Of the attestation key only what the caller relies on counts, and of the signature its hash is known.
+                        assert!(
+                            noticed || block == ATTESTING_KEY || (block, at) == (1, 3),
+                            "block {block}, byte {at}, bit {bit}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

@@ -6,12 +6,14 @@
 
 mod ec;
 mod ed25519;
+mod field;
 mod pq;
 mod rsa;
 mod symmetric;
 
 pub(crate) use ec::{Curve, Ec, x25519, x25519_public};
 pub(crate) use ed25519::{Ed25519, Eddsa};
+pub(crate) use field::{Dsa, below, dh_group, dsa_group, dsa_sign, dsa_verify, power};
 pub(crate) use pq::{Pq, Set};
 pub(crate) use rsa::{Pss, Rsa, is_prime};
 pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20, key_wrap};
@@ -61,7 +63,11 @@ macro_rules! free {
 
 free! {
     BIGNUM: BN_clear_free,
+    BN_CTX: BN_CTX_free,
     CMAC_CTX: CMAC_CTX_free,
+    DH: DH_free,
+    DSA: DSA_free,
+    DSA_SIG: DSA_SIG_free,
     ECDSA_SIG: ECDSA_SIG_free,
     EC_GROUP: EC_GROUP_free,
     EC_KEY: EC_KEY_free,

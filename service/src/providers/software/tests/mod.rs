@@ -3,6 +3,7 @@
 mod agreement;
 mod capability;
 mod derive;
+mod field;
 mod openssl;
 mod pq;
 mod requests;
@@ -15,7 +16,7 @@ use super::key::Key;
 use crate::error::Result;
 use interface::Status;
 use interface::algorithm::{Algorithm, Hash, SignHash};
-use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
+use interface::attributes::{Attributes, DhFamily, EccFamily, KeyType, Policy, Usage};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<_> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -31,7 +32,7 @@ fn import(key_type: KeyType, data: &[u8]) -> Result<Key> {
 }
 
 fn generate(key_type: KeyType, bits: u32) -> Key {
-    Key::generate(&attributes(key_type, bits)).unwrap()
+    Key::generate(&attributes(key_type, bits), &[]).unwrap()
 }
 
 /// The key as someone who got only its public half has it.
@@ -48,7 +49,7 @@ const ED25519: KeyType = KeyType::EccKeyPair(EccFamily::TwistedEdwards);
 const X25519: KeyType = KeyType::EccKeyPair(EccFamily::Montgomery);
 const SHA256: SignHash = SignHash::Specific(Hash::Sha256);
 
-const PAIRS: [(KeyType, u32); 15] = [
+const PAIRS: [(KeyType, u32); 17] = [
     (KeyType::RsaKeyPair, 2048),
     (P256, 192),
     (P256, 224),
@@ -64,6 +65,8 @@ const PAIRS: [(KeyType, u32); 15] = [
     (KeyType::MlKemKeyPair, 512),
     (KeyType::MlKemKeyPair, 768),
     (KeyType::MlKemKeyPair, 1024),
+    (KeyType::DsaKeyPair, 1024),
+    (KeyType::DhKeyPair(DhFamily::Own), 2048),
 ];
 
 #[test]
@@ -78,7 +81,7 @@ fn a_key_is_the_same_after_export_and_load() {
     ];
     for (key_type, bits) in PAIRS.into_iter().chain(secrets) {
         let attributes = attributes(key_type, bits);
-        let key = Key::generate(&attributes).unwrap();
+        let key = Key::generate(&attributes, &[]).unwrap();
         let material = key.export().unwrap();
         let loaded = Key::load(&attributes, &material).unwrap();
         assert_eq!(material, loaded.export().unwrap());

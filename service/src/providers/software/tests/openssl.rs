@@ -93,6 +93,19 @@ fn ecdsa_signatures() {
 }
 
 #[test]
+fn dsa_signatures() {
+    let bench = Bench::new();
+    bench.file("message", b"message");
+    for bits in [1024, 2048] {
+        let key = generate(KeyType::DsaKeyPair, bits);
+        bench.public(&key, KeyType::DsaKeyPair);
+        let signature = key.sign_message(Signature::Dsa { hash: SHA256 }, b"message", b"").unwrap();
+        bench.file("signature", &der_signature(&signature));
+        bench.run("dgst -sha256 -keyform DER -verify public.der -signature signature message");
+    }
+}
+
+#[test]
 fn eddsa_signatures_and_agreement() {
     let bench = Bench::new();
     bench.file("message", b"message");

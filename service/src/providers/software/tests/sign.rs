@@ -15,6 +15,7 @@ fn every_signature_verifies_and_no_other_does() {
         Signature::RsaPss { hash: Hash::Sha512.into() },
     ];
     let ecdsa = [Signature::Ecdsa { hash: SHA256 }, Signature::Ecdsa { hash: Hash::Sha512.into() }];
+    let dsa = [Signature::Dsa { hash: SHA256 }, Signature::Dsa { hash: Hash::Sha512.into() }];
     for (key_type, bits) in PAIRS {
         let key = generate(key_type, bits);
         let public = public_half(&key, key_type);
@@ -22,7 +23,8 @@ fn every_signature_verifies_and_no_other_does() {
             KeyType::RsaKeyPair => &rsa,
             ED25519 => &[Signature::PureEddsa],
             KeyType::MlDsaKeyPair => &[Signature::MlDsa, Signature::HashMlDsa { hash: SHA256 }],
-            X25519 | KeyType::MlKemKeyPair => &[],
+            KeyType::DsaKeyPair => &dsa,
+            X25519 | KeyType::MlKemKeyPair | KeyType::DhKeyPair(_) => &[],
             _ => &ecdsa,
         };
         for &algorithm in algorithms {
