@@ -39,7 +39,7 @@ fn call<O: Operation>(service: &Arc<Dispatcher>, op: &O) -> Result<O::Output, St
         extended: true,
         application: None,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
     let body = runtime.block_on(service.dispatch(incoming)).map_err(|error| error.status())?;
     Ok(O::Output::decode(&body[..]).unwrap())
 }
