@@ -13,29 +13,20 @@ use tss_esapi::structures::{
 
 /// The storage primary: the TCG's template for P-256 (EK Credential Profile 2.4 §B.3.4, as an SRK), made anew from the owner's seed.
 pub(super) fn storage() -> Result<Public> {
-    let attributes = own(ObjectAttributesBuilder::new().with_restricted(true).with_decrypt(true), true)?;
-    let parameters = PublicEccParameters::new(
-        SymmetricDefinitionObject::AES_128_CFB,
-        EccScheme::Null,
-        EccCurve::NistP256,
-        KeyDerivationFunctionScheme::Null,
-    );
-    public(attributes, PublicAlgorithm::Ecc)
-        .with_ecc_parameters(parameters)
-        .with_ecc_unique_identifier(EccPoint::default())
-        .build()
+    let restricted = ObjectAttributesBuilder::new().with_restricted(true).with_decrypt(true);
+    p256(restricted, SymmetricDefinitionObject::AES_128_CFB, EccScheme::Null)
 }
 
 /// The attestation key: a P-256 key that signs what the chip says, with SHA-256.
 pub(super) fn attestation() -> Result<Public> {
-    let attributes = own(ObjectAttributesBuilder::new().with_restricted(true).with_sign_encrypt(true), true)?;
-    let parameters = PublicEccParameters::new(
-        SymmetricDefinitionObject::Null,
-        EccScheme::EcDsa(HashScheme::new(HashingAlgorithm::Sha256)),
-        EccCurve::NistP256,
-        KeyDerivationFunctionScheme::Null,
-    );
-    public(attributes, PublicAlgorithm::Ecc)
+    let restricted = ObjectAttributesBuilder::new().with_restricted(true).with_sign_encrypt(true);
+    p256(restricted, SymmetricDefinitionObject::Null, EccScheme::EcDsa(HashScheme::new(HashingAlgorithm::Sha256)))
+}
+
+/// A key of the chip's own, for one purpose.
+fn p256(restricted: ObjectAttributesBuilder, symmetric: SymmetricDefinitionObject, scheme: EccScheme) -> Result<Public> {
+    let parameters = PublicEccParameters::new(symmetric, scheme, EccCurve::NistP256, KeyDerivationFunctionScheme::Null);
+    public(own(restricted, true)?, PublicAlgorithm::Ecc)
         .with_ecc_parameters(parameters)
         .with_ecc_unique_identifier(EccPoint::default())
         .build()
