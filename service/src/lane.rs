@@ -1,16 +1,20 @@
 //! The queue for what takes long: key generation, disks, devices.
 //!
 //! Principals take turns however many requests one of them sends. Nobody waits for ever: one with too many waiting is told so at once,
-//! a turn that does not come ends the wait, and a device that hangs keeps its thread, not the lane.
+//! a turn that does not come ends the wait, and a device that hangs keeps its thread, not the lane. A thread that has done one request
+//! goes on with the next by itself, so that a device need not wait until others have been woken.
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use crate::turns::{DEPTH, Turn, Turns};
+use crate::turns::{DEPTH, Turns};
 use interface::Status;
 use std::any::Any;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::Semaphore;
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// How long a request waits for its turn.
@@ -20,13 +24,20 @@ const HANGING: usize = 4;
 
 /// A provider's queue.
 pub struct Lane {
-    turns: Turns,
+    turns: Turns<Request>,
     hanging: Arc<Semaphore>,
     patience: Duration,
 }
 
-/// What a request holds while it runs: its turn, later a place among those that hang.
-type Place = Mutex<Option<Box<dyn Any + Send>>>;
+/// A request in the queue, as long as somebody waits for what comes of it.
+struct Request(Mutex<Phase>);
+
+enum Phase {
+    Waiting(Box<dyn FnOnce() + Send>),
+    /// Since when, and what it holds: its turn, later a place among those that hang.
+    Running(Instant, Box<dyn Any + Send>),
+    Over,
+}
 
 impl Lane {
     /// A lane that runs so many requests at a time.
@@ -49,43 +60,79 @@ impl Lane {
         if self.hanging.available_permits() == 0 {
             return Err(silent(format!("{HANGING} requests to the device hang, so no further one is tried: see that it works")));
         }
-        let busy = |why: String| Error::refused(Status::PsaErrorInsufficientMemory, format!("busy: {why}; try again later"));
-        let late = |_| busy(format!("the request's turn has not come within {:?}", self.patience));
-        let turn = timeout(self.patience, self.turns.take(principal.clone())).await.map_err(late)?.ok_or_else(|| {
-            let who = principal.as_ref().map_or_else(|| "unauthenticated clients".to_owned(), ToString::to_string);
-            busy(format!("{DEPTH} requests of {who} are waiting already"))
-        })?;
-        self.bounded(turn, limit, work).await
+        let (sender, mut done) = oneshot::channel();
+        let request = Arc::new(Request(Mutex::new(Phase::Waiting(Box::new(move || drop(sender.send(work())))))));
+        if !self.turns.enqueue(principal.clone(), &request) {
+            let who = principal.map_or_else(|| "unauthenticated clients".to_owned(), |principal| principal.to_string());
+            return Err(busy(format!("{DEPTH} requests of {who} are waiting already")));
+        }
+        self.advance();
+        let asked = Instant::now();
+        while let Some(left) = request.left(self.patience.saturating_sub(asked.elapsed()), limit) {
+            if let Ok(done) = timeout(left, &mut done).await {
+                return done
+                    .map_err(|_| Error::refused(Status::PsaErrorGenericError, "the service could not finish it: see its log"))?;
+            }
+        }
+        Err(self.give_up(&request, limit))
     }
 
-    async fn bounded<T: Send + 'static>(
-        &self,
-        turn: Turn,
-        limit: Duration,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let place = Arc::new(Place::new(Some(Box::new(turn))));
-        let taken = Arc::clone(&place);
-        let work = move || {
-            let result = work();
-            drop(held(&taken).take());
-            result
+    /// Has a thread do what can be done.
+    fn advance(&self) {
+        if self.turns.ready() {
+            let turns = self.turns.clone();
+            spawn_blocking(move || {
+                while let Some((turn, request)) = turns.next() {
+                    request.run(Box::new(turn));
+                }
+            });
+        }
+    }
+
+    /// Lets others have the turn of a request that hangs.
+    fn give_up(&self, request: &Request, limit: Duration) -> Error {
+        let hanging = Arc::clone(&self.hanging).try_acquire_owned();
+        let turn = match (&mut *request.phase(), hanging) {
+            (Phase::Waiting(_), _) => return busy(format!("the request's turn has not come within {:?}", self.patience)),
+            (Phase::Running(_, place), Ok(hanging)) => Some(mem::replace(place, Box::new(hanging))),
+            _ => None,
         };
-        // The new task runs on this thread next, and others take its place: that spares the work the waking of a thread.
-        let task = tokio::spawn(async { tokio::task::block_in_place(work) });
-        let Ok(done) = timeout(limit, task).await else {
-            if let (place @ Some(_), Ok(hanging)) = (&mut *held(&place), Arc::clone(&self.hanging).try_acquire_owned()) {
-                *place = Some(Box::new(hanging));
-            }
-            let fate = "it was given up, and may still be done";
-            return Err(silent(format!("the device has not answered the request within {limit:?}: {fate}")));
-        };
-        done.map_err(|_| Error::refused(Status::PsaErrorGenericError, "the service is stopping"))?
+        drop(turn);
+        self.advance();
+        silent(format!("the device has not answered the request within {limit:?}: it was given up, and may still be done"))
     }
 }
 
-fn held(place: &Place) -> MutexGuard<'_, Option<Box<dyn Any + Send>>> {
-    place.lock().unwrap_or_else(PoisonError::into_inner)
+impl Request {
+    /// Runs it, with what it holds meanwhile.
+    fn run(&self, place: Box<dyn Any + Send>) {
+        let before = mem::replace(&mut *self.phase(), Phase::Running(Instant::now(), place));
+        if let Phase::Waiting(work) = before {
+            // Whoever waits for the result learns of a panic by getting none; the hook has logged it.
+            drop(catch_unwind(AssertUnwindSafe(work)));
+        }
+        let after = mem::replace(&mut *self.phase(), Phase::Over);
+        drop(after);
+    }
+
+    /// How long to wait before looking again; `None` when it has been too long.
+    fn left(&self, patience: Duration, limit: Duration) -> Option<Duration> {
+        let left = match &*self.phase() {
+            // It may begin at any time.
+            Phase::Waiting(_) => patience.min(limit),
+            Phase::Running(since, _) => limit.saturating_sub(since.elapsed()),
+            Phase::Over => Duration::MAX,
+        };
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn busy(why: String) -> Error {
+    Error::refused(Status::PsaErrorInsufficientMemory, format!("busy: {why}; try again later"))
 }
 
 fn silent(detail: String) -> Error {
