@@ -245,6 +245,22 @@ fn an_answer_that_is_none_is_no_success() {
 }
 
 #[test]
+fn a_wrong_bit_makes_no_wrong_signature() {
+    let rig = Rig::start(LIMIT);
+    let [ecdsa, rsa, decrypt, ..] = TRIALS;
+    for _ in 0..2 {
+        rig.try_all(&[ecdsa, rsa, decrypt], Fault::Flip, |context, result| {
+            result.unwrap_or_else(|error| panic!("{context}: {error}"));
+        });
+    }
+    rig.line.fail(0, usize::MAX, Fault::Flip);
+    let error = rig.pss("rsa").unwrap_err();
+    rig.line.mend();
+    assert!(error.to_string().contains("TPM"), "{error}");
+    rig.settle("new");
+}
+
+#[test]
 fn a_wrong_bit_is_noticed_where_parameters_are_encrypted() {
     let rig = Rig::configured(LIMIT, "parameter_encryption = true\n");
     for fault in [Fault::Flip, Fault::Noise] {

@@ -15,6 +15,8 @@ pub(super) enum Failure {
     Foreign,
     /// It has not answered in time.
     Silent,
+    /// It has answered what the key cannot have made.
+    Wrong,
     /// Not the chip's fault.
     Other(Error),
 }
@@ -36,7 +38,7 @@ impl Failure {
     /// A new connection may help. What clients ask for is checked before the chip sees it; so its no means that something is not loaded,
     /// that another program has taken the slots, or that the connection has suffered.
     pub(super) fn lost(&self) -> bool {
-        matches!(self, Self::Tss(_)) && !self.deferred()
+        matches!(self, Self::Tss(_) | Self::Wrong) && !self.deferred()
     }
 
     /// The chip asks to be asked again, or has no room at the moment.
@@ -49,7 +51,7 @@ impl Failure {
         match self {
             Self::Silent => true,
             Self::Tss(TssError::Tss2Error(_)) => self.kind().is_none(),
-            Self::Tss(_) | Self::Foreign | Self::Other(_) => false,
+            Self::Tss(_) | Self::Foreign | Self::Wrong | Self::Other(_) => false,
         }
     }
 
@@ -75,6 +77,10 @@ impl Failure {
                 ),
                 _ => (Status::PsaErrorHardwareFailure, format!("the TPM at {tcti} failed: {error}")),
             },
+            Self::Wrong => (
+                Status::PsaErrorHardwareFailure,
+                format!("the TPM at {tcti} gives wrong answers: it, or the line to it, is damaged or tampered with"),
+            ),
             Self::Foreign | Self::Silent => (Status::PsaErrorHardwareFailure, self.to_string()),
         };
         Error::refused(status, why)
@@ -87,6 +93,7 @@ impl std::fmt::Display for Failure {
             Self::Tss(error) => error.fmt(f),
             Self::Foreign => f.write_str("the key was made in another TPM"),
             Self::Silent => f.write_str("the TPM has not answered in time"),
+            Self::Wrong => f.write_str("the TPM has answered what the key cannot have made"),
             Self::Other(error) => error.fmt(f),
         }
     }

@@ -1,6 +1,7 @@
 //! Using keys. The chip does what needs the private key, on what the software provider has hashed and padded: so every scheme, hash and
 //! label works on every chip.
 
+use super::failure::Failure;
 use super::manage::{odd, padded, point, unfit};
 use super::{Held, Tpm};
 use crate::error::{Error, Result};
@@ -15,7 +16,9 @@ use interface::operations::{
     VerifyHash, VerifyMessage,
 };
 use interface::spki;
+use tss_esapi::Context;
 use tss_esapi::constants::tss::{TPM2_RH_NULL, TPM2_ST_HASHCHECK};
+use tss_esapi::handles::KeyHandle;
 use tss_esapi::structures::{
     Data, Digest, HashScheme, HashcheckTicket, PublicKeyRsa, RsaDecryptionScheme, Signature as Answer, SignatureScheme,
 };
@@ -94,21 +97,23 @@ impl Tpm {
     fn sign(&self, call: &Call<'_>, held: &Held, unsigned: Unsigned<'_>) -> Result<Vec<u8>> {
         match unsigned {
             Unsigned::Rsa(block) => self.private_rsa(call, held, &block).map(|mut signature| std::mem::take(&mut *signature)),
-            Unsigned::Ecdsa(digest) => {
-                let len = call.key()?.attributes.bits.div_ceil(8) as usize;
-                let (hash, digest) = self.ability.ecdsa(len, &digest)?;
-                let digest = Digest::try_from(digest).map_err(unfit)?;
-                let scheme = SignatureScheme::EcDsa { hash_scheme: HashScheme::new(hash) };
-                let ticket = unhashed()?;
-                match self.with(call, held, |context, key| context.sign(key, digest.clone(), scheme, ticket.clone()))? {
-                    Answer::EcDsa(signature) => {
-                        let (r, s) = (padded(signature.signature_r(), len)?, padded(signature.signature_s(), len)?);
-                        Ok([r.as_slice(), &s].concat())
-                    }
-                    _ => Err(odd()),
-                }
-            }
+            Unsigned::Ecdsa(digest) => self.ecdsa(call, held, &digest),
         }
+    }
+
+    fn ecdsa(&self, call: &Call<'_>, held: &Held, digest: &[u8]) -> Result<Vec<u8>> {
+        let (public, len) = (held.public()?, call.key()?.attributes.bits.div_ceil(8) as usize);
+        let (hash, padded_digest) = self.ability.ecdsa(len, digest)?;
+        let input = Digest::try_from(padded_digest).map_err(unfit)?;
+        let scheme = SignatureScheme::EcDsa { hash_scheme: HashScheme::new(hash) };
+        let ticket = unhashed()?;
+        let sign = |context: &mut Context, key| context.sign(key, input.clone(), scheme, ticket.clone());
+        self.checked(call, held, sign, |answer| {
+            let Answer::EcDsa(answer) = answer else { return None };
+            let (r, s) = (padded(answer.signature_r(), len).ok()?, padded(answer.signature_s(), len).ok()?);
+            let signature = [r.as_slice(), &s].concat();
+            public.verify_hash(Signature::EcdsaAny, digest, &signature, &[]).ok().map(|()| signature)
+        })
     }
 
     /// RSASP1 and RSADP (RFC 8017 §5), which are the same: of a number as long as the modulus and smaller.
@@ -116,11 +121,28 @@ impl Tpm {
         if number >= modulus(call.key()?)? {
             return Err(Error::refused(Status::PsaErrorInvalidArgument, "the data is not in the range of the key"));
         }
-        let input = PublicKeyRsa::try_from(number).map_err(unfit)?;
-        let output = self.with(call, held, |context, key| {
-            context.rsa_decrypt(key, input.clone(), RsaDecryptionScheme::Null, Data::default())
-        })?;
-        padded(&output, number.len())
+        let (public, input) = (held.public()?, PublicKeyRsa::try_from(number).map_err(unfit)?);
+        let decrypt =
+            |context: &mut Context, key| context.rsa_decrypt(key, input.clone(), RsaDecryptionScheme::Null, Data::default());
+        self.checked(call, held, decrypt, |answer| {
+            let output = padded(&answer, number.len()).ok()?;
+            public.encrypt(Encryption::RsaRaw, &[], &output).is_ok_and(|back| back == number).then_some(output)
+        })
+    }
+
+    /// Runs a command with the key of the request, whose answer `check` recognises as the key's. The bus to a chip has no checksum,
+    /// and one wrong RSA signature can give the key away (Boneh, DeMillo and Lipton, EUROCRYPT '97).
+    fn checked<T, R>(
+        &self,
+        call: &Call<'_>,
+        held: &Held,
+        command: impl Fn(&mut Context, KeyHandle) -> tss_esapi::Result<T>,
+        check: impl Fn(T) -> Option<R>,
+    ) -> Result<R> {
+        self.holding(call, held, |chip, key| {
+            let answer = chip.authorised(|context| command(context, key))?;
+            check(answer).ok_or(Failure::Wrong)
+        })
     }
 }
 
