@@ -245,14 +245,10 @@ fn an_answer_that_is_none_is_no_success() {
 }
 
 #[test]
-fn a_wrong_bit_makes_no_wrong_signature() {
+fn a_wrong_bit_gives_no_rsa_key_away() {
     let rig = Rig::start(LIMIT);
-    let [ecdsa, rsa, decrypt, ..] = TRIALS;
-    for _ in 0..2 {
-        rig.try_all(&[ecdsa, rsa, decrypt], Fault::Flip, |context, result| {
-            result.unwrap_or_else(|error| panic!("{context}: {error}"));
-        });
-    }
+    let [_, rsa, decrypt, ..] = TRIALS;
+    rig.try_all(&[rsa, decrypt], Fault::Flip, |context, result| result.unwrap_or_else(|error| panic!("{context}: {error}")));
     rig.line.fail(0, usize::MAX, Fault::Flip);
     let error = rig.pss("rsa").unwrap_err();
     rig.line.mend();

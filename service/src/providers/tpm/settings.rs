@@ -50,6 +50,11 @@ impl Settings {
         Ok((Self { tcti, name, owner, endorsement, encrypted, optional, limit }, software))
     }
 
+    /// Whether the chip may be on a bus, which has no checksum. A socket has one.
+    pub(super) fn bus(&self) -> bool {
+        !matches!(self.name, TctiNameConf::Swtpm(_) | TctiNameConf::Mssim(_))
+    }
+
     /// Whether the chip is reached in the same way.
     pub(super) fn same_way(&self, other: &Self) -> bool {
         let way = |settings: &Self| {

@@ -103,8 +103,8 @@ impl Tpm {
 
     fn ecdsa(&self, call: &Call<'_>, held: &Held, digest: &[u8]) -> Result<Vec<u8>> {
         let (public, len) = (held.public()?, call.key()?.attributes.bits.div_ceil(8) as usize);
-        let (hash, padded_digest) = self.ability.ecdsa(len, digest)?;
-        let input = Digest::try_from(padded_digest).map_err(unfit)?;
+        let (hash, input) = self.ability.ecdsa(len, digest)?;
+        let input = Digest::try_from(input).map_err(unfit)?;
         let scheme = SignatureScheme::EcDsa { hash_scheme: HashScheme::new(hash) };
         let ticket = unhashed()?;
         let sign = |context: &mut Context, key| context.sign(key, input.clone(), scheme, ticket.clone());
@@ -112,7 +112,8 @@ impl Tpm {
             let Answer::EcDsa(answer) = answer else { return None };
             let (r, s) = (padded(answer.signature_r(), len).ok()?, padded(answer.signature_s(), len).ok()?);
             let signature = [r.as_slice(), &s].concat();
-            public.verify_hash(Signature::EcdsaAny, digest, &signature, &[]).ok().map(|()| signature)
+            let right = !self.seat.settings.bus() || public.verify_hash(Signature::EcdsaAny, digest, &signature, &[]).is_ok();
+            right.then_some(signature)
         })
     }
 
@@ -130,8 +131,8 @@ impl Tpm {
         })
     }
 
-    /// Runs a command with the key of the request, whose answer `check` recognises as the key's. The bus to a chip has no checksum,
-    /// and one wrong RSA signature can give the key away (Boneh, DeMillo and Lipton, EUROCRYPT '97).
+    /// Runs a command with the key of the request, whose answer `check` recognises as the key's. The bus to a chip has no checksum, and
+    /// one wrong RSA signature can give the key away (Boneh, DeMillo and Lipton, EUROCRYPT '97).
     fn checked<T, R>(
         &self,
         call: &Call<'_>,
