@@ -8,7 +8,6 @@
     reason = "a test fails by panicking, and says why on stderr"
 )]
 
-mod daemon;
 mod desk;
 mod matrix;
 
@@ -19,9 +18,9 @@ use std::sync::OnceLock;
 
 use tests::Setup;
 
-pub use daemon::{Daemon, eventually, listens, loopback};
 pub use desk::{Desk, engine_conf, had, has, library, may_unshare, provided, setup};
 pub use matrix::{Row, provider};
+pub use tests::{Daemon, eventually, listens, loopback};
 
 /// Upstream's service, with its Mbed Crypto provider.
 pub fn upstream() -> Setup {

@@ -9,7 +9,9 @@
     reason = "a test fails by panicking, and says why on stderr"
 )]
 
+mod abrmd;
 mod command;
+mod daemon;
 mod proxy;
 mod service;
 mod source;
@@ -18,7 +20,9 @@ mod swtpm;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+pub use abrmd::Abrmd;
 pub use command::{Ran, as_uid, feed, install, run};
+pub use daemon::{Daemon, eventually, listens, loopback};
 pub use proxy::{Fault, Proxy};
 pub use service::{CONFIG, Service, Setup, TPM, TPM_SEALED};
 pub use source::Source;

@@ -16,6 +16,8 @@ const ENCRYPTED: &str = "parameter_encryption = true\n";
 const OWNER: &str = "a password of the owner";
 /// TPM_RS_PW: what follows in the command is a password (TPM 2.0 Part 2 §7.4).
 const PASSWORD: [u8; 4] = [0x40, 0, 0, 9];
+/// TPM_CC_Create.
+const CREATE: [u8; 4] = [0, 0, 1, 0x53];
 
 fn attributes(key_type: KeyType, bits: u32, algorithm: impl Into<Algorithm>) -> Attributes {
     Attributes { key_type, bits, policy: Policy { usage: Usage::ALL, algorithm: algorithm.into(), also: Vec::new() } }
@@ -88,6 +90,61 @@ fn a_listener_hears_secrets_unless_parameters_are_encrypted() {
             assert_eq!(hears(secret), !encrypted, "{what}, encrypted: {encrypted}");
         }
         assert!(!hears(&imported), "an imported key");
+    }
+}
+
+/// The passwords of objects that are created, and the secrets that are sealed, where a listener hears them.
+fn created(mut heard: &[u8]) -> Vec<Vec<u8>> {
+    let mut secrets = Vec::new();
+    while let [_, _, a, b, c, d, ..] = *heard {
+        let (message, rest) = heard.split_at(u32::from_be_bytes([a, b, c, d]) as usize);
+        heard = rest;
+        if message[6..10] == CREATE {
+            // The parent, the authorisation after its size in four bytes; then TPM2B_SENSITIVE_CREATE (TPM 2.0 Part 3 §12.1).
+            let authorisation = u32::from_be_bytes([message[14], message[15], message[16], message[17]]) as usize;
+            let (password, rest) = sized(&message[18 + authorisation + 2..]);
+            let (sealed, _) = sized(rest);
+            secrets.extend([password, sealed].into_iter().filter(|secret| !secret.is_empty()).map(<[u8]>::to_vec));
+        }
+    }
+    secrets
+}
+
+/// What follows its length in two bytes, and the rest.
+fn sized(bytes: &[u8]) -> (&[u8], &[u8]) {
+    bytes[2..].split_at(u16::from_be_bytes([bytes[0], bytes[1]]).into())
+}
+
+#[test]
+fn a_listener_who_knows_the_secrets_of_keys_does_not_hear_them_when_parameters_are_encrypted() {
+    if !may_lock_memory() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tpm = Swtpm::start(folder.path().join("tpm"));
+    let proxy = Proxy::start(tpm.port());
+    let mut service = Service::with_config(&format!("{CONFIG}{TPM}{TPM_SEALED}").replace("{tcti}", &proxy.tcti()));
+    let client = service.client();
+    let providers = [ProviderId::TPM, ProviderId::TPM_SEALED];
+    providers.iter().for_each(|&provider| make(&client, provider, "k", &ec()));
+    let secrets = created(&proxy.heard());
+    assert_eq!(secrets.len(), 3, "two passwords, and what all keys of the sealed tier are stored under");
+    let file = service.dir().join("config.toml");
+    let plain = std::fs::read_to_string(&file).unwrap();
+    for encrypted in [false, true] {
+        let settings = format!("tcti = \"{}\"\nparameter_encryption = {encrypted}", proxy.tcti());
+        std::fs::write(&file, plain.replace(&format!("tcti = \"{}\"", proxy.tcti()), &settings)).unwrap();
+        service.restart();
+        providers.iter().for_each(|&provider| sign(&client, provider, "k"));
+        // which has the chip unseal again
+        make(&client, ProviderId::TPM_SEALED, &format!("encrypted: {encrypted}"), &ec());
+        let heard = proxy.heard();
+        for secret in &secrets {
+            // A password is sent without the zeros at its end.
+            let start = &secret[..secret.len() / 2];
+            let hears = heard.windows(start.len()).any(|heard| heard == start);
+            assert_eq!(hears, !encrypted, "{} bytes, encrypted: {encrypted}", secret.len());
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Tier {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Software => "software",
-            Self::Hardware => "hardware",
+            Self::Hardware => "hw",
             Self::Sealed => "sealed",
         }
     }

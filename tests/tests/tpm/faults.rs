@@ -1,13 +1,11 @@
 //! A line to the chip that fails at each command that each operation sends.
 
-use super::keys::{DIGEST, EC, Keys, SHA256, ec, pair, status};
+use super::keys::{DIGEST, EC, Keys, SHA256, ec, interrupted, pair, status};
 use interface::algorithm::{Agreement, Encryption, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
 use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, CertifyKey, GenerateRandom, RawKeyAgreement};
 use interface::{ProviderId, Status};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::{CONFIG, Fault, Proxy, Service, Setup, Swtpm, TPM, sized};
@@ -352,32 +350,7 @@ fn a_chip_that_hangs_at_start_is_told() {
 #[test]
 fn a_chip_that_dies_under_load_costs_errors_but_no_key() {
     let mut service = super::service();
-    let names: Vec<_> = (0..6).map(|number| format!("key {number}")).collect();
-    let client = service.client();
-    let keys = Keys(&client, ProviderId::TPM);
-    names.iter().for_each(|name| keys.make(name, &ec()).unwrap());
-    let (done, (sender, receiver)) = (AtomicBool::new(false), mpsc::channel());
-    std::thread::scope(|scope| {
-        for first in 0..4 {
-            let (names, client, sender, done) = (&names, service.client(), sender.clone(), &done);
-            scope.spawn(move || {
-                for name in names.iter().cycle().skip(first).take_while(|_| !done.load(Ordering::Relaxed)) {
-                    match Keys(&client, ProviderId::TPM).ecdsa(name) {
-                        Ok(()) => sender.send(()).unwrap(),
-                        Err(error) => assert!(error.to_string().contains("TPM"), "{error}"),
-                    }
-                }
-            });
-        }
-        for _ in 0..8 {
-            receiver.iter().take(30).for_each(drop);
-            service.tpm().restart();
-        }
-        receiver.iter().take(30).for_each(drop);
-        done.store(true, Ordering::Relaxed);
-    });
-    names.iter().for_each(|name| keys.ecdsa(name).unwrap());
-    assert!(names.iter().all(|name| !keys.record(name).missing));
+    interrupted(&service.endpoint(), || service.tpm().restart());
 }
 
 #[test]

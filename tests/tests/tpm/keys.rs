@@ -7,6 +7,8 @@ use interface::operations::{
     CopyKey, DestroyKey, ExportKey, ExportPublicKey, GenerateKey, ImportKey, Record, SignHash, VerifyHash,
 };
 use interface::{Operation, ProviderId, Status};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 
 pub(crate) const EC: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
 pub(crate) const SHA256: Named = Named::Specific(Hash::Sha256);
@@ -83,4 +85,35 @@ impl Keys<'_> {
 pub(crate) fn status<T: std::fmt::Debug>(result: Result<T, Error>) -> Status {
     let error = result.unwrap_err();
     error.status().unwrap_or_else(|| panic!("{error}"))
+}
+
+/// Interrupts clients of a service again and again while they sign: they may get errors, and lose no key.
+pub(crate) fn interrupted(endpoint: &str, mut interrupt: impl FnMut()) {
+    let client = || Client::new(endpoint.parse().unwrap());
+    let names: Vec<_> = (0..6).map(|number| format!("key {number}")).collect();
+    let all = client();
+    let keys = Keys(&all, ProviderId::TPM);
+    names.iter().for_each(|name| keys.make(name, &ec()).unwrap());
+    let (done, (sender, receiver)) = (AtomicBool::new(false), mpsc::channel());
+    std::thread::scope(|scope| {
+        for first in 0..4 {
+            let (names, client, sender, done) = (&names, client(), sender.clone(), &done);
+            scope.spawn(move || {
+                for name in names.iter().cycle().skip(first).take_while(|_| !done.load(Ordering::Relaxed)) {
+                    match Keys(&client, ProviderId::TPM).ecdsa(name) {
+                        Ok(()) => sender.send(()).unwrap(),
+                        Err(error) => assert!(error.to_string().contains("TPM"), "{error}"),
+                    }
+                }
+            });
+        }
+        for _ in 0..8 {
+            receiver.iter().take(30).for_each(drop);
+            interrupt();
+        }
+        receiver.iter().take(30).for_each(drop);
+        done.store(true, Ordering::Relaxed);
+    });
+    names.iter().for_each(|name| keys.ecdsa(name).unwrap());
+    assert!(names.iter().all(|name| !keys.record(name).missing));
 }

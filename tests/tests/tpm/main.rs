@@ -5,6 +5,7 @@ mod attest;
 mod crowd;
 mod faults;
 mod keys;
+mod managed;
 mod symmetric;
 
 use interface::algorithm::{Encryption, Hash, Signature};

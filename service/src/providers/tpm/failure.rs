@@ -72,7 +72,7 @@ impl Failure {
                 Some(Kind::ObjectMemory) => (
                     Status::PsaErrorInsufficientMemory,
                     format!(
-                        "other programs fill the TPM at {tcti}: let all use its resource manager (device:/dev/tpmrm0 or tabrmd)"
+                        "other programs fill the TPM at {tcti}: let all use its resource manager (device:/dev/tpmrm0, or tabrmd with --flush-all)"
                     ),
                 ),
                 _ => (Status::PsaErrorHardwareFailure, format!("the TPM at {tcti} failed: {error}")),
