@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::{Daemon, Swtpm, run};
+use crate::{Daemon, run};
 
 /// Anybody may do anything on the bus; `{address}` is where it is.
 const BUS: &str = r#"
@@ -35,19 +35,19 @@ impl Abrmd {
     /// Where its clients look for [the bus](Self::bus).
     pub const VARIABLE: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 
-    /// Manages this TPM; the bus has its files in this directory.
+    /// Manages the TPM that is reached so; the bus has its files in this directory.
     ///
     /// # Panics
     /// When it cannot be started: `tests/packages` installs it.
     #[track_caller]
-    pub fn start(dir: &Path, tpm: &Swtpm) -> Self {
+    pub fn start(dir: &Path, tcti: String) -> Self {
         let (socket, config) = (dir.join("bus"), dir.join("bus.conf"));
         let bus = format!("unix:path={}", socket.display());
         std::fs::write(&config, BUS.replace("{address}", &bus)).expect("write the bus's configuration");
         let mut daemon = Command::new("dbus-daemon");
         daemon.args(["--nofork", "--nopidfile", "--nosyslog", "--config-file"]).arg(config);
         let daemon = Daemon::start(&mut daemon, &dir.join("bus.log"), || UnixStream::connect(&socket).is_ok());
-        let mut abrmd = Self { dir: dir.to_owned(), tpm: tpm.tcti(), manager: None, bus, _bus: daemon };
+        let mut abrmd = Self { dir: dir.to_owned(), tpm: tcti, manager: None, bus, _bus: daemon };
         abrmd.restart();
         abrmd
     }

@@ -7,15 +7,19 @@ use interface::client::Error;
 use interface::operations::GenerateRandom;
 use interface::{ProviderId, Status};
 use tempfile::TempDir;
-use tests::{Abrmd, CONFIG, Service, Setup, Swtpm, TPM, run};
+use tests::{Abrmd, CONFIG, Fault, Proxy, Service, Setup, Swtpm, TPM, run};
 
 /// More than the chip has room for, and more than the resource manager keeps for one client.
 const MANY: usize = 30;
+
+/// TPM2_Sign (TPM 2.0 Part 2 §6.5.2).
+const SIGN: u32 = 0x15d;
 
 /// A service, the resource manager of its chip, and the chip.
 struct Rig {
     service: Service,
     abrmd: Abrmd,
+    line: Proxy,
     tpm: Swtpm,
     _dir: TempDir,
 }
@@ -24,10 +28,11 @@ impl Rig {
     fn prepare(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let tpm = Swtpm::start(dir.path().join("tpm"));
-        let abrmd = Abrmd::start(dir.path(), &tpm);
+        let line = Proxy::start(tpm.port());
+        let abrmd = Abrmd::start(dir.path(), line.tcti());
         let config = format!("{CONFIG}{}{settings}", TPM.replace("{tcti}", Abrmd::TCTI));
         let service = Setup::default().config(config).env(Abrmd::VARIABLE, abrmd.bus()).prepare();
-        Self { service, abrmd, tpm, _dir: dir }
+        Self { service, abrmd, line, tpm, _dir: dir }
     }
 
     fn start(settings: &str) -> Self {
@@ -128,4 +133,31 @@ fn a_resource_manager_that_is_not_there_at_start_is_told() {
     rig.service.restart();
     let client = rig.service.client();
     Keys(&client, ProviderId::TPM).make("k", &pair(EC, 256, Signature::EcdsaAny)).unwrap();
+}
+
+#[test]
+fn a_wrong_bit_on_the_bus_makes_no_wrong_signature() {
+    let mut rig = Rig::start("");
+    let client = rig.service.client();
+    let keys = Keys(&client, ProviderId::TPM);
+    keys.make("a", &ec()).unwrap();
+    let mut spoilt = 0;
+    // What the resource manager does after an answer may count for the next one.
+    for pass in (0..6).cycle().take(200) {
+        keys.ecdsa("a").unwrap();
+        rig.line.fail(pass, 1, Fault::Flip);
+        let result = keys.ecdsa("a");
+        match rig.line.mend().as_slice() {
+            [SIGN] => {
+                result.unwrap();
+                spoilt += 1;
+            }
+            // Its own business is not ours to mend.
+            _ => rig.abrmd.restart(),
+        }
+        if spoilt == 3 {
+            return;
+        }
+    }
+    panic!("the key signs in the chip");
 }
