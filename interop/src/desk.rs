@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use tests::{CONFIG, Ran, Service, Setup, TPM, program, run, skip};
+use tests::{CONFIG, Ran, Service, Setup, TPM, TPM_SEALED, may_lock_memory, program, run, skip};
 
 use crate::{Daemon, Row, provider};
 
@@ -26,6 +26,11 @@ impl Desk {
     /// A fresh service for any other program.
     pub fn with(row: Row) -> Self {
         Self { service: setup().start(), row }
+    }
+
+    /// As [`Self::with`], for keys of the sealed tier, or `None` after a [`tests::skip`].
+    pub fn sealed(row: Row) -> Option<Self> {
+        Some(Self { service: sealed()?.start(), row: row.sealed() })
     }
 
     /// As [`Self::new`], on a service that permits deprecated primitives.
@@ -185,6 +190,11 @@ pub fn had<'a>(service: &Service, kinds: &[&'a str]) -> Vec<&'a str> {
 /// A service with the provider of this run.
 pub fn setup() -> Setup {
     provided(Setup::default())
+}
+
+/// The same with the sealed tier beside it, or `None` after a [`tests::skip`].
+pub fn sealed() -> Option<Setup> {
+    may_lock_memory().then(|| Setup::default().config(config() + TPM_SEALED))
 }
 
 /// Any setup, with the provider of this run.

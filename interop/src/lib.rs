@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 
 use tests::Setup;
 
-pub use desk::{Desk, engine_conf, had, has, library, may_unshare, provided, setup};
+pub use desk::{Desk, engine_conf, had, has, library, may_unshare, provided, sealed, setup};
 pub use matrix::{Row, provider};
 pub use tests::{Daemon, eventually, listens, loopback};
 

@@ -10,10 +10,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use interface::ProviderId;
+
 /// The foreign program of a test, which is over when this is dropped.
 pub struct Row {
     program: String,
     version: String,
+    provider: String,
     limits: Vec<String>,
     cancelled: bool,
 }
@@ -49,7 +52,18 @@ impl Row {
 
     /// Any other program.
     pub fn new(program: impl Into<String>, version: impl Into<String>) -> Self {
-        Self { program: program.into(), version: version.into(), limits: Vec::new(), cancelled: false }
+        Self { program: program.into(), version: version.into(), provider: provider(), limits: Vec::new(), cancelled: false }
+    }
+
+    /// The same with keys of the sealed tier, whatever the provider of this run.
+    pub fn sealed(mut self) -> Self {
+        self.provider = ProviderId::TPM_SEALED.to_string();
+        self
+    }
+
+    /// Whose keys the program uses; it is also the name of their token.
+    pub fn provider(&self) -> &str {
+        &self.provider
     }
 
     /// Records what this version of the program cannot do, whatever module or provider it has.
@@ -76,7 +90,7 @@ impl Drop for Row {
             [] => "works".to_owned(),
             limits => format!("works, except {}", limits.join(", ")),
         };
-        append("PARSEC_INTEROP_ROWS", &format!("{}\t{what}\t{}\t{result}\t{}\n", self.program, provider(), self.version));
+        append("PARSEC_INTEROP_ROWS", &format!("{}\t{what}\t{}\t{result}\t{}\n", self.program, self.provider, self.version));
     }
 }
 
@@ -94,7 +108,6 @@ fn append(variable: &str, line: &str) {
 }
 
 /// The provider whose keys foreign programs use in this run: `PARSEC_INTEROP_PROVIDER`, or the software provider.
-/// It is also the name of its token.
 pub fn provider() -> String {
     std::env::var("PARSEC_INTEROP_PROVIDER").unwrap_or_else(|_| "software".to_owned())
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-use interop::{Daemon, had, listens, loopback};
+use interop::{Daemon, Row, had, listens, loopback};
 use tests::{Ran, install, may_change_user, program, run};
 
 /// OpenSSH 9.2 takes these kinds from PKCS#11 modules; it takes no Ed25519 before 10.1.
@@ -30,13 +30,17 @@ impl Deref for Desk {
 
 impl Desk {
     fn new() -> Option<Self> {
+        Self::on(|row| Some(interop::Desk::with(row)))
+    }
+
+    fn on(desk: fn(Row) -> Option<interop::Desk>) -> Option<Self> {
         let sshd = program("sshd")?;
         if !may_change_user() {
             return None;
         }
-        let desk = Self { desk: interop::Desk::new("ssh")?, address: loopback(), sshd };
+        let desk = Self { desk: desk(Row::program("ssh")?)?, address: loopback(), sshd };
         for kind in had(&desk.service, &[&KINDS[..], &["ed25519"]].concat()) {
-            desk.parsec(&format!("key new {kind} --algorithm {kind}"));
+            desk.parsec(&format!("key new {kind} --provider {} --algorithm {kind}", desk.row.provider()));
         }
         Some(desk)
     }
@@ -139,6 +143,18 @@ fn ssh_keygen_prints_the_public_keys() {
 #[test]
 fn ssh_logs_in_with_each_kind_of_key() {
     let Some(desk) = Desk::new() else { return };
+    logs_in(&desk);
+}
+
+mod sealed {
+    #[test]
+    fn ssh_logs_in_with_each_kind_of_key() {
+        let Some(desk) = super::Desk::on(interop::Desk::sealed) else { return };
+        super::logs_in(&desk);
+    }
+}
+
+fn logs_in(desk: &Desk) {
     let provider = format!("PKCS11Provider={}", desk.module().display());
     let lines = desk.public_keys();
     assert_eq!(lines.len(), KINDS.len());

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod browser;
+mod sealed;
 mod site;
 mod ways;
 
@@ -30,6 +31,10 @@ const VERSIONS: [(&str, &str, &str); 2] = [("TLSv1.2", "--tlsv1.2", "1.2"), ("TL
 #[test]
 fn both_versions_of_tls_with_both_kinds_of_key() {
     let Some(site) = Site::both(Way::References) else { return };
+    serves_both(&site);
+}
+
+fn serves_both(site: &Site) {
     let nginx = site.start();
     for (name, suite) in [("rsa", "ECDHE-RSA-AES128-GCM-SHA256"), ("ec", "ECDHE-ECDSA-AES128-GCM-SHA256")] {
         for (version, minimum, maximum) in VERSIONS {

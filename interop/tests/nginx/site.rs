@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use interop::{Daemon, Row, engine_conf, eventually, has, listens, loopback, newer_nginx, provider, setup};
+use interop::{Daemon, Row, engine_conf, eventually, has, listens, loopback, newer_nginx, sealed, setup};
 use tests::{Service, may_change_user, program, run};
+
+const BOTH: [(&str, &str); 2] = [("rsa", "rsa-2048"), ("ec", "p256")];
 
 /// How nginx comes to its keys.
 #[derive(Clone, Copy)]
@@ -23,7 +25,7 @@ pub(crate) enum Way {
 /// A service, and what it takes to run an nginx on it.
 pub(crate) struct Site {
     pub(crate) service: Service,
-    _row: Row,
+    row: Row,
     way: Way,
     nginx: PathBuf,
     /// One server for each key.
@@ -38,26 +40,32 @@ impl Site {
     }
 
     /// The same on a service that is still to be started.
-    pub(crate) fn on(mut service: Service, way: Way, keys: &[(&'static str, &str)]) -> Option<Self> {
+    pub(crate) fn on(service: Service, way: Way, keys: &[(&'static str, &str)]) -> Option<Self> {
+        Self::with(service, way, keys, |row| row)
+    }
+
+    fn with(mut service: Service, way: Way, keys: &[(&'static str, &str)], tier: fn(Row) -> Row) -> Option<Self> {
         program("curl")?;
         if !may_change_user() {
             return None;
         }
-        let (nginx, mut row) = match way {
+        let (nginx, row) = match way {
             Way::References | Way::Variables | Way::Engine => (program("nginx")?, Row::program("nginx")?),
             Way::Store => (newer_nginx(), Row::peer("nginx", &newer_nginx())),
         };
         service.restart();
+        let mut row = tier(row);
         if !keys.iter().all(|(_, algorithm)| has(&service, algorithm)) {
             row.cancel();
             return None;
         }
         let servers = keys.iter().map(|(name, _)| (*name, loopback())).collect();
-        let site = Self { service, _row: row, way, nginx, servers, workers: 2 };
+        let site = Self { service, row, way, nginx, servers, workers: 2 };
         std::fs::create_dir(site.path("nginx")).unwrap();
         for (name, algorithm) in keys {
             site.parsec(&format!(
-                "key new {name} --for tls-server --algorithm {algorithm} --grant user:www-data=sign --out nginx/{name}.pem"
+                "key new {name} --provider {} --for tls-server --algorithm {algorithm} --grant user:www-data=sign --out nginx/{name}.pem",
+                site.row.provider()
             ));
             site.certify(name);
         }
@@ -66,7 +74,12 @@ impl Site {
     }
 
     pub(crate) fn both(way: Way) -> Option<Self> {
-        Self::new(way, &[("rsa", "rsa-2048"), ("ec", "p256")])
+        Self::new(way, &BOTH)
+    }
+
+    /// As [`Self::both`], with keys of the sealed tier.
+    pub(crate) fn sealed(way: Way) -> Option<Self> {
+        Self::with(sealed()?.prepare(), way, &BOTH, Row::sealed)
     }
 
     pub(crate) fn path(&self, file: &str) -> PathBuf {
@@ -117,8 +130,8 @@ impl Site {
         match self.way {
             Way::References => self.path(&format!("nginx/{name}.pem")).display().to_string(),
             Way::Variables => self.path("nginx/$server_name.pem").display().to_string(),
-            Way::Store => format!("\"store:parsec:object={name};provider={}\"", provider()),
-            Way::Engine => format!("\"engine:pkcs11:pkcs11:token={};object={name};type=private\"", provider()),
+            Way::Store => format!("\"store:parsec:object={name};provider={}\"", self.row.provider()),
+            Way::Engine => format!("\"engine:pkcs11:pkcs11:token={};object={name};type=private\"", self.row.provider()),
         }
     }
 

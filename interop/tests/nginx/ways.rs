@@ -9,19 +9,19 @@ use crate::{VERSIONS, WWW_DATA};
 
 #[test]
 fn the_pkcs11_engine_serves_both_versions_of_tls_with_both_kinds_of_key() {
-    let Some(site) = engine() else { return };
+    let Some(site) = engine(Site::both) else { return };
     serves_as_itself(&site);
 }
 
 #[test]
 fn the_pkcs11_engine_survives_a_reload() {
-    let Some(site) = engine() else { return };
+    let Some(site) = engine(Site::both) else { return };
     survives_a_reload(&site);
 }
 
 #[test]
 fn the_pkcs11_engine_survives_a_restart_of_the_service() {
-    let Some(site) = engine() else { return };
+    let Some(site) = engine(Site::both) else { return };
     survives_a_restart(site);
 }
 
@@ -43,15 +43,15 @@ fn keys_by_uri_survive_a_restart_of_the_service() {
     survives_a_restart(site);
 }
 
-fn engine() -> Option<Site> {
+pub(crate) fn engine(site: fn(Way) -> Option<Site>) -> Option<Site> {
     if !library("engines-3/pkcs11.so").exists() {
         tests::skip("libengine-pkcs11-openssl is not installed");
         return None;
     }
-    Site::both(Way::Engine)
+    site(Way::Engine)
 }
 
-fn serves_as_itself(site: &Site) {
+pub(crate) fn serves_as_itself(site: &Site) {
     run(&mut site.nginx(&["-t"])).ok();
     let nginx = site.start();
     serves(site);

@@ -8,7 +8,7 @@ use std::process::Command;
 use interface::algorithm::{Agreement, Encryption, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::operations::GenerateKey;
-use interop::{Daemon, Row, had, has, listens, loopback};
+use interop::{Daemon, Row, had, has, listens, loopback, provider};
 use tests::{Ran, feed, run};
 
 const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
@@ -17,6 +17,8 @@ const KINDS: [&str; 5] = ["rsa-2048", "p256", "p384", "p521", "ed25519"];
 #[derive(Clone, Copy)]
 pub(crate) enum Openssl {
     System,
+    /// The same with keys of the sealed tier.
+    Sealed,
     V3_5,
     V4_0,
 }
@@ -24,7 +26,7 @@ pub(crate) enum Openssl {
 impl Openssl {
     fn program(self) -> PathBuf {
         match self {
-            Self::System => "openssl".into(),
+            Self::System | Self::Sealed => "openssl".into(),
             Self::V3_5 => interop::openssl_3_5(),
             Self::V4_0 => interop::openssl_4_0(),
         }
@@ -32,7 +34,7 @@ impl Openssl {
 
     fn row(self) -> Option<Row> {
         match self {
-            Self::System => Row::program("openssl"),
+            Self::System | Self::Sealed => Row::program("openssl"),
             Self::V3_5 | Self::V4_0 => Some(Row::peer("openssl", &self.program())),
         }
     }
@@ -60,9 +62,14 @@ impl DerefMut for Desk {
 
 impl Desk {
     pub(crate) fn new(openssl: Openssl) -> Option<Self> {
-        let desk = Self { desk: interop::Desk::with(openssl.row()?), program: openssl.program() };
+        let row = openssl.row()?;
+        let desk = match openssl {
+            Openssl::Sealed => interop::Desk::sealed(row)?,
+            Openssl::System | Openssl::V3_5 | Openssl::V4_0 => interop::Desk::with(row),
+        };
+        let desk = Self { desk, program: openssl.program() };
         for kind in desk.kinds() {
-            desk.parsec(&format!("key new {kind} --algorithm {kind} --out {kind}.pem"));
+            desk.parsec(&format!("key new {kind} --provider {} --algorithm {kind} --out {kind}.pem", desk.row.provider()));
         }
         desk.write("message", "hello");
         Some(desk)
@@ -146,7 +153,11 @@ impl Desk {
     /// Does something with every kind of key, under both of its names.
     pub(crate) fn each(&self, work: impl Fn(&Self, &str, &str)) {
         for kind in self.kinds() {
-            for key in [format!("{kind}.pem"), format!("parsec:object={kind}")] {
+            let mut uri = format!("parsec:object={kind}");
+            if self.row.provider() != provider() {
+                uri += &format!(";provider={}", self.row.provider());
+            }
+            for key in [format!("{kind}.pem"), uri] {
                 work(self, kind, &key);
             }
         }

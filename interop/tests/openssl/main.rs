@@ -48,6 +48,8 @@ tests! {
     refusals_name_what_is_missing
 }
 
+tests! { @with sealed Sealed signatures_verify_elsewhere servers_and_clients_of_tls }
+
 macro_rules! newer_tests {
     ($($name:ident)*) => {
         tests! { @with newer_3_5 V3_5 $($name)* }
