@@ -150,7 +150,7 @@ mod tests {
     /// Starts work that lasts until the sender is dropped.
     async fn hang(lane: &Arc<Lane>, limit: Duration) -> (tokio::task::JoinHandle<Result<()>>, mpsc::Sender<()>) {
         let (sender, receiver) = mpsc::channel::<()>();
-        let (started, running) = tokio::sync::oneshot::channel();
+        let (started, running) = oneshot::channel();
         let lane = Arc::clone(lane);
         let work = move || {
             let _ = started.send(());
