@@ -4,7 +4,7 @@
 work=$(mktemp -d)
 chmod 755 "$work"
 touch "$work/table" "$work/notes"
-pids=() port=$((20000 + RANDOM % 20000))
+pids=() port=$((20000 + RANDOM % 10000))
 finish() {
   ((${#pids[@]} == 0)) || kill "${pids[@]}" 2>/dev/null || true
   wait 2>/dev/null || true
