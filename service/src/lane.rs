@@ -33,11 +33,15 @@ pub struct Lane {
 struct Request(Mutex<Phase>);
 
 enum Phase {
-    Waiting(Box<dyn FnOnce() + Send>),
+    Waiting(Work),
     /// Since when, and what it holds: its turn, later a place among those that hang.
     Running(Instant, Box<dyn Any + Send>),
     Over,
 }
+
+/// What is to be done; it returns how to tell what came of it.
+type Work = Box<dyn FnOnce() -> Answer + Send>;
+type Answer = Box<dyn FnOnce()>;
 
 impl Lane {
     /// A lane that runs so many requests at a time.
@@ -61,7 +65,10 @@ impl Lane {
             return Err(silent(format!("{HANGING} requests to the device hang, so no further one is tried: see that it works")));
         }
         let (sender, mut done) = oneshot::channel();
-        let request = Arc::new(Request(Mutex::new(Phase::Waiting(Box::new(move || drop(sender.send(work())))))));
+        let request = Request::new(move || {
+            let result = work();
+            Box::new(|| drop(sender.send(result)))
+        });
         if !self.turns.enqueue(principal.clone(), &request) {
             let who = principal.map_or_else(|| "unauthenticated clients".to_owned(), |principal| principal.to_string());
             return Err(busy(format!("{DEPTH} requests of {who} are waiting already")));
@@ -104,15 +111,21 @@ impl Lane {
 }
 
 impl Request {
-    /// Runs it, with what it holds meanwhile.
+    fn new(work: impl FnOnce() -> Answer + Send + 'static) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Phase::Waiting(Box::new(work)))))
+    }
+
+    /// Runs it, with what it holds meanwhile. Whoever has the answer has room in the queue again.
     fn run(&self, place: Box<dyn Any + Send>) {
         let before = mem::replace(&mut *self.phase(), Phase::Running(Instant::now(), place));
-        if let Phase::Waiting(work) = before {
-            // Whoever waits for the result learns of a panic by getting none; the hook has logged it.
-            drop(catch_unwind(AssertUnwindSafe(work)));
-        }
+        let Phase::Waiting(work) = before else { return };
+        let answer = catch_unwind(AssertUnwindSafe(work));
         let after = mem::replace(&mut *self.phase(), Phase::Over);
         drop(after);
+        // Whoever waits learns of a panic by getting no answer; the hook has logged it.
+        if let Ok(answer) = answer {
+            answer();
+        }
     }
 
     /// How long to wait before looking again; `None` when it has been too long.
@@ -185,6 +198,30 @@ mod tests {
             }
         };
         timeout(LONG, recovered).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_has_an_answer_may_ask_again() {
+        let lane = Arc::new(Lane::new(1));
+        let clients = (0..DEPTH).map(|_| {
+            let lane = Arc::clone(&lane);
+            tokio::spawn(async move {
+                for _ in 0..200 {
+                    lane.run(None, LONG, || Ok(())).await.unwrap();
+                }
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            client.await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_is_told_and_the_lane_goes_on() {
+        let lane = Lane::new(1);
+        let panicked = lane.run(None, LONG, || -> Result<()> { panic!("on purpose") });
+        assert_eq!(status(panicked.await), Status::PsaErrorGenericError);
+        lane.run(None, LONG, || Ok(())).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
