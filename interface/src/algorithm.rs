@@ -413,6 +413,32 @@ impl Algorithm {
         }
     }
 
+    /// Whether it encrypts under a nonce or an initialisation vector.
+    pub const fn takes_nonce(self) -> bool {
+        match self {
+            Self::Aead(_) => true,
+            Self::Cipher(cipher) => !matches!(cipher, Cipher::EcbNoPadding | Cipher::KeyWrap | Cipher::KeyWrapPadded),
+            _ => false,
+        }
+    }
+
+    /// Whether encrypting with it is decrypting for whoever chooses the nonce. It adds to the data what key and nonce yield: the
+    /// ciphertext, encrypted under the same nonce, is the plaintext.
+    pub const fn reveals(self) -> bool {
+        self.takes_nonce() && !matches!(self, Self::Cipher(Cipher::CbcNoPadding | Cipher::CbcPkcs7 | Cipher::Xts))
+    }
+
+    /// Whether it encrypts single blocks that the caller chooses. Modes with a nonce encrypt blocks that they make of it: whoever
+    /// gets these encrypted with the same key does without choosing a nonce.
+    pub const fn codebook(self) -> bool {
+        matches!(
+            self,
+            Self::Cipher(Cipher::EcbNoPadding)
+                | Self::Mac(Mac { kind: MacKind::CbcMac, .. })
+                | Self::Derivation(Derivation::Encrypt { .. })
+        )
+    }
+
     /// Whether upstream's protocol can express it.
     pub fn upstream(self) -> bool {
         match self {

@@ -283,6 +283,11 @@ impl Policy {
     pub fn permits(&self, asked: Algorithm) -> bool {
         self.algorithms().any(|algorithm| algorithm.permits(asked))
     }
+
+    /// Whether this algorithm is as good as a nonce of the caller's choice in another one of the key ([`Algorithm::codebook`]).
+    pub fn exposes(&self, asked: Algorithm) -> bool {
+        asked.codebook() && self.algorithms().any(Algorithm::takes_nonce)
+    }
 }
 
 /// What a key is and what it may do.
@@ -438,7 +443,7 @@ impl From<&Attributes> for message::KeyAttributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::{Encryption, Kem, SignHash, Signature};
+    use crate::algorithm::{Aead, AeadKind, Cipher, Derivation, Encryption, Kem, SignHash, Signature};
 
     fn rsa(algorithm: Algorithm, also: Vec<Algorithm>) -> Attributes {
         Attributes { key_type: KeyType::RsaKeyPair, bits: 2048, policy: Policy { usage: Usage::SIGN_HASH, algorithm, also } }
@@ -469,6 +474,23 @@ mod tests {
         assert!(
             !permits(specific, any) && !permits(any, Signature::EcdsaAny.into()) && !permits(Algorithm::None, Algorithm::None)
         );
+    }
+
+    #[test]
+    fn what_a_chosen_nonce_decrypts_single_blocks_decrypt_too() {
+        let modes = |wanted: fn(Algorithm) -> bool| -> Vec<_> {
+            Cipher::ALL.iter().copied().filter(|cipher| wanted(Algorithm::Cipher(*cipher))).collect()
+        };
+        assert_eq!(modes(Algorithm::reveals), [Cipher::StreamCipher, Cipher::Ctr, Cipher::Cfb, Cipher::Ofb]);
+        assert_eq!(modes(|mode| !mode.takes_nonce()), [Cipher::EcbNoPadding, Cipher::KeyWrap, Cipher::KeyWrapPadded]);
+        for &kind in AeadKind::ALL {
+            assert!(Algorithm::Aead(Aead { kind, tag_len: None }).reveals());
+        }
+        let ecb = Algorithm::from(Cipher::EcbNoPadding);
+        let derivation = Derivation::Encrypt { cipher: Cipher::CbcNoPadding }.into();
+        let beside = |other: Cipher| rsa(ecb, vec![derivation, other.into()]).policy;
+        assert!(beside(Cipher::Ctr).exposes(ecb) && beside(Cipher::CbcPkcs7).exposes(derivation));
+        assert!(!beside(Cipher::Ctr).exposes(Cipher::Ctr.into()) && !beside(Cipher::KeyWrap).exposes(ecb));
     }
 
     #[test]

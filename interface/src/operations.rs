@@ -74,6 +74,15 @@ pub struct Used<'a> {
     pub usage: Usage,
     /// The concrete algorithm; `None` where the operation has none.
     pub algorithm: Option<Algorithm>,
+    /// The caller chooses the nonce or the initialisation vector to encrypt under.
+    pub nonce: bool,
+}
+
+impl<'a> Used<'a> {
+    /// A key in use under no nonce of the caller's.
+    pub const fn new(key: KeyName<'a>, usage: Usage, algorithm: Option<Algorithm>) -> Self {
+        Self { key, usage, algorithm, nonce: false }
+    }
 }
 
 /// What a new key is filed under, and what is kept with it.
@@ -186,15 +195,21 @@ macro_rules! operations {
         KeyUse::Own(operations!(@name $op))
     };
     (@key use($usage:ident) $op:ident) => {
-        KeyUse::Use(Used { key: operations!(@name $op), usage: Usage::$usage, algorithm: None })
+        KeyUse::Use(Used::new(operations!(@name $op), Usage::$usage, None))
     };
     (@key use($usage:ident, $alg:ident) $op:ident) => {
-        KeyUse::Use(Used { key: operations!(@name $op), usage: Usage::$usage, algorithm: Some(Algorithm::$alg(parse(&$op.alg)?)) })
+        KeyUse::Use(Used::new(operations!(@name $op), Usage::$usage, Some(Algorithm::$alg(parse(&$op.alg)?))))
     };
-    (@key wrap $op:ident) => {
+    (@key use($usage:ident, $alg:ident, $nonce:ident) $op:ident) => {
+        KeyUse::Use(Used {
+            nonce: given(&$op.$nonce),
+            ..Used::new(operations!(@name $op), Usage::$usage, Some(Algorithm::$alg(parse(&$op.alg)?)))
+        })
+    };
+    (@key wrap($nonce:ident) $op:ident) => {
         KeyUse::Wrap {
-            with: $op.with(Usage::WRAP)?,
-            key: Used { key: operations!(@name $op), usage: Usage::COPY, algorithm: None },
+            with: Used { nonce: given(&$op.$nonce), ..$op.with(Usage::WRAP)? },
+            key: Used::new(operations!(@name $op), Usage::COPY, None),
         }
     };
     (@key unwrap $op:ident) => {
@@ -280,10 +295,10 @@ operations! {
     0x000E ListAuthenticators       => Authenticators,      Anyone, Core,     none;
     0x000F HashCompute              => Hashed,              Anyone, Provider, none;
     0x0010 HashCompare              => Empty,               Anyone, Provider, none;
-    0x0011 AeadEncrypt              => Encrypted,           App,    Provider, use(ENCRYPT, Aead);
+    0x0011 AeadEncrypt              => Encrypted,           App,    Provider, use(ENCRYPT, Aead, nonce);
     0x0012 AeadDecrypt              => Decrypted,           App,    Provider, use(DECRYPT, Aead);
     0x0013 RawKeyAgreement          => Agreed,              App,    Provider, use(DERIVE, Agreement);
-    0x0014 CipherEncrypt            => Encrypted,           App,    Provider, use(ENCRYPT, Cipher);
+    0x0014 CipherEncrypt            => Encrypted,           App,    Provider, use(ENCRYPT, Cipher, iv);
     0x0015 CipherDecrypt            => Decrypted,           App,    Provider, use(DECRYPT, Cipher);
     0x0016 MacCompute               => Maced,               App,    Provider, use(SIGN_MESSAGE, Mac);
     0x0017 MacVerify                => Empty,               App,    Provider, use(VERIFY_MESSAGE, Mac);
@@ -306,7 +321,7 @@ operations! {
     0x8008 Grant                    => Empty,               App,    Store,    own;
     0x8009 Revoke                   => Empty,               App,    Store,    own;
     0x800A ListGrants               => Grants,              App,    Store,    own;
-    0x800B WrapKey                  => Wrapped,             App,    Provider, wrap;
+    0x800B WrapKey                  => Wrapped,             App,    Provider, wrap(iv);
     0x800C UnwrapKey                => Empty,               App,    Provider, unwrap;
     0x800D DeriveKey                => Empty,               App,    Provider, derive;
     0x800E CopyKey                  => Empty,               App,    Provider, copy;
@@ -360,7 +375,7 @@ macro_rules! with_key {
             /// The key that the algorithm runs with.
             fn with(&self, usage: Usage) -> Result<Used<'_>, Status> {
                 let key = KeyName { owner: self.with_owner.as_deref(), name: &self.with_name };
-                Ok(Used { key, usage, algorithm: Some(parse(&self.alg)?) })
+                Ok(Used::new(key, usage, Some(parse(&self.alg)?)))
             }
         }
     )* };
@@ -417,4 +432,9 @@ impl<A: TryFrom<Self, Error = Status>> AlgorithmField<A> for i32 {
 
 fn parse<A, F: AlgorithmField<A>>(field: &F) -> Result<A, Status> {
     field.parse()
+}
+
+/// Whether a nonce or an initialisation vector is given: an empty one is none.
+fn given<'a>(nonce: impl Into<Option<&'a Vec<u8>>>) -> bool {
+    nonce.into().is_some_and(|nonce| !nonce.is_empty())
 }

@@ -230,7 +230,7 @@ impl<'a> Guard<'a> {
 
     /// The key, if its policy and the caller's grant allow this use of it.
     fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
-        let Used { key: name, usage, algorithm } = used;
+        let Used { key: name, usage, algorithm, .. } = used;
         let key = self.visible(call, name)?;
         let app = call.app()?;
         let refuse = |detail: String| Err(Error::refused(Status::PsaErrorNotPermitted, detail));

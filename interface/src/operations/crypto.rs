@@ -128,6 +128,8 @@ pub struct AeadEncrypt {
     pub key_name: String,
     #[prost(message, optional, tag = "2")]
     pub alg: Option<Aead>,
+    /// Used once. Extension: where it is empty, the provider makes one of [`FRESH_NONCE`] random bytes. Who was granted `encrypt` but not
+    /// `decrypt` cannot choose it.
     #[prost(bytes = "vec", tag = "3")]
     pub nonce: Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
@@ -172,7 +174,8 @@ pub struct CipherEncrypt {
     /// Extension: the owning principal, where that is not the caller.
     #[prost(string, optional, tag = "100")]
     pub owner: Option<String>,
-    /// Extension: the initialisation vector to use; without one, the provider makes a fresh one.
+    /// Extension: the initialisation vector to use; without one, the provider makes a fresh one. Who was granted `encrypt` but not
+    /// `decrypt` cannot choose it.
     #[prost(bytes = "vec", optional, tag = "101")]
     pub iv: Option<Vec<u8>>,
 }
@@ -193,7 +196,12 @@ pub struct CipherDecrypt {
     pub owner: Option<String>,
 }
 
-/// Result of the encrypting operations.
+/// Length in bytes of a nonce that the provider makes for [`AeadEncrypt`]. So many random bits are enough for 2³² messages under one
+/// key (NIST SP 800-38D §8.3); the provider does not count them.
+pub const FRESH_NONCE: usize = 12;
+
+/// Result of the encrypting operations: of an authenticated cipher the ciphertext, then the tag. A nonce or an initialisation vector
+/// stands before it: of [`CipherEncrypt`] always, of [`AeadEncrypt`] where the provider made it.
 #[derive(Clone, PartialEq, Message)]
 pub struct Encrypted {
     #[prost(bytes = "vec", tag = "1")]

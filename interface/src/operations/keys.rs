@@ -128,7 +128,8 @@ pub struct WrapKey {
     /// A cipher or an asymmetric encryption.
     #[prost(message, optional, tag = "3")]
     pub alg: Option<Algorithm>,
-    /// Of a cipher that has one: the initialisation vector; without it, the provider makes a fresh one.
+    /// Of a cipher that has one: the initialisation vector; without it, the provider makes a fresh one. Who was granted `wrap` but
+    /// not `decrypt` cannot choose it.
     #[prost(bytes = "vec", optional, tag = "4")]
     pub iv: Option<Vec<u8>>,
     /// The OAEP label.

@@ -89,6 +89,10 @@ pub struct Record {
     /// Of keys: all that the policy has ever permitted.
     #[prost(message, optional, tag = "18")]
     pub past: Option<UsageFlags>,
+    /// Of keys: the caller may not decrypt with it, so the provider chooses all nonces and initialisation vectors of what the caller
+    /// encrypts, and refuses those that are given.
+    #[prost(bool, tag = "19")]
+    pub fresh_nonces: bool,
 }
 
 impl Record {

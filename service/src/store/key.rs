@@ -109,6 +109,14 @@ impl Key {
         self.grants.get(caller).map_or(Usage::NONE, |grant| grant.implied().and(policy))
     }
 
+    /// Whether the provider chooses the nonces and initialisation vectors under which this caller encrypts: the caller was granted
+    /// the key and may not decrypt, which would be one with a nonce of the caller's choice ([`Algorithm::reveals`]).
+    ///
+    /// [`Algorithm::reveals`]: interface::algorithm::Algorithm::reveals
+    pub fn fresh_nonces(&self, caller: &Principal) -> bool {
+        *caller != self.owner && !self.usage(caller).contains(Usage::DECRYPT)
+    }
+
     /// Whether this caller may see the public parts.
     pub fn visible(&self, caller: &Principal) -> bool {
         *caller == self.owner || !self.usage(caller).is_empty()
@@ -164,6 +172,7 @@ impl Key {
             local: self.local,
             volatile: self.volatile(),
             past: Some(self.past.into()),
+            fresh_nonces: self.fresh_nonces(caller),
             ..self.meta.record(RecordKind::Key)
         }
     }

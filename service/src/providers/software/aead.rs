@@ -1,14 +1,14 @@
-//! Authenticated encryption. On the wire the tag stands after the ciphertext.
+//! Authenticated encryption. On the wire the tag stands after the ciphertext, and a nonce that was made here before it.
 
 use super::Software;
 use super::key::{Key, Kind};
 use super::lc::{self, Secret};
-use super::{invalid, library};
+use super::{invalid, library, random};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::{Aead, AeadKind};
-use interface::operations::{AeadDecrypt, AeadEncrypt, Decrypted, Encrypted};
+use interface::operations::{AeadDecrypt, AeadEncrypt, Decrypted, Encrypted, FRESH_NONCE};
 use std::ops::RangeInclusive;
 
 /// An authenticated cipher as this backend runs it.
@@ -70,8 +70,13 @@ impl Key {
 
 impl Handle<AeadEncrypt> for Software {
     fn handle(&self, call: &Call<'_>, op: AeadEncrypt) -> Result<Encrypted> {
-        let ciphertext = self.key(call)?.aead_encrypt(Self::algorithm(call)?, &op.nonce, &op.additional_data, &op.plaintext)?;
-        Ok(Encrypted { ciphertext })
+        let (key, algorithm) = (self.key(call)?, Self::algorithm(call)?);
+        let seal = |nonce: &[u8]| key.aead_encrypt(algorithm, nonce, &op.additional_data, &op.plaintext);
+        if !op.nonce.is_empty() || !call.extended() {
+            return Ok(Encrypted { ciphertext: seal(&op.nonce)? });
+        }
+        let nonce = random::bytes(FRESH_NONCE)?;
+        Ok(Encrypted { ciphertext: [&nonce[..], &seal(&nonce)?].concat() })
     }
 }
 
