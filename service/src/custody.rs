@@ -9,6 +9,10 @@
 //! Where a key comes from that was not made here, as the public key of another token, nobody can tell but the security officer, who
 //! may mark it as trusted (`CKA_TRUSTED`). That stands for its origin alone: it does not make up for conflicting roles.
 
+mod judge;
+
+pub(crate) use judge::{check_owner, check_use};
+
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::store::Key;
@@ -106,7 +110,7 @@ fn of_kind(kept: &Pkcs11Attribute, kind: u64) -> bool {
 /// # Errors
 /// [`Status::PsaErrorNotPermitted`] for a second copy of a key that protects others.
 pub(crate) fn inherited<'a>(
-    parents: impl Iterator<Item = &'a std::sync::Arc<Key>>,
+    parents: impl Iterator<Item = &'a Key>,
     app: &Principal,
     algorithm: Algorithm,
     mut asked: Attributes,

@@ -163,7 +163,7 @@ impl<'a> Guard<'a> {
                 self.check_new(&call, &filing, &attributes)?;
                 let from = self.using(&mut call, from)?;
                 let other = other.map(|other| self.usable(&call, other)).transpose()?;
-                let parents = std::iter::once(&from).chain(&other);
+                let parents = std::iter::once(&*from).chain(other.as_deref());
                 let attributes = custody::inherited(parents, call.app()?, call.algorithm()?, attributes)?;
                 call.new = Some((filing, attributes));
                 call.other = other;
@@ -204,7 +204,7 @@ impl<'a> Guard<'a> {
         let app = call.app()?;
         let owner = name.owner.map_or_else(|| Ok(app.clone()), str::parse)?;
         let found = self.dispatcher.store.key(call.provider, &owner, name.name);
-        found.filter(|key| key.owner == *app || !key.usage(app).is_empty()).ok_or_else(|| {
+        found.filter(|key| key.visible(app)).ok_or_else(|| {
             let mut detail = format!("{app} has no key '{}' in the {} provider", name.name, call.provider);
             if owner != *app {
                 detail = format!(
@@ -218,39 +218,14 @@ impl<'a> Guard<'a> {
 
     fn owned(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
         let key = self.visible(call, name)?;
-        let app = call.app()?;
-        if key.owner == *app {
-            return Ok(key);
-        }
-        Err(Error::refused(
-            Status::PsaErrorNotPermitted,
-            format!("only {}, who owns key '{}', may do this, not {app}", key.owner, key.name),
-        ))
+        custody::check_owner(&key, call.app()?)?;
+        Ok(key)
     }
 
     /// The key, if its policy and the caller's grant allow this use of it.
     fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
-        let Used { key: name, usage, algorithm, .. } = used;
-        let key = self.visible(call, name)?;
-        let app = call.app()?;
-        let refuse = |detail: String| Err(Error::refused(Status::PsaErrorNotPermitted, detail));
-        let policy = &key.attributes.policy;
-        if !policy.usage.implied().contains(usage) {
-            return refuse(format!("key '{}' was made for {}, not for {usage}", key.name, policy.usage));
-        }
-        if !key.usage(app).implied().contains(usage) {
-            let owner = &key.owner;
-            return refuse(format!(
-                "{app} may {} with key '{}' of {owner}, but not {usage}; {owner} can grant it",
-                key.usage(app),
-                key.name
-            ));
-        }
-        match algorithm {
-            Some(algorithm) if !policy.permits(algorithm) => {
-                refuse(format!("the policy of key '{}' does not permit {algorithm:?}", key.name))
-            }
-            _ => Ok(key),
-        }
+        let key = self.visible(call, used.key)?;
+        custody::check_use(&key, call.app()?, &used)?;
+        Ok(key)
     }
 }

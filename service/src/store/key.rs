@@ -100,6 +100,19 @@ impl Deref for Key {
 }
 
 impl Key {
+    /// A key that is stored, without its public part. `past` is what it was permitted before, as another key.
+    pub(crate) fn new(meta: Meta, attributes: Attributes, local: bool, past: Usage) -> Self {
+        let past = past | attributes.policy.usage;
+        let (public_key, tier, life) = (Vec::new(), Tier::Software, Life::Stored);
+        let (grants, loaded, missing) = (BTreeMap::new(), Arc::default(), Arc::default());
+        Self { meta, attributes, public_key, tier, local, past, life, grants, loaded, missing }
+    }
+
+    /// Takes all but these uses from the policy. What it permitted until now is not forgotten.
+    pub(crate) fn narrow(&mut self, usage: Usage) {
+        self.attributes.policy.usage = self.attributes.policy.usage.and(usage);
+    }
+
     /// What this caller may do: the owner all that the policy says, others what of it they were granted.
     pub fn usage(&self, caller: &Principal) -> Usage {
         let policy = self.attributes.policy.usage.implied();

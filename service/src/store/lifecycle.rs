@@ -10,7 +10,6 @@ use interface::attributes::{Attributes, Usage};
 use interface::operations::Tier;
 use interface::{Filing, ProviderId, Secret, Status};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -188,9 +187,7 @@ impl Store {
 
     fn complete(&self, meta: Meta, identified: bool, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
         let Material { attributes, private, public_key, tier, local, past } = material;
-        let past = past | attributes.policy.usage;
-        let (grants, loaded, missing) = (BTreeMap::new(), Arc::default(), Arc::default());
-        let mut key = Key { meta, attributes, public_key, tier, local, past, life: Life::Stored, grants, loaded, missing };
+        let mut key = Key { public_key, tier, ..Key::new(meta, attributes, local, past) };
         if key.meta.id.is_empty() && !identified {
             key.meta.id = key.public_id().unwrap_or_else(|| table::uuid_bytes(&key.uuid));
         }

@@ -57,13 +57,12 @@ impl Store {
 
     /// Takes all but these uses from the policy, to which the private blob is bound.
     fn narrow(&self, db: &Connection, key: &mut Key, usage: Usage) -> Result<()> {
-        let narrowed = key.attributes.policy.usage.and(usage);
         if key.volatile() {
-            key.attributes.policy.usage = narrowed;
+            key.narrow(usage);
             return Ok(());
         }
         let private = self.unsealed(db, key)?;
-        key.attributes.policy.usage = narrowed;
+        key.narrow(usage);
         table::set_policy(db, key, &self.sealer.seal(&key.binding(), &private)?)
     }
 

@@ -3,7 +3,7 @@
 pub(super) mod token;
 
 use super::index::{Entry, Index};
-use super::key::{Key, Life, Meta};
+use super::key::{Key, Meta};
 use super::lifecycle::Pending;
 use super::object::Object;
 use super::seal::{Sealer, StoreKey};
@@ -470,15 +470,9 @@ fn key(row: &Row<'_>, grants: &mut HashMap<String, BTreeMap<Principal, Usage>>) 
     let (meta, attributes) = (meta(row)?, attributes(row)?);
     Ok(Key {
         grants: grants.remove(&meta.uuid).unwrap_or_default(),
-        meta,
-        past: Usage::from_bits(row.get("past")?) | attributes.policy.usage,
-        life: Life::Stored,
-        attributes,
         public_key: row.get("public")?,
         tier: Tier::try_from(row.get::<_, i32>("tier")?)?,
-        local: row.get("local")?,
-        loaded: Arc::default(),
-        missing: Arc::default(),
+        ..Key::new(meta, attributes, row.get("local")?, Usage::from_bits(row.get("past")?))
     })
 }
 
