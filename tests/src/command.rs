@@ -8,7 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Uid, pidfd_open};
+use rustix::thread::set_thread_res_uid;
 
 /// No program of the tests takes longer, on a slow machine with all tests at once.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -89,6 +90,19 @@ pub fn install(from: &Path, to: &Path) {
 /// Makes a program run as another user, with no supplementary groups.
 pub fn as_uid(command: &mut Command, uid: u32) -> &mut Command {
     command.uid(uid).gid(uid)
+}
+
+/// Runs this on a thread of another user, which the kernel tells whoever the thread connects to.
+///
+/// # Panics
+/// When this process may not, or with what `run` panics.
+pub fn acting<T: Send>(uid: u32, run: impl FnOnce() -> T + Send) -> T {
+    let thread = || {
+        let uid = Uid::from_raw(uid);
+        set_thread_res_uid(uid, uid, uid).expect("act as another user");
+        run()
+    };
+    std::thread::scope(|scope| scope.spawn(thread).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Waits for the end of a child; `None` when it still runs after `time`.

@@ -5,18 +5,11 @@ use interface::attributes::Usage;
 use interface::client::{Client, Error};
 use interface::operations::{DestroyKey, ExportPublicKey, Find, Grant, ListKeys, LookupKey, Revoke, VerifyHash};
 use interface::{Operation, ProviderId, Status};
-use rustix::process::Uid;
-use rustix::thread::set_thread_res_uid;
-use tests::{STRANGER, Service, may_change_user};
+use tests::{STRANGER, Service, acting, may_change_user};
 
 /// Runs this on a thread of another user, which the kernel tells the service.
 pub(crate) fn as_stranger<T: Send>(service: &Service, run: impl FnOnce(&Client) -> T + Send) -> T {
-    let thread = || {
-        let uid = Uid::from_raw(STRANGER);
-        set_thread_res_uid(uid, uid, uid).unwrap();
-        run(&service.client())
-    };
-    std::thread::scope(|scope| scope.spawn(thread).join().unwrap())
+    acting(STRANGER, || run(&service.client()))
 }
 
 /// The status of a refusal whose words name all these.

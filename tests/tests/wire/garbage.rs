@@ -2,11 +2,11 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
 
 use interface::Opcode;
 use interface::client::Client;
 use interface::operations::{Find, ListProviders, LookupKey};
+use interface::wire::HEADER_LEN;
 use tests::Source;
 
 use super::*;

@@ -8,75 +8,12 @@ use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::{
     GenerateKey, Hello, Keys, ListKeys, ListOpcodes, ListProviders, LookupKey, Opcodes, Ping, Pong, Providers, Record, Welcome,
 };
-use interface::wire::{HEADER_LEN, Header};
-use interface::{AuthType, Opcode, Operation, ProviderId, Status};
+use interface::wire::Header;
+use interface::{AuthType, Opcode, ProviderId, Status};
 use prost::Message;
-use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-use tests::{CONFIG, Service, TPM_SEALED, may_lock_memory};
-
-/// A client that sends what it likes.
-struct Raw(UnixStream);
-
-struct Answer {
-    header: Header,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn status(&self) -> Status {
-        self.header.status.try_into().unwrap()
-    }
-}
-
-impl Raw {
-    fn connect(service: &Service) -> Self {
-        let stream = UnixStream::connect(service.socket()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        Self(stream)
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).unwrap();
-    }
-
-    fn answer(&mut self) -> Answer {
-        let mut bytes = [0; HEADER_LEN];
-        self.0.read_exact(&mut bytes).unwrap();
-        let header = Header::decode(&bytes).unwrap().unwrap();
-        let mut body = vec![0; header.body_len as usize];
-        self.0.read_exact(&mut body).unwrap();
-        Answer { header, body }
-    }
-
-    fn ask(&mut self, bytes: &[u8]) -> Answer {
-        self.send(bytes);
-        self.answer()
-    }
-
-    /// The service has closed the connection and sent nothing more.
-    fn closed(&mut self) -> bool {
-        self.0.read(&mut [0]).is_ok_and(|read| read == 0)
-    }
-}
-
-fn frame(header: Header, body: &[u8], auth: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let body_len = u32::try_from(body.len()).unwrap();
-    Header { body_len, auth_len: u16::try_from(auth.len()).unwrap(), ..header }.encode(&mut bytes);
-    [&bytes, body, auth].concat()
-}
-
-fn request<O: Operation>(provider: ProviderId, op: &O) -> Vec<u8> {
-    frame(Header::request(provider, O::OPCODE), &op.encode_to_vec(), &[])
-}
-
-fn as_user<O: Operation>(provider: ProviderId, op: &O) -> Vec<u8> {
-    let header = Header { auth_type: AuthType::UnixPeerCredentials as u8, ..Header::request(provider, O::OPCODE) };
-    frame(header, &op.encode_to_vec(), &rustix::process::geteuid().as_raw().to_le_bytes())
-}
+use tests::{CONFIG, Raw, Service, TPM_SEALED, as_user, frame, may_lock_memory, request};
 
 fn ping() -> Vec<u8> {
     request(ProviderId::CORE, &Ping {})
@@ -283,7 +220,7 @@ fn providers_of_ours_show_only_after_hello() {
         let answer = client.ask(&request(ProviderId::CORE, &ListProviders {}));
         let providers = Providers::decode(answer.body.as_slice()).unwrap().providers;
         let keys = Keys::decode(client.ask(&as_user(ProviderId::CORE, &ListKeys {})).body.as_slice()).unwrap().keys;
-        (providers.iter().any(|provider| provider.id == sealed.number().into()), keys.len())
+        (providers.iter().any(|provider| provider.id == u32::from(sealed.number())), keys.len())
     };
     for refused in [&generate, &opcodes] {
         assert_eq!(client.ask(refused).status(), Status::ProviderDoesNotExist);
