@@ -1,7 +1,9 @@
 //! What releases have written opens, and what they answered is answered still.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod files;
 mod replay;
+mod stores;
 
 use tests::{Release, may_change_user, may_lock_memory};
 
