@@ -6,7 +6,7 @@ use interface::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Hash,
 use interface::attributes::Attributes;
 use interface::operations::{
     AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt, Decapsulate, Encapsulate,
-    ExportPublicKey, MacCompute, MacVerify, RawKeyAgreement, SignHash, SignMessage, VerifyHash, VerifyMessage,
+    ExportPublicKey, FRESH_NONCE, MacCompute, MacVerify, RawKeyAgreement, SignHash, SignMessage, VerifyHash, VerifyMessage,
 };
 
 /// Uses a key in every way that its one algorithm has, and wrongly.
@@ -119,18 +119,21 @@ fn encrypt(under: &Under<'_>, name: &str, encryption: Encryption, context: &str)
 fn seal(under: &Under<'_>, name: &str, aead: Aead, context: &str) {
     let (key_name, nonce, additional_data) = (name.to_owned(), vec![7; 12], b"header".to_vec());
     let plaintext = b"sixteen and more bytes".to_vec();
-    let op = AeadEncrypt {
-        key_name: key_name.clone(),
-        alg: Some(aead.into()),
-        nonce: nonce.clone(),
-        additional_data: additional_data.clone(),
-        plaintext: plaintext.clone(),
-        owner: None,
+    let encrypt = |nonce: Vec<u8>| {
+        let op = AeadEncrypt {
+            key_name: key_name.clone(),
+            alg: Some(aead.into()),
+            nonce,
+            additional_data: additional_data.clone(),
+            plaintext: plaintext.clone(),
+            owner: None,
+        };
+        under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).ciphertext
     };
-    let ciphertext = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).ciphertext;
+    let ciphertext = encrypt(nonce.clone());
     assert_eq!(ciphertext.len(), plaintext.len() + aead.tag_len.unwrap_or(16) as usize, "{context}");
-    let open = |ciphertext: Vec<u8>, additional_data: &[u8]| {
-        let (nonce, additional_data) = (nonce.clone(), additional_data.to_vec());
+    let open = |nonce: &[u8], ciphertext: &[u8], additional_data: &[u8]| {
+        let (nonce, ciphertext, additional_data) = (nonce.to_vec(), ciphertext.to_vec(), additional_data.to_vec());
         under.call(&AeadDecrypt {
             key_name: key_name.clone(),
             alg: Some(aead.into()),
@@ -140,12 +143,21 @@ fn seal(under: &Under<'_>, name: &str, aead: Aead, context: &str) {
             owner: None,
         })
     };
-    assert_eq!(open(ciphertext.clone(), &additional_data).unwrap().plaintext, plaintext, "{context}");
+    assert_eq!(open(&nonce, &ciphertext, &additional_data).unwrap().plaintext, plaintext, "{context}");
+    let [first, second] = [(); 2].map(|()| encrypt(vec![]));
+    assert_ne!(first[..FRESH_NONCE], second[..FRESH_NONCE], "{context}: every encryption has its own nonce");
+    let (fresh, sealed) = first.split_at(FRESH_NONCE);
+    assert_eq!(open(fresh, sealed, &additional_data).unwrap().plaintext, plaintext, "{context}");
     let mut wrong = ciphertext.clone();
     wrong[0] ^= 1;
-    for refused in
-        [open(wrong, &additional_data), open(ciphertext.clone(), b"other"), open(ciphertext[..3].to_vec(), &additional_data)]
-    {
+    let forged: [(&[u8], &[u8], &[u8]); 4] = [
+        (&nonce, &wrong, &additional_data),
+        (&nonce, &ciphertext, b"other"),
+        (&nonce, &ciphertext[..3], &additional_data),
+        (fresh, &ciphertext, &additional_data),
+    ];
+    for (nonce, ciphertext, additional_data) in forged {
+        let refused = open(nonce, ciphertext, additional_data);
         let status = refused.unwrap_err().status().unwrap();
         assert!(matches!(status, Status::PsaErrorInvalidSignature | Status::PsaErrorInvalidArgument), "{context}: {status:?}");
     }

@@ -3,6 +3,7 @@
 
 mod access;
 mod crash;
+mod nonce;
 mod race;
 mod start;
 mod token;

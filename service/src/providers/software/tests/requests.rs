@@ -6,7 +6,7 @@ use crate::providers::core::Core;
 use crate::providers::software::open;
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
-use interface::algorithm::{Hash, Signature};
+use interface::algorithm::{Aead, AeadKind, Hash, Signature};
 use interface::attributes::KeyType;
 use interface::operations::*;
 use interface::wire::Request;
@@ -32,11 +32,16 @@ fn service(directory: &Path) -> Arc<Dispatcher> {
 }
 
 fn call<O: Operation>(service: &Arc<Dispatcher>, op: &O) -> Result<O::Output, Status> {
+    call_on(service, true, op)
+}
+
+/// On a connection that has said Hello, or has not.
+fn call_on<O: Operation>(service: &Arc<Dispatcher>, extended: bool, op: &O) -> Result<O::Output, Status> {
     let incoming = Incoming {
         request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
         body: Zeroizing::new(op.encode_to_vec()),
         app: Some(Principal::App("test".to_owned())),
-        extended: true,
+        extended,
         application: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
@@ -103,6 +108,27 @@ fn imports_deduce_the_size_and_leave_nothing_when_refused() {
     assert_eq!(call(&service, &export).unwrap().data, [1; 24]);
     let export = ExportPublicKey { key_name: "k".to_owned(), owner: None };
     assert_eq!(call(&service, &export).map(|_| ()), Err(Status::PsaErrorInvalidArgument));
+}
+
+#[test]
+fn a_nonce_is_made_only_after_hello() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path());
+    let aead = Aead { kind: AeadKind::Gcm, tag_len: None };
+    let mut attributes = super::attributes(KeyType::Aes, 256);
+    attributes.policy.algorithm = aead.into();
+    call(&service, &GenerateKey { key_name: "k".to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() })
+        .unwrap();
+    let encrypt = |extended, nonce| {
+        let (key_name, alg, plaintext) = ("k".to_owned(), Some(aead.into()), vec![1; 5]);
+        let op = AeadEncrypt { key_name, alg, nonce, plaintext, additional_data: vec![], owner: None };
+        call_on(&service, extended, &op).map(|encrypted| encrypted.ciphertext)
+    };
+    assert_eq!(encrypt(false, vec![]), Err(Status::PsaErrorInvalidArgument));
+    assert_eq!(encrypt(true, vec![]).unwrap().len(), FRESH_NONCE + 5 + 16);
+    let given = encrypt(false, vec![1; FRESH_NONCE]).unwrap();
+    assert_eq!(given.len(), 5 + 16);
+    assert_eq!(encrypt(true, vec![1; FRESH_NONCE]).unwrap(), given);
 }
 
 #[test]
