@@ -46,7 +46,11 @@ impl Crypting {
         })?;
         Self::check(direction, mode, &object)?;
         let parameters = Parameters::read(mode, mechanism)?;
-        Self::begin(direction, object, parameters).map_err(|_| Work::Encrypt(mode).refusal())
+        let crypting = Self::begin(direction, object, parameters).map_err(|_| Work::Encrypt(mode).refusal())?;
+        if direction == Direction::Encrypt {
+            crypting.key()?.check_nonce(crypting.parameters.algorithm)?;
+        }
+        Ok(crypting)
     }
 
     /// Begins one message of a message-based operation.
@@ -69,7 +73,7 @@ impl Crypting {
 
     fn begin(direction: Direction, key: Arc<Object>, parameters: Parameters) -> Result<Self> {
         let crypting = Self { direction, key, parameters, data: Zeroizing::default(), parts: false };
-        let permitted = crypting.key()?.attributes.policy.permits(crypting.parameters.algorithm);
+        let permitted = crypting.key()?.permits(crypting.parameters.algorithm);
         if permitted { Ok(crypting) } else { Err(Error::KeyFunctionNotPermitted) }
     }
 
@@ -156,13 +160,18 @@ impl Crypting {
         Ok(sealed.get(before..self.data.len()).ok_or(Error::DeviceFailed)?.to_vec())
     }
 
+    /// Whether the service makes the nonce, which then stands before the ciphertext.
+    pub(crate) fn fresh_nonce(&self) -> bool {
+        self.direction == Direction::Encrypt && self.key().is_ok_and(|key| key.fresh_nonces)
+    }
+
     /// How much data there is so far, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.data.len()
     }
 
     fn permits(&self, cipher: Cipher) -> bool {
-        self.key().is_ok_and(|key| key.attributes.policy.permits(cipher.into()))
+        self.key().is_ok_and(|key| key.permits(cipher.into()))
     }
 
     /// Takes some of the data.
@@ -228,7 +237,7 @@ impl Crypting {
                     key_name,
                     owner,
                     alg: Some(alg.into()),
-                    nonce: self.parameters.iv.clone(),
+                    nonce: if key.fresh_nonces { vec![] } else { self.parameters.iv.clone() },
                     additional_data: self.parameters.additional.clone(),
                     plaintext,
                 };

@@ -2,11 +2,15 @@
 //!
 //! The service seals a message as a whole. What encryption gives out for a part does not depend on the parts that follow, so it is
 //! asked for at once; of a message being decrypted nothing is given out before its tag has been checked, at the last part.
+//!
+//! Generators are here, so that parts of a message have one nonce and counters can be asked for. But where the client may not choose
+//! a nonce, the service makes it, for whole messages.
 
 use std::sync::Arc;
 
 use cryptoki_sys::*;
 use interface::algorithm::AeadKind;
+use interface::operations::FRESH_NONCE;
 
 use crate::encryption::{Crypting, Direction};
 use crate::error::{Error, Result};
@@ -46,7 +50,12 @@ impl Sealing {
     /// Begins a message; its nonce is told to the caller.
     pub(crate) fn begin(&mut self, message: &AeadMessage, additional: &[u8]) -> Result<Crypting> {
         self.current.check_idle()?;
-        let generates = self.direction == Direction::Encrypt && message.generator != CKG_NO_GENERATE;
+        let encrypts = self.direction == Direction::Encrypt;
+        let fresh = encrypts && self.key.key().is_some_and(|key| key.fresh_nonces);
+        if fresh {
+            check_fresh(message)?;
+        }
+        let generates = encrypts && !fresh && message.generator != CKG_NO_GENERATE;
         let nonce = if generates { self.generate(message)? } else { message.nonce() };
         let parameter = AeadParameter {
             nonce: nonce.clone(),
@@ -77,9 +86,21 @@ impl Keyed for Sealing {
     }
 }
 
-/// Ends an encryption: the ciphertext, after the tag has gone to its own place.
+/// Fails unless the service can make the nonce: all of it, at random, of the length that it has.
+fn check_fresh(message: &AeadMessage) -> Result<()> {
+    let random = matches!(message.generator, CKG_GENERATE | CKG_GENERATE_RANDOM) && message.fixed_bits == 0;
+    if random && message.nonce().len() == FRESH_NONCE { Ok(()) } else { Err(Error::MechanismParamInvalid) }
+}
+
+/// Ends an encryption: the ciphertext, after the tag has gone to its own place, and the service's nonce to its.
 pub(crate) fn seal(module: &Module, crypting: Crypting, message: &AeadMessage) -> Result<Vec<u8>> {
+    let fresh = crypting.fresh_nonce();
     let mut sealed = crypting.run(module)?;
+    if fresh {
+        let (nonce, rest) = sealed.split_at_checked(FRESH_NONCE).ok_or(Error::DeviceFailed)?;
+        message.set_nonce(nonce);
+        sealed = rest.to_vec();
+    }
     let len = sealed.len().checked_sub(message.tag_len()).ok_or(Error::DeviceFailed)?;
     message.set_tag(&sealed.split_off(len));
     Ok(sealed)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use der::Encode;
 use der::asn1::OctetStringRef;
+use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::certificate::Certificate;
 use interface::group::{Group, GroupKey};
@@ -92,6 +93,8 @@ pub(crate) struct Key {
     past: Usage,
     /// Known to have been made by its provider.
     local: bool,
+    /// What this client encrypts has nonces and initialisation vectors of the service's choice.
+    pub(crate) fresh_nonces: bool,
     /// As exported; empty for secret keys.
     pub(crate) public: Vec<u8>,
 }
@@ -115,6 +118,17 @@ impl Key {
     /// Whether this client may do one of these.
     pub(crate) fn may(&self, usage: Usage) -> bool {
         !self.usage.and(usage).is_empty()
+    }
+
+    /// Whether this client may run an algorithm with it, of which its policy speaks.
+    pub(crate) fn permits(&self, algorithm: Algorithm) -> bool {
+        let policy = &self.attributes.policy;
+        policy.permits(algorithm) && !(self.fresh_nonces && policy.exposes(algorithm))
+    }
+
+    /// Fails where the service chooses the nonce or the initialisation vector, and the mechanism's parameter has one.
+    pub(crate) fn check_nonce(&self, algorithm: Algorithm) -> Result<()> {
+        if self.fresh_nonces && algorithm.takes_nonce() { Err(Error::MechanismParamInvalid) } else { Ok(()) }
     }
 
     /// Whether what it encrypts and decrypts are shared secrets.
@@ -152,6 +166,7 @@ impl TryFrom<operations::Record> for Record {
                 // An upstream service does not tell; there, policies do not change.
                 past: record.past.as_ref().or(record.usage.as_ref()).map(Usage::from).unwrap_or_default(),
                 local: record.local,
+                fresh_nonces: record.fresh_nonces,
                 public: record.public_key,
             }),
             RecordKind::Certificate => Content::Certificate(record.value),

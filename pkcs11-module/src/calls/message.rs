@@ -58,6 +58,7 @@ pub(crate) fn whole(
     out.write(&output)
 }
 
+/// C_EncryptMessageBegin and C_DecryptMessageBegin. The parts of a message have one nonce, so that the service cannot make it.
 pub(crate) fn begin(
     direction: Direction,
     session: CK_SESSION_HANDLE,
@@ -68,6 +69,9 @@ pub(crate) fn begin(
     let mut operations = session.operations();
     let sealing = operations.sealing(direction).current()?;
     let begun = sealing.begin(&sealing.read(parameter)?, additional)?;
+    if begun.fresh_nonce() {
+        return Err(Error::MechanismParamInvalid);
+    }
     sealing.current.start_unlocked(Some(begun))
 }
 

@@ -123,8 +123,11 @@ fn parameters(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Option<
         return Ok(None);
     }
     let parameters = Parameters::read(mode, mechanism)?;
-    if !with.may(usage) || !with.attributes.policy.permits(parameters.algorithm) {
+    if !with.may(usage) || !with.permits(parameters.algorithm) {
         return Err(Error::KeyFunctionNotPermitted);
+    }
+    if usage == Usage::WRAP {
+        with.check_nonce(parameters.algorithm)?;
     }
     Ok(Some(parameters))
 }

@@ -55,6 +55,7 @@ mod crypt;
 mod derive;
 mod dual;
 mod fork;
+mod granted;
 mod groups;
 mod hard;
 mod initialize;

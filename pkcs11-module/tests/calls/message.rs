@@ -48,13 +48,15 @@ impl Message {
         Self { nonce, tag, parameter }
     }
 
-    /// A message whose nonce the token makes, but for its first bits.
-    fn generated(generator: CK_GENERATOR_FUNCTION, fixed_bits: CK_ULONG) -> Self {
-        let mut message = Self::new(CKM_AES_GCM, 0);
-        if let Parameter::Gcm(params) = &mut message.parameter {
-            params.ivGenerator = generator;
-            params.ulIvFixedBits = fixed_bits;
-        }
+    /// A message of `len` bytes, whose nonce the token makes, but for its first bits.
+    pub(crate) fn generated(kind: CK_MECHANISM_TYPE, len: usize, generator: CK_GENERATOR_FUNCTION, fixed_bits: CK_ULONG) -> Self {
+        let mut message = Self::new(kind, len);
+        let (made, fixed) = match &mut message.parameter {
+            Parameter::Gcm(params) => (&mut params.ivGenerator, &mut params.ulIvFixedBits),
+            Parameter::Ccm(params) => (&mut params.nonceGenerator, &mut params.ulNonceFixedBits),
+            Parameter::Poly1305(_) => return message,
+        };
+        (*made, *fixed) = (generator, fixed_bits);
         message
     }
 
@@ -105,7 +107,7 @@ impl Message {
         if rv == CKR_OK { Ok(out) } else { Err(rv) }
     }
 
-    fn begin(&mut self, direction: CK_FLAGS, session: CK_SESSION_HANDLE, aad: &[u8]) -> CK_RV {
+    pub(crate) fn begin(&mut self, direction: CK_FLAGS, session: CK_SESSION_HANDLE, aad: &[u8]) -> CK_RV {
         let (params, params_len) = self.parameter();
         let (mut aad, aad_len) = (aad.to_vec(), aad.len() as CK_ULONG);
         if direction == CKF_ENCRYPT {
@@ -200,7 +202,7 @@ fn nonces_are_made_as_asked_and_told() {
         [(CKG_GENERATE, 32), (CKG_GENERATE_COUNTER, 32), (CKG_GENERATE_COUNTER_XOR, 32), (CKG_GENERATE_RANDOM, 0)]
     {
         begin(session, key);
-        let mut message = Message::generated(generator, fixed_bits);
+        let mut message = Message::generated(CKM_AES_GCM, 0, generator, fixed_bits);
         let mut seen = Vec::new();
         for _ in 0..3 {
             let sealed = message.seal(session, b"", b"data").unwrap();
@@ -212,11 +214,11 @@ fn nonces_are_made_as_asked_and_told() {
         if generator == CKG_GENERATE_COUNTER {
             assert_eq!(seen.iter().map(|nonce| nonce[11]).collect::<Vec<_>>(), [3, 4, 5]);
         }
-        let mut other = Message::generated(CKG_GENERATE_COUNTER, 64);
+        let mut other = Message::generated(CKM_AES_GCM, 0, CKG_GENERATE_COUNTER, 64);
         assert_eq!(other.seal(session, b"", b"data"), Err(CKR_MECHANISM_PARAM_INVALID), "one way for all messages");
         call3!(C_SessionCancel(session, CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT));
     }
     begin(session, key);
-    let mut narrow = Message::generated(CKG_GENERATE_RANDOM, 32);
+    let mut narrow = Message::generated(CKM_AES_GCM, 0, CKG_GENERATE_RANDOM, 32);
     assert_eq!(narrow.seal(session, b"", b"data"), Err(CKR_MECHANISM_PARAM_INVALID), "64 random bits would meet again");
 }
