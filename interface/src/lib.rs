@@ -24,6 +24,7 @@ pub mod reference;
 mod secret;
 pub mod spki;
 mod status;
+pub mod text;
 pub mod wire;
 
 pub use operations::{Access, Filing, KeyName, KeyUse, Opcode, Operation, Target, Used};

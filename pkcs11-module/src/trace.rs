@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::time::Instant;
 
+use interface::text::Line;
 use once_cell::race::OnceBox;
 
 use crate::error::Result;
@@ -37,10 +38,10 @@ impl Call {
     pub(crate) fn end(mut self, result: &Result<()>) {
         let micros = self.started.elapsed().as_micros();
         let _ = match result {
-            Ok(()) => writeln!(self.line, ") = CKR_OK {micros} us"),
-            Err(error) => writeln!(self.line, ") = {} {micros} us: {error}", error.name()),
+            Ok(()) => write!(self.line, ") = CKR_OK {micros} us"),
+            Err(error) => write!(self.line, ") = {} {micros} us: {error}", error.name()),
         };
-        let _ = self.file.write_all(self.line.as_bytes());
+        let _ = self.file.write_all(format!("{}\n", Line(&self.line)).as_bytes());
     }
 }
 

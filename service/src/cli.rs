@@ -21,9 +21,11 @@ mod reference;
 mod service;
 mod token;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use context::Context;
 use error::{Exit, Result};
+use interface::text;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -76,15 +78,35 @@ enum Command {
 
 /// Runs the command that was typed.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(wrong) if wrong.use_stderr() => {
+            output::complain(&in_lines(wrong));
+            return Exit::Usage.into();
+        }
+        Err(asked) => asked.exit(),
+    };
     match cli.command.run(&cli.connection) {
         Ok(()) => Exit::Done,
         Err(error) => {
-            output::complain(&error);
+            output::complain(&format_args!("parsec: {error}"));
             error.exit()
         }
     }
     .into()
+}
+
+/// A wrong command, in which each word that was typed is part of one line.
+fn in_lines(mut wrong: clap::Error) -> clap::Error {
+    let typed = |(kind, value): (ContextKind, &ContextValue)| match value {
+        ContextValue::String(word) => Some((kind, ContextValue::String(text::line(word).into_owned()))),
+        _ => None,
+    };
+    let typed: Vec<_> = wrong.context().filter_map(typed).collect();
+    for (kind, word) in typed {
+        wrong.insert(kind, word);
+    }
+    wrong
 }
 
 impl Command {

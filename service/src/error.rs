@@ -1,15 +1,16 @@
 //! The one error of the service, and its one mapping to the wire's status.
 
 use interface::Status;
+use interface::text::Line;
 
 /// Why a request was refused or failed, or why the service cannot start.
 ///
 /// The text goes to the log and, on connections that have said Hello, to the client; it names what was refused, why, and what mends
-/// it, and never holds key material.
+/// it, and never holds key material. It shows names that clients chose as what they are: part of one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The request itself is at fault, or may not be done.
-    #[error("{detail}")]
+    #[error("{}", Line(detail))]
     Refused {
         /// What the client is told as a number.
         status: Status,
@@ -23,7 +24,7 @@ pub enum Error {
     #[error("key store: {0}")]
     Store(#[from] rusqlite::Error),
     /// Something in the store is not what was written there.
-    #[error("key store: {0}")]
+    #[error("key store: {}", Line(.0))]
     Corrupt(String),
     /// A file or socket failed.
     #[error("{what}: {source}")]

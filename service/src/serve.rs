@@ -10,6 +10,7 @@ use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
 use crate::{listener, privileges};
 use interface::Status;
+use interface::text::Line;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,14 +95,19 @@ fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
     signal(kind).map_err(Error::io("cannot listen for signals"))
 }
 
-/// Logs to standard error, `RUST_LOG` overriding the configured level, and turns a panic into an abort: a daemon whose worker has
-/// died must not live on as a ghost.
+/// Logs to standard error, `RUST_LOG` overriding the configured level, each event as one line whoever chose the names in it; and turns
+/// a panic into an abort: a daemon whose worker has died must not live on as a ghost.
 fn log(config: &Config) {
-    use tracing_subscriber::{EnvFilter, fmt};
+    use tracing_subscriber::fmt::format;
+    use tracing_subscriber::{EnvFilter, field::MakeExt, fmt};
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{},tss_esapi=off", config.log_level)));
-    let builder =
-        fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    let fields = format::debug_fn(|to, field, value| match (field.name(), format!("{value:?}")) {
+        ("message", text) => write!(to, "{}", Line(text)),
+        (name, text) => write!(to, "{name}={}", Line(text)),
+    });
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = builder.with_ansi(std::io::stderr().is_terminal()).fmt_fields(fields.delimited(" "));
     let _ = if config.log_timestamp { builder.try_init() } else { builder.without_time().try_init() };
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,7 +1,7 @@
 //! What can go wrong between a program and its keys, said so that a person can mend it.
 
 use super::Endpoint;
-use crate::{Opcode, Status};
+use crate::{Opcode, Status, text};
 use std::io;
 use std::time::Duration;
 
@@ -32,11 +32,11 @@ pub enum Error {
     #[error("protocol error: {0}")]
     Protocol(&'static str),
     /// The service refused the request or failed at it.
-    #[error("{}", if detail.is_empty() { status.to_string() } else { detail.clone() })]
+    #[error("{}", if detail.is_empty() { status.to_string() } else { text::line(detail).into_owned() })]
     Refused {
         /// Why, as a number.
         status: Status,
-        /// Why, in words; may be empty.
+        /// Why, in words; may be empty. The error shows them as one line, whoever chose the names in them.
         detail: String,
     },
     /// The service is an upstream Parsec, which lacks the operation.

@@ -6,6 +6,8 @@ use std::{
     ptr,
 };
 
+use interface::text::Line;
+
 use super::{
     Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX, OSSL_FUNC_BIO_WRITE_EX,
     OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR, OSSL_FUNC_CORE_SET_ERROR_DEBUG, OSSL_FUNC_CORE_VSET_ERROR,
@@ -76,7 +78,7 @@ impl Core {
             return;
         };
         // the text is a printf format, and takes no arguments
-        let text = CString::new(error.to_string().replace('%', "%%")).unwrap_or_default();
+        let text = CString::new(Line(error).to_string().replace('%', "%%")).unwrap_or_default();
         // larger than any ABI's va_list, and never read: the format has no conversion
         let mut no_arguments = [0usize; 8];
         // SAFETY: the handle is the core's own; the strings are NUL-terminated and copied by the core.

@@ -9,7 +9,7 @@ use super::context::{Context, Key, Place};
 use super::error::{During, Error, Result};
 use super::import::{pem_blocks, read_file};
 use super::key::{Bytes, hex, to_hex};
-use super::output::Pem;
+use super::output::{Pem, Text};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::ProviderId;
 use interface::algorithm::Hash;
@@ -180,7 +180,7 @@ impl Verify {
             subject: subject(says),
             attestation_key: pem.pem,
             attestation_key_known: self.ak.is_some(),
-            endorsed_by: certificate.map(|certificate| certificate.tbs_certificate().issuer().to_string()),
+            endorsed_by: certificate.map(|certificate| Text::new(certificate.tbs_certificate().issuer())),
             resets,
             firmware: format!("{firmware:x}"),
         })
@@ -229,7 +229,7 @@ struct Verdict {
     /// The caller has named it.
     attestation_key_known: bool,
     /// Who has issued the certificate of the endorsement key.
-    endorsed_by: Option<String>,
+    endorsed_by: Option<Text>,
     resets: u32,
     firmware: String,
 }

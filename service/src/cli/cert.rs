@@ -4,7 +4,7 @@ use super::context::{Context, Place, owner};
 use super::error::{During, Error, Result};
 use super::import::{pem_blocks, read_file};
 use super::key::{Bytes, Destroyed, hex, to_hex};
-use super::output::{self, Pem, table};
+use super::output::{self, Pem, Text, table};
 use der::{Decode, Encode};
 use interface::operations::{DestroyObject, Find, LookupObject, PutObject, Record, RecordKind};
 use interface::spki::PublicKey;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use x509_cert::Certificate;
+use x509_cert::name::Name;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -78,12 +79,12 @@ impl Command {
 /// A certificate as it is listed.
 #[derive(Serialize)]
 struct View {
-    name: String,
-    owner: String,
-    label: String,
+    name: Text,
+    owner: Text,
+    label: Text,
     id: String,
-    subject: String,
-    issuer: String,
+    subject: Text,
+    issuer: Text,
     /// Unix time in seconds.
     not_after: u64,
 }
@@ -92,13 +93,15 @@ impl View {
     fn new(record: &Record) -> Self {
         let certificate = Certificate::from_der(&record.value).ok();
         let tbs = certificate.as_ref().map(Certificate::tbs_certificate);
+        let [name, owner, label] = [&record.name, &record.owner, &record.label].map(Text::new);
+        let field = |field: Option<&Name>| Text(field.map(Name::to_string).unwrap_or_default());
         Self {
-            name: record.name.clone(),
-            owner: record.owner.clone(),
-            label: record.label.clone(),
+            name,
+            owner,
+            label,
             id: to_hex(&record.id),
-            subject: tbs.map_or_else(String::new, |tbs| tbs.subject().to_string()),
-            issuer: tbs.map_or_else(String::new, |tbs| tbs.issuer().to_string()),
+            subject: field(tbs.map(|tbs| tbs.subject())),
+            issuer: field(tbs.map(|tbs| tbs.issuer())),
             not_after: tbs.map_or(0, |tbs| tbs.validity().not_after.to_unix_duration().as_secs()),
         }
     }
@@ -175,7 +178,7 @@ impl Display for Certificates {
         if self.certificates.is_empty() {
             return writeln!(f, "No certificates. Store one: parsec cert put web web.crt");
         }
-        let row = |view: &View| [view.name.clone(), view.subject.clone(), view.expiry(), view.owner.clone()];
+        let row = |view: &View| [view.name.to_string(), view.subject.to_string(), view.expiry(), view.owner.to_string()];
         let rows: Vec<_> = self.certificates.iter().map(row).collect();
         table(f, ["NAME", "SUBJECT", "VALID UNTIL", "OWNER"], &rows)
     }
@@ -220,5 +223,5 @@ fn destroy(context: &Context, name: &str, place: &Place) -> Result<()> {
     let destroy = DestroyObject { kind: RecordKind::Certificate.into(), name: name.to_owned() };
     let result = context.client.call(provider, &destroy);
     result.during(|| format!("destroy certificate '{name}'"))?;
-    output::show(context.json, &Destroyed { destroyed: name.to_owned(), provider: provider.name() })
+    output::show(context.json, &Destroyed { destroyed: Text::new(name), provider: provider.name() })
 }

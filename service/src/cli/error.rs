@@ -1,5 +1,6 @@
 //! What can go wrong at the command line, and the exit codes that scripts see.
 
+use interface::text::Line;
 use interface::{Status, client};
 use std::process::ExitCode;
 
@@ -47,29 +48,29 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was told.
+/// Why a command did not do what it was told, in one line but for the advice and for what is wrong in a configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The service, or the way to it.
-    #[error("cannot {what}: {source}{}", advice(source))]
+    #[error("cannot {}: {}{}", Line(what), Line(source), advice(source))]
     Client { what: String, source: client::Error },
     /// `parsec serve` could not start, or ended in an error.
     #[error(transparent)]
     Service(#[from] parsec_service::error::Error),
     /// The command makes no sense.
-    #[error("{0}")]
+    #[error("{}", Line(.0))]
     Usage(String),
     /// The provider lacks what is needed.
-    #[error("{0}")]
+    #[error("{}", Line(.0))]
     Unsupported(String),
     /// Nothing by that name.
-    #[error("{0}")]
+    #[error("{}", Line(.0))]
     NotFound(String),
     /// A file does not hold what it should, or something else is not as it should be.
-    #[error("{0}")]
+    #[error("{}", Line(.0))]
     Failed(String),
     /// A file cannot be used.
-    #[error("{what}: {source}")]
+    #[error("{}: {source}", Line(what))]
     Io { what: String, source: std::io::Error },
 }
 

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Key, KeyRecord};
 use super::error::{During, Error, Result};
-use super::output::table;
+use super::output::{Text, table};
 use interface::attributes::Usage;
 use interface::operations::{Grant, ListGrants, Revoke};
 use parsec_service::auth::Principal;
@@ -131,21 +131,21 @@ pub(crate) struct TakeBack {
 /// One line of the list.
 #[derive(Debug, Serialize, PartialEq, Eq)]
 pub(crate) struct Granted {
-    principal: String,
+    principal: Text,
     /// The name of a user of this host.
-    user: Option<String>,
+    user: Option<Text>,
     roles: Vec<&'static str>,
 }
 
 impl Granted {
     fn new(principal: String, usage: Usage) -> Self {
-        Self { user: user_name(&principal), principal, roles: roles(usage) }
+        Self { user: user_name(&principal).map(Text), principal: Text(principal), roles: roles(usage) }
     }
 }
 
 impl Display for Granted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.principal)?;
+        self.principal.fmt(f)?;
         if let Some(user) = &self.user {
             write!(f, " ({user})")?;
         }
@@ -155,8 +155,8 @@ impl Display for Granted {
 
 #[derive(Serialize)]
 struct Grants {
-    key: String,
-    owner: String,
+    key: Text,
+    owner: Text,
     grants: Vec<Granted>,
 }
 
@@ -165,7 +165,8 @@ impl Display for Grants {
         if self.grants.is_empty() {
             return writeln!(f, "Nobody but {} may use '{}'.", self.owner, self.key);
         }
-        let row = |grant: &Granted| [grant.principal.clone(), grant.user.clone().unwrap_or_default(), grant.roles.join(",")];
+        let user = |grant: &Granted| grant.user.as_ref().map(Text::to_string).unwrap_or_default();
+        let row = |grant: &Granted| [grant.principal.to_string(), user(grant), grant.roles.join(",")];
         let rows: Vec<_> = self.grants.iter().map(row).collect();
         table(f, ["WHO", "USER", "MAY"], &rows)
     }
@@ -196,7 +197,7 @@ pub(crate) fn list(context: &Context, key: &Key) -> Result<()> {
         let usage = grant.usage.as_ref().map_or(Usage::NONE, Usage::from);
         Granted::new(grant.principal, usage)
     });
-    context.show(&Grants { key: key.name().to_owned(), owner: key.record.owner.clone(), grants: grants.collect() })
+    context.show(&Grants { key: Text::new(key.name()), owner: Text::new(&key.record.owner), grants: grants.collect() })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::algorithm::{KINDS, Kind, describe};
 use super::context::{Context, Key, KeyRecord, Place, owner};
 use super::error::{During, Error, Result};
 use super::grant::{self, Granted, Share};
-use super::output::table;
+use super::output::{Text, table};
 use super::purpose::{Purpose, pick};
 use super::{attest, challenge, csr, export, import, reference};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -214,7 +214,7 @@ impl New {
             line.starts_with("parsec key pem") && self.out.is_some()
                 || line.starts_with("parsec key grant") && (granted || key.owner().is_none())
         };
-        next.into_iter().filter(|(_, line)| !done(line)).map(|(place, line)| Next { place, line }).collect()
+        next.into_iter().filter(|(_, line)| !done(line)).map(|(place, line)| Next { place, line: Text(line) }).collect()
     }
 }
 
@@ -222,7 +222,7 @@ impl New {
 struct Next {
     #[serde(rename = "for")]
     place: &'static str,
-    line: String,
+    line: Text,
 }
 
 #[derive(Serialize)]
@@ -256,8 +256,8 @@ impl Display for Made {
 /// A key as it is shown.
 #[derive(Serialize)]
 struct View {
-    name: String,
-    owner: String,
+    name: Text,
+    owner: Text,
     provider: &'static str,
     algorithm: String,
     bits: u32,
@@ -265,7 +265,7 @@ struct View {
     usage: Vec<&'static str>,
     /// What the policy permits the key to be used with.
     permitted: Vec<String>,
-    label: String,
+    label: Text,
     id: String,
     tier: &'static str,
     created: u64,
@@ -279,14 +279,14 @@ impl From<&KeyRecord> for View {
         let flags = Usage::NAMES.iter().filter(|(_, flag)| usage.contains(*flag));
         let record = &key.record;
         Self {
-            name: record.name.clone(),
-            owner: record.owner.clone(),
+            name: Text::new(&record.name),
+            owner: Text::new(&record.owner),
             provider: key.provider.name(),
             algorithm: key.algorithm(),
             bits: key.attributes.bits,
             usage: flags.map(|(name, _)| *name).collect(),
             permitted: key.attributes.policy.algorithms().map(describe).collect(),
-            label: record.label.clone(),
+            label: Text::new(&record.label),
             id: to_hex(&record.id),
             tier: key.tier(),
             created: record.created,
@@ -350,8 +350,9 @@ impl Display for Keys {
             return writeln!(f, "No keys. Make one: parsec key new web --for tls-server");
         }
         let row = |key: &View| {
-            let name = if key.missing { format!("{} (missing)", key.name) } else { key.name.clone() };
-            [name, key.algorithm.clone(), key.provider.to_owned(), key.tier.to_owned(), key.owner.clone(), key.label.clone()]
+            let missing = if key.missing { " (missing)" } else { "" };
+            let (name, owner, label) = (format!("{}{missing}", key.name), key.owner.to_string(), key.label.to_string());
+            [name, key.algorithm.clone(), key.provider.to_owned(), key.tier.to_owned(), owner, label]
         };
         let rows: Vec<_> = self.keys.iter().map(row).collect();
         table(f, ["NAME", "ALGORITHM", "PROVIDER", "TIER", "OWNER", "LABEL"], &rows)
@@ -377,7 +378,7 @@ impl List {
 /// What is no more.
 #[derive(Serialize)]
 pub(crate) struct Destroyed {
-    pub(crate) destroyed: String,
+    pub(crate) destroyed: Text,
     pub(crate) provider: &'static str,
 }
 
@@ -392,7 +393,7 @@ fn destroy(context: &Context, key: &Key) -> Result<()> {
     let destroy = DestroyKey { key_name: found.name().to_owned(), owner: key.owner.clone() };
     let result = context.client.call(found.provider, &destroy);
     result.during(|| format!("destroy key '{}'", found.name()))?;
-    context.show(&Destroyed { destroyed: found.name().to_owned(), provider: found.provider.name() })
+    context.show(&Destroyed { destroyed: Text::new(found.name()), provider: found.provider.name() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! What the program prints: every result has two faces, text for people and one JSON object for scripts.
+//! What the program prints: every result has two faces, text for people and one JSON object for scripts. Neither makes a terminal do
+//! anything. What others chose is a [`Text`] in the results and stays in its line; whatever else gets this far, the last step escapes.
 
 use super::error::{Error, Result};
+use interface::text;
 use serde::Serialize;
 use std::fmt::Display;
 use std::fs::{File, Permissions};
@@ -22,9 +24,10 @@ struct Versioned<'a, T> {
 pub(crate) fn show(json: bool, result: &(impl Serialize + Display)) -> Result<()> {
     let schema = SCHEMA;
     let mut text = if json {
-        serde_json::to_string_pretty(&Versioned { schema, result }).map_err(|error| Error::Failed(error.to_string()))?
+        let object = serde_json::to_string_pretty(&Versioned { schema, result });
+        text::json(&object.map_err(|error| Error::Failed(error.to_string()))?)
     } else {
-        result.to_string()
+        text::lines(&result.to_string())
     };
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
@@ -42,8 +45,25 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
 }
 
 /// Tells what went wrong on stderr.
-pub(crate) fn complain(error: &dyn Display) {
-    let _ = writeln!(std::io::stderr(), "parsec: {error}");
+pub(crate) fn complain(what: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "{}", text::lines(&what.to_string()).trim_end());
+}
+
+/// What others chose, such as a name: one line for people, itself in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Text(pub(crate) String);
+
+impl Text {
+    pub(crate) fn new(text: impl ToString) -> Self {
+        Self(text.to_string())
+    }
+}
+
+impl Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        text::Line(&self.0).fmt(f)
+    }
 }
 
 /// Puts a file in its place, whole or not at all.
@@ -98,6 +118,7 @@ impl Pem {
 
 /// Rows as columns that stand under each other.
 pub(crate) fn table<const N: usize>(f: &mut std::fmt::Formatter<'_>, head: [&str; N], rows: &[[String; N]]) -> std::fmt::Result {
+    let rows: Vec<[_; N]> = rows.iter().map(|row| std::array::from_fn(|column| text::line(&row[column]))).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0).max(head[column].len())
@@ -108,7 +129,7 @@ pub(crate) fn table<const N: usize>(f: &mut std::fmt::Formatter<'_>, head: [&str
         writeln!(f, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
     line(head)?;
-    rows.iter().try_for_each(|row| line(std::array::from_fn(|column| row[column].as_str())))
+    rows.iter().try_for_each(|row| line(std::array::from_fn(|column| &*row[column])))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::{During, Result};
 use super::grant::user_name;
-use super::output::table;
+use super::output::{Text, table};
 use interface::ProviderId;
 use interface::operations::{Hello, ListOpcodes, Ping, ServiceStatus};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use std::fmt::Display;
 
 #[derive(Serialize)]
 struct Pong {
-    endpoint: String,
+    endpoint: Text,
     protocol: String,
 }
 
@@ -25,19 +25,19 @@ pub(crate) fn ping(context: &Context) -> Result<()> {
     let pong = context.client.call(ProviderId::CORE, &Ping {});
     let pong = pong.during(|| "ping".to_owned())?;
     context.show(&Pong {
-        endpoint: context.client.endpoint().to_string(),
+        endpoint: Text::new(context.client.endpoint()),
         protocol: format!("{}.{}", pong.version_maj, pong.version_min),
     })
 }
 
 #[derive(Serialize)]
 struct Status {
-    endpoint: String,
-    service: String,
+    endpoint: Text,
+    service: Text,
     /// As whom the service knows the caller.
-    principal: String,
+    principal: Text,
     /// The name of a user of this host.
-    user: Option<String>,
+    user: Option<Text>,
     /// Seconds since the start.
     uptime: u64,
     connections: u64,
@@ -71,10 +71,10 @@ pub(crate) fn status(context: &Context) -> Result<()> {
     let report = context.client.call(ProviderId::CORE, &ServiceStatus {});
     let report = report.during(failed)?;
     context.show(&Status {
-        endpoint: context.client.endpoint().to_string(),
-        service: welcome.service,
-        user: user_name(&welcome.principal),
-        principal: welcome.principal,
+        endpoint: Text::new(context.client.endpoint()),
+        service: Text(welcome.service),
+        user: user_name(&welcome.principal).map(Text),
+        principal: Text(welcome.principal),
         uptime: report.uptime,
         connections: report.connections,
         requests: report.requests,

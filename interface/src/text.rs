@@ -1,0 +1,98 @@
+//! Text that somebody else chose: names, labels, the subjects of certificates, and what errors say of them. It is data. On a terminal
+//! it must neither give commands nor make lines of its own nor change the order of what is read, so everything that prints such text,
+//! in the service, its command line or a shim, has it from here.
+
+use std::borrow::Cow;
+use std::fmt::{Display, Formatter, Write};
+
+/// Text as one line: what is no visible character shows as Rust escapes it, such as `\n` or `\u{1b}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<T>(pub T);
+
+impl<T: Display> Display for Line<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(Escaping { to: f, kept: &[], escape: rust }, "{}", self.0)
+    }
+}
+
+/// Text as one line.
+pub fn line(text: &str) -> Cow<'_, str> {
+    if text.contains(unprintable) { Cow::Owned(Line(text).to_string()) } else { Cow::Borrowed(text) }
+}
+
+/// Text whose lines are our own.
+pub fn lines(text: &str) -> String {
+    escaped(text, &['\n'], rust)
+}
+
+/// JSON as JSON that holds the same, in which such characters are escaped too: its syntax wants that of ASCII's alone.
+pub fn json(text: &str) -> String {
+    escaped(text, &['\n'], |to, c| {
+        let mut units = [0; 2];
+        c.encode_utf16(&mut units).iter().try_for_each(|unit| write!(to, "\\u{unit:04x}"))
+    })
+}
+
+/// Whether a terminal would do something else than show the character: the control characters, separators of lines, and marks that
+/// change the direction of what stands around them (Unicode 15 §23.2).
+fn unprintable(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') || c.is_control()
+}
+
+type Escape = fn(&mut dyn Write, char) -> std::fmt::Result;
+
+fn rust(to: &mut dyn Write, c: char) -> std::fmt::Result {
+    write!(to, "{}", c.escape_debug())
+}
+
+fn escaped(text: &str, kept: &'static [char], escape: Escape) -> String {
+    let mut out = String::with_capacity(text.len());
+    // a string takes everything
+    let _ = Escaping { to: &mut out, kept, escape }.write_str(text);
+    out
+}
+
+struct Escaping<'a> {
+    to: &'a mut dyn Write,
+    kept: &'static [char],
+    escape: Escape,
+}
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(|c| unprintable(c) && !self.kept.contains(&c)) {
+            let (plain, from) = rest.split_at(at);
+            let mut chars = from.chars();
+            self.to.write_str(plain)?;
+            chars.next().map_or(Ok(()), |c| (self.escape)(self.to, c))?;
+            rest = chars.as_str();
+        }
+        self.to.write_str(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVIL: &str = "a\u{1b}[31m\nb\r\t\0\u{7f}\u{9b}2J\u{202e}c\u{2028}ü";
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_comes_through() {
+        let shown = r"a\u{1b}[31m\nb\r\t\0\u{7f}\u{9b}2J\u{202e}c\u{2028}ü";
+        assert_eq!(line(EVIL), shown);
+        assert_eq!(Line(EVIL).to_string(), shown);
+        assert_eq!(lines(EVIL), shown.replace("\\n", "\n"));
+        assert!(matches!(line("web key, \"ü\" \\ 鍵"), Cow::Borrowed(_)));
+        for c in (0..=0x9f).filter_map(char::from_u32).filter(|c| c.is_control()) {
+            assert!(!line(&format!("<{c}>")).contains(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn json_means_what_it_meant() {
+        let escaped = |text: &str| json(&format!("{{\n  \"name\": \"{text}\"\n}}"));
+        assert_eq!(escaped("a\u{7f}\u{9b}2J\u{202e}ü"), "{\n  \"name\": \"a\\u007f\\u009b2J\\u202eü\"\n}");
+    }
+}
