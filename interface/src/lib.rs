@@ -29,5 +29,5 @@ pub mod wire;
 
 pub use operations::{Access, Filing, KeyName, KeyUse, Opcode, Operation, Target, Used};
 pub use provider::{AuthType, PROVIDERS, ProviderId, ProviderKind};
-pub use secret::Secret;
+pub use secret::{ALLOCATOR, Allocator, Secret};
 pub use status::Status;

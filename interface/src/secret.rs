@@ -1,6 +1,18 @@
 //! Secrets on their way: wiped when dropped, and never printed.
+//!
+//! A secret passes through more than the types that are made for it: buffers grow and leave their old place behind, messages are
+//! decoded into plain vectors, libraries make copies of their own. So each program and library of the product allocates with
+//! [`ALLOCATOR`], which wipes all that is freed. The types say what is secret, and keep it out of logs.
 
+use std::alloc::System;
 use zeroize::Zeroizing;
+use zeroizing_alloc::ZeroAlloc;
+
+/// The system's allocator; what is freed is wiped first, also when it only moves because it grows.
+pub type Allocator = ZeroAlloc<System>;
+
+/// For `#[global_allocator]` in whatever handles secrets.
+pub const ALLOCATOR: Allocator = ZeroAlloc(System);
 
 /// Bytes that are wiped when dropped and whose Debug shows only their number.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -47,3 +47,6 @@ mod provider;
 mod rsa;
 mod signature;
 mod store;
+
+#[global_allocator]
+static ALLOCATOR: interface::Allocator = interface::ALLOCATOR;

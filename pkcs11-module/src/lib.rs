@@ -34,3 +34,6 @@ mod slot;
 mod trace;
 
 pub use interfaces::{C_GetFunctionList, C_GetInterface, C_GetInterfaceList};
+
+#[global_allocator]
+static ALLOCATOR: interface::Allocator = interface::ALLOCATOR;

@@ -207,8 +207,10 @@ impl Connection {
     }
 
     fn consume(&mut self, len: usize) {
-        self.buffer[..len].zeroize();
-        self.buffer.drain(..len);
+        let rest = self.buffer.len() - len;
+        self.buffer.copy_within(len.., 0);
+        self.buffer[rest..].zeroize();
+        self.buffer.truncate(rest);
         if self.buffer.capacity() > KEEP && self.buffer.is_empty() {
             self.buffer = Zeroizing::default();
         }

@@ -2,6 +2,9 @@
 
 mod cli;
 
+#[global_allocator]
+static ALLOCATOR: interface::Allocator = interface::ALLOCATOR;
+
 fn main() -> std::process::ExitCode {
     cli::main()
 }

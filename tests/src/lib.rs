@@ -12,6 +12,7 @@
 mod abrmd;
 mod command;
 mod daemon;
+mod memory;
 mod proxy;
 mod raw;
 mod release;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 pub use abrmd::Abrmd;
 pub use command::{Ran, acting, as_uid, feed, install, run};
 pub use daemon::{Daemon, eventually, listens, loopback};
+pub use memory::Secrets;
 pub use proxy::{Fault, Proxy};
 pub use raw::{Answer, Raw, as_user, frame, request};
 pub use release::{APPLICATION, OFFICER_PIN, PIN, Release, TENANT, Transcript};

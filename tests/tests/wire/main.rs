@@ -3,17 +3,20 @@
 
 mod garbage;
 
-use interface::algorithm::{Algorithm, Cipher};
+use interface::algorithm::{Algorithm, Cipher, Hash};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::{
-    GenerateKey, Hello, Keys, ListKeys, ListOpcodes, ListProviders, LookupKey, Opcodes, Ping, Pong, Providers, Record, Welcome,
+    GenerateKey, HashCompute, Hello, Keys, ListKeys, ListOpcodes, ListProviders, LookupKey, Opcodes, Ping, Pong, Providers,
+    Record, Welcome,
 };
 use interface::wire::Header;
 use interface::{AuthType, Opcode, ProviderId, Status};
 use prost::Message;
+use std::fs::File;
+use std::io::Read;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
-use tests::{CONFIG, Raw, Service, TPM_SEALED, as_user, frame, may_lock_memory, request};
+use tests::{CONFIG, Raw, Secrets, Service, TPM_SEALED, as_user, frame, may_change_user, may_lock_memory, request};
 
 fn ping() -> Vec<u8> {
     request(ProviderId::CORE, &Ping {})
@@ -33,6 +36,31 @@ fn ping_in_exact_bytes_and_again_on_the_same_connection() {
         assert_eq!(answer.header, Header { opcode: 1, body_len: 2, ..Header::default() });
         assert_eq!(answer.body, [0x08, 0x01], "version 1.0: the zero minor is not written");
     }
+}
+
+#[test]
+fn what_a_client_has_sent_is_not_left_in_memory() {
+    if !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    let (mut random, mut secrets) = (File::open("/dev/urandom").unwrap(), Secrets::default());
+    let mut secret = |len| {
+        let mut secret = vec![0; len];
+        random.read_exact(&mut secret).unwrap();
+        secrets.add(&secret, &[]);
+        secret
+    };
+    let hash = |input| request(ProviderId::SOFTWARE, &HashCompute { alg: Hash::Sha256.into(), input });
+    // the buffer grows, and what waits in it moves to its front
+    let all = [30_000, 3000, 500].map(|len| hash(secret(len))).concat();
+    let mut client = Raw::connect(&service);
+    client.send(&all);
+    for _ in 0..3 {
+        assert_eq!(client.answer().status(), Status::Success);
+    }
+    secrets.forgotten_by(service.pid());
+    assert_eq!(client.ask(&ping()).status(), Status::Success, "the connection is open still");
 }
 
 #[test]
@@ -274,7 +302,7 @@ fn the_client_hears_why_its_request_was_too_long() {
     let service = Service::with_config(&CONFIG.replace("[core_settings]", "[core_settings]\nbody_len_limit = 100000"));
     let client = service.client();
     let hash = |len: usize| {
-        let op = interface::operations::HashCompute { alg: interface::algorithm::Hash::Sha256.into(), input: vec![0; len] };
+        let op = HashCompute { alg: Hash::Sha256.into(), input: vec![0; len] };
         client.call(ProviderId::SOFTWARE, &op)
     };
     for _ in 0..3 {
