@@ -44,6 +44,8 @@ pub struct Config {
     pub max_connections: usize,
     /// How long a connection may rest between requests.
     pub idle_timeout: Duration,
+    /// A parsed private key leaves memory when it has not been used for so long, or for at most twice as long.
+    pub key_idle_timeout: Duration,
     /// How long the reading of one request may take once it has begun.
     pub timeout: Duration,
     /// The service's socket.
@@ -124,6 +126,7 @@ impl Config {
             allow_deprecated: core.take_or("allow_deprecated", false)?,
             max_connections: positive(&mut core, "max_connections", 1024)?,
             idle_timeout: Duration::from_secs(positive(&mut core, "idle_timeout_s", 300)?),
+            key_idle_timeout: Duration::from_secs(positive(&mut core, "key_idle_timeout_s", 25)?),
             timeout: Duration::from_millis(positive(&mut listener, "timeout", 200)?),
             socket_path: socket_path(&mut listener, host)?,
             authenticators: read_authenticators(authenticator, host, &mut notes)?,

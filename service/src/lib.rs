@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod error;
 pub mod lane;
 pub mod listener;
+pub mod memory;
 pub mod privileges;
 pub mod provider;
 pub mod providers;

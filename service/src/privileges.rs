@@ -58,9 +58,13 @@ fn hand_over(folder: &Path, user: &User) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Keeps keys out of core files and from debuggers of other processes of the same user.
+/// Keeps keys from other processes of the same user, out of core files, and out of swap where the limit on locked memory is high
+/// enough for all of it.
 pub fn protect_memory() {
+    // A debugger of root's heeds this (core(5)): of all memory it dumps the headers of libraries. It can be set as long as the process is dumpable.
+    let _ = std::fs::write("/proc/self/coredump_filter", "0x10");
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    lock();
 }
 
 /// Keeps all that the service has in memory, now and later, out of swap as well. A key passes through the heap of the cryptographic
@@ -69,10 +73,7 @@ pub fn protect_memory() {
 /// # Errors
 /// [`Error::Config`] where the kernel forbids that; so also for a limit that memory could grow beyond.
 pub fn lock_memory() -> Result<()> {
-    let capable = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
-    let unlimited = getrlimit(Resource::Memlock).current.is_none();
-    let locked =
-        (capable || unlimited) && mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT).is_ok();
+    let locked = lock();
     let dumpable = dumpable_behavior().is_ok_and(|behaviour| behaviour != DumpableBehavior::NotDumpable);
     if locked && !dumpable {
         return Ok(());
@@ -81,6 +82,13 @@ pub fn lock_memory() -> Result<()> {
         "sealed keys must stay out of swap and core files, and the kernel refuses to lock this process' memory: set LimitMEMLOCK=infinity in the service's unit, or ulimit -l unlimited"
             .to_owned(),
     ))
+}
+
+/// Whether all memory is locked. A limit that it could grow beyond would make it fail then, so nothing is locked under one.
+fn lock() -> bool {
+    let capable = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    let unlimited = getrlimit(Resource::Memlock).current.is_none();
+    (capable || unlimited) && mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT).is_ok()
 }
 
 /// Every connection is a file, and the usual soft limit of 1024 is too low for a host of many containers. Only root can raise what

@@ -9,7 +9,8 @@ use crate::custody;
 use crate::dispatch::Guard;
 use crate::error::{Error, Result};
 use crate::lane::Lane;
-use crate::store::{Key, Reservation, Store};
+use crate::memory::{self, Parsed};
+use crate::store::{Key, Material, Reservation, Store};
 use interface::algorithm::Algorithm;
 use interface::attributes::Attributes;
 use interface::message::Pkcs11Attribute;
@@ -135,23 +136,28 @@ impl<'a> Call<'a> {
         ))
     }
 
-    /// The provider's own form of a key of the request, made from the stored material when it is first used.
+    /// The provider's own form of a key of the request, made from the stored material when it is first used, and anew after a time without use.
     ///
     /// # Errors
     /// Those of the store and of `load`.
-    pub fn loaded<T>(&self, key: &Key, load: impl FnOnce(&Attributes, Secret) -> Result<T>) -> Result<Arc<T>>
-    where
-        T: Send + Sync + 'static,
-    {
-        let loaded = match key.loaded.get() {
-            Some(loaded) => loaded.clone(),
-            None => {
-                let loaded = Arc::new(load(&key.attributes, self.store.material(key)?)?);
-                key.loaded.get_or_init(|| loaded).clone()
-            }
+    pub fn loaded<T: Parsed>(&self, key: &Key, load: impl FnOnce(&Attributes, Secret) -> Result<T>) -> Result<Arc<T>> {
+        memory::mark_stack();
+        let form = match key.loaded.form() {
+            Some(form) => form,
+            None => self.store.forms.hold(&key.loaded, load(&key.attributes, self.store.material(key)?)?),
         };
         let other = |_| Error::Corrupt(format!("key '{}' was loaded by another provider", key.name));
-        loaded.downcast().map_err(other)
+        form.downcast().map_err(other)
+    }
+
+    /// Makes a new key ready, whose form is at hand.
+    ///
+    /// # Errors
+    /// As [`Reservation::commit`].
+    pub fn commit<T: Parsed>(&self, reservation: Reservation<'_>, material: Material, form: T) -> Result<()> {
+        let key = reservation.commit(material)?;
+        self.store.forms.hold(&key.loaded, form);
+        Ok(())
     }
 }
 
@@ -241,6 +247,10 @@ impl Provider {
         let handler = self.handlers.get(&opcode).ok_or_else(|| {
             Error::refused(Status::PsaErrorNotSupported, format!("the {} provider has no {opcode:?}", self.info.id))
         })?;
-        (handler.run)(guard, body)
+        let output = (handler.run)(guard, body);
+        if handler.limit.is_some() {
+            memory::wipe_stack();
+        }
+        output
     }
 }

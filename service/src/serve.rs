@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::providers::{self, core::Core};
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
-use crate::{listener, privileges};
+use crate::{listener, memory, privileges};
 use interface::Status;
 use interface::text::Line;
 use std::io::IsTerminal;
@@ -41,7 +41,9 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
     }
     privileges::protect_memory();
     let store = Arc::new(Store::open(&config.store_path, StoreKey::configured(&config.store_key_path))?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("cannot start threads"))?;
+    memory::wipe_stack();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().on_thread_park(memory::rest).build().map_err(Error::io("cannot start threads"))?;
     // On a worker, because what the main thread accepts must wake a worker first.
     let stopped = |_| Error::refused(Status::PsaErrorGenericError, "the service's main task was cancelled");
     let served = runtime.block_on(runtime.spawn(run(config, listener, store))).map_err(stopped);
@@ -64,6 +66,7 @@ async fn run(config: Config, listener: std::os::unix::net::UnixListener, store: 
         allow_deprecated: config.allow_deprecated,
     });
     core_state.attach(&dispatcher);
+    tokio::spawn(sweep(Arc::clone(&dispatcher.store), config.key_idle_timeout));
     let (stop, stopping) = watch::channel(false);
     let context = Context {
         dispatcher,
@@ -89,6 +92,16 @@ async fn run(config: Config, listener: std::os::unix::net::UnixListener, store: 
     tracing::info!(socket = %config.socket_path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     listener::serve(listener, Arc::new(context), config.max_connections, stopping).await
+}
+
+/// Drops, for as long as the service runs, the keys that nobody uses.
+async fn sweep(store: Arc<Store>, period: Duration) {
+    let mut periods = tokio::time::interval(period);
+    loop {
+        periods.tick().await;
+        let store = Arc::clone(&store);
+        let _ = tokio::task::spawn_blocking(move || store.forms.sweep()).await;
+    }
 }
 
 fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {

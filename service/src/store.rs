@@ -34,6 +34,7 @@ use crate::auth::Principal;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::memory::Forms;
 use index::{Entry, Index, Term};
 use interface::{ProviderId, Secret};
 use rusqlite::Connection;
@@ -45,6 +46,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 pub struct Store {
     db: Mutex<Connection>,
     sealer: Sealer,
+    /// Seals volatile keys, in memory.
+    volatile: Sealer,
+    /// The parsed keys in memory.
+    pub(crate) forms: Forms,
     index: RwLock<Index>,
 }
 
@@ -58,7 +63,8 @@ impl Store {
         let mut db = table::connect(path)?;
         let sealer = table::prepare(&mut db, path, secret)?;
         let index = table::load(&db)?;
-        Ok(Self { db: Mutex::new(db), sealer, index: RwLock::new(index) })
+        let (db, index, volatile, forms) = (Mutex::new(db), RwLock::new(index), Sealer::random()?, Forms::default());
+        Ok(Self { db, sealer, volatile, forms, index })
     }
 
     /// The ready key of this name.
@@ -96,7 +102,7 @@ impl Store {
     /// [`Error::Corrupt`] where the row was damaged or swapped; [`Error::Refused`] where the key was destroyed meanwhile.
     pub fn material(&self, key: &Key) -> Result<Secret> {
         if let Life::Volatile { private, .. } = &key.life {
-            return Ok(Secret::clone(private));
+            return self.volatile.open(key.uuid.as_bytes(), private).ok_or_else(|| key.damaged());
         }
         let db = self.db();
         self.unsealed(&db, &*self.current(key).ok_or_else(|| key.gone())?)

@@ -3,17 +3,17 @@
 use crate::applications::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use crate::memory::Loaded;
 use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
 use interface::operations::{Record, RecordKind, Tier};
 use interface::spki::PublicKey;
-use interface::{ProviderId, Secret, Status};
+use interface::{ProviderId, Status};
 use prost::Message;
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// What keys and objects have in common.
 #[derive(Clone, Debug)]
@@ -62,8 +62,8 @@ pub enum Life {
     Volatile {
         /// That process.
         application: Application,
-        /// What the provider needs to use the key again.
-        private: Arc<Secret>,
+        /// What the provider needs to use the key again, sealed.
+        private: Arc<[u8]>,
     },
 }
 
@@ -87,7 +87,7 @@ pub struct Key {
     /// Who else may use it, for what.
     pub grants: BTreeMap<Principal, Usage>,
     /// The provider's parsed key, shared by all copies.
-    pub loaded: Arc<OnceLock<Arc<dyn Any + Send + Sync>>>,
+    pub loaded: Arc<Loaded>,
     pub(super) missing: Arc<AtomicBool>,
 }
 

@@ -203,7 +203,8 @@ impl Store {
                 if !self.free(&db, &key.meta)? {
                     return Err(taken(&key.meta));
                 }
-                key.life = Life::Volatile { application, private: Arc::new(private) };
+                let private = self.volatile.seal(key.uuid.as_bytes(), &private)?.into();
+                key.life = Life::Volatile { application, private };
             }
         }
         let key = Arc::new(key);

@@ -2,6 +2,7 @@
 
 use crate::credential;
 use crate::error::{Error, Result};
+use crate::memory::Shielded;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::rand;
 use interface::Secret;
@@ -9,9 +10,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Length of a store key in bytes.
-const KEY_LEN: usize = 32;
+const KEY_LEN: usize = Shielded::LEN;
 /// Name of the systemd credential.
 const CREDENTIAL: &str = "parsec-store-key";
 /// What the proof in the store binds to.
@@ -53,7 +55,7 @@ impl StoreKey {
         if secret.len() != KEY_LEN {
             return Err(Error::Corrupt(format!("the store key {shown} must be {KEY_LEN} bytes long and has {}", secret.len())));
         }
-        Sealer::new(&secret).ok_or_else(|| Error::Corrupt(format!("the store key {shown} cannot be used")))
+        Sealer::new(&secret)
     }
 }
 
@@ -75,14 +77,32 @@ fn create(path: &Path) -> Result<Secret> {
     Ok(secret)
 }
 
-/// A key at work that encrypts others.
+/// A key that encrypts others.
 #[derive(Debug)]
-pub(crate) struct Sealer(RandomizedNonceKey);
+pub(crate) struct Sealer(Shielded);
 
 impl Sealer {
     /// Works with a key of 32 bytes.
-    pub(crate) fn new(key: &[u8]) -> Option<Self> {
-        RandomizedNonceKey::new(&AES_256_GCM, key).map(Self).ok()
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for another length; [`Error::Io`] where there is no memory.
+    pub(crate) fn new(key: &[u8]) -> Result<Self> {
+        let key = key.try_into().map_err(|_| Error::Corrupt(format!("a key that seals others has {KEY_LEN} bytes")))?;
+        Shielded::new(key).map(Self)
+    }
+
+    /// Works with a key of its own, for what ends with the process.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where there is no memory.
+    pub(super) fn random() -> Result<Self> {
+        let mut key = Zeroizing::new([0; KEY_LEN]);
+        rand::fill(&mut *key).map_err(|_| Error::Corrupt("no random bytes to seal volatile keys with".into()))?;
+        Shielded::new(&key).map(Self)
+    }
+
+    fn cipher(&self) -> Option<RandomizedNonceKey> {
+        RandomizedNonceKey::new(&AES_256_GCM, &*self.0.key()).ok()
     }
 
     /// Encrypts, bound to these bytes: nonce, ciphertext, tag.
@@ -90,9 +110,9 @@ impl Sealer {
         let mut text = Vec::with_capacity(secret.len() + AES_256_GCM.tag_len());
         text.extend_from_slice(secret);
         let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(binding), &mut text)
-            .map_err(|_| Error::Corrupt("sealing a private blob failed".into()))?;
+            .cipher()
+            .and_then(|cipher| cipher.seal_in_place_append_tag(Aad::from(binding), &mut text).ok())
+            .ok_or_else(|| Error::Corrupt("sealing a private blob failed".into()))?;
         Ok([nonce.as_ref().as_slice(), &text].concat())
     }
 
@@ -100,7 +120,7 @@ impl Sealer {
     pub(crate) fn open(&self, binding: &[u8], sealed: &[u8]) -> Option<Secret> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut text = text.to_vec();
-        let len = self.0.open_in_place(Nonce::from(nonce), Aad::from(binding), &mut text).ok()?.len();
+        let len = self.cipher()?.open_in_place(Nonce::from(nonce), Aad::from(binding), &mut text).ok()?.len();
         text.truncate(len);
         Some(Secret::new(text))
     }

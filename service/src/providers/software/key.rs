@@ -5,6 +5,7 @@ use super::field::{self, Field};
 use super::lc::{Curve, Ec, Ed25519, Pq, Rsa, Secret, Set, x25519_public};
 use super::{invalid, random, rsa, unsupported};
 use crate::error::{Error, Result};
+use crate::memory::Parsed;
 use interface::Status;
 use interface::attributes::{Attributes, DhFamily, EccFamily, KeyType};
 use zeroize::Zeroizing;
@@ -101,6 +102,10 @@ pub(crate) struct Key {
     key_type: KeyType,
     kind: Kind,
     pub(crate) material: Material,
+}
+
+impl Parsed for Key {
+    const CLEAR: bool = true;
 }
 
 /// What a key is, beside its public half.

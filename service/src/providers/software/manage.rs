@@ -9,7 +9,6 @@ use interface::Secret;
 use interface::attributes::{Attributes, Usage};
 use interface::message::Empty;
 use interface::operations::{CopyKey, DestroyKey, ExportKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
-use std::sync::Arc;
 
 impl Handle<GenerateKey> for Software {
     fn handle(&self, call: &Call<'_>, op: GenerateKey) -> Result<Empty> {
@@ -18,7 +17,7 @@ impl Handle<GenerateKey> for Software {
         let reservation = self.reserve(call)?;
         let key = Key::generate(attributes, &op.group)?;
         let material = Material { local: true, ..self.material(&key, attributes.clone())? };
-        let _ = reservation.commit(material)?.loaded.set(Arc::new(key));
+        call.commit(reservation, material, key)?;
         Ok(Empty {})
     }
 }
@@ -45,7 +44,7 @@ impl Software {
     }
 
     fn commit(&self, call: &Call<'_>, material: Material, key: Key) -> Result<Empty> {
-        let _ = self.reserve(call)?.commit(material)?.loaded.set(Arc::new(key));
+        call.commit(self.reserve(call)?, material, key)?;
         Ok(Empty {})
     }
 

@@ -14,7 +14,6 @@ use interface::attributes::{Attributes, Usage};
 use interface::message::Empty;
 use interface::operations::{CopyKey, DestroyKey, GenerateKey, ImportKey, Tier};
 use interface::spki;
-use std::sync::Arc;
 use tss_esapi::handles::ObjectHandle;
 use tss_esapi::structures::{
     Auth, Digest, EccParameter, EccPoint, EncryptedSecret, PrivateKeyRsa, Public, PublicKeyRsa, Sensitive, SensitiveBuffer,
@@ -61,7 +60,7 @@ impl Handle<GenerateKey> for Tpm {
             local: true,
             past: Usage::NONE,
         };
-        let _ = call.reserve()?.commit(material)?.loaded.set(Arc::new(Held { public, blob: Some(blob) }));
+        call.commit(call.reserve()?, material, Held { public, blob: Some(blob) })?;
         Ok(Empty {})
     }
 }

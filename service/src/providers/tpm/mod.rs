@@ -25,6 +25,7 @@ mod uses;
 pub mod verify;
 
 use crate::error::{Error, Result};
+use crate::memory::Parsed;
 use crate::provider::{Call, Info, Provider};
 use crate::providers::software::{self, Software};
 use crate::store::{Key, Store};
@@ -122,6 +123,11 @@ fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
         .on::<HashCompute, _>(&tpm.software)
         .on::<HashCompare, _>(&tpm.software)
         .on::<CanDoCrypto, _>(tpm)
+}
+
+impl Parsed for Held {
+    /// The chip's own encryption is on it.
+    const CLEAR: bool = false;
 }
 
 impl Held {

@@ -52,7 +52,7 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
         }
         wrapping => wrapping.map_err(|failure| failure.explain(&seat.settings))?,
     };
-    let sealer = Sealer::new(&secret).ok_or_else(damaged)?;
+    let sealer = Sealer::new(&secret)?;
     let limit = seat.settings.limit * MAKING;
     let wrapping = Wrapping { seat, encoded: blob.encode()?, blob, sealer };
     tracing::info!("keys of the provider {} are sealed by the {model}", ProviderId::TPM_SEALED);
