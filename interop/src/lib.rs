@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use tests::Setup;
+use tests::{Release, Setup};
 
 pub use desk::{Desk, engine_conf, had, has, library, may_unshare, provided, sealed, setup};
 pub use matrix::{Row, provider};
@@ -75,6 +75,11 @@ pub fn node() -> PathBuf {
 /// An `nginx` that takes the URIs of providers, which came with 1.29.
 pub fn newer_nginx() -> PathBuf {
     peer("NEWER_NGINX")
+}
+
+/// The folder with the programs of a release of ours that is kept in `tests/fixtures`.
+pub fn release(release: &Release) -> PathBuf {
+    peer(&format!("PARSEC_RELEASE_{}", release.commit()))
 }
 
 /// The path of a program that `interop/peers` names, taken from the environment when `tests/run` has put it there.

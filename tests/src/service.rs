@@ -66,18 +66,30 @@ pub struct Setup {
     arguments: Vec<OsString>,
     config: String,
     environment: Vec<(OsString, OsString)>,
+    clients: Option<PathBuf>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { program: built("parsec"), arguments: vec!["serve".into()], config: CONFIG.to_owned(), environment: Vec::new() }
+        Self { arguments: vec!["serve".into()], ..Self::program(built("parsec")) }
     }
 }
 
 impl Setup {
     /// Another service: `program -c CONFIG`.
     pub fn program(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), config: CONFIG.to_owned(), environment: Vec::new() }
+        Self { program: program.into(), arguments: Vec::new(), config: CONFIG.to_owned(), environment: Vec::new(), clients: None }
+    }
+
+    /// The service of another build of ours, which is in this folder.
+    pub fn of(folder: &Path) -> Self {
+        Self { program: folder.join("parsec"), ..Self::default() }
+    }
+
+    /// Takes the libraries and the command line from this folder, not those that are [`built`].
+    pub fn clients(mut self, folder: &Path) -> Self {
+        self.clients = Some(folder.to_owned());
+        self
     }
 
     /// Replaces the whole configuration; `{dir}` in it becomes the test's own directory. The socket has to stay `{dir}/parsec.sock`.
@@ -198,7 +210,7 @@ impl Service {
 
     /// Our command line on this service.
     pub fn parsec<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = self.command(built("parsec"));
+        let mut command = self.command(self.client_file("parsec"));
         command.args(arguments);
         command
     }
@@ -234,6 +246,10 @@ impl Service {
         command
     }
 
+    fn client_file(&self, name: &str) -> PathBuf {
+        self.setup.clients.as_ref().map_or_else(|| built(name), |folder| folder.join(name))
+    }
+
     /// A copy of a [`built`] file that every user can read, in the service's directory.
     ///
     /// # Panics
@@ -241,7 +257,7 @@ impl Service {
     pub fn staged(&self, name: &str) -> PathBuf {
         let copy = self.dir().join(name);
         if !copy.exists() {
-            command::install(&built(name), &copy);
+            command::install(&self.client_file(name), &copy);
         }
         copy
     }
@@ -254,6 +270,11 @@ impl Service {
         let mut child = self.child.take().expect("a running service");
         child.kill().expect("kill the service");
         child.wait().expect("wait for the service");
+    }
+
+    /// Puts the service of another build, which is in this folder, into its place, from the next start on.
+    pub fn exchange(&mut self, folder: &Path) {
+        self.setup.program = folder.join("parsec");
     }
 
     /// Asks it to end, and waits until it has.
