@@ -1,7 +1,7 @@
 //! What a key is (type and size) and what it may do (its policy), parsed from [`crate::message::KeyAttributes`].
 
 use crate::Status;
-use crate::algorithm::{Algorithm, Hash, Signature, numbered};
+use crate::algorithm::{Algorithm, Encryption, Hash, Signature, numbered};
 use crate::message::{self, required};
 
 numbered! {
@@ -176,6 +176,23 @@ impl Usage {
     /// Both flags of verifying.
     pub const VERIFY: Self = Self(Self::VERIFY_HASH.0 | Self::VERIFY_MESSAGE.0);
 
+    /// What is granted, by the names that people give it.
+    pub const ROLES: &'static [(&'static str, Self)] = &[
+        ("sign", Self::SIGN),
+        ("verify", Self::VERIFY),
+        ("encrypt", Self::ENCRYPT),
+        ("decrypt", Self::DECRYPT),
+        ("derive", Self::DERIVE),
+        ("wrap", Self::WRAP),
+        ("unwrap", Self::UNWRAP),
+        ("export", Self::EXPORT),
+    ];
+
+    /// The roles of which it has any flag.
+    pub fn roles(self) -> Vec<&'static str> {
+        Self::ROLES.iter().filter(|(_, role)| !self.and(*role).is_empty()).map(|(name, _)| *name).collect()
+    }
+
     /// Whether all flags of `other` are set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -284,9 +301,20 @@ impl Policy {
         self.algorithms().any(|algorithm| algorithm.permits(asked))
     }
 
-    /// Whether this algorithm is as good as a nonce of the caller's choice in another one of the key ([`Algorithm::codebook`]).
-    pub fn exposes(&self, asked: Algorithm) -> bool {
-        asked.codebook() && self.algorithms().any(Algorithm::takes_nonce)
+    /// What else this use of the key is, for whoever chooses what it is applied to. Single blocks, encrypted, decrypt what modes with a
+    /// nonce have encrypted ([`Algorithm::codebook`]); RSA without padding decrypts where it signs, and signs where it decrypts.
+    pub fn entails(&self, usage: Usage, asked: Algorithm) -> Usage {
+        let has = |kind: fn(Algorithm) -> bool| self.algorithms().any(kind);
+        match asked {
+            _ if asked.codebook() && has(Algorithm::takes_nonce) => Usage::DECRYPT,
+            Algorithm::Signature(Signature::RsaRaw) if has(|other| matches!(other, Algorithm::Encryption(_))) => Usage::DECRYPT,
+            Algorithm::Encryption(Encryption::RsaRaw)
+                if usage == Usage::DECRYPT && has(|other| matches!(other, Algorithm::Signature(_))) =>
+            {
+                Usage::SIGN_HASH
+            }
+            _ => Usage::NONE,
+        }
     }
 }
 
@@ -443,7 +471,7 @@ impl From<&Attributes> for message::KeyAttributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::{Aead, AeadKind, Cipher, Derivation, Encryption, Kem, SignHash, Signature};
+    use crate::algorithm::{Aead, AeadKind, Cipher, Derivation, Kem, SignHash};
 
     fn rsa(algorithm: Algorithm, also: Vec<Algorithm>) -> Attributes {
         Attributes { key_type: KeyType::RsaKeyPair, bits: 2048, policy: Policy { usage: Usage::SIGN_HASH, algorithm, also } }
@@ -489,8 +517,20 @@ mod tests {
         let ecb = Algorithm::from(Cipher::EcbNoPadding);
         let derivation = Derivation::Encrypt { cipher: Cipher::CbcNoPadding }.into();
         let beside = |other: Cipher| rsa(ecb, vec![derivation, other.into()]).policy;
-        assert!(beside(Cipher::Ctr).exposes(ecb) && beside(Cipher::CbcPkcs7).exposes(derivation));
-        assert!(!beside(Cipher::Ctr).exposes(Cipher::Ctr.into()) && !beside(Cipher::KeyWrap).exposes(ecb));
+        assert_eq!(beside(Cipher::Ctr).entails(Usage::ENCRYPT, ecb), Usage::DECRYPT);
+        assert_eq!(beside(Cipher::CbcPkcs7).entails(Usage::DERIVE, derivation), Usage::DECRYPT);
+        assert_eq!(beside(Cipher::Ctr).entails(Usage::ENCRYPT, Cipher::Ctr.into()), Usage::NONE);
+        assert_eq!(beside(Cipher::KeyWrap).entails(Usage::ENCRYPT, ecb), Usage::NONE);
+    }
+
+    #[test]
+    fn raw_rsa_is_every_use_that_the_key_has() {
+        let (sign, decrypt) = (Algorithm::from(Signature::RsaRaw), Algorithm::from(Encryption::RsaRaw));
+        let both = rsa(sign, vec![decrypt]).policy;
+        assert_eq!(both.entails(Usage::SIGN_HASH, sign), Usage::DECRYPT);
+        assert_eq!(both.entails(Usage::DECRYPT, decrypt), Usage::SIGN_HASH);
+        assert_eq!(both.entails(Usage::ENCRYPT, decrypt), Usage::NONE);
+        assert_eq!(rsa(sign, vec![]).policy.entails(Usage::SIGN_HASH, sign), Usage::NONE);
     }
 
     #[test]

@@ -28,6 +28,15 @@ pub(crate) enum Direction {
     Decrypt,
 }
 
+impl Direction {
+    fn usage(self) -> Usage {
+        match self {
+            Self::Encrypt => Usage::ENCRYPT,
+            Self::Decrypt => Usage::DECRYPT,
+        }
+    }
+}
+
 pub(crate) struct Crypting {
     direction: Direction,
     key: Arc<Object>,
@@ -64,16 +73,12 @@ impl Crypting {
         if Family::of(key.attributes.key_type) != Some(mode.family()) {
             return Err(Error::KeyTypeInconsistent);
         }
-        let usage = match direction {
-            Direction::Encrypt => Usage::ENCRYPT,
-            Direction::Decrypt => Usage::DECRYPT,
-        };
-        if key.may(usage) { Ok(()) } else { Err(Error::KeyFunctionNotPermitted) }
+        if key.may(direction.usage()) { Ok(()) } else { Err(Error::KeyFunctionNotPermitted) }
     }
 
     fn begin(direction: Direction, key: Arc<Object>, parameters: Parameters) -> Result<Self> {
         let crypting = Self { direction, key, parameters, data: Zeroizing::default(), parts: false };
-        let permitted = crypting.key()?.permits(crypting.parameters.algorithm);
+        let permitted = crypting.key()?.permits(direction.usage(), crypting.parameters.algorithm);
         if permitted { Ok(crypting) } else { Err(Error::KeyFunctionNotPermitted) }
     }
 
@@ -171,7 +176,7 @@ impl Crypting {
     }
 
     fn permits(&self, cipher: Cipher) -> bool {
-        self.key().is_ok_and(|key| key.permits(cipher.into()))
+        self.key().is_ok_and(|key| key.permits(self.direction.usage(), cipher.into()))
     }
 
     /// Takes some of the data.

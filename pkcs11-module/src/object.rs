@@ -120,10 +120,10 @@ impl Key {
         !self.usage.and(usage).is_empty()
     }
 
-    /// Whether this client may run an algorithm with it, of which its policy speaks.
-    pub(crate) fn permits(&self, algorithm: Algorithm) -> bool {
+    /// Whether its policy permits an algorithm for this use, and that is no decryption where this client may not decrypt.
+    pub(crate) fn permits(&self, usage: Usage, algorithm: Algorithm) -> bool {
         let policy = &self.attributes.policy;
-        policy.permits(algorithm) && !(self.fresh_nonces && policy.exposes(algorithm))
+        policy.permits(algorithm) && !(self.fresh_nonces && policy.entails(usage, algorithm).contains(Usage::DECRYPT))
     }
 
     /// Fails where the service chooses the nonce or the initialisation vector, and the mechanism's parameter has one.

@@ -48,7 +48,7 @@ pub(crate) fn derive(
     find(mechanism, |_| true)?;
     let kdf = find(mechanism, |kdf| Some(kdf.family()) == family).map_err(|_| Error::KeyTypeInconsistent)?;
     let (algorithm, op) = parameters(&module, kdf, mechanism, base)?;
-    if !base.may(Usage::DERIVE) || !base.permits(algorithm) {
+    if !base.may(Usage::DERIVE) || !base.permits(Usage::DERIVE, algorithm) {
         return Err(Error::KeyFunctionNotPermitted);
     }
     let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;

@@ -78,7 +78,7 @@ pub(super) fn check_value(module: &Module, key: &Key, value: Option<&[u8]>) -> O
         iv: None,
     };
     let mut check = match key.attributes.key_type {
-        KeyType::Aes | KeyType::Des if key.may(Usage::ENCRYPT) && key.permits(Cipher::EcbNoPadding.into()) => {
+        KeyType::Aes | KeyType::Des if key.may(Usage::ENCRYPT) && key.permits(Usage::ENCRYPT, Cipher::EcbNoPadding.into()) => {
             module.client.call(key.provider, &zeros).ok()?.ciphertext.clone()
         }
         KeyType::Aes | KeyType::Des => return None,

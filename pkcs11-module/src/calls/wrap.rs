@@ -123,7 +123,7 @@ fn parameters(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Option<
         return Ok(None);
     }
     let parameters = Parameters::read(mode, mechanism)?;
-    if !with.may(usage) || !with.permits(parameters.algorithm) {
+    if !with.may(usage) || !with.permits(usage, parameters.algorithm) {
         return Err(Error::KeyFunctionNotPermitted);
     }
     if usage == Usage::WRAP {

@@ -10,18 +10,6 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// What a grant lets its holder do, by name.
-const ROLES: &[(&str, Usage)] = &[
-    ("sign", Usage::SIGN),
-    ("verify", Usage::VERIFY),
-    ("encrypt", Usage::ENCRYPT),
-    ("decrypt", Usage::DECRYPT),
-    ("derive", Usage::DERIVE),
-    ("wrap", Usage::WRAP),
-    ("unwrap", Usage::UNWRAP),
-    ("export", Usage::EXPORT),
-];
-
 /// Every role but `export`.
 const USE: &str = "use";
 
@@ -51,11 +39,11 @@ pub(crate) fn user_name(principal: &str) -> Option<String> {
 }
 
 fn usage(roles: &str) -> Result<Usage> {
-    let every = || ROLES.iter().map(|(name, _)| *name);
-    let role = |role: &str| match ROLES.iter().find(|(name, _)| *name == role) {
+    let every = || Usage::ROLES.iter().map(|(name, _)| *name);
+    let role = |role: &str| match Usage::ROLES.iter().find(|(name, _)| *name == role) {
         Some((_, usage)) => Ok(*usage),
         None if role == USE => {
-            Ok(ROLES.iter().filter(|(_, usage)| *usage != Usage::EXPORT).fold(Usage::NONE, |all, (_, usage)| all | *usage))
+            Ok(Usage::ROLES.iter().filter(|(_, usage)| *usage != Usage::EXPORT).fold(Usage::NONE, |all, (_, usage)| all | *usage))
         }
         None => {
             let known: Vec<_> = every().chain([USE]).collect();
@@ -63,12 +51,6 @@ fn usage(roles: &str) -> Result<Usage> {
         }
     };
     roles.split(',').map(role).try_fold(Usage::NONE, |all, one| Ok(all | one?))
-}
-
-/// The roles that a usage holds any flag of.
-fn roles(usage: Usage) -> Vec<&'static str> {
-    let held = ROLES.iter().filter(|(_, role)| !usage.and(*role).is_empty());
-    held.map(|(name, _)| *name).collect()
 }
 
 /// Somebody, and what it may do: `user:www-data=sign,verify`.
@@ -139,7 +121,7 @@ pub(crate) struct Granted {
 
 impl Granted {
     fn new(principal: String, usage: Usage) -> Self {
-        Self { user: user_name(&principal).map(Text), principal: Text(principal), roles: roles(usage) }
+        Self { user: user_name(&principal).map(Text), principal: Text(principal), roles: usage.roles() }
     }
 }
 
@@ -233,6 +215,6 @@ mod tests {
         let usage = usage(USE).unwrap();
         assert!(usage.contains(Usage::SIGN | Usage::DECRYPT | Usage::DERIVE));
         assert!(!usage.contains(Usage::EXPORT));
-        assert_eq!(roles(usage), ["sign", "verify", "encrypt", "decrypt", "derive", "wrap", "unwrap"]);
+        assert_eq!(usage.roles(), ["sign", "verify", "encrypt", "decrypt", "derive", "wrap", "unwrap"]);
     }
 }

@@ -3,6 +3,7 @@
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::store::Key;
+use interface::attributes::Usage;
 use interface::{Status, Used};
 
 /// Refuses a use that the key's policy or the caller's grant does not permit.
@@ -28,34 +29,38 @@ pub(crate) fn check_use(key: &Key, caller: &Principal, used: &Used<'_>) -> Resul
         Some(algorithm) if !policy.permits(algorithm) => {
             refuse(format!("the policy of key '{}' does not permit {algorithm:?}", key.name))
         }
-        _ => check_nonce(key, caller, used),
+        _ => check_entailed(key, caller, used),
     }
 }
 
-/// Refuses nonces and initialisation vectors from whoever was granted the key and may not decrypt: in most modes, encrypting under a
-/// nonce that was used before decrypts ([`Algorithm::reveals`]), two messages under one nonce of GCM let anybody forge others, and a
-/// chosen vector of CBC tells whether a block was guessed right. What encrypts single blocks does all that without a nonce, so it is
-/// refused for keys that also have a mode with one.
+/// Refuses a granted use that is another one, which was not granted. With a nonce or initialisation vector of the caller's choice, most
+/// modes decrypt where they encrypt ([`Algorithm::reveals`]), two messages under one nonce of GCM let anybody forge others, and CBC
+/// tells whether a block was guessed right; wrapping in such a mode encrypts keys that the caller may know. Some algorithms are more
+/// than one use without a nonce ([`Policy::entails`]).
 ///
-/// Wrapping in such a mode is encrypting, of keys that the caller may know. An owner is refused nothing: what it may not do with a key,
-/// it has given up itself.
+/// An owner is refused nothing: what it may not do with a key, it has given up itself.
 ///
 /// [`Algorithm::reveals`]: interface::algorithm::Algorithm::reveals
+/// [`Policy::entails`]: interface::attributes::Policy::entails
 ///
 /// # Errors
 /// [`Status::PsaErrorNotPermitted`].
-pub(crate) fn check_nonce(key: &Key, caller: &Principal, used: &Used<'_>) -> Result<()> {
-    let exposes = |algorithm| key.attributes.policy.exposes(algorithm);
-    let what = match used.algorithm {
-        _ if !key.fresh_nonces(caller) => return Ok(()),
-        _ if used.nonce => "choose the nonce or initialisation vector, as that would decrypt: leave it to the service",
-        Some(algorithm) if exposes(algorithm) => "encrypt single blocks, as that would decrypt: use a mode with a nonce",
-        _ => return Ok(()),
+pub(crate) fn check_entailed(key: &Key, caller: &Principal, used: &Used<'_>) -> Result<()> {
+    let (entailed, how) = match used.algorithm {
+        _ if used.nonce => {
+            (Usage::DECRYPT, "the nonce or initialisation vector is left to the service, as one of the caller's decrypts")
+        }
+        Some(algorithm) => (key.attributes.policy.entails(used.usage, algorithm), "this algorithm is both"),
+        None => (Usage::NONE, ""),
     };
     let (name, owner, usage) = (&key.name, &key.owner, key.usage(caller));
+    if caller == owner || usage.contains(entailed) {
+        return Ok(());
+    }
+    let (have, lacks, both) = (usage.roles().join(","), entailed.roles().join(","), (usage | entailed).roles().join(","));
     let detail = format!(
-        "{caller} may {usage} with key '{name}' of {owner} and not decrypt, so it may not {what}; \
-         its owner can permit it: parsec key grant {name} {caller}={usage},decrypt"
+        "{caller} may {have} with key '{name}' of {owner}, but not {lacks}: {how}; its owner can permit it: \
+         parsec key grant {name} {caller}={both}"
     );
     Err(Error::refused(Status::PsaErrorNotPermitted, detail))
 }

@@ -3,7 +3,7 @@
 
 mod access;
 mod crash;
-mod nonce;
+mod granted;
 mod race;
 mod start;
 mod token;

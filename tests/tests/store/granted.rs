@@ -1,13 +1,14 @@
-//! A grant of `encrypt` is none of `decrypt`. The attack on each mode is shown by the owner, who may decrypt anyway; the other user
-//! fails at it, and still encrypts.
+//! A grant is of one use, also where an operation could be made to do another. Each attack is shown by the owner, who may do both; the
+//! other user fails at it, and still does what was granted.
 
 use crate::SOFTWARE;
 use crate::access::{as_stranger, refused};
-use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Derivation};
+use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Derivation, Encryption, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
 use interface::operations::{
-    AeadDecrypt, AeadEncrypt, CipherDecrypt, CipherEncrypt, DeriveKey, ExportKey, FRESH_NONCE, GenerateKey, Grant, WrapKey,
+    AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt, DeriveKey, DestroyKey,
+    ExportKey, FRESH_NONCE, GenerateKey, Grant, SignHash, WrapKey,
 };
 use interface::{ProviderId, Status};
 use tests::{CONFIG, STRANGER, Service, TPM, may_change_user};
@@ -24,9 +25,7 @@ struct Keys<'a>(&'a Client, ProviderId);
 
 impl Keys<'_> {
     fn generate(&self, key_type: KeyType, usage: Usage, algorithms: &[Algorithm]) {
-        let (algorithm, also) = (algorithms[0], algorithms[1..].to_vec());
-        let attributes = Attributes { key_type, bits: 256, policy: Policy { usage, algorithm, also } };
-        self.make("k", &attributes).unwrap();
+        self.make("k", &Attributes { key_type, bits: 256, policy: policy(usage, algorithms) }).unwrap();
     }
 
     fn make(&self, name: &str, attributes: &Attributes) -> Result<(), Error> {
@@ -34,9 +33,8 @@ impl Keys<'_> {
         self.0.call(self.1, &GenerateKey { key_name, attributes, ..GenerateKey::default() }).map(drop)
     }
 
-    fn destroy(&self) {
-        let destroy = interface::operations::DestroyKey { key_name: "k".to_owned(), owner: None };
-        self.0.call(self.1, &destroy).unwrap();
+    fn destroy(&self, name: &str) {
+        self.0.call(self.1, &DestroyKey { key_name: name.to_owned(), owner: None }).unwrap();
     }
 
     fn grant(&self, usage: Usage) {
@@ -75,7 +73,7 @@ impl Keys<'_> {
 
     /// Encrypts single blocks with the key, by making keys of them that can be read.
     fn derive(&self, cipher: Cipher, block: &[u8]) -> Result<Vec<u8>, Error> {
-        let policy = Policy { usage: Usage::EXPORT, algorithm: CTR, also: vec![] };
+        let policy = policy(Usage::EXPORT, &[CTR]);
         let op = DeriveKey {
             key_name: "block".to_owned(),
             attributes: Some((&Attributes { key_type: KeyType::RawData, bits: 128, policy }).into()),
@@ -89,9 +87,13 @@ impl Keys<'_> {
         };
         self.0.call(self.1, &op)?;
         let made = self.0.call(self.1, &ExportKey { key_name: "block".to_owned(), owner: None })?.data.clone();
-        self.0.call(self.1, &interface::operations::DestroyKey { key_name: "block".to_owned(), owner: None })?;
+        self.destroy("block");
         Ok(made)
     }
+}
+
+fn policy(usage: Usage, algorithms: &[Algorithm]) -> Policy {
+    Policy { usage, algorithm: algorithms[0], also: algorithms[1..].to_vec() }
 }
 
 /// Every mode with a nonce, the type of its keys, and the length of its nonce.
@@ -120,7 +122,7 @@ fn each_mode(test: impl Fn(&Service, Keys<'_>, Algorithm, &[u8])) {
         for (key_type, algorithm, len) in modes(provider) {
             Keys(&owner, provider).generate(key_type, ENCRYPTING, &[algorithm]);
             test(&service, Keys(&owner, provider), algorithm, &vec![7; len]);
-            Keys(&owner, provider).destroy();
+            Keys(&owner, provider).destroy("k");
         }
     }
 }
@@ -194,7 +196,7 @@ fn single_blocks_are_as_good_as_a_chosen_nonce() {
             assert_eq!(refused(derived, &["'k'", "uid:0"]), Status::PsaErrorNotPermitted);
         });
     }
-    owner.destroy();
+    owner.destroy("k");
 
     owner.generate(KeyType::Aes, ENCRYPTING, &[ECB]);
     owner.grant(Usage::ENCRYPT);
@@ -224,7 +226,7 @@ fn whoever_may_only_wrap_chooses_no_initialisation_vector() {
         client.call(SOFTWARE, &op).map(|wrapped| wrapped.data)
     };
     as_stranger(&service, |stranger| {
-        let policy = Policy { usage: Usage::EXPORT, algorithm: CTR, also: vec![] };
+        let policy = policy(Usage::EXPORT, &[CTR]);
         Keys(stranger, SOFTWARE).make("known", &Attributes { key_type: KeyType::Aes, bits: 128, policy }).unwrap();
         let status = refused(wrap(stranger, Some(vec![7; 16])), &["'k'", "uid:0", "decrypt", "nonce"]);
         assert_eq!(status, Status::PsaErrorNotPermitted);
@@ -233,4 +235,65 @@ fn whoever_may_only_wrap_chooses_no_initialisation_vector() {
     owner.grant(Usage::WRAP | Usage::DECRYPT);
     let wrapped = as_stranger(&service, |stranger| wrap(stranger, Some(vec![7; 16])).unwrap());
     assert_eq!(wrapped[..16], [7; 16]);
+}
+
+/// RSA without padding is one operation: with the private key it decrypts what was encrypted and signs what was padded.
+#[test]
+fn raw_rsa_needs_the_grant_of_all_that_it_does() {
+    if !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    let client = service.client();
+    let owner = Keys(&client, SOFTWARE);
+    let usage = Usage::SIGN | Usage::VERIFY | ENCRYPTING;
+    let scheme = Signature::RsaPkcs1v15 { hash: Hash::Sha256.into() };
+    let padding = Encryption::RsaPkcs1v15;
+    let all = [Signature::RsaRaw.into(), scheme.into(), Encryption::RsaRaw.into(), padding.into()];
+    let attributes = Attributes { key_type: KeyType::RsaKeyPair, bits: 2048, policy: policy(usage, &all) };
+    owner.make("k", &attributes).unwrap();
+
+    let (key_name, alg) = ("k".to_owned(), Some(padding.into()));
+    let secret = AsymmetricEncrypt { key_name, alg, plaintext: SECRET.to_vec(), salt: vec![], owner: None };
+    let ciphertext = client.call(SOFTWARE, &secret).unwrap().ciphertext;
+    let decrypt = |client: &Client| sign(client, Signature::RsaRaw, &ciphertext);
+    assert!(decrypt(&client).unwrap().ends_with(&SECRET));
+
+    let signature = sign(&client, scheme, &[7; 32]).unwrap();
+    let verify = |client: &Client| {
+        let (key_name, alg, ciphertext) = ("k".to_owned(), Some(Encryption::RsaRaw.into()), signature.clone());
+        let op = AsymmetricEncrypt { key_name, alg, plaintext: ciphertext, salt: vec![], owner: ROOT.map(str::to_owned) };
+        client.call(SOFTWARE, &op).map(|padded| padded.ciphertext)
+    };
+    let padded = verify(&client).unwrap();
+    let forge = |client: &Client| {
+        let (key_name, alg, ciphertext) = ("k".to_owned(), Some(Encryption::RsaRaw.into()), padded.clone());
+        let op = AsymmetricDecrypt { key_name, alg, ciphertext, salt: vec![], owner: ROOT.map(str::to_owned) };
+        client.call(SOFTWARE, &op).map(|forged| forged.plaintext.clone())
+    };
+    assert_eq!(forge(&client).unwrap(), signature);
+
+    owner.grant(Usage::SIGN);
+    as_stranger(&service, |stranger| {
+        assert_eq!(refused(decrypt(stranger), &["'k'", "uid:0", "not decrypt"]), Status::PsaErrorNotPermitted);
+        assert_eq!(sign(stranger, scheme, &[7; 32]).unwrap(), signature);
+    });
+    owner.grant(ENCRYPTING);
+    as_stranger(&service, |stranger| {
+        assert_eq!(
+            refused(forge(stranger), &["'k'", "uid:0", "not sign:", "=sign,encrypt,decrypt"]),
+            Status::PsaErrorNotPermitted
+        );
+        assert_eq!(verify(stranger).unwrap(), padded, "the public key is everybody's");
+    });
+    owner.grant(ENCRYPTING | Usage::SIGN);
+    as_stranger(&service, |stranger| {
+        assert!(decrypt(stranger).unwrap().ends_with(&SECRET));
+        assert_eq!(forge(stranger).unwrap(), signature);
+    });
+}
+
+fn sign(client: &Client, signature: Signature, hash: &[u8]) -> Result<Vec<u8>, Error> {
+    let (key_name, alg, hash, owner) = ("k".to_owned(), Some(signature.into()), hash.to_vec(), ROOT.map(str::to_owned));
+    client.call(SOFTWARE, &SignHash { key_name, alg, hash, owner, context: vec![] }).map(|signed| signed.signature)
 }
