@@ -49,6 +49,9 @@ enum Command {
         /// Stay root, where the user 'parsec' does not exist
         #[arg(long)]
         allow_root: bool,
+        /// Go on although rows of the key store were lost, or taken from an older copy of it
+        #[arg(long)]
+        accept_loss: bool,
     },
     /// Ask whether the service answers
     Ping,
@@ -112,8 +115,8 @@ fn in_lines(mut wrong: clap::Error) -> clap::Error {
 impl Command {
     fn run(self, connection: &context::Connection) -> Result<()> {
         match self {
-            Self::Serve { config, allow_root } => {
-                return Ok(parsec_service::serve(config.as_deref(), allow_root)?);
+            Self::Serve { config, allow_root, accept_loss } => {
+                return Ok(parsec_service::serve(config.as_deref(), allow_root, accept_loss)?);
             }
             Self::OpensslEnv(command) => {
                 return command.run(connection.endpoint()?.as_ref(), connection.json);

@@ -22,11 +22,11 @@ use tokio::sync::watch;
 /// How long what still runs may take when the service stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is told to stop. `accept_loss`: also on a store that has lost rows.
 ///
 /// # Errors
 /// Whatever keeps it from starting.
-pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
+pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Result<()> {
     let config = Config::load(config)?;
     log(&config);
     for note in &config.notes {
@@ -40,7 +40,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool) -> Result<()> {
         privileges::become_user(&user, folders.as_slice())?;
     }
     privileges::protect_memory();
-    let store = Arc::new(Store::open(&config.store_path, StoreKey::configured(&config.store_key_path))?);
+    let store = Arc::new(Store::open(&config.store_path, &StoreKey::configured(&config.store_key_path), accept_loss)?);
     memory::wipe_stack();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().on_thread_park(memory::rest).build().map_err(Error::io("cannot start threads"))?;

@@ -10,7 +10,12 @@
 //! All that is public lies in memory too, so that the way of a signature runs no SQL. Keys are immutable there: a change puts a new
 //! [`Arc`] in the place of the old one. The database has one connection, whose lock orders all changes.
 
+mod accept;
+mod change;
+mod decide;
+mod file;
 mod find;
+mod head;
 mod index;
 mod key;
 mod lifecycle;
@@ -22,12 +27,14 @@ mod table;
 mod tests;
 mod token;
 
+pub use accept::Verdict;
+pub use decide::{Fingerprint, Role as Decision};
 pub use key::{Key, Life, Meta};
 pub use lifecycle::{Destruction, Material, Pending, Reservation};
 pub(crate) use seal::Sealer;
 pub use seal::StoreKey;
 pub use table::now;
-pub use token::{Pin, Token};
+pub use token::{Pin, Reset, Token};
 
 use crate::applications::Application;
 use crate::auth::Principal;
@@ -35,17 +42,19 @@ use crate::auth::Principal;
 use crate::error::Error;
 use crate::error::Result;
 use crate::memory::Forms;
+use change::Database;
 use index::{Entry, Index, Term};
 use interface::{ProviderId, Secret};
 use rusqlite::Connection;
+use seal::Keys;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The key store, opened by one process at a time.
 #[derive(Debug)]
 pub struct Store {
-    db: Mutex<Connection>,
-    sealer: Sealer,
+    db: Mutex<Database>,
+    keys: Keys,
     /// Seals volatile keys, in memory.
     volatile: Sealer,
     /// The parsed keys in memory.
@@ -58,13 +67,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the file is damaged, belongs to something else or to a newer version, is open in another process, or
-    /// was sealed under another store key; [`Error::Io`]. Nothing is changed then. A single damaged row is logged, and kept.
-    pub fn open(path: &Path, secret: StoreKey) -> Result<Self> {
-        let mut db = table::connect(path)?;
-        let sealer = table::prepare(&mut db, path, secret)?;
+    /// was sealed under another store key; where rows were removed or taken from an older copy, unless `accept_loss` says to go on with
+    /// those that are sound; [`Error::Io`]. Nothing is changed then. A single damaged row is logged, and kept.
+    pub fn open(path: &Path, secret: &StoreKey, accept_loss: bool) -> Result<Self> {
+        let (db, keys) = file::prepare(file::connect(path)?, path, secret, accept_loss)?;
         let index = table::load(&db)?;
         let (db, index, volatile, forms) = (Mutex::new(db), RwLock::new(index), Sealer::random()?, Forms::default());
-        Ok(Self { db, sealer, volatile, forms, index })
+        Ok(Self { db, keys, volatile, forms, index })
     }
 
     /// The ready key of this name.
@@ -96,6 +105,11 @@ impl Store {
         self.index().stored()
     }
 
+    /// What is in the database and not in use, because somebody else wrote or changed it: for people, one text a row.
+    pub fn damaged(&self) -> Vec<String> {
+        self.index().damaged.clone()
+    }
+
     /// The private blob that was given to [`Reservation::commit`].
     ///
     /// # Errors
@@ -115,7 +129,7 @@ impl Store {
 
     fn unsealed(&self, db: &Connection, key: &Key) -> Result<Secret> {
         let sealed = table::private(db, &key.uuid)?.ok_or_else(|| key.gone())?;
-        self.sealer.open(&key.binding(), &sealed).ok_or_else(|| key.damaged())
+        self.keys.sealer.open(&key.binding(), &sealed).ok_or_else(|| key.damaged())
     }
 
     /// Notes whether the hardware shows the key at present. It is kept either way.
@@ -123,7 +137,7 @@ impl Store {
         self.index_mut().mark(key, missing);
     }
 
-    fn db(&self) -> MutexGuard<'_, Connection> {
+    fn db(&self) -> MutexGuard<'_, Database> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -10,7 +10,7 @@ use crate::provider::{Call, Handle, Info, Provider};
 use crate::stats::Stats;
 use interface::attributes::Usage;
 use interface::operations::*;
-use interface::{AuthType, Opcode, ProviderId, Status, Target, wire};
+use interface::{AuthType, Opcode, PROVIDERS, ProviderId, Status, Target, wire};
 use std::sync::{Arc, OnceLock};
 
 /// Version of the extensions.
@@ -201,6 +201,7 @@ impl Handle<DeleteClient> for Core {
         let client = call.store().owners().into_iter().find(named);
         let client =
             client.ok_or_else(|| Error::refused(Status::PsaErrorDoesNotExist, format!("no client '{}' owns keys", op.client)))?;
+        let _closed = call.store().reset(&client, PROVIDERS.iter().map(|kind| kind.id))?;
         self.destroy_keys(call, &client, None)?;
         call.store().forget(&client)?;
         Ok(interface::message::Empty {})

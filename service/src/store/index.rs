@@ -1,6 +1,8 @@
 //! What of the store lies in memory, by every term that a search may name.
 
 use super::Key;
+use super::accept::Verdict;
+use super::decide::{Fingerprint, Role};
 use super::key::{Life, Meta};
 use super::object::Object;
 use super::token::Tokens;
@@ -9,7 +11,7 @@ use crate::auth::Principal;
 use interface::ProviderId;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{Record, RecordKind};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -105,6 +107,12 @@ pub(super) struct Index {
     /// Those of them that the hardware does not show.
     missing: u64,
     pub(super) tokens: Tokens,
+    /// What the database has that is not in use, for people.
+    pub(super) damaged: Vec<String>,
+    /// By the value of keys.
+    pub(super) decisions: HashMap<Fingerprint, Role>,
+    /// By caller or pattern of callers.
+    pub(super) acceptance: HashMap<String, BTreeMap<Principal, Verdict>>,
 }
 
 impl Index {
@@ -234,6 +242,15 @@ impl Index {
         }
     }
 
+    /// Notes what a caller, or callers of a pattern, think of an owner's keys.
+    pub(super) fn accept(&mut self, caller: &str, owner: &Principal, verdict: Option<Verdict>) {
+        let owners = self.acceptance.entry(caller.to_owned()).or_default();
+        match verdict {
+            Some(verdict) => owners.insert(owner.clone(), verdict),
+            None => owners.remove(owner),
+        };
+    }
+
     /// Removes the objects of a client, those in one provider or all.
     pub(super) fn remove_objects(&mut self, owner: &Principal, provider: Option<ProviderId>) {
         let owned: Vec<_> = self
@@ -250,6 +267,10 @@ impl Index {
     pub(super) fn forget(&mut self, client: &Principal) {
         self.remove_objects(client, None);
         self.tokens.forget(client);
+        self.acceptance.remove(&client.to_string());
+        for owners in self.acceptance.values_mut() {
+            owners.remove(client);
+        }
         let granted: Vec<_> = self.with(&Term::Grantee(client.clone())).cloned().collect();
         for entry in granted {
             if let Entry::Key(mut key) = entry {

@@ -45,6 +45,8 @@ pub struct Reservation<'a> {
     identified: bool,
     /// The process that a volatile key ends with.
     application: Option<Application>,
+    /// Of its token, when the name was taken.
+    epoch: u64,
 }
 
 /// A key on its way out, which nobody can use any more. Dropped without a commit, it is left for recovery to finish.
@@ -103,16 +105,23 @@ impl Store {
             pkcs11: filing.pkcs11.clone(),
             created: table::now(),
         };
-        let db = self.db();
+        let mut db = self.db();
+        let epoch = self.index().tokens.epoch(&(provider, owner.clone()))?;
         let free = match application {
             Some(_) => self.free(&db, &intent)?,
-            None => self.key(provider, owner, &intent.name).is_none() && table::insert_intent(&db, &intent, attributes)?,
+            None if self.key(provider, owner, &intent.name).is_some() => false,
+            None => {
+                let mut change = db.change(&self.keys)?;
+                let inserted = table::insert_intent(&mut change, &intent, attributes)?;
+                change.commit()?;
+                inserted
+            }
         };
         if !free {
             return Err(taken(&intent));
         }
         let identified = filing.volatile || filing.id.is_some();
-        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, application })
+        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, application, epoch })
     }
 
     /// Refuses the name of a ready key.
@@ -149,7 +158,12 @@ impl Store {
     pub fn destroy(&self, key: &Arc<Key>) -> Result<Destruction<'_>> {
         let mut db = self.db();
         let found = match key.life {
-            Life::Stored => table::start_deletion(&mut db, &key.uuid)?,
+            Life::Stored => {
+                let mut change = db.change(&self.keys)?;
+                let found = table::start_deletion(&mut change, &key.uuid)?;
+                change.commit()?;
+                found
+            }
             Life::Volatile { .. } => self.current(key).is_some(),
         };
         if !found {
@@ -166,7 +180,7 @@ impl Store {
     /// # Errors
     /// [`Error::Store`]; [`Error::Corrupt`] for a damaged row.
     pub fn pending(&self, provider: ProviderId) -> Result<Vec<Pending>> {
-        table::pending(&self.db(), &self.sealer, provider)
+        table::pending(&self.db(), &self.keys.sealer, provider)
     }
 
     /// Ends what was pending: the key is gone, its name free.
@@ -174,7 +188,7 @@ impl Store {
     /// # Errors
     /// [`Error::Store`].
     pub fn settle(&self, pending: Pending) -> Result<()> {
-        table::remove(&self.db(), &pending.uuid)
+        self.remove(&pending.uuid)
     }
 
     /// Ends a pending creation well: the hardware has the key.
@@ -182,22 +196,35 @@ impl Store {
     /// # Errors
     /// [`Error::Store`]; [`Error::Refused`] for a pending deletion.
     pub fn adopt(&self, pending: Pending, material: Material) -> Result<Arc<Key>> {
-        self.complete(pending.meta, false, material, None)
+        let epoch = self.index().tokens.epoch(&(pending.provider, pending.owner.clone()))?;
+        self.complete(pending.meta, false, material, None, epoch)
     }
 
-    fn complete(&self, meta: Meta, identified: bool, material: Material, application: Option<Application>) -> Result<Arc<Key>> {
+    fn complete(
+        &self,
+        meta: Meta,
+        identified: bool,
+        material: Material,
+        application: Option<Application>,
+        epoch: u64,
+    ) -> Result<Arc<Key>> {
         let Material { attributes, private, public_key, tier, local, past } = material;
         let mut key = Key { public_key, tier, ..Key::new(meta, attributes, local, past) };
         if key.meta.id.is_empty() && !identified {
             key.meta.id = key.public_id().unwrap_or_else(|| table::uuid_bytes(&key.uuid));
         }
-        let db = self.db();
+        let mut db = self.db();
+        if self.index().tokens.epoch(&(key.provider, key.owner.clone()))? != epoch {
+            return Err(key.gone());
+        }
         match application {
             None => {
-                let sealed = self.sealer.seal(&key.binding(), &private)?;
-                if !table::complete(&db, &key, &sealed)? {
+                let sealed = self.keys.sealer.seal(&key.binding(), &private)?;
+                let mut change = db.change(&self.keys)?;
+                if !table::complete(&mut change, &key, &sealed)? {
                     return Err(key.gone());
                 }
+                change.commit()?;
             }
             Some(application) => {
                 if !self.free(&db, &key.meta)? {
@@ -216,9 +243,17 @@ impl Store {
 
     /// Removes the row of a key that is no more; what cannot be removed now is left for recovery.
     fn release(&self, uuid: &str) {
-        if let Err(error) = table::remove(&self.db(), uuid) {
+        if let Err(error) = self.remove(uuid) {
             tracing::error!("the reservation {uuid} stays until the next start: {error}");
         }
+    }
+
+    /// Removes the row of a key that is not ready.
+    fn remove(&self, uuid: &str) -> Result<()> {
+        let mut db = self.db();
+        let mut change = db.change(&self.keys)?;
+        table::remove(&mut change, uuid)?;
+        change.commit()
     }
 }
 
@@ -242,7 +277,7 @@ impl Reservation<'_> {
         let Some(intent) = self.intent.clone() else {
             return Err(Status::PsaErrorBadState.into());
         };
-        let key = self.store.complete(intent, self.identified, material, self.application)?;
+        let key = self.store.complete(intent, self.identified, material, self.application, self.epoch)?;
         self.intent = None;
         Ok(key)
     }
@@ -270,7 +305,7 @@ impl Destruction<'_> {
         if self.key.volatile() {
             return Ok(());
         }
-        table::remove(&self.store.db(), &self.key.uuid)
+        self.store.remove(&self.key.uuid)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Changes to what stands beside a key: label, id, attributes and grants; and to its policy, which can only become narrower.
 
+use super::change::Change;
 use super::index::Entry;
 use super::object::none;
 use super::{Key, Store, table};
@@ -8,7 +9,6 @@ use crate::error::{Error, Result};
 use interface::attributes::Usage;
 use interface::operations::{RecordKind, SetMetadata};
 use interface::{ProviderId, Status};
-use rusqlite::Connection;
 use std::sync::Arc;
 
 impl Store {
@@ -45,10 +45,10 @@ impl Store {
             meta.pkcs11.retain(|have| have.kind != attribute.kind);
             meta.pkcs11.push(attribute.clone());
         }
-        let change = db.transaction()?;
-        table::set_metadata(&change, &entry)?;
+        let mut change = db.change(&self.keys)?;
+        table::set_metadata(&mut change, &entry)?;
         if let (Entry::Key(key), Some(usage)) = (&mut entry, &set.usage) {
-            self.narrow(&change, Arc::make_mut(key), usage.into())?;
+            self.narrow(&mut change, Arc::make_mut(key), usage.into())?;
         }
         change.commit()?;
         self.index_mut().put(entry);
@@ -56,14 +56,14 @@ impl Store {
     }
 
     /// Takes all but these uses from the policy, to which the private blob is bound.
-    fn narrow(&self, db: &Connection, key: &mut Key, usage: Usage) -> Result<()> {
+    fn narrow(&self, change: &mut Change<'_>, key: &mut Key, usage: Usage) -> Result<()> {
         if key.volatile() {
             key.narrow(usage);
             return Ok(());
         }
-        let private = self.unsealed(db, key)?;
+        let private = self.unsealed(change, key)?;
         key.narrow(usage);
-        table::set_policy(db, key, &self.sealer.seal(&key.binding(), &private)?)
+        table::set_policy(change, key, &self.keys.sealer.seal(&key.binding(), &private)?)
     }
 
     /// Lets somebody use a key for exactly this, in the place of an earlier grant.
@@ -107,15 +107,19 @@ impl Store {
     /// [`Error::Store`].
     pub fn forget(&self, client: &Principal) -> Result<()> {
         let mut db = self.db();
-        table::forget(&mut db, client)?;
+        let mut change = db.change(&self.keys)?;
+        table::forget(&mut change, client)?;
+        change.commit()?;
         self.index_mut().forget(client);
         Ok(())
     }
 
-    fn change_grants(&self, key: &Key, change: impl FnOnce(&Connection, &mut Key) -> Result<()>) -> Result<()> {
-        let db = self.db();
+    fn change_grants(&self, key: &Key, apply: impl FnOnce(&mut Change<'_>, &mut Key) -> Result<()>) -> Result<()> {
+        let mut db = self.db();
         let mut current = self.current(key).ok_or_else(|| key.gone())?;
-        change(&db, Arc::make_mut(&mut current))?;
+        let mut change = db.change(&self.keys)?;
+        apply(&mut change, Arc::make_mut(&mut current))?;
+        change.commit()?;
         self.index_mut().put(Entry::Key(current));
         Ok(())
     }

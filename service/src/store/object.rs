@@ -47,7 +47,8 @@ impl Store {
     /// [`Status::PsaErrorInvalidArgument`] for a kind that is no object's.
     pub fn put_object(&self, caller: &Principal, provider: ProviderId, put: &PutObject) -> Result<Record> {
         let kind = object_kind(put.kind)?;
-        let db = self.db();
+        let mut db = self.db();
+        self.index().tokens.epoch(&(provider, caller.clone()))?;
         let old = self.index().object(provider, caller, kind, &put.name);
         let id = put.id.clone().unwrap_or_else(|| match kind {
             RecordKind::Certificate => Certificate::parse(&put.value).ok().and_then(|parsed| parsed.key_id()).unwrap_or_default(),
@@ -70,7 +71,9 @@ impl Store {
             kind,
             value: put.value.clone(),
         };
-        table::put_object(&db, &object)?;
+        let mut change = db.change(&self.keys)?;
+        table::put_object(&mut change, &object)?;
+        change.commit()?;
         let record = object.record();
         self.index_mut().put(Entry::Object(Arc::new(object)));
         Ok(record)
@@ -100,9 +103,11 @@ impl Store {
     /// [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorInvalidArgument`].
     pub fn destroy_object(&self, caller: &Principal, provider: ProviderId, destroy: &DestroyObject) -> Result<()> {
         let kind = object_kind(destroy.kind)?;
-        let db = self.db();
+        let mut db = self.db();
         let object = self.index().object(provider, caller, kind, &destroy.name).ok_or_else(|| none(kind, &destroy.name))?;
-        table::delete_object(&db, &object.meta.uuid)?;
+        let mut change = db.change(&self.keys)?;
+        table::delete_object(&mut change, &object.meta.uuid)?;
+        change.commit()?;
         self.index_mut().remove(&object.meta.uuid);
         Ok(())
     }
@@ -112,8 +117,10 @@ impl Store {
     /// # Errors
     /// [`Error::Store`].
     pub fn destroy_objects(&self, owner: &Principal, provider: ProviderId) -> Result<()> {
-        let db = self.db();
-        table::delete_objects(&db, owner, provider)?;
+        let mut db = self.db();
+        let mut change = db.change(&self.keys)?;
+        table::delete_objects(&mut change, owner, provider)?;
+        change.commit()?;
         self.index_mut().remove_objects(owner, Some(provider));
         Ok(())
     }

@@ -1,10 +1,13 @@
-//! Encryption at rest: AES-256-GCM under the store key, each blob bound to its row.
+//! What the store key protects: private blobs by AES-256-GCM, each bound to its row, and whole rows by HMAC-SHA-256.
+//!
+//! A private blob alone says nothing about who may use the key. Grants, flags and PINs stand beside it in the clear, so every row
+//! carries a MAC. Whoever can write the file but has no store key can then destroy rows, and neither make nor change one.
 
 use crate::credential;
 use crate::error::{Error, Result};
 use crate::memory::Shielded;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use interface::Secret;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -16,8 +19,12 @@ use zeroize::Zeroizing;
 const KEY_LEN: usize = Shielded::LEN;
 /// Name of the systemd credential.
 const CREDENTIAL: &str = "parsec-store-key";
-/// What the proof in the store binds to.
-const PROOF: &[u8] = b"parsec store key";
+/// What the proof in the store binds to: that all its rows are signed.
+const PROOF: &[u8] = b"parsec store key, of signed rows";
+/// The same in versions whose rows are not signed.
+const UNSIGNED_PROOF: &[u8] = b"parsec store key";
+/// Length of a MAC in bytes.
+pub(super) const MAC_LEN: usize = 32;
 
 /// Where the key that seals private blobs comes from: 32 random bytes.
 #[derive(Clone, Debug)]
@@ -37,7 +44,7 @@ impl StoreKey {
     }
 
     /// Reads the key; makes it where there is none and it is a file of a store that holds nothing.
-    pub(super) fn sealer(&self, empty: bool) -> Result<Sealer> {
+    pub(super) fn keys(&self, empty: bool) -> Result<Keys> {
         let (path, read) = match self {
             Self::File(path) => (path, credential::read_private(path)),
             Self::Credential(path) => (path, credential::read_credential(path)),
@@ -55,7 +62,15 @@ impl StoreKey {
         if secret.len() != KEY_LEN {
             return Err(Error::Corrupt(format!("the store key {shown} must be {KEY_LEN} bytes long and has {}", secret.len())));
         }
-        Sealer::new(&secret)
+        Keys::new(&secret)
+    }
+
+    /// The file that the store key lies in, where it is one of ours.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Credential(_) => None,
+        }
     }
 }
 
@@ -75,6 +90,57 @@ fn create(path: &Path) -> Result<Secret> {
     };
     write().map_err(Error::io(format!("making the store key {}", path.display())))?;
     Ok(secret)
+}
+
+/// The store key at work.
+#[derive(Debug)]
+pub(super) struct Keys {
+    pub(super) sealer: Sealer,
+    /// Signs rows.
+    pub(super) rows: hmac::Key,
+    /// Turns the MAC of a row into what it adds to the digest of all rows.
+    pub(super) sums: hmac::Key,
+    /// Tells whether two keys have the same value.
+    values: hmac::Key,
+}
+
+impl Keys {
+    pub(super) fn new(secret: &[u8]) -> Result<Self> {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let derived = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, purpose.as_bytes()).as_ref());
+        Ok(Self {
+            sealer: Sealer::new(secret)?,
+            rows: derived("parsec rows"),
+            sums: derived("parsec digest of rows"),
+            values: derived("parsec values of keys"),
+        })
+    }
+
+    /// What is the same for all keys of one value, and tells nothing of it.
+    pub(super) fn fingerprint(&self, private: &[u8]) -> [u8; MAC_LEN] {
+        mac(&self.values, private)
+    }
+
+    /// What shows later that a store was sealed under this key, and that its rows were signed.
+    pub(super) fn proof(&self) -> Result<Vec<u8>> {
+        self.sealer.seal(PROOF, &[])
+    }
+
+    pub(super) fn proves(&self, proof: &[u8]) -> bool {
+        self.sealer.open(PROOF, proof).is_some()
+    }
+
+    /// Whether a store of an older version was sealed under this key.
+    pub(super) fn proves_unsigned(&self, proof: &[u8]) -> bool {
+        self.sealer.open(UNSIGNED_PROOF, proof).is_some()
+    }
+}
+
+/// HMAC-SHA-256.
+pub(super) fn mac(key: &hmac::Key, bytes: &[u8]) -> [u8; MAC_LEN] {
+    let mut all = [0; MAC_LEN];
+    all.copy_from_slice(hmac::sign(key, bytes).as_ref());
+    all
 }
 
 /// A key that encrypts others.
@@ -123,14 +189,5 @@ impl Sealer {
         let len = self.cipher()?.open_in_place(Nonce::from(nonce), Aad::from(binding), &mut text).ok()?.len();
         text.truncate(len);
         Some(Secret::new(text))
-    }
-
-    /// What shows later that a store was sealed under this key.
-    pub(super) fn proof(&self) -> Result<Vec<u8>> {
-        self.seal(PROOF, &[])
-    }
-
-    pub(super) fn proves(&self, proof: &[u8]) -> bool {
-        self.open(PROOF, proof).is_some()
     }
 }

@@ -2,11 +2,14 @@
 
 pub(super) mod token;
 
+use super::accept::Verdict;
+use super::change::{Change, Table, Values, read};
+use super::decide::Role;
 use super::index::{Entry, Index};
 use super::key::{Key, Meta};
 use super::lifecycle::Pending;
 use super::object::Object;
-use super::seal::{Sealer, StoreKey};
+use super::seal::{MAC_LEN, Sealer};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use interface::ProviderId;
@@ -14,22 +17,13 @@ use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
 use interface::operations::{RecordKind, Tier};
 use prost::Message;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Version of the tables.
-const VERSION: i64 = 4;
-/// Tells our databases from others: "PRSC".
-const APPLICATION: i64 = 0x5052_5343;
-/// How long to wait for another process to let go of the store, as at a restart.
-const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
-
-const SCHEMA: &str = "
+/// The tables of version 4, but for those of tokens.
+const TABLES: &str = "
 CREATE TABLE seal (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     proof BLOB NOT NULL
@@ -73,14 +67,43 @@ CREATE TABLE object (
 ) STRICT;
 ";
 
+/// What makes tables of version 5 of those of version 4: every row has a MAC and all of them a head. Whoever was granted keys may go
+/// on using them without having accepted their owners.
+const SIGNED: &str = "
+ALTER TABLE seal ADD COLUMN head BLOB NOT NULL DEFAULT x'';
+ALTER TABLE key ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE key_grant ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE object ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE token ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE pin ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+CREATE TABLE decision (
+    value BLOB PRIMARY KEY,
+    role INTEGER NOT NULL,
+    mac BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE acceptance (
+    caller TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    verdict INTEGER NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (caller, owner)
+) STRICT, WITHOUT ROWID;
+INSERT INTO acceptance
+    SELECT DISTINCT principal, owner, 2, x'' FROM key_grant JOIN key ON key_grant.key = key.uuid WHERE state = 1;
+";
+
+/// What makes the tables of a new file.
+pub(super) const SCHEMA: [&str; 3] = [TABLES, token::TABLES, SIGNED];
+
 /// What makes tables of version N + 1 from those of version N, beginning with version 1. Of older keys it is not known where they
 /// were made, so nothing is claimed.
-const UPGRADES: &[&str] = &[
+pub(super) const UPGRADES: [&str; 4] = [
     "ALTER TABLE key ADD COLUMN local INTEGER NOT NULL DEFAULT 0",
-    token::SCHEMA,
+    token::TABLES,
     "ALTER TABLE key ADD COLUMN past INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE key ADD COLUMN pkcs11 BLOB NOT NULL DEFAULT x'';
      ALTER TABLE object ADD COLUMN pkcs11 BLOB NOT NULL DEFAULT x'';",
+    SIGNED,
 ];
 
 /// What the column `pkcs11` holds.
@@ -95,176 +118,101 @@ const INTENT: i64 = 0;
 const READY: i64 = 1;
 const DELETING: i64 = 2;
 
-/// Opens the file for this process alone.
-pub(super) fn connect(path: &Path) -> Result<Connection> {
-    let shown = path.display();
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(Error::io(format!("making {}", folder.display())))?;
-    }
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(Error::io(format!("opening the key store {shown}")))?;
-    let connect = || {
-        let db = Connection::open(path)?;
-        db.busy_timeout(PATIENCE)?;
-        db.execute_batch(
-            "PRAGMA locking_mode = EXCLUSIVE;
-             PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA foreign_keys = ON;
-             PRAGMA secure_delete = ON;",
-        )?;
-        let flaw: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        Ok((db, flaw))
-    };
-    match connect() {
-        Ok((db, flaw)) if flaw == "ok" => Ok(db),
-        Ok((_, flaw)) => {
-            Err(Error::Corrupt(format!("{shown} is damaged ({flaw}); it is left as it is, restore it from a backup")))
-        }
-        Err(error) => Err(explain(path, error)),
-    }
-}
-
-fn explain(path: &Path, error: rusqlite::Error) -> Error {
-    let shown = path.display();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Corrupt(format!(
-            "{shown} is in use by another process: stop the other parsec, or give this one a store of its own"
-        )),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            Error::Corrupt(format!("{shown} is no intact SQLite file ({error}); it is left as it is, restore it from a backup"))
-        }
-        _ => Error::Corrupt(format!("opening {shown}: {error}")),
-    }
-}
-
-/// Makes the tables in a new file, all or none, and checks those of an old one against the store key.
-pub(super) fn prepare(db: &mut Connection, path: &Path, secret: StoreKey) -> Result<Sealer> {
-    let shown = path.display();
-    let number = |pragma: &str| db.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let application = number("PRAGMA application_id")?;
-    let version = number("PRAGMA user_version")?;
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    if tables == 0 {
-        let sealer = secret.sealer(true)?;
-        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        change.execute_batch(SCHEMA)?;
-        change.execute_batch(token::SCHEMA)?;
-        change.execute("INSERT INTO seal VALUES (1, ?)", [sealer.proof()?])?;
-        change.pragma_update(None, "application_id", APPLICATION)?;
-        change.pragma_update(None, "user_version", VERSION)?;
-        change.commit()?;
-        return Ok(sealer);
-    }
-    if application != APPLICATION {
-        return Err(Error::Corrupt(format!(
-            "{shown} is a database of another program (perhaps of another Parsec service): name another file for the store"
-        )));
-    }
-    if !(1..=VERSION).contains(&version) {
-        return Err(Error::Corrupt(format!(
-            "{shown} has tables of version {version}, this service knows version {VERSION}: run the version that wrote it"
-        )));
-    }
-    let empty = number("SELECT count(*) FROM key")? == 0;
-    let sealer = secret.sealer(empty)?;
-    let proof: Vec<u8> = db.query_row("SELECT proof FROM seal", [], |row| row.get(0))?;
-    if !sealer.proves(&proof) {
-        if !empty {
-            return Err(Error::Corrupt(format!(
-                "the store key is not the one that {shown} was sealed with: restore that one; nothing was changed"
-            )));
-        }
-        db.execute("UPDATE seal SET proof = ?", [sealer.proof()?])?;
-    }
-    if version < VERSION {
-        upgrade(db, version)?;
-    }
-    Ok(sealer)
-}
-
-/// Brings tables of an older version up to date, all or none.
-fn upgrade(db: &mut Connection, version: i64) -> Result<()> {
-    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (from, upgrade) in (1..).zip(UPGRADES) {
-        if from >= version {
-            change.execute_batch(upgrade)?;
-        }
-    }
-    change.pragma_update(None, "user_version", VERSION)?;
-    change.commit()?;
-    Ok(())
-}
-
-/// Reads all that is ready. A row that makes no sense is logged and left alone.
+/// Reads all that is ready. A row that is damaged is reported and left alone.
 pub(super) fn load(db: &Connection) -> Result<Index> {
     let mut grants: HashMap<String, BTreeMap<Principal, Usage>> = HashMap::new();
-    let mut query = db.prepare("SELECT key, principal, usage FROM key_grant")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        let key: String = row.get(0)?;
-        let principal: String = row.get(1)?;
+    let mut damaged = Vec::new();
+    read(db, Table::Grant, "TRUE", [], |row, sound| {
+        let (key, principal): (String, String) = (row.get("key")?, row.get("principal")?);
         match principal.parse() {
-            Ok(principal) => {
-                let usage = Usage::from_bits(row.get(2)?);
+            Ok(principal) if sound => {
+                let usage = Usage::from_bits(row.get("usage")?);
                 grants.entry(key).or_default().insert(principal, usage);
             }
-            Err(error) => tracing::error!("key store: a grant on {key} is damaged: {error}"),
-        }
-    }
-
-    let mut index = Index::default();
-    index.tokens = token::load(db)?;
-    let mut put = |row: &Row<'_>, entry: Result<Entry>| -> Result<()> {
-        match entry {
-            Ok(entry) => index.put(entry),
-            Err(error) => {
-                let (uuid, owner, name): (String, String, String) = (row.get("uuid")?, row.get("owner")?, row.get("name")?);
-                tracing::error!("key store: '{name}' of {owner} ({uuid}) is damaged and not in use: {error}");
-            }
+            parsed => damaged.push(report(&format!("a grant to {principal} on the key {key}"), sound, parsed.err())),
         }
         Ok(())
-    };
-    let mut query = db.prepare("SELECT * FROM key WHERE state = ?")?;
-    let mut rows = query.query([READY])?;
-    while let Some(row) = rows.next()? {
-        put(row, key(row, &mut grants).map(|key| Entry::Key(Arc::new(key))))?;
+    })?;
+    let mut index = Index::default();
+    index.tokens = token::load(db, &mut damaged)?;
+    for (table, condition) in [(Table::Key, format!("state = {READY}")), (Table::Object, "TRUE".to_owned())] {
+        read(db, table, &condition, [], |row, sound| {
+            let entry = match table {
+                Table::Key => key(row, &mut grants).map(|key| Entry::Key(Arc::new(key))),
+                _ => object(row),
+            };
+            match entry {
+                Ok(entry) if sound => index.put(entry),
+                entry => {
+                    let (uuid, owner, name): (String, String, String) = (row.get("uuid")?, row.get("owner")?, row.get("name")?);
+                    damaged.push(report(&format!("'{name}' of {owner} ({uuid})"), sound, entry.err()));
+                }
+            }
+            Ok(())
+        })?;
     }
-    let mut query = db.prepare("SELECT * FROM object")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        put(row, object(row))?;
-    }
+    read(db, Table::Decision, "TRUE", [], |row, sound| {
+        let role = Role::try_from(row.get::<_, i64>("role")?);
+        match role {
+            Ok(role) if sound => drop(index.decisions.insert(row.get("value")?, role)),
+            role => damaged.push(report("what a key was used for first", sound, role.err())),
+        }
+        Ok(())
+    })?;
+    read(db, Table::Acceptance, "TRUE", [], |row, sound| {
+        let (caller, owner): (String, String) = (row.get("caller")?, row.get("owner")?);
+        match verdict(row) {
+            Ok((owner, verdict)) if sound => index.accept(&caller, &owner, Some(verdict)),
+            parsed => damaged.push(report(&format!("whether {caller} accepts keys of {owner}"), sound, parsed.err())),
+        }
+        Ok(())
+    })?;
+    index.damaged = damaged;
     Ok(index)
 }
 
+/// Tells of a row that is not in use.
+fn report(what: &str, sound: bool, why: Option<Error>) -> String {
+    let why = match why {
+        Some(why) if sound => why.to_string(),
+        _ => "this service did not write it so".to_owned(),
+    };
+    let told = format!("{what} is damaged, not in use, and kept as it is: {why}; restore the store from a backup");
+    tracing::error!("key store: {told}");
+    told
+}
+
+fn verdict(row: &Row<'_>) -> Result<(Principal, Verdict)> {
+    Ok((row.get::<_, String>("owner")?.parse()?, Verdict::try_from(row.get::<_, i64>("verdict")?)?))
+}
+
 /// `false` where the name is taken.
-pub(super) fn insert_intent(db: &Connection, meta: &Meta, attributes: &Attributes) -> Result<bool> {
-    let inserted =
-        db.prepare_cached("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, x'', x'', ?, 0, 0, ?)")?.execute(params![
-            meta.uuid,
-            meta.provider.number(),
-            meta.owner.to_string(),
-            meta.name,
-            INTENT,
-            KeyAttributes::from(attributes).encode_to_vec(),
-            meta.label,
-            meta.id,
-            stored(meta.created),
-            kept(meta),
-        ]);
+pub(super) fn insert_intent(change: &mut Change<'_>, meta: &Meta, attributes: &Attributes) -> Result<bool> {
+    let none: &[u8] = &[];
+    let inserted = change.insert(
+        Table::Key,
+        &[
+            ("uuid", &meta.uuid),
+            ("provider", &meta.provider.number()),
+            ("owner", &meta.owner.to_string()),
+            ("name", &meta.name),
+            ("state", &INTENT),
+            ("attributes", &KeyAttributes::from(attributes).encode_to_vec()),
+            ("label", &meta.label),
+            ("id", &meta.id),
+            ("tier", &0),
+            ("public", &none),
+            ("private", &none),
+            ("created", &stored(meta.created)),
+            ("local", &false),
+            ("past", &0),
+            ("pkcs11", &kept(meta)),
+        ],
+    );
     match inserted {
-        Ok(_) => Ok(true),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
-        Err(error) => Err(error.into()),
+        Ok(()) => Ok(true),
+        Err(Error::Store(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -278,55 +226,54 @@ pub(super) fn named(db: &Connection, meta: &Meta) -> Result<bool> {
 }
 
 /// `false` where the intent is gone.
-pub(super) fn complete(db: &Connection, key: &Key, sealed: &[u8]) -> Result<bool> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE key SET state = ?, attributes = ?, id = ?, tier = ?, public = ?, private = ?, local = ?, past = ?
-             WHERE uuid = ? AND state = ?",
-        )?
-        .execute(params![
-            READY,
-            KeyAttributes::from(&key.attributes).encode_to_vec(),
-            key.id,
-            i32::from(key.tier),
-            key.public_key,
-            sealed,
-            key.local,
-            key.past.bits(),
-            key.uuid,
-            INTENT,
-        ])?;
-    Ok(changed == 1)
+pub(super) fn complete(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> Result<bool> {
+    let set: Values<'_> = &[
+        ("state", &READY),
+        ("attributes", &KeyAttributes::from(&key.attributes).encode_to_vec()),
+        ("id", &key.id),
+        ("tier", &i32::from(key.tier)),
+        ("public", &key.public_key),
+        ("private", &sealed),
+        ("local", &key.local),
+        ("past", &key.past.bits()),
+    ];
+    Ok(change.update(Table::Key, set, &[("uuid", &key.uuid), ("state", &INTENT)])? == 1)
 }
 
 /// `false` where the key is not ready any more.
-pub(super) fn start_deletion(db: &mut Connection, uuid: &str) -> Result<bool> {
-    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let changed = change.execute("UPDATE key SET state = ? WHERE uuid = ? AND state = ?", params![DELETING, uuid, READY])?;
-    change.execute("DELETE FROM key_grant WHERE key = ?", [uuid])?;
-    change.commit()?;
+pub(super) fn start_deletion(change: &mut Change<'_>, uuid: &str) -> Result<bool> {
+    let changed = change.update(Table::Key, &[("state", &DELETING)], &[("uuid", &uuid), ("state", &READY)])?;
+    change.delete(Table::Grant, &[("key", &uuid)])?;
     Ok(changed == 1)
 }
 
+/// Has every key that is being made end as one that is being destroyed.
+pub(super) fn cancel_intents(change: &mut Change<'_>, owner: &Principal, provider: ProviderId) -> Result<()> {
+    let having: Values<'_> = &[("owner", &owner.to_string()), ("provider", &provider.number()), ("state", &INTENT)];
+    change.update(Table::Key, &[("state", &DELETING)], having)?;
+    Ok(())
+}
+
 /// Removes a key's row that is not ready.
-pub(super) fn remove(db: &Connection, uuid: &str) -> Result<()> {
-    db.prepare_cached("DELETE FROM key WHERE uuid = ? AND state <> ?")?.execute(params![uuid, READY])?;
+pub(super) fn remove(change: &mut Change<'_>, uuid: &str) -> Result<()> {
+    for state in [INTENT, DELETING] {
+        change.delete(Table::Key, &[("uuid", &uuid), ("state", &state)])?;
+    }
     Ok(())
 }
 
 pub(super) fn pending(db: &Connection, sealer: &Sealer, provider: ProviderId) -> Result<Vec<Pending>> {
-    let mut query = db.prepare("SELECT * FROM key WHERE state <> ? AND provider = ?")?;
-    let mut rows = query.query(params![READY, provider.number()])?;
     let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
+    read(db, Table::Key, "state <> ? AND provider = ?", params![READY, provider.number()], |row, sound| {
         match unfinished(row, sealer) {
-            Ok(pending) => all.push(pending),
-            Err(error) => {
+            Ok(pending) if sound => all.push(pending),
+            pending => {
                 let uuid: String = row.get("uuid")?;
-                tracing::error!("key store: the unfinished key {uuid} is damaged and stays: {error}");
+                report(&format!("the unfinished key {uuid}"), sound, pending.err());
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(all)
 }
 
@@ -349,74 +296,90 @@ pub(super) fn private(db: &Connection, uuid: &str) -> Result<Option<Vec<u8>>> {
         .optional()?)
 }
 
-pub(super) fn set_metadata(db: &Connection, entry: &Entry) -> Result<()> {
+pub(super) fn set_metadata(change: &mut Change<'_>, entry: &Entry) -> Result<()> {
     let meta = match entry {
         Entry::Key(key) => &key.meta,
-        Entry::Object(object) => return put_object(db, object),
+        Entry::Object(object) => return put_object(change, object),
     };
-    let update = "UPDATE key SET label = ?, id = ?, pkcs11 = ? WHERE uuid = ?";
-    db.execute(update, params![meta.label, meta.id, kept(meta), meta.uuid])?;
+    let set: Values<'_> = &[("label", &meta.label), ("id", &meta.id), ("pkcs11", &kept(meta))];
+    change.update(Table::Key, set, &[("uuid", &meta.uuid)])?;
     Ok(())
 }
 
-pub(super) fn set_policy(db: &Connection, key: &Key, sealed: &[u8]) -> Result<()> {
+pub(super) fn set_policy(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> Result<()> {
     let attributes = KeyAttributes::from(&key.attributes).encode_to_vec();
-    db.execute(
-        "UPDATE key SET attributes = ?, past = ?, private = ? WHERE uuid = ?",
-        params![attributes, key.past.bits(), sealed, key.uuid],
-    )?;
+    let set: Values<'_> = &[("attributes", &attributes), ("past", &key.past.bits()), ("private", &sealed)];
+    change.update(Table::Key, set, &[("uuid", &key.uuid)])?;
     Ok(())
 }
 
-pub(super) fn put_object(db: &Connection, object: &Object) -> Result<()> {
+pub(super) fn put_object(change: &mut Change<'_>, object: &Object) -> Result<()> {
     let meta = &object.meta;
-    db.execute(
-        "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            meta.uuid,
-            meta.provider.number(),
-            meta.owner.to_string(),
-            i32::from(object.kind),
-            meta.name,
-            meta.label,
-            meta.id,
-            object.value,
-            stored(meta.created),
-            kept(meta),
+    change.delete(Table::Object, &[("uuid", &meta.uuid)])?;
+    change.insert(
+        Table::Object,
+        &[
+            ("uuid", &meta.uuid),
+            ("provider", &meta.provider.number()),
+            ("owner", &meta.owner.to_string()),
+            ("kind", &i32::from(object.kind)),
+            ("name", &meta.name),
+            ("label", &meta.label),
+            ("id", &meta.id),
+            ("value", &object.value),
+            ("created", &stored(meta.created)),
+            ("pkcs11", &kept(meta)),
         ],
-    )?;
+    )
+}
+
+pub(super) fn delete_object(change: &mut Change<'_>, uuid: &str) -> Result<()> {
+    change.delete(Table::Object, &[("uuid", &uuid)])?;
     Ok(())
 }
 
-pub(super) fn delete_object(db: &Connection, uuid: &str) -> Result<()> {
-    db.execute("DELETE FROM object WHERE uuid = ?", [uuid])?;
+pub(super) fn grant(change: &mut Change<'_>, key: &str, to: &Principal, usage: Usage) -> Result<()> {
+    revoke(change, key, to)?;
+    change.insert(Table::Grant, &[("key", &key), ("principal", &to.to_string()), ("usage", &usage.bits())])
+}
+
+pub(super) fn revoke(change: &mut Change<'_>, key: &str, from: &Principal) -> Result<()> {
+    change.delete(Table::Grant, &[("key", &key), ("principal", &from.to_string())])?;
     Ok(())
 }
 
-pub(super) fn grant(db: &Connection, key: &str, to: &Principal, usage: Usage) -> Result<()> {
-    db.execute("INSERT OR REPLACE INTO key_grant VALUES (?, ?, ?)", params![key, to.to_string(), usage.bits()])?;
-    Ok(())
-}
-
-pub(super) fn revoke(db: &Connection, key: &str, from: &Principal) -> Result<()> {
-    db.execute("DELETE FROM key_grant WHERE key = ? AND principal = ?", params![key, from.to_string()])?;
-    Ok(())
-}
-
-pub(super) fn forget(db: &mut Connection, client: &Principal) -> Result<()> {
-    let change = db.transaction()?;
-    token::forget(&change, client)?;
-    let client = client.to_string();
-    change.execute("DELETE FROM object WHERE owner = ?", [&client])?;
-    change.execute("DELETE FROM key_grant WHERE principal = ?", [&client])?;
-    change.commit()?;
+pub(super) fn forget(change: &mut Change<'_>, client: &Principal) -> Result<()> {
+    let client = &client.to_string();
+    for (table, column) in [
+        (Table::Object, "owner"),
+        (Table::Token, "owner"),
+        (Table::Pin, "owner"),
+        (Table::Grant, "principal"),
+        (Table::Acceptance, "owner"),
+        (Table::Acceptance, "caller"),
+    ] {
+        change.delete(table, &[(column, client)])?;
+    }
     Ok(())
 }
 
 /// Removes the objects of a client in one provider.
-pub(super) fn delete_objects(db: &Connection, owner: &Principal, provider: ProviderId) -> Result<()> {
-    db.execute("DELETE FROM object WHERE owner = ? AND provider = ?", params![owner.to_string(), provider.number()])?;
+pub(super) fn delete_objects(change: &mut Change<'_>, owner: &Principal, provider: ProviderId) -> Result<()> {
+    change.delete(Table::Object, &[("owner", &owner.to_string()), ("provider", &provider.number())])?;
     Ok(())
+}
+
+pub(super) fn decide(change: &mut Change<'_>, value: &[u8; MAC_LEN], role: Role) -> Result<()> {
+    change.insert(Table::Decision, &[("value", value), ("role", &i64::from(role))])
+}
+
+/// Puts this verdict in the place of an earlier one, or none.
+pub(super) fn accept(change: &mut Change<'_>, caller: &str, owner: &Principal, verdict: Option<Verdict>) -> Result<()> {
+    let owner = &owner.to_string();
+    change.delete(Table::Acceptance, &[("caller", &caller), ("owner", owner)])?;
+    verdict.map_or(Ok(()), |verdict| {
+        change.insert(Table::Acceptance, &[("caller", &caller), ("owner", owner), ("verdict", &i64::from(verdict))])
+    })
 }
 
 /// A fresh UUID: 128 random bits in hexadecimal digits.

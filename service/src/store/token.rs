@@ -36,6 +36,8 @@ pub(super) struct Tokens {
     pub(super) pins: HashMap<(Place, Role), Pin>,
     /// The processes that have proved to be a token's security officer.
     officers: HashSet<(Place, Application)>,
+    /// Of those that were ever reset: how often, and how many resets are under way.
+    resets: HashMap<Place, (u64, usize)>,
 }
 
 impl Tokens {
@@ -55,6 +57,20 @@ impl Tokens {
             Some(pin) => self.pins.insert(place, pin.clone()),
             None => self.pins.remove(&place),
         };
+    }
+
+    /// Tells apart what began before a reset and after it.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorBadState`] while the token is being reset.
+    pub(super) fn epoch(&self, place: &Place) -> Result<u64> {
+        let (epoch, running) = self.resets.get(place).copied().unwrap_or_default();
+        if running == 0 {
+            return Ok(epoch);
+        }
+        let (provider, owner) = place;
+        let detail = format!("the token of {owner} in the {provider} provider is just being reset: try again when that is done");
+        Err(Error::refused(Status::PsaErrorBadState, detail))
     }
 
     /// Ends the logins into a token.
@@ -86,6 +102,49 @@ impl Store {
     /// Ends the logins of a process.
     pub fn log_out(&self, application: Application) {
         self.index_mut().tokens.officers.retain(|(_, logged_in)| *logged_in != application);
+    }
+}
+
+/// A reset of tokens that is under way: until it is dropped, no key comes into them, and none that was begun before.
+#[derive(Debug)]
+#[must_use]
+pub struct Reset<'a> {
+    store: &'a Store,
+    places: Vec<Place>,
+}
+
+impl Store {
+    /// Closes somebody's tokens in these providers, before their keys are listed and destroyed. Keys that are just being made, as
+    /// copies may be, never come to be.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn reset(&self, owner: &Principal, providers: impl IntoIterator<Item = ProviderId>) -> Result<Reset<'_>> {
+        let places: Vec<_> = providers.into_iter().map(|provider| (provider, owner.clone())).collect();
+        let mut db = self.db();
+        let mut change = db.change(&self.keys)?;
+        for (provider, owner) in &places {
+            table::cancel_intents(&mut change, owner, *provider)?;
+        }
+        change.commit()?;
+        let mut index = self.index_mut();
+        for place in &places {
+            let (epoch, running) = index.tokens.resets.entry(place.clone()).or_default();
+            *epoch += 1;
+            *running += 1;
+        }
+        Ok(Reset { store: self, places })
+    }
+}
+
+impl Drop for Reset<'_> {
+    fn drop(&mut self) {
+        let mut index = self.store.index_mut();
+        for place in &self.places {
+            if let Some((_, running)) = index.tokens.resets.get_mut(place) {
+                *running -= 1;
+            }
+        }
     }
 }
 
@@ -158,8 +217,10 @@ impl Token<'_> {
     /// # Errors
     /// [`Error::Store`].
     pub fn set(&self, role: Role, pin: Option<&Pin>) -> Result<()> {
-        let db = self.store.db();
-        table::token::set_pin(&db, &self.place, role, pin)?;
+        let mut db = self.store.db();
+        let mut change = db.change(&self.store.keys)?;
+        table::token::set_pin(&mut change, &self.place, role, pin)?;
+        change.commit()?;
         self.store.index_mut().tokens.set(&self.place, role, pin);
         Ok(())
     }
@@ -170,7 +231,9 @@ impl Token<'_> {
     /// [`Error::Store`].
     pub fn init(&self, label: &str, officer: &Pin) -> Result<()> {
         let mut db = self.store.db();
-        table::token::init_token(&mut db, &self.place, label, officer)?;
+        let mut change = db.change(&self.store.keys)?;
+        table::token::init_token(&mut change, &self.place, label, officer)?;
+        change.commit()?;
         let tokens = &mut self.store.index_mut().tokens;
         tokens.log_out_of(&self.place);
         tokens.labels.insert(self.place.clone(), label.to_owned());

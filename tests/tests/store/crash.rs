@@ -128,7 +128,7 @@ fn check(service: &mut Service, told: &Told, at: &str) {
 fn nothing_left_over(folder: &Path, at: &str) {
     for file in fs::read_dir(folder).unwrap() {
         let name = file.unwrap().file_name();
-        let known = ["keys.sqlite3", "keys.sqlite3-wal", "store.key"];
+        let known = ["keys.sqlite3", "keys.sqlite3-wal", "store.key", "store.key.rows-signed"];
         assert!(known.iter().any(|known| name == *known), "{at}: {name:?}");
     }
     let db = Connection::open(folder.join("keys.sqlite3")).unwrap();

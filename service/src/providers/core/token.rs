@@ -28,6 +28,7 @@ impl Handle<InitToken> for Core {
         let pin = required(op.pin.as_ref())?;
         token.check(Role::Officer, &pin.value)?;
         let fresh = Pin::new(&pin.value)?;
+        let _closed = call.store().reset(owner, [call.provider()])?;
         self.destroy_keys(call, owner, Some(call.provider()))?;
         call.store().destroy_objects(owner, call.provider())?;
         token.init(&op.label, &fresh)?;

@@ -1,14 +1,14 @@
 //! The tables of tokens: their labels and PINs.
 
-use super::stored;
-use crate::auth::Principal;
-use crate::error::Result;
+use super::{report, stored};
+use crate::error::{Error, Result};
+use crate::store::change::{Change, Table, read};
 use crate::store::token::{Pin, Place, Tokens};
 use interface::ProviderId;
 use interface::operations::Role;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row};
 
-pub(super) const SCHEMA: &str = "
+pub(super) const TABLES: &str = "
 CREATE TABLE token (
     owner TEXT NOT NULL,
     provider INTEGER NOT NULL,
@@ -26,26 +26,29 @@ CREATE TABLE pin (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Reads all. A row that makes no sense is logged and left alone.
-pub(super) fn load(db: &Connection) -> Result<Tokens> {
+/// Reads all. Without a sound PIN no try is right, until somebody who may sets a new one.
+pub(super) fn load(db: &Connection, damaged: &mut Vec<String>) -> Result<Tokens> {
     let mut tokens = Tokens::default();
-    let damaged = |error| tracing::error!("key store: a token's label or PIN is damaged and not in use: {error}");
-    let mut query = db.prepare("SELECT * FROM token")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
+    read(db, Table::Token, "TRUE", [], |row, sound| {
         match place(row) {
-            Ok(place) => drop(tokens.labels.insert(place, row.get("label")?)),
-            Err(error) => damaged(error),
+            Ok(place) if sound => drop(tokens.labels.insert(place, row.get("label")?)),
+            place => {
+                damaged.push(report(&format!("the label of a token of {}", row.get::<_, String>("owner")?), sound, place.err()))
+            }
         }
-    }
-    let mut query = db.prepare("SELECT * FROM pin")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        match pin(row) {
-            Ok((place, pin)) => drop(tokens.pins.insert(place, pin)),
-            Err(error) => damaged(error),
+        Ok(())
+    })?;
+    read(db, Table::Pin, "TRUE", [], |row, sound| {
+        let parsed = pin(row);
+        if !sound || parsed.is_err() {
+            let why = parsed.as_ref().err().map(|error| Error::Corrupt(error.to_string()));
+            damaged.push(report(&format!("a PIN of {}", row.get::<_, String>("owner")?), sound, why));
         }
-    }
+        if let Ok((place, pin)) = parsed {
+            tokens.pins.insert(place, if sound { pin } else { Pin { hash: String::new(), ..pin } });
+        }
+        Ok(())
+    })?;
     Ok(tokens)
 }
 
@@ -60,34 +63,31 @@ fn place(row: &Row<'_>) -> Result<Place> {
     Ok((provider, row.get::<_, String>("owner")?.parse()?))
 }
 
-/// Puts this PIN in the place of the old one, or none.
-pub(in crate::store) fn set_pin(db: &Connection, (provider, owner): &Place, role: Role, pin: Option<&Pin>) -> Result<()> {
-    let place = (owner.to_string(), provider.number(), i32::from(role));
-    match pin {
-        Some(Pin { hash, failures, failed }) => db.execute(
-            "INSERT OR REPLACE INTO pin VALUES (?, ?, ?, ?, ?, ?)",
-            params![place.0, place.1, place.2, hash, failures, stored(*failed)],
-        )?,
-        None => db.execute("DELETE FROM pin WHERE owner = ? AND provider = ? AND role = ?", place)?,
+/// Puts this PIN in the place of the old one, or none; also of one that is damaged.
+pub(in crate::store) fn set_pin(change: &mut Change<'_>, (provider, owner): &Place, role: Role, pin: Option<&Pin>) -> Result<()> {
+    let (owner, provider, role) = (owner.to_string(), provider.number(), i32::from(role));
+    change.discard(Table::Pin, &[("owner", &owner), ("provider", &provider), ("role", &role)])?;
+    let Some(Pin { hash, failures, failed }) = pin else {
+        return Ok(());
     };
-    Ok(())
+    change.insert(
+        Table::Pin,
+        &[
+            ("owner", &owner),
+            ("provider", &provider),
+            ("role", &role),
+            ("hash", hash),
+            ("failures", failures),
+            ("failed", &stored(*failed)),
+        ],
+    )
 }
 
 /// Gives a token its label and the security officer's PIN; the user has none then.
-pub(in crate::store) fn init_token(db: &mut Connection, place: &Place, label: &str, officer: &Pin) -> Result<()> {
-    let change = db.transaction()?;
-    let (provider, owner) = place;
-    let row = params![owner.to_string(), provider.number(), label];
-    change.execute("INSERT OR REPLACE INTO token VALUES (?, ?, ?)", row)?;
-    set_pin(&change, place, Role::Officer, Some(officer))?;
-    set_pin(&change, place, Role::User, None)?;
-    change.commit()?;
-    Ok(())
-}
-
-pub(super) fn forget(db: &Connection, owner: &Principal) -> Result<()> {
-    let owner = owner.to_string();
-    db.execute("DELETE FROM token WHERE owner = ?", [&owner])?;
-    db.execute("DELETE FROM pin WHERE owner = ?", [&owner])?;
-    Ok(())
+pub(in crate::store) fn init_token(change: &mut Change<'_>, place: &Place, label: &str, officer: &Pin) -> Result<()> {
+    let (provider, owner) = (place.0.number(), place.1.to_string());
+    change.discard(Table::Token, &[("owner", &owner), ("provider", &provider)])?;
+    change.insert(Table::Token, &[("owner", &owner), ("provider", &provider), ("label", &label)])?;
+    set_pin(change, place, Role::Officer, Some(officer))?;
+    set_pin(change, place, Role::User, None)
 }

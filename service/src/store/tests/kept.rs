@@ -86,12 +86,11 @@ fn a_policy_becomes_narrower_for_good_and_the_past_is_remembered() {
     assert_eq!(key.past, Usage::SIGN_HASH | Usage::VERIFY_HASH);
     assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
     drop(store);
-    // To widen it again behind the service's back makes the key useless.
+    // Widened again behind the service's back, it is no key any more.
     let wide = KeyAttributes::from(&attributes()).encode_to_vec();
     let db = Connection::open(place.database()).unwrap();
     db.execute("UPDATE key SET attributes = ?", [wide]).unwrap();
     drop(db);
     let store = place.open().unwrap();
-    let key = store.key(SOFTWARE, &ROOT, "web").unwrap();
-    assert_eq!(status(store.material(&key)), Status::PsaErrorDataCorrupt);
+    assert!(store.key(SOFTWARE, &ROOT, "web").is_none());
 }

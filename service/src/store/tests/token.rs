@@ -134,10 +134,14 @@ fn neither_a_restart_nor_a_clock_that_is_set_back_ends_a_wait() {
     let earlier = START - 500_000;
     assert_eq!(try_pin(&store, Role::User, b"1234", earlier).0, NOT_HEARD);
     assert_eq!(try_pin(&store, Role::User, b"1234", earlier + 5).0, Status::Success, "and does not prolong it for ever");
+    let mut now = START;
+    for _ in 0..10 {
+        now += user(&store, now).wait;
+        assert_eq!(try_pin(&store, Role::User, b"4321", now).0, WRONG);
+    }
     drop(store);
-    place.sql("UPDATE pin SET failures = 10");
     let store = place.open().unwrap();
-    assert!(user(&store, START).locked);
+    assert!(user(&store, now).locked);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 fn service(directory: &Path) -> Arc<Dispatcher> {
     let key = StoreKey::File(directory.join("key"));
-    let store = Arc::new(Store::open(&directory.join("store"), key).unwrap());
+    let store = Arc::new(Store::open(&directory.join("store"), &key, false).unwrap());
     let (core, state) = Core::open(Stats::new(), 1 << 20);
     let dispatcher = Arc::new(Dispatcher {
         providers: vec![Arc::new(open(toml::Table::new(), &store).unwrap().unwrap())],
@@ -149,7 +149,7 @@ fn random_up_to_the_limit() {
 fn unknown_settings_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let key = StoreKey::File(directory.path().join("key"));
-    let store = Arc::new(Store::open(&directory.path().join("store"), key).unwrap());
+    let store = Arc::new(Store::open(&directory.path().join("store"), &key, false).unwrap());
     let settings = toml::Table::from_iter([("buffer_size".to_owned(), 1.into())]);
     assert!(open(settings, &store).is_err());
 }

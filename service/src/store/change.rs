@@ -1,0 +1,271 @@
+//! Writing to the database: the only way, so that no row is without its MAC and no transaction without its head.
+//!
+//! A MAC covers the table's name and every column, as they are in the file. SQLite itself computes it, by the function `row_mac`, so
+//! there is no second list of columns. Statements touch only rows that are sound: what somebody else changed is not signed by
+//! changing it once more.
+
+use super::head::{Found, Head};
+use super::seal::{Keys, mac};
+use crate::error::Result;
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Params, Row, ToSql, Transaction, TransactionBehavior, params_from_iter};
+use std::collections::HashMap;
+use std::ops::Deref;
+
+/// The tables whose rows are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    Key,
+    Grant,
+    Object,
+    Token,
+    Pin,
+    Decision,
+    Acceptance,
+}
+
+impl Table {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Key, Self::Grant, Self::Object, Self::Token, Self::Pin, Self::Decision, Self::Acceptance];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Grant => "key_grant",
+            Self::Object => "object",
+            Self::Token => "token",
+            Self::Pin => "pin",
+            Self::Decision => "decision",
+            Self::Acceptance => "acceptance",
+        }
+    }
+}
+
+/// Some columns and their values.
+pub(super) type Values<'a> = &'a [(&'static str, &'a dyn ToSql)];
+
+/// The database, and the head of what is committed.
+#[derive(Debug)]
+pub(super) struct Database {
+    connection: Connection,
+    head: Head,
+    /// What the head counts of rows that are damaged, by the MAC that they have.
+    damaged: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Deref for Database {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Database {
+    pub(super) fn new(connection: Connection, head: Head, damaged: HashMap<Vec<u8>, Vec<u8>>) -> Self {
+        Self { connection, head, damaged }
+    }
+
+    /// Begins a transaction. Dropped without a commit, it changes nothing.
+    pub(super) fn change<'a>(&'a mut self, keys: &'a Keys) -> Result<Change<'a>> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Ok(Change { transaction, keys, head: self.head.clone(), committed: &mut self.head, damaged: &self.damaged })
+    }
+}
+
+/// A transaction.
+pub(super) struct Change<'a> {
+    transaction: Transaction<'a>,
+    keys: &'a Keys,
+    /// As it will be.
+    pub(super) head: Head,
+    committed: &'a mut Head,
+    damaged: &'a HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Deref for Change<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.transaction
+    }
+}
+
+impl Change<'_> {
+    /// Adds a row, all of whose columns are given.
+    pub(super) fn insert(&mut self, table: Table, row: Values<'_>) -> Result<()> {
+        let columns: Vec<_> = row.iter().map(|(column, _)| *column).collect();
+        let places: Vec<_> = (1..=row.len()).map(|place| format!("?{place}")).collect();
+        let signed = sign(&self.transaction, table, |column| {
+            columns.iter().position(|given| *given == column).map_or_else(|| column.to_owned(), |place| places[place].clone())
+        })?;
+        let statement = format!(
+            "INSERT INTO {} ({}, mac) VALUES ({}, {signed}) RETURNING mac",
+            table.name(),
+            columns.join(", "),
+            places.join(", ")
+        );
+        let mac: Vec<u8> = self
+            .transaction
+            .prepare_cached(&statement)?
+            .query_row(params_from_iter(row.iter().map(|(_, value)| value)), |row| row.get(0))?;
+        self.head.add(self.keys, &mac);
+        Ok(())
+    }
+
+    /// Changes the sound rows that have these values, and says how many there were.
+    pub(super) fn update(&mut self, table: Table, set: Values<'_>, having: Values<'_>) -> Result<usize> {
+        let sound = sound(&self.transaction, table)?;
+        let old = format!("SELECT mac FROM {} WHERE {} AND {sound}", table.name(), matching(having, 1));
+        let removed = self.macs(&old, having.iter())?;
+        let place = |column: &str| set.iter().position(|(given, _)| *given == column).map(|place| format!("?{}", place + 1));
+        let signed = sign(&self.transaction, table, |column| place(column).unwrap_or_else(|| column.to_owned()))?;
+        let assigned: Vec<_> = (1..).zip(set).map(|(place, (column, _))| format!("{column} = ?{place}")).collect();
+        let new = format!(
+            "UPDATE {} SET {}, mac = {signed} WHERE {} AND {sound} RETURNING mac",
+            table.name(),
+            assigned.join(", "),
+            matching(having, set.len() + 1)
+        );
+        let added = self.macs(&new, set.iter().chain(having))?;
+        removed.iter().for_each(|mac| self.head.remove(self.keys, mac));
+        added.iter().for_each(|mac| self.head.add(self.keys, mac));
+        Ok(added.len())
+    }
+
+    /// Removes the sound rows that have these values, and says how many there were.
+    pub(super) fn delete(&mut self, table: Table, having: Values<'_>) -> Result<usize> {
+        let sound = sound(&self.transaction, table)?;
+        let statement = format!("DELETE FROM {} WHERE {} AND {sound} RETURNING mac", table.name(), matching(having, 1));
+        let removed = self.macs(&statement, having.iter())?;
+        removed.iter().for_each(|mac| self.head.remove(self.keys, mac));
+        Ok(removed.len())
+    }
+
+    /// Removes the rows that have these values, also those that are damaged.
+    pub(super) fn discard(&mut self, table: Table, having: Values<'_>) -> Result<()> {
+        self.delete(table, having)?;
+        let statement = format!("DELETE FROM {} WHERE {} RETURNING mac", table.name(), matching(having, 1));
+        for mac in self.macs(&statement, having.iter())? {
+            if let Some(counted) = self.damaged.get(&mac) {
+                self.head.remove(self.keys, counted);
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs every row as it is, for tables of a version that had no MACs.
+    pub(super) fn sign_all(&mut self) -> Result<()> {
+        self.head = Head { generation: self.head.generation, ..Head::default() };
+        for table in Table::ALL {
+            let signed = sign(&self.transaction, table, str::to_owned)?;
+            let macs = self.macs(&format!("UPDATE {} SET mac = {signed} RETURNING mac", table.name()), [].iter())?;
+            macs.iter().for_each(|mac| self.head.add(self.keys, mac));
+        }
+        Ok(())
+    }
+
+    /// Makes it durable.
+    pub(super) fn commit(mut self) -> Result<()> {
+        self.head.generation += 1;
+        self.transaction.prepare_cached("UPDATE seal SET head = ?")?.execute([self.head.seal(self.keys)?])?;
+        self.transaction.commit()?;
+        *self.committed = self.head;
+        Ok(())
+    }
+
+    fn macs<'v>(&self, statement: &str, values: impl Iterator<Item = &'v (&'static str, &'v dyn ToSql)>) -> Result<Vec<Vec<u8>>> {
+        let mut statement = self.transaction.prepare_cached(statement)?;
+        let macs = statement.query_map(params_from_iter(values.map(|(_, value)| value)), |row| row.get(0))?;
+        Ok(macs.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// Reads the rows of a table that satisfy a condition, and tells of each whether it is as it was written.
+pub(super) fn read(
+    db: &Connection,
+    table: Table,
+    condition: &str,
+    params: impl Params,
+    mut each: impl FnMut(&Row<'_>, bool) -> Result<()>,
+) -> Result<()> {
+    let statement = format!("SELECT *, {} AS sound FROM {} WHERE {condition}", sound(db, table)?, table.name());
+    let mut query = db.prepare(&statement)?;
+    let mut rows = query.query(params)?;
+    while let Some(row) = rows.next()? {
+        each(row, row.get("sound")?)?;
+    }
+    Ok(())
+}
+
+/// Looks at every row.
+pub(super) fn audit(db: &Connection, keys: &Keys) -> Result<Found> {
+    let mut found = Found::default();
+    for table in Table::ALL {
+        let signed = sign(db, table, str::to_owned)?;
+        let mut query = db.prepare(&format!("SELECT mac, {signed} FROM {}", table.name()))?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let macs: [Vec<u8>; 2] = [row.get(0)?, row.get(1)?];
+            if macs[0] == macs[1] {
+                found.sound.add(keys, &macs[0]);
+            } else {
+                found.damaged.push(macs);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Lets the database compute the MACs of rows.
+pub(super) fn install(db: &Connection, keys: &Keys) -> Result<()> {
+    let key = keys.rows.clone();
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    db.create_scalar_function("row_mac", -1, flags, move |row| Ok(mac(&key, &encoded(row))))?;
+    Ok(())
+}
+
+/// The values, each with its type and length.
+fn encoded(row: &Context<'_>) -> Vec<u8> {
+    let mut all = Vec::new();
+    for place in 0..row.len() {
+        let number;
+        let (kind, bytes) = match row.get_raw(place) {
+            ValueRef::Null => (0, &[][..]),
+            ValueRef::Integer(value) => {
+                number = value.to_be_bytes();
+                (1, &number[..])
+            }
+            ValueRef::Real(value) => {
+                number = value.to_be_bytes();
+                (2, &number[..])
+            }
+            ValueRef::Text(text) => (3, text),
+            ValueRef::Blob(blob) => (4, blob),
+        };
+        all.push(kind);
+        all.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        all.extend_from_slice(bytes);
+    }
+    all
+}
+
+/// The expression for the MAC of a row, with these expressions in the places of its columns.
+fn sign(db: &Connection, table: Table, value: impl Fn(&str) -> String) -> Result<String> {
+    let mut query = db.prepare_cached("SELECT name FROM pragma_table_info(?) WHERE name <> 'mac' ORDER BY cid")?;
+    let columns = query.query_map([table.name()], |row| row.get::<_, String>(0))?;
+    let values = columns.map(|column| Ok(value(&column?))).collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(format!("row_mac('{}', {})", table.name(), values.join(", ")))
+}
+
+/// The condition that a row is as it was written.
+fn sound(db: &Connection, table: Table) -> Result<String> {
+    Ok(format!("mac = {}", sign(db, table, str::to_owned)?))
+}
+
+/// The condition that columns have values, of which the first is parameter number `first`.
+fn matching(having: Values<'_>, first: usize) -> String {
+    let each: Vec<_> = (first..).zip(having).map(|(place, (column, _))| format!("{column} = ?{place}")).collect();
+    each.join(" AND ")
+}

@@ -1,0 +1,258 @@
+//! The database file: opened for one process, checked against the store key, and brought up to date.
+//!
+//! From version 5 on all rows are signed. Rows of older versions are signed once, when the file is brought up to date. That this
+//! happened is remembered in two places: in the proof of the store key, and in a file beside that key. Else somebody could lower the
+//! version, change rows, and have the service sign them.
+
+use super::change::{self, Database};
+use super::head::Head;
+use super::seal::{Keys, StoreKey};
+use super::table;
+use crate::error::{Error, Result};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Version of the tables.
+const VERSION: i64 = 5;
+/// The first version whose rows are signed.
+const SIGNED: i64 = 5;
+/// Tells our databases from others: "PRSC".
+const APPLICATION: i64 = 0x5052_5343;
+/// How long to wait for another process to let go of the store, as at a restart.
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
+/// Statements that are kept ready.
+const STATEMENTS: usize = 64;
+/// What the file beside the store key says.
+const NOTE: &str =
+    "The rows of the key store are signed. While this file is here, the service refuses a store of an older version.\n";
+
+/// Opens the file for this process alone.
+pub(super) fn connect(path: &Path) -> Result<Connection> {
+    let shown = path.display();
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(Error::io(format!("making {}", folder.display())))?;
+    }
+    private(path, false).map_err(Error::io(format!("opening the key store {shown}")))?;
+    let connect = || {
+        let db = Connection::open(path)?;
+        db.busy_timeout(PATIENCE)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Somebody else's trigger could change what is written, before it is signed.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        db.execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE;
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON;
+             PRAGMA secure_delete = ON;",
+        )?;
+        let flaw: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        Ok((db, flaw))
+    };
+    match connect() {
+        Ok((db, flaw)) if flaw == "ok" => Ok(db),
+        Ok((_, flaw)) => {
+            Err(Error::Corrupt(format!("{shown} is damaged ({flaw}); it is left as it is, restore it from a backup")))
+        }
+        Err(error) => Err(explain(path, error)),
+    }
+}
+
+/// Creates a file that its owner alone may read, or opens it.
+fn private(path: &Path, anew: bool) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(anew).mode(0o600).open(path)
+}
+
+fn explain(path: &Path, error: rusqlite::Error) -> Error {
+    let shown = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Corrupt(format!(
+            "{shown} is in use by another process: stop the other parsec, or give this one a store of its own"
+        )),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::Corrupt(format!("{shown} is no intact SQLite file ({error}); it is left as it is, restore it from a backup"))
+        }
+        _ => Error::Corrupt(format!("opening {shown}: {error}")),
+    }
+}
+
+/// Makes the tables in a new file, all or none, and checks those of an old one against the store key and the head.
+pub(super) fn prepare(db: Connection, path: &Path, secret: &StoreKey, accept_loss: bool) -> Result<(Database, Keys)> {
+    let shown = path.display();
+    let number = |statement: &str| db.query_row(statement, [], |row| row.get::<_, i64>(0));
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    let fresh = number("SELECT count(*) FROM sqlite_schema")? == 0;
+    if !fresh && application != APPLICATION {
+        return Err(Error::Corrupt(format!(
+            "{shown} is a database of another program (perhaps of another Parsec service): name another file for the store"
+        )));
+    }
+    if !fresh && !(1..=VERSION).contains(&version) {
+        return Err(Error::Corrupt(format!(
+            "{shown} has tables of version {version}, this service knows version {VERSION}: run the version that wrote it"
+        )));
+    }
+    let empty = fresh || number("SELECT count(*) FROM key")? == 0;
+    let keys = secret.keys(empty)?;
+    change::install(&db, &keys)?;
+    let note = Note::beside(secret, path);
+    let db = if fresh {
+        create(db, &keys)?
+    } else {
+        let proof: Vec<u8> = db.query_row("SELECT proof FROM seal", [], |row| row.get(0))?;
+        let lowered = version < SIGNED && (note.exists() || keys.proves(&proof));
+        if lowered && !accept_loss {
+            return Err(Error::Corrupt(format!(
+                "{shown} has tables of version {version}, whose rows are not signed, and there was one whose rows were: somebody put an older copy in its place or lowered the version; restore the newer one, or start once with --accept-loss to trust this one ({} remembers it)",
+                note.0.display()
+            )));
+        }
+        let proved = keys.proves(&proof) || version < SIGNED && keys.proves_unsigned(&proof);
+        if !proved && !empty {
+            return Err(Error::Corrupt(format!(
+                "the store key is not the one that {shown} was sealed with: restore that one; nothing was changed"
+            )));
+        }
+        let db = if version < VERSION {
+            upgrade(db, path, version, &keys)?
+        } else {
+            current(db, path, &keys, accept_loss || !proved)?
+        };
+        if !proved {
+            db.execute("UPDATE seal SET proof = ?", [keys.proof()?])?;
+        }
+        db
+    };
+    note.write().map_err(Error::io(format!("making {}", note.0.display())))?;
+    Ok((db, keys))
+}
+
+fn create(db: Connection, keys: &Keys) -> Result<Database> {
+    let mut db = Database::new(db, Head::default(), HashMap::new());
+    let change = db.change(keys)?;
+    for tables in table::SCHEMA {
+        change.execute_batch(tables)?;
+    }
+    change.execute("INSERT INTO seal VALUES (1, ?, x'')", [keys.proof()?])?;
+    change.pragma_update(None, "application_id", APPLICATION)?;
+    change.pragma_update(None, "user_version", VERSION)?;
+    change.commit()?;
+    Ok(db)
+}
+
+/// Brings tables of an older version up to date, all or none, and signs their rows. A copy of the file as it was stays beside it.
+fn upgrade(db: Connection, path: &Path, version: i64, keys: &Keys) -> Result<Database> {
+    let copy = beside(path, &format!(".v{version}"));
+    let copied = copy_into(&db, &copy);
+    copied.map_err(|error| {
+        let (shown, copy) = (path.display(), copy.display());
+        Error::Corrupt(format!(
+            "{shown} must be brought up to date, and copying it to {copy} first failed: {error}; make room there"
+        ))
+    })?;
+    let mut db = Database::new(db, Head::default(), HashMap::new());
+    let mut change = db.change(keys)?;
+    for (from, upgrade) in (1..).zip(table::UPGRADES) {
+        if from >= version {
+            change.execute_batch(upgrade)?;
+        }
+    }
+    change.sign_all()?;
+    change.execute("UPDATE seal SET proof = ?", [keys.proof()?])?;
+    change.pragma_update(None, "user_version", VERSION)?;
+    change.commit()?;
+    tracing::info!(
+        "key store: {} was brought from version {version} to {VERSION}; as it was, it is in {}: remove that copy when you need it no more",
+        path.display(),
+        copy.display()
+    );
+    Ok(db)
+}
+
+/// Checks the rows of an up-to-date file against its head.
+fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Result<Database> {
+    let shown = path.display();
+    let sealed: Vec<u8> = db.query_row("SELECT head FROM seal", [], |row| row.get(0))?;
+    let found = change::audit(&db, keys)?;
+    let head = Head::open(keys, &sealed);
+    let unknown = || Error::Corrupt("the head is not what was written".into());
+    let checked = head.as_ref().ok_or_else(unknown).and_then(|head| found.check(keys, head));
+    let head = head.unwrap_or_default();
+    let error = match checked {
+        Ok(damaged) => return Ok(Database::new(db, head, damaged)),
+        Err(error) => error,
+    };
+    if !accept_loss {
+        return Err(Error::Corrupt(format!(
+            "{shown}: {error}. Restore the newest backup, or go on with the rows that are sound: parsec serve --accept-loss, once. Nothing was changed"
+        )));
+    }
+    tracing::error!(
+        "key store: {shown}: {error}; going on with the {} rows that are sound, as it was asked for",
+        found.sound.rows
+    );
+    let mut db = Database::new(db, head.clone(), HashMap::new());
+    let mut change = db.change(keys)?;
+    change.head = Head { rows: found.sound.rows, digest: found.sound.digest, ..head };
+    change.commit()?;
+    Ok(db)
+}
+
+/// Copies the database, so that after a crash the copy is there whole or not at all.
+fn copy_into(db: &Connection, copy: &Path) -> Result<()> {
+    let partial = beside(copy, ".partial");
+    let failed = |what: &str, path: &Path| Error::io(format!("{what} {}", path.display()));
+    let file = private(&partial, true).map_err(failed("making", &partial))?;
+    db.execute("VACUUM INTO ?", [partial.to_string_lossy()])?;
+    file.sync_all().map_err(failed("writing", &partial))?;
+    fs::rename(&partial, copy).map_err(failed("making", copy))?;
+    sync_folder(copy).map_err(failed("making", copy))
+}
+
+/// The path with something after its name.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// The file that remembers that rows are signed: beside the store key, or beside a database whose key systemd keeps.
+struct Note(PathBuf);
+
+impl Note {
+    fn beside(secret: &StoreKey, database: &Path) -> Self {
+        Self(beside(secret.file().unwrap_or(database), ".rows-signed"))
+    }
+
+    fn exists(&self) -> bool {
+        self.0.exists()
+    }
+
+    fn write(&self) -> std::io::Result<()> {
+        if self.exists() {
+            return Ok(());
+        }
+        let mut file = private(&self.0, true)?;
+        file.write_all(NOTE.as_bytes())?;
+        file.sync_all()?;
+        sync_folder(&self.0)
+    }
+}

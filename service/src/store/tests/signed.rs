@@ -1,0 +1,229 @@
+//! Rows that somebody else wrote, changed, removed, or took from an older copy.
+
+use super::*;
+use crate::store::{Decision, Verdict};
+
+/// A store with one row of each kind.
+fn filled() -> Place {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let web = create(&store, &ROOT, "web");
+    create(&store, &ROOT, "mail");
+    store.grant(&web, &WEB, Usage::SIGN_HASH).unwrap();
+    let note = PutObject { kind: 3, name: "note".into(), value: vec![7], ..PutObject::default() };
+    store.put_object(&ROOT, SOFTWARE, &note).unwrap();
+    store.token(SOFTWARE, &ROOT, 0).init("mine", &Pin::new(b"officer").unwrap()).unwrap();
+    store.token(SOFTWARE, &ROOT, 0).set(interface::operations::Role::User, Some(&Pin::new(b"1234").unwrap())).unwrap();
+    store.decide(&[7; 32], Decision::Protects).unwrap();
+    store.set_acceptance("uid:33", &Principal::Uid(1000), Some(Verdict::Accepted)).unwrap();
+    place
+}
+
+#[test]
+fn a_grant_that_the_service_did_not_write_is_no_grant() {
+    let place = filled();
+    place.sql("INSERT INTO key_grant SELECT uuid, 'uid:666', 255, x'' FROM key WHERE name = 'web'");
+    let store = place.open().unwrap();
+    let web = store.key(SOFTWARE, &ROOT, "web").unwrap();
+    assert_eq!(web.grants.keys().collect::<Vec<_>>(), [&WEB], "the owner and the others go on using the key");
+    assert!(store.damaged()[0].contains("uid:666"), "{:?}", store.damaged());
+}
+
+#[test]
+fn every_column_of_every_table_is_under_the_seal() {
+    let place = filled();
+    let db = Connection::open(place.database()).unwrap();
+    let named = |statement: &str| -> Vec<String> {
+        let mut query = db.prepare(statement).unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let mut changes = Vec::new();
+    for table in named("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'seal'") {
+        for column in named(&format!("SELECT name FROM pragma_table_info('{table}')")) {
+            let changed = format!(
+                "CASE typeof({column}) WHEN 'integer' THEN {column} + 1 WHEN 'text' THEN {column} || '1' ELSE CAST(x'07' || {column} AS BLOB) END"
+            );
+            let one = format!("SELECT max({column}) FROM {table}");
+            changes.push(format!("UPDATE {table} SET {column} = {changed} WHERE {column} = ({one})"));
+        }
+    }
+    assert!(changes.len() > 40, "{changes:?}");
+    db.close().unwrap();
+    let image = fs::read(place.database()).unwrap();
+    for change in changes.iter().filter(|change| !change.contains("SET state")) {
+        fs::write(place.database(), &image).unwrap();
+        let db = Connection::open(place.database()).unwrap();
+        db.pragma_update(None, "foreign_keys", false).unwrap();
+        let changed = db.execute(change, []).unwrap();
+        db.close().unwrap();
+        let store = place.open().unwrap_or_else(|error| panic!("{change}: {error}"));
+        assert_eq!(store.damaged().len(), changed, "{change}: {:?}", store.damaged());
+    }
+}
+
+#[test]
+fn a_key_that_is_made_to_look_unfinished_is_not_destroyed() {
+    let place = filled();
+    place.sql("UPDATE key SET state = 0 WHERE name = 'web'");
+    let store = place.open().unwrap();
+    assert!(store.pending(SOFTWARE).unwrap().is_empty());
+    assert_eq!(status(reserve(&store, &ROOT, "web")), Status::PsaErrorAlreadyExists);
+    drop(store);
+    place.sql("UPDATE key SET state = 1 WHERE name = 'web'");
+    assert!(place.open().unwrap().key(SOFTWARE, &ROOT, "web").is_some());
+}
+
+#[test]
+fn rows_that_are_missing_or_from_an_older_copy_are_told() {
+    let removals = [
+        "DELETE FROM key_grant; DELETE FROM key WHERE name = 'web'",
+        "DELETE FROM key_grant",
+        "DELETE FROM pin",
+        "DELETE FROM decision",
+    ];
+    for removal in removals {
+        let place = filled();
+        place.sql(removal);
+        let error = place.open().unwrap_err().to_string();
+        assert!(error.contains("--accept-loss"), "{removal}: {error}");
+        drop(place.open_after(true).unwrap());
+        place.open().unwrap();
+    }
+
+    // A grant that was revoked comes back with its own, valid MAC.
+    let place = filled();
+    place.sql("CREATE TABLE aside AS SELECT * FROM key_grant");
+    let store = place.open().unwrap();
+    store.revoke(&store.key(SOFTWARE, &ROOT, "web").unwrap(), &WEB).unwrap();
+    drop(store);
+    place.sql("INSERT INTO key_grant SELECT * FROM aside");
+    assert!(place.open().unwrap_err().to_string().contains("older copy"));
+}
+
+#[test]
+fn a_head_of_somebody_else_is_refused() {
+    let place = filled();
+    place.sql("UPDATE seal SET head = x'00'");
+    assert!(place.open().unwrap_err().to_string().contains("head"));
+}
+
+#[test]
+fn a_trigger_of_somebody_else_does_not_run() {
+    let place = filled();
+    place.sql("CREATE TRIGGER more AFTER INSERT ON key_grant BEGIN UPDATE key_grant SET usage = 4095 WHERE key = new.key; END;");
+    let store = place.open().unwrap();
+    let mail = store.key(SOFTWARE, &ROOT, "mail").unwrap();
+    store.grant(&mail, &WEB, Usage::SIGN_HASH).unwrap();
+    drop(store);
+    let store = place.open().unwrap();
+    assert_eq!(store.key(SOFTWARE, &ROOT, "mail").unwrap().grants.get(&WEB), Some(&Usage::SIGN_HASH));
+}
+
+#[test]
+fn rows_of_older_versions_are_signed_once() {
+    let place = filled();
+    place.undo_signing();
+    let before = fs::read(place.database()).unwrap();
+    let store = place.open().unwrap();
+    assert!(store.damaged().is_empty());
+    assert_eq!(store.acceptances("uid:33"), [(ROOT, Verdict::Standing)], "who was granted keys may go on");
+    store.key(SOFTWARE, &ROOT, "web").unwrap();
+    drop(store);
+    let copy = Place::new();
+    fs::create_dir(copy.database().parent().unwrap()).unwrap();
+    fs::copy(place.database().with_extension("sqlite.v4"), copy.database()).unwrap();
+    let version =
+        |path| Connection::open(path).unwrap().query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((version(copy.database()), version(place.database())), (4, 5));
+
+    // The copy in its place, with a grant more, is not signed once more.
+    fs::write(place.database(), before).unwrap();
+    place.sql("INSERT INTO key_grant SELECT uuid, 'uid:666', 255 FROM key WHERE name = 'web'");
+    let error = place.open().unwrap_err().to_string();
+    assert!(error.contains("version 4") && error.contains("rows-signed"), "{error}");
+
+    // Nor is one whose version was lowered, even where the file beside the key is gone.
+    let place = filled();
+    place.sql("PRAGMA user_version = 4");
+    fs::remove_file(place.secret().with_extension("key.rows-signed")).unwrap();
+    assert!(place.open().unwrap_err().to_string().contains("lowered"));
+}
+
+#[test]
+fn a_copy_that_cannot_be_made_leaves_all_as_it_was() {
+    let place = filled();
+    place.undo_signing();
+    fs::create_dir(place.database().with_extension("sqlite.v4.partial")).unwrap();
+    let error = place.open().unwrap_err().to_string();
+    assert!(error.contains("sqlite.v4"), "{error}");
+    fs::remove_dir(place.database().with_extension("sqlite.v4.partial")).unwrap();
+    place.open().unwrap();
+}
+
+#[test]
+fn a_damaged_pin_admits_nobody_until_it_is_set_anew() {
+    use interface::operations::Role;
+    let place = filled();
+    place.sql("UPDATE pin SET hash = (SELECT hash FROM pin WHERE role = 1)");
+    let store = place.open().unwrap();
+    let token = store.token(SOFTWARE, &ROOT, 0);
+    for pin in [b"1234".as_slice(), b"officer"] {
+        let damaged = [Role::User, Role::Officer].map(|role| token.check(role, pin).is_err());
+        assert!(damaged.contains(&true), "{damaged:?}");
+    }
+    for role in [Role::User, Role::Officer] {
+        token.set(role, Some(&Pin::new(b"fresh pin").unwrap())).unwrap();
+    }
+    drop(store);
+    let store = place.open().unwrap();
+    assert!(store.damaged().is_empty(), "{:?}", store.damaged());
+    store.token(SOFTWARE, &ROOT, 0).check(Role::User, b"fresh pin").unwrap();
+}
+
+#[test]
+fn a_value_decides_once_and_of_two_at_once_the_first_for_both() {
+    let place = Place::new();
+    let opened = place.open().unwrap();
+    let (store, value) = (&opened, opened.fingerprint(PRIVATE));
+    assert_ne!(value, store.fingerprint(b"another"));
+    let decided = std::thread::scope(|scope| {
+        let threads: Vec<_> = [Decision::Protects, Decision::Reveals]
+            .into_iter()
+            .map(|role| scope.spawn(move || store.decide(&value, role).unwrap()))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(decided[0], decided[1]);
+    drop(opened);
+    let store = place.open().unwrap();
+    assert_eq!(store.decided(&store.fingerprint(PRIVATE)), Some(decided[0]));
+}
+
+#[test]
+fn a_key_in_the_making_does_not_survive_the_reset_of_its_token() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let before = reserve(&store, &ROOT, "copy").unwrap();
+    let others = reserve(&store, &WEB, "copy").unwrap();
+    let reset = store.reset(&ROOT, [SOFTWARE]).unwrap();
+    assert_eq!(status(reserve(&store, &ROOT, "new")), Status::PsaErrorBadState);
+    let note = PutObject { kind: 3, name: "note".into(), ..PutObject::default() };
+    assert_eq!(status(store.put_object(&ROOT, SOFTWARE, &note)), Status::PsaErrorBadState);
+    let elsewhere = Filing { name: "a".into(), ..Filing::default() };
+    drop(store.reserve(ProviderId::TPM, &ROOT, &elsewhere, &attributes(), None).unwrap());
+    drop(reset);
+    assert_eq!(status(before.commit(material())), Status::PsaErrorDoesNotExist);
+    others.commit(material()).unwrap();
+    create(&store, &ROOT, "copy");
+}
+
+#[test]
+fn a_crash_in_a_reset_leaves_keys_in_the_making_to_be_destroyed() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    std::mem::forget(reserve(&store, &ROOT, "copy").unwrap());
+    std::mem::forget(store.reset(&ROOT, [SOFTWARE]).unwrap());
+    drop(store);
+    let store = place.open().unwrap();
+    assert!(store.pending(SOFTWARE).unwrap().iter().all(|pending| pending.deleting));
+}
