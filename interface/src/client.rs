@@ -2,16 +2,19 @@
 //!
 //! It lives inside other people's processes, which fork, drop privileges, close all descriptors, run many threads and unload
 //! libraries. So it starts no thread, keeps nothing in thread-local storage and never waits for a lock: connections lie in slots
-//! that are only ever tried, a thread coming back to the one it used before. After fork the child finds its parent's connections
-//! by their process id, closes its copies and connects as itself, which also gives it its own credentials.
+//! that are only ever tried, a thread coming back to the one it used before. The credentials of a connection are those of whoever
+//! connected. So a child after fork, which [`Process::number`] tells from its parent, and a process that has become another user close
+//! what they have and connect as themselves.
 
 mod connection;
 mod endpoint;
 mod error;
 mod patience;
+mod process;
 
 pub use endpoint::Endpoint;
 pub use error::Error;
+pub use process::{Pause, Process, number};
 
 use crate::operations::{ExportPublicKey, Find, Found, ListKeys, ListProviders, LookupKey, ProviderInfo, Record, RecordKind};
 use crate::spki::PublicKey;
@@ -20,7 +23,7 @@ use crate::{AuthType, Opcode, Operation, ProviderId, Status, attributes::Attribu
 use connection::Connection;
 use prost::Message;
 use rustix::rand::GetRandomFlags;
-use std::os::fd::BorrowedFd;
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
@@ -42,17 +45,13 @@ pub enum Identity {
 
 impl Identity {
     /// The application that `PARSEC_APP_NAME` names, or else the user.
-    pub fn from_env() -> Self {
-        match std::env::var("PARSEC_APP_NAME") {
-            Ok(name) if !name.is_empty() => Self::Direct(name),
+    pub fn from_env(process: &Process) -> Self {
+        match process.variable("PARSEC_APP_NAME").map(OsString::into_string) {
+            Some(Ok(name)) if !name.is_empty() => Self::Direct(name),
             _ => Self::User,
         }
     }
 }
-
-/// What a host with something better to do than to sleep does until an answer can be read from the descriptor. False where it has
-/// not, which then sleeps.
-pub type Pause = fn(BorrowedFd<'_>) -> bool;
 
 /// A service, as one process sees it. All threads share one client.
 #[derive(Debug)]
@@ -60,12 +59,12 @@ pub struct Client {
     endpoint: Endpoint,
     identity: Identity,
     deadline: Duration,
-    pause: Option<Pause>,
+    process: Process,
     /// On the heap, since threads may have small stacks.
     slots: Box<[Mutex<Option<Connection>>]>,
     upstream: AtomicBool,
-    /// Names the process to the service, together with its process id.
-    application: Option<[u8; 12]>,
+    /// Names the process to the service, together with its number.
+    application: Option<[u8; 8]>,
 }
 
 impl Client {
@@ -75,20 +74,21 @@ impl Client {
             endpoint,
             identity: Identity::User,
             deadline: Duration::from_secs(60),
-            pause: None,
+            process: Process::default(),
             slots: (0..SLOTS).map(|_| Mutex::new(None)).collect(),
             upstream: AtomicBool::new(false),
             application: random(),
         }
     }
 
-    /// A client of the service that the environment names: `PARSEC_SERVICE_ENDPOINT`, or else the default socket.
+    /// A client of the service that the surroundings of the process name, as [`Endpoint::from_env`] says.
     /// `PARSEC_APP_NAME` names an application to services that believe names. Does no request.
     ///
     /// # Errors
-    /// [`Error::Endpoint`] for an endpoint that is not a Unix socket.
-    pub fn from_env() -> Result<Self, Error> {
-        Ok(Self::new(Endpoint::from_env()?).with_identity(Identity::from_env()))
+    /// As [`Endpoint::from_env`].
+    pub fn from_env(process: Process) -> Result<Self, Error> {
+        let identity = Identity::from_env(&process);
+        Ok(Self::new(Endpoint::from_env(&process)?).with_identity(identity).in_process(process))
     }
 
     /// The same client as somebody else.
@@ -103,10 +103,10 @@ impl Client {
         Self { deadline, ..self }
     }
 
-    /// The same client in a host that runs others of its tasks while one waits. No lock is held meanwhile.
+    /// The same client as part of a library.
     #[must_use]
-    pub fn with_pause(self, pause: Pause) -> Self {
-        Self { pause: Some(pause), ..self }
+    pub fn in_process(self, process: Process) -> Self {
+        Self { process, ..self }
     }
 
     /// After a fork: closes the connections that the child has inherited, without a word to the service, for which they are still
@@ -252,8 +252,8 @@ impl Client {
 
     /// What [`Hello::application`](crate::operations::Hello) says: new in a child after fork.
     fn application(&self) -> Vec<u8> {
-        let process = std::process::id().to_le_bytes();
-        self.application.map(|random| [&random[..], &process].concat()).unwrap_or_default()
+        let number = (self.process.number)().to_le_bytes();
+        self.application.map(|random| [random, number].concat()).unwrap_or_default()
     }
 
     fn exchange(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -317,7 +317,7 @@ impl Client {
 
     /// Connects and says Hello, unless the service is known to be upstream's and nothing but Hello could help.
     fn connect(&self, opcode: Opcode) -> Result<Connection, Error> {
-        let connection = Connection::open(&self.endpoint, self.deadline, self.pause)?;
+        let connection = Connection::open(&self.endpoint, self.deadline, self.process)?;
         if self.upstream.load(Ordering::Relaxed) && !opcode.extension() {
             return Ok(connection);
         }
@@ -325,7 +325,7 @@ impl Client {
         let connection = connection.greet(auth_type, &auth, self.application())?;
         let upstream = connection.is_none();
         self.upstream.store(upstream, Ordering::Relaxed);
-        connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline, self.pause), Ok)
+        connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline, self.process), Ok)
     }
 
     /// Connects and asks anew after a connection broke, which most likely means that the service is restarting.

@@ -30,6 +30,7 @@ pub(crate) mod job;
 pub(crate) mod keyexch;
 pub(crate) mod keymgmt;
 pub(crate) mod params;
+pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod signature;
 pub(crate) mod store;

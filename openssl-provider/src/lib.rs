@@ -25,7 +25,7 @@
 //! [parsec_sect]
 //! module = /usr/lib/x86_64-linux-gnu/ossl-modules/parsec.so
 //! activate = 1
-//! # both may be left out; the socket is then that of PARSEC_SERVICE_ENDPOINT, or the system's
+//! # both may be left out; the socket is then that of PARSEC_SERVICE_ENDPOINT or /etc/parsec/client.conf, or the system's
 //! socket = /run/parsec/parsec.sock
 //! timeout-ms = 60000
 //! ```

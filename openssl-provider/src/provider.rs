@@ -9,7 +9,7 @@ use interface::{
     Operation, ProviderId,
     algorithm::{Agreement, Algorithm, Encryption, Signature},
     attributes::Attributes,
-    client::{self, Client},
+    client::{Client, Endpoint},
     operations::{
         AsymmetricDecrypt, Find, GenerateKey, LookupObject, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage,
     },
@@ -23,8 +23,8 @@ use crate::{
     ffi::{
         OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS, OSSL_PROV_PARAM_VERSION,
         core::Core,
-        job,
         params::{Field, Type, Value, field},
+        process::PROCESS,
     },
     key::Public,
 };
@@ -197,11 +197,10 @@ fn name(uri: &KeyUri) -> Result<&str, Error> {
 /// The client that our section of `openssl.cnf` describes: `socket`, else what the environment says, and `timeout-ms`.
 fn configured(core: &Core) -> Result<Client, String> {
     let client = match core.config(c"socket") {
-        None => Client::from_env(),
-        Some(socket) if socket.starts_with("unix:") => socket.parse().map(Client::new),
-        Some(path) => format!("unix:{path}").parse().map(Client::new),
+        None => Client::from_env(PROCESS),
+        Some(socket) => Endpoint::of_setting(&socket).map(|endpoint| Client::new(endpoint).in_process(PROCESS)),
     };
-    let client = client.map_err(|why: client::Error| why.to_string())?.with_pause(job::pause);
+    let client = client.map_err(|why| why.to_string())?;
     Ok(match core.config(c"timeout-ms") {
         None => client.with_deadline(DEADLINE),
         Some(timeout) => match timeout.parse() {

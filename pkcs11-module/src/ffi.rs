@@ -8,11 +8,13 @@
 pub(crate) mod fork;
 mod mechanism;
 mod message;
+mod process;
 
 pub(crate) use mechanism::{AeadParameter, Mechanism};
 pub(crate) use message::{AeadMessage, MessageParameter};
+pub(crate) use process::PROCESS;
 
-use std::ffi::{CStr, OsString, c_void};
+use std::ffi::{CStr, c_void};
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -381,13 +383,6 @@ pub(crate) unsafe fn c_string<'a>(text: *const CK_UTF8CHAR) -> Option<&'a [u8]> 
     }
     // SAFETY: not NULL, and the caller promised the terminator.
     Some(unsafe { CStr::from_ptr(text.cast()) }.to_bytes())
-}
-
-/// A variable of the environment, unless the program runs with more rights than whoever started it.
-pub(crate) fn environment(name: &str) -> Option<OsString> {
-    // SAFETY: a plain query without pointers.
-    let privileged = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
-    if privileged { None } else { std::env::var_os(name) }
 }
 
 /// A version, if there is one.

@@ -9,7 +9,7 @@ use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG};
 use interface::client::Client;
 
 use crate::error::{Error, Result};
-use crate::ffi::fork;
+use crate::ffi::{PROCESS, fork};
 use crate::login::Login;
 use crate::objects::Objects;
 use crate::process::{Forked, PerProcess};
@@ -135,7 +135,7 @@ impl Module {
         Ok(Self {
             after_fork,
             inherited: AtomicBool::new(false),
-            client: Client::from_env()?,
+            client: Client::from_env(PROCESS)?,
             slots: Slots::default(),
             closing: Closing::default(),
             login: Mutex::default(),

@@ -77,7 +77,7 @@ pub(crate) struct Nameless {
 pub(crate) struct InSession {
     pub(crate) session: CK_SESSION_HANDLE,
     /// The process that made it; a child's handle after a fork is a loan.
-    pub(crate) process: u32,
+    pub(crate) process: u64,
 }
 
 /// A key, to be named in requests.

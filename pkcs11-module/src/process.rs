@@ -1,19 +1,26 @@
 //! State that belongs to one process, though memory is inherited by fork.
 //!
 //! At a fork, locks that other threads hold stay locked in the child for ever, and half-done changes stay half done. So
-//! state hangs off the pid: a child makes its own and never touches its parent's, which stays reachable (a few hundred bytes
-//! for each generation of forks).
+//! state hangs off the number of the process: a child makes its own and never touches its parent's, which stays reachable (a few
+//! hundred bytes for each generation of forks).
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::ffi::PROCESS;
 
 /// A `T` for each process, made when it is first asked for, never freed.
 pub(crate) struct PerProcess<T>(AtomicPtr<Entry<T>>);
 
 struct Entry<T> {
-    pid: u32,
+    process: u64,
     value: T,
     _parent: *mut Self,
+}
+
+/// The number of this process, as [`interface::client::Process`] has it.
+pub(crate) fn number() -> u64 {
+    (PROCESS.number)()
 }
 
 /// State that knows how to begin anew in a child.
@@ -29,16 +36,16 @@ impl<T: Forked> PerProcess<T> {
 
     /// This process's value.
     pub(crate) fn current(&'static self) -> &'static T {
-        let pid = std::process::id();
+        let process = number();
         let mut head = self.0.load(Ordering::Acquire);
         loop {
             // SAFETY: a pointer in `self.0` is NULL or came from `Box::into_raw` below, and is never freed.
             let latest = unsafe { head.as_ref() };
-            if let Some(entry) = latest.filter(|entry| entry.pid == pid) {
+            if let Some(entry) = latest.filter(|entry| entry.process == process) {
                 return &entry.value;
             }
             let value = T::new(latest.map(|entry| &entry.value));
-            let entry = Box::into_raw(Box::new(Entry { pid, value, _parent: head }));
+            let entry = Box::into_raw(Box::new(Entry { process, value, _parent: head }));
             match self.0.compare_exchange(head, entry, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => head = entry,
                 Err(now) => {

@@ -11,7 +11,7 @@ use interface::text::Line;
 use once_cell::race::OnceBox;
 
 use crate::error::Result;
-use crate::ffi;
+use crate::ffi::PROCESS;
 
 /// A call under way that will be traced.
 pub(crate) struct Call {
@@ -46,6 +46,6 @@ impl Call {
 }
 
 fn open() -> Option<File> {
-    let path = ffi::environment("PARSEC_PKCS11_TRACE")?;
+    let path = PROCESS.variable("PARSEC_PKCS11_TRACE")?;
     OpenOptions::new().create(true).append(true).open(path).ok()
 }

@@ -9,6 +9,7 @@ pub use section::{Section, suggest};
 
 use crate::auth::{Authenticators, Principal};
 use crate::error::{Error, Result};
+use interface::client::Process;
 use interface::operations::Tier;
 use interface::{AuthType, PROVIDERS, ProviderId};
 use serde::Deserialize;
@@ -152,7 +153,8 @@ struct Host {
 impl Host {
     fn current() -> Self {
         let uid = rustix::process::geteuid().as_raw();
-        let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let process = Process::default();
+        let folder = |name| process.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let own = || Some(PathBuf::from(format!("/run/user/{uid}"))).filter(|path| path.is_dir());
         Self {
             uid,

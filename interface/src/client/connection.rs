@@ -1,7 +1,8 @@
 //! One connection: connect, exchange one request for one response, never more than one in flight.
 
 use super::patience::Patience;
-use super::{Endpoint, Error, Pause};
+use super::process::Owner;
+use super::{Endpoint, Error, Process};
 use crate::operations::{Hello, Welcome};
 use crate::wire::{HEADER_LEN, Header};
 use crate::{AuthType, Opcode, Operation, ProviderId, Status};
@@ -25,16 +26,17 @@ pub(super) struct Connection {
     socket: OwnedFd,
     /// Device and inode of the socket: a daemon that closes all descriptors at its start may have given the number to another file.
     file: (u64, u64),
-    process: u32,
+    owner: Owner,
     deadline: Duration,
     extended: bool,
     patience: Patience,
-    pause: Option<Pause>,
+    process: Process,
 }
 
 impl Connection {
     /// Connects. The socket is closed on exec.
-    pub(super) fn open(endpoint: &Endpoint, deadline: Duration, pause: Option<Pause>) -> Result<Self, Error> {
+    pub(super) fn open(endpoint: &Endpoint, deadline: Duration, process: Process) -> Result<Self, Error> {
+        let owner = process.owner();
         let connect = || -> rustix::io::Result<_> {
             let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
             sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(deadline))?;
@@ -45,8 +47,7 @@ impl Connection {
             Ok((socket, file))
         };
         let (socket, file) = connect().map_err(|errno| Error::Connect { endpoint: endpoint.clone(), source: errno.into() })?;
-        let process = std::process::id();
-        Ok(Self { socket, file, process, deadline, extended: false, patience: Patience::new(), pause })
+        Ok(Self { socket, file, owner, deadline, extended: false, patience: Patience::new(), process })
     }
 
     /// Says Hello. `None`: the service is upstream's, which knows no Hello and closes the connection.
@@ -79,13 +80,14 @@ impl Connection {
         self.extended
     }
 
-    /// The connection, unless it was inherited over fork or its descriptor now names something else.
+    /// The connection, unless it was inherited over fork, speaks for another user than the process now is, or its descriptor now names
+    /// something else.
     pub(super) fn still_mine(self) -> Option<Self> {
         if identity(&self.socket) != Ok(self.file) {
             let _somebody_elses = self.socket.into_raw_fd();
             return None;
         }
-        (self.process == std::process::id()).then_some(self)
+        (self.owner == self.process.owner()).then_some(self)
     }
 
     /// Whether the peer has neither closed the connection nor sent anything unasked.
@@ -147,7 +149,7 @@ impl Connection {
         let socket = &self.socket;
         let mut receive = |flags| retry(|| net::recv(socket, spare_capacity(bytes), flags));
         let mut received = self.patience.wait(|| receive(RecvFlags::DONTWAIT));
-        if received == Err(Errno::AGAIN) && self.pause.is_some_and(|pause| pause(socket.as_fd())) {
+        if received == Err(Errno::AGAIN) && self.process.pause.is_some_and(|pause| pause(socket.as_fd())) {
             received = receive(RecvFlags::DONTWAIT);
         }
         if received == Err(Errno::AGAIN) {

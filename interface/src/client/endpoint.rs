@@ -1,36 +1,46 @@
 //! Where the service listens.
 
-use super::Error;
+use super::{Error, Process};
 use rustix::net::SocketAddrUnix;
-use std::path::PathBuf;
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The socket of a service installed on the host.
 const SYSTEM: &str = "/run/parsec/parsec.sock";
+
+/// Where the host's administrator names another one.
+const CONFIG: &str = "/etc/parsec/client.conf";
 
 /// The address of a service: a Unix socket's path, or with a leading `@` its abstract name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(String);
 
 impl Endpoint {
-    /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names; without it the system's service, or else the user's own. A program that
-    /// runs with more rights than its user has uses the system's: the user may not lead it to another.
+    /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names; without it the one of `/etc/parsec/client.conf`; without that the system's
+    /// service, or else the user's own.
     ///
     /// # Errors
-    /// [`Error::Endpoint`] if the variable holds anything but `unix:` and a path.
-    pub fn from_env() -> Result<Self, Error> {
-        use rustix::process::{getegid, geteuid, getgid, getuid};
-        if (getuid(), getgid()) != (geteuid(), getegid()) {
-            return Ok(Self(SYSTEM.to_owned()));
+    /// [`Error::Endpoint`] if the variable holds anything but `unix:` and a path, [`Error::Config`] for a file that cannot be used.
+    pub fn from_env(process: &Process) -> Result<Self, Error> {
+        if let Some(named) = process.variable("PARSEC_SERVICE_ENDPOINT") {
+            return named.to_string_lossy().parse();
         }
-        match std::env::var("PARSEC_SERVICE_ENDPOINT") {
-            Ok(endpoint) => endpoint.parse(),
-            Err(_) => Ok(Self::user().filter(|_| !PathBuf::from(SYSTEM).exists()).unwrap_or_else(|| Self(SYSTEM.to_owned()))),
+        if let Some(configured) = Self::configured(Path::new(CONFIG))? {
+            return Ok(configured);
         }
+        let own = || process.variable("XDG_RUNTIME_DIR").and_then(|folder| Self::of_user(Path::new(&folder)));
+        let system = Self(SYSTEM.to_owned());
+        Ok(if Path::new(SYSTEM).exists() { system } else { own().unwrap_or(system) })
     }
 
-    fn user() -> Option<Self> {
-        let path = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?).join("parsec/parsec.sock");
-        path.exists().then(|| path.into_os_string().into_string().ok().map(Self))?
+    /// The endpoint that a setting names: `unix:` and a path, or a path alone.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] for other kinds of addresses.
+    pub fn of_setting(text: &str) -> Result<Self, Error> {
+        if text.contains(':') && !text.starts_with(['/', '@']) { text.parse() } else { format!("unix:{text}").parse() }
     }
 
     /// The path, or `@` and the abstract name.
@@ -44,6 +54,61 @@ impl Endpoint {
             None => SocketAddrUnix::new(self.0.as_str()),
         }
     }
+
+    fn of_user(folder: &Path) -> Option<Self> {
+        let path = folder.join("parsec/parsec.sock");
+        path.exists().then(|| path.into_os_string().into_string().ok().map(Self))?
+    }
+
+    /// The endpoint that the file of the administrator names, if there is one. Privileged programs rely on it, so nobody but root may
+    /// have had a hand in it.
+    fn configured(path: &Path) -> Result<Option<Self>, Error> {
+        let wrong = |why: String| Error::Config(format!("{} {why}", path.display()));
+        let unreadable = |error| wrong(format!("cannot be read: {error}"));
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(unreadable)?,
+        };
+        check_root_alone(path, &file.metadata().map_err(unreadable)?)?;
+        if let Some(folder) = path.parent() {
+            check_root_alone(folder, &folder.metadata().map_err(unreadable)?)?;
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(unreadable)?;
+        let socket = socket(&text).map_err(wrong)?;
+        Ok(socket.map(|path| Self(path.to_owned())))
+    }
+}
+
+/// The path of the one setting, `socket = "/path"`. Lines may be empty or comments.
+fn socket(text: &str) -> Result<Option<&str>, String> {
+    let mut socket = None;
+    for (number, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        match setting(line) {
+            // a path that begins elsewhere would depend on the folder in which somebody starts the program
+            Some(path) if path.starts_with(['/', '@']) && socket.is_none() => socket = Some(path),
+            _ => return Err(format!("has '{line}' in line {}, where socket = \"/path\" may stand, once", number + 1)),
+        }
+    }
+    Ok(socket)
+}
+
+fn setting(line: &str) -> Option<&str> {
+    let value = line.strip_prefix("socket")?.trim_start().strip_prefix('=')?.trim();
+    let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+    Some(value.strip_prefix("unix:").unwrap_or(value))
+}
+
+fn check_root_alone(path: &Path, file: &Metadata) -> Result<(), Error> {
+    let (owner, mode) = (file.uid(), file.mode() & 0o7777);
+    if owner == 0 && mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Error::Config(format!(
+        "{path} belongs to uid {owner} with mode {mode:04o}, so others than root may change where the keys of this host are looked for: \
+         run chown root {path} && chmod go-w {path}, or name the socket in PARSEC_SERVICE_ENDPOINT"
+    )))
 }
 
 impl std::str::FromStr for Endpoint {
@@ -58,5 +123,35 @@ impl std::str::FromStr for Endpoint {
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "unix:{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_the_administrator_has_one_setting() {
+        for text in ["socket = \"/run/a.sock\"", "# ours\n\n  socket=unix:/run/a.sock\n", "socket = \"unix:/run/a.sock\"\n#"] {
+            assert_eq!(socket(text), Ok(Some("/run/a.sock")), "{text}");
+        }
+        assert_eq!(socket("socket = @parsec"), Ok(Some("@parsec")));
+        assert_eq!(socket("# nothing\n\n"), Ok(None));
+        for wrong in
+            ["sockets = /a", "socket /a", "socket = a.sock", "socket =", "socket = tcp:1", "socket=/a\nsocket=/b", "[client]"]
+        {
+            let why = socket(wrong).unwrap_err();
+            assert!(why.contains("line ") && why.contains(wrong.lines().last().unwrap()), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_setting_names_a_socket_with_or_without_its_kind() {
+        for text in ["unix:/run/a.sock", "/run/a.sock"] {
+            assert_eq!(Endpoint::of_setting(text).unwrap().path(), "/run/a.sock");
+        }
+        assert_eq!(Endpoint::of_setting("/run/a:b").unwrap().path(), "/run/a:b");
+        assert_eq!(Endpoint::of_setting("a.sock").unwrap().path(), "a.sock");
+        assert!(Endpoint::of_setting("tcp:localhost").is_err());
     }
 }

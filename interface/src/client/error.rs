@@ -11,6 +11,9 @@ pub enum Error {
     /// The endpoint cannot be used.
     #[error("'{0}' is no endpoint of a service: PARSEC_SERVICE_ENDPOINT is unix: and the path of its socket")]
     Endpoint(String),
+    /// The administrator's file for clients cannot be used.
+    #[error("{0}")]
+    Config(String),
     /// Nobody answers at the endpoint.
     #[error("cannot reach the Parsec service at {endpoint}: {source} ({hint})", hint = hint(source))]
     Connect {

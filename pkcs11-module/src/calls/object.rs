@@ -20,6 +20,7 @@ use crate::material;
 use crate::mechanism::Family;
 use crate::module::{self, Module, lock};
 use crate::object::{Key, Object, Record, key_type, without_public_half};
+use crate::process;
 
 /// The key with this handle, for an operation that wants this half of a pair.
 pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CLASS) -> Result<Arc<Object>> {
@@ -155,7 +156,7 @@ impl Module {
         let ended = lock(&self.objects).end(these);
         let mine = |object: &&Arc<Object>| {
             let process = object.record.session.map(|place| place.process);
-            process == Some(std::process::id()) && !object.is_view()
+            process == Some(process::number()) && !object.is_view()
         };
         for object in ended.iter().filter(mine) {
             if destroy_key(self, &object.record).is_err_and(|error| error.absent()) {

@@ -13,6 +13,7 @@ use crate::ffi::Template;
 use crate::hash::sha1;
 use crate::module::{self, Module, lock};
 use crate::object::{InSession, Nameless, Object, Record, kept};
+use crate::process;
 use crate::random;
 use crate::session::Session;
 
@@ -132,7 +133,7 @@ impl Place {
     }
 
     fn at(&self, record: Record) -> Record {
-        let session = (!self.token).then(|| InSession { session: self.handle, process: std::process::id() });
+        let session = (!self.token).then(|| InSession { session: self.handle, process: process::number() });
         record.in_session(session)
     }
 

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cryptoki_sys::*;
 use parsec_pkcs11::{C_GetFunctionList, C_GetInterface};
 
+use tests::{STRANGER, may_change_user, run};
+
 use super::{Fixture, find, generate, mechanism, open, sign};
 
 /// Forks, has the child do `work` and tells whether that went well. A child that hangs is killed.
@@ -58,6 +60,63 @@ fn a_child_starts_anew_while_threads_of_its_parent_sign() {
     };
     while_threads_sign(|| assert!((0..20).all(|_| child(anew))));
     sign(session, find(session, CKO_PRIVATE_KEY)[0]).unwrap();
+}
+
+/// As [`child`], in a PID namespace of its own, whose first process is number 1.
+fn first_in_namespace(work: impl FnOnce() -> bool + Send) -> bool {
+    // the namespace of children is the thread's
+    let forked = || {
+        // SAFETY: takes no pointers.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0, "{}", std::io::Error::last_os_error());
+        child(|| std::process::id() == 1 && work())
+    };
+    std::thread::scope(|scope| scope.spawn(forked).join().unwrap())
+}
+
+#[test]
+fn a_child_whose_process_id_is_that_of_its_parent_starts_anew() {
+    if !may_change_user() {
+        return;
+    }
+    let _fixture = Fixture::new();
+    let begins = || {
+        let mut info = CK_INFO::default();
+        let forgotten = call!(C_GetInfo(&raw mut info)) == CKR_CRYPTOKI_NOT_INITIALIZED;
+        let again = forgotten && call!(C_Initialize(null_mut())) == CKR_OK;
+        again && generate(open(CKF_RW_SESSION), true).is_ok_and(|[_, key]| sign(open(0), key).is_ok())
+    };
+    assert!(first_in_namespace(|| begins() && first_in_namespace(begins) && generate(open(CKF_RW_SESSION), true).is_ok()));
+}
+
+#[test]
+fn a_process_that_becomes_another_user_connects_as_that_one() {
+    if !may_change_user() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let grant = format!("--grant uid:{STRANGER}=sign");
+    run(&mut fixture.service.parsec(format!("key new web --algorithm p256 {grant}").split(' '))).ok();
+    let become_user = |uid| {
+        // SAFETY: takes no pointers, and the process has one thread.
+        assert_eq!(unsafe { libc::seteuid(uid) }, 0);
+    };
+    let changes = || {
+        assert_eq!(call!(C_Initialize(null_mut())), CKR_OK);
+        let session = open(CKF_RW_SESSION);
+        let granted = find(session, CKO_PRIVATE_KEY)[0];
+        let [_, own] = generate(session, true).unwrap();
+        let signs = |key| sign(session, key).is_ok();
+        (0..2).all(|_| {
+            let as_root = signs(granted) && signs(own);
+            become_user(STRANGER);
+            let as_stranger = signs(granted) && !signs(own);
+            become_user(0);
+            as_root && as_stranger
+        })
+    };
+    assert!(child(changes));
+    let refusal = format!("uid:{STRANGER} may not use");
+    assert!(fixture.service.log().contains(&refusal), "{}", fixture.service.log());
 }
 
 /// A fixture initialised by the fork-safe interface, and its C_Initialize.

@@ -5,7 +5,7 @@ use super::error::{During, Error, Result};
 use super::grant::principal;
 use super::output;
 use interface::attributes::{Attributes, Usage};
-use interface::client::{Client, Endpoint, Identity};
+use interface::client::{Client, Endpoint, Identity, Process};
 use interface::operations::{Find, Record, RecordKind, Tier};
 use interface::spki::PublicKey;
 use interface::{ProviderId, Status};
@@ -15,7 +15,7 @@ use std::fmt::Display;
 /// Options of every command.
 #[derive(clap::Args)]
 pub(crate) struct Connection {
-    /// The service's socket [default: $PARSEC_SERVICE_ENDPOINT, or unix:/run/parsec/parsec.sock, or the user's own]
+    /// The service's socket [default: $PARSEC_SERVICE_ENDPOINT, that of /etc/parsec/client.conf, unix:/run/parsec/parsec.sock, or the user's own]
     #[arg(long, visible_alias = "socket", global = true, value_name = "unix:PATH")]
     endpoint: Option<String>,
     /// Print JSON
@@ -26,10 +26,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// The socket that was named.
     pub(crate) fn endpoint(&self) -> Result<Option<Endpoint>> {
-        let endpoint = self.endpoint.as_ref().map(|text| match text.contains(':') {
-            true => text.parse(),
-            false => format!("unix:{text}").parse(),
-        });
+        let endpoint = self.endpoint.as_deref().map(Endpoint::of_setting);
         endpoint.transpose().during(|| "find the service".to_owned())
     }
 }
@@ -75,11 +72,12 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(connection: &Connection) -> Result<Self> {
+        let process = Process::default();
         let endpoint = match connection.endpoint()? {
             Some(endpoint) => endpoint,
-            None => Endpoint::from_env().during(|| "find the service".to_owned())?,
+            None => Endpoint::from_env(&process).during(|| "find the service".to_owned())?,
         };
-        Ok(Self { client: Client::new(endpoint).with_identity(Identity::from_env()), json: connection.json })
+        Ok(Self { client: Client::new(endpoint).with_identity(Identity::from_env(&process)), json: connection.json })
     }
 
     /// Prints a result.

@@ -111,7 +111,7 @@ impl<T> During<T> for Result<T, client::Error> {
 
 fn exit_of(error: &client::Error) -> Exit {
     match error {
-        client::Error::Endpoint(_) => Exit::Usage,
+        client::Error::Endpoint(_) | client::Error::Config(_) => Exit::Usage,
         client::Error::Connect { .. } | client::Error::Io(_) | client::Error::Closed | client::Error::Timeout(_) => {
             Exit::NoService
         }

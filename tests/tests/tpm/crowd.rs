@@ -4,7 +4,7 @@ use super::keys::{DIGEST, Keys, SHA256, ec};
 use super::service;
 use interface::ProviderId;
 use interface::algorithm::Signature;
-use interface::client::Client;
+use interface::client::{Client, Process};
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature as Ecdsa, VerifyingKey};
 use tests::{Service, as_uid, install, may_change_user, run};
@@ -61,7 +61,7 @@ fn rounds() -> u32 {
 }
 
 fn take_part(part: &str) {
-    let client = Client::from_env().unwrap();
+    let client = Client::from_env(Process::default()).unwrap();
     let keys = Keys(&client, ProviderId::TPM);
     let (part, number) = part.split_once(' ').unwrap();
     if part == "make" {
