@@ -6,10 +6,12 @@
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +105,53 @@ static void in_new_descriptors(void)
         CHECK(write(pipes[i][1], "x", 1) == 1 && read(pipes[i][0], &byte, 1) == 1 && byte == 'x');
 }
 
+/* A server that turns into its user to answer, and back again. */
+static void as_user(uid_t uid)
+{
+    for (int i = 0; i < 2; i++) {
+        CHECK(handshake());
+        CHECK(seteuid(uid) == 0 && handshake());
+        CHECK(seteuid(0) == 0);
+    }
+}
+
+static int is_open(ino_t socket)
+{
+    struct stat file;
+    for (int fd = 3; fd < 64; fd++)
+        if (fstat(fd, &file) == 0 && S_ISSOCK(file.st_mode) && (!socket || file.st_ino == socket))
+            return fd;
+    return 0;
+}
+
+/* A child, the first process of a PID namespace. */
+static void first(void (*work)(ino_t), ino_t socket)
+{
+    int status;
+    pid_t child;
+    CHECK(unshare(CLONE_NEWPID) == 0 && (child = fork()) >= 0);
+    if (child == 0) {
+        CHECK(getpid() == 1);
+        work(socket);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void without_inherited(ino_t socket)
+{
+    CHECK(is_open(socket) && handshake() && !is_open(socket));
+}
+
+/* Its child has the number that it has itself. */
+static void of_one_number(ino_t unused)
+{
+    struct stat socket;
+    CHECK(!is_open(unused) && handshake() && fstat(is_open(0), &socket) == 0);
+    first(without_inherited, socket.st_ino);
+    CHECK(handshake() && is_open(socket.st_ino));
+}
+
 static void *three(void *unused)
 {
     for (int i = 0; i < 3; i++)
@@ -171,6 +220,10 @@ int main(int argc, char **argv)
         CHECK(chroot(argv[5]) == 0 && chdir("/") == 0 && handshake());
     else if (!strcmp(argv[1], "closefrom"))
         in_new_descriptors();
+    else if (!strcmp(argv[1], "user"))
+        as_user(atoi(argv[5]));
+    else if (!strcmp(argv[1], "pids"))
+        first(of_one_number, 0);
     else if (!strcmp(argv[1], "threads"))
         in_threads(64, three, NULL, files);
     else if (!strcmp(argv[1], "fork-beside-threads"))

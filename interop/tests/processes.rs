@@ -115,6 +115,29 @@ fn a_server_that_has_closed_its_descriptors_connects_anew() {
 }
 
 #[test]
+fn a_server_that_becomes_another_user_signs_as_that_one() {
+    let Some(desk) = desk() else { return };
+    if !may_change_user() {
+        return;
+    }
+    let user = USERS[0];
+    desk.parsec(&format!("key grant web uid:{user}=sign"));
+    serve(&desk, "user", &[user.to_string()]).ok();
+    desk.parsec(&format!("key revoke web uid:{user}"));
+    let said = serve(&desk, "user", &[user.to_string()]).refused();
+    assert!(said.contains(&format!("uid:{user} may not use key 'web' of uid:0")), "{said}");
+}
+
+#[test]
+fn a_child_whose_process_id_is_that_of_its_parent_connects_anew() {
+    let Some(desk) = desk() else { return };
+    if !may_change_user() {
+        return;
+    }
+    serve(&desk, "pids", &[]).ok();
+}
+
+#[test]
 fn sixty_four_threads_share_one_key() {
     let Some(desk) = desk() else { return };
     serve(&desk, "threads", &[]).ok();

@@ -1,14 +1,16 @@
 //! OpenSSH with keys of the module: `ssh-keygen`, `ssh` and `ssh-agent` on a real sshd.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
 use interop::{Daemon, Row, had, listens, loopback};
-use tests::{Ran, install, may_change_user, program, run};
+use tests::{Ran, STRANGER, as_uid, install, is_privileged, may_change_user, program, run};
 
 /// OpenSSH 9.2 takes these kinds from PKCS#11 modules; it takes no Ed25519 before 10.1.
 const KINDS: [&str; 3] = ["rsa-2048", "p256", "p384"];
@@ -91,10 +93,14 @@ impl Desk {
 
     /// Starts an agent that may load the module, and has done so.
     fn agent(&self) -> Daemon {
+        self.agent_of(0)
+    }
+
+    fn agent_of(&self, user: u32) -> Daemon {
         let socket = self.path("agent.sock");
         let mut agent = self.service.command("ssh-agent");
         agent.args(["-D", "-a"]).arg(&socket).arg("-P").arg(self.module());
-        let agent = Daemon::start(&mut agent, &self.path("agent.log"), || UnixStream::connect(&socket).is_ok());
+        let agent = Daemon::start(as_uid(&mut agent, user), &self.path("agent.log"), || UnixStream::connect(&socket).is_ok());
         // who has no PIN types none
         std::fs::write(self.path("no-pin"), "#!/bin/sh\necho\n").unwrap();
         install(&self.path("no-pin"), &self.path("askpass"));
@@ -196,6 +202,23 @@ fn ssh_agent_logs_in_with_the_module() {
     let other = desk.path("other.so");
     std::fs::copy(&module, &other).unwrap();
     desk.ssh_add(&["-s", other.to_str().unwrap()]).refused();
+}
+
+/// Debian's agent is privileged, so that nobody can read its memory. What uses the module is its helper, which is not.
+#[test]
+fn the_agent_of_a_user_finds_the_service_that_the_user_names() {
+    let Some(desk) = Desk::new() else { return };
+    run(as_uid(&mut desk.service.command(desk.service.staged("parsec")), STRANGER).args(["key", "new", "mine", "--for", "ssh"]))
+        .ok();
+    std::fs::set_permissions(desk.path(""), Permissions::from_mode(0o777)).unwrap();
+    let agent = desk.agent_of(STRANGER);
+    let helpers = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", agent.pid())).unwrap();
+    assert!(is_privileged(agent.pid()));
+    assert!(!is_privileged(helpers.trim().parse().unwrap()));
+    let listed = desk.ssh_add(&["-L"]).ok();
+    assert!(listed.trim().ends_with(" mine"), "{listed}");
+    let _sshd = desk.sshd(&listed);
+    assert_eq!(run(desk.ssh(&[]).env("SSH_AUTH_SOCK", desk.path("agent.sock"))).ok().trim(), "logged in");
 }
 
 #[test]

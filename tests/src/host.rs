@@ -62,6 +62,17 @@ impl Service {
     }
 }
 
+/// Whether the kernel has told a process that it has more rights than whoever started it: `AT_SECURE`.
+///
+/// # Panics
+/// When there is no such process.
+pub fn is_privileged(pid: u32) -> bool {
+    let vector = std::fs::read(format!("/proc/{pid}/auxv")).expect("a process");
+    let (words, _) = vector.as_chunks();
+    let words: Vec<usize> = words.iter().map(|word| usize::from_ne_bytes(*word)).collect();
+    words.chunks_exact(2).any(|entry| entry == [23, 1])
+}
+
 /// Whether a test may lay out a machine and give programs rights; when not, it is counted as skipped.
 pub fn may_mount() -> bool {
     let (Some(unshare), Some(_), Some(_)) = (program("unshare"), program("setpriv"), program("setcap")) else { return false };

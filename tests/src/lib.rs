@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 pub use abrmd::Abrmd;
 pub use command::{Ran, acting, as_uid, feed, install, run};
 pub use daemon::{Daemon, eventually, listens, loopback};
-pub use host::{Privilege, may_mount};
+pub use host::{Privilege, is_privileged, may_mount};
 pub use memory::Secrets;
 pub use proxy::{Fault, Proxy};
 pub use raw::{Answer, Raw, as_user, frame, request};

@@ -136,6 +136,19 @@ fn other_programs_go_where_their_variables_say_and_then_where_the_administrator_
     assert!(named.contains("evil.sock"), "{named}");
 }
 
+/// What has asked the environment itself would be led astray again.
+#[test]
+fn one_place_reads_the_environment() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let sources = ["interface", "pkcs11-module", "openssl-provider", "service"].map(|name| format!("{name}/src"));
+    let mut grep = Command::new("grep");
+    let found = run(grep.current_dir(root).args(["-rlE", r"\benv::var|getenv"]).args(sources)).ok();
+    let mut found: Vec<_> = found.lines().collect();
+    found.sort_unstable();
+    // the second is a test, and the third has what systemd tells the service
+    assert_eq!(found, ["interface/src/client/process.rs", "openssl-provider/src/ffi/headers.rs", "service/src/credential.rs"]);
+}
+
 #[test]
 fn a_file_that_others_than_root_may_write_names_no_service() {
     let Some(host) = Host::new() else { return };

@@ -1,6 +1,7 @@
 //! What the client has to know of the process that it works in.
 
 use rustix::process::{Uid, getegid, geteuid, getgid, getuid};
+use rustix::thread::capabilities;
 use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,11 +72,15 @@ fn begin(memory: &AtomicU64, clear_in_children: impl FnOnce() -> bool) -> Option
     Some(memory.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|other| other, |_| new))
 }
 
-/// The kernel's word, or what can be seen of it where `/proc` is not to be read.
+/// The kernel's word, or where `/proc` is not to be read, whether the program has any right that its user has not.
 fn secure() -> bool {
     let vector = std::fs::read("/proc/self/auxv");
     let said = vector.ok().and_then(|vector| entry(&vector, AT_SECURE));
-    said.map_or_else(|| (getuid(), getgid()) != (geteuid(), getegid()), |value| value != 0)
+    said.map_or_else(|| (getuid(), getgid()) != (geteuid(), getegid()) || capable(), |value| value != 0)
+}
+
+fn capable() -> bool {
+    !geteuid().is_root() && capabilities(None).is_ok_and(|sets| !sets.permitted.is_empty())
 }
 
 /// A value of an auxiliary vector: pairs of words, each a kind and its value.

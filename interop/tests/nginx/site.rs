@@ -152,8 +152,12 @@ impl Site {
     }
 
     pub(crate) fn start(&self) -> Daemon {
-        let log = self.path("nginx.out");
-        Daemon::start(&mut self.nginx(&[]), &log, || self.servers.iter().all(|(_, address)| listens(*address)))
+        self.start_with(&mut self.nginx(&[]))
+    }
+
+    /// As [`Self::start`], by another command.
+    pub(crate) fn start_with(&self, command: &mut Command) -> Daemon {
+        Daemon::start(command, &self.path("nginx.out"), || self.servers.iter().all(|(_, address)| listens(*address)))
     }
 
     /// Has the keys read again, and waits until nobody has the old ones.
