@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use interface::{AuthType, Status};
+use std::sync::OnceLock;
 
 /// Somebody who may own keys. The kinds never meet: the application named "0" is not the user 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +64,49 @@ impl std::str::FromStr for Principal {
     }
 }
 
+/// Who is at the other end of a connection, as the kernel tells it.
+#[derive(Debug)]
+pub struct Peer {
+    /// The user, whatever name it has in a user namespace of its own.
+    pub uid: u32,
+    pid: Option<i32>,
+    /// What it is called there, once that was seen.
+    inside: OnceLock<u32>,
+}
+
+impl Peer {
+    /// A user, and the process that has connected.
+    pub fn new(uid: u32, pid: Option<i32>) -> Self {
+        Self { uid, pid, inside: OnceLock::new() }
+    }
+
+    /// Whether this user may call itself so: by its own id, or by the one that it has in the namespace of its process, as in a container.
+    /// Should the process have ended and another one have its number, that decides about this word alone, not about who it is.
+    fn explains(&self, claimed: u32) -> bool {
+        if claimed == self.uid || self.inside.get() == Some(&claimed) {
+            return true;
+        }
+        let map = self.pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/uid_map")).ok());
+        map.is_some_and(|map| outside(&map, claimed) == Some(self.uid)) && *self.inside.get_or_init(|| claimed) == claimed
+    }
+}
+
+/// The extents of a map of user ids (`/proc/PID/uid_map`): first id inside, first id outside, how many.
+fn extents(map: &str) -> impl Iterator<Item = [u32; 3]> {
+    map.lines().filter_map(|line| {
+        let mut numbers = line.split_whitespace().map_while(|number| number.parse().ok());
+        Some([numbers.next()?, numbers.next()?, numbers.next()?])
+    })
+}
+
+/// What a user id inside is outside.
+fn outside(map: &str, id: u32) -> Option<u32> {
+    extents(map).find_map(|[inside, outside, count]| {
+        let offset = id.checked_sub(inside).filter(|offset| *offset < count)?;
+        outside.checked_add(offset)
+    })
+}
+
 /// The authenticators that the configuration switches on, the preferred one first.
 #[derive(Clone, Debug)]
 pub struct Authenticators {
@@ -70,6 +114,8 @@ pub struct Authenticators {
     pub kinds: Vec<AuthType>,
     /// The administrators.
     pub admins: Vec<Principal>,
+    /// The user id that stands for many users, where there is one, as [`unmapped`] tells.
+    pub unmapped: Option<u32>,
 }
 
 impl Authenticators {
@@ -77,7 +123,7 @@ impl Authenticators {
     ///
     /// # Errors
     /// [`Status::AuthenticatorNotRegistered`], [`Status::AuthenticationError`].
-    pub fn authenticate(&self, kind: AuthType, auth: &[u8], peer: u32) -> Result<Option<Principal>> {
+    pub fn authenticate(&self, kind: AuthType, auth: &[u8], peer: &Peer) -> Result<Option<Principal>> {
         if kind == AuthType::None {
             return Ok(None);
         }
@@ -95,11 +141,19 @@ impl Authenticators {
             AuthType::UnixPeerCredentials => {
                 let claimed =
                     auth.try_into().map(u32::from_le_bytes).map_err(|_| failed("the user id must be four bytes long"))?;
-                if claimed == peer {
-                    Ok(Some(Principal::Uid(peer)))
-                } else {
-                    Err(failed("the user id that the client gave is not the one that the kernel tells"))
+                if self.unmapped == Some(peer.uid) {
+                    return Err(failed(&format!(
+                        "the kernel cannot tell the service which user asks: {} stands for all whom its user namespace does not map; map the user there, or run the service outside",
+                        peer.uid
+                    )));
                 }
+                if !peer.explains(claimed) {
+                    return Err(failed(&format!(
+                        "the user id that the client gave ({claimed}) is not the one that the kernel tells ({}), and its user namespace does not make one of the other",
+                        peer.uid
+                    )));
+                }
+                Ok(Some(Principal::Uid(peer.uid)))
             }
             AuthType::None | AuthType::Jwt | AuthType::JwtSvid => Err(failed("this authenticator is not available")),
         }
@@ -108,5 +162,80 @@ impl Authenticators {
     /// Whether this principal may call administrators' operations.
     pub fn admin(&self, principal: &Principal) -> bool {
         self.admins.contains(principal)
+    }
+}
+
+/// What the kernel says where it cannot name a user, unless it is told otherwise (DEFAULT_OVERFLOWUID).
+const OVERFLOW: u32 = 65_534;
+
+/// The user id as which all users come whom the service's user namespace does not map (user_namespaces(7)). Where it maps all, as
+/// that of a host does, the id is the user nobody's.
+pub fn unmapped() -> Option<u32> {
+    let read = |path| std::fs::read_to_string(path).ok();
+    let map = read("/proc/self/uid_map");
+    // A kernel without user namespaces has no such file.
+    let all = map.as_deref().map_or_else(|| std::path::Path::new("/proc/self/status").exists(), maps_all);
+    let overflow = || read("/proc/sys/kernel/overflowuid")?.trim().parse().ok();
+    (!all).then(|| overflow().unwrap_or(OVERFLOW))
+}
+
+/// Whether there is no user id outside a namespace that this map (`/proc/PID/uid_map`) leaves out.
+fn maps_all(map: &str) -> bool {
+    // The last number is no user's (setreuid(2)).
+    extents(map).map(|[.., count]| u64::from(count)).sum::<u64>() >= u32::MAX.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_covers_all_or_leaves_some_out() {
+        for (map, all) in [
+            ("         0          0 4294967295\n", true),
+            ("0 0 65536\n65536 65536 4294901759\n", true),
+            ("0 0 65536\n65537 65537 4294901758\n", false),
+            ("         0     100000      65536\n", false),
+            ("0 1000 1\n", false),
+            ("", false),
+        ] {
+            assert_eq!(maps_all(map), all, "{map}");
+        }
+    }
+
+    #[test]
+    fn a_map_tells_who_somebody_inside_is() {
+        let map = "         0     100000       1000\n      1000       1000          1\n      1001 4294967295 2\n";
+        for (inside, expected) in
+            [(0, Some(100_000)), (999, Some(100_999)), (1000, Some(1000)), (1001, Some(u32::MAX)), (1002, None), (1003, None)]
+        {
+            assert_eq!(outside(map, inside), expected, "{inside}");
+        }
+        assert_eq!(outside("0 0 4294967295", 54_321), Some(54_321));
+        assert_eq!(outside("", 0), None);
+    }
+
+    #[test]
+    fn nobody_takes_another_users_name() {
+        let peer = Peer::new(54_321, Some(std::process::id().cast_signed()));
+        assert!(peer.explains(54_321) && !peer.explains(0) && !peer.explains(54_322));
+        assert!(!Peer::new(54_321, None).explains(0), "without a process there is no namespace");
+    }
+
+    #[test]
+    fn whoever_is_not_mapped_is_nobody() {
+        let kinds = vec![AuthType::UnixPeerCredentials, AuthType::Direct];
+        let on_a_host = Authenticators { kinds, admins: Vec::new(), unmapped: None };
+        let inside = Authenticators { unmapped: Some(OVERFLOW), ..on_a_host.clone() };
+        let ask = |here: &Authenticators, peer: u32| {
+            here.authenticate(AuthType::UnixPeerCredentials, &peer.to_le_bytes(), &Peer::new(peer, None))
+        };
+        assert_eq!(ask(&on_a_host, OVERFLOW).unwrap(), Some(Principal::Uid(OVERFLOW)));
+        assert_eq!(ask(&inside, 33).unwrap(), Some(Principal::Uid(33)));
+        let refusal = ask(&inside, OVERFLOW).unwrap_err();
+        assert_eq!(refusal.status(), Status::AuthenticationError);
+        assert!(refusal.to_string().contains("map the user there"), "{refusal}");
+        let named = inside.authenticate(AuthType::Direct, b"web", &Peer::new(OVERFLOW, None)).unwrap();
+        assert_eq!(named, Some(Principal::App("web".to_owned())), "its name is what it says, whoever it is");
     }
 }

@@ -4,10 +4,11 @@
 //! Upstream's keys that mean nothing here are accepted and noted for the log. A key that does not exist is an error.
 
 mod section;
+mod trust;
 
 pub use section::{Section, suggest};
 
-use crate::auth::{Authenticators, Principal};
+use crate::auth::{self, Authenticators, Principal};
 use crate::error::{Error, Result};
 use interface::client::Process;
 use interface::operations::Tier;
@@ -41,6 +42,8 @@ pub struct Config {
     pub allow_root: bool,
     /// Make new keys of types and with algorithms that are deprecated.
     pub allow_deprecated: bool,
+    /// Give up what the service does not need of the host.
+    pub sandbox: bool,
     /// Connections at once, at most.
     pub max_connections: usize,
     /// How long a connection may rest between requests.
@@ -61,6 +64,8 @@ pub struct Config {
     pub providers: Vec<ProviderConfig>,
     /// What the log shall tell of the configuration.
     pub notes: Vec<String>,
+    /// What it shall warn of.
+    pub warnings: Vec<String>,
 }
 
 /// One provider.
@@ -75,18 +80,22 @@ pub struct ProviderConfig {
 }
 
 impl Config {
-    /// Reads a file; without one all is as the host suggests.
+    /// Reads a file that others cannot change; without one all is as the host suggests.
     ///
     /// # Errors
-    /// [`Error::Config`] naming file and key; [`Error::Io`].
+    /// [`Error::Config`] naming file and key, or who may change the file; [`Error::Io`].
     pub fn load(path: Option<&Path>) -> Result<Self> {
         let host = Host::current();
         let Some(path) = path else {
             return Self::parse("", &host);
         };
         let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(Error::io(format!("reading the configuration {shown}")))?;
-        Self::parse(&text, &host).map_err(|error| match error {
+        let read = || {
+            trust::check(path, host.uid)?;
+            let text = std::fs::read_to_string(path).map_err(Error::io(format!("reading the configuration {shown}")))?;
+            Self::parse(&text, &host)
+        };
+        read().map_err(|error| match error {
             Error::Config(why) => Error::Config(format!("{shown}: {why}")),
             other => other,
         })
@@ -95,7 +104,7 @@ impl Config {
     fn parse(text: &str, host: &Host) -> Result<Self> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| Error::Config(error.to_string()))?;
         let mut file = Section::new("the top level", table);
-        let mut notes = Vec::new();
+        let (mut notes, mut warnings) = (Vec::new(), Vec::new());
         let mut core = file.section("core_settings")?;
         let mut listener = file.section("listener")?;
         let authenticator = file.section("authenticator")?;
@@ -125,16 +134,18 @@ impl Config {
             body_len_limit: positive(&mut core, "body_len_limit", MIB)?,
             allow_root: core.take_or("allow_root", false)?,
             allow_deprecated: core.take_or("allow_deprecated", false)?,
+            sandbox: core.take_or("sandbox", true)?,
             max_connections: positive(&mut core, "max_connections", 1024)?,
             idle_timeout: Duration::from_secs(positive(&mut core, "idle_timeout_s", 300)?),
             key_idle_timeout: Duration::from_secs(positive(&mut core, "key_idle_timeout_s", 25)?),
             timeout: Duration::from_millis(positive(&mut listener, "timeout", 200)?),
             socket_path: socket_path(&mut listener, host)?,
-            authenticators: read_authenticators(authenticator, host, &mut notes)?,
+            authenticators: read_authenticators(authenticator, host, &mut notes, &mut warnings)?,
             store_path: store.file,
             store_key_path: store.key,
             providers,
             notes,
+            warnings,
         };
         core.finish()?;
         listener.finish()?;
@@ -146,6 +157,8 @@ impl Config {
 #[derive(Debug)]
 struct Host {
     uid: u32,
+    /// As in [`Authenticators`].
+    unmapped: Option<u32>,
     runtime: Option<PathBuf>,
     state: Option<PathBuf>,
 }
@@ -158,6 +171,7 @@ impl Host {
         let own = || Some(PathBuf::from(format!("/run/user/{uid}"))).filter(|path| path.is_dir());
         Self {
             uid,
+            unmapped: auth::unmapped(),
             runtime: folder("XDG_RUNTIME_DIR").or_else(own),
             state: folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state"))),
         }
@@ -280,7 +294,12 @@ fn provider_kind(section: &mut Section) -> Result<ProviderId> {
     }
 }
 
-fn read_authenticators(mut section: Section, host: &Host, notes: &mut Vec<String>) -> Result<Authenticators> {
+fn read_authenticators(
+    mut section: Section,
+    host: &Host,
+    notes: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+) -> Result<Authenticators> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Admin {
@@ -305,13 +324,33 @@ fn read_authenticators(mut section: Section, host: &Host, notes: &mut Vec<String
     if kinds.is_empty() {
         return Err(section.wrong("auth_types", "must name at least one"));
     }
-    let admins = match admins {
+    let mut admins: Vec<_> = match admins {
         Some(admins) => admins.iter().map(|admin| principal(&section, &kinds, &admin.name)).collect::<Result<_>>()?,
         None if untold => BTreeSet::from([0, host.uid]).into_iter().map(Principal::Uid).collect(),
         None => Vec::new(),
     };
+    let believed = section.take_or("allow_direct_admins", false)?;
     section.finish()?;
-    Ok(Authenticators { kinds, admins })
+    if kinds.contains(&AuthType::Direct) {
+        direct_admins(&mut admins, believed, warnings);
+    }
+    Ok(Authenticators { kinds, admins, unmapped: host.unmapped })
+}
+
+/// Applications that say their own names are administrators only where the configuration says so twice: upstream's has such ones, and
+/// any program may say any name.
+fn direct_admins(admins: &mut Vec<Principal>, believed: bool, warnings: &mut Vec<String>) {
+    let direct = |admin: &Principal| admin.auth_type() == AuthType::Direct;
+    for admin in admins.iter().filter(|admin| direct(admin)) {
+        warnings.push(if believed {
+            format!("[authenticator] allow_direct_admins: any program that says it is {admin} is an administrator")
+        } else {
+            format!(
+                "[authenticator] admins: {admin} is no administrator here, as any program may say that name; allow_direct_admins = true believes it"
+            )
+        });
+    }
+    admins.retain(|admin| believed || !direct(admin));
 }
 
 fn auth_type(section: &Section, name: &str) -> Result<AuthType> {

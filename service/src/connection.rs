@@ -4,6 +4,7 @@
 //! A short wait awake before sleeping serves a client that asks again at once: waking a sleeping processor costs more than a signature.
 
 use crate::applications::{Application, Applications};
+use crate::auth::Peer;
 use crate::dispatch::{Dispatcher, Incoming};
 use crate::error::{Error, Result};
 use crate::stats::{Connected, Stats};
@@ -55,7 +56,7 @@ pub struct Context {
 /// Serves one client until it leaves, errs, idles too long, or the service stops.
 pub async fn serve(stream: UnixStream, context: Arc<Context>, _counted: Connected) {
     let peer = match stream.peer_cred() {
-        Ok(credentials) => credentials.uid(),
+        Ok(credentials) => Peer::new(credentials.uid(), credentials.pid()),
         Err(error) => return tracing::warn!(%error, "a client's credentials cannot be read"),
     };
     let mut connection = Connection {
@@ -77,7 +78,7 @@ pub async fn serve(stream: UnixStream, context: Arc<Context>, _counted: Connecte
 
 struct Connection {
     stream: UnixStream,
-    peer: u32,
+    peer: Peer,
     context: Arc<Context>,
     stopping: watch::Receiver<bool>,
     buffer: Zeroizing<Vec<u8>>,
@@ -106,7 +107,7 @@ impl Connection {
                 }
                 Err(End::Silent) => return,
                 Err(End::Rejected(status)) => {
-                    tracing::info!(peer = self.peer, %status, "rejected a frame");
+                    tracing::info!(peer = self.peer.uid, %status, "rejected a frame");
                     let _ = self.respond(Header::rejection(status), &[]).await;
                     return;
                 }
@@ -231,7 +232,7 @@ impl Connection {
             Ok((request, None)) => request,
             Ok((_, Some(status))) => return self.respond(Header::rejection(status), &[]).await,
             Err(status) => {
-                tracing::info!(request = number, peer = self.peer, %status, "rejected a header");
+                tracing::info!(request = number, peer = self.peer.uid, %status, "rejected a header");
                 return self.respond(Header::rejection(status), &[]).await;
             }
         };
@@ -275,14 +276,14 @@ impl Connection {
 
     async fn dispatch(&self, request: Request, body: Zeroizing<Vec<u8>>, auth: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let dispatcher = &self.context.dispatcher;
-        let app = dispatcher.authenticators.authenticate(request.auth, auth, self.peer)?;
+        let app = dispatcher.authenticators.authenticate(request.auth, auth, &self.peer)?;
         let extended = self.extended || request.opcode == Opcode::Hello;
         dispatcher.dispatch(Incoming { request, body, app, extended, application: self.application }).await
     }
 
     /// Logs a refusal or failure and returns the text for the client.
     fn report(&self, number: u64, request: &Request, error: &Error) -> String {
-        let (peer, opcode, status) = (self.peer, request.opcode, error.status());
+        let (peer, opcode, status) = (self.peer.uid, request.opcode, error.status());
         let text = error.to_string();
         let detail = if self.context.details { text.as_str() } else { "" };
         match error {

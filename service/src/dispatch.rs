@@ -110,7 +110,9 @@ impl Dispatcher {
         match (opcode.access(), &incoming.app) {
             (Access::Admin, Some(app)) if !self.authenticators.admin(app) => Err(Error::refused(
                 Status::AdminOperation,
-                format!("{opcode:?} is for administrators, which {app} is not: see admins in the configuration"),
+                format!(
+                    "{opcode:?} is for administrators, which {app} is not: see admins and allow_direct_admins in the configuration"
+                ),
             )),
             (Access::Admin, None) => Err(unauthenticated(opcode)),
             _ => Ok(()),

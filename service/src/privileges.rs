@@ -1,10 +1,12 @@
 //! Which user the service runs as. Root only opens the socket and hands its folders over.
 
 use crate::error::{Error, Result};
+use nix::errno::Errno;
 use nix::unistd::{self, User};
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
+use std::ffi::CString;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 
@@ -37,7 +39,9 @@ pub fn become_user(user: &User, folders: &[Option<&Path>]) -> Result<()> {
         hand_over(folder, user).map_err(Error::io(format!("cannot hand {} over to the user {USER}", folder.display())))?;
     }
     let drop = || -> nix::Result<()> {
-        unistd::setgroups(&[user.gid])?;
+        // All of the user's groups: that of the TPM's device may be among them.
+        let name = CString::new(user.name.as_str()).map_err(|_| Errno::EINVAL)?;
+        unistd::initgroups(&name, user.gid)?;
         unistd::setgid(user.gid)?;
         unistd::setuid(user.uid)
     };
@@ -47,15 +51,24 @@ pub fn become_user(user: &User, folders: &[Option<&Path>]) -> Result<()> {
 /// Creates the folder, readable for its owner only, and gives it to the user. One that is there already and is not root's own, or
 /// that others use too, is left as it is: it may be `/var/lib` itself.
 fn hand_over(folder: &Path, user: &User) -> std::io::Result<()> {
-    let created = !folder.exists();
-    if created {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
+    let created = make_private(folder)?;
     let file = folder.metadata()?;
     if created || file.uid() == 0 && file.mode() & 0o077 == 0 {
         chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
     }
     Ok(())
+}
+
+/// Makes the folder where it is not there, for its owner alone; whether it has.
+///
+/// # Errors
+/// The kernel's.
+pub fn make_private(folder: &Path) -> std::io::Result<bool> {
+    let missing = !folder.exists();
+    if missing {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    Ok(missing)
 }
 
 /// Keeps keys from other processes of the same user, out of core files, and out of swap where the limit on locked memory is high

@@ -1,6 +1,6 @@
 use super::*;
 
-const ROOT: Host = Host { uid: 0, runtime: None, state: None };
+const ROOT: Host = Host { uid: 0, unmapped: None, runtime: None, state: None };
 
 /// Every key that upstream's documentation has, but for providers of hardware.
 const UPSTREAM: &str = r#"
@@ -56,8 +56,7 @@ fn upstreams_file_is_read_as_it_is() {
     assert_eq!(config.timeout, Duration::from_secs(3));
     assert_eq!(config.socket_path, Path::new("/tmp/parsec.sock"));
     assert_eq!(config.authenticators.kinds, [AuthType::Direct]);
-    let admins = ["admin", "list"].map(|name| Principal::App(name.into()));
-    assert_eq!(config.authenticators.admins, admins);
+    assert!(config.authenticators.admins.is_empty(), "any program may say these names");
     assert_eq!(config.store_path, Path::new("/srv/parsec/keys.sqlite3"));
     assert_eq!(config.store_key_path, Path::new("/srv/parsec/store.key"));
     let [provider] = config.providers.as_slice() else {
@@ -84,7 +83,8 @@ fn without_a_file_root_and_others_get_their_places() {
     assert_eq!(config.providers[0].kind, ProviderId::SOFTWARE);
     assert_eq!((config.body_len_limit, config.max_connections), (MIB, 1024));
 
-    let host = Host { uid: 1000, runtime: Some("/run/user/1000".into()), state: Some("/home/me/.local/state".into()) };
+    let host =
+        Host { uid: 1000, unmapped: None, runtime: Some("/run/user/1000".into()), state: Some("/home/me/.local/state".into()) };
     let config = Config::parse("", &host).unwrap();
     assert_eq!(config.socket_path, Path::new("/run/user/1000/parsec/parsec.sock"));
     assert_eq!(config.store_key_path, Path::new("/home/me/.local/state/parsec/store.key"));
@@ -131,6 +131,23 @@ fn every_provider_that_upstream_knows_is_known() {
         assert_eq!(config.providers[0].kind, id);
         assert!(config.providers[0].settings.contains_key("tcti"));
     }
+}
+
+#[test]
+fn whoever_says_a_name_is_an_administrator_only_where_that_is_said_twice() {
+    let admins = ["admin", "list"].map(|name| Principal::App(name.into()));
+    let twice = UPSTREAM.replace("[authenticator]", "[authenticator]\nallow_direct_admins = true");
+    for (text, admins, words) in [(UPSTREAM, &[][..], "is no administrator"), (&twice, &admins, "is an administrator")] {
+        let config = Config::parse(text, &ROOT).unwrap();
+        assert_eq!(config.authenticators.admins, admins);
+        for name in ["app:admin", "app:list"] {
+            let told = |warning: &String| [name, words, "allow_direct_admins"].iter().all(|part| warning.contains(part));
+            assert!(config.warnings.iter().any(told), "{:?}", config.warnings);
+        }
+    }
+    let both =
+        "[authenticator]\nauth_types = ['UnixPeerCredentials', 'Direct']\nadmins = [{ name = 'uid:0' }, { name = 'app:0' }]";
+    assert_eq!(Config::parse(both, &ROOT).unwrap().authenticators.admins, [Principal::Uid(0)]);
 }
 
 #[test]

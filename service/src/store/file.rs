@@ -9,12 +9,13 @@ use super::head::Head;
 use super::seal::{Keys, StoreKey};
 use super::table;
 use crate::error::{Error, Result};
+use crate::privileges;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,11 +37,7 @@ const NOTE: &str =
 pub(super) fn connect(path: &Path) -> Result<Connection> {
     let shown = path.display();
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(Error::io(format!("making {}", folder.display())))?;
+        privileges::make_private(folder).map_err(Error::io(format!("making {}", folder.display())))?;
     }
     private(path, false).map_err(Error::io(format!("opening the key store {shown}")))?;
     let connect = || {
@@ -56,7 +53,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
-             PRAGMA secure_delete = ON;",
+             PRAGMA secure_delete = ON;
+             PRAGMA temp_store = MEMORY;",
         )?;
         let flaw: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         Ok((db, flaw))
