@@ -17,6 +17,7 @@ pub mod memory;
 pub mod privileges;
 pub mod provider;
 pub mod providers;
+pub mod sandbox;
 mod serve;
 pub mod stats;
 pub mod store;

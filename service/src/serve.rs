@@ -5,13 +5,14 @@ use crate::config::Config;
 use crate::connection::Context;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
-use crate::providers::{self, core::Core};
+use crate::providers::{self, Plan, core::Core};
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
-use crate::{listener, memory, privileges};
+use crate::{listener, memory, privileges, sandbox};
 use interface::Status;
 use interface::text::Line;
 use std::io::IsTerminal;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -27,10 +28,13 @@ const GRACE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Whatever keeps it from starting.
 pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Result<()> {
-    let config = Config::load(config)?;
+    let mut config = Config::load(config)?;
     log(&config);
     for note in &config.notes {
         tracing::info!("{note}");
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
     }
     privileges::raise_limits();
     let user = privileges::target(allow_root || config.allow_root)?;
@@ -40,23 +44,32 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
         privileges::become_user(&user, folders.as_slice())?;
     }
     privileges::protect_memory();
-    let store = Arc::new(Store::open(&config.store_path, &StoreKey::configured(&config.store_key_path), accept_loss)?);
+    let providers = std::mem::take(&mut config.providers).into_iter();
+    let providers = providers.map(|provider| providers::plan(provider.kind, provider.settings)).collect::<Result<Vec<_>>>()?;
+    let store_key = StoreKey::configured(&config.store_key_path);
+    // Before any thread, and after all that starts a process.
+    if config.sandbox {
+        let own = [Some(config.store_path.as_path()), store_key.file()];
+        sandbox::enter(own.into_iter().flatten(), providers.iter().flat_map(|plan| &plan.reach))?;
+    } else {
+        tracing::warn!("the sandbox is off: [core_settings] sandbox = false");
+    }
+    let store = Arc::new(Store::open(&config.store_path, &store_key, accept_loss)?);
     memory::wipe_stack();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().on_thread_park(memory::rest).build().map_err(Error::io("cannot start threads"))?;
     // On a worker, because what the main thread accepts must wake a worker first.
     let stopped = |_| Error::refused(Status::PsaErrorGenericError, "the service's main task was cancelled");
-    let served = runtime.block_on(runtime.spawn(run(config, listener, store))).map_err(stopped);
+    let served = runtime.block_on(runtime.spawn(run(config, providers, listener, store))).map_err(stopped);
     // A thread may hang in a device.
     runtime.shutdown_timeout(GRACE);
     served?
 }
 
-async fn run(config: Config, listener: std::os::unix::net::UnixListener, store: Arc<Store>) -> Result<()> {
+async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store: Arc<Store>) -> Result<()> {
     let stats = Stats::new();
     let (core, core_state) = Core::open(Arc::clone(&stats), config.body_len_limit);
-    let open = |provider: crate::config::ProviderConfig| providers::open(provider.kind, provider.settings, &store);
-    let providers = config.providers.into_iter().filter_map(|provider| open(provider).transpose());
+    let providers = providers.into_iter().filter_map(|plan| plan.open(&store).transpose());
     let providers = providers.map(|provider| provider.map(Arc::new)).collect::<Result<Vec<_>>>()?;
     let dispatcher = Arc::new(Dispatcher {
         providers,

@@ -25,7 +25,7 @@ pub struct Abrmd {
     tpm: String,
     manager: Option<Daemon>,
     bus: String,
-    _bus: Daemon,
+    daemon: Option<Daemon>,
 }
 
 impl Abrmd {
@@ -44,12 +44,25 @@ impl Abrmd {
         let (socket, config) = (dir.join("bus"), dir.join("bus.conf"));
         let bus = format!("unix:path={}", socket.display());
         std::fs::write(&config, BUS.replace("{address}", &bus)).expect("write the bus's configuration");
-        let mut daemon = Command::new("dbus-daemon");
-        daemon.args(["--nofork", "--nopidfile", "--nosyslog", "--config-file"]).arg(config);
-        let daemon = Daemon::start(&mut daemon, &dir.join("bus.log"), || UnixStream::connect(&socket).is_ok());
-        let mut abrmd = Self { dir: dir.to_owned(), tpm: tcti, manager: None, bus, _bus: daemon };
-        abrmd.restart();
+        let mut abrmd = Self { dir: dir.to_owned(), tpm: tcti, manager: None, bus, daemon: None };
+        abrmd.restart_bus();
         abrmd
+    }
+
+    /// Starts the bus and the manager, ending both first where they run.
+    ///
+    /// # Panics
+    /// When one of them does not come up.
+    #[track_caller]
+    pub fn restart_bus(&mut self) {
+        drop((self.manager.take(), self.daemon.take()));
+        let socket = self.dir.join("bus");
+        let _ = std::fs::remove_file(&socket);
+        let mut daemon = Command::new("dbus-daemon");
+        daemon.args(["--nofork", "--nopidfile", "--nosyslog", "--config-file"]).arg(self.dir.join("bus.conf"));
+        let daemon = Daemon::start(&mut daemon, &self.dir.join("bus.log"), || UnixStream::connect(&socket).is_ok());
+        self.daemon = Some(daemon);
+        self.restart();
     }
 
     /// The address of its bus.

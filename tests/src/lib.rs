@@ -89,6 +89,11 @@ pub fn may_lock_memory() -> bool {
     may
 }
 
+/// What starts a program as on a kernel with this version of Landlock, or with none where it is 0: for [`Setup::by`].
+pub fn older_kernel(landlock: u8) -> [String; 4] {
+    ["python3", "-c", include_str!("older-kernel.py"), &landlock.to_string()].map(str::to_owned)
+}
+
 /// Counts the running test as skipped, with the reason. The test has to return after it.
 pub fn skip(reason: &str) {
     let thread = std::thread::current();

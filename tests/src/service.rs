@@ -105,6 +105,14 @@ impl Setup {
         self
     }
 
+    /// Has another program start it, which gets it and its arguments as its own last ones, and has to become it (execve).
+    pub fn by<S: Into<OsString>>(mut self, starter: impl IntoIterator<Item = S>) -> Self {
+        let mut words = starter.into_iter().map(Into::into).chain([self.program.into_os_string()]);
+        self.program = words.next().unwrap_or_default().into();
+        self.arguments = words.chain(std::mem::take(&mut self.arguments)).collect();
+        self
+    }
+
     /// Replaces the whole configuration; `{dir}` in it becomes the test's own directory. The socket has to stay `{dir}/parsec.sock`.
     pub fn config(mut self, toml: impl Into<String>) -> Self {
         self.config = toml.into();

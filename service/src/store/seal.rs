@@ -66,7 +66,7 @@ impl StoreKey {
     }
 
     /// The file that the store key lies in, where it is one of ours.
-    pub(super) fn file(&self) -> Option<&Path> {
+    pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
             Self::Credential(_) => None,

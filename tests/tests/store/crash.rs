@@ -57,13 +57,13 @@ fn at_each_step(when: &str) {
 
     let mut hit = BTreeSet::new();
     for step in 1..ENOUGH {
-        let plan = folder.path().join("plan");
+        let place = "store_key_path = \"{dir}/key/store.key\"\nsqlite_db_path = \"{dir}/state/keys";
+        let setup = Setup::default().config(CONFIG.replace("sqlite_db_path = \"{dir}/keys", place));
+        let mut service = setup.env("LD_PRELOAD", &faults).env("FAULT_PLAN", "key/plan").prepare();
+        // The service removes it, so it is where its sandbox lets it.
+        let plan = service.dir().join("key/plan");
+        fs::create_dir(service.dir().join("key")).unwrap();
         fs::write(&plan, format!("{when} {step}")).unwrap();
-        let mut service = Setup::default()
-            .config(CONFIG.replace("{dir}/keys", "{dir}/state/keys"))
-            .env("LD_PRELOAD", &faults)
-            .env("FAULT_PLAN", &plan)
-            .prepare();
         let told = live(&mut service);
         let untouched = fs::remove_file(&plan).is_ok();
         check(&mut service, &told, &format!("{when} step {step}"));
@@ -122,11 +122,12 @@ fn check(service: &mut Service, told: &Told, at: &str) {
     let client = service.client();
     assert!(names.iter().all(|name| usable(&client, name)), "{at}: lost later");
     assert!(service.stop().success());
-    nothing_left_over(&service.dir().join("state"), at);
+    nothing_left_over(service.dir(), at);
 }
 
-fn nothing_left_over(folder: &Path, at: &str) {
-    for file in fs::read_dir(folder).unwrap() {
+fn nothing_left_over(place: &Path, at: &str) {
+    let folder = place.join("state");
+    for file in fs::read_dir(&folder).unwrap().chain(fs::read_dir(place.join("key")).unwrap()) {
         let name = file.unwrap().file_name();
         let known = ["keys.sqlite3", "keys.sqlite3-wal", "store.key", "store.key.rows-signed"];
         assert!(known.iter().any(|known| name == *known), "{at}: {name:?}");

@@ -28,6 +28,7 @@ mod wrap;
 use crate::config::Section;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Info, Provider};
+use crate::providers::Plan;
 use crate::store::Store;
 use interface::algorithm::Algorithm;
 use interface::operations::*;
@@ -61,11 +62,11 @@ pub(super) trait Seal: Send + Sync + 'static {
     fn open(&self, sealed: &[u8]) -> Result<Secret>;
 }
 
-/// Opens the provider.
+/// Reads the provider's settings.
 ///
 /// # Errors
-/// [`Error::Config`] for a setting that it does not know, or the store's own.
-pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
+/// [`Error::Config`] for a setting that it does not know.
+pub fn plan(settings: toml::Table) -> Result<Plan> {
     let mut section = Section::new("[[provider]] of type MbedCrypto,", settings);
     let software = Software::read(&mut section)?;
     section.finish()?;
@@ -75,7 +76,7 @@ pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider
         vendor: "AWS-LC".to_owned(),
         version: [0, 1, 0],
     };
-    software.register(Provider::new(info, workers()), store).map(Some)
+    Ok(Plan::new(Vec::new(), |store| software.register(Provider::new(info, workers()), store).map(Some)))
 }
 
 /// How many slow operations run at a time.

@@ -27,6 +27,7 @@ pub mod verify;
 use crate::error::{Error, Result};
 use crate::memory::Parsed;
 use crate::provider::{Call, Info, Provider};
+use crate::providers::Plan;
 use crate::providers::software::{self, Software};
 use crate::store::{Key, Store};
 use ability::Ability;
@@ -62,12 +63,16 @@ struct Held {
     blob: Option<Arc<Blob>>,
 }
 
-/// Opens the provider; `None` where there is no TPM and the configuration permits that.
+/// Reads the provider's settings.
 ///
 /// # Errors
-/// [`Error::Config`] for a setting that it does not know; the chip's or the store's own.
-pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
+/// [`Error::Config`] for a setting that it does not know, or a password that cannot be read.
+pub fn plan(settings: toml::Table) -> Result<Plan> {
     let (settings, software) = Settings::read(ProviderId::TPM, settings)?;
+    Ok(Plan::new(settings.reach(), |store| open(settings, software, store)))
+}
+
+fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Option<Provider>> {
     let optional = settings.optional;
     let seat = Seat::shared(settings);
     let (model, slots, ability) = match seat.first(|chip| Ok((chip.model.clone(), chip.slots, Ability::probe(chip)?))) {

@@ -18,7 +18,8 @@ use super::{MAKING, template};
 use crate::error::{Error, Result};
 use crate::privileges;
 use crate::provider::{Info, Provider};
-use crate::providers::software::{self, Seal};
+use crate::providers::Plan;
+use crate::providers::software::{self, Seal, Software};
 use crate::store::{Sealer, Store};
 use interface::operations::Tier;
 use interface::{ProviderId, Secret, Status};
@@ -28,12 +29,16 @@ use tss_esapi::structures::SensitiveData;
 /// Bytes of a wrapping key.
 const WRAPPING_KEY: usize = 32;
 
-/// Opens the provider; `None` where there is no TPM and the configuration permits that.
+/// Reads the provider's settings.
 ///
 /// # Errors
-/// [`Error::Config`] for a setting that it does not know, or where memory cannot be locked; the chip's or the store's own.
-pub fn open(settings: toml::Table, store: &Arc<Store>) -> Result<Option<Provider>> {
+/// [`Error::Config`] for a setting that it does not know, or a password that cannot be read.
+pub fn plan(settings: toml::Table) -> Result<Plan> {
     let (settings, software) = Settings::read(ProviderId::TPM_SEALED, settings)?;
+    Ok(Plan::new(settings.reach(), |store| open(settings, software, store)))
+}
+
+fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Option<Provider>> {
     let optional = settings.optional;
     let seat = Seat::shared(settings);
     let keys = Arc::clone(store);

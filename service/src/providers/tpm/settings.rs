@@ -4,7 +4,9 @@ use super::software::Software;
 use crate::config::{Section, positive};
 use crate::credential;
 use crate::error::Result;
+use crate::sandbox::Reach;
 use interface::ProviderId;
+use std::ffi::CString;
 use std::time::Duration;
 use tss_esapi::structures::Auth;
 use tss_esapi::tcti_ldr::TctiNameConf;
@@ -50,6 +52,21 @@ impl Settings {
         Ok((Self { tcti, name, owner, endorsement, encrypted, optional, limit }, software))
     }
 
+    /// What the library for this way needs of the host: a device, or the chip's port and, after it, that of its controls.
+    pub(super) fn reach(&self) -> Vec<Reach> {
+        // In full, with what the configuration leaves out.
+        let name = CString::try_from(self.name.clone()).ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+        match (&self.name, name.split_once(':')) {
+            (TctiNameConf::Device(_), Some((_, path))) => vec![Reach::Device(path.into())],
+            (TctiNameConf::Swtpm(_) | TctiNameConf::Mssim(_), Some((_, address))) => {
+                let port = address.split(',').find_map(|part| part.strip_prefix("port=")?.parse::<u16>().ok());
+                port.into_iter().flat_map(|port| [port, port.saturating_add(1)]).map(Reach::Port).collect()
+            }
+            // The resource manager is behind the bus' socket.
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the chip may be on a bus, which has no checksum. A socket has one.
     pub(super) fn bus(&self) -> bool {
         !matches!(self.name, TctiNameConf::Swtpm(_) | TctiNameConf::Mssim(_))
@@ -70,4 +87,27 @@ fn auth(section: &mut Section, key: &'static str) -> Result<Auth> {
     let text: String = section.take_or(key, String::new())?;
     let secret = credential::resolve(&text).map_err(|why| section.wrong(key, &why))?;
     Auth::try_from(&*secret).map_err(|_| section.wrong(key, "is longer than a TPM takes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_needs_its_own_of_the_host() {
+        let device = |path: &str| vec![Reach::Device(path.into())];
+        let ports = |first| vec![Reach::Port(first), Reach::Port(first + 1)];
+        for (tcti, reach) in [
+            ("device:/dev/tpmrm1", device("/dev/tpmrm1")),
+            ("device", device("/dev/tpm0")),
+            ("swtpm:host=127.0.0.1,port=4321", ports(4321)),
+            ("mssim:port=4321", ports(4321)),
+            ("swtpm", ports(2321)),
+            ("tabrmd:bus_type=system", Vec::new()),
+        ] {
+            let table = toml::Table::from_iter([("tcti".to_owned(), tcti.into())]);
+            let (settings, _) = Settings::read(ProviderId::TPM, table).unwrap();
+            assert_eq!(settings.reach(), reach, "{tcti}");
+        }
+    }
 }

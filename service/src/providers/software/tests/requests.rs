@@ -3,7 +3,7 @@
 use crate::auth::{Authenticators, Principal};
 use crate::dispatch::{Dispatcher, Incoming};
 use crate::providers::core::Core;
-use crate::providers::software::open;
+use crate::providers::software::plan;
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
 use interface::algorithm::{Aead, AeadKind, Hash, Signature};
@@ -21,10 +21,10 @@ fn service(directory: &Path) -> Arc<Dispatcher> {
     let store = Arc::new(Store::open(&directory.join("store"), &key, false).unwrap());
     let (core, state) = Core::open(Stats::new(), 1 << 20);
     let dispatcher = Arc::new(Dispatcher {
-        providers: vec![Arc::new(open(toml::Table::new(), &store).unwrap().unwrap())],
+        providers: vec![Arc::new(plan(toml::Table::new()).unwrap().open(&store).unwrap().unwrap())],
         core: Arc::new(core),
         store,
-        authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new() },
+        authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
         allow_deprecated: false,
     });
     state.attach(&dispatcher);
@@ -147,9 +147,6 @@ fn random_up_to_the_limit() {
 
 #[test]
 fn unknown_settings_are_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = StoreKey::File(directory.path().join("key"));
-    let store = Arc::new(Store::open(&directory.path().join("store"), &key, false).unwrap());
     let settings = toml::Table::from_iter([("buffer_size".to_owned(), 1.into())]);
-    assert!(open(settings, &store).is_err());
+    assert!(plan(settings).is_err());
 }
