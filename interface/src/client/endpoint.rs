@@ -3,7 +3,7 @@
 use super::{Error, Process};
 use rustix::net::SocketAddrUnix;
 use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -61,14 +61,14 @@ impl Endpoint {
     }
 
     /// The endpoint that the file of the administrator names, if there is one. Privileged programs rely on it, so nobody but root may
-    /// have had a hand in it.
+    /// have had a hand in it. A folder that is closed to this user has none for it.
     fn configured(path: &Path) -> Result<Option<Self>, Error> {
         let wrong = |why: String| Error::Config(format!("{} {why}", path.display()));
         let unreadable = |error| wrong(format!("cannot be read: {error}"));
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(unreadable)?,
-        };
+        if !path.try_exists().unwrap_or(false) {
+            return Ok(None);
+        }
+        let mut file = File::open(path).map_err(unreadable)?;
         check_root_alone(path, &file.metadata().map_err(unreadable)?)?;
         if let Some(folder) = path.parent() {
             check_root_alone(folder, &folder.metadata().map_err(unreadable)?)?;
