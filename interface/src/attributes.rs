@@ -1,7 +1,7 @@
 //! What a key is (type and size) and what it may do (its policy), parsed from [`crate::message::KeyAttributes`].
 
 use crate::Status;
-use crate::algorithm::{Algorithm, Encryption, Hash, Signature, numbered};
+use crate::algorithm::{Algorithm, Derivation, Encryption, Hash, Signature, numbered};
 use crate::message::{self, required};
 
 numbered! {
@@ -302,7 +302,8 @@ impl Policy {
     }
 
     /// What else this use of the key is, for whoever chooses what it is applied to. Single blocks, encrypted, decrypt what modes with a
-    /// nonce have encrypted ([`Algorithm::codebook`]); RSA without padding decrypts where it signs, and signs where it decrypts.
+    /// nonce have encrypted ([`Algorithm::codebook`]); RSA without padding decrypts where it signs, and signs where it decrypts; a
+    /// concatenation with nothing is the same key, to be used at will, and as open as this one.
     pub fn entails(&self, usage: Usage, asked: Algorithm) -> Usage {
         let has = |kind: fn(Algorithm) -> bool| self.algorithms().any(kind);
         match asked {
@@ -313,6 +314,7 @@ impl Policy {
             {
                 Usage::SIGN_HASH
             }
+            Algorithm::Derivation(Derivation::Concatenate) => self.usage.without(Usage::COPY | Usage::CACHE),
             _ => Usage::NONE,
         }
     }
@@ -471,7 +473,7 @@ impl From<&Attributes> for message::KeyAttributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::{Aead, AeadKind, Cipher, Derivation, Kem, SignHash};
+    use crate::algorithm::{Aead, AeadKind, Cipher, Kem, SignHash};
 
     fn rsa(algorithm: Algorithm, also: Vec<Algorithm>) -> Attributes {
         Attributes { key_type: KeyType::RsaKeyPair, bits: 2048, policy: Policy { usage: Usage::SIGN_HASH, algorithm, also } }
@@ -531,6 +533,14 @@ mod tests {
         assert_eq!(both.entails(Usage::DECRYPT, decrypt), Usage::SIGN_HASH);
         assert_eq!(both.entails(Usage::ENCRYPT, decrypt), Usage::NONE);
         assert_eq!(rsa(sign, vec![]).policy.entails(Usage::SIGN_HASH, sign), Usage::NONE);
+    }
+
+    #[test]
+    fn a_concatenation_is_every_use_that_the_key_has() {
+        let join = Algorithm::from(Derivation::Concatenate);
+        let all = Usage::DERIVE | Usage::ENCRYPT | Usage::EXPORT;
+        let policy = Policy { usage: all | Usage::COPY, ..rsa(join, vec![]).policy };
+        assert_eq!(policy.entails(Usage::DERIVE, join), all);
     }
 
     #[test]

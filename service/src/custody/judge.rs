@@ -50,14 +50,15 @@ pub(crate) fn check_entailed(key: &Key, caller: &Principal, used: &Used<'_>) -> 
         _ if used.nonce => {
             (Usage::DECRYPT, "the nonce or initialisation vector is left to the service, as one of the caller's decrypts")
         }
-        Some(algorithm) => (key.attributes.policy.entails(used.usage, algorithm), "this algorithm is both"),
+        Some(algorithm) => (key.attributes.policy.entails(used.usage, algorithm), "this algorithm comes to both"),
         None => (Usage::NONE, ""),
     };
     let (name, owner, usage) = (&key.name, &key.owner, key.usage(caller));
-    if caller == owner || usage.contains(entailed) {
+    let missing = entailed.without(usage);
+    if caller == owner || missing.is_empty() {
         return Ok(());
     }
-    let (have, lacks, both) = (usage.roles().join(","), entailed.roles().join(","), (usage | entailed).roles().join(","));
+    let (have, lacks, both) = (usage.roles().join(","), missing.roles().join(","), (usage | entailed).roles().join(","));
     let detail = format!(
         "{caller} may {have} with key '{name}' of {owner}, but not {lacks}: {how}; its owner can permit it: \
          parsec key grant {name} {caller}={both}"

@@ -237,6 +237,58 @@ fn whoever_may_only_wrap_chooses_no_initialisation_vector() {
     assert_eq!(wrapped[..16], [7; 16]);
 }
 
+/// The same key in other hands, with other roles.
+#[test]
+fn a_concatenation_with_nothing_needs_the_grant_of_every_use() {
+    if !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    let client = service.client();
+    let owner = Keys(&client, SOFTWARE);
+    let join = Algorithm::from(Derivation::Concatenate);
+    let attack = |client: &Client, usage| {
+        let attributes = Attributes { key_type: KeyType::Aes, bits: 256, policy: policy(usage, &[CTR]) };
+        let op = DeriveKey {
+            key_name: "same".to_owned(),
+            attributes: Some((&attributes).into()),
+            with_name: "k".to_owned(),
+            with_owner: ROOT.map(str::to_owned),
+            alg: Some(join.into()),
+            ..DeriveKey::default()
+        };
+        client.call(SOFTWARE, &op)
+    };
+    let own = |client: &Client, sealed: &[u8]| {
+        let (key_name, alg, ciphertext) = ("same".to_owned(), Cipher::Ctr.into(), sealed.to_vec());
+        let decrypted = client.call(SOFTWARE, &CipherDecrypt { key_name, alg, ciphertext, owner: None }).unwrap();
+        Keys(client, SOFTWARE).destroy("same");
+        decrypted.plaintext.clone()
+    };
+    owner.generate(KeyType::Aes, ENCRYPTING | Usage::DERIVE, &[CTR, join]);
+    let sealed = owner.encrypt(CTR, &[], &SECRET).unwrap();
+    attack(&client, Usage::DECRYPT).unwrap();
+    assert_eq!(own(&client, &sealed), SECRET);
+    owner.grant(Usage::DERIVE);
+    as_stranger(&service, |stranger| {
+        let status = refused(attack(stranger, Usage::DECRYPT), &["'k'", "uid:0", "not encrypt,decrypt"]);
+        assert_eq!(status, Status::PsaErrorNotPermitted);
+    });
+    owner.grant(ENCRYPTING | Usage::DERIVE);
+    as_stranger(&service, |stranger| {
+        attack(stranger, Usage::DECRYPT).unwrap();
+        assert_eq!(own(stranger, &sealed), SECRET);
+    });
+    owner.destroy("k");
+
+    owner.generate(KeyType::Aes, Usage::EXPORT | Usage::DERIVE, &[join]);
+    owner.grant(Usage::DERIVE);
+    as_stranger(&service, |stranger| {
+        let status = refused(attack(stranger, Usage::EXPORT), &["'k'", "uid:0", "not export"]);
+        assert_eq!(status, Status::PsaErrorNotPermitted);
+    });
+}
+
 /// RSA without padding is one operation: with the private key it decrypts what was encrypted and signs what was padded.
 #[test]
 fn raw_rsa_needs_the_grant_of_all_that_it_does() {
