@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use tests::{STRANGER, Service, as_uid, may_change_user, program, run};
+use tests::{STRANGER, Secrets, Service, as_uid, may_change_user, program, run};
 
 const MODULE: &str = "libparsec_pkcs11.so";
 
@@ -351,4 +352,31 @@ fn pkcs11_tool_and_openssl_derive_the_same_secret() {
     run(&mut tool(&service, "--derive -m ECDH1-DERIVE --id 30 -i theirs.der -o derived")).ok();
     let read = |name| fs::read(service.dir().join(name)).unwrap();
     assert_eq!(read("derived"), read("expected"));
+}
+
+#[test]
+fn nothing_secret_is_left_in_a_programs_heap() {
+    if !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    let program = service.dir().join("leftovers");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/leftovers.c");
+    run(Command::new("cc").args(["-Wall", "-Werror", "-I/usr/include/p11-kit-1", source, "-o"]).arg(&program)).ok();
+    // letters, so that a part can be a PIN
+    let mut secret = vec![0; 100_000];
+    fs::File::open("/dev/urandom").unwrap().read_exact(&mut secret).unwrap();
+    secret.iter_mut().for_each(|byte| *byte = b'@' + *byte % 32);
+    let mut secrets = Secrets::default();
+    secrets.add(&secret, &[]);
+    let mut child = service.command(&program);
+    let mut child = child.arg(service.staged(MODULE)).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&secret).unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0]).expect("the end of its work");
+    let found = secrets.found_in(child.id());
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    let heap: Vec<_> = found.iter().filter(|place| place.contains("[heap]")).collect();
+    assert!(heap.is_empty(), "{} pieces are left:\n{}", heap.len(), heap[0]);
 }
