@@ -74,8 +74,6 @@ pub fn make_private(folder: &Path) -> std::io::Result<bool> {
 /// Keeps keys from other processes of the same user, out of core files, and out of swap where the limit on locked memory is high
 /// enough for all of it.
 pub fn protect_memory() {
-    // A debugger of root's heeds this (core(5)): of all memory it dumps the headers of libraries. It can be set as long as the process is dumpable.
-    let _ = std::fs::write("/proc/self/coredump_filter", "0x10");
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     lock();
 }
@@ -105,9 +103,12 @@ fn lock() -> bool {
 }
 
 /// Every connection is a file, and the usual soft limit of 1024 is too low for a host of many containers. Only root can raise what
-/// [`lock_memory`] may lock.
-pub fn raise_limits() {
+/// [`lock_memory`] may lock. Memory is for no core file.
+pub fn set_limits() {
     let raise = |resource, limit| setrlimit(resource, Rlimit { current: limit, maximum: limit });
     let _ = raise(Resource::Nofile, getrlimit(Resource::Nofile).maximum);
+    // What dumps memory against the kernel's will, as root's debugger, heeds this: no memory but the headers of libraries (core(5)). It
+    // can be set while the process is dumpable, which it is no more when it has changed its user.
+    let _ = std::fs::write("/proc/self/coredump_filter", "0x10");
     let _ = raise(Resource::Memlock, None).or_else(|_| raise(Resource::Memlock, getrlimit(Resource::Memlock).maximum));
 }

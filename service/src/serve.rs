@@ -36,7 +36,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    privileges::raise_limits();
+    privileges::set_limits();
     let user = privileges::target(allow_root || config.allow_root)?;
     let listener = listener::bind(&config.socket_path)?;
     if let Some(user) = user {

@@ -152,6 +152,8 @@ fn all_memory_is_locked_and_none_is_dumped() {
         }
     }
     assert!(locked > 10, "{maps}");
+    let dumped = fs::read_to_string(format!("/proc/{}/coredump_filter", service.pid())).unwrap();
+    assert_eq!(dumped.trim(), "00000010", "of memory only the headers of libraries");
 }
 
 #[test]
