@@ -107,11 +107,11 @@ impl Session {
         }
     }
 
-    /// All that the store holds for the client.
-    pub(crate) fn everything(&mut self, provider: ProviderId) {
+    /// All that the client has there, and sees.
+    pub(crate) fn everything(&mut self, provider: ProviderId, own: &str) {
         self.keep(provider, &TokenStatus {});
         self.keep(provider, &Find::default());
-        for record in self.records(provider, Some(RecordKind::Key)) {
+        for record in self.records(provider, Some(RecordKind::Key)).into_iter().filter(|record| record.owner == own) {
             self.keep(provider, &LookupKey { key_name: record.name.clone(), owner: None });
             self.keep(provider, &ListGrants { key_name: record.name, owner: None });
         }
@@ -251,6 +251,7 @@ fn concrete(algorithm: Algorithm) -> Option<Algorithm> {
         Algorithm::Signature(Signature::RsaPkcs1v15 { hash: SignHash::Any }) => Signature::RsaPkcs1v15 { hash },
         Algorithm::Signature(Signature::RsaPss { hash: SignHash::Any }) => Signature::RsaPss { hash },
         Algorithm::Signature(Signature::Ecdsa { hash: SignHash::Any }) => Signature::Ecdsa { hash },
+        Algorithm::Signature(Signature::Dsa { hash: SignHash::Any }) => Signature::Dsa { hash },
         Algorithm::Signature(Signature::RsaPkcs1v15Raw | Signature::RsaRaw | Signature::EcdsaAny) => return None,
         other => return Some(other),
     };

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use interface::ProviderId;
-use interface::algorithm::{Algorithm, Cipher, Derivation, Encryption, Hash, SignHash, Signature};
-use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
+use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, SignHash, Signature};
+use interface::attributes::{Attributes, DhFamily, EccFamily, KeyType, Policy, Usage};
 use interface::client::Identity;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{CopyKey, DeriveKey, GenerateKey, Login, Pin, RecordKind, Role, SetMetadata};
@@ -54,6 +54,9 @@ const GRANTED: &[(&str, &str)] = &[
 ];
 
 const ECDSA: Algorithm = Algorithm::Signature(Signature::Ecdsa { hash: SignHash::Any });
+const DSA: Algorithm = Algorithm::Signature(Signature::Dsa { hash: SignHash::Any });
+/// Clears the screen of whoever prints it raw.
+const LABEL: &str = "white \u{1b}[2J ctr";
 const TRUSTED: u64 = 0x86;
 const WRAP_WITH_TRUSTED: u64 = 0x210;
 
@@ -142,11 +145,20 @@ fn by_clients(desk: &Desk) {
         ("des", KeyType::Des, 192, both, Cipher::CbcPkcs7.into()),
         ("p192", KeyType::EccKeyPair(EccFamily::SecpR1), 192, Usage::SIGN | Usage::VERIFY, ECDSA),
         ("base", KeyType::Derive, 256, Usage::DERIVE, Algorithm::Derivation(Derivation::Hkdf { hash: Hash::Sha256 })),
+        ("dsa", KeyType::DsaKeyPair, 1024, Usage::SIGN | Usage::VERIFY, DSA),
+        ("dh", KeyType::DhKeyPair(DhFamily::Own), 1024, Usage::DERIVE, Agreement::Ffdh.into()),
         ("ctr", KeyType::Aes, 128, both | Usage::COPY, Cipher::Ctr.into()),
     ] {
         let (key_name, attributes) = (name.to_owned(), attributes(key_type, bits, usage, algorithm));
         client.call(SOFTWARE, &GenerateKey { key_name, attributes, ..GenerateKey::default() }).unwrap();
     }
+    let label = SetMetadata {
+        kind: RecordKind::Key.into(),
+        name: "ctr".to_owned(),
+        label: Some(LABEL.to_owned()),
+        ..SetMetadata::default()
+    };
+    client.call(SOFTWARE, &label).unwrap();
     let copy = attributes(KeyType::Aes, 128, both, Cipher::Ctr.into());
     client
         .call(SOFTWARE, &CopyKey { key_name: "copy".to_owned(), attributes: copy, of: "ctr".to_owned(), ..CopyKey::default() })
@@ -171,13 +183,18 @@ fn of_others(desk: &mut Desk) {
     desk.uid = TENANT;
     pins(desk, "");
     desk.parsec(&format!("key grant web uid:{STRANGER}=sign"));
+    desk.parsec("cert put authority web.crt");
     let client = desk.service.client();
     acting(TENANT, || {
         let pin = |value: &str| Some(Pin { value: value.into() });
         client.call(SOFTWARE, &Login { role: Role::Officer.into(), pin: pin(OFFICER_PIN) }).unwrap();
-        for (name, kind) in [("trusted", TRUSTED), ("guarded", WRAP_WITH_TRUSTED)] {
+        for (record, name, kind) in [
+            (RecordKind::Key, "trusted", TRUSTED),
+            (RecordKind::Key, "guarded", WRAP_WITH_TRUSTED),
+            (RecordKind::Certificate, "authority", TRUSTED),
+        ] {
             let pkcs11 = vec![Pkcs11Attribute { kind, value: vec![1] }];
-            let mark = SetMetadata { kind: RecordKind::Key.into(), name: name.to_owned(), pkcs11, ..SetMetadata::default() };
+            let mark = SetMetadata { kind: record.into(), name: name.to_owned(), pkcs11, ..SetMetadata::default() };
             client.call(SOFTWARE, &mark).unwrap();
         }
     });
@@ -213,7 +230,7 @@ fn record(desk: &Desk, store: &Path) {
     upstreams.write(&store.join("0-upstream"));
 
     let mut session = open(&Identity::User);
-    session.everything(SOFTWARE);
+    session.everything(SOFTWARE, "uid:0");
     session.proofs(&mut root, SOFTWARE, "uid:0", false);
     for (with, algorithm, key) in [
         ("wrap-kw", Cipher::KeyWrap.into(), "sensitive"),
@@ -225,13 +242,15 @@ fn record(desk: &Desk, store: &Path) {
     session.write(&store.join("0-root"));
 
     let mut session = open(&application);
-    session.everything(SOFTWARE);
-    session.proofs(&mut open(&application), SOFTWARE, &format!("app:{APPLICATION}"), false);
+    let own = format!("app:{APPLICATION}");
+    session.everything(SOFTWARE, &own);
+    session.proofs(&mut open(&application), SOFTWARE, &own, false);
     session.write(&store.join("0-application"));
 
     let mut session = as_tenant();
-    session.everything(SOFTWARE);
-    session.proofs(&mut tenant, SOFTWARE, &format!("uid:{TENANT}"), false);
+    let own = format!("uid:{TENANT}");
+    session.everything(SOFTWARE, &own);
+    session.proofs(&mut tenant, SOFTWARE, &own, false);
     session.unwraps(SOFTWARE, &Wrapping { with: "trusted", algorithm: Cipher::KeyWrap.into(), key: "guarded" });
     session.write(&store.join(format!("{TENANT}-tenant")));
 

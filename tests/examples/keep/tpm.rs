@@ -70,7 +70,7 @@ pub(crate) fn keep(folder: &Path) {
 fn record(desk: &Desk, provider: ProviderId, store: &Path) {
     let mut owner = Session::greeted(&desk.service, Identity::User);
     let mut session = Session::greeted(&desk.service, Identity::User);
-    session.everything(provider);
+    session.everything(provider, "uid:0");
     session.proofs(&mut owner, provider, "uid:0", false);
     if provider == ProviderId::TPM_SEALED {
         session.unwraps(provider, &Wrapping { with: "wrap-kw", algorithm: Cipher::KeyWrap.into(), key: "sensitive" });

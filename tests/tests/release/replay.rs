@@ -1,6 +1,7 @@
 //! The requests of the release's clients, byte by byte, and its answers.
 //!
-//! A client that says no Hello gets exactly what it got. After Hello, messages may have more fields than they had.
+//! A client that says no Hello gets exactly what it got. After Hello, messages may have more fields than they had, and the order of
+//! the records of a list may be another one.
 
 use interface::wire::Header;
 use interface::{Opcode, Status};
@@ -55,7 +56,7 @@ fn holds(now: &[u8], then: &[u8]) -> bool {
     then.peek().is_none()
 }
 
-/// The fields of a message: their numbers, and what they hold; `None` where these bytes are no message.
+/// The fields of a message, in order: their numbers, and what they hold; `None` where these bytes are no message.
 fn fields(mut bytes: &[u8]) -> Option<Vec<(u32, &[u8])>> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
@@ -71,5 +72,6 @@ fn fields(mut bytes: &[u8]) -> Option<Vec<(u32, &[u8])>> {
         fields.push((number, value));
         bytes = rest;
     }
+    fields.sort_unstable();
     Some(fields)
 }
