@@ -413,6 +413,18 @@ impl Algorithm {
         }
     }
 
+    /// Whether decrypting with it tells nothing of what others encrypted. A ciphertext that is not, as a whole, what the algorithm
+    /// makes is refused in one way, whatever is wrong with it; ML-KEM makes of it a secret that nobody knows (FIPS 203 §6.3).
+    pub const fn authenticates(self) -> bool {
+        matches!(
+            self,
+            Self::Aead(_)
+                | Self::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded)
+                | Self::Encryption(Encryption::RsaOaep { .. } | Encryption::RsaOaepWith { .. })
+                | Self::Kem(_)
+        )
+    }
+
     /// Whether it encrypts under a nonce or an initialisation vector.
     pub const fn takes_nonce(self) -> bool {
         match self {

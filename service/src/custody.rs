@@ -4,19 +4,26 @@
 //! Each of the known attacks on PKCS#11 (Clulow 2003; Bortolozzo et al. 2010, A1-A5; Bardou et al. 2012) needs a key with conflicting
 //! roles, one whose value the attacker knows, or a second copy of a key with other roles. So a sensitive key leaves only under a key
 //! that was made in its provider, was never readable and never decrypted anything, keys that wrap do not leave, and what comes in or is
-//! derived is not "made in its provider", so that it never wraps a sensitive key.
+//! derived is not "made in its provider", so that it never wraps a sensitive key. Unwrapping in a mode that does not authenticate is
+//! decryption too (Vaudenay 2002): whether a key protects others or is used in such a mode, its first use decides.
 //!
 //! Where a key comes from that was not made here, as the public key of another token, nobody can tell but the security officer, who
 //! may mark it as trusted (`CKA_TRUSTED`). That stands for its origin alone: it does not make up for conflicting roles.
 
+mod decision;
+mod grant;
 mod judge;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use decision::{check_decision, decision};
+pub(crate) use grant::{check_grant, depends, undecided};
 pub(crate) use judge::{check_owner, check_use};
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::store::Key;
-use interface::algorithm::{Algorithm, Cipher, Derivation, Signature};
+use interface::algorithm::{Algorithm, Derivation, Signature};
 use interface::attributes::{Attributes, Policy, Usage};
 use interface::message::Pkcs11Attribute;
 use interface::{Filing, Status};
@@ -49,7 +56,7 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
             "key '{key_name}' is only for trusted keys to wrap, which '{with_name}' is not: the SO marks those (CKA_TRUSTED)"
         ));
     }
-    if key.attributes.policy.usage.contains(Usage::EXPORT) {
+    if !sensitive(key) {
         return Ok(());
     }
     if protects(key) {
@@ -60,15 +67,14 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
             "key '{with_name}' was not made here, so somebody may know it; the sensitive key '{key_name}' leaves only under a key that was, or that the SO trusts"
         ));
     }
-    // A raw signature is a decryption by another name.
-    if !with.past.and(CONFLICTING).is_empty() || with.attributes.policy.permits(Signature::RsaRaw.into()) {
+    if conflicting(with) {
         return refuse(format!(
             "key '{with_name}' decrypts or can be read, or once could, so it could reveal the sensitive key '{key_name}': wrap with a sensitive key for wrapping alone"
         ));
     }
-    if algorithm == Cipher::CbcPkcs7.into() {
+    if !algorithm.authenticates() {
         return refuse(format!(
-            "CBC does not authenticate, and its padding would reveal the sensitive key '{key_name}': wrap with AES-KW or AES-KWP"
+            "{algorithm:?} does not authenticate, so that unwrapping could reveal the sensitive key '{key_name}': wrap with AES-KW, AES-KWP or RSA-OAEP"
         ));
     }
     Ok(())
@@ -116,15 +122,15 @@ pub(crate) fn inherited<'a>(
     mut asked: Attributes,
 ) -> Result<Attributes> {
     for parent in parents {
-        let readable = parent.attributes.policy.usage.contains(Usage::EXPORT);
+        let sensitive = sensitive(parent);
         let lost = match algorithm {
             Algorithm::Cipher(_) | Algorithm::Encryption(_) if !parent.usage(app).contains(Usage::DECRYPT) => Usage::EXPORT,
-            Algorithm::Derivation(Derivation::Concatenate) if !readable && protects(parent) => {
+            Algorithm::Derivation(Derivation::Concatenate) if sensitive && protects(parent) => {
                 let detail =
                     format!("key '{}' wraps or unwraps other keys, so no key with other uses is made of it", parent.name);
                 return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
             }
-            Algorithm::Derivation(Derivation::Concatenate) if !readable => LEAVING,
+            Algorithm::Derivation(Derivation::Concatenate) if sensitive => LEAVING,
             _ => Usage::NONE,
         };
         asked.policy.usage = asked.policy.usage.without(lost);
@@ -150,7 +156,7 @@ pub(crate) fn copied(original: &Key, mut filing: Filing, mut asked: Attributes) 
         let detail = format!("a copy of key '{name}' may do no more than the key itself");
         return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
     }
-    if !have.policy.usage.contains(Usage::EXPORT) && protects(original) {
+    if sensitive(original) && protects(original) {
         asked.policy.usage = asked.policy.usage.without(LEAVING);
     }
     if marked(&original.pkcs11, WRAP_WITH_TRUSTED) {
@@ -158,6 +164,16 @@ pub(crate) fn copied(original: &Key, mut filing: Filing, mut asked: Attributes) 
         filing.pkcs11.push(Pkcs11Attribute { kind: WRAP_WITH_TRUSTED, value: SET.into() });
     }
     Ok((filing, asked))
+}
+
+/// Whether nobody may see the value of a key.
+fn sensitive(key: &Key) -> bool {
+    !key.attributes.policy.usage.contains(Usage::EXPORT)
+}
+
+/// Whether a key can, or could, reveal what it wraps, whatever it was used for. A raw signature is a decryption by another name.
+fn conflicting(key: &Key) -> bool {
+    !key.past.and(CONFLICTING).is_empty() || key.attributes.policy.permits(Signature::RsaRaw.into())
 }
 
 fn protects(key: &Key) -> bool {

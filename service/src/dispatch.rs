@@ -1,5 +1,9 @@
 //! The one place where a request is judged: provider, access, key, policy, grant. Operations have no names here.
 
+mod decision;
+#[cfg(test)]
+pub(crate) mod local;
+
 use crate::applications::Application;
 use crate::auth::{Authenticators, Principal};
 use crate::custody;
@@ -45,6 +49,15 @@ pub struct Incoming {
     pub application: Option<Application>,
 }
 
+impl Incoming {
+    /// A request of the service itself, in the name of a key's owner.
+    fn own(key: &Key, opcode: Opcode) -> Self {
+        let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
+        let app = Some(key.owner.clone());
+        Self { request, body: Zeroizing::default(), app, extended: true, application: None }
+    }
+}
+
 /// A request on its way through the checks; makes the [`Call`] that a provider gets.
 pub struct Guard<'a> {
     incoming: &'a Incoming,
@@ -79,9 +92,7 @@ impl Dispatcher {
     /// [`Status::ProviderNotRegistered`] if the key's provider is not configured; the provider's own.
     pub fn destroy(&self, key: &Arc<Key>) -> Result<()> {
         let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
-        let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode: Opcode::DestroyKey };
-        let app = Some(key.owner.clone());
-        let incoming = Incoming { request, body: Zeroizing::default(), app, extended: true, application: None };
+        let incoming = Incoming::own(key, Opcode::DestroyKey);
         let body = DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec();
         provider.run(Opcode::DestroyKey, &Guard { incoming: &incoming, dispatcher: self }, &body).map(drop)
     }
@@ -102,6 +113,22 @@ impl Dispatcher {
             (Target::Core, None) | (Target::Store, Some(_)) => Ok(&self.core),
             (Target::Provider, Some(provider)) => Ok(provider),
             (Target::Core | Target::Store | Target::Provider, _) => Err(misdirected()),
+        }
+    }
+
+    /// The call that a request makes, before anything about keys is known.
+    fn call<'a>(&'a self, incoming: &'a Incoming) -> Call<'a> {
+        Call {
+            app: incoming.app.as_ref(),
+            provider: incoming.request.provider,
+            extended: incoming.extended,
+            application: incoming.application,
+            allow_deprecated: self.allow_deprecated,
+            store: &self.store,
+            key: None,
+            other: None,
+            new: None,
+            algorithm: None,
         }
     }
 
@@ -134,18 +161,7 @@ impl<'a> Guard<'a> {
         if opcode.access() != Access::Anyone && self.incoming.app.is_none() {
             return Err(unauthenticated(opcode));
         }
-        let mut call = Call {
-            app: self.incoming.app.as_ref(),
-            provider: self.incoming.request.provider,
-            extended: self.incoming.extended,
-            application: self.incoming.application,
-            allow_deprecated: self.dispatcher.allow_deprecated,
-            store: &self.dispatcher.store,
-            key: None,
-            other: None,
-            new: None,
-            algorithm: None,
-        };
+        let mut call = self.dispatcher.call(self.incoming);
         match key_use {
             KeyUse::None => {}
             KeyUse::New { filing, attributes } => {
@@ -154,16 +170,15 @@ impl<'a> Guard<'a> {
             }
             KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
             KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
-            KeyUse::Use(used) => drop(self.using(&mut call, used)?),
+            KeyUse::Use(used) => drop(self.using(&mut call, used, None)?),
             KeyUse::Wrap { with, key } => {
-                let wrapping = self.using(&mut call, with)?;
                 let leaving = self.usable(&call, key)?;
-                custody::check_wrap(&wrapping, &leaving, call.algorithm()?)?;
+                self.using(&mut call, with, Some(&leaving))?;
                 call.other = Some(leaving);
             }
             KeyUse::Make { from, other, filing, attributes } => {
                 self.check_new(&call, &filing, &attributes)?;
-                let from = self.using(&mut call, from)?;
+                let from = self.using(&mut call, from, None)?;
                 let other = other.map(|other| self.usable(&call, other)).transpose()?;
                 let parents = std::iter::once(&*from).chain(other.as_deref());
                 let attributes = custody::inherited(parents, call.app()?, call.algorithm()?, attributes)?;
@@ -180,11 +195,15 @@ impl<'a> Guard<'a> {
         Ok(call)
     }
 
-    /// Takes the key into the call, with the algorithm that runs with it.
-    fn using(&self, call: &mut Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
+    /// Takes the key into the call, with the algorithm that runs with it; `leaving` is the key that it wraps.
+    fn using(&self, call: &mut Call<'_>, used: Used<'_>, leaving: Option<&Key>) -> Result<Arc<Key>> {
         let key = self.usable(call, used)?;
         call.key = Some(Arc::clone(&key));
         call.algorithm = used.algorithm;
+        if let Some(leaving) = leaving {
+            custody::check_wrap(&key, leaving, call.algorithm()?)?;
+        }
+        self.dispatcher.decide(call, &key, &used, leaving)?;
         Ok(key)
     }
 
@@ -226,8 +245,11 @@ impl<'a> Guard<'a> {
 
     /// The key, if its policy and the caller's grant allow this use of it.
     fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
-        let key = self.visible(call, used.key)?;
-        custody::check_use(&key, call.app()?, &used)?;
+        let (key, app) = (self.visible(call, used.key)?, call.app()?);
+        if custody::undecided(&key, app, &used) {
+            self.dispatcher.recall(call, &key)?;
+        }
+        custody::check_use(&key, app, &used)?;
         Ok(key)
     }
 }

@@ -29,6 +29,15 @@ pub trait Handle<O: Operation>: Send + Sync + 'static {
     fn handle(&self, call: &Call<'_>, op: O) -> Result<O::Output>;
 }
 
+/// A backend whose keys may wrap others.
+pub trait Wrapping: Send + Sync + 'static {
+    /// What is the same for all keys of one value, and for no others: the value of a secret key, the public half of a pair.
+    ///
+    /// # Errors
+    /// Whatever the backend has to say.
+    fn value(&self, call: &Call<'_>, key: &Key) -> Result<Secret>;
+}
+
 /// What a provider may see of a request. Only dispatch makes one, after it has checked access and key policy.
 pub struct Call<'a> {
     pub(crate) app: Option<&'a Principal>,
@@ -174,6 +183,7 @@ pub struct Info {
     pub version: [u32; 3],
 }
 
+type Value = dyn Fn(&Call<'_>, &Key) -> Result<Secret> + Send + Sync;
 type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Zeroizing<Vec<u8>>> + Send + Sync;
 
 struct Handler {
@@ -187,6 +197,8 @@ pub struct Provider {
     /// What it is.
     pub info: Info,
     handlers: BTreeMap<Opcode, Handler>,
+    /// `None` where no key wraps others.
+    value: Option<Box<Value>>,
     limit: Duration,
     /// Where slow operations wait for their turn.
     pub lane: Lane,
@@ -195,13 +207,20 @@ pub struct Provider {
 impl Provider {
     /// A provider that can do nothing yet; `workers` slow operations run at a time.
     pub fn new(info: Info, workers: usize) -> Self {
-        Self { info, handlers: BTreeMap::new(), limit: Duration::MAX, lane: Lane::new(workers) }
+        Self { info, handlers: BTreeMap::new(), value: None, limit: Duration::MAX, lane: Lane::new(workers) }
     }
 
     /// Slow operations that are registered from here on are given up when they take longer.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
+    }
+
+    /// Registers the backend as one whose keys may wrap others.
+    #[must_use]
+    pub fn wrapping<T: Wrapping>(self, backend: &Arc<T>) -> Self {
+        let backend = Arc::clone(backend);
+        Self { value: Some(Box::new(move |call, key| backend.value(call, key))), ..self }
     }
 
     /// Registers an operation that runs where it was decoded: it takes less than a few milliseconds and waits for nothing.
@@ -227,6 +246,14 @@ impl Provider {
         };
         self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), limit });
         self
+    }
+
+    /// What tells keys of other values from this one; `None` where no key wraps others.
+    ///
+    /// # Errors
+    /// The backend's own.
+    pub(crate) fn value(&self, call: &Call<'_>, key: &Key) -> Result<Option<Secret>> {
+        self.value.as_ref().map(|value| value(call, key)).transpose()
     }
 
     /// The operations that it can do.

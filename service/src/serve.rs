@@ -79,6 +79,9 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
         allow_deprecated: config.allow_deprecated,
     });
     core_state.attach(&dispatcher);
+    for ended in dispatcher.ended_grants() {
+        tracing::warn!("a grant is none any more: {ended}");
+    }
     tokio::spawn(sweep(Arc::clone(&dispatcher.store), config.key_idle_timeout));
     let (stop, stopping) = watch::channel(false);
     let context = Context {

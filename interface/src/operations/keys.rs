@@ -151,7 +151,9 @@ pub struct Wrapped {
     pub data: Vec<u8>,
 }
 
-/// Decrypts a key into the service.
+/// Decrypts a key into the service. Whatever is wrong with the data, the answer is [`PsaErrorInvalidSignature`].
+///
+/// [`PsaErrorInvalidSignature`]: crate::Status::PsaErrorInvalidSignature
 #[derive(Clone, PartialEq, Message)]
 pub struct UnwrapKey {
     /// The new key.

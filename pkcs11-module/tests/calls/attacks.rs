@@ -120,6 +120,26 @@ fn roles_are_not_added_and_conflicts_are_not_forgotten() {
     control();
 }
 
+/// Vaudenay, "Security Flaws Induced by CBC Padding" (EUROCRYPT 2002): whether the padding of a chosen block is right tells what the
+/// key decrypts it to, which undoes the mode that the victim is wrapped in. The first use of the key decides which mode it keeps.
+#[test]
+fn a_key_that_unwraps_without_authentication_does_not_wrap_a_sensitive_key() {
+    let _fixture = Fixture::new();
+    let cbc = lasting(CKM_AES_CBC_PAD, [0u8; 16]);
+    let open = || aes(&[(CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)]);
+    let (protects, reveals) = (wrapping_key(), wrapping_key());
+    let blob = wrap(mechanism(KW), protects, victim()).unwrap();
+    assert_eq!(unwrap(cbc, protects, &blob[..32], &weak()), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+    let wrapped = wrap(cbc, protects, open()).unwrap();
+    assert_eq!(unwrap(cbc, protects, &wrapped, &weak()), Err(CKR_KEY_FUNCTION_NOT_PERMITTED), "nor what is no part of the blob");
+    unwrap(mechanism(KW), protects, &blob, &weak()).unwrap();
+
+    let wrapped = wrap(cbc, reveals, open()).unwrap();
+    unwrap(cbc, reveals, &wrapped, &weak()).unwrap();
+    assert_eq!(wrap(mechanism(KW), reveals, victim()), Err(CKR_KEY_NOT_WRAPPABLE));
+    wrap(mechanism(KW), reveals, open()).unwrap();
+}
+
 /// Delaune et al., attack 2: encrypt a key that the attacker knows, unwrap it as a wrapping key, and wrap the victim with it.
 #[test]
 fn a_known_key_that_is_unwrapped_does_not_wrap_a_sensitive_key() {

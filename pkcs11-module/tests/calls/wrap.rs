@@ -145,7 +145,12 @@ fn secret_keys_travel_under_every_mechanism() {
         assert_eq!(unwrap(mechanism, back, &wrapped[1..], &readable(CKK_AES)), Err(CKR_WRAPPED_KEY_LEN_RANGE));
         wrapped[9] ^= 1;
         wrapped[30] ^= 1;
-        assert_eq!(unwrap(mechanism, back, &wrapped, &readable(CKK_AES)), Err(CKR_WRAPPED_KEY_INVALID));
+        let changed = unwrap(mechanism, back, &wrapped, &readable(CKK_AES));
+        match changed {
+            // What is made up for a wrong padding may have the length of a key.
+            Ok(made_up) if mechanism.mechanism == CKM_RSA_PKCS => assert_ne!(read(made_up, CKA_VALUE).as_ref(), Ok(&value)),
+            changed => assert_eq!(changed, Err(CKR_WRAPPED_KEY_INVALID)),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a caller may do with a key: all that is needed to say so is the key and who calls.
 
+use super::grant::check_granted;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::store::Key;
@@ -29,7 +30,7 @@ pub(crate) fn check_use(key: &Key, caller: &Principal, used: &Used<'_>) -> Resul
         Some(algorithm) if !policy.permits(algorithm) => {
             refuse(format!("the policy of key '{}' does not permit {algorithm:?}", key.name))
         }
-        _ => check_entailed(key, caller, used),
+        _ => check_entailed(key, caller, used).and_then(|()| check_granted(key, caller, used)),
     }
 }
 

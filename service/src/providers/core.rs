@@ -258,7 +258,12 @@ impl Handle<Grant> for Core {
         if usage.is_empty() {
             return Err(Error::refused(Status::PsaErrorInvalidArgument, "a grant of nothing: revoke it instead"));
         }
-        call.store().grant(call.key()?, &op.principal.parse()?, usage)?;
+        let (key, to) = (call.key()?, op.principal.parse()?);
+        if custody::depends(key, usage) {
+            self.dispatcher()?.recall(call, key)?;
+        }
+        custody::check_grant(key, &to, usage)?;
+        call.store().grant(key, &to, usage)?;
         Ok(interface::message::Empty {})
     }
 }

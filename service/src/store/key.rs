@@ -1,5 +1,6 @@
 //! A key as the service sees it.
 
+use super::Decision;
 use crate::applications::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
@@ -12,8 +13,8 @@ use interface::{ProviderId, Status};
 use prost::Message;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What keys and objects have in common.
 #[derive(Clone, Debug)]
@@ -88,6 +89,8 @@ pub struct Key {
     pub grants: BTreeMap<Principal, Usage>,
     /// The provider's parsed key, shared by all copies.
     pub loaded: Arc<Loaded>,
+    /// What its value has decided, as far as this key was told.
+    pub(crate) decided: Arc<OnceLock<Decision>>,
     pub(super) missing: Arc<AtomicBool>,
 }
 
@@ -104,8 +107,8 @@ impl Key {
     pub(crate) fn new(meta: Meta, attributes: Attributes, local: bool, past: Usage) -> Self {
         let past = past | attributes.policy.usage;
         let (public_key, tier, life) = (Vec::new(), Tier::Software, Life::Stored);
-        let (grants, loaded, missing) = (BTreeMap::new(), Arc::default(), Arc::default());
-        Self { meta, attributes, public_key, tier, local, past, life, grants, loaded, missing }
+        let (grants, loaded, decided, missing) = (BTreeMap::new(), Arc::default(), Arc::default(), Arc::default());
+        Self { meta, attributes, public_key, tier, local, past, life, grants, loaded, decided, missing }
     }
 
     /// Takes all but these uses from the policy. What it permitted until now is not forgotten.
@@ -120,6 +123,11 @@ impl Key {
             return policy;
         }
         self.grants.get(caller).map_or(Usage::NONE, |grant| grant.implied().and(policy))
+    }
+
+    /// What its value has decided, as far as is known without asking the store.
+    pub(crate) fn decided(&self) -> Option<Decision> {
+        self.decided.get().copied()
     }
 
     /// Whether the provider chooses the nonces and initialisation vectors under which this caller encrypts: the caller was granted

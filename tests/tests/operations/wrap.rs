@@ -1,5 +1,7 @@
 //! Keys that leave under others, come back, and are made out of others: for every provider that does it.
 
+mod oracle;
+
 use super::{Under, attributes, each_provider};
 use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};

@@ -9,6 +9,7 @@ use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::Cipher;
 use interface::operations::{CipherDecrypt, CipherEncrypt, Decrypted, Encrypted};
+use subtle::{ConstantTimeEq, ConstantTimeLess};
 
 /// A cipher as this backend runs it.
 #[derive(Clone, Copy)]
@@ -101,14 +102,11 @@ impl Key {
         let (iv, body) = ciphertext
             .split_at_checked(mode.iv_len())
             .ok_or_else(|| invalid(format!("the ciphertext must begin with an IV of {} bytes", mode.iv_len())))?;
-        match mode {
-            Mode::Block { cipher, padding: true } if body.is_empty() || !body.len().is_multiple_of(cipher.block_len()) => {
-                return Err(invalid(WHOLE_BLOCKS));
-            }
-            _ => {}
+        if let Mode::Block { cipher, padding: true } = mode {
+            let padded = Mode::Block { cipher, padding: false }.run(Direction::Decrypt, self.bytes()?, iv, body);
+            return unpad_pkcs7(padded.map_err(|_| invalid(WHOLE_BLOCKS))?, cipher.block_len());
         }
         mode.run(Direction::Decrypt, self.bytes()?, iv, body).map_err(|_| match mode {
-            Mode::Block { padding: true, .. } => Error::refused(Status::PsaErrorInvalidPadding, "the padding is wrong"),
             Mode::KeyWrap { .. } => Error::refused(
                 Status::PsaErrorInvalidSignature,
                 "the data was not wrapped with this key and mode, or was changed",
@@ -116,6 +114,24 @@ impl Key {
             Mode::Block { .. } | Mode::ChaCha20 => invalid(WHOLE_BLOCKS),
         })
     }
+}
+
+/// Takes the padding away (PKCS#7, RFC 5652 §6.3) from whole blocks of this many bytes. Whether it is right is found out in constant
+/// time.
+pub(crate) fn unpad_pkcs7(mut padded: Secret, block: usize) -> Result<Secret> {
+    let Some((start, last)) = padded.len().checked_sub(block).zip(padded.last().copied()) else {
+        return Err(invalid(WHOLE_BLOCKS));
+    };
+    let mut valid = !last.ct_eq(&0) & !u8::try_from(block).unwrap_or(u8::MAX).ct_lt(&last);
+    for (left, byte) in (1..=u8::MAX).zip(padded[start..].iter().rev()) {
+        valid &= last.ct_lt(&left) | byte.ct_eq(&last);
+    }
+    if !bool::from(valid) {
+        return Err(Error::refused(Status::PsaErrorInvalidPadding, "the padding is wrong"));
+    }
+    let len = padded.len() - usize::from(last);
+    padded.truncate(len);
+    Ok(padded)
 }
 
 const WHOLE_BLOCKS: &str = "this mode works on whole blocks: pad the data, or use a mode that does";

@@ -36,6 +36,7 @@ use interface::{ProviderId, Secret, Status};
 use std::sync::Arc;
 
 pub(super) use capability::can_do;
+pub(super) use cipher::unpad_pkcs7;
 pub(super) use hash::compute as digest;
 pub(super) use key::{Key, Private};
 pub(super) use mac::len as mac_len;
@@ -86,6 +87,7 @@ pub(super) fn workers() -> usize {
 
 fn register(provider: Provider, software: &Arc<Software>) -> Provider {
     provider
+        .wrapping(software)
         .on_slow::<GenerateKey, _>(software)
         .on_slow::<ImportKey, _>(software)
         .on_slow::<DestroyKey, _>(software)

@@ -2,14 +2,16 @@
 
 use super::key::{Key, Kind};
 use super::{Software, cipher, encrypt, invalid, unsupported};
-use crate::error::Result;
-use crate::provider::{Call, Handle};
+use crate::error::{Error, Result};
+use crate::provider::{Call, Handle, Wrapping};
+use crate::store;
 use interface::algorithm::{Algorithm, Cipher, Encryption};
 use interface::attributes::{Attributes, EccFamily, KeyType};
 use interface::message::Empty;
 use interface::operations::{UnwrapKey, WrapKey, Wrapped};
 use interface::pkcs8::{PrivateKey, to_pkcs8};
 use interface::spki::PublicKey;
+use interface::{Secret, Status};
 use zeroize::Zeroizing;
 
 /// What wraps keys.
@@ -46,6 +48,9 @@ impl Key {
     }
 
     /// The key that [`Self::wrap`] encrypted, and its attributes with the size it has.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the data, the same one after the same work: what was decrypted, or zeros as long as the data, is taken for a key.
     pub(crate) fn unwrap(
         &self,
         algorithm: Algorithm,
@@ -53,17 +58,33 @@ impl Key {
         data: &[u8],
         attributes: &Attributes,
     ) -> Result<(Attributes, Self)> {
-        let plain = match Scheme::of(self.kind(), algorithm)? {
-            Scheme::Cipher(cipher) => self.cipher_decrypt(cipher, data)?,
-            Scheme::Encryption(encryption) => self.decrypt(encryption, label, data)?,
+        let scheme = Scheme::of(self.kind(), algorithm)?;
+        self.needs_private()?;
+        match attributes.bits {
+            0 => Kind::of_type(attributes.key_type)?,
+            bits => Kind::of(attributes.key_type, bits)?,
         };
+        let plain = match scheme {
+            Scheme::Cipher(cipher) => self.cipher_decrypt(cipher, data),
+            Scheme::Encryption(encryption) => self.decrypt(encryption, label, data),
+        };
+        let (wrapped, plain) = plain.map_or_else(|_| (false, Zeroizing::new(vec![0; data.len()])), |plain| (true, plain));
+        Self::unwrapped(&plain, attributes).ok().filter(|_| wrapped).ok_or_else(|| {
+            Error::refused(
+                Status::PsaErrorInvalidSignature,
+                "the data was not wrapped with this key, algorithm and label, was changed, or holds no key of this type and size",
+            )
+        })
+    }
+
+    /// The key that [`Self::portable`] made these bytes of.
+    fn unwrapped(plain: &[u8], attributes: &Attributes) -> Result<(Attributes, Self)> {
         if !attributes.key_type.is_pair() {
-            return Self::import(attributes, &plain);
+            return Self::import(attributes, plain);
         }
-        // Why it is none would tell of what the data really is, perhaps a key that nobody may see.
-        let key = PrivateKey::from_pkcs8(&plain).map_err(|_| invalid("what is wrapped is no private key"))?;
+        let key = PrivateKey::from_pkcs8(plain).map_err(|_| invalid("no private key"))?;
         if !alike(key.key_type, attributes.key_type) {
-            return Err(invalid(format!("what is wrapped is a {:?}, not a {:?}", key.key_type, attributes.key_type)));
+            return Err(invalid("another type of key"));
         }
         let bits = if attributes.bits == 0 { key.bits } else { attributes.bits };
         Self::import(&Attributes { key_type: key.key_type, bits, ..attributes.clone() }, &key.bytes)
@@ -87,6 +108,15 @@ impl Key {
 fn alike(found: KeyType, asked: KeyType) -> bool {
     let weierstrass = |key_type| matches!(key_type, KeyType::EccKeyPair(EccFamily::SecpR1 | EccFamily::SecpK1));
     found == asked || weierstrass(found) && weierstrass(asked)
+}
+
+impl Wrapping for Software {
+    fn value(&self, call: &Call<'_>, key: &store::Key) -> Result<Secret> {
+        if !key.public_key.is_empty() {
+            return Ok(Secret::new(key.public_key.clone()));
+        }
+        self.loaded(call, key)?.bytes().map(|bytes| Secret::new(bytes.to_vec()))
+    }
 }
 
 impl Handle<WrapKey> for Software {

@@ -58,10 +58,7 @@ impl Handle<CipherDecrypt> for Tpm {
         let (iv, body) = parts.ok_or_else(|| invalid(format!("the ciphertext must begin with an IV of {iv_len} bytes")))?;
         let mut plaintext = self.cipher(call, true, cipher, iv, body)?;
         if cipher == Cipher::CbcPkcs7 {
-            let padding = plaintext.last().map_or(0, |&last| usize::from(last));
-            let start = plaintext.len().checked_sub(padding).filter(|_| (1..=BLOCK).contains(&padding));
-            let start = start.filter(|&start| plaintext[start..].iter().all(|&byte| usize::from(byte) == padding));
-            plaintext.truncate(start.ok_or_else(|| Error::refused(Status::PsaErrorInvalidPadding, "the padding is wrong"))?);
+            plaintext = software::unpad_pkcs7(plaintext, BLOCK)?;
         }
         Ok(Decrypted { plaintext: std::mem::take(&mut *plaintext) })
     }

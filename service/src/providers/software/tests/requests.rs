@@ -1,35 +1,13 @@
 //! Requests as they come through dispatch, with a store that lasts.
 
-use crate::auth::{Authenticators, Principal};
-use crate::dispatch::{Dispatcher, Incoming};
-use crate::providers::core::Core;
+use crate::dispatch::Dispatcher;
+use crate::dispatch::local::{Caller, service};
 use crate::providers::software::plan;
-use crate::stats::Stats;
-use crate::store::{Store, StoreKey};
 use interface::algorithm::{Aead, AeadKind, Hash, Signature};
 use interface::attributes::KeyType;
 use interface::operations::*;
-use interface::wire::Request;
-use interface::{AuthType, Operation, ProviderId, Status};
-use prost::Message;
-use std::path::Path;
+use interface::{Operation, Status};
 use std::sync::Arc;
-use zeroize::Zeroizing;
-
-fn service(directory: &Path) -> Arc<Dispatcher> {
-    let key = StoreKey::File(directory.join("key"));
-    let store = Arc::new(Store::open(&directory.join("store"), &key, false).unwrap());
-    let (core, state) = Core::open(Stats::new(), 1 << 20);
-    let dispatcher = Arc::new(Dispatcher {
-        providers: vec![Arc::new(plan(toml::Table::new()).unwrap().open(&store).unwrap().unwrap())],
-        core: Arc::new(core),
-        store,
-        authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
-        allow_deprecated: false,
-    });
-    state.attach(&dispatcher);
-    dispatcher
-}
 
 fn call<O: Operation>(service: &Arc<Dispatcher>, op: &O) -> Result<O::Output, Status> {
     call_on(service, true, op)
@@ -37,16 +15,8 @@ fn call<O: Operation>(service: &Arc<Dispatcher>, op: &O) -> Result<O::Output, St
 
 /// On a connection that has said Hello, or has not.
 fn call_on<O: Operation>(service: &Arc<Dispatcher>, extended: bool, op: &O) -> Result<O::Output, Status> {
-    let incoming = Incoming {
-        request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
-        body: Zeroizing::new(op.encode_to_vec()),
-        app: Some(Principal::App("test".to_owned())),
-        extended,
-        application: None,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
-    let body = runtime.block_on(service.dispatch(incoming)).map_err(|error| error.status())?;
-    Ok(O::Output::decode(&body[..]).unwrap())
+    let caller = Caller { extended, ..Caller::named("test") };
+    caller.call(service, op).map_err(|error| error.status())
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! What a key decides to be when it is first used: one that protects others, or one that reveals.
+//!
+//! A mode that does not authenticate decrypts whatever it is given, and whether the result was a key tells of the plaintext, bit by
+//! bit. So unwrapping in such a mode is decryption, and a blob that the key has made in another mode is no safer than its weakest mode.
+//! Programs expect both kinds of wrapping from one key. So the first use that matters decides, and the other role is closed for ever.
+//!
+//! The decision belongs to the value of the key: whoever has two keys of one value would else have both roles. It is durable before
+//! the use begins, and the store orders two first uses.
+
+use crate::error::{Error, Result};
+use crate::store::{Decision, Key};
+use interface::attributes::Usage;
+use interface::{Status, Used};
+
+/// What a key must have decided for this use of it; `leaving` is the key that it wraps. `None` for a use that any key may be put to,
+/// and for a key that never wraps a sensitive one. A public key reveals nothing, and decides nothing for the owner of the pair, since
+/// anybody may bring it.
+pub(crate) fn decision(key: &Key, used: &Used<'_>, leaving: Option<&Key>) -> Option<Decision> {
+    let decision = match leaving {
+        Some(leaving) => super::sensitive(leaving).then_some(Decision::Protects),
+        None => reveals(key, used).then_some(Decision::Reveals),
+    };
+    let open = key.past.contains(Usage::WRAP) && !super::conflicting(key) && !key.attributes.key_type.is_public();
+    decision.filter(|_| open)
+}
+
+/// Whether a use tells what was encrypted with the key by somebody else.
+fn reveals(key: &Key, used: &Used<'_>) -> bool {
+    let Some(algorithm) = used.algorithm else {
+        return false;
+    };
+    match used.usage {
+        Usage::UNWRAP | Usage::DECRYPT => !algorithm.authenticates(),
+        Usage::ENCRYPT if used.nonce && algorithm.reveals() => true,
+        usage => key.attributes.policy.entails(usage, algorithm).contains(Usage::DECRYPT),
+    }
+}
+
+/// Refuses a use for which the key would have to be what it has decided not to be.
+///
+/// # Errors
+/// [`Status::PsaErrorNotPermitted`].
+pub(crate) fn check_decision(key: &Key, wanted: Decision, held: Decision) -> Result<()> {
+    if wanted == held {
+        return Ok(());
+    }
+    let name = &key.name;
+    let detail = match wanted {
+        Decision::Reveals => format!(
+            "key '{name}' has wrapped a sensitive key, which a mode that does not authenticate could reveal, so it is used in none any more: use AES-KW, AES-KWP or RSA-OAEP, or another key"
+        ),
+        Decision::Protects => format!(
+            "key '{name}' was used in a mode that does not authenticate, so it could reveal a sensitive key: wrap with a new key, one for AES-KW, AES-KWP or RSA-OAEP alone"
+        ),
+    };
+    Err(Error::refused(Status::PsaErrorNotPermitted, detail))
+}

@@ -1,0 +1,57 @@
+//! Where keys decide: before the provider runs, and durably. The rules are in [`crate::custody`]; here they meet the store.
+
+use super::{Dispatcher, Incoming};
+use crate::custody;
+use crate::error::{Error, Result};
+use crate::provider::Call;
+use crate::store::{Fingerprint, Key};
+use interface::{Opcode, Used};
+
+impl Dispatcher {
+    /// Has a key decide for what this use makes of it; `leaving` is the key that it wraps.
+    pub(super) fn decide(&self, call: &Call<'_>, key: &Key, used: &Used<'_>, leaving: Option<&Key>) -> Result<()> {
+        let Some(wanted) = custody::decision(key, used, leaving) else {
+            return Ok(());
+        };
+        if let Some(held) = key.decided() {
+            return custody::check_decision(key, wanted, held);
+        }
+        let Some(value) = self.value(call, key)? else {
+            return Ok(());
+        };
+        let held = call.store.decide(&value, wanted)?;
+        let _ = key.decided.set(held);
+        custody::check_decision(key, wanted, held)
+    }
+
+    /// Tells a key what keys of its value have decided.
+    pub(crate) fn recall(&self, call: &Call<'_>, key: &Key) -> Result<()> {
+        let value = self.value(call, key)?;
+        if let Some(held) = value.and_then(|value| call.store.decided(&value)) {
+            let _ = key.decided.set(held);
+        }
+        Ok(())
+    }
+
+    /// The grants that are none any more, each with what mends it.
+    pub fn ended_grants(&self) -> Vec<Error> {
+        let keys = self.store.owners().into_iter().flat_map(|owner| self.store.keys(&owner));
+        keys.flat_map(|key| self.ended_grants_of(&key)).collect()
+    }
+
+    fn ended_grants_of(&self, key: &Key) -> Vec<Error> {
+        let incoming = Incoming::own(key, Opcode::ListGrants);
+        if key.grants.values().any(|usage| custody::depends(key, *usage))
+            && let Err(error) = self.recall(&self.call(&incoming), key)
+        {
+            tracing::debug!("whether key '{}' of {} has wrapped others is not known: {error}", key.name, key.owner);
+        }
+        key.grants.iter().filter_map(|(to, usage)| custody::check_grant(key, to, *usage).err()).collect()
+    }
+
+    /// What stands for the value of a key; `None` where no key of its provider wraps others.
+    fn value(&self, call: &Call<'_>, key: &Key) -> Result<Option<Fingerprint>> {
+        let value = self.crypto(key.provider).map(|provider| provider.value(call, key)).transpose()?.flatten();
+        Ok(value.map(|value| call.store.fingerprint(&value)))
+    }
+}

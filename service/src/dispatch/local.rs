@@ -1,0 +1,62 @@
+//! A service in the process of a test, with the software provider, and requests to it.
+
+use super::{Dispatcher, Incoming};
+use crate::applications::Application;
+use crate::auth::{Authenticators, Principal};
+use crate::error::Result;
+use crate::providers::core::Core;
+use crate::providers::software::plan;
+use crate::stats::Stats;
+use crate::store::{Store, StoreKey};
+use interface::wire::Request;
+use interface::{AuthType, Operation, ProviderId};
+use prost::Message;
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Opens the store in a directory, or makes it.
+pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
+    let key = StoreKey::File(directory.join("key"));
+    let store = Arc::new(Store::open(&directory.join("store"), &key, false).unwrap());
+    let (core, state) = Core::open(Stats::new(), 1 << 20);
+    let dispatcher = Arc::new(Dispatcher {
+        providers: vec![Arc::new(plan(toml::Table::new()).unwrap().open(&store).unwrap().unwrap())],
+        core: Arc::new(core),
+        store,
+        authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
+        allow_deprecated: false,
+    });
+    state.attach(&dispatcher);
+    dispatcher
+}
+
+/// Who asks, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) app: Principal,
+    /// Its connection has said Hello.
+    pub(crate) extended: bool,
+    pub(crate) application: Option<Application>,
+}
+
+impl Caller {
+    /// An application of this name, on a connection that has said Hello without naming its process.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { app: Principal::App(name.to_owned()), extended: true, application: None }
+    }
+
+    pub(crate) fn call<O: Operation>(&self, service: &Arc<Dispatcher>, op: &O) -> Result<O::Output> {
+        let Self { app, extended, application } = self.clone();
+        let incoming = Incoming {
+            request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
+            body: Zeroizing::new(op.encode_to_vec()),
+            app: Some(app),
+            extended,
+            application,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let body = runtime.block_on(service.dispatch(incoming))?;
+        Ok(O::Output::decode(&body[..]).unwrap())
+    }
+}
