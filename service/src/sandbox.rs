@@ -10,7 +10,7 @@
 //! All of it holds for the thread that asks and for those that it starts later, and a child process could not take it off. So it
 //! comes before the first thread, and whatever is to start processes of its own must be forked off before.
 //!
-//! A kernel that lacks a part gets the rest, and the log says in one line what is missing.
+//! Where the kernel lacks a part, or a unit or container forbids it, the rest is applied, and the log says in one line what is missing.
 
 mod calls;
 
@@ -82,7 +82,7 @@ const SOCKETS: &[&str] = &["NOTIFY_SOCKET", "DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SES
 pub fn enter<'a>(own: impl IntoIterator<Item = &'a Path>, reach: impl IntoIterator<Item = &'a Reach>) -> Result<()> {
     let missing = apply(own, reach)?;
     if !missing.is_empty() {
-        tracing::warn!("this kernel lacks {}: the rest of the sandbox is on", missing.join(", and "));
+        tracing::warn!("the kernel, or what the service runs in, lack {}: the rest of the sandbox is on", missing.join(" and "));
     }
     Ok(())
 }
@@ -96,7 +96,9 @@ fn apply<'a>(own: impl IntoIterator<Item = &'a Path>, reach: impl IntoIterator<I
     for file in own {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         privileges::make_private(folder).map_err(Error::io(format!("making {}", folder.display())))?;
-        folders.push(folder);
+        folders.push(folder.to_owned());
+        // The file may be a symbolic link, and what belongs to it is then beside what it leads to.
+        folders.extend(file.canonicalize().ok().as_deref().and_then(Path::parent).map(Path::to_owned));
     }
     rustix::thread::set_no_new_privs(true).map_err(|errno| refused(errno.to_string()))?;
     let restricted = restrict(&folders, reach).map_err(|error| refused(error.to_string()))?;
@@ -108,7 +110,7 @@ fn apply<'a>(own: impl IntoIterator<Item = &'a Path>, reach: impl IntoIterator<I
 }
 
 /// Applies the rules of Landlock, and says what is missing of them.
-fn restrict<'a>(folders: &[&Path], reach: impl IntoIterator<Item = &'a Reach>) -> Result<Option<String>, RulesetError> {
+fn restrict<'a>(folders: &[PathBuf], reach: impl IntoIterator<Item = &'a Reach>) -> Result<Option<String>, RulesetError> {
     let (mut devices, mut ports) = (DEVICES.iter().map(PathBuf::from).collect::<Vec<_>>(), Vec::new());
     for reach in reach {
         match reach {
@@ -117,7 +119,8 @@ fn restrict<'a>(folders: &[&Path], reach: impl IntoIterator<Item = &'a Reach>) -
         }
     }
     let folder = |name| std::env::var_os(name).map_or_else(Vec::new, |value| std::env::split_paths(&value).collect());
-    let read: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).chain(VARIABLES.iter().flat_map(folder)).collect();
+    // The program itself, for the names in a backtrace.
+    let read = SYSTEM.iter().map(PathBuf::from).chain(VARIABLES.iter().flat_map(folder)).chain(std::env::current_exe());
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(RULES))?
         .handle_access(AccessNet::from_all(RULES))?
@@ -130,10 +133,11 @@ fn restrict<'a>(folders: &[&Path], reach: impl IntoIterator<Item = &'a Reach>) -
         .restrict_self()?;
     Ok(match status.landlock {
         LandlockStatus::Available { effective_abi, .. } => lacking(effective_abi),
-        LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => Some("Landlock, or has it switched off".to_owned()),
+        LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => Some("Landlock".to_owned()),
     })
 }
 
+/// What this version of Landlock does not have of the rules.
 fn lacking(abi: ABI) -> Option<String> {
     let rules: Vec<_> = SINCE.iter().filter(|(since, _)| abi < *since).map(|(_, rules)| *rules).collect();
     (!rules.is_empty()).then(|| format!("Landlock's rules for {}", rules.join(", ")))

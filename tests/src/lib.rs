@@ -89,7 +89,8 @@ pub fn may_lock_memory() -> bool {
     may
 }
 
-/// What starts a program as on a kernel with this version of Landlock, or with none where it is 0: for [`Setup::by`].
+/// What starts a program as on a kernel with this version of Landlock, for [`Setup::by`]. 0 is a kernel with none, under a unit of
+/// systemd's that does not permit seccomp either.
 pub fn older_kernel(landlock: u8) -> [String; 4] {
     ["python3", "-c", include_str!("older-kernel.py"), &landlock.to_string()].map(str::to_owned)
 }

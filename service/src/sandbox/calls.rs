@@ -50,7 +50,8 @@ const CLONE3: u32 = 435;
 /// Numbers of calls from here on are those of the x32 ABI, under which each call has a second name.
 const X32: u32 = 0x4000_0000;
 
-/// Refuses them to this thread and those that it starts later; false where the kernel has no filters.
+/// Refuses them to this thread and those that it starts later; false where the kernel has no filters, or a filter that came before, such
+/// as a unit's, refuses more.
 pub(super) fn refuse() -> Result<bool, Error> {
     let refused = match refused() {
         Err(BackendError::InvalidTargetArch(_)) => return Ok(false),
@@ -58,7 +59,7 @@ pub(super) fn refuse() -> Result<bool, Error> {
     };
     for filter in [refused, absent()] {
         match apply_filter(&filter) {
-            Err(Error::Seccomp(error)) if matches!(error.raw_os_error(), Some(ENOSYS | EINVAL)) => return Ok(false),
+            Err(Error::Seccomp(error)) if matches!(error.raw_os_error(), Some(ENOSYS | EINVAL | EPERM)) => return Ok(false),
             applied => applied?,
         }
     }
