@@ -25,6 +25,7 @@ mod secret;
 pub mod spki;
 mod status;
 pub mod text;
+pub mod trust;
 pub mod wire;
 
 pub use operations::{Access, Filing, KeyName, KeyUse, Opcode, Operation, Target, Used};

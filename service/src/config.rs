@@ -4,7 +4,6 @@
 //! Upstream's keys that mean nothing here are accepted and noted for the log. A key that does not exist is an error.
 
 mod section;
-mod trust;
 
 pub use section::{Section, suggest};
 
@@ -12,6 +11,7 @@ use crate::auth::{self, Authenticators, Principal};
 use crate::error::{Error, Result};
 use interface::client::Process;
 use interface::operations::Tier;
+use interface::trust::{self, Distrust};
 use interface::{AuthType, PROVIDERS, ProviderId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -91,8 +91,12 @@ impl Config {
         };
         let shown = path.display();
         let read = || {
-            trust::check(path, host.uid)?;
-            let text = std::fs::read_to_string(path).map_err(Error::io(format!("reading the configuration {shown}")))?;
+            let failed = || Error::io(format!("reading the configuration {shown}"));
+            trust::check(path, host.uid).map_err(|why| match why {
+                Distrust::Unreadable(error) => failed()(error),
+                Distrust::Others(why) => Error::Config(why),
+            })?;
+            let text = std::fs::read_to_string(path).map_err(failed())?;
             Self::parse(&text, &host)
         };
         read().map_err(|error| match error {

@@ -1,10 +1,8 @@
 //! Where the service listens.
 
 use super::{Error, Process};
+use crate::trust;
 use rustix::net::SocketAddrUnix;
-use std::fs::{File, Metadata};
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The socket of a service installed on the host.
@@ -64,17 +62,11 @@ impl Endpoint {
     /// have had a hand in it. A folder that is closed to this user has none for it.
     fn configured(path: &Path) -> Result<Option<Self>, Error> {
         let wrong = |why: String| Error::Config(format!("{} {why}", path.display()));
-        let unreadable = |error| wrong(format!("cannot be read: {error}"));
         if !path.try_exists().unwrap_or(false) {
             return Ok(None);
         }
-        let mut file = File::open(path).map_err(unreadable)?;
-        check_root_alone(path, &file.metadata().map_err(unreadable)?)?;
-        if let Some(folder) = path.parent() {
-            check_root_alone(folder, &folder.metadata().map_err(unreadable)?)?;
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(unreadable)?;
+        trust::check(path, 0).map_err(|why| wrong(why.to_string()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let socket = socket(&text).map_err(wrong)?;
         Ok(socket.map(|path| Self(path.to_owned())))
     }
@@ -97,18 +89,6 @@ fn setting(line: &str) -> Option<&str> {
     let value = line.strip_prefix("socket")?.trim_start().strip_prefix('=')?.trim();
     let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
     Some(value.strip_prefix("unix:").unwrap_or(value))
-}
-
-fn check_root_alone(path: &Path, file: &Metadata) -> Result<(), Error> {
-    let (owner, mode) = (file.uid(), file.mode() & 0o7777);
-    if owner == 0 && mode & 0o022 == 0 {
-        return Ok(());
-    }
-    let path = path.display();
-    Err(Error::Config(format!(
-        "{path} belongs to uid {owner} with mode {mode:04o}, so others than root may change where the keys of this host are looked for: \
-         run chown root {path} && chmod go-w {path}, or name the socket in PARSEC_SERVICE_ENDPOINT"
-    )))
 }
 
 impl std::str::FromStr for Endpoint {

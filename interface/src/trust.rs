@@ -1,22 +1,33 @@
-//! Whose word the configuration is. Whoever may change it has all keys: it says where the store is, and who is an administrator.
+//! Whose word a configuration is. Whoever may change the service's has all keys: it says where the store is, and who is an
+//! administrator. Whoever may change that of the clients sees what they decrypt.
 
-use crate::error::{Error, Result};
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Symbolic links on one way, at most, as the kernel counts them.
 const LINKS: usize = 40;
 
-/// Refuses a file that anyone but root and the user who starts the service may change, or put another one in the place of: so every
-/// folder and symbolic link on the way to it counts too. In a folder with the sticky bit others may only add what is theirs.
+/// Why a file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Distrust {
+    /// It cannot be looked at.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    /// Others may change it. Says who, and the command that mends it.
+    #[error("{0}")]
+    Others(String),
+}
+
+/// Refuses a file that anyone but root and this user may change, or put another one in the place of: so every folder and symbolic link
+/// on the way to it counts too. In a folder with the sticky bit others may only add what is theirs.
 ///
 /// # Errors
-/// [`Error::Config`], [`Error::Io`].
-pub(super) fn check(path: &Path, user: u32) -> Result<()> {
-    let failed = |path: &Path| Error::io(format!("reading the configuration {}", path.display()));
-    let path = std::path::absolute(path).map_err(failed(path))?;
+/// Every [`Distrust`].
+pub fn check(path: &Path, user: u32) -> Result<(), Distrust> {
+    let path = std::path::absolute(path)?;
     let (mut way, mut ahead, mut links) = (PathBuf::new(), steps(&path), 0);
     while let Some(step) = ahead.pop() {
         if step == ".." {
@@ -24,18 +35,18 @@ pub(super) fn check(path: &Path, user: u32) -> Result<()> {
             continue;
         }
         way.push(step);
-        let file = fs::symlink_metadata(&way).map_err(failed(&path))?;
+        let file = fs::symlink_metadata(&way)?;
         judge(&way, &file, user)?;
         if file.is_symlink() {
             links += 1;
-            let target = fs::read_link(&way).map_err(failed(&path))?;
+            let target = fs::read_link(&way)?;
             way.pop();
             if links > LINKS {
-                return Err(failed(&path)(rustix::io::Errno::LOOP.into()));
+                return Err(io::Error::from(rustix::io::Errno::LOOP).into());
             }
             if !way.join(&target).exists() {
                 // What an open descriptor leads to need not have a name (proc(5)).
-                return judge(&path, &fs::metadata(&path).map_err(failed(&path))?, user);
+                return judge(&path, &fs::metadata(&path)?, user);
             }
             ahead.extend(steps(&target));
         }
@@ -49,10 +60,10 @@ fn steps(path: &Path) -> Vec<OsString> {
     steps.rev().map(|step| step.as_os_str().to_owned()).collect()
 }
 
-fn judge(path: &Path, file: &Metadata, user: u32) -> Result<()> {
+fn judge(path: &Path, file: &Metadata, user: u32) -> Result<(), Distrust> {
     let refused = |why: String, remedy: &str| {
         let who = if user == 0 { "root alone" } else { "root and the user who starts the service alone" };
-        Err(Error::Config(format!("is not for {who} to change, as {0} {why}: {remedy} {0}", path.display())))
+        Err(Distrust::Others(format!("is not for {who} to change, as {0} {why}: {remedy} {0}", path.display())))
     };
     if file.uid() != 0 && file.uid() != user {
         return refused(format!("belongs to the user {}", file.uid()), "chown root");
@@ -157,7 +168,7 @@ mod tests {
         assert_eq!(refusal(&named(&opened), me()), None);
         mode(&inner, 0o777);
         assert!(refusal(&named(&opened), me()).is_some());
-        let (pipe, _other) = std::io::pipe().unwrap();
+        let (pipe, _other) = io::pipe().unwrap();
         assert_eq!(refusal(&named(&pipe), me()), None, "a pipe of the user's");
     }
 }
