@@ -11,6 +11,7 @@
 //! [`Arc`] in the place of the old one. The database has one connection, whose lock orders all changes.
 
 mod accept;
+mod anchor;
 mod change;
 mod decide;
 mod file;
@@ -28,6 +29,8 @@ mod tests;
 mod token;
 
 pub use accept::Verdict;
+use anchor::Anchor;
+pub use anchor::Counter;
 pub use decide::{Fingerprint, Role as Decision};
 pub use key::{Key, Life, Meta};
 pub use lifecycle::{Destruction, Material, Pending, Reservation};
@@ -48,7 +51,7 @@ use interface::{ProviderId, Secret};
 use rusqlite::Connection;
 use seal::Keys;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The key store, opened by one process at a time.
 #[derive(Debug)]
@@ -60,6 +63,9 @@ pub struct Store {
     /// The parsed keys in memory.
     pub(crate) forms: Forms,
     index: RwLock<Index>,
+    anchor: OnceLock<Anchor>,
+    /// Told to go on with a store that has lost something.
+    accept_loss: bool,
 }
 
 impl Store {
@@ -73,7 +79,7 @@ impl Store {
         let (db, keys) = file::prepare(file::connect(path)?, path, secret, accept_loss)?;
         let index = table::load(&db)?;
         let (db, index, volatile, forms) = (Mutex::new(db), RwLock::new(index), Sealer::random()?, Forms::default());
-        Ok(Self { db, keys, volatile, forms, index })
+        Ok(Self { db, keys, volatile, forms, index, anchor: OnceLock::new(), accept_loss })
     }
 
     /// The ready key of this name.

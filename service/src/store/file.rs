@@ -29,6 +29,8 @@ const APPLICATION: i64 = 0x5052_5343;
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
 /// Statements that are kept ready.
 const STATEMENTS: usize = 64;
+/// How somebody goes on with a store that has lost something.
+pub(super) const ACCEPTING: &str = "parsec serve --accept-loss, once";
 /// What the file beside the store key says.
 const NOTE: &str =
     "The rows of the key store are signed. While this file is here, the service refuses a store of an older version.\n";
@@ -114,7 +116,7 @@ pub(super) fn prepare(db: Connection, path: &Path, secret: &StoreKey, accept_los
         let lowered = version < SIGNED && (note.exists() || keys.proves(&proof));
         if lowered && !accept_loss {
             return Err(Error::Corrupt(format!(
-                "{shown} has tables of version {version}, whose rows are not signed, and there was one whose rows were: somebody put an older copy in its place or lowered the version; restore the newer one, or start once with --accept-loss to trust this one ({} remembers it)",
+                "{shown} has tables of version {version}, whose rows are not signed, and there was one whose rows were: somebody put an older copy in its place or lowered the version; restore the newer one, or trust this one: {ACCEPTING} ({} remembers it)",
                 note.0.display()
             )));
         }
@@ -195,7 +197,7 @@ fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Resul
     };
     if !accept_loss {
         return Err(Error::Corrupt(format!(
-            "{shown}: {error}. Restore the newest backup, or go on with the rows that are sound: parsec serve --accept-loss, once. Nothing was changed"
+            "{shown}: {error}. Restore the newest backup, or go on with the rows that are sound: {ACCEPTING}. Nothing was changed"
         )));
     }
     tracing::error!(

@@ -156,11 +156,13 @@ impl Store {
     /// # Errors
     /// [`Status::PsaErrorDoesNotExist`] where somebody else was first; [`Error::Store`].
     pub fn destroy(&self, key: &Arc<Key>) -> Result<Destruction<'_>> {
+        let mut count = None;
         let mut db = self.db();
         let found = match key.life {
             Life::Stored => {
                 let mut change = db.change(&self.keys)?;
                 let found = table::start_deletion(&mut change, &key.uuid)?;
+                count = self.advance(&mut change);
                 change.commit()?;
                 found
             }
@@ -171,6 +173,7 @@ impl Store {
         }
         self.index_mut().remove(&key.uuid);
         drop(db);
+        self.raise(count)?;
         key.audit("destroying a key");
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }

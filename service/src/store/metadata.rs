@@ -92,13 +92,16 @@ impl Store {
     /// # Errors
     /// [`Status::PsaErrorDoesNotExist`] where there is none.
     pub fn revoke(&self, key: &Key, from: &Principal) -> Result<()> {
-        self.change_grants(key, |db, key| {
+        let mut count = None;
+        self.change_grants(key, |change, key| {
+            count = self.advance(change);
             if key.grants.remove(from).is_none() {
                 let detail = format!("{from} holds no grant on the key '{}'", key.name);
                 return Err(Error::refused(Status::PsaErrorDoesNotExist, detail));
             }
-            table::revoke(db, &key.uuid, from)
-        })
+            table::revoke(change, &key.uuid, from)
+        })?;
+        self.raise(count)
     }
 
     /// Removes the objects and tokens of a client and the grants that others gave it; its keys are destroyed by their providers.
@@ -109,9 +112,11 @@ impl Store {
         let mut db = self.db();
         let mut change = db.change(&self.keys)?;
         table::forget(&mut change, client)?;
+        let count = self.advance(&mut change);
         change.commit()?;
         self.index_mut().forget(client);
-        Ok(())
+        drop(db);
+        self.raise(count)
     }
 
     fn change_grants(&self, key: &Key, apply: impl FnOnce(&mut Change<'_>, &mut Key) -> Result<()>) -> Result<()> {

@@ -1,3 +1,4 @@
+mod anchored;
 mod kept;
 mod search;
 mod signed;

@@ -126,6 +126,7 @@ impl Store {
         for (provider, owner) in &places {
             table::cancel_intents(&mut change, owner, *provider)?;
         }
+        let count = self.advance(&mut change);
         change.commit()?;
         let mut index = self.index_mut();
         for place in &places {
@@ -133,7 +134,10 @@ impl Store {
             *epoch += 1;
             *running += 1;
         }
-        Ok(Reset { store: self, places })
+        drop((index, db));
+        let reset = Reset { store: self, places };
+        self.raise(count)?;
+        Ok(reset)
     }
 }
 

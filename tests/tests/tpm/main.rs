@@ -6,6 +6,7 @@ mod crowd;
 mod faults;
 mod keys;
 mod managed;
+mod rollback;
 mod symmetric;
 
 use interface::algorithm::{Encryption, Hash, Signature};

@@ -111,6 +111,11 @@ impl Chip {
         self.link.flush(handle)
     }
 
+    /// Forgets an object that the library holds, without a word to the chip.
+    pub(super) fn forget(&mut self, handle: ObjectHandle) {
+        self.link.forget(handle);
+    }
+
     /// Runs a command that needs no key.
     pub(super) fn ask<T>(&mut self, command: impl FnOnce(&mut Context) -> TssResult<T>) -> Result<T, Failure> {
         self.link.ask(command)

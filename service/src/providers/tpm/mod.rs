@@ -8,6 +8,7 @@ mod ability;
 mod attest;
 mod blob;
 mod chip;
+mod counter;
 pub mod credential;
 mod duplicate;
 mod failure;
@@ -87,6 +88,7 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
     if let Some(flaw) = model.flaw() {
         tracing::warn!("do not trust this TPM, of which {flaw}: update its firmware, then make new keys");
     }
+    counter::anchor(&seat, store)?;
     for pending in store.pending(ProviderId::TPM)? {
         store.settle(pending)?;
     }

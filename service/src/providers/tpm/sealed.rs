@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::manage::password;
 use super::seat::Seat;
 use super::settings::Settings;
-use super::{MAKING, template};
+use super::{MAKING, counter, template};
 use crate::error::{Error, Result};
 use crate::privileges;
 use crate::provider::{Info, Provider};
@@ -57,6 +57,7 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
         }
         wrapping => wrapping.map_err(|failure| failure.explain(&seat.settings))?,
     };
+    counter::anchor(&seat, store)?;
     let sealer = Sealer::new(&secret)?;
     let limit = seat.settings.limit * MAKING;
     let wrapping = Wrapping { seat, encoded: blob.encode()?, blob, sealer };

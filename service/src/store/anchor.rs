@@ -1,0 +1,117 @@
+//! A counter outside the store, by which a rollback of the whole file is told.
+//!
+//! An older copy of the file is sound in itself. So the head says how far the counter of a device has come. Before something is
+//! answered that must not be undone, as the end of a grant or a key, the head is committed with the next count, and then the counter
+//! is raised. After a crash between the two the counter is behind, which does no harm; it is ahead only of a store that is older.
+
+use super::change::Change;
+use super::{Store, file};
+use crate::error::{Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How far the head may be ahead of a counter that cannot be raised at the moment.
+const AHEAD: u64 = 8;
+
+/// A counter that only goes up, and survives the loss of power.
+pub trait Counter: Send + Sync + 'static {
+    /// Raises it to this count, unless it is there already, and returns the count that it has then.
+    ///
+    /// # Errors
+    /// The device's.
+    fn raise(&self, count: u64) -> Result<u64>;
+}
+
+/// The counter of this store.
+pub(super) struct Anchor {
+    counter: Box<dyn Counter>,
+    /// The count that it had when it was last seen.
+    seen: AtomicU64,
+}
+
+impl std::fmt::Debug for Anchor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Anchor").field("seen", &self.seen).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Whether it has a counter.
+    pub fn anchored(&self) -> bool {
+        self.anchor.get().is_some()
+    }
+
+    /// Compares the store with a counter, of which `device` tells whether it is the same as before, and raises it from now on. It is
+    /// at `count`; `None` is a new one.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the counter is ahead, unless the store was opened to accept that; the counter's own.
+    pub fn anchor_to(&self, device: &[u8], count: Option<u64>, counter: impl Counter) -> Result<()> {
+        let mut db = self.db();
+        let mut change = db.change(&self.keys)?;
+        let same = change.head.counter == device;
+        match count {
+            Some(count) if same && count > change.head.count => {
+                let told = format!(
+                    "the store is an older copy: it was last written at count {}, and the TPM's counter says {count}",
+                    change.head.count
+                );
+                if !self.accept_loss {
+                    return Err(Error::Corrupt(format!(
+                        "{told}. Put the newest one back, or go on with this one: {}. Nothing was changed",
+                        file::ACCEPTING
+                    )));
+                }
+                tracing::error!("key store: {told}; going on with it, as it was asked for");
+            }
+            Some(_) if same => {}
+            _ if change.head.counter.is_empty() => {
+                tracing::info!("key store: from now on the TPM tells when an older copy is in its place")
+            }
+            _ => tracing::warn!(
+                "key store: the TPM has no counter of this store, because it is another one, was cleared, or somebody removed the counter: whether this is an older copy of the store cannot be told this time"
+            ),
+        }
+        let seen = count.unwrap_or_default();
+        change.head.counter = device.to_vec();
+        change.head.count = seen + 1;
+        change.commit()?;
+        drop(db);
+        let seen = counter.raise(seen + 1)?;
+        self.catch_up(seen)?;
+        let _ = self.anchor.set(Anchor { counter: Box::new(counter), seen: seen.into() });
+        Ok(())
+    }
+
+    /// Has the head say how far the counter will be raised, by [`Self::raise`] once the change is committed; `None` without a counter.
+    pub(super) fn advance(&self, change: &mut Change<'_>) -> Option<u64> {
+        let seen = self.anchor.get()?.seen.load(Ordering::Relaxed);
+        change.head.count = (change.head.count + 1).min(seen + AHEAD);
+        Some(change.head.count)
+    }
+
+    /// Raises the counter to where the head has it. A device that is away catches up when it is back.
+    pub(super) fn raise(&self, count: Option<u64>) -> Result<()> {
+        let (Some(anchor), Some(count)) = (self.anchor.get(), count) else { return Ok(()) };
+        match anchor.counter.raise(count) {
+            Ok(seen) => {
+                anchor.seen.fetch_max(seen, Ordering::Relaxed);
+                self.catch_up(seen)
+            }
+            Err(error) => {
+                tracing::warn!("key store: until the TPM is back, an older copy of the store could not be told: {error}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Has the head know of a count that is ahead of it.
+    fn catch_up(&self, seen: u64) -> Result<()> {
+        let mut db = self.db();
+        let mut change = db.change(&self.keys)?;
+        if change.head.count >= seen {
+            return Ok(());
+        }
+        change.head.count = seen;
+        change.commit()
+    }
+}
