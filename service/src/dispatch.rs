@@ -226,6 +226,9 @@ impl<'a> Guard<'a> {
         let owner = name.owner.map_or_else(|| Ok(app.clone()), str::parse)?;
         let found = self.dispatcher.store.key(call.provider, &owner, name.name);
         found.filter(|key| key.visible(app)).ok_or_else(|| {
+            if let Some(damage) = self.dispatcher.store.damage(app, name.name).filter(|_| owner == *app) {
+                return Error::Corrupt(damage);
+            }
             let mut detail = format!("{app} has no key '{}' in the {} provider", name.name, call.provider);
             if owner != *app {
                 detail = format!(

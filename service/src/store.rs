@@ -111,6 +111,12 @@ impl Store {
         self.index().stored()
     }
 
+    /// What is wrong with the row of this name, where somebody else wrote or changed it.
+    pub fn damage(&self, owner: &Principal, name: &str) -> Option<String> {
+        let row = table::row_of(name, &owner.to_string());
+        self.index().damaged.iter().find(|told| told.starts_with(&row)).cloned()
+    }
+
     /// What is in the database and not in use, because somebody else wrote or changed it: for people, one text a row.
     pub fn damaged(&self) -> Vec<String> {
         self.index().damaged.clone()

@@ -145,7 +145,7 @@ pub(super) fn load(db: &Connection) -> Result<Index> {
                 Ok(entry) if sound => index.put(entry),
                 entry => {
                     let (uuid, owner, name): (String, String, String) = (row.get("uuid")?, row.get("owner")?, row.get("name")?);
-                    damaged.push(report(&format!("'{name}' of {owner} ({uuid})"), sound, entry.err()));
+                    damaged.push(report(&format!("{} ({uuid})", row_of(&name, &owner)), sound, entry.err()));
                 }
             }
             Ok(())
@@ -169,6 +169,11 @@ pub(super) fn load(db: &Connection) -> Result<Index> {
     })?;
     index.damaged = damaged;
     Ok(index)
+}
+
+/// What a row is called where it is reported.
+pub(super) fn row_of(name: &str, owner: &str) -> String {
+    format!("'{name}' of {owner}")
 }
 
 /// Tells of a row that is not in use.

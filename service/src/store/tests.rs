@@ -288,6 +288,7 @@ fn swapped_or_damaged_rows_are_told_by_name_and_kept() {
     for name in ["a", "c"] {
         assert!(store.key(SOFTWARE, &ROOT, name).is_none());
         assert!(store.damaged().iter().any(|row| row.contains(&format!("'{name}' of uid:0"))), "{:?}", store.damaged());
+        assert!(store.damage(&ROOT, name).is_some() && store.damage(&WEB, name).is_none());
         assert_eq!(status(reserve(&store, &ROOT, name)), Status::PsaErrorAlreadyExists);
     }
 }
