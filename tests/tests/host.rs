@@ -3,8 +3,8 @@
 
 use interface::algorithm::{Hash, SignHash as Named, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
-use interface::client::Client;
-use interface::operations::{GenerateKey, SignHash};
+use interface::client::{Client, Identity};
+use interface::operations::{GenerateKey, ListClients, SignHash};
 use interface::{ProviderId, Status};
 use rustix::process::Signal;
 use std::fs::{self, Permissions};
@@ -101,10 +101,19 @@ fn a_configuration_that_others_may_write_is_refused() {
 }
 
 #[test]
-fn a_name_that_anybody_may_say_is_no_administrators() {
-    let config = CONFIG.replace("\"UnixPeerCredentials\"", "\"Direct\"").replace("\"0\"", "\"list\"");
-    let service = Service::with_config(&config);
-    assert!(service.log().contains("app:list is no administrator here"), "{}", service.log());
+fn a_name_that_anybody_may_say_is_an_administrators_only_where_that_is_said_twice() {
+    let once = CONFIG.replace("\"UnixPeerCredentials\"", "\"Direct\"").replace("\"0\"", "\"list\"");
+    let twice = once.replace("[authenticator]", "[authenticator]\nallow_direct_admins = true");
+    for (config, words) in [(&once, "app:list is no administrator here"), (&twice, "app:list is an administrator")] {
+        let service = Service::with_config(config);
+        let list = |name: &str| {
+            let client = service.client().with_identity(Identity::Direct(name.to_owned()));
+            client.call(ProviderId::CORE, &ListClients {}).map(drop).map_err(|error| error.status())
+        };
+        assert_eq!(list("list").is_ok(), config == &twice);
+        assert_eq!(list("other"), Err(Some(Status::AdminOperation)));
+        assert!(service.log().contains(words), "{}", service.log());
+    }
 }
 
 #[test]
