@@ -193,11 +193,11 @@ impl Client {
         let mut page = filter.clone();
         let mut records = Vec::new();
         loop {
-            let Found { records: found, more } = match self.call(provider, &page) {
+            let Found { records: found, more, next } = match self.call(provider, &page) {
                 Err(Error::Upstream(_)) => return self.upstream_find(provider, filter),
                 other => other?,
             };
-            page.after = found.last().map(|record| record.uuid.clone());
+            page.after = next.or_else(|| found.last().map(|record| record.uuid.clone()));
             records.extend(found);
             let limit = filter.limit as usize;
             if !more || page.after.is_none() || limit != 0 && records.len() >= limit {

@@ -59,7 +59,8 @@ pub enum Target {
 /// The name of a key, qualified by its owner where that is not the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyName<'a> {
-    /// The owning principal, such as `uid:33`; `None` is the caller.
+    /// The owning principal, such as `uid:33`. `None` is the caller; or, after [`Hello`], where it has no key of this name and would not
+    /// change the key, the one owner who has granted it one and who is root, an administrator or accepted.
     pub owner: Option<&'a str>,
     /// The name, unique for its owner and provider.
     pub name: &'a str,
@@ -334,6 +335,8 @@ operations! {
     0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT);
     0x8020 CertifyKey               => Certified,           App,    Provider, see;
     0x8021 Quote                    => Quoted,              App,    Provider, none;
+    0x8030 Accept                   => Empty,               App,    Core,     none;
+    0x8031 ListAccepted             => Owners,              App,    Core,     none;
 }
 
 impl Opcode {

@@ -124,9 +124,11 @@ impl Provider {
         Ok(self.client()?.lookup(self.crypto_provider(key)?, key.owner.as_deref(), name(key)?)?)
     }
 
-    /// The certificate stored under a name.
-    pub(crate) fn certificate(&self, uri: &KeyUri) -> Result<Record, Error> {
-        let lookup = LookupObject { kind: RecordKind::Certificate.into(), name: name(uri)?.to_owned(), owner: uri.owner.clone() };
+    /// The certificate stored under a name, of this owner where the key has one.
+    pub(crate) fn certificate(&self, uri: &KeyUri, key: Option<&Record>) -> Result<Record, Error> {
+        let owner = key.map(|key| key.owner.clone()).filter(|owner| !owner.is_empty());
+        let owner = owner.or_else(|| uri.owner.clone());
+        let lookup = LookupObject { kind: RecordKind::Certificate.into(), name: name(uri)?.to_owned(), owner };
         self.call(uri, &lookup)
     }
 
@@ -143,7 +145,7 @@ impl Provider {
             records.extend(client.find(provider, &filter)?);
         }
         // an object that belongs to no provider is found with each
-        records.sort_by(|a, b| (&a.uuid, &a.name).cmp(&(&b.uuid, &b.name)));
+        records.sort_by(|a, b| (a.foreign, &a.uuid, &a.name).cmp(&(b.foreign, &b.uuid, &b.name)));
         records.dedup_by(|a, b| (&a.uuid, &a.name, a.provider_id) == (&b.uuid, &b.name, b.provider_id));
         Ok(records)
     }

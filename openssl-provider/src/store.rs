@@ -92,7 +92,9 @@ impl Store {
     /// The key and the certificate of the name, as far as they are wanted and exist.
     fn named(&self) -> Result<Vec<Record>, Error> {
         let key = (!self.expects(OSSL_STORE_INFO_CERT)).then(|| self.provider.lookup(&self.uri));
-        let certificate = (self.expect == 0 || self.expects(OSSL_STORE_INFO_CERT)).then(|| self.provider.certificate(&self.uri));
+        let owner = key.as_ref().and_then(|key| key.as_ref().ok());
+        let certificate =
+            (self.expect == 0 || self.expects(OSSL_STORE_INFO_CERT)).then(|| self.provider.certificate(&self.uri, owner));
         match (key, certificate) {
             (Some(Ok(key)), Some(Ok(certificate))) => Ok(vec![key, certificate]),
             // a key without a certificate is usual, and an upstream service has none at all

@@ -27,6 +27,8 @@ use crate::material;
 use crate::mechanism::{self, Family};
 use crate::secret::SecretType;
 
+/// Ends the CKA_UNIQUE_ID of the public half of a pair.
+const PUBLIC: &str = "-public";
 /// Marks, in what the service keeps with a key pair, an attribute of its public half.
 const PUBLIC_HALF: u64 = 1 << 32;
 /// Kept with a pair that shows no public half.
@@ -275,6 +277,11 @@ impl Record {
     }
 }
 
+/// The UUID of the record that an object with this CKA_UNIQUE_ID shows.
+pub(crate) fn uuid(unique: &str) -> &str {
+    unique.strip_suffix(PUBLIC).unwrap_or(unique)
+}
+
 /// The classes of the objects that a key of this type shows as.
 pub(crate) fn classes(key_type: KeyType) -> &'static [CK_OBJECT_CLASS] {
     match (key_type.is_pair(), key_type.is_public()) {
@@ -377,7 +384,7 @@ impl Object {
             CKA_CLASS => number(self.class),
             CKA_TOKEN => flag(record.session.is_none()),
             CKA_LABEL => record.label.clone().into_bytes(),
-            CKA_UNIQUE_ID if self.is_view() => format!("{}-public", record.uuid).into_bytes(),
+            CKA_UNIQUE_ID if self.is_view() => format!("{}{PUBLIC}", record.uuid).into_bytes(),
             CKA_UNIQUE_ID => record.uuid.clone().into_bytes(),
             CKA_ID => record.id.clone(),
             _ => return None,

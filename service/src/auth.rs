@@ -1,5 +1,10 @@
 //! Who is asking. A [`Principal`] that came with a request can only be made here, from what the kernel or a trusted name says.
 
+mod callers;
+
+pub use callers::Callers;
+pub(crate) use callers::MANY;
+
 use crate::error::{Error, Result};
 use interface::{AuthType, Status};
 use std::sync::OnceLock;
@@ -162,6 +167,11 @@ impl Authenticators {
     /// Whether this principal may call administrators' operations.
     pub fn admin(&self, principal: &Principal) -> bool {
         self.admins.contains(principal)
+    }
+
+    /// Whether this principal may say for others whose keys they accept. Root, who can become any user, may as well say it outright.
+    pub fn speaks_for_others(&self, principal: &Principal) -> bool {
+        *principal == Principal::Uid(0) || self.admin(principal)
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Results go to stdout, as text or with `--json` as one object; errors go to stderr and into the exit code.
 
+mod accept;
 mod algorithm;
 mod attest;
 mod cert;

@@ -98,6 +98,11 @@ pub(crate) fn marks_trusted(kept: &[Pkcs11Attribute]) -> bool {
     marked(kept, TRUSTED)
 }
 
+/// Whether an attribute says that its object is trusted, or not: the officer of one token says nothing to the users of another.
+pub(crate) fn is_trust(kept: &Pkcs11Attribute) -> bool {
+    of_kind(kept, TRUSTED)
+}
+
 /// Whether a flag is set, of whichever part of a record.
 fn marked(kept: &[Pkcs11Attribute], kind: u64) -> bool {
     kept.iter().any(|kept| of_kind(kept, kind) && kept.value == SET)

@@ -9,7 +9,7 @@ use crate::auth::{Authenticators, Principal};
 use crate::custody;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Provider};
-use crate::store::{Key, Store};
+use crate::store::{Granted, Key, Store};
 use interface::attributes::Attributes;
 use interface::operations::DestroyKey;
 use interface::wire::Request;
@@ -147,6 +147,12 @@ impl Dispatcher {
     }
 }
 
+/// A name that means no key for the caller, and what there is instead.
+fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
+    let app = call.app.map(ToString::to_string).unwrap_or_default();
+    Error::refused(Status::PsaErrorDoesNotExist, format!("{app} has no key '{name}' in the {} provider{instead}", call.provider))
+}
+
 fn unauthenticated(opcode: Opcode) -> Error {
     Error::refused(Status::NotAuthenticated, format!("{opcode:?} needs a client that says who it is"))
 }
@@ -220,28 +226,63 @@ impl<'a> Guard<'a> {
         Ok(())
     }
 
-    /// The key, if the caller owns it or holds any grant of it.
+    /// The key, if the caller owns it or holds any grant of it. A name alone means the caller's own key before any other, and to
+    /// clients that have not said Hello none but that.
     fn visible(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
         let app = call.app()?;
         let owner = name.owner.map_or_else(|| Ok(app.clone()), str::parse)?;
-        let found = self.dispatcher.store.key(call.provider, &owner, name.name);
-        found.filter(|key| key.visible(app)).ok_or_else(|| {
-            if let Some(damage) = self.dispatcher.store.damage(app, name.name).filter(|_| owner == *app) {
-                return Error::Corrupt(damage);
-            }
-            let mut detail = format!("{app} has no key '{}' in the {} provider", name.name, call.provider);
-            if owner != *app {
-                detail = format!(
+        match self.dispatcher.store.key(call.provider, &owner, name.name).filter(|key| key.visible(app)) {
+            Some(key) => Ok(key),
+            None if owner == *app => self.other(call, name),
+            None => {
+                let detail = format!(
                     "{app} may not use key '{0}' of {owner}, or there is none; its owner can permit it: parsec key grant {0} {app}=sign",
                     name.name
                 );
+                Err(Error::refused(Status::PsaErrorDoesNotExist, detail))
             }
-            Error::refused(Status::PsaErrorDoesNotExist, detail)
-        })
+        }
     }
 
+    /// What a name means of which the caller has no sound key.
+    fn other(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
+        match self.dispatcher.store.damage(call.app()?, name.name) {
+            Some(damage) => Err(Error::Corrupt(damage)),
+            None if name.owner.is_none() && call.extended => self.granted(call, name.name),
+            None => Err(no_key(call, name.name, "")),
+        }
+    }
+
+    /// The key of this name that the one owner has granted whom the caller has accepted, or for whom the system vouches.
+    fn granted(&self, call: &Call<'_>, name: &str) -> Result<Arc<Key>> {
+        let Dispatcher { store, authenticators, .. } = self.dispatcher;
+        let Granted { keys, strangers } = store.granted(call.app()?, call.provider, name, &authenticators.admins);
+        match (keys.as_slice(), strangers.first()) {
+            ([key], _) => Ok(Arc::clone(key)),
+            ([], None) => Err(no_key(call, name, "")),
+            ([], Some(owner)) => {
+                let advice =
+                    format!(", but {owner} has granted it one: name that owner, or accept it: parsec key accept {owner}");
+                Err(no_key(call, name, &advice))
+            }
+            ([first, .., last], _) => {
+                let owners: Vec<_> = keys.iter().map(|key| key.owner.to_string()).collect();
+                let detail = format!(
+                    "{} has no key '{name}' of its own, and each of {} has granted it one: name the owner ({}), or reject the other: parsec key reject {}",
+                    call.app()?,
+                    owners.join(" and "),
+                    first.owner,
+                    last.owner
+                );
+                Err(Error::refused(Status::PsaErrorInvalidArgument, detail))
+            }
+        }
+    }
+
+    /// The key, if it is the caller's own.
     fn owned(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
-        let key = self.visible(call, name)?;
+        let own = call.app()?.to_string();
+        let key = self.visible(call, KeyName { owner: name.owner.or(Some(&own)), ..name })?;
         custody::check_owner(&key, call.app()?)?;
         Ok(key)
     }

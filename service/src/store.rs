@@ -28,7 +28,7 @@ mod table;
 mod tests;
 mod token;
 
-pub use accept::Verdict;
+pub use accept::{Granted, Granter};
 use anchor::Anchor;
 pub use anchor::Counter;
 pub use decide::{Fingerprint, Role as Decision};

@@ -303,8 +303,8 @@ fn another_user_sees_nothing_until_it_is_granted_and_then_only_that() {
     parsec(&service, &format!("key grant web uid:{STRANGER}=sign")).ok();
     let list = stranger(&service, "key list").ok();
     assert!(list.contains("web") && !list.contains("safe"), "{list}");
-    let hint = stranger(&service, "key show web").refused();
-    assert!(hint.contains("--owner uid:0"), "{hint}");
+    let meant = stranger(&service, "key show web").ok();
+    assert!(meant.contains("uid:0"), "a name that is not one's own: {meant}");
     let signed = stranger(&service, "key csr web --owner uid:0").ok();
     fs::write(service.dir().join("csr"), signed).unwrap();
     openssl(service.dir(), "req -verify -noout -in csr");
@@ -322,6 +322,37 @@ fn another_user_sees_nothing_until_it_is_granted_and_then_only_that() {
     assert_eq!(ran.status.code(), Some(5), "{}", ran.err);
     parsec(&service, &format!("key revoke web uid:{STRANGER}")).ok();
     nothing("key show web --owner uid:0");
+}
+
+#[test]
+fn owners_are_accepted_and_rejected_by_name() {
+    if !may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    stranger(&service, "key new web --for tls-server --grant uid:0=sign --grant user:www-data=sign").ok();
+    let owner = format!("uid:{STRANGER}");
+    assert!(parsec(&service, "key list").ok().starts_with("No keys"));
+    let hint = parsec(&service, "key show web").refused();
+    assert!(hint.contains(&format!("parsec key accept {owner}")), "{hint}");
+    let said = |line: &str| json(&service, line)["owners"][0].clone();
+    let before = said("key accepted");
+    assert_eq!((&before["owner"], &before["listed"], &before["keys"]), (&owner.as_str().into(), &false.into(), &1.into()));
+    assert_eq!(said(&format!("key accept {owner}"))["verdict"], "accepted");
+    assert!(parsec(&service, "key list").ok().contains("web"));
+    parsec(&service, "key show web").ok();
+    let kept = parsec(&service, "key rm web").refused();
+    assert!(kept.contains(&format!("only {owner}, who owns key 'web'")), "{kept}");
+    assert_eq!(said(&format!("key reject {owner}"))["listed"], false);
+
+    assert_eq!(said("key accepted --for user:www-data")["listed"], false);
+    assert_eq!(said(&format!("key accept {owner} --for user:*"))["listed"], true);
+    assert_eq!(said("key accepted --for user:www-data")["listed"], true);
+    assert_eq!(said("key accepted")["listed"], false, "one's own word counts more");
+    for line in ["key accept uid:0 --for user:www-data", "key accepted --for *"] {
+        assert_eq!(stranger(&service, line).status.code(), Some(5), "{line}");
+    }
+    assert_eq!(parsec(&service, "key accept uid:1 --for uid:3*").status.code(), Some(2));
 }
 
 #[test]

@@ -93,6 +93,9 @@ pub struct Record {
     /// encrypts, and refuses those that are given.
     #[prost(bool, tag = "19")]
     pub fresh_nonces: bool,
+    /// It is somebody else's, and the caller was granted something of it.
+    #[prost(bool, tag = "20")]
+    pub foreign: bool,
 }
 
 impl Record {
@@ -113,7 +116,8 @@ pub struct LookupKey {
     pub owner: Option<String>,
 }
 
-/// Records that the caller owns or was granted, those that match every given field.
+/// Records that match every given field: those that the caller owns, then those of others that it was granted something of. Others'
+/// are only those of root, administrators and owners whom the caller has accepted ([`Accept`]), unless `owner` or `uuid` names them.
 #[derive(Clone, PartialEq, Message)]
 pub struct Find {
     /// Number of a [`RecordKind`].
@@ -136,10 +140,13 @@ pub struct Find {
     /// Of keys: any one of these types; none: all, and objects.
     #[prost(message, repeated, tag = "8")]
     pub key_types: Vec<KeyType>,
+    /// The one with this UUID.
+    #[prost(string, optional, tag = "9")]
+    pub uuid: Option<String>,
     /// At most so many; 0: as many as the service allows.
     #[prost(uint32, tag = "10")]
     pub limit: u32,
-    /// Only records behind the one with this UUID, in the order of their UUIDs.
+    /// Only records behind those of an earlier answer: what stood in its `next`, or the UUID of its last record.
     #[prost(string, optional, tag = "11")]
     pub after: Option<String>,
 }
@@ -147,12 +154,15 @@ pub struct Find {
 /// Result of [`Find`].
 #[derive(Clone, PartialEq, Message)]
 pub struct Found {
-    /// In the order of their UUIDs.
+    /// The caller's own, then others', each in the order of their UUIDs.
     #[prost(message, repeated, tag = "1")]
     pub records: Vec<Record>,
     /// There are further ones: ask again with `after`.
     #[prost(bool, tag = "2")]
     pub more: bool,
+    /// What `after` is then. It still leads on when the last record was destroyed meanwhile.
+    #[prost(string, optional, tag = "3")]
+    pub next: Option<String>,
 }
 
 /// Changes what stands beside a record of the caller, or narrows the policy of a key.
@@ -217,6 +227,65 @@ pub struct DestroyObject {
     pub kind: i32,
     #[prost(string, tag = "2")]
     pub name: String,
+}
+
+numbered! {
+    /// What was said of an owner whose keys were granted.
+    Verdict {
+        /// They are listed.
+        Accepted = 1,
+        /// They were granted before anybody could be asked, and are listed until they are rejected.
+        Standing = 2,
+        /// They are not listed, even where an administrator has accepted the owner for many.
+        Rejected = 3,
+    }
+}
+
+/// Says whether somebody else's keys are listed with the caller's own, and meant by a name without an owner. They can be used either
+/// way, by whoever names their owner.
+#[derive(Clone, PartialEq, Message)]
+pub struct Accept {
+    /// Whose keys.
+    #[prost(string, tag = "1")]
+    pub owner: String,
+    /// Number of a [`Verdict`]; 0 forgets what was said.
+    #[prost(int32, tag = "2")]
+    pub verdict: i32,
+    /// For whom, where an administrator says it for others: a principal, or the beginning of principals and `*`, such as `uid:*`.
+    #[prost(string, optional, tag = "3")]
+    pub callers: Option<String>,
+}
+
+/// Whose keys were granted to the caller, and which of them are listed.
+#[derive(Clone, PartialEq, Message)]
+pub struct ListAccepted {
+    /// For whom, where an administrator asks for others, as in [`Accept`].
+    #[prost(string, optional, tag = "1")]
+    pub callers: Option<String>,
+}
+
+/// Result of [`ListAccepted`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Owners {
+    /// In the order of their kinds and names.
+    #[prost(message, repeated, tag = "1")]
+    pub owners: Vec<AcceptedOwner>,
+}
+
+/// Somebody who has granted keys, or of whom something was said.
+#[derive(Clone, PartialEq, Message)]
+pub struct AcceptedOwner {
+    #[prost(string, tag = "1")]
+    pub owner: String,
+    /// Number of a [`Verdict`]: what was said for these very callers; 0: nothing.
+    #[prost(int32, tag = "2")]
+    pub verdict: i32,
+    /// The keys are listed, for whatever reason.
+    #[prost(bool, tag = "3")]
+    pub listed: bool,
+    /// How many keys were granted.
+    #[prost(uint32, tag = "4")]
+    pub keys: u32,
 }
 
 /// Lets another principal use a key.

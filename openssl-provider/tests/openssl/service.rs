@@ -127,7 +127,7 @@ impl Handler {
                 let files = std::fs::read_dir(&self.folder).unwrap().map(|file| file.unwrap().path());
                 let keys = files.filter(|file| file.extension().is_some_and(|extension| extension == "key"));
                 let records = keys.map(|key| self.record(key.file_stem().unwrap().to_str().unwrap()));
-                Ok(Found { records: records.collect::<Result<_, _>>()?, more: false }.encode_to_vec())
+                Ok(Found { records: records.collect::<Result<_, _>>()?, ..Found::default() }.encode_to_vec())
             }
             SignHash::OPCODE => {
                 self.together.wait();

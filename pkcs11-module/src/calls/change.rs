@@ -158,6 +158,8 @@ fn check_own(module: &Module, session: &Session, object: &Object) -> Result<()> 
         return Ok(());
     };
     match module.client.lookup(session.provider, None, &key.name) {
+        // without a key of its own, the name may mean somebody else's
+        Ok(found) if found.foreign => Err(Error::ActionProhibited),
         Ok(own) => match Record::try_from(own) {
             Ok(own) if own.uuid == object.record.uuid => Ok(()),
             _ => Err(Error::ActionProhibited),

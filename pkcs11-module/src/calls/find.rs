@@ -69,8 +69,12 @@ fn filter(template: &Template) -> Result<Option<Find>> {
     let fits = |key_type: &KeyType| {
         class.is_none_or(|class| classes(*key_type).contains(&class)) && kind.is_none_or(|kind| object::may_be(*key_type, kind))
     };
+    let Ok(unique) = template.text(CKA_UNIQUE_ID) else {
+        return Ok(None);
+    };
     let keys = record == Some(RecordKind::Key);
     Ok(Some(Find {
+        uuid: unique.map(|unique| object::uuid(unique).to_owned()),
         kind: record.map(i32::from),
         label: label.map(str::to_owned),
         id: template.value(CKA_ID).map(<[u8]>::to_vec),

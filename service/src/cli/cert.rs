@@ -87,6 +87,8 @@ struct View {
     issuer: Text,
     /// Unix time in seconds.
     not_after: u64,
+    #[serde(skip)]
+    foreign: bool,
 }
 
 impl View {
@@ -103,6 +105,7 @@ impl View {
             subject: field(tbs.map(|tbs| tbs.subject())),
             issuer: field(tbs.map(|tbs| tbs.issuer())),
             not_after: tbs.map_or(0, |tbs| tbs.validity().not_after.to_unix_duration().as_secs()),
+            foreign: record.foreign,
         }
     }
 
@@ -192,7 +195,7 @@ fn list(context: &Context, place: &Place) -> Result<()> {
         let found = found.during(|| "list certificates".to_owned())?;
         certificates.extend(found.iter().map(View::new));
     }
-    certificates.sort_by(|a, b| (&a.owner, &a.name).cmp(&(&b.owner, &b.name)));
+    certificates.sort_by(|a, b| (a.foreign, &a.owner, &a.name).cmp(&(b.foreign, &b.owner, &b.name)));
     context.show(&Certificates { certificates })
 }
 

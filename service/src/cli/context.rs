@@ -1,12 +1,12 @@
 //! What every command needs: the client, and how a key is named and found.
 
-use super::algorithm;
 use super::error::{During, Error, Result};
 use super::grant::principal;
 use super::output;
+use super::{accept, algorithm};
 use interface::attributes::{Attributes, Usage};
 use interface::client::{Client, Endpoint, Identity, Process};
-use interface::operations::{Find, Record, RecordKind, Tier};
+use interface::operations::{Record, Tier};
 use interface::spki::PublicKey;
 use interface::{ProviderId, Status};
 use serde::Serialize;
@@ -47,7 +47,7 @@ pub(crate) struct Key {
     /// The provider [default: the one that has the key]
     #[arg(long, value_parser = provider)]
     pub(crate) provider: Option<ProviderId>,
-    /// The key's owner, where that is not you: uid:N, user:NAME, app:NAME or spiffe://…
+    /// The key's owner: uid:N, user:NAME, app:NAME or spiffe://… [default: you, or else whom you accept]
     #[arg(long, value_parser = owner)]
     pub(crate) owner: Option<String>,
 }
@@ -127,18 +127,13 @@ impl Context {
     }
 
     fn no_key(&self, key: &Key) -> String {
-        let advice = self.granted(key).map_or_else(
+        let advice = accept::unlisted(self).map_or_else(
             || "what there is: parsec key list".to_owned(),
-            |owner| format!("{owner} lets you use one of that name: add --owner {owner}"),
+            |owner| {
+                format!("{owner} has granted you keys that are not listed: add --owner {owner}, or parsec key accept {owner}")
+            },
         );
         format!("you have no key '{}' ({advice})", key.name)
-    }
-
-    fn granted(&self, key: &Key) -> Option<String> {
-        let named = Find { kind: Some(RecordKind::Key.into()), name: Some(key.name.clone()), ..Find::default() };
-        let providers = self.providers(key.provider).ok()?.into_iter();
-        let mut found = providers.filter_map(|provider| self.client.find(provider, &named).ok());
-        found.find_map(|records| records.into_iter().next().map(|record| record.owner))
     }
 }
 

@@ -6,11 +6,11 @@ use super::error::{During, Error, Result};
 use super::grant::{self, Granted, Share};
 use super::output::{Text, table};
 use super::purpose::{Purpose, pick};
-use super::{attest, challenge, csr, export, import, reference};
+use super::{accept, attest, challenge, csr, export, import, reference};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
-use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind};
+use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind, Verdict};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 pub(crate) enum Command {
     /// Make a key
     New(New),
-    /// List keys: your own and those granted to you
+    /// List keys: your own, and those granted to you by root, administrators and whom you accept
     List(List),
     /// Show all that is public of a key
     Show(Key),
@@ -51,6 +51,12 @@ pub(crate) enum Command {
     Revoke(grant::TakeBack),
     /// List who else may use a key
     Grants(Key),
+    /// List somebody else's granted keys with your own; a name without an owner can mean them then
+    Accept(accept::Say),
+    /// Do not list somebody else's keys
+    Reject(accept::Say),
+    /// List who has granted you keys, and whether they are listed
+    Accepted(accept::For),
 }
 
 impl Command {
@@ -73,6 +79,9 @@ impl Command {
             Self::Grant(args) => grant::give(context, args),
             Self::Revoke(args) => grant::take_back(context, args),
             Self::Grants(key) => grant::list(context, key),
+            Self::Accept(args) => args.run(context, Verdict::Accepted),
+            Self::Reject(args) => args.run(context, Verdict::Rejected),
+            Self::Accepted(callers) => accept::list(context, callers),
         }
     }
 }
@@ -271,6 +280,8 @@ struct View {
     created: u64,
     missing: bool,
     uuid: String,
+    #[serde(skip)]
+    foreign: bool,
 }
 
 impl From<&KeyRecord> for View {
@@ -292,6 +303,7 @@ impl From<&KeyRecord> for View {
             created: record.created,
             missing: record.missing,
             uuid: record.uuid.clone(),
+            foreign: record.foreign,
         }
     }
 }
@@ -370,7 +382,7 @@ impl List {
                 keys.push(View::from(&KeyRecord::new(record)?));
             }
         }
-        keys.sort_by(|a, b| (&a.owner, &a.name).cmp(&(&b.owner, &b.name)));
+        keys.sort_by(|a, b| (a.foreign, &a.owner, &a.name).cmp(&(b.foreign, &b.owner, &b.name)));
         context.show(&Keys { keys })
     }
 }
@@ -390,7 +402,7 @@ impl Display for Destroyed {
 
 fn destroy(context: &Context, key: &Key) -> Result<()> {
     let found = context.key(key)?;
-    let destroy = DestroyKey { key_name: found.name().to_owned(), owner: key.owner.clone() };
+    let destroy = DestroyKey { key_name: found.name().to_owned(), owner: found.owner() };
     let result = context.client.call(found.provider, &destroy);
     result.during(|| format!("destroy key '{}'", found.name()))?;
     context.show(&Destroyed { destroyed: Text::new(found.name()), provider: found.provider.name() })

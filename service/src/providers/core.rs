@@ -1,5 +1,6 @@
 //! The core: what is about the service, its clients and its key store rather than about one provider's cryptography.
 
+mod accept;
 mod token;
 
 use crate::auth::Principal;
@@ -52,6 +53,8 @@ impl Core {
             .on_slow::<Grant, _>(&core)
             .on_slow::<Revoke, _>(&core)
             .on::<ListGrants, _>(&core)
+            .on_slow::<Accept, _>(&core)
+            .on::<ListAccepted, _>(&core)
             .on::<TokenStatus, _>(&core)
             .on_slow::<InitToken, _>(&core)
             .on_slow::<SetPin, _>(&core)
@@ -216,7 +219,7 @@ impl Handle<LookupKey> for Core {
 
 impl Handle<Find> for Core {
     fn handle(&self, call: &Call<'_>, op: Find) -> Result<Found> {
-        Ok(call.store().find(call.app()?, call.provider(), &op))
+        Ok(call.store().find(call.app()?, call.provider(), &op, &self.dispatcher()?.authenticators.admins))
     }
 }
 
@@ -241,7 +244,7 @@ impl Handle<PutObject> for Core {
 
 impl Handle<LookupObject> for Core {
     fn handle(&self, call: &Call<'_>, op: LookupObject) -> Result<Record> {
-        call.store().object(call.app()?, call.provider(), &op)
+        call.store().object(call.app()?, call.provider(), &op, &self.dispatcher()?.authenticators.admins)
     }
 }
 

@@ -171,6 +171,7 @@ fn upgrade(db: Connection, path: &Path, version: i64, keys: &Keys) -> Result<Dat
         }
     }
     change.sign_all()?;
+    table::tell_standing(&change)?;
     change.execute("UPDATE seal SET proof = ?", [keys.proof()?])?;
     change.pragma_update(None, "user_version", VERSION)?;
     change.commit()?;

@@ -1,8 +1,10 @@
-//! Search: one answer for whatever a PKCS#11 or OpenSSL program looks for, without looking at every key.
+//! Search: the caller's own records first, then those of others that are listed for it, each in the order of their UUIDs.
 
 use super::Store;
+use super::accept::Listed;
 use super::index::{Entry, Index, Term};
 use crate::auth::Principal;
+use crate::custody;
 use interface::ProviderId;
 use interface::attributes::KeyType;
 use interface::operations::{Find, Found, RecordKind};
@@ -13,28 +15,28 @@ use std::collections::BTreeMap;
 const LIMIT: usize = 1000;
 /// Bytes in one answer, at most, but for the last record.
 const BYTES: usize = 512 * 1024;
+/// In a cursor, before the UUID: the caller's own records are done.
+const OTHERS: &str = "others:";
 
 impl Store {
-    /// The records that the caller owns or was granted and that match every given field, in the order of their UUIDs. A certificate
-    /// of somebody else shows with a key that was granted and has the same id.
-    pub fn find(&self, caller: &Principal, provider: ProviderId, filter: &Find) -> Found {
+    /// The records that match every given field: the caller's own, then those that it was granted and that are listed for it, or whose
+    /// owner or UUID the search names. A certificate of somebody else shows with a key that was granted and has the same id.
+    pub fn find(&self, caller: &Principal, provider: ProviderId, filter: &Find, admins: &[Principal]) -> Found {
         let Ok(owner) = filter.owner.as_deref().map(str::parse::<Principal>).transpose() else {
             return Found::default();
         };
         let key_types: Vec<_> = filter.key_types.iter().filter_map(|key_type| KeyType::try_from(key_type).ok()).collect();
         let index = self.index();
-        let terms = terms(filter);
+        let search = Search { index: &index, caller, filter, owner, terms: terms(filter) };
         let fits = |entry: &Entry| match entry {
             Entry::Key(key) => filter.key_types.is_empty() || key_types.contains(&key.attributes.key_type),
             Entry::Object(_) => filter.key_types.is_empty(),
         };
         let wanted = |entry: &&Entry| {
-            let meta = entry.meta();
-            meta.provider == provider
+            entry.meta().provider == provider
                 && filter.kind.is_none_or(|kind| kind == i32::from(entry.kind()))
-                && owner.as_ref().is_none_or(|owner| meta.owner == *owner)
                 && fits(entry)
-                && terms.iter().all(|term| index.has(term, entry))
+                && search.terms.iter().all(|term| index.has(term, entry))
                 && index.visible(caller, entry)
         };
         let limit = match filter.limit as usize {
@@ -43,10 +45,10 @@ impl Store {
         };
         let mut found = Found::default();
         let mut bytes = 0;
-        let after = filter.after.as_deref().unwrap_or_default();
-        for entry in candidates(&index, caller, &terms, after).filter(wanted) {
+        for entry in search.entries(admins).filter(wanted) {
             if found.records.len() == limit || bytes >= BYTES {
                 found.more = true;
+                found.next = found.records.last().map(|last| format!("{}{}", if last.foreign { OTHERS } else { "" }, last.uuid));
                 break;
             }
             let record = entry.record(caller);
@@ -57,7 +59,7 @@ impl Store {
     }
 }
 
-/// All that an entry must be found by.
+/// What an entry must be found by.
 fn terms(filter: &Find) -> Vec<Term> {
     let named = [
         filter.id.clone().map(Term::Id),
@@ -68,22 +70,73 @@ fn terms(filter: &Find) -> Vec<Term> {
     named.into_iter().flatten().chain(filter.pkcs11.iter().map(Term::kept)).collect()
 }
 
-/// Few entries that hold all that can match, each once, in the order of their UUIDs.
-fn candidates<'a>(index: &'a Index, caller: &Principal, terms: &[Term], after: &str) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
-    if let Some(rarest) = terms.iter().min_by_key(|term| index.count(term)) {
-        return Box::new(index.with_after(rarest, after));
+struct Search<'a> {
+    index: &'a Index,
+    caller: &'a Principal,
+    filter: &'a Find,
+    owner: Option<Principal>,
+    terms: Vec<Term>,
+}
+
+impl<'a> Search<'a> {
+    /// Few entries that hold all that can match, each once, in the order of the answer.
+    fn entries(&self, admins: &'a [Principal]) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+        if let Some(uuid) = &self.filter.uuid {
+            let named = |entry: &&Entry| self.owner.as_ref().is_none_or(|owner| entry.meta().owner == *owner);
+            return Box::new(self.index.stored_entry(uuid).filter(named).into_iter());
+        }
+        let (own, others) = match &self.owner {
+            Some(owner) => (owner == self.caller, owner != self.caller),
+            None => (true, true),
+        };
+        let (after_own, after_others) = self.cursor();
+        let own = after_own.filter(|_| own).map(|after| self.own(after));
+        let others = others.then(|| self.others(after_others, admins));
+        Box::new(own.into_iter().flatten().chain(others.into_iter().flatten()))
     }
-    let granted = Term::Grantee(caller.clone());
-    let beside = index
-        .with(&granted)
-        .flat_map(|key| index.with_after(&Term::Id(key.meta().id.clone()), after))
-        .filter(|entry| entry.kind() == RecordKind::Certificate && entry.meta().owner != *caller);
-    let others = index.with_after(&granted, after).chain(beside).map(|entry| (entry.meta().uuid.as_str(), entry));
-    let mut others = others.collect::<BTreeMap<_, _>>().into_values().peekable();
-    let mut own = index.with_after(&Term::Owner(caller.clone()), after).peekable();
-    Box::new(std::iter::from_fn(move || match (own.peek(), others.peek()) {
-        (Some(own_next), Some(other)) if other.meta().uuid < own_next.meta().uuid => others.next(),
-        (None, _) => others.next(),
-        _ => own.next(),
-    }))
+
+    /// Behind which UUIDs to go on; `None`: the caller's own records are done. Older clients give the UUID of the last record, which
+    /// tells whose it is as long as there is one.
+    fn cursor(&self) -> (Option<&'a str>, &'a str) {
+        let after = self.filter.after.as_deref().unwrap_or_default();
+        match (after.strip_prefix(OTHERS), self.index.stored_entry(after)) {
+            (Some(uuid), _) => (None, uuid),
+            (None, Some(last)) if last.meta().owner != *self.caller => (None, after),
+            (None, _) => (Some(after), ""),
+        }
+    }
+
+    fn own(&self, after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let owner = Term::Owner(self.caller.clone());
+        let terms: Vec<_> = self.terms.iter().chain([&owner]).collect();
+        self.index.with_all(&terms, after)
+    }
+
+    /// Those with the rarest term, or those that were granted with what stands beside them: whichever are fewer.
+    fn others(&self, after: &str, admins: &'a [Principal]) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+        let Self { index, caller, .. } = *self;
+        // what one user's officer says of an object is no answer to another user
+        if self.filter.pkcs11.iter().any(custody::is_trust) {
+            return Box::new(std::iter::empty());
+        }
+        let listed = Listed::of(index, caller, admins);
+        let named = self.owner.clone();
+        let shown = move |owner: &Principal| owner != caller && named.as_ref().map_or_else(|| listed.has(owner), |o| o == owner);
+        let granted = index.granters(caller).filter(|(owner, _)| shown(owner)).map(|(_, uuids)| uuids.len()).sum();
+        if index.rarity(&self.terms).is_some_and(|count| count <= granted) {
+            let terms: Vec<_> = self.terms.iter().collect();
+            return Box::new(index.with_all(&terms, after).filter(move |entry| shown(&entry.meta().owner)));
+        }
+        let mut entries = BTreeMap::new();
+        for key in index.granters(caller).filter(|(owner, _)| shown(owner)).flat_map(|(_, uuids)| index.those(uuids)) {
+            let meta = key.meta();
+            if meta.uuid.as_str() > after {
+                entries.insert(meta.uuid.as_str(), key);
+            }
+            let beside = index.with_all(&[&Term::Id(meta.id.clone()), &Term::Owner(meta.owner.clone())], after);
+            let certificates = beside.filter(|entry| entry.kind() == RecordKind::Certificate);
+            entries.extend(certificates.map(|entry| (entry.meta().uuid.as_str(), entry)));
+        }
+        Box::new(entries.into_values())
+    }
 }

@@ -1,18 +1,18 @@
 //! What of the store lies in memory, by every term that a search may name.
 
 use super::Key;
-use super::accept::Verdict;
+use super::accept::Said;
 use super::decide::{Fingerprint, Role};
 use super::key::{Life, Meta};
 use super::object::Object;
 use super::token::Tokens;
 use crate::applications::Application;
-use crate::auth::Principal;
+use crate::auth::{MANY, Principal};
 use interface::ProviderId;
 use interface::message::Pkcs11Attribute;
-use interface::operations::{Record, RecordKind};
+use interface::operations::{Record, RecordKind, Verdict};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -41,7 +41,7 @@ impl Entry {
     pub(super) fn record(&self, caller: &Principal) -> Record {
         match self {
             Self::Key(key) => key.record(caller),
-            Self::Object(object) => object.record(),
+            Self::Object(object) => object.record(caller),
         }
     }
 
@@ -61,10 +61,7 @@ impl Entry {
         ];
         terms.extend(meta.pkcs11.iter().map(Term::kept));
         match self {
-            Self::Key(key) => {
-                terms.extend(key.grants.keys().cloned().map(Term::Grantee));
-                terms.extend(key.public_id().map(Term::Public));
-            }
+            Self::Key(key) => terms.extend(key.public_id().map(Term::Public)),
             Self::Object(object) => terms.extend(object.terms()),
         }
         terms
@@ -75,7 +72,6 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Term {
     Owner(Principal),
-    Grantee(Principal),
     Name(String),
     Label(String),
     Id(Vec<u8>),
@@ -102,6 +98,8 @@ pub(super) struct Index {
     keys: HashMap<Principal, HashMap<ProviderId, HashMap<String, Arc<Key>>>>,
     entries: HashMap<Arc<str>, Entry>,
     terms: HashMap<Term, BTreeSet<Arc<str>>>,
+    /// The keys that somebody was granted, by their owners.
+    grants: HashMap<Principal, BTreeMap<Principal, BTreeSet<Arc<str>>>>,
     /// Keys that are not volatile.
     stored: u64,
     /// Those of them that the hardware does not show.
@@ -111,8 +109,8 @@ pub(super) struct Index {
     pub(super) damaged: Vec<String>,
     /// By the value of keys.
     pub(super) decisions: HashMap<Fingerprint, Role>,
-    /// By caller or pattern of callers.
-    pub(super) acceptance: HashMap<String, BTreeMap<Principal, Verdict>>,
+    /// What was said of owners, by the callers for whom it was said ([`Callers::key`](crate::auth::Callers::key)).
+    pub(super) acceptance: BTreeMap<String, Said>,
 }
 
 impl Index {
@@ -125,11 +123,9 @@ impl Index {
     }
 
     pub(super) fn object(&self, provider: ProviderId, owner: &Principal, kind: RecordKind, name: &str) -> Option<Arc<Object>> {
-        self.with(&Term::Name(name.to_owned())).find_map(|entry| match entry {
-            Entry::Object(object) => (object.kind == kind && object.meta.provider == provider && object.meta.owner == *owner)
-                .then(|| Arc::clone(object)),
-            Entry::Key(_) => None,
-        })
+        let named = self.with_all(&[&Term::Name(name.to_owned()), &Term::Owner(owner.clone())], "");
+        let mut objects = named.filter_map(|entry| if let Entry::Object(object) = entry { Some(object) } else { None });
+        objects.find(|object| object.kind == kind && object.meta.provider == provider).cloned()
     }
 
     pub(super) fn owners(&self) -> Vec<Principal> {
@@ -168,13 +164,38 @@ impl Index {
 
     /// The entries with this term, in the order of their UUIDs.
     pub(super) fn with<'a>(&'a self, term: &Term) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        self.with_after(term, "")
+        self.with_all(&[term], "")
     }
 
-    /// Those of them that come after this UUID.
-    pub(super) fn with_after<'a>(&'a self, term: &Term, after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        let uuids = self.terms.get(term).map(|uuids| uuids.range::<str, _>((Excluded(after), Unbounded)));
-        uuids.into_iter().flatten().filter_map(|uuid| self.entries.get(uuid))
+    /// The entries with all of these terms that come after this UUID, in the order of their UUIDs. Goes through those with the rarest
+    /// term.
+    pub(super) fn with_all<'a>(&'a self, terms: &[&Term], after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let sets: Option<Vec<_>> = terms.iter().map(|term| self.terms.get(term)).collect();
+        let mut sets = sets.unwrap_or_default();
+        sets.sort_unstable_by_key(|uuids| uuids.len());
+        let rarest = sets.first().map(|uuids| uuids.range::<str, _>((Excluded(after), Unbounded)));
+        let all = rarest.into_iter().flatten().filter(move |uuid| sets.iter().all(|uuids| uuids.contains(*uuid)));
+        all.filter_map(|uuid| self.entries.get(uuid))
+    }
+
+    /// How many entries have the rarest of these terms; `None` without any term.
+    pub(super) fn rarity(&self, terms: &[Term]) -> Option<usize> {
+        terms.iter().map(|term| self.terms.get(term).map_or(0, BTreeSet::len)).min()
+    }
+
+    /// The entries with these UUIDs.
+    pub(super) fn those(&self, uuids: &BTreeSet<Arc<str>>) -> impl Iterator<Item = &Entry> {
+        uuids.iter().filter_map(|uuid| self.entries.get(uuid))
+    }
+
+    /// The entry with this UUID, unless it is volatile.
+    pub(super) fn stored_entry(&self, uuid: &str) -> Option<&Entry> {
+        self.entries.get(uuid).filter(|entry| !matches!(entry, Entry::Key(key) if key.volatile()))
+    }
+
+    /// Who has granted keys to this principal, and which.
+    pub(super) fn granters(&self, grantee: &Principal) -> impl Iterator<Item = (&Principal, &BTreeSet<Arc<str>>)> {
+        self.grants.get(grantee).into_iter().flatten()
     }
 
     /// Whether an entry has this term.
@@ -198,12 +219,20 @@ impl Index {
             Entry::Object(object) => {
                 object.kind == RecordKind::Certificate
                     && !meta.id.is_empty()
-                    && self.with(&Term::Id(meta.id.clone())).any(|beside| match beside {
-                        Entry::Key(key) => key.owner == meta.owner && key.provider == meta.provider && key.visible(caller),
-                        Entry::Object(_) => false,
-                    })
+                    && self
+                        .with_all(&[&Term::Id(meta.id.clone()), &Term::Owner(meta.owner.clone())], "")
+                        .any(|beside| matches!(beside, Entry::Key(key) if key.provider == meta.provider && key.visible(caller)))
             }
         }
+    }
+
+    /// What was said for this caller alone, and for many of which it is one.
+    pub(super) fn said_for(&self, caller: &Principal) -> (Option<&Said>, Vec<&Said>) {
+        let caller = caller.to_string();
+        let many =
+            self.acceptance.range::<str, _>((Included(MANY), Unbounded)).take_while(|(callers, _)| callers.starts_with(MANY));
+        let many = many.filter(|(callers, _)| caller.starts_with(&callers[MANY.len()..]));
+        (self.acceptance.get(&caller), many.map(|(_, said)| said).collect())
     }
 
     /// Adds an entry, in the place of the one with its UUID.
@@ -214,6 +243,10 @@ impl Index {
             let keys = self.keys.entry(key.owner.clone()).or_default();
             let keys = keys.entry(key.provider).or_default();
             keys.insert(key.name.clone(), Arc::clone(key));
+            for grantee in key.grants.keys() {
+                let granters = self.grants.entry(grantee.clone()).or_default();
+                granters.entry(key.owner.clone()).or_default().insert(Arc::clone(&uuid));
+            }
         }
         for term in entry.terms() {
             self.terms.entry(term).or_default().insert(Arc::clone(&uuid));
@@ -235,20 +268,37 @@ impl Index {
                 }
             }
         }
-        if let Entry::Key(key) = entry
-            && let Some(keys) = self.keys.get_mut(&key.owner).and_then(|keys| keys.get_mut(&key.provider))
-        {
-            keys.remove(&key.name);
+        if let Entry::Key(key) = entry {
+            if let Some(keys) = self.keys.get_mut(&key.owner).and_then(|keys| keys.get_mut(&key.provider)) {
+                keys.remove(&key.name);
+            }
+            key.grants.keys().for_each(|grantee| self.ungrant(grantee, &key));
         }
     }
 
-    /// Notes what a caller, or callers of a pattern, think of an owner's keys.
-    pub(super) fn accept(&mut self, caller: &str, owner: &Principal, verdict: Option<Verdict>) {
-        let owners = self.acceptance.entry(caller.to_owned()).or_default();
-        match verdict {
-            Some(verdict) => owners.insert(owner.clone(), verdict),
-            None => owners.remove(owner),
+    fn ungrant(&mut self, grantee: &Principal, key: &Key) {
+        let Some(granters) = self.grants.get_mut(grantee) else {
+            return;
         };
+        if let Some(uuids) = granters.get_mut(&key.owner) {
+            uuids.remove(key.uuid.as_str());
+        }
+        granters.retain(|_, uuids| !uuids.is_empty());
+        if granters.is_empty() {
+            self.grants.remove(grantee);
+        }
+    }
+
+    /// Notes what was said of an owner for a caller, or for many.
+    pub(super) fn accept(&mut self, callers: &str, owner: &Principal, verdict: Option<Verdict>) {
+        let said = self.acceptance.entry(callers.to_owned()).or_default();
+        match verdict {
+            Some(verdict) => said.insert(owner.clone(), verdict),
+            None => said.remove(owner),
+        };
+        if said.is_empty() {
+            self.acceptance.remove(callers);
+        }
     }
 
     /// Removes the objects of a client, those in one provider or all.
@@ -271,7 +321,7 @@ impl Index {
         for owners in self.acceptance.values_mut() {
             owners.remove(client);
         }
-        let granted: Vec<_> = self.with(&Term::Grantee(client.clone())).cloned().collect();
+        let granted: Vec<_> = self.granters(client).flat_map(|(_, uuids)| self.those(uuids)).cloned().collect();
         for entry in granted {
             if let Entry::Key(mut key) = entry {
                 Arc::make_mut(&mut key).grants.remove(client);

@@ -3,6 +3,7 @@
 use super::Decision;
 use crate::applications::Application;
 use crate::auth::Principal;
+use crate::custody;
 use crate::error::{Error, Result};
 use crate::memory::Loaded;
 use interface::attributes::{Attributes, Usage};
@@ -38,7 +39,10 @@ pub struct Meta {
 }
 
 impl Meta {
-    pub(super) fn record(&self, kind: RecordKind) -> Record {
+    /// What all records show to this caller.
+    pub(super) fn record(&self, kind: RecordKind, caller: &Principal) -> Record {
+        let foreign = *caller != self.owner;
+        let shown = self.pkcs11.iter().filter(|kept| !foreign || !custody::is_trust(kept));
         Record {
             kind: kind.into(),
             uuid: self.uuid.clone(),
@@ -47,8 +51,9 @@ impl Meta {
             name: self.name.clone(),
             label: self.label.clone(),
             id: self.id.clone(),
-            pkcs11: self.pkcs11.clone(),
+            pkcs11: shown.cloned().collect(),
             created: self.created,
+            foreign,
             ..Record::default()
         }
     }
@@ -194,7 +199,7 @@ impl Key {
             volatile: self.volatile(),
             past: Some(self.past.into()),
             fresh_nonces: self.fresh_nonces(caller),
-            ..self.meta.record(RecordKind::Key)
+            ..self.meta.record(RecordKind::Key, caller)
         }
     }
 

@@ -34,8 +34,8 @@ impl Object {
         })
     }
 
-    pub(super) fn record(&self) -> Record {
-        Record { value: self.value.clone(), ..self.meta.record(self.kind) }
+    pub(super) fn record(&self, caller: &Principal) -> Record {
+        Record { value: self.value.clone(), ..self.meta.record(self.kind, caller) }
     }
 }
 
@@ -74,27 +74,33 @@ impl Store {
         let mut change = db.change(&self.keys)?;
         table::put_object(&mut change, &object)?;
         change.commit()?;
-        let record = object.record();
+        let record = object.record(caller);
         self.index_mut().put(Entry::Object(Arc::new(object)));
         Ok(record)
     }
 
-    /// One object: the caller's own, or a certificate of somebody who granted the caller the key with its id.
+    /// One object: the caller's own, or a certificate of somebody who granted the caller the key with its id, where one such owner is
+    /// listed or the request names it.
     ///
     /// # Errors
     /// [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorInvalidArgument`].
-    pub fn object(&self, caller: &Principal, provider: ProviderId, lookup: &LookupObject) -> Result<Record> {
+    pub fn object(
+        &self,
+        caller: &Principal,
+        provider: ProviderId,
+        lookup: &LookupObject,
+        admins: &[Principal],
+    ) -> Result<Record> {
         let kind = object_kind(lookup.kind)?;
-        let owner = match &lookup.owner {
-            Some(owner) => owner.parse()?,
-            None => caller.clone(),
-        };
         let index = self.index();
-        index
-            .object(provider, &owner, kind, &lookup.name)
-            .filter(|object| index.visible(caller, &Entry::Object(Arc::clone(object))))
-            .map(|object| object.record())
-            .ok_or_else(|| none(kind, &lookup.name))
+        let owner = lookup.owner.as_deref().map(str::parse).transpose()?;
+        let named = index.object(provider, owner.as_ref().unwrap_or(caller), kind, &lookup.name).map(Entry::Object);
+        let named = named.filter(|object| index.visible(caller, object));
+        let others = || match index.named(caller, provider, kind, &lookup.name, admins).0.as_slice() {
+            [one] if owner.is_none() => Some(one.clone()),
+            _ => None,
+        };
+        named.or_else(others).map(|object| object.record(caller)).ok_or_else(|| none(kind, &lookup.name))
     }
 
     /// Destroys an object of the caller.

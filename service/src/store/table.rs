@@ -2,7 +2,6 @@
 
 pub(super) mod token;
 
-use super::accept::Verdict;
 use super::change::{Change, Table, Values, read};
 use super::decide::Role;
 use super::index::{Entry, Index};
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
-use interface::operations::{RecordKind, Tier};
+use interface::operations::{RecordKind, Tier, Verdict};
 use prost::Message;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, HashMap};
@@ -188,7 +187,7 @@ fn report(what: &str, sound: bool, why: Option<Error>) -> String {
 }
 
 fn verdict(row: &Row<'_>) -> Result<(Principal, Verdict)> {
-    Ok((row.get::<_, String>("owner")?.parse()?, Verdict::try_from(row.get::<_, i64>("verdict")?)?))
+    Ok((row.get::<_, String>("owner")?.parse()?, Verdict::try_from(row.get::<_, i32>("verdict")?)?))
 }
 
 /// `false` where the name is taken.
@@ -378,12 +377,25 @@ pub(super) fn decide(change: &mut Change<'_>, value: &[u8; MAC_LEN], role: Role)
     change.insert(Table::Decision, &[("value", value), ("role", &i64::from(role))])
 }
 
+/// Names the owners whose keys are listed because they were granted before anybody could be asked, with what ends that.
+pub(super) fn tell_standing(db: &Connection) -> Result<()> {
+    let mut query = db.prepare("SELECT caller, owner FROM acceptance WHERE verdict = ? ORDER BY caller, owner")?;
+    let mut rows = query.query([i32::from(Verdict::Standing)])?;
+    while let Some(row) = rows.next()? {
+        let (caller, owner): (String, String) = (row.get(0)?, row.get(1)?);
+        tracing::warn!(
+            "keys that {owner} has granted to {caller} stay listed after its own; it ends that with: parsec key reject {owner}, an administrator with: parsec key reject {owner} --for {caller}"
+        );
+    }
+    Ok(())
+}
+
 /// Puts this verdict in the place of an earlier one, or none.
 pub(super) fn accept(change: &mut Change<'_>, caller: &str, owner: &Principal, verdict: Option<Verdict>) -> Result<()> {
     let owner = &owner.to_string();
     change.delete(Table::Acceptance, &[("caller", &caller), ("owner", owner)])?;
     verdict.map_or(Ok(()), |verdict| {
-        change.insert(Table::Acceptance, &[("caller", &caller), ("owner", owner), ("verdict", &i64::from(verdict))])
+        change.insert(Table::Acceptance, &[("caller", &caller), ("owner", owner), ("verdict", &i64::from(i32::from(verdict)))])
     })
 }
 

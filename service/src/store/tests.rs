@@ -321,7 +321,7 @@ fn others_see_and_may_what_was_granted() {
     let web = create(&store, &ROOT, "web");
     create(&store, &ROOT, "mail");
     let all = Find::default();
-    assert!(store.find(&WEB, SOFTWARE, &all).records.is_empty());
+    assert!(store.find(&WEB, SOFTWARE, &all, &[]).records.is_empty());
 
     let cert = PutObject {
         kind: RecordKind::Certificate.into(),
@@ -332,20 +332,20 @@ fn others_see_and_may_what_was_granted() {
     };
     store.put_object(&ROOT, SOFTWARE, &cert).unwrap();
     let lookup = LookupObject { kind: cert.kind, name: "web".into(), owner: Some("uid:0".into()) };
-    assert_eq!(status(store.object(&WEB, SOFTWARE, &lookup)), Status::PsaErrorDoesNotExist);
+    assert_eq!(status(store.object(&WEB, SOFTWARE, &lookup, &[])), Status::PsaErrorDoesNotExist);
 
     store.grant(&web, &WEB, Usage::SIGN_HASH | Usage::EXPORT).unwrap();
     let web = store.key(SOFTWARE, &ROOT, "web").unwrap();
     assert_eq!(web.usage(&WEB), Usage::SIGN);
     assert_eq!(web.usage(&ROOT), Usage::SIGN | Usage::VERIFY);
     assert_eq!(web.usage(&Principal::App("33".into())), Usage::NONE);
-    assert_eq!(names(&store.find(&WEB, SOFTWARE, &all)), ["web", "web"]);
-    assert_eq!(names(&store.find(&ROOT, SOFTWARE, &all)).len(), 3);
-    assert!(store.find(&WEB, ProviderId::TPM, &all).records.is_empty());
-    assert_eq!(store.object(&WEB, SOFTWARE, &lookup).unwrap().value, [1, 2, 3]);
+    assert_eq!(names(&store.find(&WEB, SOFTWARE, &all, &[])), ["web", "web"]);
+    assert_eq!(names(&store.find(&ROOT, SOFTWARE, &all, &[])).len(), 3);
+    assert!(store.find(&WEB, ProviderId::TPM, &all, &[]).records.is_empty());
+    assert_eq!(store.object(&WEB, SOFTWARE, &lookup, &[]).unwrap().value, [1, 2, 3]);
 
     store.revoke(&web, &WEB).unwrap();
-    assert!(store.find(&WEB, SOFTWARE, &all).records.is_empty());
+    assert!(store.find(&WEB, SOFTWARE, &all, &[]).records.is_empty());
     assert_eq!(status(store.revoke(&web, &WEB)), Status::PsaErrorDoesNotExist);
     assert_eq!(status(store.grant(&web, &ROOT, Usage::SIGN)), Status::PsaErrorInvalidArgument);
 }
@@ -366,7 +366,7 @@ fn search_filters() {
         ..SetMetadata::default()
     };
     store.set_metadata(&ROOT, SOFTWARE, &label).unwrap();
-    let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter);
+    let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter, &[]);
     let by_label = find(Find { label: label.label.clone(), ..Find::default() });
     let by_id = find(Find { id: Some(vec![9]), ..Find::default() });
     let by_name = find(Find { name: Some("b".into()), ..Find::default() });
@@ -391,7 +391,7 @@ fn search_answers_in_pages() {
     for name in ["a", "b", "c", "d", "e"] {
         create(&store, &ROOT, name);
     }
-    let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter);
+    let find = |filter: Find| store.find(&ROOT, SOFTWARE, &filter, &[]);
     let mut seen = Vec::new();
     let mut filter = Find { limit: 2, ..Find::default() };
     loop {
@@ -423,12 +423,12 @@ fn objects_are_put_replaced_and_destroyed() {
     drop(store);
     let store = place.open().unwrap();
     let lookup = LookupObject { kind: 3, name: "note".into(), owner: None };
-    assert_eq!(store.object(&ROOT, SOFTWARE, &lookup).unwrap().value, b"two");
-    assert_eq!(status(store.object(&WEB, SOFTWARE, &lookup)), Status::PsaErrorDoesNotExist);
+    assert_eq!(store.object(&ROOT, SOFTWARE, &lookup, &[]).unwrap().value, b"two");
+    assert_eq!(status(store.object(&WEB, SOFTWARE, &lookup, &[])), Status::PsaErrorDoesNotExist);
     let destroy = DestroyObject { kind: 3, name: "note".into() };
     assert_eq!(status(store.destroy_object(&WEB, SOFTWARE, &destroy)), Status::PsaErrorDoesNotExist);
     store.destroy_object(&ROOT, SOFTWARE, &destroy).unwrap();
-    assert!(store.find(&ROOT, SOFTWARE, &Find::default()).records.is_empty());
+    assert!(store.find(&ROOT, SOFTWARE, &Find::default(), &[]).records.is_empty());
     assert_eq!(status(store.put_object(&ROOT, SOFTWARE, &PutObject { kind: 1, ..put(b"") })), Status::PsaErrorInvalidArgument);
 }
 
@@ -449,7 +449,7 @@ fn a_forgotten_client_leaves_no_objects_and_no_grants() {
         copy.open().unwrap()
     }] {
         assert_eq!(store.owners(), [ROOT]);
-        assert!(store.find(&WEB, SOFTWARE, &Find::default()).records.is_empty());
+        assert!(store.find(&WEB, SOFTWARE, &Find::default(), &[]).records.is_empty());
         assert!(store.key(SOFTWARE, &ROOT, "web").unwrap().grants.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! What the key store promises, held against the real service: keys outlive crashes, names are taken once, and others see nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod accept;
 mod access;
 mod crash;
 mod granted;

@@ -39,7 +39,7 @@ fn attributes_stay_with_their_record_and_are_replaced_by_kind() {
     assert_eq!(key.record(&ROOT).pkcs11, [attribute(2, b"two"), attribute(1, b"new"), attribute(3, b"three")]);
     assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
     let lookup = LookupObject { kind: 3, name: "note".into(), owner: None };
-    assert_eq!(store.object(&ROOT, SOFTWARE, &lookup).unwrap().pkcs11, [attribute(1, b"new"), attribute(3, b"three")]);
+    assert_eq!(store.object(&ROOT, SOFTWARE, &lookup, &[]).unwrap().pkcs11, [attribute(1, b"new"), attribute(3, b"three")]);
 }
 
 #[test]

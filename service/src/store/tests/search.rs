@@ -2,13 +2,14 @@
 
 use super::*;
 use interface::message::Pkcs11Attribute;
+use interface::operations::{Found, Record, Verdict};
 
 fn attribute(kind: u64, value: &[u8]) -> Pkcs11Attribute {
     Pkcs11Attribute { kind, value: value.to_vec() }
 }
 
 fn found(store: &Store, filter: Find) -> Vec<String> {
-    let mut names: Vec<_> = store.find(&ROOT, SOFTWARE, &filter).records.into_iter().map(|record| record.name).collect();
+    let mut names: Vec<_> = store.find(&ROOT, SOFTWARE, &filter, &[]).records.into_iter().map(|record| record.name).collect();
     names.sort_unstable();
     names
 }
@@ -73,15 +74,136 @@ fn pages_hold_own_and_granted_records_once_and_in_order() {
         ..PutObject::default()
     };
     store.put_object(&ROOT, SOFTWARE, &cert).unwrap();
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.find(&WEB, SOFTWARE, &Find { limit: 4, after: after.clone(), ..Find::default() });
-        seen.extend(page.records.into_iter().map(|record| record.uuid));
-        after = seen.last().cloned();
-        if !page.more {
-            break;
+    let key = |record: &Record| (record.foreign, record.uuid.clone());
+    let all: Vec<_> = store.find(&WEB, SOFTWARE, &Find::default(), &[]).records.iter().map(key).collect();
+    assert_eq!(all.iter().filter(|(foreign, _)| *foreign).count(), 8);
+    assert_eq!(all.len(), 15);
+    assert!(all.is_sorted_by(|a, b| a < b), "one's own first, then others', each in the order of their UUIDs");
+    // by the cursor of the answer, and as older clients go on, by the last UUID
+    for older in [false, true] {
+        for label in [None, Some("mine 3".to_owned()), Some("granted 3".to_owned())] {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let filter = Find { limit: 4, after: after.clone(), label: label.clone(), ..Find::default() };
+                let page = store.find(&WEB, SOFTWARE, &filter, &[]);
+                seen.extend(page.records.iter().map(key));
+                after = if older { seen.last().map(|(_, uuid)| uuid.clone()) } else { page.next };
+                if !page.more {
+                    break;
+                }
+            }
+            let expected = if label.is_some() { 1 } else { 15 };
+            assert_eq!(seen.len(), expected, "{label:?}");
+            assert!(label.is_some() || seen == all);
         }
     }
-    assert_eq!(seen.len(), 15);
-    assert!(seen.is_sorted_by(|a, b| a < b));
+}
+
+#[test]
+fn a_page_goes_on_where_a_record_has_gone() {
+    for (done, owner) in [(2, WEB), (4, WEB), (6, ROOT)] {
+        let place = Place::new();
+        let store = place.open().unwrap();
+        for number in 0..4 {
+            create(&store, &WEB, &format!("mine {number}"));
+            let granted = create(&store, &ROOT, &format!("granted {number}"));
+            store.grant(&granted, &WEB, Usage::SIGN).unwrap();
+        }
+        let page = |limit, after| store.find(&WEB, SOFTWARE, &Find { limit, after, ..Find::default() }, &[]);
+        let uuids = |found: Found| found.records.into_iter().map(|record| record.uuid).collect::<Vec<_>>();
+        let all = uuids(page(0, None));
+        let Found { records, next, .. } = page(done, None);
+        let last = records.last().unwrap();
+        store.destroy(&store.key(SOFTWARE, &owner, &last.name).unwrap()).unwrap().commit().unwrap();
+        let rest = &all[done as usize..];
+        assert_eq!(uuids(page(0, next)), rest);
+        // an older client may see again what it has seen, and misses nothing
+        let older = uuids(page(0, Some(last.uuid.clone())));
+        assert!(rest.iter().all(|uuid| older.contains(uuid)), "{done}");
+    }
+}
+
+/// A certificate or data object.
+fn object(kind: RecordKind, name: &str, id: &[u8], pkcs11: Vec<Pkcs11Attribute>) -> PutObject {
+    PutObject { kind: kind.into(), name: name.into(), id: Some(id.into()), pkcs11, ..PutObject::default() }
+}
+
+#[test]
+fn others_are_listed_where_somebody_vouches_for_them() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let (alice, bob) = (Principal::Uid(1000), Principal::App("bob".into()));
+    for owner in [&ROOT, &alice, &bob] {
+        let key = create(&store, owner, "web");
+        store.put_object(owner, SOFTWARE, &object(RecordKind::Certificate, "web", &key.id, vec![])).unwrap();
+        store.grant(&key, &WEB, Usage::SIGN).unwrap();
+    }
+    let owners = |filter: &Find, admins: &[Principal]| -> Vec<_> {
+        store.find(&WEB, SOFTWARE, filter, admins).records.into_iter().map(|record| record.owner).collect()
+    };
+    let all = [Find::default(), Find { label: Some("web".into()), ..Find::default() }];
+    let sorted = |mut owners: Vec<String>| {
+        owners.sort();
+        owners
+    };
+    for filter in &all {
+        assert_eq!(owners(filter, &[]), ["uid:0"; 2]);
+        assert_eq!(sorted(owners(filter, std::slice::from_ref(&bob))), ["app:bob", "app:bob", "uid:0", "uid:0"]);
+    }
+    let alices = store.key(SOFTWARE, &alice, "web").unwrap();
+    assert_eq!(owners(&Find { owner: Some("uid:1000".into()), ..Find::default() }, &[]), ["uid:1000"; 2], "named");
+    assert_eq!(owners(&Find { uuid: Some(alices.uuid.clone()), ..Find::default() }, &[]), ["uid:1000"], "known");
+    let certificate = LookupObject { kind: 2, name: "web".into(), owner: None };
+    assert_eq!(store.object(&WEB, SOFTWARE, &certificate, &[]).unwrap().owner, "uid:0");
+    let named = LookupObject { owner: Some("app:bob".into()), ..certificate };
+    assert_eq!(store.object(&WEB, SOFTWARE, &named, &[]).unwrap().owner, "app:bob");
+
+    let say = |callers: &str, owner: &Principal, verdict| store.set_acceptance(callers, owner, verdict).unwrap();
+    say("*uid:", &bob, Some(Verdict::Accepted));
+    say("uid:33", &ROOT, Some(Verdict::Rejected));
+    assert_eq!(owners(&all[0], &[]), ["app:bob"; 2]);
+    say("*uid:3", &bob, Some(Verdict::Rejected));
+    say("uid:33", &alice, Some(Verdict::Standing));
+    assert_eq!(owners(&all[1], &[]), ["uid:1000"; 2]);
+    let meant = store.granted(&WEB, SOFTWARE, "web", &[]);
+    assert!(meant.keys.is_empty() && meant.strangers.len() == 3, "what stands is listed, and no name alone means it");
+    for (callers, owner) in [("*uid:", &bob), ("*uid:3", &bob), ("uid:33", &ROOT), ("uid:33", &alice)] {
+        say(callers, owner, None);
+    }
+    assert_eq!(owners(&all[0], &[]), ["uid:0"; 2]);
+
+    create(&store, &WEB, "own");
+    for filter in [Find::default(), Find { limit: 1, ..Find::default() }] {
+        assert_eq!(owners(&filter, &[])[0], "uid:33", "one's own come first");
+    }
+    store.revoke(&alices, &WEB).unwrap();
+    assert!(owners(&Find { uuid: Some(alices.uuid.clone()), ..Find::default() }, &[]).is_empty(), "known, and not granted");
+}
+
+#[test]
+fn what_another_token_calls_trusted_is_not_shown() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let public_half = 1 << 32;
+    let trusted = || vec![attribute(0x86, &[1]), attribute(public_half | 0x86, &[1]), attribute(0x110, b"2027")];
+    for owner in [&ROOT, &WEB] {
+        let key = create(&store, owner, "ca");
+        let set = SetMetadata { kind: 1, name: "ca".into(), pkcs11: trusted(), ..SetMetadata::default() };
+        store.set_metadata(owner, SOFTWARE, &set).unwrap();
+        store.put_object(owner, SOFTWARE, &object(RecordKind::Certificate, "ca", &key.id, trusted())).unwrap();
+    }
+    store.grant(&store.key(SOFTWARE, &ROOT, "ca").unwrap(), &WEB, Usage::SIGN).unwrap();
+    let find = |pkcs11| store.find(&WEB, SOFTWARE, &Find { pkcs11, ..Find::default() }, &[]).records;
+    let all = find(vec![]);
+    assert_eq!(all.len(), 4);
+    for record in &all {
+        let marks = record.pkcs11.iter().filter(|kept| [0x86, public_half | 0x86].contains(&kept.kind)).count();
+        assert_eq!((marks, record.pkcs11.len() - marks), (if record.foreign { 0 } else { 2 }, 1));
+    }
+    let owners: Vec<_> = find(vec![attribute(0x86, &[1])]).into_iter().map(|record| record.owner).collect();
+    assert_eq!(owners, ["uid:33"; 2]);
+    assert_eq!(find(vec![attribute(0x110, b"2027")]).len(), 4);
+    let named = LookupObject { kind: 2, name: "ca".into(), owner: Some("uid:0".into()) };
+    assert_eq!(store.object(&WEB, SOFTWARE, &named, &[]).unwrap().pkcs11.len(), 1);
+    assert_eq!(store.key(SOFTWARE, &ROOT, "ca").unwrap().record(&WEB).pkcs11.len(), 1);
 }

@@ -1,7 +1,8 @@
 //! Rows that somebody else wrote, changed, removed, or took from an older copy.
 
 use super::*;
-use crate::store::{Decision, Verdict};
+use crate::store::Decision;
+use interface::operations::Verdict;
 
 /// A store with one row of each kind.
 fn filled() -> Place {

@@ -29,7 +29,7 @@ fn a_volatile_key_works_by_its_name_and_shows_nowhere_else() {
         Find { name: Some("session".into()), ..Find::default() },
         Find { id: Some(made.id.clone()), ..Find::default() },
     ] {
-        assert!(store.find(&ROOT, SOFTWARE, &filter).records.is_empty());
+        assert!(store.find(&ROOT, SOFTWARE, &filter, &[]).records.is_empty());
     }
     assert_eq!((store.count(), store.owners()), ((0, 0), vec![]));
     assert_eq!(status(store.grant(&key, &WEB, Usage::SIGN)), Status::PsaErrorNotPermitted);
