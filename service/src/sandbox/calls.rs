@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(answer(*call | c_long::from(X32), [0; 6]), failing(ENOSYS), "{call}");
         }
         assert_eq!(answer(SYS_clone3, [0; 6]), failing(ENOSYS));
-        for call in [SYS_read, SYS_recvfrom, SYS_sendto, SYS_epoll_wait, SYS_futex, SYS_mlockall, SYS_prctl, SYS_accept4] {
+        for call in [SYS_read, SYS_recvfrom, SYS_sendto, SYS_epoll_pwait, SYS_futex, SYS_mlockall, SYS_prctl, SYS_accept4] {
             assert_eq!(answer(call, [u64::MAX; 6]), ALLOWED, "{call}");
         }
     }
