@@ -6,8 +6,9 @@ use interface::Status;
 use interface::client::{Client, Error};
 use interface::message::Pkcs11Attribute;
 use interface::operations::{
-    Find, InitToken, Login, Logout, Pin, PinState, PutObject, RecordKind, Role, SetMetadata, SetPin, Token, TokenStatus,
+    CopyKey, Find, InitToken, Login, Logout, Pin, PinState, PutObject, RecordKind, Role, SetMetadata, SetPin, Token, TokenStatus,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use tests::{Service, may_change_user};
 
 fn pin(value: &str) -> Option<Pin> {
@@ -170,4 +171,39 @@ fn nobody_locks_another_out() {
     login(&client, Role::User, "1234").unwrap();
     sign(&client, None, "web").unwrap();
     destroy(&client, "web").unwrap();
+}
+
+#[test]
+fn no_copy_of_a_key_escapes_the_reset_of_its_token() {
+    let service = Service::start();
+    let client = service.client();
+    (0..20).for_each(|number| generate(&client, &format!("key {number:02}")).unwrap());
+    let (victim, copying) = ("key 19", AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (other, copying) = (service.client(), &copying);
+        let attributes = other.lookup(SOFTWARE, None, victim).unwrap().attributes;
+        scope.spawn(move || {
+            for number in 0.. {
+                let copy = CopyKey {
+                    key_name: format!("copy {number}"),
+                    of: victim.to_owned(),
+                    attributes: attributes.clone(),
+                    ..CopyKey::default()
+                };
+                match other.call(SOFTWARE, &copy).map_err(|error| error.status()) {
+                    Ok(_) | Err(Some(Status::PsaErrorBadState)) => copying.store(true, Ordering::Relaxed),
+                    Err(status) => {
+                        assert_eq!(status, Some(Status::PsaErrorDoesNotExist));
+                        break;
+                    }
+                }
+            }
+        });
+        while !copying.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        init(&client, "officer").unwrap();
+    });
+    let left = client.find(SOFTWARE, &Find::default()).unwrap();
+    assert!(left.is_empty(), "{:?}", left.iter().map(|record| &record.name).collect::<Vec<_>>());
 }
