@@ -87,21 +87,14 @@ impl Release {
     /// When it cannot be copied.
     #[track_caller]
     pub fn lay_out(&self, store: &str, setup: Setup) -> Service {
-        let config = self.text(format!("{store}/config.toml"));
-        let mut service = setup.config(&config).prepare();
+        let chip = self.path(store).join("tpm");
+        let setup = if chip.exists() { setup.chip(chip) } else { setup };
+        let service = setup.config(self.text(format!("{store}/config.toml"))).prepare();
         for file in self.files(store) {
             let name = file.file_name().expect("the name of a file").to_string_lossy();
             if name.starts_with("keys.sqlite3") || name == "store.key" {
                 adopt(&file, &service.dir().join(&*name));
             }
-        }
-        if config.contains("{tcti}") {
-            let chip = service.dir().join("chip");
-            fs::create_dir(&chip).expect("a folder for the state of a TPM");
-            for file in self.files(&format!("{store}/tpm")) {
-                adopt(&file, &chip.join(file.file_name().expect("the name of a file")));
-            }
-            service.tpm().exchange("chip");
         }
         service
     }

@@ -80,6 +80,7 @@ pub struct Setup {
     config: String,
     environment: Vec<(OsString, OsString)>,
     clients: Option<PathBuf>,
+    chip: Option<PathBuf>,
 }
 
 impl Default for Setup {
@@ -91,7 +92,14 @@ impl Default for Setup {
 impl Setup {
     /// Another service: `program -c CONFIG`.
     pub fn program(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), config: CONFIG.to_owned(), environment: Vec::new(), clients: None }
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            config: CONFIG.to_owned(),
+            environment: Vec::new(),
+            clients: None,
+            chip: None,
+        }
     }
 
     /// The service of another build of ours, which is in this folder.
@@ -110,6 +118,12 @@ impl Setup {
         let mut words = starter.into_iter().map(Into::into).chain([self.program.into_os_string()]);
         self.program = words.next().unwrap_or_default().into();
         self.arguments = words.chain(std::mem::take(&mut self.arguments)).collect();
+        self
+    }
+
+    /// Takes a copy of this folder for the state of its TPM, not a new one.
+    pub fn chip(mut self, folder: PathBuf) -> Self {
+        self.chip = Some(folder);
         self
     }
 
@@ -150,7 +164,11 @@ impl Setup {
         let dir = tempfile::Builder::new().prefix("parsec-").tempdir().expect("a temporary directory");
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("open the directory to other users");
         self.config = self.config.replace("{dir}", dir.path().to_str().expect("a UTF-8 path"));
-        let tpm = self.config.contains("{tcti}").then(|| Swtpm::start(dir.path().join("tpm")));
+        let state = dir.path().join("tpm");
+        if let Some(chip) = &self.chip {
+            command::run(Command::new("cp").arg("-r").arg(chip).arg(&state)).ok();
+        }
+        let tpm = self.config.contains("{tcti}").then(|| Swtpm::start(state));
         if let Some(tpm) = &tpm {
             self.config = self.config.replace("{tcti}", &tpm.tcti());
         }

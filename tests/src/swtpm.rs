@@ -20,13 +20,13 @@ pub struct Swtpm {
 }
 
 impl Swtpm {
-    /// A new one, with its state in this directory.
+    /// One with its state in this directory: a new one, where that is not there.
     ///
     /// # Panics
     /// When it cannot be started: `tests/packages` installs it.
     #[track_caller]
     pub fn start(state: PathBuf) -> Self {
-        std::fs::create_dir(&state).expect("a directory for the TPM's state");
+        std::fs::create_dir_all(&state).expect("a directory for the TPM's state");
         let mut tpm = Self { state, port: 0, child: None };
         // Somebody else may take a port between its choice and its use.
         let started = (0..20).any(|_| {
