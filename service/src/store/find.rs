@@ -22,12 +22,11 @@ impl Store {
     /// The records that match every given field: the caller's own, then those that it was granted and that are listed for it, or whose
     /// owner or UUID the search names. A certificate of somebody else shows with a key that was granted and has the same id.
     pub fn find(&self, caller: &Principal, provider: ProviderId, filter: &Find, admins: &[Principal]) -> Found {
-        let Ok(owner) = filter.owner.as_deref().map(str::parse::<Principal>).transpose() else {
+        let index = self.index();
+        let Some(search) = Search::new(&index, caller, filter) else {
             return Found::default();
         };
         let key_types: Vec<_> = filter.key_types.iter().filter_map(|key_type| KeyType::try_from(key_type).ok()).collect();
-        let index = self.index();
-        let search = Search { index: &index, caller, filter, owner, terms: terms(filter) };
         let fits = |entry: &Entry| match entry {
             Entry::Key(key) => filter.key_types.is_empty() || key_types.contains(&key.attributes.key_type),
             Entry::Object(_) => filter.key_types.is_empty(),
@@ -70,7 +69,8 @@ fn terms(filter: &Find) -> Vec<Term> {
     named.into_iter().flatten().chain(filter.pkcs11.iter().map(Term::kept)).collect()
 }
 
-struct Search<'a> {
+/// What is looked for, and by whom.
+pub(super) struct Search<'a> {
     index: &'a Index,
     caller: &'a Principal,
     filter: &'a Find,
@@ -79,8 +79,14 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
+    /// `None` where the owner that is named can be nobody.
+    pub(super) fn new(index: &'a Index, caller: &'a Principal, filter: &'a Find) -> Option<Self> {
+        let owner = filter.owner.as_deref().map(str::parse).transpose().ok()?;
+        Some(Self { index, caller, filter, owner, terms: terms(filter) })
+    }
+
     /// Few entries that hold all that can match, each once, in the order of the answer.
-    fn entries(&self, admins: &'a [Principal]) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+    pub(super) fn entries(&self, admins: &'a [Principal]) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
         if let Some(uuid) = &self.filter.uuid {
             let named = |entry: &&Entry| self.owner.as_ref().is_none_or(|owner| entry.meta().owner == *owner);
             return Box::new(self.index.stored_entry(uuid).filter(named).into_iter());

@@ -181,6 +181,25 @@ fn others_are_listed_where_somebody_vouches_for_them() {
 }
 
 #[test]
+fn a_search_goes_through_what_the_caller_may_be_shown_however_much_others_have() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    for owner in 1000..1040 {
+        let key = create(&store, &Principal::Uid(owner), "web");
+        store.grant(&key, &WEB, Usage::SIGN).unwrap();
+    }
+    create(&store, &WEB, "web");
+    store.grant(&create(&store, &ROOT, "web"), &WEB, Usage::SIGN).unwrap();
+    let index = store.index();
+    let labelled = Find { label: Some("web".into()), ..Find::default() };
+    let unknown = Find { label: Some("none".into()), ..Find::default() };
+    for (filter, most) in [(Find::default(), 2), (labelled, 2), (unknown, 0)] {
+        let search = find::Search::new(&index, &WEB, &filter).unwrap();
+        assert_eq!(search.entries(&[]).count(), most);
+    }
+}
+
+#[test]
 fn what_another_token_calls_trusted_is_not_shown() {
     let place = Place::new();
     let store = place.open().unwrap();
