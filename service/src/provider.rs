@@ -145,7 +145,8 @@ impl<'a> Call<'a> {
         ))
     }
 
-    /// The provider's own form of a key of the request, made from the stored material when it is first used, and anew after a time without use.
+    /// The provider's own form of a key of the request, made from the stored material when it is first used, and anew after a time
+    /// without use.
     ///
     /// # Errors
     /// Those of the store and of `load`.

@@ -1,8 +1,8 @@
 //! The keys that open all others, shielded while they rest.
 //!
-//! As in ssh-agent, such a key lies encrypted under the hash of a long random value, the prekey. Attacks that read memory through the processor or through its
-//! side effects (Spectre, Rowhammer) get bits slowly and with errors, and must get every bit of the prekey right. The key itself is in
-//! memory only while it opens or seals something, which happens when a key is made or parsed, never when a parsed one is used.
+//! As in ssh-agent, such a key lies encrypted under the hash of a long random value, the prekey. Attacks that read memory through side
+//! effects of the processor (Spectre, Rowhammer) get bits slowly and with errors, and must get every bit of the prekey right. The key
+//! itself is in memory only while it opens or seals something. That happens when a key is made or parsed, never when a parsed one is used.
 //!
 //! The prekey lies in pages of its own that are left out of dumps, and locked, as far as the limit on locked memory goes.
 
