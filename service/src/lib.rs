@@ -19,6 +19,7 @@ pub mod provider;
 pub mod providers;
 pub mod sandbox;
 mod serve;
+mod signals;
 pub mod stats;
 pub mod store;
 mod turns;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::providers::{self, Plan, core::Core};
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
-use crate::{listener, memory, privileges, sandbox};
+use crate::{listener, memory, privileges, sandbox, signals};
 use interface::Status;
 use interface::text::Line;
 use std::io::IsTerminal;
@@ -17,7 +17,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// How long what still runs may take when the service stops.
@@ -30,6 +29,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Result<()> {
     let mut config = Config::load(config)?;
     log(&config);
+    signals::survive()?;
     for note in &config.notes {
         tracing::info!("{note}");
     }
@@ -95,7 +95,8 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
         stopping: stopping.clone(),
         spinning: AtomicBool::new(std::thread::available_parallelism().map_or(true, |n| n.get() < 2)),
     };
-    let (mut terminate, mut interrupt) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
+    signals::log()?;
+    let [mut terminate, mut interrupt] = signals::ends()?;
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -120,12 +121,8 @@ async fn sweep(store: Arc<Store>, period: Duration) {
     }
 }
 
-fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
-    signal(kind).map_err(Error::io("cannot listen for signals"))
-}
-
-/// Logs to standard error, `RUST_LOG` overriding the configured level, each event as one line whoever chose the names in it; and turns
-/// a panic into an abort: a daemon whose worker has died must not live on as a ghost.
+/// Logs to standard error, `RUST_LOG` overriding the configured level, each event as one line whoever chose the names in it; a line
+/// that cannot be written is lost. Turns a panic into an abort: a daemon whose worker has died must not live on as a ghost.
 fn log(config: &Config) {
     use tracing_subscriber::fmt::format;
     use tracing_subscriber::{EnvFilter, field::MakeExt, fmt};
@@ -136,6 +133,8 @@ fn log(config: &Config) {
         (name, text) => write!(to, "{name}={}", Line(text)),
     });
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // The library would say on standard error that it cannot write to it, and panic when it cannot say that.
+    let builder = builder.log_internal_errors(false);
     let builder = builder.with_ansi(std::io::stderr().is_terminal()).fmt_fields(fields.delimited(" "));
     let _ = if config.log_timestamp { builder.try_init() } else { builder.without_time().try_init() };
     let report = std::panic::take_hook();

@@ -316,6 +316,14 @@ impl Service {
         self.setup.program = folder.join("parsec");
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().expect("a running service")), signal).expect("signal the service");
+    }
+
     /// Asks it to end, and waits until it has.
     ///
     /// # Panics

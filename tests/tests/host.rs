@@ -13,7 +13,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
-use tests::{Abrmd, CONFIG, Daemon, STRANGER, Service, Setup, Swtpm, TPM, as_uid, may_change_user, older_kernel, program, run};
+use tests::{
+    Abrmd, CONFIG, Daemon, STRANGER, Service, Setup, Swtpm, TPM, as_uid, eventually, may_change_user, older_kernel, program, run,
+};
 
 const ECDSA: Signature = Signature::Ecdsa { hash: Named::Specific(Hash::Sha256) };
 const NOBODY: u32 = 65_534;
@@ -45,6 +47,27 @@ fn states(pid: u32, line: &str) -> Vec<String> {
     let state = |thread: std::io::Result<fs::DirEntry>| fs::read_to_string(thread.unwrap().path().join("status")).ok();
     let value = |state: String| state.lines().find_map(|text| Some(text.strip_prefix(line)?.trim().to_owned()));
     threads.filter_map(state).filter_map(value).collect()
+}
+
+#[test]
+fn signals_that_ask_for_no_end_do_no_harm() {
+    let mut service = Service::start();
+    for signal in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::IO, Signal::POWER] {
+        service.signal(signal);
+        eventually("a line about the signal", || {
+            works(&service.client(), ProviderId::SOFTWARE, "k");
+            let told = |line: &str| line.contains("ignored a signal") && line.ends_with(&format!("signal={}", signal.as_raw()));
+            service.log().lines().any(told).then_some(())
+        });
+    }
+    assert!(service.stop().success());
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let mut service = Setup::default().by(["sh", "-c", "exec \"$0\" \"$@\" 2> /dev/full"]).start();
+    works(&service.client(), ProviderId::SOFTWARE, "k");
+    assert!(service.stop().success());
 }
 
 #[test]
