@@ -350,9 +350,9 @@ unsafe fn entries(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) -> Result<Vec<
     Ok(places.map(|place| (place, unsafe { place.read_unaligned() })).collect())
 }
 
-/// Checks the argument of C_Initialize (PKCS#11 §5.4). The module needs neither the caller's
+/// Checks the argument of C_Initialize (PKCS#11 §5.4.1). The module needs neither the caller's
 /// mutexes nor threads of its own, so each well-formed combination is fine,
-/// whatever the flags.
+/// whatever the flags. It takes no parameters, which some programs give in the reserved place.
 ///
 /// # Safety
 /// `arguments` is NULL or points to readable CK_C_INITIALIZE_ARGS.
@@ -365,7 +365,7 @@ pub(crate) unsafe fn check_init(arguments: *const c_void) -> Result<()> {
     let callbacks =
         [args.CreateMutex.is_some(), args.DestroyMutex.is_some(), args.LockMutex.is_some(), args.UnlockMutex.is_some()];
     let all_or_none = callbacks.iter().all(|given| *given == callbacks[0]);
-    if all_or_none { Ok(()) } else { Err(Error::ArgumentsBad) }
+    if all_or_none { reserved(args.pReserved) } else { Err(Error::ArgumentsBad) }
 }
 
 /// Fails unless a pointer reserved by the standard is NULL.
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn initialize_wants_all_callbacks_or_none() {
+    fn initialize_wants_all_callbacks_or_none_and_no_parameters() {
         extern "C" fn create(_: *mut *mut c_void) -> CK_RV {
             CKR_OK
         }
@@ -494,14 +494,16 @@ mod tests {
             LockMutex: Some(other),
             UnlockMutex: Some(other),
             flags: cryptoki_sys::CKF_LIBRARY_CANT_CREATE_OS_THREADS,
-            pReserved: c"configDir=''".as_ptr().cast_mut().cast(),
+            pReserved: null_mut(),
         };
         let part = CK_C_INITIALIZE_ARGS { LockMutex: None, ..all };
+        let parameters = CK_C_INITIALIZE_ARGS { pReserved: c"configDir=''".as_ptr().cast_mut().cast(), ..all };
         // SAFETY: NULL, or a structure that lives.
         unsafe {
             assert!(check_init(null()).is_ok());
             assert!(check_init((&raw const all).cast()).is_ok());
             assert!(check_init((&raw const part).cast()).is_err());
+            assert!(check_init((&raw const parameters).cast()).is_err());
         }
     }
 }
