@@ -1,8 +1,8 @@
 //! The whole C surface, in the order of the standard's function list: one row a function.
 //!
 //! A row is the C signature and the safe function that does the work; between them, every pointer becomes a safe value.
-//! What is not there yet is a row too, and answers CKR_FUNCTION_NOT_SUPPORTED. The function lists of all versions are made from
-//! these rows, and the compiler checks each against the standard's type.
+//! What is not there yet is a row too, and answers CKR_FUNCTION_NOT_SUPPORTED. The function lists of all versions and the exported
+//! symbols are made from these rows, and the compiler checks each against the standard's type.
 
 // The rows have the standard's names, and promise what the standard says.
 #![allow(non_snake_case, clippy::missing_safety_doc)]
@@ -52,6 +52,16 @@ macro_rules! functions {
             version: CK_VERSION { major: 2, minor: 40 },
             $($v2_40: ALL.$v2_40,)*
         };
+
+        /// The functions by their names in the symbol table, for programs that look up each one. Each passes its call on to the
+        /// function lists. The lists name none of these symbols: another module that a program has loaded first may have its own.
+        pub(crate) mod by_name {
+            use super::*;
+
+            $(by_name!($v2_40 $($row2_40)*);)*
+            $(by_name!($v3_0 $($row3_0)*);)*
+            $(by_name!($v3_2 $($row3_2)*);)*
+        }
     };
 }
 
@@ -73,7 +83,23 @@ macro_rules! function {
         }
         Some($name)
     }};
-    ($name:ident $unsupported:ident) => { Some($unsupported) };
+}
+
+macro_rules! by_name {
+    ($name:ident ($($arg:ident: $type:ty),*) => $call:expr) => {
+        #[doc = concat!("`", stringify!($name), "` of the standard.")]
+        ///
+        /// # Safety
+        /// Pointers are NULL or good for what the standard says of them.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name($($arg: $type),*) -> CK_RV {
+            match V3_2.$name {
+                // SAFETY: the caller's promise is passed on.
+                Some(function) => unsafe { function($($arg),*) },
+                None => CKR_FUNCTION_NOT_SUPPORTED,
+            }
+        }
+    };
 }
 
 /// The same versions for programs that want to go on after a fork. What they initialise stays usable in children, so
@@ -88,21 +114,6 @@ pub(crate) mod fork_safe {
 
     const INITIALIZE: CK_C_Initialize = function!(C_Initialize (arguments: *mut c_void) =>
         ffi::check_init(arguments).and_then(|()| module::initialize(AfterFork::GoOn)));
-}
-
-macro_rules! unsupported {
-    ($($name:ident($($type:ident)*);)*) => { $(
-        extern "C" fn $name<$($type),*>($(_: $type),*) -> CK_RV {
-            ffi::boundary("unsupported", &[], || Err(Error::FunctionNotSupported))
-        }
-    )* };
-}
-
-unsupported! {
-    unsupported3(A B C);
-    unsupported5(A B C D E);
-    unsupported8(A B C D E F G H);
-    unsupported10(A B C D E F G H I J);
 }
 
 functions! {
@@ -437,10 +448,16 @@ functions! {
         C_GetSessionValidationFlags { (session: CK_SESSION_HANDLE, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: CK_FLAGS_PTR) =>
             session::validation(session, kind, &Out::new(flags)?)
         }
-        C_AsyncComplete { unsupported3 }
-        C_AsyncGetID { unsupported3 }
-        C_AsyncJoin { unsupported5 }
-        C_WrapKeyAuthenticated { unsupported8 }
-        C_UnwrapKeyAuthenticated { unsupported10 }
+        C_AsyncComplete { (session: CK_SESSION_HANDLE, name: CK_UTF8CHAR_PTR, result: *mut CK_ASYNC_DATA) => Err(Error::FunctionNotSupported) }
+        C_AsyncGetID { (session: CK_SESSION_HANDLE, name: CK_UTF8CHAR_PTR, id: CK_ULONG_PTR) => Err(Error::FunctionNotSupported) }
+        C_AsyncJoin { (session: CK_SESSION_HANDLE, name: CK_UTF8CHAR_PTR, id: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG) =>
+            Err(Error::FunctionNotSupported)
+        }
+        C_WrapKeyAuthenticated { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, wrapping_key: CK_OBJECT_HANDLE, key: CK_OBJECT_HANDLE, additional: CK_BYTE_PTR, additional_len: CK_ULONG, wrapped: CK_BYTE_PTR, wrapped_len: CK_ULONG_PTR) =>
+            Err(Error::FunctionNotSupported)
+        }
+        C_UnwrapKeyAuthenticated { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, unwrapping_key: CK_OBJECT_HANDLE, wrapped: CK_BYTE_PTR, wrapped_len: CK_ULONG, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, additional: CK_BYTE_PTR, additional_len: CK_ULONG, key: CK_OBJECT_HANDLE_PTR) =>
+            Err(Error::FunctionNotSupported)
+        }
     }
 }

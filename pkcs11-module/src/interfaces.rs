@@ -1,4 +1,4 @@
-//! How a program gets at the functions: the three exported symbols, and the interfaces they hand out.
+//! How a program gets at the functions: the interfaces that three of them hand out.
 
 use std::ffi::{CStr, c_void};
 
@@ -62,30 +62,6 @@ pub(crate) fn find(
     let found = INTERFACES.0.iter().find(fits).ok_or(Error::FunctionFailed)?;
     interface.set((&raw const *found).cast_mut());
     Ok(())
-}
-
-macro_rules! export {
-    ($($name:ident($($arg:ident: $type:ty),*);)*) => { $(
-        #[doc = concat!("`", stringify!($name), "` of the standard, by its name in the symbol table.")]
-        ///
-        /// # Safety
-        /// Pointers are NULL or good for what the standard says of them.
-        #[allow(non_snake_case)]
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name($($arg: $type),*) -> CK_RV {
-            match V3_2.$name {
-                // SAFETY: the caller's promise is passed on.
-                Some(function) => unsafe { function($($arg),*) },
-                None => CKR_FUNCTION_NOT_SUPPORTED,
-            }
-        }
-    )* };
-}
-
-export! {
-    C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR);
-    C_GetInterfaceList(interfaces: CK_INTERFACE_PTR, count: CK_ULONG_PTR);
-    C_GetInterface(name: CK_UTF8CHAR_PTR, version: CK_VERSION_PTR, interface: CK_INTERFACE_PTR_PTR, flags: CK_FLAGS);
 }
 
 #[cfg(test)]

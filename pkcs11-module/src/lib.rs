@@ -33,7 +33,7 @@ mod signature;
 mod slot;
 mod trace;
 
-pub use interfaces::{C_GetFunctionList, C_GetInterface, C_GetInterfaceList};
+pub use functions::by_name::*;
 
 #[global_allocator]
 static ALLOCATOR: interface::Allocator = interface::ALLOCATOR;

@@ -1,12 +1,15 @@
 /* Compiled against one of the published headers, whose compiler then says whether facts.h (what the Rust side believes of structures,
  * constants and the order of functions) is true of it; run, it calls each function of one list through the header's own structure, and
- * prints the name under which the header has it.
+ * prints the name under which the header has it. Beside it, before or after it, it loads a module that exports the same names to all;
+ * each function, from the list and by its name, has to be our module's all the same.
  *
- * usage: abi MODULE FLAGS  (-D HEADER=<pkcs11.h> LIST=CK_FUNCTION_LIST_3_0 FUNCTIONS=V3_0 MAJOR=3 MINOR=0) */
+ * usage: abi MODULE FLAGS OTHER-MODULE before|after  (-D HEADER=<pkcs11.h> LIST=CK_FUNCTION_LIST_3_0 FUNCTIONS=V3_0 MAJOR=3 MINOR=0) */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include HEADER
 #include "facts.h"
 
@@ -27,12 +30,22 @@ static const LIST *list_of(void *module, CK_FLAGS flags) {
 #endif
 }
 
+static int lies_in(Function function, const char *module) {
+    Dl_info info;
+    return dladdr((void *)function, &info) && strcmp(info.dli_fname, module) == 0;
+}
+
 int main(int count, char **arguments) {
-    void *module = count == 3 ? dlopen(arguments[1], RTLD_NOW) : NULL;
+    if (count != 5) return 1;
+    int before = strcmp(arguments[4], "before") == 0;
+    if (before && !dlopen(arguments[3], RTLD_NOW | RTLD_GLOBAL)) return 4;
+    void *module = dlopen(arguments[1], before ? RTLD_NOW : RTLD_LAZY);
+    if (!before && !dlopen(arguments[3], RTLD_NOW | RTLD_GLOBAL)) return 4;
     const LIST *list = module ? list_of(module, strtoul(arguments[2], NULL, 0)) : NULL;
     if (!list || list->version.major != MAJOR || list->version.minor != MINOR) return 1;
 #define CALL(name) \
     if (!list->name) return 2; \
+    if (!lies_in((Function)list->name, arguments[1]) || !lies_in((Function)dlsym(module, #name), arguments[1])) return 3; \
     printf("%s %lu\n", #name, ((Function)list->name)(0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
     FUNCTIONS(CALL)
     return 0;
