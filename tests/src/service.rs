@@ -58,17 +58,7 @@ tcti = "{tcti}"
 "#;
 
 /// Makes a store one of version 4, whose rows are not signed, so that the service signs them as they are when it is told to accept that.
-const UNSIGN: &str = "
-ALTER TABLE key DROP COLUMN mac;
-ALTER TABLE key_grant DROP COLUMN mac;
-ALTER TABLE object DROP COLUMN mac;
-ALTER TABLE token DROP COLUMN mac;
-ALTER TABLE pin DROP COLUMN mac;
-ALTER TABLE seal DROP COLUMN head;
-DROP TABLE decision;
-DROP TABLE acceptance;
-PRAGMA user_version = 4;
-";
+const UNSIGN: &str = include_str!("unsign.sql");
 
 /// How long a service may take to answer its socket, or to end after it was told to.
 const DEADLINE: Duration = Duration::from_secs(60);
