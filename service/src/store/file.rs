@@ -120,6 +120,11 @@ pub(super) fn prepare(db: Connection, path: &Path, secret: &StoreKey, accept_los
                 note.0.display()
             )));
         }
+        if lowered {
+            tracing::error!(
+                "key store: {shown}: the rows of version {version} are signed although newer ones were, as it was asked for"
+            );
+        }
         let proved = keys.proves(&proof) || version < SIGNED && keys.proves_unsigned(&proof);
         if !proved && !empty {
             return Err(Error::Corrupt(format!(
