@@ -11,7 +11,8 @@ use interface::reference::Reference;
 use crate::{
     error::Error,
     ffi::{
-        OSSL_ENCODER_PARAM_CIPHER, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
+        OSSL_ENCODER_PARAM_CIPHER, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
+        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
         params::{Params, Setting, Type, Value, settable, setting},
     },
     generation::NAMELESS,
@@ -107,7 +108,9 @@ impl Format for PublicPem {
 }
 
 impl Format for Text {
-    const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
+    /// Parameters too, of kinds that have none: another provider's encoder may not survive a key without its public half.
+    const SELECTION: c_int =
+        OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY | OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS;
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
         let name = K::NAME.to_string_lossy();

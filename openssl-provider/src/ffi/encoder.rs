@@ -10,8 +10,8 @@ use std::{
 use super::{
     Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE, OSSL_FUNC_ENCODER_FREECTX,
     OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS, OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS,
-    OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param, PassphraseCallback, boundary, entry, own,
-    params::Params, release, with,
+    OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
+    PassphraseCallback, boundary, entry, own, params::Params, release, with,
 };
 use crate::{
     encoder::{self, Encoder, Format},
@@ -55,7 +55,7 @@ unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
 
 /// The most private part that is selected decides.
 unsafe extern "C" fn does_selection<F: Format>(_: *mut c_void, selection: c_int) -> c_int {
-    let parts = [OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY];
+    let parts = [OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS];
     let most = parts.into_iter().find(|part| selection & part != 0);
     most.is_some_and(|part| F::SELECTION & part != 0).into()
 }

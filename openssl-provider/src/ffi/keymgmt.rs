@@ -144,7 +144,7 @@ unsafe extern "C" fn import<K: Kind>(key: *mut c_void, _: c_int, params: *const 
     unsafe { with(key, |key: &mut Key<K>| key.import(Params::new(params)).map(c_int::from)) }
 }
 
-/// Exports public keys. Asked for a private one it refuses at once and without an error: the core tries before every
+/// Exports what is selected of public keys, and nothing else. Asked for a private one it refuses at once and without an error: the core tries before every
 /// signature whether the default provider could take the key over.
 unsafe extern "C" fn export<K: Kind>(key: *mut c_void, selection: c_int, callback: Callback, argument: *mut c_void) -> c_int {
     // SAFETY: `key` is one of ours, or NULL.
@@ -153,7 +153,7 @@ unsafe extern "C" fn export<K: Kind>(key: *mut c_void, selection: c_int, callbac
             if key.private().is_some() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
                 return Ok(0);
             }
-            Ok(key.exported().is_some_and(|values| emit(callback, argument, values)).into())
+            Ok(key.selected(selection).exported().is_some_and(|values| emit(callback, argument, values)).into())
         })
     }
 }

@@ -2,6 +2,7 @@
  * all is right. */
 #include <openssl/core_names.h>
 #include <openssl/decoder.h>
+#include <openssl/encoder.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
@@ -125,6 +126,31 @@ static void params(void)
     CHECK(EVP_PKEY_get_params(key, asked) != 1);
 }
 
+/* Each part of a key in text, also by the default provider's encoders alone, which may refuse. */
+static void print(void)
+{
+    int (*const prints[])(BIO *, const EVP_PKEY *, int, ASN1_PCTX *) = {
+        EVP_PKEY_print_params, EVP_PKEY_print_public, EVP_PKEY_print_private,
+    };
+    for (size_t i = 0; i < sizeof(prints) / sizeof(*prints); i++) {
+        BIO *ours = BIO_new(BIO_s_mem()), *theirs = BIO_new(BIO_s_mem());
+        CHECK(prints[i](theirs, public, 0, NULL) == 1 || i == 2);
+        CHECK(prints[i](ours, key, 0, NULL) == 1 && BIO_pending(ours) > 0);
+        BIO_free(ours);
+        BIO_free(theirs);
+    }
+    const int selections[] = { EVP_PKEY_KEY_PARAMETERS, EVP_PKEY_PUBLIC_KEY, EVP_PKEY_KEYPAIR };
+    const char *const outputs[] = { "TEXT", "PEM", "DER" };
+    for (size_t i = 0; i < 9; i++) {
+        BIO *bio = BIO_new(BIO_s_mem());
+        OSSL_ENCODER_CTX *encoder
+            = OSSL_ENCODER_CTX_new_for_pkey(key, selections[i / 3], outputs[i % 3], NULL, "provider=default");
+        OSSL_ENCODER_to_bio(encoder, bio);
+        OSSL_ENCODER_CTX_free(encoder);
+        BIO_free(bio);
+    }
+}
+
 static int count(const OSSL_PARAM params[], void *counter)
 {
     (void)params;
@@ -160,7 +186,7 @@ int main(int argc, char **argv)
 {
     const struct { const char *name; void (*run)(void); } cases[] = {
         { "tables", tables }, { "export", export }, { "match", match }, { "has", has }, { "sizes", sizes },
-        { "digests", digests }, { "params", params }, { "starts", starts }, { "capabilities", capabilities }, { "noise", noise },
+        { "digests", digests }, { "params", params }, { "print", print }, { "starts", starts }, { "capabilities", capabilities }, { "noise", noise },
     };
     CHECK(argc == 6);
     libctx = OSSL_LIB_CTX_new();

@@ -10,12 +10,17 @@ use crate::{
     service::Service,
 };
 
-/// Runs a case of `mistakes.c` with each kind of key, and a service that may be asked.
+/// Runs a case of `mistakes.c` with each kind of key that hashes what it signs, and a service that may be asked.
 fn case(name: &str) -> Service {
+    case_with(name, &[])
+}
+
+/// As [`case`], with these kinds too.
+fn case_with(name: &str, others: &[(&str, &str, &str)]) -> Service {
     let bench = Bench::new();
     let service = Service::start(&bench);
     let program = bench.compile("mistakes");
-    for (key, algorithm, option) in KINDS {
+    for (key, algorithm, option) in KINDS.into_iter().chain(others.iter().copied()) {
         bench.key(key, algorithm, option);
         let files = ["openssl.cnf".to_owned(), format!("{key}.pem"), format!("{key}.pub"), format!("{key}.key")];
         let mut command = Command::new(&program);
@@ -161,4 +166,9 @@ fn mistake_14_ephemeral_work_drawn_into_the_service() {
 #[test]
 fn mistake_15_errors_about_what_others_can_read() {
     case("noise");
+}
+
+#[test]
+fn mistake_16_keys_without_parameters_exported_as_empty_ones() {
+    case_with("print", &[("pss", "RSA-PSS", "rsa_keygen_bits:2048"), ("ed", "ED25519", ""), ("x", "X25519", "")]);
 }
