@@ -2,7 +2,7 @@
 
 use super::Software;
 use super::key::{Key, Kind};
-use super::{aead, cipher, derive, encrypt, invalid, kem, mac, sign, unsupported, wrap};
+use super::{aead, cipher, derive, encrypt, kem, mac, sign, unsupported, wrap};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
@@ -19,12 +19,9 @@ pub(crate) fn can_do(check: CheckType, attributes: &Attributes, allow_deprecated
     let (key_type, bits) = (attributes.key_type, attributes.bits);
     let kind = match check {
         CheckType::Use => Kind::of(key_type, bits),
-        CheckType::Generate => Key::generated(key_type, bits),
-        CheckType::Import if bits == 0 => Kind::of_type(key_type),
-        CheckType::Import => Kind::of(key_type, bits),
-        CheckType::Derive if key_type.is_pair() || key_type.is_public() => Err(invalid("only secret keys are derived")),
-        CheckType::Derive if bits == 0 => Kind::of_type(key_type),
-        CheckType::Derive => Kind::of(key_type, bits),
+        CheckType::Generate => Key::generated(key_type, bits, &[]),
+        CheckType::Import => Kind::asked(key_type, bits),
+        CheckType::Derive => Kind::derived(key_type, bits),
     };
     let policy = &attributes.policy;
     let signs = |algorithm| match algorithm {

@@ -11,6 +11,9 @@ use interface::message::Empty;
 use interface::operations::{DeriveKey, HkdfStep};
 use zeroize::Zeroizing;
 
+/// Most bytes of a derivation's data, where each block of output needs all of them: X9.63's shared info and HKDF's info.
+const INFO: usize = 16 << 10;
+
 /// Refuses a derivation that keys of a kind are no base of.
 pub(crate) fn check(kind: Kind, algorithm: Algorithm) -> Result<()> {
     let secret = matches!(kind, Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20);
@@ -29,6 +32,15 @@ pub(crate) fn check(kind: Kind, algorithm: Algorithm) -> Result<()> {
     }
 }
 
+/// Refuses to hash long data again for each block of a derivation's output.
+fn check_info(algorithm: Algorithm, info: &[u8]) -> Result<()> {
+    let repeated = matches!(algorithm, Algorithm::AgreementWithDerivation(..) | Algorithm::Derivation(Derivation::Hkdf { .. }));
+    if repeated && info.len() > INFO {
+        return Err(invalid(format!("the data beside the secret has {} bytes; a derivation takes at most {INFO}", info.len())));
+    }
+    Ok(())
+}
+
 impl Key {
     /// The value of a new key: `len` bytes of it, or as many as the derivation yields.
     pub(crate) fn derive(
@@ -39,11 +51,13 @@ impl Key {
         len: Option<usize>,
     ) -> Result<Secret> {
         check(self.kind(), algorithm)?;
+        check_info(algorithm, &op.data)?;
         let open = || len.ok_or_else(|| invalid("this derivation yields any number of bytes: say how many"));
         match algorithm {
             Algorithm::Agreement(agreement) => last(self.agree(agreement, &op.peer_key)?, len),
             Algorithm::AgreementWithDerivation(agreement, Derivation::X963 { hash }) => {
-                x963(hash::md(hash)?, &self.agree(agreement, &op.peer_key)?, &op.data, open()?)
+                let len = open()?;
+                x963(hash::md(hash)?, &self.agree(agreement, &op.peer_key)?, &op.data, len)
             }
             Algorithm::Derivation(Derivation::Hkdf { hash }) => {
                 let salt = other.map_or(Ok(op.salt.as_slice()), Self::bytes)?;
@@ -129,9 +143,7 @@ pub(super) fn x963(md: Md, secret: &[u8], shared: &[u8], len: usize) -> Result<S
 impl Handle<DeriveKey> for Software {
     fn handle(&self, call: &Call<'_>, op: DeriveKey) -> Result<Empty> {
         let attributes = call.attributes()?;
-        if attributes.key_type.is_pair() || attributes.key_type.is_public() {
-            return Err(invalid("only secret keys are derived"));
-        }
+        Kind::derived(attributes.key_type, attributes.bits)?;
         let other = call.other().ok().map(|other| self.loaded(call, other)).transpose()?;
         let len = (attributes.bits != 0).then_some(attributes.bits.div_ceil(8) as usize);
         let value = self.key(call)?.derive(call.algorithm()?, &op, other.as_deref(), len)?;

@@ -1,8 +1,9 @@
 //! Keys that bring their group along: DSA and Diffie-Hellman in finite fields. Who brings a group answers for it, but one that is no
-//! group at all is refused.
+//! group at all is refused. Nobody makes a group for Diffie-Hellman here: to find a safe prime may take minutes, and the groups of
+//! RFC 3526 and RFC 7919 are as good.
 
 use super::lc::{self, Secret, is_prime};
-use super::{invalid, library};
+use super::{invalid, library, unsupported};
 use crate::error::Result;
 use interface::attributes::KeyType;
 use interface::group::{Group, GroupKey};
@@ -22,17 +23,14 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    /// A new key, in this group or, for none, in a new one.
+    /// A new key, in this group; for none, DSA has a new one, and Diffie-Hellman the named one of this size.
     pub(crate) fn generate(key_type: KeyType, bits: u32, group: &[u8]) -> Result<Self> {
         let group = match (group, key_type.public()) {
             ([], KeyType::DsaPublicKey) => {
                 let [prime, subprime, base] = lc::dsa_group(bits)?;
                 Group { prime, subprime: Some(subprime), base }
             }
-            ([], _) => {
-                let [prime, base] = lc::dh_group(bits)?;
-                Group { prime, subprime: None, base }
-            }
+            ([], _) => named(bits)?,
             (der, _) => {
                 let group = Group::from_der(der).ok_or_else(|| invalid("the group is not the DER of an AlgorithmIdentifier"))?;
                 check(&group)?;
@@ -118,11 +116,26 @@ impl Field {
     }
 }
 
+/// The named group for Diffie-Hellman with a prime of so many bits.
+pub(crate) fn named(bits: u32) -> Result<Group> {
+    if !lc::DH_BITS.contains(&bits) {
+        let sizes = lc::DH_BITS;
+        return Err(unsupported(format!(
+            "Diffie-Hellman has named groups of {sizes:?} bits, not {bits}: bring a group of your own"
+        )));
+    }
+    let [prime, base] = lc::dh_group(bits)?;
+    Ok(Group { prime, subprime: None, base })
+}
+
 /// Refuses numbers that make no group.
 fn check(group: &Group) -> Result<()> {
     let wrong = |what: &str| Err(invalid(format!("the group is none: {what}")));
     if !(BITS[0]..=BITS[1]).contains(&group.bits()) {
         return wrong(&format!("its prime has {} bits, not {} to {}", group.bits(), BITS[0], BITS[1]));
+    }
+    if named(group.bits()).is_ok_and(|named| named == *group) {
+        return Ok(());
     }
     if !is_prime(&group.prime)? {
         return wrong("its modulus is not prime");

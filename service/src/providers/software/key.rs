@@ -90,8 +90,20 @@ impl Kind {
         kind.ok_or_else(|| unsupported(format!("this provider has no keys of type {key_type:?} with {bits} bits")))
     }
 
-    /// A kind of the type, when the size is not known yet.
-    pub(crate) fn of_type(key_type: KeyType) -> Result<Self> {
+    /// The kind of a type and size; with no bits, a kind of the type, because the size is not known yet.
+    pub(crate) fn asked(key_type: KeyType, bits: u32) -> Result<Self> {
+        if bits == 0 { Self::of_type(key_type) } else { Self::of(key_type, bits) }
+    }
+
+    /// As [`Self::asked`], of a key that is derived.
+    pub(crate) fn derived(key_type: KeyType, bits: u32) -> Result<Self> {
+        if key_type.is_pair() || key_type.is_public() {
+            return Err(invalid("only secret keys are derived"));
+        }
+        Self::asked(key_type, bits)
+    }
+
+    fn of_type(key_type: KeyType) -> Result<Self> {
         const SIZES: [u32; 5] = [128, 256, 255, 512, RSA_BITS[0]];
         SIZES.iter().map(|&bits| Self::of(key_type, bits)).find(Result::is_ok).unwrap_or_else(|| Self::of(key_type, 0))
     }
@@ -135,10 +147,10 @@ pub(crate) enum Material {
 }
 
 impl Key {
-    /// A new key; one that brings its group has this one, or with an empty one a new one.
+    /// A new key; one that brings its group has this one.
     pub(crate) fn generate(attributes: &Attributes, group: &[u8]) -> Result<Self> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);
-        let kind = Self::generated(key_type, bits)?;
+        let kind = Self::generated(key_type, bits, group)?;
         let material = match kind {
             Kind::Rsa => Material::Rsa(Rsa::generate(bits)?),
             Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
@@ -152,14 +164,17 @@ impl Key {
         Ok(Self { key_type, kind, material })
     }
 
-    /// The kind of a type and size that [`Self::generate`] makes.
-    pub(crate) fn generated(key_type: KeyType, bits: u32) -> Result<Kind> {
+    /// The kind of a type and size that [`Self::generate`] makes, in this group.
+    pub(crate) fn generated(key_type: KeyType, bits: u32, group: &[u8]) -> Result<Kind> {
         let kind = Kind::of(key_type, bits)?;
         if key_type.is_public() {
             return Err(invalid("a public key cannot be generated: generate the pair"));
         }
         if kind == Kind::Rsa && !RSA_BITS.contains(&bits) {
             return Err(unsupported(format!("RSA keys are generated with one of {RSA_BITS:?} bits, not {bits}")));
+        }
+        if kind == Kind::Dh && group.is_empty() {
+            field::named(bits)?;
         }
         Ok(kind)
     }

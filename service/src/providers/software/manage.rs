@@ -13,7 +13,7 @@ use interface::operations::{CopyKey, DestroyKey, ExportKey, ExportPublicKey, Exp
 impl Handle<GenerateKey> for Software {
     fn handle(&self, call: &Call<'_>, op: GenerateKey) -> Result<Empty> {
         let attributes = call.attributes()?;
-        Key::generated(attributes.key_type, attributes.bits)?;
+        Key::generated(attributes.key_type, attributes.bits, &op.group)?;
         let reservation = self.reserve(call)?;
         let key = Key::generate(attributes, &op.group)?;
         let material = Material { local: true, ..self.material(&key, attributes.clone())? };

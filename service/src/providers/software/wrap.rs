@@ -60,10 +60,7 @@ impl Key {
     ) -> Result<(Attributes, Self)> {
         let scheme = Scheme::of(self.kind(), algorithm)?;
         self.needs_private()?;
-        match attributes.bits {
-            0 => Kind::of_type(attributes.key_type)?,
-            bits => Kind::of(attributes.key_type, bits)?,
-        };
+        Kind::asked(attributes.key_type, attributes.bits)?;
         let plain = match scheme {
             Scheme::Cipher(cipher) => self.cipher_decrypt(cipher, data),
             Scheme::Encryption(encryption) => self.decrypt(encryption, label, data),

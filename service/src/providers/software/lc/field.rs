@@ -1,8 +1,7 @@
 //! Finite fields: powers, DSA (FIPS 186-4), and new groups. Numbers are big-endian.
 
-use super::{Owned, Refused, Result, Secret, check, int, number, padded};
+use super::{Owned, Refused, Result, Secret, check, number, padded};
 use aws_lc_sys as sys;
-use std::ffi::c_int;
 use std::ptr::{null, null_mut};
 use zeroize::Zeroizing;
 
@@ -23,20 +22,40 @@ pub(crate) fn dsa_group(bits: u32) -> Result<[Vec<u8>; 3]> {
     }
 }
 
-/// A group for Diffie-Hellman: the prime and the base. The one of RFC 7919 with this size, or else a new one.
+/// Sizes of the named groups for Diffie-Hellman, in bits.
+pub(crate) const DH_BITS: [u32; 5] = [1024, 1536, 2048, 3072, 4096];
+
+/// The prime of the second Oakley group (RFC 2409 §6.2).
+#[rustfmt::skip]
+const OAKLEY_2: [u8; 128] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xc9, 0x0f, 0xda, 0xa2, 0x21, 0x68, 0xc2, 0x34,
+    0xc4, 0xc6, 0x62, 0x8b, 0x80, 0xdc, 0x1c, 0xd1, 0x29, 0x02, 0x4e, 0x08, 0x8a, 0x67, 0xcc, 0x74,
+    0x02, 0x0b, 0xbe, 0xa6, 0x3b, 0x13, 0x9b, 0x22, 0x51, 0x4a, 0x08, 0x79, 0x8e, 0x34, 0x04, 0xdd,
+    0xef, 0x95, 0x19, 0xb3, 0xcd, 0x3a, 0x43, 0x1b, 0x30, 0x2b, 0x0a, 0x6d, 0xf2, 0x5f, 0x14, 0x37,
+    0x4f, 0xe1, 0x35, 0x6d, 0x6d, 0x51, 0xc2, 0x45, 0xe4, 0x85, 0xb5, 0x76, 0x62, 0x5e, 0x7e, 0xc6,
+    0xf4, 0x4c, 0x42, 0xe9, 0xa6, 0x37, 0xed, 0x6b, 0x0b, 0xff, 0x5c, 0xb6, 0xf4, 0x06, 0xb7, 0xed,
+    0xee, 0x38, 0x6b, 0xfb, 0x5a, 0x89, 0x9f, 0xa5, 0xae, 0x9f, 0x24, 0x11, 0x7c, 0x4b, 0x1f, 0xe6,
+    0x49, 0x28, 0x66, 0x51, 0xec, 0xe6, 0x53, 0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+];
+
+/// The named group of this size for Diffie-Hellman: the prime and the base. It is one of RFC 7919, or where that has none, of RFC 3526
+/// or RFC 2409. Refused for all but [`DH_BITS`].
 pub(crate) fn dh_group(bits: u32) -> Result<[Vec<u8>; 2]> {
-    const NAMED: [(u32, c_int); 3] = [(2048, sys::NID_ffdhe2048), (3072, sys::NID_ffdhe3072), (4096, sys::NID_ffdhe4096)];
-    let dh = match NAMED.iter().find(|row| row.0 == bits) {
-        // SAFETY: allocates; null is checked by `Owned::new`.
-        Some(row) => Owned::new(unsafe { sys::DH_new_by_nid(row.1) })?,
-        None => {
+    let name = match bits {
+        1024 => return Ok([OAKLEY_2.to_vec(), vec![2]]),
+        1536 => {
             // SAFETY: allocates; null is checked by `Owned::new`.
-            let dh = Owned::new(unsafe { sys::DH_new() })?;
-            // SAFETY: the object is live; null asks for no callback.
-            check(unsafe { sys::DH_generate_parameters_ex(dh.0, int(bits as usize)?, 2, null_mut()) })?;
-            dh
+            let prime = Owned::new(unsafe { sys::BN_get_rfc3526_prime_1536(null_mut()) })?;
+            // SAFETY: the number is live.
+            return Ok([unsafe { bytes(prime.0) }?, vec![2]]);
         }
+        2048 => sys::NID_ffdhe2048,
+        3072 => sys::NID_ffdhe3072,
+        4096 => sys::NID_ffdhe4096,
+        _ => return Err(Refused),
     };
+    // SAFETY: allocates; null is checked by `Owned::new`.
+    let dh = Owned::new(unsafe { sys::DH_new_by_nid(name) })?;
     let (mut p, mut g) = (null(), null());
     // SAFETY: the numbers live as long as the object; null asks not for the order.
     unsafe {

@@ -13,7 +13,7 @@ mod symmetric;
 
 pub(crate) use ec::{Curve, Ec, x25519, x25519_public};
 pub(crate) use ed25519::{Ed25519, Eddsa};
-pub(crate) use field::{Dsa, below, dh_group, dsa_group, dsa_sign, dsa_verify, power};
+pub(crate) use field::{DH_BITS, Dsa, below, dh_group, dsa_group, dsa_sign, dsa_verify, power};
 pub(crate) use pq::{Pq, Set};
 pub(crate) use rsa::{Pss, Rsa, is_prime};
 pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20, key_wrap};

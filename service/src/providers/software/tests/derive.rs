@@ -74,6 +74,20 @@ fn both_sides_derive_the_same_key_with_every_hash() {
 }
 
 #[test]
+fn data_that_is_hashed_for_each_block_is_bounded() {
+    let pair = generate(P256, 256);
+    let x963 = Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 });
+    let hkdf = Algorithm::Derivation(Derivation::Hkdf { hash: Hash::Sha256 });
+    for (base, algorithm) in [(&pair, x963), (&secret(&[1; 32]), hkdf)] {
+        let with = |len| {
+            let op = DeriveKey { peer_key: pair.public().unwrap(), data: vec![0; len], ..DeriveKey::default() };
+            status(derive(base, algorithm, &op, 100))
+        };
+        assert_eq!([with(16 << 10), with((16 << 10) + 1)], [Status::Success, Status::PsaErrorInvalidArgument]);
+    }
+}
+
+#[test]
 fn concatenations_are_never_cut() {
     let (base, other) = (secret(b"base"), secret(b"other"));
     let op = DeriveKey { data: b"data".to_vec(), ..DeriveKey::default() };

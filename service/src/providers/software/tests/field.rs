@@ -2,6 +2,7 @@
 
 use super::{attributes, generate, import, status};
 use crate::providers::software::key::Key;
+use crate::providers::software::lc::is_prime;
 use interface::Status;
 use interface::algorithm::{Agreement, Hash, Signature};
 use interface::attributes::{DhFamily, KeyType};
@@ -40,6 +41,22 @@ fn both_sides_agree_in_one_group_alone() {
         );
     }
     assert_eq!(status(ours.agree(Agreement::Ecdh, &theirs.public().unwrap())), Status::PsaErrorInvalidArgument);
+}
+
+#[test]
+fn without_a_group_only_named_ones_are_taken() {
+    let of = |bits| public(&generate(DH, bits)).group;
+    for bits in [1024, 1536, 2048, 3072, 4096] {
+        assert_eq!((of(bits).bits(), of(bits).base), (bits, vec![2]));
+        assert_eq!(of(bits), of(bits));
+    }
+    let (mut half, mut carry) = (of(1024).prime, 0);
+    assert!(is_prime(&half).unwrap());
+    half.iter_mut().for_each(|byte| (*byte, carry) = (*byte >> 1 | carry << 7, *byte & 1));
+    assert!(is_prime(&half).unwrap(), "the order of the squares is no prime");
+    for bits in [520, 2056, 4088] {
+        assert_eq!(status(Key::generate(&attributes(DH, bits), &[])), Status::PsaErrorNotSupported);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
 use crate::providers::software::plan;
-use interface::algorithm::{Aead, AeadKind, Hash, Signature};
+use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Derivation, Hash, Signature};
 use interface::attributes::KeyType;
 use interface::operations::*;
 use interface::{Operation, Status};
@@ -78,6 +78,30 @@ fn imports_deduce_the_size_and_leave_nothing_when_refused() {
     assert_eq!(call(&service, &export).unwrap().data, [1; 24]);
     let export = ExportPublicKey { key_name: "k".to_owned(), owner: None };
     assert_eq!(call(&service, &export).map(|_| ()), Err(Status::PsaErrorInvalidArgument));
+}
+
+#[test]
+fn what_no_key_can_be_is_not_derived() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path());
+    let x963 = Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 });
+    let mut attributes = super::attributes(super::P256, 256);
+    attributes.policy.algorithm = x963;
+    let base = GenerateKey { key_name: "base".to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
+    call(&service, &base).unwrap();
+    let peer_key = super::generate(super::P256, 256).public().unwrap();
+    let derive = |key_type, bits| {
+        let attributes = super::attributes(key_type, bits);
+        let (alg, attributes) = (Some(x963.into()), Some((&attributes).into()));
+        let (with_name, key_name, peer_key) = ("base".to_owned(), "made".to_owned(), peer_key.clone());
+        call(&service, &DeriveKey { with_name, key_name, alg, attributes, peer_key, ..DeriveKey::default() }).map(drop)
+    };
+    for (key_type, bits) in
+        [(KeyType::Hmac, 1 << 16), (KeyType::Aes, 136), (KeyType::Camellia, 128), (KeyType::Hmac, u32::MAX - 7)]
+    {
+        assert_eq!(derive(key_type, bits), Err(Status::PsaErrorNotSupported), "{key_type:?} of {bits} bits");
+    }
+    assert_eq!(derive(KeyType::Aes, 128), Ok(()));
 }
 
 #[test]
