@@ -41,6 +41,8 @@ pub(crate) enum Change {
     Made,
     /// A template gives it for an object that is brought, and may not for a key that is generated.
     Brought,
+    /// As [`Self::Brought`]; an empty one, which may come at any time, says that there shall be none (PKCS#11 v3.1 §4.10.2).
+    BroughtOrNone,
     /// Given when the object is made or later.
     Free,
     /// As given when the object is made; later this is all that it may become.
@@ -60,6 +62,8 @@ pub(crate) enum Source {
     Forbidden(Usage),
     /// What was set, or else this.
     Kept(Default),
+    /// What the template gave, or else what the object is.
+    Given,
 }
 
 /// A value that nobody has set.
@@ -84,9 +88,9 @@ const HIDDEN: u8 = PRIVATE | SECRET;
 const KEYS: u8 = PAIR | SECRET;
 const ALL: u8 = KEYS | CERTIFICATE | DATA | DOMAIN;
 
-use Change::{Brought, Free, Made, Never, Officer, Only};
+use Change::{Brought, BroughtOrNone, Free, Made, Never, Officer, Only};
 use Form::{Bytes, Date, Flag, Number, Numbers, Text};
-use Source::{Forbidden, Kept, Object, Policy};
+use Source::{Forbidden, Given, Kept, Object, Policy};
 
 const EMPTY: Source = Kept(Default::Empty);
 const YES: Source = Kept(Default::Flag(true));
@@ -156,7 +160,7 @@ const TABLE: &[Attribute] = &[
     // values of keys
     row(CKA_VALUE, KEYS, Bytes, Brought, Object),
     row(CKA_VALUE_LEN, SECRET, Number, Made, Object),
-    row(CKA_CHECK_VALUE, SECRET, Bytes, Brought, Object),
+    row(CKA_CHECK_VALUE, SECRET, Bytes, BroughtOrNone, Given),
     row(CKA_MODULUS_BITS, PUBLIC, Number, Made, Object),
     row(CKA_MODULUS, PAIR, Bytes, Brought, Object),
     row(CKA_PUBLIC_EXPONENT, PAIR, Bytes, Made, Object),
@@ -218,6 +222,7 @@ pub(crate) fn check(class: CK_OBJECT_CLASS, template: &Template, origin: Origin,
             Never => return Err(Error::AttributeReadOnly),
             Officer if !officer && value == [CK_TRUE] => return Err(Error::AttributeReadOnly),
             Brought if origin == Origin::Generated => return Err(Error::TemplateInconsistent),
+            BroughtOrNone if origin == Origin::Generated && !value.is_empty() => return Err(Error::TemplateInconsistent),
             _ if template.value(kind) != Some(value) => return Err(Error::TemplateInconsistent),
             _ => {}
         }
@@ -230,7 +235,11 @@ pub(crate) fn check(class: CK_OBJECT_CLASS, template: &Template, origin: Origin,
 pub(crate) fn kept(class: CK_OBJECT_CLASS, template: &Template) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &[u8])> {
     template.iter().filter(move |(kind, value)| {
         let source = find(class, *kind).map(|attribute| attribute.source);
-        matches!(source, Ok(Kept(default)) if default.value(class) != *value)
+        match source {
+            Ok(Kept(default)) => default.value(class) != *value,
+            Ok(Given) => true,
+            _ => false,
+        }
     })
 }
 
@@ -266,6 +275,7 @@ impl Attribute {
         self.check(value)?;
         let may = match self.change {
             Never | Made | Brought => false,
+            BroughtOrNone => value.is_empty(),
             Free => true,
             Only(only) => value == flag(only),
             Officer => officer,

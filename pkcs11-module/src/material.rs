@@ -48,11 +48,19 @@ pub(crate) fn ec_private(template: &Template, curve: &Parameters) -> Result<Zero
     Ok(Zeroizing::new([&vec![0; missing][..], value].concat()))
 }
 
-/// The point of a public key; some programs give it without the OCTET STRING around it.
-pub(crate) fn ec_public(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
-    let point = given(template, CKA_EC_POINT)?;
-    let inner = <&OctetStringRef>::from_der(point).map_or(point, OctetStringRef::as_bytes);
-    Ok(Zeroizing::new(inner.to_vec()))
+/// The point of a public key.
+pub(crate) fn ec_public(template: &Template, curve: &Parameters) -> Result<Zeroizing<Vec<u8>>> {
+    Ok(Zeroizing::new(point(given(template, CKA_EC_POINT)?, curve).to_vec()))
+}
+
+/// A point that programs give with and without the OCTET STRING around it. The length tells: a bare one may begin as if there were one.
+pub(crate) fn point<'a>(given: &'a [u8], curve: &Parameters) -> &'a [u8] {
+    let coordinate = curve.bits.div_ceil(8) as usize;
+    let bare = if curve.weierstrass() { vec![1 + 2 * coordinate, 1 + coordinate] } else { vec![curve.private_len()] };
+    if bare.contains(&given.len()) {
+        return given;
+    }
+    <&OctetStringRef>::from_der(given).map_or(given, OctetStringRef::as_bytes)
 }
 
 /// The group that a template gives; a key with an order is one of DSA.
@@ -132,7 +140,7 @@ fn rsa_number(private: &[u8], index: usize) -> Result<Vec<u8>, der::Error> {
 mod tests {
     use super::*;
     use interface::attributes::{EccFamily, KeyType};
-    use interface::spki::Parameters;
+    use interface::spki::{self, Parameters};
 
     #[test]
     fn rsa_numbers_come_back() {
@@ -158,7 +166,26 @@ mod tests {
         assert_eq!((scalar.len(), &scalar[..3]), (32, &[0, 0, 7][..]));
         let long = Template::from([(CKA_VALUE, &[7; 33][..])]);
         assert!(ec_private(&long, p256).is_err());
-        let point = Template::from([(CKA_EC_POINT, &[4, 2, 8, 9][..])]);
-        assert_eq!(*ec_public(&point).unwrap(), [8, 9]);
+    }
+
+    #[test]
+    fn the_length_of_a_point_tells_whether_it_is_wrapped() {
+        for curve in spki::PARAMETERS.iter().filter(|curve| curve.key_type.family().is_some()) {
+            let (uncompressed, compressed) = (2 * curve.bits.div_ceil(8) as usize + 1, curve.bits.div_ceil(8) as usize + 1);
+            let lens = if curve.weierstrass() { vec![uncompressed, compressed] } else { vec![curve.private_len()] };
+            for len in lens {
+                // what begins as if it were wrapped
+                let mut bare = vec![7; len];
+                let header = if len < 130 {
+                    vec![4, u8::try_from(len - 2).unwrap()]
+                } else {
+                    vec![4, 0x81, u8::try_from(len - 3).unwrap()]
+                };
+                bare[..header.len()].copy_from_slice(&header);
+                assert_eq!(point(&bare, curve), bare, "{} {len}", curve.name);
+                let wrapped = OctetStringRef::new(&bare).unwrap().to_der().unwrap();
+                assert_eq!(point(&wrapped, curve), bare, "{} {len}", curve.name);
+            }
+        }
     }
 }

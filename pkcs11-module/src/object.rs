@@ -361,15 +361,13 @@ impl Object {
 
     /// The value of an attribute, in the encoding of the standard.
     pub(crate) fn attribute(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>> {
+        let kept = || self.record.kept(if self.is_view() { PUBLIC_HALF | kind } else { kind }).map(<[u8]>::to_vec);
         let value = match (attributes::find(self.class, kind)?.source, &self.record.content) {
-            (Source::Kept(default), _) => {
-                let kept = self.record.kept(if self.is_view() { PUBLIC_HALF | kind } else { kind });
-                Some(kept.map_or_else(|| default.value(self.class), <[u8]>::to_vec))
-            }
+            (Source::Kept(default), _) => Some(kept().unwrap_or_else(|| default.value(self.class))),
             (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage) && key.suits(kind))),
             (Source::Forbidden(usage), Content::Key(key)) => Some(flag(!key.may(usage))),
             (Source::Policy(_), Content::Nameless(_)) => Some(flag(false)),
-            (_, content) => match self.storage(kind) {
+            (source, content) => match kept().filter(|_| source == Source::Given).or_else(|| self.storage(kind)) {
                 None => self.content(content, kind)?,
                 value => value,
             },

@@ -6,6 +6,7 @@ use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption};
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
 use crate::mechanism::{self, Family, Mode};
+use crate::signature::PKCS1_OVERHEAD;
 
 /// An algorithm with all that the mechanism says of it.
 #[derive(Clone)]
@@ -120,7 +121,7 @@ impl Parameters {
             Algorithm::Encryption(encryption) => {
                 let modulus = bits.div_ceil(8) as usize;
                 let overhead = match encryption {
-                    Encryption::RsaPkcs1v15 => 11,
+                    Encryption::RsaPkcs1v15 => PKCS1_OVERHEAD,
                     Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. } => 2 * hash.len() + 2,
                     Encryption::RsaRaw => 0,
                 };

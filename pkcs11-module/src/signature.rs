@@ -26,6 +26,8 @@ pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 const LONGEST_CONTEXT: usize = 255;
 /// The size of Ed448 keys.
 const ED448_BITS: u32 = 448;
+/// The least that PKCS#1 v1.5 adds to what it pads, in bytes.
+pub(crate) const PKCS1_OVERHEAD: usize = 11;
 /// Length of AES-CMAC in bytes.
 const CMAC_LEN: usize = 16;
 
@@ -195,7 +197,10 @@ impl Signing {
     fn request(self, key: &Key) -> Result<Request> {
         let permits = |algorithm: Algorithm| key.attributes.policy.permits(algorithm);
         let data = self.data.finish();
+        let modulus = key.attributes.bits.div_ceil(8) as usize;
         let (hash, data) = match (self.scheme, self.hash) {
+            (Scheme::RsaPkcs1v15, None) if data.len() + PKCS1_OVERHEAD > modulus => return Err(Error::DataLenRange),
+            (Scheme::RsaRaw, _) if data.len() > modulus => return Err(Error::DataLenRange),
             (Scheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
             (Scheme::Ecdsa | Scheme::Dsa, None) if data.is_empty() => return Err(Error::DataLenRange),
             (Scheme::Ecdsa | Scheme::Dsa, None) => (digest_of(data.len()), data),
@@ -230,7 +235,7 @@ impl Parameter {
     /// Of a key with so many bits.
     fn read(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>, usage: Usage, bits: u32) -> Result<Self> {
         match scheme {
-            Scheme::RsaPss => Self::pss(mechanism, hashes),
+            Scheme::RsaPss => Self::pss(mechanism, hashes, bits),
             Scheme::MlDsa | Scheme::HashMlDsa => Self::ml_dsa(mechanism, scheme == Scheme::HashMlDsa && hashes.is_none(), usage),
             Scheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism, bits == ED448_BITS),
             Scheme::CutHmac => Self::cut(mechanism, hashes.map_or(0, Hash::len)),
@@ -240,13 +245,15 @@ impl Parameter {
         }
     }
 
-    fn pss(mechanism: &ffi::Mechanism, hashes: Option<Hash>) -> Result<Self> {
+    fn pss(mechanism: &ffi::Mechanism, hashes: Option<Hash>, bits: u32) -> Result<Self> {
         let given = mechanism.pss()?;
         let (hash, mgf) = (mechanism::hash(given.hashAlg), mechanism::mgf_hash(given.mgf));
         let (Some(hash), Some(mgf), Ok(salt_len)) = (hash, mgf, u32::try_from(given.sLen)) else {
             return Err(Error::MechanismParamInvalid);
         };
-        if hashes.is_some_and(|own| own != hash) {
+        // the longest salt: RFC 8017 §9.1.1
+        let room = (bits.saturating_sub(1).div_ceil(8) as usize).checked_sub(hash.len() + 2);
+        if hashes.is_some_and(|own| own != hash) || room.is_none_or(|room| salt_len as usize > room) {
             return Err(Error::MechanismParamInvalid);
         }
         let usual = mgf == hash && salt_len as usize == hash.len();

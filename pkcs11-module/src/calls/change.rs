@@ -8,7 +8,7 @@ use interface::{Filing, Status};
 
 use super::generate::import_public;
 use super::object::{object, prohibited};
-use super::place::{Place, hex};
+use super::place::{Place, hex, no_room};
 use crate::attributes::{self, Source, flag};
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
@@ -130,7 +130,7 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
             _ => attribute.check_change(value, officer)?,
         }
         match (attribute.source, kind) {
-            (Source::Kept(_), _) => change.pkcs11.push(object.keep(kind, value)),
+            (Source::Kept(_) | Source::Given, _) => change.pkcs11.push(object.keep(kind, value)),
             (Source::Policy(usage) | Source::Forbidden(usage), _) => lost = lost | usage,
             (Source::Object, CKA_LABEL) => change.label = template.text(CKA_LABEL)?.map(str::to_owned),
             (Source::Object, CKA_ID) => change.id = Some(value.to_vec()),
@@ -147,7 +147,10 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
 pub(super) fn store_change(module: &Module, session: &Session, object: &Object, change: SetMetadata) -> Result<Record> {
     if object.record.session.is_none() || object.key().is_some() {
         check_own(module, session, object)?;
-        module.client.call(session.provider, &change).map_err(prohibited)?;
+        module.client.call(session.provider, &change).map_err(|error| match no_room(error) {
+            Error::Service(error) => prohibited(error),
+            full => full,
+        })?;
     }
     Ok(object.record.with(change))
 }

@@ -160,7 +160,7 @@ fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32
     let curve = curve(params)?;
     Ok(match class {
         CKO_PRIVATE_KEY => (curve.key_type.pair(), 0, material::ec_private(template, curve)?),
-        _ => (curve.key_type, 0, material::ec_public(template)?),
+        _ => (curve.key_type, 0, material::ec_public(template, curve)?),
     })
 }
 

@@ -1,13 +1,12 @@
 //! C_DeriveKey.
 
 use cryptoki_sys::*;
-use der::Decode;
-use der::asn1::OctetStringRef;
 use interface::algorithm::{Agreement, Algorithm, Derivation, Hash};
 use interface::attributes::{Attributes, KeyType, Usage};
 use interface::client;
 use interface::group::GroupKey;
 use interface::operations::{DeriveKey, HkdfStep};
+use interface::spki::Parameters;
 use interface::{Filing, Status};
 use zeroize::Zeroizing;
 
@@ -17,6 +16,7 @@ use super::wrap::secret;
 use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
+use crate::material;
 use crate::mechanism::{self, Family, Kdf, Work};
 use crate::module::{self, Module};
 use crate::object::Key;
@@ -53,6 +53,9 @@ pub(crate) fn derive(
     }
     let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
     let attributes = secret(template)?;
+    if most(algorithm, base, &op).is_some_and(|most| attributes.bits as usize > 8 * most) {
+        return Err(Error::KeySizeRange);
+    }
     if attributes.bits == 0 && endless(&attributes, algorithm, &op) {
         return Err(Error::TemplateIncomplete);
     }
@@ -85,6 +88,24 @@ fn endless(attributes: &Attributes, algorithm: Algorithm, op: &DeriveKey) -> boo
         Algorithm::Derivation(Derivation::Concatenate) => false,
         Algorithm::Derivation(Derivation::Hkdf { .. }) => op.step != Some(HkdfStep::Extract.into()),
         _ => attributes.key_type == KeyType::Aes,
+    }
+}
+
+/// How many bytes the derivation yields, where that is known here.
+fn most(algorithm: Algorithm, base: &Key, op: &DeriveKey) -> Option<usize> {
+    match algorithm {
+        Algorithm::Agreement(Agreement::Ecdh) => Some(base.attributes.bits.div_ceil(8) as usize),
+        Algorithm::Agreement(Agreement::Ffdh) => base.group().map(|group| group.prime.len()),
+        Algorithm::Derivation(Derivation::Digest { hash }) => Some(hash.len()),
+        Algorithm::Derivation(Derivation::Encrypt { .. }) => {
+            Some(op.data.len()).filter(|len| len.is_multiple_of(Family::Aes.block()))
+        }
+        Algorithm::Derivation(Derivation::Hkdf { hash }) if op.step == Some(HkdfStep::Extract.into()) => Some(hash.len()),
+        Algorithm::Derivation(Derivation::Hkdf { hash }) => Some(255 * hash.len()),
+        Algorithm::Derivation(Derivation::Concatenate) if op.other_name.is_none() => {
+            Some(base.attributes.bits as usize / 8 + op.data.len())
+        }
+        _ => None,
     }
 }
 
@@ -134,11 +155,8 @@ fn ecdh(mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
 
 /// The peer's public value, which programs give with and without the OCTET STRING around it (PKCS#11 §6.3.17).
 fn point(public: Vec<u8>, base: &Key) -> Vec<u8> {
-    if public.len() == base.public_len() {
-        return public;
-    }
-    let inner = <&OctetStringRef>::from_der(&public).map(|inner| inner.as_bytes().to_vec());
-    inner.unwrap_or(public)
+    let curve = Parameters::of(base.attributes.key_type, base.attributes.bits);
+    curve.map(|curve| material::point(&public, curve).to_vec()).unwrap_or(public)
 }
 
 /// The peer's public value in the group of the base (PKCS#11 v3.1 §6.4.5).

@@ -215,10 +215,9 @@ fn rsa_bits(public: &Template) -> Result<u32> {
     if exponent.is_some_and(|given| !given.eq(EXPONENT)) {
         return Err(Error::AttributeValueInvalid);
     }
-    let sizes = Family::Rsa.keys();
-    let (min, max) = (sizes.first().map(|pair| pair.1), sizes.last().map(|pair| pair.1));
     let bits = u32::try_from(bits).map_err(|_| Error::KeySizeRange)?;
-    if Some(bits) >= min && Some(bits) <= max { Ok(bits) } else { Err(Error::KeySizeRange) }
+    let made = Family::Rsa.keys().contains(&(KeyType::RsaKeyPair, bits));
+    if made { Ok(bits) } else { Err(Error::KeySizeRange) }
 }
 
 fn curves() -> impl Iterator<Item = &'static Parameters> {

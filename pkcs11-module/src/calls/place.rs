@@ -81,9 +81,9 @@ impl Place {
         match named(&name) {
             Err(error) if error.status() == Some(Status::PsaErrorAlreadyExists) => {
                 name = format!("{name}-{}", hex(&random::bytes::<4>()?));
-                named(&name)?;
+                named(&name).map_err(no_room)?;
             }
-            other => drop(other?),
+            other => drop(other.map_err(no_room)?),
         }
         self.record(self.module.client.lookup(self.session.provider, None, &name)?)
     }
@@ -101,7 +101,7 @@ impl Place {
     /// Stores a certificate or data, which in a session is nowhere but here.
     pub(super) fn put(&self, put: PutObject) -> Result<Record> {
         if self.token {
-            return self.record(self.module.client.call(self.session.provider, &put)?);
+            return self.record(self.module.client.call(self.session.provider, &put).map_err(no_room)?);
         }
         self.record(operations::Record {
             kind: put.kind,
@@ -151,6 +151,14 @@ impl Place {
     pub(super) fn learn_one(&self, record: Record) -> Result<CK_OBJECT_HANDLE> {
         let learned = self.learn(record)?;
         learned.first().map(|(handle, _)| *handle).ok_or(Error::DeviceFailed)
+    }
+}
+
+/// What a request says that makes or changes an object: one that is too large finds no room on the token.
+pub(super) fn no_room(error: client::Error) -> Error {
+    match error.status() {
+        Some(Status::BodySizeExceedsLimit) => Error::DeviceMemory,
+        _ => error.into(),
     }
 }
 

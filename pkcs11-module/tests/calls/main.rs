@@ -67,6 +67,7 @@ mod message;
 mod objects;
 mod pqc;
 mod recover;
+mod sizes;
 mod trust;
 mod wrap;
 

@@ -174,7 +174,7 @@ pub(crate) fn lasting<T>(kind: CK_MECHANISM_TYPE, parameter: T) -> CK_MECHANISM 
     with(kind, Box::leak(Box::new(parameter)))
 }
 
-fn pss(kind: CK_MECHANISM_TYPE, hash: CK_MECHANISM_TYPE, mgf: CK_RSA_PKCS_MGF_TYPE, salt: CK_ULONG) -> CK_MECHANISM {
+pub(crate) fn pss(kind: CK_MECHANISM_TYPE, hash: CK_MECHANISM_TYPE, mgf: CK_RSA_PKCS_MGF_TYPE, salt: CK_ULONG) -> CK_MECHANISM {
     lasting(kind, CK_RSA_PKCS_PSS_PARAMS { hashAlg: hash, mgf, sLen: salt })
 }
 

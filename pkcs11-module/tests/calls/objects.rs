@@ -423,8 +423,12 @@ fn check_values_are_those_of_the_standard() {
             create(session, &[key, open].concat())
         };
         assert_eq!(given(&[1, 2, 3]), Err(CKR_ATTRIBUTE_VALUE_INVALID));
-        for key in [given(right), given(&[])] {
-            assert_eq!(read(key.unwrap(), CKA_CHECK_VALUE).as_deref(), Ok(&right[..]));
+        let key = given(right).unwrap();
+        assert_eq!(read(key, CKA_CHECK_VALUE).as_deref(), Ok(&right[..]));
+        assert_eq!(set(session, key, &[(CKA_CHECK_VALUE, &[1, 2, 3])]), CKR_ATTRIBUTE_READ_ONLY);
+        assert_eq!(set(session, key, &[(CKA_CHECK_VALUE, &[])]), CKR_OK);
+        for key in [key, given(&[]).unwrap()] {
+            assert_eq!(read(key, CKA_CHECK_VALUE).as_deref(), Ok(&[][..]), "nobody wants one");
         }
     }
     assert_eq!(find_all(session, &[]).len(), 4, "nothing is left of what was refused");

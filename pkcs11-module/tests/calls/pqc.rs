@@ -33,7 +33,7 @@ pub(crate) fn pair(
     if rv == CKR_OK { Ok([public_key, private_key]) } else { Err(rv) }
 }
 
-fn signature(mechanism: &mut CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
+pub(crate) fn signature(mechanism: &mut CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
     let session = open(0);
     let (data, len, mut signed_len) = (data.as_ptr().cast_mut(), data.len() as CK_ULONG, 0);
     let begun = call!(C_SignInit(session, mechanism, key));
