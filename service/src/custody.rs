@@ -14,6 +14,8 @@ mod decision;
 mod grant;
 mod judge;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use decision::{check_decision, decision};
@@ -93,8 +95,22 @@ pub(crate) fn check_marks(key: &Key, set: &[Pkcs11Attribute]) -> Result<()> {
     Ok(())
 }
 
+/// Refuses to let anybody but the security officer say that something is trusted (PKCS#11 v3.1 §4.6.3, §4.8).
+///
+/// # Errors
+/// [`Status::AdminOperation`]; those of `officer`.
+pub(crate) fn check_trust(kept: &[Pkcs11Attribute], officer: impl FnOnce() -> Result<bool>) -> Result<()> {
+    if !marks_trusted(kept) || officer()? {
+        return Ok(());
+    }
+    Err(Error::refused(
+        Status::AdminOperation,
+        "only the SO marks keys and certificates as trusted: log in with the SO's PIN, which the token must have (C_InitToken)",
+    ))
+}
+
 /// Whether these attributes say of a key or certificate that it is trusted, which is for the security officer to say.
-pub(crate) fn marks_trusted(kept: &[Pkcs11Attribute]) -> bool {
+fn marks_trusted(kept: &[Pkcs11Attribute]) -> bool {
     marked(kept, TRUSTED)
 }
 

@@ -131,18 +131,12 @@ impl<'a> Call<'a> {
         self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)
     }
 
-    /// Refuses to let anybody but the security officer say that something is trusted (PKCS#11 v3.1 §4.6.3, §4.8).
+    /// As [`custody::check_trust`].
     ///
     /// # Errors
     /// [`Status::AdminOperation`].
     pub(crate) fn check_trust(&self, kept: &[Pkcs11Attribute]) -> Result<()> {
-        if !custody::marks_trusted(kept) || self.store.is_officer(self.provider, self.app()?, self.application) {
-            return Ok(());
-        }
-        Err(Error::refused(
-            Status::AdminOperation,
-            "only the SO marks keys and certificates as trusted: log in with the SO's PIN, which the token must have (C_InitToken)",
-        ))
+        custody::check_trust(kept, || Ok(self.store.is_officer(self.provider, self.app()?, self.application)))
     }
 
     /// The provider's own form of a key of the request, made from the stored material when it is first used, and anew after a time

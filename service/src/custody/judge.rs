@@ -37,7 +37,7 @@ pub(crate) fn check_use(key: &Key, caller: &Principal, used: &Used<'_>) -> Resul
 /// Refuses a granted use that is another one, which was not granted. With a nonce or initialisation vector of the caller's choice, most
 /// modes decrypt where they encrypt ([`Algorithm::reveals`]), two messages under one nonce of GCM let anybody forge others, and CBC
 /// tells whether a block was guessed right; wrapping in such a mode encrypts keys that the caller may know. Some algorithms are more
-/// than one use without a nonce ([`Policy::entails`]).
+/// than one use without a nonce ([`Policy::entails`]). Whoever takes a readable key away under a key of its own has read it.
 ///
 /// An owner is refused nothing: what it may not do with a key, it has given up itself.
 ///
@@ -52,6 +52,9 @@ pub(crate) fn check_entailed(key: &Key, caller: &Principal, used: &Used<'_>) -> 
             (Usage::DECRYPT, "the nonce or initialisation vector is left to the service, as one of the caller's decrypts")
         }
         Some(algorithm) => (key.attributes.policy.entails(used.usage, algorithm), "this algorithm comes to both"),
+        None if used.usage == Usage::COPY => {
+            (key.attributes.policy.usage.and(Usage::EXPORT), "what leaves under a key of the caller's own is as good as read")
+        }
         None => (Usage::NONE, ""),
     };
     let (name, owner, usage) = (&key.name, &key.owner, key.usage(caller));
