@@ -1,8 +1,11 @@
 //! Elliptic-curve keys on the NIST prime curves, with ECDSA and ECDH.
 
+mod domain;
+
 use std::ffi::{CStr, c_int};
 
 use der::{Decode, Encode, Sequence, asn1::UintRef};
+use domain::Domain;
 use interface::{
     algorithm::Signature,
     attributes::{EccFamily, KeyType},
@@ -17,8 +20,10 @@ use crate::{
     exchange::Exchange,
     ffi::{
         OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED,
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_ENCODING,
-        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y,
+        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_A, OSSL_PKEY_PARAM_EC_B,
+        OSSL_PKEY_PARAM_EC_COFACTOR, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, OSSL_PKEY_PARAM_EC_ENCODING,
+        OSSL_PKEY_PARAM_EC_FIELD_TYPE, OSSL_PKEY_PARAM_EC_GENERATOR, OSSL_PKEY_PARAM_EC_ORDER, OSSL_PKEY_PARAM_EC_P,
+        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y, OSSL_PKEY_PARAM_EC_SEED,
         OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY,
         OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST,
         OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
@@ -36,6 +41,7 @@ struct Curve {
     name: &'static CStr,
     aliases: &'static [&'static str],
     security_bits: i64,
+    domain: &'static Domain,
     /// Whether bytes are a point of the curve.
     valid: fn(&[u8]) -> bool,
     /// Whether r || s signs a digest under the public point.
@@ -43,12 +49,13 @@ struct Curve {
 }
 
 macro_rules! curve {
-    ($krate:ident, $bits:literal $name:literal $aliases:expr, $security_bits:literal) => {
+    ($krate:ident, $bits:literal $name:literal $aliases:expr, $security_bits:literal $domain:expr) => {
         Curve {
             bits: $bits,
             name: $name,
             aliases: &$aliases,
             security_bits: $security_bits,
+            domain: &$domain,
             valid: |point| $krate::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok(),
             verify: |point, digest, signature| {
                 let key = $krate::ecdsa::VerifyingKey::from_sec1_bytes(point);
@@ -60,9 +67,9 @@ macro_rules! curve {
 }
 
 static CURVES: [Curve; 3] = [
-    curve!(p256, 256 c"prime256v1" ["P-256", "secp256r1"], 128),
-    curve!(p384, 384 c"secp384r1" ["P-384"], 192),
-    curve!(p521, 521 c"secp521r1" ["P-521"], 256),
+    curve!(p256, 256 c"prime256v1" ["P-256", "secp256r1"], 128 domain::P256),
+    curve!(p384, 384 c"secp384r1" ["P-384"], 192 domain::P384),
+    curve!(p521, 521 c"secp521r1" ["P-521"], 256 domain::P521),
 ];
 
 impl Curve {
@@ -114,11 +121,15 @@ impl Ec {
 
     fn coordinate(&self, index: usize) -> Option<Value> {
         let mut coordinates = self.point.get(1..)?.chunks(self.curve.len());
-        Some(Value::Number(trimmed(coordinates.nth(index)?).to_vec()))
+        Some(number(coordinates.nth(index)?))
     }
 }
 
-static FIELDS: [Field<Ec>; 11] = [
+fn number(big_endian: &[u8]) -> Value {
+    Value::Number(trimmed(big_endian).to_vec())
+}
+
+static FIELDS: [Field<Ec>; 20] = [
     field(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |key| Some(Value::Text(key.curve.name))),
     field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| key.complete().then(|| Value::Bytes(key.point.clone()))),
     field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| key.complete().then(|| Value::Bytes(key.point.clone()))),
@@ -132,8 +143,17 @@ static FIELDS: [Field<Ec>; 11] = [
     field(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, Type::Text, |_| {
         Some(Value::Text(OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED))
     }),
+    field(OSSL_PKEY_PARAM_EC_FIELD_TYPE, Type::Text, |_| Some(Value::Text(c"prime-field"))),
+    field(OSSL_PKEY_PARAM_EC_P, Type::Number, |key| Some(number(key.curve.domain.prime))),
+    field(OSSL_PKEY_PARAM_EC_A, Type::Number, |key| Some(number(&key.curve.domain.a()))),
+    field(OSSL_PKEY_PARAM_EC_B, Type::Number, |key| Some(number(key.curve.domain.b))),
+    field(OSSL_PKEY_PARAM_EC_GENERATOR, Type::Bytes, |key| Some(Value::Bytes(key.curve.domain.generator.to_vec()))),
+    field(OSSL_PKEY_PARAM_EC_ORDER, Type::Number, |key| Some(number(key.curve.domain.order))),
+    field(OSSL_PKEY_PARAM_EC_COFACTOR, Type::Number, |_| Some(number(&[1]))),
+    field(OSSL_PKEY_PARAM_EC_SEED, Type::Bytes, |key| Some(Value::Bytes(key.curve.domain.seed.to_vec()))),
+    field(OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, Type::Int, |_| Some(Value::Int(0))),
 ];
-static GETTABLE: [Param; 12] = gettable(&FIELDS);
+static GETTABLE: [Param; 21] = gettable(&FIELDS);
 static PUBLIC: [Param; 3] = gettable(&FIELDS);
 static KEY_SETTABLE: [Param; 2] = [Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes), Param::END];
 

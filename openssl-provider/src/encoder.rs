@@ -128,7 +128,7 @@ impl Format for Text {
                 Value::Bytes(bytes) | Value::Number(bytes) => {
                     writeln!(text, "{field}:\n{}", hexadecimal(&bytes))
                 }
-                Value::Int(number) => writeln!(text, "{field}: {number}"),
+                Value::Int(number) | Value::Digits(number) => writeln!(text, "{field}: {number}"),
             };
         }
         Ok(text.into_bytes())

@@ -328,6 +328,15 @@ names! {
     OSSL_PKEY_PARAM_EC_PUB_Y = c"qy";
     OSSL_PKEY_PARAM_EC_ENCODING = c"encoding";
     OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT = c"point-format";
+    OSSL_PKEY_PARAM_EC_FIELD_TYPE = c"field-type";
+    OSSL_PKEY_PARAM_EC_P = c"p";
+    OSSL_PKEY_PARAM_EC_A = c"a";
+    OSSL_PKEY_PARAM_EC_B = c"b";
+    OSSL_PKEY_PARAM_EC_GENERATOR = c"generator";
+    OSSL_PKEY_PARAM_EC_ORDER = c"order";
+    OSSL_PKEY_PARAM_EC_COFACTOR = c"cofactor";
+    OSSL_PKEY_PARAM_EC_SEED = c"seed";
+    OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS = c"decoded-from-explicit";
     OSSL_PKEY_EC_ENCODING_GROUP = c"named_curve";
     OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED = c"uncompressed";
     OSSL_PKEY_PARAM_RSA_N = c"n";

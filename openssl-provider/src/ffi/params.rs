@@ -4,7 +4,7 @@
 //! with NULL data asks for the size only: the rules of OSSL_PARAM(3).
 
 use std::{
-    ffi::{CStr, c_char, c_int, c_uint, c_void},
+    ffi::{CStr, CString, c_char, c_int, c_uint, c_void},
     ptr,
 };
 
@@ -45,6 +45,8 @@ pub(crate) enum Value {
     Bytes(Vec<u8>),
     /// A number that also has a name: whichever the caller asks for.
     Named(c_int, &'static CStr),
+    /// A number that callers also ask for as text, in decimal digits.
+    Digits(i64),
 }
 
 /// A parameter that a `T` has to give. One row is its descriptor and its reader.
@@ -236,10 +238,13 @@ impl Param {
     fn set(&mut self, value: &Value) -> Result<(), Error> {
         let wanted = c_int::try_from(self.data_type).unwrap_or_default();
         match (value, wanted) {
-            (Value::Int(value), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => self.set_int(*value),
+            (Value::Int(value) | Value::Digits(value), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => self.set_int(*value),
             (Value::Named(value, _), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => self.set_int(i64::from(*value)),
             (Value::Number(number), OSSL_PARAM_UNSIGNED_INTEGER) => self.set_integer(number, 0),
             (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_STRING) => self.set_text(text),
+            (Value::Digits(value), OSSL_PARAM_UTF8_STRING) => {
+                self.set_text(&CString::new(value.to_string()).map_err(|_| Error::Internal)?)
+            }
             (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_PTR) => self.set_pointer(text),
             (Value::Bytes(bytes), OSSL_PARAM_OCTET_STRING) => self.write(bytes, 0),
             _ => Err(self.refused("is asked for with a type it does not have")),
@@ -315,7 +320,7 @@ pub(super) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'sta
     let mut buffers: Vec<(&'static CStr, Type, Vec<u8>)> = values
         .into_iter()
         .map(|(name, value)| match value {
-            Value::Int(value) => (name, Type::Int, native_int(value)),
+            Value::Int(value) | Value::Digits(value) => (name, Type::Int, native_int(value)),
             Value::Named(value, _) => (name, Type::Int, value.to_ne_bytes().to_vec()),
             Value::Number(number) => (name, Type::Number, big_endian(&number)),
             Value::Text(text) => (name, Type::Text, text.to_bytes_with_nul().to_vec()),
@@ -423,6 +428,10 @@ mod tests {
         let mut text = [9; 4];
         assert_eq!(ask(OSSL_PARAM_UTF8_STRING, Some(&mut text), &Value::Text(c"pss")), (true, 3));
         assert_eq!(&text, b"pss\0");
+        assert_eq!(ask(OSSL_PARAM_UTF8_STRING, Some(&mut text), &Value::Digits(32)), (true, 2));
+        assert_eq!(&text[..3], b"32\0");
+        assert_eq!(ask(OSSL_PARAM_INTEGER, Some(&mut text), &Value::Digits(32)), (true, 4));
+        assert_eq!(i32::from_ne_bytes(text), 32);
         let padding = Value::Named(6, c"pss");
         assert_eq!(ask(OSSL_PARAM_INTEGER, Some(&mut text), &padding), (true, 4));
         assert_eq!(i32::from_ne_bytes(text), 6);

@@ -28,6 +28,8 @@ use crate::{
     signature::{Context, Scheme},
 };
 
+/// RSA_PSS_SALTLEN_AUTO_DIGEST_MAX of OpenSSL 3.1 and later: signing, the shorter one of digest and maximum; verifying, any.
+const AUTO_DIGEST_MAX: c_int = -4;
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 
 /// How the signatures of a key are padded.
@@ -82,6 +84,8 @@ enum Salt {
     /// Signing: as long as the digest, which everyone takes, or the modulus has room for. Verifying: any.
     #[default]
     Auto,
+    /// Likewise, by the name that OpenSSL 3.1 gave to that.
+    AutoDigestMax,
     /// As long as the digest.
     Digest,
     /// As long as the modulus has room for.
@@ -101,7 +105,8 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
             Salt::Auto => Some(Value::Named(RSA_PSS_SALTLEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO)),
             Salt::Digest => Some(Value::Named(RSA_PSS_SALTLEN_DIGEST, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST)),
             Salt::Max => Some(Value::Named(RSA_PSS_SALTLEN_MAX, OSSL_PKEY_RSA_PSS_SALT_LEN_MAX)),
-            Salt::Bytes(len) => i64::try_from(len).ok().map(Value::Int),
+            Salt::AutoDigestMax => Some(Value::Named(AUTO_DIGEST_MAX, c"auto-digestmax")),
+            Salt::Bytes(len) => i64::try_from(len).ok().map(Value::Digits),
         }),
     ];
     const GETTABLE: &'static [Param] = &gettable::<_, 6>(Self::FIELDS);
@@ -184,7 +189,8 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
         let verifier = key.parsed().ok_or_else(|| unsupported("a key of this size"))?;
         Ok(match (self.mode, digest) {
             (Mode::Pss, Some(digest)) => {
-                let salt_len = (self.salt != Salt::Auto).then(|| self.salt.len(key, digest));
+                let any = matches!(self.salt, Salt::Auto | Salt::AutoDigestMax);
+                let salt_len = (!any).then(|| self.salt.len(key, digest));
                 (digest.verify_pss)(&verifier, input, signature, salt_len)
             }
             (Mode::Pss, None) => {
@@ -227,7 +233,7 @@ impl Salt {
     fn len<const PSS: bool>(self, key: &RsaKey<PSS>, digest: &Digest) -> usize {
         let room = room(key, digest).unwrap_or_default();
         match self {
-            Self::Auto => digest.hash.len().min(room),
+            Self::Auto | Self::AutoDigestMax => digest.hash.len().min(room),
             Self::Digest => digest.hash.len(),
             Self::Max => room,
             Self::Bytes(len) => len,
@@ -249,13 +255,11 @@ fn pss(hash: Hash, salt_len: usize) -> Signature {
 }
 
 fn salt(given: &Given<'_>) -> Result<Salt, Error> {
-    // OpenSSL 3.1 and later: signing, the shorter one of digest and maximum; verifying, any
-    const AUTO_DIGEST_MAX: i64 = -4;
     let number = match given.text() {
         Some("digest") => Some(RSA_PSS_SALTLEN_DIGEST.into()),
         Some("auto") => Some(RSA_PSS_SALTLEN_AUTO.into()),
         Some("max") => Some(RSA_PSS_SALTLEN_MAX.into()),
-        Some("auto-digestmax") => Some(AUTO_DIGEST_MAX),
+        Some("auto-digestmax") => Some(AUTO_DIGEST_MAX.into()),
         Some(text) => text.parse().ok(),
         None => given.int(),
     };
@@ -265,7 +269,7 @@ fn salt(given: &Given<'_>) -> Result<Salt, Error> {
         Ok(RSA_PSS_SALTLEN_DIGEST) => Salt::Digest,
         Ok(RSA_PSS_SALTLEN_AUTO) => Salt::Auto,
         Ok(RSA_PSS_SALTLEN_MAX) => Salt::Max,
-        _ if number == AUTO_DIGEST_MAX => Salt::Auto,
+        Ok(AUTO_DIGEST_MAX) => Salt::AutoDigestMax,
         _ => Salt::Bytes(usize::try_from(number).map_err(|_| bad())?),
     })
 }

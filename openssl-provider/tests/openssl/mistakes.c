@@ -126,6 +126,58 @@ static void params(void)
     CHECK(EVP_PKEY_get_params(key, asked) != 1);
 }
 
+/* Whatever a key of the default provider's tells of itself, ours tells too, and the same. */
+static void getters(void)
+{
+    int told = 0;
+    for (const OSSL_PARAM *known = EVP_PKEY_gettable_params(public); known->key != NULL; known++) {
+        unsigned char theirs[2048] = "", ours[2048] = "";
+        OSSL_PARAM asked[] = { *known, OSSL_PARAM_END };
+        asked[0].data = theirs;
+        asked[0].data_size = sizeof(theirs);
+        asked[0].return_size = OSSL_PARAM_UNMODIFIED;
+        /* what the default provider's own arithmetic is told with a key */
+        if (strcmp(known->key, "use-cofactor-flag") == 0 || strcmp(known->key, "group-check") == 0)
+            continue;
+        if (EVP_PKEY_get_params(public, asked) != 1 || !OSSL_PARAM_modified(asked))
+            continue;
+        asked[0].data = ours;
+        asked[0].return_size = OSSL_PARAM_UNMODIFIED;
+        if (EVP_PKEY_get_params(key, asked) != 1 || !OSSL_PARAM_modified(asked) || memcmp(theirs, ours, sizeof(ours)) != 0) {
+            fprintf(stderr, "the parameter %s differs\n", known->key);
+            CHECK(0);
+        }
+        told++;
+    }
+    CHECK(told >= 5 && ERR_peek_error() == 0);
+    CHECK(EVP_PKEY_get_field_type(key) == EVP_PKEY_get_field_type(public));
+}
+
+/* What is set of a signature is told as it was set. */
+static void settings(void)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(libctx, key, NULL);
+    const EVP_MD *md = NULL;
+    int number;
+    CHECK(EVP_PKEY_sign_init(ctx) == 1 && EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha384()) == 1);
+    CHECK(EVP_PKEY_CTX_get_signature_md(ctx, &md) == 1 && EVP_MD_is_a(md, "SHA384"));
+    if (EVP_PKEY_is_a(key, "RSA")) {
+        const int paddings[] = { RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING };
+        for (size_t i = 0; i < 2; i++) {
+            CHECK(EVP_PKEY_CTX_set_rsa_padding(ctx, paddings[i]) == 1);
+            CHECK(EVP_PKEY_CTX_get_rsa_padding(ctx, &number) > 0 && number == paddings[i]);
+        }
+        const int salts[] = { RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_AUTO, RSA_PSS_SALTLEN_MAX, 0, 1, 32, 48, 206 };
+        for (size_t i = 0; i < sizeof(salts) / sizeof(*salts); i++) {
+            CHECK(EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, salts[i]) == 1);
+            CHECK(EVP_PKEY_CTX_get_rsa_pss_saltlen(ctx, &number) > 0 && number == salts[i]);
+        }
+        CHECK(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha384()) == 1);
+        CHECK(EVP_PKEY_CTX_get_rsa_mgf1_md(ctx, &md) == 1 && EVP_MD_is_a(md, "SHA384"));
+    }
+    EVP_PKEY_CTX_free(ctx);
+}
+
 /* Each part of a key in text, also by the default provider's encoders alone, which may refuse. */
 static void print(void)
 {
@@ -186,7 +238,7 @@ int main(int argc, char **argv)
 {
     const struct { const char *name; void (*run)(void); } cases[] = {
         { "tables", tables }, { "export", export }, { "match", match }, { "has", has }, { "sizes", sizes },
-        { "digests", digests }, { "params", params }, { "print", print }, { "starts", starts }, { "capabilities", capabilities }, { "noise", noise },
+        { "digests", digests }, { "params", params }, { "print", print }, { "getters", getters }, { "settings", settings }, { "starts", starts }, { "capabilities", capabilities }, { "noise", noise },
     };
     CHECK(argc == 6);
     libctx = OSSL_LIB_CTX_new();

@@ -10,6 +10,9 @@ use crate::{
     service::Service,
 };
 
+/// Kinds of keys for PSS alone, and those that take no digest.
+const OTHERS: [(&str, &str, &str); 3] = [("pss", "RSA-PSS", "rsa_keygen_bits:2048"), ("ed", "ED25519", ""), ("x", "X25519", "")];
+
 /// Runs a case of `mistakes.c` with each kind of key that hashes what it signs, and a service that may be asked.
 fn case(name: &str) -> Service {
     case_with(name, &[])
@@ -170,5 +173,15 @@ fn mistake_15_errors_about_what_others_can_read() {
 
 #[test]
 fn mistake_16_keys_without_parameters_exported_as_empty_ones() {
-    case_with("print", &[("pss", "RSA-PSS", "rsa_keygen_bits:2048"), ("ed", "ED25519", ""), ("x", "X25519", "")]);
+    case_with("print", &OTHERS);
+}
+
+#[test]
+fn mistake_17_keys_that_do_not_tell_what_others_tell() {
+    case_with("getters", &OTHERS);
+}
+
+#[test]
+fn mistake_18_settings_that_are_forgotten_or_told_otherwise() {
+    case("settings");
 }
