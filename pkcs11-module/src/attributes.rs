@@ -137,7 +137,7 @@ const TABLE: &[Attribute] = &[
     row(CKA_KEY_TYPE, KEYS | DOMAIN, Number, Made, Object),
     row(CKA_LOCAL, KEYS | DOMAIN, Flag, Never, Object),
     row(CKA_KEY_GEN_MECHANISM, KEYS, Number, Never, Object),
-    row(CKA_ALLOWED_MECHANISMS, KEYS, Numbers, Made, Object),
+    row(CKA_ALLOWED_MECHANISMS, KEYS, Numbers, Made, Given),
     row(CKA_SUBJECT, PAIR, Bytes, Free, EMPTY),
     row(CKA_ALWAYS_AUTHENTICATE, PRIVATE, Flag, Made, NO),
     row(CKA_WRAP_WITH_TRUSTED, HIDDEN, Flag, Only(true), NO),

@@ -327,6 +327,17 @@ impl Object {
         self.is(CKA_ALWAYS_AUTHENTICATE)
     }
 
+    /// Whether the template left this mechanism to the key: all of them, where it named none (CKA_ALLOWED_MECHANISMS).
+    pub(crate) fn allows(&self, mechanism: CK_MECHANISM_TYPE) -> bool {
+        let list = self.given(CKA_ALLOWED_MECHANISMS);
+        list.is_none_or(|list| list.chunks(size_of::<CK_MECHANISM_TYPE>()).any(|kind| *kind == mechanism.to_ne_bytes()))
+    }
+
+    /// What the service keeps for this object under this kind.
+    fn given(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
+        self.record.kept(if self.is_view() { PUBLIC_HALF | kind } else { kind })
+    }
+
     /// Whether a flag is set.
     pub(crate) fn is(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
         self.attribute(kind).is_ok_and(|value| *value == flag(true))
@@ -361,7 +372,7 @@ impl Object {
 
     /// The value of an attribute, in the encoding of the standard.
     pub(crate) fn attribute(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>> {
-        let kept = || self.record.kept(if self.is_view() { PUBLIC_HALF | kind } else { kind }).map(<[u8]>::to_vec);
+        let kept = || self.given(kind).map(<[u8]>::to_vec);
         let value = match (attributes::find(self.class, kind)?.source, &self.record.content) {
             (Source::Kept(default), _) => Some(kept().unwrap_or_else(|| default.value(self.class))),
             (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage) && key.suits(kind))),

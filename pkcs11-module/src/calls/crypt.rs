@@ -2,7 +2,7 @@
 
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DECRYPT, CKF_ENCRYPT, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 
-use super::object::key;
+use super::object::key_for;
 use crate::encryption::{Crypting, Direction};
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
@@ -22,7 +22,7 @@ pub(crate) fn init(
     };
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), flag)?;
-        Crypting::new(direction, &mechanism, key(&module, handle, class)?)
+        Crypting::new(direction, &mechanism, key_for(&module, &mechanism, handle, class)?)
     };
     let begun = mechanism.map(begin).transpose()?;
     session.operations().crypting(direction).start(begun)

@@ -42,7 +42,7 @@ pub(crate) fn derive(
     let module = module::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DERIVE)?;
-    let base = object::key(&module, base, CKO_PRIVATE_KEY)?;
+    let base = object::key_for(&module, mechanism, base, CKO_PRIVATE_KEY)?;
     let base = base.key().ok_or(Error::KeyHandleInvalid)?;
     let family = Family::of(base.attributes.key_type);
     find(mechanism, |_| true)?;

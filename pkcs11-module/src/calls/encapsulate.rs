@@ -31,7 +31,7 @@ pub(crate) fn encapsulate(
     let module = module::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_ENCAPSULATE)?;
-    let with = object::key(&module, public_key, CKO_PUBLIC_KEY)?;
+    let with = object::key_for(&module, mechanism, public_key, CKO_PUBLIC_KEY)?;
     let with = with.key().ok_or(Error::KeyHandleInvalid)?;
     let algorithm = algorithm(mechanism, with, Usage::ENCRYPT)?;
     if !ciphertext.takes(ciphertext_len(with))? {
@@ -70,7 +70,7 @@ pub(crate) fn decapsulate(
     let module = module::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DECAPSULATE)?;
-    let with = object::key(&module, private_key, CKO_PRIVATE_KEY)?;
+    let with = object::key_for(&module, mechanism, private_key, CKO_PRIVATE_KEY)?;
     let with = with.key().ok_or(Error::KeyHandleInvalid)?;
     let algorithm = algorithm(mechanism, with, Usage::DECRYPT)?;
     if ciphertext.len() != ciphertext_len(with) {

@@ -4,7 +4,7 @@ use cryptoki_sys::{
     CK_FLAGS, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_END_OF_MESSAGE, CKF_MESSAGE_DECRYPT, CKF_MESSAGE_ENCRYPT, CKO_SECRET_KEY,
 };
 
-use super::object::key;
+use super::object::key_for;
 use crate::encryption::Direction;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, MessageParameter, Output};
@@ -26,7 +26,7 @@ pub(crate) fn init(
     };
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), flag)?;
-        Sealing::new(direction, &mechanism, key(&module, handle, CKO_SECRET_KEY)?)
+        Sealing::new(direction, &mechanism, key_for(&module, &mechanism, handle, CKO_SECRET_KEY)?)
     };
     let begun = mechanism.map(begin).transpose()?;
     session.operations().sealing(direction).start(begun)

@@ -3,7 +3,7 @@
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 use interface::attributes::Usage;
 
-use super::object::key;
+use super::object::key_for;
 use crate::error::Result;
 use crate::ffi::{Mechanism, MessageParameter, Output};
 use crate::message::SigningMessages;
@@ -16,7 +16,7 @@ pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_MESSAGE_SIGN)?;
-        Signing::new(&mechanism, key(&module, handle, CKO_PRIVATE_KEY)?, Usage::SIGN)
+        Signing::new(&mechanism, key_for(&module, &mechanism, handle, CKO_PRIVATE_KEY)?, Usage::SIGN)
     };
     let begun = mechanism.map(begin).transpose()?;
     session.operations().message_sign.start(begun.map(SigningMessages::new))
@@ -27,7 +27,7 @@ pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanis
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_MESSAGE_VERIFY)?;
-        Signing::new(&mechanism, key(&module, handle, CKO_PUBLIC_KEY)?, Usage::VERIFY)
+        Signing::new(&mechanism, key_for(&module, &mechanism, handle, CKO_PUBLIC_KEY)?, Usage::VERIFY)
     };
     let begun = mechanism.map(begin).transpose()?;
     session.operations().message_verify.start(begun.map(SigningMessages::new))

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::change::{check_session, store_change};
 use crate::attributes;
 use crate::error::{Error, Result};
-use crate::ffi::{Out, Query};
+use crate::ffi::{Mechanism, Out, Query};
 use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::Family;
@@ -35,6 +35,17 @@ pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CL
         (CKO_PUBLIC_KEY, _) => Err(Error::KeyFunctionNotPermitted),
         _ => Err(Error::KeyHandleInvalid),
     }
+}
+
+/// As [`key`], for a mechanism: one that the template named, where it named any.
+pub(super) fn key_for(
+    module: &Module,
+    mechanism: &Mechanism,
+    handle: CK_OBJECT_HANDLE,
+    class: CK_OBJECT_CLASS,
+) -> Result<Arc<Object>> {
+    let object = key(module, handle, class)?;
+    if object.allows(mechanism.kind()) { Ok(object) } else { Err(Error::MechanismInvalid) }
 }
 
 pub(super) fn object(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {

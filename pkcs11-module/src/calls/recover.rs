@@ -3,7 +3,7 @@
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 use interface::attributes::Usage;
 
-use super::object::key;
+use super::object::key_for;
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
@@ -17,7 +17,7 @@ pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_SIGN_RECOVER)?;
         mechanism::recovering(mechanism.kind())?;
-        Signing::new(&mechanism, key(&module, handle, CKO_PRIVATE_KEY)?, Usage::SIGN)
+        Signing::new(&mechanism, key_for(&module, &mechanism, handle, CKO_PRIVATE_KEY)?, Usage::SIGN)
     };
     session.operations().sign_recover.start(mechanism.map(begin).transpose()?)
 }
@@ -33,7 +33,7 @@ pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanis
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY_RECOVER)?;
-        Recovering::new(&mechanism, key(&module, handle, CKO_PUBLIC_KEY)?)
+        Recovering::new(&mechanism, key_for(&module, &mechanism, handle, CKO_PUBLIC_KEY)?)
     };
     session.operations().verify_recover.start(mechanism.map(begin).transpose()?)
 }

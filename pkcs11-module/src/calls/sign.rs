@@ -3,7 +3,7 @@
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN, CKO_PRIVATE_KEY};
 use interface::attributes::Usage;
 
-use super::object::key;
+use super::object::key_for;
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
 use crate::module;
@@ -14,7 +14,7 @@ pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, han
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_SIGN)?;
-        let key = key(&module, handle, CKO_PRIVATE_KEY)?;
+        let key = key_for(&module, &mechanism, handle, CKO_PRIVATE_KEY)?;
         Signing::new(&mechanism, key, Usage::SIGN)
     };
     session.operations().sign.start(mechanism.map(begin).transpose()?)

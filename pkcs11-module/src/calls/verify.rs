@@ -3,7 +3,7 @@
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_VERIFY, CKO_PUBLIC_KEY};
 use interface::attributes::Usage;
 
-use super::object::key;
+use super::object::key_for;
 use crate::error::Result;
 use crate::ffi::Mechanism;
 use crate::module::{self, Module};
@@ -19,7 +19,7 @@ pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, han
 
 fn begin(module: &Module, session: &Session, mechanism: &Mechanism, handle: CK_OBJECT_HANDLE) -> Result<Signing> {
     module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY)?;
-    Signing::new(mechanism, key(module, handle, CKO_PUBLIC_KEY)?, Usage::VERIFY)
+    Signing::new(mechanism, key_for(module, mechanism, handle, CKO_PUBLIC_KEY)?, Usage::VERIFY)
 }
 
 pub(crate) fn verify(session: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) -> Result<()> {

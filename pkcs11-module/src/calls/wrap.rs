@@ -30,7 +30,7 @@ pub(crate) fn wrap(
     let session = module.session(session)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_WRAP)?;
     let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::WrappingKeyHandleInvalid } else { error };
-    let with = object::key(&module, wrapping_key, CKO_PUBLIC_KEY).map_err(missing)?;
+    let with = object::key_for(&module, mechanism, wrapping_key, CKO_PUBLIC_KEY).map_err(missing)?;
     let with = with.key().ok_or(Error::WrappingKeyHandleInvalid)?;
     let parameters = parameters(mechanism, with, Usage::WRAP)?.ok_or(Error::WrappingKeyTypeInconsistent)?;
     let leaving = object::key(&module, key, CKO_PRIVATE_KEY).map_err(|error| match error {
@@ -75,7 +75,7 @@ pub(crate) fn unwrap(
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_UNWRAP)?;
     let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::UnwrappingKeyHandleInvalid } else { error };
-    let with = object::key(&module, unwrapping_key, CKO_PRIVATE_KEY).map_err(missing)?;
+    let with = object::key_for(&module, mechanism, unwrapping_key, CKO_PRIVATE_KEY).map_err(missing)?;
     let with = with.key().ok_or(Error::UnwrappingKeyHandleInvalid)?;
     let parameters = parameters(mechanism, with, Usage::UNWRAP)?.ok_or(Error::UnwrappingKeyTypeInconsistent)?;
     let attributes = asked(template)?;

@@ -1,6 +1,9 @@
 //! Encryption, decryption and MACs, checked against published vectors and against each other.
 
 use super::keys::{NO, YES, create, number, read, secret};
+use super::mechanisms::lasting;
+use super::pqc::pair;
+use super::wrap::Attributes;
 use super::*;
 
 pub(crate) fn with<T>(kind: CK_MECHANISM_TYPE, parameter: &T) -> CK_MECHANISM {
@@ -351,6 +354,60 @@ fn a_key_works_only_with_its_allowed_mechanisms() {
     let sealed = encrypt(with(CKM_AES_CBC_PAD, &iv), key, &data).unwrap();
     assert!(decrypt(with(CKM_AES_CBC_PAD, &iv), key, &sealed).unwrap() == data);
     let refused = encrypt(mechanism(CKM_AES_ECB), key, &data[..16]);
-    assert_eq!(refused, Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+    assert_eq!(refused, Err(CKR_MECHANISM_INVALID));
     assert_eq!(read(key, CKA_ALLOWED_MECHANISMS).unwrap(), allowed);
+}
+
+/// Also where the policy of a key cannot tell the mechanisms apart.
+#[test]
+fn the_list_of_allowed_mechanisms_is_the_one_that_was_given() {
+    let mut fixture = Fixture::new();
+    let (bits, len) = (number(2048), number(32));
+    let rsa: &Attributes<'_> = &[(CKA_MODULUS_BITS, &bits)];
+    let ec: &Attributes<'_> = &[(CKA_EC_PARAMS, P256)];
+    let x25519: &Attributes<'_> = &[(CKA_EC_PARAMS, b"\x13\x0acurve25519")];
+    let digest = [7; 32];
+    let mut made = vec![];
+    for (generator, public, right, allowed, other) in [
+        (CKM_EC_KEY_PAIR_GEN, ec, CKA_SIGN, CKM_ECDSA_SHA256, CKM_ECDSA),
+        (CKM_EC_KEY_PAIR_GEN, ec, CKA_SIGN, CKM_ECDSA, CKM_ECDSA_SHA256),
+        (CKM_EC_KEY_PAIR_GEN, ec, CKA_DERIVE, CKM_ECDH1_DERIVE, CKM_ECDH1_COFACTOR_DERIVE),
+        (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, x25519, CKA_DERIVE, CKM_ECDH1_DERIVE, CKM_ECDH1_COFACTOR_DERIVE),
+        (CKM_RSA_PKCS_KEY_PAIR_GEN, rsa, CKA_SIGN, CKM_SHA256_RSA_PKCS, CKM_RSA_PKCS),
+        (CKM_RSA_PKCS_KEY_PAIR_GEN, rsa, CKA_SIGN, CKM_SHA256_RSA_PKCS_PSS, CKM_RSA_PKCS_PSS),
+        (CKM_RSA_PKCS_KEY_PAIR_GEN, rsa, CKA_DECRYPT, CKM_RSA_PKCS_OAEP, CKM_RSA_PKCS),
+    ] {
+        // a mechanism that nobody has does no harm
+        let list = [number(allowed), number(CKM_VENDOR_DEFINED | 7)].concat();
+        let [_, key] = pair(generator, public, &[(right, YES), (CKA_LABEL, b"web"), (CKA_ALLOWED_MECHANISMS, &list)]).unwrap();
+        assert_eq!(read(key, CKA_ALLOWED_MECHANISMS), Ok(list.clone()), "{allowed:#x}");
+        let session = open(CKF_RW_SESSION);
+        let begun = match right {
+            CKA_SIGN => call!(C_SignInit(session, &mut mechanism(other), key)),
+            CKA_DECRYPT => call!(C_DecryptInit(session, &mut mechanism(other), key)),
+            _ => {
+                let mechanism = CK_MECHANISM { mechanism: other, ..derive::ecdh(CKD_NULL, b"", &digest) };
+                derive::derive(mechanism, key, &[]).unwrap_err()
+            }
+        };
+        assert_eq!(begun, CKR_MECHANISM_INVALID, "{other:#x}");
+        made.push(list);
+    }
+    let list = number(CKM_SHA256_HMAC);
+    let mac = secret(CKM_GENERIC_SECRET_KEY_GEN, &[(CKA_VALUE_LEN, &len), (CKA_ALLOWED_MECHANISMS, &list)]).unwrap();
+    assert_eq!(read(mac, CKA_ALLOWED_MECHANISMS).as_deref(), Ok(&list[..]));
+    let session = open(0);
+    assert_eq!(call!(C_SignInit(session, &mut lasting(CKM_SHA256_HMAC_GENERAL, 16 as CK_ULONG), mac)), CKR_MECHANISM_INVALID);
+    assert_eq!(call!(C_SignInit(session, &mut mechanism(CKM_SHA256_HMAC), mac)), CKR_OK);
+
+    fixture.service.kill9();
+    fixture.service.restart();
+    assert_eq!(call!(C_Finalize(null_mut())), CKR_OK);
+    assert_eq!(call!(C_Initialize(null_mut())), CKR_OK);
+    let kept = find(open(0), CKO_PRIVATE_KEY).into_iter().map(|key| read(key, CKA_ALLOWED_MECHANISMS).unwrap());
+    let sorted = |mut lists: Vec<Vec<u8>>| {
+        lists.sort();
+        lists
+    };
+    assert_eq!(sorted(kept.collect()), sorted(made));
 }
