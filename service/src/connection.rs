@@ -14,6 +14,7 @@ use interface::{Opcode, Status};
 use prost::Message;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -278,7 +279,8 @@ impl Connection {
         let dispatcher = &self.context.dispatcher;
         let app = dispatcher.authenticators.authenticate(request.auth, auth, &self.peer)?;
         let extended = self.extended || request.opcode == Opcode::Hello;
-        dispatcher.dispatch(Incoming { request, body, app, extended, application: self.application }).await
+        let incoming = Incoming { request, body, app, extended, application: self.application };
+        dispatcher.dispatch(incoming, Some(self.stream.as_fd())).await
     }
 
     /// Logs a refusal or failure and returns the text for the client.

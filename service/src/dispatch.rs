@@ -15,6 +15,8 @@ use interface::operations::DestroyKey;
 use interface::wire::Request;
 use interface::{Access, AuthType, Filing, KeyName, KeyUse, Opcode, ProviderId, Status, Target, Used};
 use prost::Message;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -65,20 +67,27 @@ pub struct Guard<'a> {
 }
 
 impl Dispatcher {
-    /// Runs a request, in the provider's lane if it is slow.
+    /// Runs a request, in a lane if it is slow. It does not begin there when its client has gone, which is at the other end of this
+    /// socket.
     ///
     /// # Errors
     /// The refusal, or the operation's own.
-    pub async fn dispatch(self: &Arc<Self>, incoming: Incoming) -> Result<Zeroizing<Vec<u8>>> {
+    pub async fn dispatch(self: &Arc<Self>, incoming: Incoming, client: Option<BorrowedFd<'_>>) -> Result<Zeroizing<Vec<u8>>> {
         let provider = Arc::clone(self.provider(&incoming)?);
         self.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
-        let Some(limit) = provider.limit(opcode) else {
+        let Some((lane, limit)) = provider.lane(opcode) else {
             return provider.run(opcode, &Guard { incoming: &incoming, dispatcher: self }, &incoming.body);
         };
         let (this, worker, app) = (Arc::clone(self), Arc::clone(&provider), incoming.app.clone());
-        let work = move || worker.run(opcode, &Guard { incoming: &incoming, dispatcher: &this }, &incoming.body);
-        provider.lane.run(app, limit, work).await
+        let client = client.and_then(|client| client.try_clone_to_owned().ok());
+        let work = move || {
+            if client.as_ref().is_some_and(gone) {
+                return Err(Error::refused(Status::ConnectionError, "the client has gone before its request's turn came"));
+            }
+            worker.run(opcode, &Guard { incoming: &incoming, dispatcher: &this }, &incoming.body)
+        };
+        lane.run(app, limit, work).await
     }
 
     /// The crypto provider with this number.
@@ -145,6 +154,12 @@ impl Dispatcher {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether nobody is there any more to read an answer. A client that has only ended what it sends is there.
+fn gone(client: &OwnedFd) -> bool {
+    let mut end = [PollFd::new(client, PollFlags::empty())];
+    poll(&mut end, Some(&Timespec::default())).is_ok() && end[0].revents().contains(PollFlags::HUP)
 }
 
 /// A name that means no key for the caller, and what there is instead.

@@ -62,7 +62,7 @@ impl Lane {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         if self.hanging.available_permits() == 0 {
-            return Err(silent(format!("{HANGING} requests to the device hang, so no further one is tried: see that it works")));
+            return Err(silent(format!("{HANGING} requests hang, so no further one is tried: see that the device works")));
         }
         let (sender, mut done) = oneshot::channel();
         let request = Request::new(move || {
@@ -106,7 +106,7 @@ impl Lane {
         };
         drop(turn);
         self.advance();
-        silent(format!("the device has not answered the request within {limit:?}: it was given up, and may still be done"))
+        silent(format!("the request was not done within {limit:?}: it was given up, and may still be done"))
     }
 }
 

@@ -178,13 +178,24 @@ pub struct Info {
     pub version: [u32; 3],
 }
 
+/// How long a slow operation may take, where its provider says nothing else.
+const LIMIT: Duration = Duration::from_secs(120);
+
 type Value = dyn Fn(&Call<'_>, &Key) -> Result<Secret> + Send + Sync;
 type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Zeroizing<Vec<u8>>> + Send + Sync;
 
 struct Handler {
     run: Box<Run>,
-    /// `None` for what runs where it was decoded.
-    limit: Option<Duration>,
+    place: Place,
+}
+
+/// Where an operation runs, and how long at most.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Where it was decoded.
+    Here,
+    Lane(Duration),
+    StoreLane(Duration),
 }
 
 /// A provider: what it is, what it can do, and the lane for what takes long.
@@ -197,12 +208,15 @@ pub struct Provider {
     limit: Duration,
     /// Where slow operations wait for their turn.
     pub lane: Lane,
+    /// The same for those that need nothing but the key store: so to end something never waits behind making something.
+    store_lane: Lane,
 }
 
 impl Provider {
     /// A provider that can do nothing yet; `workers` slow operations run at a time.
     pub fn new(info: Info, workers: usize) -> Self {
-        Self { info, handlers: BTreeMap::new(), value: None, limit: Duration::MAX, lane: Lane::new(workers) }
+        let (lane, store_lane) = (Lane::new(workers), Lane::new(1));
+        Self { info, handlers: BTreeMap::new(), value: None, limit: LIMIT, lane, store_lane }
     }
 
     /// Slow operations that are registered from here on are given up when they take longer.
@@ -221,17 +235,24 @@ impl Provider {
     /// Registers an operation that runs where it was decoded: it takes less than a few milliseconds and waits for nothing.
     #[must_use]
     pub fn on<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
-        self.register::<O, T>(backend, None)
+        self.register::<O, T>(backend, Place::Here)
     }
 
     /// Registers an operation that takes long or waits for a disk or a device.
     #[must_use]
     pub fn on_slow<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
         let limit = self.limit;
-        self.register::<O, T>(backend, Some(limit))
+        self.register::<O, T>(backend, Place::Lane(limit))
     }
 
-    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, limit: Option<Duration>) -> Self {
+    /// Registers an operation that waits for the key store alone.
+    #[must_use]
+    pub fn on_store<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
+        let limit = self.limit;
+        self.register::<O, T>(backend, Place::StoreLane(limit))
+    }
+
+    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, place: Place) -> Self {
         let backend = Arc::clone(backend);
         let run = move |guard: &Guard<'_>, body: &[u8]| {
             let op = O::decode(body).map_err(|_| Status::DeserializingBodyFailed)?;
@@ -239,7 +260,7 @@ impl Provider {
             let output = backend.handle(&call, op)?;
             Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
         };
-        self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), limit });
+        self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), place });
         self
     }
 
@@ -256,9 +277,13 @@ impl Provider {
         self.handlers.keys().copied()
     }
 
-    /// How long the operation may run, if it belongs into the lane.
-    pub fn limit(&self, opcode: Opcode) -> Option<Duration> {
-        self.handlers.get(&opcode)?.limit
+    /// The lane in which the operation runs, and how long it may; `None` for what runs where it was decoded.
+    pub(crate) fn lane(&self, opcode: Opcode) -> Option<(&Lane, Duration)> {
+        match self.handlers.get(&opcode)?.place {
+            Place::Here => None,
+            Place::Lane(limit) => Some((&self.lane, limit)),
+            Place::StoreLane(limit) => Some((&self.store_lane, limit)),
+        }
     }
 
     /// Decodes, checks, runs and encodes one operation.
@@ -270,7 +295,7 @@ impl Provider {
             Error::refused(Status::PsaErrorNotSupported, format!("the {} provider has no {opcode:?}", self.info.id))
         })?;
         let output = (handler.run)(guard, body);
-        if handler.limit.is_some() {
+        if !matches!(handler.place, Place::Here) {
             memory::wipe_stack();
         }
         output

@@ -46,17 +46,20 @@ impl Caller {
         Self { app: Principal::App(name.to_owned()), extended: true, application: None }
     }
 
-    pub(crate) fn call<O: Operation>(&self, service: &Arc<Dispatcher>, op: &O) -> Result<O::Output> {
+    pub(crate) fn incoming<O: Operation>(&self, op: &O) -> Incoming {
         let Self { app, extended, application } = self.clone();
-        let incoming = Incoming {
+        Incoming {
             request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
             body: Zeroizing::new(op.encode_to_vec()),
             app: Some(app),
             extended,
             application,
-        };
+        }
+    }
+
+    pub(crate) fn call<O: Operation>(&self, service: &Arc<Dispatcher>, op: &O) -> Result<O::Output> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
-        let body = runtime.block_on(service.dispatch(incoming))?;
+        let body = runtime.block_on(service.dispatch(self.incoming(op), None))?;
         Ok(O::Output::decode(&body[..]).unwrap())
     }
 }

@@ -13,7 +13,10 @@ use interface::attributes::Usage;
 use interface::operations::*;
 use interface::{AuthType, Opcode, PROVIDERS, ProviderId, Status, Target, wire};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+/// How long it may take to destroy all keys of somebody.
+const MANY: Duration = Duration::from_secs(3600);
 /// Version of the extensions.
 const EXTENSIONS: u32 = 1;
 
@@ -41,7 +44,6 @@ impl Core {
             .on::<ListAuthenticators, _>(&core)
             .on::<ListKeys, _>(&core)
             .on::<ListClients, _>(&core)
-            .on_slow::<DeleteClient, _>(&core)
             .on::<Hello, _>(&core)
             .on::<ServiceStatus, _>(&core)
             .on::<LookupKey, _>(&core)
@@ -49,17 +51,19 @@ impl Core {
             .on_slow::<SetMetadata, _>(&core)
             .on_slow::<PutObject, _>(&core)
             .on::<LookupObject, _>(&core)
-            .on_slow::<DestroyObject, _>(&core)
+            .on_store::<DestroyObject, _>(&core)
             .on_slow::<Grant, _>(&core)
-            .on_slow::<Revoke, _>(&core)
+            .on_store::<Revoke, _>(&core)
             .on::<ListGrants, _>(&core)
             .on_slow::<Accept, _>(&core)
             .on::<ListAccepted, _>(&core)
             .on::<TokenStatus, _>(&core)
-            .on_slow::<InitToken, _>(&core)
             .on_slow::<SetPin, _>(&core)
             .on_slow::<Login, _>(&core)
-            .on::<Logout, _>(&core);
+            .on::<Logout, _>(&core)
+            .within(MANY)
+            .on_slow::<DeleteClient, _>(&core)
+            .on_slow::<InitToken, _>(&core);
         (provider, core)
     }
 

@@ -90,7 +90,7 @@ fn register(provider: Provider, software: &Arc<Software>) -> Provider {
         .wrapping(software)
         .on_slow::<GenerateKey, _>(software)
         .on_slow::<ImportKey, _>(software)
-        .on_slow::<DestroyKey, _>(software)
+        .on_store::<DestroyKey, _>(software)
         .on::<ExportKey, _>(software)
         .on::<ExportPublicKey, _>(software)
         .on::<SignHash, _>(software)

@@ -113,7 +113,7 @@ fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
         .within(limit)
         .on_slow::<ImportKey, _>(tpm)
         .on_slow::<CopyKey, _>(tpm)
-        .on_slow::<DestroyKey, _>(tpm)
+        .on_store::<DestroyKey, _>(tpm)
         .on::<ExportPublicKey, _>(&tpm.software)
         .on_slow::<SignHash, _>(tpm)
         .on::<VerifyHash, _>(tpm)

@@ -1,5 +1,6 @@
 //! Requests as they come through dispatch, with a store that lasts.
 
+use crate::auth::Principal;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
 use crate::providers::software::plan;
@@ -7,7 +8,11 @@ use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Derivation, Has
 use interface::attributes::KeyType;
 use interface::operations::*;
 use interface::{Operation, Status};
-use std::sync::Arc;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 fn call<O: Operation>(service: &Arc<Dispatcher>, op: &O) -> Result<O::Output, Status> {
     call_on(service, true, op)
@@ -143,4 +148,59 @@ fn random_up_to_the_limit() {
 fn unknown_settings_are_refused() {
     let settings = toml::Table::from_iter([("buffer_size".to_owned(), 1.into())]);
     assert!(plan(settings).is_err());
+}
+
+/// A lane whose places are all taken, until the sender is dropped.
+fn busy(service: &Arc<Dispatcher>) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel();
+    let released = Arc::new(Mutex::new(released));
+    for uid in 0..u32::try_from(super::super::workers()).unwrap() {
+        let (service, released, (begun, running)) = (Arc::clone(service), Arc::clone(&released), mpsc::channel());
+        let work = move || {
+            begun.send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+            Ok(())
+        };
+        let lane = async move { service.providers[0].lane.run(Some(Principal::Uid(uid)), Duration::MAX, work).await };
+        tokio::spawn(lane);
+        running.recv().unwrap();
+    }
+    release
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_gone_is_not_served_and_who_still_reads_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path());
+    let incoming = |name: &str| {
+        let attributes = Some((&super::attributes(super::P256, 256)).into());
+        Caller::named("test").incoming(&GenerateKey { key_name: name.to_owned(), attributes, ..GenerateKey::default() })
+    };
+    for (name, gone) in [("gone", true), ("reads", false)] {
+        let (client, end) = UnixStream::pair().unwrap();
+        let mut client = Some(client);
+        let release = busy(&service);
+        let leave = async {
+            client = client.take().filter(|_| !gone);
+            client.iter().for_each(|client| client.shutdown(Shutdown::Write).unwrap());
+            drop(release);
+        };
+        let (served, ()) = tokio::join!(service.dispatch(incoming(name), Some(end.as_fd())), leave);
+        assert_eq!(super::status(served), if gone { Status::ConnectionError } else { Status::Success });
+    }
+    let names: Vec<_> = service.store.keys(&Principal::App("test".to_owned())).iter().map(|key| key.name.clone()).collect();
+    assert_eq!(names, ["reads"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn to_destroy_waits_behind_nothing_that_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path());
+    let attributes = Some((&super::attributes(super::P256, 256)).into());
+    let generate = GenerateKey { key_name: "k".to_owned(), attributes, ..GenerateKey::default() };
+    service.dispatch(Caller::named("test").incoming(&generate), None).await.unwrap();
+    let _release = busy(&service);
+    let destroy = DestroyKey { key_name: "k".to_owned(), owner: None };
+    service.dispatch(Caller::named("test").incoming(&destroy), None).await.unwrap();
+    assert!(service.store.keys(&Principal::App("test".to_owned())).is_empty());
 }
