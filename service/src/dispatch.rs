@@ -6,6 +6,7 @@ pub(crate) mod local;
 
 use crate::applications::Application;
 use crate::auth::{Authenticators, Principal};
+use crate::bounds;
 use crate::custody;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Provider};
@@ -19,9 +20,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// Longest name of a key or object in bytes.
-const NAME_LIMIT: usize = 1024;
 
 /// All that requests are judged by.
 pub struct Dispatcher {
@@ -229,10 +227,8 @@ impl<'a> Guard<'a> {
     }
 
     fn check_new(&self, call: &Call<'_>, filing: &Filing, attributes: &Attributes) -> Result<()> {
+        bounds::filing(filing)?;
         call.check_trust(&filing.pkcs11)?;
-        if filing.name.is_empty() || filing.name.len() > NAME_LIMIT {
-            return Err(Error::refused(Status::PsaErrorInvalidArgument, format!("a key's name has 1 to {NAME_LIMIT} bytes")));
-        }
         let generating = self.incoming.request.opcode == Opcode::GenerateKey;
         if generating && attributes.deprecated() && !self.dispatcher.allow_deprecated {
             let detail = "deprecated key type or algorithm; allow_deprecated = true in the configuration permits it";

@@ -5,6 +5,7 @@
 
 pub mod applications;
 pub mod auth;
+mod bounds;
 pub mod config;
 pub mod connection;
 mod credential;

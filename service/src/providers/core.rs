@@ -4,6 +4,7 @@ mod accept;
 mod token;
 
 use crate::auth::Principal;
+use crate::bounds;
 use crate::custody;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
@@ -229,6 +230,7 @@ impl Handle<Find> for Core {
 
 impl Handle<SetMetadata> for Core {
     fn handle(&self, call: &Call<'_>, op: SetMetadata) -> Result<interface::message::Empty> {
+        bounds::beside(op.label.as_deref(), op.id.as_deref(), &op.pkcs11)?;
         call.check_trust(&op.pkcs11)?;
         if let Some(key) = call.store().key(call.provider(), call.app()?, &op.name).filter(|_| op.kind == RecordKind::Key.into())
         {
@@ -241,6 +243,8 @@ impl Handle<SetMetadata> for Core {
 
 impl Handle<PutObject> for Core {
     fn handle(&self, call: &Call<'_>, op: PutObject) -> Result<Record> {
+        bounds::text("name", op.name.as_bytes())?;
+        bounds::beside(op.label.as_deref(), op.id.as_deref(), &op.pkcs11)?;
         call.check_trust(&op.pkcs11)?;
         call.store().put_object(call.app()?, call.provider(), &op)
     }
@@ -265,6 +269,7 @@ impl Handle<Grant> for Core {
         if usage.is_empty() {
             return Err(Error::refused(Status::PsaErrorInvalidArgument, "a grant of nothing: revoke it instead"));
         }
+        bounds::text("principal", op.principal.as_bytes())?;
         let (key, to) = (call.key()?, op.principal.parse()?);
         if custody::depends(key, usage) {
             self.dispatcher()?.recall(call, key)?;

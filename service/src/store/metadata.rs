@@ -5,6 +5,7 @@ use super::index::Entry;
 use super::object::none;
 use super::{Key, Store, table};
 use crate::auth::Principal;
+use crate::bounds;
 use crate::error::{Error, Result};
 use interface::attributes::Usage;
 use interface::operations::{RecordKind, SetMetadata};
@@ -45,6 +46,7 @@ impl Store {
             meta.pkcs11.retain(|have| have.kind != attribute.kind);
             meta.pkcs11.push(attribute.clone());
         }
+        bounds::attributes(&meta.pkcs11)?;
         let mut change = db.change(&self.keys)?;
         table::set_metadata(&mut change, &entry)?;
         if let (Entry::Key(key), Some(usage)) = (&mut entry, &set.usage) {

@@ -2,6 +2,7 @@
 
 use super::Core;
 use crate::auth::{Callers, Principal};
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use interface::Status;
@@ -28,6 +29,8 @@ impl Core {
 
 impl Handle<Accept> for Core {
     fn handle(&self, call: &Call<'_>, op: Accept) -> Result<Empty> {
+        bounds::text("callers", op.callers.as_deref().unwrap_or_default().as_bytes())?;
+        bounds::text("owner", op.owner.as_bytes())?;
         let callers = self.callers(call, op.callers.as_deref())?;
         let owner: Principal = op.owner.parse()?;
         let verdict = match op.verdict {

@@ -4,6 +4,7 @@
 //! trusted to wrap others. So nobody becomes the officer of a token with keys in it who does not know the PIN.
 
 use super::Core;
+use crate::bounds;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use crate::store::{self, Pin};
@@ -24,6 +25,7 @@ impl Handle<TokenStatus> for Core {
 
 impl Handle<InitToken> for Core {
     fn handle(&self, call: &Call<'_>, op: InitToken) -> Result<Token> {
+        bounds::text("label", op.label.as_bytes())?;
         let (token, owner) = (token(call)?, call.app()?);
         let pin = required(op.pin.as_ref())?;
         token.check(Role::Officer, &pin.value)?;

@@ -5,9 +5,10 @@ use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
 use crate::providers::software::plan;
 use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Derivation, Hash, Signature};
-use interface::attributes::KeyType;
+use interface::attributes::{KeyType, Usage};
+use interface::message::Pkcs11Attribute;
 use interface::operations::*;
-use interface::{Operation, Status};
+use interface::{Operation, ProviderId, Status};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -107,6 +108,47 @@ fn what_no_key_can_be_is_not_derived() {
         assert_eq!(derive(key_type, bits), Err(Status::PsaErrorNotSupported), "{key_type:?} of {bits} bits");
     }
     assert_eq!(derive(KeyType::Aes, 128), Ok(()));
+}
+
+#[test]
+fn what_is_kept_beside_a_record_is_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path());
+    let attributes = Some((&super::attributes(super::P256, 256)).into());
+    let filed = |name: &str, label: usize, id: usize, pkcs11: Vec<Pkcs11Attribute>| {
+        let (key_name, label, id) = (name.to_owned(), Some("l".repeat(label)), Some(vec![1; id]));
+        let key = GenerateKey { key_name, attributes: attributes.clone(), label, id, pkcs11, ..GenerateKey::default() };
+        let GenerateKey { key_name: name, label, id, pkcs11, .. } = key.clone();
+        let (kind, value) = (RecordKind::Data.into(), vec![1]);
+        let object = PutObject { kind, name: name.clone(), value, label: label.clone(), id: id.clone(), pkcs11: pkcs11.clone() };
+        let set = SetMetadata { kind, name: "there".to_owned(), label, id, pkcs11, ..SetMetadata::default() };
+        [call(&service, &key).map(drop), call(&service, &object).map(drop), call(&service, &set).map(drop)]
+    };
+    let kept = |kinds: std::ops::Range<u64>, len: usize| -> Vec<_> {
+        kinds.map(|kind| Pkcs11Attribute { kind: 0x8000_0000 + kind, value: vec![7; len] }).collect()
+    };
+    assert_eq!(filed("there", 1024, 1024, kept(0..64, 1024)), [Ok(()); 3]);
+    let refused = Err(Status::PsaErrorInvalidArgument);
+    for (label, id, pkcs11) in [(1025, 0, vec![]), (0, 1025, vec![]), (0, 0, kept(0..65, 0)), (0, 0, kept(0..1, (64 << 10) + 1))]
+    {
+        assert_eq!(filed("new", label, id, pkcs11), [refused; 3]);
+    }
+    // one more, beside those that are there
+    let more =
+        SetMetadata { kind: RecordKind::Data.into(), name: "there".to_owned(), pkcs11: kept(64..65, 0), ..Default::default() };
+    assert_eq!(call(&service, &more).map(drop), refused);
+    let long = "n".repeat(1025);
+    assert_eq!(filed(&long, 0, 0, vec![])[..2], [refused; 2]);
+    let grant =
+        Grant { key_name: "there".to_owned(), principal: format!("app:{long}"), usage: Some(Usage::ALL.into()), owner: None };
+    assert_eq!(call(&service, &grant).map(drop), refused);
+    let accept = Accept { owner: grant.principal, verdict: Verdict::Accepted.into(), callers: None };
+    let mut accept = Caller::named("test").incoming(&accept);
+    accept.request.provider = ProviderId::CORE;
+    let accepted = tokio::runtime::Runtime::new().unwrap().block_on(service.dispatch(accept, None));
+    assert_eq!(super::status(accepted), Status::PsaErrorInvalidArgument);
+    let init = InitToken { pin: Some(Pin { value: b"12345678".to_vec() }), label: long };
+    assert_eq!(call(&service, &init).map(drop), refused);
 }
 
 #[test]
