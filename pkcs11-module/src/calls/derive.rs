@@ -91,15 +91,12 @@ fn endless(attributes: &Attributes, algorithm: Algorithm, op: &DeriveKey) -> boo
     }
 }
 
-/// How many bytes the derivation yields, where that is known here.
+/// How many bytes the derivation yields, where that is known here. Data to encrypt that is too short is the parameter's fault.
 fn most(algorithm: Algorithm, base: &Key, op: &DeriveKey) -> Option<usize> {
     match algorithm {
         Algorithm::Agreement(Agreement::Ecdh) => Some(base.attributes.bits.div_ceil(8) as usize),
         Algorithm::Agreement(Agreement::Ffdh) => base.group().map(|group| group.prime.len()),
         Algorithm::Derivation(Derivation::Digest { hash }) => Some(hash.len()),
-        Algorithm::Derivation(Derivation::Encrypt { .. }) => {
-            Some(op.data.len()).filter(|len| len.is_multiple_of(Family::Aes.block()))
-        }
         Algorithm::Derivation(Derivation::Hkdf { hash }) if op.step == Some(HkdfStep::Extract.into()) => Some(hash.len()),
         Algorithm::Derivation(Derivation::Hkdf { hash }) => Some(255 * hash.len()),
         Algorithm::Derivation(Derivation::Concatenate) if op.other_name.is_none() => {
