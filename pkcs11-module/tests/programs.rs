@@ -321,17 +321,21 @@ fn pkcs11_tool_wraps_and_unwraps() {
         return;
     }
     let service = Service::start();
-    let tool = |line: &str| run(&mut tool(&service, line)).ok();
+    let ran = |line: &str| run(&mut tool(&service, line));
+    let tool = |line: &str| ran(line).ok();
     tool("--keygen --key-type AES:32 --label kek --id 10 --usage-wrap");
     tool("--keygen --key-type AES:16 --label data --id 11 --usage-decrypt --extractable --sensitive");
+    tool("--keygen --key-type AES:16 --label open --id 13 --usage-decrypt --extractable");
     tool("--keypairgen --key-type rsa:2048 --label pair --id 12 --usage-wrap");
     write(&service, "plain", b"two blocks of AES, 32 bytes long");
-    for (mechanism, with, back) in [("AES-KEY-WRAP", "10", "20"), ("RSA-PKCS", "12", "21")] {
-        tool(&format!("--wrap -m {mechanism} --id {with} --application-id 11 -o wrapped"));
+    let sensitive = ran("--wrap -m RSA-PKCS --id 12 --application-id 11 -o wrapped").failed();
+    assert!(sensitive.contains("CKR_KEY_NOT_WRAPPABLE"), "unwrapping would reveal it: {sensitive}");
+    for (mechanism, with, key, back) in [("AES-KEY-WRAP", "10", "11", "20"), ("RSA-PKCS", "12", "13", "21")] {
+        tool(&format!("--wrap -m {mechanism} --id {with} --application-id {key} -o wrapped"));
         tool(&format!(
             "--unwrap -m {mechanism} --id {with} --application-id {back} --application-label back -i wrapped --key-type AES:16 --usage-decrypt"
         ));
-        tool("--encrypt -m AES-ECB --id 11 -i plain -o sealed");
+        tool(&format!("--encrypt -m AES-ECB --id {key} -i plain -o sealed"));
         tool(&format!("--decrypt -m AES-ECB --id {back} -i sealed -o opened"));
         assert_eq!(fs::read(service.dir().join("opened")).unwrap(), b"two blocks of AES, 32 bytes long", "{mechanism}");
     }

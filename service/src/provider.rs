@@ -154,11 +154,13 @@ impl<'a> Call<'a> {
         form.downcast().map_err(other)
     }
 
-    /// Makes a new key ready, whose form is at hand.
+    /// Makes a new key ready, whose form is at hand. What made it has left traces on the stack, and a part of a structure that holds
+    /// nothing takes over what lay there: so the stack is wiped before a structure is made that stays.
     ///
     /// # Errors
     /// As [`Reservation::commit`].
     pub fn commit<T: Parsed>(&self, reservation: Reservation<'_>, material: Material, form: T) -> Result<()> {
+        memory::wipe_stack();
         let key = reservation.commit(material)?;
         self.store.forms.hold(&key.loaded, form);
         Ok(())
