@@ -131,7 +131,8 @@ fn an_agent_and_a_server_go_on_when_the_service_restarts() {
         let (socket, module) = (folder.join("socket"), desk.0.staged("libparsec_pkcs11.so"));
         desk.write("pin", format!("#!/bin/sh\necho {PIN}\n"));
         install(&desk.0.dir().join("pin"), &folder.join("askpass"));
-        let public = run(as_uid(&mut desk.0.parsec("key public web --ssh".split(' ')), TENANT)).ok();
+        let mut public = desk.0.command(desk.0.staged("parsec"));
+        let public = run(as_uid(public.args("key public web --ssh".split(' ')), TENANT)).ok();
         desk.write("key.pub", public);
         let mut agent = desk.0.command("ssh-agent");
         as_uid(&mut agent, TENANT).args(["-D", "-a"]).arg(&socket).arg("-P").arg(&module);

@@ -136,6 +136,7 @@ impl Dispatcher {
             other: None,
             new: None,
             algorithm: None,
+            epoch: 0,
         }
     }
 
@@ -184,7 +185,7 @@ impl<'a> Guard<'a> {
         match key_use {
             KeyUse::None => {}
             KeyUse::New { filing, attributes } => {
-                self.check_new(&call, &filing, &attributes)?;
+                self.check_new(&mut call, &filing, &attributes)?;
                 call.new = Some((filing, attributes));
             }
             KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
@@ -196,7 +197,7 @@ impl<'a> Guard<'a> {
                 call.other = Some(leaving);
             }
             KeyUse::Make { from, other, filing, attributes } => {
-                self.check_new(&call, &filing, &attributes)?;
+                self.check_new(&mut call, &filing, &attributes)?;
                 let from = self.using(&mut call, from, None)?;
                 let other = other.map(|other| self.usable(&call, other)).transpose()?;
                 let parents = std::iter::once(&*from).chain(other.as_deref());
@@ -205,7 +206,7 @@ impl<'a> Guard<'a> {
                 call.other = other;
             }
             KeyUse::Copy { of, filing, attributes } => {
-                self.check_new(&call, &filing, &attributes)?;
+                self.check_new(&mut call, &filing, &attributes)?;
                 let original = self.owned(&call, of)?;
                 call.new = Some(custody::copied(&original, filing, attributes)?);
                 call.key = Some(original);
@@ -226,7 +227,8 @@ impl<'a> Guard<'a> {
         Ok(key)
     }
 
-    fn check_new(&self, call: &Call<'_>, filing: &Filing, attributes: &Attributes) -> Result<()> {
+    fn check_new(&self, call: &mut Call<'_>, filing: &Filing, attributes: &Attributes) -> Result<()> {
+        call.epoch = call.store.epoch(call.provider, call.app()?)?;
         bounds::filing(filing)?;
         call.check_trust(&filing.pkcs11)?;
         let generating = self.incoming.request.opcode == Opcode::GenerateKey;

@@ -50,6 +50,8 @@ pub struct Call<'a> {
     pub(crate) other: Option<Arc<Key>>,
     pub(crate) new: Option<(Filing, Attributes)>,
     pub(crate) algorithm: Option<Algorithm>,
+    /// Of the token that a new key is for, before the request looked for any key.
+    pub(crate) epoch: u64,
 }
 
 impl<'a> Call<'a> {
@@ -128,7 +130,8 @@ impl<'a> Call<'a> {
     /// [`Status::PsaErrorAlreadyExists`], or the store's own.
     pub fn reserve(&self) -> Result<Reservation<'a>> {
         let (filing, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
-        self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)
+        let reservation = self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)?;
+        Ok(reservation.since(self.epoch))
     }
 
     /// As [`custody::check_trust`].

@@ -50,7 +50,7 @@ impl Store {
         let mut change = db.change(&self.keys)?;
         let same = change.head.counter == device;
         match count {
-            Some(count) if same && count > change.head.count => {
+            Some(count) if (same || change.head.counter.is_empty()) && count > change.head.count => {
                 let told = format!(
                     "the store is an older copy: it was last written at count {}, and the TPM's counter says {count}",
                     change.head.count

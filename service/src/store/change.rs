@@ -1,12 +1,14 @@
 //! Writing to the database: the only way, so that no row is without its MAC and no transaction without its head.
 //!
 //! A MAC covers the table's name and every column, as they are in the file. SQLite itself computes it, by the function `row_mac`, so
-//! there is no second list of columns. Statements touch only rows that are sound: what somebody else changed is not signed by
+//! there is no second list of columns; and by `row_part` what the row adds to the head. The head also has a digest of the tables'
+//! definitions, which say what the columns are. Statements touch only rows that are sound: what somebody else changed is not signed by
 //! changing it once more.
 
 use super::head::{Found, Head};
 use super::seal::{Keys, mac};
 use crate::error::Result;
+use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row, ToSql, Transaction, TransactionBehavior, params_from_iter};
@@ -50,7 +52,7 @@ pub(super) type Values<'a> = &'a [(&'static str, &'a dyn ToSql)];
 pub(super) struct Database {
     connection: Connection,
     head: Head,
-    /// What the head counts of rows that are damaged, by the MAC that they have.
+    /// What the head counts of rows that are damaged, by their parts with the MACs that they have.
     damaged: HashMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -101,67 +103,71 @@ impl Change<'_> {
             columns.iter().position(|given| *given == column).map_or_else(|| column.to_owned(), |place| places[place].clone())
         })?;
         let statement = format!(
-            "INSERT INTO {} ({}, mac) VALUES ({}, {signed}) RETURNING mac",
+            "INSERT INTO {} ({}, mac) VALUES ({}, {signed}) RETURNING {}",
             table.name(),
             columns.join(", "),
-            places.join(", ")
+            places.join(", "),
+            part(&self.transaction, table, "mac")?
         );
-        let mac: Vec<u8> = self
+        let added: Vec<u8> = self
             .transaction
             .prepare_cached(&statement)?
             .query_row(params_from_iter(row.iter().map(|(_, value)| value)), |row| row.get(0))?;
-        self.head.add(self.keys, &mac);
+        self.head.add(&added);
         Ok(())
     }
 
     /// Changes the sound rows that have these values, and says how many there were.
     pub(super) fn update(&mut self, table: Table, set: Values<'_>, having: Values<'_>) -> Result<usize> {
         let sound = sound(&self.transaction, table)?;
-        let old = format!("SELECT mac FROM {} WHERE {} AND {sound}", table.name(), matching(having, 1));
-        let removed = self.macs(&old, having.iter())?;
+        let part = part(&self.transaction, table, "mac")?;
+        let old = format!("SELECT {part} FROM {} WHERE {} AND {sound}", table.name(), matching(having, 1));
+        let removed = self.parts(&old, having.iter())?;
         let place = |column: &str| set.iter().position(|(given, _)| *given == column).map(|place| format!("?{}", place + 1));
         let signed = sign(&self.transaction, table, |column| place(column).unwrap_or_else(|| column.to_owned()))?;
         let assigned: Vec<_> = (1..).zip(set).map(|(place, (column, _))| format!("{column} = ?{place}")).collect();
         let new = format!(
-            "UPDATE {} SET {}, mac = {signed} WHERE {} AND {sound} RETURNING mac",
+            "UPDATE {} SET {}, mac = {signed} WHERE {} AND {sound} RETURNING {part}",
             table.name(),
             assigned.join(", "),
             matching(having, set.len() + 1)
         );
-        let added = self.macs(&new, set.iter().chain(having))?;
-        removed.iter().for_each(|mac| self.head.remove(self.keys, mac));
-        added.iter().for_each(|mac| self.head.add(self.keys, mac));
+        let added = self.parts(&new, set.iter().chain(having))?;
+        removed.iter().for_each(|part| self.head.remove(part));
+        added.iter().for_each(|part| self.head.add(part));
         Ok(added.len())
     }
 
     /// Removes the sound rows that have these values, and says how many there were.
     pub(super) fn delete(&mut self, table: Table, having: Values<'_>) -> Result<usize> {
         let sound = sound(&self.transaction, table)?;
-        let statement = format!("DELETE FROM {} WHERE {} AND {sound} RETURNING mac", table.name(), matching(having, 1));
-        let removed = self.macs(&statement, having.iter())?;
-        removed.iter().for_each(|mac| self.head.remove(self.keys, mac));
+        let part = part(&self.transaction, table, "mac")?;
+        let statement = format!("DELETE FROM {} WHERE {} AND {sound} RETURNING {part}", table.name(), matching(having, 1));
+        let removed = self.parts(&statement, having.iter())?;
+        removed.iter().for_each(|part| self.head.remove(part));
         Ok(removed.len())
     }
 
     /// Removes the rows that have these values, also those that are damaged.
     pub(super) fn discard(&mut self, table: Table, having: Values<'_>) -> Result<()> {
         self.delete(table, having)?;
-        let statement = format!("DELETE FROM {} WHERE {} RETURNING mac", table.name(), matching(having, 1));
-        for mac in self.macs(&statement, having.iter())? {
-            if let Some(counted) = self.damaged.get(&mac) {
-                self.head.remove(self.keys, counted);
+        let part = part(&self.transaction, table, "mac")?;
+        let statement = format!("DELETE FROM {} WHERE {} RETURNING {part}", table.name(), matching(having, 1));
+        for part in self.parts(&statement, having.iter())? {
+            if let Some(counted) = self.damaged.get(&part) {
+                self.head.remove(counted);
             }
         }
         Ok(())
     }
 
-    /// Signs every row as it is, for tables of a version that had no MACs.
+    /// Signs the tables' definitions and every row as they are, for a file that is new or of a version that had no MACs.
     pub(super) fn sign_all(&mut self) -> Result<()> {
-        self.head = Head { generation: self.head.generation, ..Head::default() };
+        self.head = Head { generation: self.head.generation, schema: schema(&self.transaction)?, ..Head::default() };
         for table in Table::ALL {
-            let signed = sign(&self.transaction, table, str::to_owned)?;
-            let macs = self.macs(&format!("UPDATE {} SET mac = {signed} RETURNING mac", table.name()), [].iter())?;
-            macs.iter().for_each(|mac| self.head.add(self.keys, mac));
+            let (signed, part) = (sign(&self.transaction, table, str::to_owned)?, part(&self.transaction, table, "mac")?);
+            let added = self.parts(&format!("UPDATE {} SET mac = {signed} RETURNING {part}", table.name()), [].iter())?;
+            added.iter().for_each(|part| self.head.add(part));
         }
         Ok(())
     }
@@ -175,10 +181,11 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn macs<'v>(&self, statement: &str, values: impl Iterator<Item = &'v (&'static str, &'v dyn ToSql)>) -> Result<Vec<Vec<u8>>> {
+    /// What a statement returns of each row.
+    fn parts<'v>(&self, statement: &str, values: impl Iterator<Item = &'v (&'static str, &'v dyn ToSql)>) -> Result<Vec<Vec<u8>>> {
         let mut statement = self.transaction.prepare_cached(statement)?;
-        let macs = statement.query_map(params_from_iter(values.map(|(_, value)| value)), |row| row.get(0))?;
-        Ok(macs.collect::<rusqlite::Result<_>>()?)
+        let parts = statement.query_map(params_from_iter(values.map(|(_, value)| value)), |row| row.get(0))?;
+        Ok(parts.collect::<rusqlite::Result<_>>()?)
     }
 }
 
@@ -200,55 +207,70 @@ pub(super) fn read(
 }
 
 /// Looks at every row.
-pub(super) fn audit(db: &Connection, keys: &Keys) -> Result<Found> {
+pub(super) fn audit(db: &Connection) -> Result<Found> {
     let mut found = Found::default();
+    found.sound.schema = schema(db)?;
     for table in Table::ALL {
-        let signed = sign(db, table, str::to_owned)?;
-        let mut query = db.prepare(&format!("SELECT mac, {signed} FROM {}", table.name()))?;
+        let should = part(db, table, &sign(db, table, str::to_owned)?)?;
+        let mut query = db.prepare(&format!("SELECT {}, {should} FROM {}", part(db, table, "mac")?, table.name()))?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let macs: [Vec<u8>; 2] = [row.get(0)?, row.get(1)?];
-            if macs[0] == macs[1] {
-                found.sound.add(keys, &macs[0]);
+            let parts: [Vec<u8>; 2] = [row.get(0)?, row.get(1)?];
+            if parts[0] == parts[1] {
+                found.sound.add(&parts[0]);
             } else {
-                found.damaged.push(macs);
+                found.damaged.push(parts);
             }
         }
     }
     Ok(found)
 }
 
+/// A digest of the definitions of all tables, indexes and whatever else there is.
+fn schema(db: &Connection) -> Result<Vec<u8>> {
+    let mut query = db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?;
+    let mut rows = query.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        (0..4).try_for_each(|column| row.get_ref(column).map(|value| encode(value, &mut all)))?;
+    }
+    Ok(digest(&SHA256, &all).as_ref().to_vec())
+}
+
 /// Lets the database compute the MACs of rows.
 pub(super) fn install(db: &Connection, keys: &Keys) -> Result<()> {
-    let key = keys.rows.clone();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
-    db.create_scalar_function("row_mac", -1, flags, move |row| Ok(mac(&key, &encoded(row))))?;
+    for (name, key) in [("row_mac", keys.rows.clone()), ("row_part", keys.parts.clone())] {
+        db.create_scalar_function(name, -1, flags, move |row| Ok(mac(&key, &encoded(row))))?;
+    }
     Ok(())
 }
 
 /// The values, each with its type and length.
 fn encoded(row: &Context<'_>) -> Vec<u8> {
     let mut all = Vec::new();
-    for place in 0..row.len() {
-        let number;
-        let (kind, bytes) = match row.get_raw(place) {
-            ValueRef::Null => (0, &[][..]),
-            ValueRef::Integer(value) => {
-                number = value.to_be_bytes();
-                (1, &number[..])
-            }
-            ValueRef::Real(value) => {
-                number = value.to_be_bytes();
-                (2, &number[..])
-            }
-            ValueRef::Text(text) => (3, text),
-            ValueRef::Blob(blob) => (4, blob),
-        };
-        all.push(kind);
-        all.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
-        all.extend_from_slice(bytes);
-    }
+    (0..row.len()).for_each(|place| encode(row.get_raw(place), &mut all));
     all
+}
+
+fn encode(value: ValueRef<'_>, all: &mut Vec<u8>) {
+    let number;
+    let (kind, bytes) = match value {
+        ValueRef::Null => (0, &[][..]),
+        ValueRef::Integer(value) => {
+            number = value.to_be_bytes();
+            (1, &number[..])
+        }
+        ValueRef::Real(value) => {
+            number = value.to_be_bytes();
+            (2, &number[..])
+        }
+        ValueRef::Text(text) => (3, text),
+        ValueRef::Blob(blob) => (4, blob),
+    };
+    all.push(kind);
+    all.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+    all.extend_from_slice(bytes);
 }
 
 /// The expression for the MAC of a row, with these expressions in the places of its columns.
@@ -257,6 +279,13 @@ fn sign(db: &Connection, table: Table, value: impl Fn(&str) -> String) -> Result
     let columns = query.query_map([table.name()], |row| row.get::<_, String>(0))?;
     let values = columns.map(|column| Ok(value(&column?))).collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(format!("row_mac('{}', {})", table.name(), values.join(", ")))
+}
+
+/// The expression for what a row with this MAC adds to the head.
+fn part(db: &Connection, table: Table, mac: &str) -> Result<String> {
+    let mut query = db.prepare_cached("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk")?;
+    let place = query.query_map([table.name()], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(format!("row_part('{}', {}, {mac})", table.name(), place.join(", ")))
 }
 
 /// The condition that a row is as it was written.

@@ -147,13 +147,14 @@ pub(super) fn prepare(db: Connection, path: &Path, secret: &StoreKey, accept_los
 
 fn create(db: Connection, keys: &Keys) -> Result<Database> {
     let mut db = Database::new(db, Head::default(), HashMap::new());
-    let change = db.change(keys)?;
+    let mut change = db.change(keys)?;
     for tables in table::SCHEMA {
         change.execute_batch(tables)?;
     }
     change.execute("INSERT INTO seal VALUES (1, ?, x'')", [keys.proof()?])?;
     change.pragma_update(None, "application_id", APPLICATION)?;
     change.pragma_update(None, "user_version", VERSION)?;
+    change.sign_all()?;
     change.commit()?;
     Ok(db)
 }
@@ -192,10 +193,10 @@ fn upgrade(db: Connection, path: &Path, version: i64, keys: &Keys) -> Result<Dat
 fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Result<Database> {
     let shown = path.display();
     let sealed: Vec<u8> = db.query_row("SELECT head FROM seal", [], |row| row.get(0))?;
-    let found = change::audit(&db, keys)?;
+    let found = change::audit(&db)?;
     let head = Head::open(keys, &sealed);
     let unknown = || Error::Corrupt("the head is not what was written".into());
-    let checked = head.as_ref().ok_or_else(unknown).and_then(|head| found.check(keys, head));
+    let checked = head.as_ref().ok_or_else(unknown).and_then(|head| found.check(head));
     let head = head.unwrap_or_default();
     let error = match checked {
         Ok(damaged) => return Ok(Database::new(db, head, damaged)),
@@ -212,7 +213,7 @@ fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Resul
     );
     let mut db = Database::new(db, head.clone(), HashMap::new());
     let mut change = db.change(keys)?;
-    change.head = Head { rows: found.sound.rows, digest: found.sound.digest, ..head };
+    change.head = Head { generation: head.generation, counter: head.counter, count: head.count, ..found.sound };
     change.commit()?;
     Ok(db)
 }

@@ -2,10 +2,10 @@
 //!
 //! A row's own MAC says nothing of rows that are missing, or that an older copy of the file still has. So each transaction also
 //! writes a head, sealed under the store key, to which every row adds its part. The parts are XORed: adding and removing a row takes
-//! the same time whatever the number of rows. A part is a MAC of the row's MAC, so nobody without the key can choose rows that
-//! cancel out.
+//! the same time whatever the number of rows. A part is a MAC of the row's place and MAC, so nobody without the key can choose rows
+//! that cancel out, or put something else in the place of a row that was removed.
 
-use super::seal::{Keys, MAC_LEN, mac};
+use super::seal::{Keys, MAC_LEN};
 use crate::error::{Error, Result};
 use prost::Message;
 use std::collections::HashMap;
@@ -30,6 +30,9 @@ pub(super) struct Head {
     /// What that counter shows when all that was begun is done.
     #[prost(uint64, tag = "5")]
     pub(super) count: u64,
+    /// Of the definitions of the tables.
+    #[prost(bytes = "vec", tag = "6")]
+    pub(super) schema: Vec<u8>,
 }
 
 impl Head {
@@ -41,19 +44,20 @@ impl Head {
         keys.sealer.seal(BINDING, &self.encode_to_vec())
     }
 
-    pub(super) fn add(&mut self, keys: &Keys, row: &[u8]) {
+    /// Counts a row, of which this is the part.
+    pub(super) fn add(&mut self, part: &[u8]) {
         self.rows += 1;
-        self.toggle(keys, row);
+        self.toggle(part);
     }
 
-    pub(super) fn remove(&mut self, keys: &Keys, row: &[u8]) {
+    pub(super) fn remove(&mut self, part: &[u8]) {
         self.rows = self.rows.saturating_sub(1);
-        self.toggle(keys, row);
+        self.toggle(part);
     }
 
-    fn toggle(&mut self, keys: &Keys, row: &[u8]) {
+    fn toggle(&mut self, part: &[u8]) {
         self.digest.resize(MAC_LEN, 0);
-        for (byte, part) in self.digest.iter_mut().zip(mac(&keys.sums, row)) {
+        for (byte, part) in self.digest.iter_mut().zip(part) {
             *byte ^= part;
         }
     }
@@ -70,7 +74,7 @@ impl Head {
 pub(super) struct Found {
     /// Of the rows that are as they were written.
     pub(super) sound: Head,
-    /// Of each other row the MAC that it has and the one that it should have.
+    /// Of each other row the part with the MAC that it has, and the part with the one that it should have.
     pub(super) damaged: Vec<[Vec<u8>; 2]>,
 }
 
@@ -78,19 +82,22 @@ impl Found {
     /// Whether the rows are those that were last written, but for such as are known to be damaged: either these came from outside,
     /// or only their contents or only their MACs were changed.
     ///
-    /// Returns what the head counts of each damaged row, by the MAC that the row has.
+    /// Returns what the head counts of each damaged row, by its part with the MAC that the row has.
     ///
     /// # Errors
     /// [`Error::Corrupt`], with the numbers.
-    pub(super) fn check(&self, keys: &Keys, head: &Head) -> Result<HashMap<Vec<u8>, Vec<u8>>> {
+    pub(super) fn check(&self, head: &Head) -> Result<HashMap<Vec<u8>, Vec<u8>>> {
+        if head.schema != self.sound.schema {
+            return Err(Error::Corrupt("somebody changed what the tables are".into()));
+        }
         if head.accounts_for(&self.sound) {
             return Ok(HashMap::new());
         }
         for which in 0..2 {
             let mut all = self.sound.clone();
-            self.damaged.iter().for_each(|macs| all.add(keys, &macs[which]));
+            self.damaged.iter().for_each(|parts| all.add(&parts[which]));
             if head.accounts_for(&all) {
-                return Ok(self.damaged.iter().map(|macs| (macs[0].clone(), macs[which].clone())).collect());
+                return Ok(self.damaged.iter().map(|parts| (parts[0].clone(), parts[which].clone())).collect());
             }
         }
         let (sound, damaged) = (self.sound.rows, self.damaged.len());
@@ -105,36 +112,34 @@ impl Found {
 mod tests {
     use super::*;
 
+    fn part(row: u8) -> Vec<u8> {
+        vec![row; MAC_LEN]
+    }
+
     #[test]
     fn a_digest_depends_on_the_rows_alone() {
-        let keys = Keys::new(&[7; 32]).unwrap();
         let mut head = Head::default();
-        for row in [b"a", b"b", b"c"] {
-            head.add(&keys, row);
-        }
-        head.remove(&keys, b"a");
+        (1..4).for_each(|row| head.add(&part(row)));
+        head.remove(&part(1));
         let mut other = Head::default();
-        other.add(&keys, b"c");
+        other.add(&part(3));
         assert!(!head.accounts_for(&other));
-        other.add(&keys, b"b");
+        other.add(&part(2));
         assert!(head.accounts_for(&other));
-        head.remove(&keys, b"b");
-        head.remove(&keys, b"c");
+        head.remove(&part(2));
+        head.remove(&part(3));
         assert!(head.accounts_for(&Head::default()));
     }
 
     #[test]
     fn damage_to_known_rows_is_told_from_a_loss() {
-        let keys = Keys::new(&[7; 32]).unwrap();
-        let mut head = Head::default();
-        head.add(&keys, b"a");
-        head.add(&keys, b"b");
-        let mut sound = Head::default();
-        sound.add(&keys, b"a");
-        let found = |damaged: Vec<[Vec<u8>; 2]>| Found { sound: sound.clone(), damaged };
-        found(vec![[b"b".into(), b"x".into()]]).check(&keys, &head).unwrap();
-        found(vec![[b"x".into(), b"b".into()]]).check(&keys, &head).unwrap();
-        found(vec![]).check(&keys, &head).unwrap_err();
-        found(vec![[b"x".into(), b"y".into()]]).check(&keys, &head).unwrap_err();
+        let (mut head, mut sound) = (Head::default(), Head::default());
+        (1..3).for_each(|row| head.add(&part(row)));
+        sound.add(&part(1));
+        let check = |damaged: Vec<[Vec<u8>; 2]>| Found { sound: sound.clone(), damaged }.check(&head);
+        assert_eq!(check(vec![[part(2), part(9)]]).unwrap()[&part(2)], part(2), "its contents were changed");
+        assert_eq!(check(vec![[part(9), part(2)]]).unwrap()[&part(9)], part(2), "its MAC was changed");
+        check(vec![]).unwrap_err();
+        check(vec![[part(8), part(9)]]).unwrap_err();
     }
 }

@@ -271,6 +271,12 @@ impl Reservation<'_> {
         self.application.is_some()
     }
 
+    /// The same for a request that began earlier: where its token was reset since, the key never becomes ready.
+    pub(crate) fn since(mut self, epoch: u64) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
     /// Makes the key ready; durably, unless it is volatile.
     ///
     /// # Errors

@@ -98,8 +98,8 @@ pub(super) struct Keys {
     pub(super) sealer: Sealer,
     /// Signs rows.
     pub(super) rows: hmac::Key,
-    /// Turns the MAC of a row into what it adds to the digest of all rows.
-    pub(super) sums: hmac::Key,
+    /// Turns the place and MAC of a row into what it adds to the digest of all rows.
+    pub(super) parts: hmac::Key,
     /// Tells whether two keys have the same value.
     values: hmac::Key,
 }
@@ -111,7 +111,7 @@ impl Keys {
         Ok(Self {
             sealer: Sealer::new(secret)?,
             rows: derived("parsec rows"),
-            sums: derived("parsec digest of rows"),
+            parts: derived("parsec digest of rows"),
             values: derived("parsec values of keys"),
         })
     }

@@ -93,6 +93,14 @@ impl Store {
         Token { store: self, place: (provider, owner.clone()), now }
     }
 
+    /// Tells apart what begins before a reset of a token and after it.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorBadState`] while it is being reset.
+    pub fn epoch(&self, provider: ProviderId, owner: &Principal) -> Result<u64> {
+        self.index().tokens.epoch(&(provider, owner.clone()))
+    }
+
     /// Whether a process is the security officer of somebody's token.
     pub fn is_officer(&self, provider: ProviderId, owner: &Principal, application: Option<Application>) -> bool {
         let login = application.map(|application| ((provider, owner.clone()), application));

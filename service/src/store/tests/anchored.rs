@@ -60,6 +60,8 @@ fn what_must_not_come_back_raises_the_counter_and_nothing_else_does() {
 #[test]
 fn an_older_copy_is_told_unless_that_is_accepted() {
     let (place, device) = (Place::new(), Device::default());
+    drop(place.open().unwrap());
+    let before = image(&place);
     let store = place.open().unwrap();
     device.anchor(&store).unwrap();
     let web = create(&store, &ROOT, "web");
@@ -75,6 +77,10 @@ fn an_older_copy_is_told_unless_that_is_accepted() {
     assert!(error.contains("older copy") && error.contains("--accept-loss"), "{error}");
     device.anchor(&place.open_after(true).unwrap()).unwrap();
     device.anchor(&place.open().unwrap()).unwrap();
+
+    // So is a copy from before there was a counter.
+    fs::write(place.database(), before).unwrap();
+    assert!(device.anchor(&place.open().unwrap()).unwrap_err().to_string().contains("older copy"));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn every_column_of_every_table_is_under_the_seal() {
         let mut query = db.prepare(statement).unwrap();
         query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    let mut changes = Vec::new();
+    let (mut changes, mut keys) = (Vec::new(), Vec::new());
     for table in named("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'seal'") {
         for column in named(&format!("SELECT name FROM pragma_table_info('{table}')")) {
             let changed = format!(
@@ -46,6 +46,9 @@ fn every_column_of_every_table_is_under_the_seal() {
             );
             let one = format!("SELECT max({column}) FROM {table}");
             changes.push(format!("UPDATE {table} SET {column} = {changed} WHERE {column} = ({one})"));
+            if named(&format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0")).contains(&column) {
+                keys.extend(changes.last().cloned());
+            }
         }
     }
     assert!(changes.len() > 40, "{changes:?}");
@@ -57,8 +60,10 @@ fn every_column_of_every_table_is_under_the_seal() {
         db.pragma_update(None, "foreign_keys", false).unwrap();
         let changed = db.execute(change, []).unwrap();
         db.close().unwrap();
-        let store = place.open().unwrap_or_else(|error| panic!("{change}: {error}"));
-        assert_eq!(store.damaged().len(), changed, "{change}: {:?}", store.damaged());
+        match place.open() {
+            Ok(store) => assert_eq!(store.damaged().len(), changed, "{change}: {:?}", store.damaged()),
+            Err(error) => assert!(error.to_string().contains("removed") && keys.contains(change), "{change}: {error}"),
+        }
     }
 }
 
@@ -93,12 +98,24 @@ fn rows_that_are_missing_or_from_an_older_copy_are_told() {
 
     // A grant that was revoked comes back with its own, valid MAC.
     let place = filled();
-    place.sql("CREATE TABLE aside AS SELECT * FROM key_grant");
+    let again = "SELECT format('INSERT INTO key_grant VALUES (%Q, %Q, %d, %s)', key, principal, usage, quote(mac)) FROM key_grant";
+    let again: String = Connection::open(place.database()).unwrap().query_row(again, [], |row| row.get(0)).unwrap();
     let store = place.open().unwrap();
     store.revoke(&store.key(SOFTWARE, &ROOT, "web").unwrap(), &WEB).unwrap();
     drop(store);
-    place.sql("INSERT INTO key_grant SELECT * FROM aside");
+    place.sql(&again);
     assert!(place.open().unwrap_err().to_string().contains("older copy"));
+}
+
+#[test]
+fn nothing_takes_the_place_of_a_row_that_was_removed() {
+    let junk = "INSERT INTO acceptance SELECT 'uid:1', 'uid:2', 1, mac FROM decision; DELETE FROM decision";
+    for change in [junk, "UPDATE decision SET value = x'00'", "UPDATE pin SET owner = 'uid:7'"] {
+        let place = filled();
+        place.sql(change);
+        let error = place.open().unwrap_err().to_string();
+        assert!(error.contains("removed"), "{change}: {error}");
+    }
 }
 
 #[test]
@@ -109,8 +126,27 @@ fn a_head_of_somebody_else_is_refused() {
 }
 
 #[test]
-fn a_trigger_of_somebody_else_does_not_run() {
+fn other_definitions_of_the_tables_are_refused() {
+    let virtual_column = "ADD COLUMN usage INTEGER GENERATED ALWAYS AS (4095) VIRTUAL";
+    let definitions = [
+        "CREATE TRIGGER more AFTER INSERT ON key_grant BEGIN UPDATE key_grant SET usage = 4095; END".to_owned(),
+        "ALTER TABLE key RENAME COLUMN local TO a; ALTER TABLE key RENAME COLUMN created TO local; ALTER TABLE key RENAME COLUMN a TO created".into(),
+        format!("ALTER TABLE key_grant RENAME COLUMN usage TO a; ALTER TABLE key_grant {virtual_column}"),
+        "CREATE VIEW more AS SELECT * FROM key".into(),
+        "CREATE INDEX one ON key (owner)".into(),
+    ];
+    for definition in definitions {
+        let place = filled();
+        place.sql(&definition);
+        let error = place.open().unwrap_err().to_string();
+        assert!(error.contains("what the tables are"), "{definition}: {error}");
+    }
+}
+
+#[test]
+fn a_trigger_from_before_rows_were_signed_does_not_run() {
     let place = filled();
+    place.undo_signing();
     place.sql("CREATE TRIGGER more AFTER INSERT ON key_grant BEGIN UPDATE key_grant SET usage = 4095 WHERE key = new.key; END;");
     let store = place.open().unwrap();
     let mail = store.key(SOFTWARE, &ROOT, "mail").unwrap();
@@ -216,6 +252,12 @@ fn a_key_in_the_making_does_not_survive_the_reset_of_its_token() {
     assert_eq!(status(before.commit(material())), Status::PsaErrorDoesNotExist);
     others.commit(material()).unwrap();
     create(&store, &ROOT, "copy");
+
+    // A request that found its key before a reset, and takes the name for a copy after it.
+    let epoch = store.epoch(SOFTWARE, &ROOT).unwrap();
+    drop(store.reset(&ROOT, [SOFTWARE]).unwrap());
+    let late = reserve(&store, &ROOT, "late").unwrap().since(epoch);
+    assert_eq!(status(late.commit(material())), Status::PsaErrorDoesNotExist);
 }
 
 #[test]
