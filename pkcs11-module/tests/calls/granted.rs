@@ -65,12 +65,8 @@ fn who_may_only_encrypt_gives_no_nonce() {
     let key = granted(&fixture, Usage::ENCRYPT | Usage::WRAP);
     let (mut nonce, mut aad, iv) = ([3; 12], *b"aad", [3u8; 16]);
     let counter = CK_AES_CTR_PARAMS { ulCounterBits: 128, cb: iv };
-    let given = [
-        with(CKM_AES_GCM, &gcm(&mut nonce, &mut aad, 128)),
-        with(CKM_AES_CTR, &counter),
-        with(CKM_AES_CBC, &iv),
-        with(CKM_AES_CBC_PAD, &iv),
-    ];
+    let gcm = gcm(&mut nonce, &mut aad, 128);
+    let given = [with(CKM_AES_GCM, &gcm), with(CKM_AES_CTR, &counter), with(CKM_AES_CBC, &iv), with(CKM_AES_CBC_PAD, &iv)];
     for mechanism in given {
         assert_eq!(encrypt(mechanism, key, &[0; 16]), Err(CKR_MECHANISM_PARAM_INVALID), "{:#x}", mechanism.mechanism);
     }

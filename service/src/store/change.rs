@@ -182,7 +182,11 @@ impl Change<'_> {
     }
 
     /// What a statement returns of each row.
-    fn parts<'v>(&self, statement: &str, values: impl Iterator<Item = &'v (&'static str, &'v dyn ToSql)>) -> Result<Vec<Vec<u8>>> {
+    fn parts<'v>(
+        &self,
+        statement: &str,
+        values: impl Iterator<Item = &'v (&'static str, &'v dyn ToSql)>,
+    ) -> Result<Vec<Vec<u8>>> {
         let mut statement = self.transaction.prepare_cached(statement)?;
         let parts = statement.query_map(params_from_iter(values.map(|(_, value)| value)), |row| row.get(0))?;
         Ok(parts.collect::<rusqlite::Result<_>>()?)

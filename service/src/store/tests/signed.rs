@@ -98,7 +98,8 @@ fn rows_that_are_missing_or_from_an_older_copy_are_told() {
 
     // A grant that was revoked comes back with its own, valid MAC.
     let place = filled();
-    let again = "SELECT format('INSERT INTO key_grant VALUES (%Q, %Q, %d, %s)', key, principal, usage, quote(mac)) FROM key_grant";
+    let again =
+        "SELECT format('INSERT INTO key_grant VALUES (%Q, %Q, %d, %s)', key, principal, usage, quote(mac)) FROM key_grant";
     let again: String = Connection::open(place.database()).unwrap().query_row(again, [], |row| row.get(0)).unwrap();
     let store = place.open().unwrap();
     store.revoke(&store.key(SOFTWARE, &ROOT, "web").unwrap(), &WEB).unwrap();
