@@ -328,7 +328,7 @@ fn pkcs11_tool_wraps_and_unwraps() {
     tool("--keygen --key-type AES:16 --label open --id 13 --usage-decrypt --extractable");
     tool("--keypairgen --key-type rsa:2048 --label pair --id 12 --usage-wrap");
     write(&service, "plain", b"two blocks of AES, 32 bytes long");
-    let sensitive = ran("--wrap -m RSA-PKCS --id 12 --application-id 11 -o wrapped").failed();
+    let sensitive = ran("--wrap -m RSA-PKCS --id 12 --application-id 11 -o wrapped").refused();
     assert!(sensitive.contains("CKR_KEY_NOT_WRAPPABLE"), "unwrapping would reveal it: {sensitive}");
     for (mechanism, with, key, back) in [("AES-KEY-WRAP", "10", "11", "20"), ("RSA-PKCS", "12", "13", "21")] {
         tool(&format!("--wrap -m {mechanism} --id {with} --application-id {key} -o wrapped"));
