@@ -44,11 +44,12 @@ const SET: [u8; 1] = [1];
 /// The ways out.
 const LEAVING: Usage = Usage::EXPORT.or(Usage::COPY);
 
-/// Refuses to let a key leave where that could give its value away.
+/// Refuses to let a key leave where that could give its value away to the caller. Whoever was granted a sensitive key takes it away
+/// under no key but one of the same owner: under its own it would be its own, and its own officer could let it leave again.
 ///
 /// # Errors
 /// [`Status::PsaErrorNotPermitted`].
-pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<()> {
+pub(crate) fn check_wrap(with: &Key, key: &Key, caller: &Principal, algorithm: Algorithm) -> Result<()> {
     let refuse = |why: String| Err(Error::refused(Status::PsaErrorNotPermitted, why));
     let (key_name, with_name) = (&key.name, &with.name);
     // The officer of one token says nothing about the keys of another.
@@ -60,6 +61,13 @@ pub(crate) fn check_wrap(with: &Key, key: &Key, algorithm: Algorithm) -> Result<
     }
     if !sensitive(key) {
         return Ok(());
+    }
+    if *caller != key.owner && with.owner != key.owner {
+        let owner = &key.owner;
+        return refuse(format!(
+            "the sensitive key '{key_name}' of {owner} leaves for {caller} only under another key of {owner}, who can grant one (parsec key grant KEY {caller}=wrap), not under '{with_name}' of {}",
+            with.owner
+        ));
     }
     if protects(key) {
         return refuse(format!("key '{key_name}' wraps or unwraps other keys, so it leaves under none"));
@@ -130,7 +138,8 @@ fn of_kind(kept: &Pkcs11Attribute, kind: u64) -> bool {
 
 /// What a key made out of these may be, of what is asked for.
 ///
-/// A key that a key without the right to decrypt brings in is sensitive. One that holds others as they are never leaves if one of
+/// A key that a key without the right to decrypt brings in is sensitive, and if that key was granted to the caller, it never leaves:
+/// what it leaves under could be known to the caller, whose own officer trusts it. One that holds others as they are never leaves if one of
 /// them is sensitive: under another key and back, it could become a key of another type, whose public half tells of its parts.
 /// Derivations that go one way need no rule.
 ///
@@ -145,7 +154,9 @@ pub(crate) fn inherited<'a>(
     for parent in parents {
         let sensitive = sensitive(parent);
         let lost = match algorithm {
-            Algorithm::Cipher(_) | Algorithm::Encryption(_) if !parent.usage(app).contains(Usage::DECRYPT) => Usage::EXPORT,
+            Algorithm::Cipher(_) | Algorithm::Encryption(_) if !parent.usage(app).contains(Usage::DECRYPT) => {
+                if parent.owner == *app { Usage::EXPORT } else { LEAVING }
+            }
             Algorithm::Derivation(Derivation::Concatenate) if sensitive && protects(parent) => {
                 let detail =
                     format!("key '{}' wraps or unwraps other keys, so no key with other uses is made of it", parent.name);

@@ -221,7 +221,7 @@ impl<'a> Guard<'a> {
         call.key = Some(Arc::clone(&key));
         call.algorithm = used.algorithm;
         if let Some(leaving) = leaving {
-            custody::check_wrap(&key, leaving, call.algorithm()?)?;
+            custody::check_wrap(&key, leaving, call.app()?, call.algorithm()?)?;
         }
         self.dispatcher.decide(call, &key, &used, leaving)?;
         Ok(key)

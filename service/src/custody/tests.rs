@@ -7,7 +7,7 @@ use crate::dispatch::local::{Caller, service};
 use crate::store::{Decision, Meta};
 use interface::algorithm::{Aead, AeadKind, Cipher, Encryption, Hash};
 use interface::attributes::KeyType;
-use interface::operations::{CopyKey, GenerateKey, Grant, Hello, UnwrapKey, WrapKey};
+use interface::operations::{CopyKey, GenerateKey, Grant, Hello, ImportKey, InitToken, Login, Pin, Role, UnwrapKey, WrapKey};
 use interface::{KeyName, Operation, ProviderId, Used};
 use std::sync::{Arc, Barrier};
 
@@ -108,10 +108,10 @@ fn keys_that_wrap_no_sensitive_key_decide_nothing() {
 #[test]
 fn sensitive_keys_leave_in_modes_that_authenticate_alone() {
     let (with, sensitive) = (key(BOTH, &[KW]), key(Usage::COPY, &[KW]));
-    let leaves = |algorithm| check_wrap(&with, &sensitive, algorithm).is_ok();
+    let leaves = |algorithm| check_wrap(&with, &sensitive, &owner(), algorithm).is_ok();
     assert!(leaves(KW) && leaves(Encryption::RsaOaep { hash: Hash::Sha256 }.into()));
     assert!(![CBC, Cipher::Ctr.into(), Encryption::RsaPkcs1v15.into(), Encryption::RsaRaw.into()].into_iter().any(leaves));
-    check_wrap(&with, &key(Usage::EXPORT, &[KW]), CBC).unwrap();
+    check_wrap(&with, &key(Usage::EXPORT, &[KW]), &owner(), CBC).unwrap();
 }
 
 #[test]
@@ -285,4 +285,55 @@ fn a_grant_that_is_none_any_more_works_again_when_the_key_protects() {
     place.unwrap(other(), "kek", "back", KW, &blob).unwrap();
     let blob = place.wrap("kek", "open", CBC).unwrap();
     assert!(refused(place.unwrap(other(), "kek", "again", CBC, &blob)));
+}
+
+/// The other user knows a key, and is the officer who trusts it: with a grant of unwrapping alone, or of taking away, it learns nothing.
+#[test]
+fn what_was_granted_leaves_under_no_key_that_the_officer_of_another_token_trusts() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = Place::open(directory.path());
+    let sensitive = aes(Usage::COPY | Usage::ENCRYPT, &[KW]);
+    place.made("kek", &aes(BOTH, &[KW]), false);
+    place.made("secret", &sensitive, false);
+    for (name, usage) in [("kek", BOTH), ("secret", Usage::COPY)] {
+        let (key_name, principal) = (name.to_owned(), other().to_string());
+        place.call(owner(), &Grant { key_name, principal, usage: Some(usage.into()), owner: None }).unwrap();
+    }
+    let blob = place.wrap("kek", "secret", KW).unwrap();
+    let pin = || Some(Pin { value: b"officer".to_vec() });
+    place.call(other(), &InitToken { pin: pin(), label: String::new() }).unwrap();
+    place.call(other(), &Login { role: Role::Officer.into(), pin: pin() }).unwrap();
+    let key_name = "known".to_owned();
+    let (attributes, data) = (Some((&aes(BOTH, &[KW])).into()), vec![7; 32]);
+    let pkcs11 = vec![Pkcs11Attribute { kind: TRUSTED, value: SET.into() }];
+    place.call(other(), &ImportKey { key_name, attributes, data, pkcs11, label: None, id: None, volatile: false }).unwrap();
+    let key_name = "own".to_owned();
+    let attributes = Some((&aes(BOTH, &[KW])).into());
+    place.call(other(), &GenerateKey { key_name, attributes, ..GenerateKey::default() }).unwrap();
+
+    let wrap = |with: (&str, Principal), name: (&str, Principal)| {
+        let [(with_name, with_owner), (key_name, owner)] =
+            [with, name].map(|(name, owner)| (name.to_owned(), Some(owner.to_string())));
+        let op = WrapKey { key_name, with_name, alg: Some(KW.into()), owner, with_owner, ..WrapKey::default() };
+        place.call(other(), &op)
+    };
+    for with in ["own", "known"] {
+        assert!(refused(wrap((with, other()), ("secret", owner()))), "{with}");
+    }
+    assert_eq!(wrap(("kek", owner()), ("secret", owner())).unwrap().data, blob);
+    let op = UnwrapKey {
+        key_name: "back".to_owned(),
+        attributes: Some((&aes(Usage::COPY | Usage::EXPORT | Usage::ENCRYPT, &[KW])).into()),
+        data: blob,
+        with_name: "kek".to_owned(),
+        alg: Some(KW.into()),
+        with_owner: Some(owner().to_string()),
+        ..UnwrapKey::default()
+    };
+    place.call(other(), &op).unwrap();
+    let back = place.0.store.key(ProviderId::SOFTWARE, &other(), "back").unwrap();
+    assert_eq!(back.attributes.policy.usage, Usage::ENCRYPT);
+    for with in ["own", "known"] {
+        assert!(refused(wrap((with, other()), ("back", other()))), "{with}");
+    }
 }

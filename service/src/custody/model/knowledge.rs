@@ -99,10 +99,10 @@ impl State {
 
     fn wrapped(&mut self, rules: &mut Rules, setting: Setting, keys: [(usize, Slot); 2], done: &mut impl FnMut(Act)) {
         let [(with, wrapping), (leaving, wrapped)] = keys;
-        let [allowed, protects] = rules.wraps(wrapping.id, wrapped.id);
         let decided = self.decided(wrapping.value);
         let agreed = decided.is_some() && rules.agree(Decision::Protects, decided);
         for by in Caller::BOTH.into_iter().filter(|by| does(setting, *by, Usage::WRAP)) {
+            let [allowed, protects] = rules.wraps(wrapping.id, wrapped.id, by);
             let leaves = rules.permitted(wrapped.id).to(by, self.decided(wrapped.value)) >> COPY & 1 != 0;
             let ways = if leaves { open(rules, wrapping, by, self) & allowed } else { 0 };
             for way in each_way(ways).filter(|way| agreed || protects >> way & 1 == 0) {

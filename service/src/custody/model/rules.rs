@@ -38,7 +38,7 @@ pub(super) struct Rules {
     pub(super) without: Option<Rule>,
     kinds: Vec<(Kind, Permitted)>,
     ids: Table<Kind, Id>,
-    wraps: Table<(Id, Id), [Ways; 2]>,
+    wraps: Table<(Id, Id, Caller), [Ways; 2]>,
     inherited: Table<(Id, Caller, usize, Usage), Option<Usage>>,
     copied: Table<(Id, Usage), Option<Id>>,
     agree: [[bool; 3]; 2],
@@ -117,9 +117,9 @@ impl Rules {
         ways_where(judged)
     }
 
-    /// The ways in which one kind wraps another, and those of them that decide for protecting.
-    pub(super) fn wraps(&mut self, with: Id, leaving: Id) -> [Ways; 2] {
-        if let Some(known) = self.wraps.get(&(with, leaving)) {
+    /// The ways in which a caller wraps one kind with another, and those of them that decide for protecting.
+    pub(super) fn wraps(&mut self, with: Id, leaving: Id, by: Caller) -> [Ways; 2] {
+        if let Some(known) = self.wraps.get(&(with, leaving, by)) {
             return *known;
         }
         let (mut key, mut wrapped) = (self.kind(with).key(None), self.kind(leaving).key(None));
@@ -131,14 +131,16 @@ impl Rules {
             Some(Rule::Protects) => wrapped.past = wrapped.past.without(Usage::WRAP | Usage::UNWRAP),
             _ => {}
         }
-        let wraps = |way: &Way| way.usage == Usage::WRAP && custody::check_wrap(&key, &wrapped, way.algorithm.unwrap()).is_ok();
+        let caller = by.principal();
+        let wraps =
+            |way: &Way| way.usage == Usage::WRAP && custody::check_wrap(&key, &wrapped, &caller, way.algorithm.unwrap()).is_ok();
         let decides = |way: &Way| {
             way.usage == Usage::WRAP
                 && self.keep(Rule::Decision)
                 && custody::decision(&key, &way.used(), Some(&wrapped)) == Some(Decision::Protects)
         };
         let answer = [ways_where(wraps), ways_where(decides)];
-        self.wraps.insert((with, leaving), answer);
+        self.wraps.insert((with, leaving, by), answer);
         answer
     }
 
@@ -243,8 +245,13 @@ fn harmless_roles_only_permit_more() {
             }
             assert_eq!(rules.permitted(less).reveals & !rules.permitted(more).reveals, 0);
             for victim in victims {
-                assert_eq!(rules.wraps(less, victim), rules.wraps(more, victim), "{family:?} {usage}");
-                assert_eq!(rules.wraps(victim, less)[0] & !rules.wraps(victim, more)[0], 0, "{family:?} {usage}");
+                assert_eq!(
+                    rules.wraps(less, victim, Caller::Owner),
+                    rules.wraps(more, victim, Caller::Owner),
+                    "{family:?} {usage}"
+                );
+                let [less, more] = [less, more].map(|key| rules.wraps(victim, key, Caller::Owner)[0]);
+                assert_eq!(less & !more, 0, "{family:?} {usage}");
             }
             for by in each_way(u32::MAX).filter(|by| [Usage::UNWRAP, Usage::DERIVE].contains(&WAYS[*by].usage)) {
                 let of = [less, more].map(|id| rules.inherited(id, Caller::Owner, by, Usage::ALL));

@@ -286,7 +286,7 @@ impl Steps {
             }
             Step::Protect { by, with, way, leaving } => {
                 let (key, wrapped) = (new.key(with)?, new.key(leaving)?);
-                let [allowed, protects] = rules.wraps(key.id, wrapped.id);
+                let [allowed, protects] = rules.wraps(key.id, wrapped.id, by);
                 let leaves = rules.permitted(wrapped.id).to(by, new.decided(wrapped.value)) >> COPY & 1;
                 let ways = rules.permitted(key.id).to(by, new.decided(key.value)) & allowed & protects;
                 if leaves == 0 || ways >> way & 1 == 0 || new.decided(key.value).is_some() {
