@@ -38,13 +38,16 @@ impl Store {
                 && search.terms.iter().all(|term| index.has(term, entry))
                 && index.visible(caller, entry)
         };
+        // What one user's officer says of an object is no answer to another user.
+        let own = filter.pkcs11.iter().any(custody::is_trust);
+        let told = |entry: &&Entry| !own || entry.meta().owner == *caller;
         let limit = match filter.limit as usize {
             0 => LIMIT,
             limit => limit.min(LIMIT),
         };
         let mut found = Found::default();
         let mut bytes = 0;
-        for entry in search.entries(admins).filter(wanted) {
+        for entry in search.entries(admins).filter(told).filter(wanted) {
             if found.records.len() == limit || bytes >= BYTES {
                 found.more = true;
                 found.next = found.records.last().map(|last| format!("{}{}", if last.foreign { OTHERS } else { "" }, last.uuid));
@@ -121,10 +124,6 @@ impl<'a> Search<'a> {
     /// Those with the rarest term, or those that were granted with what stands beside them: whichever are fewer.
     fn others(&self, after: &str, admins: &'a [Principal]) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
         let Self { index, caller, .. } = *self;
-        // what one user's officer says of an object is no answer to another user
-        if self.filter.pkcs11.iter().any(custody::is_trust) {
-            return Box::new(std::iter::empty());
-        }
         let listed = Listed::of(index, caller, admins);
         let named = self.owner.clone();
         let shown = move |owner: &Principal| owner != caller && named.as_ref().map_or_else(|| listed.has(owner), |o| o == owner);

@@ -221,6 +221,13 @@ fn what_another_token_calls_trusted_is_not_shown() {
     }
     let owners: Vec<_> = find(vec![attribute(0x86, &[1])]).into_iter().map(|record| record.owner).collect();
     assert_eq!(owners, ["uid:33"; 2]);
+    for record in &all {
+        for kind in [0x86, public_half | 0x86] {
+            let uuid = Some(record.uuid.clone());
+            let named = Find { pkcs11: vec![attribute(kind, &[1])], uuid, owner: Some(record.owner.clone()), ..Find::default() };
+            assert_eq!(store.find(&WEB, SOFTWARE, &named, &[]).records.len(), usize::from(!record.foreign), "{kind:#x}");
+        }
+    }
     assert_eq!(find(vec![attribute(0x110, b"2027")]).len(), 4);
     let named = LookupObject { kind: 2, name: "ca".into(), owner: Some("uid:0".into()) };
     assert_eq!(store.object(&WEB, SOFTWARE, &named, &[]).unwrap().pkcs11.len(), 1);
