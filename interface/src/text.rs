@@ -20,6 +20,12 @@ pub fn line(text: &str) -> Cow<'_, str> {
     if text.contains(unprintable) { Cow::Owned(Line(text).to_string()) } else { Cow::Borrowed(text) }
 }
 
+/// Text as one word of a command that somebody may paste into a shell.
+pub fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// Text whose lines are our own.
 pub fn lines(text: &str) -> String {
     escaped(text, &['\n'], rust)
@@ -75,6 +81,13 @@ impl Write for Escaping<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_one_to_a_shell() {
+        assert_eq!(word("spiffe://example.org/web_1"), "spiffe://example.org/web_1");
+        assert_eq!(word("app:$(touch /tmp/x);y"), "'app:$(touch /tmp/x);y'");
+        assert_eq!((word("it's").as_str(), word("").as_str()), (r"'it'\''s'", "''"));
+    }
 
     const EVIL: &str = "a\u{1b}[31m\nb\r\t\0\u{7f}\u{9b}2J\u{202e}c\u{2028}ü";
 

@@ -13,6 +13,7 @@ use crate::provider::{Call, Provider};
 use crate::store::{Granted, Key, Store};
 use interface::attributes::Attributes;
 use interface::operations::DestroyKey;
+use interface::text::word;
 use interface::wire::Request;
 use interface::{Access, AuthType, Filing, KeyName, KeyUse, Opcode, ProviderId, Status, Target, Used};
 use prost::Message;
@@ -249,8 +250,10 @@ impl<'a> Guard<'a> {
             None if owner == *app => self.other(call, name),
             None => {
                 let detail = format!(
-                    "{app} may not use key '{0}' of {owner}, or there is none; its owner can permit it: parsec key grant {0} {app}=sign",
-                    name.name
+                    "{app} may not use key '{}' of {owner}, or there is none; its owner can permit it: parsec key grant {} {}",
+                    name.name,
+                    word(name.name),
+                    word(&format!("{app}=sign"))
                 );
                 Err(Error::refused(Status::PsaErrorDoesNotExist, detail))
             }
@@ -274,8 +277,9 @@ impl<'a> Guard<'a> {
             ([key], _) => Ok(Arc::clone(key)),
             ([], None) => Err(no_key(call, name, "")),
             ([], Some(owner)) => {
+                let accepted = word(&owner.to_string());
                 let advice =
-                    format!(", but {owner} has granted it one: name that owner, or accept it: parsec key accept {owner}");
+                    format!(", but {owner} has granted it one: name that owner, or accept it: parsec key accept {accepted}");
                 Err(no_key(call, name, &advice))
             }
             ([first, .., last], _) => {
@@ -285,7 +289,7 @@ impl<'a> Guard<'a> {
                     call.app()?,
                     owners.join(" and "),
                     first.owner,
-                    last.owner
+                    word(&last.owner.to_string())
                 );
                 Err(Error::refused(Status::PsaErrorInvalidArgument, detail))
             }

@@ -8,6 +8,7 @@ use interface::attributes::{Attributes, Usage};
 use interface::client::{Client, Endpoint, Identity, Process};
 use interface::operations::{Record, Tier};
 use interface::spki::PublicKey;
+use interface::text::word;
 use interface::{ProviderId, Status};
 use serde::Serialize;
 use std::fmt::Display;
@@ -130,6 +131,7 @@ impl Context {
         let advice = accept::unlisted(self).map_or_else(
             || "what there is: parsec key list".to_owned(),
             |owner| {
+                let owner = word(&owner.to_string());
                 format!("{owner} has granted you keys that are not listed: add --owner {owner}, or parsec key accept {owner}")
             },
         );

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::store::{Decision, Key};
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
+use interface::text::word;
 use interface::{Status, Used};
 
 /// Refuses a grant of unwrapping to somebody who is not granted decryption too, where the one is the other. What the policy says of
@@ -18,7 +19,9 @@ pub(crate) fn check_grant(key: &Key, to: &Principal, usage: Usage) -> Result<()>
     };
     let (name, owner, both) = (&key.name, &key.owner, (usage | Usage::DECRYPT).roles().join(","));
     let detail = format!(
-        "{to} unwraps with key '{name}' of {owner} only if it may decrypt too, because the key unwraps with {algorithm:?}, which does not authenticate: {owner} can grant both (parsec key grant {name} {to}={both}) or unwrap with a key for AES-KW, AES-KWP or RSA-OAEP alone"
+        "{to} unwraps with key '{name}' of {owner} only if it may decrypt too, because the key unwraps with {algorithm:?}, which does not authenticate: {owner} can grant both (parsec key grant {} {}) or unwrap with a key for AES-KW, AES-KWP or RSA-OAEP alone",
+        word(name),
+        word(&format!("{to}={both}"))
     );
     Err(Error::refused(Status::PsaErrorNotPermitted, detail))
 }

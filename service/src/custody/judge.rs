@@ -5,6 +5,7 @@ use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::store::Key;
 use interface::attributes::Usage;
+use interface::text::word;
 use interface::{Status, Used};
 
 /// Refuses a use that the key's policy or the caller's grant does not permit.
@@ -65,7 +66,9 @@ pub(crate) fn check_entailed(key: &Key, caller: &Principal, used: &Used<'_>) -> 
     let (have, lacks, both) = (usage.roles().join(","), missing.roles().join(","), (usage | entailed).roles().join(","));
     let detail = format!(
         "{caller} may {have} with key '{name}' of {owner}, but not {lacks}: {how}; its owner can permit it: \
-         parsec key grant {name} {caller}={both}"
+         parsec key grant {} {}",
+        word(name),
+        word(&format!("{caller}={both}"))
     );
     Err(Error::refused(Status::PsaErrorNotPermitted, detail))
 }

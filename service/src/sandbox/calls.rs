@@ -24,8 +24,8 @@ const REFUSED: &[c_long] = &[
     // other namespaces, roots and mounts
     SYS_unshare, SYS_setns, SYS_chroot, SYS_pivot_root, SYS_mount, SYS_umount2, SYS_move_mount, SYS_mount_setattr, SYS_open_tree,
     SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_fspick,
-    // files without a path
-    SYS_name_to_handle_at, SYS_open_by_handle_at, SYS_fanotify_init,
+    // files without a path, and of every kind and mode
+    SYS_mknodat, SYS_openat2, SYS_name_to_handle_at, SYS_open_by_handle_at, SYS_fanotify_init,
     // parts of the kernel with a history of flaws
     SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
     SYS_add_key, SYS_request_key, SYS_keyctl, SYS_personality,
@@ -37,15 +37,28 @@ const REFUSED: &[c_long] = &[
 
 /// Those that only this architecture has.
 #[cfg(target_arch = "x86_64")]
-const OWN: &[c_long] = &[SYS_fork, SYS_vfork, SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS_uselib];
+const OWN: &[c_long] = &[SYS_mknod, SYS_creat, SYS_fork, SYS_vfork, SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS_uselib];
 #[cfg(not(target_arch = "x86_64"))]
 const OWN: &[c_long] = &[];
 
 /// Kinds of sockets that stay: files, IP, and the kernel's tables of addresses, which looking up a host reads.
 const SOCKETS: [c_int; 4] = [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK];
 
+/// Calls that set the mode of a file, with the number of that argument.
+#[cfg(target_arch = "x86_64")]
+const MODES: &[(c_long, u8)] = &[(SYS_chmod, 1), (SYS_fchmod, 1), (SYS_fchmodat, 2), (FCHMODAT2, 2)];
+#[cfg(not(target_arch = "x86_64"))]
+const MODES: &[(c_long, u8)] = &[(SYS_fchmod, 1), (SYS_fchmodat, 2), (FCHMODAT2, 2)];
+
+/// Calls that may make a file, with the number of the argument for flags; that for the mode follows.
+#[cfg(target_arch = "x86_64")]
+const MAKING: &[(c_long, u8)] = &[(SYS_open, 1), (SYS_openat, 2)];
+#[cfg(not(target_arch = "x86_64"))]
+const MAKING: &[(c_long, u8)] = &[(SYS_openat, 2)];
+
 /// Under every architecture.
 const CLONE3: u32 = 435;
+const FCHMODAT2: c_long = 452;
 
 /// Numbers of calls from here on are those of the x32 ABI, under which each call has a second name.
 const X32: u32 = 0x4000_0000;
@@ -78,6 +91,15 @@ fn refused() -> Result<BpfProgram, BackendError> {
         rules.insert(call, vec![rule(&[has(2, PROT_EXEC)])?]);
     }
     rules.insert(SYS_shmat, vec![rule(&[has(2, SHM_EXEC)])?]);
+    // A program that others run with the rights of this user or group.
+    let more_rights = [S_ISUID, S_ISGID].map(u32::cast_signed);
+    for &(call, mode) in MODES {
+        rules.insert(call, more_rights.map(|bit| rule(&[has(mode, bit)])).into_iter().collect::<Result<_, _>>()?);
+    }
+    for &(call, flags) in MAKING {
+        let made = more_rights.map(|bit| rule(&[has(flags, O_CREAT), has(flags + 1, bit)]));
+        rules.insert(call, made.into_iter().collect::<Result<_, _>>()?);
+    }
     // Typing into the terminal that the service was started from.
     let typing = [TIOCSTI, TIOCLINUX].map(|command| rule(&[(1, SeccompCmpOp::Eq, command)]));
     rules.insert(SYS_ioctl, typing.into_iter().collect::<Result<_, _>>()?);
@@ -207,11 +229,18 @@ mod tests {
             (SYS_socket, 0, bits(AF_INET), true),
             (SYS_socket, 0, bits(AF_ALG), false),
             (SYS_socket, 0, bits(AF_PACKET), false),
+            (SYS_fchmod, 1, 0o777, true),
+            (SYS_fchmod, 1, 0o4755, false),
+            (SYS_fchmodat, 2, 0o2755, false),
+            (FCHMODAT2, 2, 0o6755, false),
+            (SYS_openat, 3, 0o4755, true),
         ] {
             let mut arguments = [0; 6];
             arguments[number] = value;
             let expected = if allowed { ALLOWED } else { failing(EPERM) };
             assert_eq!(answer(call, arguments), expected, "call {call}, argument {number} = {value:#x}");
         }
+        let made = |mode| answer(SYS_openat, [0, 0, bits(O_CREAT | O_WRONLY), mode, 0, 0]);
+        assert_eq!((made(0o666), made(0o4755)), (ALLOWED, failing(EPERM)));
     }
 }

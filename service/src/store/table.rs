@@ -15,6 +15,7 @@ use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
 use interface::operations::{RecordKind, Tier, Verdict};
+use interface::text::word;
 use prost::Message;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, HashMap};
@@ -384,7 +385,9 @@ pub(super) fn tell_standing(db: &Connection) -> Result<()> {
     while let Some(row) = rows.next()? {
         let (caller, owner): (String, String) = (row.get(0)?, row.get(1)?);
         tracing::warn!(
-            "keys that {owner} has granted to {caller} stay listed after its own; it ends that with: parsec key reject {owner}, an administrator with: parsec key reject {owner} --for {caller}"
+            "keys that {owner} has granted to {caller} stay listed after its own; it ends that with: parsec key reject {0}, an administrator with: parsec key reject {0} --for {1}",
+            word(&owner),
+            word(&caller)
         );
     }
     Ok(())
