@@ -5,7 +5,8 @@
 //! roles, one whose value the attacker knows, or a second copy of a key with other roles. So a sensitive key leaves only under a key
 //! that was made in its provider, was never readable and never decrypted anything, keys that wrap do not leave, and what comes in or is
 //! derived is not "made in its provider", so that it never wraps a sensitive key. Unwrapping in a mode that does not authenticate is
-//! decryption too (Vaudenay 2002): whether a key protects others or is used in such a mode, its first use decides.
+//! decryption too (Vaudenay 2002): whether a key protects others or is used in such a mode, its first use decides. No other key of the
+//! value of one that protects decrypts.
 //!
 //! Where a key comes from that was not made here, as the public key of another token, nobody can tell but the security officer, who
 //! may mark it as trusted (`CKA_TRUSTED`). That stands for its origin alone: it does not make up for conflicting roles.
@@ -18,7 +19,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decision::{check_decision, decision};
+pub(crate) use decision::{check_decision, decides, decision};
 pub(crate) use grant::{check_grant, depends, undecided};
 pub(crate) use judge::{check_owner, check_use};
 

@@ -5,32 +5,39 @@
 //! Programs expect both kinds of wrapping from one key. So the first use that matters decides, and the other role is closed for ever.
 //!
 //! The decision belongs to the value of the key: whoever has two keys of one value would else have both roles. It is durable before
-//! the use begins, and the store orders two first uses.
+//! the use begins, and the store orders two first uses. A key that wraps no sensitive one may have its value in common with one that
+//! does, if the value came in twice. Such a key decides nothing, but it reveals nothing after the other one has protected something:
+//! what was revealed before that can be nothing of what was wrapped after it.
 
 use crate::error::{Error, Result};
 use crate::store::{Decision, Key};
+use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
 use interface::{Status, Used};
 
-/// What a key must have decided for this use of it; `leaving` is the key that it wraps. `None` for a use that any key may be put to,
-/// and for a key that never wraps a sensitive one. A public key reveals nothing, and decides nothing for the owner of the pair, since
-/// anybody may bring it.
+/// What the value of a key must be for this use of it, or yet undecided; `leaving` is the key that it wraps. `None` for a use that any
+/// key may be put to. A public key reveals nothing, and decides nothing for the owner of the pair, since anybody may bring it.
 pub(crate) fn decision(key: &Key, used: &Used<'_>, leaving: Option<&Key>) -> Option<Decision> {
     let decision = match leaving {
         Some(leaving) => super::sensitive(leaving).then_some(Decision::Protects),
         None => reveals(key, used).then_some(Decision::Reveals),
     };
-    let open = key.past.contains(Usage::WRAP) && !super::conflicting(key) && !key.attributes.key_type.is_public();
-    decision.filter(|_| open)
+    decision.filter(|_| !key.attributes.key_type.is_public())
 }
 
-/// Whether a use tells what was encrypted with the key by somebody else.
+/// Whether a use of this key decides for its value, which is so for keys that can wrap sensitive ones.
+pub(crate) fn decides(key: &Key) -> bool {
+    key.past.contains(Usage::WRAP) && !super::conflicting(key) && !key.attributes.key_type.is_public()
+}
+
+/// Whether a use tells what was encrypted or wrapped with the key by somebody else.
 fn reveals(key: &Key, used: &Used<'_>) -> bool {
     let Some(algorithm) = used.algorithm else {
         return false;
     };
     match used.usage {
-        Usage::UNWRAP | Usage::DECRYPT => !algorithm.authenticates(),
+        Usage::UNWRAP => !algorithm.authenticates(),
+        Usage::DECRYPT => !matches!(algorithm, Algorithm::Aead(_)),
         Usage::ENCRYPT if used.nonce && algorithm.reveals() => true,
         usage => key.attributes.policy.entails(usage, algorithm).contains(Usage::DECRYPT),
     }
@@ -47,7 +54,7 @@ pub(crate) fn check_decision(key: &Key, wanted: Decision, held: Decision) -> Res
     let name = &key.name;
     let detail = match wanted {
         Decision::Reveals => format!(
-            "key '{name}' has wrapped a sensitive key, which a mode that does not authenticate could reveal, so it is used in none any more: use AES-KW, AES-KWP or RSA-OAEP, or another key"
+            "key '{name}', or another one of the same value, has wrapped a sensitive key, which this use could reveal: unwrap with AES-KW, AES-KWP or RSA-OAEP, or use another key"
         ),
         Decision::Protects => format!(
             "key '{name}' was used in a mode that does not authenticate, so it could reveal a sensitive key: wrap with a new key, one for AES-KW, AES-KWP or RSA-OAEP alone"

@@ -7,7 +7,10 @@ use crate::dispatch::local::{Caller, service};
 use crate::store::{Decision, Meta};
 use interface::algorithm::{Aead, AeadKind, Cipher, Encryption, Hash};
 use interface::attributes::KeyType;
-use interface::operations::{CopyKey, GenerateKey, Grant, Hello, ImportKey, InitToken, Login, Pin, Role, UnwrapKey, WrapKey};
+use interface::operations::{
+    CipherDecrypt, CopyKey, GenerateKey, Grant, Hello, ImportKey, InitToken, Login, Pin, RecordKind, Role, SetMetadata,
+    UnwrapKey, WrapKey,
+};
 use interface::{KeyName, Operation, ProviderId, Used};
 use std::sync::{Arc, Barrier};
 
@@ -52,9 +55,8 @@ fn only_uses_that_could_reveal_what_keys_protect_are_decisions() {
         |usage, algorithm: Algorithm, nonce| decision(&key(BOTH, &[KW]), &used(usage, algorithm, nonce), None).is_some();
     for cipher in Cipher::ALL {
         let wrapping = matches!(cipher, Cipher::KeyWrap | Cipher::KeyWrapPadded);
-        for usage in [Usage::UNWRAP, Usage::DECRYPT] {
-            assert_eq!(reveals(usage, (*cipher).into(), false), !wrapping, "{cipher:?}");
-        }
+        assert_eq!(reveals(Usage::UNWRAP, (*cipher).into(), false), !wrapping, "{cipher:?}");
+        assert!(reveals(Usage::DECRYPT, (*cipher).into(), false), "{cipher:?}");
         let streams = matches!(cipher, Cipher::StreamCipher | Cipher::Ctr | Cipher::Cfb | Cipher::Ofb);
         assert_eq!(reveals(Usage::ENCRYPT, (*cipher).into(), true), streams, "{cipher:?}");
         assert!(!reveals(Usage::ENCRYPT, (*cipher).into(), false) && !reveals(Usage::WRAP, (*cipher).into(), true));
@@ -95,14 +97,16 @@ fn keys_that_wrap_no_sensitive_key_decide_nothing() {
     assert_eq!(decision(&key(BOTH, &[CBC]), &wraps, Some(&sensitive)), Some(Decision::Protects));
     assert_eq!(decision(&key(BOTH, &[CBC]), &wraps, Some(&key(Usage::EXPORT, &[KW]))), None);
     for usage in [Usage::UNWRAP, BOTH | Usage::DECRYPT, BOTH | Usage::EXPORT] {
-        assert_eq!(decision(&key(usage, &[CBC]), &reveals, None), None, "{usage}");
+        assert!(!decides(&key(usage, &[CBC])), "{usage}");
     }
+    assert!(decides(&key(BOTH, &[CBC])));
     let mut public = key(BOTH, &[CBC]);
     public.attributes.key_type = KeyType::RsaPublicKey;
+    assert!(!decides(&public));
     assert_eq!([decision(&public, &reveals, None), decision(&public, &wraps, Some(&sensitive))], [None; 2]);
     let mut narrowed = key(BOTH, &[CBC]);
     narrowed.narrow(Usage::UNWRAP);
-    assert_eq!(decision(&narrowed, &reveals, None), Some(Decision::Reveals), "a copy of it may wrap");
+    assert!(decides(&narrowed), "a copy of it may wrap");
 }
 
 #[test]
@@ -285,6 +289,52 @@ fn a_grant_that_is_none_any_more_works_again_when_the_key_protects() {
     place.unwrap(other(), "kek", "back", KW, &blob).unwrap();
     let blob = place.wrap("kek", "open", CBC).unwrap();
     assert!(refused(place.unwrap(other(), "kek", "again", CBC, &blob)));
+}
+
+/// A value comes in more than once: as a key that wraps, which the officer trusts, and as others that decrypt.
+#[test]
+fn what_a_key_protects_no_other_key_of_its_value_reveals() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = Place::open(directory.path());
+    let ecb = Algorithm::Cipher(Cipher::EcbNoPadding);
+    let pin = || Some(Pin { value: b"officer".to_vec() });
+    place.call(owner(), &InitToken { pin: pin(), label: String::new() }).unwrap();
+    place.made("kek", &aes(BOTH, &[KW]), false);
+    place.made("secret", &aes(Usage::COPY | Usage::ENCRYPT, &[KW]), false);
+    place.made("origin", &aes(Usage::COPY | Usage::DECRYPT, &[KW, ecb]), false);
+    let blob = place.wrap("kek", "origin", KW).unwrap();
+    let bring = |name: &str, attributes: &Attributes, volatile| {
+        let (key_name, data, with_name) = (name.to_owned(), blob.clone(), "kek".to_owned());
+        let (attributes, alg) = (Some(attributes.into()), Some(KW.into()));
+        place.call(owner(), &UnwrapKey { key_name, attributes, data, with_name, alg, volatile, ..UnwrapKey::default() }).unwrap();
+    };
+    bring("wrapping", &aes(Usage::WRAP, &[KW]), false);
+    bring("unwrapping", &aes(Usage::UNWRAP, &[KW, CBC]), false);
+    bring("decrypting", &aes(Usage::DECRYPT, &[KW, ecb]), false);
+    bring("of the session", &aes(Usage::DECRYPT, &[KW, ecb]), true);
+    let decrypting = ["origin", "decrypting", "of the session"];
+    let decrypt = |name: &str, alg: Cipher| {
+        let (key_name, ciphertext) = (name.to_owned(), vec![7; 32]);
+        place.call(owner(), &CipherDecrypt { key_name, alg: alg.into(), ciphertext, owner: None })
+    };
+    for name in decrypting {
+        decrypt(name, Cipher::EcbNoPadding).unwrap();
+    }
+
+    place.call(owner(), &Login { role: Role::Officer.into(), pin: pin() }).unwrap();
+    let (kind, name) = (RecordKind::Key.into(), "wrapping".to_owned());
+    let pkcs11 = vec![Pkcs11Attribute { kind: TRUSTED, value: SET.into() }];
+    place.call(owner(), &SetMetadata { kind, name, pkcs11, ..SetMetadata::default() }).unwrap();
+    place.wrap("wrapping", "secret", KW).unwrap();
+
+    for name in decrypting {
+        for cipher in [Cipher::EcbNoPadding, Cipher::KeyWrapPadded] {
+            assert!(refused(decrypt(name, cipher)), "{name} {cipher:?}");
+        }
+    }
+    assert!(refused(place.unwrap(owner(), "unwrapping", "forged", CBC, &[7; 32])));
+    place.made("other", &aes(Usage::DECRYPT, &[ecb]), false);
+    decrypt("other", Cipher::EcbNoPadding).unwrap();
 }
 
 /// The other user knows a key, and is the officer who trusts it: with a grant of unwrapping alone, or of taking away, it learns nothing.

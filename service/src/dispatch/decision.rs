@@ -8,7 +8,7 @@ use crate::store::{Fingerprint, Key};
 use interface::{Opcode, Used};
 
 impl Dispatcher {
-    /// Has a key decide for what this use makes of it; `leaving` is the key that it wraps.
+    /// Has a key decide for what this use makes of it, or yield to what another one of its value has decided; `leaving` is the key that it wraps.
     pub(super) fn decide(&self, call: &Call<'_>, key: &Key, used: &Used<'_>, leaving: Option<&Key>) -> Result<()> {
         let Some(wanted) = custody::decision(key, used, leaving) else {
             return Ok(());
@@ -19,7 +19,10 @@ impl Dispatcher {
         let Some(value) = self.value(call, key)? else {
             return Ok(());
         };
-        let held = call.store.decide(&value, wanted)?;
+        let held = if custody::decides(key) { Some(call.store.decide(&value, wanted)?) } else { call.store.decided(&value) };
+        let Some(held) = held else {
+            return Ok(());
+        };
         let _ = key.decided.set(held);
         custody::check_decision(key, wanted, held)
     }

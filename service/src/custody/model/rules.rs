@@ -29,6 +29,11 @@ impl Permitted {
 
 const DECISIONS: [Option<Decision>; 3] = [None, Some(Decision::Protects), Some(Decision::Reveals)];
 
+/// The rules that keep the keys of one value from having both roles. Where one of them is left out, so is what would stand in for it:
+/// that keys yield to what others of their value have decided.
+const APART: [Rule; 6] =
+    [Rule::WrapDecrypt, Rule::WrapSign, Rule::Past, Rule::Protects, Rule::ConcatenatedRoles, Rule::CopiedPast];
+
 fn decided_place(decided: Option<Decision>) -> usize {
     DECISIONS.iter().position(|known| *known == decided).unwrap_or_default()
 }
@@ -84,6 +89,7 @@ impl Rules {
             let decision = custody::decision(&kind.key(None), &way.used(), None);
             way.usage != Usage::WRAP && self.keep(Rule::Decision) && decision == Some(Decision::Reveals)
         };
+        let reveals = |way: &Way| custody::decides(&kind.key(None)) && reveals(way);
         let permitted = Permitted { ways, reveals: ways_where(reveals) };
         self.kinds.push((kind, permitted));
         self.ids.insert(kind, id);
@@ -112,9 +118,17 @@ impl Rules {
             if !self.keep(Rule::Export) && way.usage == Usage::EXPORT && kind.owner == caller {
                 key.attributes.policy.usage = key.attributes.policy.usage | Usage::EXPORT;
             }
-            custody::check_use(&key, &caller.principal(), &used).is_ok()
+            custody::check_use(&key, &caller.principal(), &used).is_ok() && !self.yields(kind, way, decided)
         };
         ways_where(judged)
+    }
+
+    /// Whether a key that decides nothing is refused what another one of its value has decided against.
+    fn yields(&self, kind: Kind, way: &Way, decided: Option<Decision>) -> bool {
+        let key = kind.key(None);
+        let wanted = custody::decision(&key, &way.used(), None).filter(|_| way.usage != Usage::WRAP && !custody::decides(&key));
+        let kept = self.keep(Rule::Decision) && !self.without.is_some_and(|rule| APART.contains(&rule));
+        kept && wanted.is_some_and(|wanted| !self.agree(wanted, decided))
     }
 
     /// The ways in which a caller wraps one kind with another, and those of them that decide for protecting.
