@@ -63,6 +63,8 @@ pub struct Client {
     /// On the heap, since threads may have small stacks.
     slots: Box<[Mutex<Option<Connection>>]>,
     upstream: AtomicBool,
+    /// The service was there when it was last asked, so that it is most likely restarting when it is not.
+    met: AtomicBool,
     /// Names the process to the service, together with its number.
     application: Option<[u8; 8]>,
 }
@@ -77,6 +79,7 @@ impl Client {
             process: Process::default(),
             slots: (0..SLOTS).map(|_| Mutex::new(None)).collect(),
             upstream: AtomicBool::new(false),
+            met: AtomicBool::new(false),
             application: random(),
         }
     }
@@ -272,7 +275,7 @@ impl Client {
                 }
             }
         }
-        self.first_exchange(self.connect(opcode)?, opcode, frame, foreign)
+        self.exchange_anew(opcode, frame, foreign)
     }
 
     fn first_exchange(
@@ -328,12 +331,20 @@ impl Client {
         connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline, self.process), Ok)
     }
 
-    /// Connects and asks anew after a connection broke, which most likely means that the service is restarting.
+    /// Connects and asks. A service that was there before is waited for, once; what may have been heard is asked again only if it is
+    /// repeatable.
     fn exchange_anew(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
         let start = Instant::now();
         loop {
-            match self.connect(opcode).and_then(|connection| self.first_exchange(connection, opcode, frame, foreign)) {
-                Err(error) if error.absent() && start.elapsed() < RESTART.min(self.deadline) => {
+            let connection = self.connect(opcode);
+            self.met.fetch_or(connection.is_ok(), Ordering::Relaxed);
+            let again = connection.is_err() || opcode.repeatable();
+            match connection.and_then(|connection| self.first_exchange(connection, opcode, frame, foreign)) {
+                Err(error) if error.absent() && again && self.met.load(Ordering::Relaxed) => {
+                    if start.elapsed() >= RESTART.min(self.deadline) {
+                        self.met.store(false, Ordering::Relaxed);
+                        return Err(error);
+                    }
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 other => return other,

@@ -62,8 +62,7 @@ pub(crate) fn run(standard: &Standard, seed: u64, note: &Note) {
     let socket = dir.path().join("liar.sock");
     let endpoint = std::env::var("PARSEC_SERVICE_ENDPOINT").unwrap();
     lie(Path::new(endpoint.strip_prefix("unix:").unwrap()), &socket, Source::new(seed));
-    // SAFETY: the thread just started does not read the environment.
-    unsafe { std::env::set_var("PARSEC_SERVICE_ENDPOINT", format!("unix:{}", socket.display())) };
+    crate::lead_to(&format!("unix:{}", socket.display()));
     for round in 0..20 {
         note.write(&format!("round {round}"));
         standard.use_token();
