@@ -144,7 +144,7 @@ fn sixty_four_threads_share_one_key() {
 }
 
 #[test]
-fn a_child_of_one_thread_serves_while_others_do() {
+fn a_child_of_one_thread_serves_while_others_sign() {
     let Some(desk) = desk() else { return };
     serve(&desk, "fork-beside-threads", &[]).ok();
 }
