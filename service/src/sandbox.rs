@@ -4,8 +4,8 @@
 //! - No program that it could run gains privileges (no_new_privs).
 //! - Landlock: no files but those that libraries and the configuration need, of which only the store's folders and the TPM's device
 //!   may be written, and none may be run; no TCP but to the TPM that the configuration names; no signals to other processes.
-//! - seccomp ([`calls`]): no new processes, no code that is written at run time, and none of the kernel's calls for administrators,
-//!   debuggers and experts.
+//! - seccomp ([`calls`]): no new processes, no memory that is both written and run, no files that run with more rights, and none of the
+//!   kernel's calls for administrators, debuggers and experts. Code can still come from a file that the service has written.
 //!
 //! All of it holds for the thread that asks and for those that it starts later, and a child process could not take it off. So it
 //! comes before the first thread, and whatever is to start processes of its own must be forked off before.

@@ -1,6 +1,6 @@
 //! Writing to the database: the only way, so that no row is without its MAC and no transaction without its head.
 //!
-//! A MAC covers the table's name and every column, as they are in the file. SQLite itself computes it, by the function `row_mac`, so
+//! A MAC covers the table's name and every column, its name too, as they are in the file. SQLite itself computes it, by the function `row_mac`, so
 //! there is no second list of columns; and by `row_part` what the row adds to the head. The head also has a digest of the tables'
 //! definitions, which say what the columns are. Statements touch only rows that are sound: what somebody else changed is not signed by
 //! changing it once more.
@@ -201,7 +201,9 @@ pub(super) fn read(
     params: impl Params,
     mut each: impl FnMut(&Row<'_>, bool) -> Result<()>,
 ) -> Result<()> {
-    let statement = format!("SELECT *, {} AS sound FROM {} WHERE {condition}", sound(db, table)?, table.name());
+    // Not the columns that a definition computes: no MAC covers them.
+    let columns = columns(db, table)?.join(", ");
+    let statement = format!("SELECT {columns}, {} AS sound FROM {} WHERE {condition}", sound(db, table)?, table.name());
     let mut query = db.prepare(&statement)?;
     let mut rows = query.query(params)?;
     while let Some(row) = rows.next()? {
@@ -279,10 +281,15 @@ fn encode(value: ValueRef<'_>, all: &mut Vec<u8>) {
 
 /// The expression for the MAC of a row, with these expressions in the places of its columns.
 fn sign(db: &Connection, table: Table, value: impl Fn(&str) -> String) -> Result<String> {
-    let mut query = db.prepare_cached("SELECT name FROM pragma_table_info(?) WHERE name <> 'mac' ORDER BY cid")?;
-    let columns = query.query_map([table.name()], |row| row.get::<_, String>(0))?;
-    let values = columns.map(|column| Ok(value(&column?))).collect::<rusqlite::Result<Vec<_>>>()?;
+    let values: Vec<_> = columns(db, table)?.iter().map(|column| format!("'{column}', {}", value(column))).collect();
     Ok(format!("row_mac('{}', {})", table.name(), values.join(", ")))
+}
+
+/// The columns that a MAC covers, in their order.
+fn columns(db: &Connection, table: Table) -> Result<Vec<String>> {
+    let mut query = db.prepare_cached("SELECT name FROM pragma_table_info(?) WHERE name <> 'mac' ORDER BY cid")?;
+    let columns = query.query_map([table.name()], |row| row.get(0))?;
+    Ok(columns.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The expression for what a row with this MAC adds to the head.

@@ -145,6 +145,22 @@ fn other_definitions_of_the_tables_are_refused() {
 }
 
 #[test]
+fn other_definitions_of_the_tables_make_no_rows_sound_where_a_loss_is_accepted() {
+    let place = filled();
+    place.sql(
+        "ALTER TABLE key RENAME COLUMN local TO a; ALTER TABLE key RENAME COLUMN created TO local; ALTER TABLE key RENAME COLUMN a TO created",
+    );
+    let store = place.open_after(true).unwrap();
+    assert!(store.keys(&ROOT).is_empty(), "{:?}", store.damaged());
+    assert_eq!(store.damaged().iter().filter(|row| row.contains("of uid:0")).count(), 2, "{:?}", store.damaged());
+
+    let place = filled();
+    place.sql("ALTER TABLE key_grant RENAME COLUMN usage TO a; ALTER TABLE key_grant ADD COLUMN usage INTEGER AS (4095)");
+    let store = place.open_after(true).unwrap();
+    assert!(store.key(SOFTWARE, &ROOT, "web").unwrap().grants.is_empty(), "a computed column is none of the table's");
+}
+
+#[test]
 fn a_trigger_from_before_rows_were_signed_does_not_run() {
     let place = filled();
     place.undo_signing();
