@@ -9,6 +9,7 @@ pub use section::{Section, suggest};
 
 use crate::auth::{self, Authenticators, Principal};
 use crate::error::{Error, Result};
+use crate::quotas::Quotas;
 use interface::client::Process;
 use interface::operations::Tier;
 use interface::trust::{self, Distrust};
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use toml::Table;
 use tracing::level_filters::LevelFilter;
@@ -52,6 +54,8 @@ pub struct Config {
     pub key_idle_timeout: Duration,
     /// How long the reading of one request may take once it has begun.
     pub timeout: Duration,
+    /// How much one client may take.
+    pub quotas: Arc<Quotas>,
     /// The service's socket.
     pub socket_path: PathBuf,
     /// Who is believed, and who is an administrator.
@@ -112,6 +116,7 @@ impl Config {
         let mut core = file.section("core_settings")?;
         let mut listener = file.section("listener")?;
         let authenticator = file.section("authenticator")?;
+        let quotas = file.section("quotas")?;
         let managers = file.sections("key_manager")?;
         let providers = file.sections("provider")?;
         file.finish()?;
@@ -143,6 +148,7 @@ impl Config {
             idle_timeout: Duration::from_secs(positive(&mut core, "idle_timeout_s", 300)?),
             key_idle_timeout: Duration::from_secs(positive(&mut core, "key_idle_timeout_s", 25)?),
             timeout: Duration::from_millis(positive(&mut listener, "timeout", 200)?),
+            quotas: Arc::new(Quotas::read(quotas)?),
             socket_path: socket_path(&mut listener, host)?,
             authenticators: read_authenticators(authenticator, host, &mut notes, &mut warnings)?,
             store_path: store.file,

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod privileges;
 pub mod provider;
 pub mod providers;
+pub mod quotas;
 pub mod sandbox;
 mod serve;
 mod signals;

@@ -1,0 +1,220 @@
+//! How much one client may take, so that something is left for the others.
+//!
+//! A limit counts for a principal, and for the user behind it whatever names the user's programs give themselves. It is a number of the
+//! configuration, with exceptions for single clients. A limit that is lowered takes nothing away: it refuses what would be new.
+//! Nothing is refused anywhere for being too much but by [`Quotas::check`].
+
+use crate::auth::Principal;
+use crate::config::{Section, positive};
+use crate::error::{Error, Result};
+use interface::Status;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use toml::Table;
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Connections that a user has for certain, however many others have.
+    Connections,
+    /// Keys in the store.
+    Keys,
+    /// Certificates, data objects, and owners of keys that were accepted or rejected.
+    Objects,
+    /// Bytes of keys and objects in the store.
+    Bytes,
+    /// Volatile keys.
+    VolatileKeys,
+    /// Bytes of volatile keys.
+    VolatileBytes,
+    /// Wrong PINs in an hour.
+    PinTries,
+}
+
+/// What there is to know of a limit.
+struct Row {
+    /// In the configuration.
+    key: &'static str,
+    default: u64,
+    /// Of what, for people.
+    unit: &'static str,
+    /// What else mends it.
+    mend: &'static str,
+    status: Status,
+}
+
+impl Limit {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Connections, Self::Keys, Self::Objects, Self::Bytes, Self::VolatileKeys, Self::VolatileBytes, Self::PinTries];
+
+    const fn row(self) -> Row {
+        use Status::{PsaErrorBadState, PsaErrorInsufficientMemory, PsaErrorInsufficientStorage};
+        let (key, default, unit, mend, status) = match self {
+            Self::Connections => ("connections", 128, "connections", "close some", PsaErrorInsufficientMemory),
+            Self::Keys => ("keys", 250_000, "keys", "destroy some", PsaErrorInsufficientStorage),
+            Self::Objects => {
+                ("objects", 20_000, "certificates, data objects and accepted owners", "remove some", PsaErrorInsufficientStorage)
+            }
+            Self::Bytes => ("bytes", 256 << 20, "bytes in keys and objects", "destroy some", PsaErrorInsufficientStorage),
+            Self::VolatileKeys => (
+                "volatile_keys",
+                4096,
+                "volatile keys (PKCS#11 session keys)",
+                "destroy some, or end the programs that made them",
+                PsaErrorInsufficientMemory,
+            ),
+            Self::VolatileBytes => (
+                "volatile_bytes",
+                32 << 20,
+                "bytes in volatile keys (PKCS#11 session keys)",
+                "destroy some, or end the programs that made them",
+                PsaErrorInsufficientMemory,
+            ),
+            Self::PinTries => ("pin_tries", 100, "wrong PINs in an hour", "wait", PsaErrorBadState),
+        };
+        Row { key, default, unit, mend, status }
+    }
+
+    /// Its key in the configuration.
+    pub const fn key(self) -> &'static str {
+        self.row().key
+    }
+}
+
+/// A number for each limit.
+type Numbers = [u64; Limit::ALL.len()];
+
+/// The limits, and how often each has refused.
+#[derive(Debug)]
+pub struct Quotas {
+    numbers: Numbers,
+    exceptions: HashMap<Principal, Numbers>,
+    refused: [AtomicU64; Limit::ALL.len()],
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            numbers: Limit::ALL.map(|limit| limit.row().default),
+            exceptions: HashMap::new(),
+            refused: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+impl Quotas {
+    /// Reads `[quotas]`.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn read(mut section: Section) -> Result<Self> {
+        let exceptions: Vec<Table> = section.take_or("for", Vec::new())?;
+        let default = Self::default();
+        let numbers = read_numbers(&mut section, &default.numbers)?;
+        section.finish()?;
+        let mut quotas = Self { numbers, ..default };
+        for (number, table) in (1..).zip(exceptions) {
+            let mut exception = Section::new(format!("[[quotas.for]] number {number}"), table);
+            let who: String =
+                exception.take("who")?.ok_or_else(|| exception.wrong("who", "is missing: whom it is for, as uid:33"))?;
+            let who: Principal = who.parse().map_err(|error: Error| exception.wrong("who", &error.to_string()))?;
+            let numbers = read_numbers(&mut exception, &quotas.numbers)?;
+            if quotas.exceptions.insert(who, numbers).is_some() {
+                return Err(exception.wrong("who", "is there twice"));
+            }
+            exception.finish()?;
+        }
+        Ok(quotas)
+    }
+
+    /// The number for a client.
+    pub fn number(&self, who: &Principal, limit: Limit) -> u64 {
+        self.exceptions.get(who).unwrap_or(&self.numbers)[limit as usize]
+    }
+
+    /// Refuses what would give a client so much that it is over its limit.
+    ///
+    /// # Errors
+    /// The limit's status: of those on the store [`Status::PsaErrorInsufficientStorage`], of those on memory
+    /// [`Status::PsaErrorInsufficientMemory`].
+    pub fn check(&self, who: &Principal, limit: Limit, then: u64) -> Result<()> {
+        let number = self.number(who, limit);
+        if then <= number {
+            return Ok(());
+        }
+        Err(self.refuse(who, limit))
+    }
+
+    /// The refusal of what is over a limit, which is counted.
+    pub fn refuse(&self, who: &Principal, limit: Limit) -> Error {
+        self.refused[limit as usize].fetch_add(1, Relaxed);
+        let (Row { key, unit, mend, status, .. }, number) = (limit.row(), self.number(who, limit));
+        let detail = format!(
+            "{who} would have more than {number} {unit}: {mend}, or raise {key} in [quotas] of the configuration, or for this client alone in [[quotas.for]] with who = \"{who}\""
+        );
+        Error::refused(status, detail)
+    }
+
+    /// How often a limit has refused.
+    pub fn refused(&self, limit: Limit) -> u64 {
+        self.refused[limit as usize].load(Relaxed)
+    }
+}
+
+fn read_numbers(section: &mut Section, defaults: &Numbers) -> Result<Numbers> {
+    let mut numbers = *defaults;
+    for limit in Limit::ALL {
+        let number = &mut numbers[limit as usize];
+        *number = positive(section, limit.key(), *number)?;
+    }
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Quotas> {
+        Quotas::read(Section::new("[quotas]", text.parse().unwrap()))
+    }
+
+    #[test]
+    fn an_exception_is_for_one_client_and_the_refusal_names_the_key() {
+        let quotas = read("keys = 10\nobjects = 5\n[[for]]\nwho = \"app:web\"\nkeys = 20\n").unwrap();
+        let (web, other) = (Principal::App("web".to_owned()), Principal::Uid(33));
+        for (who, limit, number) in
+            [(&web, Limit::Keys, 20), (&other, Limit::Keys, 10), (&web, Limit::Objects, 5), (&other, Limit::Connections, 128)]
+        {
+            assert!(quotas.check(who, limit, number).is_ok(), "{who} {limit:?}");
+            let refusal = quotas.check(who, limit, number + 1).unwrap_err().to_string();
+            for part in [who.to_string(), number.to_string(), format!("{} in [quotas]", limit.key()), "[[quotas.for]]".to_owned()]
+            {
+                assert!(refusal.contains(&part), "{refusal}");
+            }
+        }
+        assert_eq!(Limit::ALL.map(|limit| quotas.refused(limit)), [1, 2, 1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn limits_are_in_the_order_of_their_numbers() {
+        for (number, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, number);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (text, told) in [
+            ("keyz = 1", "[quotas] has no key 'keyz'; did you mean 'keys'?"),
+            ("keys = 0", "[quotas] keys: must be at least 1"),
+            ("[[for]]\nkeys = 1", "[[quotas.for]] number 1 who: is missing"),
+            ("[[for]]\nwho = \"web\"", "names nobody"),
+            ("[[for]]\nwho = \"uid:1\"\n[[for]]\nwho = \"uid:1\"", "[[quotas.for]] number 2 who: is there twice"),
+            ("[[for]]\nwho = \"uid:1\"\nfor = 1", "[[quotas.for]] number 1 has no key 'for'"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}
