@@ -2,16 +2,26 @@
 //! of a security officer.
 //!
 //! A process may lose all its connections for a moment without being gone: its client gives up on one that stalls, or drops one
-//! after an error, and connects anew. So the end of the last one starts a wait, which any new one calls off.
+//! after an error, and connects anew. So the end of the last one starts a wait, which any new one calls off. A connection that had to
+//! make room for another says nothing of its process: the wait lasts as long as the process then.
 
 use crate::dispatch::Dispatcher;
 use interface::operations::Hello;
+use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt::PeerPidfd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::{Notify, futures::OwnedNotified};
 
 /// How long a process may be without any connection.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often it is looked whether a process that has none has ended.
+const LOOK: Duration = Duration::from_secs(1);
+/// Processes of one user that may be away at a time because their connections made room for others.
+const AWAY: usize = 128;
 
 /// A client process, by the random number that its connections tell in [`Hello`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,33 +34,92 @@ impl Application {
     }
 }
 
+/// A client's process, while it has no connection because its last one made room.
+#[derive(Debug)]
+pub struct Process {
+    uid: u32,
+    /// Readable when it has ended.
+    handle: Option<OwnedFd>,
+    /// How long it is waited for without a handle.
+    patience: Duration,
+}
+
+impl Process {
+    /// The process that has connected; `None` where it has ended. The kernel tells its end from Linux 6.5 on; an older one leaves nothing
+    /// but to wait for so long.
+    pub fn behind(stream: impl AsFd, uid: u32, patience: Duration) -> Option<Self> {
+        let handle = match getsockopt(&stream, PeerPidfd) {
+            Ok(handle) => Some(handle),
+            Err(Errno::ESRCH) => return None,
+            Err(_) => None,
+        };
+        Some(Self { uid, handle, patience })
+    }
+
+    async fn ended(&self) {
+        match &self.handle {
+            Some(handle) => {
+                while !ended(handle) {
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+            None => tokio::time::sleep(self.patience).await,
+        }
+    }
+}
+
+/// Whether the process behind a handle has ended.
+fn ended(handle: &OwnedFd) -> bool {
+    let mut end = [PollFd::new(handle, PollFlags::IN)];
+    poll(&mut end, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
 /// The processes with connections.
 #[derive(Default)]
-pub struct Applications(Mutex<HashMap<Application, Presence>>);
+pub struct Applications(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    all: HashMap<Application, Presence>,
+    /// How many processes of a user are away.
+    away: HashMap<u32, usize>,
+}
 
 #[derive(Default)]
 struct Presence {
     connections: usize,
     /// Connections that there have ever been.
     visits: u64,
+    back: Arc<Notify>,
 }
 
 impl Applications {
     /// A connection has told whose it is.
     pub fn enter(&self, application: Application) {
-        let mut all = self.all();
-        let presence = all.entry(application).or_default();
+        let mut state = self.state();
+        let presence = state.all.entry(application).or_default();
         presence.connections += 1;
         presence.visits += 1;
+        presence.back.notify_waiters();
     }
 
-    /// A connection has ended; when it was the last one, waits whether another comes, and destroys the volatile keys if not.
-    pub async fn leave(&self, application: Application, dispatcher: Arc<Dispatcher>) {
-        let Some(visits) = self.left(application) else {
+    /// A connection has ended; when it was the last one, waits whether another comes, and destroys the volatile keys if not. One that
+    /// made room for another leaves its process behind.
+    pub async fn leave(&self, application: Application, behind: Option<Process>, dispatcher: Arc<Dispatcher>) {
+        let Some((visits, back)) = self.left(application) else {
             return;
         };
-        if !dispatcher.store.volatile(application).is_empty() {
-            tokio::time::sleep(GRACE).await;
+        let volatile = !dispatcher.store.volatile(application).is_empty();
+        match behind.filter(|process| (volatile || dispatcher.store.logged_in(application)) && self.goes_away(process.uid)) {
+            Some(process) => {
+                tokio::select! {
+                    () = process.ended() => {}
+                    () = back => {}
+                }
+                self.is_back(process.uid);
+            }
+            None if volatile => tokio::time::sleep(GRACE).await,
+            None => {}
         }
         if !self.gone(application, visits) {
             return;
@@ -65,17 +134,17 @@ impl Applications {
         }
     }
 
-    /// How many connections the process had ever had when its last one ended.
-    fn left(&self, application: Application) -> Option<u64> {
-        let mut all = self.all();
-        let presence = all.get_mut(&application)?;
+    /// How many connections the process had ever had when its last one ended, and what tells of a further one.
+    fn left(&self, application: Application) -> Option<(u64, OwnedNotified)> {
+        let mut state = self.state();
+        let presence = state.all.get_mut(&application)?;
         presence.connections -= 1;
-        (presence.connections == 0).then_some(presence.visits)
+        (presence.connections == 0).then(|| (presence.visits, Arc::clone(&presence.back).notified_owned()))
     }
 
     /// Whether no further connection has come; the process is forgotten then.
     fn gone(&self, application: Application, visits: u64) -> bool {
-        let mut all = self.all();
+        let all = &mut self.state().all;
         let gone = all.get(&application).is_some_and(|presence| presence.connections == 0 && presence.visits == visits);
         if gone {
             all.remove(&application);
@@ -83,7 +152,26 @@ impl Applications {
         gone
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Application, Presence>> {
+    /// Whether one more process of this user may be away.
+    fn goes_away(&self, uid: u32) -> bool {
+        let mut state = self.state();
+        let away = state.away.entry(uid).or_default();
+        let may = *away < AWAY;
+        *away += usize::from(may);
+        may
+    }
+
+    fn is_back(&self, uid: u32) {
+        let away = &mut self.state().away;
+        if let Some(count) = away.get_mut(&uid) {
+            *count -= 1;
+            if *count == 0 {
+                away.remove(&uid);
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,14 +185,26 @@ mod tests {
         let (applications, one) = (Applications::default(), Application([1; 16]));
         applications.enter(one);
         applications.enter(one);
-        assert_eq!(applications.left(one), None, "there is another connection");
-        let first = applications.left(one).unwrap();
+        assert!(applications.left(one).is_none(), "there is another connection");
+        let (first, _) = applications.left(one).unwrap();
         applications.enter(one);
         assert!(!applications.gone(one, first), "it is back");
-        let second = applications.left(one).unwrap();
+        let (second, _) = applications.left(one).unwrap();
         assert!(!applications.gone(one, first), "the earlier wait was called off");
         assert!(applications.gone(one, second));
-        assert!(applications.all().is_empty());
+        assert!(applications.state().all.is_empty());
+    }
+
+    #[test]
+    fn no_user_has_processes_away_without_end() {
+        let applications = Applications::default();
+        assert!((0..AWAY).all(|_| applications.goes_away(1)));
+        assert!(!applications.goes_away(1) && applications.goes_away(2));
+        applications.is_back(1);
+        assert!(applications.goes_away(1));
+        (0..AWAY).for_each(|_| applications.is_back(1));
+        applications.is_back(2);
+        assert!(applications.state().away.is_empty());
     }
 
     #[test]

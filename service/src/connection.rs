@@ -3,17 +3,19 @@
 //! Upstream's service closes after one answer; clients that expect that just close, and all others save connecting anew.
 //! A short wait awake before sleeping serves a client that asks again at once: waking a sleeping processor costs more than a signature.
 
-use crate::applications::{Application, Applications};
+use crate::applications::{Application, Applications, Process};
 use crate::auth::Peer;
+use crate::connections::{Connections, Phase, Seat};
 use crate::dispatch::{Dispatcher, Incoming};
 use crate::error::{Error, Result};
-use crate::stats::{Connected, Stats};
+use crate::quotas::Quotas;
+use crate::stats::Stats;
 use interface::operations::Hello;
 use interface::wire::{HEADER_LEN, Header, Request};
 use interface::{Opcode, Status};
 use prost::Message;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +40,10 @@ pub struct Context {
     pub dispatcher: Arc<Dispatcher>,
     /// Which processes have connections.
     pub applications: Applications,
+    /// Who is connected.
+    pub connections: Arc<Connections>,
+    /// How much each client may take.
+    pub quotas: Arc<Quotas>,
     /// Counters.
     pub stats: Arc<Stats>,
     /// Longest body in bytes.
@@ -54,15 +60,17 @@ pub struct Context {
     pub spinning: AtomicBool,
 }
 
-/// Serves one client until it leaves, errs, idles too long, or the service stops.
-pub async fn serve(stream: UnixStream, context: Arc<Context>, _counted: Connected) {
-    let peer = match stream.peer_cred() {
-        Ok(credentials) => Peer::new(credentials.uid(), credentials.pid()),
-        Err(error) => return tracing::warn!(%error, "a client's credentials cannot be read"),
+/// Serves one client until it leaves, errs, idles too long, has to make room for another, or the service stops.
+pub async fn serve(stream: std::os::unix::net::UnixStream, peer: Peer, seat: Seat, context: Arc<Context>) {
+    let stream = match UnixStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%error, "cannot serve a client"),
     };
+    let seat = Arc::new(seat);
     let mut connection = Connection {
         stream,
         peer,
+        seat: Some(Arc::clone(&seat)),
         stopping: context.stopping.clone(),
         context: Arc::clone(&context),
         buffer: Zeroizing::default(),
@@ -70,16 +78,25 @@ pub async fn serve(stream: UnixStream, context: Arc<Context>, _counted: Connecte
         application: None,
         misses: 0,
         rest: 0,
+        halfway: false,
     };
-    connection.run().await;
+    tokio::select! {
+        biased;
+        () = connection.run() => {}
+        () = seat.needed() => {}
+    }
+    let away = if seat.left() { connection.make_room().await } else { None };
     if let Some(application) = connection.application {
-        tokio::spawn(async move { context.applications.leave(application, Arc::clone(&context.dispatcher)).await });
+        drop((connection, seat));
+        tokio::spawn(async move { context.applications.leave(application, away, Arc::clone(&context.dispatcher)).await });
     }
 }
 
 struct Connection {
     stream: UnixStream,
     peer: Peer,
+    /// None once it makes room for another.
+    seat: Option<Arc<Seat>>,
     context: Arc<Context>,
     stopping: watch::Receiver<bool>,
     buffer: Zeroizing<Vec<u8>>,
@@ -87,6 +104,8 @@ struct Connection {
     application: Option<Application>,
     misses: u32,
     rest: u32,
+    /// It waits for the client in the middle of a request or an answer.
+    halfway: bool,
 }
 
 /// Why a connection ends.
@@ -116,9 +135,33 @@ impl Connection {
         }
     }
 
+    /// Has what was sent before answered, takes nothing more, and tells whose process has lost a connection that it could have kept.
+    async fn make_room(&mut self) -> Option<Process> {
+        let process = Process::behind(&self.stream, self.peer.uid, self.context.idle);
+        // What the client sends from here on fails, so it knows that it was not heard. In the middle of a frame there is no next one.
+        if rustix::net::shutdown(&self.stream, Shutdown::Read).is_ok() && !self.halfway {
+            let mut chunk = [0; CHUNK];
+            while let Ok((received @ 1.., _)) = rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
+                self.buffer.extend_from_slice(&chunk[..received]);
+            }
+            chunk.zeroize();
+            self.seat = None;
+            self.run().await;
+        }
+        process
+    }
+
+    /// Notes what happens here; an error when the connection has to end.
+    fn enter(&mut self, phase: Phase) -> Result<(), End> {
+        self.halfway = phase == Phase::Halfway;
+        let stays = self.seat.as_ref().map_or(phase != Phase::Idle, |seat| seat.enter(phase));
+        if stays { Ok(()) } else { Err(End::Silent) }
+    }
+
     /// Reads one request frame.
     async fn next(&mut self) -> Result<(Header, Zeroizing<Vec<u8>>, Vec<u8>), End> {
         self.begin().await?;
+        self.enter(Phase::Busy)?;
         let context = Arc::clone(&self.context);
         match tokio::time::timeout(context.timeout, self.frame()).await {
             Ok(frame) => frame,
@@ -131,6 +174,7 @@ impl Connection {
         if !self.buffer.is_empty() || self.spin() {
             return Ok(());
         }
+        self.enter(Phase::Idle)?;
         let Self { stream, stopping, buffer, context, application, .. } = self;
         buffer.reserve(CHUNK);
         let needed = || application.is_some_and(|application| !context.dispatcher.store.volatile(application).is_empty());
@@ -220,9 +264,13 @@ impl Connection {
 
     async fn fill(&mut self) -> Result<(), End> {
         self.buffer.reserve(CHUNK);
+        self.enter(Phase::Halfway)?;
+        if self.seat.is_none() {
+            return Err(End::Silent);
+        }
         match self.stream.read_buf(&mut *self.buffer).await {
             Ok(0) | Err(_) => Err(End::Rejected(Status::ConnectionError)),
-            Ok(_) => Ok(()),
+            Ok(_) => self.enter(Phase::Busy),
         }
     }
 
@@ -313,6 +361,7 @@ impl Connection {
         if sent == frame.len() {
             return Ok(());
         }
+        self.enter(Phase::Halfway).map_err(|_| std::io::ErrorKind::ConnectionAborted)?;
         tokio::time::timeout(self.context.timeout, self.stream.write_all(&frame[sent..])).await?
     }
 }

@@ -8,6 +8,7 @@ pub mod auth;
 mod bounds;
 pub mod config;
 pub mod connection;
+pub mod connections;
 mod credential;
 mod custody;
 pub mod dispatch;

@@ -1,18 +1,27 @@
-//! The socket, its own or systemd's: accept, count, stop.
+//! The socket, its own or systemd's: accept, admit, stop.
 
+use crate::auth::{Peer, Principal};
 use crate::connection::{self, Context};
 use crate::error::{Error, Result};
+use crate::quotas::Limit;
+use interface::wire::{HEADER_LEN, Header};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
 
 /// How long the service waits for requests in progress when it stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long nobody is accepted when the kernel refuses, as for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The listening socket: systemd's if it passed one, else a new one at `path`, which everyone may connect to: who a client is, is
 /// asked of the kernel.
@@ -49,50 +58,90 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// Accepts clients until `stopping` turns true, then waits for the requests in progress.
+/// Serves clients until `stopping` turns true, then waits for the requests in progress.
 ///
 /// # Errors
 /// [`Error::Io`] if the listener cannot be used.
-pub async fn serve(
-    listener: UnixListener,
-    context: Arc<Context>,
-    max_connections: usize,
-    mut stopping: watch::Receiver<bool>,
-) -> Result<()> {
-    listener.set_nonblocking(true).map_err(Error::io("the socket"))?;
-    let listener = tokio::net::UnixListener::from_std(listener).map_err(Error::io("the socket"))?;
-    let room = Arc::new(Semaphore::new(max_connections));
-    let mut clients = JoinSet::new();
-    loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-            break;
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stopping| *stopping) => break,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let (context, counted) = (Arc::clone(&context), context.stats.connection());
-                clients.spawn(async move {
-                    let _permit = permit;
-                    connection::serve(stream, context, counted).await;
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a client");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-        while clients.try_join_next().is_some() {}
-        if room.available_permits() == 0 {
-            tracing::warn!(max_connections, "all connections are in use; further clients wait");
-        }
-    }
-    drop(listener);
-    let all = async { while clients.join_next().await.is_some() {} };
+pub async fn serve(listener: UnixListener, context: Arc<Context>, mut stopping: watch::Receiver<bool>) -> Result<()> {
+    let failed = || Error::io("the socket");
+    listener.set_nonblocking(true).map_err(failed())?;
+    let (stop, stopped) = UnixStream::pair().map_err(failed())?;
+    let (serving, mut served) = mpsc::channel(1);
+    let door = Door { listener, context, serving, runtime: Handle::current() };
+    let accepting =
+        std::thread::Builder::new().name("accept".to_owned()).spawn(move || door.accept(&stopped)).map_err(failed())?;
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    drop(stop);
+    let joined = tokio::task::spawn_blocking(|| accepting.join().is_ok());
+    // Nothing is ever sent: it ends when every connection has dropped its sender.
+    let all = async { joined.await.is_ok() && served.recv().await.is_none() };
     if tokio::time::timeout(GRACE, all).await.is_err() {
         tracing::warn!("requests were still in progress when the service stopped");
     }
     Ok(())
+}
+
+/// Accepts clients in a thread of its own, so that a new one never waits for the requests of others.
+struct Door {
+    listener: UnixListener,
+    context: Arc<Context>,
+    serving: mpsc::Sender<()>,
+    runtime: Handle,
+}
+
+impl Door {
+    /// Accepts until the other end of `stopped` is closed.
+    fn accept(&self, stopped: &UnixStream) {
+        loop {
+            let mut ready = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+            let polled = poll(&mut ready, None);
+            if polled.is_ok() && !ready[1].revents().is_empty() {
+                return;
+            }
+            self.accept_all();
+        }
+    }
+
+    /// Accepts those who wait.
+    fn accept_all(&self) {
+        loop {
+            match accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok(client) => self.welcome(client.into()),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::AGAIN) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a client");
+                    return std::thread::sleep(PAUSE);
+                }
+            }
+        }
+    }
+
+    fn welcome(&self, client: UnixStream) {
+        // Who has gone already needs no place.
+        if matches!(recv(&client, &mut [0_u8], RecvFlags::PEEK | RecvFlags::DONTWAIT), Ok((0, _))) {
+            return;
+        }
+        let peer = match getsockopt(&client, PeerCredentials) {
+            Ok(credentials) => Peer::new(credentials.uid(), Some(credentials.pid()).filter(|pid| *pid > 0)),
+            Err(error) => return tracing::warn!(%error, "a client's credentials cannot be read"),
+        };
+        let Some(seat) = self.context.connections.admit(peer.uid) else {
+            return self.refuse(&client, &peer);
+        };
+        let (context, serving) = (Arc::clone(&self.context), self.serving.clone());
+        self.runtime.spawn(async move {
+            connection::serve(client, peer, seat, context).await;
+            drop(serving);
+        });
+    }
+
+    /// Tells a client at once that there is no place.
+    fn refuse(&self, client: &UnixStream, peer: &Peer) {
+        let refusal = self.context.quotas.refuse(&Principal::Uid(peer.uid), Limit::Connections);
+        tracing::info!(peer = peer.uid, status = %refusal.status(), "refused a connection: {refusal}");
+        let mut frame = Vec::with_capacity(HEADER_LEN);
+        Header::rejection(refusal.status()).encode(&mut frame);
+        let _ = send(client, &frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
 }

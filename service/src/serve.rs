@@ -1,8 +1,10 @@
 //! Start and stop of the daemon.
 
 use crate::applications::Applications;
+use crate::auth::{Authenticators, Principal};
 use crate::config::Config;
 use crate::connection::Context;
+use crate::connections::Connections;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
 use crate::providers::{self, Plan, core::Core};
@@ -11,6 +13,7 @@ use crate::store::{Store, StoreKey};
 use crate::{listener, memory, privileges, sandbox, signals};
 use interface::Status;
 use interface::text::Line;
+use rustix::process::{Resource, geteuid, getrlimit};
 use std::io::IsTerminal;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -21,6 +24,8 @@ use tokio::sync::watch;
 
 /// How long what still runs may take when the service stops.
 const GRACE: Duration = Duration::from_secs(2);
+/// Descriptors for what is not a client.
+const DESCRIPTORS: usize = 128;
 
 /// Runs the service until it is told to stop. `accept_loss`: also on a store that has lost rows.
 ///
@@ -68,7 +73,9 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
 
 async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store: Arc<Store>) -> Result<()> {
     let stats = Stats::new();
-    let (core, core_state) = Core::open(Arc::clone(&stats), config.body_len_limit);
+    let connections =
+        Connections::new(room(config.max_connections), kept_for(&config.authenticators), Arc::clone(&config.quotas));
+    let (core, core_state) = Core::open(Arc::clone(&stats), Arc::clone(&connections), config.body_len_limit);
     let providers = providers.into_iter().filter_map(|plan| plan.open(&store).transpose());
     let providers = providers.map(|provider| provider.map(Arc::new)).collect::<Result<Vec<_>>>()?;
     let dispatcher = Arc::new(Dispatcher {
@@ -87,6 +94,8 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
     let context = Context {
         dispatcher,
         applications: Applications::default(),
+        connections,
+        quotas: config.quotas,
         stats,
         body_limit: config.body_len_limit,
         idle: config.idle_timeout,
@@ -108,7 +117,23 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
     });
     tracing::info!(socket = %config.socket_path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    listener::serve(listener, Arc::new(context), config.max_connections, stopping).await
+    listener::serve(listener, Arc::new(context), stopping).await
+}
+
+/// So many connections leave enough descriptors for everything else.
+fn room(max_connections: usize) -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+    let room = max_connections.min(descriptors.map_or(usize::MAX, |limit| limit.saturating_sub(DESCRIPTORS).max(limit / 2)));
+    if room < max_connections {
+        tracing::warn!(room, max_connections, "the limit on open files (LimitNOFILE) leaves no room for more connections");
+    }
+    room
+}
+
+/// The users who can look at the service when all others have taken what there is.
+fn kept_for(authenticators: &Authenticators) -> impl Iterator<Item = u32> {
+    let uid = |admin: &Principal| if let Principal::Uid(uid) = admin { Some(*uid) } else { None };
+    authenticators.admins.iter().filter_map(uid).chain([0, geteuid().as_raw()])
 }
 
 /// Drops, for as long as the service runs, the keys that nobody uses.

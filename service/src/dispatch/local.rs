@@ -3,6 +3,7 @@
 use super::{Dispatcher, Incoming};
 use crate::applications::Application;
 use crate::auth::{Authenticators, Principal};
+use crate::connections::Connections;
 use crate::error::Result;
 use crate::providers::core::Core;
 use crate::providers::software::plan;
@@ -19,7 +20,8 @@ use zeroize::Zeroizing;
 pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
     let key = StoreKey::File(directory.join("key"));
     let store = Arc::new(Store::open(&directory.join("store"), &key, false).unwrap());
-    let (core, state) = Core::open(Stats::new(), 1 << 20);
+    let connections = Connections::new(1, [], Arc::default());
+    let (core, state) = Core::open(Stats::new(), connections, 1 << 20);
     let dispatcher = Arc::new(Dispatcher {
         providers: vec![Arc::new(plan(toml::Table::new()).unwrap().open(&store).unwrap().unwrap())],
         core: Arc::new(core),

@@ -5,6 +5,7 @@ mod token;
 
 use crate::auth::Principal;
 use crate::bounds;
+use crate::connections::Connections;
 use crate::custody;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
@@ -24,14 +25,15 @@ const EXTENSIONS: u32 = 1;
 /// The core's own state.
 pub struct Core {
     stats: Arc<Stats>,
+    connections: Arc<Connections>,
     body_limit: u64,
     dispatcher: OnceLock<std::sync::Weak<Dispatcher>>,
 }
 
 impl Core {
     /// The core provider, and the core itself, which learns of its dispatcher by [`Core::attach`].
-    pub fn open(stats: Arc<Stats>, body_limit: u64) -> (Provider, Arc<Self>) {
-        let core = Arc::new(Self { stats, body_limit, dispatcher: OnceLock::new() });
+    pub fn open(stats: Arc<Stats>, connections: Arc<Connections>, body_limit: u64) -> (Provider, Arc<Self>) {
+        let core = Arc::new(Self { stats, connections, body_limit, dispatcher: OnceLock::new() });
         let info = Info {
             id: ProviderId::CORE,
             description: "Answers for the service itself".to_owned(),
@@ -119,7 +121,7 @@ impl Handle<ServiceStatus> for Core {
         Ok(ServiceReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime: self.stats.uptime(),
-            connections: self.stats.connections(),
+            connections: self.connections.total() as u64,
             requests: self.stats.requests(),
             keys,
             missing,

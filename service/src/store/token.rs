@@ -107,6 +107,11 @@ impl Store {
         login.is_some_and(|login| self.index().tokens.officers.contains(&login))
     }
 
+    /// Whether a process is the security officer of any token.
+    pub fn logged_in(&self, application: Application) -> bool {
+        self.index().tokens.officers.iter().any(|(_, logged_in)| *logged_in == application)
+    }
+
     /// Ends the logins of a process.
     pub fn log_out(&self, application: Application) {
         self.index_mut().tokens.officers.retain(|(_, logged_in)| *logged_in != application);

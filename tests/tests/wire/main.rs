@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod garbage;
+mod room;
 
 use interface::algorithm::{Algorithm, Cipher, Hash};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
@@ -273,19 +274,6 @@ fn a_thousand_clients_at_once() {
         let answer = client.answer();
         assert_eq!(Pong::decode(answer.body.as_slice()).unwrap().version_maj, 1);
     }
-}
-
-#[test]
-fn too_many_connections_wait_for_their_turn() {
-    let service = Service::with_config(&CONFIG.replace("[core_settings]", "[core_settings]\nmax_connections = 2"));
-    let mut first = [Raw::connect(&service), Raw::connect(&service)];
-    for client in &mut first {
-        assert_eq!(client.ask(&ping()).status(), Status::Success);
-    }
-    let mut third = Raw::connect(&service);
-    third.send(&ping());
-    drop(first);
-    assert_eq!(third.answer().status(), Status::Success);
 }
 
 #[test]

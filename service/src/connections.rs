@@ -1,0 +1,334 @@
+//! Who is connected, and whose connection makes room when there is none.
+//!
+//! While there is room everybody has it. When there is none, a user who has fewer connections beyond its guarantee than another takes
+//! one over: the other's idlest. To lose an idle connection costs a client a new one and no error. So nobody can keep the others out,
+//! and a program with many threads need not be told how many it may have. Some places are kept for administrators, who must be able to
+//! look at what is wrong.
+
+use crate::auth::Principal;
+use crate::quotas::{Limit, Quotas};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Places for root, the service's own user and administrators alone, where there are many in all.
+const KEPT: usize = 64;
+/// A request that takes so long to arrive, or an answer to be taken, may be broken off to make room.
+const SLOW: Duration = Duration::from_millis(50);
+
+/// The connections that there are.
+#[derive(Debug)]
+pub struct Connections {
+    capacity: usize,
+    /// Whose users the kept places are for.
+    kept_for: HashSet<u32>,
+    quotas: Arc<Quotas>,
+    start: Instant,
+    state: Mutex<State>,
+    closed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    total: usize,
+    users: HashMap<u32, HashMap<u64, Arc<Activity>>>,
+}
+
+/// A connection's place, until it is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    connections: Arc<Connections>,
+    uid: u32,
+    number: u64,
+    activity: Arc<Activity>,
+}
+
+/// What a connection is doing, so that an idle one can be told.
+#[derive(Debug)]
+struct Activity {
+    /// Milliseconds since the start times four, and the [`Phase`] that has lasted since.
+    phase: AtomicU64,
+    leave: Notify,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing: it waits for a request.
+    Idle,
+    /// It waits for the client, in the middle of a request or an answer.
+    Halfway,
+    /// A request is worked on.
+    Busy,
+    /// It has made room for another.
+    Left,
+}
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Idle, Self::Halfway, Self::Busy, Self::Left];
+
+    fn of(word: u64) -> Self {
+        Self::ALL[(word % 4) as usize]
+    }
+}
+
+/// One user's connections, as the judgement sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct User {
+    uid: u32,
+    has: usize,
+    guaranteed: usize,
+    /// How many can be closed.
+    idle: usize,
+}
+
+impl User {
+    /// Connections beyond the guarantee.
+    fn beyond(&self) -> i64 {
+        i64::try_from(self.has).unwrap_or(i64::MAX).saturating_sub_unsigned(self.guaranteed as u64)
+    }
+}
+
+/// Whose connection makes room for one more of this user, when there is no room: that of the greediest who has one to spare, if the user
+/// is less greedy even then, or else one of its own; nobody's, where all of these are at work.
+fn makes_room(asks: User, users: impl Iterator<Item = User>) -> Option<u32> {
+    let greediest = users.filter(|user| user.uid != asks.uid && user.idle > 0).max_by_key(User::beyond);
+    let other = greediest.filter(|greediest| greediest.beyond() > asks.beyond() + 1);
+    other.or_else(|| (asks.idle > 0).then_some(asks)).map(|user| user.uid)
+}
+
+impl Connections {
+    /// So many places. The kept ones are for these users.
+    pub fn new(capacity: usize, kept_for: impl IntoIterator<Item = u32>, quotas: Arc<Quotas>) -> Arc<Self> {
+        let (start, state) = (Instant::now(), Mutex::default());
+        Arc::new(Self { capacity, kept_for: kept_for.into_iter().collect(), quotas, start, state, closed: AtomicU64::new(0) })
+    }
+
+    /// A place for a connection of this user, if need be that of another connection; `None` where nothing makes room.
+    pub fn admit(self: &Arc<Self>, uid: u32) -> Option<Seat> {
+        let mut state = self.state();
+        let kept = if self.kept_for.contains(&uid) { 0 } else { KEPT.min(self.capacity / 16) };
+        if state.total >= self.capacity - kept && !self.make_room(&mut state, uid) {
+            return None;
+        }
+        let number = state.next;
+        state.next += 1;
+        state.total += 1;
+        let activity = Arc::new(Activity { phase: AtomicU64::new(self.word(Phase::Idle)), leave: Notify::new() });
+        state.users.entry(uid).or_default().insert(number, Arc::clone(&activity));
+        drop(state);
+        Some(Seat { connections: Arc::clone(self), uid, number, activity })
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> usize {
+        self.state().total
+    }
+
+    /// How many a user has.
+    pub fn of(&self, uid: u32) -> usize {
+        self.state().users.get(&uid).map_or(0, HashMap::len)
+    }
+
+    /// Who has how many, who has most first.
+    pub fn users(&self) -> Vec<(u32, usize)> {
+        let mut users: Vec<_> = self.state().users.iter().map(|(uid, own)| (*uid, own.len())).collect();
+        users.sort_unstable_by_key(|(uid, count)| (std::cmp::Reverse(*count), *uid));
+        users
+    }
+
+    /// How many have made room for others.
+    pub fn closed(&self) -> u64 {
+        self.closed.load(Relaxed)
+    }
+
+    fn make_room(&self, state: &mut State, uid: u32) -> bool {
+        let now = self.now();
+        let user = |uid: u32, own: &HashMap<u64, Arc<Activity>>| User {
+            uid,
+            has: own.len(),
+            guaranteed: usize::try_from(self.quotas.number(&Principal::Uid(uid), Limit::Connections)).unwrap_or(usize::MAX),
+            idle: own.values().filter(|activity| activity.spare(now).is_some()).count(),
+        };
+        loop {
+            let none = HashMap::new();
+            let asks = user(uid, state.users.get(&uid).unwrap_or(&none));
+            let Some(from) = makes_room(asks, state.users.iter().map(|(uid, own)| user(*uid, own))) else {
+                return false;
+            };
+            let own = state.users.get(&from).into_iter().flatten();
+            let idlest = own.filter_map(|(number, activity)| Some((activity.spare(now)?, *number))).min();
+            let Some((spare, number)) = idlest else { return false };
+            // One that has just begun to work is no longer to spare.
+            let left =
+                state.users.get(&from).and_then(|own| own.get(&number)).is_some_and(|activity| activity.make_leave(spare.1));
+            if left {
+                state.remove(from, number);
+                self.closed.fetch_add(1, Relaxed);
+                tracing::debug!(peer = from, for_peer = uid, "an idle connection makes room for another");
+                return true;
+            }
+        }
+    }
+
+    /// Milliseconds since the start.
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn word(&self, phase: Phase) -> u64 {
+        self.now() * 4 + phase as u64
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remove(&mut self, uid: u32, number: u64) {
+        if let Some(own) = self.users.get_mut(&uid)
+            && own.remove(&number).is_some()
+        {
+            self.total -= 1;
+            if own.is_empty() {
+                self.users.remove(&uid);
+            }
+        }
+    }
+}
+
+impl Activity {
+    /// Whether it may be closed: how soon (idle ones first, by the time), and the word that says so.
+    fn spare(&self, now: u64) -> Option<((bool, u64), u64)> {
+        let word = self.phase.load(Relaxed);
+        let since = word / 4;
+        match Phase::of(word) {
+            Phase::Idle => Some(((false, since), word)),
+            Phase::Halfway if u128::from(now.saturating_sub(since)) >= SLOW.as_millis() => Some(((true, since), word)),
+            _ => None,
+        }
+    }
+
+    /// Closes it, if nothing has changed.
+    fn make_leave(&self, word: u64) -> bool {
+        let left = self.phase.compare_exchange(word, word / 4 * 4 + Phase::Left as u64, Relaxed, Relaxed).is_ok();
+        if left {
+            self.leave.notify_one();
+        }
+        left
+    }
+}
+
+impl Seat {
+    /// Notes what the connection does from now on; false when it has to end.
+    #[must_use]
+    pub fn enter(&self, phase: Phase) -> bool {
+        let word = self.connections.word(phase);
+        let stays = |now| (Phase::of(now) != Phase::Left).then_some(word);
+        self.activity.phase.fetch_update(Relaxed, Relaxed, stays).is_ok()
+    }
+
+    /// Ends when the connection has to, to make room for another.
+    pub async fn needed(&self) {
+        self.activity.leave.notified().await;
+    }
+
+    /// Whether it has to.
+    pub fn left(&self) -> bool {
+        Phase::of(self.activity.phase.load(Relaxed)) == Phase::Left
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.connections.state().remove(self.uid, self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADMIN: u32 = 0;
+
+    fn connections(capacity: usize) -> Arc<Connections> {
+        Connections::new(capacity, [ADMIN], Arc::new(Quotas::default()))
+    }
+
+    fn take(connections: &Arc<Connections>, uid: u32, count: usize) -> Vec<Seat> {
+        (0..count).map(|_| connections.admit(uid).unwrap()).collect()
+    }
+
+    fn user(uid: u32, has: usize, idle: usize) -> User {
+        User { uid, has, guaranteed: 128, idle }
+    }
+
+    #[test]
+    fn the_greediest_makes_room_for_who_is_less_greedy_and_else_everybody_for_itself() {
+        let cases = [
+            // who asks, who else is there, whose connection is closed
+            (user(1, 0, 0), vec![user(2, 960, 960)], Some(2)),
+            (user(1, 127, 0), vec![user(2, 500, 1), user(3, 333, 333)], Some(2)),
+            (user(1, 127, 0), vec![user(2, 500, 0), user(3, 333, 333)], Some(3)),
+            (user(1, 200, 7), vec![user(2, 760, 5)], Some(2)),
+            (user(1, 760, 5), vec![user(2, 200, 7)], Some(1)),
+            (user(1, 760, 0), vec![user(2, 200, 7)], None),
+            (user(1, 5, 1), vec![user(2, 960, 0)], Some(1)),
+            (user(1, 5, 0), vec![user(2, 960, 0)], None),
+            // more users than guarantees: the share of each is the same
+            (user(1, 20, 0), vec![user(2, 100, 3), user(3, 90, 9)], Some(2)),
+            (user(1, 89, 4), vec![user(2, 90, 90)], Some(1)),
+            // an exception: a guarantee of its own
+            (user(1, 127, 0), vec![User { guaranteed: 600, ..user(2, 600, 9) }, user(3, 233, 9)], Some(3)),
+        ];
+        for (asks, others, expected) in cases {
+            let all = others.iter().copied().chain([asks]);
+            assert_eq!(makes_room(asks, all), expected, "{asks:?} {others:?}");
+        }
+    }
+
+    #[test]
+    fn some_places_are_kept_for_administrators() {
+        let connections = connections(1024);
+        let greedy = take(&connections, 1, 960);
+        assert!(greedy.iter().all(|seat| seat.enter(Phase::Busy)));
+        assert!(connections.admit(1).is_none() && connections.admit(2).is_none(), "all of them are at work");
+        let admin = take(&connections, ADMIN, 64);
+        assert_eq!((connections.total(), admin.len()), (1024, 64));
+        assert!(greedy[0].enter(Phase::Idle));
+        let _one_more = connections.admit(ADMIN).unwrap();
+        assert!(greedy[0].left() && !greedy[0].enter(Phase::Busy));
+        assert_eq!((connections.of(1), connections.total()), (959, 1024));
+    }
+
+    #[test]
+    fn the_idlest_leaves_and_no_busy_one() {
+        let connections = connections(8);
+        let greedy = take(&connections, 1, 8);
+        assert!(greedy[0].enter(Phase::Busy) && greedy[1].enter(Phase::Halfway));
+        greedy[2].activity.phase.store(4 * 9 + Phase::Idle as u64, Relaxed);
+        greedy[3].activity.phase.store(4 * 7 + Phase::Idle as u64, Relaxed);
+        for seat in &greedy[4..] {
+            seat.activity.phase.store(4 * 8 + Phase::Idle as u64, Relaxed);
+        }
+        let _first = connections.admit(2).unwrap();
+        let left: Vec<_> = (0..8).filter(|i| greedy[*i].left()).collect();
+        assert_eq!(left, [3]);
+        assert_eq!((connections.of(1), connections.of(2), connections.total(), connections.closed()), (7, 1, 8, 1));
+    }
+
+    #[test]
+    fn a_seat_is_free_when_it_is_dropped() {
+        let connections = connections(2);
+        let mut seats = take(&connections, 1, 2);
+        seats.pop();
+        assert_eq!(connections.users(), [(1, 1)]);
+        seats.extend(take(&connections, 2, 1));
+        drop(seats);
+        assert_eq!((connections.total(), connections.users()), (0, vec![]));
+    }
+}
