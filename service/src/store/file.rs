@@ -62,7 +62,11 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         Ok((db, flaw))
     };
     match connect() {
-        Ok((db, flaw)) if flaw == "ok" => Ok(db),
+        Ok((db, flaw)) if flaw == "ok" => {
+            // SQLite passes over a folder that cannot be flushed, and then a loss of power takes the log of the first changes.
+            sync_folder(path).map_err(Error::io(format!("flushing the folder of {shown}")))?;
+            Ok(db)
+        }
         Ok((_, flaw)) => {
             Err(Error::Corrupt(format!("{shown} is damaged ({flaw}); it is left as it is, restore it from a backup")))
         }
