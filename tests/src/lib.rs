@@ -12,6 +12,8 @@
 mod abrmd;
 mod command;
 mod daemon;
+#[cfg(target_arch = "x86_64")]
+pub mod fault;
 mod host;
 mod memory;
 mod proxy;

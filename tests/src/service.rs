@@ -385,7 +385,16 @@ impl Service {
         self.setup.arguments.pop();
     }
 
-    fn spawn(&self) -> Child {
+    /// Its TPM, if it has one.
+    pub fn chip(&self) -> Option<&Swtpm> {
+        self.tpm.as_ref()
+    }
+
+    /// The program that it is, ready to be started.
+    ///
+    /// # Panics
+    /// When its log cannot be opened.
+    pub fn serve(&self) -> Command {
         let log = File::options().append(true).create(true).open(self.dir().join("log")).expect("open the log");
         let mut command = Command::new(&self.setup.program);
         command.args(&self.setup.arguments).arg("-c").arg(self.dir().join("config.toml")).current_dir(self.dir());
@@ -393,7 +402,11 @@ impl Service {
         command.env("TSS2_LOG", "all+NONE");
         command.envs(self.setup.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle of the log")).stderr(log);
-        command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.setup.program.display()))
+        command
+    }
+
+    fn spawn(&self) -> Child {
+        self.serve().spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.setup.program.display()))
     }
 
     #[track_caller]

@@ -1,0 +1,197 @@
+//! The services that faults come at, what they find, and what they leave.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use interface::ProviderId;
+use tempfile::TempDir;
+
+use super::operation::Found;
+use super::{Desk, Traced};
+use crate::{CONFIG, Release, Service, Setup, Swtpm, TPM, TPM_SEALED, command};
+
+/// Who may lose nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Software,
+    Tpm,
+    Sealed,
+    /// Upstream's service, which `UPSTREAM_PARSEC` names, with its software provider.
+    Upstream,
+}
+
+impl Subject {
+    /// Each with its name.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("software", Self::Software), ("tpm", Self::Tpm), ("tpm-sealed", Self::Sealed), ("upstream", Self::Upstream)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(_, subject)| *subject == self).map_or("", |(name, _)| name)
+    }
+
+    pub(super) fn provider(self) -> ProviderId {
+        match self {
+            Self::Software | Self::Upstream => ProviderId::SOFTWARE,
+            Self::Tpm => ProviderId::TPM,
+            Self::Sealed => ProviderId::TPM_SEALED,
+        }
+    }
+
+    /// Whether it has more than upstream's protocol.
+    pub(super) fn extended(self) -> bool {
+        self != Self::Upstream
+    }
+
+    pub(super) fn derives(self) -> bool {
+        matches!(self, Self::Software | Self::Sealed)
+    }
+
+    fn setup(self) -> Setup {
+        let names = CONFIG
+            .replace(r#"auth_type = "UnixPeerCredentials""#, r#"auth_types = ["UnixPeerCredentials", "Direct"]"#)
+            .replace(r#"name = "0""#, r#"name = "uid:0""#);
+        match self {
+            Self::Software => Setup::default().config(names),
+            Self::Tpm => Setup::default().config(format!("{names}{TPM}")),
+            Self::Sealed => Setup::default().config(format!("{names}{TPM_SEALED}")),
+            Self::Upstream => {
+                let program = std::env::var_os("UPSTREAM_PARSEC").expect("UPSTREAM_PARSEC: interop/peers prints it");
+                Setup::program(program).env("RUST_LOG", "warn")
+            }
+        }
+    }
+}
+
+/// What operations find, made when the first one needs it.
+pub struct Shelf {
+    pub(super) subject: Subject,
+    closed: OnceLock<TempDir>,
+    killed: OnceLock<TempDir>,
+    empty: TempDir,
+}
+
+impl Shelf {
+    /// Of this subject.
+    ///
+    /// # Panics
+    /// When there is no room for a temporary directory.
+    pub fn new(subject: Subject) -> Self {
+        Self { subject, closed: OnceLock::new(), killed: OnceLock::new(), empty: folder() }
+    }
+
+    pub(super) fn image(&self, found: Found) -> &Path {
+        let furnished = || furnish(self.subject, found);
+        match found {
+            Found::Closed => self.closed.get_or_init(furnished).path(),
+            Found::Killed => self.killed.get_or_init(furnished).path(),
+            Found::Nothing | Found::Left(_) => self.empty.path(),
+        }
+    }
+}
+
+/// What a service leaves: its files, and what is in its TPM.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    files: Vec<String>,
+    handles: Vec<Vec<u32>>,
+}
+
+pub(super) fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("parsec-fault-").tempdir().expect("a temporary directory")
+}
+
+/// Whether a file in the folder of a service is something that it keeps.
+pub(super) fn stored(name: &str) -> bool {
+    !["config.toml", "log"].contains(&name)
+}
+
+/// The service, not started, on what the operation finds: what is in this folder, or what a release has left.
+pub(super) fn lay_out(subject: Subject, found: Found, image: &Path) -> Service {
+    let service = bare(subject, image);
+    let found = match found {
+        Found::Left(store) => Release::all().remove(0).path(store),
+        _ => image.to_owned(),
+    };
+    for file in files(&found).iter().filter(|file| file.extension().is_none_or(|kind| kind != "requests" && kind != "answers")) {
+        place(&service, file, &fs::read(file).expect("a file of the store"));
+    }
+    service
+}
+
+/// The service, not started, with the TPM of this folder and no store.
+pub(super) fn bare(subject: Subject, image: &Path) -> Service {
+    // A release may have left what is deprecated.
+    let setup = subject.setup().allow_deprecated().by(Traced::STARTER);
+    let chip = Some(image.join("tpm")).filter(|chip| chip.exists());
+    chip.into_iter().fold(setup, Setup::chip).prepare()
+}
+
+/// Puts a file of this name among those of a service.
+pub(super) fn place(service: &Service, name: &Path, bytes: &[u8]) {
+    let path = service.dir().join(name.file_name().unwrap_or_default());
+    fs::write(&path, bytes).expect("write a file of the store");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("close a file to other users");
+}
+
+/// Makes what an operation finds.
+fn furnish(subject: Subject, found: Found) -> TempDir {
+    let image = folder();
+    let mut service = lay_out(subject, Found::Nothing, image.path());
+    service.restart();
+    Desk::new(subject, &service).furnish().expect("a furnished service");
+    if found == Found::Killed {
+        service.kill9();
+    } else {
+        service.stop();
+    }
+    for file in files(service.dir()) {
+        fs::copy(&file, image.path().join(file.file_name().unwrap_or_default())).expect("copy a file of the store");
+    }
+    keep(&service, image.path());
+    image
+}
+
+/// Copies the state of its TPM into this folder.
+pub(super) fn keep(service: &Service, folder: &Path) {
+    let chip = service.dir().join("tpm");
+    if chip.exists() {
+        command::run(Command::new("cp").arg("-r").arg(chip).arg(folder.join("tpm"))).ok();
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    let plain = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let kept = plain.filter(|entry| entry.file_name().to_str().is_some_and(stored));
+    let mut kept: Vec<_> = kept.map(|entry| entry.path()).collect();
+    kept.sort();
+    kept
+}
+
+/// Stops it, and looks at what it leaves.
+pub(super) fn left(service: &mut Service) -> Left {
+    service.stop();
+    let names = files(service.dir()).into_iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    // Upstream names a file after each key.
+    let files = names.filter(|name| !name.ends_with(".psa_its")).collect();
+    let handles = service.chip().map(handles).unwrap_or_default();
+    Left { files, handles }
+}
+
+/// What is in a TPM: persistent objects and indices by their handles, transient objects and sessions by their number
+/// (TPM 2.0 Part 2 §7.2; Part 3 §30.2).
+fn handles(tpm: &Swtpm) -> Vec<Vec<u32>> {
+    let kinds: [(u32, bool); 4] = [(0x8100_0000, true), (0x0100_0000, true), (0x8000_0000, false), (0x0200_0000, false)];
+    let list = |(kind, named): (u32, bool)| {
+        let (code, answer) = tpm.command(0x17a, &[1_u32, kind, 100].map(u32::to_be_bytes).concat());
+        assert_eq!(code, 0, "the TPM tells its handles");
+        let handles = answer[9..].chunks_exact(4).map(|handle| handle.try_into().map_or(0, u32::from_be_bytes));
+        let handles: Vec<_> = handles.collect();
+        if named { handles } else { vec![u32::try_from(handles.len()).unwrap_or(u32::MAX)] }
+    };
+    kinds.map(list).to_vec()
+}
