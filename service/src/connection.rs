@@ -327,7 +327,7 @@ impl Connection {
         let dispatcher = &self.context.dispatcher;
         let app = dispatcher.authenticators.authenticate(request.auth, auth, &self.peer)?;
         let extended = self.extended || request.opcode == Opcode::Hello;
-        let incoming = Incoming { request, body, app, extended, application: self.application };
+        let incoming = Incoming { request, body, app, uid: self.peer.uid, extended, application: self.application };
         dispatcher.dispatch(incoming, Some(self.stream.as_fd())).await
     }
 

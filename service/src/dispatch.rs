@@ -10,7 +10,8 @@ use crate::bounds;
 use crate::custody;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Provider};
-use crate::store::{Granted, Key, Store};
+use crate::quotas::Quotas;
+use crate::store::{self, Granted, Key, Store};
 use interface::attributes::Attributes;
 use interface::operations::DestroyKey;
 use interface::text::word;
@@ -30,6 +31,8 @@ pub struct Dispatcher {
     pub core: Arc<Provider>,
     /// The keys.
     pub store: Arc<Store>,
+    /// How much of it each client may take.
+    pub quotas: Arc<Quotas>,
     /// Who is who.
     pub authenticators: Authenticators,
     /// Whether deprecated primitives may be generated.
@@ -44,6 +47,8 @@ pub struct Incoming {
     pub body: Zeroizing<Vec<u8>>,
     /// Who sends it, if it says so.
     pub app: Option<Principal>,
+    /// The user who sends it.
+    pub uid: u32,
     /// Whether its connection has said Hello.
     pub extended: bool,
     /// The process that its connection has named.
@@ -55,7 +60,7 @@ impl Incoming {
     fn own(key: &Key, opcode: Opcode) -> Self {
         let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
         let app = Some(key.owner.clone());
-        Self { request, body: Zeroizing::default(), app, extended: true, application: None }
+        Self { request, body: Zeroizing::default(), app, uid: 0, extended: true, application: None }
     }
 }
 
@@ -128,11 +133,13 @@ impl Dispatcher {
     fn call<'a>(&'a self, incoming: &'a Incoming) -> Call<'a> {
         Call {
             app: incoming.app.as_ref(),
+            uid: incoming.uid,
             provider: incoming.request.provider,
             extended: incoming.extended,
             application: incoming.application,
             allow_deprecated: self.allow_deprecated,
             store: &self.store,
+            quotas: &self.quotas,
             key: None,
             other: None,
             new: None,
@@ -237,7 +244,7 @@ impl<'a> Guard<'a> {
             let detail = "deprecated key type or algorithm; allow_deprecated = true in the configuration permits it";
             return Err(Error::refused(Status::DeprecatedPrimitive, detail));
         }
-        Ok(())
+        call.check_room(store::demand(filing))
     }
 
     /// The key, if the caller owns it or holds any grant of it. A name alone means the caller's own key before any other, and to

@@ -10,6 +10,7 @@ use crate::dispatch::Guard;
 use crate::error::{Error, Result};
 use crate::lane::Lane;
 use crate::memory::{self, Parsed};
+use crate::quotas::{Limit, Quotas};
 use crate::store::{Key, Material, Reservation, Store};
 use interface::algorithm::Algorithm;
 use interface::attributes::Attributes;
@@ -41,11 +42,14 @@ pub trait Wrapping: Send + Sync + 'static {
 /// What a provider may see of a request. Only dispatch makes one, after it has checked access and key policy.
 pub struct Call<'a> {
     pub(crate) app: Option<&'a Principal>,
+    /// The user behind it.
+    pub(crate) uid: u32,
     pub(crate) provider: ProviderId,
     pub(crate) extended: bool,
     pub(crate) application: Option<Application>,
     pub(crate) allow_deprecated: bool,
     pub(crate) store: &'a Store,
+    pub(crate) quotas: &'a Quotas,
     pub(crate) key: Option<Arc<Key>>,
     pub(crate) other: Option<Arc<Key>>,
     pub(crate) new: Option<(Filing, Attributes)>,
@@ -131,7 +135,21 @@ impl<'a> Call<'a> {
     pub fn reserve(&self) -> Result<Reservation<'a>> {
         let (filing, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
         let reservation = self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)?;
-        Ok(reservation.since(self.epoch))
+        Ok(reservation.since(self.epoch).by(self.uid))
+    }
+
+    /// Refuses what would take more of the store than the caller, or the user behind it, may have.
+    ///
+    /// # Errors
+    /// Those of [`Quotas::check`].
+    pub(crate) fn check_room(&self, demand: impl IntoIterator<Item = (Limit, u64)>) -> Result<()> {
+        let (app, user) = (self.app()?, Principal::Uid(self.uid));
+        let clients = [Some(app), Some(&user).filter(|user| *user != app)].into_iter().flatten();
+        let clients: Vec<_> = clients.map(|who| (who, self.store.usage(who))).collect();
+        for (limit, more) in demand.into_iter().filter(|(_, more)| *more > 0) {
+            clients.iter().try_for_each(|(who, usage)| self.quotas.check(who, limit, usage.of(limit).saturating_add(more)))?;
+        }
+        Ok(())
     }
 
     /// As [`custody::check_trust`].

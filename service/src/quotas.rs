@@ -10,7 +10,12 @@ use crate::error::{Error, Result};
 use interface::Status;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use toml::Table;
+
+/// In which PIN tries are counted, from the first on.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +24,7 @@ pub enum Limit {
     Connections,
     /// Keys in the store.
     Keys,
-    /// Certificates, data objects, and owners of keys that were accepted or rejected.
+    /// Certificates and data objects.
     Objects,
     /// Bytes of keys and objects in the store.
     Bytes,
@@ -27,7 +32,7 @@ pub enum Limit {
     VolatileKeys,
     /// Bytes of volatile keys.
     VolatileBytes,
-    /// Wrong PINs in an hour.
+    /// Wrong PINs in an hour, and first PINs of names that programs give themselves.
     PinTries,
 }
 
@@ -53,9 +58,7 @@ impl Limit {
         let (key, default, unit, mend, status) = match self {
             Self::Connections => ("connections", 128, "connections", "close some", PsaErrorInsufficientMemory),
             Self::Keys => ("keys", 250_000, "keys", "destroy some", PsaErrorInsufficientStorage),
-            Self::Objects => {
-                ("objects", 20_000, "certificates, data objects and accepted owners", "remove some", PsaErrorInsufficientStorage)
-            }
+            Self::Objects => ("objects", 20_000, "certificates and data objects", "destroy some", PsaErrorInsufficientStorage),
             Self::Bytes => ("bytes", 256 << 20, "bytes in keys and objects", "destroy some", PsaErrorInsufficientStorage),
             Self::VolatileKeys => (
                 "volatile_keys",
@@ -91,6 +94,8 @@ pub struct Quotas {
     numbers: Numbers,
     exceptions: HashMap<Principal, Numbers>,
     refused: [AtomicU64; Limit::ALL.len()],
+    /// When the hour of a user began, and its PIN tries since.
+    tries: Mutex<HashMap<u32, (Instant, u64)>>,
 }
 
 impl Default for Quotas {
@@ -99,6 +104,7 @@ impl Default for Quotas {
             numbers: Limit::ALL.map(|limit| limit.row().default),
             exceptions: HashMap::new(),
             refused: std::array::from_fn(|_| AtomicU64::new(0)),
+            tries: Mutex::default(),
         }
     }
 }
@@ -156,6 +162,30 @@ impl Quotas {
         Error::refused(status, detail)
     }
 
+    /// Refuses to look at a PIN of a user who has been wrong too often.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorBadState`].
+    pub fn check_pin(&self, uid: u32) -> Result<()> {
+        self.check(&Principal::Uid(uid), Limit::PinTries, self.pin_tries(uid) + 1)
+    }
+
+    /// Counts a wrong PIN.
+    pub fn wrong_pin(&self, uid: u32) {
+        let mut tries = self.tries();
+        tries.retain(|_, (since, _)| since.elapsed() < HOUR);
+        tries.entry(uid).or_insert_with(|| (Instant::now(), 0)).1 += 1;
+    }
+
+    /// Wrong PINs of a user in its hour.
+    pub fn pin_tries(&self, uid: u32) -> u64 {
+        self.tries().get(&uid).filter(|(since, _)| since.elapsed() < HOUR).map_or(0, |(_, tries)| *tries)
+    }
+
+    fn tries(&self) -> MutexGuard<'_, HashMap<u32, (Instant, u64)>> {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How often a limit has refused.
     pub fn refused(&self, limit: Limit) -> u64 {
         self.refused[limit as usize].load(Relaxed)
@@ -194,6 +224,23 @@ mod tests {
             }
         }
         assert_eq!(Limit::ALL.map(|limit| quotas.refused(limit)), [1, 2, 1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_user_who_is_wrong_too_often_waits_and_no_other_does() {
+        let quotas = read("pin_tries = 2").unwrap();
+        for _ in 0..2 {
+            quotas.check_pin(1).unwrap();
+            quotas.wrong_pin(1);
+        }
+        assert_eq!(quotas.check_pin(1).unwrap_err().status(), Status::PsaErrorBadState);
+        quotas.check_pin(2).unwrap();
+        let ended = Instant::now().checked_sub(HOUR).unwrap();
+        quotas.tries().insert(1, (ended, 2));
+        quotas.check_pin(1).unwrap();
+        quotas.wrong_pin(2);
+        assert_eq!(quotas.pin_tries(2), 1);
+        assert_eq!(quotas.tries().len(), 1, "an hour that has ended is forgotten");
     }
 
     #[test]

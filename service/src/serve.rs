@@ -82,6 +82,7 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
         providers,
         core: Arc::new(core),
         store,
+        quotas: Arc::clone(&config.quotas),
         authenticators: config.authenticators,
         allow_deprecated: config.allow_deprecated,
     });

@@ -27,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod token;
+mod usage;
 
 pub use accept::{Granted, Granter};
 use anchor::Anchor;
@@ -38,6 +39,7 @@ pub(crate) use seal::Sealer;
 pub use seal::StoreKey;
 pub use table::now;
 pub use token::{Pin, Reset, Token};
+pub use usage::{GRANT, Usage, demand};
 
 use crate::applications::Application;
 use crate::auth::Principal;

@@ -26,6 +26,7 @@ pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
         providers: vec![Arc::new(plan(toml::Table::new()).unwrap().open(&store).unwrap().unwrap())],
         core: Arc::new(core),
         store,
+        quotas: Arc::default(),
         authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
         allow_deprecated: false,
     });
@@ -54,6 +55,7 @@ impl Caller {
             request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
             body: Zeroizing::new(op.encode_to_vec()),
             app: Some(app),
+            uid: 0,
             extended,
             application,
         }

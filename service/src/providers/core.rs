@@ -10,7 +10,9 @@ use crate::custody;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle, Info, Provider};
+use crate::quotas::Limit;
 use crate::stats::Stats;
+use crate::store::GRANT;
 use interface::attributes::Usage;
 use interface::operations::*;
 use interface::{AuthType, Opcode, PROVIDERS, ProviderId, Status, Target, wire};
@@ -238,6 +240,7 @@ impl Handle<SetMetadata> for Core {
         {
             custody::check_marks(&key, &op.pkcs11)?;
         }
+        call.check_room(call.store().growth_by_metadata(call.app()?, call.provider(), &op))?;
         call.store().set_metadata(call.app()?, call.provider(), &op)?;
         Ok(interface::message::Empty {})
     }
@@ -248,7 +251,10 @@ impl Handle<PutObject> for Core {
         bounds::text("name", op.name.as_bytes())?;
         bounds::beside(op.label.as_deref(), op.id.as_deref(), &op.pkcs11)?;
         call.check_trust(&op.pkcs11)?;
-        call.store().put_object(call.app()?, call.provider(), &op)
+        call.check_room(call.store().growth_by_object(call.app()?, call.provider(), &op))?;
+        let record = call.store().put_object(call.app()?, call.provider(), &op)?;
+        call.store().made_by(call.uid, &record.uuid);
+        Ok(record)
     }
 }
 
@@ -277,6 +283,9 @@ impl Handle<Grant> for Core {
             self.dispatcher()?.recall(call, key)?;
         }
         custody::check_grant(key, &to, usage)?;
+        if !key.grants.contains_key(&to) {
+            call.check_room([(Limit::Bytes, GRANT)])?;
+        }
         call.store().grant(key, &to, usage)?;
         Ok(interface::message::Empty {})
     }

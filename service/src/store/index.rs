@@ -6,6 +6,7 @@ use super::decide::{Fingerprint, Role};
 use super::key::{Life, Meta};
 use super::object::Object;
 use super::token::Tokens;
+use super::usage::Tally;
 use crate::applications::Application;
 use crate::auth::{MANY, Principal};
 use interface::ProviderId;
@@ -51,7 +52,7 @@ impl Entry {
         if let Self::Key(key) = self
             && let Life::Volatile { application, .. } = key.life
         {
-            return vec![Term::Application(application), Term::Volatile(meta.owner.clone())];
+            return vec![Term::Application(application)];
         }
         let mut terms = vec![
             Term::Owner(meta.owner.clone()),
@@ -81,8 +82,6 @@ pub(super) enum Term {
     Public(Vec<u8>),
     /// Of volatile keys: the process.
     Application(Application),
-    /// Of volatile keys: the owner.
-    Volatile(Principal),
 }
 
 impl Term {
@@ -105,6 +104,7 @@ pub(super) struct Index {
     /// Those of them that the hardware does not show.
     missing: u64,
     pub(super) tokens: Tokens,
+    pub(super) tally: Tally,
     /// What the database has that is not in use, for people.
     pub(super) damaged: Vec<String>,
     /// By the value of keys.
@@ -148,12 +148,12 @@ impl Index {
     /// Notes whether the hardware shows the key, of which there may be copies elsewhere.
     pub(super) fn mark(&mut self, key: &Key, missing: bool) {
         let entry = self.entries.get(key.uuid.as_str()).cloned();
-        self.tally(entry.as_ref(), -1);
+        self.count_key(entry.as_ref(), -1);
         key.missing.store(missing, Ordering::Relaxed);
-        self.tally(entry.as_ref(), 1);
+        self.count_key(entry.as_ref(), 1);
     }
 
-    fn tally(&mut self, entry: Option<&Entry>, by: i64) {
+    fn count_key(&mut self, entry: Option<&Entry>, by: i64) {
         if let Some(Entry::Key(key)) = entry
             && !key.volatile()
         {
@@ -203,11 +203,6 @@ impl Index {
         self.terms.get(term).is_some_and(|uuids| uuids.contains(entry.meta().uuid.as_str()))
     }
 
-    /// How many entries have this term.
-    pub(super) fn count(&self, term: &Term) -> usize {
-        self.terms.get(term).map_or(0, BTreeSet::len)
-    }
-
     /// Own entries, granted keys, and the certificates that stand with granted keys.
     pub(super) fn visible(&self, caller: &Principal, entry: &Entry) -> bool {
         let meta = entry.meta();
@@ -238,7 +233,7 @@ impl Index {
     /// Adds an entry, in the place of the one with its UUID.
     pub(super) fn put(&mut self, entry: Entry) {
         let uuid: Arc<str> = entry.meta().uuid.as_str().into();
-        self.remove(&uuid);
+        let maker = self.take(&uuid);
         if let Entry::Key(key) = &entry {
             let keys = self.keys.entry(key.owner.clone()).or_default();
             let keys = keys.entry(key.provider).or_default();
@@ -251,15 +246,28 @@ impl Index {
         for term in entry.terms() {
             self.terms.entry(term).or_default().insert(Arc::clone(&uuid));
         }
-        self.tally(Some(&entry), 1);
+        self.count_key(Some(&entry), 1);
+        self.tally.add(&entry, maker);
         self.entries.insert(uuid, entry);
     }
 
+    /// Has an entry count for the user who has made it too.
+    pub(super) fn attribute(&mut self, uid: u32, uuid: &str) {
+        if let Some(entry) = self.entries.get(uuid) {
+            self.tally.remove(entry);
+            self.tally.add(entry, (entry.meta().owner != Principal::Uid(uid)).then_some(uid));
+        }
+    }
+
     pub(super) fn remove(&mut self, uuid: &str) {
-        let Some(entry) = self.entries.remove(uuid) else {
-            return;
-        };
-        self.tally(Some(&entry), -1);
+        self.take(uuid);
+    }
+
+    /// Removes an entry, and tells who had made it, where that was not its owner.
+    fn take(&mut self, uuid: &str) -> Option<u32> {
+        let entry = self.entries.remove(uuid)?;
+        self.count_key(Some(&entry), -1);
+        let maker = self.tally.remove(&entry);
         for term in entry.terms() {
             if let Some(uuids) = self.terms.get_mut(&term) {
                 uuids.remove(uuid);
@@ -274,6 +282,7 @@ impl Index {
             }
             key.grants.keys().for_each(|grantee| self.ungrant(grantee, &key));
         }
+        maker
     }
 
     fn ungrant(&mut self, grantee: &Principal, key: &Key) {

@@ -1,6 +1,6 @@
 //! How keys come and go: intents that outlive a crash, and their recovery.
 
-use super::index::{Entry, Term};
+use super::index::Entry;
 use super::key::{Key, Life, Meta};
 use super::{Store, table};
 use crate::applications::Application;
@@ -12,9 +12,6 @@ use interface::{Filing, ProviderId, Secret, Status};
 use rusqlite::Connection;
 use std::ops::Deref;
 use std::sync::Arc;
-
-/// Volatile keys that one principal may have at a time.
-const VOLATILE_LIMIT: usize = 4096;
 
 /// What a provider made for a reserved name.
 #[derive(Debug)]
@@ -47,6 +44,8 @@ pub struct Reservation<'a> {
     application: Option<Application>,
     /// Of its token, when the name was taken.
     epoch: u64,
+    /// The user who makes it.
+    maker: Option<u32>,
 }
 
 /// A key on its way out, which nobody can use any more. Dropped without a commit, it is left for recovery to finish.
@@ -83,8 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Status::PsaErrorAlreadyExists`] where the name is taken, reserved or being destroyed; of volatile keys
-    /// [`Status::PsaErrorInvalidArgument`] without a process to end with, and [`Status::PsaErrorInsufficientMemory`] where the owner has
-    /// too many; [`Error::Store`].
+    /// [`Status::PsaErrorInvalidArgument`] without a process to end with; [`Error::Store`].
     pub fn reserve(
         &self,
         provider: ProviderId,
@@ -93,7 +91,7 @@ impl Store {
         attributes: &Attributes,
         application: Option<Application>,
     ) -> Result<Reservation<'_>> {
-        let application = if filing.volatile { Some(self.check_volatile(owner, application)?) } else { None };
+        let application = if filing.volatile { Some(application.ok_or_else(nameless)?) } else { None };
         let uuid = table::uuid()?;
         let intent = Meta {
             uuid: uuid.clone(),
@@ -121,7 +119,7 @@ impl Store {
             return Err(taken(&intent));
         }
         let identified = filing.volatile || filing.id.is_some();
-        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, application, epoch })
+        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, application, epoch, maker: None })
     }
 
     /// Refuses the name of a ready key.
@@ -130,20 +128,6 @@ impl Store {
     /// [`Status::PsaErrorAlreadyExists`].
     pub fn check_name(&self, provider: ProviderId, owner: &Principal, name: &str) -> Result<()> {
         self.key(provider, owner, name).map_or(Ok(()), |key| Err(taken(&key)))
-    }
-
-    fn check_volatile(&self, owner: &Principal, application: Option<Application>) -> Result<Application> {
-        let Some(application) = application else {
-            let detail = "a volatile key ends with the process that makes it, and the Hello of this connection named none";
-            return Err(Error::refused(Status::PsaErrorInvalidArgument, detail));
-        };
-        if self.index().count(&Term::Volatile(owner.clone())) < VOLATILE_LIMIT {
-            return Ok(application);
-        }
-        let detail = format!(
-            "{owner} has {VOLATILE_LIMIT} volatile keys (PKCS#11 session keys) already: destroy some, or end the programs that made them"
-        );
-        Err(Error::refused(Status::PsaErrorInsufficientMemory, detail))
     }
 
     /// Whether no key, ready or not, has the name. The lock of the database keeps it so.
@@ -277,6 +261,12 @@ impl Reservation<'_> {
         self
     }
 
+    /// The same for a user, for whom the key counts as well as for its owner.
+    pub(crate) fn by(mut self, uid: u32) -> Self {
+        self.maker = Some(uid);
+        self
+    }
+
     /// Makes the key ready; durably, unless it is volatile.
     ///
     /// # Errors
@@ -288,6 +278,9 @@ impl Reservation<'_> {
         };
         let key = self.store.complete(intent, self.identified, material, self.application, self.epoch)?;
         self.intent = None;
+        if let Some(maker) = self.maker {
+            self.store.made_by(maker, &key.uuid);
+        }
         Ok(key)
     }
 }
@@ -316,6 +309,11 @@ impl Destruction<'_> {
         }
         self.store.remove(&self.key.uuid)
     }
+}
+
+fn nameless() -> Error {
+    let detail = "a volatile key ends with the process that makes it, and the Hello of this connection named none";
+    Error::refused(Status::PsaErrorInvalidArgument, detail)
 }
 
 fn taken(meta: &Meta) -> Error {

@@ -5,6 +5,7 @@ mod accept;
 mod access;
 mod crash;
 mod granted;
+mod quotas;
 mod race;
 mod start;
 mod token;

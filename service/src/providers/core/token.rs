@@ -4,6 +4,7 @@
 //! trusted to wrap others. So nobody becomes the officer of a token with keys in it who does not know the PIN.
 
 use super::Core;
+use crate::auth::Principal;
 use crate::bounds;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
@@ -17,6 +18,25 @@ fn token<'a>(call: &Call<'a>) -> Result<store::Token<'a>> {
     Ok(call.store().token(call.provider(), call.app()?, store::now()))
 }
 
+/// Checks a PIN. Whoever asks under many names is wrong no more often than others.
+fn check(call: &Call<'_>, role: Role, pin: &[u8]) -> Result<()> {
+    call.quotas.check_pin(call.uid)?;
+    token(call)?.check(role, pin).inspect_err(|error| {
+        if error.status() == Status::PsaErrorInvalidSignature {
+            call.quotas.wrong_pin(call.uid);
+        }
+    })
+}
+
+/// Counts the first PIN under a name that the program gave itself as a wrong one: there is no end of names, and each PIN is kept.
+fn check_first(call: &Call<'_>, role: Role) -> Result<()> {
+    if matches!(call.app()?, Principal::App(_)) && !token(call)?.has_pin(role) {
+        call.quotas.check_pin(call.uid)?;
+        call.quotas.wrong_pin(call.uid);
+    }
+    Ok(())
+}
+
 impl Handle<TokenStatus> for Core {
     fn handle(&self, call: &Call<'_>, _: TokenStatus) -> Result<Token> {
         Ok(token(call)?.status())
@@ -28,7 +48,8 @@ impl Handle<InitToken> for Core {
         bounds::text("label", op.label.as_bytes())?;
         let (token, owner) = (token(call)?, call.app()?);
         let pin = required(op.pin.as_ref())?;
-        token.check(Role::Officer, &pin.value)?;
+        check(call, Role::Officer, &pin.value)?;
+        check_first(call, Role::Officer)?;
         let fresh = Pin::new(&pin.value)?;
         let _closed = call.store().reset(owner, [call.provider()])?;
         self.destroy_keys(call, owner, Some(call.provider()))?;
@@ -43,10 +64,13 @@ impl Handle<SetPin> for Core {
         let (token, role) = (token(call)?, Role::try_from(op.role)?);
         let first = !token.has_pin(role);
         if let Some(old) = &op.old {
-            token.check(role, &old.value)?;
+            check(call, role, &old.value)?;
         }
         if role == Role::Officer && op.new.is_some() {
             check_succession(first, op.old.is_some())?;
+        }
+        if op.new.is_some() {
+            check_first(call, role)?;
         }
         let new = op.new.as_ref().map(|new| Pin::new(&new.value)).transpose()?;
         token.set(role, new.as_ref())?;
@@ -74,7 +98,7 @@ impl Handle<Login> for Core {
     fn handle(&self, call: &Call<'_>, op: Login) -> Result<Token> {
         let token = token(call)?;
         let role = Role::try_from(op.role)?;
-        token.check(role, &required(op.pin.as_ref())?.value)?;
+        check(call, role, &required(op.pin.as_ref())?.value)?;
         if let (Role::Officer, Some(application)) = (role, call.application) {
             token.log_in(application);
         }

@@ -81,18 +81,3 @@ fn volatile_and_stored_keys_share_their_names() {
     assert_eq!(status(second.commit(material())), Status::PsaErrorAlreadyExists);
     assert_eq!(store.volatile(process(2)).len(), 0);
 }
-
-#[test]
-fn a_principal_has_no_more_than_so_many_volatile_keys() {
-    let place = Place::new();
-    let store = place.open().unwrap();
-    let made = (0..).map_while(|number: u32| create_volatile(&store, &number.to_string(), process(1)).ok()).count();
-    assert_eq!(made, 4096);
-    let error = reserve_volatile(&store, "more", Some(process(2))).unwrap_err();
-    assert_eq!(error.status(), Status::PsaErrorInsufficientMemory);
-    assert!(error.to_string().contains("uid:0 has 4096 volatile keys"), "{error}");
-    let key = store.key(SOFTWARE, &ROOT, "0").unwrap();
-    store.destroy(&key).unwrap().commit().unwrap();
-    create_volatile(&store, "more", process(2)).unwrap();
-    create(&store, &ROOT, "stored");
-}
