@@ -242,7 +242,8 @@ impl<'a> Bench<'a> {
 
 fn last_words(service: &Service) -> String {
     let log = service.log();
-    let mut last: Vec<_> = log.lines().rev().take(3).collect();
+    // Where a program panicked is no part of what it says.
+    let mut last: Vec<_> = log.lines().rev().filter(|line| !line.starts_with("  ")).take(3).collect();
     last.reverse();
     last.join(" | ")
 }

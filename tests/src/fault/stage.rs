@@ -21,12 +21,19 @@ pub enum Subject {
     Sealed,
     /// Upstream's service, which `UPSTREAM_PARSEC` names, with its software provider.
     Upstream,
+    /// The same with its TPM provider.
+    UpstreamTpm,
 }
 
 impl Subject {
     /// Each with its name.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("software", Self::Software), ("tpm", Self::Tpm), ("tpm-sealed", Self::Sealed), ("upstream", Self::Upstream)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("software", Self::Software),
+        ("tpm", Self::Tpm),
+        ("tpm-sealed", Self::Sealed),
+        ("upstream", Self::Upstream),
+        ("upstream-tpm", Self::UpstreamTpm),
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -36,14 +43,14 @@ impl Subject {
     pub(super) fn provider(self) -> ProviderId {
         match self {
             Self::Software | Self::Upstream => ProviderId::SOFTWARE,
-            Self::Tpm => ProviderId::TPM,
+            Self::Tpm | Self::UpstreamTpm => ProviderId::TPM,
             Self::Sealed => ProviderId::TPM_SEALED,
         }
     }
 
     /// Whether it has more than upstream's protocol.
-    pub(super) fn extended(self) -> bool {
-        self != Self::Upstream
+    pub fn extended(self) -> bool {
+        !matches!(self, Self::Upstream | Self::UpstreamTpm)
     }
 
     pub(super) fn derives(self) -> bool {
@@ -55,15 +62,19 @@ impl Subject {
             .replace(r#"auth_type = "UnixPeerCredentials""#, r#"auth_types = ["UnixPeerCredentials", "Direct"]"#)
             .replace(r#"name = "0""#, r#"name = "uid:0""#);
         match self {
-            Self::Software => Setup::default().config(names),
+            // A release may have left what is deprecated.
+            Self::Software => Setup::default().config(names).allow_deprecated(),
             Self::Tpm => Setup::default().config(format!("{names}{TPM}")),
             Self::Sealed => Setup::default().config(format!("{names}{TPM_SEALED}")),
-            Self::Upstream => {
-                let program = std::env::var_os("UPSTREAM_PARSEC").expect("UPSTREAM_PARSEC: interop/peers prints it");
-                Setup::program(program).env("RUST_LOG", "warn")
-            }
+            Self::Upstream => upstream(),
+            Self::UpstreamTpm => upstream().config(format!("{CONFIG}{TPM}owner_hierarchy_auth = \"\"\n")),
         }
     }
+}
+
+fn upstream() -> Setup {
+    let program = std::env::var_os("UPSTREAM_PARSEC").expect("UPSTREAM_PARSEC: interop/peers prints it");
+    Setup::program(program).env("RUST_LOG", "warn")
 }
 
 /// What operations find, made when the first one needs it.
@@ -124,8 +135,7 @@ pub(super) fn lay_out(subject: Subject, found: Found, image: &Path) -> Service {
 
 /// The service, not started, with the TPM of this folder and no store.
 pub(super) fn bare(subject: Subject, image: &Path) -> Service {
-    // A release may have left what is deprecated.
-    let setup = subject.setup().allow_deprecated().by(Traced::STARTER);
+    let setup = subject.setup().by(Traced::STARTER);
     let chip = Some(image.join("tpm")).filter(|chip| chip.exists());
     chip.into_iter().fold(setup, Setup::chip).prepare()
 }
@@ -176,8 +186,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 pub(super) fn left(service: &mut Service) -> Left {
     service.stop();
     let names = files(service.dir()).into_iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-    // Upstream names a file after each key.
-    let files = names.filter(|name| !name.ends_with(".psa_its")).collect();
+    // Upstream names a file after each key, and a journal of SQLite's may wait for the next change.
+    let files = names.filter(|name| !name.ends_with(".psa_its") && !name.ends_with("-journal")).collect();
     let handles = service.chip().map(handles).unwrap_or_default();
     Left { files, handles }
 }

@@ -15,6 +15,9 @@ pub(super) const SPARE: &str = "spare";
 /// The PINs that the tenant may have.
 const PINS: [&str; 2] = ["1234", "5678"];
 
+/// How many characters of a line tell people what it is about.
+const SHORT: usize = 100;
+
 /// A line for each thing that there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
@@ -70,8 +73,9 @@ impl World {
 
     /// What only one of two has, for people.
     pub fn differences(&self, other: &Self) -> String {
-        let here = self.lines.difference(&other.lines).map(|line| format!("+ {line}"));
-        let there = other.lines.difference(&self.lines).map(|line| format!("- {line}"));
+        let short = |line: &String| line.chars().take(SHORT).collect::<String>();
+        let here = self.lines.difference(&other.lines).map(|line| format!("+ {}", short(line)));
+        let there = other.lines.difference(&self.lines).map(|line| format!("- {}", short(line)));
         here.chain(there).collect::<Vec<_>>().join("\n        ")
     }
 
