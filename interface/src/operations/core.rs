@@ -184,4 +184,38 @@ pub struct ServiceReport {
     /// Keys in the store that their hardware does not show at present.
     #[prost(uint64, tag = "6")]
     pub missing: u64,
+    /// Connections that were closed since the start to make room for others.
+    #[prost(uint64, tag = "7")]
+    pub made_room: u64,
+    #[prost(message, repeated, tag = "8")]
+    pub quotas: Vec<Quota>,
+}
+
+/// One limit of the service's `[quotas]`.
+#[derive(Clone, PartialEq, Message)]
+pub struct Quota {
+    /// Its key in the configuration.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// How much the caller has.
+    #[prost(uint64, tag = "2")]
+    pub used: u64,
+    /// How much the caller may have.
+    #[prost(uint64, tag = "3")]
+    pub limit: u64,
+    /// How often it has refused anybody since the start; told to administrators.
+    #[prost(uint64, tag = "4")]
+    pub refused: u64,
+    /// Who has most, in this order; told to administrators.
+    #[prost(message, repeated, tag = "5")]
+    pub greediest: Vec<Share>,
+}
+
+/// How much somebody has.
+#[derive(Clone, PartialEq, Message)]
+pub struct Share {
+    #[prost(string, tag = "1")]
+    pub principal: String,
+    #[prost(uint64, tag = "2")]
+    pub used: u64,
 }

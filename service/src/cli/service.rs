@@ -5,7 +5,7 @@ use super::error::{During, Result};
 use super::grant::user_name;
 use super::output::{Text, table};
 use interface::ProviderId;
-use interface::operations::{Hello, ListOpcodes, Ping, ServiceStatus};
+use interface::operations::{self, Hello, ListOpcodes, Ping, ServiceStatus};
 use serde::Serialize;
 use std::fmt::Display;
 
@@ -47,6 +47,41 @@ struct Status {
     missing: u64,
     /// Longest request body in bytes.
     body_limit: u64,
+    /// Connections that were closed to make room for others.
+    made_room: u64,
+    quotas: Vec<Quota>,
+}
+
+/// A limit of the service's configuration.
+#[derive(Serialize)]
+struct Quota {
+    name: Text,
+    /// How much the caller has, and may have.
+    used: u64,
+    limit: u64,
+    /// How often anybody was refused, for administrators.
+    refused: u64,
+    /// Who has most, for administrators.
+    greediest: Vec<Share>,
+}
+
+#[derive(Serialize)]
+struct Share {
+    principal: Text,
+    used: u64,
+}
+
+impl Quota {
+    fn new(quota: operations::Quota) -> Self {
+        let operations::Quota { name, used, limit, refused, greediest } = quota;
+        let greediest = greediest.into_iter().map(|share| Share { principal: Text(share.principal), used: share.used });
+        Self { name: Text(name), used, limit, refused, greediest: greediest.collect() }
+    }
+
+    fn row(&self) -> [String; 5] {
+        let greediest: Vec<_> = self.greediest.iter().map(|share| format!("{} {}", share.principal, share.used)).collect();
+        [self.name.to_string(), self.used.to_string(), self.limit.to_string(), self.refused.to_string(), greediest.join(", ")]
+    }
 }
 
 impl Display for Status {
@@ -57,9 +92,15 @@ impl Display for Status {
         let user = user.unwrap_or_default();
         writeln!(f, "you are      {}{user}", self.principal)?;
         writeln!(f, "up for       {hours}:{minutes:02}:{seconds:02}")?;
-        writeln!(f, "connections  {}", self.connections)?;
+        writeln!(f, "connections  {}, and {} that made room for others", self.connections, self.made_room)?;
         writeln!(f, "requests     {}", self.requests)?;
-        writeln!(f, "keys         {}, of which {} missing from their hardware", self.keys, self.missing)
+        writeln!(f, "keys         {}, of which {} missing from their hardware", self.keys, self.missing)?;
+        if self.quotas.is_empty() {
+            return Ok(());
+        }
+        writeln!(f)?;
+        let rows: Vec<_> = self.quotas.iter().map(Quota::row).collect();
+        table(f, ["QUOTA", "YOU HAVE", "OF", "REFUSED", "WHO HAS MOST"], &rows)
     }
 }
 
@@ -81,6 +122,8 @@ pub(crate) fn status(context: &Context) -> Result<()> {
         keys: report.keys,
         missing: report.missing,
         body_limit: welcome.body_limit,
+        made_room: report.made_room,
+        quotas: report.quotas.into_iter().map(Quota::new).collect(),
     })
 }
 

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// How long it may take to destroy all keys of somebody.
 const MANY: Duration = Duration::from_secs(3600);
+/// Of so many who have most of something the status tells.
+const GREEDIEST: usize = 3;
 /// Version of the extensions.
 const EXTENSIONS: u32 = 1;
 
@@ -127,7 +129,38 @@ impl Handle<ServiceStatus> for Core {
             requests: self.stats.requests(),
             keys,
             missing,
+            made_room: self.connections.closed(),
+            quotas: self.quotas(call)?,
         })
+    }
+}
+
+impl Core {
+    /// The caller's part of each limit, and for administrators who has most.
+    fn quotas(&self, call: &Call<'_>) -> Result<Vec<Quota>> {
+        let user = Principal::Uid(call.uid);
+        let who = call.app.unwrap_or(&user);
+        let admin = self.dispatcher()?.authenticators.admin(who);
+        let (quotas, usage) = (call.quotas, call.store().usage(who));
+        let users =
+            |users: Vec<(u32, usize)>| users.into_iter().map(|(uid, count)| (Principal::Uid(uid), count as u64)).collect();
+        let quota = |limit: Limit| {
+            let (used, mut all): (_, Vec<_>) = match limit {
+                Limit::Connections => (self.connections.of(call.uid) as u64, users(self.connections.users())),
+                Limit::PinTries => (quotas.pin_tries(call.uid), Vec::new()),
+                _ => (usage.of(limit), call.store().greediest(limit)),
+            };
+            all.truncate(if admin { GREEDIEST } else { 0 });
+            let share = |(principal, used): (Principal, u64)| Share { principal: principal.to_string(), used };
+            Quota {
+                name: limit.key().to_owned(),
+                used,
+                limit: quotas.number(who, limit),
+                refused: if admin { quotas.refused(limit) } else { 0 },
+                greediest: all.into_iter().map(share).collect(),
+            }
+        };
+        Ok(Limit::ALL.into_iter().map(quota).collect())
     }
 }
 

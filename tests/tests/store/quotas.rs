@@ -2,12 +2,12 @@
 
 use crate::access::refused;
 use crate::{SOFTWARE, destroy, generate, usable};
-use interface::Status;
 use interface::algorithm::{Algorithm, Cipher};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::client::{Client, Error, Identity};
-use interface::operations::{GenerateKey, Grant, PutObject, RecordKind, SetMetadata};
-use tests::{CONFIG, STRANGER, Service, acting, may_change_user};
+use interface::operations::{GenerateKey, Grant, PutObject, RecordKind, ServiceStatus, SetMetadata};
+use interface::{ProviderId, Status};
+use tests::{CONFIG, STRANGER, Service, acting, may_change_user, run};
 
 fn service(quotas: &str) -> Service {
     let config = CONFIG
@@ -70,6 +70,34 @@ fn what_is_over_a_limit_is_refused_and_named_and_an_exception_permits_it() {
     assert!((1..20).contains(&granted), "{granted}");
     refused(grant(1), &["bytes in [quotas]"]);
     grant(70_000).unwrap();
+}
+
+#[test]
+fn the_status_tells_everybody_its_own_part_and_administrators_all() {
+    if !may_change_user() {
+        return;
+    }
+    let service = service(&format!("keys = 2\n[[quotas.for]]\nwho = \"uid:{STRANGER}\"\nkeys = 1"));
+    generate(&service.client(), "web").unwrap();
+    let keys = |client: &Client| {
+        let quotas = client.call(ProviderId::CORE, &ServiceStatus {}).unwrap().quotas;
+        quotas.into_iter().find(|quota| quota.name == "keys").unwrap()
+    };
+    let stranger = acting(STRANGER, || {
+        let client = service.client();
+        generate(&client, "k").unwrap();
+        refused(generate(&client, "l"), &["1 keys"]);
+        keys(&client)
+    });
+    assert_eq!((stranger.used, stranger.limit, stranger.refused, stranger.greediest.len()), (1, 1, 0, 0));
+    let all = keys(&service.client());
+    let greediest: Vec<_> = all.greediest.iter().map(|share| (share.principal.as_str(), share.used)).collect();
+    assert_eq!((all.used, all.limit, all.refused), (1, 2, 1));
+    assert_eq!(greediest, [("uid:0", 1), (&format!("uid:{STRANGER}"), 1)]);
+    let shown = run(&mut service.parsec(["status"])).ok();
+    assert!(
+        shown.lines().any(|line| line.split_whitespace().collect::<Vec<_>>()[..].starts_with(&["keys", "1", "2", "1", "uid:0"]))
+    );
 }
 
 #[test]
