@@ -28,7 +28,7 @@ pub mod text;
 pub mod trust;
 pub mod wire;
 
-pub use operations::{Access, Filing, KeyName, KeyUse, Opcode, Operation, Target, Used};
+pub use operations::{Access, Effect, Filing, KeyName, KeyUse, Named, Opcode, Operation, Target, Used};
 pub use provider::{AuthType, PROVIDERS, ProviderId, ProviderKind};
 pub use secret::{ALLOCATOR, Allocator, Secret};
 pub use status::Status;

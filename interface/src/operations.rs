@@ -1,4 +1,5 @@
-//! Every operation, once: its number, messages, who may call it, where it is addressed and how it uses a key.
+//! Every operation, once: its number, messages, who may call it, where it is addressed, how it uses a key, what it
+//! changes.
 //!
 //! Numbers below 0x8000 are upstream's. Those from 0x8000 up are extensions and answer only on a connection that has said
 //! [`Hello`], because upstream's clients break on numbers they do not know. The same holds for fields numbered 100 and up.
@@ -32,6 +33,49 @@ pub trait Operation: Message + Default + Clone + 'static {
 
     /// How the request uses a key, parsed; fails where a mandatory part is missing or unknown.
     fn key(&self) -> Result<KeyUse<'_>, Status>;
+
+    /// What it names beside a key.
+    fn named(&self) -> Named<'_>;
+}
+
+/// What a request changes. Each is an event in the service's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// A key or an object is there that was not. [`Encapsulate`] and [`Decapsulate`] may do without.
+    Make,
+    /// A key or an object is gone.
+    Destroy,
+    /// What stands beside a key or an object, or what the key's policy permits.
+    Modify,
+    /// Somebody else may use a key.
+    Grant,
+    /// Somebody else may not any more.
+    Revoke,
+    /// Whose keys show beside the caller's own.
+    Accept,
+    /// A token is as new: its keys are gone.
+    Reset,
+    /// A PIN.
+    Pin,
+    /// Somebody is logged in to a token.
+    Login,
+    /// Nobody is any more.
+    Logout,
+    /// An administrator has changed what is somebody else's.
+    Admin,
+}
+
+/// What a request names beside a key, for the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// A certificate or data, or a key of which it is not the use that counts.
+    pub object: Option<&'a str>,
+    /// The principal that it is about.
+    pub to: Option<&'a str>,
+    /// What that one may do with a key.
+    pub usage: Option<Usage>,
 }
 
 /// Who may call an operation.
@@ -149,6 +193,24 @@ pub enum KeyUse<'a> {
 }
 
 impl KeyUse<'_> {
+    /// The key that the request is about: the one that it makes, or else the first one that it uses.
+    pub fn about(&self) -> Option<KeyName<'_>> {
+        match self {
+            Self::None => None,
+            Self::New { filing, .. } | Self::Make { filing, .. } | Self::Copy { filing, .. } => {
+                Some(KeyName { owner: None, name: &filing.name })
+            }
+            Self::Use(Used { key, .. }) | Self::Wrap { key: Used { key, .. }, .. } | Self::See(key) | Self::Own(key) => {
+                Some(*key)
+            }
+        }
+    }
+
+    /// Whether it makes a key.
+    pub fn makes(&self) -> bool {
+        matches!(self, Self::New { .. } | Self::Make { .. } | Self::Copy { .. })
+    }
+
     /// The owner that the request names, if it names one.
     pub fn owner(&self) -> Option<&str> {
         match self {
@@ -233,7 +295,20 @@ macro_rules! operations {
             attributes: required($op.attributes.as_ref())?.try_into()?,
         }
     };
-    ($($opcode:literal $op:ident => $output:ident, $access:ident, $target:ident, $key:ident $(($($arg:ident),*))?;)*) => {
+    (@effect) => {
+        Effect::Nothing
+    };
+    (@effect $effect:ident) => {
+        Effect::$effect
+    };
+    (@named usage $op:ident $field:ident) => {
+        $op.$field.as_ref().map(Usage::from)
+    };
+    (@named $named:ident $op:ident $field:ident) => {
+        Some(&*$op.$field)
+    };
+    ($($opcode:literal $op:ident => $output:ident, $access:ident, $target:ident, $key:ident $(($($arg:ident),*))?
+        $(, $effect:ident $(($($named:ident: $field:ident),*))?)?;)*) => {
         /// The number of an operation (the header's `opcode` field).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u32)]
@@ -253,6 +328,11 @@ macro_rules! operations {
             /// Where it is addressed.
             pub const fn target(self) -> Target {
                 match self { $(Self::$op => Target::$target,)* }
+            }
+
+            /// What it changes.
+            pub const fn effect(self) -> Effect {
+                match self { $(Self::$op => operations!(@effect $($effect)?),)* }
             }
         }
 
@@ -274,18 +354,22 @@ macro_rules! operations {
             fn key(&self) -> Result<KeyUse<'_>, Status> {
                 Ok(operations!(@key $key $(($($arg),*))? self))
             }
+
+            fn named(&self) -> Named<'_> {
+                Named { $($($($named: operations!(@named $named self $field),)*)?)? ..Named::default() }
+            }
         })*
     };
 }
 
 operations! {
-    // opcode  operation            => result               who     where     key
+    // opcode  operation            => result               who     where     key            what it changes
     0x0001 Ping                     => Pong,                Anyone, Core,     none;
-    0x0002 GenerateKey              => Empty,               App,    Provider, new;
-    0x0003 DestroyKey               => Empty,               App,    Provider, own;
+    0x0002 GenerateKey              => Empty,               App,    Provider, new,           Make;
+    0x0003 DestroyKey               => Empty,               App,    Provider, own,           Destroy;
     0x0004 SignHash                 => Signed,              App,    Provider, use(SIGN_HASH, Signature);
     0x0005 VerifyHash               => Empty,               App,    Provider, use(VERIFY_HASH, Signature);
-    0x0006 ImportKey                => Empty,               App,    Provider, new;
+    0x0006 ImportKey                => Empty,               App,    Provider, new,           Make;
     0x0007 ExportPublicKey          => Exported,            App,    Provider, see;
     0x0008 ListProviders            => Providers,           Anyone, Core,     none;
     0x0009 ListOpcodes              => Opcodes,             Anyone, Core,     none;
@@ -307,7 +391,7 @@ operations! {
     0x0019 VerifyMessage            => Empty,               App,    Provider, use(VERIFY_MESSAGE, Signature);
     0x001A ListKeys                 => Keys,                App,    Core,     none;
     0x001B ListClients              => Clients,             Admin,  Core,     none;
-    0x001C DeleteClient             => Empty,               Admin,  Core,     none;
+    0x001C DeleteClient             => Empty,               Admin,  Core,     none,          Admin(to: client);
     0x001E AttestKey                => Attested,            App,    Provider, attested;
     0x001F PrepareKeyAttestation    => AttestationPrepared, App,    Provider, attested;
     0x0020 CanDoCrypto              => Empty,               App,    Provider, none;
@@ -315,27 +399,27 @@ operations! {
     0x8001 ServiceStatus            => ServiceReport,       Anyone, Core,     none;
     0x8002 LookupKey                => Record,              App,    Store,    see;
     0x8003 Find                     => Found,               App,    Store,    none;
-    0x8004 SetMetadata              => Empty,               App,    Store,    none;
-    0x8005 PutObject                => Record,              App,    Store,    none;
+    0x8004 SetMetadata              => Empty,               App,    Store,    none,          Modify(object: name);
+    0x8005 PutObject                => Record,              App,    Store,    none,          Make(object: name);
     0x8006 LookupObject             => Record,              App,    Store,    none;
-    0x8007 DestroyObject            => Empty,               App,    Store,    none;
-    0x8008 Grant                    => Empty,               App,    Store,    own;
-    0x8009 Revoke                   => Empty,               App,    Store,    own;
+    0x8007 DestroyObject            => Empty,               App,    Store,    none,          Destroy(object: name);
+    0x8008 Grant                    => Empty,               App,    Store,    own,           Grant(to: principal, usage: usage);
+    0x8009 Revoke                   => Empty,               App,    Store,    own,           Revoke(to: principal);
     0x800A ListGrants               => Grants,              App,    Store,    own;
     0x800B WrapKey                  => Wrapped,             App,    Provider, wrap(iv);
-    0x800C UnwrapKey                => Empty,               App,    Provider, unwrap;
-    0x800D DeriveKey                => Empty,               App,    Provider, derive;
-    0x800E CopyKey                  => Empty,               App,    Provider, copy;
+    0x800C UnwrapKey                => Empty,               App,    Provider, unwrap,        Make;
+    0x800D DeriveKey                => Empty,               App,    Provider, derive,        Make;
+    0x800E CopyKey                  => Empty,               App,    Provider, copy,          Make;
     0x8010 TokenStatus              => Token,               App,    Store,    none;
-    0x8011 InitToken                => Token,               App,    Store,    none;
-    0x8012 SetPin                   => Token,               App,    Store,    none;
-    0x8013 Login                    => Token,               App,    Store,    none;
-    0x8014 Logout                   => Token,               App,    Store,    none;
-    0x8018 Encapsulate              => Encapsulated,        App,    Provider, secret(ENCRYPT);
-    0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT);
+    0x8011 InitToken                => Token,               App,    Store,    none,          Reset;
+    0x8012 SetPin                   => Token,               App,    Store,    none,          Pin;
+    0x8013 Login                    => Token,               App,    Store,    none,          Login;
+    0x8014 Logout                   => Token,               App,    Store,    none,          Logout;
+    0x8018 Encapsulate              => Encapsulated,        App,    Provider, secret(ENCRYPT),Make;
+    0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT),Make;
     0x8020 CertifyKey               => Certified,           App,    Provider, see;
     0x8021 Quote                    => Quoted,              App,    Provider, none;
-    0x8030 Accept                   => Empty,               App,    Core,     none;
+    0x8030 Accept                   => Empty,               App,    Core,     none,          Accept(to: owner);
     0x8031 ListAccepted             => Owners,              App,    Core,     none;
 }
 
@@ -352,23 +436,7 @@ impl Opcode {
 
     /// Doing it twice is as good as doing it once, so that a client may repeat it on a new connection.
     pub const fn repeatable(self) -> bool {
-        !matches!(
-            self,
-            Self::GenerateKey
-                | Self::ImportKey
-                | Self::DestroyKey
-                | Self::DeleteClient
-                | Self::PutObject
-                | Self::DestroyObject
-                | Self::UnwrapKey
-                | Self::DeriveKey
-                | Self::CopyKey
-                | Self::Encapsulate
-                | Self::Decapsulate
-                | Self::InitToken
-                | Self::SetPin
-                | Self::Login
-        )
+        !matches!(self.effect(), Effect::Make | Effect::Destroy | Effect::Reset | Effect::Pin | Effect::Login | Effect::Admin)
     }
 }
 

@@ -72,7 +72,7 @@ fn forked_workers_of_other_users_serve_through_restarts_of_the_service() {
         eventually("a refusal", || (told(&server, &format!("{user} failed")) > 0).then_some(()));
         let why = format!("uid:{user} may not use key 'web' of uid:0");
         eventually("the reason", || server.log().contains(&why).then_some(()));
-        assert!(desk.service.log().contains(&why), "{}", desk.service.log());
+        desk.service.logs(&[&why]);
     }
 }
 

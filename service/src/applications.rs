@@ -127,7 +127,7 @@ impl Applications {
         dispatcher.store.log_out(application);
         for key in dispatcher.store.volatile(application) {
             let dispatcher = Arc::clone(&dispatcher);
-            let destroyed = tokio::task::spawn_blocking(move || dispatcher.destroy(&key)).await;
+            let destroyed = tokio::task::spawn_blocking(move || dispatcher.destroy(&key, Arc::default())).await;
             if let Ok(Err(error)) = destroyed {
                 tracing::warn!(%error, "a volatile key could not be destroyed when its application had gone");
             }

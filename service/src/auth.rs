@@ -74,7 +74,8 @@ impl std::str::FromStr for Principal {
 pub struct Peer {
     /// The user, whatever name it has in a user namespace of its own.
     pub uid: u32,
-    pid: Option<i32>,
+    /// The process that has connected.
+    pub pid: Option<i32>,
     /// What it is called there, once that was seen.
     inside: OnceLock<u32>,
 }

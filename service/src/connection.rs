@@ -7,7 +7,8 @@ use crate::applications::{Application, Applications, Process};
 use crate::auth::Peer;
 use crate::connections::{Connections, Phase, Seat};
 use crate::dispatch::{Dispatcher, Incoming};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::log::{self, Asker};
 use crate::quotas::Quotas;
 use crate::stats::Stats;
 use interface::operations::Hello;
@@ -127,7 +128,7 @@ impl Connection {
                 }
                 Err(End::Silent) => return,
                 Err(End::Rejected(status)) => {
-                    tracing::info!(peer = self.peer.uid, %status, "rejected a frame");
+                    log::rejected(&self.peer, None, status, "a frame");
                     let _ = self.respond(Header::rejection(status), &[]).await;
                     return;
                 }
@@ -281,12 +282,13 @@ impl Connection {
             Ok((request, None)) => request,
             Ok((_, Some(status))) => return self.respond(Header::rejection(status), &[]).await,
             Err(status) => {
-                tracing::info!(request = number, peer = self.peer.uid, %status, "rejected a header");
+                log::rejected(&self.peer, Some(number), status, "a header");
                 return self.respond(Header::rejection(status), &[]).await;
             }
         };
         let hello = (request.opcode == Opcode::Hello).then(|| Hello::decode(body.as_slice()));
-        match self.dispatch(request, body, auth).await {
+        let asker = Asker::new(number, &self.peer);
+        match self.dispatch(request, body, auth, &asker).await {
             Ok(output) => {
                 if let Some(Ok(hello)) = hello {
                     self.greeted(&hello);
@@ -295,7 +297,8 @@ impl Connection {
                 self.respond(Header::response(&request, Status::Success, len), &output).await
             }
             Err(error) => {
-                let detail = self.report(number, &request, &error);
+                let detail = format!("{error} (request {number} in the service's log)");
+                log::refused(&asker, &request, &error, self.context.details);
                 let detail = if self.extended { detail.as_bytes() } else { &[] };
                 let len = u32::try_from(detail.len()).unwrap_or(u32::MAX);
                 self.respond(Header::response(&request, error.status(), len), detail).await
@@ -323,30 +326,27 @@ impl Connection {
         }
     }
 
-    async fn dispatch(&self, request: Request, body: Zeroizing<Vec<u8>>, auth: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    async fn dispatch(
+        &self,
+        request: Request,
+        body: Zeroizing<Vec<u8>>,
+        auth: &[u8],
+        asker: &Arc<Asker>,
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let dispatcher = &self.context.dispatcher;
         let app = dispatcher.authenticators.authenticate(request.auth, auth, &self.peer)?;
+        asker.known(app.as_ref());
         let extended = self.extended || request.opcode == Opcode::Hello;
-        let incoming = Incoming { request, body, app, uid: self.peer.uid, extended, application: self.application };
+        let incoming = Incoming {
+            request,
+            body,
+            app,
+            uid: self.peer.uid,
+            extended,
+            application: self.application,
+            asker: Arc::clone(asker),
+        };
         dispatcher.dispatch(incoming, Some(self.stream.as_fd())).await
-    }
-
-    /// Logs a refusal or failure and returns the text for the client.
-    fn report(&self, number: u64, request: &Request, error: &Error) -> String {
-        let (peer, opcode, status) = (self.peer.uid, request.opcode, error.status());
-        let text = error.to_string();
-        let detail = if self.context.details { text.as_str() } else { "" };
-        match error {
-            // its "no" is the answer to a question
-            Error::Refused { .. } if opcode == Opcode::CanDoCrypto => {
-                tracing::debug!(request = number, peer, ?opcode, ?status, detail, "refused");
-            }
-            Error::Refused { .. } => {
-                tracing::info!(request = number, peer, ?opcode, ?status, detail, "refused");
-            }
-            _ => tracing::error!(request = number, peer, ?opcode, ?status, detail, "failed"),
-        }
-        format!("{text} (request {number} in the service's log)")
     }
 
     async fn respond(&mut self, header: Header, body: &[u8]) -> std::io::Result<()> {

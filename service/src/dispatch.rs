@@ -9,6 +9,7 @@ use crate::auth::{Authenticators, Principal};
 use crate::bounds;
 use crate::custody;
 use crate::error::{Error, Result};
+use crate::log::{self, Asker};
 use crate::provider::{Call, Provider};
 use crate::quotas::Quotas;
 use crate::store::{self, Granted, Key, Store};
@@ -16,7 +17,7 @@ use interface::attributes::Attributes;
 use interface::operations::DestroyKey;
 use interface::text::word;
 use interface::wire::Request;
-use interface::{Access, AuthType, Filing, KeyName, KeyUse, Opcode, ProviderId, Status, Target, Used};
+use interface::{Access, AuthType, Effect, Filing, KeyName, KeyUse, Named, Opcode, ProviderId, Status, Target, Used};
 use prost::Message;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -53,14 +54,16 @@ pub struct Incoming {
     pub extended: bool,
     /// The process that its connection has named.
     pub application: Option<Application>,
+    /// What the log is to know of it.
+    pub asker: Arc<Asker>,
 }
 
 impl Incoming {
     /// A request of the service itself, in the name of a key's owner.
-    fn own(key: &Key, opcode: Opcode) -> Self {
+    fn own(key: &Key, opcode: Opcode, asker: Arc<Asker>) -> Self {
         let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
         let app = Some(key.owner.clone());
-        Self { request, body: Zeroizing::default(), app, uid: 0, extended: true, application: None }
+        Self { request, body: Zeroizing::default(), app, uid: 0, extended: true, application: None, asker }
     }
 }
 
@@ -81,7 +84,7 @@ impl Dispatcher {
         self.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
         let Some((lane, limit)) = provider.lane(opcode) else {
-            return provider.run(opcode, &Guard { incoming: &incoming, dispatcher: self }, &incoming.body);
+            return self.run(&provider, &incoming);
         };
         let (this, worker, app) = (Arc::clone(self), Arc::clone(&provider), incoming.app.clone());
         let client = client.and_then(|client| client.try_clone_to_owned().ok());
@@ -89,9 +92,19 @@ impl Dispatcher {
             if client.as_ref().is_some_and(gone) {
                 return Err(Error::refused(Status::ConnectionError, "the client has gone before its request's turn came"));
             }
-            worker.run(opcode, &Guard { incoming: &incoming, dispatcher: &this }, &incoming.body)
+            this.run(&worker, &incoming)
         };
         lane.run(app, limit, work).await
+    }
+
+    /// Has the provider run it, and what it has changed told by the log: also when nobody waits for its end any more.
+    fn run(&self, provider: &Provider, incoming: &Incoming) -> Result<Zeroizing<Vec<u8>>> {
+        let Incoming { request, body, asker, .. } = incoming;
+        let output = provider.run(request.opcode, &Guard { incoming, dispatcher: self }, body)?;
+        if request.opcode.effect() != Effect::Nothing {
+            log::done(asker, request, |owner, name| self.store.key(request.provider, owner, name));
+        }
+        Ok(output)
     }
 
     /// The crypto provider with this number.
@@ -99,15 +112,15 @@ impl Dispatcher {
         self.providers.iter().find(|provider| provider.info.id == id)
     }
 
-    /// Destroys a key, in its hardware too.
+    /// Destroys a key, in its hardware too, for who asks for it by another request; for the service itself where there is none.
     ///
     /// # Errors
     /// [`Status::ProviderNotRegistered`] if the key's provider is not configured; the provider's own.
-    pub fn destroy(&self, key: &Arc<Key>) -> Result<()> {
+    pub fn destroy(&self, key: &Arc<Key>, asker: Arc<Asker>) -> Result<()> {
         let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
-        let incoming = Incoming::own(key, Opcode::DestroyKey);
-        let body = DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec();
-        provider.run(Opcode::DestroyKey, &Guard { incoming: &incoming, dispatcher: self }, &body).map(drop)
+        let mut incoming = Incoming::own(key, Opcode::DestroyKey, asker);
+        incoming.body = Zeroizing::new(DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec());
+        self.run(provider, &incoming).map(drop)
     }
 
     /// Who answers the request.
@@ -137,6 +150,7 @@ impl Dispatcher {
             provider: incoming.request.provider,
             extended: incoming.extended,
             application: incoming.application,
+            asker: &incoming.asker,
             allow_deprecated: self.allow_deprecated,
             store: &self.store,
             quotas: &self.quotas,
@@ -180,6 +194,11 @@ fn unauthenticated(opcode: Opcode) -> Error {
 }
 
 impl<'a> Guard<'a> {
+    /// Keeps what the request names beside a key, for the log.
+    pub(crate) fn mention(&self, named: Named<'_>) {
+        self.incoming.asker.mentions(named);
+    }
+
     /// Checks the use of a key and makes the call.
     ///
     /// # Errors
@@ -190,6 +209,8 @@ impl<'a> Guard<'a> {
             return Err(unauthenticated(opcode));
         }
         let mut call = self.dispatcher.call(self.incoming);
+        let asker = &self.incoming.asker;
+        asker.names(key_use.about(), key_use.makes());
         match key_use {
             KeyUse::None => {}
             KeyUse::New { filing, attributes } => {
@@ -219,6 +240,9 @@ impl<'a> Guard<'a> {
                 call.new = Some(custody::copied(&original, filing, attributes)?);
                 call.key = Some(original);
             }
+        }
+        if let Some(key) = &call.key {
+            asker.found(key);
         }
         Ok(call)
     }

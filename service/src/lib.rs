@@ -15,6 +15,7 @@ pub mod dispatch;
 pub mod error;
 pub mod lane;
 pub mod listener;
+pub mod log;
 pub mod memory;
 pub mod privileges;
 pub mod provider;

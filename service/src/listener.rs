@@ -3,6 +3,7 @@
 use crate::auth::{Peer, Principal};
 use crate::connection::{self, Context};
 use crate::error::{Error, Result};
+use crate::log;
 use crate::quotas::Limit;
 use interface::wire::{HEADER_LEN, Header};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
@@ -139,7 +140,7 @@ impl Door {
     /// Tells a client at once that there is no place.
     fn refuse(&self, client: &UnixStream, peer: &Peer) {
         let refusal = self.context.quotas.refuse(&Principal::Uid(peer.uid), Limit::Connections);
-        tracing::info!(peer = peer.uid, status = %refusal.status(), "refused a connection: {refusal}");
+        log::rejected(peer, None, refusal.status(), &format!("a connection: {refusal}"));
         let mut frame = Vec::with_capacity(HEADER_LEN);
         Header::rejection(refusal.status()).encode(&mut frame);
         let _ = send(client, &frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);

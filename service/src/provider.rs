@@ -9,13 +9,14 @@ use crate::custody;
 use crate::dispatch::Guard;
 use crate::error::{Error, Result};
 use crate::lane::Lane;
+use crate::log::Asker;
 use crate::memory::{self, Parsed};
 use crate::quotas::{Limit, Quotas};
 use crate::store::{Key, Material, Reservation, Store};
 use interface::algorithm::Algorithm;
 use interface::attributes::Attributes;
 use interface::message::Pkcs11Attribute;
-use interface::{Filing, Opcode, Operation, ProviderId, Secret, Status};
+use interface::{Effect, Filing, Opcode, Operation, ProviderId, Secret, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub struct Call<'a> {
     pub(crate) provider: ProviderId,
     pub(crate) extended: bool,
     pub(crate) application: Option<Application>,
+    pub(crate) asker: &'a Asker,
     pub(crate) allow_deprecated: bool,
     pub(crate) store: &'a Store,
     pub(crate) quotas: &'a Quotas,
@@ -279,6 +281,9 @@ impl Provider {
         let backend = Arc::clone(backend);
         let run = move |guard: &Guard<'_>, body: &[u8]| {
             let op = O::decode(body).map_err(|_| Status::DeserializingBodyFailed)?;
+            if O::OPCODE.effect() != Effect::Nothing {
+                guard.mention(op.named());
+            }
             let call = guard.admit(op.key()?)?;
             let output = backend.handle(&call, op)?;
             Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))

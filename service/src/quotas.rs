@@ -34,6 +34,8 @@ pub enum Limit {
     VolatileBytes,
     /// Wrong PINs in an hour, and first PINs of names that programs give themselves.
     PinTries,
+    /// Lines of the log in a second.
+    LogLines,
 }
 
 /// What there is to know of a limit.
@@ -50,8 +52,16 @@ struct Row {
 
 impl Limit {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::Connections, Self::Keys, Self::Objects, Self::Bytes, Self::VolatileKeys, Self::VolatileBytes, Self::PinTries];
+    pub const ALL: [Self; 8] = [
+        Self::Connections,
+        Self::Keys,
+        Self::Objects,
+        Self::Bytes,
+        Self::VolatileKeys,
+        Self::VolatileBytes,
+        Self::PinTries,
+        Self::LogLines,
+    ];
 
     const fn row(self) -> Row {
         use Status::{PsaErrorBadState, PsaErrorInsufficientMemory, PsaErrorInsufficientStorage};
@@ -75,6 +85,7 @@ impl Limit {
                 PsaErrorInsufficientMemory,
             ),
             Self::PinTries => ("pin_tries", 100, "wrong PINs in an hour", "wait", PsaErrorBadState),
+            Self::LogLines => ("log_lines", 20, "lines of the log in a second", "wait", PsaErrorInsufficientMemory),
         };
         Row { key, default, unit, mend, status }
     }
@@ -154,7 +165,7 @@ impl Quotas {
 
     /// The refusal of what is over a limit, which is counted.
     pub fn refuse(&self, who: &Principal, limit: Limit) -> Error {
-        self.refused[limit as usize].fetch_add(1, Relaxed);
+        self.count(limit);
         let (Row { key, unit, mend, status, .. }, number) = (limit.row(), self.number(who, limit));
         let detail = format!(
             "{who} would have more than {number} {unit}: {mend}, or raise {key} in [quotas] of the configuration, or for this client alone in [[quotas.for]] with who = \"{who}\""
@@ -184,6 +195,11 @@ impl Quotas {
 
     fn tries(&self) -> MutexGuard<'_, HashMap<u32, (Instant, u64)>> {
         self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a refusal that nobody is told.
+    pub(crate) fn count(&self, limit: Limit) {
+        self.refused[limit as usize].fetch_add(1, Relaxed);
     }
 
     /// How often a limit has refused.
@@ -223,7 +239,7 @@ mod tests {
                 assert!(refusal.contains(&part), "{refusal}");
             }
         }
-        assert_eq!(Limit::ALL.map(|limit| quotas.refused(limit)), [1, 2, 1, 0, 0, 0, 0]);
+        assert_eq!(Limit::ALL.map(|limit| quotas.refused(limit)), [1, 2, 1, 0, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -7,14 +7,13 @@ use crate::connection::Context;
 use crate::connections::Connections;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
+use crate::log::{Kind, Log};
 use crate::providers::{self, Plan, core::Core};
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
 use crate::{listener, memory, privileges, sandbox, signals};
 use interface::Status;
-use interface::text::Line;
 use rustix::process::{Resource, geteuid, getrlimit};
-use std::io::IsTerminal;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ const DESCRIPTORS: usize = 128;
 /// Whatever keeps it from starting.
 pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Result<()> {
     let mut config = Config::load(config)?;
-    log(&config);
+    let log = Log::open(&config)?;
     signals::survive()?;
     for note in &config.notes {
         tracing::info!("{note}");
@@ -59,6 +58,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     } else {
         tracing::warn!("the sandbox is off: [core_settings] sandbox = false");
     }
+    log.write()?;
     let store = Arc::new(Store::open(&config.store_path, &store_key, accept_loss)?);
     memory::wipe_stack();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -113,10 +113,11 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
             _ = interrupt.recv() => {}
         }
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        tracing::info!("stopping");
+        tracing::info!(event = Kind::Stop.name(), "stopping");
         let _ = stop.send(true);
     });
-    tracing::info!(socket = %config.socket_path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(event = Kind::Start.name(), socket = %config.socket_path.display(), version, "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     listener::serve(listener, Arc::new(context), stopping).await
 }
@@ -145,27 +146,4 @@ async fn sweep(store: Arc<Store>, period: Duration) {
         let store = Arc::clone(&store);
         let _ = tokio::task::spawn_blocking(move || store.forms.sweep()).await;
     }
-}
-
-/// Logs to standard error, `RUST_LOG` overriding the configured level, each event as one line whoever chose the names in it; a line
-/// that cannot be written is lost. Turns a panic into an abort: a daemon whose worker has died must not live on as a ghost.
-fn log(config: &Config) {
-    use tracing_subscriber::fmt::format;
-    use tracing_subscriber::{EnvFilter, field::MakeExt, fmt};
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{},tss_esapi=off", config.log_level)));
-    let fields = format::debug_fn(|to, field, value| match (field.name(), format!("{value:?}")) {
-        ("message", text) => write!(to, "{}", Line(text)),
-        (name, text) => write!(to, "{name}={}", Line(text)),
-    });
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // The library would say on standard error that it cannot write to it, and panic when it cannot say that.
-    let builder = builder.log_internal_errors(false);
-    let builder = builder.with_ansi(std::io::stderr().is_terminal()).fmt_fields(fields.delimited(" "));
-    let _ = if config.log_timestamp { builder.try_init() } else { builder.without_time().try_init() };
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
-        std::process::abort();
-    }));
 }

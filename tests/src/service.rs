@@ -12,7 +12,7 @@ use interface::client::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Swtpm, built, command};
+use crate::{Swtpm, built, command, eventually};
 
 /// What a service starts with when a test asks for nothing else; `{dir}` stands for the test's own directory.
 /// These are upstream's configuration keys, so an upstream service starts with it too.
@@ -214,6 +214,16 @@ impl Service {
     /// All that the service has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir().join("log")).unwrap_or_default()
+    }
+
+    /// The first line of the log that has all these words, once it is there: the service does not wait for its log.
+    ///
+    /// # Panics
+    /// When none comes.
+    #[track_caller]
+    pub fn logs(&self, words: &[&str]) -> String {
+        let has = |line: &&str| words.iter().all(|word| line.contains(word));
+        eventually(&format!("a line of the log with {words:?}"), || self.log().lines().find(has).map(str::to_owned))
     }
 
     /// Its process id.

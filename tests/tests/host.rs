@@ -105,8 +105,8 @@ fn nobody_is_a_user_where_the_kernel_can_tell_all_users_apart() {
     for stranger in [STRANGER, NOBODY] {
         assert!(status(&namespace, stranger).contains("authentication failed"));
     }
-    let log = namespace.log();
-    assert_eq!(log.matches("65534 stands for all whom its user namespace does not map").count(), 2, "{log}");
+    let told = "65534 stands for all whom its user namespace does not map";
+    eventually("two refusals in the log", || (namespace.log().matches(told).count() == 2).then_some(()));
     assert!(status(&namespace, 0).contains("uid:0"));
 }
 
@@ -137,7 +137,7 @@ fn a_name_that_anybody_may_say_is_an_administrators_only_where_that_is_said_twic
         };
         assert_eq!(list("list").is_ok(), config == &twice);
         assert_eq!(list("other"), Err(Some(Status::AdminOperation)));
-        assert!(service.log().contains(words), "{}", service.log());
+        service.logs(&[words]);
     }
 }
 
@@ -152,6 +152,7 @@ fn every_thread_is_in_the_sandbox_unless_it_is_off() {
             let threads = states(service.pid(), line);
             assert!(threads.len() > 2 && threads.iter().all(|state| state == expected), "{line} {threads:?}");
         }
+        service.logs(&["ready"]);
         assert_eq!(service.log().contains("the sandbox is off"), filter == "0", "{}", service.log());
     }
 }
@@ -168,6 +169,7 @@ fn an_older_kernel_gets_what_it_can_do() {
     ] {
         let service = Setup::default().by(older_kernel(landlock)).start();
         works(&service.client(), ProviderId::SOFTWARE, "k");
+        service.logs(&["ready"]);
         let log = service.log();
         assert_eq!(log.lines().filter(|line| line.contains("the rest of the sandbox is on")).count(), 1, "{log}");
         assert!(log.contains(words), "{log}");
@@ -263,6 +265,8 @@ fn another_process_of_the_same_user_gets_neither_memory_nor_core() {
     let mut spy = Command::new("python3");
     let said = run(as_uid(spy.args(["-c", SPY, &pid]), STRANGER)).ok();
     assert_eq!(said, "done\n");
+    // from then on the signal that stops it does not end it
+    eventually("a service that is ready", || daemon.log().contains("ready").then_some(()));
     daemon.signal(Signal::ABORT);
     let ended = daemon.stop();
     assert!(ended.signal() == Some(Signal::ABORT.as_raw()) && !ended.core_dumped(), "{ended}");

@@ -6,7 +6,7 @@ use interface::ProviderId;
 use interface::operations::{InitToken, Pin, PutObject, RecordKind};
 use serde_json::Value;
 use std::fs;
-use tests::{Ran, Service, Setup, program, run};
+use tests::{Ran, Service, Setup, eventually, program, run};
 
 /// A command to a terminal, a line of its own, and a mark that reverses what follows it.
 const EVIL: &str = "e\u{1b}[31m\u{9b}2J\u{7f}\u{202e}x\nforged\r\tz";
@@ -103,9 +103,9 @@ fn the_log_of_the_service_has_one_line_for_each_event() {
     let put = PutObject { kind: RecordKind::Key.into(), name: EVIL.to_owned(), ..PutObject::default() };
     service.client().call(ProviderId::SOFTWARE, &put).unwrap_err();
     run(service.parsec(["key", "show", "web"]).env("PARSEC_APP_NAME", EVIL)).refused();
-    let log = service.log();
+    let forged = |log: &String| log.lines().filter(|line| line.contains("forged")).count() >= 3;
+    let log = eventually("three lines of the log with what others chose", || Some(service.log()).filter(forged));
     harmless("log", &log);
-    assert!(log.lines().filter(|line| line.contains("forged")).count() >= 3, "{log}");
     for line in log.lines() {
         assert!([" INFO ", " WARN ", " ERROR "].iter().any(|level| line.contains(level)), "{line}");
     }

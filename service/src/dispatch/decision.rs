@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::provider::Call;
 use crate::store::{Fingerprint, Key};
 use interface::{Opcode, Used};
+use std::sync::Arc;
 
 impl Dispatcher {
     /// Has a key decide for what this use makes of it, or yield to what another one of its value has decided; `leaving` is the key that it wraps.
@@ -43,7 +44,7 @@ impl Dispatcher {
     }
 
     fn ended_grants_of(&self, key: &Key) -> Vec<Error> {
-        let incoming = Incoming::own(key, Opcode::ListGrants);
+        let incoming = Incoming::own(key, Opcode::ListGrants, Arc::default());
         if key.grants.values().any(|usage| custody::depends(key, *usage))
             && let Err(error) = self.recall(&self.call(&incoming), key)
         {

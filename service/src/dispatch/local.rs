@@ -58,6 +58,7 @@ impl Caller {
             uid: 0,
             extended,
             application,
+            asker: Arc::default(),
         }
     }
 

@@ -89,7 +89,7 @@ impl Core {
         let dispatcher = self.dispatcher()?;
         let keys = call.store().keys(owner).into_iter();
         for key in keys.filter(|key| provider.is_none_or(|here| here == key.provider)) {
-            dispatcher.destroy(&key)?;
+            dispatcher.destroy(&key, call.asker.further())?;
         }
         Ok(())
     }

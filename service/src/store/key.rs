@@ -179,14 +179,6 @@ impl Key {
         self.missing.load(Ordering::Relaxed)
     }
 
-    /// Leaves its trace in the log, for who asks later where a key has been.
-    pub(super) fn audit(&self, event: &'static str) {
-        if !self.volatile() {
-            let (owner, provider, tier) = (self.owner.to_string(), self.provider.name(), self.tier.name());
-            tracing::info!(owner, provider, tier, name = self.name, uuid = self.uuid, "{event}");
-        }
-    }
-
     /// All that is public of it, and what this caller may do.
     pub fn record(&self, caller: &Principal) -> Record {
         Record {

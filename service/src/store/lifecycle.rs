@@ -6,6 +6,7 @@ use super::{Store, table};
 use crate::applications::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use crate::log::{self, Kind};
 use interface::attributes::{Attributes, Usage};
 use interface::operations::Tier;
 use interface::{Filing, ProviderId, Secret, Status};
@@ -158,7 +159,6 @@ impl Store {
         self.index_mut().remove(&key.uuid);
         drop(db);
         self.raise(count)?;
-        key.audit("destroying a key");
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }
 
@@ -175,7 +175,9 @@ impl Store {
     /// # Errors
     /// [`Error::Store`].
     pub fn settle(&self, pending: Pending) -> Result<()> {
-        self.remove(&pending.uuid)
+        self.remove(&pending.uuid)?;
+        log::cut_off(Kind::Settle, &pending.meta);
+        Ok(())
     }
 
     /// Ends a pending creation well: the hardware has the key.
@@ -184,7 +186,9 @@ impl Store {
     /// [`Error::Store`]; [`Error::Refused`] for a pending deletion.
     pub fn adopt(&self, pending: Pending, material: Material) -> Result<Arc<Key>> {
         let epoch = self.index().tokens.epoch(&(pending.provider, pending.owner.clone()))?;
-        self.complete(pending.meta, false, material, None, epoch)
+        let key = self.complete(pending.meta, false, material, None, epoch)?;
+        log::cut_off(Kind::Adopt, &key.meta);
+        Ok(key)
     }
 
     fn complete(
@@ -224,7 +228,6 @@ impl Store {
         let key = Arc::new(key);
         self.index_mut().put(Entry::Key(Arc::clone(&key)));
         drop(db);
-        key.audit("made a key");
         Ok(key)
     }
 

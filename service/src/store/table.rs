@@ -11,6 +11,7 @@ use super::object::Object;
 use super::seal::{MAC_LEN, Sealer};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use crate::log::Kind;
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
@@ -183,7 +184,7 @@ fn report(what: &str, sound: bool, why: Option<Error>) -> String {
         _ => "this service did not write it so".to_owned(),
     };
     let told = format!("{what} is damaged, not in use, and kept as it is: {why}; restore the store from a backup");
-    tracing::error!("key store: {told}");
+    tracing::error!(event = Kind::Damage.name(), "key store: {told}");
     told
 }
 

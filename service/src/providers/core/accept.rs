@@ -46,8 +46,6 @@ impl Handle<Accept> for Core {
             return refuse(format!("something was said of {LIMIT} owners for {callers} already: forget one of them"));
         }
         call.store().set_acceptance(&callers.key(), &owner, verdict)?;
-        let (by, callers, owner) = (call.app()?.to_string(), callers.to_string(), owner.to_string());
-        tracing::info!(by, callers, owner, ?verdict, "noted whether keys are listed");
         Ok(Empty {})
     }
 }
