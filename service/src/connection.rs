@@ -79,7 +79,7 @@ pub async fn serve(stream: std::os::unix::net::UnixStream, peer: Peer, seat: Sea
         application: None,
         misses: 0,
         rest: 0,
-        halfway: false,
+        phase: Phase::Idle,
     };
     tokio::select! {
         biased;
@@ -105,8 +105,8 @@ struct Connection {
     application: Option<Application>,
     misses: u32,
     rest: u32,
-    /// It waits for the client in the middle of a request or an answer.
-    halfway: bool,
+    /// What it did when it last had a place.
+    phase: Phase,
 }
 
 /// Why a connection ends.
@@ -139,8 +139,9 @@ impl Connection {
     /// Has what was sent before answered, takes nothing more, and tells whose process has lost a connection that it could have kept.
     async fn make_room(&mut self) -> Option<Process> {
         let process = Process::behind(&self.stream, self.peer.uid, self.context.idle);
+        let hurried = self.seat.as_ref().is_none_or(|seat| seat.hurried());
         // What the client sends from here on fails, so it knows that it was not heard. In the middle of a frame there is no next one.
-        if rustix::net::shutdown(&self.stream, Shutdown::Read).is_ok() && !self.halfway {
+        if rustix::net::shutdown(&self.stream, Shutdown::Read).is_ok() && self.phase == Phase::Idle && !hurried {
             let mut chunk = [0; CHUNK];
             while let Ok((received @ 1.., _)) = rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
                 self.buffer.extend_from_slice(&chunk[..received]);
@@ -154,9 +155,12 @@ impl Connection {
 
     /// Notes what happens here; an error when the connection has to end.
     fn enter(&mut self, phase: Phase) -> Result<(), End> {
-        self.halfway = phase == Phase::Halfway;
         let stays = self.seat.as_ref().map_or(phase != Phase::Idle, |seat| seat.enter(phase));
-        if stays { Ok(()) } else { Err(End::Silent) }
+        if !stays {
+            return Err(End::Silent);
+        }
+        self.phase = phase;
+        Ok(())
     }
 
     /// Reads one request frame.

@@ -1,15 +1,18 @@
 //! Who is connected, and whose connection makes room when there is none.
 //!
 //! While there is room everybody has it. When there is none, a user who has fewer connections beyond its guarantee than another takes
-//! one over: the other's idlest. To lose an idle connection costs a client a new one and no error. So nobody can keep the others out,
+//! one over: the other's idlest. To lose an idle connection costs a client a new one and no error. One that is at work is broken off
+//! only for who has less than its guarantee, and only where others have more. So nobody can keep the others out,
 //! and a program with many threads need not be told how many it may have. Some places are kept for administrators, who must be able to
 //! look at what is wrong.
+//!
+//! A connection that makes room is there until its socket is closed. While too many are about to go, new ones wait to be accepted.
 
 use crate::auth::Principal;
 use crate::quotas::{Limit, Quotas};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -17,6 +20,11 @@ use tokio::sync::Notify;
 const KEPT: usize = 64;
 /// A request that takes so long to arrive, or an answer to be taken, may be broken off to make room.
 const SLOW: Duration = Duration::from_millis(50);
+
+/// Connections that may be about to go at a time.
+const LEAVING: usize = 64;
+/// How long a new one waits for these.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The connections that there are.
 #[derive(Debug)]
@@ -27,6 +35,8 @@ pub struct Connections {
     quotas: Arc<Quotas>,
     start: Instant,
     state: Mutex<State>,
+    /// One that was leaving has gone.
+    gone: Condvar,
     closed: AtomicU64,
 }
 
@@ -34,6 +44,8 @@ pub struct Connections {
 struct State {
     next: u64,
     total: usize,
+    /// Those that make room and are not counted any more, but not closed yet.
+    leaving: usize,
     users: HashMap<u32, HashMap<u64, Arc<Activity>>>,
 }
 
@@ -93,26 +105,35 @@ impl User {
 }
 
 /// Whose connection makes room for one more of this user, when there is no room: that of the greediest who has one to spare, if the user
-/// is less greedy even then, or else one of its own; nobody's, where all of these are at work.
-fn makes_room(asks: User, users: impl Iterator<Item = User>) -> Option<u32> {
-    let greediest = users.filter(|user| user.uid != asks.uid && user.idle > 0).max_by_key(User::beyond);
-    let other = greediest.filter(|greediest| greediest.beyond() > asks.beyond() + 1);
-    other.or_else(|| (asks.idle > 0).then_some(asks)).map(|user| user.uid)
+/// is less greedy even then; or else, for who has less than its guarantee, one at work of the greediest who has more; or else one of its
+/// own; nobody's, where all of these are at work.
+fn makes_room(asks: User, users: &[User]) -> Option<u32> {
+    let others = || users.iter().filter(|user| user.uid != asks.uid);
+    let idle = others().filter(|user| user.idle > 0).max_by_key(|user| user.beyond());
+    let idle = idle.filter(|greediest| greediest.beyond() > asks.beyond() + 1);
+    let at_work = || others().max_by_key(|user| user.beyond()).filter(|user| asks.beyond() < 0 && user.beyond() > 0);
+    idle.or_else(at_work).or_else(|| (asks.idle > 0).then_some(&asks)).map(|user| user.uid)
 }
 
 impl Connections {
     /// So many places. The kept ones are for these users.
     pub fn new(capacity: usize, kept_for: impl IntoIterator<Item = u32>, quotas: Arc<Quotas>) -> Arc<Self> {
         let (start, state) = (Instant::now(), Mutex::default());
-        Arc::new(Self { capacity, kept_for: kept_for.into_iter().collect(), quotas, start, state, closed: AtomicU64::new(0) })
+        let (kept_for, gone, closed) = (kept_for.into_iter().collect(), Condvar::new(), AtomicU64::new(0));
+        Arc::new(Self { capacity, kept_for, quotas, start, state, gone, closed })
     }
 
-    /// A place for a connection of this user, if need be that of another connection; `None` where nothing makes room.
+    /// A place for a connection of this user, if need be that of another connection; `None` where nothing makes room. Waits for a moment
+    /// where too many are about to go.
     pub fn admit(self: &Arc<Self>, uid: u32) -> Option<Seat> {
         let mut state = self.state();
         let kept = if self.kept_for.contains(&uid) { 0 } else { KEPT.min(self.capacity / 16) };
-        if state.total >= self.capacity - kept && !self.make_room(&mut state, uid) {
-            return None;
+        if state.total >= self.capacity - kept {
+            let crowded = |state: &mut State| state.leaving >= LEAVING;
+            (state, _) = self.gone.wait_timeout_while(state, PATIENCE, crowded).unwrap_or_else(PoisonError::into_inner);
+            if crowded(&mut state) || !self.make_room(&mut state, uid) {
+                return None;
+            }
         }
         let number = state.next;
         state.next += 1;
@@ -156,19 +177,21 @@ impl Connections {
         loop {
             let none = HashMap::new();
             let asks = user(uid, state.users.get(&uid).unwrap_or(&none));
-            let Some(from) = makes_room(asks, state.users.iter().map(|(uid, own)| user(*uid, own))) else {
+            let users: Vec<_> = state.users.iter().map(|(uid, own)| user(*uid, own)).collect();
+            let Some(from) = makes_room(asks, &users) else {
                 return false;
             };
-            let own = state.users.get(&from).into_iter().flatten();
-            let idlest = own.filter_map(|(number, activity)| Some((activity.spare(now)?, *number))).min();
-            let Some((spare, number)) = idlest else { return false };
-            // One that has just begun to work is no longer to spare.
-            let left =
-                state.users.get(&from).and_then(|own| own.get(&number)).is_some_and(|activity| activity.make_leave(spare.1));
+            let own = || state.users.get(&from).into_iter().flatten();
+            let idlest = own().filter_map(|(number, activity)| Some((activity.spare(now)?, *number))).min();
+            let latest = || own().map(|(number, activity)| (activity.phase.load(Relaxed), *number)).max();
+            let Some((word, number)) = idlest.map(|((_, word), number)| (word, number)).or_else(latest) else { return false };
+            // What it does may have changed just now.
+            let left = state.users.get(&from).and_then(|own| own.get(&number)).is_some_and(|activity| activity.make_leave(word));
             if left {
                 state.remove(from, number);
+                state.leaving += 1;
                 self.closed.fetch_add(1, Relaxed);
-                tracing::debug!(peer = from, for_peer = uid, "an idle connection makes room for another");
+                tracing::debug!(peer = from, for_peer = uid, "a connection makes room for another");
                 return true;
             }
         }
@@ -237,6 +260,11 @@ impl Seat {
         self.activity.leave.notified().await;
     }
 
+    /// Whether so many are about to go that none may take its time.
+    pub fn hurried(&self) -> bool {
+        self.connections.state().leaving > LEAVING / 2
+    }
+
     /// Whether it has to.
     pub fn left(&self) -> bool {
         Phase::of(self.activity.phase.load(Relaxed)) == Phase::Left
@@ -245,7 +273,13 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.connections.state().remove(self.uid, self.number);
+        let mut state = self.connections.state();
+        if self.left() {
+            state.leaving -= 1;
+            self.connections.gone.notify_one();
+        } else {
+            state.remove(self.uid, self.number);
+        }
     }
 }
 
@@ -274,11 +308,15 @@ mod tests {
             (user(1, 0, 0), vec![user(2, 960, 960)], Some(2)),
             (user(1, 127, 0), vec![user(2, 500, 1), user(3, 333, 333)], Some(2)),
             (user(1, 127, 0), vec![user(2, 500, 0), user(3, 333, 333)], Some(3)),
+            (user(1, 128, 0), vec![user(2, 832, 0)], None),
             (user(1, 200, 7), vec![user(2, 760, 5)], Some(2)),
             (user(1, 760, 5), vec![user(2, 200, 7)], Some(1)),
             (user(1, 760, 0), vec![user(2, 200, 7)], None),
-            (user(1, 5, 1), vec![user(2, 960, 0)], Some(1)),
-            (user(1, 5, 0), vec![user(2, 960, 0)], None),
+            // less than the guarantee: one at work
+            (user(1, 5, 1), vec![user(2, 955, 0)], Some(2)),
+            (user(1, 5, 0), vec![user(2, 955, 0)], Some(2)),
+            (user(1, 100, 1), vec![user(2, 128, 0)], Some(1)),
+            (user(1, 100, 0), vec![user(2, 128, 0)], None),
             // more users than guarantees: the share of each is the same
             (user(1, 20, 0), vec![user(2, 100, 3), user(3, 90, 9)], Some(2)),
             (user(1, 89, 4), vec![user(2, 90, 90)], Some(1)),
@@ -286,8 +324,8 @@ mod tests {
             (user(1, 127, 0), vec![User { guaranteed: 600, ..user(2, 600, 9) }, user(3, 233, 9)], Some(3)),
         ];
         for (asks, others, expected) in cases {
-            let all = others.iter().copied().chain([asks]);
-            assert_eq!(makes_room(asks, all), expected, "{asks:?} {others:?}");
+            let all: Vec<_> = others.iter().copied().chain([asks]).collect();
+            assert_eq!(makes_room(asks, &all), expected, "{asks:?} {others:?}");
         }
     }
 
@@ -296,13 +334,34 @@ mod tests {
         let connections = connections(1024);
         let greedy = take(&connections, 1, 960);
         assert!(greedy.iter().all(|seat| seat.enter(Phase::Busy)));
-        assert!(connections.admit(1).is_none() && connections.admit(2).is_none(), "all of them are at work");
+        assert!(connections.admit(1).is_none(), "all of them are at work");
         let admin = take(&connections, ADMIN, 64);
         assert_eq!((connections.total(), admin.len()), (1024, 64));
         assert!(greedy[0].enter(Phase::Idle));
         let _one_more = connections.admit(ADMIN).unwrap();
         assert!(greedy[0].left() && !greedy[0].enter(Phase::Busy));
         assert_eq!((connections.of(1), connections.total()), (959, 1024));
+    }
+
+    #[test]
+    fn one_at_work_makes_room_for_who_has_less_than_the_guarantee() {
+        let connections = connections(1024);
+        let greedy = take(&connections, 1, 960);
+        assert!(greedy.iter().all(|seat| seat.enter(Phase::Busy)));
+        let _one = connections.admit(2).unwrap();
+        assert_eq!((greedy.iter().filter(|seat| seat.left()).count(), connections.of(1), connections.of(2)), (1, 959, 1));
+    }
+
+    #[test]
+    fn those_that_make_room_are_few_until_they_are_closed() {
+        let connections = connections(1024);
+        let mut seats = take(&connections, 1, 960 + LEAVING);
+        assert!(connections.admit(1).is_none(), "{LEAVING} are about to go");
+        let left = seats.iter().position(Seat::left).unwrap();
+        assert!(seats[left].hurried());
+        drop(seats.swap_remove(left));
+        let _next = connections.admit(1).unwrap();
+        assert_eq!(connections.total(), 960);
     }
 
     #[test]
