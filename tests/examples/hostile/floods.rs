@@ -238,6 +238,21 @@ pub(crate) const FLOODS: &[Flood] = &[
         ..NONE
     },
     Flood {
+        name: "crowd",
+        what: "as many connections as it gets, each always with an RSA-4096 signature to make",
+        threads: 4,
+        prepare: |enemy| generate(enemy, "rsa", KeyType::RsaKeyPair, 4096, RSA),
+        attack: |enemy, _| {
+            hold(enemy, |enemy| {
+                let mut line = enemy.open()?;
+                enemy.answered((Status::Success, Vec::new()));
+                line.send(&as_user(SOFTWARE, &sign("rsa")).repeat(200))?;
+                Ok(line)
+            })
+        },
+        ..NONE
+    },
+    Flood {
         name: "unread",
         what: "1,000 connections that never read their answers",
         threads: 4,
@@ -440,13 +455,16 @@ pub(crate) const FLOODS: &[Flood] = &[
         name: "volatile",
         what: "processes that make 16 volatile keys and end, in 16 threads",
         threads: 16,
-        attack: |enemy, thread| loop {
-            let mut line = enemy.open()?;
-            for number in 0..16 {
-                let name = format!("v-{thread}-{number}");
-                let op = GenerateKey { volatile: true, ..generation(&name, P256, 256, ECDSA) };
-                enemy.ask(&mut line, SOFTWARE, &op)?;
+        attack: |enemy, thread| {
+            for process in 0.. {
+                let mut line = enemy.open()?;
+                for number in 0..16 {
+                    let name = format!("v-{thread}-{process}-{number}");
+                    let op = GenerateKey { volatile: true, ..generation(&name, P256, 256, ECDSA) };
+                    enemy.ask(&mut line, SOFTWARE, &op)?;
+                }
             }
+            Ok(())
         },
         ..NONE
     },
