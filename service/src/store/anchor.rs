@@ -7,6 +7,7 @@
 use super::change::Change;
 use super::{Store, file};
 use crate::error::{Error, Result};
+use crate::log::Kind;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far the head may be ahead of a counter that cannot be raised at the moment.
@@ -61,7 +62,7 @@ impl Store {
                         file::ACCEPTING
                     )));
                 }
-                tracing::error!("key store: {told}; going on with it, as it was asked for");
+                tracing::error!(event = Kind::Damage.name(), "key store: {told}; going on with it, as it was asked for");
             }
             Some(_) if same => {}
             _ if change.head.counter.is_empty() => {

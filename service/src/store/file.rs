@@ -9,6 +9,7 @@ use super::head::Head;
 use super::seal::{Keys, StoreKey};
 use super::table;
 use crate::error::{Error, Result};
+use crate::log::Kind;
 use crate::privileges;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
@@ -212,6 +213,7 @@ fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Resul
         )));
     }
     tracing::error!(
+        event = Kind::Damage.name(),
         "key store: {shown}: {error}; going on with the {} rows that are sound, as it was asked for",
         found.sound.rows
     );

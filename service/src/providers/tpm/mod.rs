@@ -26,6 +26,7 @@ mod uses;
 pub mod verify;
 
 use crate::error::{Error, Result};
+use crate::log::Kind;
 use crate::memory::Parsed;
 use crate::provider::{Call, Info, Provider};
 use crate::providers::Plan;
@@ -212,11 +213,12 @@ impl Tpm {
                     store.mark(&key, blob.parent != chip.name);
                     missing += u32::from(blob.parent != chip.name);
                 }
-                Err(error) => tracing::error!("{error}"),
+                Err(error) => tracing::error!(event = Kind::Damage.name(), "{error}"),
             }
         }
         if missing > 0 {
             tracing::error!(
+                event = Kind::Damage.name(),
                 "{missing} keys were made in another TPM, or before this one was cleared: they are kept, and work again when it is back"
             );
         }

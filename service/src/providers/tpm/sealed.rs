@@ -16,6 +16,7 @@ use super::seat::Seat;
 use super::settings::Settings;
 use super::{MAKING, counter, template};
 use crate::error::{Error, Result};
+use crate::log::Kind;
 use crate::privileges;
 use crate::provider::{Info, Provider};
 use crate::providers::Plan;
@@ -113,11 +114,12 @@ fn survey(chip: &Chip, store: &Store) -> Option<Arc<Blob>> {
                 store.mark(&key, true);
                 missing += 1;
             }
-            Err(error) => tracing::error!("{error}"),
+            Err(error) => tracing::error!(event = Kind::Damage.name(), "{error}"),
         }
     }
     if missing > 0 {
         tracing::error!(
+            event = Kind::Damage.name(),
             "{missing} keys were sealed by another TPM, or before this one was cleared: they are kept until it is back"
         );
     }
