@@ -10,6 +10,7 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
+use rustix::process::setpriority_process;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -21,6 +22,11 @@ use tokio::sync::{mpsc, watch};
 
 /// How long the service waits for requests in progress when it stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// Of the thread that accepts, where the host permits it (nice(2)): it does little, and who connects and leaves without end would else
+/// have more of the processor than it.
+const PRIORITY: i32 = -10;
+/// So many are accepted before the first of them is looked at.
+const BATCH: usize = 256;
 /// How long nobody is accepted when the kernel refuses, as for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -66,6 +72,8 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
 pub async fn serve(listener: UnixListener, context: Arc<Context>, mut stopping: watch::Receiver<bool>) -> Result<()> {
     let failed = || Error::io("the socket");
     listener.set_nonblocking(true).map_err(failed())?;
+    // The kernel permits fewer (net.core.somaxconn).
+    rustix::net::listen(&listener, i32::MAX).map_err(|errno| failed()(errno.into()))?;
     let (stop, stopped) = UnixStream::pair().map_err(failed())?;
     let (serving, mut served) = mpsc::channel(1);
     let door = Door { listener, context, serving, runtime: Handle::current() };
@@ -93,6 +101,7 @@ struct Door {
 impl Door {
     /// Accepts until the other end of `stopped` is closed.
     fn accept(&self, stopped: &UnixStream) {
+        let _ = setpriority_process(None, PRIORITY);
         loop {
             let mut ready = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
             let polled = poll(&mut ready, None);
@@ -106,13 +115,26 @@ impl Door {
     /// Accepts those who wait.
     fn accept_all(&self) {
         loop {
+            // All at first, so that the queue is never full of those who left as soon as they had come: many have by then.
+            let clients: Vec<_> = std::iter::from_fn(|| self.next()).take(BATCH).collect();
+            if clients.is_empty() {
+                return;
+            }
+            clients.into_iter().for_each(|client| self.welcome(client));
+        }
+    }
+
+    /// The next one who waits.
+    fn next(&self) -> Option<UnixStream> {
+        loop {
             match accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok(client) => self.welcome(client.into()),
+                Ok(client) => return Some(client.into()),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(Errno::AGAIN) => return,
+                Err(Errno::AGAIN) => return None,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
-                    return std::thread::sleep(PAUSE);
+                    std::thread::sleep(PAUSE);
+                    return None;
                 }
             }
         }

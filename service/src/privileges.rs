@@ -107,6 +107,8 @@ fn lock() -> bool {
 pub fn set_limits() {
     let raise = |resource, limit| setrlimit(resource, Rlimit { current: limit, maximum: limit });
     let _ = raise(Resource::Nofile, getrlimit(Resource::Nofile).maximum);
+    // The thread that accepts may be at -10 (getrlimit(2): 20 less the limit).
+    let _ = raise(Resource::Nice, Some(30));
     // What dumps memory against the kernel's will, as root's debugger, heeds this: no memory but the headers of libraries (core(5)). It
     // can be set while the process is dumpable, which it is no more when it has changed its user.
     let _ = std::fs::write("/proc/self/coredump_filter", "0x10");

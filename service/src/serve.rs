@@ -24,7 +24,7 @@ use tokio::sync::watch;
 /// How long what still runs may take when the service stops.
 const GRACE: Duration = Duration::from_secs(2);
 /// Descriptors for what is not a client.
-const DESCRIPTORS: usize = 128;
+const DESCRIPTORS: usize = 512;
 
 /// Runs the service until it is told to stop. `accept_loss`: also on a store that has lost rows.
 ///
