@@ -69,6 +69,26 @@ impl std::str::FromStr for Principal {
     }
 }
 
+/// Whom a request counts for, where much of it would be at the expense of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// The user, as the kernel tells it.
+    pub uid: u32,
+    /// Who sends the request, if it says so.
+    pub principal: Option<Principal>,
+    /// What others of this user send is not held against it: it is root, or an administrator.
+    pub privileged: bool,
+}
+
+impl std::fmt::Display for Party {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.principal {
+            Some(principal) => principal.fmt(f),
+            None => write!(f, "clients of uid:{} that do not say who they are", self.uid),
+        }
+    }
+}
+
 /// Who is at the other end of a connection, as the kernel tells it.
 #[derive(Debug)]
 pub struct Peer {
@@ -163,6 +183,12 @@ impl Authenticators {
             }
             AuthType::None | AuthType::Jwt | AuthType::JwtSvid => Err(failed("this authenticator is not available")),
         }
+    }
+
+    /// Whom a request of this principal counts for.
+    pub fn party(&self, peer: &Peer, principal: Option<Principal>) -> Party {
+        let privileged = peer.uid == 0 || principal.as_ref().is_some_and(|principal| self.admin(principal));
+        Party { uid: peer.uid, principal, privileged }
     }
 
     /// Whether this principal may call administrators' operations.

@@ -24,12 +24,15 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A client in the middle of a run of requests asks again within this time.
 const SPIN: Duration = Duration::from_micros(50);
 /// After two waits in vain, so many requests pass before waiting awake is tried again.
 const REST: u32 = 64;
+/// So many requests of a client that never lets this thread wait are answered before what others have sent is looked for.
+const TURN: u32 = 8;
 /// Most requests arrive in one piece of at most so many bytes.
 const CHUNK: usize = 4096;
 /// Buffers are kept between requests up to this size.
@@ -119,11 +122,16 @@ enum End {
 
 impl Connection {
     async fn run(&mut self) {
+        let mut served = 0_u32;
         loop {
             match self.next().await {
                 Ok((header, body, auth)) => {
                     if self.answer(&header, body, &auth).await.is_err() {
                         return;
+                    }
+                    served += 1;
+                    if !self.buffer.is_empty() || served.is_multiple_of(TURN) {
+                        yield_now().await;
                     }
                 }
                 Err(End::Silent) => return,
@@ -206,7 +214,11 @@ impl Connection {
             self.rest -= 1;
             return false;
         }
-        let spinning = &self.context.spinning;
+        let Context { spinning, dispatcher, .. } = &*self.context;
+        // Who waits for a place needs the processor more.
+        if dispatcher.processor.contended() {
+            return false;
+        }
         if spinning.swap(true, Ordering::Acquire) {
             return false;
         }
@@ -214,7 +226,7 @@ impl Connection {
         let mut chunk = [0; CHUNK];
         let received = loop {
             match rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
-                Err(Errno::AGAIN) if start.elapsed() < SPIN => rustix::thread::sched_yield(),
+                Err(Errno::AGAIN) if start.elapsed() < SPIN && !dispatcher.processor.contended() => rustix::thread::sched_yield(),
                 other => break other,
             }
         };
@@ -340,16 +352,9 @@ impl Connection {
         let dispatcher = &self.context.dispatcher;
         let app = dispatcher.authenticators.authenticate(request.auth, auth, &self.peer)?;
         asker.known(app.as_ref());
+        let party = dispatcher.authenticators.party(&self.peer, app);
         let extended = self.extended || request.opcode == Opcode::Hello;
-        let incoming = Incoming {
-            request,
-            body,
-            app,
-            uid: self.peer.uid,
-            extended,
-            application: self.application,
-            asker: Arc::clone(asker),
-        };
+        let incoming = Incoming { request, body, party, extended, application: self.application, asker: Arc::clone(asker) };
         dispatcher.dispatch(incoming, Some(self.stream.as_fd())).await
     }
 

@@ -5,22 +5,23 @@ mod decision;
 pub(crate) mod local;
 
 use crate::applications::Application;
-use crate::auth::{Authenticators, Principal};
+use crate::auth::{Authenticators, Party};
 use crate::bounds;
 use crate::custody;
 use crate::error::{Error, Result};
 use crate::log::{self, Asker};
+use crate::processor::Processor;
 use crate::provider::{Call, Provider};
 use crate::quotas::Quotas;
 use crate::store::{self, Granted, Key, Store};
-use interface::attributes::Attributes;
+use interface::attributes::{Attributes, Usage};
 use interface::operations::DestroyKey;
 use interface::text::word;
 use interface::wire::Request;
 use interface::{Access, AuthType, Effect, Filing, KeyName, KeyUse, Named, Opcode, ProviderId, Status, Target, Used};
 use prost::Message;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -38,6 +39,8 @@ pub struct Dispatcher {
     pub authenticators: Authenticators,
     /// Whether deprecated primitives may be generated.
     pub allow_deprecated: bool,
+    /// Where what needs no lane takes its turn.
+    pub processor: Processor,
 }
 
 /// A request whose frame is complete.
@@ -46,10 +49,8 @@ pub struct Incoming {
     pub request: Request,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
-    /// Who sends it, if it says so.
-    pub app: Option<Principal>,
-    /// The user who sends it.
-    pub uid: u32,
+    /// Whom it counts for.
+    pub party: Party,
     /// Whether its connection has said Hello.
     pub extended: bool,
     /// The process that its connection has named.
@@ -62,8 +63,8 @@ impl Incoming {
     /// A request of the service itself, in the name of a key's owner.
     fn own(key: &Key, opcode: Opcode, asker: Arc<Asker>) -> Self {
         let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
-        let app = Some(key.owner.clone());
-        Self { request, body: Zeroizing::default(), app, uid: 0, extended: true, application: None, asker }
+        let party = Party { uid: 0, principal: Some(key.owner.clone()), privileged: true };
+        Self { request, body: Zeroizing::default(), party, extended: true, application: None, asker }
     }
 }
 
@@ -74,7 +75,7 @@ pub struct Guard<'a> {
 }
 
 impl Dispatcher {
-    /// Runs a request, in a lane if it is slow. It does not begin there when its client has gone, which is at the other end of this
+    /// Runs a request when its turn has come. It does not begin any more when its client has gone, which is at the other end of this
     /// socket.
     ///
     /// # Errors
@@ -84,17 +85,19 @@ impl Dispatcher {
         self.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
         let Some((lane, limit)) = provider.lane(opcode) else {
+            let place = self.processor.enter(&incoming.party).await?;
+            if place.waited {
+                check_there(client)?;
+            }
             return self.run(&provider, &incoming);
         };
-        let (this, worker, app) = (Arc::clone(self), Arc::clone(&provider), incoming.app.clone());
+        let (this, worker, party) = (Arc::clone(self), Arc::clone(&provider), incoming.party.clone());
         let client = client.and_then(|client| client.try_clone_to_owned().ok());
         let work = move || {
-            if client.as_ref().is_some_and(gone) {
-                return Err(Error::refused(Status::ConnectionError, "the client has gone before its request's turn came"));
-            }
+            check_there(client.as_ref().map(AsFd::as_fd))?;
             this.run(&worker, &incoming)
         };
-        lane.run(app, limit, work).await
+        lane.run(&party, limit, work).await
     }
 
     /// Has the provider run it, and what it has changed told by the log: also when nobody waits for its end any more.
@@ -145,8 +148,8 @@ impl Dispatcher {
     /// The call that a request makes, before anything about keys is known.
     fn call<'a>(&'a self, incoming: &'a Incoming) -> Call<'a> {
         Call {
-            app: incoming.app.as_ref(),
-            uid: incoming.uid,
+            app: incoming.party.principal.as_ref(),
+            uid: incoming.party.uid,
             provider: incoming.request.provider,
             extended: incoming.extended,
             application: incoming.application,
@@ -158,13 +161,14 @@ impl Dispatcher {
             other: None,
             new: None,
             algorithm: None,
+            usage: Usage::NONE,
             epoch: 0,
         }
     }
 
     fn check_access(&self, incoming: &Incoming) -> Result<()> {
         let opcode = incoming.request.opcode;
-        match (opcode.access(), &incoming.app) {
+        match (opcode.access(), &incoming.party.principal) {
             (Access::Admin, Some(app)) if !self.authenticators.admin(app) => Err(Error::refused(
                 Status::AdminOperation,
                 format!(
@@ -177,10 +181,14 @@ impl Dispatcher {
     }
 }
 
-/// Whether nobody is there any more to read an answer. A client that has only ended what it sends is there.
-fn gone(client: &OwnedFd) -> bool {
-    let mut end = [PollFd::new(client, PollFlags::empty())];
-    poll(&mut end, Some(&Timespec::default())).is_ok() && end[0].revents().contains(PollFlags::HUP)
+/// Refuses to begin when nobody is there any more to read an answer. A client that has only ended what it sends is there.
+fn check_there(client: Option<BorrowedFd<'_>>) -> Result<()> {
+    let Some(client) = client else { return Ok(()) };
+    let mut end = [PollFd::new(&client, PollFlags::empty())];
+    if poll(&mut end, Some(&Timespec::default())).is_ok() && end[0].revents().contains(PollFlags::HUP) {
+        return Err(Error::refused(Status::ConnectionError, "the client has gone before its request's turn came"));
+    }
+    Ok(())
 }
 
 /// A name that means no key for the caller, and what there is instead.
@@ -205,7 +213,7 @@ impl<'a> Guard<'a> {
     /// [`Status::NotAuthenticated`], [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorNotPermitted`], [`Status::DeprecatedPrimitive`] …
     pub(crate) fn admit(&self, key_use: KeyUse<'_>) -> Result<Call<'a>> {
         let opcode = self.incoming.request.opcode;
-        if opcode.access() != Access::Anyone && self.incoming.app.is_none() {
+        if opcode.access() != Access::Anyone && self.incoming.party.principal.is_none() {
             return Err(unauthenticated(opcode));
         }
         let mut call = self.dispatcher.call(self.incoming);
@@ -251,7 +259,7 @@ impl<'a> Guard<'a> {
     fn using(&self, call: &mut Call<'_>, used: Used<'_>, leaving: Option<&Key>) -> Result<Arc<Key>> {
         let key = self.usable(call, used)?;
         call.key = Some(Arc::clone(&key));
-        call.algorithm = used.algorithm;
+        (call.algorithm, call.usage) = (used.algorithm, used.usage);
         if let Some(leaving) = leaving {
             custody::check_wrap(&key, leaving, call.app()?, call.algorithm()?)?;
         }

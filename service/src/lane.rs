@@ -1,12 +1,12 @@
 //! The queue for what takes long: key generation, disks, devices.
 //!
-//! Principals take turns however many requests one of them sends. Nobody waits for ever: one with too many waiting is told so at once,
+//! Users take turns, and the principals of one, however many requests one of them sends. Nobody waits for ever: one with too many waiting is told so at once,
 //! a turn that does not come ends the wait, and a device that hangs keeps its thread, not the lane. A thread that has done one request
 //! goes on with the next by itself, so that a device need not wait until others have been woken.
 
-use crate::auth::Principal;
+use crate::auth::Party;
 use crate::error::{Error, Result};
-use crate::turns::{DEPTH, Turns};
+use crate::turns::{Full, NAMES, Places, Turns};
 use interface::Status;
 use std::any::Any;
 use std::mem;
@@ -19,6 +19,8 @@ use tokio::time::timeout;
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Waiting and running requests that one principal may have.
+const DEPTH: usize = 64;
 /// Requests that may hang before no further one is tried.
 const HANGING: usize = 4;
 
@@ -44,20 +46,21 @@ type Work = Box<dyn FnOnce() -> Answer + Send>;
 type Answer = Box<dyn FnOnce()>;
 
 impl Lane {
-    /// A lane that runs so many requests at a time.
+    /// A lane that runs so many requests at a time: one of a principal, and of a user so many that others find a place free.
     pub fn new(workers: usize) -> Self {
-        Self { turns: Turns::new(workers), hanging: Arc::new(Semaphore::new(HANGING)), patience: PATIENCE }
+        let places = Places { all: workers, spare: 0, user: workers.saturating_sub(1).max(1), principal: 1, depth: DEPTH };
+        Self { turns: Turns::new(places), hanging: Arc::new(Semaphore::new(HANGING)), patience: PATIENCE }
     }
 
     /// Runs `work`, which may block, when its turn has come, and gives it up when it takes longer than `limit`: it may still be
     /// done then, or half done.
     ///
     /// # Errors
-    /// [`Status::PsaErrorInsufficientMemory`] for a principal that has too much waiting, or when no turn comes;
+    /// [`Status::PsaErrorInsufficientMemory`] for whom too much is waiting already, or when no turn comes;
     /// [`Status::PsaErrorCommunicationFailure`] where the work takes too long, or too much other work hangs; the work's own.
     pub async fn run<T: Send + 'static>(
         &self,
-        principal: Option<Principal>,
+        party: &Party,
         limit: Duration,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -69,10 +72,7 @@ impl Lane {
             let result = work();
             Box::new(|| drop(sender.send(result)))
         });
-        if !self.turns.enqueue(principal.clone(), &request) {
-            let who = principal.map_or_else(|| "unauthenticated clients".to_owned(), |principal| principal.to_string());
-            return Err(busy(format!("{DEPTH} requests of {who} are waiting already")));
-        }
+        self.turns.enqueue(party, &request).map_err(|full| crowded(party, &full))?;
         self.advance();
         let asked = Instant::now();
         while let Some(left) = request.left(self.patience.saturating_sub(asked.elapsed()), limit) {
@@ -144,6 +144,14 @@ impl Request {
     }
 }
 
+/// The refusal of those for whom too much is waiting already.
+pub(crate) fn crowded(party: &Party, full: &Full) -> Error {
+    busy(match full {
+        Full::Principal => format!("{DEPTH} requests of {party} are waiting already"),
+        Full::User => format!("{} requests of uid:{}, under several names, are waiting already", NAMES * DEPTH, party.uid),
+    })
+}
+
 fn busy(why: String) -> Error {
     Error::refused(Status::PsaErrorInsufficientMemory, format!("busy: {why}; try again later"))
 }
@@ -157,6 +165,8 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
+    const ANYBODY: Party = Party { uid: 7, principal: None, privileged: false };
+    const OTHER: Party = Party { uid: 8, ..ANYBODY };
     const SOON: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(600);
 
@@ -170,7 +180,7 @@ mod tests {
             let _ = receiver.recv();
             Ok(())
         };
-        let task = tokio::spawn(async move { lane.run(None, limit, work).await });
+        let task = tokio::spawn(async move { lane.run(&ANYBODY, limit, work).await });
         running.await.unwrap();
         (task, sender)
     }
@@ -184,16 +194,16 @@ mod tests {
         let lane = Arc::new(Lane::new(1));
         let mut hung = Vec::new();
         for _ in 0..HANGING {
-            lane.run(None, LONG, || Ok(())).await.unwrap();
+            lane.run(&ANYBODY, LONG, || Ok(())).await.unwrap();
             let (given_up, release) = hang(&lane, SOON).await;
             assert_eq!(status(given_up.await.unwrap()), Status::PsaErrorCommunicationFailure);
             hung.push(release);
         }
-        let refused = lane.run(None, LONG, || Ok(())).await;
+        let refused = lane.run(&ANYBODY, LONG, || Ok(())).await;
         assert_eq!(status(refused), Status::PsaErrorCommunicationFailure);
         hung.pop();
         let recovered = async {
-            while lane.run(None, LONG, || Ok(())).await.is_err() {
+            while lane.run(&ANYBODY, LONG, || Ok(())).await.is_err() {
                 tokio::task::yield_now().await;
             }
         };
@@ -207,7 +217,7 @@ mod tests {
             let lane = Arc::clone(&lane);
             tokio::spawn(async move {
                 for _ in 0..200 {
-                    lane.run(None, LONG, || Ok(())).await.unwrap();
+                    lane.run(&ANYBODY, LONG, || Ok(())).await.unwrap();
                 }
             })
         });
@@ -219,20 +229,20 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_panic_is_told_and_the_lane_goes_on() {
         let lane = Lane::new(1);
-        let panicked = lane.run(None, LONG, || -> Result<()> { panic!("on purpose") });
+        let panicked = lane.run(&ANYBODY, LONG, || -> Result<()> { panic!("on purpose") });
         assert_eq!(status(panicked.await), Status::PsaErrorGenericError);
-        lane.run(None, LONG, || Ok(())).await.unwrap();
+        lane.run(&ANYBODY, LONG, || Ok(())).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_turn_that_does_not_come_ends_the_wait() {
         let lane = Arc::new(Lane { patience: SOON, ..Lane::new(1) });
         let (running, release) = hang(&lane, LONG).await;
-        let (same, other) = (lane.run(None, LONG, || Ok(())), lane.run(Some(Principal::Uid(1)), LONG, || Ok(())));
+        let (same, other) = (lane.run(&ANYBODY, LONG, || Ok(())), lane.run(&OTHER, LONG, || Ok(())));
         assert_eq!(status(same.await), Status::PsaErrorInsufficientMemory);
         assert_eq!(status(other.await), Status::PsaErrorInsufficientMemory);
         drop(release);
         running.await.unwrap().unwrap();
-        lane.run(None, LONG, || Ok(())).await.unwrap();
+        lane.run(&ANYBODY, LONG, || Ok(())).await.unwrap();
     }
 }

@@ -18,6 +18,7 @@ pub mod listener;
 pub mod log;
 pub mod memory;
 pub mod privileges;
+pub mod processor;
 pub mod provider;
 pub mod providers;
 pub mod quotas;

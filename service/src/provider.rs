@@ -11,10 +11,11 @@ use crate::error::{Error, Result};
 use crate::lane::Lane;
 use crate::log::Asker;
 use crate::memory::{self, Parsed};
+use crate::processor::aside;
 use crate::quotas::{Limit, Quotas};
 use crate::store::{Key, Material, Reservation, Store};
 use interface::algorithm::Algorithm;
-use interface::attributes::Attributes;
+use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::message::Pkcs11Attribute;
 use interface::{Effect, Filing, Opcode, Operation, ProviderId, Secret, Status};
 use std::collections::BTreeMap;
@@ -56,6 +57,8 @@ pub struct Call<'a> {
     pub(crate) other: Option<Arc<Key>>,
     pub(crate) new: Option<(Filing, Attributes)>,
     pub(crate) algorithm: Option<Algorithm>,
+    /// What the key is used for.
+    pub(crate) usage: Usage,
     /// Of the token that a new key is for, before the request looked for any key.
     pub(crate) epoch: u64,
 }
@@ -171,10 +174,23 @@ impl<'a> Call<'a> {
         memory::mark_stack();
         let form = match key.loaded.form() {
             Some(form) => form,
-            None => self.store.forms.hold(&key.loaded, load(&key.attributes, self.store.material(key)?)?),
+            None => self.store.forms.hold(&key.loaded, aside(|| load(&key.attributes, self.store.material(key)?))?),
         };
         let other = |_| Error::Corrupt(format!("key '{}' was loaded by another provider", key.name));
         form.downcast().map_err(other)
+    }
+
+    /// Whether the operation with its key takes longer than a moment.
+    fn long(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| match key.attributes.key_type {
+            KeyType::RsaKeyPair => {
+                !matches!(self.usage, Usage::NONE | Usage::VERIFY_HASH | Usage::VERIFY_MESSAGE | Usage::ENCRYPT)
+            }
+            KeyType::EccKeyPair(EccFamily::SecpR1 | EccFamily::Montgomery | EccFamily::TwistedEdwards) => {
+                key.attributes.bits > 256
+            }
+            key_type => key_type.is_pair() && self.usage != Usage::NONE,
+        })
     }
 
     /// Makes a new key ready, whose form is at hand. What made it has left traces on the stack, and a part of a structure that holds
@@ -206,6 +222,9 @@ pub struct Info {
 /// How long a slow operation may take, where its provider says nothing else.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Bytes that are worked on, or made, in a moment.
+pub(crate) const MOMENT: usize = 16 << 10;
+
 type Value = dyn Fn(&Call<'_>, &Key) -> Result<Secret> + Send + Sync;
 type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Zeroizing<Vec<u8>>> + Send + Sync;
 
@@ -219,6 +238,8 @@ struct Handler {
 enum Place {
     /// Where it was decoded.
     Here,
+    /// There too, but aside whatever it is about.
+    Aside,
     Lane(Duration),
     StoreLane(Duration),
 }
@@ -258,9 +279,16 @@ impl Provider {
     }
 
     /// Registers an operation that runs where it was decoded: it takes less than a few milliseconds and waits for nothing.
+    /// What then takes longer than a moment, as its key or its length tell, runs aside.
     #[must_use]
     pub fn on<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
         self.register::<O, T>(backend, Place::Here)
+    }
+
+    /// Registers an operation that looks through much, however little it is asked.
+    #[must_use]
+    pub fn on_scan<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
+        self.register::<O, T>(backend, Place::Aside)
     }
 
     /// Registers an operation that takes long or waits for a disk or a device.
@@ -285,7 +313,8 @@ impl Provider {
                 guard.mention(op.named());
             }
             let call = guard.admit(op.key()?)?;
-            let output = backend.handle(&call, op)?;
+            let long = matches!(place, Place::Aside) || body.len() > MOMENT || call.long();
+            let output = if long { aside(|| backend.handle(&call, op)) } else { backend.handle(&call, op) }?;
             Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
         };
         self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), place });
@@ -308,7 +337,7 @@ impl Provider {
     /// The lane in which the operation runs, and how long it may; `None` for what runs where it was decoded.
     pub(crate) fn lane(&self, opcode: Opcode) -> Option<(&Lane, Duration)> {
         match self.handlers.get(&opcode)?.place {
-            Place::Here => None,
+            Place::Here | Place::Aside => None,
             Place::Lane(limit) => Some((&self.lane, limit)),
             Place::StoreLane(limit) => Some((&self.store_lane, limit)),
         }
@@ -323,7 +352,7 @@ impl Provider {
             Error::refused(Status::PsaErrorNotSupported, format!("the {} provider has no {opcode:?}", self.info.id))
         })?;
         let output = (handler.run)(guard, body);
-        if !matches!(handler.place, Place::Here) {
+        if self.lane(opcode).is_some() {
             memory::wipe_stack();
         }
         output

@@ -8,6 +8,7 @@ use crate::connections::Connections;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
 use crate::log::{Kind, Log};
+use crate::processor::Processor;
 use crate::providers::{self, Plan, core::Core};
 use crate::stats::Stats;
 use crate::store::{Store, StoreKey};
@@ -85,6 +86,7 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
         quotas: Arc::clone(&config.quotas),
         authenticators: config.authenticators,
         allow_deprecated: config.allow_deprecated,
+        processor: Processor::default(),
     });
     core_state.attach(&dispatcher);
     for ended in dispatcher.ended_grants() {

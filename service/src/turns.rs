@@ -1,67 +1,112 @@
 //! Whose turn it is.
 //!
-//! A place that becomes free goes to the principal whose last turn was the longest ago. So who asks rarely is next, however many
-//! others ask without end; and those take turns.
+//! A place that becomes free goes to the user whose last turn was the longest ago, and to the principal of this user of which that is
+//! true. So who asks rarely is next, however many others ask without end; and those take turns. Nobody has more turns by having
+//! more names, because the user is told by the kernel.
 
-use crate::auth::Principal;
+use crate::auth::{Party, Principal};
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Waiting and running requests that one principal may have.
-pub(crate) const DEPTH: usize = 64;
+/// A user may have so many times what one principal may have waiting, whatever names it uses.
+pub(crate) const NAMES: usize = 4;
+/// So many who want no turn now are remembered for the last that they had.
+const REMEMBERED: usize = 64;
 
-/// The places, and who waits for one. A principal has one at a time.
+/// How many requests may run at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    pub(crate) all: usize,
+    /// Beyond these, for users of whom nothing runs.
+    pub(crate) spare: usize,
+    pub(crate) user: usize,
+    pub(crate) principal: usize,
+    /// Of one principal, with those that wait.
+    pub(crate) depth: usize,
+}
+
+/// The places, and who waits for one.
 pub(crate) struct Turns<T>(Arc<Mutex<State<T>>>);
 
 struct State<T> {
-    free: usize,
-    /// How many turns there have been.
-    given: u64,
-    queues: HashMap<Option<Principal>, Queue<T>>,
+    places: Places,
+    running: Vec<Party>,
+    /// Counts turns and newcomers.
+    clock: u64,
+    users: Round<u32, Round<Option<Principal>, VecDeque<Weak<T>>>>,
 }
 
-struct Queue<T> {
-    /// The number of its last turn.
-    last: u64,
-    running: bool,
+/// Those who take turns.
+struct Round<K, V> {
+    all: HashMap<K, Member<V>>,
+    /// Nobody who was forgotten has had a turn after this one.
+    forgotten: u64,
+}
+
+struct Member<V> {
+    /// Its last turn, and when it came.
+    last: (u64, u64),
     /// Whoever gives up drops the request.
-    waiting: VecDeque<Weak<T>>,
+    waiting: V,
+}
+
+/// What may wait.
+trait Waiting: Default {
+    fn len(&self) -> usize;
 }
 
 /// A place, until it is dropped.
 pub(crate) struct Turn<T> {
     turns: Turns<T>,
-    principal: Option<Principal>,
+    party: Party,
+}
+
+/// Whose queue is full.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    Principal,
+    User,
 }
 
 impl<T> Turns<T> {
-    /// So many places.
-    pub(crate) fn new(places: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: places, given: 0, queues: HashMap::new() })))
+    /// With these places.
+    pub(crate) fn new(places: Places) -> Self {
+        let users = Round::default();
+        Self(Arc::new(Mutex::new(State { places, running: Vec::new(), clock: 0, users })))
     }
 
-    /// Has a request wait as long as the caller keeps it; false for a principal that has [`DEPTH`] here already.
-    pub(crate) fn enqueue(&self, principal: Option<Principal>, request: &Arc<T>) -> bool {
+    /// A place at once, where that takes nobody's turn.
+    pub(crate) fn enter(&self, party: &Party) -> Option<Turn<T>> {
         let mut state = self.state();
-        let queue = state.queues.entry(principal).or_default();
-        queue.waiting.retain(|waiting| waiting.strong_count() > 0);
-        let room = queue.waiting.len() + usize::from(queue.running) < DEPTH;
-        if room {
-            queue.waiting.push_back(Arc::downgrade(request));
-        }
-        room
+        let free = if state.users.len() == 0 { state.room(party.uid) } else { state.spare(party.uid) };
+        (free && state.allowed(party.uid, party.principal.as_ref())).then(|| state.running.push(party.clone()))?;
+        Some(Turn { turns: self.clone(), party: party.clone() })
+    }
+
+    /// Has a request wait as long as the caller keeps it.
+    ///
+    /// # Errors
+    /// Where too much waits and runs for the same already.
+    pub(crate) fn enqueue(&self, party: &Party, request: &Arc<T>) -> Result<(), Full> {
+        self.state().enqueue(party, request)
+    }
+
+    /// Whether somebody waits.
+    pub(crate) fn contended(&self) -> bool {
+        self.state().users.len() > 0
     }
 
     /// Whether [`Self::next`] has something to give.
     pub(crate) fn ready(&self) -> bool {
         let state = self.state();
-        state.free > 0 && state.queues.values().any(Queue::ready)
+        state.users.all.iter().any(|(uid, user)| state.user_ready(*uid, &user.waiting))
     }
 
     /// Gives a free place to the request whose turn it is.
     pub(crate) fn next(&self) -> Option<(Turn<T>, Arc<T>)> {
-        let (principal, request) = self.state().next()?;
-        Some((Turn { turns: self.clone(), principal }, request))
+        let (party, request) = self.state().next()?;
+        Some((Turn { turns: self.clone(), party }, request))
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -70,32 +115,122 @@ impl<T> Turns<T> {
 }
 
 impl<T> State<T> {
-    fn next(&mut self) -> Option<(Option<Principal>, Arc<T>)> {
-        self.free.checked_sub(1)?;
+    fn enqueue(&mut self, party: &Party, request: &Arc<T>) -> Result<(), Full> {
+        let Party { uid, principal, privileged } = party;
+        let of_user = self.running.iter().filter(|running| running.uid == *uid);
+        let running = of_user.clone().filter(|running| running.principal == *principal).count();
+        let of_user = of_user.count();
+        self.clock += 1;
+        let (now, depth) = (self.clock, self.places.depth);
+        let user = self.users.member(*uid, now);
+        for principal in user.all.values_mut() {
+            principal.waiting.retain(|waiting| waiting.strong_count() > 0);
+        }
+        if user.len() + of_user >= depth.saturating_mul(NAMES) && !privileged {
+            return Err(Full::User);
+        }
+        let queue = user.member(principal.clone(), now);
+        if queue.len() + running >= depth {
+            return Err(Full::Principal);
+        }
+        queue.push_back(Arc::downgrade(request));
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<(Party, Arc<T>)> {
         loop {
-            let ready = self.queues.iter_mut().filter(|(_, queue)| queue.ready());
-            let (principal, queue) = ready.min_by_key(|(_, queue)| queue.last)?;
+            let users = self.users.all.iter().filter(|(uid, user)| self.user_ready(**uid, &user.waiting));
+            let (&uid, user) = users.min_by_key(|(_, user)| user.last)?;
+            let principals =
+                user.waiting.all.iter().filter(|(principal, queue)| self.ready(uid, principal.as_ref(), &queue.waiting));
+            let (principal, _) = principals.min_by_key(|(_, queue)| queue.last)?;
+            let principal = principal.clone();
+            let user = self.users.all.get_mut(&uid)?;
+            let queue = user.waiting.all.get_mut(&principal)?;
             let Some(request) = queue.waiting.pop_front()?.upgrade() else { continue };
-            let (principal, last) = (principal.clone(), queue.last);
-            self.free -= 1;
-            self.given += 1;
-            (queue.last, queue.running) = (self.given, true);
-            // Who had a turn before this one's last and wants none would be next anyway, as newcomers are.
-            self.queues.retain(|_, queue| queue.running || !queue.waiting.is_empty() || queue.last > last);
-            return Some((principal, request));
+            self.clock += 1;
+            queue.last = (self.clock, self.clock);
+            user.last = queue.last;
+            user.waiting.forget();
+            self.users.forget();
+            let party = Party { uid, principal, privileged: false };
+            self.running.push(party.clone());
+            return Some((party, request));
+        }
+    }
+
+    fn leave(&mut self, party: &Party) {
+        let place = self.running.iter().position(|running| running.uid == party.uid && running.principal == party.principal);
+        if let Some(place) = place {
+            self.running.swap_remove(place);
+        }
+        // Where nobody waits and nothing runs, no order is left to keep.
+        if self.running.is_empty() && !self.users.all.is_empty() && self.users.len() == 0 {
+            self.users = Round::default();
+        }
+    }
+
+    fn user_ready(&self, uid: u32, user: &Round<Option<Principal>, VecDeque<Weak<T>>>) -> bool {
+        self.room(uid) && user.all.iter().any(|(principal, queue)| self.ready(uid, principal.as_ref(), &queue.waiting))
+    }
+
+    fn ready(&self, uid: u32, principal: Option<&Principal>, queue: &VecDeque<Weak<T>>) -> bool {
+        !queue.is_empty() && self.allowed(uid, principal)
+    }
+
+    /// Whether there is a place for a request of this user.
+    fn room(&self, uid: u32) -> bool {
+        self.running.len() < self.places.all || self.spare(uid)
+    }
+
+    /// Whether there is one that only somebody can have of whom nothing runs.
+    fn spare(&self, uid: u32) -> bool {
+        self.running.len() < self.places.all + self.places.spare && self.running.iter().all(|running| running.uid != uid)
+    }
+
+    /// Whether so little runs for them that there may be more.
+    fn allowed(&self, uid: u32, principal: Option<&Principal>) -> bool {
+        let of_user = self.running.iter().filter(|running| running.uid == uid);
+        of_user.clone().count() < self.places.user
+            && of_user.filter(|running| running.principal.as_ref() == principal).count() < self.places.principal
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Waiting> Round<K, V> {
+    /// What one of them has waiting.
+    fn member(&mut self, key: K, now: u64) -> &mut V {
+        let last = (self.forgotten, now);
+        &mut self.all.entry(key).or_insert_with(|| Member { last, waiting: V::default() }).waiting
+    }
+
+    /// Forgets all but a few of those who want nothing.
+    fn forget(&mut self) {
+        let mut idle: Vec<_> = self.all.iter().filter(|(_, member)| member.waiting.len() == 0).collect();
+        let Some(many) = idle.len().checked_sub(REMEMBERED).filter(|many| *many > 0) else { return };
+        idle.sort_unstable_by_key(|(_, member)| member.last);
+        let forgotten: Vec<_> = idle[..many].iter().map(|(key, _)| (*key).clone()).collect();
+        for key in forgotten {
+            let last = self.all.remove(&key).map_or(0, |member| member.last.0);
+            self.forgotten = self.forgotten.max(last);
         }
     }
 }
 
-impl<T> Queue<T> {
-    fn ready(&self) -> bool {
-        !self.running && !self.waiting.is_empty()
+impl<K, V: Waiting> Waiting for Round<K, V> {
+    fn len(&self) -> usize {
+        self.all.values().map(|member| member.waiting.len()).sum()
     }
 }
 
-impl<T> Default for Queue<T> {
+impl<T> Waiting for VecDeque<Weak<T>> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<K, V> Default for Round<K, V> {
     fn default() -> Self {
-        Self { last: 0, running: false, waiting: VecDeque::new() }
+        Self { all: HashMap::new(), forgotten: 0 }
     }
 }
 
@@ -107,11 +242,7 @@ impl<T> Clone for Turns<T> {
 
 impl<T> Drop for Turn<T> {
     fn drop(&mut self) {
-        let mut state = self.turns.state();
-        state.free += 1;
-        if let Some(queue) = state.queues.get_mut(&self.principal) {
-            queue.running = false;
-        }
+        self.turns.state().leave(&self.party);
     }
 }
 
@@ -120,77 +251,174 @@ impl<T> Drop for Turn<T> {
 mod tests {
     use super::*;
 
-    /// Requests that wait, each the uid of its principal.
+    const DEPTH: usize = 8;
+
+    /// Requests that wait, each with whose it is.
     struct Crowd {
-        turns: Turns<u32>,
-        waiting: Vec<Arc<u32>>,
+        turns: Turns<Party>,
+        waiting: Vec<Arc<Party>>,
+    }
+
+    fn user(uid: u32) -> Party {
+        Party { uid, principal: Some(Principal::Uid(uid)), privileged: false }
+    }
+
+    fn app(uid: u32, name: impl Into<String>) -> Party {
+        Party { uid, principal: Some(Principal::App(name.into())), privileged: false }
     }
 
     impl Crowd {
-        fn new(places: usize) -> Self {
+        /// As a lane has them.
+        fn new(all: usize) -> Self {
+            Self::with(Places { all, spare: 0, user: all, principal: 1, depth: DEPTH })
+        }
+
+        fn with(places: Places) -> Self {
             Self { turns: Turns::new(places), waiting: Vec::new() }
         }
 
-        /// Whether there is room for a request.
-        fn ask(&mut self, uid: u32) -> bool {
-            let request = Arc::new(uid);
-            let room = self.turns.enqueue(Some(Principal::Uid(uid)), &request);
+        fn ask(&mut self, party: &Party) -> Result<(), Full> {
+            let request = Arc::new(party.clone());
+            let asked = self.turns.enqueue(party, &request);
             self.waiting.push(request);
-            room
+            asked
         }
 
         /// Whose turn it is.
-        fn next(&self) -> Option<(Turn<u32>, u32)> {
-            self.turns.next().map(|(turn, request)| (turn, *request))
+        fn next(&self) -> Option<(Turn<Party>, Party)> {
+            self.turns.next().map(|(turn, request)| (turn, (*request).clone()))
+        }
+
+        fn remembered(&self) -> usize {
+            self.turns.state().users.all.values().map(|user| 1 + user.waiting.all.len()).sum()
         }
     }
 
     #[test]
     fn who_asks_rarely_is_next_and_the_others_take_turns() {
         let mut crowd = Crowd::new(1);
-        assert!(crowd.ask(1));
+        crowd.ask(&user(1)).unwrap();
         let mut running = crowd.next().unwrap();
         for uid in [1, 1, 2, 2, 3, 3, 3] {
-            assert!(crowd.ask(uid));
+            crowd.ask(&user(uid)).unwrap();
             assert!(!crowd.turns.ready() && crowd.next().is_none(), "there is one place");
         }
         let mut order = Vec::new();
-        for round in 0..7 {
+        for round in 0..8 {
             if round == 4 {
-                assert!(crowd.ask(4));
+                crowd.ask(&user(4)).unwrap();
             }
             drop(running);
             assert!(crowd.turns.ready());
             running = crowd.next().unwrap();
-            order.push(running.1);
+            order.push(running.1.uid);
             assert!(crowd.next().is_none());
         }
-        order[..2].sort_unstable();
-        assert_eq!(order[..3], [2, 3, 1]);
-        assert_eq!(order[4], 4);
-        order.sort_unstable();
-        assert_eq!(order, [1, 1, 2, 2, 3, 3, 4]);
+        assert_eq!(order, [2, 3, 1, 2, 4, 3, 1, 3]);
+        drop(running);
+        assert_eq!(crowd.remembered(), 0, "nobody wants anything");
+    }
+
+    #[test]
+    fn a_user_of_many_names_has_the_share_of_one() {
+        let mut crowd = Crowd::new(1);
+        crowd.ask(&user(1)).unwrap();
+        let mut running = crowd.next().unwrap();
+        for name in 0..20 {
+            crowd.ask(&app(1, format!("name {name}"))).unwrap();
+        }
+        for _ in 0..3 {
+            crowd.ask(&user(2)).unwrap();
+        }
+        let mut order = Vec::new();
+        while order.len() < 8 {
+            drop(running);
+            running = crowd.next().unwrap();
+            order.push(running.1.uid);
+        }
+        assert_eq!(order, [2, 1, 2, 1, 2, 1, 1, 1]);
+    }
+
+    #[test]
+    fn names_that_never_come_again_are_forgotten_and_pass_nobody_who_waits() {
+        let mut crowd = Crowd::new(1);
+        crowd.ask(&app(1, "old")).unwrap();
+        let mut running = crowd.next().unwrap();
+        crowd.ask(&app(1, "old")).unwrap();
+        let mut turns = 0;
+        for name in 0.. {
+            crowd.ask(&app(1, format!("name {name}"))).unwrap();
+            drop(running);
+            running = crowd.next().unwrap();
+            turns += 1;
+            if running.1 == app(1, "old") {
+                break;
+            }
+            assert!(turns <= REMEMBERED + 1, "the old name waits for ever");
+        }
+        for name in 0..10 * REMEMBERED {
+            crowd.ask(&app(1, format!("another {name}"))).unwrap();
+            drop(running);
+            running = crowd.next().unwrap();
+            assert!(crowd.remembered() <= REMEMBERED + 3, "{}", crowd.remembered());
+        }
+        drop(running);
+        while let Some(turn) = crowd.next() {
+            drop(turn);
+        }
+        assert_eq!(crowd.remembered(), 0);
     }
 
     #[test]
     fn a_principal_has_one_place_at_a_time_and_a_bounded_queue() {
         let mut crowd = Crowd::new(2);
-        assert!(crowd.ask(1));
+        crowd.ask(&user(1)).unwrap();
         let running = crowd.next().unwrap();
         for _ in 1..DEPTH {
-            assert!(crowd.ask(1));
+            crowd.ask(&user(1)).unwrap();
             assert!(crowd.next().is_none());
         }
-        assert!(!crowd.ask(1));
-        assert!(crowd.ask(2));
+        assert_eq!(crowd.ask(&user(1)), Err(Full::Principal));
+        crowd.ask(&user(2)).unwrap();
         let other = crowd.next().unwrap();
-        assert_eq!(other.1, 2);
+        assert_eq!(other.1.uid, 2);
         drop(other);
         // who gives up leaves its place in the queue, and never gets a turn
         crowd.waiting.clear();
-        assert!(crowd.ask(1));
+        crowd.ask(&user(1)).unwrap();
         drop(running);
-        assert_eq!(crowd.next().unwrap().1, 1);
+        assert_eq!(crowd.next().unwrap().1.uid, 1);
         assert!(crowd.next().is_none());
+    }
+
+    #[test]
+    fn a_users_queue_is_bounded_whatever_names_it_uses() {
+        let mut crowd = Crowd::new(1);
+        for name in 0..NAMES * DEPTH {
+            crowd.ask(&app(1, name.to_string())).unwrap();
+        }
+        assert_eq!(crowd.ask(&app(1, "one more")), Err(Full::User));
+        crowd.ask(&app(2, "one more")).unwrap();
+        crowd.ask(&Party { privileged: true, ..app(1, "root") }).unwrap();
+        crowd.waiting.clear();
+        crowd.ask(&app(1, "one more")).unwrap();
+    }
+
+    #[test]
+    fn whoever_has_nothing_running_goes_beyond_the_places_and_others_do_not() {
+        let crowd = Crowd::with(Places { all: 2, spare: 2, user: 4, principal: 4, depth: DEPTH });
+        let enter = |uid| crowd.turns.enter(&user(uid));
+        let first = [enter(1).unwrap(), enter(1).unwrap()];
+        assert!(enter(1).is_none(), "its places are in use");
+        let others = [enter(2).unwrap(), enter(3).unwrap()];
+        assert!(enter(2).is_none() && enter(4).is_none(), "there is an end");
+        drop(others);
+        let mut crowd = crowd;
+        crowd.ask(&user(1)).unwrap();
+        assert!(crowd.next().is_none() && crowd.turns.contended());
+        drop(first);
+        assert!(crowd.turns.enter(&user(5)).is_some(), "it takes nobody's turn");
+        let _one = crowd.next().unwrap();
+        assert!(!crowd.turns.contended());
     }
 }

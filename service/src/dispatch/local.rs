@@ -2,9 +2,10 @@
 
 use super::{Dispatcher, Incoming};
 use crate::applications::Application;
-use crate::auth::{Authenticators, Principal};
+use crate::auth::{Authenticators, Party, Principal};
 use crate::connections::Connections;
 use crate::error::Result;
+use crate::processor::Processor;
 use crate::providers::core::Core;
 use crate::providers::software::plan;
 use crate::stats::Stats;
@@ -29,6 +30,7 @@ pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
         quotas: Arc::default(),
         authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
         allow_deprecated: false,
+        processor: Processor::default(),
     });
     state.attach(&dispatcher);
     dispatcher
@@ -54,8 +56,7 @@ impl Caller {
         Incoming {
             request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
             body: Zeroizing::new(op.encode_to_vec()),
-            app: Some(app),
-            uid: 0,
+            party: Party { uid: 0, principal: Some(app), privileged: false },
             extended,
             application,
             asker: Arc::default(),

@@ -1,10 +1,11 @@
 //! The wire, byte by byte: what a client that knows only the specification sees.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fair;
 mod garbage;
 mod room;
 
-use interface::algorithm::{Algorithm, Cipher, Hash};
+use interface::algorithm::{Algorithm, Cipher, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::{
     GenerateKey, HashCompute, Hello, Keys, ListKeys, ListOpcodes, ListProviders, LookupKey, Opcodes, Ping, Pong, Providers,
@@ -305,6 +306,16 @@ fn process(service: &Service, number: u8) -> Raw {
     let hello = Hello { version: 1, application: vec![number; 16], ..Hello::default() };
     assert_eq!(client.ask(&as_user(ProviderId::CORE, &hello)).status(), Status::Success);
     client
+}
+
+/// The signatures that [`rsa`]'s keys make.
+const RSA: Algorithm = Algorithm::Signature(Signature::RsaPkcs1v15Raw);
+
+/// A key that takes a while.
+fn rsa(name: &str, bits: u32) -> GenerateKey {
+    let policy = Policy { usage: Usage::SIGN_HASH, algorithm: RSA, also: vec![] };
+    let attributes = Attributes { key_type: KeyType::RsaKeyPair, bits, policy };
+    GenerateKey { key_name: name.to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() }
 }
 
 fn volatile(name: &str) -> Vec<u8> {

@@ -1,10 +1,8 @@
 //! What happens when all connections are in use.
 
-use super::{ping, process, volatile};
-use interface::algorithm::{Algorithm, Signature};
-use interface::attributes::{Attributes, KeyType, Policy, Usage};
+use super::{ping, process, rsa, volatile};
 use interface::message::Pkcs11Attribute;
-use interface::operations::{GenerateKey, InitToken, Login, LookupKey, Pin, Ping, RecordKind, Role, SetMetadata};
+use interface::operations::{InitToken, Login, LookupKey, Pin, Ping, RecordKind, Role, SetMetadata};
 use interface::wire::Header;
 use interface::{ProviderId, Status};
 use std::net::Shutdown;
@@ -50,15 +48,7 @@ fn a_user_with_every_connection_keeps_nobody_out() {
     }
     assert!(all[0].closed(), "the greedy user's idlest has made room");
     assert!(answers(all.last_mut().unwrap()), "and no more than was needed");
-    acting(STRANGER, || kept.call(ProviderId::SOFTWARE, &rsa("own")).map(drop)).unwrap();
-}
-
-/// A key that takes a while.
-fn rsa(name: &str) -> GenerateKey {
-    let algorithm = Algorithm::Signature(Signature::RsaPkcs1v15Raw);
-    let policy = Policy { usage: Usage::SIGN_HASH, algorithm, also: vec![] };
-    let attributes = Attributes { key_type: KeyType::RsaKeyPair, bits: 4096, policy };
-    GenerateKey { key_name: name.to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() }
+    acting(STRANGER, || kept.call(ProviderId::SOFTWARE, &rsa("own", 4096)).map(drop)).unwrap();
 }
 
 #[test]
@@ -66,7 +56,7 @@ fn who_finds_no_place_is_told_at_once() {
     let service = with_room_for(2);
     let working = ["first", "second"].map(|name| {
         let mut client = Raw::connect(&service);
-        client.send(&[ping(), as_user(ProviderId::SOFTWARE, &rsa(name))].concat());
+        client.send(&[ping(), as_user(ProviderId::SOFTWARE, &rsa(name, 4096))].concat());
         assert_eq!(client.answer().status(), Status::Success);
         client
     });
@@ -92,7 +82,7 @@ fn a_process_whose_connection_made_room_keeps_its_keys_and_its_login() {
     let mut holder = process(&service, 1);
     for request in [
         as_user(ProviderId::SOFTWARE, &InitToken { pin: pin(), label: "mine".to_owned() }),
-        as_user(ProviderId::SOFTWARE, &rsa("web")),
+        as_user(ProviderId::SOFTWARE, &rsa("web", 4096)),
         as_user(ProviderId::SOFTWARE, &Login { role: Role::Officer.into(), pin: pin() }),
         volatile("stays"),
     ] {

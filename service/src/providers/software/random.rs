@@ -3,7 +3,8 @@
 use super::lc::Md;
 use super::{Software, lc};
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::processor::aside;
+use crate::provider::{Call, Handle, MOMENT};
 use interface::Status;
 use interface::operations::{GenerateRandom, Random};
 use zeroize::Zeroizing;
@@ -38,7 +39,8 @@ impl Software {
 
 impl Handle<GenerateRandom> for Software {
     fn handle(&self, _: &Call<'_>, op: GenerateRandom) -> Result<Random> {
-        let mut random = self.random(op.size)?;
+        let long = op.size > MOMENT as u64;
+        let mut random = if long { aside(|| self.random(op.size)) } else { self.random(op.size) }?;
         Ok(Random { random_bytes: std::mem::take(&mut *random) })
     }
 }

@@ -1,6 +1,6 @@
 //! Requests as they come through dispatch, with a store that lasts.
 
-use crate::auth::Principal;
+use crate::auth::{Party, Principal};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
 use crate::providers::software::plan;
@@ -203,7 +203,9 @@ fn busy(service: &Arc<Dispatcher>) -> mpsc::Sender<()> {
             let _ = released.lock().unwrap().recv();
             Ok(())
         };
-        let lane = async move { service.providers[0].lane.run(Some(Principal::Uid(uid)), Duration::MAX, work).await };
+        let lane = async move {
+            service.providers[0].lane.run(&Party { uid, principal: None, privileged: false }, Duration::MAX, work).await
+        };
         tokio::spawn(lane);
         running.recv().unwrap();
     }

@@ -1,0 +1,155 @@
+//! The processors, shared like a device.
+//!
+//! What takes a moment runs where its bytes were read, on one of the runtime's threads: handing it to another thread costs as much as
+//! a signature. So that nobody's requests stand behind another's there,
+//! - each takes a place first, as many as there are processors. Users take turns at them as in a lane. Whoever has nothing running
+//!   need not wait: such a request goes beyond the places, and the kernel shares the processors between the threads.
+//! - what takes longer than a moment runs [aside](aside).
+
+use crate::auth::Party;
+use crate::error::Result;
+use crate::lane::crowded;
+use crate::memory;
+use crate::turns::{Places, Turn, Turns};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// Users for each processor who may go beyond the places at a time.
+const SPARE: usize = 4;
+
+/// The places, and who waits for one.
+pub struct Processor(Turns<Waiting>);
+
+/// A request that waits; it leaves the queue with its connection.
+struct Waiting(Mutex<Option<oneshot::Sender<Place>>>);
+
+/// A place, until it is dropped; then it goes to whose turn it is.
+pub struct Place {
+    turn: Option<Turn<Waiting>>,
+    /// It was not there at once.
+    pub(crate) waited: bool,
+    turns: Turns<Waiting>,
+}
+
+impl Default for Processor {
+    fn default() -> Self {
+        Self::new(std::thread::available_parallelism().map_or(1, Into::into))
+    }
+}
+
+impl Processor {
+    fn new(processors: usize) -> Self {
+        // A connection waits with one request at a time, so those who wait are as few as the connections.
+        let places =
+            Places { all: processors, spare: SPARE * processors, user: processors, principal: processors, depth: usize::MAX };
+        Self(Turns::new(places))
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// [`interface::Status::PsaErrorInsufficientMemory`] for whom too much is waiting already.
+    pub async fn enter(&self, party: &Party) -> Result<Place> {
+        if let Some(turn) = self.0.enter(party) {
+            return Ok(Place { turn: Some(turn), waited: false, turns: self.0.clone() });
+        }
+        let (sender, receiver) = oneshot::channel();
+        let waiting = Arc::new(Waiting(Mutex::new(Some(sender))));
+        self.0.enqueue(party, &waiting).map_err(|full| crowded(party, &full))?;
+        advance(&self.0);
+        let stopped = |_| crate::error::Error::refused(interface::Status::PsaErrorBadState, "the service is stopping");
+        receiver.await.map_err(stopped)
+    }
+
+    /// Whether somebody waits for a place.
+    pub fn contended(&self) -> bool {
+        self.0.contended()
+    }
+}
+
+/// Gives free places to those whose turn it is.
+fn advance(turns: &Turns<Waiting>) {
+    while let Some((turn, waiting)) = turns.next() {
+        let place = Place { turn: Some(turn), waited: true, turns: turns.clone() };
+        let sender = waiting.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The place of one who has just given up is free again.
+        let _ = sender.map(|sender| sender.send(place));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.turn = None;
+        if self.turns.contended() {
+            advance(&self.turns);
+        }
+    }
+}
+
+/// Runs what takes longer than a moment, about 0.1 ms: on this thread, while another one reads the bytes of others in its place.
+pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(|| {
+        let done = work();
+        // The thread does not come to rest as one does that reads.
+        memory::wipe_stack();
+        done
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+
+    fn user(uid: u32) -> Party {
+        Party { uid, principal: None, privileged: false }
+    }
+
+    /// The place, if it is there now.
+    fn poll(entering: Pin<&mut impl Future<Output = Result<Place>>>) -> Option<Place> {
+        match entering.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(place) => Some(place.unwrap()),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn whoever_has_nothing_running_does_not_wait_behind_a_flood() {
+        let processor = Processor::new(1);
+        let (one, two) = (user(1), user(2));
+        let running = poll(pin!(processor.enter(&one))).unwrap();
+        let mut flood: Vec<_> = (0..1000).map(|_| Box::pin(processor.enter(&one))).collect();
+        assert!(flood.iter_mut().all(|request| poll(request.as_mut()).is_none()));
+        let polite = poll(pin!(processor.enter(&two))).unwrap();
+        assert!(!polite.waited);
+        let mut second = pin!(processor.enter(&two));
+        assert!(poll(second.as_mut()).is_none(), "it has one");
+        drop(polite);
+        drop(poll(second.as_mut()).unwrap());
+        drop(running);
+        assert!(flood.iter_mut().all(|request| poll(request.as_mut()).is_some()), "each leaves its place to the next");
+        assert!(!processor.contended());
+    }
+
+    #[test]
+    fn a_place_is_not_lost_with_one_who_gives_up() {
+        let processor = Processor::new(1);
+        let one = user(1);
+        let running = poll(pin!(processor.enter(&one))).unwrap();
+        let mut first = Box::pin(processor.enter(&one));
+        let mut second = Box::pin(processor.enter(&one));
+        let mut third = Box::pin(processor.enter(&one));
+        for request in [&mut first, &mut second, &mut third] {
+            assert!(poll(request.as_mut()).is_none());
+        }
+        drop(first);
+        drop(running);
+        // the second has its place, and leaves without having looked
+        drop(second);
+        assert!(poll(third.as_mut()).unwrap().waited);
+        assert!(poll(pin!(processor.enter(&one))).is_some(), "nothing is left behind");
+    }
+}
