@@ -11,6 +11,8 @@ mod endpoint;
 mod error;
 mod patience;
 mod process;
+#[cfg(test)]
+mod tests;
 
 pub use endpoint::Endpoint;
 pub use error::Error;
@@ -31,8 +33,12 @@ use zeroize::Zeroizing;
 
 /// Connections that are kept; threads beyond that share these or connect for one request.
 const SLOTS: usize = 64;
-/// How long a client whose connection just broke waits for the service to come back.
-const RESTART: Duration = Duration::from_secs(2);
+/// How long a client waits for a service that is most likely restarting, unless it is told otherwise.
+const WAIT: Duration = Duration::from_secs(2);
+/// The variable that tells it, in seconds.
+const WAIT_VARIABLE: &str = "PARSEC_WAIT_SECONDS";
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Who the client says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +69,11 @@ pub struct Client {
     /// On the heap, since threads may have small stacks.
     slots: Box<[Mutex<Option<Connection>>]>,
     upstream: AtomicBool,
-    /// The service was there when it was last asked, so that it is most likely restarting when it is not.
+    wait: Duration,
+    /// The service has been there.
     met: AtomicBool,
+    /// It was waited for in vain since.
+    waited: AtomicBool,
     /// Names the process to the service, together with its number.
     application: Option<[u8; 8]>,
 }
@@ -79,7 +88,9 @@ impl Client {
             process: Process::default(),
             slots: (0..SLOTS).map(|_| Mutex::new(None)).collect(),
             upstream: AtomicBool::new(false),
+            wait: WAIT,
             met: AtomicBool::new(false),
+            waited: AtomicBool::new(false),
             application: random(),
         }
     }
@@ -88,10 +99,10 @@ impl Client {
     /// `PARSEC_APP_NAME` names an application to services that believe names. Does no request.
     ///
     /// # Errors
-    /// As [`Endpoint::from_env`].
+    /// As [`Endpoint::from_env`] and [`Self::in_process`].
     pub fn from_env(process: Process) -> Result<Self, Error> {
         let identity = Identity::from_env(&process);
-        Ok(Self::new(Endpoint::from_env(&process)?).with_identity(identity).in_process(process))
+        Self::new(Endpoint::from_env(&process)?).with_identity(identity).in_process(process)
     }
 
     /// The same client as somebody else.
@@ -106,10 +117,20 @@ impl Client {
         Self { deadline, ..self }
     }
 
-    /// The same client as part of a library.
-    #[must_use]
-    pub fn in_process(self, process: Process) -> Self {
-        Self { process, ..self }
+    /// The same client as part of a library. `PARSEC_WAIT_SECONDS` says how long it waits for a service that restarts.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a variable that holds no number of seconds.
+    pub fn in_process(self, process: Process) -> Result<Self, Error> {
+        let wait = process.variable(WAIT_VARIABLE).map(|seconds| {
+            let seconds = seconds.to_string_lossy();
+            let wait = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            wait.ok_or_else(|| {
+                Error::Config(format!("{WAIT_VARIABLE} is '{seconds}', which is no number of seconds, as 2 or 0.5"))
+            })
+        });
+        let wait = wait.transpose()?.unwrap_or(self.wait);
+        Ok(Self { process, wait, ..self })
     }
 
     /// After a fork: closes the connections that the child has inherited, without a word to the service, for which they are still
@@ -122,7 +143,7 @@ impl Client {
         }
     }
 
-    /// Whether somebody listens where the service should be. Sends nothing and does not wait.
+    /// Whether somebody listens where the service should be. Sends nothing and waits for no restart.
     pub fn listening(&self) -> bool {
         connection::listening(&self.endpoint)
     }
@@ -134,8 +155,8 @@ impl Client {
 
     /// Runs one operation: one round trip on a kept connection.
     ///
-    /// A request that may safely be made twice is repeated when a kept connection turns out to be broken, for two seconds in which the
-    /// service may restart.
+    /// A service that is not there, though its socket is, most likely restarts: it is waited for, once until it is there again. A request
+    /// is made anew where it was not heard, or where it may safely be made twice.
     ///
     /// # Errors
     /// Every [`Error`].
@@ -260,39 +281,58 @@ impl Client {
     }
 
     fn exchange(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let kept = self.take().filter(|connection| opcode.repeatable() || connection.quiet());
-        if let Some(mut connection) = kept {
-            let answer = connection.exchange(frame);
-            match answer {
-                Err(error) if error.lost() && opcode.repeatable() => {
-                    drop(connection);
-                    return self.exchange_anew(opcode, frame, foreign);
-                }
-                Err(error) if error.broken() => return Err(error),
-                answer => {
-                    self.keep(connection);
-                    return answer;
-                }
-            }
+        match self.take().map(|connection| self.ask(connection, opcode, frame)) {
+            None | Some(Err(Failure { again: true, .. })) => {}
+            Some(answer) => return answer.map_err(|failure| failure.error),
         }
-        self.exchange_anew(opcode, frame, foreign)
+        self.patiently(|| {
+            let connection =
+                self.connect(opcode).map_err(|error| Failure { again: error.absent() || error.not_begun(), error })?;
+            if !connection.extended() && (opcode.extension() || foreign()) {
+                return Err(Failure { error: Error::Upstream(opcode), again: false });
+            }
+            self.ask(connection, opcode, frame)
+        })
     }
 
-    fn first_exchange(
-        &self,
-        mut connection: Connection,
-        opcode: Opcode,
-        frame: &[u8],
-        foreign: &dyn Fn() -> bool,
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        if !connection.extended() && (opcode.extension() || foreign()) {
-            return Err(Error::Upstream(opcode));
-        }
+    /// Asks, and keeps the connection if it can be used again.
+    fn ask(&self, mut connection: Connection, opcode: Opcode, frame: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let answer = connection.exchange(frame);
+        let heard = connection.heard();
         if connection.extended() && !answer.as_ref().is_err_and(Error::broken) {
             self.keep(connection);
         }
-        answer
+        answer.map_err(|error| match error {
+            error if error.not_begun() || error.lost() && (opcode.repeatable() || !heard) => Failure { error, again: true },
+            error if error.broken() && !opcode.repeatable() && heard => {
+                Failure { error: Error::Unsure { opcode, source: Box::new(error) }, again: false }
+            }
+            error => Failure { error, again: false },
+        })
+    }
+
+    /// Tries until somebody is there, for as long as a restart may take.
+    fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Error> {
+        let start = Instant::now();
+        loop {
+            let error = match attempt() {
+                Err(Failure { error, again: true }) => error,
+                result => {
+                    self.met.store(true, Ordering::Relaxed);
+                    self.waited.store(false, Ordering::Relaxed);
+                    return result.map_err(|failure| failure.error);
+                }
+            };
+            // Where no socket is, the service was stopped: only whoever has met it hopes that somebody is just replacing it.
+            if self.waited.load(Ordering::Relaxed) || error.missing() && !self.met.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            if start.elapsed() >= self.wait.min(self.deadline) {
+                self.waited.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// A kept connection: the one that this thread used before, or another.
@@ -330,27 +370,13 @@ impl Client {
         self.upstream.store(upstream, Ordering::Relaxed);
         connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline, self.process), Ok)
     }
+}
 
-    /// Connects and asks. A service that was there before is waited for, once; what may have been heard is asked again only if it is
-    /// repeatable.
-    fn exchange_anew(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let start = Instant::now();
-        loop {
-            let connection = self.connect(opcode);
-            self.met.fetch_or(connection.is_ok(), Ordering::Relaxed);
-            let again = connection.is_err() || opcode.repeatable();
-            match connection.and_then(|connection| self.first_exchange(connection, opcode, frame, foreign)) {
-                Err(error) if error.absent() && again && self.met.load(Ordering::Relaxed) => {
-                    if start.elapsed() >= RESTART.min(self.deadline) {
-                        self.met.store(false, Ordering::Relaxed);
-                        return Err(error);
-                    }
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                other => return other,
-            }
-        }
-    }
+/// Why there is no answer.
+struct Failure {
+    error: Error,
+    /// The request may be made anew, on another connection.
+    again: bool,
 }
 
 fn random<const N: usize>() -> Option<[u8; N]> {

@@ -200,7 +200,7 @@ fn name(uri: &KeyUri) -> Result<&str, Error> {
 fn configured(core: &Core) -> Result<Client, String> {
     let client = match core.config(c"socket") {
         None => Client::from_env(PROCESS),
-        Some(socket) => Endpoint::of_setting(&socket).map(|endpoint| Client::new(endpoint).in_process(PROCESS)),
+        Some(socket) => Endpoint::of_setting(&socket).and_then(|endpoint| Client::new(endpoint).in_process(PROCESS)),
     };
     let client = client.map_err(|why| why.to_string())?;
     Ok(match core.config(c"timeout-ms") {

@@ -29,6 +29,8 @@ pub(super) struct Connection {
     owner: Owner,
     deadline: Duration,
     extended: bool,
+    /// The last request was sent whole.
+    heard: bool,
     patience: Patience,
     process: Process,
 }
@@ -47,7 +49,7 @@ impl Connection {
             Ok((socket, file))
         };
         let (socket, file) = connect().map_err(|errno| Error::Connect { endpoint: endpoint.clone(), source: errno.into() })?;
-        Ok(Self { socket, file, owner, deadline, extended: false, patience: Patience::new(), process })
+        Ok(Self { socket, file, owner, deadline, extended: false, heard: false, patience: Patience::new(), process })
     }
 
     /// Says Hello. `None`: the service is upstream's, which knows no Hello and closes the connection.
@@ -90,21 +92,25 @@ impl Connection {
         (self.owner == self.process.owner()).then_some(self)
     }
 
-    /// Whether the peer has neither closed the connection nor sent anything unasked.
-    pub(super) fn quiet(&self) -> bool {
-        let mut byte = [0];
-        let seen = retry(|| net::recv(&self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT));
-        matches!(seen, Err(Errno::AGAIN))
+    /// Whether the service may have heard the whole of the last request. It does nothing for a part of one.
+    pub(super) fn heard(&self) -> bool {
+        self.heard
     }
 
     /// Sends a whole request and returns the body of a successful response.
     pub(super) fn exchange(&mut self, frame: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.patience.asked();
+        self.heard = false;
         match self.send(frame) {
             // A service that will not read a whole request answers before it closes the connection.
             Err(unsent) if unsent.lost() => self.answer().map_err(|error| if error.lost() { unsent } else { error }),
             Err(error) => Err(error),
-            Ok(()) => self.answer(),
+            Ok(()) => {
+                let answer = self.answer();
+                // The kernel says so of a peer that has left something unread.
+                self.heard = !answer.as_ref().is_err_and(Error::unread);
+                answer
+            }
         }
     }
 

@@ -31,6 +31,16 @@ pub enum Error {
     /// The service did not answer in time.
     #[error("the Parsec service did not answer within {0:?}: look into its log")]
     Timeout(Duration),
+    /// The service has heard a request, one that must not be made twice, and it has not answered.
+    #[error(
+        "{source}; what was asked ({opcode:?}) may have been done all the same: look what there is before you ask again, for example with: parsec key list"
+    )]
+    Unsure {
+        /// What was asked.
+        opcode: Opcode,
+        /// Why there is no answer.
+        source: Box<Self>,
+    },
     /// The service answered something that the protocol does not allow.
     #[error("protocol error: {0}")]
     Protocol(&'static str),
@@ -76,15 +86,32 @@ impl Error {
         }
     }
 
+    /// The service has said that it stops, or that it could not read the whole request: it has done nothing.
+    pub(super) fn not_begun(&self) -> bool {
+        self.status() == Some(Status::ConnectionError)
+    }
+
     /// The connection cannot be used again.
     pub(super) fn broken(&self) -> bool {
-        matches!(self, Self::Io(_) | Self::Closed | Self::Timeout(_) | Self::Protocol(_))
+        matches!(self, Self::Io(_) | Self::Closed | Self::Timeout(_) | Self::Protocol(_) | Self::Unsure { .. })
+            || self.not_begun()
+    }
+
+    /// The service has closed the connection before it had read all that was sent (`ECONNRESET` of unix(7)).
+    pub(super) fn unread(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::ConnectionReset)
+    }
+
+    /// There is no socket.
+    pub(super) fn missing(&self) -> bool {
+        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
     /// Nobody listens at the moment.
     pub fn absent(&self) -> bool {
         match self {
             Self::Connect { source, .. } => matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused),
+            Self::Unsure { source, .. } => source.absent(),
             other => other.lost(),
         }
     }

@@ -115,6 +115,7 @@ fn exit_of(error: &client::Error) -> Exit {
         client::Error::Connect { .. } | client::Error::Io(_) | client::Error::Closed | client::Error::Timeout(_) => {
             Exit::NoService
         }
+        client::Error::Unsure { source, .. } => exit_of(source),
         client::Error::Protocol(_) => Exit::Failed,
         client::Error::Upstream(_) => Exit::Unsupported,
         client::Error::Refused { status, .. } => match status {
