@@ -117,6 +117,12 @@ impl Client {
         Self { deadline, ..self }
     }
 
+    /// The same client with another limit on the time for which it waits for a service that restarts.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
     /// The same client as part of a library. `PARSEC_WAIT_SECONDS` says how long it waits for a service that restarts.
     ///
     /// # Errors

@@ -23,7 +23,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::watch;
 use tokio::task::yield_now;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -58,8 +57,6 @@ pub struct Context {
     pub timeout: Duration,
     /// Whether refusals are logged with names.
     pub details: bool,
-    /// Turns true when the service stops.
-    pub stopping: watch::Receiver<bool>,
     /// One connection at a time waits awake, so that the other processor stays free for everyone else.
     pub spinning: AtomicBool,
 }
@@ -75,7 +72,6 @@ pub async fn serve(stream: std::os::unix::net::UnixStream, peer: Peer, seat: Sea
         stream,
         peer,
         seat: Some(Arc::clone(&seat)),
-        stopping: context.stopping.clone(),
         context: Arc::clone(&context),
         buffer: Zeroizing::default(),
         extended: false,
@@ -102,7 +98,6 @@ struct Connection {
     /// None once it makes room for another.
     seat: Option<Arc<Seat>>,
     context: Arc<Context>,
-    stopping: watch::Receiver<bool>,
     buffer: Zeroizing<Vec<u8>>,
     extended: bool,
     application: Option<Application>,
@@ -184,11 +179,14 @@ impl Connection {
 
     /// Waits for the first bytes of a request.
     async fn begin(&mut self) -> Result<(), End> {
+        if self.context.dispatcher.stop.come() {
+            return Err(End::Silent);
+        }
         if !self.buffer.is_empty() || self.spin() {
             return Ok(());
         }
         self.enter(Phase::Idle)?;
-        let Self { stream, stopping, buffer, context, application, .. } = self;
+        let Self { stream, buffer, context, application, .. } = self;
         buffer.reserve(CHUNK);
         let needed = || application.is_some_and(|application| !context.dispatcher.store.volatile(application).is_empty());
         loop {
@@ -199,7 +197,7 @@ impl Connection {
                     Err(_) if needed() => {}
                     _ => return Err(End::Silent),
                 },
-                _ = stopping.wait_for(|stopping| *stopping) => return Err(End::Silent),
+                () = context.dispatcher.stop.wait() => return Err(End::Silent),
             }
         }
     }
@@ -311,6 +309,10 @@ impl Connection {
                 }
                 let len = u32::try_from(output.len()).unwrap_or(u32::MAX);
                 self.respond(Header::response(&request, Status::Success, len), &output).await
+            }
+            // A client of ours asks again when it finds the connection closed, those of older versions too.
+            Err(error) if error.status() == Status::ConnectionError && self.extended && request.opcode.repeatable() => {
+                Err(std::io::ErrorKind::ConnectionAborted.into())
             }
             Err(error) => {
                 let detail = format!("{error} (request {number} in the service's log)");

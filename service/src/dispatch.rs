@@ -13,6 +13,7 @@ use crate::log::{self, Asker};
 use crate::processor::Processor;
 use crate::provider::{Call, Provider};
 use crate::quotas::Quotas;
+use crate::stop::Stop;
 use crate::store::{self, Granted, Key, Store};
 use interface::attributes::{Attributes, Usage};
 use interface::operations::DestroyKey;
@@ -22,7 +23,9 @@ use interface::{Access, AuthType, Effect, Filing, KeyName, KeyUse, Named, Opcode
 use prost::Message;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 /// All that requests are judged by.
@@ -41,6 +44,8 @@ pub struct Dispatcher {
     pub allow_deprecated: bool,
     /// Where what needs no lane takes its turn.
     pub processor: Processor,
+    /// What waits when it comes is not begun.
+    pub stop: Stop,
 }
 
 /// A request whose frame is complete.
@@ -85,7 +90,11 @@ impl Dispatcher {
         self.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
         let Some((lane, limit)) = provider.lane(opcode) else {
-            let place = self.processor.enter(&incoming.party).await?;
+            let place = tokio::select! {
+                biased;
+                place = self.processor.enter(&incoming.party) => place?,
+                () = self.stop.wait() => return Err(Stop::refusal()),
+            };
             if place.waited {
                 check_there(client)?;
             }
@@ -93,11 +102,26 @@ impl Dispatcher {
         };
         let (this, worker, party) = (Arc::clone(self), Arc::clone(&provider), incoming.party.clone());
         let client = client.and_then(|client| client.try_clone_to_owned().ok());
+        // It either begins, or is refused because the service stops.
+        let decided = Arc::new(AtomicBool::new(false));
+        let begins = Arc::clone(&decided);
         let work = move || {
+            if begins.swap(true, Ordering::Relaxed) {
+                return Err(Stop::refusal());
+            }
             check_there(client.as_ref().map(AsFd::as_fd))?;
             this.run(&worker, &incoming)
         };
-        lane.run(&party, limit, work).await
+        let mut answer = pin!(lane.run(&party, limit, work));
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer,
+            () = self.stop.wait() => {}
+        }
+        if !decided.swap(true, Ordering::Relaxed) {
+            return Err(Stop::refusal());
+        }
+        answer.await
     }
 
     /// Has the provider run it, and what it has changed told by the log: also when nobody waits for its end any more.

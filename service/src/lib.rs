@@ -26,6 +26,7 @@ pub mod sandbox;
 mod serve;
 mod signals;
 pub mod stats;
+pub mod stop;
 pub mod store;
 mod turns;
 

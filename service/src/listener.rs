@@ -5,6 +5,10 @@ use crate::connection::{self, Context};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::quotas::Limit;
+use crate::stop::{self, Stop};
+use interface::ProviderId;
+use interface::client::{self, Client, Endpoint};
+use interface::operations::Ping;
 use interface::wire::{HEADER_LEN, Header};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -18,15 +22,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-/// How long the service waits for requests in progress when it stops.
-const GRACE: Duration = Duration::from_secs(10);
 /// Of the thread that accepts, where the host permits it (nice(2)): it does little, and who connects and leaves without end would else
 /// have more of the processor than it.
 const PRIORITY: i32 = -10;
 /// So many are accepted before the first of them is looked at.
 const BATCH: usize = 256;
+/// How long another service has to answer.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How long nobody is accepted when the kernel refuses, as for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -34,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// asked of the kernel.
 ///
 /// # Errors
-/// [`Error::Io`]; also when another service answers at `path`.
+/// [`Error::Io`]; also when another service answers at `path`. One that stops is waited for.
 pub fn bind(path: &Path) -> Result<UnixListener> {
     let inherited = listenfd::ListenFd::from_env().take_unix_listener(0);
     if let Some(listener) = inherited.map_err(Error::io("the socket that systemd passed"))? {
@@ -44,7 +48,7 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed("cannot create the folder of"))?;
     }
-    if UnixStream::connect(path).is_ok() {
+    if answers(path) {
         return Err(Error::Config(format!(
             "another service answers at {}: stop it, or set listener.socket_path",
             path.display()
@@ -65,45 +69,56 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves clients until `stopping` turns true, then waits for the requests in progress.
+/// Whether a service is there, and not just about to end.
+fn answers(path: &Path) -> bool {
+    let Some(Ok(endpoint)) = path.to_str().map(Endpoint::of_setting) else {
+        return UnixStream::connect(path).is_ok();
+    };
+    let client = Client::new(endpoint).with_deadline(ANSWER).with_wait(Duration::ZERO);
+    !matches!(
+        client.call(ProviderId::CORE, &Ping {}),
+        Err(client::Error::Connect { .. } | client::Error::Io(_) | client::Error::Closed)
+    )
+}
+
+/// Serves clients until the service stops, then waits for the requests in progress. Who connects meanwhile waits for the next service.
 ///
 /// # Errors
 /// [`Error::Io`] if the listener cannot be used.
-pub async fn serve(listener: UnixListener, context: Arc<Context>, mut stopping: watch::Receiver<bool>) -> Result<()> {
+pub async fn serve(listener: Arc<UnixListener>, context: Arc<Context>, stop: Stop) -> Result<()> {
     let failed = || Error::io("the socket");
     listener.set_nonblocking(true).map_err(failed())?;
     // The kernel permits fewer (net.core.somaxconn).
     rustix::net::listen(&listener, i32::MAX).map_err(|errno| failed()(errno.into()))?;
-    let (stop, stopped) = UnixStream::pair().map_err(failed())?;
+    let (end, ended) = UnixStream::pair().map_err(failed())?;
     let (serving, mut served) = mpsc::channel(1);
     let door = Door { listener, context, serving, runtime: Handle::current() };
-    let accepting =
-        std::thread::Builder::new().name("accept".to_owned()).spawn(move || door.accept(&stopped)).map_err(failed())?;
-    let _ = stopping.wait_for(|stopping| *stopping).await;
-    drop(stop);
+    let accepting = std::thread::Builder::new().name("accept".to_owned()).spawn(move || door.accept(&ended)).map_err(failed())?;
+    stop.wait().await;
+    drop(end);
     let joined = tokio::task::spawn_blocking(|| accepting.join().is_ok());
     // Nothing is ever sent: it ends when every connection has dropped its sender.
     let all = async { joined.await.is_ok() && served.recv().await.is_none() };
-    if tokio::time::timeout(GRACE, all).await.is_err() {
-        tracing::warn!("requests were still in progress when the service stopped");
+    if tokio::time::timeout(stop::GRACE, all).await.is_err() {
+        tracing::warn!("requests were still in progress when the service stopped; what they left is settled at the next start");
     }
     Ok(())
 }
 
 /// Accepts clients in a thread of its own, so that a new one never waits for the requests of others.
 struct Door {
-    listener: UnixListener,
+    listener: Arc<UnixListener>,
     context: Arc<Context>,
     serving: mpsc::Sender<()>,
     runtime: Handle,
 }
 
 impl Door {
-    /// Accepts until the other end of `stopped` is closed.
-    fn accept(&self, stopped: &UnixStream) {
+    /// Accepts until the other end of `ended` is closed.
+    fn accept(&self, ended: &UnixStream) {
         let _ = setpriority_process(None, PRIORITY);
         loop {
-            let mut ready = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+            let mut ready = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
             let polled = poll(&mut ready, None);
             if polled.is_ok() && !ready[1].revents().is_empty() {
                 return;

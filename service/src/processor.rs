@@ -10,6 +10,7 @@ use crate::auth::Party;
 use crate::error::Result;
 use crate::lane::crowded;
 use crate::memory;
+use crate::stop::Stop;
 use crate::turns::{Places, Turn, Turns};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -57,8 +58,7 @@ impl Processor {
         let waiting = Arc::new(Waiting(Mutex::new(Some(sender))));
         self.0.enqueue(party, &waiting).map_err(|full| crowded(party, &full))?;
         advance(&self.0);
-        let stopped = |_| crate::error::Error::refused(interface::Status::PsaErrorBadState, "the service is stopping");
-        receiver.await.map_err(stopped)
+        receiver.await.map_err(|_| Stop::refusal())
     }
 
     /// Whether somebody waits for a place.

@@ -11,6 +11,7 @@ use crate::log::{Kind, Log};
 use crate::processor::Processor;
 use crate::providers::{self, Plan, core::Core};
 use crate::stats::Stats;
+use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
 use crate::{listener, memory, privileges, sandbox, signals};
 use interface::Status;
@@ -20,10 +21,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::sync::watch;
 
-/// How long what still runs may take when the service stops.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long threads have to come to their ends when all that was asked has been answered or given up.
+const GRACE: Duration = Duration::from_millis(200);
 /// Descriptors for what is not a client.
 const DESCRIPTORS: usize = 512;
 
@@ -43,7 +43,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     }
     privileges::set_limits();
     let user = privileges::target(allow_root || config.allow_root)?;
-    let listener = listener::bind(&config.socket_path)?;
+    let listener = Arc::new(listener::bind(&config.socket_path)?);
     if let Some(user) = user {
         let folders = [&config.store_path, &config.store_key_path].map(|path| path.parent());
         privileges::become_user(&user, folders.as_slice())?;
@@ -66,19 +66,21 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     let runtime = runtime.enable_all().on_thread_park(memory::rest).build().map_err(Error::io("cannot start threads"))?;
     // On a worker, because what the main thread accepts must wake a worker first.
     let stopped = |_| Error::refused(Status::PsaErrorGenericError, "the service's main task was cancelled");
-    let served = runtime.block_on(runtime.spawn(run(config, providers, listener, store))).map_err(stopped);
-    // A thread may hang in a device.
+    let served = runtime.block_on(runtime.spawn(run(config, providers, Arc::clone(&listener), store))).map_err(stopped);
+    // A thread may hang in a device, or make a key.
     runtime.shutdown_timeout(GRACE);
+    drop(listener);
     served?
 }
 
-async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store: Arc<Store>) -> Result<()> {
+async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, store: Arc<Store>) -> Result<()> {
     let stats = Stats::new();
     let connections =
         Connections::new(room(config.max_connections), kept_for(&config.authenticators), Arc::clone(&config.quotas));
     let (core, core_state) = Core::open(Arc::clone(&stats), Arc::clone(&connections), config.body_len_limit);
     let providers = providers.into_iter().filter_map(|plan| plan.open(&store).transpose());
     let providers = providers.map(|provider| provider.map(Arc::new)).collect::<Result<Vec<_>>>()?;
+    let (end, stop) = Stop::new();
     let dispatcher = Arc::new(Dispatcher {
         providers,
         core: Arc::new(core),
@@ -87,13 +89,13 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
         authenticators: config.authenticators,
         allow_deprecated: config.allow_deprecated,
         processor: Processor::default(),
+        stop: stop.clone(),
     });
     core_state.attach(&dispatcher);
     for ended in dispatcher.ended_grants() {
         tracing::warn!("a grant is none any more: {ended}");
     }
     tokio::spawn(sweep(Arc::clone(&dispatcher.store), config.key_idle_timeout));
-    let (stop, stopping) = watch::channel(false);
     let context = Context {
         dispatcher,
         applications: Applications::default(),
@@ -104,7 +106,6 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
         idle: config.idle_timeout,
         timeout: config.timeout,
         details: config.log_error_details,
-        stopping: stopping.clone(),
         spinning: AtomicBool::new(std::thread::available_parallelism().map_or(true, |n| n.get() < 2)),
     };
     signals::log()?;
@@ -116,12 +117,12 @@ async fn run(config: Config, providers: Vec<Plan>, listener: UnixListener, store
         }
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         tracing::info!(event = Kind::Stop.name(), "stopping");
-        let _ = stop.send(true);
+        let _ = end.send(true);
     });
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(event = Kind::Start.name(), socket = %config.socket_path.display(), version, "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    listener::serve(listener, Arc::new(context), stopping).await
+    listener::serve(listener, Arc::new(context), stop).await
 }
 
 /// So many connections leave enough descriptors for everything else.

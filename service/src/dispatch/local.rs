@@ -9,6 +9,7 @@ use crate::processor::Processor;
 use crate::providers::core::Core;
 use crate::providers::software::plan;
 use crate::stats::Stats;
+use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
 use interface::wire::Request;
 use interface::{AuthType, Operation, ProviderId};
@@ -31,6 +32,7 @@ pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
         authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
         allow_deprecated: false,
         processor: Processor::default(),
+        stop: Stop::new().1,
     });
     state.attach(&dispatcher);
     dispatcher

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::provider::{Call, Handle, Info, Provider};
 use crate::quotas::Limit;
 use crate::stats::Stats;
+use crate::stop::Stop;
 use crate::store::GRANT;
 use interface::attributes::Usage;
 use interface::operations::*;
@@ -81,7 +82,7 @@ impl Core {
 
     fn dispatcher(&self) -> Result<Arc<Dispatcher>> {
         let dispatcher = self.dispatcher.get().and_then(std::sync::Weak::upgrade);
-        dispatcher.ok_or_else(|| Error::refused(Status::PsaErrorBadState, "the service is stopping"))
+        dispatcher.ok_or_else(|| Stop::refusal())
     }
 
     /// Destroys the keys of somebody, those in one provider or all.

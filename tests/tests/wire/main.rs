@@ -4,6 +4,7 @@
 mod fair;
 mod garbage;
 mod room;
+mod stop;
 
 use interface::algorithm::{Algorithm, Cipher, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};

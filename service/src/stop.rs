@@ -1,0 +1,43 @@
+//! The end of the service, told to all that waits.
+//!
+//! What runs at that moment is finished, as far as it takes no longer than [`GRACE`]; what waits is not begun. The listener stays open
+//! until the process ends, so that a client of the next service waits for it and is not refused.
+
+use crate::error::Error;
+use interface::Status;
+use std::future::pending;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long what runs may take when the service stops. What is given up then is settled at the next start.
+pub const GRACE: Duration = Duration::from_secs(1);
+
+/// Whether the service stops.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// A stop, and what brings it about when it sends true.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Whether it has come.
+    pub fn come(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits for it.
+    pub async fn wait(&self) {
+        if self.0.clone().wait_for(|come| *come).await.is_err() {
+            // Nobody is left who could bring it about.
+            pending::<()>().await;
+        }
+    }
+
+    /// What a request is told that waited when it came. A client of ours asks the next service by itself.
+    pub fn refusal() -> Error {
+        Error::refused(Status::ConnectionError, "the service is stopping, and the request was not begun: ask again")
+    }
+}
