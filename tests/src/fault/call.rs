@@ -32,6 +32,11 @@ pub(super) enum Change {
     Resize {
         len: u64,
     },
+    /// Blocks are taken for later writes; the file has this length then.
+    Allocate {
+        len: u64,
+        grows: bool,
+    },
     Open {
         new: bool,
         empties: bool,
@@ -109,7 +114,12 @@ impl Task {
             libc::SYS_fsync => by("fsync", link(first), Change::Sync),
             libc::SYS_fdatasync => by("fdatasync", link(first), Change::Sync),
             libc::SYS_ftruncate => by("ftruncate", link(first), Change::Resize { len: second }),
-            libc::SYS_fallocate => by("fallocate", link(first), Change::Other),
+            libc::SYS_fallocate => {
+                let path = link(first)?;
+                let (old, end) = (path.metadata().map_or(0, |about| about.len()), third.saturating_add(fourth));
+                let len = if second == 0 { old.max(end) } else { old };
+                by("fallocate", Some(path), Change::Allocate { len, grows: end > old })
+            }
             libc::SYS_fchmod => by("fchmod", link(first), Change::Other),
             libc::SYS_fchown => by("fchown", link(first), Change::Other),
             libc::SYS_chmod => by("chmod", self.at(here, first), Change::Other),

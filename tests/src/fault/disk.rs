@@ -76,7 +76,9 @@ impl Journal {
                 self.push(Event::Write { path, offset: usize::try_from(offset).unwrap_or(0), data });
             }
             Change::Sync => self.push(Event::Sync(path)),
-            Change::Resize { len } => self.push(Event::Resize { path, len: usize::try_from(len).unwrap_or(0) }),
+            Change::Resize { len } | Change::Allocate { len, .. } => {
+                self.push(Event::Resize { path, len: usize::try_from(len).unwrap_or(0) })
+            }
             Change::Open { new, empties } => {
                 if new {
                     self.push(Event::Create(path.clone()));

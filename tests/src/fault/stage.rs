@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 
 use interface::ProviderId;
@@ -21,19 +21,12 @@ pub enum Subject {
     Sealed,
     /// Upstream's service, which `UPSTREAM_PARSEC` names, with its software provider.
     Upstream,
-    /// The same with its TPM provider.
-    UpstreamTpm,
 }
 
 impl Subject {
     /// Each with its name.
-    pub const ALL: [(&'static str, Self); 5] = [
-        ("software", Self::Software),
-        ("tpm", Self::Tpm),
-        ("tpm-sealed", Self::Sealed),
-        ("upstream", Self::Upstream),
-        ("upstream-tpm", Self::UpstreamTpm),
-    ];
+    pub const ALL: [(&'static str, Self); 4] =
+        [("software", Self::Software), ("tpm", Self::Tpm), ("tpm-sealed", Self::Sealed), ("upstream", Self::Upstream)];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -43,14 +36,14 @@ impl Subject {
     pub(super) fn provider(self) -> ProviderId {
         match self {
             Self::Software | Self::Upstream => ProviderId::SOFTWARE,
-            Self::Tpm | Self::UpstreamTpm => ProviderId::TPM,
+            Self::Tpm => ProviderId::TPM,
             Self::Sealed => ProviderId::TPM_SEALED,
         }
     }
 
     /// Whether it has more than upstream's protocol.
     pub fn extended(self) -> bool {
-        !matches!(self, Self::Upstream | Self::UpstreamTpm)
+        self != Self::Upstream
     }
 
     pub(super) fn derives(self) -> bool {
@@ -66,15 +59,12 @@ impl Subject {
             Self::Software => Setup::default().config(names).allow_deprecated(),
             Self::Tpm => Setup::default().config(format!("{names}{TPM}")),
             Self::Sealed => Setup::default().config(format!("{names}{TPM_SEALED}")),
-            Self::Upstream => upstream(),
-            Self::UpstreamTpm => upstream().config(format!("{CONFIG}{TPM}owner_hierarchy_auth = \"\"\n")),
+            Self::Upstream => {
+                let program = std::env::var_os("UPSTREAM_PARSEC").expect("UPSTREAM_PARSEC: interop/peers prints it");
+                Setup::program(program).env("RUST_LOG", "warn")
+            }
         }
     }
-}
-
-fn upstream() -> Setup {
-    let program = std::env::var_os("UPSTREAM_PARSEC").expect("UPSTREAM_PARSEC: interop/peers prints it");
-    Setup::program(program).env("RUST_LOG", "warn")
 }
 
 /// What operations find, made when the first one needs it.
@@ -104,9 +94,10 @@ impl Shelf {
     }
 }
 
-/// What a service leaves: its files, and what is in its TPM.
+/// What a service leaves when it was stopped: how it ended, its files, and what is in its TPM.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Left {
+    ended: ExitStatus,
     files: Vec<String>,
     handles: Vec<Vec<u32>>,
 }
@@ -184,18 +175,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Stops it, and looks at what it leaves.
 pub(super) fn left(service: &mut Service) -> Left {
-    service.stop();
+    let ended = service.stop();
     let names = files(service.dir()).into_iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned());
     // Upstream names a file after each key, and a journal of SQLite's may wait for the next change.
     let files = names.filter(|name| !name.ends_with(".psa_its") && !name.ends_with("-journal")).collect();
     let handles = service.chip().map(handles).unwrap_or_default();
-    Left { files, handles }
+    Left { ended, files, handles }
 }
 
-/// What is in a TPM: persistent objects and indices by their handles, transient objects and sessions by their number
+/// What is in a TPM: persistent objects by their handles; indices, of which each store has one under a number of its own, transient
+/// objects and sessions by how many there are
 /// (TPM 2.0 Part 2 §7.2; Part 3 §30.2).
 fn handles(tpm: &Swtpm) -> Vec<Vec<u32>> {
-    let kinds: [(u32, bool); 4] = [(0x8100_0000, true), (0x0100_0000, true), (0x8000_0000, false), (0x0200_0000, false)];
+    let kinds: [(u32, bool); 4] = [(0x8100_0000, true), (0x0100_0000, false), (0x8000_0000, false), (0x0200_0000, false)];
     let list = |(kind, named): (u32, bool)| {
         let (code, answer) = tpm.command(0x17a, &[1_u32, kind, 100].map(u32::to_be_bytes).concat());
         assert_eq!(code, 0, "the TPM tells its handles");

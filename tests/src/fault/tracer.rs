@@ -68,7 +68,10 @@ impl Fault {
             Self::Error => !matches!(call.change, Change::Chip),
             Self::Torn | Self::Short => halved,
             Self::Unflushed => matches!(call.change, Change::Sync),
-            Self::Full => matches!(call.change, Change::Write { grows: true, .. } | Change::Open { new: true, .. }),
+            Self::Full => {
+                let new = matches!(call.change, Change::Open { new: true, .. });
+                new || matches!(call.change, Change::Write { grows: true, .. } | Change::Allocate { grows: true, .. })
+            }
         }
     }
 }
