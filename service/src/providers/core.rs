@@ -82,7 +82,7 @@ impl Core {
 
     fn dispatcher(&self) -> Result<Arc<Dispatcher>> {
         let dispatcher = self.dispatcher.get().and_then(std::sync::Weak::upgrade);
-        dispatcher.ok_or_else(|| Stop::refusal())
+        dispatcher.ok_or_else(Stop::refusal)
     }
 
     /// Destroys the keys of somebody, those in one provider or all.
