@@ -1,15 +1,15 @@
 //! The socket, its own or systemd's: accept, admit, stop.
 
-use crate::auth::{Peer, Principal};
+use crate::auth::Peer;
 use crate::connection::{self, Context};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::quotas::Limit;
 use crate::stop::{self, Stop};
-use interface::ProviderId;
 use interface::client::{self, Client, Endpoint};
 use interface::operations::Ping;
 use interface::wire::{HEADER_LEN, Header};
+use interface::{ProviderId, Status};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -127,16 +127,11 @@ impl Door {
         }
     }
 
-    /// Accepts those who wait.
+    /// Accepts those who wait, or as many as are looked at before the end is.
     fn accept_all(&self) {
-        loop {
-            // All at first, so that the queue is never full of those who left as soon as they had come: many have by then.
-            let clients: Vec<_> = std::iter::from_fn(|| self.next()).take(BATCH).collect();
-            if clients.is_empty() {
-                return;
-            }
-            clients.into_iter().for_each(|client| self.welcome(client));
-        }
+        // All at first, so that the queue is never full of those who left as soon as they had come: many have by then.
+        let clients: Vec<_> = std::iter::from_fn(|| self.next()).take(BATCH).collect();
+        clients.into_iter().for_each(|client| self.welcome(client));
     }
 
     /// The next one who waits.
@@ -176,10 +171,15 @@ impl Door {
 
     /// Tells a client at once that there is no place.
     fn refuse(&self, client: &UnixStream, peer: &Peer) {
-        let refusal = self.context.quotas.refuse(&Principal::Uid(peer.uid), Limit::Connections);
-        log::rejected(peer, None, refusal.status(), &format!("a connection: {refusal}"));
+        self.context.quotas.count(Limit::Connections);
+        let status = Status::PsaErrorInsufficientMemory;
+        let why = format!(
+            "a connection: all are in use, and none is idle of uid:{} or a greedier user: raise max_connections in [core_settings] of the configuration, or connections in [quotas] or [[quotas.for]]",
+            peer.uid
+        );
+        log::rejected(peer, None, status, &why);
         let mut frame = Vec::with_capacity(HEADER_LEN);
-        Header::rejection(refusal.status()).encode(&mut frame);
+        Header::rejection(status).encode(&mut frame);
         let _ = send(client, &frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 }

@@ -20,6 +20,9 @@ const BODY_LIMIT: usize = 64 << 20;
 /// Room for the answers of most operations.
 const CHUNK: usize = 1024;
 
+/// Why a service refuses Hello for want of memory.
+const NO_ROOM: &str = "the Parsec service has no room for a further connection of this user, whose others are all at work: see its log, and parsec status";
+
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -73,6 +76,10 @@ impl Connection {
                 Ok(Some(Self { extended: true, ..self }))
             }
             Err(Error::Refused { status: Status::OpcodeDoesNotExist, .. }) => Ok(None),
+            // It cannot say so itself to who has not said Hello.
+            Err(Error::Refused { status: Status::PsaErrorInsufficientMemory, detail }) if detail.is_empty() => {
+                Err(Error::refused(Status::PsaErrorInsufficientMemory, NO_ROOM))
+            }
             Err(error) => Err(error),
         }
     }

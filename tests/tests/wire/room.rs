@@ -7,7 +7,7 @@ use interface::wire::Header;
 use interface::{ProviderId, Status};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
-use tests::{CONFIG, Raw, STRANGER, Service, acting, as_user, may_change_user, run};
+use tests::{CONFIG, Raw, STRANGER, Service, acting, as_user, eventually, may_change_user, run};
 
 fn with_room_for(connections: usize) -> Service {
     let config = CONFIG.replace("[core_settings]", &format!("[core_settings]\nmax_connections = {connections}"));
@@ -63,7 +63,9 @@ fn who_finds_no_place_is_told_at_once() {
     let mut third = Raw::connect(&service);
     assert_eq!(third.answer().header, Header::rejection(Status::PsaErrorInsufficientMemory));
     assert!(third.closed());
-    assert!(service.log().contains("raise connections in [quotas]"), "{}", service.log());
+    let refusal = service.client().call(ProviderId::CORE, &Ping {}).unwrap_err().to_string();
+    assert!(refusal.contains("no room for a further connection"), "{refusal}");
+    eventually("the log tells what mends it", || service.log().contains("max_connections in [core_settings]").then_some(()));
     for mut client in working {
         assert_eq!(client.answer().status(), Status::Success);
     }
