@@ -8,6 +8,7 @@ use crate::auth::Peer;
 use crate::connections::{Connections, Phase, Seat};
 use crate::dispatch::{Dispatcher, Incoming};
 use crate::error::Result;
+use crate::flight::{Cargo, Flight};
 use crate::log::{self, Asker};
 use crate::quotas::Quotas;
 use crate::stats::Stats;
@@ -17,6 +18,7 @@ use interface::{Opcode, Status};
 use prost::Message;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use std::mem;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +49,8 @@ pub struct Context {
     pub connections: Arc<Connections>,
     /// How much each client may take.
     pub quotas: Arc<Quotas>,
+    /// What is held for clients.
+    pub flight: Arc<Flight>,
     /// Counters.
     pub stats: Arc<Stats>,
     /// Longest body in bytes.
@@ -76,6 +80,7 @@ pub async fn serve(stream: std::os::unix::net::UnixStream, peer: Peer, seat: Sea
         buffer: Zeroizing::default(),
         extended: false,
         application: None,
+        cargo: None,
         misses: 0,
         rest: 0,
         phase: Phase::Idle,
@@ -101,6 +106,8 @@ struct Connection {
     buffer: Zeroizing<Vec<u8>>,
     extended: bool,
     application: Option<Application>,
+    /// What is held for its request and its answer, where that is much.
+    cargo: Option<Cargo>,
     misses: u32,
     rest: u32,
     /// What it did when it last had a place.
@@ -124,6 +131,7 @@ impl Connection {
                     if self.answer(&header, body, &auth).await.is_err() {
                         return;
                     }
+                    self.cargo = None;
                     served += 1;
                     if !self.buffer.is_empty() || served.is_multiple_of(TURN) {
                         yield_now().await;
@@ -171,10 +179,14 @@ impl Connection {
         self.begin().await?;
         self.enter(Phase::Busy)?;
         let context = Arc::clone(&self.context);
-        match tokio::time::timeout(context.timeout, self.frame()).await {
-            Ok(frame) => frame,
-            Err(_) => Err(End::Rejected(Status::ConnectionError)),
+        let late = |_| End::Rejected(Status::ConnectionError);
+        let header = tokio::time::timeout(context.timeout, self.header()).await.map_err(late)??;
+        let large = Some(header.request_len()).filter(|len| *len > KEEP);
+        if large.is_some() || context.flight.loaded() {
+            self.cargo = Some(context.flight.load(self.peer.uid, large.unwrap_or_default()).await);
         }
+        let (body, auth) = tokio::time::timeout(context.timeout, self.frame(&header)).await.map_err(late)??;
+        Ok((header, body, auth))
     }
 
     /// Waits for the first bytes of a request.
@@ -246,25 +258,37 @@ impl Connection {
         }
     }
 
-    async fn frame(&mut self) -> Result<(Header, Zeroizing<Vec<u8>>, Vec<u8>), End> {
+    async fn header(&mut self) -> Result<Header, End> {
         let header = loop {
             match Header::decode(&self.buffer).map_err(End::Rejected)? {
                 Some(header) => break header,
                 None => self.fill().await?,
             }
         };
-        let body_len = header.body_len as usize;
         if u64::from(header.body_len) > self.context.body_limit {
             return Err(End::Rejected(Status::BodySizeExceedsLimit));
         }
-        let len = header.request_len();
+        Ok(header)
+    }
+
+    async fn frame(&mut self, header: &Header) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), End> {
+        let (end, len) = (HEADER_LEN + header.body_len as usize, header.request_len());
         while self.buffer.len() < len {
             self.fill().await?;
         }
-        let body = Zeroizing::new(self.buffer[HEADER_LEN..HEADER_LEN + body_len].to_vec());
-        let auth = self.buffer[HEADER_LEN + body_len..len].to_vec();
+        let auth = self.buffer[end..len].to_vec();
+        if len > KEEP {
+            // What is large is moved, not copied.
+            let rest = Zeroizing::new(self.buffer.split_off(len));
+            let mut body = mem::replace(&mut self.buffer, rest);
+            body.copy_within(HEADER_LEN..end, 0);
+            body[end - HEADER_LEN..].zeroize();
+            body.truncate(end - HEADER_LEN);
+            return Ok((body, auth));
+        }
+        let body = Zeroizing::new(self.buffer[HEADER_LEN..end].to_vec());
         self.consume(len);
-        Ok((header, body, auth))
+        Ok((body, auth))
     }
 
     fn consume(&mut self, len: usize) {
@@ -361,6 +385,9 @@ impl Connection {
     }
 
     async fn respond(&mut self, header: Header, body: &[u8]) -> std::io::Result<()> {
+        if body.len() > KEEP {
+            return self.respond_at_length(&header, body).await;
+        }
         let mut frame = Zeroizing::new(Vec::with_capacity(HEADER_LEN + body.len()));
         header.encode(&mut frame);
         frame.extend_from_slice(body);
@@ -374,5 +401,19 @@ impl Connection {
         }
         self.enter(Phase::Halfway).map_err(|_| std::io::ErrorKind::ConnectionAborted)?;
         tokio::time::timeout(self.context.timeout, self.stream.write_all(&frame[sent..])).await?
+    }
+
+    /// Sends an answer that the socket may not take at once, and counts it meanwhile.
+    async fn respond_at_length(&mut self, header: &Header, body: &[u8]) -> std::io::Result<()> {
+        self.cargo = Some(self.context.flight.add(self.peer.uid, body.len()));
+        self.enter(Phase::Halfway).map_err(|_| std::io::ErrorKind::ConnectionAborted)?;
+        let mut head = Vec::with_capacity(HEADER_LEN);
+        header.encode(&mut head);
+        let stream = &mut self.stream;
+        let send = async {
+            stream.write_all(&head).await?;
+            stream.write_all(body).await
+        };
+        tokio::time::timeout(self.context.timeout, send).await?
     }
 }

@@ -13,6 +13,7 @@ mod credential;
 mod custody;
 pub mod dispatch;
 pub mod error;
+pub mod flight;
 pub mod lane;
 pub mod listener;
 pub mod log;
