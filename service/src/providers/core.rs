@@ -262,6 +262,8 @@ impl Handle<LookupKey> for Core {
 
 impl Handle<Find> for Core {
     fn handle(&self, call: &Call<'_>, op: Find) -> Result<Found> {
+        // No record has more.
+        bounds::attributes(&op.pkcs11)?;
         Ok(call.store().find(call.app()?, call.provider(), &op, &self.dispatcher()?.authenticators.admins))
     }
 }

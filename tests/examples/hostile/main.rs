@@ -29,7 +29,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use floods::{FLOODS, Flood};
 use polite::Measured;
@@ -141,12 +141,26 @@ fn under(flood: &'static Flood, scale_name: &str) -> Row {
     let peak = memory(&service);
     hostile.say("enough");
     let counts: Vec<u64> = hostile.line().split(' ').filter_map(|count| count.parse().ok()).collect();
-    Row { flood, idle, beside, done: counts[0], refused: counts[1], memory: (rest, peak) }
+    drop(hostile);
+    let after = settled(&service, rest);
+    Row { flood, idle, beside, done: counts[0], refused: counts[1], memory: [rest, peak, after] }
 }
 
 /// Whether the hostile process shall have the processor as the others have it.
 fn same_priority() -> bool {
     std::env::var_os("SAME_PRIORITY").is_some()
+}
+
+/// The memory that the service has after a flood: once it is below four times what it had before, or after half a minute.
+fn settled(service: &Service, rest: u64) -> u64 {
+    let begun = Instant::now();
+    loop {
+        let now = memory(service);
+        if now < 4 * rest || begun.elapsed() > Duration::from_secs(30) {
+            return now;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Memory of the service in MiB; 0 when it has ended.

@@ -22,8 +22,8 @@ pub(crate) struct Row {
     pub(crate) done: u64,
     /// And those that were refused.
     pub(crate) refused: u64,
-    /// Of the service before and at the end, in MiB.
-    pub(crate) memory: (u64, u64),
+    /// Of the service in MiB: before, at the end, and half a minute after it or as soon as it is below four times what it was before.
+    pub(crate) memory: [u64; 3],
 }
 
 impl Row {
@@ -41,7 +41,7 @@ impl Row {
         };
         let holds = if self.holds() { "" } else { " **slow**" };
         format!(
-            "| {}{holds} | {} | {} | {} | {} | {} | {} | {} → {} |",
+            "| {}{holds} | {} | {} | {} | {} | {} | {} | {} |",
             self.flood.what,
             times(|m| m.sign),
             times(|m| m.connect),
@@ -49,8 +49,7 @@ impl Row {
             self.beside.failures,
             self.done,
             self.refused,
-            self.memory.0,
-            self.memory.1
+            self.memory.map(|mib| mib.to_string()).join(" → ")
         )
     }
 }

@@ -133,6 +133,8 @@ fn what_is_kept_beside_a_record_is_bounded() {
     {
         assert_eq!(filed("new", label, id, pkcs11), [refused; 3]);
     }
+    let find = |pkcs11| call(&service, &Find { pkcs11, ..Find::default() }).map(drop);
+    assert_eq!((find(kept(0..64, 0)), find(kept(0..65, 0))), (Ok(()), refused));
     // one more, beside those that are there
     let more =
         SetMetadata { kind: RecordKind::Data.into(), name: "there".to_owned(), pkcs11: kept(64..65, 0), ..Default::default() };
