@@ -7,8 +7,9 @@
 //!
 //! A volatile key lives in memory alone, is found by its name but by no search, and ends with the process that made it.
 //!
-//! All that is public lies in memory too, so that the way of a signature runs no SQL. Keys are immutable there: a change puts a new
-//! [`Arc`] in the place of the old one. The database has one connection, whose lock orders all changes.
+//! All that is public lies in memory too, but for the values of certificates and data, so that the way of a signature runs no SQL. Keys
+//! are immutable there: a change puts a new [`Arc`] in the place of the old one. The database has one connection, whose lock orders all
+//! changes. What can be computed, parsed or sealed before a change is done before that lock is taken.
 
 mod accept;
 mod anchor;
@@ -48,7 +49,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::memory::Forms;
 use change::Database;
-use index::{Entry, Index, Term};
+use index::{Entry, Index, PIECE, Term};
 use interface::{ProviderId, Secret};
 use rusqlite::Connection;
 use seal::Keys;
@@ -91,9 +92,16 @@ impl Store {
 
     /// Every key of this owner, volatile ones too, in the order of providers and names.
     pub fn keys(&self, owner: &Principal) -> Vec<Arc<Key>> {
-        let mut keys: Vec<_> = self.index().keys_of(owner).cloned().collect();
-        keys.sort_unstable_by(|a, b| (a.provider, &a.name).cmp(&(b.provider, &b.name)));
-        keys
+        let mut keys: Vec<Arc<Key>> = Vec::new();
+        loop {
+            let index = self.index();
+            let piece: Vec<_> = index.keys_after(owner, keys.last().map(|key| &**key)).take(PIECE).cloned().collect();
+            drop(index);
+            if piece.is_empty() {
+                return keys;
+            }
+            keys.extend(piece);
+        }
     }
 
     /// The volatile keys of this process.

@@ -59,7 +59,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
              PRAGMA secure_delete = ON;
              PRAGMA temp_store = MEMORY;",
         )?;
-        let flaw: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        let flaw: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         Ok((db, flaw))
     };
     match connect() {

@@ -2,12 +2,12 @@
 
 use super::Store;
 use super::accept::Listed;
-use super::index::{Entry, Index, Term};
+use super::index::{Entry, Index, PIECE, Term};
 use crate::auth::Principal;
 use crate::custody;
 use interface::ProviderId;
 use interface::attributes::KeyType;
-use interface::operations::{Find, Found, RecordKind};
+use interface::operations::{Find, Found, Record, RecordKind};
 use prost::Message;
 use std::collections::BTreeMap;
 
@@ -21,7 +21,44 @@ const OTHERS: &str = "others:";
 impl Store {
     /// The records that match every given field: the caller's own, then those that it was granted and that are listed for it, or whose
     /// owner or UUID the search names. A certificate of somebody else shows with a key that was granted and has the same id.
+    ///
+    /// It goes in pieces, between which others get the lock of the index. A piece ends a page that has something; no page is empty while
+    /// there is more, because older clients take an empty page for the last one.
     pub fn find(&self, caller: &Principal, provider: ProviderId, filter: &Find, admins: &[Principal]) -> Found {
+        self.find_by(caller, provider, filter, admins, PIECE)
+    }
+
+    /// `steps`: so many entries are a piece.
+    pub(super) fn find_by(
+        &self,
+        caller: &Principal,
+        provider: ProviderId,
+        filter: &Find,
+        admins: &[Principal],
+        steps: usize,
+    ) -> Found {
+        let mut filter = filter.clone();
+        loop {
+            let mut page = self.piece(caller, provider, &filter, admins, steps);
+            page.records = page.records.into_iter().filter_map(|record| self.filled(caller, record)).collect();
+            if !page.more || !page.records.is_empty() {
+                return page;
+            }
+            filter.after = page.next;
+        }
+    }
+
+    /// The record with its value, as it is now; none where it is not there any more, or is damaged.
+    fn filled(&self, caller: &Principal, record: Record) -> Option<Record> {
+        if record.kind == i32::from(RecordKind::Key) {
+            return Some(record);
+        }
+        let whole = self.whole(caller, &record.uuid);
+        whole.inspect_err(|error| tracing::error!("key store: {error}")).ok().flatten()
+    }
+
+    /// What so many entries have of what is looked for, without the values of objects.
+    fn piece(&self, caller: &Principal, provider: ProviderId, filter: &Find, admins: &[Principal], steps: usize) -> Found {
         let index = self.index();
         let Some(search) = Search::new(&index, caller, filter) else {
             return Found::default();
@@ -31,7 +68,7 @@ impl Store {
             Entry::Key(key) => filter.key_types.is_empty() || key_types.contains(&key.attributes.key_type),
             Entry::Object(_) => filter.key_types.is_empty(),
         };
-        let wanted = |entry: &&Entry| {
+        let wanted = |entry: &Entry| {
             entry.meta().provider == provider
                 && filter.kind.is_none_or(|kind| kind == i32::from(entry.kind()))
                 && fits(entry)
@@ -40,22 +77,27 @@ impl Store {
         };
         // What one user's officer says of an object is no answer to another user.
         let own = filter.pkcs11.iter().any(custody::is_trust);
-        let told = |entry: &&Entry| !own || entry.meta().owner == *caller;
+        let told = |entry: &Entry| !own || entry.meta().owner == *caller;
         let limit = match filter.limit as usize {
             0 => LIMIT,
             limit => limit.min(LIMIT),
         };
         let mut found = Found::default();
         let mut bytes = 0;
-        for entry in search.entries(admins).filter(told).filter(wanted) {
-            if found.records.len() == limit || bytes >= BYTES {
+        let mut last = None;
+        for (step, Candidate { part, meant, entry }) in search.entries(admins).enumerate() {
+            let fitting = meant && told(entry) && wanted(entry);
+            if step == steps || fitting && (found.records.len() == limit || bytes >= BYTES) {
                 found.more = true;
-                found.next = found.records.last().map(|last| format!("{}{}", if last.foreign { OTHERS } else { "" }, last.uuid));
+                found.next = last;
                 break;
             }
-            let record = entry.record(caller);
-            bytes += record.encoded_len();
-            found.records.push(record);
+            last = Some(format!("{part}{}", entry.meta().uuid));
+            if fitting {
+                let record = entry.record(caller);
+                bytes += record.encoded_len() + entry.size();
+                found.records.push(record);
+            }
         }
         found
     }
@@ -70,6 +112,15 @@ fn terms(filter: &Find) -> Vec<Term> {
         filter.public_id.clone().map(Term::Public),
     ];
     named.into_iter().flatten().chain(filter.pkcs11.iter().map(Term::kept)).collect()
+}
+
+/// An entry that a search comes by.
+pub(super) struct Candidate<'a> {
+    /// In a cursor, before the UUID.
+    part: &'static str,
+    /// It belongs to this part.
+    meant: bool,
+    entry: &'a Entry,
 }
 
 /// What is looked for, and by whom.
@@ -89,10 +140,12 @@ impl<'a> Search<'a> {
     }
 
     /// Few entries that hold all that can match, each once, in the order of the answer.
-    pub(super) fn entries(&self, admins: &'a [Principal]) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+    pub(super) fn entries(&self, admins: &'a [Principal]) -> Box<dyn Iterator<Item = Candidate<'a>> + 'a> {
         if let Some(uuid) = &self.filter.uuid {
             let named = |entry: &&Entry| self.owner.as_ref().is_none_or(|owner| entry.meta().owner == *owner);
-            return Box::new(self.index.stored_entry(uuid).filter(named).into_iter());
+            return Box::new(
+                self.index.stored_entry(uuid).filter(named).map(|entry| Candidate { part: "", meant: true, entry }).into_iter(),
+            );
         }
         let (own, others) = match &self.owner {
             Some(owner) => (owner == self.caller, owner != self.caller),
@@ -115,14 +168,16 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn own(&self, after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
+    fn own(&self, after: &str) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
+        let caller = self.caller;
         let owner = Term::Owner(self.caller.clone());
         let terms: Vec<_> = self.terms.iter().chain([&owner]).collect();
-        self.index.with_all(&terms, after)
+        let all = self.index.among(&terms, after);
+        all.map(move |entry| Candidate { part: "", meant: entry.meta().owner == *caller, entry })
     }
 
     /// Those with the rarest term, or those that were granted with what stands beside them: whichever are fewer.
-    fn others(&self, after: &str, admins: &'a [Principal]) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+    fn others(&self, after: &str, admins: &'a [Principal]) -> Box<dyn Iterator<Item = Candidate<'a>> + 'a> {
         let Self { index, caller, .. } = *self;
         let listed = Listed::of(index, caller, admins);
         let named = self.owner.clone();
@@ -130,7 +185,11 @@ impl<'a> Search<'a> {
         let granted = index.granters(caller).filter(|(owner, _)| shown(owner)).map(|(_, uuids)| uuids.len()).sum();
         if index.rarity(&self.terms).is_some_and(|count| count <= granted) {
             let terms: Vec<_> = self.terms.iter().collect();
-            return Box::new(index.with_all(&terms, after).filter(move |entry| shown(&entry.meta().owner)));
+            return Box::new(index.among(&terms, after).map(move |entry| Candidate {
+                part: OTHERS,
+                meant: shown(&entry.meta().owner),
+                entry,
+            }));
         }
         let mut entries = BTreeMap::new();
         for key in index.granters(caller).filter(|(owner, _)| shown(owner)).flat_map(|(_, uuids)| index.those(uuids)) {
@@ -142,6 +201,6 @@ impl<'a> Search<'a> {
             let certificates = beside.filter(|entry| entry.kind() == RecordKind::Certificate);
             entries.extend(certificates.map(|entry| (entry.meta().uuid.as_str(), entry)));
         }
-        Box::new(entries.into_values())
+        Box::new(entries.into_values().map(|entry| Candidate { part: OTHERS, meant: true, entry }))
     }
 }

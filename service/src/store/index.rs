@@ -13,9 +13,12 @@ use interface::ProviderId;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{Record, RecordKind, Verdict};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// Entries that are looked at while the index is locked, at most: about a millisecond.
+pub(super) const PIECE: usize = 1000;
 
 /// A key or an object.
 #[derive(Clone, Debug)]
@@ -46,6 +49,18 @@ impl Entry {
         }
     }
 
+    /// The bytes of its value, which is not in memory but in the database.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Key(_) => 0,
+            Self::Object(object) => object.size,
+        }
+    }
+
+    fn volatile(&self) -> bool {
+        matches!(self, Self::Key(key) if key.volatile())
+    }
+
     /// A volatile key has no term that a search may name.
     fn terms(&self) -> Vec<Term> {
         let meta = self.meta();
@@ -63,7 +78,7 @@ impl Entry {
         terms.extend(meta.pkcs11.iter().map(Term::kept));
         match self {
             Self::Key(key) => terms.extend(key.public_id().map(Term::Public)),
-            Self::Object(object) => terms.extend(object.terms()),
+            Self::Object(object) => terms.extend(object.terms.iter().cloned()),
         }
         terms
     }
@@ -91,14 +106,25 @@ impl Term {
     }
 }
 
-/// Every ready key and object.
+/// What owners have, by place and name.
+type Named<P, T> = HashMap<Principal, BTreeMap<P, BTreeMap<String, T>>>;
+
+/// The keys of an owner that a grantee may use, with one id.
+type Beside = (Principal, Principal, ProviderId, Vec<u8>);
+
+/// Every ready key and object. Nothing here takes longer because others have more.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    keys: HashMap<Principal, HashMap<ProviderId, HashMap<String, Arc<Key>>>>,
+    keys: Named<ProviderId, Arc<Key>>,
+    objects: Named<(ProviderId, RecordKind), Arc<Object>>,
+    /// How many entries each owner has that are not volatile.
+    owners: BTreeMap<Principal, usize>,
     entries: HashMap<Arc<str>, Entry>,
     terms: HashMap<Term, BTreeSet<Arc<str>>>,
     /// The keys that somebody was granted, by their owners.
     grants: HashMap<Principal, BTreeMap<Principal, BTreeSet<Arc<str>>>>,
+    /// How many keys a certificate stands with that a grantee may see.
+    beside: HashMap<Beside, usize>,
     /// Keys that are not volatile.
     stored: u64,
     /// Those of them that the hardware does not show.
@@ -118,26 +144,30 @@ impl Index {
         self.keys.get(owner)?.get(&provider)?.get(name)
     }
 
-    pub(super) fn keys_of(&self, owner: &Principal) -> impl Iterator<Item = &Arc<Key>> {
-        self.keys.get(owner).into_iter().flat_map(HashMap::values).flat_map(HashMap::values)
+    /// The keys of an owner that come after this one, in the order of providers and names.
+    pub(super) fn keys_after(&self, owner: &Principal, after: Option<&Key>) -> impl Iterator<Item = &Arc<Key>> {
+        let providers = self.keys.get(owner).into_iter().flatten();
+        let after = after.map(|key| (key.provider, key.name.clone()));
+        let providers = providers.skip_while({
+            let last = after.as_ref().map(|(last, _)| *last);
+            move |(provider, _)| last.is_some_and(|last| **provider < last)
+        });
+        let rest = providers.flat_map(move |(provider, names)| {
+            let from: Bound<&str> = match &after {
+                Some((last, name)) if provider == last => Excluded(name),
+                _ => Unbounded,
+            };
+            names.range::<str, _>((from, Unbounded))
+        });
+        rest.map(|(_, key)| key)
     }
 
     pub(super) fn object(&self, provider: ProviderId, owner: &Principal, kind: RecordKind, name: &str) -> Option<Arc<Object>> {
-        let named = self.with_all(&[&Term::Name(name.to_owned()), &Term::Owner(owner.clone())], "");
-        let mut objects = named.filter_map(|entry| if let Entry::Object(object) = entry { Some(object) } else { None });
-        objects.find(|object| object.kind == kind && object.meta.provider == provider).cloned()
+        self.objects.get(owner)?.get(&(provider, kind))?.get(name).cloned()
     }
 
     pub(super) fn owners(&self) -> Vec<Principal> {
-        let owners: BTreeSet<_> = self
-            .terms
-            .keys()
-            .filter_map(|term| match term {
-                Term::Owner(owner) => Some(owner),
-                _ => None,
-            })
-            .collect();
-        owners.into_iter().cloned().collect()
+        self.owners.keys().cloned().collect()
     }
 
     /// How many keys are stored, and how many of them the hardware does not show.
@@ -170,12 +200,17 @@ impl Index {
     /// The entries with all of these terms that come after this UUID, in the order of their UUIDs. Goes through those with the rarest
     /// term.
     pub(super) fn with_all<'a>(&'a self, terms: &[&Term], after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let sets: Vec<_> = terms.iter().filter_map(|term| self.terms.get(term)).collect();
+        self.among(terms, after).filter(move |entry| sets.iter().all(|uuids| uuids.contains(entry.meta().uuid.as_str())))
+    }
+
+    /// The entries with the rarest of these terms, of which those with all terms are some: a step takes the same time whether the entry
+    /// has the others or not.
+    pub(super) fn among<'a>(&'a self, terms: &[&Term], after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
         let sets: Option<Vec<_>> = terms.iter().map(|term| self.terms.get(term)).collect();
-        let mut sets = sets.unwrap_or_default();
-        sets.sort_unstable_by_key(|uuids| uuids.len());
-        let rarest = sets.first().map(|uuids| uuids.range::<str, _>((Excluded(after), Unbounded)));
-        let all = rarest.into_iter().flatten().filter(move |uuid| sets.iter().all(|uuids| uuids.contains(*uuid)));
-        all.filter_map(|uuid| self.entries.get(uuid))
+        let rarest = sets.unwrap_or_default().into_iter().min_by_key(|uuids| uuids.len());
+        let all = rarest.map(|uuids| uuids.range::<str, _>((Excluded(after), Unbounded)));
+        all.into_iter().flatten().filter_map(|uuid| self.entries.get(uuid))
     }
 
     /// How many entries have the rarest of these terms; `None` without any term.
@@ -190,7 +225,7 @@ impl Index {
 
     /// The entry with this UUID, unless it is volatile.
     pub(super) fn stored_entry(&self, uuid: &str) -> Option<&Entry> {
-        self.entries.get(uuid).filter(|entry| !matches!(entry, Entry::Key(key) if key.volatile()))
+        self.entries.get(uuid).filter(|entry| !entry.volatile())
     }
 
     /// Who has granted keys to this principal, and which.
@@ -214,9 +249,7 @@ impl Index {
             Entry::Object(object) => {
                 object.kind == RecordKind::Certificate
                     && !meta.id.is_empty()
-                    && self
-                        .with_all(&[&Term::Id(meta.id.clone()), &Term::Owner(meta.owner.clone())], "")
-                        .any(|beside| matches!(beside, Entry::Key(key) if key.provider == meta.provider && key.visible(caller)))
+                    && self.beside.contains_key(&(caller.clone(), meta.owner.clone(), meta.provider, meta.id.clone()))
             }
         }
     }
@@ -234,14 +267,21 @@ impl Index {
     pub(super) fn put(&mut self, entry: Entry) {
         let uuid: Arc<str> = entry.meta().uuid.as_str().into();
         let maker = self.take(&uuid);
-        if let Entry::Key(key) = &entry {
-            let keys = self.keys.entry(key.owner.clone()).or_default();
-            let keys = keys.entry(key.provider).or_default();
-            keys.insert(key.name.clone(), Arc::clone(key));
-            for grantee in key.grants.keys() {
-                let granters = self.grants.entry(grantee.clone()).or_default();
-                granters.entry(key.owner.clone()).or_default().insert(Arc::clone(&uuid));
+        let owner = &entry.meta().owner;
+        match &entry {
+            Entry::Key(key) => {
+                let keys = self.keys.entry(owner.clone()).or_default();
+                keys.entry(key.provider).or_default().insert(key.name.clone(), Arc::clone(key));
+                key.grants.keys().for_each(|grantee| self.note_grant(grantee, key, &uuid));
             }
+            Entry::Object(object) => {
+                let objects = self.objects.entry(owner.clone()).or_default();
+                let objects = objects.entry((object.meta.provider, object.kind)).or_default();
+                objects.insert(object.meta.name.clone(), Arc::clone(object));
+            }
+        }
+        if !entry.volatile() {
+            *self.owners.entry(owner.clone()).or_default() += 1;
         }
         for term in entry.terms() {
             self.terms.entry(term).or_default().insert(Arc::clone(&uuid));
@@ -276,16 +316,40 @@ impl Index {
                 }
             }
         }
-        if let Entry::Key(key) = entry {
-            if let Some(keys) = self.keys.get_mut(&key.owner).and_then(|keys| keys.get_mut(&key.provider)) {
-                keys.remove(&key.name);
+        if !entry.volatile() {
+            less(&mut self.owners, &entry.meta().owner);
+        }
+        match entry {
+            Entry::Key(key) => {
+                drop_named(&mut self.keys, &key.owner, key.provider, &key.name);
+                key.grants.keys().for_each(|grantee| self.ungrant(grantee, &key));
             }
-            key.grants.keys().for_each(|grantee| self.ungrant(grantee, &key));
+            Entry::Object(object) => {
+                let meta = &object.meta;
+                drop_named(&mut self.objects, &meta.owner, (meta.provider, object.kind), &meta.name);
+            }
         }
         maker
     }
 
+    fn note_grant(&mut self, grantee: &Principal, key: &Key, uuid: &Arc<str>) {
+        let granters = self.grants.entry(grantee.clone()).or_default();
+        granters.entry(key.owner.clone()).or_default().insert(Arc::clone(uuid));
+        if key.visible(grantee) {
+            *self.beside.entry(beside(grantee, key)).or_default() += 1;
+        }
+    }
+
     fn ungrant(&mut self, grantee: &Principal, key: &Key) {
+        if key.visible(grantee) {
+            let beside = beside(grantee, key);
+            if let Some(count) = self.beside.get_mut(&beside) {
+                *count -= 1;
+                if *count == 0 {
+                    self.beside.remove(&beside);
+                }
+            }
+        }
         let Some(granters) = self.grants.get_mut(grantee) else {
             return;
         };
@@ -310,21 +374,17 @@ impl Index {
         }
     }
 
-    /// Removes the objects of a client, those in one provider or all.
-    pub(super) fn remove_objects(&mut self, owner: &Principal, provider: Option<ProviderId>) {
-        let owned: Vec<_> = self
-            .with(&Term::Owner(owner.clone()))
-            .filter(|entry| entry.kind() != RecordKind::Key && provider.is_none_or(|here| here == entry.meta().provider))
-            .map(|entry| entry.meta().uuid.clone())
-            .collect();
-        for uuid in owned {
-            self.remove(&uuid);
-        }
+    /// Removes some objects of a client, of those in one provider or all, and says whether there were any.
+    pub(super) fn remove_objects(&mut self, owner: &Principal, provider: Option<ProviderId>) -> bool {
+        let all = self.objects.get(owner).into_iter().flatten();
+        let there = all.filter(|((place, _), _)| provider.is_none_or(|here| here == *place));
+        let some: Vec<_> = there.flat_map(|(_, named)| named.values()).take(PIECE).map(Arc::clone).collect();
+        some.iter().for_each(|object| self.remove(&object.meta.uuid));
+        !some.is_empty()
     }
 
-    /// Removes the objects and tokens of a client and the grants that it holds.
+    /// Removes the tokens of a client, what was said of it, and the grants that it holds.
     pub(super) fn forget(&mut self, client: &Principal) {
-        self.remove_objects(client, None);
         self.tokens.forget(client);
         self.acceptance.remove(&client.to_string());
         for owners in self.acceptance.values_mut() {
@@ -337,5 +397,32 @@ impl Index {
                 self.put(Entry::Key(key));
             }
         }
+    }
+}
+
+fn beside(grantee: &Principal, key: &Key) -> Beside {
+    (grantee.clone(), key.owner.clone(), key.provider, key.id.clone())
+}
+
+fn less(counts: &mut BTreeMap<Principal, usize>, who: &Principal) {
+    if let Some(count) = counts.get_mut(who) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(who);
+        }
+    }
+}
+
+/// Removes what has this name in this place, and maps that are empty then.
+fn drop_named<P: Ord, T>(all: &mut Named<P, T>, owner: &Principal, place: P, name: &str) {
+    let Some(places) = all.get_mut(owner) else { return };
+    if let Some(named) = places.get_mut(&place) {
+        named.remove(name);
+        if named.is_empty() {
+            places.remove(&place);
+        }
+    }
+    if places.is_empty() {
+        all.remove(owner);
     }
 }

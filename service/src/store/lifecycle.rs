@@ -204,13 +204,16 @@ impl Store {
         if key.meta.id.is_empty() && !identified {
             key.meta.id = key.public_id().unwrap_or_else(|| table::uuid_bytes(&key.uuid));
         }
+        let sealed = match application {
+            None => self.keys.sealer.seal(&key.binding(), &private)?,
+            Some(_) => self.volatile.seal(key.uuid.as_bytes(), &private)?,
+        };
         let mut db = self.db();
         if self.index().tokens.epoch(&(key.provider, key.owner.clone()))? != epoch {
             return Err(key.gone());
         }
         match application {
             None => {
-                let sealed = self.keys.sealer.seal(&key.binding(), &private)?;
                 let mut change = db.change(&self.keys)?;
                 if !table::complete(&mut change, &key, &sealed)? {
                     return Err(key.gone());
@@ -221,8 +224,7 @@ impl Store {
                 if !self.free(&db, &key.meta)? {
                     return Err(taken(&key.meta));
                 }
-                let private = self.volatile.seal(key.uuid.as_bytes(), &private)?.into();
-                key.life = Life::Volatile { application, private };
+                key.life = Life::Volatile { application, private: sealed.into() };
             }
         }
         let key = Arc::new(key);

@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use super::index::Entry;
-use super::object::none;
+use super::object::{Object, none};
 use super::{Key, Store, table};
 use crate::auth::Principal;
 use crate::bounds;
@@ -20,6 +20,7 @@ impl Store {
     /// bound to a private blob that is damaged.
     pub fn set_metadata(&self, caller: &Principal, provider: ProviderId, set: &SetMetadata) -> Result<()> {
         let kind = RecordKind::try_from(set.kind)?;
+        let value = set.value.as_deref().filter(|_| kind == RecordKind::Data);
         let mut db = self.db();
         let mut entry = match kind {
             RecordKind::Key => self.key(provider, caller, &set.name).map(Entry::Key),
@@ -30,8 +31,8 @@ impl Store {
             Entry::Key(key) => &mut Arc::make_mut(key).meta,
             Entry::Object(object) => {
                 let object = Arc::make_mut(object);
-                if let (Some(value), RecordKind::Data) = (&set.value, kind) {
-                    object.value.clone_from(value);
+                if let Some(value) = value {
+                    *object = Object::new(object.meta.clone(), kind, value);
                 }
                 &mut object.meta
             }
@@ -49,6 +50,9 @@ impl Store {
         bounds::attributes(&meta.pkcs11)?;
         let mut change = db.change(&self.keys)?;
         table::set_metadata(&mut change, &entry)?;
+        if let Some(value) = value {
+            table::set_value(&mut change, &entry.meta().uuid, value)?;
+        }
         if let (Entry::Key(key), Some(usage)) = (&mut entry, &set.usage) {
             self.narrow(&mut change, Arc::make_mut(key), usage.into())?;
         }
@@ -116,6 +120,7 @@ impl Store {
         table::forget(&mut change, client)?;
         let count = self.advance(&mut change);
         change.commit()?;
+        while self.index_mut().remove_objects(client, None) {}
         self.index_mut().forget(client);
         drop(db);
         self.raise(count)

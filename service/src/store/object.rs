@@ -1,10 +1,14 @@
 //! Certificates and data that clients keep beside their keys. They hold nothing secret and are not sealed.
+//!
+//! Their values stay in the database, and are read where somebody asks for them: else who stores much would take the memory of all.
+//! What a value is found by lies in memory, and its digest, so that nobody gets another value than the one that was stored.
 
 use super::index::{Entry, Term};
 use super::key::Meta;
 use super::{Store, table};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use interface::certificate::Certificate;
 use interface::operations::{DestroyObject, LookupObject, PutObject, Record, RecordKind};
 use interface::{ProviderId, Status};
@@ -15,7 +19,11 @@ use std::sync::Arc;
 pub(super) struct Object {
     pub(super) meta: Meta,
     pub(super) kind: RecordKind,
-    pub(super) value: Vec<u8>,
+    /// Bytes of the value.
+    pub(super) size: usize,
+    digest: [u8; SHA256_OUTPUT_LEN],
+    /// What a certificate is found by, beside what is kept with it.
+    pub(super) terms: Box<[Term]>,
 }
 
 /// PKCS#11 `CKA_SUBJECT`, `CKA_ISSUER` and `CKA_SERIAL_NUMBER`.
@@ -24,19 +32,33 @@ const ISSUER: u64 = 0x81;
 const SERIAL: u64 = 0x82;
 
 impl Object {
-    /// What a certificate is found by, beside what is kept with it.
-    pub(super) fn terms(&self) -> impl Iterator<Item = Term> {
-        let certificate = (self.kind == RecordKind::Certificate).then(|| Certificate::parse(&self.value).ok()).flatten();
-        certificate.into_iter().flat_map(|parsed| {
+    pub(super) fn new(meta: Meta, kind: RecordKind, value: &[u8]) -> Self {
+        let certificate = (kind == RecordKind::Certificate).then(|| Certificate::parse(value).ok()).flatten();
+        let terms = certificate.into_iter().flat_map(|parsed| {
             let fields = [(SUBJECT, parsed.subject), (ISSUER, parsed.issuer), (SERIAL, parsed.serial)];
             let fields = fields.map(|(kind, value)| Term::Kept(kind, value.to_vec()));
             fields.into_iter().chain(parsed.key_id().map(Term::Public))
-        })
+        });
+        Self { meta, kind, size: value.len(), digest: sha256(value), terms: terms.collect() }
     }
 
+    /// All but the value.
     pub(super) fn record(&self, caller: &Principal) -> Record {
-        Record { value: self.value.clone(), ..self.meta.record(self.kind, caller) }
+        self.meta.record(self.kind, caller)
     }
+
+    fn damaged(&self) -> Error {
+        let Meta { uuid, owner, name, .. } = &self.meta;
+        Error::Corrupt(format!(
+            "the stored value of '{name}' of {owner} ({uuid}) is not what was written; it is kept as it is, restore the store from a backup"
+        ))
+    }
+}
+
+fn sha256(value: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut bytes = [0; SHA256_OUTPUT_LEN];
+    bytes.copy_from_slice(digest(&SHA256, value).as_ref());
+    bytes
 }
 
 impl Store {
@@ -47,34 +69,30 @@ impl Store {
     /// [`Status::PsaErrorInvalidArgument`] for a kind that is no object's.
     pub fn put_object(&self, caller: &Principal, provider: ProviderId, put: &PutObject) -> Result<Record> {
         let kind = object_kind(put.kind)?;
-        let mut db = self.db();
-        self.index().tokens.epoch(&(provider, caller.clone()))?;
-        let old = self.index().object(provider, caller, kind, &put.name);
         let id = put.id.clone().unwrap_or_else(|| match kind {
             RecordKind::Certificate => Certificate::parse(&put.value).ok().and_then(|parsed| parsed.key_id()).unwrap_or_default(),
             _ => Vec::new(),
         });
-        let object = Object {
-            meta: Meta {
-                uuid: match &old {
-                    Some(old) => old.meta.uuid.clone(),
-                    None => table::uuid()?,
-                },
-                provider,
-                owner: caller.clone(),
-                name: put.name.clone(),
-                label: put.label.clone().unwrap_or_else(|| put.name.clone()),
-                id,
-                pkcs11: put.pkcs11.clone(),
-                created: table::now(),
-            },
-            kind,
-            value: put.value.clone(),
+        let meta = Meta {
+            uuid: table::uuid()?,
+            provider,
+            owner: caller.clone(),
+            name: put.name.clone(),
+            label: put.label.clone().unwrap_or_else(|| put.name.clone()),
+            id,
+            pkcs11: put.pkcs11.clone(),
+            created: table::now(),
         };
+        let mut object = Object::new(meta, kind, &put.value);
+        let mut db = self.db();
+        self.index().tokens.epoch(&(provider, caller.clone()))?;
+        if let Some(old) = self.index().object(provider, caller, kind, &put.name) {
+            object.meta.uuid.clone_from(&old.meta.uuid);
+        }
         let mut change = db.change(&self.keys)?;
-        table::put_object(&mut change, &object)?;
+        table::put_object(&mut change, &object, &put.value)?;
         change.commit()?;
-        let record = object.record(caller);
+        let record = Record { value: put.value.clone(), ..object.record(caller) };
         self.index_mut().put(Entry::Object(Arc::new(object)));
         Ok(record)
     }
@@ -92,15 +110,34 @@ impl Store {
         admins: &[Principal],
     ) -> Result<Record> {
         let kind = object_kind(lookup.kind)?;
-        let index = self.index();
         let owner = lookup.owner.as_deref().map(str::parse).transpose()?;
+        let index = self.index();
         let named = index.object(provider, owner.as_ref().unwrap_or(caller), kind, &lookup.name).map(Entry::Object);
         let named = named.filter(|object| index.visible(caller, object));
         let others = || match index.named(caller, provider, kind, &lookup.name, admins).0.as_slice() {
             [one] if owner.is_none() => Some(one.clone()),
             _ => None,
         };
-        named.or_else(others).map(|object| object.record(caller)).ok_or_else(|| none(kind, &lookup.name))
+        let object = named.or_else(others).ok_or_else(|| none(kind, &lookup.name))?;
+        drop(index);
+        self.whole(caller, &object.meta().uuid)?.ok_or_else(|| none(kind, &lookup.name))
+    }
+
+    /// The object as it is now, with its value; `None` where the caller sees none.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the value is not the one that was stored.
+    pub(super) fn whole(&self, caller: &Principal, uuid: &str) -> Result<Option<Record>> {
+        let db = self.db();
+        let index = self.index();
+        let Some(Entry::Object(object)) = index.stored_entry(uuid).filter(|entry| index.visible(caller, entry)).cloned() else {
+            return Ok(None);
+        };
+        drop(index);
+        let value = table::value(&db, uuid)?;
+        drop(db);
+        let value = value.filter(|value| sha256(value) == object.digest).ok_or_else(|| object.damaged())?;
+        Ok(Some(Record { value, ..object.record(caller) }))
     }
 
     /// Destroys an object of the caller.
@@ -127,7 +164,7 @@ impl Store {
         let mut change = db.change(&self.keys)?;
         table::delete_objects(&mut change, owner, provider)?;
         change.commit()?;
-        self.index_mut().remove_objects(owner, Some(provider));
+        while self.index_mut().remove_objects(owner, Some(provider)) {}
         Ok(())
     }
 }

@@ -305,10 +305,11 @@ pub(super) fn private(db: &Connection, uuid: &str) -> Result<Option<Vec<u8>>> {
 pub(super) fn set_metadata(change: &mut Change<'_>, entry: &Entry) -> Result<()> {
     let meta = match entry {
         Entry::Key(key) => &key.meta,
-        Entry::Object(object) => return put_object(change, object),
+        Entry::Object(object) => &object.meta,
     };
+    let table = if matches!(entry, Entry::Key(_)) { Table::Key } else { Table::Object };
     let set: Values<'_> = &[("label", &meta.label), ("id", &meta.id), ("pkcs11", &kept(meta))];
-    change.update(Table::Key, set, &[("uuid", &meta.uuid)])?;
+    change.update(table, set, &[("uuid", &meta.uuid)])?;
     Ok(())
 }
 
@@ -319,7 +320,19 @@ pub(super) fn set_policy(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> R
     Ok(())
 }
 
-pub(super) fn put_object(change: &mut Change<'_>, object: &Object) -> Result<()> {
+/// Changes the value of an object.
+pub(super) fn set_value(change: &mut Change<'_>, uuid: &str, value: &[u8]) -> Result<()> {
+    change.update(Table::Object, &[("value", &value)], &[("uuid", &uuid)])?;
+    Ok(())
+}
+
+/// The value of an object.
+pub(super) fn value(db: &Connection, uuid: &str) -> Result<Option<Vec<u8>>> {
+    let mut query = db.prepare_cached("SELECT value FROM object WHERE uuid = ?")?;
+    Ok(query.query_row([uuid], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn put_object(change: &mut Change<'_>, object: &Object, value: &[u8]) -> Result<()> {
     let meta = &object.meta;
     change.delete(Table::Object, &[("uuid", &meta.uuid)])?;
     change.insert(
@@ -332,7 +345,7 @@ pub(super) fn put_object(change: &mut Change<'_>, object: &Object) -> Result<()>
             ("name", &meta.name),
             ("label", &meta.label),
             ("id", &meta.id),
-            ("value", &object.value),
+            ("value", &value),
             ("created", &stored(meta.created)),
             ("pkcs11", &kept(meta)),
         ],
@@ -461,9 +474,6 @@ fn key(row: &Row<'_>, grants: &mut HashMap<String, BTreeMap<Principal, Usage>>) 
 }
 
 fn object(row: &Row<'_>) -> Result<Entry> {
-    Ok(Entry::Object(Arc::new(Object {
-        meta: meta(row)?,
-        kind: RecordKind::try_from(row.get::<_, i32>("kind")?)?,
-        value: row.get("value")?,
-    })))
+    let value = row.get_ref("value")?.as_blob().map_err(rusqlite::Error::from)?;
+    Ok(Entry::Object(Arc::new(Object::new(meta(row)?, RecordKind::try_from(row.get::<_, i32>("kind")?)?, value))))
 }

@@ -86,7 +86,7 @@ fn bytes(entry: &Entry) -> u64 {
     let beside = beside(name, Some(label), Some(id)) + values(pkcs11);
     let value = match entry {
         Entry::Key(key) => value(key),
-        Entry::Object(object) => object.value.len() as u64,
+        Entry::Object(object) => object.size as u64,
     };
     beside + value
 }
@@ -132,7 +132,7 @@ impl Store {
         replace(set.label.as_ref().map(String::len), meta.label.len());
         replace(set.id.as_ref().map(Vec::len), meta.id.len());
         if let Entry::Object(object) = &entry {
-            replace(set.value.as_ref().map(Vec::len), object.value.len());
+            replace(set.value.as_ref().map(Vec::len), object.size);
         }
         let limit = if matches!(&entry, Entry::Key(key) if key.volatile()) { Limit::VolatileBytes } else { Limit::Bytes };
         [(limit, then.saturating_sub(now))]

@@ -1,6 +1,7 @@
 //! What a search may name, and how its answers come in pages.
 
 use super::*;
+use crate::quotas::Limit;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{Found, Record, Verdict};
 
@@ -97,6 +98,102 @@ fn pages_hold_own_and_granted_records_once_and_in_order() {
             assert!(label.is_some() || seen == all);
         }
     }
+}
+
+#[test]
+fn a_search_in_pieces_finds_each_record_once_while_others_go() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    for number in 0..8 {
+        create(&store, &WEB, &format!("mine {number}"));
+        let granted = create(&store, &ROOT, &format!("granted {number}"));
+        store.grant(&granted, &WEB, Usage::SIGN).unwrap();
+    }
+    let data = PutObject { kind: 3, name: "data".into(), value: b"value".to_vec(), ..PutObject::default() };
+    store.put_object(&WEB, SOFTWARE, &data).unwrap();
+    let key = |record: &Record| (record.foreign, record.uuid.clone());
+    let all: Vec<_> = store.find(&WEB, SOFTWARE, &Find::default(), &[]).records.iter().map(key).collect();
+    for steps in 1..=all.len() {
+        for kind in [None, Some(3)] {
+            let (mut seen, mut filter) = (Vec::new(), Find { kind, ..Find::default() });
+            loop {
+                let page = store.find_by(&WEB, SOFTWARE, &filter, &[], steps);
+                assert!(page.records.len() <= steps);
+                assert!(!page.more || !page.records.is_empty(), "older clients take an empty page for the last one");
+                seen.extend(page.records);
+                filter.after = page.next;
+                if !page.more {
+                    break;
+                }
+            }
+            match kind {
+                None => assert_eq!(seen.iter().map(key).collect::<Vec<_>>(), all, "{steps}"),
+                Some(_) => assert_eq!(seen.iter().map(|record| &*record.value).collect::<Vec<_>>(), [b"value"], "{steps}"),
+            }
+        }
+    }
+    let (mut seen, mut filter) = (Vec::new(), Find::default());
+    loop {
+        let page = store.find_by(&WEB, SOFTWARE, &filter, &[], 2);
+        for record in page.records.iter().filter(|record| record.kind == 1) {
+            let owner = if record.foreign { ROOT } else { WEB };
+            store.destroy(&store.key(SOFTWARE, &owner, &record.name).unwrap()).unwrap().commit().unwrap();
+        }
+        seen.extend(page.records.iter().map(key));
+        filter.after = page.next;
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn values_stay_in_the_database() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let value = vec![7; 1 << 20];
+    let put = PutObject { kind: 3, name: "data".into(), value: value.clone(), ..PutObject::default() };
+    store.put_object(&WEB, SOFTWARE, &put).unwrap();
+    let lookup = LookupObject { kind: 3, name: "data".into(), owner: None };
+    let check = |store: &Store, value: &[u8]| {
+        assert!(format!("{:?}", store.index()).len() < value.len(), "the value is in memory");
+        assert_eq!(store.object(&WEB, SOFTWARE, &lookup, &[]).unwrap().value, value);
+        assert_eq!(store.find(&WEB, SOFTWARE, &Find::default(), &[]).records[0].value, value);
+        assert_eq!(store.usage(&WEB).of(Limit::Bytes), (value.len() + 2 * "data".len()) as u64);
+    };
+    check(&store, &value);
+    let other = vec![8; 1 << 19];
+    let set = SetMetadata { kind: 3, name: "data".into(), value: Some(other.clone()), ..SetMetadata::default() };
+    store.set_metadata(&WEB, SOFTWARE, &set).unwrap();
+    check(&store, &other);
+    drop(store);
+    check(&place.open().unwrap(), &other);
+}
+
+#[test]
+fn a_certificate_shows_as_long_as_a_key_beside_it_is_granted() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let (key, other) = (create(&store, &ROOT, "key"), create(&store, &ROOT, "other"));
+    store.put_object(&ROOT, SOFTWARE, &object(RecordKind::Certificate, "cert", b"one", vec![])).unwrap();
+    let shows = || store.find(&WEB, SOFTWARE, &Find { kind: Some(2), ..Find::default() }, &[]).records.len();
+    for name in ["key", "other"] {
+        let set = SetMetadata { kind: 1, name: name.into(), id: Some(b"one".to_vec()), ..SetMetadata::default() };
+        store.set_metadata(&ROOT, SOFTWARE, &set).unwrap();
+    }
+    assert_eq!(shows(), 0);
+    store.grant(&key, &WEB, Usage::SIGN).unwrap();
+    store.grant(&key, &WEB, Usage::SIGN).unwrap();
+    store.grant(&other, &WEB, Usage::SIGN).unwrap();
+    assert_eq!(shows(), 1);
+    store.revoke(&key, &WEB).unwrap();
+    assert_eq!(shows(), 1);
+    let set = SetMetadata { kind: 1, name: "other".into(), id: Some(b"two".to_vec()), ..SetMetadata::default() };
+    store.set_metadata(&ROOT, SOFTWARE, &set).unwrap();
+    assert_eq!(shows(), 0);
+    store.destroy_objects(&ROOT, SOFTWARE).unwrap();
+    assert_eq!(store.find(&ROOT, SOFTWARE, &Find { kind: Some(2), ..Find::default() }, &[]).records.len(), 0);
 }
 
 #[test]
