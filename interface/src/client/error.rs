@@ -33,7 +33,8 @@ pub enum Error {
     Timeout(Duration),
     /// The service has heard a request, one that must not be made twice, and it has not answered.
     #[error(
-        "{source}; what was asked ({opcode:?}) may have been done all the same: look what there is before you ask again, for example with: parsec key list"
+        "{source}; what was asked ({opcode:?}) may have been done all the same: before you ask again, look with: parsec {}",
+        find_out(*opcode)
     )]
     Unsure {
         /// What was asked.
@@ -114,6 +115,15 @@ impl Error {
             Self::Unsure { source, .. } => source.absent(),
             other => other.lost(),
         }
+    }
+}
+
+/// The command that shows whether it was done.
+fn find_out(opcode: Opcode) -> &'static str {
+    match opcode {
+        Opcode::InitToken | Opcode::SetPin | Opcode::Login => "token status",
+        Opcode::PutObject | Opcode::DestroyObject => "cert list",
+        _ => "key list",
     }
 }
 
