@@ -51,14 +51,16 @@ pub(crate) struct Scale {
     ramp: f64,
     /// Of the floods that need many of their own.
     keys: usize,
+    /// How long the memory of the service may take to get less.
+    settle: f64,
 }
 
 impl Scale {
     fn named(name: &str) -> Option<Self> {
         Some(match name {
-            "smoke" => Self { seconds: 0.1, ramp: 0.02, keys: 50 },
-            "quick" => Self { seconds: 2.0, ramp: 0.5, keys: 3000 },
-            "full" => Self { seconds: 10.0, ramp: 2.0, keys: 50_000 },
+            "smoke" => Self { seconds: 0.1, ramp: 0.02, keys: 50, settle: 0.0 },
+            "quick" => Self { seconds: 2.0, ramp: 0.5, keys: 3000, settle: 30.0 },
+            "full" => Self { seconds: 10.0, ramp: 2.0, keys: 50_000, settle: 30.0 },
             _ => return None,
         })
     }
@@ -142,7 +144,7 @@ fn under(flood: &'static Flood, scale_name: &str) -> Row {
     hostile.say("enough");
     let counts: Vec<u64> = hostile.line().split(' ').filter_map(|count| count.parse().ok()).collect();
     drop(hostile);
-    let after = settled(&service, rest);
+    let after = settled(&service, rest, scale.settle);
     Row { flood, idle, beside, done: counts[0], refused: counts[1], memory: [rest, peak, after] }
 }
 
@@ -151,12 +153,12 @@ fn same_priority() -> bool {
     std::env::var_os("SAME_PRIORITY").is_some()
 }
 
-/// The memory that the service has after a flood: once it is below four times what it had before, or after half a minute.
-fn settled(service: &Service, rest: u64) -> u64 {
+/// The memory that the service has after a flood: once it is below four times what it had before, or after so many seconds.
+fn settled(service: &Service, rest: u64, seconds: f64) -> u64 {
     let begun = Instant::now();
     loop {
         let now = memory(service);
-        if now < 4 * rest || begun.elapsed() > Duration::from_secs(30) {
+        if now < 4 * rest || begun.elapsed().as_secs_f64() >= seconds {
             return now;
         }
         std::thread::sleep(Duration::from_millis(100));

@@ -76,7 +76,7 @@ pub(crate) fn run(socket: &Path, name: &str) {
         ..GenerateKey::default()
     };
     kept.call(ProviderId::SOFTWARE, &make).expect("make a key");
-    for _ in 0..200 {
+    for _ in 0..50 {
         polite.sign(&kept).expect("sign");
         polite.connect().expect("connect");
         polite.find(&kept).expect("find");
