@@ -205,14 +205,18 @@ impl Dispatcher {
     }
 }
 
-/// Refuses to begin when nobody is there any more to read an answer. A client that has only ended what it sends is there.
+/// Refuses to begin when nobody is there any more to read an answer.
 fn check_there(client: Option<BorrowedFd<'_>>) -> Result<()> {
-    let Some(client) = client else { return Ok(()) };
-    let mut end = [PollFd::new(&client, PollFlags::empty())];
-    if poll(&mut end, Some(&Timespec::default())).is_ok() && end[0].revents().contains(PollFlags::HUP) {
+    if client.is_some_and(gone) {
         return Err(Error::refused(Status::ConnectionError, "the client has gone before its request's turn came"));
     }
     Ok(())
+}
+
+/// Whether nobody is there any more to read an answer. A client that has only ended what it sends is there.
+pub(crate) fn gone(client: BorrowedFd<'_>) -> bool {
+    let mut end = [PollFd::new(&client, PollFlags::empty())];
+    poll(&mut end, Some(&Timespec::default())).is_ok() && end[0].revents().contains(PollFlags::HUP)
 }
 
 /// A name that means no key for the caller, and what there is instead.

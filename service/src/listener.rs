@@ -2,6 +2,7 @@
 
 use crate::auth::Peer;
 use crate::connection::{self, Context};
+use crate::dispatch::gone;
 use crate::error::{Error, Result};
 use crate::log;
 use crate::quotas::Limit;
@@ -13,9 +14,10 @@ use interface::{ProviderId, Status};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
+use rustix::net::{SendFlags, SocketFlags, accept_with, send};
 use rustix::process::setpriority_process;
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -151,8 +153,8 @@ impl Door {
     }
 
     fn welcome(&self, client: UnixStream) {
-        // Who has gone already needs no place.
-        if matches!(recv(&client, &mut [0_u8], RecvFlags::PEEK | RecvFlags::DONTWAIT), Ok((0, _))) {
+        // Who has gone already needs no place, whatever it has sent before.
+        if gone(client.as_fd()) {
             return;
         }
         let peer = match getsockopt(&client, PeerCredentials) {
