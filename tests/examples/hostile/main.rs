@@ -108,6 +108,9 @@ fn bench(scale: &str, names: &[&str]) {
 fn under(flood: &'static Flood, scale_name: &str) -> Row {
     let scale = Scale::named(scale_name).expect("a scale");
     let mut setup = Setup::default();
+    for (name, value) in environment() {
+        setup = setup.env(name, value);
+    }
     if flood.direct {
         setup = setup.config(CONFIG.replace("UnixPeerCredentials", "Direct"));
     }
@@ -151,6 +154,15 @@ fn under(flood: &'static Flood, scale_name: &str) -> Row {
 /// Whether the hostile process shall have the processor as the others have it.
 fn same_priority() -> bool {
     std::env::var_os("SAME_PRIORITY").is_some()
+}
+
+/// What the packaged unit sets for the service.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    const UNIT: &str = include_str!("../../../service/packaging/systemd/parsec.service");
+    UNIT.lines()
+        .filter_map(|line| line.strip_prefix("Environment="))
+        .flat_map(str::split_whitespace)
+        .filter_map(|set| set.split_once('='))
 }
 
 /// The memory that the service has after a flood: once it is below four times what it had before, or after so many seconds.
