@@ -22,7 +22,9 @@ mod index;
 mod key;
 mod lifecycle;
 mod metadata;
+mod note;
 mod object;
+mod room;
 mod seal;
 mod table;
 #[cfg(test)]
@@ -53,7 +55,7 @@ use index::{Entry, Index, PIECE, Term};
 use interface::{ProviderId, Secret};
 use rusqlite::Connection;
 use seal::Keys;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The key store, opened by one process at a time.
@@ -67,6 +69,9 @@ pub struct Store {
     pub(crate) forms: Forms,
     index: RwLock<Index>,
     anchor: OnceLock<Anchor>,
+    /// UUIDs of keys that are no more, whose rows could not be removed: the next change tries again.
+    left: Mutex<Vec<String>>,
+    path: PathBuf,
     /// Told to go on with a store that has lost something.
     accept_loss: bool,
 }
@@ -79,10 +84,13 @@ impl Store {
     /// was sealed under another store key; where rows were removed or taken from an older copy, unless `accept_loss` says to go on with
     /// those that are sound; [`Error::Io`]. Nothing is changed then. A single damaged row is logged, and kept.
     pub fn open(path: &Path, secret: &StoreKey, accept_loss: bool) -> Result<Self> {
-        let (db, keys) = file::prepare(file::connect(path)?, path, secret, accept_loss)?;
-        let index = table::load(&db)?;
+        let named = |error| file::explain(path, error);
+        file::look(path, secret, accept_loss)?;
+        let (db, keys) = file::prepare(file::connect(path)?, path, secret, accept_loss).map_err(named)?;
+        let index = table::load(&db).map_err(named)?;
         let (db, index, volatile, forms) = (Mutex::new(db), RwLock::new(index), Sealer::random()?, Forms::default());
-        Ok(Self { db, keys, volatile, forms, index, anchor: OnceLock::new(), accept_loss })
+        let (anchor, left, path) = (OnceLock::new(), Mutex::default(), path.to_owned());
+        Ok(Self { db, keys, volatile, forms, index, anchor, left, path, accept_loss })
     }
 
     /// The ready key of this name.

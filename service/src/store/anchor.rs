@@ -48,7 +48,7 @@ impl Store {
     /// [`Error::Corrupt`] where the counter is ahead, unless the store was opened to accept that; the counter's own.
     pub fn anchor_to(&self, device: &[u8], count: Option<u64>, counter: impl Counter) -> Result<()> {
         let mut db = self.db();
-        let mut change = db.change(&self.keys)?;
+        let mut change = db.ending(&self.keys)?;
         let same = change.head.counter == device;
         match count {
             Some(count) if (same || change.head.counter.is_empty()) && count > change.head.count => {
@@ -75,10 +75,19 @@ impl Store {
         let seen = count.unwrap_or_default();
         change.head.counter = device.to_vec();
         change.head.count = seen + 1;
-        change.commit()?;
+        let noted = change.commit();
         drop(db);
-        let seen = counter.raise(seen + 1)?;
-        self.catch_up(seen)?;
+        // A disk that is full keeps nobody from the keys.
+        let seen = match noted {
+            Ok(()) => self.catch_up(counter.raise(seen + 1)?),
+            Err(error) => {
+                tracing::error!(
+                    "key store: the TPM's counter was not raised at this start: {}",
+                    file::explain(&self.path, error)
+                );
+                seen
+            }
+        };
         let _ = self.anchor.set(Anchor { counter: Box::new(counter), seen: seen.into() });
         Ok(())
     }
@@ -90,29 +99,34 @@ impl Store {
         Some(change.head.count)
     }
 
-    /// Raises the counter to where the head has it. A device that is away catches up when it is back.
-    pub(super) fn raise(&self, count: Option<u64>) -> Result<()> {
-        let (Some(anchor), Some(count)) = (self.anchor.get(), count) else { return Ok(()) };
+    /// Raises the counter to where the head has it. What was asked is done by now, so this does not fail: a device that is away, and a
+    /// disk that takes nothing, catch up later.
+    pub(super) fn raise(&self, count: Option<u64>) {
+        let (Some(anchor), Some(count)) = (self.anchor.get(), count) else { return };
         match anchor.counter.raise(count) {
             Ok(seen) => {
-                anchor.seen.fetch_max(seen, Ordering::Relaxed);
-                self.catch_up(seen)
+                anchor.seen.fetch_max(self.catch_up(seen), Ordering::Relaxed);
             }
             Err(error) => {
-                tracing::warn!("key store: until the TPM is back, an older copy of the store could not be told: {error}");
-                Ok(())
+                tracing::warn!("key store: until the TPM is back, an older copy of the store could not be told: {error}")
             }
         }
     }
 
-    /// Has the head know of a count that is ahead of it.
-    fn catch_up(&self, seen: u64) -> Result<()> {
+    /// Has the head know of a count that is ahead of it, and returns that count.
+    fn catch_up(&self, seen: u64) -> u64 {
         let mut db = self.db();
-        let mut change = db.change(&self.keys)?;
-        if change.head.count >= seen {
-            return Ok(());
+        let mut note = || -> Result<()> {
+            let mut change = db.ending(&self.keys)?;
+            if change.head.count >= seen {
+                return Ok(());
+            }
+            change.head.count = seen;
+            change.commit()
+        };
+        if let Err(error) = note() {
+            tracing::warn!("key store: {}", file::explain(&self.path, error));
         }
-        change.head.count = seen;
-        change.commit()
+        seen
     }
 }

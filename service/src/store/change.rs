@@ -6,9 +6,12 @@
 //! changing it once more.
 
 use super::head::{Found, Head};
+use super::note::Note;
+use super::room::Room;
 use super::seal::{Keys, mac};
 use crate::error::Result;
 use aws_lc_rs::digest::{SHA256, digest};
+use rusqlite::ffi;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row, ToSql, Transaction, TransactionBehavior, params_from_iter};
@@ -54,6 +57,8 @@ pub(super) struct Database {
     head: Head,
     /// What the head counts of rows that are damaged, by their parts with the MACs that they have.
     damaged: HashMap<Vec<u8>, Vec<u8>>,
+    /// What is outside of the file, once it is open. Dropped after the connection.
+    kept: Option<(Room, Note)>,
 }
 
 impl Deref for Database {
@@ -66,13 +71,29 @@ impl Deref for Database {
 
 impl Database {
     pub(super) fn new(connection: Connection, head: Head, damaged: HashMap<Vec<u8>, Vec<u8>>) -> Self {
-        Self { connection, head, damaged }
+        Self { connection, head, damaged, kept: None }
+    }
+
+    /// What is known of all rows together.
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Has each change take its room on the disk first, and be noted.
+    pub(super) fn keep(&mut self, room: Room, note: Note) {
+        self.kept = Some((room, note));
     }
 
     /// Begins a transaction. Dropped without a commit, it changes nothing.
     pub(super) fn change<'a>(&'a mut self, keys: &'a Keys) -> Result<Change<'a>> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Ok(Change { transaction, keys, head: self.head.clone(), committed: &mut self.head, damaged: &self.damaged })
+        let (head, committed) = (self.head.clone(), &mut self.head);
+        Ok(Change { transaction, keys, head, committed, damaged: &self.damaged, kept: self.kept.as_ref(), adds: true })
+    }
+
+    /// Begins a transaction that ends something, or adds nothing: it may use the room that others leave.
+    pub(super) fn ending<'a>(&'a mut self, keys: &'a Keys) -> Result<Change<'a>> {
+        Ok(Change { adds: false, ..self.change(keys)? })
     }
 }
 
@@ -84,6 +105,9 @@ pub(super) struct Change<'a> {
     pub(super) head: Head,
     committed: &'a mut Head,
     damaged: &'a HashMap<Vec<u8>, Vec<u8>>,
+    kept: Option<&'a (Room, Note)>,
+    /// It leaves the room that ending something needs.
+    pub(super) adds: bool,
 }
 
 impl Deref for Change<'_> {
@@ -172,11 +196,24 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Makes it durable.
+    /// Makes it durable. Where it is not known whether it is, the process ends: whoever asked learns that it may have been done, and
+    /// the next start looks what the disk has.
     pub(super) fn commit(mut self) -> Result<()> {
         self.head.generation += 1;
         self.transaction.prepare_cached("UPDATE seal SET head = ?")?.execute([self.head.seal(self.keys)?])?;
-        self.transaction.commit()?;
+        if let Some((room, _)) = self.kept {
+            room.hold(&self.transaction, self.adds)?;
+        }
+        self.transaction.commit().map_err(certain)?;
+        if let Some((_, note)) = self.kept {
+            let first = self.committed.rows == 0 && self.head.rows > 0;
+            if let Err(error) = note.record(&self.head, first) {
+                tracing::warn!(
+                    "key store: a loss of the last changes could not be told: writing {}: {error}",
+                    note.path().display()
+                );
+            }
+        }
         *self.committed = self.head;
         Ok(())
     }
@@ -191,6 +228,18 @@ impl Change<'_> {
         let parts = statement.query_map(params_from_iter(values.map(|(_, value)| value)), |row| row.get(0))?;
         Ok(parts.collect::<rusqlite::Result<_>>()?)
     }
+}
+
+/// Ends the process after a flush that failed: the kernel may have forgotten what it could not write, and says so once only.
+fn certain(error: rusqlite::Error) -> rusqlite::Error {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    if let Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) = code {
+        tracing::error!(
+            "key store: the disk failed to keep a change ({error}), see dmesg: the service ends, answers nothing more, and looks at its next start what was kept"
+        );
+        panic!("the disk failed to keep a change of the key store");
+    }
+    error
 }
 
 /// Reads the rows of a table that satisfy a condition, and tells of each whether it is as it was written.

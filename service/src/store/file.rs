@@ -1,11 +1,16 @@
 //! The database file: opened for one process, checked against the store key, and brought up to date.
 //!
 //! From version 5 on all rows are signed. Rows of older versions are signed once, when the file is brought up to date. That this
-//! happened is remembered in two places: in the proof of the store key, and in a file beside that key. Else somebody could lower the
+//! happened is remembered in two places: in the proof of the store key, and in a note beside that key. Else somebody could lower the
 //! version, change rows, and have the service sign them.
+//!
+//! What a crash has left in the write-ahead log goes into the file, durably, before anything is answered: of a log whose last flush
+//! failed it is not known what the disk has.
 
 use super::change::{self, Database};
 use super::head::Head;
+use super::note::Note;
+use super::room::{LOG, Room};
 use super::seal::{Keys, StoreKey};
 use super::table;
 use crate::error::{Error, Result};
@@ -15,7 +20,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,18 +36,41 @@ const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 500
 const STATEMENTS: usize = 64;
 /// How somebody goes on with a store that has lost something.
 pub(super) const ACCEPTING: &str = "parsec serve --accept-loss, once";
-/// What the file beside the store key says.
-const NOTE: &str =
-    "The rows of the key store are signed. While this file is here, the service refuses a store of an older version.\n";
 
-/// Opens the file for this process alone.
-pub(super) fn connect(path: &Path) -> Result<Connection> {
+/// Refuses to make a new file where there was one: SQLite would also remove its log.
+pub(super) fn look(path: &Path, secret: &StoreKey, accept_loss: bool) -> Result<()> {
+    if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    if !accept_loss {
+        Note::beside(secret, path).check_empty()?;
+    }
+    let log = log(path);
+    let witness = if fs::metadata(&log).is_ok_and(|file| file.len() > 0) {
+        Some(format!("its write-ahead log {} is there", log.display()))
+    } else {
+        let key = secret.file().filter(|key| key.exists());
+        key.map(|key| format!("the store key {} is there", key.display()))
+    };
+    let Some(witness) = witness else { return Ok(()) };
+    let told = format!("{} is missing or empty, and {witness}: the store was lost, or lies elsewhere", path.display());
+    if accept_loss {
+        tracing::error!("key store: {told}; beginning with an empty one, as it was asked for");
+        return Ok(());
+    }
+    Err(Error::Corrupt(format!(
+        "{told}. Put it in its place or restore a backup; to begin with an empty one: {ACCEPTING}. Nothing was changed"
+    )))
+}
+
+/// Opens the file for this process alone. Its log stays as it is, until all was checked.
+pub(super) fn connect(path: &Path) -> Result<(Connection, Room)> {
     let shown = path.display();
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         privileges::make_private(folder).map_err(Error::io(format!("making {}", folder.display())))?;
     }
-    private(path, false).map_err(Error::io(format!("opening the key store {shown}")))?;
-    let connect = || {
+    let file = private(path, false).map_err(Error::io(format!("opening the key store {shown}")))?;
+    let connect = || -> Result<_> {
         let db = Connection::open(path)?;
         db.busy_timeout(PATIENCE)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -51,22 +78,26 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        db.execute_batch(
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // Only a commit writes, so that there is one place where it can fail.
+        db.execute_batch(&format!(
             "PRAGMA locking_mode = EXCLUSIVE;
              PRAGMA journal_mode = WAL;
+             PRAGMA journal_size_limit = {LOG};
+             PRAGMA cache_spill = OFF;
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
              PRAGMA secure_delete = ON;
-             PRAGMA temp_store = MEMORY;",
-        )?;
+             PRAGMA temp_store = MEMORY;"
+        ))?;
         let flaw: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         Ok((db, flaw))
     };
     match connect() {
         Ok((db, flaw)) if flaw == "ok" => {
             // SQLite passes over a folder that cannot be flushed, and then a loss of power takes the log of the first changes.
-            sync_folder(path).map_err(Error::io(format!("flushing the folder of {shown}")))?;
-            Ok(db)
+            sync_folder(&log(path)).map_err(Error::io(format!("flushing the folder of {shown}")))?;
+            Ok((db, Room::new(file, path.to_owned())))
         }
         Ok((_, flaw)) => {
             Err(Error::Corrupt(format!("{shown} is damaged ({flaw}); it is left as it is, restore it from a backup")))
@@ -76,12 +107,15 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
 }
 
 /// Creates a file that its owner alone may read, or opens it.
-fn private(path: &Path, anew: bool) -> std::io::Result<File> {
+pub(super) fn private(path: &Path, anew: bool) -> std::io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(anew).mode(0o600).open(path)
 }
 
-fn explain(path: &Path, error: rusqlite::Error) -> Error {
+/// Names the file, and what mends it.
+pub(super) fn explain(path: &Path, error: Error) -> Error {
+    let Error::Store(error) = error else { return error };
     let shown = path.display();
+    let failed = |mend: &str| Error::Corrupt(format!("{shown} or its write-ahead log {shown}-wal: {error}: {mend}"));
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Corrupt(format!(
             "{shown} is in use by another process: stop the other parsec, or give this one a store of its own"
@@ -89,12 +123,24 @@ fn explain(path: &Path, error: rusqlite::Error) -> Error {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             Error::Corrupt(format!("{shown} is no intact SQLite file ({error}); it is left as it is, restore it from a backup"))
         }
-        _ => Error::Corrupt(format!("opening {shown}: {error}")),
+        Some(ErrorCode::DiskFull) => failed("the disk is full, make room there"),
+        Some(ErrorCode::SystemIoFailure) => {
+            failed("the disk or its file system failed, see dmesg; when it is sound again start the service, or restore a backup")
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            failed("the service's user must be able to read and write both, and their folder")
+        }
+        _ => failed("it is left as it is"),
     }
 }
 
 /// Makes the tables in a new file, all or none, and checks those of an old one against the store key and the head.
-pub(super) fn prepare(db: Connection, path: &Path, secret: &StoreKey, accept_loss: bool) -> Result<(Database, Keys)> {
+pub(super) fn prepare(
+    (db, room): (Connection, Room),
+    path: &Path,
+    secret: &StoreKey,
+    accept_loss: bool,
+) -> Result<(Database, Keys)> {
     let shown = path.display();
     let number = |statement: &str| db.query_row(statement, [], |row| row.get::<_, i64>(0));
     let application = number("PRAGMA application_id")?;
@@ -110,11 +156,14 @@ pub(super) fn prepare(db: Connection, path: &Path, secret: &StoreKey, accept_los
             "{shown} has tables of version {version}, this service knows version {VERSION}: run the version that wrote it"
         )));
     }
+    let mut note = Note::beside(secret, path);
+    if fresh && !accept_loss {
+        note.check_empty()?;
+    }
     let empty = fresh || number("SELECT count(*) FROM key")? == 0;
     let keys = secret.keys(empty)?;
     change::install(&db, &keys)?;
-    let note = Note::beside(secret, path);
-    let db = if fresh {
+    let mut db = if fresh {
         create(db, &keys)?
     } else {
         let proof: Vec<u8> = db.query_row("SELECT proof FROM seal", [], |row| row.get(0))?;
@@ -122,7 +171,7 @@ pub(super) fn prepare(db: Connection, path: &Path, secret: &StoreKey, accept_los
         if lowered && !accept_loss {
             return Err(Error::Corrupt(format!(
                 "{shown} has tables of version {version}, whose rows are not signed, and there was one whose rows were: somebody put an older copy in its place or lowered the version; restore the newer one, or trust this one: {ACCEPTING} ({} remembers it)",
-                note.0.display()
+                note.path().display()
             )));
         }
         if lowered {
@@ -139,14 +188,24 @@ pub(super) fn prepare(db: Connection, path: &Path, secret: &StoreKey, accept_los
         let db = if version < VERSION {
             upgrade(db, path, version, &keys)?
         } else {
-            current(db, path, &keys, accept_loss || !proved)?
+            let db = current(db, path, &keys, accept_loss || !proved)?;
+            match note.check(db.head()) {
+                Err(error) if accept_loss => tracing::error!("{error}; going on, as it was asked for"),
+                checked => checked?,
+            }
+            db
         };
         if !proved {
             db.execute("UPDATE seal SET proof = ?", [keys.proof()?])?;
         }
         db
     };
-    note.write().map_err(Error::io(format!("making {}", note.0.display())))?;
+    // Before the note is ahead of what the disk has.
+    db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    room.take_log(&log(path));
+    note.open(db.head()).map_err(Error::io(format!("making {}", note.path().display())))?;
+    db.keep(room, note);
     Ok((db, keys))
 }
 
@@ -235,37 +294,19 @@ fn copy_into(db: &Connection, copy: &Path) -> Result<()> {
     sync_folder(copy).map_err(failed("making", copy))
 }
 
+/// Where SQLite has the log: beside what a symbolic link leads to.
+fn log(path: &Path) -> PathBuf {
+    beside(&path.canonicalize().unwrap_or_else(|_| path.to_owned()), "-wal")
+}
+
 /// The path with something after its name.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     File::open(folder)?.sync_all()
-}
-
-/// The file that remembers that rows are signed: beside the store key, or beside a database whose key systemd keeps.
-struct Note(PathBuf);
-
-impl Note {
-    fn beside(secret: &StoreKey, database: &Path) -> Self {
-        Self(beside(secret.file().unwrap_or(database), ".rows-signed"))
-    }
-
-    fn exists(&self) -> bool {
-        self.0.exists()
-    }
-
-    fn write(&self) -> std::io::Result<()> {
-        if self.exists() {
-            return Ok(());
-        }
-        let mut file = private(&self.0, true)?;
-        file.write_all(NOTE.as_bytes())?;
-        file.sync_all()?;
-        sync_folder(&self.0)
-    }
 }

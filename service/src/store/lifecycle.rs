@@ -1,8 +1,9 @@
 //! How keys come and go: intents that outlive a crash, and their recovery.
 
+use super::change::Database;
 use super::index::Entry;
 use super::key::{Key, Life, Meta};
-use super::{Store, table};
+use super::{Store, file, table};
 use crate::applications::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use interface::operations::Tier;
 use interface::{Filing, ProviderId, Secret, Status};
 use rusqlite::Connection;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// What a provider made for a reserved name.
 #[derive(Debug)]
@@ -110,6 +111,7 @@ impl Store {
             Some(_) => self.free(&db, &intent)?,
             None if self.key(provider, owner, &intent.name).is_some() => false,
             None => {
+                self.remove_left(&mut db);
                 let mut change = db.change(&self.keys)?;
                 let inserted = table::insert_intent(&mut change, &intent, attributes)?;
                 change.commit()?;
@@ -145,7 +147,7 @@ impl Store {
         let mut db = self.db();
         let found = match key.life {
             Life::Stored => {
-                let mut change = db.change(&self.keys)?;
+                let mut change = db.ending(&self.keys)?;
                 let found = table::start_deletion(&mut change, &key.uuid)?;
                 count = self.advance(&mut change);
                 change.commit()?;
@@ -158,25 +160,31 @@ impl Store {
         }
         self.index_mut().remove(&key.uuid);
         drop(db);
-        self.raise(count)?;
+        self.raise(count);
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }
 
     /// What a crash left of this provider's keys. To be asked once, at start: later it also shows what is in the making.
     ///
     /// # Errors
-    /// [`Error::Store`]; [`Error::Corrupt`] for a damaged row.
+    /// [`Error::Corrupt`] where the file cannot be read.
     pub fn pending(&self, provider: ProviderId) -> Result<Vec<Pending>> {
-        table::pending(&self.db(), &self.keys.sealer, provider)
+        table::pending(&self.db(), &self.keys.sealer, provider).map_err(|error| file::explain(&self.path, error))
     }
 
-    /// Ends what was pending: the key is gone, its name free.
+    /// Ends what was pending: the key is gone, its name free. Where the row cannot be removed now, the next change tries again: the key
+    /// is not to be seen, and others are to be served.
+    pub fn settle(&self, pending: &Pending) {
+        self.remove(&pending.uuid);
+        log::cut_off(Kind::Settle, &pending.meta);
+    }
+
+    /// Settles all that a crash left of the keys of a provider that leaves nothing elsewhere.
     ///
     /// # Errors
-    /// [`Error::Store`].
-    pub fn settle(&self, pending: Pending) -> Result<()> {
-        self.remove(&pending.uuid)?;
-        log::cut_off(Kind::Settle, &pending.meta);
+    /// [`Error::Corrupt`] where the file cannot be read.
+    pub fn recover(&self, provider: ProviderId) -> Result<()> {
+        self.pending(provider)?.iter().for_each(|pending| self.settle(pending));
         Ok(())
     }
 
@@ -233,19 +241,32 @@ impl Store {
         Ok(key)
     }
 
-    /// Removes the row of a key that is no more; what cannot be removed now is left for recovery.
-    fn release(&self, uuid: &str) {
-        if let Err(error) = self.remove(uuid) {
-            tracing::error!("the reservation {uuid} stays until the next start: {error}");
+    /// Removes the row of a key that is not ready, or notes that it is to be removed.
+    pub(super) fn remove(&self, uuid: &str) {
+        self.left().push(uuid.to_owned());
+        self.remove_left(&mut self.db());
+    }
+
+    /// Removes the rows of keys that are no more, as far as the disk lets it.
+    fn remove_left(&self, db: &mut Database) {
+        let mut left = self.left();
+        let mut remove = || {
+            let mut change = db.ending(&self.keys)?;
+            left.iter().try_for_each(|uuid| table::remove(&mut change, uuid))?;
+            change.commit()
+        };
+        match if left.is_empty() { Ok(()) } else { remove() } {
+            Ok(()) => left.clear(),
+            Err(error) => tracing::error!(
+                "key store: {}: the rows of {} keys that are no more stay until the next change or start, and their names are not free: {error}",
+                self.path.display(),
+                left.len()
+            ),
         }
     }
 
-    /// Removes the row of a key that is not ready.
-    fn remove(&self, uuid: &str) -> Result<()> {
-        let mut db = self.db();
-        let mut change = db.change(&self.keys)?;
-        table::remove(&mut change, uuid)?;
-        change.commit()
+    fn left(&self) -> MutexGuard<'_, Vec<String>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -293,7 +314,7 @@ impl Reservation<'_> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.intent.is_some() && !self.volatile() {
-            self.store.release(&self.uuid);
+            self.store.remove(&self.uuid);
         }
     }
 }
@@ -304,15 +325,11 @@ impl Destruction<'_> {
         &self.key
     }
 
-    /// Removes the last trace: to be called when the hardware has destroyed the key.
-    ///
-    /// # Errors
-    /// [`Error::Store`]: recovery will finish it.
-    pub fn commit(self) -> Result<()> {
-        if self.key.volatile() {
-            return Ok(());
+    /// Removes the last trace: to be called when the hardware has destroyed the key. Nobody can use it any more, so this does not fail.
+    pub fn commit(self) {
+        if !self.key.volatile() {
+            self.store.remove(&self.key.uuid);
         }
-        self.store.remove(&self.key.uuid)
     }
 }
 

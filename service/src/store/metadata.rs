@@ -105,9 +105,11 @@ impl Store {
                 let detail = format!("{from} holds no grant on the key '{}'", key.name);
                 return Err(Error::refused(Status::PsaErrorDoesNotExist, detail));
             }
+            change.adds = false;
             table::revoke(change, &key.uuid, from)
         })?;
-        self.raise(count)
+        self.raise(count);
+        Ok(())
     }
 
     /// Removes the objects and tokens of a client and the grants that others gave it; its keys are destroyed by their providers.
@@ -116,14 +118,15 @@ impl Store {
     /// [`Error::Store`].
     pub fn forget(&self, client: &Principal) -> Result<()> {
         let mut db = self.db();
-        let mut change = db.change(&self.keys)?;
+        let mut change = db.ending(&self.keys)?;
         table::forget(&mut change, client)?;
         let count = self.advance(&mut change);
         change.commit()?;
         while self.index_mut().remove_objects(client, None) {}
         self.index_mut().forget(client);
         drop(db);
-        self.raise(count)
+        self.raise(count);
+        Ok(())
     }
 
     fn change_grants(&self, key: &Key, apply: impl FnOnce(&mut Change<'_>, &mut Key) -> Result<()>) -> Result<()> {

@@ -148,7 +148,7 @@ impl Store {
         let kind = object_kind(destroy.kind)?;
         let mut db = self.db();
         let object = self.index().object(provider, caller, kind, &destroy.name).ok_or_else(|| none(kind, &destroy.name))?;
-        let mut change = db.change(&self.keys)?;
+        let mut change = db.ending(&self.keys)?;
         table::delete_object(&mut change, &object.meta.uuid)?;
         change.commit()?;
         self.index_mut().remove(&object.meta.uuid);
@@ -161,7 +161,7 @@ impl Store {
     /// [`Error::Store`].
     pub fn destroy_objects(&self, owner: &Principal, provider: ProviderId) -> Result<()> {
         let mut db = self.db();
-        let mut change = db.change(&self.keys)?;
+        let mut change = db.ending(&self.keys)?;
         table::delete_objects(&mut change, owner, provider)?;
         change.commit()?;
         while self.index_mut().remove_objects(owner, Some(provider)) {}

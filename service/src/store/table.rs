@@ -260,11 +260,11 @@ pub(super) fn cancel_intents(change: &mut Change<'_>, owner: &Principal, provide
     Ok(())
 }
 
-/// Removes a key's row that is not ready.
+/// Removes a key's row that is not ready. One that was never ready has no private blob.
 pub(super) fn remove(change: &mut Change<'_>, uuid: &str) -> Result<()> {
-    for state in [INTENT, DELETING] {
-        change.delete(Table::Key, &[("uuid", &uuid), ("state", &state)])?;
-    }
+    let none: &[u8] = &[];
+    change.delete(Table::Key, &[("uuid", &uuid), ("state", &INTENT), ("private", &none)])?;
+    change.delete(Table::Key, &[("uuid", &uuid), ("state", &DELETING)])?;
     Ok(())
 }
 
@@ -285,12 +285,11 @@ pub(super) fn pending(db: &Connection, sealer: &Sealer, provider: ProviderId) ->
 
 fn unfinished(row: &Row<'_>, sealer: &Sealer) -> Result<Pending> {
     let deleting = row.get::<_, i64>("state")? == DELETING;
-    let material = if deleting {
-        let sealed: Vec<u8> = row.get("private")?;
-        sealer.open(&key(row, &mut HashMap::new())?.binding(), &sealed)
-    } else {
-        None
-    };
+    let sealed: Vec<u8> = row.get("private")?;
+    if !deleting && !sealed.is_empty() {
+        return Err(Error::Corrupt("it is called unfinished, and has a private part".into()));
+    }
+    let material = if deleting { sealer.open(&key(row, &mut HashMap::new())?.binding(), &sealed) } else { None };
     Ok(Pending { meta: meta(row)?, attributes: attributes(row)?, deleting, material })
 }
 

@@ -1,5 +1,6 @@
 mod anchored;
 mod kept;
+mod lost;
 mod search;
 mod signed;
 mod token;
@@ -28,11 +29,11 @@ impl Place {
         Self(TempDir::new().unwrap())
     }
 
-    fn database(&self) -> std::path::PathBuf {
+    fn database(&self) -> PathBuf {
         self.0.path().join("state/keys.sqlite")
     }
 
-    fn secret(&self) -> std::path::PathBuf {
+    fn secret(&self) -> PathBuf {
         self.0.path().join("state/store.key")
     }
 
@@ -42,6 +43,15 @@ impl Place {
 
     fn open_after(&self, accept_loss: bool) -> Result<Store> {
         Store::open(&self.database(), &StoreKey::File(self.secret()), accept_loss)
+    }
+
+    fn note(&self) -> PathBuf {
+        self.0.path().join("state/store.key.rows-signed")
+    }
+
+    /// Has nothing but a counter tell an older copy.
+    fn forget_last(&self) {
+        fs::remove_file(self.note()).unwrap();
     }
 
     /// Makes the closed database one of version 4, whose rows are not signed.
@@ -54,7 +64,7 @@ impl Place {
             "{columns} ALTER TABLE seal DROP COLUMN head; DROP TABLE decision; DROP TABLE acceptance; PRAGMA user_version = 4;"
         ));
         Connection::open(self.database()).unwrap().execute("UPDATE seal SET proof = ?", [proof]).unwrap();
-        fs::remove_file(self.0.path().join("state/store.key.rows-signed")).unwrap();
+        self.forget_last();
     }
 
     /// Changes the closed database behind the store's back.
@@ -177,7 +187,7 @@ fn a_name_is_taken_once() {
     assert_eq!(status(reserve(&ROOT)), Status::PsaErrorAlreadyExists);
     assert_eq!(status(store.destroy(&key)), Status::PsaErrorDoesNotExist);
     assert_eq!(status(store.material(&key)), Status::PsaErrorDoesNotExist);
-    destruction.commit().unwrap();
+    destruction.commit();
     drop(reserve(&ROOT).unwrap());
 }
 
@@ -219,8 +229,8 @@ fn recovery_finds_what_was_half_done() {
     assert_eq!((&made.attributes, &old.uuid), (&attributes(), &key.uuid));
     assert_eq!(old.material.as_deref(), Some(PRIVATE));
     let made = store.adopt(made, material()).unwrap();
-    store.settle(not_made).unwrap();
-    store.settle(old).unwrap();
+    store.settle(&not_made);
+    store.settle(&old);
     assert!(store.pending(SOFTWARE).unwrap().is_empty());
     assert_eq!(&*store.material(&made).unwrap(), PRIVATE);
     let old = create(&store, &ROOT, "old");
@@ -469,7 +479,7 @@ fn missing_hardware_is_noted_and_changes_nothing() {
     assert!(!current.missing());
     assert_eq!(store.count(), (1, 0));
     store.mark(&key, true);
-    store.destroy(&current).unwrap().commit().unwrap();
+    store.destroy(&current).unwrap().commit();
     store.mark(&key, false);
     assert_eq!(store.count(), (0, 0), "a key that is gone is not counted");
 }

@@ -135,7 +135,7 @@ impl Store {
     pub fn reset(&self, owner: &Principal, providers: impl IntoIterator<Item = ProviderId>) -> Result<Reset<'_>> {
         let places: Vec<_> = providers.into_iter().map(|provider| (provider, owner.clone())).collect();
         let mut db = self.db();
-        let mut change = db.change(&self.keys)?;
+        let mut change = db.ending(&self.keys)?;
         for (provider, owner) in &places {
             table::cancel_intents(&mut change, owner, *provider)?;
         }
@@ -149,7 +149,7 @@ impl Store {
         }
         drop((index, db));
         let reset = Reset { store: self, places };
-        self.raise(count)?;
+        self.raise(count);
         Ok(reset)
     }
 }
@@ -235,7 +235,7 @@ impl Token<'_> {
     /// [`Error::Store`].
     pub fn set(&self, role: Role, pin: Option<&Pin>) -> Result<()> {
         let mut db = self.store.db();
-        let mut change = db.change(&self.store.keys)?;
+        let mut change = db.ending(&self.store.keys)?;
         table::token::set_pin(&mut change, &self.place, role, pin)?;
         change.commit()?;
         self.store.index_mut().tokens.set(&self.place, role, pin);

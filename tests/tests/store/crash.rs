@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::{CONFIG, Service, Setup, program};
 
@@ -47,22 +47,11 @@ struct Told {
 }
 
 fn at_each_step(when: &str) {
-    let Some(cc) = program("cc") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let faults = folder.path().join("faults.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/faults.c");
-    let mut compile = Command::new(cc);
-    compile.args(["-shared", "-fPIC", "-O1", "-Wall", "-o"]);
-    tests::run(compile.arg(&faults).arg(source)).ok();
-
+    let Some(faults) = compiled(folder.path()) else { return };
     let mut hit = BTreeSet::new();
     for step in 1..ENOUGH {
-        let place = "store_key_path = \"{dir}/key/store.key\"\nsqlite_db_path = \"{dir}/state/keys";
-        let setup = Setup::default().config(CONFIG.replace("sqlite_db_path = \"{dir}/keys", place));
-        let mut service = setup.env("LD_PRELOAD", &faults).env("FAULT_PLAN", "key/plan").prepare();
-        // The service removes it, so it is where its sandbox lets it.
-        let plan = service.dir().join("key/plan");
-        fs::create_dir(service.dir().join("key")).unwrap();
+        let (mut service, plan) = faulty(&faults);
         fs::write(&plan, format!("{when} {step}")).unwrap();
         let told = live(&mut service);
         let untouched = fs::remove_file(&plan).is_ok();
@@ -80,6 +69,27 @@ fn at_each_step(when: &str) {
     panic!("the service takes more than {ENOUGH} steps");
 }
 
+/// What is preloaded, where there is a compiler for it.
+pub(crate) fn compiled(folder: &Path) -> Option<PathBuf> {
+    let faults = folder.join("faults.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/faults.c");
+    let mut compile = Command::new(program("cc")?);
+    compile.args(["-shared", "-fPIC", "-O1", "-Wall", "-o"]);
+    tests::run(compile.arg(&faults).arg(source)).ok();
+    Some(faults)
+}
+
+/// A service that is not started yet, and the file for the plan.
+pub(crate) fn faulty(faults: &Path) -> (Service, PathBuf) {
+    let place = "store_key_path = \"{dir}/key/store.key\"\nsqlite_db_path = \"{dir}/state/keys";
+    let setup = Setup::default().config(CONFIG.replace("sqlite_db_path = \"{dir}/keys", place));
+    let service = setup.env("LD_PRELOAD", faults).env("FAULT_PLAN", "key/plan").prepare();
+    // The service removes it, so it is where its sandbox lets it.
+    fs::create_dir(service.dir().join("key")).unwrap();
+    let plan = service.dir().join("key/plan");
+    (service, plan)
+}
+
 /// The life of a service that may be cut short at any point.
 fn live(service: &mut Service) -> Told {
     let mut told = Told::default();
@@ -93,8 +103,8 @@ fn live(service: &mut Service) -> Told {
             service.stop()
         }
     };
-    // a service that gives up at start may meet the signal to stop on its way out
-    let expected = [None, Some(libc::SIGKILL), Some(libc::SIGTERM)];
+    // a service that gives up at start may meet the signal to stop on its way out, and one whose flush fails ends
+    let expected = [None, Some(libc::SIGKILL), Some(libc::SIGTERM), Some(libc::SIGABRT)];
     assert!(expected.contains(&status.signal()), "{status}");
     told
 }

@@ -1,7 +1,9 @@
 /* Kills the program that it is preloaded into at one durable step: a change of a regular file or folder, or a flush of one.
  *
  * The file that FAULT_PLAN names says when: "before 7", "after 7", or "torn 7", which does half of the 7th write; "fail 7" kills
- * nothing and lets the step fail. Without that file nothing happens; it is removed when the step is reached. */
+ * nothing and lets the step fail. Without that file nothing happens; it is removed when the step is reached.
+ *
+ * While there is a file with ".unflushed" after that name, no flush succeeds; with ".full" nothing gets room on the disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -39,15 +41,33 @@ static int is_now(int counts) {
 
 static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
 
+static int is_so(const char *what) {
+    char name[4096];
+    return path && snprintf(name, sizeof name, "%s.%s", path, what) < (int)sizeof name && syscall(SYS_faccessat, AT_FDCWD, name, F_OK) == 0;
+}
+
 static int is_stored(int fd) {
     struct stat about;
     return fd > STDERR_FILENO && fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
 }
 
+/* Whether a file that ends there later needs more room. */
+static int lacks_room(int fd, off64_t end) {
+    struct stat about;
+    return is_stored(fd) && is_so("full") && fstat(fd, &about) == 0 && end > about.st_size;
+}
+
+int fallocate(int fd, int mode, off_t at, off_t length) {
+    int (*real)(int, int, off_t, off_t) = dlsym(RTLD_NEXT, "fallocate");
+    return lacks_room(fd, at + length) ? (errno = ENOSPC, -1) : real(fd, mode, at, length);
+}
+
 /* A step that has no half. */
-#define STEP(name, parameters, arguments, counts)                              \
+#define STEP(name, parameters, arguments, counts, broken)                      \
     int name parameters {                                                      \
         int(*real) parameters = dlsym(RTLD_NEXT, #name);                       \
+        if (broken)                                                            \
+            return errno = EIO, -1;                                            \
         int now = is_now(mode != TORN && (counts));                            \
         if (now && mode == FAIL)                                               \
             return errno = EIO, -1;                                            \
@@ -59,18 +79,20 @@ static int is_stored(int fd) {
         return result;                                                         \
     }
 
-STEP(fsync, (int fd), (fd), 1)
-STEP(fdatasync, (int fd), (fd), 1)
-STEP(ftruncate, (int fd, off_t length), (fd, length), is_stored(fd))
-STEP(ftruncate64, (int fd, off64_t length), (fd, length), is_stored(fd))
-STEP(unlink, (const char *path), (path), 1)
-STEP(rename, (const char *from, const char *to), (from, to), 1)
-STEP(mkdir, (const char *path, mode_t permissions), (path, permissions), 1)
+STEP(fsync, (int fd), (fd), 1, is_so("unflushed"))
+STEP(fdatasync, (int fd), (fd), 1, is_so("unflushed"))
+STEP(ftruncate, (int fd, off_t length), (fd, length), is_stored(fd), 0)
+STEP(ftruncate64, (int fd, off64_t length), (fd, length), is_stored(fd), 0)
+STEP(unlink, (const char *path), (path), 1, 0)
+STEP(rename, (const char *from, const char *to), (from, to), 1, 0)
+STEP(mkdir, (const char *path, mode_t permissions), (path, permissions), 1, 0)
 
-/* A write; `half` are the arguments of its first half. */
-#define WRITE(name, parameters, arguments, half)                               \
+/* A write that ends there; `half` are the arguments of its first half. */
+#define WRITE(name, parameters, arguments, half, end)                          \
     ssize_t name parameters {                                                  \
         ssize_t(*real) parameters = dlsym(RTLD_NEXT, #name);                   \
+        if (lacks_room(fd, end))                                               \
+            return errno = ENOSPC, -1;                                         \
         int now = is_now(is_stored(fd));                                       \
         if (now && mode == FAIL)                                               \
             return errno = ENOSPC, -1;                                         \
@@ -84,6 +106,6 @@ STEP(mkdir, (const char *path, mode_t permissions), (path, permissions), 1)
         return result;                                                         \
     }
 
-WRITE(write, (int fd, const void *bytes, size_t count), (fd, bytes, count), (fd, bytes, count / 2))
-WRITE(pwrite, (int fd, const void *bytes, size_t count, off_t at), (fd, bytes, count, at), (fd, bytes, count / 2, at))
-WRITE(pwrite64, (int fd, const void *bytes, size_t count, off64_t at), (fd, bytes, count, at), (fd, bytes, count / 2, at))
+WRITE(write, (int fd, const void *bytes, size_t count), (fd, bytes, count), (fd, bytes, count / 2), lseek(fd, 0, SEEK_CUR) + (off64_t)count)
+WRITE(pwrite, (int fd, const void *bytes, size_t count, off_t at), (fd, bytes, count, at), (fd, bytes, count / 2, at), at + (off64_t)count)
+WRITE(pwrite64, (int fd, const void *bytes, size_t count, off64_t at), (fd, bytes, count, at), (fd, bytes, count / 2, at), at + (off64_t)count)

@@ -4,6 +4,7 @@
 mod accept;
 mod access;
 mod crash;
+mod disk;
 mod granted;
 mod quotas;
 mod race;

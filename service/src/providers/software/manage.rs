@@ -71,7 +71,7 @@ impl Software {
 
 impl Handle<DestroyKey> for Software {
     fn handle(&self, call: &Call<'_>, _: DestroyKey) -> Result<Empty> {
-        call.store().destroy(call.key()?)?.commit()?;
+        call.store().destroy(call.key()?)?.commit();
         Ok(Empty {})
     }
 }

@@ -134,9 +134,7 @@ impl Software {
     /// # Errors
     /// The store's own.
     pub(super) fn register(self, provider: Provider, store: &Store) -> Result<Provider> {
-        for pending in store.pending(provider.info.id)? {
-            store.settle(pending)?;
-        }
+        store.recover(provider.info.id)?;
         Ok(register(provider, &Arc::new(self)))
     }
 

@@ -130,7 +130,7 @@ impl Handle<CopyKey> for Tpm {
 
 impl Handle<DestroyKey> for Tpm {
     fn handle(&self, call: &Call<'_>, _: DestroyKey) -> Result<Empty> {
-        call.store().destroy(call.key()?)?.commit()?;
+        call.store().destroy(call.key()?)?.commit();
         Ok(Empty {})
     }
 }

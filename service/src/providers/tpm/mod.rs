@@ -90,9 +90,7 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
         tracing::warn!("do not trust this TPM, of which {flaw}: update its firmware, then make new keys");
     }
     counter::anchor(&seat, store)?;
-    for pending in store.pending(ProviderId::TPM)? {
-        store.settle(pending)?;
-    }
+    store.recover(ProviderId::TPM)?;
     let info = Info { id: ProviderId::TPM, description: model.to_string(), vendor: model.maker, version: [0, 1, 0] };
     let tpm = Arc::new(Tpm { seat, software: Arc::new(software), ability, surveyed: Mutex::default() });
     tpm.run(store, |_| Ok(())).map_err(|failure| failure.explain(&tpm.seat.settings))?;

@@ -55,7 +55,7 @@ fn a_volatile_key_is_destroyed_once_and_belongs_to_a_process() {
     let [first, second] = ["a", "b"].map(|name| create_volatile(&store, name, process(1)).unwrap());
     create_volatile(&store, "c", process(2)).unwrap();
     assert_eq!(store.volatile(process(1)).len(), 2);
-    store.destroy(&first).unwrap().commit().unwrap();
+    store.destroy(&first).unwrap().commit();
     assert_eq!(store.destroy(&first).map(drop).unwrap_err().status(), Status::PsaErrorDoesNotExist);
     assert!(store.key(SOFTWARE, &ROOT, "a").is_none());
     assert_eq!(store.volatile(process(1)).iter().map(|key| &key.uuid).collect::<Vec<_>>(), [&second.uuid]);

@@ -1,0 +1,93 @@
+//! Room on the disk, so that what ends something never fails for want of it: destroying a key, revoking a grant, counting a wrong PIN.
+//!
+//! - The write-ahead log has all its blocks from the start, and keeps them: SQLite writes it from its beginning again after each
+//!   checkpoint, which comes long before it is full.
+//! - A checkpoint needs no blocks either: before a change is committed, the file has blocks for all its pages.
+//! - The file has spare pages. A change that only adds something leaves them alone, and is refused where there are no more.
+
+use crate::error::{Error, Result};
+use interface::Status;
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
+use rusqlite::Connection;
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
+
+/// Bytes of a page.
+pub(super) const PAGE: u64 = 4096;
+/// Bytes of the log that are always there: twice what SQLite fills before a checkpoint.
+pub(super) const LOG: u64 = 8 << 20;
+/// Spare pages that a change that adds something leaves.
+const SPARE: u64 = 32;
+/// Pages that are added where there are too few.
+const MORE: u64 = 64;
+
+/// The file of the database, held beside SQLite's own: closing it while SQLite has it open would end SQLite's lock.
+#[derive(Debug)]
+pub(super) struct Room {
+    file: File,
+    path: PathBuf,
+}
+
+impl Room {
+    pub(super) fn new(file: File, path: PathBuf) -> Self {
+        Self { file, path }
+    }
+
+    /// Takes the blocks of the log, which is there.
+    pub(super) fn take_log(&self, log: &PathBuf) {
+        let taken = OpenOptions::new().write(true).open(log).and_then(|log| Ok(own(&log, LOG)?));
+        if let Err(error) = taken {
+            tracing::warn!(
+                "key store: taking {} MiB for {} failed: {error}; until there is room and the service starts again, destroying and revoking may fail on a full disk",
+                LOG >> 20,
+                log.display()
+            );
+        }
+    }
+
+    /// Takes the blocks that a transaction needs before it is committed. `adds`: it leaves the spare pages.
+    ///
+    /// # Errors
+    /// [`Status::PsaErrorInsufficientStorage`] where the disk is full; [`Error::Store`].
+    pub(super) fn hold(&self, db: &Connection, adds: bool) -> Result<()> {
+        let number = |pragma| -> Result<u64> {
+            let number: i64 = db.prepare_cached(pragma)?.query_row([], |row| row.get(0))?;
+            Ok(number.cast_unsigned())
+        };
+        if adds && number("PRAGMA freelist_count")? < SPARE {
+            // Pages come one by one from this table, and stay when it is gone.
+            db.execute_batch(&format!(
+                "CREATE TABLE spare (bytes BLOB); INSERT INTO spare VALUES (zeroblob({})); DROP TABLE spare",
+                MORE * PAGE
+            ))?;
+        }
+        let size = number("PRAGMA page_count")? * PAGE;
+        let failed = |what: &str| Error::io(format!("{what} {}", self.path.display()));
+        if self.file.metadata().map_err(failed("looking at"))?.len() >= size {
+            return Ok(());
+        }
+        own(&self.file, size).map_err(|errno| match errno {
+            Errno::ENOSPC | Errno::EDQUOT => self.full(),
+            errno => failed("making room in")(errno.into()),
+        })
+    }
+
+    fn full(&self) -> Error {
+        Error::refused(
+            Status::PsaErrorInsufficientStorage,
+            format!(
+                "the disk that {} lies on is full: make room there; what is stored can still be used, destroyed and revoked",
+                self.path.display()
+            ),
+        )
+    }
+}
+
+/// Has the file own all its blocks up to a size. Not every file system can promise that.
+fn own(file: &File, size: u64) -> Result<(), Errno> {
+    match fallocate(file, FallocateFlags::empty(), 0, size.cast_signed()) {
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
+        result => result,
+    }
+}
