@@ -4,7 +4,7 @@
 //! a signature. So that nobody's requests stand behind another's there,
 //! - each takes a place first, as many as there are processors. Users take turns at them as in a lane. Whoever has nothing running
 //!   need not wait: such a request goes beyond the places, and the kernel shares the processors between the threads.
-//! - what takes longer than a moment runs [aside](aside).
+//! - what takes longer than a moment runs [aside].
 
 use crate::auth::Party;
 use crate::error::Result;

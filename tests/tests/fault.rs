@@ -15,7 +15,7 @@ fn sample(subject: Subject, operations: usize, points: usize) {
     if !may_change_user() {
         return;
     }
-    let seed = std::env::var(SEED).ok().map_or(6, |seed| seed.parse().unwrap());
+    let seed = std::env::var(SEED).ok().map_or(1, |seed| seed.parse().unwrap());
     let report = Report::sample(subject, operations, points, seed);
     eprintln!("{SEED}={seed}\n{}", report.table());
     assert!(report.points() > points, "hardly any fault was met");
