@@ -8,9 +8,11 @@
 //!
 //! A key in use pays for none of this: to note a use is to read a flag, and a busy thread does not rest.
 
+mod free;
 mod loaded;
 mod shield;
 
+pub(crate) use free::give_back;
 pub(crate) use loaded::Forms;
 pub use loaded::{Loaded, Parsed};
 pub(crate) use shield::Shielded;

@@ -32,6 +32,7 @@ const DESCRIPTORS: usize = 512;
 /// # Errors
 /// Whatever keeps it from starting.
 pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Result<()> {
+    memory::give_back();
     let mut config = Config::load(config)?;
     let log = Log::open(&config)?;
     signals::survive()?;

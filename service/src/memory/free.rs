@@ -1,0 +1,26 @@
+//! What becomes of memory that is free again.
+//!
+//! By default glibc keeps what a flood of large requests took, for as long as the process lives. It reads its settings (mallopt(3)) when
+//! a process starts, so the service starts itself once more with them: the same process, another program image.
+
+use interface::client::Process;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Two arenas, and whatever is as large as this goes back at once.
+const SETTINGS: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
+
+/// Starts the program anew with the settings, unless it has them. Nothing may have been begun. What cannot be started anew goes on as it is.
+pub(crate) fn give_back() {
+    // With more rights than whoever started it, a program has none of these variables, and would start itself without end.
+    let Process { secure, .. } = Process::default();
+    let missing: Vec<_> = SETTINGS.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect();
+    if missing.is_empty() || secure() {
+        return;
+    }
+    let mut arguments = std::env::args_os();
+    if let (Ok(program), Some(name)) = (std::env::current_exe(), arguments.next()) {
+        let _failed = Command::new(program).arg0(name).args(arguments).envs(missing).exec();
+    }
+}
