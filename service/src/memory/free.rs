@@ -13,10 +13,10 @@ const SETTINGS: [(&str, &str); 3] =
 
 /// Starts the program anew with the settings, unless it has them. Nothing may have been begun. What cannot be started anew goes on as it is.
 pub(crate) fn give_back() {
-    // With more rights than whoever started it, a program has none of these variables, and would start itself without end.
-    let Process { secure, .. } = Process::default();
-    let missing: Vec<_> = SETTINGS.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect();
-    if missing.is_empty() || secure() {
+    let process = Process::default();
+    let missing: Vec<_> = SETTINGS.into_iter().filter(|(name, _)| process.variable(name).is_none()).collect();
+    // With more rights than whoever started it, a program never has such variables, and would start itself without end.
+    if missing.is_empty() || (process.secure)() {
         return;
     }
     let mut arguments = std::env::args_os();

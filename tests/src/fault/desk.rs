@@ -12,6 +12,7 @@ use interface::{ProviderId, Status};
 
 use super::Subject;
 use crate::Service;
+use std::time::Duration;
 
 /// What is signed.
 const DIGEST: [u8; 32] = [0x5a; 32];
@@ -33,8 +34,10 @@ type Done = Result<(), Error>;
 impl Desk {
     /// New clients.
     pub fn new(subject: Subject, service: &Service) -> Self {
-        let named = |name: &str| service.client().with_identity(Identity::Direct(name.to_owned()));
-        Self { subject, owner: service.client(), grantee: named("grantee"), tenant: named("tenant") }
+        // Whoever has been killed does not come back by itself.
+        let client = || service.client().with_wait(Duration::ZERO);
+        let named = |name: &str| client().with_identity(Identity::Direct(name.to_owned()));
+        Self { subject, owner: client(), grantee: named("grantee"), tenant: named("tenant") }
     }
 
     /// What an operation finds.

@@ -13,6 +13,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use tests::{CONFIG, Service, Setup, program};
 
 /// More steps than the service ever takes.
@@ -96,7 +97,7 @@ fn live(service: &mut Service) -> Told {
     let status = match service.try_restart() {
         Err(status) => status,
         Ok(()) => {
-            let client = service.client();
+            let client = service.client().with_wait(Duration::ZERO);
             told.kept = generate(&client, "kept").is_ok();
             told.made = generate(&client, "made").is_ok();
             told.destroyed = told.made && destroy(&client, "made").is_ok();
