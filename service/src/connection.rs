@@ -12,19 +12,18 @@ use crate::flight::{Cargo, Flight};
 use crate::log::{self, Asker};
 use crate::quotas::Quotas;
 use crate::stats::Stats;
+use crate::stream::Stream;
 use interface::operations::Hello;
 use interface::wire::{HEADER_LEN, Header, Request};
 use interface::{Opcode, Status};
 use prost::Message;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use rustix::net::Shutdown;
+use std::io::{Error, ErrorKind};
 use std::mem;
-use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::task::yield_now;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -33,9 +32,12 @@ const SPIN: Duration = Duration::from_micros(50);
 /// After two waits in vain, so many requests pass before waiting awake is tried again.
 const REST: u32 = 64;
 /// So many requests of a client that never lets this thread wait are answered before what others have sent is looked for.
-const TURN: u32 = 8;
+const TURN: u32 = 32;
 /// Most requests arrive in one piece of at most so many bytes.
 const CHUNK: usize = 4096;
+/// A frame that comes in more short pieces than this is looked at ever more rarely, each time so much later: else a thread would be woken
+/// for each byte of it.
+const PIECES: (u32, Duration) = (16, Duration::from_millis(10));
 /// Buffers are kept between requests up to this size.
 const KEEP: usize = 64 << 10;
 
@@ -66,14 +68,10 @@ pub struct Context {
 }
 
 /// Serves one client until it leaves, errs, idles too long, has to make room for another, or the service stops.
-pub async fn serve(stream: std::os::unix::net::UnixStream, peer: Peer, seat: Seat, context: Arc<Context>) {
-    let stream = match UnixStream::from_std(stream) {
-        Ok(stream) => stream,
-        Err(error) => return tracing::warn!(%error, "cannot serve a client"),
-    };
+pub async fn serve(stream: UnixStream, peer: Peer, seat: Seat, context: Arc<Context>) {
     let seat = Arc::new(seat);
     let mut connection = Connection {
-        stream,
+        stream: Stream::Awake(stream),
         peer,
         seat: Some(Arc::clone(&seat)),
         context: Arc::clone(&context),
@@ -83,6 +81,7 @@ pub async fn serve(stream: std::os::unix::net::UnixStream, peer: Peer, seat: Sea
         cargo: None,
         misses: 0,
         rest: 0,
+        pieces: 0,
         phase: Phase::Idle,
     };
     tokio::select! {
@@ -98,7 +97,7 @@ pub async fn serve(stream: std::os::unix::net::UnixStream, peer: Peer, seat: Sea
 }
 
 struct Connection {
-    stream: UnixStream,
+    stream: Stream,
     peer: Peer,
     /// None once it makes room for another.
     seat: Option<Arc<Seat>>,
@@ -110,6 +109,8 @@ struct Connection {
     cargo: Option<Cargo>,
     misses: u32,
     rest: u32,
+    /// In how many short pieces its frame has come so far.
+    pieces: u32,
     /// What it did when it last had a place.
     phase: Phase,
 }
@@ -149,15 +150,17 @@ impl Connection {
 
     /// Has what was sent before answered, takes nothing more, and tells whose process has lost a connection that it could have kept.
     async fn make_room(&mut self) -> Option<Process> {
-        let process = Process::behind(&self.stream, self.peer.uid, self.context.idle);
+        let socket = self.stream.socket()?;
+        let process = Process::behind(socket, self.peer.uid, self.context.idle);
         let hurried = self.seat.as_ref().is_none_or(|seat| seat.hurried());
         // What the client sends from here on fails, so it knows that it was not heard. In the middle of a frame there is no next one.
-        if rustix::net::shutdown(&self.stream, Shutdown::Read).is_ok() && self.phase == Phase::Idle && !hurried {
-            let mut chunk = [0; CHUNK];
-            while let Ok((received @ 1.., _)) = rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
-                self.buffer.extend_from_slice(&chunk[..received]);
+        if rustix::net::shutdown(socket, Shutdown::Read).is_ok() && self.phase == Phase::Idle && !hurried {
+            loop {
+                self.buffer.reserve(CHUNK);
+                if !matches!(self.stream.try_receive(&mut self.buffer), Ok(1..)) {
+                    break;
+                }
             }
-            chunk.zeroize();
             self.seat = None;
             self.run().await;
         }
@@ -177,6 +180,7 @@ impl Connection {
     /// Reads one request frame.
     async fn next(&mut self) -> Result<(Header, Zeroizing<Vec<u8>>, Vec<u8>), End> {
         self.begin().await?;
+        self.pieces = 0;
         self.enter(Phase::Busy)?;
         let context = Arc::clone(&self.context);
         let late = |_| End::Rejected(Status::ConnectionError);
@@ -203,7 +207,7 @@ impl Connection {
         let needed = || application.is_some_and(|application| !context.dispatcher.store.volatile(application).is_empty());
         loop {
             tokio::select! {
-                read = tokio::time::timeout(context.idle, stream.read_buf(&mut **buffer)) => match read {
+                read = tokio::time::timeout(context.idle, stream.receive(buffer)) => match read {
                     Ok(Ok(1..)) => return Ok(()),
                     // Who has volatile keys may be idle as long as they live.
                     Err(_) if needed() => {}
@@ -233,19 +237,20 @@ impl Connection {
             return false;
         }
         let start = Instant::now();
-        let mut chunk = [0; CHUNK];
+        self.buffer.reserve(CHUNK);
+        let waits =
+            |error: &Error| error.kind() == ErrorKind::WouldBlock && start.elapsed() < SPIN && !dispatcher.processor.contended();
         let received = loop {
-            match rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
-                Err(Errno::AGAIN) if start.elapsed() < SPIN && !dispatcher.processor.contended() => rustix::thread::sched_yield(),
-                other => break other,
+            match self.stream.try_receive(&mut self.buffer) {
+                Err(error) if waits(&error) => rustix::thread::sched_yield(),
+                received => break received,
             }
         };
         spinning.store(false, Ordering::Release);
         match received {
-            Ok((received @ 1.., _)) => {
+            Ok(1..) => {
                 self.misses = 0;
-                self.buffer.extend_from_slice(&chunk[..received]);
-                chunk[..received].zeroize();
+                self.stream.unwatch();
                 true
             }
             _ => {
@@ -307,9 +312,16 @@ impl Connection {
         if self.seat.is_none() {
             return Err(End::Silent);
         }
-        match self.stream.read_buf(&mut *self.buffer).await {
+        let (many, pause) = PIECES;
+        if let Some(beyond @ 1..) = self.pieces.checked_sub(many) {
+            tokio::time::sleep(pause * beyond).await;
+        }
+        match self.stream.receive(&mut self.buffer).await {
             Ok(0) | Err(_) => Err(End::Rejected(Status::ConnectionError)),
-            Ok(_) => self.enter(Phase::Busy),
+            Ok(received) => {
+                self.pieces += u32::from(received < CHUNK);
+                self.enter(Phase::Busy)
+            }
         }
     }
 
@@ -336,7 +348,7 @@ impl Connection {
             }
             // A client of ours asks again when it finds the connection closed, those of older versions too.
             Err(error) if error.status() == Status::ConnectionError && self.extended && request.opcode.repeatable() => {
-                Err(std::io::ErrorKind::ConnectionAborted.into())
+                Err(ErrorKind::ConnectionAborted.into())
             }
             Err(error) => {
                 let detail = format!("{error} (request {number} in the service's log)");
@@ -381,7 +393,7 @@ impl Connection {
         let party = dispatcher.authenticators.party(&self.peer, app);
         let extended = self.extended || request.opcode == Opcode::Hello;
         let incoming = Incoming { request, body, party, extended, application: self.application, asker: Arc::clone(asker) };
-        dispatcher.dispatch(incoming, Some(self.stream.as_fd())).await
+        dispatcher.dispatch(incoming, self.stream.socket()).await
     }
 
     async fn respond(&mut self, header: Header, body: &[u8]) -> std::io::Result<()> {
@@ -391,28 +403,24 @@ impl Connection {
         let mut frame = Zeroizing::new(Vec::with_capacity(HEADER_LEN + body.len()));
         header.encode(&mut frame);
         frame.extend_from_slice(body);
-        let sent = match rustix::net::send(&self.stream, &frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(sent) => sent,
-            Err(Errno::AGAIN | Errno::INTR) => 0,
-            Err(errno) => return Err(errno.into()),
-        };
+        let sent = self.stream.try_send(&frame)?;
         if sent == frame.len() {
             return Ok(());
         }
-        self.enter(Phase::Halfway).map_err(|_| std::io::ErrorKind::ConnectionAborted)?;
-        tokio::time::timeout(self.context.timeout, self.stream.write_all(&frame[sent..])).await?
+        self.enter(Phase::Halfway).map_err(|_| ErrorKind::ConnectionAborted)?;
+        tokio::time::timeout(self.context.timeout, self.stream.send(&frame[sent..])).await?
     }
 
     /// Sends an answer that the socket may not take at once, and counts it meanwhile.
     async fn respond_at_length(&mut self, header: &Header, body: &[u8]) -> std::io::Result<()> {
         self.cargo = Some(self.context.flight.add(self.peer.uid, body.len()));
-        self.enter(Phase::Halfway).map_err(|_| std::io::ErrorKind::ConnectionAborted)?;
+        self.enter(Phase::Halfway).map_err(|_| ErrorKind::ConnectionAborted)?;
         let mut head = Vec::with_capacity(HEADER_LEN);
         header.encode(&mut head);
         let stream = &mut self.stream;
         let send = async {
-            stream.write_all(&head).await?;
-            stream.write_all(body).await
+            stream.send(&head).await?;
+            stream.send(body).await
         };
         tokio::time::timeout(self.context.timeout, send).await?
     }

@@ -29,6 +29,7 @@ mod signals;
 pub mod stats;
 pub mod stop;
 pub mod store;
+mod stream;
 mod turns;
 
 pub use serve::serve;
