@@ -2,7 +2,8 @@
 //!
 //! What takes a moment runs where its bytes were read, on one of the runtime's threads: handing it to another thread costs as much as
 //! a signature. So that nobody's requests stand behind another's there,
-//! - each takes a place first, as many as there are processors. Users take turns at them as in a lane. Whoever has nothing running
+//! - each takes a place first, one more than there are processors, so that none rests while a place changes hands. Users take turns at
+//!   them as in a lane. Whoever has nothing running
 //!   need not wait: such a request goes beyond the places, and the kernel shares the processors between the threads.
 //! - what takes longer than a moment runs [aside].
 
@@ -15,7 +16,7 @@ use crate::turns::{Places, Turn, Turns};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Users for each processor who may go beyond the places at a time.
+/// Users for each place who may go beyond them at a time.
 const SPARE: usize = 4;
 
 /// The places, and who waits for one.
@@ -34,16 +35,14 @@ pub struct Place {
 
 impl Default for Processor {
     fn default() -> Self {
-        Self::new(std::thread::available_parallelism().map_or(1, Into::into))
+        Self::new(std::thread::available_parallelism().map_or(1, Into::into) + 1)
     }
 }
 
 impl Processor {
-    fn new(processors: usize) -> Self {
+    fn new(all: usize) -> Self {
         // A connection waits with one request at a time, so those who wait are as few as the connections.
-        let places =
-            Places { all: processors, spare: SPARE * processors, user: processors, principal: processors, depth: usize::MAX };
-        Self(Turns::new(places))
+        Self(Turns::new(Places { all, spare: SPARE * all, user: all, principal: all, depth: usize::MAX }))
     }
 
     /// Waits for a place.
