@@ -308,14 +308,18 @@ impl Provider {
     fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, place: Place) -> Self {
         let backend = Arc::clone(backend);
         let run = move |guard: &Guard<'_>, body: &[u8]| {
-            let op = O::decode(body).map_err(|_| Status::DeserializingBodyFailed)?;
-            if O::OPCODE.effect() != Effect::Nothing {
-                guard.mention(op.named());
-            }
-            let call = guard.admit(op.key()?)?;
-            let long = matches!(place, Place::Aside) || body.len() > MOMENT || call.long();
-            let output = if long { aside(|| backend.handle(&call, op)) } else { backend.handle(&call, op) }?;
-            Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
+            let long = matches!(place, Place::Aside) || body.len() > MOMENT;
+            let run = || {
+                let op = O::decode(body).map_err(|_| Status::DeserializingBodyFailed)?;
+                if O::OPCODE.effect() != Effect::Nothing {
+                    guard.mention(op.named());
+                }
+                let call = guard.admit(op.key()?)?;
+                let handle = || backend.handle(&call, op);
+                let output = if call.long() && !long { aside(handle) } else { handle() }?;
+                Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
+            };
+            if long { aside(run) } else { run() }
         };
         self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), place });
         self
