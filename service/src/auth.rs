@@ -80,13 +80,10 @@ pub struct Party {
     pub privileged: bool,
 }
 
-impl std::fmt::Display for Party {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.principal {
-            Some(principal) => principal.fmt(f),
-            None => write!(f, "clients of uid:{} that do not say who they are", self.uid),
-        }
-    }
+/// Whose limits count: the principal's, and those of the user behind it.
+pub(crate) fn clients(principal: Option<&Principal>, uid: u32) -> impl Iterator<Item = Principal> {
+    let user = Some(Principal::Uid(uid)).filter(|user| principal != Some(user));
+    principal.cloned().into_iter().chain(user)
 }
 
 /// Who is at the other end of a connection, as the kernel tells it.

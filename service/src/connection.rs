@@ -8,7 +8,7 @@ use crate::auth::Peer;
 use crate::connections::{Connections, Phase, Seat};
 use crate::dispatch::{Dispatcher, Incoming};
 use crate::error::Result;
-use crate::flight::{Cargo, Flight};
+use crate::flight::Cargo;
 use crate::log::{self, Asker};
 use crate::quotas::Quotas;
 use crate::stats::Stats;
@@ -51,8 +51,6 @@ pub struct Context {
     pub connections: Arc<Connections>,
     /// How much each client may take.
     pub quotas: Arc<Quotas>,
-    /// What is held for clients.
-    pub flight: Arc<Flight>,
     /// Counters.
     pub stats: Arc<Stats>,
     /// Longest body in bytes.
@@ -186,8 +184,9 @@ impl Connection {
         let late = |_| End::Rejected(Status::ConnectionError);
         let header = tokio::time::timeout(context.timeout, self.header()).await.map_err(late)??;
         let large = Some(header.request_len()).filter(|len| *len > KEEP);
-        if large.is_some() || context.flight.loaded() {
-            self.cargo = Some(context.flight.load(self.peer.uid, large.unwrap_or_default()).await);
+        let flight = &context.dispatcher.flight;
+        if large.is_some() || flight.loaded() {
+            self.cargo = Some(flight.load(self.peer.uid, large.unwrap_or_default()).await);
         }
         let (body, auth) = tokio::time::timeout(context.timeout, self.frame(&header)).await.map_err(late)??;
         Ok((header, body, auth))
@@ -413,7 +412,7 @@ impl Connection {
 
     /// Sends an answer that the socket may not take at once, and counts it meanwhile.
     async fn respond_at_length(&mut self, header: &Header, body: &[u8]) -> std::io::Result<()> {
-        self.cargo = Some(self.context.flight.add(self.peer.uid, body.len()));
+        self.cargo = Some(self.context.dispatcher.flight.add(self.peer.uid, body.len()));
         self.enter(Phase::Halfway).map_err(|_| ErrorKind::ConnectionAborted)?;
         let mut head = Vec::with_capacity(HEADER_LEN);
         header.encode(&mut head);

@@ -149,16 +149,9 @@ impl Connections {
         self.state().total
     }
 
-    /// How many a user has.
-    pub fn of(&self, uid: u32) -> usize {
-        self.state().users.get(&uid).map_or(0, HashMap::len)
-    }
-
-    /// Who has how many, who has most first.
-    pub fn users(&self) -> Vec<(u32, usize)> {
-        let mut users: Vec<_> = self.state().users.iter().map(|(uid, own)| (*uid, own.len())).collect();
-        users.sort_unstable_by_key(|(uid, count)| (std::cmp::Reverse(*count), *uid));
-        users
+    /// Which user has how many.
+    pub fn users(&self) -> Vec<(Principal, u64)> {
+        self.state().users.iter().map(|(uid, own)| (Principal::Uid(*uid), own.len() as u64)).collect()
     }
 
     /// How many have made room for others.
@@ -301,6 +294,10 @@ mod tests {
         User { uid, has, guaranteed: 128, idle }
     }
 
+    fn of(connections: &Connections, uid: u32) -> u64 {
+        connections.users().into_iter().find_map(|(who, has)| (who == Principal::Uid(uid)).then_some(has)).unwrap_or_default()
+    }
+
     #[test]
     fn the_greediest_makes_room_for_who_is_less_greedy_and_else_everybody_for_itself() {
         let cases = [
@@ -340,7 +337,7 @@ mod tests {
         assert!(greedy[0].enter(Phase::Idle));
         let _one_more = connections.admit(ADMIN).unwrap();
         assert!(greedy[0].left() && !greedy[0].enter(Phase::Busy));
-        assert_eq!((connections.of(1), connections.total()), (959, 1024));
+        assert_eq!((of(&connections, 1), connections.total()), (959, 1024));
     }
 
     #[test]
@@ -349,7 +346,7 @@ mod tests {
         let greedy = take(&connections, 1, 960);
         assert!(greedy.iter().all(|seat| seat.enter(Phase::Busy)));
         let _one = connections.admit(2).unwrap();
-        assert_eq!((greedy.iter().filter(|seat| seat.left()).count(), connections.of(1), connections.of(2)), (1, 959, 1));
+        assert_eq!((greedy.iter().filter(|seat| seat.left()).count(), of(&connections, 1), of(&connections, 2)), (1, 959, 1));
     }
 
     #[test]
@@ -377,7 +374,7 @@ mod tests {
         let _first = connections.admit(2).unwrap();
         let left: Vec<_> = (0..8).filter(|i| greedy[*i].left()).collect();
         assert_eq!(left, [3]);
-        assert_eq!((connections.of(1), connections.of(2), connections.total(), connections.closed()), (7, 1, 8, 1));
+        assert_eq!((of(&connections, 1), of(&connections, 2), connections.total(), connections.closed()), (7, 1, 8, 1));
     }
 
     #[test]
@@ -385,7 +382,7 @@ mod tests {
         let connections = connections(2);
         let mut seats = take(&connections, 1, 2);
         seats.pop();
-        assert_eq!(connections.users(), [(1, 1)]);
+        assert_eq!(connections.users(), [(Principal::Uid(1), 1)]);
         seats.extend(take(&connections, 2, 1));
         drop(seats);
         assert_eq!((connections.total(), connections.users()), (0, vec![]));

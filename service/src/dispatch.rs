@@ -9,6 +9,7 @@ use crate::auth::{Authenticators, Party};
 use crate::bounds;
 use crate::custody;
 use crate::error::{Error, Result};
+use crate::flight::Flight;
 use crate::log::{self, Asker};
 use crate::processor::Processor;
 use crate::provider::{Call, Provider};
@@ -38,6 +39,8 @@ pub struct Dispatcher {
     pub store: Arc<Store>,
     /// How much of it each client may take.
     pub quotas: Arc<Quotas>,
+    /// What is held for clients.
+    pub flight: Arc<Flight>,
     /// Who is who.
     pub authenticators: Authenticators,
     /// Whether deprecated primitives may be generated.
@@ -100,6 +103,7 @@ impl Dispatcher {
             }
             return self.run(&provider, &incoming);
         };
+        let _queued = self.flight.queue(&incoming.party)?;
         let (this, worker, party) = (Arc::clone(self), Arc::clone(&provider), incoming.party.clone());
         let client = client.and_then(|client| client.try_clone_to_owned().ok());
         // It either begins, or is refused because the service stops.

@@ -1,12 +1,12 @@
 //! The queue for what takes long: key generation, disks, devices.
 //!
-//! Users take turns, and the principals of one, however many requests one of them sends. Nobody waits for ever: one with too many waiting is told so at once,
-//! a turn that does not come ends the wait, and a device that hangs keeps its thread, not the lane. A thread that has done one request
+//! Users take turns, and the principals of one, however many requests one of them sends. Nobody waits for ever: a turn that does not
+//! come ends the wait, and a device that hangs keeps its thread, not the lane. A thread that has done one request
 //! goes on with the next by itself, so that a device need not wait until others have been woken.
 
 use crate::auth::Party;
 use crate::error::{Error, Result};
-use crate::turns::{Full, NAMES, Places, Turns};
+use crate::turns::{Places, Turns};
 use interface::Status;
 use std::any::Any;
 use std::mem;
@@ -19,8 +19,6 @@ use tokio::time::timeout;
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Waiting and running requests that one principal may have.
-const DEPTH: usize = 64;
 /// Requests that may hang before no further one is tried.
 const HANGING: usize = 4;
 
@@ -48,7 +46,7 @@ type Answer = Box<dyn FnOnce()>;
 impl Lane {
     /// A lane that runs so many requests at a time: one of a principal, and of a user so many that others find a place free.
     pub fn new(workers: usize) -> Self {
-        let places = Places { all: workers, spare: 0, user: workers.saturating_sub(1).max(1), principal: 1, depth: DEPTH };
+        let places = Places { all: workers, spare: 0, user: workers.saturating_sub(1).max(1), principal: 1 };
         Self { turns: Turns::new(places), hanging: Arc::new(Semaphore::new(HANGING)), patience: PATIENCE }
     }
 
@@ -56,7 +54,7 @@ impl Lane {
     /// done then, or half done.
     ///
     /// # Errors
-    /// [`Status::PsaErrorInsufficientMemory`] for whom too much is waiting already, or when no turn comes;
+    /// [`Status::PsaErrorInsufficientMemory`] when no turn comes;
     /// [`Status::PsaErrorCommunicationFailure`] where the work takes too long, or too much other work hangs; the work's own.
     pub async fn run<T: Send + 'static>(
         &self,
@@ -72,7 +70,7 @@ impl Lane {
             let result = work();
             Box::new(|| drop(sender.send(result)))
         });
-        self.turns.enqueue(party, &request).map_err(|full| crowded(party, &full))?;
+        self.turns.enqueue(party, &request);
         self.advance();
         let asked = Instant::now();
         while let Some(left) = request.left(self.patience.saturating_sub(asked.elapsed()), limit) {
@@ -100,7 +98,10 @@ impl Lane {
     fn give_up(&self, request: &Request, limit: Duration) -> Error {
         let hanging = Arc::clone(&self.hanging).try_acquire_owned();
         let turn = match (&mut *request.phase(), hanging) {
-            (Phase::Waiting(_), _) => return busy(format!("the request's turn has not come within {:?}", self.patience)),
+            (Phase::Waiting(_), _) => {
+                let detail = format!("busy: the request's turn has not come within {:?}; try again later", self.patience);
+                return Error::refused(Status::PsaErrorInsufficientMemory, detail);
+            }
             (Phase::Running(_, place), Ok(hanging)) => Some(mem::replace(place, Box::new(hanging))),
             _ => None,
         };
@@ -142,18 +143,6 @@ impl Request {
     fn phase(&self) -> MutexGuard<'_, Phase> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The refusal of those for whom too much is waiting already.
-pub(crate) fn crowded(party: &Party, full: &Full) -> Error {
-    busy(match full {
-        Full::Principal => format!("{DEPTH} requests of {party} are waiting already"),
-        Full::User => format!("{} requests of uid:{}, under several names, are waiting already", NAMES * DEPTH, party.uid),
-    })
-}
-
-fn busy(why: String) -> Error {
-    Error::refused(Status::PsaErrorInsufficientMemory, format!("busy: {why}; try again later"))
 }
 
 fn silent(detail: String) -> Error {
@@ -213,7 +202,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn whoever_has_an_answer_may_ask_again() {
         let lane = Arc::new(Lane::new(1));
-        let clients = (0..DEPTH).map(|_| {
+        let clients = (0..64).map(|_| {
             let lane = Arc::clone(&lane);
             tokio::spawn(async move {
                 for _ in 0..200 {

@@ -9,7 +9,6 @@
 
 use crate::auth::Party;
 use crate::error::Result;
-use crate::lane::crowded;
 use crate::memory;
 use crate::stop::Stop;
 use crate::turns::{Places, Turn, Turns};
@@ -42,20 +41,20 @@ impl Default for Processor {
 impl Processor {
     fn new(all: usize) -> Self {
         // A connection waits with one request at a time, so those who wait are as few as the connections.
-        Self(Turns::new(Places { all, spare: SPARE * all, user: all, principal: all, depth: usize::MAX }))
+        Self(Turns::new(Places { all, spare: SPARE * all, user: all, principal: all }))
     }
 
     /// Waits for a place.
     ///
     /// # Errors
-    /// [`interface::Status::PsaErrorInsufficientMemory`] for whom too much is waiting already.
+    /// [`Stop::refusal`].
     pub async fn enter(&self, party: &Party) -> Result<Place> {
         if let Some(turn) = self.0.enter(party) {
             return Ok(Place { turn: Some(turn), waited: false, turns: self.0.clone() });
         }
         let (sender, receiver) = oneshot::channel();
         let waiting = Arc::new(Waiting(Mutex::new(Some(sender))));
-        self.0.enqueue(party, &waiting).map_err(|full| crowded(party, &full))?;
+        self.0.enqueue(party, &waiting);
         advance(&self.0);
         receiver.await.map_err(|_| Stop::refusal())
     }

@@ -4,7 +4,7 @@
 //! name, it cannot do; `ListOpcodes` is read off the same register.
 
 use crate::applications::Application;
-use crate::auth::Principal;
+use crate::auth::{Principal, clients};
 use crate::custody;
 use crate::dispatch::Guard;
 use crate::error::{Error, Result};
@@ -148,11 +148,10 @@ impl<'a> Call<'a> {
     /// # Errors
     /// Those of [`Quotas::check`].
     pub(crate) fn check_room(&self, demand: impl IntoIterator<Item = (Limit, u64)>) -> Result<()> {
-        let (app, user) = (self.app()?, Principal::Uid(self.uid));
-        let clients = [Some(app), Some(&user).filter(|user| *user != app)].into_iter().flatten();
-        let clients: Vec<_> = clients.map(|who| (who, self.store.usage(who))).collect();
+        let clients = clients(Some(self.app()?), self.uid).map(|who| (self.store.usage(&who), who));
+        let clients: Vec<_> = clients.collect();
         for (limit, more) in demand.into_iter().filter(|(_, more)| *more > 0) {
-            clients.iter().try_for_each(|(who, usage)| self.quotas.check(who, limit, usage.of(limit).saturating_add(more)))?;
+            clients.iter().try_for_each(|(usage, who)| self.quotas.check(who, limit, usage.of(limit).saturating_add(more)))?;
         }
         Ok(())
     }

@@ -36,6 +36,10 @@ pub enum Limit {
     PinTries,
     /// Lines of the log in a second.
     LogLines,
+    /// Requests that take long: those that wait and those that run.
+    Requests,
+    /// Bytes of requests that come and answers that go; a user with more waits.
+    BytesInFlight,
 }
 
 /// What there is to know of a limit.
@@ -52,7 +56,7 @@ struct Row {
 
 impl Limit {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Connections,
         Self::Keys,
         Self::Objects,
@@ -61,6 +65,8 @@ impl Limit {
         Self::VolatileBytes,
         Self::PinTries,
         Self::LogLines,
+        Self::Requests,
+        Self::BytesInFlight,
     ];
 
     const fn row(self) -> Row {
@@ -86,6 +92,12 @@ impl Limit {
             ),
             Self::PinTries => ("pin_tries", 100, "wrong PINs in an hour", "wait", PsaErrorBadState),
             Self::LogLines => ("log_lines", 20, "lines of the log in a second", "wait", PsaErrorInsufficientMemory),
+            Self::Requests => {
+                ("requests", 256, "requests that wait for something slow", "try again later", PsaErrorInsufficientMemory)
+            }
+            Self::BytesInFlight => {
+                ("bytes_in_flight", 64 << 20, "bytes in requests and answers", "wait", PsaErrorInsufficientMemory)
+            }
         };
         Row { key, default, unit, mend, status }
     }
@@ -239,7 +251,7 @@ mod tests {
                 assert!(refusal.contains(&part), "{refusal}");
             }
         }
-        assert_eq!(Limit::ALL.map(|limit| quotas.refused(limit)), [1, 2, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(Limit::ALL.map(|limit| quotas.refused(limit)), [1, 2, 1, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]

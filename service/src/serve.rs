@@ -7,6 +7,7 @@ use crate::connection::Context;
 use crate::connections::Connections;
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
+use crate::flight::Flight;
 use crate::log::{Kind, Log};
 use crate::processor::Processor;
 use crate::providers::{self, Plan, core::Core};
@@ -87,6 +88,7 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
         core: Arc::new(core),
         store,
         quotas: Arc::clone(&config.quotas),
+        flight: Flight::new(Arc::clone(&config.quotas)),
         authenticators: config.authenticators,
         allow_deprecated: config.allow_deprecated,
         processor: Processor::default(),
@@ -102,7 +104,6 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
         applications: Applications::default(),
         connections,
         quotas: config.quotas,
-        flight: Arc::default(),
         stats,
         body_limit: config.body_len_limit,
         idle: config.idle_timeout,

@@ -9,8 +9,6 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// A user may have so many times what one principal may have waiting, whatever names it uses.
-pub(crate) const NAMES: usize = 4;
 /// So many who want no turn now are remembered for the last that they had.
 const REMEMBERED: usize = 64;
 
@@ -22,8 +20,6 @@ pub(crate) struct Places {
     pub(crate) spare: usize,
     pub(crate) user: usize,
     pub(crate) principal: usize,
-    /// Of one principal, with those that wait.
-    pub(crate) depth: usize,
 }
 
 /// The places, and who waits for one.
@@ -62,13 +58,6 @@ pub(crate) struct Turn<T> {
     party: Party,
 }
 
-/// Whose queue is full.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Full {
-    Principal,
-    User,
-}
-
 impl<T> Turns<T> {
     /// With these places.
     pub(crate) fn new(places: Places) -> Self {
@@ -85,11 +74,8 @@ impl<T> Turns<T> {
     }
 
     /// Has a request wait as long as the caller keeps it.
-    ///
-    /// # Errors
-    /// Where too much waits and runs for the same already.
-    pub(crate) fn enqueue(&self, party: &Party, request: &Arc<T>) -> Result<(), Full> {
-        self.state().enqueue(party, request)
+    pub(crate) fn enqueue(&self, party: &Party, request: &Arc<T>) {
+        self.state().enqueue(party, request);
     }
 
     /// Whether somebody waits.
@@ -115,26 +101,13 @@ impl<T> Turns<T> {
 }
 
 impl<T> State<T> {
-    fn enqueue(&mut self, party: &Party, request: &Arc<T>) -> Result<(), Full> {
-        let Party { uid, principal, privileged } = party;
-        let of_user = self.running.iter().filter(|running| running.uid == *uid);
-        let running = of_user.clone().filter(|running| running.principal == *principal).count();
-        let of_user = of_user.count();
+    fn enqueue(&mut self, party: &Party, request: &Arc<T>) {
         self.clock += 1;
-        let (now, depth) = (self.clock, self.places.depth);
-        let user = self.users.member(*uid, now);
+        let user = self.users.member(party.uid, self.clock);
         for principal in user.all.values_mut() {
             principal.waiting.retain(|waiting| waiting.strong_count() > 0);
         }
-        if user.len() + of_user >= depth.saturating_mul(NAMES) && !privileged {
-            return Err(Full::User);
-        }
-        let queue = user.member(principal.clone(), now);
-        if queue.len() + running >= depth {
-            return Err(Full::Principal);
-        }
-        queue.push_back(Arc::downgrade(request));
-        Ok(())
+        user.member(party.principal.clone(), self.clock).push_back(Arc::downgrade(request));
     }
 
     fn next(&mut self) -> Option<(Party, Arc<T>)> {
@@ -251,8 +224,6 @@ impl<T> Drop for Turn<T> {
 mod tests {
     use super::*;
 
-    const DEPTH: usize = 8;
-
     /// Requests that wait, each with whose it is.
     struct Crowd {
         turns: Turns<Party>,
@@ -270,18 +241,17 @@ mod tests {
     impl Crowd {
         /// As a lane has them.
         fn new(all: usize) -> Self {
-            Self::with(Places { all, spare: 0, user: all, principal: 1, depth: DEPTH })
+            Self::with(Places { all, spare: 0, user: all, principal: 1 })
         }
 
         fn with(places: Places) -> Self {
             Self { turns: Turns::new(places), waiting: Vec::new() }
         }
 
-        fn ask(&mut self, party: &Party) -> Result<(), Full> {
+        fn ask(&mut self, party: &Party) {
             let request = Arc::new(party.clone());
-            let asked = self.turns.enqueue(party, &request);
+            self.turns.enqueue(party, &request);
             self.waiting.push(request);
-            asked
         }
 
         /// Whose turn it is.
@@ -297,16 +267,16 @@ mod tests {
     #[test]
     fn who_asks_rarely_is_next_and_the_others_take_turns() {
         let mut crowd = Crowd::new(1);
-        crowd.ask(&user(1)).unwrap();
+        crowd.ask(&user(1));
         let mut running = crowd.next().unwrap();
         for uid in [1, 1, 2, 2, 3, 3, 3] {
-            crowd.ask(&user(uid)).unwrap();
+            crowd.ask(&user(uid));
             assert!(!crowd.turns.ready() && crowd.next().is_none(), "there is one place");
         }
         let mut order = Vec::new();
         for round in 0..8 {
             if round == 4 {
-                crowd.ask(&user(4)).unwrap();
+                crowd.ask(&user(4));
             }
             drop(running);
             assert!(crowd.turns.ready());
@@ -322,13 +292,13 @@ mod tests {
     #[test]
     fn a_user_of_many_names_has_the_share_of_one() {
         let mut crowd = Crowd::new(1);
-        crowd.ask(&user(1)).unwrap();
+        crowd.ask(&user(1));
         let mut running = crowd.next().unwrap();
         for name in 0..20 {
-            crowd.ask(&app(1, format!("name {name}"))).unwrap();
+            crowd.ask(&app(1, format!("name {name}")));
         }
         for _ in 0..3 {
-            crowd.ask(&user(2)).unwrap();
+            crowd.ask(&user(2));
         }
         let mut order = Vec::new();
         while order.len() < 8 {
@@ -342,12 +312,12 @@ mod tests {
     #[test]
     fn names_that_never_come_again_are_forgotten_and_pass_nobody_who_waits() {
         let mut crowd = Crowd::new(1);
-        crowd.ask(&app(1, "old")).unwrap();
+        crowd.ask(&app(1, "old"));
         let mut running = crowd.next().unwrap();
-        crowd.ask(&app(1, "old")).unwrap();
+        crowd.ask(&app(1, "old"));
         let mut turns = 0;
         for name in 0.. {
-            crowd.ask(&app(1, format!("name {name}"))).unwrap();
+            crowd.ask(&app(1, format!("name {name}")));
             drop(running);
             running = crowd.next().unwrap();
             turns += 1;
@@ -357,7 +327,7 @@ mod tests {
             assert!(turns <= REMEMBERED + 1, "the old name waits for ever");
         }
         for name in 0..10 * REMEMBERED {
-            crowd.ask(&app(1, format!("another {name}"))).unwrap();
+            crowd.ask(&app(1, format!("another {name}")));
             drop(running);
             running = crowd.next().unwrap();
             assert!(crowd.remembered() <= REMEMBERED + 3, "{}", crowd.remembered());
@@ -370,43 +340,28 @@ mod tests {
     }
 
     #[test]
-    fn a_principal_has_one_place_at_a_time_and_a_bounded_queue() {
+    fn a_principal_has_one_place_at_a_time_and_who_gives_up_gets_none() {
         let mut crowd = Crowd::new(2);
-        crowd.ask(&user(1)).unwrap();
+        crowd.ask(&user(1));
         let running = crowd.next().unwrap();
-        for _ in 1..DEPTH {
-            crowd.ask(&user(1)).unwrap();
+        for _ in 0..8 {
+            crowd.ask(&user(1));
             assert!(crowd.next().is_none());
         }
-        assert_eq!(crowd.ask(&user(1)), Err(Full::Principal));
-        crowd.ask(&user(2)).unwrap();
+        crowd.ask(&user(2));
         let other = crowd.next().unwrap();
         assert_eq!(other.1.uid, 2);
         drop(other);
-        // who gives up leaves its place in the queue, and never gets a turn
         crowd.waiting.clear();
-        crowd.ask(&user(1)).unwrap();
+        crowd.ask(&user(1));
         drop(running);
         assert_eq!(crowd.next().unwrap().1.uid, 1);
         assert!(crowd.next().is_none());
     }
 
     #[test]
-    fn a_users_queue_is_bounded_whatever_names_it_uses() {
-        let mut crowd = Crowd::new(1);
-        for name in 0..NAMES * DEPTH {
-            crowd.ask(&app(1, name.to_string())).unwrap();
-        }
-        assert_eq!(crowd.ask(&app(1, "one more")), Err(Full::User));
-        crowd.ask(&app(2, "one more")).unwrap();
-        crowd.ask(&Party { privileged: true, ..app(1, "root") }).unwrap();
-        crowd.waiting.clear();
-        crowd.ask(&app(1, "one more")).unwrap();
-    }
-
-    #[test]
     fn whoever_has_nothing_running_goes_beyond_the_places_and_others_do_not() {
-        let crowd = Crowd::with(Places { all: 2, spare: 2, user: 4, principal: 4, depth: DEPTH });
+        let crowd = Crowd::with(Places { all: 2, spare: 2, user: 4, principal: 4 });
         let enter = |uid| crowd.turns.enter(&user(uid));
         let first = [enter(1).unwrap(), enter(1).unwrap()];
         assert!(enter(1).is_none(), "its places are in use");
@@ -414,7 +369,7 @@ mod tests {
         assert!(enter(2).is_none() && enter(4).is_none(), "there is an end");
         drop(others);
         let mut crowd = crowd;
-        crowd.ask(&user(1)).unwrap();
+        crowd.ask(&user(1));
         assert!(crowd.next().is_none() && crowd.turns.contended());
         drop(first);
         assert!(crowd.turns.enter(&user(5)).is_some(), "it takes nobody's turn");

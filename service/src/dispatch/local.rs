@@ -29,6 +29,7 @@ pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
         core: Arc::new(core),
         store,
         quotas: Arc::default(),
+        flight: Arc::default(),
         authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
         allow_deprecated: false,
         processor: Processor::default(),

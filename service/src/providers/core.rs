@@ -141,13 +141,18 @@ impl Core {
     fn quotas(&self, call: &Call<'_>) -> Result<Vec<Quota>> {
         let user = Principal::Uid(call.uid);
         let who = call.app.unwrap_or(&user);
-        let admin = self.dispatcher()?.authenticators.admin(who);
+        let dispatcher = self.dispatcher()?;
+        let (admin, flight) = (dispatcher.authenticators.admin(who), &dispatcher.flight);
         let (quotas, usage) = (call.quotas, call.store().usage(who));
-        let users =
-            |users: Vec<(u32, usize)>| users.into_iter().map(|(uid, count)| (Principal::Uid(uid), count as u64)).collect();
+        let part = |mut all: Vec<(Principal, u64)>, who: &Principal| {
+            all.sort_unstable_by(|(one, less), (other, more)| (more, one).cmp(&(less, other)));
+            (all.iter().find(|(client, _)| client == who).map_or(0, |(_, used)| *used), all)
+        };
         let quota = |limit: Limit| {
-            let (used, mut all): (_, Vec<_>) = match limit {
-                Limit::Connections => (self.connections.of(call.uid) as u64, users(self.connections.users())),
+            let (used, mut all) = match limit {
+                Limit::Connections => part(self.connections.users(), &user),
+                Limit::Requests => part(flight.queued(), who),
+                Limit::BytesInFlight => part(flight.held(), &user),
                 Limit::PinTries => (quotas.pin_tries(call.uid), Vec::new()),
                 _ => (usage.of(limit), call.store().greediest(limit)),
             };
