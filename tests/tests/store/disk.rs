@@ -1,8 +1,11 @@
 //! A disk that is full, or keeps nothing.
 
 use crate::crash::{compiled, faulty};
-use crate::{destroy, generate, usable};
+use crate::token::{login, set, user};
+use crate::{SOFTWARE, destroy, generate, usable};
 use interface::Status;
+use interface::attributes::Usage;
+use interface::operations::{Grant, ListGrants, Revoke, Role};
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 
@@ -10,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 const MANY: usize = 200;
 
 #[test]
-fn on_a_full_disk_keys_are_used_and_destroyed_and_none_is_made() {
+fn on_a_full_disk_what_ends_something_works_and_nothing_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let Some(faults) = compiled(folder.path()) else { return };
     let (mut service, plan) = faulty(&faults);
@@ -20,6 +23,12 @@ fn on_a_full_disk_keys_are_used_and_destroyed_and_none_is_made() {
     for name in 0..MANY {
         generate(&client, &name.to_string()).unwrap();
     }
+    let last = (MANY - 1).to_string();
+    for uid in 0..MANY {
+        let (principal, usage) = (format!("uid:{}", 1 + uid), Some(Usage::SIGN_HASH.into()));
+        client.call(SOFTWARE, &Grant { key_name: last.clone(), principal, usage, owner: None }).unwrap();
+    }
+    set(&client, None, "1234").unwrap();
     File::create(&full).unwrap();
     let refused = (0..).map(|number| format!("more {number}")).find_map(|name| {
         let refused = generate(&client, &name).err()?;
@@ -34,14 +43,23 @@ fn on_a_full_disk_keys_are_used_and_destroyed_and_none_is_made() {
         destroy(&client, &name.to_string()).unwrap();
         assert!(name > 0 || !usable(&client, "0"));
     }
+    for uid in 0..MANY {
+        let (key_name, principal) = (last.clone(), format!("uid:{}", 1 + uid));
+        client.call(SOFTWARE, &Revoke { key_name, principal, owner: None }).unwrap();
+    }
+    assert_eq!(login(&client, Role::User, "4321").unwrap_err().status(), Some(Status::PsaErrorInvalidSignature));
     service.kill9();
     service.restart();
     let client = service.client();
-    assert!(usable(&client, &(MANY - 1).to_string()) && !usable(&client, "0"));
+    assert!(usable(&client, &last) && !usable(&client, "0"));
+    let grants = client.call(SOFTWARE, &ListGrants { key_name: last.clone(), owner: None }).unwrap();
+    assert!(grants.grants.is_empty(), "a grant that was revoked is back");
+    assert_eq!(user(&client).failures, 1);
+    login(&client, Role::User, "1234").unwrap();
     assert!(service.stop().success());
     service.restart();
     let client = service.client();
-    assert!(usable(&client, &(MANY - 1).to_string()), "{}", service.log());
+    assert!(usable(&client, &last), "{}", service.log());
 
     fs::remove_file(full).unwrap();
     generate(&client, &name).unwrap();

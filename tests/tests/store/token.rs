@@ -15,11 +15,11 @@ fn pin(value: &str) -> Option<Pin> {
     Some(Pin { value: value.into() })
 }
 
-fn login(client: &Client, role: Role, value: &str) -> Result<Token, Error> {
+pub(crate) fn login(client: &Client, role: Role, value: &str) -> Result<Token, Error> {
     client.call(SOFTWARE, &Login { role: role.into(), pin: pin(value) })
 }
 
-fn set(client: &Client, old: Option<&str>, new: &str) -> Result<Token, Error> {
+pub(crate) fn set(client: &Client, old: Option<&str>, new: &str) -> Result<Token, Error> {
     let role = Role::User.into();
     client.call(SOFTWARE, &SetPin { role, old: old.and_then(pin), new: pin(new) })
 }
@@ -40,7 +40,7 @@ fn init(client: &Client, value: &str) -> Result<Token, Error> {
     client.call(SOFTWARE, &InitToken { pin: pin(value), label: "mine".to_owned() })
 }
 
-fn user(client: &Client) -> PinState {
+pub(crate) fn user(client: &Client) -> PinState {
     client.call(SOFTWARE, &TokenStatus {}).unwrap().user.unwrap()
 }
 
