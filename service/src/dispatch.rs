@@ -80,6 +80,7 @@ impl Incoming {
 pub struct Guard<'a> {
     incoming: &'a Incoming,
     dispatcher: &'a Dispatcher,
+    client: Option<BorrowedFd<'a>>,
 }
 
 impl Dispatcher {
@@ -101,7 +102,7 @@ impl Dispatcher {
             if place.waited {
                 check_there(client)?;
             }
-            return self.run(&provider, &incoming);
+            return self.run(&provider, &incoming, client);
         };
         let _queued = self.flight.queue(&incoming.party)?;
         let (this, worker, party) = (Arc::clone(self), Arc::clone(&provider), incoming.party.clone());
@@ -113,8 +114,9 @@ impl Dispatcher {
             if begins.swap(true, Ordering::Relaxed) {
                 return Err(Stop::refusal());
             }
-            check_there(client.as_ref().map(AsFd::as_fd))?;
-            this.run(&worker, &incoming)
+            let client = client.as_ref().map(AsFd::as_fd);
+            check_there(client)?;
+            this.run(&worker, &incoming, client)
         };
         let mut answer = pin!(lane.run(&party, limit, work));
         tokio::select! {
@@ -129,9 +131,9 @@ impl Dispatcher {
     }
 
     /// Has the provider run it, and what it has changed told by the log: also when nobody waits for its end any more.
-    fn run(&self, provider: &Provider, incoming: &Incoming) -> Result<Zeroizing<Vec<u8>>> {
+    fn run(&self, provider: &Provider, incoming: &Incoming, client: Option<BorrowedFd<'_>>) -> Result<Zeroizing<Vec<u8>>> {
         let Incoming { request, body, asker, .. } = incoming;
-        let output = provider.run(request.opcode, &Guard { incoming, dispatcher: self }, body)?;
+        let output = provider.run(request.opcode, &Guard { incoming, dispatcher: self, client }, body)?;
         if request.opcode.effect() != Effect::Nothing {
             log::done(asker, request, |owner, name| self.store.key(request.provider, owner, name));
         }
@@ -151,7 +153,7 @@ impl Dispatcher {
         let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
         let mut incoming = Incoming::own(key, Opcode::DestroyKey, asker);
         incoming.body = Zeroizing::new(DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec());
-        self.run(provider, &incoming).map(drop)
+        self.run(provider, &incoming, None).map(drop)
     }
 
     /// Who answers the request.
@@ -237,6 +239,14 @@ impl<'a> Guard<'a> {
     /// Keeps what the request names beside a key, for the log.
     pub(crate) fn mention(&self, named: Named<'_>) {
         self.incoming.asker.mentions(named);
+    }
+
+    /// Refuses to begin what takes longer than a moment when nobody is there any more to read an answer.
+    ///
+    /// # Errors
+    /// [`Status::ConnectionError`].
+    pub(crate) fn check_there(&self) -> Result<()> {
+        check_there(self.client)
     }
 
     /// Checks the use of a key and makes the call.

@@ -315,7 +315,12 @@ impl Provider {
                 }
                 let call = guard.admit(op.key()?)?;
                 let handle = || backend.handle(&call, op);
-                let output = if call.long() && !long { aside(handle) } else { handle() }?;
+                let output = if call.long() {
+                    guard.check_there()?;
+                    aside(handle)
+                } else {
+                    handle()
+                }?;
                 Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
             };
             if long { aside(run) } else { run() }
