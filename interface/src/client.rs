@@ -11,12 +11,14 @@ mod endpoint;
 mod error;
 mod patience;
 mod process;
+mod settle;
 #[cfg(test)]
 mod tests;
 
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use process::{Pause, Process, number};
+pub use settle::settle;
 
 use crate::operations::{ExportPublicKey, Find, Found, ListKeys, ListProviders, LookupKey, ProviderInfo, Record, RecordKind};
 use crate::spki::PublicKey;
@@ -319,7 +321,7 @@ impl Client {
 
     /// Tries until somebody is there, for as long as a restart may take.
     fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Error> {
-        let start = Instant::now();
+        let mut since = None;
         loop {
             let error = match attempt() {
                 Err(Failure { error, again: true }) => error,
@@ -333,7 +335,8 @@ impl Client {
             if self.waited.load(Ordering::Relaxed) || error.missing() && !self.met.load(Ordering::Relaxed) {
                 return Err(error);
             }
-            if start.elapsed() >= self.wait.min(self.deadline) {
+            // The first attempt may itself have waited, for a service that was still to end.
+            if since.get_or_insert_with(Instant::now).elapsed() >= self.wait.min(self.deadline) {
                 self.waited.store(true, Ordering::Relaxed);
                 return Err(error);
             }

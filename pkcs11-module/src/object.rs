@@ -33,6 +33,8 @@ const PUBLIC: &str = "-public";
 const PUBLIC_HALF: u64 = 1 << 32;
 /// Kept with a pair that shows no public half.
 const WITHOUT_PUBLIC_HALF: u64 = PUBLIC_HALF | CKA_TOKEN;
+/// Kept with a key: what tells the request that made it from all others.
+const REQUEST: u64 = 1 << 33;
 
 /// One object: a record, or one half of it.
 pub(crate) struct Object {
@@ -303,6 +305,11 @@ pub(crate) fn without_public_half() -> Pkcs11Attribute {
     keep(WITHOUT_PUBLIC_HALF, &flag(false))
 }
 
+/// What the service is to keep with a key, so that the request that made it is known from all others.
+pub(crate) fn made_by(request: &[u8; 16]) -> Pkcs11Attribute {
+    keep(REQUEST, request)
+}
+
 fn keep(kind: u64, value: &[u8]) -> Pkcs11Attribute {
     Pkcs11Attribute { kind, value: value.to_vec() }
 }
@@ -351,7 +358,8 @@ impl Object {
     /// All that is kept for this object, as one that is no half of a pair has it.
     pub(crate) fn all_kept(&self) -> Vec<Pkcs11Attribute> {
         let half = if self.is_view() { PUBLIC_HALF } else { 0 };
-        let own = self.record.kept.iter().filter(|kept| kept.kind & PUBLIC_HALF == half && kept.kind != WITHOUT_PUBLIC_HALF);
+        let own = |kind| kind & PUBLIC_HALF == half && ![WITHOUT_PUBLIC_HALF, REQUEST].contains(&kind);
+        let own = self.record.kept.iter().filter(|kept| own(kept.kind));
         own.map(|kept| keep(kept.kind & !PUBLIC_HALF, &kept.value)).collect()
     }
 

@@ -10,10 +10,12 @@
 )]
 
 mod abrmd;
+mod clients;
 mod command;
 mod daemon;
 #[cfg(target_arch = "x86_64")]
 pub mod fault;
+mod flood;
 mod host;
 mod memory;
 mod proxy;
@@ -27,8 +29,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use abrmd::Abrmd;
+pub use clients::{Account, Crowd};
 pub use command::{Ran, acting, as_uid, feed, install, run};
 pub use daemon::{Daemon, eventually, listens, loopback};
+pub use flood::Flood;
 pub use host::{Privilege, is_privileged, may_mount};
 pub use memory::Secrets;
 pub use proxy::{Fault, Proxy};

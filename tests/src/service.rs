@@ -2,13 +2,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use interface::client::Client;
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -123,10 +125,15 @@ impl Setup {
         self
     }
 
-    /// Permits deprecated primitives, which [`CONFIG`] does not.
-    pub fn allow_deprecated(mut self) -> Self {
-        self.config = self.config.replace("[core_settings]", "[core_settings]\nallow_deprecated = true");
+    /// Changes the configuration that it has so far.
+    pub fn map_config(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.config = change(&self.config);
         self
+    }
+
+    /// Permits deprecated primitives, which [`CONFIG`] does not.
+    pub fn allow_deprecated(self) -> Self {
+        self.map_config(|config| config.replace("[core_settings]", "[core_settings]\nallow_deprecated = true"))
     }
 
     /// Sets a variable in the service's environment.
@@ -163,7 +170,7 @@ impl Setup {
             self.config = self.config.replace("{tcti}", &tpm.tcti());
         }
         std::fs::write(dir.path().join("config.toml"), &self.config).expect("write the configuration");
-        Service { setup: self, child: None, tpm, dir }
+        Service { setup: self, child: None, listener: None, tpm, dir }
     }
 }
 
@@ -171,6 +178,8 @@ impl Setup {
 pub struct Service {
     setup: Setup,
     child: Option<Child>,
+    /// What it is passed when it starts.
+    listener: Option<UnixListener>,
     tpm: Option<Swtpm>,
     dir: TempDir,
 }
@@ -309,6 +318,20 @@ impl Service {
         let mut child = self.child.take().expect("a running service");
         child.kill().expect("kill the service");
         child.wait().expect("wait for the service");
+    }
+
+    /// From its next start on, passes it its socket, which stays over restarts: what systemd does with `parsec.socket`.
+    ///
+    /// # Panics
+    /// When there is no listening at the socket.
+    pub fn activate(&mut self) {
+        let _ = std::fs::remove_file(self.socket());
+        let listener = UnixListener::bind(self.socket()).expect("listen at the socket");
+        std::fs::set_permissions(self.socket(), Permissions::from_mode(0o666)).expect("open the socket to all users");
+        fcntl_setfd(&listener, FdFlags::empty()).expect("keep the socket for the service");
+        let script = format!("LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&{}", listener.as_raw_fd());
+        self.setup = std::mem::take(&mut self.setup).by(["bash", "-c", &script, "bash"]);
+        self.listener = Some(listener);
     }
 
     /// Puts the service of another build, which is in this folder, into its place, from the next start on.

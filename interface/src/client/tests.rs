@@ -22,6 +22,8 @@ enum Act {
     HearAndLeave,
     /// Answers Hello, and to the request that it is not begun.
     Stop,
+    /// Answers Hello, and to the request that there is no such thing.
+    Miss,
     /// Answers Hello and the request.
     Serve,
 }
@@ -60,6 +62,7 @@ impl Act {
         let asked = request(&mut client);
         match self {
             Self::Stop => answer(&mut client, &asked, Status::ConnectionError, b"stopping"),
+            Self::Miss => answer(&mut client, &asked, Status::PsaErrorDoesNotExist, b"gone"),
             Self::Serve => answer(&mut client, &asked, Status::Success, &Pong::default().encode_to_vec()),
             _ => {}
         }
@@ -119,6 +122,51 @@ fn what_may_have_been_heard_is_asked_again_only_if_it_may_be_done_twice() {
     assert!(matches!(error, Error::Unsure { opcode: Opcode::DestroyKey, .. }), "{error}");
     assert!(error.to_string().contains("parsec key list"), "{error}");
     served.join().unwrap();
+}
+
+/// Destroys, and looks whether that was done where the answer is lost.
+fn destroy_for_sure(client: &Client) -> Result<(), Error> {
+    let look = || match ping(client) {
+        Ok(_) => Ok(None),
+        Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Ok(Some(())),
+        Err(error) => Err(error),
+    };
+    settle(|| destroy(client), look)
+}
+
+#[test]
+fn what_was_done_although_the_answer_is_lost_is_not_asked_again() {
+    let (_folder, path) = folder();
+    let served = serve(&path, &[Act::HearAndLeave, Act::Miss]);
+    destroy_for_sure(&client(&path)).unwrap();
+    served.join().unwrap();
+}
+
+#[test]
+fn what_was_not_done_is_asked_again_once_that_is_known() {
+    let (_folder, path) = folder();
+    let served = serve(&path, &[Act::HearAndLeave, Act::Serve, Act::Serve]);
+    destroy_for_sure(&client(&path)).unwrap();
+    served.join().unwrap();
+}
+
+#[test]
+fn a_service_that_dies_of_a_request_is_not_asked_for_ever() {
+    let (_folder, path) = folder();
+    let served = serve(&path, &[Act::HearAndLeave, Act::Serve, Act::HearAndLeave, Act::Serve, Act::HearAndLeave]);
+    let error = destroy_for_sure(&client(&path)).unwrap_err();
+    assert!(matches!(error, Error::Unsure { opcode: Opcode::DestroyKey, .. }), "{error}");
+    served.join().unwrap();
+}
+
+#[test]
+fn who_cannot_tell_says_so() {
+    let unsure = |source| Err(Error::Unsure { opcode: Opcode::DestroyKey, source: Box::new(source) });
+    let blind = settle::<()>(|| unsure(Error::Closed), || Err(Error::Upstream(Opcode::LookupKey)));
+    assert!(matches!(blind, Err(Error::Unsure { .. })), "{blind:?}");
+    // It may still be done.
+    let slow = settle::<()>(|| unsure(Error::Timeout(LONG)), || panic!("looked too early"));
+    assert!(matches!(slow, Err(Error::Unsure { .. })), "{slow:?}");
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! nginx with keys that live in the service: its master runs as root, its workers as www-data, and its key files hold references.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it measured"
+)]
 
 mod browser;
+mod flood;
 mod privileged;
 mod sealed;
 mod site;
 mod ways;
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -20,9 +23,8 @@ use std::time::Instant;
 
 use interface::ProviderId;
 use interface::operations::Ping;
-use interop::{Daemon, eventually, provided};
-use rustix::io::{FdFlags, fcntl_setfd};
-use tests::{Service, Setup, built, install, run};
+use interop::{Daemon, eventually, setup};
+use tests::{Service, run};
 
 use site::{Site, Way, uids, workers};
 
@@ -171,21 +173,8 @@ fn a_restart_or_a_crash_of_the_service_loses_only_handshakes_in_flight() {
 
 #[test]
 fn a_restart_behind_a_socket_that_stays_loses_none_but_those_in_flight() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("activate");
-    let service = provided(Setup::program(&program)).prepare();
-    // what systemd does with parsec.socket
-    let socket = UnixListener::bind(service.socket()).unwrap();
-    std::fs::set_permissions(service.socket(), Permissions::from_mode(0o666)).unwrap();
-    fcntl_setfd(&socket, FdFlags::empty()).unwrap();
-    let script = format!(
-        "#!/bin/bash\nLISTEN_PID=$$ LISTEN_FDS=1 exec {} serve \"$@\" 3<&{}\n",
-        built("parsec").display(),
-        socket.as_raw_fd()
-    );
-    std::fs::write(folder.path().join("script"), script).unwrap();
-    install(&folder.path().join("script"), &program);
-
+    let mut service = setup().prepare();
+    service.activate();
     let Some(mut site) = Site::on(service, Way::References, &[("rsa", "rsa-2048"), ("ec", "p256")]) else {
         return;
     };
@@ -233,7 +222,9 @@ fn under_load(site: &mut Site, outage: impl FnOnce(&mut Site)) -> Load {
     let clients: Vec<_> = site
         .servers
         .iter()
-        .flat_map(|(name, _)| VERSIONS.map(|(_, minimum, maximum)| site.curl(name, &[minimum, "--tls-max", maximum])))
+        .flat_map(|(name, _)| VERSIONS.map(|(_, minimum, maximum)| (name, minimum, maximum)))
+        .flat_map(|kind| std::iter::repeat_n(kind, site.clients))
+        .map(|(name, minimum, maximum)| site.curl(name, &[minimum, "--tls-max", maximum]))
         .map(|command| (command, AtomicUsize::new(0)))
         .collect();
     let over = AtomicBool::new(false);

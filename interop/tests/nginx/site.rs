@@ -7,7 +7,7 @@ use std::process::Command;
 use interop::{Daemon, Row, engine_conf, eventually, has, listens, loopback, newer_nginx, sealed, setup};
 use tests::{Service, may_change_user, program, run};
 
-const BOTH: [(&str, &str); 2] = [("rsa", "rsa-2048"), ("ec", "p256")];
+pub(crate) const BOTH: [(&str, &str); 2] = [("rsa", "rsa-2048"), ("ec", "p256")];
 
 /// How nginx comes to its keys.
 #[derive(Clone, Copy)]
@@ -31,6 +31,8 @@ pub(crate) struct Site {
     /// One server for each key.
     pub(crate) servers: Vec<(&'static str, SocketAddr)>,
     pub(crate) workers: usize,
+    /// That shake hands under load, of each kind.
+    pub(crate) clients: usize,
 }
 
 impl Site {
@@ -60,7 +62,7 @@ impl Site {
             return None;
         }
         let servers = keys.iter().map(|(name, _)| (*name, loopback())).collect();
-        let site = Self { service, row, way, nginx, servers, workers: 2 };
+        let site = Self { service, row, way, nginx, servers, workers: 2, clients: 1 };
         std::fs::create_dir(site.path("nginx")).unwrap();
         for (name, algorithm) in keys {
             site.parsec(&format!(
@@ -80,6 +82,15 @@ impl Site {
     /// As [`Self::both`], with keys of the sealed tier.
     pub(crate) fn sealed(way: Way) -> Option<Self> {
         Self::with(sealed()?.prepare(), way, &BOTH, Row::sealed)
+    }
+
+    /// This one, where the provider of the run is that of software: the test is about what only that one does.
+    pub(crate) fn with_software(mut self) -> Option<Self> {
+        let software = self.row.provider() == "software";
+        if !software {
+            self.row.cancel();
+        }
+        software.then_some(self)
     }
 
     pub(crate) fn path(&self, file: &str) -> PathBuf {

@@ -47,15 +47,21 @@ pub(crate) fn encapsulate(
         alg: Some(algorithm.into()),
         ..Encapsulate::default()
     };
-    let made = RefCell::new(Vec::new());
+    let made = RefCell::new(None);
     let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
         let op = Encapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() };
         let encapsulated = module.client.call(session.provider, &op)?;
-        made.replace(encapsulated.ciphertext.clone());
+        made.replace(Some(encapsulated.ciphertext.clone()));
         Ok(())
     });
-    new.set(key.map_err(refused)?);
-    ciphertext.write(&made.take())
+    let key = key.map_err(refused)?;
+    let Some(made) = made.take() else {
+        // It is lost with an answer, and nobody has any use for the key.
+        object::destroy(handle, key)?;
+        return Err(Error::DeviceFailed);
+    };
+    new.set(key);
+    ciphertext.write(&made)
 }
 
 /// C_DecapsulateKey. A ciphertext that was made for another key gives a key that nobody else has (FIPS 203 §6.3).

@@ -4,11 +4,13 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cryptoki_sys::*;
-use interface::Status;
 use interface::algorithm::Cipher;
 use interface::attributes::{KeyType, Usage};
 use interface::client;
-use interface::operations::{CipherEncrypt, DestroyKey, DestroyObject, ExportKey, Exported, SetMetadata};
+use interface::operations::{
+    self, CipherEncrypt, DestroyKey, DestroyObject, ExportKey, Exported, LookupKey, LookupObject, SetMetadata,
+};
+use interface::{Operation, ProviderId, Status};
 use zeroize::Zeroizing;
 
 use super::change::{check_session, store_change};
@@ -142,13 +144,14 @@ pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> R
     let destroyed = match object.value() {
         Some(_) if record.session.is_some() => Ok(()),
         Some(_) => {
-            let destroy = DestroyObject { kind: record.kind.into(), name: record.name.clone() };
-            module.client.call(session.provider, &destroy).map(drop)
+            let (kind, name) = (record.kind.into(), record.name.clone());
+            let destroy = DestroyObject { kind, name: name.clone() };
+            let look = LookupObject { kind, name, owner: None };
+            end(&module, session.provider, &destroy, &look, record)
         }
         None => destroy_key(&module, record),
     };
-    let gone = |error: &client::Error| error.status() == Some(Status::PsaErrorDoesNotExist);
-    if destroyed.as_ref().map_or_else(gone, |()| true) {
+    if destroyed.as_ref().map_or_else(is_gone, |()| true) {
         lock(&module.objects).forget_record(record);
     }
     destroyed.map_err(prohibited)
@@ -158,7 +161,29 @@ pub(super) fn destroy_key(module: &Module, record: &Record) -> Result<(), client
     let Some(key) = record.key() else {
         return Ok(());
     };
-    module.client.call(key.provider, &DestroyKey { key_name: key.name.clone(), owner: key.owner() }).map(drop)
+    let (name, owner) = (key.name.clone(), key.owner());
+    let destroy = DestroyKey { key_name: name.clone(), owner: owner.clone() };
+    end(module, key.provider, &destroy, &LookupKey { key_name: name, owner }, record)
+}
+
+/// Has the service destroy a record. Where the answer is lost, it was done if nothing, or another record, has the name.
+fn end<D: Operation, L: Operation<Output = operations::Record>>(
+    module: &Module,
+    provider: ProviderId,
+    destroy: &D,
+    look: &L,
+    record: &Record,
+) -> Result<(), client::Error> {
+    let gone = || match module.client.call(provider, look) {
+        Ok(found) => Ok((found.uuid != record.uuid).then_some(())),
+        Err(error) if is_gone(&error) => Ok(Some(())),
+        Err(error) => Err(error),
+    };
+    client::settle(|| module.client.call(provider, destroy).map(drop), gone)
+}
+
+fn is_gone(error: &client::Error) -> bool {
+    error.status() == Some(Status::PsaErrorDoesNotExist)
 }
 
 impl Module {

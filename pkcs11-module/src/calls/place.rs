@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cryptoki_sys::*;
 use interface::group::Group;
-use interface::operations::{self, PutObject};
+use interface::operations::{self, LookupKey, PutObject};
 use interface::{Filing, Status, client};
 
 use crate::attributes::{self, Origin, private_by_default};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
 use crate::module::{self, Module, lock};
-use crate::object::{InSession, Nameless, Object, Record, kept};
+use crate::object::{InSession, Nameless, Object, Record, kept, made_by};
 use crate::process;
 use crate::random;
 use crate::session::Session;
@@ -66,26 +66,41 @@ impl Place {
         })
     }
 
-    /// Has the service make a key by a request that `make` sends, and tells what has become of it.
+    /// Has the service make a key by a request that `make` sends, and tells what has become of it. `make` is called again where nothing was
+    /// done; a key that was made although the answer is lost is told by what is kept with it.
     ///
     /// A key of the token is named after its label, or its id; labels need not be unique but names must be, so a second key gets some
     /// random digits too. Nobody can guess the name of a session key.
     pub(super) fn key<T>(&self, filing: &Filing, make: impl Fn(Filing) -> Result<T, client::Error>) -> Result<Record> {
-        let named = |name: &String| make(Filing { name: name.clone(), ..filing.clone() });
-        let mut name = match (filing.label.as_deref(), &filing.id) {
+        let request = made_by(&random::bytes()?);
+        let pkcs11 = filing.pkcs11.iter().chain([&request]).cloned().collect();
+        let filing = Filing { pkcs11, ..filing.clone() };
+        let (client, provider) = (&self.module.client, self.session.provider);
+        let named = |name: &str| {
+            let make = || {
+                make(Filing { name: name.to_owned(), ..filing.clone() })?;
+                client.lookup(provider, None, name)
+            };
+            let look = || match client.call(provider, &LookupKey { key_name: name.to_owned(), owner: None }) {
+                Ok(found) => Ok(found.pkcs11.contains(&request).then_some(found)),
+                Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Ok(None),
+                Err(error) => Err(error),
+            };
+            client::settle(make, look)
+        };
+        let name = match (filing.label.as_deref(), &filing.id) {
             _ if filing.volatile => format!("session-{}", hex(&random::bytes::<16>()?)),
             (Some(label), _) if !label.is_empty() => name_of(label),
             (_, Some(id)) if !id.is_empty() => format!("id-{}", hex(id)),
             _ => format!("key-{}", hex(&random::bytes::<8>()?)),
         };
-        match named(&name) {
+        let made = match named(&name) {
             Err(error) if error.status() == Some(Status::PsaErrorAlreadyExists) => {
-                name = format!("{name}-{}", hex(&random::bytes::<4>()?));
-                named(&name).map_err(no_room)?;
+                named(&format!("{name}-{}", hex(&random::bytes::<4>()?)))
             }
-            other => drop(other.map_err(no_room)?),
-        }
-        self.record(self.module.client.lookup(self.session.provider, None, &name)?)
+            other => other,
+        };
+        self.record(made.map_err(no_room)?)
     }
 
     /// Has the service make a key of this template by a request that `make` sends, and gives its handle.
@@ -101,7 +116,9 @@ impl Place {
     /// Stores a certificate or data, which in a session is nowhere but here.
     pub(super) fn put(&self, put: PutObject) -> Result<Record> {
         if self.token {
-            return self.record(self.module.client.call(self.session.provider, &put).map_err(no_room)?);
+            // What is stored twice is there once.
+            let stored = client::settle(|| self.module.client.call(self.session.provider, &put), || Ok(None));
+            return self.record(stored.map_err(no_room)?);
         }
         self.record(operations::Record {
             kind: put.kind,
