@@ -13,11 +13,15 @@ const CLIENTS: usize = 20;
 const PERIOD: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
-    let seconds = std::env::args().nth(1).map_or(600, |seconds| seconds.parse().expect("a number of seconds"));
-    let (time, begun) = (Duration::from_secs(seconds), Instant::now());
+    let seconds: u64 = std::env::args().nth(1).map_or(600, |seconds| seconds.parse().expect("a number of seconds"));
     let mut crowd = Crowd::start(CLIENTS, None).expect("a C compiler");
-    while begun.elapsed() + PERIOD <= time {
-        sleep(PERIOD);
+    let begun = Instant::now();
+    for kill in 1.. {
+        let at = PERIOD * kill;
+        if at > Duration::from_secs(seconds) {
+            break;
+        }
+        sleep(at.saturating_sub(begun.elapsed()));
         crowd.kill();
     }
     crowd.go_on();

@@ -14,7 +14,7 @@ use crate::{STRANGER, Service, acting, eventually};
 
 /// One more than may wait of one user.
 const REQUESTS: usize = 65;
-/// Before a request is made anew that was one too many.
+/// After a request that failed.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// RSA keys of 4096 bits that another user has made without end, over restarts too, until it is dropped. Only root can start it.
@@ -61,8 +61,10 @@ fn ask(client: &Client, thread: usize, full: &AtomicBool, over: &AtomicBool) {
         }
         let (key_name, attributes) = (format!("{thread} {number}"), Some((&attributes).into()));
         let made = client.call(ProviderId::SOFTWARE, &GenerateKey { key_name, attributes, ..GenerateKey::default() });
-        if made.is_err_and(|error| error.status() == Some(Status::PsaErrorInsufficientMemory)) {
-            full.store(true, Ordering::Relaxed);
+        if let Err(error) = made {
+            if error.status() == Some(Status::PsaErrorInsufficientMemory) {
+                full.store(true, Ordering::Relaxed);
+            }
             std::thread::sleep(PAUSE);
         }
     }

@@ -14,7 +14,7 @@ use tests::{Flood, STRANGER, as_uid, run};
 use crate::site::{BOTH, Site, Way};
 use crate::{Load, under_load};
 
-/// With `full` in it, the crowd is as large as it is ever met; else it is one for every run of the tests.
+/// With `full` in it, the crowd is as large as any; else it is one for every run of the tests.
 const SIZE: &str = "PARSEC_TEST_CROWD";
 
 #[test]
@@ -25,7 +25,8 @@ fn a_restart_under_a_flood_fails_no_handshake() {
             service.activate();
         }
         let Some(mut site) = Site::on(service, Way::References, &BOTH).and_then(Site::with_software) else { return };
-        let _nginx = site.start();
+        // Longer than a restart takes on any machine.
+        let _nginx = site.start_with(site.nginx(&[]).env("PARSEC_WAIT_SECONDS", "60"));
         let flood = Flood::start(&site.service);
         for _ in 0..2 {
             flood.fill();
@@ -45,18 +46,22 @@ struct Crowd {
     reloads: usize,
     /// Of each run of the processes.
     seconds: usize,
+    /// Seconds that a thread rests after each signature.
+    pause: &'static str,
     max_connections: usize,
 }
 
-/// Larger than what the service has places for, so that connections make room for others all the time.
-const SMALL: Crowd = Crowd { processes: 2, threads: 16, workers: 8, clients: 1, reloads: 2, seconds: 1, max_connections: 40 };
-const FULL: Crowd = Crowd { processes: 4, threads: 64, workers: 128, clients: 8, reloads: 3, seconds: 10, max_connections: 1024 };
+const SMALL: Crowd =
+    Crowd { processes: 2, threads: 16, workers: 8, clients: 1, reloads: 2, seconds: 1, pause: "0", max_connections: 1024 };
+/// All of it at work.
+const FULL: Crowd = Crowd { processes: 4, threads: 64, workers: 128, clients: 8, reloads: 3, seconds: 10, ..SMALL };
+/// Larger than what there are places for, so that those at rest make room for others all the time.
+const RESTING: Crowd = Crowd { pause: "0.5", max_connections: 320, ..FULL };
 
 #[test]
 fn reloads_beside_a_crowd_fail_neither_handshakes_nor_signatures() {
     let full = std::env::var_os(SIZE).is_some_and(|size| size == "full");
-    // as many as the service has places for, and half as many
-    let crowds = if full { vec![FULL, Crowd { max_connections: 320, ..FULL }] } else { vec![SMALL] };
+    let crowds = if full { vec![FULL, RESTING] } else { vec![SMALL] };
     for crowd in crowds {
         let Some(mut site) = crowd.site() else { return };
         let nginx = site.start();
@@ -98,7 +103,7 @@ impl Crowd {
         run(cc.arg(source).arg("-ldl")).ok();
         let mut bench = site.service.command(program);
         bench.arg(site.service.staged("libparsec_pkcs11.so")).args(["", "", "crowd", "ecdsa"]);
-        bench.args([self.seconds, self.processes, self.threads].map(|number| number.to_string()));
+        bench.args([self.seconds, self.processes, self.threads].map(|number| number.to_string())).arg(self.pause);
         as_uid(&mut bench, STRANGER);
         bench
     }

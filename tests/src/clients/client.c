@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEYS = 6, LABEL = 48 };
+enum { KEYS = 4, LABEL = 48 };
 
 struct key {
     char label[LABEL];
@@ -96,10 +96,10 @@ static void look_for(struct key *key) {
 
 /* One thing that a program does. */
 static void turn(const char *name, unsigned round) {
-    if (have == 0 || (round % 64 == 1 && have < KEYS)) return make(name);
+    if (have == 0 || (round % 32 == 1 && have < KEYS)) return make(name);
     struct key *key = &keys[rand() % have];
-    if (round % 64 == 33 && have == KEYS) return destroy(rand() % have);
-    if (round % 64 == 17) {
+    if (round % 32 == 17 && have == KEYS) return destroy(rand() % have);
+    if (round % 32 == 9) {
         CHECK(p11->C_CloseSession(session) == CKR_OK);
         session = open_session();
     } else if (round % 16 == 5) {

@@ -1,5 +1,5 @@
 //! The wire, byte by byte: what a client that knows only the specification sees.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and says what it measured")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fair;
 mod garbage;

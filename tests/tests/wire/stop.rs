@@ -1,19 +1,13 @@
 //! The service is told to stop while it has a lot to do.
 
-use super::{RSA, ping, rsa};
-use interface::algorithm::Signature;
-use interface::client::{Client, Error};
-use interface::operations::{Hello, ListKeys, Ping, SignHash};
+use super::{ping, rsa};
+use interface::operations::{Hello, ListKeys};
 use interface::{ProviderId, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-use tests::{Flood, Raw, Service, Setup, as_user, may_change_user, request};
+use tests::{Raw, Service, as_user, request};
 
 /// More than one client may have waiting.
 const MANY: usize = 70;
-/// Longer than a restart takes on any machine.
-const LONG: Duration = Duration::from_secs(60);
 
 /// A connection that has asked for a key that takes long to make, and whether as a client of ours.
 fn asked(service: &Service, number: usize, ours: bool) -> Raw {
@@ -42,60 +36,6 @@ fn what_waits_when_the_service_stops_is_not_begun_and_told_so() {
     service.restart();
     let left = service.client().call(ProviderId::CORE, &ListKeys {}).unwrap().keys.len();
     assert!(left + told.len() <= MANY, "{left} keys were made, {} not begun", told.len());
-}
-
-#[test]
-fn nobody_who_asks_for_what_may_be_repeated_notices_a_restart() {
-    let mut service = Service::start();
-    let longest = unnoticed(&mut service, 5, || ());
-    eprintln!("5 restarts: {longest:?} at most");
-}
-
-#[test]
-fn nor_does_anybody_where_another_user_has_filled_the_queue() {
-    if !may_change_user() {
-        return;
-    }
-    for activated in [false, true] {
-        let mut service = Setup::default().prepare();
-        if activated {
-            service.activate();
-        }
-        service.restart();
-        let flood = Flood::start(&service);
-        let longest = unnoticed(&mut service, 2, || flood.fill());
-        eprintln!("2 restarts under a flood, with the socket passed: {activated}: {longest:?} at most");
-    }
-}
-
-/// Restarts the service beside a client that signs on a connection which it keeps, and one that connects for each request. Returns how
-/// long an answer took at most: to the first, and to the second.
-fn unnoticed(service: &mut Service, restarts: usize, before_each: impl Fn()) -> [Duration; 2] {
-    let endpoint = service.client().endpoint().clone();
-    let client = || Client::new(endpoint.clone()).with_wait(LONG);
-    let (kept, over) = (client(), AtomicBool::new(false));
-    kept.call(ProviderId::SOFTWARE, &rsa("kept", 2048)).unwrap();
-    let alg = Some(Signature::try_from(RSA).unwrap().into());
-    let sign = SignHash { key_name: "kept".to_owned(), alg, hash: vec![1; 32], ..SignHash::default() };
-    let longest = |ask: &dyn Fn() -> Result<(), Error>| {
-        let mut longest = Duration::ZERO;
-        while !over.load(Ordering::Relaxed) {
-            let asked = Instant::now();
-            ask().unwrap();
-            longest = longest.max(asked.elapsed());
-        }
-        longest
-    };
-    std::thread::scope(|scope| {
-        let kept = scope.spawn(|| longest(&|| kept.call(ProviderId::SOFTWARE, &sign).map(drop)));
-        let fresh = scope.spawn(|| longest(&|| client().call(ProviderId::CORE, &Ping {}).map(drop)));
-        for _ in 0..restarts {
-            before_each();
-            service.restart();
-        }
-        over.store(true, Ordering::Relaxed);
-        [kept, fresh].map(|client| client.join().unwrap())
-    })
 }
 
 #[test]
