@@ -25,12 +25,14 @@ mod metadata;
 mod note;
 mod object;
 mod room;
+mod rows;
 mod seal;
 mod table;
 #[cfg(test)]
 mod tests;
 mod token;
 mod usage;
+mod uuid;
 
 pub use accept::{Granted, Granter};
 use anchor::Anchor;
@@ -43,6 +45,7 @@ pub use seal::StoreKey;
 pub use table::now;
 pub use token::{Pin, Reset, Token};
 pub use usage::{GRANT, Usage, demand};
+pub use uuid::Uuid;
 
 use crate::applications::Application;
 use crate::auth::Principal;
@@ -70,7 +73,7 @@ pub struct Store {
     index: RwLock<Index>,
     anchor: OnceLock<Anchor>,
     /// UUIDs of keys that are no more, whose rows could not be removed: the next change tries again.
-    left: Mutex<Vec<String>>,
+    left: Mutex<Vec<Uuid>>,
     path: PathBuf,
     /// Told to go on with a store that has lost something.
     accept_loss: bool,
@@ -86,8 +89,7 @@ impl Store {
     pub fn open(path: &Path, secret: &StoreKey, accept_loss: bool) -> Result<Self> {
         let named = |error| file::explain(path, error);
         file::look(path, secret, accept_loss)?;
-        let (db, keys) = file::prepare(file::connect(path)?, path, secret, accept_loss).map_err(named)?;
-        let index = table::load(&db).map_err(named)?;
+        let (db, keys, index) = file::prepare(file::connect(path)?, path, secret, accept_loss).map_err(named)?;
         let (db, index, volatile, forms) = (Mutex::new(db), RwLock::new(index), Sealer::random()?, Forms::default());
         let (anchor, left, path) = (OnceLock::new(), Mutex::default(), path.to_owned());
         Ok(Self { db, keys, volatile, forms, index, anchor, left, path, accept_loss })
@@ -115,8 +117,14 @@ impl Store {
     /// The volatile keys of this process.
     pub fn volatile(&self, application: Application) -> Vec<Arc<Key>> {
         let index = self.index();
-        let entries = index.with(&Term::Application(application));
+        let application = [Term::Application(application)];
+        let entries = index.with(&application, None);
         entries.filter_map(|entry| if let Entry::Key(key) = entry { Some(Arc::clone(key)) } else { None }).collect()
+    }
+
+    /// Every key that somebody was granted.
+    pub fn all_granted(&self) -> Vec<Arc<Key>> {
+        self.index().granted().cloned().collect()
     }
 
     /// Everybody who owns a key or an object that is not volatile.
@@ -146,7 +154,7 @@ impl Store {
     /// [`Error::Corrupt`] where the row was damaged or swapped; [`Error::Refused`] where the key was destroyed meanwhile.
     pub fn material(&self, key: &Key) -> Result<Secret> {
         if let Life::Volatile { private, .. } = &key.life {
-            return self.volatile.open(key.uuid.as_bytes(), private).ok_or_else(|| key.damaged());
+            return self.volatile.open(&key.uuid.bytes(), private).ok_or_else(|| key.damaged());
         }
         let db = self.db();
         self.unsealed(&db, &*self.current(key).ok_or_else(|| key.gone())?)
@@ -158,7 +166,7 @@ impl Store {
     }
 
     fn unsealed(&self, db: &Connection, key: &Key) -> Result<Secret> {
-        let sealed = table::private(db, &key.uuid)?.ok_or_else(|| key.gone())?;
+        let sealed = table::private(db, key.uuid)?.ok_or_else(|| key.gone())?;
         self.keys.sealer.open(&key.binding(), &sealed).ok_or_else(|| key.damaged())
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::applications::Application;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
-use crate::store::{Decision, Meta};
+use crate::store::{Decision, Meta, Uuid};
 use interface::algorithm::{Aead, AeadKind, Cipher, Encryption, Hash};
 use interface::attributes::KeyType;
 use interface::operations::{
@@ -33,7 +33,7 @@ fn aes(usage: Usage, algorithms: &[Algorithm]) -> Attributes {
 
 fn key(usage: Usage, algorithms: &[Algorithm]) -> Key {
     let meta = Meta {
-        uuid: "0".repeat(32),
+        uuid: Uuid::default(),
         provider: ProviderId::SOFTWARE,
         owner: owner(),
         name: "k".to_owned(),

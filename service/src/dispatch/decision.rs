@@ -39,8 +39,7 @@ impl Dispatcher {
 
     /// The grants that are none any more, each with what mends it.
     pub fn ended_grants(&self) -> Vec<Error> {
-        let keys = self.store.owners().into_iter().flat_map(|owner| self.store.keys(&owner));
-        keys.flat_map(|key| self.ended_grants_of(&key)).collect()
+        self.store.all_granted().iter().flat_map(|key| self.ended_grants_of(key)).collect()
     }
 
     fn ended_grants_of(&self, key: &Key) -> Vec<Error> {

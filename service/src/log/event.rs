@@ -200,7 +200,7 @@ pub(crate) fn rejected(peer: &Peer, request: Option<u64>, result: Status, what: 
 /// What a crash had cut off is settled.
 pub(crate) fn cut_off(kind: Kind, key: &Meta) {
     let (provider, owner) = (key.provider.name(), key.owner.to_string());
-    tracing::info!(event = kind.name(), provider, key = key.name, owner, uuid = key.uuid, "{}", kind.names().1);
+    tracing::info!(event = kind.name(), provider, key = key.name, owner, uuid = key.uuid.to_string(), "{}", kind.names().1);
 }
 
 fn emit(level: Level, kind: Kind, asker: &Asker, request: &Request, result: Status, about: About, detail: Option<&Error>) {
@@ -227,7 +227,7 @@ fn emit(level: Level, kind: Kind, asker: &Asker, request: &Request, result: Stat
                 key = name.as_deref(),
                 object = object.as_deref(),
                 owner = owner().as_deref(),
-                uuid = key.as_ref().map(|key| key.uuid.as_str()),
+                uuid = key.as_ref().map(|key| key.uuid.to_string()).as_deref(),
                 tier = key.as_ref().map(|key| key.tier.name()),
                 to = to.as_deref(),
                 usage = usage.map(|usage| usage.to_string()).as_deref(),
@@ -249,7 +249,7 @@ fn emit(level: Level, kind: Kind, asker: &Asker, request: &Request, result: Stat
 mod tests {
     use super::super::record::{Origin, Record};
     use super::*;
-    use crate::store;
+    use crate::store::{self, Uuid};
     use interface::AuthType;
     use interface::algorithm::Algorithm;
     use interface::attributes::{Attributes, KeyType, Policy};
@@ -276,7 +276,7 @@ mod tests {
 
     fn key() -> Arc<Key> {
         let meta = Meta {
-            uuid: "0".repeat(32),
+            uuid: Uuid::default(),
             provider: ProviderId::SOFTWARE,
             owner: Principal::Uid(33),
             name: "web".to_owned(),

@@ -294,7 +294,7 @@ impl Handle<PutObject> for Core {
         call.check_trust(&op.pkcs11)?;
         call.check_room(call.store().growth_by_object(call.app()?, call.provider(), &op))?;
         let record = call.store().put_object(call.app()?, call.provider(), &op)?;
-        call.store().made_by(call.uid, &record.uuid);
+        call.store().made_by(call.uid, record.uuid.parse()?);
         Ok(record)
     }
 }

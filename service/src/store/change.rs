@@ -5,7 +5,7 @@
 //! definitions, which say what the columns are. Statements touch only rows that are sound: what somebody else changed is not signed by
 //! changing it once more.
 
-use super::head::{Found, Head};
+use super::head::Head;
 use super::note::Note;
 use super::room::Room;
 use super::seal::{Keys, mac};
@@ -14,7 +14,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::ffi;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Params, Row, ToSql, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, ToSql, Transaction, TransactionBehavior, params_from_iter};
 use std::collections::HashMap;
 use std::ops::Deref;
 
@@ -242,47 +242,8 @@ fn certain(error: rusqlite::Error) -> rusqlite::Error {
     error
 }
 
-/// Reads the rows of a table that satisfy a condition, and tells of each whether it is as it was written.
-pub(super) fn read(
-    db: &Connection,
-    table: Table,
-    condition: &str,
-    params: impl Params,
-    mut each: impl FnMut(&Row<'_>, bool) -> Result<()>,
-) -> Result<()> {
-    // Not the columns that a definition computes: no MAC covers them.
-    let columns = columns(db, table)?.join(", ");
-    let statement = format!("SELECT {columns}, {} AS sound FROM {} WHERE {condition}", sound(db, table)?, table.name());
-    let mut query = db.prepare(&statement)?;
-    let mut rows = query.query(params)?;
-    while let Some(row) = rows.next()? {
-        each(row, row.get("sound")?)?;
-    }
-    Ok(())
-}
-
-/// Looks at every row.
-pub(super) fn audit(db: &Connection) -> Result<Found> {
-    let mut found = Found::default();
-    found.sound.schema = schema(db)?;
-    for table in Table::ALL {
-        let should = part(db, table, &sign(db, table, str::to_owned)?)?;
-        let mut query = db.prepare(&format!("SELECT {}, {should} FROM {}", part(db, table, "mac")?, table.name()))?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            let parts: [Vec<u8>; 2] = [row.get(0)?, row.get(1)?];
-            if parts[0] == parts[1] {
-                found.sound.add(&parts[0]);
-            } else {
-                found.damaged.push(parts);
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// A digest of the definitions of all tables, indexes and whatever else there is.
-fn schema(db: &Connection) -> Result<Vec<u8>> {
+pub(super) fn schema(db: &Connection) -> Result<Vec<u8>> {
     let mut query = db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?;
     let mut rows = query.query([])?;
     let mut all = Vec::new();
@@ -308,7 +269,7 @@ fn encoded(row: &Context<'_>) -> Vec<u8> {
     all
 }
 
-fn encode(value: ValueRef<'_>, all: &mut Vec<u8>) {
+pub(super) fn encode(value: ValueRef<'_>, all: &mut Vec<u8>) {
     let number;
     let (kind, bytes) = match value {
         ValueRef::Null => (0, &[][..]),
@@ -335,17 +296,22 @@ fn sign(db: &Connection, table: Table, value: impl Fn(&str) -> String) -> Result
 }
 
 /// The columns that a MAC covers, in their order.
-fn columns(db: &Connection, table: Table) -> Result<Vec<String>> {
+pub(super) fn columns(db: &Connection, table: Table) -> Result<Vec<String>> {
     let mut query = db.prepare_cached("SELECT name FROM pragma_table_info(?) WHERE name <> 'mac' ORDER BY cid")?;
     let columns = query.query_map([table.name()], |row| row.get(0))?;
     Ok(columns.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The columns that are the place of a row, in their order.
+pub(super) fn place(db: &Connection, table: Table) -> Result<Vec<String>> {
+    let mut query = db.prepare_cached("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk")?;
+    let place = query.query_map([table.name()], |row| row.get(0))?;
+    Ok(place.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The expression for what a row with this MAC adds to the head.
 fn part(db: &Connection, table: Table, mac: &str) -> Result<String> {
-    let mut query = db.prepare_cached("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk")?;
-    let place = query.query_map([table.name()], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(format!("row_part('{}', {}, {mac})", table.name(), place.join(", ")))
+    Ok(format!("row_part('{}', {}, {mac})", table.name(), place(db, table)?.join(", ")))
 }
 
 /// The condition that a row is as it was written.

@@ -9,6 +9,7 @@
 
 use super::change::{self, Database};
 use super::head::Head;
+use super::index::Index;
 use super::note::Note;
 use super::room::{LOG, Room};
 use super::seal::{Keys, StoreKey};
@@ -134,13 +135,13 @@ pub(super) fn explain(path: &Path, error: Error) -> Error {
     }
 }
 
-/// Makes the tables in a new file, all or none, and checks those of an old one against the store key and the head.
+/// Makes the tables in a new file, all or none, checks those of an old one against the store key and the head, and reads all rows.
 pub(super) fn prepare(
     (db, room): (Connection, Room),
     path: &Path,
     secret: &StoreKey,
     accept_loss: bool,
-) -> Result<(Database, Keys)> {
+) -> Result<(Database, Keys, Index)> {
     let shown = path.display();
     let number = |statement: &str| db.query_row(statement, [], |row| row.get::<_, i64>(0));
     let application = number("PRAGMA application_id")?;
@@ -160,11 +161,11 @@ pub(super) fn prepare(
     if fresh && !accept_loss {
         note.check_empty()?;
     }
-    let empty = fresh || number("SELECT count(*) FROM key")? == 0;
+    let empty = fresh || number("SELECT EXISTS (SELECT 1 FROM key)")? == 0;
     let keys = secret.keys(empty)?;
     change::install(&db, &keys)?;
-    let mut db = if fresh {
-        create(db, &keys)?
+    let (mut db, index) = if fresh {
+        (create(db, &keys)?, Index::default())
     } else {
         let proof: Vec<u8> = db.query_row("SELECT proof FROM seal", [], |row| row.get(0))?;
         let lowered = version < SIGNED && (note.exists() || keys.proves(&proof));
@@ -185,20 +186,22 @@ pub(super) fn prepare(
                 "the store key is not the one that {shown} was sealed with: restore that one; nothing was changed"
             )));
         }
-        let db = if version < VERSION {
-            upgrade(db, path, version, &keys)?
+        let (db, index) = if version < VERSION {
+            let db = upgrade(db, path, version, &keys)?;
+            let (_, index) = table::load(&db, &keys, db.head().rows)?;
+            (db, index)
         } else {
-            let db = current(db, path, &keys, accept_loss || !proved)?;
+            let (db, index) = current(db, path, &keys, accept_loss || !proved)?;
             match note.check(db.head()) {
                 Err(error) if accept_loss => tracing::error!("{error}; going on, as it was asked for"),
                 checked => checked?,
             }
-            db
+            (db, index)
         };
         if !proved {
             db.execute("UPDATE seal SET proof = ?", [keys.proof()?])?;
         }
-        db
+        (db, index)
     };
     // Before the note is ahead of what the disk has.
     db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
@@ -206,7 +209,7 @@ pub(super) fn prepare(
     room.take_log(&log(path));
     note.open(db.head()).map_err(Error::io(format!("making {}", note.path().display())))?;
     db.keep(room, note);
-    Ok((db, keys))
+    Ok((db, keys, index))
 }
 
 fn create(db: Connection, keys: &Keys) -> Result<Database> {
@@ -253,17 +256,17 @@ fn upgrade(db: Connection, path: &Path, version: i64, keys: &Keys) -> Result<Dat
     Ok(db)
 }
 
-/// Checks the rows of an up-to-date file against its head.
-fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Result<Database> {
+/// Reads the rows of an up-to-date file, and checks them against its head.
+fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Result<(Database, Index)> {
     let shown = path.display();
     let sealed: Vec<u8> = db.query_row("SELECT head FROM seal", [], |row| row.get(0))?;
-    let found = change::audit(&db)?;
     let head = Head::open(keys, &sealed);
+    let (found, index) = table::load(&db, keys, head.as_ref().map_or(0, |head| head.rows))?;
     let unknown = || Error::Corrupt("the head is not what was written".into());
     let checked = head.as_ref().ok_or_else(unknown).and_then(|head| found.check(head));
     let head = head.unwrap_or_default();
     let error = match checked {
-        Ok(damaged) => return Ok(Database::new(db, head, damaged)),
+        Ok(damaged) => return Ok((Database::new(db, head, damaged), index)),
         Err(error) => error,
     };
     if !accept_loss {
@@ -280,7 +283,7 @@ fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Resul
     let mut change = db.change(keys)?;
     change.head = Head { generation: head.generation, counter: head.counter, count: head.count, ..found.sound };
     change.commit()?;
-    Ok(db)
+    Ok((db, index))
 }
 
 /// Copies the database, so that after a crash the copy is there whole or not at all.

@@ -3,6 +3,7 @@
 use super::Store;
 use super::accept::Listed;
 use super::index::{Entry, Index, PIECE, Term};
+use super::uuid::Uuid;
 use crate::auth::Principal;
 use crate::custody;
 use interface::ProviderId;
@@ -53,7 +54,7 @@ impl Store {
         if record.kind == i32::from(RecordKind::Key) {
             return Some(record);
         }
-        let whole = self.whole(caller, &record.uuid);
+        let whole = record.uuid.parse().and_then(|uuid| self.whole(caller, uuid));
         whole.inspect_err(|error| tracing::error!("key store: {error}")).ok().flatten()
     }
 
@@ -72,7 +73,7 @@ impl Store {
             entry.meta().provider == provider
                 && filter.kind.is_none_or(|kind| kind == i32::from(entry.kind()))
                 && fits(entry)
-                && search.terms.iter().all(|term| index.has(term, entry))
+                && search.terms.iter().all(|term| entry.has(*term))
                 && index.visible(caller, entry)
         };
         // What one user's officer says of an object is no answer to another user.
@@ -104,12 +105,12 @@ impl Store {
 }
 
 /// What an entry must be found by.
-fn terms(filter: &Find) -> Vec<Term> {
+fn terms(filter: &Find) -> Vec<Term<'_>> {
     let named = [
-        filter.id.clone().map(Term::Id),
-        filter.name.clone().map(Term::Name),
-        filter.label.clone().map(Term::Label),
-        filter.public_id.clone().map(Term::Public),
+        filter.id.as_deref().map(Term::Id),
+        filter.name.as_deref().map(Term::Name),
+        filter.label.as_deref().map(Term::Label),
+        filter.public_id.as_deref().map(Term::Public),
     ];
     named.into_iter().flatten().chain(filter.pkcs11.iter().map(Term::kept)).collect()
 }
@@ -129,7 +130,7 @@ pub(super) struct Search<'a> {
     caller: &'a Principal,
     filter: &'a Find,
     owner: Option<Principal>,
-    terms: Vec<Term>,
+    terms: Vec<Term<'a>>,
 }
 
 impl<'a> Search<'a> {
@@ -142,9 +143,13 @@ impl<'a> Search<'a> {
     /// Few entries that hold all that can match, each once, in the order of the answer.
     pub(super) fn entries(&self, admins: &'a [Principal]) -> Box<dyn Iterator<Item = Candidate<'a>> + 'a> {
         if let Some(uuid) = &self.filter.uuid {
+            let uuid = uuid.parse().ok();
             let named = |entry: &&Entry| self.owner.as_ref().is_none_or(|owner| entry.meta().owner == *owner);
             return Box::new(
-                self.index.stored_entry(uuid).filter(named).map(|entry| Candidate { part: "", meant: true, entry }).into_iter(),
+                uuid.and_then(|uuid| self.index.stored_entry(uuid))
+                    .filter(named)
+                    .map(|entry| Candidate { part: "", meant: true, entry })
+                    .into_iter(),
             );
         }
         let (own, others) = match &self.owner {
@@ -159,33 +164,30 @@ impl<'a> Search<'a> {
 
     /// Behind which UUIDs to go on; `None`: the caller's own records are done. Older clients give the UUID of the last record, which
     /// tells whose it is as long as there is one.
-    fn cursor(&self) -> (Option<&'a str>, &'a str) {
+    fn cursor(&self) -> (Option<Option<Uuid>>, Option<Uuid>) {
         let after = self.filter.after.as_deref().unwrap_or_default();
-        match (after.strip_prefix(OTHERS), self.index.stored_entry(after)) {
-            (Some(uuid), _) => (None, uuid),
-            (None, Some(last)) if last.meta().owner != *self.caller => (None, after),
-            (None, _) => (Some(after), ""),
-        }
+        let (others, uuid) = after.strip_prefix(OTHERS).map_or((false, after), |uuid| (true, uuid));
+        let uuid = (!uuid.is_empty()).then(|| uuid.parse().unwrap_or(Uuid::LAST));
+        let last = uuid.and_then(|uuid| self.index.stored_entry(uuid));
+        if others || last.is_some_and(|last| last.meta().owner != *self.caller) { (None, uuid) } else { (Some(uuid), None) }
     }
 
-    fn own(&self, after: &str) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
+    fn own(&self, after: Option<Uuid>) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
         let caller = self.caller;
-        let owner = Term::Owner(self.caller.clone());
-        let terms: Vec<_> = self.terms.iter().chain([&owner]).collect();
+        let terms: Vec<_> = self.terms.iter().copied().chain([Term::Owner(self.caller)]).collect();
         let all = self.index.among(&terms, after);
         all.map(move |entry| Candidate { part: "", meant: entry.meta().owner == *caller, entry })
     }
 
     /// Those with the rarest term, or those that were granted with what stands beside them: whichever are fewer.
-    fn others(&self, after: &str, admins: &'a [Principal]) -> Box<dyn Iterator<Item = Candidate<'a>> + 'a> {
+    fn others(&self, after: Option<Uuid>, admins: &'a [Principal]) -> Box<dyn Iterator<Item = Candidate<'a>> + 'a> {
         let Self { index, caller, .. } = *self;
         let listed = Listed::of(index, caller, admins);
         let named = self.owner.clone();
         let shown = move |owner: &Principal| owner != caller && named.as_ref().map_or_else(|| listed.has(owner), |o| o == owner);
         let granted = index.granters(caller).filter(|(owner, _)| shown(owner)).map(|(_, uuids)| uuids.len()).sum();
         if index.rarity(&self.terms).is_some_and(|count| count <= granted) {
-            let terms: Vec<_> = self.terms.iter().collect();
-            return Box::new(index.among(&terms, after).map(move |entry| Candidate {
+            return Box::new(index.among(&self.terms, after).map(move |entry| Candidate {
                 part: OTHERS,
                 meant: shown(&entry.meta().owner),
                 entry,
@@ -194,12 +196,12 @@ impl<'a> Search<'a> {
         let mut entries = BTreeMap::new();
         for key in index.granters(caller).filter(|(owner, _)| shown(owner)).flat_map(|(_, uuids)| index.those(uuids)) {
             let meta = key.meta();
-            if meta.uuid.as_str() > after {
-                entries.insert(meta.uuid.as_str(), key);
+            if Some(meta.uuid) > after {
+                entries.insert(meta.uuid, key);
             }
-            let beside = index.with_all(&[&Term::Id(meta.id.clone()), &Term::Owner(meta.owner.clone())], after);
-            let certificates = beside.filter(|entry| entry.kind() == RecordKind::Certificate);
-            entries.extend(certificates.map(|entry| (entry.meta().uuid.as_str(), entry)));
+            let beside = [Term::Id(&meta.id), Term::Owner(&meta.owner)];
+            let certificates = index.with(&beside, after).filter(|entry| entry.kind() == RecordKind::Certificate);
+            entries.extend(certificates.map(|entry| (entry.meta().uuid, entry)));
         }
         Box::new(entries.into_values().map(|entry| Candidate { part: OTHERS, meant: true, entry }))
     }

@@ -7,18 +7,23 @@ use super::key::{Life, Meta};
 use super::object::Object;
 use super::token::Tokens;
 use super::usage::Tally;
+use super::uuid::{Random, Uuid, Uuids};
 use crate::applications::Application;
 use crate::auth::{MANY, Principal};
 use interface::ProviderId;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{Record, RecordKind, Verdict};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Entries that are looked at while the index is locked, at most: about a millisecond.
 pub(super) const PIECE: usize = 1000;
+
+/// Terms of an entry that no other has, usually.
+const TERMS: usize = 4;
 
 /// A key or an object.
 #[derive(Clone, Debug)]
@@ -61,48 +66,66 @@ impl Entry {
         matches!(self, Self::Key(key) if key.volatile())
     }
 
-    /// A volatile key has no term that a search may name.
-    fn terms(&self) -> Vec<Term> {
+    /// Whether it is found by this.
+    pub(super) fn has(&self, term: Term<'_>) -> bool {
+        match term {
+            Term::Public(id) => self.public_id().as_deref() == Some(id),
+            term => self.told().any(|own| own == term),
+        }
+    }
+
+    /// Does this with each term.
+    fn terms(&self, mut each: impl FnMut(Term<'_>)) {
+        self.told().for_each(&mut each);
+        if let Some(id) = self.public_id() {
+            each(Term::Public(&id));
+        }
+    }
+
+    /// All terms but that of its public value. A volatile key has none that a search may name.
+    fn told(&self) -> impl Iterator<Item = Term<'_>> {
         let meta = self.meta();
-        if let Self::Key(key) = self
-            && let Life::Volatile { application, .. } = key.life
-        {
-            return vec![Term::Application(application)];
-        }
-        let mut terms = vec![
-            Term::Owner(meta.owner.clone()),
-            Term::Name(meta.name.clone()),
-            Term::Label(meta.label.clone()),
-            Term::Id(meta.id.clone()),
-        ];
-        terms.extend(meta.pkcs11.iter().map(Term::kept));
+        let (application, fields) = match self {
+            Self::Key(key) => match key.life {
+                Life::Volatile { application, .. } => (Some(application), None),
+                Life::Stored => (None, None),
+            },
+            Self::Object(object) => (None, Some(object.fields())),
+        };
+        let stored = [Term::Owner(&meta.owner), Term::Name(&meta.name), Term::Label(&meta.label), Term::Id(&meta.id)];
+        let stored = stored.into_iter().chain(meta.pkcs11.iter().map(Term::kept)).chain(fields.into_iter().flatten());
+        let stored = application.is_none().then_some(stored);
+        application.map(Term::Application).into_iter().chain(stored.into_iter().flatten())
+    }
+
+    fn public_id(&self) -> Option<Vec<u8>> {
         match self {
-            Self::Key(key) => terms.extend(key.public_id().map(Term::Public)),
-            Self::Object(object) => terms.extend(object.terms.iter().cloned()),
+            Self::Key(key) if key.volatile() => None,
+            Self::Key(key) => key.public_id(),
+            Self::Object(object) => object.public_id.clone(),
         }
-        terms
     }
 }
 
 /// What an entry is found by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Term {
-    Owner(Principal),
-    Name(String),
-    Label(String),
-    Id(Vec<u8>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Term<'a> {
+    Owner(&'a Principal),
+    Name(&'a str),
+    Label(&'a str),
+    Id(&'a [u8]),
     /// An attribute of PKCS#11: its kind and value.
-    Kept(u64, Vec<u8>),
+    Kept(u64, &'a [u8]),
     /// SHA-1 of a public value.
-    Public(Vec<u8>),
+    Public(&'a [u8]),
     /// Of volatile keys: the process.
     Application(Application),
 }
 
-impl Term {
+impl<'a> Term<'a> {
     /// What an attribute is found by, whatever part of its record has it.
-    pub(super) fn kept(attribute: &Pkcs11Attribute) -> Self {
-        Self::Kept(attribute.kind & u64::from(u32::MAX), attribute.value.clone())
+    pub(super) fn kept(attribute: &'a Pkcs11Attribute) -> Self {
+        Self::Kept(attribute.kind & u64::from(u32::MAX), &attribute.value)
     }
 }
 
@@ -119,10 +142,13 @@ pub(super) struct Index {
     objects: Named<(ProviderId, RecordKind), Arc<Object>>,
     /// How many entries each owner has that are not volatile.
     owners: BTreeMap<Principal, usize>,
-    entries: HashMap<Arc<str>, Entry>,
-    terms: HashMap<Term, BTreeSet<Arc<str>>>,
+    entries: HashMap<Uuid, Entry, Random>,
+    /// The entries with each term, by its hash under a random key. It is not the term itself, which each entry has: with many keys it
+    /// would take most of the memory. So two terms may share a set, and who looks for one asks each entry whether it has it.
+    terms: HashMap<u64, Uuids, Random>,
+    hasher: RandomState,
     /// The keys that somebody was granted, by their owners.
-    grants: HashMap<Principal, BTreeMap<Principal, BTreeSet<Arc<str>>>>,
+    grants: HashMap<Principal, BTreeMap<Principal, BTreeSet<Uuid>>>,
     /// How many keys a certificate stands with that a grantee may see.
     beside: HashMap<Beside, usize>,
     /// Keys that are not volatile.
@@ -133,6 +159,8 @@ pub(super) struct Index {
     pub(super) tally: Tally,
     /// What the database has that is not in use, for people.
     pub(super) damaged: Vec<String>,
+    /// UUIDs of keys that a crash has left half made or half destroyed.
+    pub(super) unfinished: Vec<String>,
     /// By the value of keys.
     pub(super) decisions: HashMap<Fingerprint, Role>,
     /// What was said of owners, by the callers for whom it was said ([`Callers::key`](crate::auth::Callers::key)).
@@ -177,7 +205,7 @@ impl Index {
 
     /// Notes whether the hardware shows the key, of which there may be copies elsewhere.
     pub(super) fn mark(&mut self, key: &Key, missing: bool) {
-        let entry = self.entries.get(key.uuid.as_str()).cloned();
+        let entry = self.entries.get(&key.uuid).cloned();
         self.count_key(entry.as_ref(), -1);
         key.missing.store(missing, Ordering::Relaxed);
         self.count_key(entry.as_ref(), 1);
@@ -192,50 +220,61 @@ impl Index {
         }
     }
 
-    /// The entries with this term, in the order of their UUIDs.
-    pub(super) fn with<'a>(&'a self, term: &Term) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        self.with_all(&[term], "")
+    /// Makes room for so many entries.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.entries.reserve(entries);
+        self.terms.reserve(entries.saturating_mul(TERMS));
+    }
+
+    /// The set of entries with this term.
+    fn uuids(&self, term: Term<'_>) -> Option<&Uuids> {
+        self.terms.get(&self.hasher.hash_one(term))
     }
 
     /// The entries with all of these terms that come after this UUID, in the order of their UUIDs. Goes through those with the rarest
     /// term.
-    pub(super) fn with_all<'a>(&'a self, terms: &[&Term], after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        let sets: Vec<_> = terms.iter().filter_map(|term| self.terms.get(term)).collect();
-        self.among(terms, after).filter(move |entry| sets.iter().all(|uuids| uuids.contains(entry.meta().uuid.as_str())))
+    pub(super) fn with<'a, 't>(
+        &'a self,
+        terms: &'t [Term<'t>],
+        after: Option<Uuid>,
+    ) -> impl Iterator<Item = &'a Entry> + use<'a, 't> {
+        self.among(terms, after).filter(move |entry| terms.iter().all(|term| entry.has(*term)))
     }
 
     /// The entries with the rarest of these terms, of which those with all terms are some: a step takes the same time whether the entry
-    /// has the others or not.
-    pub(super) fn among<'a>(&'a self, terms: &[&Term], after: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        let sets: Option<Vec<_>> = terms.iter().map(|term| self.terms.get(term)).collect();
+    /// has them or not.
+    pub(super) fn among<'a>(&'a self, terms: &[Term<'_>], after: Option<Uuid>) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let sets: Option<Vec<_>> = terms.iter().map(|term| self.uuids(*term)).collect();
         let rarest = sets.unwrap_or_default().into_iter().min_by_key(|uuids| uuids.len());
-        let all = rarest.map(|uuids| uuids.range::<str, _>((Excluded(after), Unbounded)));
-        all.into_iter().flatten().filter_map(|uuid| self.entries.get(uuid))
+        let all = rarest.map(|uuids| uuids.after(after));
+        all.into_iter().flatten().filter_map(|uuid| self.entries.get(&uuid))
     }
 
-    /// How many entries have the rarest of these terms; `None` without any term.
-    pub(super) fn rarity(&self, terms: &[Term]) -> Option<usize> {
-        terms.iter().map(|term| self.terms.get(term).map_or(0, BTreeSet::len)).min()
+    /// How many entries have the rarest of these terms, at most; `None` without any term.
+    pub(super) fn rarity(&self, terms: &[Term<'_>]) -> Option<usize> {
+        terms.iter().map(|term| self.uuids(*term).map_or(0, Uuids::len)).min()
     }
 
     /// The entries with these UUIDs.
-    pub(super) fn those(&self, uuids: &BTreeSet<Arc<str>>) -> impl Iterator<Item = &Entry> {
+    pub(super) fn those(&self, uuids: &BTreeSet<Uuid>) -> impl Iterator<Item = &Entry> {
         uuids.iter().filter_map(|uuid| self.entries.get(uuid))
     }
 
     /// The entry with this UUID, unless it is volatile.
-    pub(super) fn stored_entry(&self, uuid: &str) -> Option<&Entry> {
-        self.entries.get(uuid).filter(|entry| !entry.volatile())
+    pub(super) fn stored_entry(&self, uuid: Uuid) -> Option<&Entry> {
+        self.entries.get(&uuid).filter(|entry| !entry.volatile())
+    }
+
+    /// The keys that anybody was granted.
+    pub(super) fn granted(&self) -> impl Iterator<Item = &Arc<Key>> {
+        let uuids: BTreeSet<_> = self.grants.values().flat_map(BTreeMap::values).flatten().collect();
+        let entries = uuids.into_iter().filter_map(|uuid| self.entries.get(uuid));
+        entries.filter_map(|entry| if let Entry::Key(key) = entry { Some(key) } else { None })
     }
 
     /// Who has granted keys to this principal, and which.
-    pub(super) fn granters(&self, grantee: &Principal) -> impl Iterator<Item = (&Principal, &BTreeSet<Arc<str>>)> {
+    pub(super) fn granters(&self, grantee: &Principal) -> impl Iterator<Item = (&Principal, &BTreeSet<Uuid>)> {
         self.grants.get(grantee).into_iter().flatten()
-    }
-
-    /// Whether an entry has this term.
-    pub(super) fn has(&self, term: &Term, entry: &Entry) -> bool {
-        self.terms.get(term).is_some_and(|uuids| uuids.contains(entry.meta().uuid.as_str()))
     }
 
     /// Own entries, granted keys, and the certificates that stand with granted keys.
@@ -265,14 +304,14 @@ impl Index {
 
     /// Adds an entry, in the place of the one with its UUID.
     pub(super) fn put(&mut self, entry: Entry) {
-        let uuid: Arc<str> = entry.meta().uuid.as_str().into();
-        let maker = self.take(&uuid);
+        let uuid = entry.meta().uuid;
+        let maker = self.take(uuid);
         let owner = &entry.meta().owner;
         match &entry {
             Entry::Key(key) => {
                 let keys = self.keys.entry(owner.clone()).or_default();
                 keys.entry(key.provider).or_default().insert(key.name.clone(), Arc::clone(key));
-                key.grants.keys().for_each(|grantee| self.note_grant(grantee, key, &uuid));
+                key.grants.keys().for_each(|grantee| self.note_grant(grantee, key));
             }
             Entry::Object(object) => {
                 let objects = self.objects.entry(owner.clone()).or_default();
@@ -283,39 +322,38 @@ impl Index {
         if !entry.volatile() {
             *self.owners.entry(owner.clone()).or_default() += 1;
         }
-        for term in entry.terms() {
-            self.terms.entry(term).or_default().insert(Arc::clone(&uuid));
-        }
+        entry.terms(|term| {
+            let uuids = self.terms.entry(self.hasher.hash_one(term));
+            uuids.and_modify(|uuids| uuids.insert(uuid)).or_insert(Uuids::One(uuid));
+        });
         self.count_key(Some(&entry), 1);
         self.tally.add(&entry, maker);
         self.entries.insert(uuid, entry);
     }
 
     /// Has an entry count for the user who has made it too.
-    pub(super) fn attribute(&mut self, uid: u32, uuid: &str) {
-        if let Some(entry) = self.entries.get(uuid) {
+    pub(super) fn attribute(&mut self, uid: u32, uuid: Uuid) {
+        if let Some(entry) = self.entries.get(&uuid) {
             self.tally.remove(entry);
             self.tally.add(entry, (entry.meta().owner != Principal::Uid(uid)).then_some(uid));
         }
     }
 
-    pub(super) fn remove(&mut self, uuid: &str) {
+    pub(super) fn remove(&mut self, uuid: Uuid) {
         self.take(uuid);
     }
 
     /// Removes an entry, and tells who had made it, where that was not its owner.
-    fn take(&mut self, uuid: &str) -> Option<u32> {
-        let entry = self.entries.remove(uuid)?;
+    fn take(&mut self, uuid: Uuid) -> Option<u32> {
+        let entry = self.entries.remove(&uuid)?;
         self.count_key(Some(&entry), -1);
         let maker = self.tally.remove(&entry);
-        for term in entry.terms() {
-            if let Some(uuids) = self.terms.get_mut(&term) {
-                uuids.remove(uuid);
-                if uuids.is_empty() {
-                    self.terms.remove(&term);
-                }
+        entry.terms(|term| {
+            let term = self.hasher.hash_one(term);
+            if self.terms.get_mut(&term).is_some_and(|uuids| !uuids.remove(uuid)) {
+                self.terms.remove(&term);
             }
-        }
+        });
         if !entry.volatile() {
             less(&mut self.owners, &entry.meta().owner);
         }
@@ -332,9 +370,9 @@ impl Index {
         maker
     }
 
-    fn note_grant(&mut self, grantee: &Principal, key: &Key, uuid: &Arc<str>) {
+    fn note_grant(&mut self, grantee: &Principal, key: &Key) {
         let granters = self.grants.entry(grantee.clone()).or_default();
-        granters.entry(key.owner.clone()).or_default().insert(Arc::clone(uuid));
+        granters.entry(key.owner.clone()).or_default().insert(key.uuid);
         if key.visible(grantee) {
             *self.beside.entry(beside(grantee, key)).or_default() += 1;
         }
@@ -354,7 +392,7 @@ impl Index {
             return;
         };
         if let Some(uuids) = granters.get_mut(&key.owner) {
-            uuids.remove(key.uuid.as_str());
+            uuids.remove(&key.uuid);
         }
         granters.retain(|_, uuids| !uuids.is_empty());
         if granters.is_empty() {
@@ -379,7 +417,7 @@ impl Index {
         let all = self.objects.get(owner).into_iter().flatten();
         let there = all.filter(|((place, _), _)| provider.is_none_or(|here| here == *place));
         let some: Vec<_> = there.flat_map(|(_, named)| named.values()).take(PIECE).map(Arc::clone).collect();
-        some.iter().for_each(|object| self.remove(&object.meta.uuid));
+        some.iter().for_each(|object| self.remove(object.meta.uuid));
         !some.is_empty()
     }
 
@@ -396,6 +434,18 @@ impl Index {
                 Arc::make_mut(&mut key).grants.remove(client);
                 self.put(Entry::Key(key));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Index {
+    /// Has each of these terms lead to what any of them leads to, as terms of one hash do.
+    pub(super) fn confuse(&mut self, terms: [Term<'_>; 2]) {
+        let all: Vec<_> = terms.iter().filter_map(|term| self.uuids(*term)).flat_map(|uuids| uuids.after(None)).collect();
+        for (term, uuid) in terms.into_iter().flat_map(|term| all.iter().map(move |uuid| (term, *uuid))) {
+            let uuids = self.terms.entry(self.hasher.hash_one(term));
+            uuids.and_modify(|uuids| uuids.insert(uuid)).or_insert(Uuids::One(uuid));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A key as the service sees it.
 
-use super::Decision;
+use super::{Decision, Uuid};
 use crate::applications::Application;
 use crate::auth::Principal;
 use crate::custody;
@@ -20,8 +20,8 @@ use std::sync::{Arc, OnceLock};
 /// What keys and objects have in common.
 #[derive(Clone, Debug)]
 pub struct Meta {
-    /// Never reused; 32 hexadecimal digits. Hardware objects are tagged with it.
-    pub uuid: String,
+    /// Never reused. Hardware objects are tagged with it.
+    pub uuid: Uuid,
     /// The provider that holds it.
     pub provider: ProviderId,
     /// Whose it is.
@@ -45,7 +45,7 @@ impl Meta {
         let shown = self.pkcs11.iter().filter(|kept| !foreign || !custody::is_trust(kept));
         Record {
             kind: kind.into(),
-            uuid: self.uuid.clone(),
+            uuid: self.uuid.to_string(),
             owner: self.owner.to_string(),
             provider_id: self.provider.number().into(),
             name: self.name.clone(),
@@ -197,11 +197,11 @@ impl Key {
 
     /// What its private blob is sealed to, so that no blob works in another row.
     pub(super) fn binding(&self) -> Vec<u8> {
-        let provider = [self.provider.number()];
+        let (uuid, provider) = (self.uuid.to_string(), [self.provider.number()]);
         let owner = self.owner.to_string();
         let attributes = KeyAttributes::from(&self.attributes).encode_to_vec();
         let parts: [&[u8]; 6] =
-            [self.uuid.as_bytes(), &provider, owner.as_bytes(), self.name.as_bytes(), &attributes, &self.public_key];
+            [uuid.as_bytes(), &provider, owner.as_bytes(), self.name.as_bytes(), &attributes, &self.public_key];
         parts.into_iter().flat_map(|part| [&part.len().to_be_bytes(), part].concat()).collect()
     }
 

@@ -3,7 +3,7 @@
 use super::change::Database;
 use super::index::Entry;
 use super::key::{Key, Life, Meta};
-use super::{Store, file, table};
+use super::{Store, Uuid, file, table};
 use crate::applications::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ pub struct Reservation<'a> {
     store: &'a Store,
     /// `None` once it is committed.
     intent: Option<Meta>,
-    uuid: String,
+    uuid: Uuid,
     /// The key has the id that it was given, if only an empty one.
     identified: bool,
     /// The process that a volatile key ends with.
@@ -94,9 +94,9 @@ impl Store {
         application: Option<Application>,
     ) -> Result<Reservation<'_>> {
         let application = if filing.volatile { Some(application.ok_or_else(nameless)?) } else { None };
-        let uuid = table::uuid()?;
+        let uuid = Uuid::random()?;
         let intent = Meta {
-            uuid: uuid.clone(),
+            uuid,
             provider,
             owner: owner.clone(),
             name: filing.name.clone(),
@@ -148,7 +148,7 @@ impl Store {
         let found = match key.life {
             Life::Stored => {
                 let mut change = db.ending(&self.keys)?;
-                let found = table::start_deletion(&mut change, &key.uuid)?;
+                let found = table::start_deletion(&mut change, key.uuid)?;
                 count = self.advance(&mut change);
                 change.commit()?;
                 found
@@ -158,24 +158,26 @@ impl Store {
         if !found {
             return Err(key.gone());
         }
-        self.index_mut().remove(&key.uuid);
+        self.index_mut().remove(key.uuid);
         drop(db);
         self.raise(count);
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }
 
-    /// What a crash left of this provider's keys. To be asked once, at start: later it also shows what is in the making.
+    /// What a crash had left of this provider's keys when the store was opened, as far as it is there still.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the file cannot be read.
     pub fn pending(&self, provider: ProviderId) -> Result<Vec<Pending>> {
-        table::pending(&self.db(), &self.keys.sealer, provider).map_err(|error| file::explain(&self.path, error))
+        let db = self.db();
+        let unfinished = self.index().unfinished.clone();
+        table::pending(&db, &self.keys, provider, &unfinished).map_err(|error| file::explain(&self.path, error))
     }
 
     /// Ends what was pending: the key is gone, its name free. Where the row cannot be removed now, the next change tries again: the key
     /// is not to be seen, and others are to be served.
     pub fn settle(&self, pending: &Pending) {
-        self.remove(&pending.uuid);
+        self.remove(pending.uuid);
         log::cut_off(Kind::Settle, &pending.meta);
     }
 
@@ -210,11 +212,11 @@ impl Store {
         let Material { attributes, private, public_key, tier, local, past } = material;
         let mut key = Key { public_key, tier, ..Key::new(meta, attributes, local, past) };
         if key.meta.id.is_empty() && !identified {
-            key.meta.id = key.public_id().unwrap_or_else(|| table::uuid_bytes(&key.uuid));
+            key.meta.id = key.public_id().unwrap_or_else(|| key.uuid.bytes().to_vec());
         }
         let sealed = match application {
             None => self.keys.sealer.seal(&key.binding(), &private)?,
-            Some(_) => self.volatile.seal(key.uuid.as_bytes(), &private)?,
+            Some(_) => self.volatile.seal(&key.uuid.bytes(), &private)?,
         };
         let mut db = self.db();
         if self.index().tokens.epoch(&(key.provider, key.owner.clone()))? != epoch {
@@ -242,8 +244,8 @@ impl Store {
     }
 
     /// Removes the row of a key that is not ready, or notes that it is to be removed.
-    pub(super) fn remove(&self, uuid: &str) {
-        self.left().push(uuid.to_owned());
+    pub(super) fn remove(&self, uuid: Uuid) {
+        self.left().push(uuid);
         self.remove_left(&mut self.db());
     }
 
@@ -252,7 +254,7 @@ impl Store {
         let mut left = self.left();
         let mut remove = || {
             let mut change = db.ending(&self.keys)?;
-            left.iter().try_for_each(|uuid| table::remove(&mut change, uuid))?;
+            left.iter().try_for_each(|uuid| table::remove(&mut change, *uuid))?;
             change.commit()
         };
         match if left.is_empty() { Ok(()) } else { remove() } {
@@ -265,15 +267,15 @@ impl Store {
         }
     }
 
-    fn left(&self) -> MutexGuard<'_, Vec<String>> {
+    fn left(&self) -> MutexGuard<'_, Vec<Uuid>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reservation<'_> {
     /// The tag for the hardware object.
-    pub fn uuid(&self) -> &str {
-        &self.uuid
+    pub fn uuid(&self) -> Uuid {
+        self.uuid
     }
 
     /// Whether the key may be kept where it does not survive a restart of the hardware.
@@ -305,7 +307,7 @@ impl Reservation<'_> {
         let key = self.store.complete(intent, self.identified, material, self.application, self.epoch)?;
         self.intent = None;
         if let Some(maker) = self.maker {
-            self.store.made_by(maker, &key.uuid);
+            self.store.made_by(maker, key.uuid);
         }
         Ok(key)
     }
@@ -314,7 +316,7 @@ impl Reservation<'_> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.intent.is_some() && !self.volatile() {
-            self.store.remove(&self.uuid);
+            self.store.remove(self.uuid);
         }
     }
 }
@@ -328,7 +330,7 @@ impl Destruction<'_> {
     /// Removes the last trace: to be called when the hardware has destroyed the key. Nobody can use it any more, so this does not fail.
     pub fn commit(self) {
         if !self.key.volatile() {
-            self.store.remove(&self.key.uuid);
+            self.store.remove(self.key.uuid);
         }
     }
 }

@@ -51,7 +51,7 @@ impl Store {
         let mut change = db.change(&self.keys)?;
         table::set_metadata(&mut change, &entry)?;
         if let Some(value) = value {
-            table::set_value(&mut change, &entry.meta().uuid, value)?;
+            table::set_value(&mut change, entry.meta().uuid, value)?;
         }
         if let (Entry::Key(key), Some(usage)) = (&mut entry, &set.usage) {
             self.narrow(&mut change, Arc::make_mut(key), usage.into())?;
@@ -87,7 +87,7 @@ impl Store {
         }
         key.check_stored("grants")?;
         self.change_grants(key, |db, key| {
-            table::grant(db, &key.uuid, to, usage)?;
+            table::grant(db, key.uuid, to, usage)?;
             key.grants.insert(to.clone(), usage);
             Ok(())
         })
@@ -106,7 +106,7 @@ impl Store {
                 return Err(Error::refused(Status::PsaErrorDoesNotExist, detail));
             }
             change.adds = false;
-            table::revoke(change, &key.uuid, from)
+            table::revoke(change, key.uuid, from)
         })?;
         self.raise(count);
         Ok(())

@@ -5,11 +5,12 @@
 
 use super::index::{Entry, Term};
 use super::key::Meta;
-use super::{Store, table};
+use super::{Store, Uuid, table};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use interface::certificate::Certificate;
+use interface::message::Pkcs11Attribute;
 use interface::operations::{DestroyObject, LookupObject, PutObject, Record, RecordKind};
 use interface::{ProviderId, Status};
 use std::sync::Arc;
@@ -22,8 +23,10 @@ pub(super) struct Object {
     /// Bytes of the value.
     pub(super) size: usize,
     digest: [u8; SHA256_OUTPUT_LEN],
-    /// What a certificate is found by, beside what is kept with it.
-    pub(super) terms: Box<[Term]>,
+    /// Fields of a certificate, by which it is found as by what is kept with it.
+    fields: Box<[Pkcs11Attribute]>,
+    /// SHA-1 of a certificate's public value.
+    pub(super) public_id: Option<Vec<u8>>,
 }
 
 /// PKCS#11 `CKA_SUBJECT`, `CKA_ISSUER` and `CKA_SERIAL_NUMBER`.
@@ -34,12 +37,16 @@ const SERIAL: u64 = 0x82;
 impl Object {
     pub(super) fn new(meta: Meta, kind: RecordKind, value: &[u8]) -> Self {
         let certificate = (kind == RecordKind::Certificate).then(|| Certificate::parse(value).ok()).flatten();
-        let terms = certificate.into_iter().flat_map(|parsed| {
+        let public_id = certificate.as_ref().and_then(Certificate::key_id);
+        let fields = certificate.into_iter().flat_map(|parsed| {
             let fields = [(SUBJECT, parsed.subject), (ISSUER, parsed.issuer), (SERIAL, parsed.serial)];
-            let fields = fields.map(|(kind, value)| Term::Kept(kind, value.to_vec()));
-            fields.into_iter().chain(parsed.key_id().map(Term::Public))
+            fields.map(|(kind, value)| Pkcs11Attribute { kind, value: value.to_vec() })
         });
-        Self { meta, kind, size: value.len(), digest: sha256(value), terms: terms.collect() }
+        Self { meta, kind, size: value.len(), digest: sha256(value), fields: fields.collect(), public_id }
+    }
+
+    pub(super) fn fields(&self) -> impl Iterator<Item = Term<'_>> {
+        self.fields.iter().map(Term::kept)
     }
 
     /// All but the value.
@@ -74,7 +81,7 @@ impl Store {
             _ => Vec::new(),
         });
         let meta = Meta {
-            uuid: table::uuid()?,
+            uuid: Uuid::random()?,
             provider,
             owner: caller.clone(),
             name: put.name.clone(),
@@ -87,7 +94,7 @@ impl Store {
         let mut db = self.db();
         self.index().tokens.epoch(&(provider, caller.clone()))?;
         if let Some(old) = self.index().object(provider, caller, kind, &put.name) {
-            object.meta.uuid.clone_from(&old.meta.uuid);
+            object.meta.uuid = old.meta.uuid;
         }
         let mut change = db.change(&self.keys)?;
         table::put_object(&mut change, &object, &put.value)?;
@@ -120,14 +127,14 @@ impl Store {
         };
         let object = named.or_else(others).ok_or_else(|| none(kind, &lookup.name))?;
         drop(index);
-        self.whole(caller, &object.meta().uuid)?.ok_or_else(|| none(kind, &lookup.name))
+        self.whole(caller, object.meta().uuid)?.ok_or_else(|| none(kind, &lookup.name))
     }
 
     /// The object as it is now, with its value; `None` where the caller sees none.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the value is not the one that was stored.
-    pub(super) fn whole(&self, caller: &Principal, uuid: &str) -> Result<Option<Record>> {
+    pub(super) fn whole(&self, caller: &Principal, uuid: Uuid) -> Result<Option<Record>> {
         let db = self.db();
         let index = self.index();
         let Some(Entry::Object(object)) = index.stored_entry(uuid).filter(|entry| index.visible(caller, entry)).cloned() else {
@@ -149,9 +156,9 @@ impl Store {
         let mut db = self.db();
         let object = self.index().object(provider, caller, kind, &destroy.name).ok_or_else(|| none(kind, &destroy.name))?;
         let mut change = db.ending(&self.keys)?;
-        table::delete_object(&mut change, &object.meta.uuid)?;
+        table::delete_object(&mut change, object.meta.uuid)?;
         change.commit()?;
-        self.index_mut().remove(&object.meta.uuid);
+        self.index_mut().remove(object.meta.uuid);
         Ok(())
     }
 

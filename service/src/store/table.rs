@@ -1,26 +1,26 @@
 //! The database: its tables, and every statement that runs on them.
 
+mod load;
 pub(super) mod token;
 
-use super::change::{Change, Table, Values, read};
+pub(super) use load::{load, pending, row_of};
+
+use super::Uuid;
+use super::change::{Change, Table, Values};
 use super::decide::Role;
-use super::index::{Entry, Index};
+use super::index::Entry;
 use super::key::{Key, Meta};
-use super::lifecycle::Pending;
 use super::object::Object;
-use super::seal::{MAC_LEN, Sealer};
+use super::seal::MAC_LEN;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use crate::log::Kind;
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
-use interface::operations::{RecordKind, Tier, Verdict};
+use interface::operations::Verdict;
 use interface::text::word;
 use prost::Message;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The tables of version 4, but for those of tokens.
@@ -119,79 +119,6 @@ const INTENT: i64 = 0;
 const READY: i64 = 1;
 const DELETING: i64 = 2;
 
-/// Reads all that is ready. A row that is damaged is reported and left alone.
-pub(super) fn load(db: &Connection) -> Result<Index> {
-    let mut grants: HashMap<String, BTreeMap<Principal, Usage>> = HashMap::new();
-    let mut damaged = Vec::new();
-    read(db, Table::Grant, "TRUE", [], |row, sound| {
-        let (key, principal): (String, String) = (row.get("key")?, row.get("principal")?);
-        match principal.parse() {
-            Ok(principal) if sound => {
-                let usage = Usage::from_bits(row.get("usage")?);
-                grants.entry(key).or_default().insert(principal, usage);
-            }
-            parsed => damaged.push(report(&format!("a grant to {principal} on the key {key}"), sound, parsed.err())),
-        }
-        Ok(())
-    })?;
-    let mut index = Index::default();
-    index.tokens = token::load(db, &mut damaged)?;
-    for (table, condition) in [(Table::Key, format!("state = {READY}")), (Table::Object, "TRUE".to_owned())] {
-        read(db, table, &condition, [], |row, sound| {
-            let entry = match table {
-                Table::Key => key(row, &mut grants).map(|key| Entry::Key(Arc::new(key))),
-                _ => object(row),
-            };
-            match entry {
-                Ok(entry) if sound => index.put(entry),
-                entry => {
-                    let (uuid, owner, name): (String, String, String) = (row.get("uuid")?, row.get("owner")?, row.get("name")?);
-                    damaged.push(report(&format!("{} ({uuid})", row_of(&name, &owner)), sound, entry.err()));
-                }
-            }
-            Ok(())
-        })?;
-    }
-    read(db, Table::Decision, "TRUE", [], |row, sound| {
-        let role = Role::try_from(row.get::<_, i64>("role")?);
-        match role {
-            Ok(role) if sound => drop(index.decisions.insert(row.get("value")?, role)),
-            role => damaged.push(report("what a key was used for first", sound, role.err())),
-        }
-        Ok(())
-    })?;
-    read(db, Table::Acceptance, "TRUE", [], |row, sound| {
-        let (caller, owner): (String, String) = (row.get("caller")?, row.get("owner")?);
-        match verdict(row) {
-            Ok((owner, verdict)) if sound => index.accept(&caller, &owner, Some(verdict)),
-            parsed => damaged.push(report(&format!("whether {caller} accepts keys of {owner}"), sound, parsed.err())),
-        }
-        Ok(())
-    })?;
-    index.damaged = damaged;
-    Ok(index)
-}
-
-/// What a row is called where it is reported.
-pub(super) fn row_of(name: &str, owner: &str) -> String {
-    format!("'{name}' of {owner}")
-}
-
-/// Tells of a row that is not in use.
-fn report(what: &str, sound: bool, why: Option<Error>) -> String {
-    let why = match why {
-        Some(why) if sound => why.to_string(),
-        _ => "this service did not write it so".to_owned(),
-    };
-    let told = format!("{what} is damaged, not in use, and kept as it is: {why}; restore the store from a backup");
-    tracing::error!(event = Kind::Damage.name(), "key store: {told}");
-    told
-}
-
-fn verdict(row: &Row<'_>) -> Result<(Principal, Verdict)> {
-    Ok((row.get::<_, String>("owner")?.parse()?, Verdict::try_from(row.get::<_, i32>("verdict")?)?))
-}
-
 /// `false` where the name is taken.
 pub(super) fn insert_intent(change: &mut Change<'_>, meta: &Meta, attributes: &Attributes) -> Result<bool> {
     let none: &[u8] = &[];
@@ -247,7 +174,7 @@ pub(super) fn complete(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> Res
 }
 
 /// `false` where the key is not ready any more.
-pub(super) fn start_deletion(change: &mut Change<'_>, uuid: &str) -> Result<bool> {
+pub(super) fn start_deletion(change: &mut Change<'_>, uuid: Uuid) -> Result<bool> {
     let changed = change.update(Table::Key, &[("state", &DELETING)], &[("uuid", &uuid), ("state", &READY)])?;
     change.delete(Table::Grant, &[("key", &uuid)])?;
     Ok(changed == 1)
@@ -261,40 +188,15 @@ pub(super) fn cancel_intents(change: &mut Change<'_>, owner: &Principal, provide
 }
 
 /// Removes a key's row that is not ready. One that was never ready has no private blob.
-pub(super) fn remove(change: &mut Change<'_>, uuid: &str) -> Result<()> {
+pub(super) fn remove(change: &mut Change<'_>, uuid: Uuid) -> Result<()> {
     let none: &[u8] = &[];
     change.delete(Table::Key, &[("uuid", &uuid), ("state", &INTENT), ("private", &none)])?;
     change.delete(Table::Key, &[("uuid", &uuid), ("state", &DELETING)])?;
     Ok(())
 }
 
-pub(super) fn pending(db: &Connection, sealer: &Sealer, provider: ProviderId) -> Result<Vec<Pending>> {
-    let mut all = Vec::new();
-    read(db, Table::Key, "state <> ? AND provider = ?", params![READY, provider.number()], |row, sound| {
-        match unfinished(row, sealer) {
-            Ok(pending) if sound => all.push(pending),
-            pending => {
-                let uuid: String = row.get("uuid")?;
-                report(&format!("the unfinished key {uuid}"), sound, pending.err());
-            }
-        }
-        Ok(())
-    })?;
-    Ok(all)
-}
-
-fn unfinished(row: &Row<'_>, sealer: &Sealer) -> Result<Pending> {
-    let deleting = row.get::<_, i64>("state")? == DELETING;
-    let sealed: Vec<u8> = row.get("private")?;
-    if !deleting && !sealed.is_empty() {
-        return Err(Error::Corrupt("it is called unfinished, and has a private part".into()));
-    }
-    let material = if deleting { sealer.open(&key(row, &mut HashMap::new())?.binding(), &sealed) } else { None };
-    Ok(Pending { meta: meta(row)?, attributes: attributes(row)?, deleting, material })
-}
-
 /// The sealed private blob of a ready key.
-pub(super) fn private(db: &Connection, uuid: &str) -> Result<Option<Vec<u8>>> {
+pub(super) fn private(db: &Connection, uuid: Uuid) -> Result<Option<Vec<u8>>> {
     Ok(db
         .prepare_cached("SELECT private FROM key WHERE uuid = ? AND state = ?")?
         .query_row(params![uuid, READY], |row| row.get(0))
@@ -320,13 +222,13 @@ pub(super) fn set_policy(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> R
 }
 
 /// Changes the value of an object.
-pub(super) fn set_value(change: &mut Change<'_>, uuid: &str, value: &[u8]) -> Result<()> {
+pub(super) fn set_value(change: &mut Change<'_>, uuid: Uuid, value: &[u8]) -> Result<()> {
     change.update(Table::Object, &[("value", &value)], &[("uuid", &uuid)])?;
     Ok(())
 }
 
 /// The value of an object.
-pub(super) fn value(db: &Connection, uuid: &str) -> Result<Option<Vec<u8>>> {
+pub(super) fn value(db: &Connection, uuid: Uuid) -> Result<Option<Vec<u8>>> {
     let mut query = db.prepare_cached("SELECT value FROM object WHERE uuid = ?")?;
     Ok(query.query_row([uuid], |row| row.get(0)).optional()?)
 }
@@ -351,17 +253,17 @@ pub(super) fn put_object(change: &mut Change<'_>, object: &Object, value: &[u8])
     )
 }
 
-pub(super) fn delete_object(change: &mut Change<'_>, uuid: &str) -> Result<()> {
+pub(super) fn delete_object(change: &mut Change<'_>, uuid: Uuid) -> Result<()> {
     change.delete(Table::Object, &[("uuid", &uuid)])?;
     Ok(())
 }
 
-pub(super) fn grant(change: &mut Change<'_>, key: &str, to: &Principal, usage: Usage) -> Result<()> {
+pub(super) fn grant(change: &mut Change<'_>, key: Uuid, to: &Principal, usage: Usage) -> Result<()> {
     revoke(change, key, to)?;
     change.insert(Table::Grant, &[("key", &key), ("principal", &to.to_string()), ("usage", &usage.bits())])
 }
 
-pub(super) fn revoke(change: &mut Change<'_>, key: &str, from: &Principal) -> Result<()> {
+pub(super) fn revoke(change: &mut Change<'_>, key: Uuid, from: &Principal) -> Result<()> {
     change.delete(Table::Grant, &[("key", &key), ("principal", &from.to_string())])?;
     Ok(())
 }
@@ -415,18 +317,6 @@ pub(super) fn accept(change: &mut Change<'_>, caller: &str, owner: &Principal, v
     })
 }
 
-/// A fresh UUID: 128 random bits in hexadecimal digits.
-pub(super) fn uuid() -> Result<String> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::from(interface::Status::PsaErrorInsufficientEntropy))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
-}
-
-/// The bytes of a UUID.
-pub(super) fn uuid_bytes(uuid: &str) -> Vec<u8> {
-    u128::from_str_radix(uuid, 16).map_or_else(|_| uuid.as_bytes().to_vec(), |number| number.to_be_bytes().to_vec())
-}
-
 /// Unix time in seconds.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
@@ -438,41 +328,4 @@ fn stored(time: u64) -> i64 {
 
 fn kept(meta: &Meta) -> Vec<u8> {
     Kept { attributes: meta.pkcs11.clone() }.encode_to_vec()
-}
-
-fn meta(row: &Row<'_>) -> Result<Meta> {
-    let kept: Vec<u8> = row.get("pkcs11")?;
-    let kept = Kept::decode(kept.as_slice()).map_err(|_| Error::Corrupt("PKCS#11 attributes that cannot be decoded".into()))?;
-    Ok(Meta {
-        uuid: row.get("uuid")?,
-        provider: row.get::<_, u32>("provider")?.try_into()?,
-        owner: row.get::<_, String>("owner")?.parse()?,
-        name: row.get("name")?,
-        label: row.get("label")?,
-        id: row.get("id")?,
-        pkcs11: kept.attributes,
-        created: u64::try_from(row.get::<_, i64>("created")?).unwrap_or(0),
-    })
-}
-
-fn attributes(row: &Row<'_>) -> Result<Attributes> {
-    let stored: Vec<u8> = row.get("attributes")?;
-    let message =
-        KeyAttributes::decode(stored.as_slice()).map_err(|_| Error::Corrupt("attributes that cannot be decoded".into()))?;
-    Ok(Attributes::try_from(&message)?)
-}
-
-fn key(row: &Row<'_>, grants: &mut HashMap<String, BTreeMap<Principal, Usage>>) -> Result<Key> {
-    let (meta, attributes) = (meta(row)?, attributes(row)?);
-    Ok(Key {
-        grants: grants.remove(&meta.uuid).unwrap_or_default(),
-        public_key: row.get("public")?,
-        tier: Tier::try_from(row.get::<_, i32>("tier")?)?,
-        ..Key::new(meta, attributes, row.get("local")?, Usage::from_bits(row.get("past")?))
-    })
-}
-
-fn object(row: &Row<'_>) -> Result<Entry> {
-    let value = row.get_ref("value")?.as_blob().map_err(rusqlite::Error::from)?;
-    Ok(Entry::Object(Arc::new(Object::new(meta(row)?, RecordKind::try_from(row.get::<_, i32>("kind")?)?, value))))
 }

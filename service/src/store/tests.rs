@@ -1,6 +1,7 @@
 mod anchored;
 mod kept;
 mod lost;
+mod many;
 mod search;
 mod signed;
 mod token;

@@ -3,13 +3,13 @@
 use super::Store;
 use super::index::Entry;
 use super::key::{Key, Life, Meta};
+use super::uuid::Uuid;
 use crate::auth::Principal;
 use crate::quotas::Limit;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{PutObject, RecordKind, SetMetadata};
 use interface::{Filing, ProviderId};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// What a grant takes, about.
 pub const GRANT: u64 = 128;
@@ -37,7 +37,7 @@ impl Usage {
 pub(super) struct Tally {
     clients: HashMap<Principal, Usage>,
     /// Who has made the entries with these UUIDs, where that is not their owner.
-    makers: HashMap<Arc<str>, u32>,
+    makers: HashMap<Uuid, u32>,
 }
 
 impl Tally {
@@ -45,14 +45,14 @@ impl Tally {
         self.change(&entry.meta().owner, entry, u64::saturating_add);
         if let Some(maker) = maker {
             self.change(&Principal::Uid(maker), entry, u64::saturating_add);
-            self.makers.insert(entry.meta().uuid.as_str().into(), maker);
+            self.makers.insert(entry.meta().uuid, maker);
         }
     }
 
     /// Tells who had made it, where that was not its owner.
     pub(super) fn remove(&mut self, entry: &Entry) -> Option<u32> {
         self.change(&entry.meta().owner, entry, u64::saturating_sub);
-        let maker = self.makers.remove(entry.meta().uuid.as_str())?;
+        let maker = self.makers.remove(&entry.meta().uuid)?;
         self.change(&Principal::Uid(maker), entry, u64::saturating_sub);
         Some(maker)
     }
@@ -147,7 +147,7 @@ impl Store {
     }
 
     /// Notes which user has made an entry under another name than its own.
-    pub(crate) fn made_by(&self, uid: u32, uuid: &str) {
+    pub(crate) fn made_by(&self, uid: u32, uuid: Uuid) {
         self.index_mut().attribute(uid, uuid);
     }
 }

@@ -1,7 +1,7 @@
 //! Kinds of keys, which are all that rules look at in them, and the ways to use them.
 
 use super::Caller;
-use crate::store::{Decision, Key, Meta};
+use crate::store::{Decision, Key, Meta, Uuid};
 use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Derivation, Encryption, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::message::Pkcs11Attribute;
@@ -134,7 +134,7 @@ impl Kind {
     pub(super) fn key(&self, decided: Option<Decision>) -> Key {
         let pkcs11 = if self.trusted { vec![trusted()] } else { Vec::new() };
         let meta = Meta {
-            uuid: String::new(),
+            uuid: Uuid::default(),
             provider: ProviderId::SOFTWARE,
             owner: self.owner.principal(),
             name: "k".to_owned(),

@@ -1,12 +1,13 @@
 //! The tables of tokens: their labels and PINs.
 
-use super::{report, stored};
-use crate::error::{Error, Result};
-use crate::store::change::{Change, Table, read};
+use super::load::Load;
+use super::stored;
+use crate::error::Result;
+use crate::store::change::{Change, Table};
+use crate::store::rows::Fields;
 use crate::store::token::{Pin, Place, Tokens};
 use interface::ProviderId;
 use interface::operations::Role;
-use rusqlite::{Connection, Row};
 
 pub(super) const TABLES: &str = "
 CREATE TABLE token (
@@ -27,40 +28,39 @@ CREATE TABLE pin (
 ";
 
 /// Reads all. Without a sound PIN no try is right, until somebody who may sets a new one.
-pub(super) fn load(db: &Connection, damaged: &mut Vec<String>) -> Result<Tokens> {
+pub(super) fn load(load: &mut Load<'_>) -> Result<Tokens> {
     let mut tokens = Tokens::default();
-    read(db, Table::Token, "TRUE", [], |row, sound| {
-        match place(row) {
-            Ok(place) if sound => drop(tokens.labels.insert(place, row.get("label")?)),
-            place => {
-                damaged.push(report(&format!("the label of a token of {}", row.get::<_, String>("owner")?), sound, place.err()))
-            }
+    load.table(Table::Token, |row| match place(row) {
+        Ok(place) if row.sound() => {
+            tokens.labels.insert(place, row.get("label")?);
+            Ok(None)
         }
-        Ok(())
+        place => Ok(Some((format!("the label of a token of {}", row.text("owner")?), place.err()))),
     })?;
-    read(db, Table::Pin, "TRUE", [], |row, sound| {
-        let parsed = pin(row);
-        if !sound || parsed.is_err() {
-            let why = parsed.as_ref().err().map(|error| Error::Corrupt(error.to_string()));
-            damaged.push(report(&format!("a PIN of {}", row.get::<_, String>("owner")?), sound, why));
-        }
-        if let Ok((place, pin)) = parsed {
-            tokens.pins.insert(place, if sound { pin } else { Pin { hash: String::new(), ..pin } });
-        }
-        Ok(())
+    load.table(Table::Pin, |row| {
+        let sound = row.sound();
+        let why = match pin(row) {
+            Ok((place, pin)) => {
+                tokens.pins.insert(place, if sound { pin } else { Pin { hash: String::new(), ..pin } });
+                None
+            }
+            Err(error) => Some(error),
+        };
+        let damaged = !sound || why.is_some();
+        Ok(if damaged { Some((format!("a PIN of {}", row.text("owner")?), why)) } else { None })
     })?;
     Ok(tokens)
 }
 
-fn pin(row: &Row<'_>) -> Result<((Place, Role), Pin)> {
-    let role = Role::try_from(row.get::<_, i32>("role")?)?;
-    let failed = u64::try_from(row.get::<_, i64>("failed")?).unwrap_or(0);
+fn pin(row: &Fields<'_>) -> Result<((Place, Role), Pin)> {
+    let role = Role::try_from(row.get::<i32>("role")?)?;
+    let failed = u64::try_from(row.get::<i64>("failed")?).unwrap_or(0);
     Ok(((place(row)?, role), Pin { hash: row.get("hash")?, failures: row.get("failures")?, failed }))
 }
 
-fn place(row: &Row<'_>) -> Result<Place> {
-    let provider: ProviderId = row.get::<_, u32>("provider")?.try_into()?;
-    Ok((provider, row.get::<_, String>("owner")?.parse()?))
+fn place(row: &Fields<'_>) -> Result<Place> {
+    let provider: ProviderId = row.get::<u32>("provider")?.try_into()?;
+    Ok((provider, row.text("owner")?.parse()?))
 }
 
 /// Puts this PIN in the place of the old one, or none; also of one that is damaged.

@@ -163,6 +163,6 @@ impl Store {
     /// Tries to remove the row of this name, as if the key were no more.
     fn remove_unready(&self, name: &str) {
         let uuid: String = self.db().query_row("SELECT uuid FROM key WHERE name = ?", [name], |row| row.get(0)).unwrap();
-        self.remove(&uuid);
+        self.remove(uuid.parse().unwrap());
     }
 }

@@ -249,7 +249,7 @@ fn others_are_listed_where_somebody_vouches_for_them() {
     }
     let alices = store.key(SOFTWARE, &alice, "web").unwrap();
     assert_eq!(owners(&Find { owner: Some("uid:1000".into()), ..Find::default() }, &[]), ["uid:1000"; 2], "named");
-    assert_eq!(owners(&Find { uuid: Some(alices.uuid.clone()), ..Find::default() }, &[]), ["uid:1000"], "known");
+    assert_eq!(owners(&Find { uuid: Some(alices.uuid.to_string()), ..Find::default() }, &[]), ["uid:1000"], "known");
     let certificate = LookupObject { kind: 2, name: "web".into(), owner: None };
     assert_eq!(store.object(&WEB, SOFTWARE, &certificate, &[]).unwrap().owner, "uid:0");
     let named = LookupObject { owner: Some("app:bob".into()), ..certificate };
@@ -274,7 +274,7 @@ fn others_are_listed_where_somebody_vouches_for_them() {
         assert_eq!(owners(&filter, &[])[0], "uid:33", "one's own come first");
     }
     store.revoke(&alices, &WEB).unwrap();
-    assert!(owners(&Find { uuid: Some(alices.uuid.clone()), ..Find::default() }, &[]).is_empty(), "known, and not granted");
+    assert!(owners(&Find { uuid: Some(alices.uuid.to_string()), ..Find::default() }, &[]).is_empty(), "known, and not granted");
 }
 
 #[test]

@@ -1,0 +1,247 @@
+//! Reading the tables: every row once, at the start, and what a crash has left unfinished.
+
+use super::{DELETING, Kept, READY, token};
+use crate::auth::Principal;
+use crate::error::{Error, Result};
+use crate::log::Kind;
+use crate::store::Uuid;
+use crate::store::change::{Table, schema};
+use crate::store::decide::Role;
+use crate::store::head::Found;
+use crate::store::index::{Entry, Index};
+use crate::store::key::{Key, Meta};
+use crate::store::lifecycle::Pending;
+use crate::store::object::Object;
+use crate::store::rows::{Fields, audit, read};
+use crate::store::seal::Keys;
+use interface::ProviderId;
+use interface::attributes::{Attributes, Usage};
+use interface::message::KeyAttributes;
+use interface::operations::{RecordKind, Tier, Verdict};
+use prost::Message;
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, HashMap};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+/// Entries that are handed over together.
+const BATCH: usize = 256;
+/// Batches that wait, at most.
+const QUEUE: usize = 16;
+
+/// Who may use keys.
+type Grants = HashMap<Uuid, BTreeMap<Principal, Usage>>;
+
+/// Reads every row, and files all that is ready. A row that is damaged is reported and left alone.
+///
+/// Keys and objects are filed on a second thread, because that takes as long as reading them.
+///
+/// `rows`: how many there are, about.
+pub(in crate::store) fn load(db: &Connection, keys: &Keys, rows: u64) -> Result<(Found, Index)> {
+    let mut load = Load { db, keys, found: Found::default(), damaged: Vec::new() };
+    load.found.sound.schema = schema(db)?;
+    let mut grants = load.grants()?;
+    let mut index = Index::default();
+    index.reserve(usize::try_from(rows).unwrap_or_default());
+    index.tokens = token::load(&mut load)?;
+    load.decisions(&mut index)?;
+    load.acceptance(&mut index)?;
+    let mut index = thread::scope(|scope| {
+        let (ready, batches) = sync_channel::<Vec<Entry>>(QUEUE);
+        let file = move || {
+            batches.into_iter().flatten().for_each(|entry| index.put(entry));
+            index
+        };
+        let filing = thread::Builder::new().spawn_scoped(scope, file).map_err(Error::io("cannot start a thread"))?;
+        let unfinished = load.entries(&mut grants, &ready)?;
+        drop(ready);
+        let mut index = filing.join().unwrap_or_else(|panic| resume_unwind(panic));
+        index.unfinished = unfinished;
+        Ok::<_, Error>(index)
+    })?;
+    index.damaged = load.damaged;
+    Ok((load.found, index))
+}
+
+/// All rows, as they are read.
+pub(super) struct Load<'a> {
+    db: &'a Connection,
+    keys: &'a Keys,
+    found: Found,
+    /// What is not in use, for people.
+    damaged: Vec<String>,
+}
+
+impl Load<'_> {
+    /// Reads a table. `each` takes what is sound, and returns what is not in use, and what else is wrong with it.
+    pub(super) fn table(
+        &mut self,
+        table: Table,
+        mut each: impl FnMut(&Fields<'_>) -> Result<Option<(String, Option<Error>)>>,
+    ) -> Result<()> {
+        audit(self.db, self.keys, table, &mut self.found, |row| {
+            if let Some((what, why)) = each(row)? {
+                self.damaged.push(report(&what, row.sound(), why));
+            }
+            Ok(())
+        })
+    }
+
+    fn grants(&mut self) -> Result<Grants> {
+        let mut grants = Grants::new();
+        self.table(Table::Grant, |row| {
+            let (key, principal): (String, String) = (row.get("key")?, row.get("principal")?);
+            let parsed = key.parse::<Uuid>().and_then(|key| Ok((key, principal.parse::<Principal>()?)));
+            match parsed {
+                Ok((key, principal)) if row.sound() => {
+                    let usage = Usage::from_bits(row.get("usage")?);
+                    grants.entry(key).or_default().insert(principal, usage);
+                    Ok(None)
+                }
+                parsed => Ok(Some((format!("a grant to {principal} on the key {key}"), parsed.err()))),
+            }
+        })?;
+        Ok(grants)
+    }
+
+    fn decisions(&mut self, index: &mut Index) -> Result<()> {
+        self.table(Table::Decision, |row| match Role::try_from(row.get::<i64>("role")?) {
+            Ok(role) if row.sound() => {
+                index.decisions.insert(row.get("value")?, role);
+                Ok(None)
+            }
+            role => Ok(Some(("what a key was used for first".to_owned(), role.err()))),
+        })
+    }
+
+    fn acceptance(&mut self, index: &mut Index) -> Result<()> {
+        self.table(Table::Acceptance, |row| {
+            let (caller, owner): (String, String) = (row.get("caller")?, row.get("owner")?);
+            match verdict(row) {
+                Ok((owner, verdict)) if row.sound() => {
+                    index.accept(&caller, &owner, Some(verdict));
+                    Ok(None)
+                }
+                parsed => Ok(Some((format!("whether {caller} accepts keys of {owner}"), parsed.err()))),
+            }
+        })
+    }
+
+    /// Hands over what is ready of keys and objects. Returns the UUIDs of keys that are not.
+    fn entries(&mut self, grants: &mut Grants, ready: &SyncSender<Vec<Entry>>) -> Result<Vec<String>> {
+        let mut unfinished = Vec::new();
+        let mut batch = Vec::with_capacity(BATCH);
+        for table in [Table::Key, Table::Object] {
+            self.table(table, |row| {
+                let entry = match table {
+                    Table::Key if row.get::<i64>("state")? != READY => {
+                        unfinished.push(row.get("uuid")?);
+                        return Ok(None);
+                    }
+                    Table::Key => key(row, grants).map(|key| Entry::Key(Arc::new(key))),
+                    _ => object(row),
+                };
+                match entry {
+                    Ok(entry) if row.sound() => {
+                        batch.push(entry);
+                        if batch.len() == BATCH {
+                            // Nobody takes it only where filing has panicked, which ends the start.
+                            let _ = ready.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
+                        }
+                        Ok(None)
+                    }
+                    entry => {
+                        let (uuid, owner, name): (String, String, String) =
+                            (row.get("uuid")?, row.get("owner")?, row.get("name")?);
+                        Ok(Some((format!("{} ({uuid})", row_of(&name, &owner)), entry.err())))
+                    }
+                }
+            })?;
+        }
+        let _ = ready.send(batch);
+        Ok(unfinished)
+    }
+}
+
+/// What a row is called where it is reported.
+pub(in crate::store) fn row_of(name: &str, owner: &str) -> String {
+    format!("'{name}' of {owner}")
+}
+
+/// Tells of a row that is not in use.
+fn report(what: &str, sound: bool, why: Option<Error>) -> String {
+    let why = match why {
+        Some(why) if sound => why.to_string(),
+        _ => "this service did not write it so".to_owned(),
+    };
+    let told = format!("{what} is damaged, not in use, and kept as it is: {why}; restore the store from a backup");
+    tracing::error!(event = Kind::Damage.name(), "key store: {told}");
+    told
+}
+
+/// Those of these unfinished keys that are in a provider, as far as they are there still.
+pub(in crate::store) fn pending(db: &Connection, keys: &Keys, provider: ProviderId, uuids: &[String]) -> Result<Vec<Pending>> {
+    let mut all = Vec::new();
+    for uuid in uuids {
+        let these = params![uuid, READY, provider.number()];
+        read(db, keys, Table::Key, "uuid = ? AND state <> ? AND provider = ?", these, |row| {
+            match unfinished(row, keys) {
+                Ok(pending) if row.sound() => all.push(pending),
+                pending => drop(report(&format!("the unfinished key {uuid}"), row.sound(), pending.err())),
+            }
+            Ok(())
+        })?;
+    }
+    Ok(all)
+}
+
+fn unfinished(row: &Fields<'_>, keys: &Keys) -> Result<Pending> {
+    let deleting = row.get::<i64>("state")? == DELETING;
+    let sealed = row.blob("private")?;
+    if !deleting && !sealed.is_empty() {
+        return Err(Error::Corrupt("it is called unfinished, and has a private part".into()));
+    }
+    let material = if deleting { keys.sealer.open(&key(row, &mut Grants::new())?.binding(), sealed) } else { None };
+    Ok(Pending { meta: meta(row)?, attributes: attributes(row)?, deleting, material })
+}
+
+fn meta(row: &Fields<'_>) -> Result<Meta> {
+    let kept =
+        Kept::decode(row.blob("pkcs11")?).map_err(|_| Error::Corrupt("PKCS#11 attributes that cannot be decoded".into()))?;
+    Ok(Meta {
+        uuid: row.text("uuid")?.parse()?,
+        provider: row.get::<u32>("provider")?.try_into()?,
+        owner: row.text("owner")?.parse()?,
+        name: row.get("name")?,
+        label: row.get("label")?,
+        id: row.get("id")?,
+        pkcs11: kept.attributes,
+        created: u64::try_from(row.get::<i64>("created")?).unwrap_or(0),
+    })
+}
+
+fn attributes(row: &Fields<'_>) -> Result<Attributes> {
+    let message = KeyAttributes::decode(row.blob("attributes")?);
+    Ok(Attributes::try_from(&message.map_err(|_| Error::Corrupt("attributes that cannot be decoded".into()))?)?)
+}
+
+fn key(row: &Fields<'_>, grants: &mut Grants) -> Result<Key> {
+    let (meta, attributes) = (meta(row)?, attributes(row)?);
+    Ok(Key {
+        grants: grants.remove(&meta.uuid).unwrap_or_default(),
+        public_key: row.get("public")?,
+        tier: Tier::try_from(row.get::<i32>("tier")?)?,
+        ..Key::new(meta, attributes, row.get("local")?, Usage::from_bits(row.get("past")?))
+    })
+}
+
+fn object(row: &Fields<'_>) -> Result<Entry> {
+    let kind = RecordKind::try_from(row.get::<i32>("kind")?)?;
+    Ok(Entry::Object(Arc::new(Object::new(meta(row)?, kind, row.blob("value")?))))
+}
+
+fn verdict(row: &Fields<'_>) -> Result<(Principal, Verdict)> {
+    Ok((row.text("owner")?.parse()?, Verdict::try_from(row.get::<i32>("verdict")?)?))
+}
