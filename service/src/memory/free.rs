@@ -7,9 +7,10 @@ use interface::client::Process;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Two arenas, and whatever is as large as this goes back at once.
+/// Three arenas: the writer of the log takes one, and two threads that work at once, as when the store is opened, would wait for each
+/// other with less. Whatever is as large as this goes back at once.
 const SETTINGS: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
+    [("MALLOC_ARENA_MAX", "3"), ("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
 
 /// Starts the program anew with the settings, unless it has them. Nothing may have been begun. What cannot be started anew goes on as it is.
 pub(crate) fn give_back() {
