@@ -1,6 +1,9 @@
-//! An encryption or decryption under way: which mechanism, which key, and the data so far. The service is asked once, at the end;
-//! but a stream of any length goes through AES-ECB, CBC and CTR, a chunk at a time, each going on where the last one ended. What
-//! other mechanisms take is limited to [`MAX_DATA`].
+//! An encryption or decryption under way: which mechanism, which key, and the data so far.
+//!
+//! The service encrypts what it is given at once. A stream goes through it in pieces, each going on where the last one ended: whole
+//! blocks come out at each call, and only what is no block yet is kept. Authenticated ciphers also give the ciphertext out as the data
+//! comes, but the service needs all of the data for the tag; and of what is decrypted nothing is given out before the tag has been
+//! checked. What must be kept is limited to [`MAX_DATA`].
 
 use std::sync::Arc;
 
@@ -19,7 +22,7 @@ use crate::parameters::{Parameters, tag_len};
 use crate::session::{Keyed, OutputLen};
 use crate::signature::{MAX_DATA, gone};
 
-/// So much of a stream is collected before the service is asked, and so much is asked at once.
+/// So much of a stream is asked of the service at once, in bytes.
 const CHUNK: usize = 1 << 18;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub(crate) struct Crypting {
     data: Zeroizing<Vec<u8>>,
     /// Data has come in parts, so that it also ends in parts.
     parts: bool,
+    /// How much has come out already, in bytes.
+    given: usize,
 }
 
 impl Crypting {
@@ -77,7 +82,7 @@ impl Crypting {
     }
 
     fn begin(direction: Direction, key: Arc<Object>, parameters: Parameters) -> Result<Self> {
-        let crypting = Self { direction, key, parameters, data: Zeroizing::default(), parts: false };
+        let crypting = Self { direction, key, parameters, data: Zeroizing::default(), parts: false, given: 0 };
         let permitted = crypting.key()?.permits(direction.usage(), crypting.parameters.algorithm);
         if permitted { Ok(crypting) } else { Err(Error::KeyFunctionNotPermitted) }
     }
@@ -87,55 +92,79 @@ impl Crypting {
         if self.parts {
             return Err(Error::OperationActive);
         }
-        let mut output = self.part(module, data)?;
+        if data.len() <= CHUNK || self.middle().is_none() {
+            self.add(data)?;
+            return self.run(module);
+        }
+        let mut output = self.stream(module, data)?;
         output.extend_from_slice(&self.run(module)?);
         Ok(output)
     }
 
-    /// Takes some of the data; returns what comes out for it already.
+    /// Takes some of the data; returns what comes out for it already, which is as long as [`Self::ready`] says.
     pub(crate) fn part(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
         self.parts = true;
-        let ready = self.ready(data.len());
-        if ready == 0 {
-            self.add(data)?;
-            return Ok(vec![]);
+        if self.seals() { self.seal_part(module, data) } else { self.stream(module, data) }
+    }
+
+    /// How much comes out at once when `more` bytes of data come, in bytes: of a block mode whole blocks, but for the last one where
+    /// that may be padding.
+    pub(crate) fn ready(&self, more: usize) -> usize {
+        if self.seals() {
+            return more;
         }
-        let all = Zeroizing::new([&self.data[..], data].concat());
-        let (blocks, rest) = all.split_at(ready);
+        if self.middle().is_none() {
+            return 0;
+        }
+        let held = usize::from(self.pads() && self.direction == Direction::Decrypt);
+        (self.data.len() + more).saturating_sub(held) / self.parameters.block * self.parameters.block
+    }
+
+    /// Runs what is ready through the cipher, and keeps the rest.
+    fn stream(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
+        let (ready, mut rest) = (self.ready(data.len()), data);
         let mut output = Vec::with_capacity(ready);
-        for chunk in blocks.chunks(CHUNK) {
-            output.extend_from_slice(&self.chunk(module, chunk)?);
+        while output.len() < ready {
+            let len = CHUNK.min(ready - output.len());
+            let (more, left) = rest.split_at(len - self.data.len());
+            let chunk = Zeroizing::new([&self.data[..], more].concat());
+            (self.data, rest) = (Zeroizing::default(), left);
+            output.extend_from_slice(&self.chunk(module, &chunk)?);
         }
-        self.data = Zeroizing::new(rest.to_vec());
+        self.given += ready;
+        self.add(rest)?;
         Ok(output)
     }
 
-    /// How much of the data comes out at once when `more` is added: whole blocks, but for the last one where that may be padding.
-    pub(crate) fn ready(&self, more: usize) -> usize {
-        let len = self.data.len() + more;
-        let held = match self.parameters.algorithm {
-            Algorithm::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded) => return 0,
-            Algorithm::Cipher(cipher) if len >= CHUNK && self.permits(unpadded(cipher)) => {
-                usize::from(cipher == Cipher::CbcPkcs7 && self.direction == Direction::Decrypt)
-            }
-            _ => return 0,
-        };
-        (len - held) / self.parameters.block * self.parameters.block
+    /// The mode that runs over whole blocks in the middle of a stream; none where all of the data must be there, or where the key
+    /// permits nothing of the kind.
+    fn middle(&self) -> Option<Cipher> {
+        match self.parameters.algorithm {
+            Algorithm::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded) => None,
+            Algorithm::Cipher(Cipher::CbcPkcs7) if self.permits(Cipher::CbcNoPadding) => Some(Cipher::CbcNoPadding),
+            // with a block of padding more, which goes nowhere
+            Algorithm::Cipher(Cipher::CbcPkcs7) if self.direction == Direction::Encrypt => Some(Cipher::CbcPkcs7),
+            Algorithm::Cipher(Cipher::CbcPkcs7) => None,
+            Algorithm::Cipher(cipher) => Some(cipher),
+            _ => None,
+        }
+    }
+
+    /// Whether the last block is padded.
+    fn pads(&self) -> bool {
+        self.parameters.algorithm == Algorithm::Cipher(Cipher::CbcPkcs7)
+    }
+
+    /// Whether it makes ciphertext with a tag.
+    fn seals(&self) -> bool {
+        matches!(self.parameters.algorithm, Algorithm::Aead(_)) && self.direction == Direction::Encrypt
     }
 
     /// Runs the cipher over whole blocks in the middle of a stream, and goes to where the next ones go on.
     fn chunk(&mut self, module: &Module, chunk: &[u8]) -> Result<Vec<u8>> {
-        let Algorithm::Cipher(cipher) = self.parameters.algorithm else {
-            return Err(Error::MechanismInvalid);
-        };
-        let piece = Self {
-            direction: self.direction,
-            key: Arc::clone(&self.key),
-            parameters: Parameters { algorithm: unpadded(cipher).into(), additional: vec![], ..self.parameters.clone() },
-            data: Zeroizing::new(chunk.to_vec()),
-            parts: true,
-        };
-        let output = piece.run(module)?;
+        let cipher = self.middle().ok_or(Error::MechanismInvalid)?;
+        let mut output = self.piece(Parameters { algorithm: cipher.into(), ..self.parameters.clone() }, chunk).run(module)?;
+        output.truncate(chunk.len());
         let ciphertext = match self.direction {
             Direction::Encrypt => &output,
             Direction::Decrypt => chunk,
@@ -154,15 +183,30 @@ impl Crypting {
         Ok(output)
     }
 
-    /// Takes some of a message that is sealed; returns the ciphertext of just that. It is the same whatever follows, but the tags
-    /// that come with it are of no message and go nowhere.
+    /// The same operation over other data.
+    fn piece(&self, parameters: Parameters, data: &[u8]) -> Self {
+        let (direction, key) = (self.direction, Arc::clone(&self.key));
+        Self { direction, key, parameters, data: Zeroizing::new(data.to_vec()), parts: true, given: 0 }
+    }
+
+    /// Takes some of a message that is sealed; returns the ciphertext of just that, which is the same whatever follows. Where the key
+    /// permits no counter mode, or the nonce is no part of the counter, the service seals all so far; the tags that come with it are of
+    /// no message and go nowhere.
     pub(crate) fn seal_part(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
         let before = self.data.len();
         self.add(data)?;
-        let parameters = Parameters { data_len: None, ..self.parameters.clone() };
-        let piece = Self { data: self.data.clone(), ..Self::begin(self.direction, Arc::clone(&self.key), parameters)? };
+        self.given = self.data.len();
+        if data.is_empty() {
+            return Ok(vec![]);
+        }
+        let start = before / self.parameters.block * self.parameters.block;
+        let counter = self.parameters.counter_at(start).filter(|_| self.permits(Cipher::Ctr));
+        let (piece, skipped) = match counter {
+            Some(counter) => (self.piece(counter, &self.data[start..]), before - start),
+            None => (self.piece(Parameters { data_len: None, ..self.parameters.clone() }, &self.data), before),
+        };
         let sealed = piece.run(module)?;
-        Ok(sealed.get(before..self.data.len()).ok_or(Error::DeviceFailed)?.to_vec())
+        Ok(sealed.get(skipped..skipped + data.len()).ok_or(Error::DeviceFailed)?.to_vec())
     }
 
     /// Whether the service makes the nonce, which then stands before the ciphertext.
@@ -195,15 +239,19 @@ impl Crypting {
         Ok(())
     }
 
-    /// The data is complete.
+    /// The data is complete; returns what has not come out yet.
     pub(crate) fn run(mut self, module: &Module) -> Result<Vec<u8>> {
         self.check_len()?;
+        if self.given > 0 && self.data.is_empty() && !self.pads() {
+            return Ok(vec![]);
+        }
         let object = Arc::clone(&self.key);
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
         let result = match self.direction {
             Direction::Encrypt => self.encrypt(module, key),
             Direction::Decrypt => self.decrypt(module, key),
         };
+        let result = result.map(|mut output| if self.seals() { output.split_off(self.given.min(output.len())) } else { output });
         result.map_err(|error| match error {
             Error::Service(client::Error::Refused { status, .. }) => match status {
                 Status::PsaErrorInvalidArgument | Status::PsaErrorInvalidPadding | Status::PsaErrorInvalidSignature
@@ -320,13 +368,6 @@ impl Crypting {
     }
 }
 
-fn unpadded(cipher: Cipher) -> Cipher {
-    match cipher {
-        Cipher::CbcPkcs7 => Cipher::CbcNoPadding,
-        other => other,
-    }
-}
-
 impl Keyed for Crypting {
     fn object(&self) -> Option<&Object> {
         Some(&self.key)
@@ -341,7 +382,7 @@ impl OutputLen for Crypting {
             Algorithm::Encryption(_) => self.key.key().map_or(0, |key| key.attributes.bits.div_ceil(8) as usize),
             Algorithm::Cipher(Cipher::CbcPkcs7) if encrypting => (len / self.parameters.block + 1) * self.parameters.block,
             Algorithm::Cipher(Cipher::KeyWrap | Cipher::KeyWrapPadded) if encrypting => len.next_multiple_of(8) + 8,
-            Algorithm::Aead(aead) if encrypting => len + tag_len(aead),
+            Algorithm::Aead(aead) if encrypting => len + tag_len(aead) - self.given,
             Algorithm::Aead(aead) => len.saturating_sub(tag_len(aead)),
             _ => len,
         }

@@ -109,6 +109,22 @@ impl Parameters {
         Ok(Self { iv: nonce, additional, data_len: data_len.map(len).transpose()?, ..Algorithm::from(aead).into() })
     }
 
+    /// The counter mode that an authenticated cipher encrypts with, from this block on, `start` bytes after the beginning (NIST SP
+    /// 800-38D §7.1 and SP 800-38C §A.3); none for other nonces and ciphers.
+    pub(crate) fn counter_at(&self, start: usize) -> Option<Self> {
+        let Algorithm::Aead(aead) = self.algorithm else { return None };
+        let block = u64::try_from(start / self.block).ok()?;
+        let (front, first) = match (aead.kind, self.iv.len()) {
+            (AeadKind::Gcm, 12) => (self.iv.clone(), 2),
+            (AeadKind::Ccm, len @ 7..=13) => ([&[u8::try_from(14 - len).ok()?], &self.iv[..]].concat(), 1),
+            _ => return None,
+        };
+        let number = (first + block).to_be_bytes();
+        let room = self.block - front.len();
+        let iv = [&front[..], &number[number.len() - room..]].concat();
+        Some(Self { iv, ..Algorithm::from(Cipher::Ctr).into() })
+    }
+
     /// Whether the plaintext, or the ciphertext, can have this length in bytes with a key of so many bits.
     pub(crate) fn fit(&self, decrypting: bool, len: usize, bits: u32) -> bool {
         match self.algorithm {

@@ -121,6 +121,39 @@ fn keys_are_imported_and_secret_ones_made() {
     assert_eq!(objects.matches("local").count(), 1, "{objects}");
 }
 
+/// pkcs11-tool has room for what it gives in, and a little more.
+#[test]
+fn streams_of_pkcs11_tool_are_those_of_openssl() {
+    if program("pkcs11-tool").is_none() {
+        return;
+    }
+    let service = Service::start();
+    write(&service, "secret", &[7; 32]);
+    run(&mut tool(&service, "--write-object secret --type secrkey --key-type AES:32 --label given --id 31")).ok();
+    let (iv, read) = ("000102030405060708090a0b0c0d0e0f", |name: &str| fs::read(service.dir().join(name)).unwrap());
+    let key = "07".repeat(32);
+    for len in [0, 1 << 10, (1 << 10) + 5, 3 << 10, 20 << 10, (200 << 10) - 1, 200 << 10] {
+        write(&service, "plain", &(0..len).map(|at: u32| at.to_le_bytes()[1] ^ 5).collect::<Vec<_>>());
+        for (mechanism, cipher, parameter) in [
+            ("AES-ECB", "-aes-256-ecb -nopad", String::new()),
+            ("AES-CBC", "-aes-256-cbc -nopad", format!(" --iv {iv}")),
+            ("AES-CBC-PAD", "-aes-256-cbc", format!(" --iv {iv}")),
+        ] {
+            if len % 16 != 0 && mechanism != "AES-CBC-PAD" {
+                continue;
+            }
+            let common = format!("--id 31 --mechanism {mechanism}{parameter}");
+            run(&mut tool(&service, &format!("--encrypt {common} --input-file plain --output-file sealed"))).ok();
+            let iv = if mechanism == "AES-ECB" { String::new() } else { format!("-iv {iv}") };
+            let line = format!("enc {cipher} -K {key} {iv} -in plain -out expected");
+            run(service.command("openssl").args(line.split_whitespace())).ok();
+            assert!(read("sealed") == read("expected"), "{mechanism}, {len} bytes");
+            run(&mut tool(&service, &format!("--decrypt {common} --input-file sealed --output-file opened"))).ok();
+            assert!(read("opened") == read("plain"), "{mechanism}, {len} bytes");
+        }
+    }
+}
+
 #[test]
 fn certificates_and_data_are_stored_and_removed() {
     if program("pkcs11-tool").is_none() {

@@ -112,10 +112,8 @@ fn seal_next(
     }
     let message = sealing.read(parameter)?;
     let mut crypting = sealing.current.take()?;
-    let before = crypting.len();
     crypting.add(part)?;
-    let sealed = message::seal(module, crypting, &message)?;
-    out.write(sealed.get(before..).ok_or(Error::DeviceFailed)?)
+    out.write(&message::seal(module, crypting, &message)?)
 }
 
 /// All of the plaintext comes with the last part.

@@ -68,6 +68,8 @@ mod objects;
 mod pqc;
 mod recover;
 mod sizes;
+mod softhsm;
+mod streams;
 mod trust;
 mod wrap;
 
