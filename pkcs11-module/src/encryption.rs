@@ -18,8 +18,8 @@ use crate::ffi::{self, AeadParameter};
 use crate::mechanism::{self, Family, Mode, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
+use crate::operation::{Keyed, OutputLen};
 use crate::parameters::{Parameters, tag_len};
-use crate::session::{Keyed, OutputLen};
 use crate::signature::{MAX_DATA, gone};
 
 /// So much of a stream is asked of the service at once, in bytes.
@@ -45,8 +45,6 @@ pub(crate) struct Crypting {
     key: Arc<Object>,
     parameters: Parameters,
     data: Zeroizing<Vec<u8>>,
-    /// Data has come in parts, so that it also ends in parts.
-    parts: bool,
     /// How much has come out already, in bytes.
     given: usize,
 }
@@ -82,16 +80,13 @@ impl Crypting {
     }
 
     fn begin(direction: Direction, key: Arc<Object>, parameters: Parameters) -> Result<Self> {
-        let crypting = Self { direction, key, parameters, data: Zeroizing::default(), parts: false, given: 0 };
+        let crypting = Self { direction, key, parameters, data: Zeroizing::default(), given: 0 };
         let permitted = crypting.key()?.permits(direction.usage(), crypting.parameters.algorithm);
         if permitted { Ok(crypting) } else { Err(Error::KeyFunctionNotPermitted) }
     }
 
     /// Takes all the data at once, for the single-part functions.
     pub(crate) fn whole(mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
-        if self.parts {
-            return Err(Error::OperationActive);
-        }
         if data.len() <= CHUNK || self.middle().is_none() {
             self.add(data)?;
             return self.run(module);
@@ -103,7 +98,6 @@ impl Crypting {
 
     /// Takes some of the data; returns what comes out for it already, which is as long as [`Self::ready`] says.
     pub(crate) fn part(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
-        self.parts = true;
         if self.seals() { self.seal_part(module, data) } else { self.stream(module, data) }
     }
 
@@ -186,7 +180,7 @@ impl Crypting {
     /// The same operation over other data.
     fn piece(&self, parameters: Parameters, data: &[u8]) -> Self {
         let (direction, key) = (self.direction, Arc::clone(&self.key));
-        Self { direction, key, parameters, data: Zeroizing::new(data.to_vec()), parts: true, given: 0 }
+        Self { direction, key, parameters, data: Zeroizing::new(data.to_vec()), given: 0 }
     }
 
     /// Takes some of a message that is sealed; returns the ciphertext of just that, which is the same whatever follows. Where the key

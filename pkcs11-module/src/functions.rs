@@ -201,15 +201,15 @@ functions! {
         C_Encrypt {
             (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, output: CK_BYTE_PTR, output_len:
              CK_ULONG_PTR) =>
-            crypt::whole(Direction::Encrypt, session, input(data, data_len)?, &Output::new(output, output_len)?)
+            crypt::whole(Direction::Encrypt, session, input(data, data_len), Output::new(output, output_len))
         }
         C_EncryptUpdate {
             (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len:
              CK_ULONG_PTR) =>
-            crypt::update(Direction::Encrypt, session, input(part, part_len)?, &Output::new(output, output_len)?)
+            crypt::update(Direction::Encrypt, session, input(part, part_len), Output::new(output, output_len))
         }
         C_EncryptFinal { (session: CK_SESSION_HANDLE, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
-            crypt::finish(Direction::Encrypt, session, &Output::new(output, output_len)?)
+            crypt::finish(Direction::Encrypt, session, Output::new(output, output_len))
         }
         C_DecryptInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
             crypt::init(Direction::Decrypt, session, Mechanism::optional(mechanism)?, key)
@@ -217,15 +217,15 @@ functions! {
         C_Decrypt {
             (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, output: CK_BYTE_PTR, output_len:
              CK_ULONG_PTR) =>
-            crypt::whole(Direction::Decrypt, session, input(data, data_len)?, &Output::new(output, output_len)?)
+            crypt::whole(Direction::Decrypt, session, input(data, data_len), Output::new(output, output_len))
         }
         C_DecryptUpdate {
             (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len:
              CK_ULONG_PTR) =>
-            crypt::update(Direction::Decrypt, session, input(part, part_len)?, &Output::new(output, output_len)?)
+            crypt::update(Direction::Decrypt, session, input(part, part_len), Output::new(output, output_len))
         }
         C_DecryptFinal { (session: CK_SESSION_HANDLE, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
-            crypt::finish(Direction::Decrypt, session, &Output::new(output, output_len)?)
+            crypt::finish(Direction::Decrypt, session, Output::new(output, output_len))
         }
         C_DigestInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR) =>
             digest::init(session, Mechanism::optional(mechanism)?)
@@ -233,16 +233,16 @@ functions! {
         C_Digest {
             (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, digest: CK_BYTE_PTR, digest_len:
              CK_ULONG_PTR) =>
-            digest::digest(session, input(data, data_len)?, &Output::new(digest, digest_len)?)
+            digest::digest(session, input(data, data_len), Output::new(digest, digest_len))
         }
         C_DigestUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
-            digest::update(session, input(part, part_len)?)
+            digest::update(session, input(part, part_len))
         }
         C_DigestKey { (session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) =>
             digest::key(session, key)
         }
         C_DigestFinal { (session: CK_SESSION_HANDLE, digest: CK_BYTE_PTR, digest_len: CK_ULONG_PTR) =>
-            digest::finish(session, &Output::new(digest, digest_len)?)
+            digest::finish(session, Output::new(digest, digest_len))
         }
         C_SignInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
             sign::init(session, Mechanism::optional(mechanism)?, key)
@@ -250,19 +250,19 @@ functions! {
         C_Sign {
             (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR,
              signature_len: CK_ULONG_PTR) =>
-            sign::sign(session, input(data, data_len)?, &Output::new(signature, signature_len)?)
+            sign::sign(session, input(data, data_len), Output::new(signature, signature_len))
         }
         C_SignUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
-            sign::update(session, input(part, part_len)?)
+            sign::update(session, input(part, part_len))
         }
         C_SignFinal { (session: CK_SESSION_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG_PTR) =>
-            sign::finish(session, &Output::new(signature, signature_len)?)
+            sign::finish(session, Output::new(signature, signature_len))
         }
         C_SignRecoverInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
             recover::sign_init(session, Mechanism::optional(mechanism)?, key)
         }
         C_SignRecover { (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR, signature_len: CK_ULONG_PTR) =>
-            recover::sign(session, input(data, data_len)?, &Output::new(signature, signature_len)?)
+            recover::sign(session, input(data, data_len), Output::new(signature, signature_len))
         }
         C_VerifyInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
             verify::init(session, Mechanism::optional(mechanism)?, key)
@@ -270,31 +270,31 @@ functions! {
         C_Verify {
             (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG, signature: CK_BYTE_PTR,
              signature_len: CK_ULONG) =>
-            verify::verify(session, input(data, data_len)?, input(signature, signature_len)?)
+            verify::verify(session, input(data, data_len), input(signature, signature_len))
         }
         C_VerifyUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
-            verify::update(session, input(part, part_len)?)
+            verify::update(session, input(part, part_len))
         }
         C_VerifyFinal { (session: CK_SESSION_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG) =>
-            verify::finish(session, input(signature, signature_len)?)
+            verify::finish(session, input(signature, signature_len))
         }
         C_VerifyRecoverInit { (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE) =>
             recover::verify_init(session, Mechanism::optional(mechanism)?, key)
         }
         C_VerifyRecover { (session: CK_SESSION_HANDLE, signature: CK_BYTE_PTR, signature_len: CK_ULONG, data: CK_BYTE_PTR, data_len: CK_ULONG_PTR) =>
-            recover::verify(session, input(signature, signature_len)?, &Output::new(data, data_len)?)
+            recover::verify(session, input(signature, signature_len), Output::new(data, data_len))
         }
         C_DigestEncryptUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
-            dual::encrypt(Beside::Digest, session, input(part, part_len)?, &Output::new(output, output_len)?)
+            dual::encrypt(Beside::Digest, session, input(part, part_len), Output::new(output, output_len))
         }
         C_DecryptDigestUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
-            dual::decrypt(Beside::Digest, session, input(part, part_len)?, &Output::new(output, output_len)?)
+            dual::decrypt(Beside::Digest, session, input(part, part_len), Output::new(output, output_len))
         }
         C_SignEncryptUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
-            dual::encrypt(Beside::Sign, session, input(part, part_len)?, &Output::new(output, output_len)?)
+            dual::encrypt(Beside::Sign, session, input(part, part_len), Output::new(output, output_len))
         }
         C_DecryptVerifyUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR, output_len: CK_ULONG_PTR) =>
-            dual::decrypt(Beside::Verify, session, input(part, part_len)?, &Output::new(output, output_len)?)
+            dual::decrypt(Beside::Verify, session, input(part, part_len), Output::new(output, output_len))
         }
         C_GenerateKey {
             (session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, template: CK_ATTRIBUTE_PTR, count: CK_ULONG, key:
@@ -437,10 +437,10 @@ functions! {
             verify::signature_init(session, Mechanism::optional(mechanism)?, key, input(signature, signature_len)?)
         }
         C_VerifySignature { (session: CK_SESSION_HANDLE, data: CK_BYTE_PTR, data_len: CK_ULONG) =>
-            verify::signature(session, input(data, data_len)?)
+            verify::signature(session, input(data, data_len))
         }
         C_VerifySignatureUpdate { (session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG) =>
-            verify::signature_update(session, input(part, part_len)?)
+            verify::signature_update(session, input(part, part_len))
         }
         C_VerifySignatureFinal { (session: CK_SESSION_HANDLE) =>
             verify::signature_finish(session)

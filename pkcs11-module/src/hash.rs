@@ -81,6 +81,10 @@ impl Hasher {
         [&[VERSION, number][..], &self.state.save()].concat()
     }
 
+    pub(crate) fn hash(&self) -> Hash {
+        self.hash
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.hash.len()
     }

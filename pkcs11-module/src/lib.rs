@@ -23,6 +23,7 @@ mod message;
 mod module;
 mod object;
 mod objects;
+mod operation;
 mod parameters;
 mod process;
 mod random;

@@ -18,8 +18,8 @@ use crate::ffi::{self, AeadMessage, AeadParameter, MessageParameter};
 use crate::mechanism::{self, Mode, Work};
 use crate::module::Module;
 use crate::object::Object;
+use crate::operation::{Active, Keyed};
 use crate::random;
-use crate::session::{Active, Keyed};
 use crate::signature::Signing;
 
 /// Messages of an authenticated cipher, all in one direction.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ffi;
 use crate::mechanism::{self, Family, Scheme, Work};
 use crate::object::Object;
-use crate::session::Keyed;
+use crate::operation::Keyed;
 
 /// The key of C_VerifyRecoverInit.
 pub(crate) struct Recovering {

@@ -1,4 +1,4 @@
-//! A session and the operations under way in it. The rules of multi-call operations stand here once.
+//! A session and the operations under way in it.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -10,11 +10,11 @@ use interface::ProviderId;
 
 use crate::encryption::{Crypting, Direction};
 use crate::error::{Error, Result};
-use crate::ffi::Output;
 use crate::hash::Hasher;
 use crate::message::{Sealing, SigningMessages};
 use crate::module::lock;
 use crate::object::Object;
+use crate::operation::{Active, Keyed, Ongoing, OutputLen};
 use crate::recover::Recovering;
 use crate::signature::Signing;
 
@@ -135,34 +135,10 @@ impl Session {
     }
 }
 
-/// One kind of operation in a session, made of several calls (PKCS#11 §5.2).
-pub(crate) struct Active<T> {
-    operation: Option<T>,
-    /// The user has yet to give the PIN, for which the key asks each time.
-    locked: bool,
-}
-
-impl<T> Default for Active<T> {
-    fn default() -> Self {
-        Self { operation: None, locked: false }
-    }
-}
-
-/// How long the result of an operation is at most, known before it is computed.
-pub(crate) trait OutputLen {
-    /// In bytes, when `more` bytes of data come before the end.
-    fn output_len(&self, more: usize) -> usize;
-}
-
 impl OutputLen for Hasher {
     fn output_len(&self, _: usize) -> usize {
         self.len()
     }
-}
-
-/// An operation that may have a key.
-pub(crate) trait Keyed {
-    fn object(&self) -> Option<&Object>;
 }
 
 impl Keyed for Hasher {
@@ -180,150 +156,5 @@ impl Keyed for std::vec::IntoIter<CK_OBJECT_HANDLE> {
 impl Keyed for (Signing, Vec<u8>) {
     fn object(&self) -> Option<&Object> {
         self.0.object()
-    }
-}
-
-/// An operation of any kind.
-trait Ongoing {
-    fn is_active(&self) -> bool;
-    fn is_private(&self) -> bool;
-    fn is_locked(&self) -> bool;
-    fn unlock(&mut self);
-    fn cancel(&mut self);
-}
-
-impl<T: Keyed> Ongoing for Active<T> {
-    fn is_active(&self) -> bool {
-        self.operation.is_some()
-    }
-
-    fn is_private(&self) -> bool {
-        self.operation.as_ref().and_then(T::object).is_some_and(Object::private)
-    }
-
-    fn is_locked(&self) -> bool {
-        self.locked
-    }
-
-    fn unlock(&mut self) {
-        self.locked = false;
-    }
-
-    fn cancel(&mut self) {
-        *self = Self::default();
-    }
-}
-
-impl<T: Keyed> Active<T> {
-    /// Begins an operation; no operation (a NULL mechanism) cancels the one under way. One whose key has CKA_ALWAYS_AUTHENTICATE is
-    /// locked until the user gives the PIN for it (CKU_CONTEXT_SPECIFIC).
-    pub(crate) fn start(&mut self, operation: Option<T>) -> Result<()> {
-        let locked = operation.as_ref().and_then(T::object).is_some_and(Object::always_authenticate);
-        self.start_unlocked(operation)?;
-        self.locked = locked;
-        Ok(())
-    }
-
-    /// Begins what is part of an operation that has been unlocked.
-    pub(crate) fn start_unlocked(&mut self, operation: Option<T>) -> Result<()> {
-        if operation.is_some() {
-            self.check_idle()?;
-        }
-        *self = Self { operation, locked: false };
-        Ok(())
-    }
-
-    /// Fails while an operation is under way.
-    pub(crate) fn check_idle(&self) -> Result<()> {
-        if self.is_active() { Err(Error::OperationActive) } else { Ok(()) }
-    }
-
-    /// The operation under way, to go on with. One that is locked ends here.
-    pub(crate) fn current(&mut self) -> Result<&mut T> {
-        if self.locked {
-            self.cancel();
-            return Err(Error::UserNotLoggedIn);
-        }
-        self.operation.as_mut().ok_or(Error::OperationNotInitialized)
-    }
-
-    /// Ends the operation, whatever comes of it.
-    pub(crate) fn take(&mut self) -> Result<T> {
-        self.current()?;
-        self.operation.take().ok_or(Error::OperationNotInitialized)
-    }
-
-    /// Goes on with the operation; a failure ends it.
-    pub(crate) fn update(&mut self, run: impl FnOnce(&mut T) -> Result<()>) -> Result<()> {
-        let result = run(self.current()?);
-        if result.is_err() {
-            self.cancel();
-        }
-        result
-    }
-
-    /// Ends the operation with `more` bytes of data and writes its result, unless the caller only asks for the length or gives too small a buffer:
-    /// then nothing is computed and the operation stays.
-    pub(crate) fn finish(&mut self, output: &Output<u8>, more: usize, run: impl FnOnce(T) -> Result<Vec<u8>>) -> Result<()>
-    where
-        T: OutputLen,
-    {
-        if !output.takes(self.current()?.output_len(more))? {
-            return Ok(());
-        }
-        output.write(&run(self.take()?)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::ptr::null_mut;
-
-    impl Keyed for u8 {
-        fn object(&self) -> Option<&Object> {
-            None
-        }
-    }
-
-    impl OutputLen for u8 {
-        fn output_len(&self, _: usize) -> usize {
-            usize::from(*self)
-        }
-    }
-
-    fn finish(active: &mut Active<u8>, data: *mut u8, len: &mut u64) -> Result<()> {
-        // SAFETY: the tests give NULL or as much room as `len` says.
-        let output = unsafe { Output::new(data, len) }.unwrap();
-        active.finish(&output, 0, |n| Ok(vec![7; usize::from(n)]))
-    }
-
-    #[test]
-    fn lengths_may_be_asked_and_results_come_once() {
-        let mut active = Active::default();
-        let (mut room, mut len) = ([0u8; 4], 0);
-        active.start(Some(4)).unwrap();
-        assert!(matches!(active.start(Some(4)), Err(Error::OperationActive)));
-        finish(&mut active, null_mut(), &mut len).unwrap();
-        assert_eq!(len, 4);
-        len = 2;
-        let short = finish(&mut active, room.as_mut_ptr(), &mut len);
-        assert!(matches!(short, Err(Error::BufferTooSmall)));
-        assert_eq!(len, 4);
-        finish(&mut active, room.as_mut_ptr(), &mut len).unwrap();
-        assert_eq!(room, [7; 4]);
-        let again = finish(&mut active, room.as_mut_ptr(), &mut len);
-        assert!(matches!(again, Err(Error::OperationNotInitialized)));
-    }
-
-    #[test]
-    fn a_failed_update_and_a_null_mechanism_end_an_operation() {
-        let mut active = Active::default();
-        active.start(Some(1u8)).unwrap();
-        assert!(active.update(|_| Err(Error::DataLenRange)).is_err());
-        assert!(active.current().is_err());
-        active.start(Some(1)).unwrap();
-        active.start(None).unwrap();
-        assert!(active.current().is_err());
     }
 }

@@ -16,7 +16,7 @@ use crate::hash::Hasher;
 use crate::mechanism::{self, Family, Scheme, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
-use crate::session::{Keyed, OutputLen};
+use crate::operation::{Keyed, OutputLen};
 
 /// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits into the 1 MiB that a
 /// request may have by default.
@@ -39,8 +39,6 @@ pub(crate) struct Signing {
     hash: Option<Hash>,
     parameter: Parameter,
     data: Data,
-    /// Data has come in parts, so that it also ends in parts.
-    parts: bool,
 }
 
 /// What the mechanism's parameter says.
@@ -91,21 +89,17 @@ impl Signing {
             Some(hash) if scheme.hashes() => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
             _ => Data::Whole(Vec::new()),
         };
-        Ok(Self { key: object, scheme, hash, parameter, data, parts: false })
+        Ok(Self { key: object, scheme, hash, parameter, data })
     }
 
     /// Takes all the data at once, for the single-part functions.
     pub(crate) fn whole(mut self, data: &[u8]) -> Result<Self> {
-        if self.parts {
-            return Err(Error::OperationActive);
-        }
         self.data.add(data)?;
         Ok(self)
     }
 
     /// Takes some of the data.
     pub(crate) fn part(&mut self, data: &[u8]) -> Result<()> {
-        self.parts = true;
         self.data.add(data)
     }
 
@@ -411,9 +405,6 @@ mod tests {
 
     #[test]
     fn hashing_mechanisms_hash_here() {
-        let mut signing = begin(&plain(CKM_SHA384_RSA_PKCS), rsa()).unwrap();
-        signing.part(b"a").unwrap();
-        assert!(asked(signing, b"bc").is_err(), "parts cannot end with C_Sign");
         let signing = begin(&plain(CKM_SHA384_RSA_PKCS), rsa()).unwrap();
         let (algorithm, data) = asked(signing, b"abc").unwrap();
         assert_eq!(algorithm, Signature::RsaPkcs1v15 { hash: Hash::Sha384.into() });

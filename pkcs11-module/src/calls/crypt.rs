@@ -7,6 +7,7 @@ use crate::encryption::{Crypting, Direction};
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
 use crate::module;
+use crate::operation::{Progress, Step, step};
 
 pub(crate) fn init(
     direction: Direction,
@@ -28,25 +29,49 @@ pub(crate) fn init(
     session.operations().crypting(direction).start(begun)
 }
 
-pub(crate) fn whole(direction: Direction, session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    session.operations().crypting(direction).finish(out, data.len(), |crypting| crypting.whole(&module, data))
+pub(crate) fn whole(
+    direction: Direction,
+    session: CK_SESSION_HANDLE,
+    data: Result<&[u8]>,
+    out: Result<Output<u8>>,
+) -> Result<()> {
+    step(
+        session,
+        |operations| operations.crypting(direction),
+        Step::Whole,
+        |module, active| {
+            let data = data?;
+            active.finish(&out?, data.len(), |crypting| crypting.whole(module, data))
+        },
+    )
 }
 
-pub(crate) fn update(direction: Direction, session: CK_SESSION_HANDLE, part: &[u8], out: &Output<u8>) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    let mut operations = session.operations();
-    let active = operations.crypting(direction);
-    if !out.takes(active.current()?.ready(part.len()))? {
-        return Ok(());
-    }
-    active.update(|crypting| out.write(&crypting.part(&module, part)?))
+pub(crate) fn update(
+    direction: Direction,
+    session: CK_SESSION_HANDLE,
+    part: Result<&[u8]>,
+    out: Result<Output<u8>>,
+) -> Result<()> {
+    step(
+        session,
+        |operations| operations.crypting(direction),
+        Step::Update,
+        |module, active| {
+            let (part, out, crypting) = (part?, out?, active.current()?);
+            if !out.takes(crypting.ready(part.len()))? {
+                return Ok(Progress::Asked);
+            }
+            out.write(&crypting.part(module, part)?)?;
+            Ok(Progress::Done)
+        },
+    )
 }
 
-pub(crate) fn finish(direction: Direction, session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    session.operations().crypting(direction).finish(out, 0, |crypting| crypting.run(&module))
+pub(crate) fn finish(direction: Direction, session: CK_SESSION_HANDLE, out: Result<Output<u8>>) -> Result<()> {
+    step(
+        session,
+        |operations| operations.crypting(direction),
+        Step::Final,
+        |module, active| active.finish(&out?, 0, |crypting| crypting.run(module)),
+    )
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
 use crate::hash::Hasher;
 use crate::module::lock;
+use crate::operation::{Progress, Step, step};
 use crate::{mechanism, module};
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>) -> Result<()> {
@@ -22,37 +23,55 @@ fn hasher(mechanism: Mechanism) -> Result<Hasher> {
     mechanism::hash(mechanism.kind()).and_then(Hasher::new).ok_or(Error::MechanismInvalid)
 }
 
-pub(crate) fn digest(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
-    let session = module::current()?.session(session)?;
-    session.operations().digest.finish(out, data.len(), |mut hasher| {
-        hasher.update(data);
-        Ok(hasher.finish())
-    })
+pub(crate) fn digest(session: CK_SESSION_HANDLE, data: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.digest,
+        Step::Whole,
+        |_, active| {
+            let data = data?;
+            active.finish(&out?, data.len(), |mut hasher| {
+                hasher.update(data);
+                Ok(hasher.finish())
+            })
+        },
+    )
 }
 
-pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
-    let session = module::current()?.session(session)?;
-    session.operations().digest.update(|hasher| {
-        hasher.update(part);
-        Ok(())
-    })
+pub(crate) fn update(session: CK_SESSION_HANDLE, part: Result<&[u8]>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.digest,
+        Step::Update,
+        |_, active| {
+            active.current()?.update(part?);
+            Ok(Progress::Done)
+        },
+    )
 }
 
-pub(crate) fn finish(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
-    let session = module::current()?.session(session)?;
-    session.operations().digest.finish(out, 0, |hasher| Ok(hasher.finish()))
+pub(crate) fn finish(session: CK_SESSION_HANDLE, out: Result<Output<u8>>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.digest,
+        Step::Final,
+        |_, active| active.finish(&out?, 0, |hasher| Ok(hasher.finish())),
+    )
 }
 
 /// C_DigestKey: the value of a secret key that may be read anyway.
 pub(crate) fn key(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    let object = lock(&module.objects).find(handle).ok_or(Error::KeyHandleInvalid)?;
-    session.operations().digest.update(|hasher| {
-        let key = object.key().filter(|key| object.class == CKO_SECRET_KEY && key.may(Usage::EXPORT));
-        hasher.update(&export(&module, key.ok_or(Error::KeyIndigestible)?)?.data);
-        Ok(())
-    })
+    step(
+        session,
+        |operations| &mut operations.digest,
+        Step::Update,
+        |module, active| {
+            let object = lock(&module.objects).find(handle).ok_or(Error::KeyHandleInvalid)?;
+            let key = object.key().filter(|key| object.class == CKO_SECRET_KEY && key.may(Usage::EXPORT));
+            active.current()?.update(&export(module, key.ok_or(Error::KeyIndigestible)?)?.data);
+            Ok(Progress::Done)
+        },
+    )
 }
 
 /// C_GetOperationState: of digests. What else is under way holds a key, or results that the caller has not fetched.
@@ -73,7 +92,9 @@ pub(crate) fn restore(session: CK_SESSION_HANDLE, state: &[u8], keys: [CK_OBJECT
     if keys != [0, 0] {
         return Err(Error::KeyNotNeeded);
     }
+    let begun = Hasher::new(hasher.hash()).is_some_and(|fresh| fresh.save() == state);
     let mut operations = session.operations();
     operations.cancel(!CKF_FIND_OBJECTS);
-    operations.digest.start(Some(hasher))
+    operations.digest.start(Some(hasher))?;
+    if begun { Ok(()) } else { operations.digest.step(Step::Update, |_| Ok(Progress::Done)) }
 }

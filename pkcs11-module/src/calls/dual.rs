@@ -1,11 +1,13 @@
 //! Two operations over the same data at once (PKCS#11 3.1 §5.17): encryption or decryption, and a digest or signature of the plaintext.
 
 use cryptoki_sys::CK_SESSION_HANDLE;
+use zeroize::Zeroizing;
 
 use crate::encryption::Direction;
 use crate::error::Result;
 use crate::ffi::Output;
 use crate::module;
+use crate::operation::{Ongoing, Progress, Step};
 use crate::session::Operations;
 
 /// What is made of the plaintext.
@@ -27,38 +29,60 @@ impl Beside {
 
     fn add(self, operations: &mut Operations, plaintext: &[u8]) -> Result<()> {
         match self {
-            Self::Digest => operations.digest.update(|hasher| {
-                hasher.update(plaintext);
-                Ok(())
+            Self::Digest => operations.digest.step(Step::Update, |active| {
+                active.current()?.update(plaintext);
+                Ok(Progress::Done)
             }),
-            Self::Sign => operations.sign.update(|signing| signing.part(plaintext)),
-            Self::Verify => operations.verify.update(|verifying| verifying.part(plaintext)),
+            Self::Sign => operations.sign.step(Step::Update, |active| {
+                active.current()?.part(plaintext)?;
+                Ok(Progress::Done)
+            }),
+            Self::Verify => operations.verify.step(Step::Update, |active| {
+                active.current()?.part(plaintext)?;
+                Ok(Progress::Done)
+            }),
         }
     }
 }
 
 /// C_DigestEncryptUpdate and C_SignEncryptUpdate.
-pub(crate) fn encrypt(beside: Beside, session: CK_SESSION_HANDLE, part: &[u8], out: &Output<u8>) -> Result<()> {
+pub(crate) fn encrypt(beside: Beside, session: CK_SESSION_HANDLE, part: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {
     update(Direction::Encrypt, beside, session, part, out)
 }
 
 /// C_DecryptDigestUpdate and C_DecryptVerifyUpdate.
-pub(crate) fn decrypt(beside: Beside, session: CK_SESSION_HANDLE, part: &[u8], out: &Output<u8>) -> Result<()> {
+pub(crate) fn decrypt(beside: Beside, session: CK_SESSION_HANDLE, part: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {
     update(Direction::Decrypt, beside, session, part, out)
 }
 
-fn update(direction: Direction, beside: Beside, session: CK_SESSION_HANDLE, part: &[u8], out: &Output<u8>) -> Result<()> {
+/// Where nothing is encrypted or decrypted, the other operation goes on as it was; where that one fails, both end, since what came out
+/// goes nowhere.
+fn update(
+    direction: Direction,
+    beside: Beside,
+    session: CK_SESSION_HANDLE,
+    part: Result<&[u8]>,
+    out: Result<Output<u8>>,
+) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     let mut operations = session.operations();
     beside.check(&mut operations)?;
-    let active = operations.crypting(direction);
-    if !out.takes(active.current()?.ready(part.len()))? {
-        return Ok(());
-    }
-    let mut output = zeroize::Zeroizing::new(vec![]);
-    active.update(|crypting| crypting.part(&module, part).map(|crypted| *output = crypted))?;
+    let mut crypted = None;
+    operations.crypting(direction).step(Step::Update, |active| {
+        let (part, out, crypting) = (part?, out?, active.current()?);
+        if !out.takes(crypting.ready(part.len()))? {
+            return Ok(Progress::Asked);
+        }
+        let output = Zeroizing::new(crypting.part(&module, part)?);
+        crypted = Some((part, out, output));
+        Ok(Progress::Done)
+    })?;
+    let Some((part, out, output)) = crypted else { return Ok(()) };
     let plaintext = if direction == Direction::Encrypt { part } else { &output };
-    beside.add(&mut operations, plaintext)?;
+    if let Err(error) = beside.add(&mut operations, plaintext) {
+        operations.crypting(direction).cancel();
+        return Err(error);
+    }
     out.write(&output)
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::ffi::{Mechanism, MessageParameter, Output};
 use crate::message::SigningMessages;
 use crate::module;
-use crate::session::Active;
+use crate::operation::Active;
 use crate::signature::Signing;
 
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
@@ -46,7 +46,7 @@ pub(crate) fn sign(session: CK_SESSION_HANDLE, parameter: &MessageParameter, dat
     let mut operations = session.operations();
     let mut message = Active::default();
     message.start_unlocked(Some(operations.message_sign.current()?.begin(parameter)?))?;
-    message.finish(out, data.len(), |signing| signing.whole(data)?.sign(&module))
+    message.finish(out, data.len(), |signing| signing.whole(data)?.sign(&module)).map(drop)
 }
 
 pub(crate) fn sign_begin(session: CK_SESSION_HANDLE, parameter: &MessageParameter) -> Result<()> {
@@ -68,10 +68,13 @@ pub(crate) fn sign_next(
     let current = &mut operations.message_sign.current()?.current;
     match out {
         None => current.update(|signing| signing.part(part)),
-        Some(out) => current.finish(out, part.len(), |mut signing| {
-            signing.part(part)?;
-            signing.sign(&module)
-        }),
+        Some(out) => {
+            let end = |mut signing: Signing| {
+                signing.part(part)?;
+                signing.sign(&module)
+            };
+            current.finish(out, part.len(), end).map(drop)
+        }
     }
 }
 

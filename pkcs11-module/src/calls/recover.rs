@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
 use crate::module;
+use crate::operation::{Progress, Step, step};
 use crate::recover::Recovering;
 use crate::signature::Signing;
 
@@ -22,10 +23,16 @@ pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>
     session.operations().sign_recover.start(mechanism.map(begin).transpose()?)
 }
 
-pub(crate) fn sign(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    session.operations().sign_recover.finish(out, data.len(), |signing| signing.whole(data)?.sign(&module))
+pub(crate) fn sign(session: CK_SESSION_HANDLE, data: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.sign_recover,
+        Step::Whole,
+        |module, active| {
+            let data = data?;
+            active.finish(&out?, data.len(), |signing| signing.whole(data)?.sign(module))
+        },
+    )
 }
 
 pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
@@ -39,15 +46,18 @@ pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanis
 }
 
 /// How much there is to recover is known when it is there, so the length is never asked in vain.
-pub(crate) fn verify(session: CK_SESSION_HANDLE, signature: &[u8], out: &Output<u8>) -> Result<()> {
-    let session = module::current()?.session(session)?;
-    let mut operations = session.operations();
-    let active = &mut operations.verify_recover;
-    let mut recovered = vec![];
-    active.update(|recovering| recovering.recover(signature).map(|data| recovered = data))?;
-    if out.takes(recovered.len())? {
-        active.take()?;
-        out.write(&recovered)?;
-    }
-    Ok(())
+pub(crate) fn verify(session: CK_SESSION_HANDLE, signature: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.verify_recover,
+        Step::Whole,
+        |_, active| {
+            let (out, recovered) = (out?, active.current()?.recover(signature?)?);
+            if !out.takes(recovered.len())? {
+                return Ok(Progress::Asked);
+            }
+            out.write(&recovered)?;
+            Ok(Progress::Done)
+        },
+    )
 }

@@ -7,6 +7,7 @@ use super::object::key_for;
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
 use crate::module;
+use crate::operation::{Progress, Step, step};
 use crate::signature::Signing;
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
@@ -20,19 +21,35 @@ pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, han
     session.operations().sign.start(mechanism.map(begin).transpose()?)
 }
 
-pub(crate) fn sign(session: CK_SESSION_HANDLE, data: &[u8], out: &Output<u8>) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    session.operations().sign.finish(out, data.len(), |signing| signing.whole(data)?.sign(&module))
+pub(crate) fn sign(session: CK_SESSION_HANDLE, data: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.sign,
+        Step::Whole,
+        |module, active| {
+            let data = data?;
+            active.finish(&out?, data.len(), |signing| signing.whole(data)?.sign(module))
+        },
+    )
 }
 
-pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
-    let session = module::current()?.session(session)?;
-    session.operations().sign.update(|signing| signing.part(part))
+pub(crate) fn update(session: CK_SESSION_HANDLE, part: Result<&[u8]>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.sign,
+        Step::Update,
+        |_, active| {
+            active.current()?.part(part?)?;
+            Ok(Progress::Done)
+        },
+    )
 }
 
-pub(crate) fn finish(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    session.operations().sign.finish(out, 0, |signing| signing.sign(&module))
+pub(crate) fn finish(session: CK_SESSION_HANDLE, out: Result<Output<u8>>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.sign,
+        Step::Final,
+        |module, active| active.finish(&out?, 0, |signing| signing.sign(module)),
+    )
 }

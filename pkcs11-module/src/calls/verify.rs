@@ -7,6 +7,7 @@ use super::object::key_for;
 use crate::error::Result;
 use crate::ffi::Mechanism;
 use crate::module::{self, Module};
+use crate::operation::{Progress, Step, step};
 use crate::session::Session;
 use crate::signature::Signing;
 
@@ -22,23 +23,40 @@ fn begin(module: &Module, session: &Session, mechanism: &Mechanism, handle: CK_O
     Signing::new(mechanism, key_for(module, mechanism, handle, CKO_PUBLIC_KEY)?, Usage::VERIFY)
 }
 
-pub(crate) fn verify(session: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    let verifying = session.operations().verify.take()?;
-    verifying.whole(data)?.verify(&module, signature)
+pub(crate) fn verify(session: CK_SESSION_HANDLE, data: Result<&[u8]>, signature: Result<&[u8]>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.verify,
+        Step::Whole,
+        |module, active| {
+            active.take()?.whole(data?)?.verify(module, signature?)?;
+            Ok(Progress::Done)
+        },
+    )
 }
 
-pub(crate) fn update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
-    let session = module::current()?.session(session)?;
-    session.operations().verify.update(|verifying| verifying.part(part))
+pub(crate) fn update(session: CK_SESSION_HANDLE, part: Result<&[u8]>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.verify,
+        Step::Update,
+        |_, active| {
+            active.current()?.part(part?)?;
+            Ok(Progress::Done)
+        },
+    )
 }
 
-pub(crate) fn finish(session: CK_SESSION_HANDLE, signature: &[u8]) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    let verifying = session.operations().verify.take()?;
-    verifying.verify(&module, signature)
+pub(crate) fn finish(session: CK_SESSION_HANDLE, signature: Result<&[u8]>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.verify,
+        Step::Final,
+        |module, active| {
+            active.take()?.verify(module, signature?)?;
+            Ok(Progress::Done)
+        },
+    )
 }
 
 /// C_VerifySignatureInit, which takes the signature before the data (PKCS#11 3.2).
@@ -54,21 +72,40 @@ pub(crate) fn signature_init(
     session.operations().verify_signature.start(begun.map(|verifying| (verifying, signature.to_vec())))
 }
 
-pub(crate) fn signature(session: CK_SESSION_HANDLE, data: &[u8]) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    let (verifying, signature) = session.operations().verify_signature.take()?;
-    verifying.whole(data)?.verify(&module, &signature)
+pub(crate) fn signature(session: CK_SESSION_HANDLE, data: Result<&[u8]>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.verify_signature,
+        Step::Whole,
+        |module, active| {
+            let (verifying, signature) = active.take()?;
+            verifying.whole(data?)?.verify(module, &signature)?;
+            Ok(Progress::Done)
+        },
+    )
 }
 
-pub(crate) fn signature_update(session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
-    let session = module::current()?.session(session)?;
-    session.operations().verify_signature.update(|(verifying, _)| verifying.part(part))
+pub(crate) fn signature_update(session: CK_SESSION_HANDLE, part: Result<&[u8]>) -> Result<()> {
+    step(
+        session,
+        |operations| &mut operations.verify_signature,
+        Step::Update,
+        |_, active| {
+            active.current()?.0.part(part?)?;
+            Ok(Progress::Done)
+        },
+    )
 }
 
 pub(crate) fn signature_finish(session: CK_SESSION_HANDLE) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    let (verifying, signature) = session.operations().verify_signature.take()?;
-    verifying.verify(&module, &signature)
+    step(
+        session,
+        |operations| &mut operations.verify_signature,
+        Step::Final,
+        |module, active| {
+            let (verifying, signature) = active.take()?;
+            verifying.verify(module, &signature)?;
+            Ok(Progress::Done)
+        },
+    )
 }

@@ -85,6 +85,33 @@ fn what_is_encrypted_is_signed_and_what_is_decrypted_verified() {
     assert_eq!(verify(&mut sealed), CKR_SIGNATURE_INVALID);
 }
 
+/// PKCS#11 v3.1 §5.17.1: where nothing is encrypted, no plaintext is passed to the digest.
+#[test]
+fn what_is_not_encrypted_is_not_digested() {
+    let _fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let (key_len, mut plain, mut sealed) = (number(16), [5; 16], [0; 16]);
+    let key = secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &key_len)]).unwrap();
+    let expected = sha256(session, &plain);
+    let (start, room) = (plain.as_mut_ptr(), sealed.as_mut_ptr());
+    let mut short = 15;
+    let encrypt = || assert_eq!(call!(C_EncryptInit(session, &mut mechanism(CKM_AES_ECB), key)), CKR_OK);
+    assert_eq!(call!(C_DigestInit(session, &mut mechanism(CKM_SHA256))), CKR_OK);
+    encrypt();
+    assert_eq!(call!(C_DigestEncryptUpdate(session, start, 16, null_mut(), &raw mut short)), CKR_OK);
+    short = 15;
+    assert_eq!(call!(C_DigestEncryptUpdate(session, start, 16, room, &raw mut short)), CKR_BUFFER_TOO_SMALL);
+    assert_eq!(call!(C_DigestEncryptUpdate(session, start, 16, room, null_mut())), CKR_ARGUMENTS_BAD);
+    encrypt();
+    assert_eq!(call!(C_DigestEncryptUpdate(session, null_mut(), 16, room, &raw mut short)), CKR_ARGUMENTS_BAD);
+    encrypt();
+    assert_eq!(call!(C_DigestEncryptUpdate(session, start, 16, room, &raw mut short)), CKR_OK);
+    let mut copy = short;
+    let whole = call!(C_Encrypt(session, start, 16, room, &raw mut copy));
+    assert_eq!(whole, CKR_OPERATION_NOT_INITIALIZED, "the data came in parts");
+    assert_eq!(finish(session), expected, "data is digested once");
+}
+
 #[test]
 fn only_keys_that_may_be_read_are_digested() {
     let _fixture = Fixture::new();
@@ -130,6 +157,10 @@ fn a_digest_goes_on_in_another_session() {
         assert_eq!(call!(C_DigestUpdate(session, data.as_mut_ptr(), 40)), CKR_OK);
         assert_eq!(finish(session), expected);
     }
+    assert_eq!(restore(len, 0), CKR_OK);
+    let mut room = 32;
+    let whole = call!(C_Digest(second, data.as_mut_ptr(), 40, [0; 32].as_mut_ptr(), &raw mut room));
+    assert_eq!(whole, CKR_OPERATION_NOT_INITIALIZED, "the data came in parts before it was saved");
     let [_, private] = generate(second, true).unwrap();
     assert_eq!(call!(C_SignInit(second, &mut mechanism(CKM_ECDSA), private)), CKR_OK);
     assert_eq!(save(second, null_mut(), &mut len), CKR_STATE_UNSAVEABLE);

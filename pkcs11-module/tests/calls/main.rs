@@ -60,6 +60,7 @@ mod groups;
 mod hard;
 mod initialize;
 mod keys;
+mod life;
 mod login;
 mod many;
 mod mechanisms;
