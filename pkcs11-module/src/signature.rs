@@ -197,7 +197,11 @@ impl Signing {
             (Scheme::RsaRaw, _) if data.len() > modulus => return Err(Error::DataLenRange),
             (Scheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
             (Scheme::Ecdsa | Scheme::Dsa, None) if data.is_empty() => return Err(Error::DataLenRange),
-            (Scheme::Ecdsa | Scheme::Dsa, None) => (digest_of(data.len()), data),
+            (Scheme::Ecdsa | Scheme::Dsa, None) => {
+                // 20 bytes need be no SHA-1, with which services sign no more
+                let any = self.scheme.algorithms(None).any(permits);
+                (digest_of(data.len()).filter(|hash| !(any && hash.deprecated())), data)
+            }
             (Scheme::RsaPss | Scheme::HashMlDsa, Some(hash)) if data.len() != hash.len() => {
                 return Err(Error::DataLenRange);
             }
@@ -425,6 +429,24 @@ mod tests {
             let algorithm = asked(signing, &[1; 32]).ok().map(|(algorithm, _)| algorithm);
             assert_eq!(algorithm, chosen);
         }
+    }
+
+    #[test]
+    fn ecdsa_takes_digests_of_any_length() {
+        let sha1 = Signature::Ecdsa { hash: Hash::Sha1.into() };
+        let policy = Policy {
+            usage: Usage::SIGN,
+            algorithm: Signature::Ecdsa { hash: Any::Any }.into(),
+            also: vec![Signature::EcdsaAny.into()],
+        };
+        let both = object(KeyType::EccKeyPair(EccFamily::SecpR1), 256, policy);
+        for len in [1, 19, 20, 21, 33, 65, 1000] {
+            let (algorithm, data) = asked(begin(&plain(CKM_ECDSA), both.clone()).unwrap(), &vec![1; len]).unwrap();
+            assert_eq!((algorithm, data.len()), (Signature::EcdsaAny, len));
+        }
+        // a key that names the hash is the one for it
+        let (algorithm, _) = asked(begin(&plain(CKM_ECDSA), ec(sha1)).unwrap(), &[1; 20]).unwrap();
+        assert_eq!(algorithm, sha1);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::derive::{derive, ecdh, hkdf, string};
 use super::keys::{NO, YES, create, number, read, secret};
 use super::mechanisms::{oaep, pss};
 use super::pqc::{pair, signature};
+use super::softhsm::{SoftHsm, at, ours};
 use super::wrap::Attributes;
 use super::*;
 
@@ -25,6 +26,50 @@ fn data_that_the_modulus_has_no_room_for_is_out_of_range() {
     let [_, private] = pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &[(CKA_MODULUS_BITS, &bits)], named).unwrap();
     let sign = |len| signature(&mut mechanism(CKM_RSA_X_509), private, &vec![7; len]).map(|signed| signed.len());
     assert_eq!((sign(256), sign(257)), (Ok(256), Err(CKR_DATA_LEN_RANGE)));
+}
+
+/// CKM_ECDSA takes any digest, of which the first bits count, as many as the order has (PKCS#11 v3.1 §6.3.12). SHA-1 signs no more, but 20
+/// bytes may be of anything.
+fn raw_ecdsa() {
+    let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[(CKA_SIGN, YES)]).unwrap();
+    let session = open(0);
+    let softhsm = SoftHsm::new().map(|softhsm| {
+        let (class, kind, point) = (number(CKO_PUBLIC_KEY), number(CKK_EC), read(public, CKA_EC_POINT).unwrap());
+        let own =
+            [(CKA_CLASS, &class[..]), (CKA_KEY_TYPE, &kind), (CKA_EC_PARAMS, P256), (CKA_EC_POINT, &point), (CKA_VERIFY, YES)];
+        let (mut template, mut key) = (own.map(|(kind, value)| attribute(kind, value)), 0);
+        assert_eq!(at!(softhsm.list, C_CreateObject(softhsm.session, template.as_mut_ptr(), 5, &raw mut key)), CKR_OK);
+        (softhsm, key)
+    });
+    for len in [1, 19, 20, 21, 28, 32, 33, 48, 63, 64, 65, 100, 5000] {
+        let mut data: Vec<u8> = (0..len).map(|at: u32| at.to_le_bytes()[0] | 1).collect();
+        let mut signed = signature(&mut mechanism(CKM_ECDSA), private, &data).unwrap();
+        let verify = |list: CK_FUNCTION_LIST_PTR, session, key, data: &mut [u8], signed: &mut [u8]| {
+            assert_eq!(at!(list, C_VerifyInit(session, &mut mechanism(CKM_ECDSA), key)), CKR_OK);
+            at!(list, C_Verify(session, data.as_mut_ptr(), data.len() as CK_ULONG, signed.as_mut_ptr(), 64))
+        };
+        assert_eq!(verify(ours(), session, public, &mut data, &mut signed), CKR_OK, "{len}");
+        if let Some((softhsm, key)) = &softhsm {
+            assert_eq!(verify(softhsm.list, softhsm.session, *key, &mut data, &mut signed), CKR_OK, "{len}");
+        }
+        let order = data.len().min(32);
+        assert_eq!(verify(ours(), session, public, &mut data[..order], &mut signed), CKR_OK, "{len}");
+        data[0] ^= 2;
+        assert_eq!(verify(ours(), session, public, &mut data, &mut signed), CKR_SIGNATURE_INVALID, "{len}");
+    }
+    assert_eq!(signature(&mut mechanism(CKM_ECDSA), private, b""), Err(CKR_DATA_LEN_RANGE));
+}
+
+#[test]
+fn raw_ecdsa_takes_a_digest_of_any_length() {
+    let _fixture = Fixture::new();
+    raw_ecdsa();
+}
+
+#[test]
+fn raw_ecdsa_in_a_tpm_takes_a_digest_of_any_length() {
+    let _fixture = Fixture::tpm();
+    raw_ecdsa();
 }
 
 #[test]

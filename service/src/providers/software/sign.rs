@@ -86,8 +86,8 @@ impl Scheme {
             (Some((named, _)), _) if hash.len() != named.len() => {
                 Err(invalid(format!("the hash has {} bytes, but {named:?} has {}", hash.len(), named.len())))
             }
-            (None, Encoding::Ecdsa | Encoding::Dsa) if !(1..=64).contains(&hash.len()) => {
-                Err(invalid("DSA and ECDSA sign a hash of 1 to 64 bytes"))
+            (None, Encoding::Ecdsa | Encoding::Dsa) if hash.is_empty() => {
+                Err(invalid("DSA and ECDSA sign a hash of one byte or more"))
             }
             (None, Encoding::Eddsa(_) | Encoding::Ed448 { .. } | Encoding::MlDsa) => {
                 Err(invalid("this algorithm signs messages, not hashes: ask to sign the message"))
