@@ -190,6 +190,9 @@ impl Crypting {
         let before = self.data.len();
         self.add(data)?;
         self.given = self.data.len();
+        if self.parameters.data_len.is_some_and(|told| self.data.len() > told) {
+            return Err(self.wrong_len());
+        }
         if data.is_empty() {
             return Ok(vec![]);
         }

@@ -198,6 +198,21 @@ fn parts_of_any_length_make_what_one_part_makes() {
     }
 }
 
+#[test]
+fn parts_go_through_a_tpm_likewise() {
+    let _fixture = Fixture::tpm();
+    let data = [7; LEN];
+    for (mechanism, kind, _, sealing, opening, _) in rows().into_iter().take(4) {
+        let here = Place::new(ours(), open(CKF_RW_SESSION), kind, &value(16), &[]);
+        let plain = if matches!(mechanism.mechanism, CKM_AES_ECB | CKM_AES_CBC) { &data[..96] } else { &data };
+        let sealed = here.whole(true, mechanism, plain);
+        for split in [1, 15, 16, 17, 40, LEN] {
+            assert_eq!(here.parts(true, mechanism, sealing, plain, split), sealed, "{:#x} {split}", mechanism.mechanism);
+            assert_eq!(here.parts(false, mechanism, opening, &sealed, split), plain, "{:#x} {split}", mechanism.mechanism);
+        }
+    }
+}
+
 /// Where a key permits the mechanism and nothing else, its stream is made of just that.
 #[test]
 fn streams_need_no_mechanism_but_their_own() {
@@ -234,6 +249,13 @@ fn what_is_left_over_at_the_end_has_the_wrong_length() {
             room = 64;
             assert_eq!(here.last(encrypt, out.as_mut_ptr(), &mut room), fault, "{:#x}", mechanism.mechanism);
         }
+    }
+    // a message that is longer than its parameter says
+    for (mechanism, kind, len, ..) in rows().into_iter().filter(|row| row.0.mechanism == CKM_AES_CCM) {
+        let here = Place::new(ours(), open(CKF_RW_SESSION), kind, &value(len), &[]);
+        here.init(true, mechanism);
+        let (mut out, mut room) = ([0; LEN + 1], LEN as CK_ULONG + 1);
+        assert_eq!(here.update(true, &[7; LEN + 1], out.as_mut_ptr(), &mut room), CKR_DATA_LEN_RANGE);
     }
     // a counter that may not come round has an end, also where the data comes in parts
     let counter = CK_AES_CTR_PARAMS { ulCounterBits: 2, cb: [0; 16] };
