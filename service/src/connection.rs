@@ -402,6 +402,10 @@ impl Connection {
         let mut frame = Zeroizing::new(Vec::with_capacity(HEADER_LEN + body.len()));
         header.encode(&mut frame);
         frame.extend_from_slice(body);
+        // Whoever has the answer may count on it that this connection is idle. One that has to end does so after it.
+        if self.buffer.is_empty() {
+            let _ = self.enter(Phase::Idle);
+        }
         let sent = self.stream.try_send(&frame)?;
         if sent == frame.len() {
             return Ok(());
