@@ -7,7 +7,7 @@ use super::key::{Life, Meta};
 use super::object::Object;
 use super::token::Tokens;
 use super::usage::Tally;
-use super::uuid::{Random, Uuid, Uuids};
+use super::uuid::{Uuid, Uuids};
 use crate::applications::Application;
 use crate::auth::{MANY, Principal};
 use interface::ProviderId;
@@ -142,10 +142,10 @@ pub(super) struct Index {
     objects: Named<(ProviderId, RecordKind), Arc<Object>>,
     /// How many entries each owner has that are not volatile.
     owners: BTreeMap<Principal, usize>,
-    entries: HashMap<Uuid, Entry, Random>,
+    entries: HashMap<Uuid, Entry>,
     /// The entries with each term, by its hash under a random key. It is not the term itself, which each entry has: with many keys it
     /// would take most of the memory. So two terms may share a set, and who looks for one asks each entry whether it has it.
-    terms: HashMap<u64, Uuids, Random>,
+    terms: HashMap<u64, Uuids>,
     hasher: RandomState,
     /// The keys that somebody was granted, by their owners.
     grants: HashMap<Principal, BTreeMap<Principal, BTreeSet<Uuid>>>,

@@ -7,12 +7,11 @@ use rusqlite::ToSql;
 use rusqlite::types::ToSqlOutput;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::str::FromStr;
 
 /// 128 random bits, written as 32 hexadecimal digits. Written or not, their order is the same.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid([u8; 16]);
 
 impl Uuid {
@@ -26,34 +25,6 @@ impl Uuid {
     }
 
     pub(super) fn bytes(self) -> [u8; 16] {
-        self.0
-    }
-}
-
-impl Hash for Uuid {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
-    }
-}
-
-/// Hashes what is random already.
-pub(super) type Random = BuildHasherDefault<AsItIs>;
-
-/// The hash is the number.
-#[derive(Debug, Default)]
-pub(super) struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn finish(&self) -> u64 {
         self.0
     }
 }
