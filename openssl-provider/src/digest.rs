@@ -6,14 +6,11 @@
 use std::ffi::CStr;
 
 use der::oid::ObjectIdentifier;
-use getrandom::SysRng;
 use interface::algorithm::Hash;
-use rsa::{Oaep, Pss, PublicKey, signature::digest::DynDigest};
+use rsa::signature::digest::DynDigest;
 
 /// A digest being computed.
 pub(crate) type Hasher = Box<dyn DynDigest>;
-
-type Encrypt = fn(&PublicKey, &[u8], &[u8]) -> rsa::Result<Vec<u8>>;
 
 pub(crate) struct Digest {
     pub(crate) hash: Hash,
@@ -28,10 +25,6 @@ pub(crate) struct Digest {
     pub(crate) with_ecdsa: Option<&'static Composite>,
     /// Starts a computation.
     pub(crate) hasher: fn() -> Hasher,
-    /// Whether a PSS signature of a digest is right. Without a salt length any is.
-    pub(crate) verify_pss: fn(&PublicKey, &[u8], &[u8], Option<usize>) -> bool,
-    /// A label and a message encrypted with OAEP, MGF1 over the same digest.
-    pub(crate) encrypt_oaep: Encrypt,
 }
 
 /// A signature algorithm that has its digest built in.
@@ -62,6 +55,13 @@ impl Digest {
         DIGESTS.iter().find(|digest| digest.hash.len() == len)
     }
 
+    /// The digest of these parts.
+    pub(crate) fn of(&self, parts: &[&[u8]]) -> Box<[u8]> {
+        let mut hasher = (self.hasher)();
+        parts.iter().for_each(|part| hasher.update(part));
+        hasher.finalize()
+    }
+
     /// SHA-1 is verified, but no longer signed.
     pub(crate) fn may_sign(&self) -> bool {
         !self.hash.deprecated()
@@ -83,10 +83,6 @@ macro_rules! digest {
             with_rsa: Composite { oid: oid($rsa), names: text(names!(rsa $name $aliases $rsa)) },
             with_ecdsa: first(&[$(Composite { oid: oid($ecdsa), names: text(names!(ecdsa $name $aliases $ecdsa)) })?]),
             hasher: || Box::new(<$type>::default()),
-            verify_pss: |key, digest, signature, salt_len| {
-                key.verify(Pss { salt_len, ..Pss::<$type>::new() }, digest, signature).is_ok()
-            },
-            encrypt_oaep: |key, label, message| key.encrypt(&mut SysRng, Oaep::<$type>::new_with_label(label), message),
         }
     };
 }

@@ -24,7 +24,7 @@ use crate::{
     },
     key::Key,
     provider::Provider,
-    rsa::{Rsa, unsupported},
+    rsa::{Rsa, encoding::Digests, unsupported},
     signature,
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Context {
     key: Option<Key<Rsa>>,
     padding: Padding,
     digest: &'static Digest,
-    /// The digest of MGF1 where it was set; it can only be OAEP's.
+    /// The digest of MGF1 where it is another than OAEP's.
     mgf1: Option<&'static Digest>,
     label: Vec<u8>,
     versions: Versions,
@@ -76,7 +76,7 @@ static FIELDS: [Field<Context>; 5] = [
         })
     }),
     field(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest.name))),
-    field(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.mgf1.unwrap_or(ctx.digest).name))),
+    field(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digests().mgf1.name))),
     field(OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION, Type::Int, |ctx| {
         ctx.versions.client.map(|version| Value::Int(version.into()))
     }),
@@ -157,12 +157,14 @@ impl Context {
         let public = self.public()?;
         output.fill(public.len(), || {
             let key = public.parsed().ok_or_else(|| unsupported("a key of this size"))?;
-            let encrypted = match self.algorithm()? {
-                Encryption::RsaPkcs1v15 => key.encrypt(&mut SysRng, Pkcs1v15Encrypt, message),
-                Encryption::RsaOaep { .. } => (self.digest.encrypt_oaep)(&key, &self.label, message),
-                Encryption::RsaOaepWith { .. } | Encryption::RsaRaw => return Err(unsupported("this padding")),
+            let encrypted = if self.padding == Padding::Oaep {
+                let block = self.digests().oaep(&self.label, message, public.len())?;
+                block.and_then(|block| public.block(&block))
+            } else {
+                key.encrypt(&mut SysRng, Pkcs1v15Encrypt, message).ok()
             };
-            encrypted.map_err(|why| Error::Parameter(format!("{} bytes cannot be encrypted: {why}", message.len())))
+            let long = || format!("{} bytes cannot be encrypted: the key has no room for as many in this padding", message.len());
+            encrypted.ok_or_else(|| Error::Parameter(long()))
         })
     }
 
@@ -176,12 +178,8 @@ impl Context {
     /// The one request to the service.
     fn message(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let uri = self.key.as_ref().and_then(Key::uri).ok_or(Error::State("no private key was set"))?;
-        let algorithm = self.algorithm()?;
-        let label = match algorithm {
-            Encryption::RsaOaep { .. } => &self.label[..],
-            _ => &[],
-        };
-        self.provider.decrypt(uri, algorithm, ciphertext, label)
+        let label = if self.padding == Padding::Oaep { &self.label[..] } else { &[] };
+        self.provider.decrypt(uri, self.algorithm(), ciphertext, label)
     }
 
     /// What a TLS client sent; a random secret if it sent anything else.
@@ -204,15 +202,17 @@ impl Context {
         Ok(secret)
     }
 
-    fn algorithm(&self) -> Result<Encryption, Error> {
-        if self.padding != Padding::Oaep {
-            return Ok(Encryption::RsaPkcs1v15);
+    fn algorithm(&self) -> Encryption {
+        let Digests { own, mgf1 } = self.digests();
+        match self.padding {
+            Padding::Pkcs1 | Padding::Tls => Encryption::RsaPkcs1v15,
+            Padding::Oaep if own == mgf1 => Encryption::RsaOaep { hash: own.hash },
+            Padding::Oaep => Encryption::RsaOaepWith { hash: own.hash, mgf: mgf1.hash },
         }
-        if self.mgf1.is_some_and(|mgf1| mgf1 != self.digest) {
-            return Err(unsupported("OAEP with MGF1 over another digest than the label's"));
-        }
-        let hash = self.digest.hash;
-        Ok(Encryption::RsaOaep { hash })
+    }
+
+    fn digests(&self) -> Digests {
+        Digests { own: self.digest, mgf1: self.mgf1.unwrap_or(self.digest) }
     }
 
     fn public(&self) -> Result<&Rsa, Error> {

@@ -1,5 +1,6 @@
 //! RSA keys: those that sign as their users like, and those for PSS alone.
 
+pub(crate) mod encoding;
 pub(crate) mod signature;
 
 use std::ffi::{CStr, c_int};
@@ -113,7 +114,7 @@ impl<const PSS: bool> Kind for RsaKey<PSS> {
 }
 
 impl<const PSS: bool> RsaKey<PSS> {
-    fn bits(&self) -> u32 {
+    pub(crate) fn bits(&self) -> u32 {
         let zeros = self.n.first().map_or(0, |byte| byte.leading_zeros());
         u32::try_from(self.n.len() * 8).unwrap_or(u32::MAX) - zeros
     }
@@ -130,12 +131,13 @@ impl<const PSS: bool> RsaKey<PSS> {
         (number < self.n).then_some(number)
     }
 
-    /// The block that was signed (RSAVP1, RFC 8017 §5.2.2); None where the signature is not a number below the modulus.
-    fn block(&self, signature: &[u8]) -> Option<Vec<u8>> {
+    /// What the key makes of a block: a ciphertext (RSAEP, RFC 8017 §5.1.1), and of a signature what was signed (RSAVP1, §5.2.2). None
+    /// where the block is not a number below the modulus.
+    pub(crate) fn block(&self, block: &[u8]) -> Option<Vec<u8>> {
         let key = self.parsed()?;
-        let number = BoxedUint::from_be_slice(signature, key.n_bits_precision()).ok()?;
-        let signed = (signature.len() == self.len() && number < **key.n()).then(|| rsa_encrypt(&key, &number).ok())??;
-        let bytes = signed.to_be_bytes();
+        let number = BoxedUint::from_be_slice(block, key.n_bits_precision()).ok()?;
+        let made = (block.len() == self.len() && number < **key.n()).then(|| rsa_encrypt(&key, &number).ok())??;
+        let bytes = made.to_be_bytes();
         Some(bytes.get(bytes.len() - self.len()..)?.to_vec())
     }
 

@@ -32,7 +32,7 @@ pub(crate) trait Scheme: Clone + Default + 'static {
     const SETTABLE: &'static [Param];
 
     /// Refuses settings that cannot be had, before anything is signed or verified with them.
-    fn check(&self, _: &Self::Kind, _: Option<&Digest>) -> Result<(), Error> {
+    fn check(&self, _: &Self::Kind, _: Option<&'static Digest>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -61,7 +61,7 @@ pub(crate) trait Scheme: Clone + Default + 'static {
     fn encode(key: &Self::Kind, signature: Vec<u8>) -> Option<Vec<u8>>;
 
     /// Whether a signature, in OpenSSL's encoding, is right.
-    fn verify(&self, key: &Self::Kind, digest: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error>;
+    fn verify(&self, key: &Self::Kind, digest: Option<&'static Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error>;
 
     /// What was signed: the digest, or without one whatever stood in its place.
     fn recover(&self, _: &Self::Kind, _: Option<&Digest>, _: &[u8]) -> Result<Vec<u8>, Error> {

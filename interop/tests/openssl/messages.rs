@@ -27,9 +27,14 @@ pub(crate) fn what_others_encrypt_is_decrypted(openssl: Openssl) {
     let Some(desk) = Desk::new(openssl) else { return };
     desk.vault();
     let oaep = "-pkeyopt rsa_padding_mode:oaep";
-    for options in
-        ["-pkeyopt rsa_padding_mode:pkcs1".to_owned(), format!("{oaep} -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_oaep_label:0102")]
-    {
+    let sha256 = format!("{oaep} -pkeyopt rsa_oaep_md:sha256");
+    for options in [
+        "-pkeyopt rsa_padding_mode:pkcs1".to_owned(),
+        format!("{sha256} -pkeyopt rsa_oaep_label:0102"),
+        // what Java encrypts with, unless it is told more
+        format!("{sha256} -pkeyopt rsa_mgf1_md:sha1"),
+        format!("{sha256} -pkeyopt rsa_mgf1_md:sha512"),
+    ] {
         desk.openssl(&format!("pkeyutl -encrypt -pubin -inkey vault.pub {options} -in message -out ciphertext"));
         for key in ["vault.pem", "parsec:object=vault"] {
             let decrypt = format!("pkeyutl -decrypt -inkey {key} {options} -in ciphertext");

@@ -18,7 +18,9 @@ pub(crate) fn signatures_verify_elsewhere(openssl: Openssl) {
             return;
         }
         let salted = |len| format!(" -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:{len}");
-        let paddings = ["digest", "max", "20"].map(salted).into_iter().filter(|_| kind.starts_with("rsa"));
+        let masked = |mgf1| format!("{} -sigopt rsa_mgf1_md:{mgf1}", salted("digest"));
+        let paddings = [salted("digest"), salted("max"), salted("20"), masked("sha1"), masked("sha512")];
+        let paddings = paddings.into_iter().filter(|_| kind.starts_with("rsa"));
         for padding in paddings.chain([String::new()]) {
             for hash in ["sha224", "sha256", "sha384", "sha512"] {
                 desk.ok(&format!("dgst -{hash}{padding} -sign {key} -out signature message"));

@@ -13,7 +13,7 @@ use interface::{
 use rsa::Pkcs1v15Sign;
 use spki::AlgorithmIdentifierOwned;
 
-use super::{RsaKey, unsupported};
+use super::{RsaKey, encoding::Digests, unsupported};
 use crate::{
     digest::Digest,
     error::Error,
@@ -37,7 +37,7 @@ const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.
 pub(crate) struct Padding<const PSS: bool> {
     mode: Mode,
     salt: Salt,
-    /// The digest of MGF1 where it was set; it can only be the message's.
+    /// The digest of MGF1 where it is another than the message's.
     mgf1: Option<&'static Digest>,
 }
 
@@ -132,16 +132,13 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
     ];
     const SETTABLE: &'static [Param] = &settable::<_, 5>(Self::SETTINGS);
 
-    fn check(&self, key: &RsaKey<PSS>, digest: Option<&Digest>) -> Result<(), Error> {
+    fn check(&self, key: &RsaKey<PSS>, digest: Option<&'static Digest>) -> Result<(), Error> {
         if self.mode == Mode::None && digest.is_some() {
             return Err(unsupported("a digest without a padding around it"));
         }
         let Some(digest) = digest.filter(|_| self.mode == Mode::Pss) else {
             return Ok(());
         };
-        if self.mgf1.is_some_and(|mgf1| mgf1 != digest) {
-            return Err(unsupported("PSS with MGF1 over another digest than the message's"));
-        }
         let room = room(key, digest).ok_or_else(|| unsupported("PSS with a digest too long for the key"))?;
         match self.salt {
             Salt::Digest if digest.hash.len() > room => {
@@ -165,7 +162,7 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
         input: &'a [u8],
     ) -> Result<(Signature, &'a [u8]), Error> {
         match (self.mode, digest) {
-            (Mode::Pss, Some(digest)) => Ok((pss(digest.hash, self.salt.len(key, digest)), input)),
+            (Mode::Pss, Some(digest)) => Ok((pss(self.digests(digest), self.salt.len(key, digest)), input)),
             (Mode::Pss, None) => Err(Error::State("PSS needs a digest; set it before signing")),
             (Mode::Pkcs1, Some(digest)) => Ok((Signature::RsaPkcs1v15 { hash: digest.hash.into() }, input)),
             // a whole DigestInfo, or whatever the caller has in its place
@@ -185,13 +182,13 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
         Some(signature)
     }
 
-    fn verify(&self, key: &RsaKey<PSS>, digest: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
+    fn verify(&self, key: &RsaKey<PSS>, digest: Option<&'static Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
         let verifier = key.parsed().ok_or_else(|| unsupported("a key of this size"))?;
         Ok(match (self.mode, digest) {
             (Mode::Pss, Some(digest)) => {
                 let any = matches!(self.salt, Salt::Auto | Salt::AutoDigestMax);
                 let salt_len = (!any).then(|| self.salt.len(key, digest));
-                (digest.verify_pss)(&verifier, input, signature, salt_len)
+                key.block(signature).is_some_and(|block| self.digests(digest).pss(input, &block, key.bits(), salt_len))
             }
             (Mode::Pss, None) => {
                 return Err(Error::State("PSS needs a digest; set it before verifying"));
@@ -221,6 +218,13 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
     }
 }
 
+impl<const PSS: bool> Padding<PSS> {
+    /// Those of PSS for a message with this digest.
+    fn digests(&self, own: &'static Digest) -> Digests {
+        Digests { own, mgf1: self.mgf1.unwrap_or(own) }
+    }
+}
+
 /// The content of a block of type 1 (EMSA-PKCS1-v1_5, RFC 8017 §9.2).
 fn unpadded(block: &[u8]) -> Option<&[u8]> {
     let padded = block.strip_prefix(&[0, 1])?;
@@ -246,12 +250,12 @@ fn room<const PSS: bool>(key: &RsaKey<PSS>, digest: &Digest) -> Option<usize> {
     (key.bits() as usize).saturating_sub(1).div_ceil(8).checked_sub(digest.hash.len() + 2)
 }
 
-/// PSS with a salt of this length.
-fn pss(hash: Hash, salt_len: usize) -> Signature {
-    match u32::try_from(salt_len) {
-        Ok(salt_len) if salt_len as usize != hash.len() => Signature::RsaPssWith { hash, mgf: hash, salt_len },
-        _ => Signature::RsaPss { hash: hash.into() },
+/// PSS with these digests and a salt of this length, which the modulus has room for.
+fn pss(Digests { own: Digest { hash, .. }, mgf1 }: Digests, salt_len: usize) -> Signature {
+    if mgf1.hash == *hash && salt_len == hash.len() {
+        return Signature::RsaPss { hash: (*hash).into() };
     }
+    Signature::RsaPssWith { hash: *hash, mgf: mgf1.hash, salt_len: u32::try_from(salt_len).unwrap_or(u32::MAX) }
 }
 
 fn salt(given: &Given<'_>) -> Result<Salt, Error> {
@@ -274,30 +278,38 @@ fn salt(given: &Given<'_>) -> Result<Salt, Error> {
     })
 }
 
-/// RSASSA-PSS-params, RFC 8017 §A.2.3.
+/// RSASSA-PSS-params, RFC 8017 §A.2.3. DER leaves out what has its default: SHA-1, MGF1 with SHA-1, 20 bytes.
 #[derive(Sequence)]
 struct PssParams {
-    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
-    hash: AlgorithmIdentifierOwned,
-    #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
-    mask: AlgorithmIdentifierOwned,
-    #[asn1(context_specific = "2", tag_mode = "EXPLICIT")]
-    salt_len: u16,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    hash: Option<AlgorithmIdentifierOwned>,
+    #[asn1(context_specific = "1", tag_mode = "EXPLICIT", optional = "true")]
+    mask: Option<AlgorithmIdentifierOwned>,
+    #[asn1(context_specific = "2", tag_mode = "EXPLICIT", optional = "true")]
+    salt_len: Option<u16>,
+}
+
+impl PssParams {
+    fn new(Digests { own, mgf1 }: Digests, salt_len: usize) -> der::Result<Self> {
+        let named = |digest: &Digest| (digest.hash != Hash::Sha1).then(|| with_null(digest.oid));
+        let mask = |hash| Any::encode_from(&hash).map(|hash| AlgorithmIdentifierOwned { oid: MGF1, parameters: Some(hash) });
+        let salt_len = Some(salt_len).filter(|len| *len != 20).map(u16::try_from).transpose()?;
+        Ok(Self { hash: named(own), mask: named(mgf1).map(mask).transpose()?, salt_len })
+    }
+}
+
+fn with_null(oid: ObjectIdentifier) -> AlgorithmIdentifierOwned {
+    AlgorithmIdentifierOwned { oid, parameters: Some(Any::null()) }
 }
 
 /// The AlgorithmIdentifier of a signature to come, as certificates and CMS carry it.
 fn algorithm_id<const PSS: bool>(ctx: &Context<Padding<PSS>>) -> Option<Value> {
     let digest = ctx.digest?;
-    let hash = AlgorithmIdentifierOwned { oid: digest.oid, parameters: Some(Any::null()) };
     let identifier = if ctx.scheme.mode == Mode::Pss {
-        let params = PssParams {
-            mask: AlgorithmIdentifierOwned { oid: MGF1, parameters: Some(Any::encode_from(&hash).ok()?) },
-            hash,
-            salt_len: u16::try_from(ctx.scheme.salt.len(ctx.public().ok()?, digest)).ok()?,
-        };
+        let params = PssParams::new(ctx.scheme.digests(digest), ctx.scheme.salt.len(ctx.public().ok()?, digest)).ok()?;
         AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(Any::encode_from(&params).ok()?) }
     } else {
-        AlgorithmIdentifierOwned { oid: digest.with_rsa.oid, parameters: Some(Any::null()) }
+        with_null(digest.with_rsa.oid)
     };
     identifier.to_der().ok().map(Value::Bytes)
 }

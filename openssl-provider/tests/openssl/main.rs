@@ -230,7 +230,6 @@ fn what_cannot_be_had_is_refused_before_the_service_is_asked() {
         ("-sha256 -sigopt rsa_padding_mode:x931", "another padding"),
         ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:223", "room for 222"),
         ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-5", "salt length"),
-        ("-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_mgf1_md:sha1", "MGF1"),
     ] {
         let said = bench.fails(&format!("dgst {options} -sign rsa.pem -out signature message"));
         assert!(said.contains(why), "{options}\n{said}");
@@ -386,13 +385,8 @@ fn messages_are_decrypted_in_one_request_and_encrypted_in_none() {
         assert_eq!(service.calls(), [], "{options}");
         assert_eq!(bench.ok(&format!("{decrypt} -inkey rsa.key")), "hello");
     }
-    for (options, why) in [
-        ("-pkeyopt rsa_padding_mode:none", "another padding"),
-        ("-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_mgf1_md:sha256", "MGF1"),
-    ] {
-        let said = bench.fails(&format!("pkeyutl -decrypt -in ciphertext -inkey rsa.pem {options}"));
-        assert!(said.contains(why), "{options}\n{said}");
-    }
+    let said = bench.fails("pkeyutl -decrypt -in ciphertext -inkey rsa.pem -pkeyopt rsa_padding_mode:none");
+    assert!(said.contains("another padding"), "{said}");
     std::fs::write(bench.path("message"), [7; 246]).unwrap();
     let said = bench.fails("pkeyutl -encrypt -in message -inkey rsa.pem");
     assert!(said.contains("246 bytes"), "{said}");

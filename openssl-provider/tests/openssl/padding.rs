@@ -1,4 +1,4 @@
-//! Salts of PSS, RSA keys for PSS alone, and signatures without a padding.
+//! Salts of PSS, digests of MGF1, RSA keys for PSS alone, and signatures without a padding.
 
 use interface::Opcode;
 
@@ -28,6 +28,72 @@ fn a_pss_signature_has_the_salt_that_was_asked_for() {
         let text = bench.ok("x509 -in certificate -noout -text");
         assert!(text.contains(&format!("Salt Length: 0x{len:02X}")), "{text}");
         service.calls();
+    }
+}
+
+/// Every digest that our provider and OpenSSL have in common, by OpenSSL's name.
+const DIGESTS: [&str; 11] =
+    ["SHA1", "SHA224", "SHA256", "SHA384", "SHA512", "SHA512-224", "SHA512-256", "SHA3-224", "SHA3-256", "SHA3-384", "SHA3-512"];
+
+#[test]
+fn mgf1_has_any_digest_in_signatures() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    // a modulus of 2041 bits has one byte more than what is signed
+    for (key, algorithm, bits) in [("rsa", "RSA", 2048), ("pss", "RSA-PSS", 2048), ("odd", "RSA", 2041)] {
+        bench.key(key, algorithm, &format!("rsa_keygen_bits:{bits}"));
+        for mgf1 in DIGESTS {
+            for (own, other) in [("sha256", "SHA384"), ("sha512", "SHA1")] {
+                let pss = format!("dgst -{own} -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20 -signature signature");
+                let verify = |mgf1| format!("{pss} -sigopt rsa_mgf1_md:{mgf1}");
+                bench.plain(&format!("{} -sign {key}.key message", verify(mgf1)).replace("-signature", "-out"));
+                bench.ok(&format!("{} -verify {key}.pem message", verify(mgf1)));
+                if mgf1 != other {
+                    bench.fails(&format!("{} -verify {key}.pem message", verify(other)));
+                }
+                if key == "odd" {
+                    continue;
+                }
+                bench.ok(&format!("{} -sign {key}.pem message", verify(mgf1)).replace("-signature", "-out"));
+                assert_eq!(service.calls(), [Opcode::SignHash], "{mgf1}");
+                bench.plain(&format!("{} -verify {key}.pub message", verify(mgf1)));
+            }
+        }
+    }
+    let pss = "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20";
+    for mgf1 in ["SHA1", "SHA512"] {
+        let options = format!("req -x509 -subj /CN=a {pss} -sigopt rsa_mgf1_md:{mgf1} -outform der -out");
+        for key in ["key", "pem"] {
+            bench.ok(&format!("{options} {key}.der -set_serial 1 -key rsa.{key}"));
+        }
+        bench.plain("x509 -inform der -in pem.der -out certificate");
+        bench.plain("verify -CAfile certificate certificate");
+        let parameters = |key: &str| {
+            let text = bench.ok(&format!("x509 -inform der -in {key}.der -noout -text"));
+            let (_, parameters) = text.split_once("Signature Algorithm").unwrap();
+            parameters.split_once("Issuer").unwrap().0.to_owned()
+        };
+        assert_eq!(parameters("pem"), parameters("key"));
+    }
+}
+
+#[test]
+fn mgf1_has_any_digest_in_ciphertexts() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    bench.key("rsa", "RSA", "rsa_keygen_bits:2048");
+    for mgf1 in DIGESTS {
+        for own in ["SHA256", "SHA1", "SHA512-224"] {
+            let oaep = format!("-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{own} -pkeyopt rsa_mgf1_md:{mgf1}");
+            let oaep = format!("{oaep} -pkeyopt rsa_oaep_label:0102");
+            bench.plain(&format!("pkeyutl -encrypt -pubin -inkey rsa.pub -in message -out ciphertext {oaep}"));
+            assert_eq!(bench.ok(&format!("pkeyutl -decrypt -inkey rsa.pem -in ciphertext {oaep}")), "hello");
+            assert_eq!(service.calls(), [Opcode::AsymmetricDecrypt], "{own} {mgf1}");
+            bench.ok(&format!("pkeyutl -encrypt -inkey rsa.pem -in message -out ciphertext {oaep}"));
+            assert_eq!(bench.ok(&format!("pkeyutl -decrypt -inkey rsa.key -in ciphertext {oaep}")), "hello");
+        }
     }
 }
 

@@ -203,12 +203,11 @@ impl Handler {
             Signature::RsaPss { hash } => {
                 format!(" -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:digest -pkeyopt digest:{}", name(hash))
             }
-            Signature::RsaPssWith { hash, mgf, salt_len } if mgf == hash => {
-                format!(
-                    " -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:{salt_len} -pkeyopt digest:{}",
-                    name(hash.into())
-                )
-            }
+            Signature::RsaPssWith { hash, mgf, salt_len } => format!(
+                " -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:{salt_len} -pkeyopt digest:{} -pkeyopt rsa_mgf1_md:{}",
+                name(hash.into()),
+                name(mgf.into())
+            ),
             Signature::RsaPkcs1v15 { hash } | Signature::Ecdsa { hash } => {
                 format!(" -pkeyopt digest:{}", name(hash))
             }
@@ -236,14 +235,20 @@ impl Handler {
 
     /// Decrypts with `openssl pkeyutl`. As with an upstream service bad padding is an error.
     fn decrypt(&self, request: &AsymmetricDecrypt) -> Result<Vec<u8>, (Status, String)> {
-        let options = match Encryption::try_from(request.alg.as_ref().unwrap()).unwrap() {
-            Encryption::RsaPkcs1v15 => String::new(),
-            Encryption::RsaOaep { hash } => {
-                let label: String = request.salt.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!(" -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{hash:?} -pkeyopt rsa_oaep_label:{label}")
-            }
-            other => panic!("{other:?}"),
+        let digests = match Encryption::try_from(request.alg.as_ref().unwrap()).unwrap() {
+            Encryption::RsaPkcs1v15 => None,
+            Encryption::RsaOaep { hash } => Some((hash, hash)),
+            Encryption::RsaOaepWith { hash, mgf } => Some((hash, mgf)),
+            Encryption::RsaRaw => panic!("decrypting without a padding"),
         };
+        let options = digests.map_or_else(String::new, |(hash, mgf)| {
+            let label: String = request.salt.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!(
+                " -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{} -pkeyopt rsa_mgf1_md:{} -pkeyopt rsa_oaep_label:{label}",
+                name(hash.into()),
+                name(mgf.into())
+            )
+        });
         let arguments = format!("pkeyutl -decrypt -inkey {}.key{options}", request.key_name);
         self.openssl(&arguments, &request.ciphertext).map_err(|said| (Status::PsaErrorInvalidPadding, said))
     }

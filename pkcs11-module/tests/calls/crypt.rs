@@ -258,6 +258,29 @@ fn rsa_decrypts_what_its_public_half_encrypts() {
 }
 
 #[test]
+fn oaep_has_any_digest_for_its_mask() {
+    let _fixture = Fixture::new();
+    let bits = number(2048);
+    let [public, private] = pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &[(CKA_MODULUS_BITS, &bits)], &[(CKA_DECRYPT, YES)]).unwrap();
+    let masks = [CKG_MGF1_SHA1, CKG_MGF1_SHA224, CKG_MGF1_SHA256, CKG_MGF1_SHA384, CKG_MGF1_SHA512, CKG_MGF1_SHA3_256];
+    for hash in [CKM_SHA256, CKM_SHA_1, CKM_SHA512] {
+        let oaep = |mgf| CK_RSA_PKCS_OAEP_PARAMS {
+            hashAlg: hash,
+            mgf,
+            source: CKZ_DATA_SPECIFIED,
+            pSourceData: null_mut(),
+            ulSourceDataLen: 0,
+        };
+        for (mgf, other) in masks.into_iter().zip(masks.into_iter().cycle().skip(1)) {
+            let sealed = encrypt(with(CKM_RSA_PKCS_OAEP, &oaep(mgf)), public, b"secret").unwrap();
+            assert_eq!(decrypt(with(CKM_RSA_PKCS_OAEP, &oaep(mgf)), private, &sealed).unwrap(), b"secret", "{hash} {mgf}");
+            let wrong = decrypt(with(CKM_RSA_PKCS_OAEP, &oaep(other)), private, &sealed);
+            assert_eq!(wrong, Err(CKR_ENCRYPTED_DATA_INVALID), "{hash} {mgf}");
+        }
+    }
+}
+
+#[test]
 fn a_message_has_a_limit_and_one_round_trip() {
     let fixture = Fixture::new();
     let len = number(16);
