@@ -5,7 +5,7 @@
 //! row in the table of operations, judges it, runs it and answers with a [`Status`] and a body.
 //!
 //! The protocol is upstream Parsec's 1.0, byte for byte; extensions show only on connections that have said
-//! [`Hello`](operations::Hello). Codecs do no IO. [`mod@reference`], [`spki`] and [`pkcs8`] are the file formats that service, shims and command line share.
+//! [`Hello`](operations::Hello). Codecs do no IO. [`mod@reference`], [`spki`], [`pkcs8`] and [`pem`] are the file formats that service, shims and command line share.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -17,6 +17,7 @@ pub mod client;
 pub mod group;
 pub mod message;
 pub mod operations;
+pub mod pem;
 pub mod pkcs8;
 pub mod policy;
 mod provider;

@@ -3,16 +3,24 @@
 //! A reference file is PEM around `SEQUENCE { UTF8String "Parsec Key Reference v1", UTF8String uri, SubjectPublicKeyInfo OPTIONAL }`.
 //! It holds no secret. It carries the public key so that a server can load it, check it against its certificate and drop its
 //! privileges while the service is still down. It names the owner so that it means the same key whoever reads it.
+//!
+//! For programs that look for `BEGIN PRIVATE KEY` themselves there is a second form: PKCS#8 (RFC 5208), whose algorithm is an object
+//! identifier of ours and whose private key is the reference. OpenSSL gives it to our decoder whoever has read the PEM.
 
-use crate::ProviderId;
-use der::asn1::Utf8StringRef;
+use crate::{ProviderId, pem};
+use der::asn1::{AnyRef, OctetStringRef, Utf8StringRef};
 use der::pem::LineEnding;
-use der::{Decode, Encode, Header, Reader, SliceReader, Tag, Tagged};
+use der::{Decode, Encode, Header, Reader, Sequence, SliceReader, Tag, Tagged};
 
 /// The label of the PEM file. OpenSSL's own decoders do not know it, and leave it to ours; and nginx, httpd, HAProxy, stunnel,
 /// PostgreSQL, OpenVPN, curl, Python and Node take a file with it for a key, whether or not certificates stand beside it: so the
 /// tests in `interop/tests/nginx` and `interop/tests/tls`. Without the words "PRIVATE KEY" it is not searched for as a secret.
 pub const PEM_LABEL: &str = "PARSEC KEY REFERENCE";
+/// The label of the second form.
+pub const PKCS8_LABEL: &str = "PRIVATE KEY";
+/// The algorithm of the second form: 2.25 and a UUID of ours as a number (ITU-T X.667 §7), 7ea5be34-3d0b-4fc4-84d1-5e42a312a7e7.
+const ALGORITHM: [u8; 20] =
+    [0x69, 0x81, 0xfd, 0xa5, 0xdf, 0x8d, 0x87, 0xd0, 0xda, 0xbf, 0x89, 0x84, 0xe8, 0xd7, 0xc8, 0xaa, 0x98, 0xca, 0xcf, 0x67];
 /// The first member of the sequence: names the format and its version.
 pub const FORMAT: &str = "Parsec Key Reference v1";
 /// The scheme of the URI.
@@ -156,14 +164,53 @@ impl Reference {
         der::pem::encode_string(PEM_LABEL, LineEnding::LF, &self.to_der()?).map_err(|_| ReferenceError::Format)
     }
 
-    /// Reads a PEM file.
+    /// Reads the first reference of a PEM file, in either form.
     ///
     /// # Errors
     /// As [`Reference::from_der`].
-    pub fn from_pem(pem: &str) -> Result<Self, ReferenceError> {
-        let (label, der) = der::pem::decode_vec(pem.as_bytes()).map_err(|_| ReferenceError::Format)?;
-        if label == PEM_LABEL { Self::from_der(&der) } else { Err(ReferenceError::Format) }
+    pub fn from_pem(text: &[u8]) -> Result<Self, ReferenceError> {
+        pem::blocks(text).find_map(|block| Self::of_block(&block)).unwrap_or(Err(ReferenceError::Format))
     }
+
+    /// The reference that a block of PEM is, in either form; `None` for any other block.
+    pub fn of_block(block: &pem::Block) -> Option<Result<Self, ReferenceError>> {
+        match block.label.as_str() {
+            PEM_LABEL => Some(block.der().ok_or(ReferenceError::Format).and_then(|der| Self::from_der(&der))),
+            PKCS8_LABEL => Self::from_pkcs8(&block.der()?),
+            _ => None,
+        }
+    }
+
+    /// The DER of the second form.
+    ///
+    /// # Errors
+    /// As [`Reference::to_der`].
+    pub fn to_pkcs8(&self) -> Result<Vec<u8>, ReferenceError> {
+        let algorithm = AnyRef::new(Tag::ObjectIdentifier, &ALGORITHM)?;
+        let reference = self.to_der()?;
+        Ok(Pkcs8 { version: 0, algorithm: Algorithm { algorithm }, key: OctetStringRef::new(&reference)? }.to_der()?)
+    }
+
+    /// Reads the DER of the second form; `None` for any other key.
+    pub fn from_pkcs8(der: &[u8]) -> Option<Result<Self, ReferenceError>> {
+        let Pkcs8 { algorithm: Algorithm { algorithm }, key, .. } = Pkcs8::from_der(der).ok()?;
+        let ours = algorithm.tag() == Tag::ObjectIdentifier && algorithm.value() == ALGORITHM;
+        ours.then(|| Self::from_der(key.as_bytes()))
+    }
+}
+
+/// PrivateKeyInfo (RFC 5208 §5) without attributes.
+#[derive(Sequence)]
+struct Pkcs8<'a> {
+    version: u8,
+    algorithm: Algorithm<'a>,
+    key: &'a OctetStringRef,
+}
+
+/// Its number is longer than the types for object identifiers have room for.
+#[derive(Sequence)]
+struct Algorithm<'a> {
+    algorithm: AnyRef<'a>,
 }
 
 fn escape(text: &str) -> String {
@@ -229,7 +276,18 @@ mod tests {
             let reference = Reference { uri: uri.clone(), spki };
             let pem = reference.to_pem().unwrap();
             assert!(pem.starts_with("-----BEGIN PARSEC KEY REFERENCE-----\n"));
-            assert_eq!(Reference::from_pem(&pem), Ok(reference));
+            assert_eq!(Reference::from_pem(pem.as_bytes()), Ok(reference.clone()));
+            let pkcs8 = reference.to_pkcs8().unwrap();
+            assert_eq!(Reference::from_pkcs8(&pkcs8), Some(Ok(reference.clone())));
+            let pem = format!("text\n{}{pem}", der::pem::encode_string(PKCS8_LABEL, LineEnding::CRLF, &pkcs8).unwrap());
+            assert_eq!(Reference::from_pem(pem.as_bytes()), Ok(reference));
+            for end in 0..pkcs8.len() {
+                assert_eq!(Reference::from_pkcs8(&pkcs8[..end]), None);
+            }
         }
+        assert_eq!(
+            Reference::from_pem(b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----"),
+            Err(ReferenceError::Format)
+        );
     }
 }

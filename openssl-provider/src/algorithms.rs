@@ -9,6 +9,7 @@ use interface::reference::KeyUri;
 
 use crate::{
     curve25519::{Ed25519, PureEddsa, X25519},
+    decoder::{InPkcs8, Plain},
     digest::DIGESTS,
     ec::{Ec, Ecdsa},
     encoder::{Pkcs8, PublicDer, PublicPem, ReferencePem, Text},
@@ -64,12 +65,10 @@ macro_rules! kinds {
 
         static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
 
-        pub(crate) static DECODER: [Algorithm; KINDS + 2] = [
+        pub(crate) static DECODER: [Algorithm; 2 * KINDS + 2] = [
             algorithm(c"DER", c"provider=parsec,input=pem", &PEM_DECODER, c"Parsec key reference in PEM"),
-            $({
-                static TABLE: [Dispatch; 5] = decoder::table::<$kind>();
-                algorithm($names, c"provider=parsec,input=der,structure=ParsecKeyReference", &TABLE, $description)
-            },)*
+            $(decoder!($kind $names $description, Plain c"provider=parsec,input=der,structure=ParsecKeyReference"),)*
+            $(decoder!($kind $names $description, InPkcs8 c"provider=parsec,input=der,structure=PrivateKeyInfo"),)*
             Algorithm::END,
         ];
 
@@ -82,6 +81,13 @@ macro_rules! kinds {
             Algorithm::END,
         ];
     };
+}
+
+macro_rules! decoder {
+    ($kind:ident $names:ident $description:literal, $form:ident $properties:literal) => {{
+        static TABLE: [Dispatch; 5] = decoder::table::<$kind, $form>();
+        algorithm($names, $properties, &TABLE, $description)
+    }};
 }
 
 macro_rules! encoder {

@@ -84,7 +84,7 @@ fn the_main_job_is_two_commands() {
     assert_eq!(fs::metadata(&pem).unwrap().permissions().mode() & 0o777, 0o644);
     let text = fs::read_to_string(&pem).unwrap();
     assert_eq!(text, parsec(&service, "key pem web").ok());
-    let reference = Reference::from_pem(&text).unwrap();
+    let reference = Reference::from_pem(text.as_bytes()).unwrap();
     let uri = parsec(&service, "key uri web").ok();
     assert_eq!(uri.trim().parse::<KeyUri>().unwrap(), reference.uri);
     fs::write(service.dir().join("public.der"), reference.spki.unwrap()).unwrap();
@@ -133,7 +133,8 @@ fn ml_dsa_keys_make_requests() {
         let request = fs::read(service.dir().join("r.der")).unwrap();
         let (signed, rest) = element(&request[4..]);
         let (identifier, signature) = element(rest);
-        let public = Reference::from_pem(&parsec(&service, &format!("key pem {algorithm}")).ok()).unwrap().spki.unwrap();
+        let public =
+            Reference::from_pem(parsec(&service, &format!("key pem {algorithm}")).ok().as_bytes()).unwrap().spki.unwrap();
         let (of_key, _) = element(&public[4..]);
         assert_eq!(identifier, of_key, "one object identifier for the key and its signatures");
         let verify = VerifyMessage {
@@ -158,6 +159,43 @@ fn post_quantum_keys_come_back_from_their_seed() {
         assert_eq!(shown["key"]["algorithm"], algorithm);
         let public = |name: &str| parsec(&service, &format!("key public {name}")).ok();
         assert_eq!(public(algorithm), public(&format!("again-{algorithm}")));
+    }
+}
+
+#[test]
+fn files_are_read_in_every_layout_of_pem() {
+    let service = Service::start();
+    openssl(service.dir(), "req -x509 -newkey rsa:2048 -noenc -keyout rsa.key -subj /CN=a -out certificate");
+    openssl(service.dir(), "ecparam -genkey -name prime256v1 -out ec.key");
+    let read = |file: &str| fs::read_to_string(service.dir().join(file)).unwrap();
+    let write = |file: &str, text: &str| fs::write(service.dir().join(file), text).unwrap();
+    let one_line = |text: &str| text.replace('\n', "").replace("KEY-----", "KEY-----\n").replace("-----END", "\n-----END");
+    let layouts: [(&str, &dyn Fn(&str) -> String); 6] = [
+        ("crlf", &|text| text.replace('\n', "\r\n")),
+        ("one-line", &one_line),
+        ("indented", &|text| text.replace('\n', " \n  ")),
+        ("empty-lines", &|text| text.replace('\n', "\n\n")),
+        ("bom", &|text| format!("\u{feff}{text}")),
+        ("text-around", &|text| format!("subject=/CN=a\n{text}\nthe rest")),
+    ];
+    let public = openssl(service.dir(), "pkey -in rsa.key -pubout");
+    for (layout, laid_out) in layouts {
+        write("k", &(read("certificate") + &laid_out(&read("rsa.key"))));
+        write("e", &laid_out(&read("ec.key")));
+        write("c", &laid_out(&(read("certificate"))));
+        parsec(&service, &format!("key import {layout} k")).ok();
+        assert_eq!(parsec(&service, &format!("key public {layout}")).ok(), public, "{layout}");
+        parsec(&service, &format!("key import e-{layout} e")).ok();
+        parsec(&service, &format!("cert put {layout} c")).ok();
+        assert_eq!(parsec(&service, &format!("cert get {layout}")).ok(), read("certificate"), "{layout}");
+    }
+    write("x", &read("certificate").replace("CERTIFICATE", "X509 CERTIFICATE"));
+    parsec(&service, "cert put x x").ok();
+    for form in ["", " --pkcs8"] {
+        parsec(&service, &format!("key pem crlf{form} --out reference")).ok();
+        let said = parsec(&service, "key import copy reference").refused();
+        assert!(said.contains("a reference to a key"), "{said}");
+        assert_eq!(read("reference").contains("BEGIN PRIVATE KEY"), !form.is_empty());
     }
 }
 

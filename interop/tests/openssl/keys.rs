@@ -35,6 +35,23 @@ pub(crate) fn keys_that_openssl_makes_stay_in_the_service(openssl: Openssl) {
     assert!(run(&mut desk.ours(&again)).refused().contains("new-ec"));
 }
 
+/// The form that programs take which look for the line of a private key themselves.
+pub(crate) fn references_in_pkcs8_are_keys(openssl: Openssl) {
+    let Some(desk) = Desk::new(openssl) else { return };
+    for kind in desk.kinds() {
+        desk.parsec(&format!("key pem {kind} --provider {} --pkcs8 --out reference", desk.row.provider()));
+        let text = desk.text("reference");
+        assert!(text.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{text}");
+        assert_eq!(desk.ok("pkey -in reference -pubout"), desk.parsec(&format!("key public {kind}")));
+        // by d2i_PKCS8_PRIV_KEY_INFO and EVP_PKCS82PKEY
+        assert_eq!(desk.ok("pkcs8 -in reference -nocrypt"), desk.text(&format!("{kind}.pem")));
+        desk.ok("req -x509 -key reference -subj /CN=a -out certificate");
+        desk.openssl("verify -CAfile certificate certificate");
+        desk.write("one-line", text.replace('\n', "").replace("KEY-----", "KEY-----\n").replace("-----END", "\n-----END"));
+        desk.ok("pkey -in one-line -noout");
+    }
+}
+
 pub(crate) fn the_store_lists_keys_and_certificates(openssl: Openssl) {
     let Some(desk) = Desk::new(openssl) else { return };
     let listed = desk.ok("storeutl -noout -keys parsec:");

@@ -43,6 +43,7 @@ tests! {
     tls_without_ephemeral_keys_works_where_the_policy_permits_it
     keys_that_openssl_makes_stay_in_the_service
     keys_for_pss_alone_have_certificates_of_their_own
+    references_in_pkcs8_are_keys
     the_store_lists_keys_and_certificates
     private_keys_stay_where_they_are
     refusals_name_what_is_missing

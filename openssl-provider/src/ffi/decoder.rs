@@ -18,7 +18,7 @@ use super::{
     release, with,
 };
 use crate::{
-    decoder::{Decoder, LIMIT, pem},
+    decoder::{Decoder, Form, LIMIT, pem},
     key::Kind,
 };
 
@@ -33,12 +33,12 @@ pub(crate) const fn pem_table() -> [Dispatch; 4] {
     ]
 }
 
-pub(crate) const fn table<K: Kind>() -> [Dispatch; 5] {
+pub(crate) const fn table<K: Kind, F: Form>() -> [Dispatch; 5] {
     [
         entry::<OSSL_FUNC_DECODER_NEWCTX>(newctx),
         entry::<OSSL_FUNC_DECODER_FREECTX>(freectx),
         entry::<OSSL_FUNC_DECODER_DOES_SELECTION>(does_selection),
-        entry::<OSSL_FUNC_DECODER_DECODE>(decode::<K> as Decode),
+        entry::<OSSL_FUNC_DECODER_DECODE>(decode::<K, F> as Decode),
         Dispatch::END,
     ]
 }
@@ -62,7 +62,7 @@ unsafe extern "C" fn does_selection(_: *mut c_void, _: c_int) -> c_int {
 unsafe extern "C" fn decode_pem(
     decoder: *mut c_void,
     bio: *mut Bio,
-    _: c_int,
+    selection: c_int,
     callback: Callback,
     argument: *mut c_void,
     _: PassphraseCallback,
@@ -70,7 +70,7 @@ unsafe extern "C" fn decode_pem(
 ) -> c_int {
     let decode = |decoder: &mut Decoder| {
         let core = &decoder.provider().core;
-        let Some(der) = pem(|line| core.line(bio, line))? else {
+        let Some(der) = pem(selection, |line| core.line(bio, line))? else {
             return Ok(1);
         };
         let structure = Value::Text(c"ParsecKeyReference");
@@ -81,7 +81,7 @@ unsafe extern "C" fn decode_pem(
     unsafe { with(decoder, decode) }
 }
 
-unsafe extern "C" fn decode<K: Kind>(
+unsafe extern "C" fn decode<K: Kind, F: Form>(
     decoder: *mut c_void,
     bio: *mut Bio,
     selection: c_int,
@@ -93,7 +93,7 @@ unsafe extern "C" fn decode<K: Kind>(
     let decode = |decoder: &mut Decoder| {
         let mut der = vec![0; LIMIT];
         let len = decoder.provider().core.read(bio, &mut der);
-        let Some(key) = decoder.key::<K>(der.get(..len).unwrap_or_default(), selection)? else {
+        let Some(key) = decoder.key::<K, F>(der.get(..len).unwrap_or_default(), selection)? else {
             return Ok(1);
         };
         Ok(key.give(callback, argument).into())

@@ -7,6 +7,7 @@ mod generation;
 mod memory;
 mod mistakes;
 mod padding;
+mod pem;
 mod service;
 
 use std::process::Command;

@@ -7,6 +7,7 @@ use super::key::{Bytes, Destroyed, hex, to_hex};
 use super::output::{self, Pem, Text, table};
 use der::{Decode, Encode};
 use interface::operations::{DestroyObject, Find, LookupObject, PutObject, Record, RecordKind};
+use interface::pem::CERTIFICATE;
 use interface::spki::PublicKey;
 use interface::{ProviderId, Status};
 use serde::Serialize;
@@ -165,7 +166,7 @@ impl Put {
 fn read(path: &Path) -> Result<Certificate> {
     let bytes = read_file(path)?;
     let blocks = pem_blocks(&bytes);
-    let pem = blocks.iter().find(|(label, _)| label == "CERTIFICATE");
+    let pem = blocks.iter().find(|(label, _)| CERTIFICATE.contains(&label.as_str()));
     let der = pem.map_or(bytes.as_slice(), |(_, der)| der.as_slice());
     Certificate::from_der(der)
         .map_err(|error| Error::Failed(format!("{} holds no X.509 certificate in PEM or DER: {error}", path.display())))

@@ -6,8 +6,10 @@ use super::key::{self, Metadata};
 use super::purpose::Purpose;
 use interface::attributes::{Attributes, KeyType};
 use interface::operations::ImportKey;
+use interface::pem;
 use interface::pkcs8::PrivateKey;
 use interface::policy::Job;
+use interface::reference::Reference;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -94,20 +96,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
 
 /// Every PEM block of a text, with its label.
 pub(crate) fn pem_blocks(text: &[u8]) -> Vec<(String, Zeroizing<Vec<u8>>)> {
-    const BEGIN: &str = "-----BEGIN ";
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    let starts: Vec<_> = text.match_indices(BEGIN).map(|(at, _)| at).collect();
-    let ends = starts.iter().copied().skip(1).chain([text.len()]);
-    starts
-        .iter()
-        .zip(ends)
-        .filter_map(|(start, end)| {
-            let block = text[*start..end].trim_ascii_end();
-            let block = &block[..block.rfind("-----")? + 5];
-            let (label, der) = der::pem::decode_vec(block.as_bytes()).ok()?;
-            Some((label.to_owned(), Zeroizing::new(der)))
-        })
-        .collect()
+    pem::blocks(text).filter_map(|block| block.der().map(|der| (block.label, der))).collect()
 }
 
 /// The secret key that these bytes are.
@@ -123,6 +112,9 @@ fn secret(raw: Raw, bytes: Zeroizing<Vec<u8>>) -> PrivateKey {
 
 /// Reads a key file: PEM, or the DER of any of the three formats.
 fn parse(file: &[u8]) -> Result<PrivateKey, String> {
+    if Reference::from_pem(file).is_ok() || Reference::from_der(file).is_ok() || Reference::from_pkcs8(file).is_some() {
+        return Err("it is a reference to a key that a service holds, not a key".to_owned());
+    }
     let blocks = pem_blocks(file);
     let labelled = |wanted: &str| blocks.iter().find(|(label, _)| label == wanted);
     if let Some((_, der)) = labelled("PRIVATE KEY") {
@@ -140,9 +132,6 @@ fn parse(file: &[u8]) -> Result<PrivateKey, String> {
     }
     if text.contains("OPENSSH PRIVATE KEY") {
         return Err("it is in OpenSSH's own format; convert a copy: ssh-keygen -p -m PKCS8 -N '' -f COPY".to_owned());
-    }
-    if text.contains("PARSEC KEY REFERENCE") {
-        return Err("it is a reference to a key that a service holds, not a key".to_owned());
     }
     PrivateKey::from_pkcs8(file)
         .or_else(|_| PrivateKey::from_sec1(file, None))

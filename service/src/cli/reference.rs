@@ -5,7 +5,7 @@ use super::error::{Error, Result};
 use super::output;
 use base64ct::{Base64, Encoding};
 use interface::attributes::{EccFamily, KeyType};
-use interface::reference::{KeyUri, PEM_LABEL, Reference};
+use interface::reference::{KeyUri, PEM_LABEL, PKCS8_LABEL, Reference};
 use interface::spki::{PublicKey, rsa_parts};
 use serde::Serialize;
 use std::fmt::Display;
@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Pem {
     #[command(flatten)]
     key: Key,
+    /// Write it as PKCS#8, "BEGIN PRIVATE KEY", for programs that look for that line themselves
+    #[arg(long)]
+    pkcs8: bool,
     /// Write this file, readable by all: it holds no secret
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -22,19 +25,19 @@ pub(crate) struct Pem {
 
 impl Pem {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
-        pem(&context.key(&self.key)?)?.deliver(context.json, self.out.as_deref())
+        pem(&context.key(&self.key)?, self.pkcs8)?.deliver(context.json, self.out.as_deref())
     }
 }
 
 /// Writes the key's reference file.
 pub(crate) fn write(key: &KeyRecord, path: &Path) -> Result<()> {
-    pem(key)?.deliver(false, Some(path))
+    pem(key, false)?.deliver(false, Some(path))
 }
 
-fn pem(key: &KeyRecord) -> Result<output::Pem> {
+fn pem(key: &KeyRecord, pkcs8: bool) -> Result<output::Pem> {
     let reference = Reference { uri: uri(key), spki: Some(key.spki()?) };
-    let der = reference.to_der();
-    output::Pem::new(PEM_LABEL, &der.map_err(|error| Error::Failed(error.to_string()))?)
+    let (label, der) = if pkcs8 { (PKCS8_LABEL, reference.to_pkcs8()) } else { (PEM_LABEL, reference.to_der()) };
+    output::Pem::new(label, &der.map_err(|error| Error::Failed(error.to_string()))?)
 }
 
 fn uri(key: &KeyRecord) -> KeyUri {
