@@ -192,7 +192,7 @@ impl Context {
         getrandom::fill(&mut secret).map_err(|_| Error::Internal)?;
         let message = match self.message(&ciphertext) {
             // an upstream service tells bad padding by an error
-            Err(Error::Service(client::Error::Refused { status, .. })) if !about_key(status) => Zeroizing::default(),
+            Err(Error::Refused(client::Error::Refused { status, .. })) if !about_key(status) => Zeroizing::default(),
             message => message?,
         };
         let good = self.versions.begin(&message);

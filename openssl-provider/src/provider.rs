@@ -1,15 +1,15 @@
 //! One loaded provider: the core that loaded it, and its way to the service.
 
-use std::{
-    sync::atomic::{AtomicU8, Ordering},
-    time::Duration,
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU8, Ordering},
 };
 
 use interface::{
     Operation, ProviderId,
     algorithm::{Agreement, Algorithm, Encryption, Signature},
     attributes::Attributes,
-    client::{Client, Endpoint},
+    client::{self, Client},
     operations::{
         AsymmetricDecrypt, Find, GenerateKey, LookupObject, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage,
     },
@@ -24,9 +24,9 @@ use crate::{
         OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS, OSSL_PROV_PARAM_VERSION,
         core::Core,
         params::{Field, Type, Value, field},
-        process::PROCESS,
     },
     key::Public,
+    settings,
 };
 
 /// The package's version as a C string.
@@ -34,9 +34,6 @@ const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(conca
     Ok(version) => version,
     Err(_) => c"",
 };
-
-/// How long a worker of a server, which serves nobody else meanwhile, waits for a service that hangs.
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What `openssl list -providers` shows.
 pub(crate) static FIELDS: [Field<()>; 4] = [
@@ -50,14 +47,17 @@ pub(crate) struct Provider {
     pub(crate) core: Core,
     /// An error in the configuration comes up when a key is used, not when the library is loaded.
     client: Result<Client, String>,
+    /// What is misspelt in the configuration, once that was looked for.
+    misspelt: OnceLock<Option<String>>,
     /// The number of the service's default provider once it is known; the core's, zero, before.
     default: AtomicU8,
 }
 
 impl Provider {
     pub(crate) fn new(core: Core) -> Self {
-        let client = configured(&core);
-        Self { core, client, default: AtomicU8::new(ProviderId::CORE.number()) }
+        // now: before the process clears its environment, drops its privileges or changes its root
+        let client = settings::client(&core);
+        Self { core, client, misspelt: OnceLock::new(), default: AtomicU8::new(ProviderId::CORE.number()) }
     }
 
     /// A signature in one request: of a digest, or of a message where the scheme signs that.
@@ -121,7 +121,8 @@ impl Provider {
 
     /// What the service knows of one key.
     pub(crate) fn lookup(&self, key: &KeyUri) -> Result<Record, Error> {
-        Ok(self.client()?.lookup(self.crypto_provider(key)?, key.owner.as_deref(), name(key)?)?)
+        let (provider, name) = (self.crypto_provider(key)?, name(key)?);
+        self.ask(|client| client.lookup(provider, key.owner.as_deref(), name))
     }
 
     /// The certificate stored under a name, of this owner where the key has one.
@@ -134,15 +135,14 @@ impl Provider {
 
     /// All keys and certificates of the caller and granted to it, in one provider or in every one.
     pub(crate) fn list(&self, uri: &KeyUri) -> Result<Vec<Record>, Error> {
-        let client = self.client()?;
         let providers = match uri.provider {
             Some(provider) => vec![provider],
-            None => client.providers()?.into_iter().map(|(id, _)| id).collect(),
+            None => self.ask(Client::providers)?.into_iter().map(|(id, _)| id).collect(),
         };
         let filter = Find { owner: uri.owner.clone(), ..Find::default() };
         let mut records: Vec<Record> = Vec::new();
         for provider in providers {
-            records.extend(client.find(provider, &filter)?);
+            records.extend(self.ask(|client| client.find(provider, &filter))?);
         }
         // an object that belongs to no provider is found with each
         records.sort_by(|a, b| (a.foreign, &a.uuid, &a.name).cmp(&(b.foreign, &b.uuid, &b.name)));
@@ -151,11 +151,21 @@ impl Provider {
     }
 
     fn call<O: Operation>(&self, uri: &KeyUri, operation: &O) -> Result<O::Output, Error> {
-        Ok(self.client()?.call(self.crypto_provider(uri)?, operation)?)
+        let provider = self.crypto_provider(uri)?;
+        self.ask(|client| client.call(provider, operation))
     }
 
-    fn client(&self) -> Result<&Client, Error> {
-        self.client.as_ref().map_err(|why| Error::Parameter(why.clone()))
+    fn ask<T>(&self, question: impl FnOnce(&Client) -> Result<T, client::Error>) -> Result<T, Error> {
+        if let Some(why) = self.misspelt.get_or_init(|| settings::misspelt(&self.core)) {
+            return Err(Error::Configuration(why.clone()));
+        }
+        let client = self.client.as_ref().map_err(|why| Error::Configuration(why.clone()))?;
+        question(client).map_err(|why| match why {
+            client::Error::Refused { .. } | client::Error::Upstream(_) => Error::Refused(why),
+            client::Error::Endpoint(_) | client::Error::Config(_) => Error::Configuration(why.to_string()),
+            client::Error::Connect { .. } => Error::Unreachable(why.to_string()),
+            why => Error::Unreachable(format!("{why} (it was asked at {})", client.endpoint())),
+        })
     }
 
     fn crypto_provider(&self, key: &KeyUri) -> Result<ProviderId, Error> {
@@ -165,7 +175,7 @@ impl Provider {
         match ProviderId::try_from(u32::from(self.default.load(Ordering::Relaxed))) {
             Ok(known) if known != ProviderId::CORE => Ok(known),
             _ => {
-                let default = self.client()?.default_provider()?;
+                let default = self.ask(Client::default_provider)?;
                 self.default.store(default.number(), Ordering::Relaxed);
                 Ok(default)
             }
@@ -194,22 +204,4 @@ pub(crate) fn uri(record: &Record) -> KeyUri {
 fn name(uri: &KeyUri) -> Result<&str, Error> {
     let missing = || Error::Reference(format!("{uri} names no key: write parsec:object=NAME"));
     uri.name.as_deref().ok_or_else(missing)
-}
-
-/// The client that our section of `openssl.cnf` describes: `socket`, else what the environment says, and `timeout-ms`.
-fn configured(core: &Core) -> Result<Client, String> {
-    let client = match core.config(c"socket") {
-        None => Client::from_env(PROCESS),
-        Some(socket) => Endpoint::of_setting(&socket).and_then(|endpoint| Client::new(endpoint).in_process(PROCESS)),
-    };
-    let client = client.map_err(|why| why.to_string())?;
-    Ok(match core.config(c"timeout-ms") {
-        None => client.with_deadline(DEADLINE),
-        Some(timeout) => match timeout.parse() {
-            Ok(0) | Err(_) => {
-                return Err(format!("timeout-ms = {timeout} is not a number of milliseconds"));
-            }
-            Ok(timeout) => client.with_deadline(Duration::from_millis(timeout)),
-        },
-    })
 }

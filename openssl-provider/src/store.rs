@@ -139,5 +139,5 @@ pub(crate) fn certificate(der: Vec<u8>) -> Vec<(&'static CStr, Value)> {
 }
 
 fn absent(why: &Error) -> bool {
-    matches!(why, Error::Service(client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. }))
+    matches!(why, Error::Refused(client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. }))
 }

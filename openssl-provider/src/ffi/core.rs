@@ -54,22 +54,30 @@ impl Core {
 
     /// A value of our section of `openssl.cnf`.
     pub(crate) fn config(&self, name: &CStr) -> Option<String> {
-        let mut value: *const c_char = ptr::null();
-        let mut request = [
-            Param {
-                key: name.as_ptr(),
-                data_type: OSSL_PARAM_UTF8_PTR.unsigned_abs(),
-                data: (&raw mut value).cast(),
-                data_size: 0,
-                return_size: 0,
-            },
-            Param::END,
-        ];
+        let value = *self.values(&[name])?.first()?;
+        // SAFETY: what the core points at lives as long as the provider; it is copied here.
+        unsafe { super::text(value) }.map(str::to_owned)
+    }
+
+    /// Which of these names our section has: the first one, as an index.
+    pub(crate) fn given(&self, names: &[&CStr]) -> Option<usize> {
+        self.values(names)?.into_iter().position(|value| !value.is_null())
+    }
+
+    /// The values of these names in our section; NULL where there is none.
+    fn values(&self, names: &[&CStr]) -> Option<Vec<*const c_char>> {
+        let mut values: Vec<*const c_char> = vec![ptr::null(); names.len()];
+        let request = names.iter().zip(&mut values).map(|(name, value)| Param {
+            key: name.as_ptr(),
+            data_type: OSSL_PARAM_UTF8_PTR.unsigned_abs(),
+            data: ptr::from_mut(value).cast(),
+            data_size: 0,
+            return_size: 0,
+        });
+        let mut request: Vec<_> = request.chain([Param::END]).collect();
         let get_params = self.get_params?;
-        // SAFETY: the handle is the core's own; `request` is terminated, and its one entry has room for a pointer.
-        let found = unsafe { get_params(self.handle, request.as_mut_ptr()) } == 1;
-        // SAFETY: what the core points `value` at lives as long as the provider; it is copied here.
-        found.then(|| unsafe { super::text(value) })?.map(str::to_owned)
+        // SAFETY: the handle is the core's own; `request` is terminated, and each of its entries has room for a pointer.
+        (unsafe { get_params(self.handle, request.as_mut_ptr()) } == 1).then_some(values)
     }
 
     /// Puts an error onto the host's error queue of this thread.

@@ -111,6 +111,44 @@ fn a_signature_without_a_service_fails_and_says_why() {
 }
 
 #[test]
+fn refused_unreachable_and_misspelt_are_told_apart() {
+    let bench = Bench::new();
+    bench.key("p256", "EC", "group:P-256");
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    let sign = |key: &str| bench.fails(&format!("dgst -sha256 -sign {key} -out signature message"));
+    let (path, conf) = (bench.path("parsec.sock"), std::fs::read_to_string(bench.path("openssl.cnf")).unwrap());
+    let said = sign("p256.pem");
+    assert!(said.contains("cannot be reached") && said.contains(&path.display().to_string()), "{said}");
+    let service = Service::start(&bench);
+    let said = sign("parsec:object=absent");
+    assert!(said.contains("the parsec service refused") && said.contains("no key 'absent'"), "{said}");
+    let said = sign("parsec:object=mute");
+    assert!(said.contains("the parsec service refused") && said.contains("parsec key grant"), "{said}");
+    service.calls();
+    for wrong in ["sokcet", "sockets", "Socket", "timeout_ms", "timeout-m", "timeout", "endpoint"] {
+        std::fs::write(bench.path("openssl.cnf"), format!("{conf}{wrong} = 1\n")).unwrap();
+        bench.ok("dgst -sha256 message");
+        let said = sign("p256.pem");
+        assert!(said.contains("bad configuration") && said.contains(&format!("has '{wrong}'")), "{said}");
+    }
+    assert_eq!(service.calls(), []);
+    std::fs::write(bench.path("openssl.cnf"), conf + "timeout-ms = 5000\n").unwrap();
+    bench.ok("dgst -sha256 -sign p256.pem -out signature message");
+}
+
+#[test]
+fn a_service_that_hangs_is_named() {
+    let bench = Bench::new();
+    bench.key("p256", "EC", "group:P-256");
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    let _deaf = std::os::unix::net::UnixListener::bind(bench.path("parsec.sock")).unwrap();
+    let conf = std::fs::read_to_string(bench.path("openssl.cnf")).unwrap();
+    std::fs::write(bench.path("openssl.cnf"), conf + "timeout-ms = 50\n").unwrap();
+    let said = bench.fails("dgst -sha256 -sign p256.pem -out signature message");
+    assert!(said.contains("cannot be reached") && said.contains("parsec.sock") && said.contains("50ms"), "{said}");
+}
+
+#[test]
 fn software_keys_and_certificates_work_as_before() {
     let bench = Bench::new();
     for (name, algorithm, option) in KINDS {

@@ -170,6 +170,9 @@ impl Handler {
     }
 
     fn record(&self, name: &str) -> Result<Record, (Status, String)> {
+        if name == "mute" {
+            return Err((Status::PsaErrorNotPermitted, String::new()));
+        }
         let spki = std::fs::read(self.folder.join(format!("{name}.spki")));
         let spki = spki.map_err(|_| (Status::PsaErrorDoesNotExist, format!("no key '{name}'")))?;
         let public = PublicKey::from_spki(&spki).unwrap();
