@@ -1,9 +1,10 @@
 //! Private keys as PKCS#8 `PrivateKeyInfo` (RFC 5208), SEC 1 and PKCS#1: what key files and wrapped keys hold, where the protocol has
 //! the bare key.
 
+use crate::algorithm::{Hash, SignHash};
 use crate::attributes::{EccFamily, KeyType};
 use crate::group::Group;
-use crate::spki::{EC, Parameters, PublicKey, RSA};
+use crate::spki::{EC, Parameters, PublicKey, RSA, RSASSA_PSS};
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
@@ -22,6 +23,8 @@ pub struct PrivateKey {
     pub bits: u32,
     /// RSA: DER `RSAPrivateKey`. Keys that bring a group: DER PKCS#8. Curves: the scalar or seed. ML-DSA and ML-KEM: the seed, or the expanded key where that is all there is.
     pub bytes: Zeroizing<Vec<u8>>,
+    /// The hash of an RSA key that its file permits PSS alone with (RFC 4055 §1.2).
+    pub pss: Option<SignHash>,
 }
 
 impl PrivateKey {
@@ -36,11 +39,17 @@ impl PrivateKey {
             Ok((algorithm, <&OctetStringRef>::decode(reader)?.as_bytes()))
         })
         .map_err(|error| format!("it is no PKCS#8: {error}"))?;
-        if algorithm.oid == RSA {
-            return Self::from_pkcs1(key);
+        if [RSA, RSASSA_PSS].contains(&algorithm.oid) {
+            let pss = (algorithm.oid == RSASSA_PSS).then(|| pss_hash(algorithm)).transpose()?;
+            return Ok(Self { pss, ..Self::from_pkcs1(key)? });
         }
         if let Some(group) = Group::of(algorithm) {
-            return Ok(Self { key_type: group.key_type().pair(), bits: group.bits(), bytes: Zeroizing::new(der.to_vec()) });
+            return Ok(Self {
+                key_type: group.key_type().pair(),
+                bits: group.bits(),
+                bytes: Zeroizing::new(der.to_vec()),
+                pss: None,
+            });
         }
         let named = if algorithm.oid == EC {
             algorithm.parameters_oid().ok().and_then(Parameters::by_oid)
@@ -84,7 +93,7 @@ impl PrivateKey {
             (0..8).try_for_each(|_| UintRef::decode(reader).map(|_| ()))
         })
         .map_err(|error| format!("it is no RSA key: {error}"))?;
-        Ok(Self { key_type: KeyType::RsaKeyPair, bits: 0, bytes: Zeroizing::new(der.to_vec()) })
+        Ok(Self { key_type: KeyType::RsaKeyPair, bits: 0, bytes: Zeroizing::new(der.to_vec()), pss: None })
     }
 
     fn on_curve(curve: &Parameters, key: &[u8]) -> Result<Self, String> {
@@ -95,7 +104,7 @@ impl PrivateKey {
         let mut bytes = Zeroizing::new(vec![0; zeros]);
         bytes.reserve_exact(key.len());
         bytes.extend_from_slice(key);
-        Ok(Self { key_type: curve.key_type.pair(), bits: curve.bits, bytes })
+        Ok(Self { key_type: curve.key_type.pair(), bits: curve.bits, bytes, pss: None })
     }
 
     /// RFC 9881 §6 and RFC 9935 §6: the seed, the expanded key, or both; then the seed says it all.
@@ -106,7 +115,7 @@ impl PrivateKey {
             SEED | Tag::OctetString => inner.value(),
             _ => sequence(key, <&OctetStringRef>::decode).map_err(broken)?.as_bytes(),
         };
-        Ok(Self { key_type: named.key_type.pair(), bits: named.bits, bytes: Zeroizing::new(bytes.to_vec()) })
+        Ok(Self { key_type: named.key_type.pair(), bits: named.bits, bytes: Zeroizing::new(bytes.to_vec()), pss: None })
     }
 }
 
@@ -147,6 +156,34 @@ pub fn to_pkcs8(private: &[u8], public: &PublicKey) -> Option<Zeroizing<Vec<u8>>
     let info = PrivateKeyInfo { version: 0, algorithm: spki.algorithm, key: OctetStringRef::new(&inner).ok()? };
     info.to_der().ok().map(Zeroizing::new)
 }
+
+/// The hash that RSASSA-PSS-params (RFC 4055 §3.1) permit; without them any is.
+fn pss_hash(algorithm: AlgorithmIdentifierRef<'_>) -> Result<SignHash, String> {
+    let Some(parameters) = algorithm.parameters.filter(|parameters| !parameters.is_null()) else {
+        return Ok(SignHash::Any);
+    };
+    let broken = |error: der::Error| format!("its PSS parameters are broken: {error}");
+    let parameters = parameters.to_der().map_err(broken)?;
+    let hash =
+        sequence(&parameters, |reader| ContextSpecific::<AlgorithmIdentifierRef<'_>>::decode_explicit(reader, TagNumber(0)));
+    let oid = hash.map_err(broken)?.map(|hash| hash.value.oid.to_string());
+    let hash = HASHES.iter().find(|(named, _)| oid.as_deref() == Some(*named)).map(|(_, hash)| (*hash).into());
+    hash.ok_or_else(|| format!("it permits PSS with {} alone, which is too weak to sign with", oid.as_deref().unwrap_or("SHA-1")))
+}
+
+/// The hashes that may sign, by their object identifiers (NIST's hashAlgs arc).
+const HASHES: &[(&str, Hash)] = &[
+    ("2.16.840.1.101.3.4.2.1", Hash::Sha256),
+    ("2.16.840.1.101.3.4.2.2", Hash::Sha384),
+    ("2.16.840.1.101.3.4.2.3", Hash::Sha512),
+    ("2.16.840.1.101.3.4.2.4", Hash::Sha224),
+    ("2.16.840.1.101.3.4.2.5", Hash::Sha512_224),
+    ("2.16.840.1.101.3.4.2.6", Hash::Sha512_256),
+    ("2.16.840.1.101.3.4.2.7", Hash::Sha3_224),
+    ("2.16.840.1.101.3.4.2.8", Hash::Sha3_256),
+    ("2.16.840.1.101.3.4.2.9", Hash::Sha3_384),
+    ("2.16.840.1.101.3.4.2.10", Hash::Sha3_512),
+];
 
 /// Reads the head of a sequence that is all of the DER, whatever follows in it.
 fn sequence<'a, T>(der: &'a [u8], head: impl FnOnce(&mut SliceReader<'a>) -> der::Result<T>) -> der::Result<T> {

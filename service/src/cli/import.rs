@@ -4,7 +4,8 @@ use super::context::{Context, Place};
 use super::error::{During, Error, Result};
 use super::key::{self, Metadata};
 use super::purpose::Purpose;
-use interface::attributes::{Attributes, KeyType};
+use interface::algorithm::{Algorithm, SignHash, Signature};
+use interface::attributes::{Attributes, KeyType, Policy};
 use interface::operations::ImportKey;
 use interface::pem;
 use interface::pkcs8::PrivateKey;
@@ -76,8 +77,20 @@ impl Import {
             let purpose = self.purpose.map_or("anything", |purpose| purpose.name());
             Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}", key.key_type))
         })?;
+        let policy = match key.pss {
+            Some(hash) => pss_alone(policy, hash)?,
+            None => policy,
+        };
         Ok(Attributes { key_type: key.key_type, bits: key.bits, policy })
     }
+}
+
+/// A policy of an RSA key that is for PSS alone.
+fn pss_alone(policy: Policy, hash: SignHash) -> Result<Policy> {
+    if !policy.algorithms().any(|algorithm| matches!(algorithm, Algorithm::Signature(Signature::RsaPss { .. }))) {
+        return Err(Error::Usage("the key's file permits PSS signatures alone".to_owned()));
+    }
+    Ok(Policy { algorithm: Signature::RsaPss { hash }.into(), also: Vec::new(), ..policy })
 }
 
 /// The whole of a file, or of stdin.
@@ -107,7 +120,7 @@ fn secret(raw: Raw, bytes: Zeroizing<Vec<u8>>) -> PrivateKey {
         Raw::HmacSha256 => KeyType::Hmac,
     };
     let bits = u32::try_from(bytes.len() * 8).unwrap_or(u32::MAX);
-    PrivateKey { key_type, bits, bytes }
+    PrivateKey { key_type, bits, bytes, pss: None }
 }
 
 /// Reads a key file: PEM, or the DER of any of the three formats.

@@ -83,6 +83,9 @@ impl Key {
         if !alike(key.key_type, attributes.key_type) {
             return Err(invalid("another type of key"));
         }
+        if key.pss.is_some() && !attributes.policy.pss_alone() {
+            return Err(invalid("a key for PSS signatures alone, which the policy does not keep to"));
+        }
         let bits = if attributes.bits == 0 { key.bits } else { attributes.bits };
         Self::import(&Attributes { key_type: key.key_type, bits, ..attributes.clone() }, &key.bytes)
     }
