@@ -124,6 +124,110 @@ fn element(der: &[u8]) -> (&[u8], &[u8]) {
 }
 
 #[test]
+fn certificates_say_what_names_and_uses_they_are_for() {
+    let service = Service::start();
+    parsec(&service, "key new k --algorithm p256").ok();
+    let certificate = |options: &str| {
+        parsec(&service, &format!("key csr k --self-signed --out c {options}")).ok();
+        openssl(service.dir(), "verify -check_ss_sig -x509_strict -CAfile c c");
+        let text = openssl(service.dir(), "x509 -in c -noout -text");
+        parsec(&service, &format!("key csr k --out r {options}")).ok();
+        let request = openssl(service.dir(), "req -in r -noout -verify -text");
+        let names = |text: &str| {
+            let lines = text.lines().skip_while(|line| !line.contains("Subject Alternative Name"));
+            lines.take(2).map(str::trim).collect::<String>()
+        };
+        assert_eq!(names(&text), names(&request));
+        text
+    };
+    for (options, parts) in [
+        ("--cn 192.0.2.5", &["IP Address:192.0.2.5\n", "CN = 192.0.2.5"][..]),
+        ("--cn 2001:db8::5", &["IP Address:2001:DB8:0:0:0:0:0:5\n"]),
+        ("--cn www.example.com", &["DNS:www.example.com\n"]),
+        ("--subject /C=DE/CN=192.0.2.5", &["IP Address:192.0.2.5\n", "C = DE, CN = 192.0.2.5"]),
+        ("--subject CN=www.example.com,C=DE", &["DNS:www.example.com\n", "C = DE, CN = www.example.com"]),
+        ("--san 192.0.2.1 --san IP:::1 --san a.example", &["IP Address:192.0.2.1, IP Address:0:0:0:0:0:0:0:1, DNS:a.example\n"]),
+        ("--dns a.example --dns a.example --cn x", &["DNS:a.example\n", "CN = x"]),
+        ("--email a@example.com --uri spiffe://example.org/x", &["URI:spiffe://example.org/x", "email:a@example.com", "CN = k"]),
+        ("--cn x", &["Digital Signature\n"]),
+        ("--cn x --for tls-server", &["Key Usage: critical", "Digital Signature\n", "TLS Web Server Authentication"]),
+        ("--cn x --for tls-client", &["TLS Web Client Authentication"]),
+        ("--cn x --for code-signing", &["Code Signing"]),
+    ] {
+        let text = certificate(options);
+        for part in parts {
+            assert!(text.contains(part), "{options}: {part}\n{text}");
+        }
+    }
+    assert!(!certificate("--cn x").contains("Alternative"), "a plain name is no host's");
+    // RFC 5280 §4.1.2.5: GeneralizedTime from 2050 on, and not before
+    parsec(&service, "key csr k --self-signed --cn x --days 20000 --out c").ok();
+    let fields = openssl(service.dir(), "asn1parse -in c");
+    assert_eq!(["UTCTIME", "GENERALIZEDTIME"].map(|kind| fields.matches(kind).count()), [1, 1], "{fields}");
+    let long = ["d".repeat(63), "d".repeat(63), "example.com".to_owned()].join(".");
+    assert!(certificate(&format!("--dns {long}")).contains("CN = k"), "too long for a common name");
+    let (label, common) = ("d".repeat(64), "c".repeat(65));
+    for wrong in [
+        "--dns 192.0.2.1",
+        "--dns a..b",
+        &format!("--dns {label}.com"),
+        &format!("--cn {common}"),
+        &format!("--subject O={common}"),
+        "--subject C=DEU",
+        "--subject /C=Germany/CN=a",
+        "--ip www.example.com",
+        "--email a.example.com",
+        "--uri /a",
+        "--san a_b",
+        "--for encryption",
+        "--self-signed --days 0",
+        "--self-signed --days 4000000",
+    ] {
+        assert_eq!(parsec(&service, &format!("key csr k {wrong}")).status.code(), Some(2), "{wrong}");
+    }
+    let said = parsec(&service, "key csr k --dns 192.0.2.1").refused();
+    assert!(said.contains("--ip 192.0.2.1"), "{said}");
+    let said = parsec(&service, "key csr k --subject X=1").refused();
+    assert!(said.contains("CN, O, OU"), "{said}");
+}
+
+#[test]
+fn keys_for_pss_alone_are_imported_as_such() {
+    let service = Service::start();
+    let dir = service.dir();
+    for (name, options) in [
+        ("any", ""),
+        (
+            "sha384",
+            " -pkeyopt rsa_pss_keygen_md:sha384 -pkeyopt rsa_pss_keygen_mgf1_md:sha384 -pkeyopt rsa_pss_keygen_saltlen:48",
+        ),
+    ] {
+        openssl(dir, &format!("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048{options} -out {name}.key"));
+        openssl(dir, &format!("pkey -in {name}.key -outform der -out {name}.der"));
+        for file in ["key", "der"] {
+            parsec(&service, &format!("key import {name}-{file} {name}.{file}")).ok();
+            let public = parsec(&service, &format!("key public {name}-{file}")).ok();
+            fs::write(dir.join("public"), public).unwrap();
+            let text = openssl(dir, "pkey -pubin -in public -noout -text");
+            assert!(text.contains("PSS parameter restrictions"), "{text}");
+        }
+        parsec(&service, &format!("key csr {name}-key --self-signed --cn a --out c")).ok();
+        openssl(dir, "verify -check_ss_sig -x509_strict -CAfile c c");
+        let text = openssl(dir, "x509 -in c -noout -text");
+        let digest = if name == "any" { "sha256" } else { "sha384" };
+        assert!(
+            text.contains("Public Key Algorithm: rsassaPss") && text.contains(&format!("Hash Algorithm: {digest}")),
+            "{text}"
+        );
+    }
+    openssl(dir, "genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha1 -out weak.key");
+    let said = parsec(&service, "key import weak weak.key").refused();
+    assert!(said.contains("too weak"), "{said}");
+    let said = parsec(&service, "key import vault any.key --for encryption").refused();
+    assert!(said.contains("PSS"), "{said}");
+}
+
+#[test]
 fn ml_dsa_keys_make_requests() {
     let service = Service::start();
     for algorithm in ["ml-dsa-44", "ml-dsa-65", "ml-dsa-87"] {

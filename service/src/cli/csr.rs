@@ -1,19 +1,21 @@
 //! `parsec key csr`: certificate requests (RFC 2986) and self-signed certificates (RFC 5280), signed in the service.
 
+mod names;
 mod scheme;
+mod subject;
+mod usage;
 
-use super::context::{Context, Key};
+use super::context::{Context, Key, KeyRecord};
 use super::error::{Error, Result};
 use super::output::Pem;
-use der::asn1::{BitString, Ia5String, OctetString};
+use super::purpose::Purpose;
+use der::asn1::{BitString, OctetString};
 use der::{Decode, Encode, Sequence};
-use interface::spki::PublicKey;
 use scheme::Scheme;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
+use usage::Usage;
 use x509_cert::certificate::Version;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName, SubjectKeyIdentifier};
@@ -30,20 +32,32 @@ pub(crate) struct Request {
     /// Common name [default: the first DNS name, or the key's name]
     #[arg(long, value_name = "NAME")]
     cn: Option<String>,
-    /// The whole subject instead, as in RFC 4514: "CN=www.example.com,O=Example Ltd,C=DE"
-    #[arg(long, conflicts_with = "cn", value_parser = Name::from_str)]
+    /// The whole subject instead: "CN=www.example.com,O=Example Ltd,C=DE" (RFC 4514) or "/C=DE/O=Example Ltd/CN=www.example.com"
+    #[arg(long, conflicts_with = "cn", value_parser = subject::parse)]
     subject: Option<Name>,
-    /// DNS name; may be repeated [default: the common name, if it looks like one]
-    #[arg(long, value_name = "NAME")]
-    dns: Vec<String>,
+    /// DNS name; may be repeated [default: the common name, if it is the name or the address of a host]
+    #[arg(long, value_name = "NAME", value_parser = names::dns)]
+    dns: Vec<GeneralName>,
     /// IP address; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
-    ip: Vec<IpAddr>,
+    #[arg(long, value_name = "ADDRESS", value_parser = names::ip)]
+    ip: Vec<GeneralName>,
+    /// E-mail address; may be repeated
+    #[arg(long, value_name = "ADDRESS", value_parser = names::email)]
+    email: Vec<GeneralName>,
+    /// URI; may be repeated
+    #[arg(long, value_name = "URI", value_parser = names::uri)]
+    uri: Vec<GeneralName>,
+    /// Any of these, as DNS:, IP:, email: or URI: and the name, or as what it looks like; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = names::any)]
+    san: Vec<GeneralName>,
+    /// What the certificate is for [default: whatever the key can do]
+    #[arg(long = "for", value_name = "PURPOSE", value_parser = Purpose::parser())]
+    purpose: Option<&'static Purpose>,
     /// Make a certificate that the key signs itself
     #[arg(long)]
     self_signed: bool,
     /// For how many days the certificate is valid
-    #[arg(long, default_value_t = 365, requires = "self_signed")]
+    #[arg(long, default_value_t = 365, requires = "self_signed", value_parser = clap::value_parser!(u32).range(1..))]
     days: u32,
     /// Write this file
     #[arg(short, long, value_name = "FILE")]
@@ -54,13 +68,14 @@ pub(crate) struct Request {
 struct Content {
     subject: Name,
     names: Vec<GeneralName>,
+    usage: Usage,
 }
 
 impl Request {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
         let key = context.key(&self.key)?;
-        let public = key.public()?;
-        let content = self.content()?;
+        let public = Certified { spki: SubjectPublicKeyInfoOwned::from_der(&key.spki()?)?, id: key.public()?.id() };
+        let content = self.content(&key)?;
         let scheme = Scheme::of(&key.attributes).ok_or_else(|| {
             Error::Unsupported(format!(
                 "key '{}' ({}) is not for signatures that certificates can have",
@@ -79,52 +94,45 @@ impl Request {
         pem.deliver(context.json, self.out.as_deref())
     }
 
-    fn content(&self) -> Result<Content> {
-        let common = self.cn.as_ref().or_else(|| self.dns.first());
-        let common = common.unwrap_or(&self.key.name);
+    fn content(&self, key: &KeyRecord) -> Result<Content> {
+        let usage = Usage::of(&key.attributes, self.purpose.map(|purpose| (purpose.what(), purpose.name())))?;
         let subject = match &self.subject {
             Some(subject) => subject.clone(),
-            None => Name::from_str(&format!("CN={}", escape(common)))?,
+            None => subject::common(&self.common_name()?).map_err(Error::Usage)?,
         };
-        let mut dns = self.dns.clone();
-        if let Some(common) = &self.cn
-            && dns.is_empty()
-            && self.ip.is_empty()
-            && host_name(common)
-        {
-            dns.push(common.clone());
+        let mut names: Vec<GeneralName> = Vec::new();
+        for name in [&self.dns, &self.ip, &self.email, &self.uri, &self.san].into_iter().flatten() {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
         }
-        let dns = dns.into_iter().map(|name| {
-            let name = Ia5String::new(&name)
-                .map_err(|_| Error::Usage(format!("'{name}' is no DNS name: write names outside ASCII in their xn-- form")));
-            name.map(GeneralName::DnsName)
+        let chosen = self.cn.clone().or_else(|| subject::common_name(self.subject.as_ref()?));
+        if names.is_empty() {
+            names.extend(chosen.and_then(|common| names::of_common_name(&common)));
+        }
+        Ok(Content { subject, names, usage })
+    }
+
+    /// The common name where there is no whole subject. Of those that nobody chose, the first one that is short enough.
+    fn common_name(&self) -> Result<String> {
+        if let Some(common) = &self.cn {
+            return Ok(common.clone());
+        }
+        let dns = self.dns.iter().chain(&self.san).find_map(|name| match name {
+            GeneralName::DnsName(name) => Some(name.to_string()),
+            _ => None,
         });
-        let addresses = self.ip.iter().map(|ip| {
-            let bytes = match ip {
-                IpAddr::V4(ip) => ip.octets().to_vec(),
-                IpAddr::V6(ip) => ip.octets().to_vec(),
-            };
-            Ok(GeneralName::IpAddress(OctetString::new(bytes)?))
-        });
-        let names = dns.chain(addresses).collect::<Result<_>>()?;
-        Ok(Content { subject, names })
+        let mut all = dns.into_iter().chain([self.key.name.clone()]);
+        all.find(|name| name.chars().count() <= subject::LONGEST_COMMON_NAME)
+            .ok_or_else(|| Error::Usage("the key's name is too long for a common name: choose one with --cn".to_owned()))
     }
 }
 
-/// Escapes what means something in RFC 4514.
-fn escape(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, c| {
-        if ",+\"\\<>;=#".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-        out
-    })
-}
-
-/// Whether a common name can stand for a host.
-fn host_name(text: &str) -> bool {
-    text.contains('.') && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.*".contains(c))
+/// The key that a certificate is about.
+struct Certified {
+    spki: SubjectPublicKeyInfoOwned,
+    /// Its usual identifier.
+    id: Vec<u8>,
 }
 
 /// RFC 5280 §4.1. Of x509-cert's own type only its builder can make values, which wants to hold the signing key.
@@ -150,16 +158,19 @@ struct Certificate {
 }
 
 impl Content {
-    fn request(self, key: &PublicKey, scheme: &Scheme, sign: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    fn request(self, key: &Certified, scheme: &Scheme, sign: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         let mut info = CertReqInfo {
             version: x509_cert::request::Version::V1,
-            public_key: spki(key)?,
+            public_key: key.spki.clone(),
             attributes: der::asn1::SetOfVec::new(),
             subject: self.subject,
         };
+        let mut extensions = self.usage.extensions(&info.subject)?;
         if !self.names.is_empty() {
-            let names = (&SubjectAltName(self.names)).to_extension(&info.subject, &[])?;
-            info.attributes.insert(ExtensionReq(vec![names]).try_into()?)?;
+            extensions.push((&SubjectAltName(self.names)).to_extension(&info.subject, &[])?);
+        }
+        if !extensions.is_empty() {
+            info.attributes.insert(ExtensionReq(extensions).try_into()?)?;
         }
         let signature = BitString::from_bytes(&sign(&info.to_der()?)?)?;
         let algorithm = scheme.identifier.clone();
@@ -168,14 +179,15 @@ impl Content {
 
     fn certificate(
         self,
-        key: &PublicKey,
+        key: &Certified,
         scheme: &Scheme,
         days: u32,
         sign: impl Fn(&[u8]) -> Result<Vec<u8>>,
     ) -> Result<Vec<u8>> {
         let constraints = BasicConstraints { ca: false, path_len_constraint: None };
-        let id = SubjectKeyIdentifier(OctetString::new(key.id())?);
+        let id = SubjectKeyIdentifier(OctetString::new(key.id.clone())?);
         let mut extensions = vec![(&constraints).to_extension(&self.subject, &[])?, (&id).to_extension(&self.subject, &[])?];
+        extensions.extend(self.usage.extensions(&self.subject)?);
         if !self.names.is_empty() {
             extensions.push((&SubjectAltName(self.names)).to_extension(&self.subject, &[])?);
         }
@@ -188,20 +200,16 @@ impl Content {
             serial_number: SerialNumber::new(&serial)?,
             signature: scheme.identifier.clone(),
             issuer: self.subject.clone(),
-            validity: Validity::from_now(Duration::from_secs(u64::from(days) * 86_400))?,
+            validity: Validity::from_now(Duration::from_secs(u64::from(days) * 86_400))
+                .map_err(|_| Error::Usage(format!("{days} days end after the year 9999, the last one that certificates have")))?,
             subject: self.subject,
-            subject_public_key_info: spki(key)?,
+            subject_public_key_info: key.spki.clone(),
             extensions,
         };
         let signature = BitString::from_bytes(&sign(&tbs.to_der()?)?)?;
         let algorithm = scheme.identifier.clone();
         Ok(Certificate { tbs, algorithm, signature }.to_der()?)
     }
-}
-
-fn spki(key: &PublicKey) -> Result<SubjectPublicKeyInfoOwned> {
-    let der = key.to_spki().ok_or_else(|| Error::Unsupported("this type of key has no SubjectPublicKeyInfo".to_owned()))?;
-    Ok(SubjectPublicKeyInfoOwned::from_der(&der)?)
 }
 
 #[cfg(test)]
@@ -215,13 +223,14 @@ mod tests {
     use interface::algorithm::{SignHash, Signature};
     use interface::attributes::Attributes;
     use interface::policy::Job;
+    use interface::spki::PublicKey;
     use std::process::Command;
 
     type Sign = dyn Fn(&[u8]) -> Vec<u8>;
 
     struct Signer {
         attributes: Attributes,
-        public: PublicKey,
+        public: Certified,
         sign: Box<Sign>,
     }
 
@@ -233,6 +242,8 @@ mod tests {
             attributes.policy.also.clear();
         }
         let public = PublicKey { key_type: kind.key_type.public(), bits: kind.bits, bytes: key.to_vec() };
+        let spki = SubjectPublicKeyInfoOwned::from_der(&public.to_spki().unwrap()).unwrap();
+        let public = Certified { spki, id: public.id() };
         let sign = Box::new(sign);
         Signer { attributes, public, sign }
     }
@@ -276,10 +287,11 @@ mod tests {
         ]
     }
 
-    fn content() -> Content {
+    fn content(key: &Attributes) -> Content {
         Content {
-            subject: Name::from_str(&format!("CN={}", escape("Web, the #1"))).unwrap(),
-            names: vec![GeneralName::DnsName(Ia5String::new("www.example.com").unwrap())],
+            subject: subject::common("Web, the #1").unwrap(),
+            names: vec![names::dns("www.example.com").unwrap()],
+            usage: Usage::of(key, None).unwrap(),
         }
     }
 
@@ -299,7 +311,7 @@ mod tests {
         for signer in signers() {
             let scheme = Scheme::of(&signer.attributes).unwrap();
             let sign = |message: &[u8]| scheme.encode(&(signer.sign)(message));
-            let der = content().request(&signer.public, &scheme, sign).unwrap();
+            let der = content(&signer.attributes).request(&signer.public, &scheme, sign).unwrap();
             std::fs::write(&path, Pem::new("CERTIFICATE REQUEST", &der).unwrap().pem).unwrap();
             let text = openssl(&path, &["req", "-verify", "-noout", "-text", "-in"]);
             assert!(text.to_lowercase().contains("verify ok"), "{text}");
@@ -315,7 +327,7 @@ mod tests {
         for signer in signers() {
             let scheme = Scheme::of(&signer.attributes).unwrap();
             let sign = |message: &[u8]| scheme.encode(&(signer.sign)(message));
-            let der = content().certificate(&signer.public, &scheme, 2, sign).unwrap();
+            let der = content(&signer.attributes).certificate(&signer.public, &scheme, 2, sign).unwrap();
             std::fs::write(&path, Pem::new("CERTIFICATE", &der).unwrap().pem).unwrap();
             openssl(&path, &["verify", "-check_ss_sig", "-x509_strict", "-CAfile", &path]);
             openssl(&path, &["x509", "-noout", "-checkend", "86400", "-in"]);
@@ -327,7 +339,7 @@ mod tests {
         let signer = ed25519();
         let scheme = Scheme::of(&signer.attributes).unwrap();
         let sign = |message: &[u8]| Ok((signer.sign)(&message[1..]));
-        let der = content().request(&signer.public, &scheme, sign).unwrap();
+        let der = content(&signer.attributes).request(&signer.public, &scheme, sign).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("csr");
         std::fs::write(&path, Pem::new("CERTIFICATE REQUEST", &der).unwrap().pem).unwrap();
@@ -336,11 +348,5 @@ mod tests {
         let output = output.output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).to_lowercase();
         assert!(text.contains("verify failure"), "{text}");
-    }
-
-    #[test]
-    fn host_names_are_told_from_others() {
-        assert!(host_name("www.example.com") && host_name("*.example.com"));
-        assert!(!host_name("Example Ltd.") && !host_name("localhost"));
     }
 }

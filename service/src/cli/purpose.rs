@@ -38,7 +38,7 @@ pub(crate) const PURPOSES: &[Purpose] = &[
         what: What::TlsClient,
         candidates: &["p256", "rsa-2048", "p384", "rsa-3072", "rsa-4096"],
         next: &[
-            ("certificate request", "parsec key csr {name} --cn \"$USER\" > {name}.csr"),
+            ("certificate request", "parsec key csr {name} --cn \"$(id -un)\" > {name}.csr"),
             ("key file", "parsec key pem {name} --out {file}"),
             ("curl", "curl --cert {name}.crt --key {file} https://…"),
         ],
@@ -81,6 +81,10 @@ pub(crate) const PURPOSES: &[Purpose] = &[
 impl Purpose {
     pub(crate) fn name(&self) -> &'static str {
         self.what.name()
+    }
+
+    pub(crate) fn what(&self) -> What {
+        self.what
     }
 
     pub(crate) fn job(&self) -> Job {
