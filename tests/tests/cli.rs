@@ -274,19 +274,22 @@ fn files_are_read_in_every_layout_of_pem() {
     let read = |file: &str| fs::read_to_string(service.dir().join(file)).unwrap();
     let write = |file: &str, text: &str| fs::write(service.dir().join(file), text).unwrap();
     let one_line = |text: &str| text.replace('\n', "").replace("KEY-----", "KEY-----\n").replace("-----END", "\n-----END");
-    let layouts: [(&str, &dyn Fn(&str) -> String); 6] = [
-        ("crlf", &|text| text.replace('\n', "\r\n")),
-        ("one-line", &one_line),
-        ("indented", &|text| text.replace('\n', " \n  ")),
-        ("empty-lines", &|text| text.replace('\n', "\n\n")),
-        ("bom", &|text| format!("\u{feff}{text}")),
-        ("text-around", &|text| format!("subject=/CN=a\n{text}\nthe rest")),
-    ];
+    let layouts = |text: &str| {
+        [
+            ("crlf", text.replace('\n', "\r\n")),
+            ("one-line", one_line(text)),
+            ("indented", text.replace('\n', " \n  ")),
+            ("empty-lines", text.replace('\n', "\n\n")),
+            ("bom", format!("\u{feff}{text}")),
+            ("text-around", format!("subject=/CN=a\n{text}\nthe rest")),
+        ]
+    };
     let public = openssl(service.dir(), "pkey -in rsa.key -pubout");
-    for (layout, laid_out) in layouts {
-        write("k", &(read("certificate") + &laid_out(&read("rsa.key"))));
-        write("e", &laid_out(&read("ec.key")));
-        write("c", &laid_out(&(read("certificate"))));
+    let [keys, curves, certificates] = ["rsa.key", "ec.key", "certificate"].map(|file| layouts(&read(file)));
+    for (((layout, key), (_, curve)), (_, certificate)) in keys.into_iter().zip(curves).zip(certificates) {
+        write("k", &(read("certificate") + &key));
+        write("e", &curve);
+        write("c", &certificate);
         parsec(&service, &format!("key import {layout} k")).ok();
         assert_eq!(parsec(&service, &format!("key public {layout}")).ok(), public, "{layout}");
         parsec(&service, &format!("key import e-{layout} e")).ok();

@@ -5,6 +5,8 @@ use der::asn1::{Ia5String, OctetString};
 use std::net::IpAddr;
 use x509_cert::ext::pkix::name::GeneralName;
 
+type Read = fn(&str) -> Result<GeneralName, String>;
+
 /// The name of a host; `*` may stand for its first label.
 pub(super) fn dns(text: &str) -> Result<GeneralName, String> {
     if address(text).is_some() {
@@ -64,7 +66,7 @@ pub(super) fn uri(text: &str) -> Result<GeneralName, String> {
 
 /// Any of them: `DNS:`, `IP:`, `email:` or `URI:` and a name as openssl.cnf has it, or what it looks like.
 pub(super) fn any(text: &str) -> Result<GeneralName, String> {
-    let kinds: [(&str, fn(&str) -> Result<GeneralName, String>); 4] = [("DNS", dns), ("IP", ip), ("email", email), ("URI", uri)];
+    let kinds: [(&str, Read); 4] = [("DNS", dns), ("IP", ip), ("email", email), ("URI", uri)];
     let kind = |named: &str| kinds.iter().find(|(kind, _)| kind.eq_ignore_ascii_case(named)).map(|(_, read)| read);
     if let Some((read, name)) = text.split_once(':').and_then(|(named, name)| Some((kind(named)?, name))) {
         return read(name);
