@@ -81,6 +81,16 @@ impl Slots {
         }
     }
 
+    /// What it means that the provider does not support a use of a mechanism: it does not have it, or not for this key.
+    pub(crate) fn unsupported(&self, client: &Client, provider: ProviderId, kind: CK_MECHANISM_TYPE, flag: CK_FLAGS) -> Error {
+        let slot = self.find(client, provider.number().into());
+        match slot.and_then(|slot| slot.abilities(client)) {
+            Ok(abilities) if abilities.info(kind).is_ok_and(|info| info.flags & flag != 0) => Error::KeySizeRange,
+            Ok(_) => Error::MechanismInvalid,
+            Err(why) => why,
+        }
+    }
+
     /// The slot with this number, whose token was there when the service was last asked.
     pub(crate) fn find(&self, client: &Client, id: CK_SLOT_ID) -> Result<Arc<Slot>> {
         let among = |slots: Vec<Arc<Slot>>| slots.into_iter().find(|slot| slot.id() == id);

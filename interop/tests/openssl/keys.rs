@@ -83,6 +83,13 @@ pub(crate) fn refusals_name_what_is_missing(openssl: Openssl) {
         |desk: &Desk, key: &str| run(&mut desk.ours(&format!("dgst -sha256 -sign {key} -out signature message"))).refused();
     let said = refused(&desk, "parsec:object=absent");
     assert!(said.contains("no key 'absent'"), "{said}");
+    let conf = desk.text("openssl.cnf");
+    for wrong in ["sokcet", "timeout_ms"] {
+        desk.write("openssl.cnf", conf.replace("activate = 1\n", &format!("activate = 1\n{wrong} = 1\n")));
+        let said = refused(&desk, "p256.pem");
+        assert!(said.contains(&format!("'{wrong}'")) && said.contains("socket and timeout-ms"), "{said}");
+    }
+    desk.write("openssl.cnf", conf);
     desk.parsec("key rm p256");
     let said = refused(&desk, "p256.pem");
     assert!(said.contains("no key 'p256'"), "{said}");

@@ -69,7 +69,8 @@ pub(crate) fn derive(
     let made = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
         module.client.call(session.provider, &DeriveKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
-    new.set(made.map_err(refused)?);
+    let unsupported = || module.slots.unsupported(&module.client, session.provider, mechanism.kind(), CKF_DERIVE);
+    new.set(made.map_err(|error| refused(error, unsupported))?);
     Ok(())
 }
 
@@ -107,11 +108,11 @@ fn most(algorithm: Algorithm, base: &Key, op: &DeriveKey) -> Option<usize> {
 }
 
 /// The service explains; here only the parameters can still be wrong.
-fn refused(error: Error) -> Error {
+fn refused(error: Error, unsupported: impl FnOnce() -> Error) -> Error {
     match error {
         Error::Service(client::Error::Refused { status, .. }) => match status {
             Status::PsaErrorInvalidArgument | Status::InvalidEncoding => Error::MechanismParamInvalid,
-            Status::PsaErrorNotSupported => Error::KeySizeRange,
+            Status::PsaErrorNotSupported => unsupported(),
             _ => error,
         },
         _ => error,

@@ -113,7 +113,7 @@ fn separated(text: &str) -> Result<Vec<Vec<String>>, String> {
         match c {
             '\\' => part.extend([c].into_iter().chain(chars.next())),
             ',' | ';' | '+' => {
-                parts.push(named(part.trim_start())?);
+                parts.push(named(&part)?);
                 part.clear();
                 if c != '+' {
                     relative.push(std::mem::take(&mut parts));
@@ -122,7 +122,7 @@ fn separated(text: &str) -> Result<Vec<Vec<String>>, String> {
             c => part.push(c),
         }
     }
-    parts.push(named(part.trim_start())?);
+    parts.push(named(&part)?);
     relative.push(parts);
     Ok(relative)
 }
@@ -130,7 +130,9 @@ fn separated(text: &str) -> Result<Vec<Vec<String>>, String> {
 /// `TYPE=VALUE` with the type as an object identifier, which everybody knows.
 fn named(part: &str) -> Result<String, String> {
     let (name, value) = part.split_once('=').ok_or_else(|| format!("'{part}' is not of the form TYPE=VALUE"))?;
-    let name = name.trim();
+    // blanks around them mean nothing, unless the last one is escaped
+    let (name, value) = (name.trim(), value.trim_start());
+    let value = if value.trim_end().ends_with('\\') { value } else { value.trim_end() };
     let known = FIELDS.iter().find(|field| field.names.iter().any(|known| known.eq_ignore_ascii_case(name)));
     let oid = known.map(|field| field.oid).or_else(|| ObjectIdentifier::new(name).ok()).ok_or_else(|| {
         let names: Vec<_> = FIELDS.iter().map(|field| field.names[0]).collect();
@@ -187,6 +189,7 @@ mod tests {
         for (ours, theirs) in [
             ("CN=www.example.com,O=Example Ltd,C=DE", "/C=DE/O=Example Ltd/CN=www.example.com"),
             ("CN=a+UID=b, O=A/B", "/O=A\\/B/CN=a+UID=b"),
+            (" CN = a , C = DE ", "/C=DE/CN=a"),
             ("cn=a\\,b\\=c,E=a@example.com", "/emailAddress=a@example.com/CN=a,b=c"),
             ("CN=Größe;ST=x", "/S=x/commonName=Größe"),
             ("2.5.4.3=a", "/2.5.4.3=a"),
