@@ -1,10 +1,10 @@
 //! Subjects of certificates: as RFC 4514 writes them or as `openssl` does, every field within the bounds of RFC 5280 appendix A.1.
 
-use der::asn1::ObjectIdentifier;
-use der::{Tag, Tagged};
+use der::asn1::{ObjectIdentifier, SetOfVec};
+use der::{Decode, Encode, Tag, Tagged};
 use std::str::FromStr;
 use x509_cert::attr::AttributeTypeAndValue;
-use x509_cert::name::Name;
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 
 /// A type of attribute, with its bounds.
 struct Field {
@@ -62,12 +62,22 @@ const FIELDS: &[Field] = &[
 /// The subject that a text names.
 pub(super) fn parse(text: &str) -> Result<Name, String> {
     let relative = if text.starts_with('/') { slashed(text)? } else { separated(text)? };
-    // RFC 4514 has the last one first
-    let text: Vec<_> = relative.iter().map(|parts| parts.join("+")).collect();
-    let how = "is no subject: write CN=www.example.com,O=Example Ltd,C=DE or /C=DE/O=Example Ltd/CN=www.example.com";
-    let name = Name::from_str(&text.join(",")).map_err(|_| format!("'{}' {how}", text.join(",")))?;
+    let name = assembled(&relative).map_err(|error| format!("'{text}' is no subject: {error}"))?;
     name.iter().try_for_each(check)?;
     Ok(name)
+}
+
+/// The subject of these parts, the last one first, as RFC 4514 has them.
+fn assembled(relative: &[Vec<String>]) -> der::Result<Name> {
+    let mut names = Vec::new();
+    for parts in relative.iter().rev() {
+        let mut attributes = SetOfVec::new();
+        for part in parts {
+            attributes.insert(AttributeTypeAndValue::from_str(part)?)?;
+        }
+        names.push(RelativeDistinguishedName::from(attributes));
+    }
+    Name::from_der(&RdnSequence::from(names).to_der()?)
 }
 
 /// The subject that is a common name alone.
@@ -198,7 +208,10 @@ mod tests {
             assert_eq!(ours, theirs);
             assert!(common_name(&ours).is_some());
         }
-        assert_eq!(common_name(&common("Web, the #1 <+>").unwrap()).unwrap(), "Web, the #1 <+>");
+        for name in ["Web, the #1 <+>", "a\\,O=b", "a\\\\", "\\", "/a/b", "#0500", "a=b"] {
+            let subject = common(name).unwrap();
+            assert_eq!((common_name(&subject).as_deref(), subject.len()), (Some(name), 1));
+        }
     }
 
     #[test]
