@@ -26,6 +26,15 @@ pub fn word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
+/// Text as it begins, with no more than so many bytes and the mark that something was left out.
+pub fn head(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.len() <= longest {
+        return Cow::Borrowed(text);
+    }
+    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
 /// Text whose lines are our own.
 pub fn lines(text: &str) -> String {
     escaped(text, &['\n'], rust)

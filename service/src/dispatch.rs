@@ -328,6 +328,10 @@ impl<'a> Guard<'a> {
         let owner = name.owner.map_or_else(|| Ok(app.clone()), str::parse)?;
         match self.dispatcher.store.key(call.provider, &owner, name.name).filter(|key| key.visible(app)) {
             Some(key) => Ok(key),
+            // It may be as long as a request: nothing is looked for or written with it.
+            None if bounds::name(name.name).is_err() => {
+                Err(Error::refused(Status::PsaErrorDoesNotExist, "no key has a name so long, or none at all"))
+            }
             None if owner == *app => self.other(call, name),
             None => {
                 let detail = format!(

@@ -1,7 +1,12 @@
 //! The one error of the service, and its one mapping to the wire's status.
 
 use interface::Status;
-use interface::text::Line;
+use interface::text::{Line, head};
+use std::borrow::Cow;
+
+/// So many bytes of a text are told. It may hold a name as long as the request that made it up, and to show it takes time for each
+/// character, on a thread that reads what others have sent.
+const TOLD: usize = 4096;
 
 /// Why a request was refused or failed, or why the service cannot start.
 ///
@@ -10,7 +15,7 @@ use interface::text::Line;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The request itself is at fault, or may not be done.
-    #[error("{}", Line(detail))]
+    #[error("{}", told(detail))]
     Refused {
         /// What the client is told as a number.
         status: Status,
@@ -24,7 +29,7 @@ pub enum Error {
     #[error("key store: {0}")]
     Store(#[from] rusqlite::Error),
     /// Something in the store is not what was written there.
-    #[error("key store: {}", Line(.0))]
+    #[error("key store: {}", told(.0))]
     Corrupt(String),
     /// A file or socket failed.
     #[error("{what}: {source}")]
@@ -65,8 +70,29 @@ impl Error {
     }
 }
 
+fn told(text: &str) -> Line<Cow<'_, str>> {
+    Line(head(text, TOLD))
+}
+
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         Self::refused(status, status.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_text_without_end_the_beginning_is_told() {
+        let text = format!("no key '{}'", "\u{1b}".repeat(1 << 20));
+        for error in [Error::refused(Status::PsaErrorDoesNotExist, &*text), Error::Corrupt(text)] {
+            let told = error.to_string();
+            assert!(told.contains(r"no key '\u{1b}\u{1b}") && told.ends_with('…'), "{told:.80}");
+            assert!(told.len() < 8 * TOLD, "{} bytes", told.len());
+        }
+        let short = Error::refused(Status::PsaErrorDoesNotExist, "é".repeat(TOLD / 2));
+        assert_eq!(short.to_string(), "é".repeat(TOLD / 2));
     }
 }

@@ -1,7 +1,7 @@
 //! One line of the log, before it is written.
 
 use super::event::Kind;
-use interface::text::Line;
+use interface::text::{Line, head};
 use std::fmt::{Debug, Write};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
@@ -100,12 +100,8 @@ impl Record {
         words
     }
 
-    fn put(&mut self, field: &Field, mut value: String, quoted: bool) {
-        if self.origin.peer.is_some() && value.len() > LONGEST {
-            let end = (0..=LONGEST).rev().find(|end| value.is_char_boundary(*end));
-            value.truncate(end.unwrap_or_default());
-            value.push('…');
-        }
+    fn put(&mut self, field: &Field, value: String, quoted: bool) {
+        let value = if self.origin.peer.is_some() { head(&value, LONGEST).into_owned() } else { value };
         match field.name() {
             "message" => self.message = value,
             // what the other logging library adds
