@@ -69,6 +69,14 @@ impl Fields<'_> {
         Ok(self.row.get_ref(self.place(column)?)?.as_str().map_err(rusqlite::Error::from)?)
     }
 
+    /// Text for people: what is there, although it may be no text.
+    pub(super) fn shown(&self, column: &str) -> Result<String> {
+        Ok(match self.row.get_ref(self.place(column)?)? {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => format!("{other:?}"),
+        })
+    }
+
     /// Bytes that are not copied.
     pub(super) fn blob(&self, column: &str) -> Result<&[u8]> {
         Ok(self.row.get_ref(self.place(column)?)?.as_blob().map_err(rusqlite::Error::from)?)

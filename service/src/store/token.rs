@@ -264,8 +264,8 @@ impl Token<'_> {
     }
 }
 
-/// A PIN as it is kept.
-#[derive(Clone)]
+/// A PIN as it is kept. Of one without a hash no try is right.
+#[derive(Clone, Default)]
 pub struct Pin {
     /// As a PHC string.
     pub(super) hash: String,

@@ -92,7 +92,7 @@ impl Load<'_> {
     fn grants(&mut self) -> Result<Grants> {
         let mut grants = Grants::new();
         self.table(Table::Grant, |row| {
-            let (key, principal): (String, String) = (row.get("key")?, row.get("principal")?);
+            let (key, principal) = (row.shown("key")?, row.shown("principal")?);
             let parsed = key.parse::<Uuid>().and_then(|key| Ok((key, principal.parse::<Principal>()?)));
             match parsed {
                 Ok((key, principal)) if row.sound() => {
@@ -118,7 +118,7 @@ impl Load<'_> {
 
     fn acceptance(&mut self, index: &mut Index) -> Result<()> {
         self.table(Table::Acceptance, |row| {
-            let (caller, owner): (String, String) = (row.get("caller")?, row.get("owner")?);
+            let (caller, owner) = (row.shown("caller")?, row.shown("owner")?);
             match verdict(row) {
                 Ok((owner, verdict)) if row.sound() => {
                     index.accept(&caller, &owner, Some(verdict));
@@ -137,7 +137,7 @@ impl Load<'_> {
             self.table(table, |row| {
                 let entry = match table {
                     Table::Key if row.get::<i64>("state")? != READY => {
-                        unfinished.push(row.get("uuid")?);
+                        unfinished.push(row.shown("uuid")?);
                         return Ok(None);
                     }
                     Table::Key => key(row, grants).map(|key| Entry::Key(Arc::new(key))),
@@ -153,8 +153,7 @@ impl Load<'_> {
                         Ok(None)
                     }
                     entry => {
-                        let (uuid, owner, name): (String, String, String) =
-                            (row.get("uuid")?, row.get("owner")?, row.get("name")?);
+                        let (uuid, owner, name) = (row.shown("uuid")?, row.shown("owner")?, row.shown("name")?);
                         Ok(Some((format!("{} ({uuid})", row_of(&name, &owner)), entry.err())))
                     }
                 }

@@ -35,27 +35,32 @@ pub(super) fn load(load: &mut Load<'_>) -> Result<Tokens> {
             tokens.labels.insert(place, row.get("label")?);
             Ok(None)
         }
-        place => Ok(Some((format!("the label of a token of {}", row.text("owner")?), place.err()))),
+        place => Ok(Some((format!("the label of a token of {}", row.shown("owner")?), place.err()))),
     })?;
     load.table(Table::Pin, |row| {
-        let sound = row.sound();
-        let why = match pin(row) {
-            Ok((place, pin)) => {
-                tokens.pins.insert(place, if sound { pin } else { Pin { hash: String::new(), ..pin } });
-                None
+        let pin = Some(row).filter(|row| row.sound()).map(pin).transpose();
+        let (pin, why) = pin.map_or_else(|error| (None, Some(error)), |pin| (pin, None));
+        let damaged = pin.is_none();
+        // One that cannot even be read is a PIN too.
+        let why = match whose(row) {
+            Ok(whose) => {
+                tokens.pins.insert(whose, pin.unwrap_or_default());
+                why
             }
             Err(error) => Some(error),
         };
-        let damaged = !sound || why.is_some();
-        Ok(if damaged { Some((format!("a PIN of {}", row.text("owner")?), why)) } else { None })
+        Ok(if damaged || why.is_some() { Some((format!("a PIN of {}", row.shown("owner")?), why)) } else { None })
     })?;
     Ok(tokens)
 }
 
-fn pin(row: &Fields<'_>) -> Result<((Place, Role), Pin)> {
-    let role = Role::try_from(row.get::<i32>("role")?)?;
+fn whose(row: &Fields<'_>) -> Result<(Place, Role)> {
+    Ok((place(row)?, Role::try_from(row.get::<i32>("role")?)?))
+}
+
+fn pin(row: &Fields<'_>) -> Result<Pin> {
     let failed = u64::try_from(row.get::<i64>("failed")?).unwrap_or(0);
-    Ok(((place(row)?, role), Pin { hash: row.get("hash")?, failures: row.get("failures")?, failed }))
+    Ok(Pin { hash: row.get("hash")?, failures: row.get("failures")?, failed })
 }
 
 fn place(row: &Fields<'_>) -> Result<Place> {

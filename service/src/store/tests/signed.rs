@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::Decision;
-use interface::operations::Verdict;
+use interface::operations::{Role, Verdict};
 
 /// A store with one row of each kind.
 fn filled() -> Place {
@@ -14,7 +14,7 @@ fn filled() -> Place {
     let note = PutObject { kind: 3, name: "note".into(), value: vec![7], ..PutObject::default() };
     store.put_object(&ROOT, SOFTWARE, &note).unwrap();
     store.token(SOFTWARE, &ROOT, 0).init("mine", &Pin::new(b"officer").unwrap()).unwrap();
-    store.token(SOFTWARE, &ROOT, 0).set(interface::operations::Role::User, Some(&Pin::new(b"1234").unwrap())).unwrap();
+    store.token(SOFTWARE, &ROOT, 0).set(Role::User, Some(&Pin::new(b"1234").unwrap())).unwrap();
     store.decide(&[7; 32], Decision::Protects).unwrap();
     store.set_acceptance("uid:33", &Principal::Uid(1000), Some(Verdict::Accepted)).unwrap();
     place
@@ -41,17 +41,21 @@ fn every_column_of_every_table_is_under_the_seal() {
     let (mut changes, mut keys) = (Vec::new(), Vec::new());
     for table in named("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'seal'") {
         for column in named(&format!("SELECT name FROM pragma_table_info('{table}')")) {
-            let changed = format!(
-                "CASE typeof({column}) WHEN 'integer' THEN {column} + 1 WHEN 'text' THEN {column} || '1' ELSE CAST(x'07' || {column} AS BLOB) END"
-            );
-            let one = format!("SELECT max({column}) FROM {table}");
-            changes.push(format!("UPDATE {table} SET {column} = {changed} WHERE {column} = ({one})"));
-            if named(&format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0")).contains(&column) {
-                keys.extend(changes.last().cloned());
+            // what can be read, and what cannot
+            for (number, text) in [("{} + 1", "{} || '1'"), ("-1 - {}", "CAST({} || x'ff' AS TEXT)")] {
+                let [number, text] = [number, text].map(|change| change.replace("{}", &column));
+                let changed = format!(
+                    "CASE typeof({column}) WHEN 'integer' THEN {number} WHEN 'text' THEN {text} ELSE CAST(x'07' || {column} AS BLOB) END"
+                );
+                let one = format!("SELECT max({column}) FROM {table}");
+                changes.push(format!("UPDATE {table} SET {column} = {changed} WHERE {column} = ({one})"));
+                if named(&format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0")).contains(&column) {
+                    keys.extend(changes.last().cloned());
+                }
             }
         }
     }
-    assert!(changes.len() > 40, "{changes:?}");
+    assert!(changes.len() > 80, "{changes:?}");
     db.close().unwrap();
     let image = fs::read(place.database()).unwrap();
     for change in changes.iter().filter(|change| !change.contains("SET state")) {
@@ -63,6 +67,20 @@ fn every_column_of_every_table_is_under_the_seal() {
         match place.open() {
             Ok(store) => assert_eq!(store.damaged().len(), changed, "{change}: {:?}", store.damaged()),
             Err(error) => assert!(error.to_string().contains("removed") && keys.contains(change), "{change}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn of_a_pin_that_was_changed_no_try_is_right() {
+    for change in ["hash = hash || '1'", "hash = CAST(x'ff' AS TEXT)", "failures = -1", "failures = 1 << 40", "failed = -1"] {
+        let place = filled();
+        place.sql(&format!("UPDATE pin SET {change}"));
+        let store = place.open().unwrap();
+        assert_eq!(store.damaged().len(), 2, "{change}: {:?}", store.damaged());
+        for (role, pin) in [(Role::User, "1234"), (Role::User, "wrong"), (Role::Officer, "officer")] {
+            let error = store.token(SOFTWARE, &ROOT, 0).check(role, pin.as_bytes()).unwrap_err();
+            assert_eq!(error.status(), Status::PsaErrorDataCorrupt, "{change}: {role} {pin}");
         }
     }
 }
