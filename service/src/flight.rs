@@ -6,20 +6,30 @@
 use crate::auth::{Party, Principal, clients};
 use crate::error::Result;
 use crate::quotas::{Limit, Quotas};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
 
 /// Bytes that all may hold; beyond them each may have one request.
 const ALL: u64 = 256 << 20;
 
 /// What is held for each client.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Flight {
     quotas: Arc<Quotas>,
     requests: Mutex<HashMap<Principal, u64>>,
-    bytes: Mutex<HashMap<u32, u64>>,
-    landed: Notify,
+    held: Mutex<HashMap<u32, Held>>,
+}
+
+/// What is held for a user. Where nothing is, nobody waits.
+#[derive(Default)]
+struct Held {
+    bytes: u64,
+    /// Requests and answers that are held, those that are not counted too.
+    pieces: u64,
+    /// Requests that wait, and how many bytes each of them has. Who gives up drops the other end.
+    waiting: VecDeque<(u64, oneshot::Sender<Cargo>)>,
 }
 
 /// A request in a lane, until it is dropped.
@@ -64,55 +74,98 @@ impl Flight {
         self.requests().iter().map(|(who, count)| (who.clone(), *count)).collect()
     }
 
-    /// Whether bytes are held for anybody.
+    /// Whether anything is held for anybody.
     pub(crate) fn loaded(&self) -> bool {
-        !self.bytes().is_empty()
+        !self.users().is_empty()
     }
 
     /// Bytes that are held for each user.
     pub(crate) fn held(&self) -> Vec<(Principal, u64)> {
-        self.bytes().iter().map(|(uid, bytes)| (Principal::Uid(*uid), *bytes)).collect()
+        self.users().iter().map(|(uid, held)| (Principal::Uid(*uid), held.bytes)).collect()
     }
 
     /// Waits until so many more bytes may be held for a user.
     pub(crate) async fn load(self: &Arc<Self>, uid: u32, bytes: usize) -> Cargo {
-        let mut waits = false;
+        let bytes = bytes as u64;
         loop {
-            // Before the look, so that nothing that lands after it is missed.
-            let landed = self.landed.notified();
-            if let Some(cargo) = self.try_load(uid, bytes) {
+            let waits = {
+                let mut users = self.users();
+                if self.room(&users, uid, bytes) {
+                    return self.hold(&mut users, uid, bytes);
+                }
+                let (sender, receiver) = oneshot::channel();
+                let waiting = &mut users.entry(uid).or_default().waiting;
+                waiting.retain(|(_, sender)| !sender.is_closed());
+                waiting.push_back((bytes, sender));
+                receiver
+            };
+            self.quotas.count(Limit::BytesInFlight);
+            // Nobody drops the sender.
+            if let Ok(cargo) = waits.await {
                 return cargo;
             }
-            if !waits {
-                self.quotas.count(Limit::BytesInFlight);
-            }
-            waits = true;
-            landed.await;
         }
     }
 
     /// Counts what is held already, however much that is.
     pub(crate) fn add(self: &Arc<Self>, uid: u32, bytes: usize) -> Cargo {
-        let bytes = bytes as u64;
-        *self.bytes().entry(uid).or_default() += bytes;
+        self.hold(&mut self.users(), uid, bytes as u64)
+    }
+
+    fn room(&self, users: &HashMap<u32, Held>, uid: u32, bytes: u64) -> bool {
+        let most = self.quotas.number(&Principal::Uid(uid), Limit::BytesInFlight);
+        let own = users.get(&uid).map_or(0, |held| held.bytes);
+        own == 0 || (own + bytes <= most && users.values().map(|held| held.bytes).sum::<u64>() + bytes <= ALL)
+    }
+
+    fn hold(self: &Arc<Self>, users: &mut HashMap<u32, Held>, uid: u32, bytes: u64) -> Cargo {
+        let held = users.entry(uid).or_default();
+        held.bytes += bytes;
+        held.pieces += 1;
         Cargo { flight: Arc::clone(self), uid, bytes }
     }
 
-    fn try_load(self: &Arc<Self>, uid: u32, bytes: usize) -> Option<Cargo> {
-        let most = self.quotas.number(&Principal::Uid(uid), Limit::BytesInFlight);
-        let (bytes, mut users) = (bytes as u64, self.bytes());
-        let (all, own) = (users.values().sum::<u64>(), users.get(&uid).copied().unwrap_or_default());
-        let room = own == 0 || (own + bytes <= most && all + bytes <= ALL);
-        room.then(|| *users.entry(uid).or_default() += bytes)?;
-        Some(Cargo { flight: Arc::clone(self), uid, bytes })
+    /// Takes off what has landed, and gives those who wait what there is room for now, beginning with the user who holds least. Only
+    /// they are woken: however many wait, nobody else's requests pay for it.
+    fn land(self: &Arc<Self>, uid: u32, bytes: u64) -> Vec<(oneshot::Sender<Cargo>, Cargo)> {
+        let mut users = self.users();
+        if let Some(held) = users.get_mut(&uid) {
+            held.bytes -= bytes;
+            held.pieces -= 1;
+        }
+        let mut served = Vec::new();
+        if bytes > 0 {
+            let mut waiting: Vec<_> = users.iter().filter(|(_, held)| !held.waiting.is_empty()).collect();
+            waiting.sort_unstable_by_key(|(_, held)| held.bytes);
+            let waiting: Vec<_> = waiting.into_iter().map(|(uid, _)| *uid).collect();
+            for uid in waiting {
+                served.extend(iter::from_fn(|| self.first(&mut users, uid)));
+            }
+        }
+        users.retain(|_, held| held.pieces > 0);
+        served
+    }
+
+    /// The first of a user who waits, and what it gets, where there is room for that.
+    fn first(self: &Arc<Self>, users: &mut HashMap<u32, Held>, uid: u32) -> Option<(oneshot::Sender<Cargo>, Cargo)> {
+        let waiting = &mut users.get_mut(&uid)?.waiting;
+        while waiting.front().is_some_and(|(_, sender)| sender.is_closed()) {
+            waiting.pop_front();
+        }
+        let bytes = waiting.front()?.0;
+        if !self.room(users, uid, bytes) {
+            return None;
+        }
+        let (_, sender) = users.get_mut(&uid)?.waiting.pop_front()?;
+        Some((sender, self.hold(users, uid, bytes)))
     }
 
     fn requests(&self) -> MutexGuard<'_, HashMap<Principal, u64>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn bytes(&self) -> MutexGuard<'_, HashMap<u32, u64>> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn users(&self) -> MutexGuard<'_, HashMap<u32, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,8 +188,10 @@ impl Drop for Queued {
 
 impl Drop for Cargo {
     fn drop(&mut self) {
-        take(&mut self.flight.bytes(), &self.uid, self.bytes);
-        self.flight.landed.notify_waiters();
+        for (sender, cargo) in self.flight.land(self.uid, self.bytes) {
+            // What one has who gives up just now lands again.
+            let _ = sender.send(cargo);
+        }
     }
 }
 
@@ -147,7 +202,8 @@ mod tests {
     use crate::config::Section;
     use interface::Status;
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
 
     const USER: usize = 1 << 20;
 
@@ -156,18 +212,80 @@ mod tests {
         Flight::new(Arc::new(Quotas::read(Section::new("[quotas]", limits.parse().unwrap())).unwrap()))
     }
 
+    /// What there is room for now.
+    fn try_load(flight: &Arc<Flight>, uid: u32, bytes: usize) -> Option<Cargo> {
+        match pin!(flight.load(uid, bytes)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(cargo) => Some(cargo),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_lands_wakes_those_for_whom_there_is_room_and_who_gives_up_is_passed() {
+        let flight = flight();
+        let woken: Vec<Arc<Woken>> = iter::repeat_with(Arc::default).take(100).collect();
+        let (most, small) = (try_load(&flight, 1, USER - 1).unwrap(), try_load(&flight, 1, 1).unwrap());
+        let mut waiting: Vec<_> = woken
+            .iter()
+            .map(|woken| {
+                let mut load = Box::pin(flight.load(1, USER / 2));
+                assert!(load.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(woken)))).is_pending());
+                load
+            })
+            .collect();
+        let count = || woken.iter().map(|woken| woken.0.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        for other in [0, USER / 4] {
+            drop(try_load(&flight, 2, other).unwrap());
+        }
+        drop((try_load(&flight, 1, 0).unwrap(), small));
+        assert_eq!(count(), [0; 100], "nothing that helps them has landed");
+        drop(waiting.remove(0));
+        drop(most);
+        assert_eq!(count()[..4], [0, 1, 1, 0], "there is room for two");
+        // one of them has what it never looks at
+        waiting.truncate(3);
+        drop(waiting.remove(0));
+        assert_eq!(count()[..4], [0, 1, 1, 1]);
+        drop(waiting);
+        assert!(!flight.loaded(), "nothing is left");
+    }
+
+    #[test]
+    fn who_holds_least_is_first() {
+        let flight = flight();
+        let all = usize::try_from(ALL).unwrap();
+        let (others, landing) = (flight.add(9, all - 30), flight.add(9, 30));
+        let _held = [(1, 3), (2, 2), (3, 1)].map(|(uid, bytes)| flight.add(uid, bytes));
+        let mut loads = [1, 2, 3].map(|uid| Box::pin(flight.load(uid, 20)));
+        let mut ready = || loads.each_mut().map(|load| load.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert_eq!(ready(), [false; 3]);
+        drop(landing);
+        assert_eq!(ready(), [false, false, true], "there is room for one");
+        drop(others);
+    }
+
     #[test]
     fn who_holds_too_much_waits_and_others_do_not() {
         let flight = flight();
-        let most = flight.try_load(1, USER).unwrap();
+        let most = try_load(&flight, 1, USER).unwrap();
         let mut waits = pin!(flight.load(1, 1));
         let mut poll = || waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(poll().is_pending() && poll().is_pending());
         assert_eq!(flight.quotas.refused(Limit::BytesInFlight), 1);
         let others = flight.add(2, usize::try_from(ALL).unwrap() - USER);
-        assert!(flight.try_load(3, 1).is_some(), "one request is always possible");
+        assert!(try_load(&flight, 3, 1).is_some(), "one request is always possible");
         let small = flight.add(4, 1);
-        assert!(flight.try_load(4, 1).is_none(), "there is no more for all");
+        assert!(try_load(&flight, 4, 1).is_none(), "there is no more for all");
         drop((most, small));
         let Poll::Ready(cargo) = poll() else { panic!("it waits for ever") };
         drop((cargo, others));
