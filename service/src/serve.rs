@@ -25,6 +25,9 @@ use std::time::Duration;
 
 /// How long threads have to come to their ends when all that was asked has been answered or given up.
 const GRACE: Duration = Duration::from_millis(200);
+/// A thread that has so many connections to serve without a rest looks then for who else has sent something. One may take as long as it
+/// takes to receive a large request.
+const LOOK: u32 = 4;
 /// Descriptors for what is not a client.
 const DESCRIPTORS: usize = 512;
 
@@ -65,7 +68,8 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     let store = Arc::new(Store::open(&config.store_path, &store_key, accept_loss)?);
     memory::wipe_stack();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.enable_all().on_thread_park(memory::rest).build().map_err(Error::io("cannot start threads"))?;
+    runtime.enable_all().event_interval(LOOK).global_queue_interval(LOOK).on_thread_park(memory::rest);
+    let runtime = runtime.build().map_err(Error::io("cannot start threads"))?;
     // On a worker, because what the main thread accepts must wake a worker first.
     let stopped = |_| Error::refused(Status::PsaErrorGenericError, "the service's main task was cancelled");
     let served = runtime.block_on(runtime.spawn(run(config, providers, Arc::clone(&listener), store))).map_err(stopped);

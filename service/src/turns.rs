@@ -7,6 +7,7 @@
 use crate::auth::{Party, Principal};
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// So many who want no turn now are remembered for the last that they had.
@@ -23,7 +24,13 @@ pub(crate) struct Places {
 }
 
 /// The places, and who waits for one.
-pub(crate) struct Turns<T>(Arc<Mutex<State<T>>>);
+pub(crate) struct Turns<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    /// Whether somebody waits: asked more often than it changes.
+    contended: AtomicBool,
+}
 
 struct State<T> {
     places: Places,
@@ -62,7 +69,8 @@ impl<T> Turns<T> {
     /// With these places.
     pub(crate) fn new(places: Places) -> Self {
         let users = Round::default();
-        Self(Arc::new(Mutex::new(State { places, running: Vec::new(), clock: 0, users })))
+        let state = Mutex::new(State { places, running: Vec::new(), clock: 0, users });
+        Self(Arc::new(Shared { state, contended: AtomicBool::new(false) }))
     }
 
     /// A place at once, where that takes nobody's turn.
@@ -75,12 +83,14 @@ impl<T> Turns<T> {
 
     /// Has a request wait as long as the caller keeps it.
     pub(crate) fn enqueue(&self, party: &Party, request: &Arc<T>) {
-        self.state().enqueue(party, request);
+        let mut state = self.state();
+        state.enqueue(party, request);
+        self.note(&state);
     }
 
     /// Whether somebody waits.
     pub(crate) fn contended(&self) -> bool {
-        self.state().users.len() > 0
+        self.0.contended.load(Relaxed)
     }
 
     /// Whether [`Self::next`] has something to give.
@@ -91,12 +101,20 @@ impl<T> Turns<T> {
 
     /// Gives a free place to the request whose turn it is.
     pub(crate) fn next(&self) -> Option<(Turn<T>, Arc<T>)> {
-        let (party, request) = self.state().next()?;
+        let mut state = self.state();
+        let next = state.next();
+        self.note(&state);
+        drop(state);
+        let (party, request) = next?;
         Some((Turn { turns: self.clone(), party }, request))
     }
 
+    fn note(&self, state: &State<T>) {
+        self.0.contended.store(state.users.len() > 0, Relaxed);
+    }
+
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
