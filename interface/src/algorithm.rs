@@ -398,6 +398,11 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Whether its hash is broken for it (upstream's list). HMAC needs no hash without collisions.
+    pub fn deprecated(self) -> bool {
+        !matches!(self, Self::Mac(_)) && self.hash().is_some_and(Hash::deprecated)
+    }
+
     /// Whether a policy that names `self` permits the concrete algorithm `asked`: equality, but for `Any` in a signature policy,
     /// which stands for every hash, for the parameters of PSS and OAEP beside the hash and the prehash of Ed448, which policies leave open, and for a raw
     /// key agreement, which permits every derivation from its secret too.

@@ -1,7 +1,7 @@
 //! What a key is (type and size) and what it may do (its policy), parsed from [`crate::message::KeyAttributes`].
 
 use crate::Status;
-use crate::algorithm::{Algorithm, Derivation, Encryption, Hash, Signature, numbered};
+use crate::algorithm::{Algorithm, Derivation, Encryption, Signature, numbered};
 use crate::message::{self, required};
 
 numbered! {
@@ -354,6 +354,8 @@ impl Attributes {
 
     /// Whether a part of them is on upstream's list of deprecated primitives, or weaker than its types are today: RSA and
     /// Diffie-Hellman with less than 2048 bits, P-192, DSA (FIPS 186-5).
+    ///
+    /// Upstream has no say in further algorithms: what of them is too weak is refused at each use.
     pub fn deprecated(&self) -> bool {
         let key_type = match self.key_type {
             KeyType::Des | KeyType::Arc4 | KeyType::DsaKeyPair => true,
@@ -367,12 +369,7 @@ impl Attributes {
             },
             _ => false,
         };
-        // HMAC needs no hash without collisions.
-        let collides = |algorithm: &Algorithm| !matches!(algorithm, Algorithm::Mac(_));
-        let broken = |algorithm: &Algorithm| collides(algorithm) && algorithm.hash().is_some_and(Hash::deprecated);
-        // Upstream's list counts OAEP and HKDF with SHA-1, which nobody can break, too. Where upstream has no say, they are permitted.
-        let signs = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Encryption(_) | Algorithm::Derivation(_));
-        key_type || broken(&self.policy.algorithm) || self.policy.also.iter().filter(signs).any(broken)
+        key_type || self.policy.algorithm.deprecated()
     }
 }
 
@@ -473,19 +470,19 @@ impl From<&Attributes> for message::KeyAttributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::{Aead, AeadKind, Cipher, Kem, SignHash};
+    use crate::algorithm::{Aead, AeadKind, Cipher, Hash, Kem, SignHash};
 
     fn rsa(algorithm: Algorithm, also: Vec<Algorithm>) -> Attributes {
         Attributes { key_type: KeyType::RsaKeyPair, bits: 2048, policy: Policy { usage: Usage::SIGN_HASH, algorithm, also } }
     }
 
     #[test]
-    fn sha1_is_deprecated_but_for_oaep_where_upstream_has_no_say() {
+    fn sha1_is_deprecated_where_upstream_has_a_say() {
         let pss = |hash| Algorithm::from(Signature::RsaPss { hash: SignHash::Specific(hash) });
         let oaep = Algorithm::from(Encryption::RsaOaep { hash: Hash::Sha1 });
         assert!(!rsa(pss(Hash::Sha256), vec![]).deprecated());
         assert!(rsa(pss(Hash::Sha1), vec![]).deprecated());
-        assert!(rsa(pss(Hash::Sha256), vec![pss(Hash::Sha1)]).deprecated());
+        assert!(!rsa(pss(Hash::Sha256), vec![pss(Hash::Sha1)]).deprecated());
         assert!(rsa(oaep, vec![]).deprecated());
         assert!(!rsa(pss(Hash::Sha256), vec![oaep]).deprecated());
         assert!(Attributes { bits: 1024, ..rsa(pss(Hash::Sha256), vec![]) }.deprecated());

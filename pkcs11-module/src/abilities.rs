@@ -53,6 +53,11 @@ impl Abilities {
         self.0.iter().map(|(kind, _)| *kind).filter(|kind| shown(*kind)).collect()
     }
 
+    /// Fails for a use of a mechanism that the provider does not have.
+    pub(crate) fn check(&self, kind: CK_MECHANISM_TYPE, flag: CK_FLAGS) -> Result<()> {
+        if self.info(kind)?.flags & flag == 0 { Err(Error::MechanismInvalid) } else { Ok(()) }
+    }
+
     pub(crate) fn info(&self, kind: CK_MECHANISM_TYPE) -> Result<CK_MECHANISM_INFO> {
         let found = self.0.iter().find(|(have, _)| *have == kind);
         found.map(|(_, info)| *info).ok_or(Error::MechanismInvalid)

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use cryptoki_sys::CKH_DETERMINISTIC_REQUIRED;
+use cryptoki_sys::{CK_MECHANISM_TYPE, CKH_DETERMINISTIC_REQUIRED};
 use interface::algorithm::{Algorithm, Hash, Mac, Signature};
 use interface::attributes::{EccFamily, KeyType, Usage};
 use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
@@ -90,6 +90,12 @@ impl Signing {
             _ => Data::Whole(Vec::new()),
         };
         Ok(Self { key: object, scheme, hash, parameter, data })
+    }
+
+    /// The mechanism of its own for a hash that services may forbid new signatures with.
+    pub(crate) fn weak(&self) -> Option<CK_MECHANISM_TYPE> {
+        let hash = self.hash.filter(|hash| hash.deprecated() && self.scheme.hashes())?;
+        mechanism::all().find(|row| row.work == Work::Sign(self.scheme, Some(hash))).map(|row| row.kind)
     }
 
     /// Takes all the data at once, for the single-part functions.

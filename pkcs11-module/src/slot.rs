@@ -75,10 +75,7 @@ impl Slots {
     pub(crate) fn check(&self, provider: ProviderId, kind: CK_MECHANISM_TYPE, flag: CK_FLAGS) -> Result<()> {
         let slot = self.known().into_iter().find(|slot| slot.provider == provider);
         let abilities = slot.and_then(|slot| slot.abilities.try_lock().ok()?.clone());
-        match abilities {
-            Some(abilities) if abilities.info(kind)?.flags & flag == 0 => Err(Error::MechanismInvalid),
-            _ => Ok(()),
-        }
+        abilities.map_or(Ok(()), |abilities| abilities.check(kind, flag))
     }
 
     /// What it means that the provider does not support a use of a mechanism: it does not have it, or not for this key.

@@ -1,9 +1,10 @@
 //! Message-based signatures: each message is signed or verified as C_Sign and C_Verify do it, with a key that was checked once.
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY, CKO_PUBLIC_KEY};
 use interface::attributes::Usage;
 
 use super::object::key_for;
+use super::sign;
 use crate::error::Result;
 use crate::ffi::{Mechanism, MessageParameter, Output};
 use crate::message::SigningMessages;
@@ -14,10 +15,7 @@ use crate::signature::Signing;
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    let begin = |mechanism: Mechanism| {
-        module.slots.check(session.provider, mechanism.kind(), CKF_MESSAGE_SIGN)?;
-        Signing::new(&mechanism, key_for(&module, &mechanism, handle, CKO_PRIVATE_KEY)?, Usage::SIGN)
-    };
+    let begin = |mechanism: Mechanism| sign::begin(&module, &session, &mechanism, handle, CKF_MESSAGE_SIGN);
     let begun = mechanism.map(begin).transpose()?;
     session.operations().message_sign.start(begun.map(SigningMessages::new))
 }

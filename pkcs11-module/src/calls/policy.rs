@@ -40,10 +40,10 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
     let algorithms = algorithms(family, &jobs, usage, allowed.as_deref());
-    if algorithms.is_empty() {
+    if algorithms.is_empty() && allowed.is_none() {
         return Err(Error::TemplateInconsistent);
     }
-    Ok(mechanism::policy(usage | leaving(public, private)?, algorithms))
+    Ok(policy(usage | leaving(public, private)?, algorithms))
 }
 
 /// The policy of a public key alone; one without any usage flag verifies.
@@ -89,7 +89,14 @@ pub(super) fn secret(secret: &SecretType, template: &Template) -> Result<Policy>
     let jobs = [(encrypt || decrypt, Job::Encrypt), (sign || verify, Job::Authenticate)];
     let allowed = template.numbers(CKA_ALLOWED_MECHANISMS)?;
     let algorithms = algorithms(family, &jobs, usage, allowed.as_deref());
-    Ok(secret.narrow(mechanism::policy(usage | leaving(template, template)?, algorithms)))
+    Ok(secret.narrow(policy(usage | leaving(template, template)?, algorithms)))
+}
+
+/// A service that forbids the first algorithm refuses the whole key, and any other one at its use; so none is the first that may be
+/// forbidden.
+fn policy(usage: Usage, algorithms: Vec<Algorithm>) -> Policy {
+    let weak = algorithms.first().is_some_and(|first| first.deprecated());
+    mechanism::policy(usage, weak.then_some(Algorithm::None).into_iter().chain(algorithms))
 }
 
 /// The algorithms of a key for these jobs and for wrapping and derivation: those that CKA_ALLOWED_MECHANISMS names, where it is

@@ -1,24 +1,22 @@
 //! Signatures from which the data is recovered (PKCS#11 3.1 §5.13.5, §5.15.5): single-part, of RSA.
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
-use interface::attributes::Usage;
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER, CKO_PUBLIC_KEY};
 
 use super::object::key_for;
+use super::sign;
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
 use crate::module;
 use crate::operation::{Progress, Step, step};
 use crate::recover::Recovering;
-use crate::signature::Signing;
 
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
-        module.slots.check(session.provider, mechanism.kind(), CKF_SIGN_RECOVER)?;
         mechanism::recovering(mechanism.kind())?;
-        Signing::new(&mechanism, key_for(&module, &mechanism, handle, CKO_PRIVATE_KEY)?, Usage::SIGN)
+        sign::begin(&module, &session, &mechanism, handle, CKF_SIGN_RECOVER)
     };
     session.operations().sign_recover.start(mechanism.map(begin).transpose()?)
 }

@@ -1,24 +1,39 @@
 //! Signatures: nothing reaches the service before the last call, which is one round trip.
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN, CKO_PRIVATE_KEY};
+use cryptoki_sys::{CK_FLAGS, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN, CKO_PRIVATE_KEY};
 use interface::attributes::Usage;
 
 use super::object::key_for;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
-use crate::module;
+use crate::module::{self, Module};
 use crate::operation::{Progress, Step, step};
+use crate::session::Session;
 use crate::signature::Signing;
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    let begin = |mechanism: Mechanism| {
-        module.slots.check(session.provider, mechanism.kind(), CKF_SIGN)?;
-        let key = key_for(&module, &mechanism, handle, CKO_PRIVATE_KEY)?;
-        Signing::new(&mechanism, key, Usage::SIGN)
-    };
-    session.operations().sign.start(mechanism.map(begin).transpose()?)
+    let begun = mechanism.map(|mechanism| begin(&module, &session, &mechanism, handle, CKF_SIGN)).transpose()?;
+    session.operations().sign.start(begun)
+}
+
+/// Begins a signature. A hash that is too weak here is refused now and not at the end, so the token is asked about it if it has not been yet.
+pub(super) fn begin(
+    module: &Module,
+    session: &Session,
+    mechanism: &Mechanism,
+    handle: CK_OBJECT_HANDLE,
+    flag: CK_FLAGS,
+) -> Result<Signing> {
+    module.slots.check(session.provider, mechanism.kind(), flag)?;
+    let signing = Signing::new(mechanism, key_for(module, mechanism, handle, CKO_PRIVATE_KEY)?, Usage::SIGN)?;
+    if let Some(weak) = signing.weak() {
+        let abilities = module.slots.find(&module.client, session.slot())?.abilities(&module.client)?;
+        let own = weak == mechanism.kind();
+        abilities.check(weak, CKF_SIGN).map_err(|error| if own { error } else { Error::MechanismParamInvalid })?;
+    }
+    Ok(signing)
 }
 
 pub(crate) fn sign(session: CK_SESSION_HANDLE, data: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {

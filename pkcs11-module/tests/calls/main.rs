@@ -50,6 +50,7 @@ macro_rules! call3 {
     }};
 }
 
+mod allowed;
 mod attacks;
 mod crypt;
 mod derive;

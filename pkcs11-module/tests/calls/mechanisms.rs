@@ -17,7 +17,7 @@ const LONGEST: usize = 5000;
 
 /// The keys that a mechanism is used with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Keys {
+pub(crate) enum Keys {
     None,
     Pair(CK_MECHANISM_TYPE),
     Secret(CK_MECHANISM_TYPE),
@@ -26,7 +26,7 @@ enum Keys {
 }
 
 /// The keys that a mechanism is for, and the mechanism with a parameter that it takes.
-fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
+pub(crate) fn way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
     let rsa = Keys::Pair(CKM_RSA_PKCS_KEY_PAIR_GEN);
     let bare = mechanism(kind);
     Some(match kind {
@@ -465,7 +465,7 @@ fn secret_key(generator: CK_MECHANISM_TYPE) -> [CK_OBJECT_HANDLE; 2] {
     [secret(generator, &template).unwrap(); 2]
 }
 
-fn list(slot: CK_SLOT_ID) -> Vec<CK_MECHANISM_TYPE> {
+pub(crate) fn list(slot: CK_SLOT_ID) -> Vec<CK_MECHANISM_TYPE> {
     let mut count = 0;
     assert_eq!(call!(C_GetMechanismList(slot, null_mut(), &raw mut count)), CKR_OK);
     let mut kinds = vec![0; usize::try_from(count).unwrap()];

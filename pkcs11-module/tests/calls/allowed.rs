@@ -1,0 +1,164 @@
+//! CKA_ALLOWED_MECHANISMS is the list that was given: no list fails a key, each is read back as it was, and what is not in it is
+//! CKR_MECHANISM_INVALID.
+
+use super::keys::{NO, YES, create, number, read, secret};
+use super::mechanisms::{list, way};
+use super::pqc::pair;
+use super::wrap::Attributes;
+use super::*;
+
+/// Mechanisms that some token lacks or forbids.
+const LACKING: &[CK_MECHANISM_TYPE] = &[
+    CKM_RSA_X_509,
+    CKM_SHA1_RSA_PKCS,
+    CKM_SHA1_RSA_PKCS_PSS,
+    CKM_ECDSA_SHA1,
+    CKM_DSA_SHA1,
+    CKM_DES3_ECB,
+    CKM_SHA3_256_HMAC,
+    CKM_AES_GCM,
+    CKM_AES_XTS,
+    CKM_MD5_RSA_PKCS,
+    CKM_VENDOR_DEFINED | 7,
+];
+
+/// Makes the two halves of a key, which is made for everything, with this list or without one.
+type Make = Box<dyn Fn(&Attributes<'_>) -> Result<[CK_OBJECT_HANDLE; 2], CK_RV>>;
+
+fn kinds() -> Vec<(&'static str, Make)> {
+    let derives: &Attributes<'_> = &[(CKA_SIGN, YES), (CKA_DERIVE, YES)];
+    let numbers = rsa_numbers();
+    let mut kinds: Vec<(&str, Make)> = vec![
+        ("P-256", Box::new(move |list| both(CKM_EC_KEY_PAIR_GEN, P256, derives, list))),
+        (
+            "RSA",
+            Box::new(move |list| {
+                let (class, kind) = (number(CKO_PRIVATE_KEY), number(CKK_RSA));
+                let own: &Attributes<'_> =
+                    &[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_SIGN, YES), (CKA_DECRYPT, YES), (CKA_UNWRAP, YES)];
+                let numbers = numbers.iter().map(|(kind, value)| (*kind, value.as_slice()));
+                create(&numbers.chain([own, list].concat()).collect::<Vec<_>>()).map(|key| [key; 2])
+            }),
+        ),
+    ];
+    for (name, generator, len) in
+        [("AES", CKM_AES_KEY_GEN, 32), ("generic", CKM_GENERIC_SECRET_KEY_GEN, 32), ("HKDF", CKM_HKDF_KEY_GEN, 32)]
+    {
+        if list(slot()).contains(&generator) {
+            kinds.push((name, Box::new(move |list| everything(generator, len, list).map(|key| [key; 2]))));
+        }
+    }
+    for (name, generator, curve) in [
+        ("Ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, &b"\x13\x0cedwards25519"[..]),
+        ("X25519", CKM_EC_MONTGOMERY_KEY_PAIR_GEN, b"\x13\x0acurve25519"),
+    ] {
+        if list(slot()).contains(&generator) {
+            kinds.push((name, Box::new(move |list| both(generator, curve, &[], list))));
+        }
+    }
+    kinds
+}
+
+/// A pair on a curve; both halves have the list.
+fn both(
+    generator: CK_MECHANISM_TYPE,
+    curve: &[u8],
+    private: &Attributes<'_>,
+    list: &Attributes<'_>,
+) -> Result<[CK_OBJECT_HANDLE; 2], CK_RV> {
+    pair(generator, &[&[(CKA_EC_PARAMS, curve)], list].concat(), &[private, list].concat())
+}
+
+fn everything(generator: CK_MECHANISM_TYPE, len: CK_ULONG, list: &Attributes<'_>) -> Result<CK_OBJECT_HANDLE, CK_RV> {
+    let (len, uses) = (number(len), [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_DERIVE]);
+    secret(generator, &[&[(CKA_VALUE_LEN, &len[..])], &uses.map(|kind| (kind, YES))[..], list].concat())
+}
+
+/// The numbers of an RSA key that the software provider has made.
+fn rsa_numbers() -> Vec<(CK_ATTRIBUTE_TYPE, Vec<u8>)> {
+    let slot = SLOT.swap(SOFTWARE, Ordering::Relaxed);
+    let (bits, open): (_, &Attributes<'_>) = (number(2048), &[(CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)]);
+    let [_, key] = pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &[(CKA_MODULUS_BITS, &bits)], open).unwrap();
+    SLOT.store(slot, Ordering::Relaxed);
+    let kinds = [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2];
+    let kinds = kinds.into_iter().chain([CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT]);
+    kinds.map(|kind| (kind, read(key, kind).unwrap())).collect()
+}
+
+/// What beginning each use with a mechanism says: signing, verifying, encrypting and decrypting.
+fn begin(kind: CK_MECHANISM_TYPE, [public, private]: [CK_OBJECT_HANDLE; 2]) -> [CK_RV; 4] {
+    let mut mechanism = way(kind).map_or_else(|| mechanism(kind), |(_, mechanism)| mechanism);
+    let session = open(0);
+    let begun = [
+        call!(C_SignInit(session, &mut mechanism, private)),
+        call!(C_VerifyInit(session, &mut mechanism, public)),
+        call!(C_EncryptInit(session, &mut mechanism, public)),
+        call!(C_DecryptInit(session, &mut mechanism, private)),
+    ];
+    assert_eq!(call!(C_CloseSession(session)), CKR_OK);
+    begun
+}
+
+fn walk() {
+    let mut all = list(slot());
+    all.extend(LACKING);
+    all.sort_unstable();
+    all.dedup();
+    for (name, make) in kinds() {
+        let free = make(&[]).unwrap();
+        let fits: Vec<_> = all.iter().copied().filter(|kind| begin(*kind, free).contains(&CKR_OK)).collect();
+        assert!(fits.len() > 1 || ["HKDF", "Ed25519", "X25519"].contains(&name), "{name}");
+        let whole = all.iter().copied().map(number).collect::<Vec<_>>().concat();
+        let keys = make(&[(CKA_ALLOWED_MECHANISMS, &whole)]).unwrap_or_else(|rv| panic!("{name}: {rv:#x}"));
+        assert_eq!(read(keys[1], CKA_ALLOWED_MECHANISMS), Ok(whole), "{name}");
+        for kind in &fits {
+            assert_eq!(begin(*kind, keys), begin(*kind, free), "{name} {kind:#x}");
+        }
+        for only in fits.iter().chain(LACKING) {
+            let list = number(*only);
+            let keys = make(&[(CKA_ALLOWED_MECHANISMS, &list)]).unwrap_or_else(|rv| panic!("{name} {only:#x}: {rv:#x}"));
+            assert_eq!(read(keys[1], CKA_ALLOWED_MECHANISMS).as_deref(), Ok(&list[..]), "{name}");
+            for kind in &fits {
+                let expected = if kind == only { begin(*kind, free) } else { [CKR_MECHANISM_INVALID; 4] };
+                assert_eq!(begin(*kind, keys), expected, "{name} {only:#x} {kind:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_list_fails_a_key_and_each_is_enforced_as_it_was_given() {
+    let _fixture = Fixture::new();
+    walk();
+}
+
+/// What the service forbids fails no key that it generates, either, and is refused when it is used.
+#[test]
+fn generated_keys_may_name_what_is_forbidden() {
+    let _fixture = Fixture::new();
+    let (bits, uses): (_, &Attributes<'_>) = (number(2048), &[(CKA_SIGN, YES), (CKA_DECRYPT, YES)]);
+    for named in [&[CKM_SHA1_RSA_PKCS][..], &[CKM_SHA1_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS], &[CKM_MD5_RSA_PKCS]] {
+        let list = named.iter().copied().map(number).collect::<Vec<_>>().concat();
+        let list: &Attributes<'_> = &[(CKA_ALLOWED_MECHANISMS, &list)];
+        let public = [&[(CKA_MODULUS_BITS, &bits[..])], list].concat();
+        let keys = pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &public, &[uses, list].concat()).unwrap();
+        for kind in [CKM_SHA1_RSA_PKCS, CKM_SHA1_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS] {
+            let [sign, verify, ..] = begin(kind, keys);
+            let sha256 = kind == CKM_SHA256_RSA_PKCS;
+            let known = |good: bool| if good && named.contains(&kind) { CKR_OK } else { CKR_MECHANISM_INVALID };
+            assert_eq!([sign, verify], [known(sha256), known(true)], "{kind:#x}");
+        }
+    }
+}
+
+#[test]
+fn with_deprecated_mechanisms_too() {
+    let _fixture = Fixture::deprecated();
+    walk();
+}
+
+#[test]
+fn in_a_tpm_too() {
+    let _fixture = Fixture::tpm();
+    walk();
+}
