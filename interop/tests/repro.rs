@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::{CONFIG, Service, Setup, TPM, built, program, run, skip};
+use tests::{CONFIG, Service, Setup, TPM, program, run, skip};
 
 #[test]
 fn every_reported_fault_is_mended() {
@@ -48,7 +48,8 @@ fn command(service: &Service, file: &Path) -> Option<Command> {
         (_, "c") => compiled(service, file, if name.starts_with("ec") { "p256" } else { "rsa-2048" }),
         _ => return None,
     };
-    let programs = built("parsec").parent()?.display().to_string();
+    // One of them becomes another user, who must reach it there.
+    let programs = service.staged("parsec").parent()?.display().to_string();
     let path = format!("{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     command.env("PATH", path).env("PYTHONDONTWRITEBYTECODE", "1").env("OPENSSL_CONF", service.openssl_conf());
     command.env("MODULE", service.staged("libparsec_pkcs11.so"));
