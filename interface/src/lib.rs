@@ -31,5 +31,5 @@ pub mod wire;
 
 pub use operations::{Access, Effect, Filing, KeyName, KeyUse, Named, Opcode, Operation, Target, Used};
 pub use provider::{AuthType, PROVIDERS, ProviderId, ProviderKind};
-pub use secret::{ALLOCATOR, Allocator, Secret};
+pub use secret::{ALLOCATOR, Allocator, Buffer, Secret, wipe};
 pub use status::Status;

@@ -5,7 +5,8 @@
 //! [`ALLOCATOR`], which wipes all that is freed. The types say what is secret, and keep it out of logs.
 
 use std::alloc::System;
-use zeroize::Zeroizing;
+use std::hint::black_box;
+use std::ops::{Deref, DerefMut};
 use zeroizing_alloc::ZeroAlloc;
 
 /// The system's allocator; what is freed is wiped first, also when it only moves because it grows.
@@ -14,14 +15,51 @@ pub type Allocator = ZeroAlloc<System>;
 /// For `#[global_allocator]` in whatever handles secrets.
 pub const ALLOCATOR: Allocator = ZeroAlloc(System);
 
+/// Bytes that grow and are wiped when dropped. A request may have a million of them: they are wiped at the speed of memory, where
+/// [`zeroize`] takes a nanosecond for each.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Buffer(Vec<u8>);
+
+impl From<Vec<u8>> for Buffer {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for Buffer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+/// Overwrites bytes, which the compiler must not leave out.
+pub fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    black_box(bytes);
+}
+
 /// Bytes that are wiped when dropped and whose Debug shows only their number.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Buffer);
 
 impl Secret {
     /// Takes the bytes over; the caller's copies stay the caller's care.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(bytes.into())
     }
 }
 
@@ -31,7 +69,7 @@ impl From<Vec<u8>> for Secret {
     }
 }
 
-impl std::ops::Deref for Secret {
+impl Deref for Secret {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -50,7 +88,7 @@ macro_rules! wiped {
     ($($message:ident.$field:ident,)*) => { $(
         impl Drop for $message {
             fn drop(&mut self) {
-                zeroize::Zeroize::zeroize(&mut self.$field);
+                $crate::secret::wipe(&mut self.$field);
             }
         }
 

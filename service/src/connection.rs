@@ -15,7 +15,7 @@ use crate::stats::Stats;
 use crate::stream::Stream;
 use interface::operations::Hello;
 use interface::wire::{HEADER_LEN, Header, Request};
-use interface::{Opcode, Status};
+use interface::{Buffer, Opcode, Status, wipe};
 use prost::Message;
 use rustix::net::Shutdown;
 use std::io::{Error, ErrorKind};
@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::yield_now;
-use zeroize::{Zeroize, Zeroizing};
 
 /// A client in the middle of a run of requests asks again within this time.
 const SPIN: Duration = Duration::from_micros(50);
@@ -73,7 +72,7 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Seat, context: Arc<Cont
         peer,
         seat: Some(Arc::clone(&seat)),
         context: Arc::clone(&context),
-        buffer: Zeroizing::default(),
+        buffer: Buffer::default(),
         extended: false,
         application: None,
         cargo: None,
@@ -100,7 +99,7 @@ struct Connection {
     /// None once it makes room for another.
     seat: Option<Arc<Seat>>,
     context: Arc<Context>,
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: Buffer,
     extended: bool,
     application: Option<Application>,
     /// What is held for its request and its answer, where that is much.
@@ -176,7 +175,7 @@ impl Connection {
     }
 
     /// Reads one request frame.
-    async fn next(&mut self) -> Result<(Header, Zeroizing<Vec<u8>>, Vec<u8>), End> {
+    async fn next(&mut self) -> Result<(Header, Buffer, Vec<u8>), End> {
         self.begin().await?;
         self.pieces = 0;
         self.enter(Phase::Busy)?;
@@ -275,7 +274,7 @@ impl Connection {
         Ok(header)
     }
 
-    async fn frame(&mut self, header: &Header) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), End> {
+    async fn frame(&mut self, header: &Header) -> Result<(Buffer, Vec<u8>), End> {
         let (end, len) = (HEADER_LEN + header.body_len as usize, header.request_len());
         while self.buffer.len() < len {
             self.fill().await?;
@@ -283,14 +282,14 @@ impl Connection {
         let auth = self.buffer[end..len].to_vec();
         if len > KEEP {
             // What is large is moved, not copied.
-            let rest = Zeroizing::new(self.buffer.split_off(len));
+            let rest = Buffer::from(self.buffer.split_off(len));
             let mut body = mem::replace(&mut self.buffer, rest);
             body.copy_within(HEADER_LEN..end, 0);
-            body[end - HEADER_LEN..].zeroize();
+            wipe(&mut body[end - HEADER_LEN..]);
             body.truncate(end - HEADER_LEN);
             return Ok((body, auth));
         }
-        let body = Zeroizing::new(self.buffer[HEADER_LEN..end].to_vec());
+        let body = Buffer::from(self.buffer[HEADER_LEN..end].to_vec());
         self.consume(len);
         Ok((body, auth))
     }
@@ -298,15 +297,17 @@ impl Connection {
     fn consume(&mut self, len: usize) {
         let rest = self.buffer.len() - len;
         self.buffer.copy_within(len.., 0);
-        self.buffer[rest..].zeroize();
+        wipe(&mut self.buffer[rest..]);
         self.buffer.truncate(rest);
         if self.buffer.capacity() > KEEP && self.buffer.is_empty() {
-            self.buffer = Zeroizing::default();
+            self.buffer = Buffer::default();
         }
     }
 
     async fn fill(&mut self) -> Result<(), End> {
-        self.buffer.reserve(CHUNK);
+        if self.buffer.len() == self.buffer.capacity() {
+            self.buffer.reserve(CHUNK);
+        }
         self.enter(Phase::Halfway)?;
         if self.seat.is_none() {
             return Err(End::Silent);
@@ -325,7 +326,7 @@ impl Connection {
     }
 
     /// Answers one request; an error means that the answer could not be delivered.
-    async fn answer(&mut self, header: &Header, body: Zeroizing<Vec<u8>>, auth: &[u8]) -> std::io::Result<()> {
+    async fn answer(&mut self, header: &Header, body: Buffer, auth: &[u8]) -> std::io::Result<()> {
         let number = self.context.stats.request();
         let request = match Request::parse(header).map(|request| (request, self.hidden(&request))) {
             Ok((request, None)) => request,
@@ -379,13 +380,7 @@ impl Connection {
         }
     }
 
-    async fn dispatch(
-        &self,
-        request: Request,
-        body: Zeroizing<Vec<u8>>,
-        auth: &[u8],
-        asker: &Arc<Asker>,
-    ) -> Result<Zeroizing<Vec<u8>>> {
+    async fn dispatch(&self, request: Request, body: Buffer, auth: &[u8], asker: &Arc<Asker>) -> Result<Buffer> {
         let dispatcher = &self.context.dispatcher;
         let app = dispatcher.authenticators.authenticate(request.auth, auth, &self.peer)?;
         asker.known(app.as_ref());
@@ -399,7 +394,7 @@ impl Connection {
         if body.len() > KEEP {
             return self.respond_at_length(&header, body).await;
         }
-        let mut frame = Zeroizing::new(Vec::with_capacity(HEADER_LEN + body.len()));
+        let mut frame = Buffer::from(Vec::with_capacity(HEADER_LEN + body.len()));
         header.encode(&mut frame);
         frame.extend_from_slice(body);
         // Whoever has the answer may count on it that this connection is idle. One that has to end does so after it.

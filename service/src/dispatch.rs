@@ -20,14 +20,13 @@ use interface::attributes::{Attributes, Usage};
 use interface::operations::DestroyKey;
 use interface::text::word;
 use interface::wire::Request;
-use interface::{Access, AuthType, Effect, Filing, KeyName, KeyUse, Named, Opcode, ProviderId, Status, Target, Used};
+use interface::{Access, AuthType, Buffer, Effect, Filing, KeyName, KeyUse, Named, Opcode, ProviderId, Status, Target, Used};
 use prost::Message;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use zeroize::Zeroizing;
 
 /// All that requests are judged by.
 pub struct Dispatcher {
@@ -56,7 +55,7 @@ pub struct Incoming {
     /// What its header means.
     pub request: Request,
     /// The body.
-    pub body: Zeroizing<Vec<u8>>,
+    pub body: Buffer,
     /// Whom it counts for.
     pub party: Party,
     /// Whether its connection has said Hello.
@@ -72,7 +71,7 @@ impl Incoming {
     fn own(key: &Key, opcode: Opcode, asker: Arc<Asker>) -> Self {
         let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
         let party = Party { uid: 0, principal: Some(key.owner.clone()), privileged: true };
-        Self { request, body: Zeroizing::default(), party, extended: true, application: None, asker }
+        Self { request, body: Buffer::default(), party, extended: true, application: None, asker }
     }
 }
 
@@ -89,7 +88,7 @@ impl Dispatcher {
     ///
     /// # Errors
     /// The refusal, or the operation's own.
-    pub async fn dispatch(self: &Arc<Self>, incoming: Incoming, client: Option<BorrowedFd<'_>>) -> Result<Zeroizing<Vec<u8>>> {
+    pub async fn dispatch(self: &Arc<Self>, incoming: Incoming, client: Option<BorrowedFd<'_>>) -> Result<Buffer> {
         let provider = Arc::clone(self.provider(&incoming)?);
         self.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
@@ -131,7 +130,7 @@ impl Dispatcher {
     }
 
     /// Has the provider run it, and what it has changed told by the log: also when nobody waits for its end any more.
-    fn run(&self, provider: &Provider, incoming: &Incoming, client: Option<BorrowedFd<'_>>) -> Result<Zeroizing<Vec<u8>>> {
+    fn run(&self, provider: &Provider, incoming: &Incoming, client: Option<BorrowedFd<'_>>) -> Result<Buffer> {
         let Incoming { request, body, asker, .. } = incoming;
         let output = provider.run(request.opcode, &Guard { incoming, dispatcher: self, client }, body)?;
         if request.opcode.effect() != Effect::Nothing {
@@ -152,7 +151,7 @@ impl Dispatcher {
     pub fn destroy(&self, key: &Arc<Key>, asker: Arc<Asker>) -> Result<()> {
         let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
         let mut incoming = Incoming::own(key, Opcode::DestroyKey, asker);
-        incoming.body = Zeroizing::new(DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec());
+        incoming.body = Buffer::from(DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec());
         self.run(provider, &incoming, None).map(drop)
     }
 

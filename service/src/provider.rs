@@ -17,11 +17,10 @@ use crate::store::{Key, Material, Reservation, Store};
 use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::message::Pkcs11Attribute;
-use interface::{Effect, Filing, Opcode, Operation, ProviderId, Secret, Status};
+use interface::{Buffer, Effect, Filing, Opcode, Operation, ProviderId, Secret, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// A backend that can run operation `O`.
 pub trait Handle<O: Operation>: Send + Sync + 'static {
@@ -225,7 +224,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) const MOMENT: usize = 16 << 10;
 
 type Value = dyn Fn(&Call<'_>, &Key) -> Result<Secret> + Send + Sync;
-type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Zeroizing<Vec<u8>>> + Send + Sync;
+type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Buffer> + Send + Sync;
 
 struct Handler {
     run: Box<Run>,
@@ -321,7 +320,7 @@ impl Provider {
                 } else {
                     handle()
                 }?;
-                Ok(Zeroizing::new(prost::Message::encode_to_vec(&output)))
+                Ok(Buffer::from(prost::Message::encode_to_vec(&output)))
             };
             if long { aside(run) } else { run() }
         };
@@ -355,7 +354,7 @@ impl Provider {
     ///
     /// # Errors
     /// [`Status::PsaErrorNotSupported`] for what is not registered, else the operation's own.
-    pub(crate) fn run(&self, opcode: Opcode, guard: &Guard<'_>, body: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn run(&self, opcode: Opcode, guard: &Guard<'_>, body: &[u8]) -> Result<Buffer> {
         let handler = self.handlers.get(&opcode).ok_or_else(|| {
             Error::refused(Status::PsaErrorNotSupported, format!("the {} provider has no {opcode:?}", self.info.id))
         })?;

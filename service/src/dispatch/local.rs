@@ -12,11 +12,10 @@ use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
 use interface::wire::Request;
-use interface::{AuthType, Operation, ProviderId};
+use interface::{AuthType, Buffer, Operation, ProviderId};
 use prost::Message;
 use std::path::Path;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// Opens the store in a directory, or makes it.
 pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
@@ -58,7 +57,7 @@ impl Caller {
         let Self { app, extended, application } = self.clone();
         Incoming {
             request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
-            body: Zeroizing::new(op.encode_to_vec()),
+            body: Buffer::from(op.encode_to_vec()),
             party: Party { uid: 0, principal: Some(app), privileged: false },
             extended,
             application,
