@@ -58,7 +58,7 @@ pub(crate) enum Source {
     Object,
     /// What the key's policy permits: any one of these.
     Policy(Usage),
-    /// What the key's policy does not permit.
+    /// What the key's policy does not permit, or else what the template gave.
     Forbidden(Usage),
     /// What was set, or else this.
     Kept(Default),
@@ -152,7 +152,7 @@ const TABLE: &[Attribute] = &[
     row(CKA_ENCRYPT, PUBLIC | SECRET, Flag, Only(false), Policy(Usage::ENCRYPT)),
     row(CKA_DECRYPT, HIDDEN, Flag, Only(false), Policy(Usage::DECRYPT)),
     row(CKA_DERIVE, HIDDEN, Flag, Only(false), Policy(Usage::DERIVE)),
-    row(CKA_DERIVE, PUBLIC, Flag, Only(false), Policy(Usage::NONE)),
+    row(CKA_DERIVE, PUBLIC, Flag, Only(false), NO),
     row(CKA_WRAP, PUBLIC | SECRET, Flag, Only(false), Policy(Usage::WRAP)),
     row(CKA_UNWRAP, HIDDEN, Flag, Only(false), Policy(Usage::UNWRAP)),
     row(CKA_ENCAPSULATE, PUBLIC, Flag, Only(false), Policy(Usage::ENCRYPT)),
@@ -238,6 +238,8 @@ pub(crate) fn kept(class: CK_OBJECT_CLASS, template: &Template) -> impl Iterator
         match source {
             Ok(Kept(default)) => default.value(class) != *value,
             Ok(Given) => true,
+            // what no policy says: a key that is not sensitive, whose value does not leave all the same
+            Ok(Forbidden(_)) => *value == flag(false) && template.value(CKA_EXTRACTABLE) != Some(&flag(true)),
             _ => false,
         }
     })

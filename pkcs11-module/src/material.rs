@@ -2,7 +2,7 @@
 //! (RSA: DER `RSAPrivateKey` and `RSAPublicKey` of RFC 8017 §A.1; curves: the scalar or seed, and the point; the others: the key).
 
 use cryptoki_sys::*;
-use der::asn1::{AnyRef, OctetStringRef, UintRef};
+use der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag};
 use interface::group::{Group, GroupKey};
 use interface::spki::Parameters;
@@ -53,14 +53,17 @@ pub(crate) fn ec_public(template: &Template, curve: &Parameters) -> Result<Zeroi
     Ok(Zeroizing::new(point(given(template, CKA_EC_POINT)?, curve).to_vec()))
 }
 
-/// A point that programs give with and without the OCTET STRING around it. The length tells: a bare one may begin as if there were one.
+/// A point that programs give bare, in an OCTET STRING, or in a BIT STRING, which PKCS#11 v3.0 §2.3.5 has for Edwards curves. The length
+/// tells: a bare one may begin as if it were wrapped.
 pub(crate) fn point<'a>(given: &'a [u8], curve: &Parameters) -> &'a [u8] {
     let coordinate = curve.bits.div_ceil(8) as usize;
     let bare = if curve.weierstrass() { vec![1 + 2 * coordinate, 1 + coordinate] } else { vec![curve.private_len()] };
     if bare.contains(&given.len()) {
         return given;
     }
-    <&OctetStringRef>::from_der(given).map_or(given, OctetStringRef::as_bytes)
+    let octets = <&OctetStringRef>::from_der(given).map(OctetStringRef::as_bytes);
+    let bits = || BitStringRef::from_der(given).ok().and_then(|bits| bits.as_bytes());
+    octets.ok().or_else(bits).unwrap_or(given)
 }
 
 /// The group that a template gives; a key with an order is one of DSA.
@@ -184,6 +187,8 @@ mod tests {
                 bare[..header.len()].copy_from_slice(&header);
                 assert_eq!(point(&bare, curve), bare, "{} {len}", curve.name);
                 let wrapped = OctetStringRef::new(&bare).unwrap().to_der().unwrap();
+                assert_eq!(point(&wrapped, curve), bare, "{} {len}", curve.name);
+                let wrapped = BitStringRef::from_bytes(&bare).unwrap().to_der().unwrap();
                 assert_eq!(point(&wrapped, curve), bare, "{} {len}", curve.name);
             }
         }

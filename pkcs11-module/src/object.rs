@@ -384,8 +384,10 @@ impl Object {
         let value = match (attributes::find(self.class, kind)?.source, &self.record.content) {
             (Source::Kept(default), _) => Some(kept().unwrap_or_else(|| default.value(self.class))),
             (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage) && key.suits(kind))),
-            (Source::Forbidden(usage), Content::Key(key)) => Some(flag(!key.may(usage))),
+            (Source::Forbidden(usage), Content::Key(key)) => Some(kept().unwrap_or_else(|| flag(!key.may(usage)))),
             (Source::Policy(_), Content::Nameless(_)) => Some(flag(false)),
+            // kept of keys that are not sensitive, or were not once
+            _ if kind == CKA_ALWAYS_SENSITIVE && self.given(CKA_SENSITIVE).is_some() => Some(flag(false)),
             (source, content) => match kept().filter(|_| source == Source::Given).or_else(|| self.storage(kind)) {
                 None => self.content(content, kind)?,
                 value => value,

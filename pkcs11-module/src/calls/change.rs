@@ -131,7 +131,11 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
         }
         match (attribute.source, kind) {
             (Source::Kept(_) | Source::Given, _) => change.pkcs11.push(object.keep(kind, value)),
-            (Source::Policy(usage) | Source::Forbidden(usage), _) => lost = lost | usage,
+            (Source::Forbidden(usage), _) => {
+                lost = lost | usage;
+                change.pkcs11.push(object.keep(kind, value));
+            }
+            (Source::Policy(usage), _) => lost = lost | usage,
             (Source::Object, CKA_LABEL) => change.label = template.text(CKA_LABEL)?.map(str::to_owned),
             (Source::Object, CKA_ID) => change.id = Some(value.to_vec()),
             (Source::Object, CKA_VALUE) if object.class == CKO_DATA => change.value = Some(value.to_vec()),

@@ -10,19 +10,24 @@ use crate::ffi::Template;
 use crate::mechanism::{self, Family, Work, every};
 use crate::secret::SecretType;
 
-/// The policy of a key pair; one without any usage flag signs.
+/// The policy of a key pair. One without any usage flag does what it does in other modules, SoftHSM and softokn, but for unwrapping: it signs,
+/// and decrypts if it is of RSA.
 pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Result<Policy> {
-    let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(false) && family == Family::Rsa;
+    let silent = without(private, &[CKA_SIGN, CKA_SIGN_RECOVER, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE]);
+    let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(silent) && family == Family::Rsa;
     let agrees_only = matches!(family, Family::Montgomery | Family::Dh);
     let agrees = agrees_only || family == Family::Ec;
-    let derive = private.flag(CKA_DERIVE)?.unwrap_or(agrees_only) && agrees;
+    let derive = private.flag(CKA_DERIVE)?.unwrap_or(agrees_only);
+    if derive && !agrees {
+        return Err(Error::TemplateInconsistent);
+    }
     let kem = family == Family::MlKem;
     let decapsulate = private.flag(CKA_DECAPSULATE)?.unwrap_or(true) && kem;
     let encapsulate = public.flag(CKA_ENCAPSULATE)?.unwrap_or(decapsulate) && kem;
     let signs = !kem && !agrees_only;
     let unwrap = private.flag(CKA_UNWRAP)?.unwrap_or(false) && family == Family::Rsa;
     let recover = private.flag(CKA_SIGN_RECOVER)?.unwrap_or(false) && family == Family::Rsa;
-    let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(!decrypt && !derive && !unwrap) && signs;
+    let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(silent || !decrypt && !derive && !unwrap) && signs;
     let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign) && signs;
     let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
     let wrap = public.flag(CKA_WRAP)?.unwrap_or(unwrap) && family == Family::Rsa;
@@ -40,17 +45,15 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     let allowed = private.numbers(CKA_ALLOWED_MECHANISMS)?;
     let allowed = allowed.map_or_else(|| public.numbers(CKA_ALLOWED_MECHANISMS), |own| Ok(Some(own)))?;
     let algorithms = algorithms(family, &jobs, usage, allowed.as_deref());
-    if algorithms.is_empty() && allowed.is_none() {
-        return Err(Error::TemplateInconsistent);
-    }
     Ok(policy(usage | leaving(public, private)?, algorithms))
 }
 
-/// The policy of a public key alone; one without any usage flag verifies.
+/// The policy of a public key alone; one without any usage flag verifies, and encrypts if it is of RSA.
 pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
-    let encrypt = template.flag(CKA_ENCRYPT)?.unwrap_or(false) && family == Family::Rsa;
+    let silent = without(template, &[CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_ENCRYPT, CKA_WRAP]);
+    let encrypt = template.flag(CKA_ENCRYPT)?.unwrap_or(silent) && family == Family::Rsa;
     let wrap = template.flag(CKA_WRAP)?.unwrap_or(false) && family == Family::Rsa;
-    let verify = template.flag(CKA_VERIFY)?.unwrap_or(!encrypt && !wrap);
+    let verify = template.flag(CKA_VERIFY)?.unwrap_or(silent || !encrypt && !wrap);
     let given =
         [(CKA_DECRYPT, encrypt), (CKA_UNWRAP, wrap), (CKA_SIGN, verify)].map(|(kind, wanted)| (kind, [CK_BBOOL::from(wanted)]));
     let private = Template::from(given.each_ref().map(|(kind, value)| (*kind, &value[..])));
@@ -59,22 +62,25 @@ pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
     Ok(Policy { usage, ..both })
 }
 
-/// The policy of a secret key; without any usage flag a generic one makes MACs, one for HKDF derives, the others encrypt. A flag that keys of its type
-/// cannot have is no more than a hint.
+/// The policy of a secret key; without any usage flag one for HKDF derives, and the others make MACs and encrypt as far as they can. A flag
+/// that keys of its type cannot have is no more than a hint, except CKA_DERIVE.
 pub(super) fn secret(secret: &SecretType, template: &Template) -> Result<Policy> {
     let family = secret.family;
     let generic = family == Family::Generic;
     let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE, CKA_WRAP, CKA_UNWRAP];
-    let silent = uses.iter().all(|kind| template.value(*kind).is_none());
+    let silent = without(template, &uses);
     let wants = |kind, default| Ok::<_, Error>(template.flag(kind)?.unwrap_or(default));
     let encrypts_only = matches!(family, Family::ChaCha20 | Family::Des);
     let macs = !encrypts_only && family != Family::Hkdf;
     let encrypts = !matches!(family, Family::Generic | Family::Hkdf);
-    let sign = wants(CKA_SIGN, generic)? && macs;
+    let sign = wants(CKA_SIGN, generic || silent)? && macs;
     let verify = wants(CKA_VERIFY, sign)? && macs;
     let encrypt = wants(CKA_ENCRYPT, silent)? && encrypts;
     let decrypt = wants(CKA_DECRYPT, silent)? && encrypts;
-    let derive = wants(CKA_DERIVE, family == Family::Hkdf)? && !encrypts_only;
+    let derive = wants(CKA_DERIVE, family == Family::Hkdf)?;
+    if derive && encrypts_only {
+        return Err(Error::TemplateInconsistent);
+    }
     let wrap = wants(CKA_WRAP, false)? && family == Family::Aes;
     let unwrap = wants(CKA_UNWRAP, false)? && family == Family::Aes;
     let usage = usage([
@@ -145,6 +151,11 @@ fn leaving(public: &Template, template: &Template) -> Result<Usage> {
     let extractable = template.flag(CKA_EXTRACTABLE)?.unwrap_or(false);
     let sensitive = template.flag(CKA_SENSITIVE)?.unwrap_or(true);
     Ok(usage([(extractable, Usage::COPY), (extractable && !sensitive, Usage::EXPORT)]))
+}
+
+/// Whether a template says nothing of these.
+fn without(template: &Template, kinds: &[CK_ATTRIBUTE_TYPE]) -> bool {
+    kinds.iter().all(|kind| template.value(*kind).is_none())
 }
 
 fn usage<const N: usize>(flags: [(bool, Usage); N]) -> Usage {

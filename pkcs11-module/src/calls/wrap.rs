@@ -6,7 +6,8 @@ use interface::client;
 use interface::operations::{UnwrapKey, WrapKey};
 use interface::{Filing, Status};
 
-use super::generate::{bits, check_kind};
+use super::generate::{bits, check_kind, curve};
+use super::object::destroy_key;
 use super::place::Place;
 use super::{object, policy};
 use crate::attributes::Origin;
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Family, Work};
 use crate::module;
-use crate::object::Key;
+use crate::object::{Key, Object};
 use crate::parameters::Parameters;
 use crate::secret::SecretType;
 
@@ -93,11 +94,29 @@ pub(crate) fn unwrap(
         salt: parameters.additional,
         ..UnwrapKey::default()
     };
-    let made = place.new_key(class, template, |Filing { name, label, id, volatile, pkcs11 }| {
+    let made = place.key(&place.filing(class, template, None)?, |Filing { name, label, id, volatile, pkcs11 }| {
         module.client.call(session.provider, &UnwrapKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
-    new.set(made.map_err(refused)?);
+    let record = made.map_err(refused)?;
+    if !is_as(&Object { class, record: record.clone().into() }, template) {
+        destroy_key(&module, &record)?;
+        return Err(Error::TemplateInconsistent);
+    }
+    new.set(place.learn_one(record)?);
     Ok(())
+}
+
+/// Whether a key is all that its template says (PKCS#11 v3.1 §5.18.3). A curve and an exponent may be written in several ways.
+fn is_as(object: &Object, template: &Template) -> bool {
+    let same = |kind, given: &[u8], have: &[u8]| match kind {
+        CKA_EC_PARAMS => curve(given).is_ok_and(|given| curve(have).is_ok_and(|have| have.oid == given.oid)),
+        CKA_PUBLIC_EXPONENT => given.iter().skip_while(|byte| **byte == 0).eq(have),
+        _ => given == have,
+    };
+    template.iter().all(|(kind, given)| match object.attribute(kind) {
+        Ok(have) => same(kind, given, &have),
+        Err(_) => given.is_empty(),
+    })
 }
 
 fn refused(error: Error) -> Error {
@@ -132,12 +151,15 @@ fn parameters(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Option<
     Ok(Some(parameters))
 }
 
-/// What the template asks for. The curve of a private key is what the wrapped key says.
+/// What the template asks for. The size of the key and the curve of a private key are what the wrapped key says.
 fn asked(template: &Template) -> Result<Attributes> {
     let class = template.number(CKA_CLASS)?.ok_or(Error::TemplateIncomplete)?;
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
     let key_type = match (class, kind) {
-        (CKO_SECRET_KEY, _) => return secret(template),
+        (CKO_SECRET_KEY, _) => {
+            let bits = SecretType::named(kind).and_then(|own| own.bits).unwrap_or(0);
+            return Ok(Attributes { bits, ..secret(template)? });
+        }
         (CKO_PRIVATE_KEY, CKK_RSA) => KeyType::RsaKeyPair,
         (CKO_PRIVATE_KEY, CKK_EC) => KeyType::EccKeyPair(EccFamily::SecpR1),
         (CKO_PRIVATE_KEY, CKK_EC_EDWARDS) => KeyType::EccKeyPair(EccFamily::TwistedEdwards),

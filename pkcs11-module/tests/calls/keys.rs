@@ -92,9 +92,10 @@ fn values_leave_only_where_the_template_said_so() {
     };
     let open = key(NO, YES);
     assert_eq!(read(open, CKA_VALUE).as_deref(), Ok(&[7; 16][..]));
-    for (key, extractable) in [(key(YES, YES), YES), (key(NO, NO), NO), (key(YES, NO), NO)] {
+    for (sensitive, extractable) in [(YES, YES), (NO, NO), (YES, NO)] {
+        let key = key(sensitive, extractable);
         assert_eq!(read(key, CKA_VALUE), Err(CKR_ATTRIBUTE_SENSITIVE));
-        assert_eq!(read(key, CKA_SENSITIVE).as_deref(), Ok(YES));
+        assert_eq!(read(key, CKA_SENSITIVE).as_deref(), Ok(sensitive));
         assert_eq!(read(key, CKA_EXTRACTABLE).as_deref(), Ok(extractable));
         for past in [CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE] {
             assert_eq!(read(key, past).as_deref(), Ok(NO), "brought from outside");

@@ -72,6 +72,7 @@ mod recover;
 mod sizes;
 mod softhsm;
 mod streams;
+mod templates;
 mod trust;
 mod wrap;
 

@@ -431,7 +431,8 @@ fn pair(generator: CK_MECHANISM_TYPE, more: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> [C
         _ => ((CKA_EC_PARAMS, P256), NO),
     };
     let public = [kind, (CKA_VERIFY, YES), (CKA_ENCRYPT, decrypt), (CKA_WRAP, decrypt)];
-    let private = [(CKA_SIGN, YES), (CKA_DECRYPT, decrypt), (CKA_UNWRAP, decrypt), (CKA_DERIVE, YES)];
+    let derives = [CKM_EC_KEY_PAIR_GEN, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKM_DH_PKCS_KEY_PAIR_GEN].contains(&generator);
+    let private = [(CKA_SIGN, YES), (CKA_DECRYPT, decrypt), (CKA_UNWRAP, decrypt), (CKA_DERIVE, if derives { YES } else { NO })];
     let private = [&private[..], more].concat();
     let public: Vec<_> = public.into_iter().chain(group.iter().map(|(kind, value)| (*kind, value.as_slice()))).collect();
     wrap::pair(generator, &public, &private)
@@ -457,10 +458,10 @@ pub(crate) fn group(generator: CK_MECHANISM_TYPE) -> Vec<(CK_ATTRIBUTE_TYPE, Vec
 /// A secret key that may do everything its mechanisms can.
 fn secret_key(generator: CK_MECHANISM_TYPE) -> [CK_OBJECT_HANDLE; 2] {
     let len = number(32);
-    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_DERIVE];
+    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP];
     let mut template = uses.map(|kind| (kind, YES)).to_vec();
     if ![CKM_CHACHA20_KEY_GEN, CKM_DES2_KEY_GEN, CKM_DES3_KEY_GEN].contains(&generator) {
-        template.push((CKA_VALUE_LEN, &len));
+        template.extend([(CKA_VALUE_LEN, &len[..]), (CKA_DERIVE, YES)]);
     }
     [secret(generator, &template).unwrap(); 2]
 }

@@ -20,11 +20,11 @@ pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
 }
 
 impl Key {
-    /// Refuses what [`Self::agree`] refuses, for a key on a Weierstrass curve whose private half is elsewhere.
-    pub(crate) fn check_peer(&self, algorithm: Agreement, peer: &[u8]) -> Result<()> {
+    /// The peer's point, uncompressed; refuses what [`Self::agree`] refuses, for a key on a Weierstrass curve whose private half is elsewhere.
+    pub(crate) fn peer(&self, algorithm: Agreement, peer: &[u8]) -> Result<Vec<u8>> {
         check(self.kind(), algorithm)?;
         match &self.material {
-            Material::Ec(ec) => point(ec, peer).map(drop),
+            Material::Ec(ec) => Ok(point(ec, peer)?.public()?),
             _ => Err(library()),
         }
     }
@@ -47,7 +47,7 @@ impl Key {
 
 /// The peer's key, which is on the curve of our own.
 fn point(ec: &Ec, peer: &[u8]) -> Result<Ec> {
-    Ec::from_point(ec.curve(), peer).map_err(|_| invalid("the peer's key is not an uncompressed point on this curve"))
+    Ec::from_point(ec.curve(), peer).map_err(|_| invalid("the peer's key is not a point on this curve"))
 }
 
 impl Handle<RawKeyAgreement> for Software {

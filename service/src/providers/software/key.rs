@@ -326,7 +326,7 @@ const BAD_RSA_PUBLIC: &str =
 fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> {
     let len = |kind: &Kind| match kind {
         Kind::Ec(curve) if pair => curve.len(),
-        Kind::Ec(curve) => 1 + 2 * curve.len(),
+        Kind::Ec(curve) => curve.point_len(data),
         Kind::Ed448 => ed448::LEN,
         _ => 32,
     };
@@ -360,7 +360,7 @@ fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {
             Ec::from_scalar(curve, data).map_err(|_| invalid("the private scalar is not in the range 1..order of the curve"))?,
         ),
         (Kind::Ec(curve), false) => {
-            Material::Ec(Ec::from_point(curve, data).map_err(|_| invalid("the data is not an uncompressed point on the curve"))?)
+            Material::Ec(Ec::from_point(curve, data).map_err(|_| invalid("the data is not a point on the curve"))?)
         }
         (Kind::Ed448, true) => Material::Ed448(Ed448::from_seed(data)?),
         (Kind::Ed448, false) => {

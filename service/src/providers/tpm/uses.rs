@@ -79,10 +79,10 @@ impl Handle<RawKeyAgreement> for Tpm {
     fn handle(&self, call: &Call<'_>, op: RawKeyAgreement) -> Result<Agreed> {
         let held = Self::held(call)?;
         let algorithm: Agreement = call.algorithm()?.try_into()?;
-        held.public()?.check_peer(algorithm, &op.peer_key)?;
-        let peer = point(&op.peer_key)?;
+        let peer = held.public()?.peer(algorithm, &op.peer_key)?;
+        let (len, peer) = (peer.len() / 2, point(&peer)?);
         let shared = self.with(call, &held, |context, key| context.ecdh_z_gen(key, peer.clone()))?;
-        let mut secret = padded(shared.x(), op.peer_key.len() / 2)?;
+        let mut secret = padded(shared.x(), len)?;
         Ok(Agreed { shared_secret: std::mem::take(&mut *secret) })
     }
 }

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 /// First byte of an uncompressed point (SEC 1 §2.3.3).
 const UNCOMPRESSED: u8 = 4;
+/// First bytes of points, of which those that are not uncompressed have one coordinate and the parity of the other.
+const FORMS: [u8; 3] = [2, 3, UNCOMPRESSED];
 
 /// A short Weierstrass curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,11 @@ impl Curve {
     /// Size in bits, of the field and of the group's order.
     pub(crate) const fn bits(self) -> u32 {
         self.bits
+    }
+
+    /// Length of a point in bytes, in the form that its first byte tells (SEC 1 §2.3.3).
+    pub(crate) fn point_len(self, point: &[u8]) -> usize {
+        if point.first() == Some(&UNCOMPRESSED) { 1 + 2 * self.len() } else { 1 + self.len() }
     }
 
     /// Length of a scalar or coordinate in bytes.
@@ -100,9 +107,9 @@ impl Ec {
         Ok(new)
     }
 
-    /// A public key from an uncompressed point (SEC 1 §2.3.3); refused unless it is on the curve.
+    /// A public key from a point, uncompressed or compressed (SEC 1 §2.3.3); refused unless it is on the curve.
     pub(crate) fn from_point(curve: Curve, point: &[u8]) -> Result<Self> {
-        if point.len() != 1 + 2 * curve.len() || point[0] != UNCOMPRESSED {
+        if point.len() != curve.point_len(point) || !FORMS.contains(&point[0]) {
             return Err(Refused);
         }
         let new = Self::new(curve)?;

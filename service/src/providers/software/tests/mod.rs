@@ -117,7 +117,9 @@ fn bad_curve_keys_are_refused() {
     point[64] ^= 1;
     import(P256.public(), &point).unwrap();
     let compressed = [&[2 + (point[64] & 1)], &point[1..33]].concat();
-    refused(P256.public(), &compressed);
+    assert_eq!(import(P256.public(), &compressed).unwrap().public().unwrap(), point);
+    refused(P256.public(), &[&[5], &compressed[1..]].concat());
+    refused(P256.public(), &[&[2], &[0xff; 32][..]].concat());
     refused(P256.public(), &[0]);
     refused(ED25519, &[1; 33]);
     assert_eq!(status(Key::import(&attributes(P256, 384), &below)), Status::PsaErrorInvalidArgument);

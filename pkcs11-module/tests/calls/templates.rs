@@ -1,0 +1,209 @@
+//! What templates ask for is what comes back, or the template is refused.
+
+use super::derive::{derive, ecdh};
+use super::keys::{NO, YES, create, number, read, secret};
+use super::pqc::pair;
+use super::wrap::{Attributes, aes, rsa, unwrap, wrap, wrapping_key};
+use super::*;
+
+const SECP384R1: &[u8] = b"\x06\x05\x2b\x81\x04\x00\x22";
+const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
+const X25519: &[u8] = b"\x06\x03\x2b\x65\x6e";
+
+/// The usage flags that a key shows.
+fn shown(key: CK_OBJECT_HANDLE) -> Vec<CK_ATTRIBUTE_TYPE> {
+    let uses = [CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE, CKA_WRAP, CKA_UNWRAP];
+    uses.into_iter().filter(|kind| read(key, *kind).as_deref() == Ok(YES)).collect()
+}
+
+/// As in SoftHSM and softokn, but for wrapping and unwrapping: such keys shall leave under no other key by accident.
+#[test]
+fn keys_without_usage_flags_do_what_keys_of_their_type_do() {
+    let _fixture = Fixture::new();
+    let (bits, len) = (number(2048), number(32));
+    for (generator, public, uses) in [
+        (CKM_RSA_PKCS_KEY_PAIR_GEN, (CKA_MODULUS_BITS, &bits[..]), [&[CKA_VERIFY, CKA_ENCRYPT][..], &[CKA_SIGN, CKA_DECRYPT]]),
+        (CKM_EC_KEY_PAIR_GEN, (CKA_EC_PARAMS, P256), [&[CKA_VERIFY], &[CKA_SIGN]]),
+        (CKM_EC_EDWARDS_KEY_PAIR_GEN, (CKA_EC_PARAMS, ED25519), [&[CKA_VERIFY], &[CKA_SIGN]]),
+        (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, (CKA_EC_PARAMS, X25519), [&[], &[CKA_DERIVE]]),
+    ] {
+        let made = pair(generator, &[public], &[]).unwrap();
+        assert_eq!(made.map(shown), uses, "{generator:#x}");
+        let numbers = [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT, CKA_KEY_TYPE];
+        let numbers: Vec<_> = numbers.iter().filter_map(|kind| Some((*kind, read(made[0], *kind).ok()?))).collect();
+        let own = numbers.iter().map(|(kind, value)| (*kind, value.as_slice()));
+        let class = number(CKO_PUBLIC_KEY);
+        let brought = create(&own.chain([(CKA_CLASS, &class[..])]).collect::<Vec<_>>()).unwrap();
+        assert_eq!(shown(brought), uses[0], "{generator:#x}");
+    }
+    for (generator, uses) in [
+        (CKM_AES_KEY_GEN, &[CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT, CKA_DECRYPT][..]),
+        (CKM_GENERIC_SECRET_KEY_GEN, &[CKA_SIGN, CKA_VERIFY]),
+        (CKM_HKDF_KEY_GEN, &[CKA_DERIVE]),
+    ] {
+        assert_eq!(shown(secret(generator, &[(CKA_VALUE_LEN, &len)]).unwrap()), uses, "{generator:#x}");
+    }
+}
+
+#[test]
+fn keys_may_be_made_for_nothing() {
+    let _fixture = Fixture::new();
+    let none: Vec<_> = [CKA_SIGN, CKA_DECRYPT, CKA_DERIVE, CKA_UNWRAP].into_iter().map(|kind| (kind, NO)).collect();
+    let [_, key] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256), (CKA_VERIFY, NO)], &none).unwrap();
+    assert_eq!(shown(key), []);
+    assert_eq!(sign(open(0), key), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+}
+
+#[test]
+fn derive_comes_back_as_asked_or_the_template_is_refused() {
+    let _fixture = Fixture::new();
+    let (bits, len) = (number(2048), number(32));
+    let rsa: &Attributes<'_> = &[(CKA_MODULUS_BITS, &bits)];
+    for (generator, public, can) in [
+        (CKM_RSA_PKCS_KEY_PAIR_GEN, rsa, false),
+        (CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], true),
+        (CKM_EC_EDWARDS_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, ED25519)], false),
+        (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, X25519)], true),
+    ] {
+        for asked in [YES, NO] {
+            let made = pair(generator, public, &[(CKA_DERIVE, asked)]);
+            let shown = made.map(|[_, key]| read(key, CKA_DERIVE).unwrap());
+            let expected = if can || asked == NO { Ok(asked.to_vec()) } else { Err(CKR_TEMPLATE_INCONSISTENT) };
+            assert_eq!(shown, expected, "{generator:#x}");
+        }
+    }
+    for (generator, template, can) in [
+        (CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &len[..])][..], true),
+        (CKM_GENERIC_SECRET_KEY_GEN, &[(CKA_VALUE_LEN, &len)], true),
+        (CKM_CHACHA20_KEY_GEN, &[], false),
+    ] {
+        for asked in [YES, NO] {
+            let made = secret(generator, &[template, &[(CKA_DERIVE, asked)]].concat());
+            let expected = if can || asked == NO { Ok(asked.to_vec()) } else { Err(CKR_TEMPLATE_INCONSISTENT) };
+            assert_eq!(made.map(|key| read(key, CKA_DERIVE).unwrap()), expected, "{generator:#x}");
+        }
+    }
+}
+
+/// What only the peer's half of an agreement is can say so; it works with no mechanism.
+#[test]
+fn public_keys_on_a_curve_may_be_for_derivation() {
+    let _fixture = Fixture::new();
+    let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256), (CKA_DERIVE, YES)], &[(CKA_DERIVE, YES)]).unwrap();
+    assert_eq!([public, private].map(shown), [[CKA_DERIVE], [CKA_DERIVE]]);
+    let (class, kind, point) = (number(CKO_PUBLIC_KEY), number(CKK_EC), read(public, CKA_EC_POINT).unwrap());
+    let own: &Attributes<'_> = &[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_EC_PARAMS, P256), (CKA_EC_POINT, &point)];
+    let peer = create(&[own, &[(CKA_VERIFY, NO), (CKA_DERIVE, YES)]].concat()).unwrap();
+    assert_eq!(shown(peer), [CKA_DERIVE]);
+    assert_eq!(read(peer, CKA_EC_POINT), Ok(point));
+}
+
+#[test]
+fn sensitive_comes_back_as_asked() {
+    let _fixture = Fixture::new();
+    let (len, session) = (number(32), open(CKF_RW_SESSION));
+    for (sensitive, extractable) in [(YES, YES), (YES, NO), (NO, YES), (NO, NO)] {
+        let asked: &Attributes<'_> = &[(CKA_SENSITIVE, sensitive), (CKA_EXTRACTABLE, extractable)];
+        let aes = secret(CKM_AES_KEY_GEN, &[&[(CKA_VALUE_LEN, &len[..])], asked].concat()).unwrap();
+        let [_, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], asked).unwrap();
+        for key in [aes, private] {
+            let flags = [CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_ALWAYS_SENSITIVE];
+            assert_eq!(flags.map(|kind| read(key, kind).unwrap()), [sensitive, extractable, sensitive]);
+            assert_eq!(read(key, CKA_VALUE).is_ok(), sensitive == NO && extractable == YES);
+            let mut template = [attribute(CKA_SENSITIVE, YES)];
+            assert_eq!(call!(C_SetAttributeValue(session, key, template.as_mut_ptr(), 1)), CKR_OK);
+            assert_eq!(flags.map(|kind| read(key, kind).unwrap()), [YES, extractable, sensitive]);
+        }
+    }
+}
+
+/// A point is read bare, in an OCTET STRING, and compressed.
+#[test]
+fn points_are_read_in_every_form() {
+    let _fixture = Fixture::new();
+    let class = number(CKO_PUBLIC_KEY);
+    for (generator, kind, curve, size) in [
+        (CKM_EC_KEY_PAIR_GEN, CKK_EC, P256, 32),
+        (CKM_EC_KEY_PAIR_GEN, CKK_EC, SECP384R1, 48),
+        (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, X25519, 32),
+    ] {
+        let [[public, private], [_, other]] =
+            [(); 2].map(|()| pair(generator, &[(CKA_EC_PARAMS, curve)], &[(CKA_DERIVE, YES)]).unwrap());
+        let wrapped = read(public, CKA_EC_POINT).unwrap();
+        let bare = wrapped[2..].to_vec();
+        let mut forms = vec![wrapped.clone(), bare.clone()];
+        if kind == CKK_EC {
+            let parity = 2 + (bare[2 * size] & 1);
+            let compressed = [&[parity], &bare[1..=size]].concat();
+            forms.push([&[4, u8::try_from(compressed.len()).unwrap()], &compressed[..]].concat());
+            forms.push(compressed);
+        }
+        let value = number(32);
+        let open: &Attributes<'_> = &[(CKA_VALUE_LEN, &value), (CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)];
+        let theirs = read(other, CKA_EC_POINT).unwrap();
+        let expected = read(derive(ecdh(CKD_NULL, b"", &theirs), private, open).unwrap(), CKA_VALUE).unwrap();
+        for form in forms {
+            let key_type = number(kind);
+            let own: &Attributes<'_> =
+                &[(CKA_CLASS, &class), (CKA_KEY_TYPE, &key_type), (CKA_EC_PARAMS, curve), (CKA_EC_POINT, &form)];
+            let key = create(own).unwrap_or_else(|rv| panic!("{rv:#x} {form:x?}"));
+            assert_eq!(read(key, CKA_EC_POINT).as_deref(), Ok(&wrapped[..]));
+            let secret = derive(ecdh(CKD_NULL, b"", &form), other, open).unwrap_or_else(|rv| panic!("{rv:#x} {form:x?}"));
+            assert_eq!(read(secret, CKA_VALUE).as_deref(), Ok(&expected[..]));
+        }
+    }
+}
+
+#[test]
+fn what_is_unwrapped_is_all_that_its_template_says() {
+    let _fixture = Fixture::new();
+    let (kw, kwp, with) = (mechanism(CKM_AES_KEY_WRAP), mechanism(CKM_AES_KEY_WRAP_KWP), wrapping_key());
+    let leaves: &Attributes<'_> = &[(CKA_EXTRACTABLE, YES)];
+    let (secret_class, class) = (number(CKO_SECRET_KEY), number(CKO_PRIVATE_KEY));
+    let (aes_kind, ec, rsa_kind, edwards) = (number(CKK_AES), number(CKK_EC), number(CKK_RSA), number(CKK_EC_EDWARDS));
+    let (right, wrong) = (number(32), number(16));
+    let blob = wrap(kw, with, aes(leaves)).unwrap();
+    let own: &Attributes<'_> = &[(CKA_CLASS, &secret_class), (CKA_KEY_TYPE, &aes_kind)];
+    let came = |more: &Attributes<'_>| unwrap(kw, with, &blob, &[own, more].concat()).map(drop);
+    let refused = Err(CKR_TEMPLATE_INCONSISTENT);
+    for (more, expected) in [
+        (&[(CKA_VALUE_LEN, &right[..])][..], Ok(())),
+        (&[(CKA_VALUE_LEN, &wrong)], refused),
+        (&[(CKA_ENCRYPT, YES), (CKA_SIGN, NO), (CKA_EXTRACTABLE, NO), (CKA_SENSITIVE, NO)], Ok(())),
+        (&[(CKA_CHECK_VALUE, b"")], Ok(())),
+        (&[(CKA_CHECK_VALUE, &[1, 2, 3])], refused),
+        (&[(CKA_VALUE, &[7; 32])], refused),
+        (&[(CKA_LABEL, b"came"), (CKA_ID, b"7"), (CKA_PRIVATE, NO), (CKA_MODIFIABLE, NO)], Ok(())),
+    ] {
+        assert_eq!(came(more), expected, "{more:x?}");
+    }
+    let [_, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], leaves).unwrap();
+    let point = read(private, CKA_EC_POINT).unwrap();
+    let curve = wrap(kwp, with, private).unwrap();
+    let [_, private] = rsa(&[], leaves);
+    let numbers = wrap(kwp, with, private).unwrap();
+    for (blob, kind, more, expected) in [
+        (&curve, &ec, &[][..], Ok(())),
+        (&curve, &ec, &[(CKA_EC_PARAMS, P256)], Ok(())),
+        (&curve, &ec, &[(CKA_EC_PARAMS, b"\x13\x0aprime256v1")], Ok(())),
+        (&curve, &ec, &[(CKA_EC_PARAMS, SECP384R1)], refused),
+        (&curve, &ec, &[(CKA_EC_POINT, &point)], refused),
+        (&curve, &ec, &[(CKA_DERIVE, YES), (CKA_SIGN, NO)], Ok(())),
+        (&curve, &ec, &[(CKA_DECRYPT, YES)], refused),
+        (&curve, &ec, &[(CKA_PUBLIC_EXPONENT, &[1, 0, 1])], refused),
+        (&curve, &edwards, &[], Err(CKR_WRAPPED_KEY_INVALID)),
+        (&numbers, &rsa_kind, &[(CKA_PUBLIC_EXPONENT, &[0, 1, 0, 1]), (CKA_DECRYPT, YES)], Ok(())),
+        (&numbers, &rsa_kind, &[(CKA_PUBLIC_EXPONENT, &[3])], refused),
+        (&numbers, &rsa_kind, &[(CKA_DERIVE, YES)], refused),
+    ] {
+        let own: &Attributes<'_> = &[(CKA_CLASS, &class), (CKA_KEY_TYPE, kind), (CKA_LABEL, b"web")];
+        let before = find(open(0), CKO_PRIVATE_KEY).len();
+        let made = unwrap(kwp, with, blob, &[own, more].concat()).map(drop);
+        assert_eq!(made, expected, "{more:x?}");
+        let left = find(open(0), CKO_PRIVATE_KEY);
+        assert_eq!(left.len() - before, usize::from(made.is_ok()), "{more:x?}");
+        for key in left {
+            assert_eq!(call!(C_DestroyObject(open(CKF_RW_SESSION), key)), CKR_OK);
+        }
+    }
+}
