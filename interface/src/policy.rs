@@ -134,7 +134,7 @@ impl Job {
             (Self::Sign, KeyType::MlDsaPublicKey) => usual([Signature::MlDsa, Signature::HashMlDsa { hash }]),
             (Self::Decrypt, KeyType::RsaPublicKey) => {
                 let oaep = |hash| Encryption::RsaOaep { hash }.into();
-                let mut more: Vec<_> = [Hash::Sha384, Hash::Sha512, Hash::Sha1].map(oaep).into();
+                let mut more: Vec<_> = HASHES.iter().copied().map(oaep).collect();
                 more.push(Encryption::RsaPkcs1v15.into());
                 Repertoire { usual: vec![oaep(Hash::Sha256)], more, named: vec![Encryption::RsaRaw.into()] }
             }
@@ -145,7 +145,7 @@ impl Job {
             (Self::Encrypt, KeyType::ChaCha20) => usual([Aead { kind: AeadKind::ChaCha20Poly1305, tag_len: None }]),
             (Self::Authenticate, KeyType::Hmac) => Repertoire {
                 usual: vec![hmac(Hash::Sha256)],
-                more: HMACS.iter().copied().map(hmac).collect(),
+                more: HASHES.iter().copied().map(hmac).collect(),
                 ..Repertoire::default()
             },
             (Self::Authenticate, KeyType::Aes) => usual([Mac { kind: MacKind::Cmac, len: None }]),
@@ -154,8 +154,8 @@ impl Job {
     }
 }
 
-/// The hashes of HMAC beside SHA-256; the collisions of SHA-1 are none of HMAC's.
-const HMACS: &[Hash] = &[
+/// The hashes of HMAC and OAEP beside SHA-256; the collisions of SHA-1 are none of theirs.
+const HASHES: &[Hash] = &[
     Hash::Sha384,
     Hash::Sha512,
     Hash::Sha224,
@@ -176,11 +176,12 @@ fn hmac(hash: Hash) -> Algorithm {
     Mac { kind: MacKind::Hmac { hash }, len: None }.into()
 }
 
-/// Shorter tags are permitted as far as they are still hard to guess.
+/// Shorter tags are permitted as far as they are still hard to guess, and all that CCM has: it authenticates how long its tag is, so that
+/// nobody guesses a short one for what has a long one.
 fn aes() -> Repertoire {
     let aead = |kind, tag_len| Algorithm::Aead(Aead { kind, tag_len });
     let gcm = [12, 13, 14, 15].map(|len| aead(AeadKind::Gcm, Some(len)));
-    let ccm = [None, Some(8), Some(10), Some(12), Some(14)].map(|len| aead(AeadKind::Ccm, len));
+    let ccm = [None, Some(4), Some(6), Some(8), Some(10), Some(12), Some(14)].map(|len| aead(AeadKind::Ccm, len));
     let blocks = BLOCKS.map(Algorithm::Cipher);
     let own = [Cipher::Ctr, Cipher::KeyWrap, Cipher::KeyWrapPadded].map(Algorithm::Cipher);
     let more = [&gcm[..], &ccm, &blocks, &own].concat();

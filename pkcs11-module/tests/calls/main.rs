@@ -67,6 +67,7 @@ mod many;
 mod mechanisms;
 mod message;
 mod objects;
+mod parameters;
 mod pqc;
 mod recover;
 mod sizes;
