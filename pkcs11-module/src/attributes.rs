@@ -240,6 +240,8 @@ pub(crate) fn kept(class: CK_OBJECT_CLASS, template: &Template) -> impl Iterator
             Ok(Given) => true,
             // what no policy says: a key that is not sensitive, whose value does not leave all the same
             Ok(Forbidden(_)) => *value == flag(false) && template.value(CKA_EXTRACTABLE) != Some(&flag(true)),
+            // nor one that is said to derive, as programs say of all keys on curves, and that no mechanism derives from
+            Ok(Policy(Usage::DERIVE)) => *value == flag(true),
             _ => false,
         }
     })

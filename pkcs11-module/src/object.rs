@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
 use crate::material;
-use crate::mechanism::{self, Family};
+use crate::mechanism::{self, Family, Work};
 use crate::secret::SecretType;
 
 /// Ends the CKA_UNIQUE_ID of the public half of a pair.
@@ -147,6 +147,12 @@ impl Key {
             CKA_ENCAPSULATE | CKA_DECAPSULATE => self.encapsulates(),
             _ => true,
         }
+    }
+
+    /// Whether some mechanism derives from keys of its type.
+    fn derives(&self) -> bool {
+        let family = Family::of(self.attributes.key_type);
+        mechanism::all().any(|row| matches!(row.work, Work::Derive(_)) && row.work.family() == family)
     }
 
     /// Whether anybody could ever do one of these.
@@ -383,6 +389,7 @@ impl Object {
         let kept = || self.given(kind).map(<[u8]>::to_vec);
         let value = match (attributes::find(self.class, kind)?.source, &self.record.content) {
             (Source::Kept(default), _) => Some(kept().unwrap_or_else(|| default.value(self.class))),
+            (Source::Policy(Usage::DERIVE), Content::Key(key)) if !key.derives() => Some(kept().unwrap_or_else(|| flag(false))),
             (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage) && key.suits(kind))),
             (Source::Forbidden(usage), Content::Key(key)) => Some(kept().unwrap_or_else(|| flag(!key.may(usage)))),
             (Source::Policy(_), Content::Nameless(_)) => Some(flag(false)),

@@ -131,7 +131,7 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
         }
         match (attribute.source, kind) {
             (Source::Kept(_) | Source::Given, _) => change.pkcs11.push(object.keep(kind, value)),
-            (Source::Forbidden(usage), _) => {
+            (Source::Forbidden(usage) | Source::Policy(usage @ Usage::DERIVE), _) => {
                 lost = lost | usage;
                 change.pkcs11.push(object.keep(kind, value));
             }

@@ -17,10 +17,7 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     let decrypt = private.flag(CKA_DECRYPT)?.unwrap_or(silent) && family == Family::Rsa;
     let agrees_only = matches!(family, Family::Montgomery | Family::Dh);
     let agrees = agrees_only || family == Family::Ec;
-    let derive = private.flag(CKA_DERIVE)?.unwrap_or(agrees_only);
-    if derive && !agrees {
-        return Err(Error::TemplateInconsistent);
-    }
+    let derive = private.flag(CKA_DERIVE)?.unwrap_or(agrees_only) && agrees;
     let kem = family == Family::MlKem;
     let decapsulate = private.flag(CKA_DECAPSULATE)?.unwrap_or(true) && kem;
     let encapsulate = public.flag(CKA_ENCAPSULATE)?.unwrap_or(decapsulate) && kem;
@@ -63,7 +60,7 @@ pub(super) fn public(family: Family, template: &Template) -> Result<Policy> {
 }
 
 /// The policy of a secret key; without any usage flag one for HKDF derives, and the others make MACs and encrypt as far as they can. A flag
-/// that keys of its type cannot have is no more than a hint, except CKA_DERIVE.
+/// that keys of its type cannot have is no more than a hint.
 pub(super) fn secret(secret: &SecretType, template: &Template) -> Result<Policy> {
     let family = secret.family;
     let generic = family == Family::Generic;
@@ -77,10 +74,7 @@ pub(super) fn secret(secret: &SecretType, template: &Template) -> Result<Policy>
     let verify = wants(CKA_VERIFY, sign)? && macs;
     let encrypt = wants(CKA_ENCRYPT, silent)? && encrypts;
     let decrypt = wants(CKA_DECRYPT, silent)? && encrypts;
-    let derive = wants(CKA_DERIVE, family == Family::Hkdf)?;
-    if derive && encrypts_only {
-        return Err(Error::TemplateInconsistent);
-    }
+    let derive = wants(CKA_DERIVE, family == Family::Hkdf)? && !encrypts_only;
     let wrap = wants(CKA_WRAP, false)? && family == Family::Aes;
     let unwrap = wants(CKA_UNWRAP, false)? && family == Family::Aes;
     let usage = usage([
