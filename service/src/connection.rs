@@ -386,7 +386,8 @@ impl Connection {
         asker.known(app.as_ref());
         let party = dispatcher.authenticators.party(&self.peer, app);
         let extended = self.extended || request.opcode == Opcode::Hello;
-        let incoming = Incoming { request, body, party, extended, application: self.application, asker: Arc::clone(asker) };
+        let (application, seat, asker) = (self.application, self.seat.clone(), Arc::clone(asker));
+        let incoming = Incoming { request, body, party, extended, application, seat, asker };
         dispatcher.dispatch(incoming, self.stream.socket()).await
     }
 

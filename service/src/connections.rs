@@ -2,17 +2,18 @@
 //!
 //! While there is room everybody has it. When there is none, a user who has fewer connections beyond its guarantee than another takes
 //! one over: the other's idlest. To lose an idle connection costs a client a new one and no error. One that is at work is broken off
-//! only for who has less than its guarantee, and only where others have more. So nobody can keep the others out,
-//! and a program with many threads need not be told how many it may have. Some places are kept for administrators, who must be able to
-//! look at what is wrong.
+//! only for who has less than its guarantee, and only where others have more; never one whose request has begun in a lane, because the
+//! client would not know what came of it. So nobody can keep the others out, and a program with many threads need not be told how many
+//! it may have. Some places are kept for administrators, who must be able to look at what is wrong.
 //!
-//! A connection that makes room is there until its socket is closed. While too many are about to go, new ones wait to be accepted.
+//! A connection that makes room is there until its socket is closed. While too many of them are about to go for one user, this user's
+//! next ones wait.
 
 use crate::auth::Principal;
 use crate::quotas::{Limit, Quotas};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -21,10 +22,8 @@ const KEPT: usize = 64;
 /// A request that takes so long to arrive, or an answer to be taken, may be broken off to make room.
 const SLOW: Duration = Duration::from_millis(50);
 
-/// Connections that may be about to go at a time.
-const LEAVING: usize = 64;
-/// How long a new one waits for these.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Connections that may be about to go at a time to make room for one user.
+const LEAVING: usize = 16;
 
 /// The connections that there are.
 #[derive(Debug)]
@@ -35,8 +34,6 @@ pub struct Connections {
     quotas: Arc<Quotas>,
     start: Instant,
     state: Mutex<State>,
-    /// One that was leaving has gone.
-    gone: Condvar,
     closed: AtomicU64,
 }
 
@@ -44,9 +41,18 @@ pub struct Connections {
 struct State {
     next: u64,
     total: usize,
-    /// Those that make room and are not counted any more, but not closed yet.
-    leaving: usize,
+    /// For whom others make room that are not counted any more, but not closed yet.
+    leaving: HashMap<u32, usize>,
     users: HashMap<u32, HashMap<u64, Arc<Activity>>>,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Nobody makes room.
+    Taken,
+    /// Enough make room for this user already: there is a place when one of them has gone.
+    Soon,
 }
 
 /// A connection's place, until it is dropped.
@@ -61,8 +67,10 @@ pub struct Seat {
 /// What a connection is doing, so that an idle one can be told.
 #[derive(Debug)]
 struct Activity {
-    /// Milliseconds since the start times four, and the [`Phase`] that has lasted since.
+    /// Milliseconds since the start times eight, and the [`Phase`] that has lasted since.
     phase: AtomicU64,
+    /// For whom it makes room.
+    heir: AtomicU32,
     leave: Notify,
 }
 
@@ -73,17 +81,25 @@ pub enum Phase {
     Idle,
     /// It waits for the client, in the middle of a request or an answer.
     Halfway,
-    /// A request is worked on.
+    /// A request is worked on, or waits for its turn.
     Busy,
+    /// A request has begun in a lane, and goes on whoever waits for it.
+    Begun,
     /// It has made room for another.
     Left,
 }
 
 impl Phase {
-    const ALL: [Self; 4] = [Self::Idle, Self::Halfway, Self::Busy, Self::Left];
+    const ALL: [Self; 5] = [Self::Idle, Self::Halfway, Self::Busy, Self::Begun, Self::Left];
 
-    fn of(word: u64) -> Self {
-        Self::ALL[(word % 4) as usize]
+    /// What a word says, and since when.
+    fn of(word: u64) -> (Self, u64) {
+        (Self::ALL[(word % 8) as usize], word / 8)
+    }
+
+    /// The word that says so since this time.
+    const fn since(self, time: u64) -> u64 {
+        time * 8 + self as u64
     }
 }
 
@@ -93,8 +109,10 @@ struct User {
     uid: u32,
     has: usize,
     guaranteed: usize,
-    /// How many can be closed.
+    /// How many can be closed without an error.
     idle: usize,
+    /// How many can be broken off.
+    at_work: usize,
 }
 
 impl User {
@@ -104,44 +122,48 @@ impl User {
     }
 }
 
-/// Whose connection makes room for one more of this user, when there is no room: that of the greediest who has one to spare, if the user
-/// is less greedy even then; or else, for who has less than its guarantee, one at work of the greediest who has more; or else one of its
-/// own; nobody's, where all of these are at work.
-fn makes_room(asks: User, users: &[User]) -> Option<u32> {
+/// Whose connection makes room for one more of this user, and whether it is one at work, when there is no room: an idle one of the greediest
+/// who has one, if that user is greedier even then; or else, for who has less than its guarantee, one at work of the greediest who has
+/// more; or else an idle one of its own; nobody's, where all of these are at work.
+fn makes_room(asks: User, users: &[User]) -> Option<(u32, bool)> {
     let others = || users.iter().filter(|user| user.uid != asks.uid);
     let idle = others().filter(|user| user.idle > 0).max_by_key(|user| user.beyond());
-    let idle = idle.filter(|greediest| greediest.beyond() > asks.beyond() + 1);
-    let at_work = || others().max_by_key(|user| user.beyond()).filter(|user| asks.beyond() < 0 && user.beyond() > 0);
-    idle.or_else(at_work).or_else(|| (asks.idle > 0).then_some(&asks)).map(|user| user.uid)
+    let idle = idle.filter(|greediest| greediest.beyond() > asks.beyond() + 1).map(|user| (user.uid, false));
+    let at_work = || others().filter(|user| user.at_work > 0).max_by_key(|user| user.beyond());
+    let at_work = || at_work().filter(|user| asks.beyond() < 0 && user.beyond() > 0).map(|user| (user.uid, true));
+    idle.or_else(at_work).or_else(|| (asks.idle > 0).then_some((asks.uid, false)))
 }
 
 impl Connections {
     /// So many places. The kept ones are for these users.
     pub fn new(capacity: usize, kept_for: impl IntoIterator<Item = u32>, quotas: Arc<Quotas>) -> Arc<Self> {
         let (start, state) = (Instant::now(), Mutex::default());
-        let (kept_for, gone, closed) = (kept_for.into_iter().collect(), Condvar::new(), AtomicU64::new(0));
-        Arc::new(Self { capacity, kept_for, quotas, start, state, gone, closed })
+        let (kept_for, closed) = (kept_for.into_iter().collect(), AtomicU64::new(0));
+        Arc::new(Self { capacity, kept_for, quotas, start, state, closed })
     }
 
-    /// A place for a connection of this user, if need be that of another connection; `None` where nothing makes room. Waits for a moment
-    /// where too many are about to go.
-    pub fn admit(self: &Arc<Self>, uid: u32) -> Option<Seat> {
+    /// A place for a connection of this user, if need be that of another connection.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn admit(self: &Arc<Self>, uid: u32) -> Result<Seat, Full> {
         let mut state = self.state();
         let kept = if self.kept_for.contains(&uid) { 0 } else { KEPT.min(self.capacity / 16) };
         if state.total >= self.capacity - kept {
-            let crowded = |state: &mut State| state.leaving >= LEAVING;
-            (state, _) = self.gone.wait_timeout_while(state, PATIENCE, crowded).unwrap_or_else(PoisonError::into_inner);
-            if crowded(&mut state) || !self.make_room(&mut state, uid) {
-                return None;
+            if state.leaving.get(&uid).is_some_and(|leaving| *leaving >= LEAVING) {
+                return Err(Full::Soon);
+            }
+            if !self.make_room(&mut state, uid) {
+                return Err(Full::Taken);
             }
         }
         let number = state.next;
         state.next += 1;
         state.total += 1;
-        let activity = Arc::new(Activity { phase: AtomicU64::new(self.word(Phase::Idle)), leave: Notify::new() });
+        let activity = Arc::new(Activity::new(self.word(Phase::Idle)));
         state.users.entry(uid).or_default().insert(number, Arc::clone(&activity));
         drop(state);
-        Some(Seat { connections: Arc::clone(self), uid, number, activity })
+        Ok(Seat { connections: Arc::clone(self), uid, number, activity })
     }
 
     /// How many there are.
@@ -166,23 +188,24 @@ impl Connections {
             has: own.len(),
             guaranteed: usize::try_from(self.quotas.number(&Principal::Uid(uid), Limit::Connections)).unwrap_or(usize::MAX),
             idle: own.values().filter(|activity| activity.spare(now).is_some()).count(),
+            at_work: own.values().filter(|activity| activity.at_work().is_some()).count(),
         };
         loop {
             let none = HashMap::new();
             let asks = user(uid, state.users.get(&uid).unwrap_or(&none));
             let users: Vec<_> = state.users.iter().map(|(uid, own)| user(*uid, own)).collect();
-            let Some(from) = makes_room(asks, &users) else {
+            let Some((from, at_work)) = makes_room(asks, &users) else {
                 return false;
             };
             let own = || state.users.get(&from).into_iter().flatten();
-            let idlest = own().filter_map(|(number, activity)| Some((activity.spare(now)?, *number))).min();
-            let latest = || own().map(|(number, activity)| (activity.phase.load(Relaxed), *number)).max();
-            let Some((word, number)) = idlest.map(|((_, word), number)| (word, number)).or_else(latest) else { return false };
-            // What it does may have changed just now.
-            let left = state.users.get(&from).and_then(|own| own.get(&number)).is_some_and(|activity| activity.make_leave(word));
-            if left {
+            let idlest = || own().filter_map(|(number, activity)| Some((activity.spare(now)?, *number))).min();
+            let latest = || own().filter_map(|(number, activity)| Some((activity.at_work()?, *number))).max();
+            let chosen = if at_work { latest() } else { idlest().map(|((_, word), number)| (word, number)) };
+            // What they do may have changed just now.
+            let leaves = |(word, number)| state.users.get(&from)?.get(&number)?.make_leave(word, uid).then_some(number);
+            if let Some(number) = chosen.and_then(leaves) {
                 state.remove(from, number);
-                state.leaving += 1;
+                *state.leaving.entry(uid).or_default() += 1;
                 self.closed.fetch_add(1, Relaxed);
                 tracing::debug!(peer = from, for_peer = uid, "a connection makes room for another");
                 return true;
@@ -196,7 +219,7 @@ impl Connections {
     }
 
     fn word(&self, phase: Phase) -> u64 {
-        self.now() * 4 + phase as u64
+        phase.since(self.now())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -218,21 +241,33 @@ impl State {
 }
 
 impl Activity {
+    fn new(word: u64) -> Self {
+        Self { phase: AtomicU64::new(word), heir: AtomicU32::new(0), leave: Notify::new() }
+    }
+
     /// Whether it may be closed: how soon (idle ones first, by the time), and the word that says so.
     fn spare(&self, now: u64) -> Option<((bool, u64), u64)> {
         let word = self.phase.load(Relaxed);
-        let since = word / 4;
-        match Phase::of(word) {
+        let (phase, since) = Phase::of(word);
+        match phase {
             Phase::Idle => Some(((false, since), word)),
             Phase::Halfway if u128::from(now.saturating_sub(since)) >= SLOW.as_millis() => Some(((true, since), word)),
             _ => None,
         }
     }
 
-    /// Closes it, if nothing has changed.
-    fn make_leave(&self, word: u64) -> bool {
-        let left = self.phase.compare_exchange(word, word / 4 * 4 + Phase::Left as u64, Relaxed, Relaxed).is_ok();
+    /// Whether it may be broken off: the word that says so.
+    fn at_work(&self) -> Option<u64> {
+        let word = self.phase.load(Relaxed);
+        matches!(Phase::of(word).0, Phase::Busy | Phase::Halfway).then_some(word)
+    }
+
+    /// Closes it for another of this user, if nothing has changed.
+    fn make_leave(&self, word: u64, heir: u32) -> bool {
+        let left = Phase::Left.since(Phase::of(word).1);
+        let left = self.phase.compare_exchange(word, left, Relaxed, Relaxed).is_ok();
         if left {
+            self.heir.store(heir, Relaxed);
             self.leave.notify_one();
         }
         left
@@ -244,7 +279,7 @@ impl Seat {
     #[must_use]
     pub fn enter(&self, phase: Phase) -> bool {
         let word = self.connections.word(phase);
-        let stays = |now| (Phase::of(now) != Phase::Left).then_some(word);
+        let stays = |now| (Phase::of(now).0 != Phase::Left).then_some(word);
         self.activity.phase.fetch_update(Relaxed, Relaxed, stays).is_ok()
     }
 
@@ -253,14 +288,15 @@ impl Seat {
         self.activity.leave.notified().await;
     }
 
-    /// Whether so many are about to go that none may take its time.
+    /// Whether so many are about to go for the same user that it may not take its time.
     pub fn hurried(&self) -> bool {
-        self.connections.state().leaving > LEAVING / 2
+        let state = self.connections.state();
+        state.leaving.get(&self.activity.heir.load(Relaxed)).is_some_and(|leaving| *leaving > LEAVING / 2)
     }
 
     /// Whether it has to.
     pub fn left(&self) -> bool {
-        Phase::of(self.activity.phase.load(Relaxed)) == Phase::Left
+        Phase::of(self.activity.phase.load(Relaxed)).0 == Phase::Left
     }
 }
 
@@ -268,8 +304,11 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.connections.state();
         if self.left() {
-            state.leaving -= 1;
-            self.connections.gone.notify_one();
+            let heir = self.activity.heir.load(Relaxed);
+            if let Some(leaving) = state.leaving.get_mut(&heir) {
+                *leaving -= 1;
+            }
+            state.leaving.retain(|_, leaving| *leaving > 0);
         } else {
             state.remove(self.uid, self.number);
         }
@@ -291,7 +330,7 @@ mod tests {
     }
 
     fn user(uid: u32, has: usize, idle: usize) -> User {
-        User { uid, has, guaranteed: 128, idle }
+        User { uid, has, guaranteed: 128, idle, at_work: has - idle }
     }
 
     fn of(connections: &Connections, uid: u32) -> u64 {
@@ -314,6 +353,9 @@ mod tests {
             (user(1, 5, 0), vec![user(2, 955, 0)], Some(2)),
             (user(1, 100, 1), vec![user(2, 128, 0)], Some(1)),
             (user(1, 100, 0), vec![user(2, 128, 0)], None),
+            // what has begun is not broken off
+            (user(1, 5, 0), vec![User { at_work: 0, ..user(2, 800, 0) }, user(3, 155, 0)], Some(3)),
+            (user(1, 5, 0), vec![User { at_work: 0, ..user(2, 955, 0) }], None),
             // more users than guarantees: the share of each is the same
             (user(1, 20, 0), vec![user(2, 100, 3), user(3, 90, 9)], Some(2)),
             (user(1, 89, 4), vec![user(2, 90, 90)], Some(1)),
@@ -322,7 +364,7 @@ mod tests {
         ];
         for (asks, others, expected) in cases {
             let all: Vec<_> = others.iter().copied().chain([asks]).collect();
-            assert_eq!(makes_room(asks, &all), expected, "{asks:?} {others:?}");
+            assert_eq!(makes_room(asks, &all).map(|(uid, _)| uid), expected, "{asks:?} {others:?}");
         }
     }
 
@@ -331,7 +373,7 @@ mod tests {
         let connections = connections(1024);
         let greedy = take(&connections, 1, 960);
         assert!(greedy.iter().all(|seat| seat.enter(Phase::Busy)));
-        assert!(connections.admit(1).is_none(), "all of them are at work");
+        assert_eq!(connections.admit(1).err(), Some(Full::Taken), "all of them are at work");
         let admin = take(&connections, ADMIN, 64);
         assert_eq!((connections.total(), admin.len()), (1024, 64));
         assert!(greedy[0].enter(Phase::Idle));
@@ -350,12 +392,23 @@ mod tests {
     }
 
     #[test]
-    fn those_that_make_room_are_few_until_they_are_closed() {
+    fn one_whose_request_has_begun_makes_no_room() {
+        let connections = connections(200);
+        let greedy = take(&connections, 1, 188);
+        assert!(greedy.iter().all(|seat| seat.enter(Phase::Begun)));
+        assert_eq!(connections.admit(2).err(), Some(Full::Taken));
+        assert!(greedy[3].enter(Phase::Busy));
+        let _one = connections.admit(2);
+        assert!(greedy[3].left() && !greedy[3].enter(Phase::Begun), "a request that has not begun by then does not");
+    }
+
+    #[test]
+    fn those_that_make_room_for_a_user_are_few_until_they_are_closed_and_others_need_not_wait() {
         let connections = connections(1024);
         let mut seats = take(&connections, 1, 960 + LEAVING);
-        assert!(connections.admit(1).is_none(), "{LEAVING} are about to go");
+        assert_eq!(connections.admit(1).err(), Some(Full::Soon), "{LEAVING} are about to go");
+        let _other = connections.admit(2).unwrap();
         let left = seats.iter().position(Seat::left).unwrap();
-        assert!(seats[left].hurried());
         drop(seats.swap_remove(left));
         let _next = connections.admit(1).unwrap();
         assert_eq!(connections.total(), 960);
@@ -366,10 +419,10 @@ mod tests {
         let connections = connections(8);
         let greedy = take(&connections, 1, 8);
         assert!(greedy[0].enter(Phase::Busy) && greedy[1].enter(Phase::Halfway));
-        greedy[2].activity.phase.store(4 * 9 + Phase::Idle as u64, Relaxed);
-        greedy[3].activity.phase.store(4 * 7 + Phase::Idle as u64, Relaxed);
+        greedy[2].activity.phase.store(Phase::Idle.since(9), Relaxed);
+        greedy[3].activity.phase.store(Phase::Idle.since(7), Relaxed);
         for seat in &greedy[4..] {
-            seat.activity.phase.store(4 * 8 + Phase::Idle as u64, Relaxed);
+            seat.activity.phase.store(Phase::Idle.since(8), Relaxed);
         }
         let _first = connections.admit(2).unwrap();
         let left: Vec<_> = (0..8).filter(|i| greedy[*i].left()).collect();

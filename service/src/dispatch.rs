@@ -7,6 +7,7 @@ pub(crate) mod local;
 use crate::applications::Application;
 use crate::auth::{Authenticators, Party};
 use crate::bounds;
+use crate::connections::{Phase, Seat};
 use crate::custody;
 use crate::error::{Error, Result};
 use crate::flight::Flight;
@@ -62,6 +63,8 @@ pub struct Incoming {
     pub extended: bool,
     /// The process that its connection has named.
     pub application: Option<Application>,
+    /// The place of its connection, where that can be made to leave.
+    pub seat: Option<Arc<Seat>>,
     /// What the log is to know of it.
     pub asker: Arc<Asker>,
 }
@@ -71,7 +74,16 @@ impl Incoming {
     fn own(key: &Key, opcode: Opcode, asker: Arc<Asker>) -> Self {
         let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
         let party = Party { uid: 0, principal: Some(key.owner.clone()), privileged: true };
-        Self { request, body: Buffer::default(), party, extended: true, application: None, asker }
+        Self { request, body: Buffer::default(), party, extended: true, application: None, seat: None, asker }
+    }
+
+    /// Begins what goes on whatever becomes of its connection.
+    fn begin(&self) -> Result<()> {
+        if self.seat.as_ref().is_some_and(|seat| !seat.enter(Phase::Begun)) {
+            let detail = "its connection has made room for another, and the request was not begun";
+            return Err(Error::refused(Status::ConnectionError, detail));
+        }
+        Ok(())
     }
 }
 
@@ -115,6 +127,7 @@ impl Dispatcher {
             }
             let client = client.as_ref().map(AsFd::as_fd);
             check_there(client)?;
+            incoming.begin()?;
             this.run(&worker, &incoming, client)
         };
         let mut answer = pin!(lane.run(&party, limit, work));

@@ -16,6 +16,7 @@ pub mod error;
 pub mod flight;
 pub mod lane;
 pub mod listener;
+mod lobby;
 pub mod log;
 pub mod memory;
 pub mod privileges;

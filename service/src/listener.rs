@@ -2,8 +2,10 @@
 
 use crate::auth::Peer;
 use crate::connection::{self, Context};
+use crate::connections::Seat;
 use crate::dispatch::gone;
 use crate::error::{Error, Result};
+use crate::lobby::{Lobby, Next};
 use crate::log;
 use crate::quotas::Limit;
 use crate::stop::{self, Stop};
@@ -84,22 +86,23 @@ fn answers(path: &Path) -> bool {
 }
 
 /// Serves clients until the service stops, then waits for the requests in progress. Who connects meanwhile waits for the next service.
+/// So many may wait to be served: each of them takes a descriptor.
 ///
 /// # Errors
 /// [`Error::Io`] if the listener cannot be used.
-pub async fn serve(listener: Arc<UnixListener>, context: Arc<Context>, stop: Stop) -> Result<()> {
+pub async fn serve(listener: Arc<UnixListener>, waiting: usize, context: Arc<Context>, stop: Stop) -> Result<()> {
     let failed = || Error::io("the socket");
     listener.set_nonblocking(true).map_err(failed())?;
     // The kernel permits fewer (net.core.somaxconn).
     rustix::net::listen(&listener, i32::MAX).map_err(|errno| failed()(errno.into()))?;
     let (end, ended) = UnixStream::pair().map_err(failed())?;
     let (serving, mut served) = mpsc::channel(1);
-    let door = Door { listener, context, serving, runtime: Handle::current() };
+    let door = Arc::new(Door { listener, lobby: Lobby::new(waiting), context, runtime: Handle::current(), _serving: serving });
     let accepting = std::thread::Builder::new().name("accept".to_owned()).spawn(move || door.accept(&ended)).map_err(failed())?;
     stop.wait().await;
     drop(end);
     let joined = tokio::task::spawn_blocking(|| accepting.join().is_ok());
-    // Nothing is ever sent: it ends when every connection has dropped its sender.
+    // Nothing is ever sent: it ends when every connection has left the door, which has the sender.
     let all = async { joined.await.is_ok() && served.recv().await.is_none() };
     if tokio::time::timeout(stop::GRACE, all).await.is_err() {
         tracing::warn!("requests were still in progress when the service stopped; what they left is settled at the next start");
@@ -110,14 +113,15 @@ pub async fn serve(listener: Arc<UnixListener>, context: Arc<Context>, stop: Sto
 /// Accepts clients in a thread of its own, so that a new one never waits for the requests of others.
 struct Door {
     listener: Arc<UnixListener>,
+    lobby: Lobby<(UnixStream, Peer)>,
     context: Arc<Context>,
-    serving: mpsc::Sender<()>,
     runtime: Handle,
+    _serving: mpsc::Sender<()>,
 }
 
 impl Door {
     /// Accepts until the other end of `ended` is closed.
-    fn accept(&self, ended: &UnixStream) {
+    fn accept(self: &Arc<Self>, ended: &UnixStream) {
         let _ = setpriority_process(None, PRIORITY);
         loop {
             let mut ready = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
@@ -130,7 +134,7 @@ impl Door {
     }
 
     /// Accepts those who wait, or as many as are looked at before the end is.
-    fn accept_all(&self) {
+    fn accept_all(self: &Arc<Self>) {
         // All at first, so that the queue is never full of those who left as soon as they had come: many have by then.
         let clients: Vec<_> = std::iter::from_fn(|| self.next()).take(BATCH).collect();
         clients.into_iter().for_each(|client| self.welcome(client));
@@ -152,7 +156,7 @@ impl Door {
         }
     }
 
-    fn welcome(&self, client: UnixStream) {
+    fn welcome(self: &Arc<Self>, client: UnixStream) {
         // Who has gone already needs no place, whatever it has sent before.
         if gone(client.as_fd()) {
             return;
@@ -161,13 +165,33 @@ impl Door {
             Ok(credentials) => Peer::new(credentials.uid(), Some(credentials.pid()).filter(|pid| *pid > 0)),
             Err(error) => return tracing::warn!(%error, "a client's credentials cannot be read"),
         };
-        let Some(seat) = self.context.connections.admit(peer.uid) else {
+        let uid = peer.uid;
+        if let Some((client, peer)) = self.lobby.enter(uid, (client, peer)) {
             return self.refuse(&client, &peer);
-        };
-        let (context, serving) = (Arc::clone(&self.context), self.serving.clone());
+        }
+        self.seat(uid);
+    }
+
+    /// Has the runtime look at those of a user whose turn it is.
+    fn seat(self: &Arc<Self>, uid: u32) {
+        let there = |(client, _): &(UnixStream, Peer)| !gone(client.as_fd());
+        while let Some(next) = self.lobby.next(uid, there, || self.context.connections.admit(uid)) {
+            match next {
+                Next::Seated((client, peer), seat) => self.spawn(client, peer, seat),
+                Next::Refused((client, peer)) => self.refuse(&client, &peer),
+            }
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, client: UnixStream, peer: Peer, seat: Seat) {
+        let door = Arc::clone(self);
         self.runtime.spawn(async move {
-            connection::serve(client, peer, seat, context).await;
-            drop(serving);
+            let uid = peer.uid;
+            door.lobby.seen(uid);
+            door.seat(uid);
+            connection::serve(client, peer, seat, Arc::clone(&door.context)).await;
+            // Somebody may have waited for it to go.
+            door.lobby.waiting().into_iter().for_each(|uid| door.seat(uid));
         });
     }
 

@@ -28,8 +28,10 @@ const GRACE: Duration = Duration::from_millis(200);
 /// A thread that has so many connections to serve without a rest looks then for who else has sent something. One may take as long as it
 /// takes to receive a large request.
 const LOOK: u32 = 4;
-/// Descriptors for what is not a client.
+/// Descriptors for what has no connection.
 const DESCRIPTORS: usize = 512;
+/// Clients who may wait for one to be served.
+const WAITING: usize = 1024;
 
 /// Runs the service until it is told to stop. `accept_loss`: also on a store that has lost rows.
 ///
@@ -81,8 +83,8 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
 
 async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, store: Arc<Store>) -> Result<()> {
     let stats = Stats::new();
-    let connections =
-        Connections::new(room(config.max_connections), kept_for(&config.authenticators), Arc::clone(&config.quotas));
+    let (room, waiting) = room(config.max_connections);
+    let connections = Connections::new(room, kept_for(&config.authenticators), Arc::clone(&config.quotas));
     let (core, core_state) = Core::open(Arc::clone(&stats), Arc::clone(&connections), config.body_len_limit);
     let providers = providers.into_iter().filter_map(|plan| plan.open(&store).transpose());
     let providers = providers.map(|provider| provider.map(Arc::new)).collect::<Result<Vec<_>>>()?;
@@ -129,17 +131,17 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(event = Kind::Start.name(), socket = %config.socket_path.display(), version, "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    listener::serve(listener, Arc::new(context), stop).await
+    listener::serve(listener, waiting, Arc::new(context), stop).await
 }
 
-/// So many connections leave enough descriptors for everything else.
-fn room(max_connections: usize) -> usize {
-    let descriptors = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
-    let room = max_connections.min(descriptors.map_or(usize::MAX, |limit| limit.saturating_sub(DESCRIPTORS).max(limit / 2)));
+/// So many connections, and so many more who wait for one to be served, leave enough descriptors for everything else.
+fn room(max_connections: usize) -> (usize, usize) {
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let room = max_connections.min(limit.saturating_sub(DESCRIPTORS).max(limit / 2));
     if room < max_connections {
         tracing::warn!(room, max_connections, "the limit on open files (LimitNOFILE) leaves no room for more connections");
     }
-    room
+    (room, WAITING.min((limit - room) / 2))
 }
 
 /// The users who can look at the service when all others have taken what there is.

@@ -9,8 +9,8 @@ const TRIES: u32 = 3;
 /// else knows; where it finds nothing, nothing was done, and it is asked again.
 ///
 /// Only an answer that is lost with its connection is settled so. The service that heard the request has ended then, and the next one is
-/// asked only when it has settled what was begun. There is one exception: a service whose connections are all at work may break one off
-/// and go on, and then a key may be there twice. Of an answer that takes too long nobody can tell what will become of it.
+/// asked only when it has settled what was begun; or it has broken the connection off before it began. Of an answer that takes too long
+/// nobody can tell what will become of it.
 ///
 /// # Errors
 /// What `ask` says; [`Error::Unsure`] where `look` cannot tell.

@@ -61,6 +61,7 @@ impl Caller {
             party: Party { uid: 0, principal: Some(app), privileged: false },
             extended,
             application,
+            seat: None,
             asker: Arc::default(),
         }
     }

@@ -131,7 +131,7 @@ pub(super) fn explain(path: &Path, error: Error) -> Error {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             failed("the service's user must be able to read and write both, and their folder")
         }
-        _ => failed("it is left as it is"),
+        _ => failed("its tables are not those that were written; it is left as it is, restore it from a backup"),
     }
 }
 
@@ -262,8 +262,7 @@ fn current(db: Connection, path: &Path, keys: &Keys, accept_loss: bool) -> Resul
     let sealed: Vec<u8> = db.query_row("SELECT head FROM seal", [], |row| row.get(0))?;
     let head = Head::open(keys, &sealed);
     let (found, index) = table::load(&db, keys, head.as_ref().map_or(0, |head| head.rows))?;
-    let unknown = || Error::Corrupt("the head is not what was written".into());
-    let checked = head.as_ref().ok_or_else(unknown).and_then(|head| found.check(head));
+    let checked = head.as_ref().ok_or_else(|| "the head is not what was written".to_owned()).and_then(|head| found.check(head));
     let head = head.unwrap_or_default();
     let error = match checked {
         Ok(damaged) => return Ok((Database::new(db, head, damaged), index)),

@@ -6,7 +6,7 @@
 //! that cancel out, or put something else in the place of a row that was removed.
 
 use super::seal::{Keys, MAC_LEN};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use prost::Message;
 use std::collections::HashMap;
 
@@ -85,10 +85,10 @@ impl Found {
     /// Returns what the head counts of each damaged row, by its part with the MAC that the row has.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], with the numbers.
-    pub(super) fn check(&self, head: &Head) -> Result<HashMap<Vec<u8>, Vec<u8>>> {
+    /// What is wrong, with the numbers.
+    pub(super) fn check(&self, head: &Head) -> Result<HashMap<Vec<u8>, Vec<u8>>, String> {
         if head.schema != self.sound.schema {
-            return Err(Error::Corrupt("somebody changed what the tables are".into()));
+            return Err("somebody changed what the tables are".into());
         }
         if head.accounts_for(&self.sound) {
             return Ok(HashMap::new());
@@ -101,10 +101,10 @@ impl Found {
             }
         }
         let (sound, damaged) = (self.sound.rows, self.damaged.len());
-        Err(Error::Corrupt(format!(
+        Err(format!(
             "the rows are not those that were last written: {sound} are sound and {damaged} damaged, and there were {} (generation {}); some were removed or taken from an older copy of the store",
             head.rows, head.generation
-        )))
+        ))
     }
 }
 

@@ -178,11 +178,14 @@ impl Token<'_> {
     ///
     /// # Errors
     /// [`Status::PsaErrorInvalidSignature`] for a wrong one; [`Status::PsaErrorBadState`] while no try is heard;
-    /// [`Status::PsaErrorDoesNotExist`] for a user without a PIN, where the security officer has one; [`Error::Store`].
+    /// [`Status::PsaErrorDoesNotExist`] for a user without a PIN, where the security officer has one; [`Error::Corrupt`] for one that is
+    /// damaged; [`Error::Store`].
     pub fn check(&self, role: Role, pin: &[u8]) -> Result<()> {
         let Some(mut known) = self.pin(role) else {
             return self.check_open(role);
         };
+        // To count a try would put a sound row in the place of a damaged one.
+        known.hash()?;
         // The clock was set back: the wait begins now, whatever it had been.
         let turned_back = known.failed > self.now;
         known.failed = known.failed.min(self.now);
@@ -298,10 +301,13 @@ impl Pin {
     }
 
     fn matches(&self, pin: &[u8]) -> Result<bool> {
+        Ok(argon2()?.verify_password(pin, &self.hash()?).is_ok())
+    }
+
+    fn hash(&self) -> Result<PasswordHash> {
         let damaged =
             |error| Error::Corrupt(format!("the hash of a PIN is damaged ({error}): set it anew (parsec token reset-pin)"));
-        let hash = PasswordHash::new(&self.hash).map_err(damaged)?;
-        Ok(argon2()?.verify_password(pin, &hash).is_ok())
+        PasswordHash::new(&self.hash).map_err(damaged)
     }
 
     fn state(&self, role: Role, now: u64) -> PinState {

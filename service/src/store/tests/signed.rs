@@ -243,6 +243,10 @@ fn a_damaged_pin_admits_nobody_until_it_is_set_anew() {
         let damaged = [Role::User, Role::Officer].map(|role| token.check(role, pin).is_err());
         assert!(damaged.contains(&true), "{damaged:?}");
     }
+    drop(store);
+    let store = place.open().unwrap();
+    assert_eq!(store.damaged().len(), 1, "no try mends it: {:?}", store.damaged());
+    let token = store.token(SOFTWARE, &ROOT, 0);
     for role in [Role::User, Role::Officer] {
         token.set(role, Some(&Pin::new(b"fresh pin").unwrap())).unwrap();
     }

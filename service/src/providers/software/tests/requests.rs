@@ -1,8 +1,9 @@
 //! Requests as they come through dispatch, with a store that lasts.
 
 use crate::auth::{Party, Principal};
-use crate::dispatch::Dispatcher;
+use crate::connections::{Connections, Full, Phase};
 use crate::dispatch::local::{Caller, service};
+use crate::dispatch::{Dispatcher, Incoming};
 use crate::providers::software::plan;
 use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Derivation, Hash, Signature};
 use interface::attributes::{KeyType, Usage};
@@ -236,6 +237,34 @@ async fn whoever_has_gone_is_not_served_and_who_still_reads_is() {
     }
     let names: Vec<_> = service.store.keys(&Principal::App("test".to_owned())).iter().map(|key| key.name.clone()).collect();
     assert_eq!(names, ["reads"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_in_a_lane_begins_or_its_connection_makes_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path());
+    for (name, makes_room) in [("makes room", true), ("begins", false)] {
+        let connections = Connections::new(200, [], Arc::default());
+        let mut seats: Vec<_> =
+            std::iter::from_fn(|| connections.admit(1).ok().filter(|seat| seat.enter(Phase::Begun))).collect();
+        let seat = Arc::new(seats.pop().unwrap());
+        assert!(seat.enter(Phase::Busy));
+        let attributes = Some((&super::attributes(super::P256, 256)).into());
+        let generate = GenerateKey { key_name: name.to_owned(), attributes, ..GenerateKey::default() };
+        let incoming = Incoming { seat: Some(Arc::clone(&seat)), ..Caller::named("test").incoming(&generate) };
+        let release = busy(&service);
+        let other = async {
+            let other = makes_room.then(|| connections.admit(2).unwrap());
+            drop(release);
+            other
+        };
+        let (served, other) = tokio::join!(service.dispatch(incoming, None), other);
+        assert_eq!(super::status(served), if makes_room { Status::ConnectionError } else { Status::Success });
+        assert_eq!(other.is_some(), seat.left());
+        assert_eq!(connections.admit(3).err(), Some(Full::Taken), "what has begun is not broken off");
+    }
+    let names: Vec<_> = service.store.keys(&Principal::App("test".to_owned())).iter().map(|key| key.name.clone()).collect();
+    assert_eq!(names, ["begins"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,149 @@
+//! Those who have connected, until their connections are served.
+//!
+//! The runtime has one queue for what it has not looked at yet. A user whose clients come faster than they are served would fill it, and
+//! everybody's would stand behind them. So each user has a queue of its own here, and hands few connections to the runtime before it has
+//! looked at them. Whoever leaves while waiting costs nothing more.
+
+use crate::connections::Full;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Connections of a user that the runtime has not looked at yet.
+const FRESH: usize = 4;
+
+/// Everybody who waits.
+pub(crate) struct Lobby<G> {
+    /// How many may wait. The more do, the less of the rest is for one user.
+    room: usize,
+    users: Mutex<HashMap<u32, Queue<G>>>,
+}
+
+struct Queue<G> {
+    waiting: VecDeque<G>,
+    fresh: usize,
+}
+
+/// What became of the one who waited longest.
+pub(crate) enum Next<G, S> {
+    /// It has a place.
+    Seated(G, S),
+    /// There is none for it.
+    Refused(G),
+}
+
+impl<G> Lobby<G> {
+    /// With room for so many.
+    pub(crate) fn new(room: usize) -> Self {
+        Self { room, users: Mutex::default() }
+    }
+
+    /// Has one more client of this user wait; gives it back where too many do.
+    pub(crate) fn enter(&self, uid: u32, guest: G) -> Option<G> {
+        let mut users = self.users();
+        let all: usize = users.values().map(|queue| queue.waiting.len()).sum();
+        let queue = users.entry(uid).or_insert(Queue { waiting: VecDeque::new(), fresh: 0 });
+        if queue.waiting.len() + all >= self.room {
+            return Some(guest);
+        }
+        queue.waiting.push_back(guest);
+        None
+    }
+
+    /// The next client of this user whom the runtime is to look at, if it may have one more to look at: the first who is still there,
+    /// with the place that it is given. Whoever is seated counts as not looked at until [`Self::seen`].
+    pub(crate) fn next<S>(
+        &self,
+        uid: u32,
+        there: impl Fn(&G) -> bool,
+        admit: impl FnOnce() -> Result<S, Full>,
+    ) -> Option<Next<G, S>> {
+        let mut users = self.users();
+        let queue = users.get_mut(&uid)?;
+        while queue.waiting.front().is_some_and(|guest| !there(guest)) {
+            queue.waiting.pop_front();
+        }
+        let next = match queue.waiting.front() {
+            Some(_) if queue.fresh < FRESH => admit(),
+            _ => Err(Full::Soon),
+        };
+        let next = match next {
+            Err(Full::Soon) => None,
+            Err(Full::Taken) => queue.waiting.pop_front().map(Next::Refused),
+            Ok(seat) => {
+                queue.fresh += 1;
+                queue.waiting.pop_front().map(|guest| Next::Seated(guest, seat))
+            }
+        };
+        users.retain(|_, queue| queue.fresh > 0 || !queue.waiting.is_empty());
+        next
+    }
+
+    /// The runtime has looked at one of this user's.
+    pub(crate) fn seen(&self, uid: u32) {
+        if let Some(queue) = self.users().get_mut(&uid) {
+            queue.fresh -= 1;
+        }
+    }
+
+    /// Users who have somebody waiting.
+    pub(crate) fn waiting(&self) -> Vec<u32> {
+        self.users().iter().filter(|(_, queue)| !queue.waiting.is_empty()).map(|(uid, _)| *uid).collect()
+    }
+
+    fn users(&self) -> MutexGuard<'_, HashMap<u32, Queue<G>>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: u32 = 1;
+    const TWO: u32 = 2;
+
+    /// The guests who get a place now, as long as `admit` gives one.
+    fn seated(lobby: &Lobby<u32>, uid: u32, admit: impl Fn() -> Result<(), Full>) -> Vec<u32> {
+        let next = || lobby.next(uid, |guest| *guest != 0, &admit);
+        std::iter::from_fn(next).map(|next| if let Next::Seated(guest, ()) = next { guest } else { u32::MAX }).collect()
+    }
+
+    #[test]
+    fn a_user_whose_clients_come_faster_than_they_are_looked_at_waits_for_itself() {
+        let lobby = Lobby::new(100);
+        assert!((1..=20).all(|guest| lobby.enter(ONE, guest).is_none()));
+        assert_eq!(seated(&lobby, ONE, || Ok(())), [1, 2, 3, 4]);
+        assert!(lobby.enter(TWO, 99).is_none());
+        assert_eq!(seated(&lobby, TWO, || Ok(())), [99], "another user's is looked at next");
+        lobby.seen(ONE);
+        assert_eq!(seated(&lobby, ONE, || Ok(())), [5]);
+        assert_eq!(lobby.waiting(), [ONE]);
+    }
+
+    #[test]
+    fn whoever_has_gone_is_passed_over_and_leaves_nothing() {
+        let lobby = Lobby::new(100);
+        assert!([0, 0, 7, 0].iter().all(|guest| lobby.enter(ONE, *guest).is_none()));
+        assert_eq!(seated(&lobby, ONE, || Ok(())), [7]);
+        lobby.seen(ONE);
+        assert_eq!(seated(&lobby, ONE, || Ok(())), []);
+        assert!(lobby.users().is_empty());
+    }
+
+    #[test]
+    fn one_without_a_place_waits_where_one_is_coming_and_is_refused_where_none_is() {
+        let lobby = Lobby::new(100);
+        assert!([7, 8].iter().all(|guest| lobby.enter(ONE, *guest).is_none()));
+        assert_eq!(seated(&lobby, ONE, || Err(Full::Soon)), []);
+        assert_eq!(lobby.waiting(), [ONE]);
+        assert_eq!(seated(&lobby, ONE, || Err(Full::Taken)), [u32::MAX, u32::MAX]);
+        assert!(lobby.users().is_empty());
+    }
+
+    #[test]
+    fn one_user_leaves_room_for_others_to_wait() {
+        let lobby = Lobby::new(100);
+        let wait = |uid| (1..).take_while(|guest| lobby.enter(uid, *guest).is_none()).count();
+        assert_eq!([ONE, TWO, 3].map(wait), [50, 25, 13]);
+    }
+}
