@@ -1,6 +1,7 @@
 //! p11-kit: the module file that is shipped, the proxy that shows all modules as one, and a module served to others.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use interop::{Daemon, Desk, library, may_unshare, provider};
@@ -78,7 +79,7 @@ fn a_module_is_served_to_other_programs() {
     let (socket, log) = (desk.path("served"), desk.path("served.log"));
     let mut server = desk.command("p11-kit server --foreground --name served --provider");
     server.arg(desk.path("lib/libparsec_pkcs11.so")).arg(format!("pkcs11:token={}", provider()));
-    let _server = Daemon::start(&mut server, &log, || socket.exists());
+    let _server = Daemon::start(&mut server, &log, || UnixStream::connect(&socket).is_ok());
     let client: &Path = &library("pkcs11/p11-kit-client.so");
     sign(&desk, |arguments| {
         let mut command = desk.command("pkcs11-tool --module");

@@ -261,6 +261,11 @@ impl<'a> Guard<'a> {
         check_there(self.client)
     }
 
+    /// Where what takes long runs.
+    pub(crate) fn processor(&self) -> &Processor {
+        &self.dispatcher.processor
+    }
+
     /// Checks the use of a key and makes the call.
     ///
     /// # Errors

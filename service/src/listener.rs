@@ -17,7 +17,6 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags, accept_with, send};
-use rustix::process::setpriority_process;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -28,9 +27,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-/// Of the thread that accepts, where the host permits it (nice(2)): it does little, and who connects and leaves without end would else
-/// have more of the processor than it.
-const PRIORITY: i32 = -10;
+/// So many wait in the kernel to be accepted. It keeps them in one queue, those too who have left again, and a new client stands behind
+/// all of them; it refuses those who would not wait when the queue is full.
+const BACKLOG: i32 = 256;
 /// So many are accepted before the first of them is looked at.
 const BATCH: usize = 256;
 /// How long another service has to answer.
@@ -93,8 +92,7 @@ fn answers(path: &Path) -> bool {
 pub async fn serve(listener: Arc<UnixListener>, waiting: usize, context: Arc<Context>, stop: Stop) -> Result<()> {
     let failed = || Error::io("the socket");
     listener.set_nonblocking(true).map_err(failed())?;
-    // The kernel permits fewer (net.core.somaxconn).
-    rustix::net::listen(&listener, i32::MAX).map_err(|errno| failed()(errno.into()))?;
+    rustix::net::listen(&listener, BACKLOG).map_err(|errno| failed()(errno.into()))?;
     let (end, ended) = UnixStream::pair().map_err(failed())?;
     let (serving, mut served) = mpsc::channel(1);
     let door = Arc::new(Door { listener, lobby: Lobby::new(waiting), context, runtime: Handle::current(), _serving: serving });
@@ -122,7 +120,6 @@ struct Door {
 impl Door {
     /// Accepts until the other end of `ended` is closed.
     fn accept(self: &Arc<Self>, ended: &UnixStream) {
-        let _ = setpriority_process(None, PRIORITY);
         loop {
             let mut ready = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
             let polled = poll(&mut ready, None);

@@ -3,23 +3,28 @@
 //! What takes a moment runs where its bytes were read, on one of the runtime's threads: handing it to another thread costs as much as
 //! a signature. So that nobody's requests stand behind another's there,
 //! - each takes a place first, one more than there are processors, so that none rests while a place changes hands. Users take turns at
-//!   them as in a lane. Whoever has nothing running
-//!   need not wait: such a request goes beyond the places, and the kernel shares the processors between the threads.
-//! - what takes longer than a moment runs [aside].
+//!   them as in a lane. Whoever has nothing running need not wait: such a request goes beyond the places, and the kernel shares the
+//!   processors between the threads.
+//! - what takes longer than a moment runs [aside], and where somebody waits for a place, [apart](Processor::apart).
 
 use crate::auth::Party;
 use crate::error::Result;
 use crate::memory;
 use crate::stop::Stop;
 use crate::turns::{Places, Turn, Turns};
-use std::sync::{Arc, Mutex, PoisonError};
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 /// Users for each place who may go beyond them at a time.
 const SPARE: usize = 4;
 
-/// The places, and who waits for one.
-pub struct Processor(Turns<Waiting>);
+/// The places, who waits for one, and threads of their own for what takes long meanwhile.
+pub struct Processor {
+    turns: Turns<Waiting>,
+    /// None where the kernel gives no threads.
+    threads: LazyLock<Option<ThreadPool>>,
+}
 
 /// A request that waits; it leaves the queue with its connection.
 struct Waiting(Mutex<Option<oneshot::Sender<Place>>>);
@@ -34,14 +39,15 @@ pub struct Place {
 
 impl Default for Processor {
     fn default() -> Self {
-        Self::new(std::thread::available_parallelism().map_or(1, Into::into) + 1)
+        Self::new(places())
     }
 }
 
 impl Processor {
     fn new(all: usize) -> Self {
         // A connection waits with one request at a time, so those who wait are as few as the connections.
-        Self(Turns::new(Places { all, spare: SPARE * all, user: all, principal: all }))
+        let turns = Turns::new(Places { all, spare: SPARE * all, user: all, principal: all });
+        Self { turns, threads: LazyLock::new(threads) }
     }
 
     /// Waits for a place.
@@ -49,20 +55,45 @@ impl Processor {
     /// # Errors
     /// [`Stop::refusal`].
     pub async fn enter(&self, party: &Party) -> Result<Place> {
-        if let Some(turn) = self.0.enter(party) {
-            return Ok(Place { turn: Some(turn), waited: false, turns: self.0.clone() });
+        if let Some(turn) = self.turns.enter(party) {
+            return Ok(Place { turn: Some(turn), waited: false, turns: self.turns.clone() });
         }
         let (sender, receiver) = oneshot::channel();
         let waiting = Arc::new(Waiting(Mutex::new(Some(sender))));
-        self.0.enqueue(party, &waiting);
-        advance(&self.0);
+        self.turns.enqueue(party, &waiting);
+        advance(&self.turns);
         receiver.await.map_err(|_| Stop::refusal())
     }
 
     /// Whether somebody waits for a place.
     pub fn contended(&self) -> bool {
-        self.0.contended()
+        self.turns.contended()
     }
+
+    /// Runs what takes longer than a moment: [aside], or where somebody waits for a place, on a thread that does nothing else. A thread
+    /// that has computed for long waits for the kernel to give it a processor again, longer than one that only reads and answers; so
+    /// where there is contention these are kept apart.
+    pub(crate) fn apart<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let wiped = || {
+            let done = work();
+            // The thread does not come to rest as one does that reads.
+            memory::wipe_stack();
+            done
+        };
+        let threads = if self.contended() { self.threads.as_ref() } else { None };
+        tokio::task::block_in_place(|| match threads {
+            Some(threads) => threads.install(wiped),
+            None => wiped(),
+        })
+    }
+}
+
+fn places() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into) + 1
+}
+
+fn threads() -> Option<ThreadPool> {
+    ThreadPoolBuilder::new().num_threads(places()).thread_name(|_| "compute".to_owned()).build().ok()
 }
 
 /// Gives free places to those whose turn it is.
@@ -149,5 +180,19 @@ mod tests {
         drop(second);
         assert!(poll(third.as_mut()).unwrap().waited);
         assert!(poll(pin!(processor.enter(&one))).is_some(), "nothing is left behind");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_takes_long_runs_on_a_thread_of_its_own_while_somebody_waits() {
+        let processor = Processor::new(1);
+        let one = user(1);
+        let here = std::thread::current().id();
+        let running = poll(pin!(processor.enter(&one))).unwrap();
+        assert_eq!(processor.apart(|| std::thread::current().id()), here);
+        let mut waiting = Box::pin(processor.enter(&one));
+        assert!(poll(waiting.as_mut()).is_none());
+        assert_ne!(processor.apart(|| std::thread::current().id()), here);
+        drop((running, waiting));
+        assert_eq!(processor.apart(|| std::thread::current().id()), here);
     }
 }

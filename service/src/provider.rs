@@ -306,7 +306,6 @@ impl Provider {
     fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, place: Place) -> Self {
         let backend = Arc::clone(backend);
         let run = move |guard: &Guard<'_>, body: &[u8]| {
-            let long = matches!(place, Place::Aside) || body.len() > MOMENT;
             let run = || {
                 let op = O::decode(body).map_err(|_| Status::DeserializingBodyFailed)?;
                 if O::OPCODE.effect() != Effect::Nothing {
@@ -316,13 +315,17 @@ impl Provider {
                 let handle = || backend.handle(&call, op);
                 let output = if call.long() {
                     guard.check_there()?;
-                    aside(handle)
+                    guard.processor().apart(handle)
                 } else {
                     handle()
                 }?;
                 Ok(Buffer::from(prost::Message::encode_to_vec(&output)))
             };
-            if long { aside(run) } else { run() }
+            match place {
+                Place::Aside => aside(run),
+                _ if body.len() > MOMENT => guard.processor().apart(run),
+                _ => run(),
+            }
         };
         self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), place });
         self
