@@ -29,6 +29,18 @@ impl Login {
             None => self.required != Some(true),
         }
     }
+
+    /// What a session of the token is in: the state tells what the application has access to (PKCS#11 §5.6). Where no PIN is set, the
+    /// kernel has told who the user is, and nobody has to log in; `service/docs/pins.md` tells which programs look at it.
+    pub(crate) fn state(&self, writable: bool) -> CK_STATE {
+        match (writable, self.user) {
+            (true, Some(CKU_SO)) => CKS_RW_SO_FUNCTIONS,
+            (true, _) if self.sees_private() => CKS_RW_USER_FUNCTIONS,
+            (true, _) => CKS_RW_PUBLIC_SESSION,
+            (false, _) if self.sees_private() => CKS_RO_USER_FUNCTIONS,
+            (false, _) => CKS_RO_PUBLIC_SESSION,
+        }
+    }
 }
 
 impl Module {
@@ -115,7 +127,8 @@ pub(crate) fn role(user: CK_USER_TYPE) -> Result<Role> {
     }
 }
 
-/// What CK_TOKEN_INFO tells of PINs. A PIN that must wait is locked, for the time being.
+/// What CK_TOKEN_INFO tells of PINs. A PIN that must wait is locked, for the time being. CKF_PROTECTED_AUTHENTICATION_PATH is never
+/// there: programs that find it give no PIN where they make one either.
 pub(crate) fn flags(token: &Token) -> CK_FLAGS {
     let login = match token {
         Token { user: Some(_), .. } => CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED,

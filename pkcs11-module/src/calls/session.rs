@@ -61,14 +61,7 @@ impl Module {
 pub(crate) fn info(handle: CK_SESSION_HANDLE, info: &Out<CK_SESSION_INFO>) -> Result<()> {
     let module = module::current()?;
     let session = module.session(handle)?;
-    let user = module.login(session.slot()).user;
-    let state = match (session.writable, user) {
-        (true, Some(CKU_SO)) => CKS_RW_SO_FUNCTIONS,
-        (true, Some(_)) => CKS_RW_USER_FUNCTIONS,
-        (true, None) => CKS_RW_PUBLIC_SESSION,
-        (false, Some(_)) => CKS_RO_USER_FUNCTIONS,
-        (false, None) => CKS_RO_PUBLIC_SESSION,
-    };
+    let state = module.login(session.slot()).state(session.writable);
     let writable = if session.writable { CKF_RW_SESSION } else { 0 };
     let flags = CKF_SERIAL_SESSION | writable;
     info.set(CK_SESSION_INFO { slotID: session.slot(), state, flags, ulDeviceError: 0 });

@@ -286,7 +286,7 @@ fn logins_follow_the_rules_of_the_standard_with_any_pin() {
         assert_eq!(call!(C_GetSessionInfo(session, &raw mut info)), CKR_OK);
         info.state
     };
-    assert_eq!(state(reading), CKS_RO_PUBLIC_SESSION);
+    assert_eq!(state(reading), CKS_RO_USER_FUNCTIONS, "private objects are there without a login");
     assert_eq!(call!(C_Logout(reading)), CKR_USER_NOT_LOGGED_IN);
     assert_eq!(login(CKU_SO), CKR_SESSION_READ_ONLY_EXISTS);
     assert_eq!(login(99), CKR_USER_TYPE_INVALID);
@@ -294,7 +294,12 @@ fn logins_follow_the_rules_of_the_standard_with_any_pin() {
     assert_eq!(login(CKU_USER), CKR_USER_ALREADY_LOGGED_IN);
     assert_eq!(state(open(CKF_RW_SESSION)), CKS_RW_USER_FUNCTIONS);
     assert_eq!(call!(C_CloseAllSessions(SOFTWARE)), CKR_OK);
-    assert_eq!(state(open(CKF_RW_SESSION)), CKS_RW_PUBLIC_SESSION, "the last close logs out");
+    let writing = open(CKF_RW_SESSION);
+    assert_eq!(call!(C_Logout(writing)), CKR_USER_NOT_LOGGED_IN, "the last close logs out");
+    assert_eq!(call!(C_Login(writing, CKU_SO, b"1234".as_ptr().cast_mut(), 4)), CKR_OK);
+    assert_eq!(state(writing), CKS_RW_SO_FUNCTIONS);
+    assert_eq!(call!(C_Logout(writing)), CKR_OK);
+    assert_eq!(state(writing), CKS_RW_USER_FUNCTIONS);
 }
 
 #[test]

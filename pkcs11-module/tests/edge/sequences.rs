@@ -228,11 +228,10 @@ impl Model<'_> {
         let mut info = CK_SESSION_INFO::default();
         let code = call!(self, C_GetSessionInfo(session.handle, &raw mut info));
         let state = match (session.writable, self.user) {
-            (true, None) => CKS_RW_PUBLIC_SESSION,
             (true, Some(CKU_SO)) => CKS_RW_SO_FUNCTIONS,
-            (true, Some(_)) => CKS_RW_USER_FUNCTIONS,
-            (false, None) => CKS_RO_PUBLIC_SESSION,
-            (false, Some(_)) => CKS_RO_USER_FUNCTIONS,
+            // The token has no PIN.
+            (true, _) => CKS_RW_USER_FUNCTIONS,
+            (false, _) => CKS_RO_USER_FUNCTIONS,
         };
         assert!(code != CKR_OK || info.state == state, "the state of {} is {}, not {state}", session.handle, info.state);
         (Answer { what: format!("C_GetSessionInfo({})", session.handle), code }, faults)
