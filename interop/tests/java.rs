@@ -56,3 +56,23 @@ fn a_certificate_of_an_authority_takes_the_place_of_the_first() {
     let left = desk.pkcs11_tool("-O").ok();
     assert!(!left.contains("Private Key Object"), "{left}");
 }
+
+/// Java's default for OAEP is MGF1 with SHA-1, whatever the digest.
+#[test]
+fn what_java_encrypts_by_default_is_decrypted() {
+    let Some(desk) = Desk::new("java") else { return };
+    desk.pkcs11_tool("--keypairgen --key-type rsa:2048 --usage-decrypt --label vault --id 01").ok();
+    desk.parsec("key public vault --out vault.pub");
+    desk.openssl("pkey -pubin -in vault.pub -outform DER -out vault.der");
+    desk.write("message", "hello");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/Oaep.java");
+    desk.ok(&format!("java {source} vault.der message SHA-256 SHA-384 SHA-512"));
+    for (digest, hash) in [("SHA-256", "SHA256"), ("SHA-384", "SHA384"), ("SHA-512", "SHA512")] {
+        let padding = format!("-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:{hash} -pkeyopt rsa_mgf1_md:SHA1");
+        let decrypt = format!("openssl pkeyutl -decrypt -inkey parsec:object=vault -in {digest} {padding}");
+        assert_eq!(run(&mut desk.ours(&decrypt)).ok(), "hello");
+        let parameters = format!("--mechanism RSA-PKCS-OAEP --hash-algorithm {hash} --mgf MGF1-SHA1");
+        desk.pkcs11_tool(&format!("--decrypt {parameters} --id 01 --input-file {digest} --output-file opened")).ok();
+        assert_eq!(desk.text("opened"), "hello");
+    }
+}
