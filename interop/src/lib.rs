@@ -67,6 +67,26 @@ pub fn tlslite() -> PathBuf {
     peer("TLSLITE")
 }
 
+/// A Python that has asyncssh.
+pub fn asyncssh() -> PathBuf {
+    peer("ASYNCSSH")
+}
+
+/// A Python that has pyHanko; its command line lies beside it.
+pub fn pyhanko() -> PathBuf {
+    peer("PYHANKO")
+}
+
+/// A program that uses keys by crypto11: `tests/pkcs11/crypto11.go`.
+pub fn crypto11() -> PathBuf {
+    peer("CRYPTO11")
+}
+
+/// The folder of the packages that node-webcrypto-p11 is and needs.
+pub fn webcrypto() -> PathBuf {
+    peer("WEBCRYPTO")
+}
+
 /// The `node` of nodejs.org's kind, with OpenSSL inside.
 pub fn node() -> PathBuf {
     peer("NODE")
@@ -75,6 +95,11 @@ pub fn node() -> PathBuf {
 /// An `nginx` that takes the URIs of providers, which came with 1.29.
 pub fn newer_nginx() -> PathBuf {
     peer("NEWER_NGINX")
+}
+
+/// The `openssl` command of Debian's next release, whose libraries lie below the folder above its own.
+pub fn newer_openssl() -> PathBuf {
+    peer("NEWER_OPENSSL")
 }
 
 /// The folder with the programs of a release of ours that is kept in `tests/fixtures`.

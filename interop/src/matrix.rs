@@ -114,7 +114,10 @@ pub fn provider() -> String {
 
 /// The Debian package that a file belongs to, and its version.
 fn owner(path: &Path) -> Option<String> {
-    let package = dpkg_query(&["-S".as_ref(), path.canonicalize().ok()?.as_ref()])?;
+    let path = path.canonicalize().ok()?;
+    // A package may have put it into `/lib` before that became a link to `/usr/lib`.
+    let before = Path::new("/").join(path.strip_prefix("/usr").unwrap_or(&path));
+    let package = [&path, &before].into_iter().find_map(|path| dpkg_query(&["-S".as_ref(), path.as_ref()]))?;
     let package = package.split_once(": ")?.0;
     dpkg_query(&["-W", "-f", "${Package} ${Version}", package].map(OsStr::new))
 }
