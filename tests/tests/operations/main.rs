@@ -254,7 +254,8 @@ fn names_are_unique_and_destroyed_names_are_free() {
 #[test]
 fn import_and_export_give_back_the_same_key() {
     each_provider(|under| {
-        if !under.lists(Opcode::ExportKey) {
+        // that of the TPM exports nothing but what was never in the chip
+        if !under.lists(Opcode::ExportKey) || under.provider == ProviderId::TPM {
             return;
         }
         for (key_type, bits, algorithm) in [

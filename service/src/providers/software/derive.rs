@@ -7,6 +7,7 @@ use super::{Software, cipher, hash, invalid, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::{Algorithm, Cipher, Derivation};
+use interface::attributes::Attributes;
 use interface::message::Empty;
 use interface::operations::{DeriveKey, HkdfStep};
 use zeroize::Zeroizing;
@@ -52,12 +53,9 @@ impl Key {
     ) -> Result<Secret> {
         check(self.kind(), algorithm)?;
         check_info(algorithm, &op.data)?;
-        let open = || len.ok_or_else(|| invalid("this derivation yields any number of bytes: say how many"));
         match algorithm {
-            Algorithm::Agreement(agreement) => last(self.agree(agreement, &op.peer_key)?, len),
-            Algorithm::AgreementWithDerivation(agreement, Derivation::X963 { hash }) => {
-                let len = open()?;
-                x963(hash::md(hash)?, &self.agree(agreement, &op.peer_key)?, &op.data, len)
+            Algorithm::Agreement(agreement) | Algorithm::AgreementWithDerivation(agreement, _) => {
+                out_of(self.agree(agreement, &op.peer_key)?, algorithm, op, len)
             }
             Algorithm::Derivation(Derivation::Hkdf { hash }) => {
                 let salt = other.map_or(Ok(op.salt.as_slice()), Self::bytes)?;
@@ -65,10 +63,10 @@ impl Key {
                 let md = hash::hmac(hash)?;
                 match step {
                     Some(HkdfStep::Extract) => first(md.hkdf_extract(salt, self.bytes()?)?, len),
-                    Some(HkdfStep::Expand) => md.hkdf_expand(self.bytes()?, &op.data, open()?).map_err(|_| too_long()),
+                    Some(HkdfStep::Expand) => md.hkdf_expand(self.bytes()?, &op.data, open(len)?).map_err(|_| too_long()),
                     None => {
                         let key = md.hkdf_extract(salt, self.bytes()?)?;
-                        md.hkdf_expand(&key, &op.data, open()?).map_err(|_| too_long())
+                        md.hkdf_expand(&key, &op.data, open(len)?).map_err(|_| too_long())
                     }
                 }
             }
@@ -95,6 +93,27 @@ impl Key {
             _ => Ok(whole),
         }
     }
+}
+
+/// The value of a new key, out of a secret that was agreed on.
+pub(crate) fn out_of(secret: Secret, algorithm: Algorithm, op: &DeriveKey, len: Option<usize>) -> Result<Secret> {
+    check_info(algorithm, &op.data)?;
+    match algorithm {
+        Algorithm::Agreement(_) => last(secret, len),
+        Algorithm::AgreementWithDerivation(_, Derivation::X963 { hash }) => x963(hash::md(hash)?, &secret, &op.data, open(len)?),
+        _ => Err(unsupported("there is no such derivation")),
+    }
+}
+
+/// How many bytes a derivation shall yield that yields any number.
+fn open(len: Option<usize>) -> Result<usize> {
+    len.ok_or_else(|| invalid("this derivation yields any number of bytes: say how many"))
+}
+
+/// How many bytes a new key shall have; none where it has as many as the derivation yields.
+pub(crate) fn wanted(attributes: &Attributes) -> Result<Option<usize>> {
+    Kind::derived(attributes.key_type, attributes.bits)?;
+    Ok((attributes.bits != 0).then_some(attributes.bits.div_ceil(8) as usize))
 }
 
 fn too_long() -> crate::error::Error {
@@ -143,9 +162,8 @@ pub(super) fn x963(md: Md, secret: &[u8], shared: &[u8], len: usize) -> Result<S
 impl Handle<DeriveKey> for Software {
     fn handle(&self, call: &Call<'_>, op: DeriveKey) -> Result<Empty> {
         let attributes = call.attributes()?;
-        Kind::derived(attributes.key_type, attributes.bits)?;
+        let len = wanted(attributes)?;
         let other = call.other().ok().map(|other| self.loaded(call, other)).transpose()?;
-        let len = (attributes.bits != 0).then_some(attributes.bits.div_ceil(8) as usize);
         let value = self.key(call)?.derive(call.algorithm()?, &op, other.as_deref(), len)?;
         let (attributes, key) = Key::import(attributes, &value)?;
         self.keep(call, attributes, key)

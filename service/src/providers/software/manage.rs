@@ -39,7 +39,7 @@ impl Handle<CopyKey> for Software {
 
 impl Software {
     /// Keeps a key that was not made here.
-    pub(super) fn keep(&self, call: &Call<'_>, attributes: Attributes, key: Key) -> Result<Empty> {
+    pub(crate) fn keep(&self, call: &Call<'_>, attributes: Attributes, key: Key) -> Result<Empty> {
         self.commit(call, self.material(&key, attributes)?, key)
     }
 

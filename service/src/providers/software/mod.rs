@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 pub(super) use capability::can_do;
 pub(super) use cipher::unpad_pkcs7;
+pub(super) use derive::{out_of, wanted};
 pub(super) use hash::compute as digest;
 pub(super) use key::{Key, Private};
 pub(super) use mac::len as mac_len;

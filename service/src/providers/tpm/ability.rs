@@ -163,7 +163,11 @@ impl Ability {
             }
             Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, .. }) => self.hash(hash).map(drop),
             Algorithm::Cipher(cipher) => self.mode(cipher).map(drop),
-            Algorithm::None | Algorithm::Signature(_) | Algorithm::Encryption(_) | Algorithm::Agreement(_) => Ok(()),
+            Algorithm::None
+            | Algorithm::Signature(_)
+            | Algorithm::Encryption(_)
+            | Algorithm::Agreement(_)
+            | Algorithm::AgreementWithDerivation(..) => Ok(()),
             other => Err(unsupported(format!("the TPM provider has no {other:?}"))),
         })
     }
@@ -206,9 +210,6 @@ impl Handle<CanDoCrypto> for Tpm {
     fn handle(&self, call: &Call<'_>, op: CanDoCrypto) -> Result<Empty> {
         let attributes: Attributes = required(op.attributes.as_ref())?.try_into()?;
         let check = CheckType::try_from(op.check_type)?;
-        if check == CheckType::Derive {
-            return Err(unsupported("the TPM provider derives no keys"));
-        }
         self.ability.check(&attributes)?;
         software::can_do(check, &attributes, call.allow_deprecated())?;
         Ok(Empty {})

@@ -86,7 +86,7 @@ impl Handle<ImportKey> for Tpm {
 
 impl Tpm {
     /// Puts a private or secret key into the chip.
-    fn take(&self, call: &Call<'_>, attributes: Attributes, key: &software::Key, local: bool) -> Result<Empty> {
+    pub(super) fn take(&self, call: &Call<'_>, attributes: Attributes, key: &software::Key, local: bool) -> Result<Empty> {
         let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
         call.check_name()?;
         let auth = password()?;

@@ -10,6 +10,7 @@ mod blob;
 mod chip;
 mod counter;
 pub mod credential;
+mod derive;
 mod duplicate;
 mod failure;
 mod link;
@@ -61,7 +62,7 @@ struct Tpm {
 struct Held {
     /// `None` of secret keys.
     public: Option<software::Key>,
-    /// `None` of public keys, which need no chip.
+    /// `None` of keys that need no chip, as public ones.
     blob: Option<Arc<Blob>>,
 }
 
@@ -121,6 +122,8 @@ fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
         .on::<AsymmetricEncrypt, _>(tpm)
         .on_slow::<AsymmetricDecrypt, _>(tpm)
         .on_slow::<RawKeyAgreement, _>(tpm)
+        .on_slow::<DeriveKey, _>(tpm)
+        .on::<ExportKey, _>(tpm)
         .on_slow::<PrepareKeyAttestation, _>(tpm)
         .on_slow::<AttestKey, _>(tpm)
         .on_slow::<CertifyKey, _>(tpm)
@@ -144,7 +147,9 @@ impl Held {
 
     /// What the chip holds.
     fn blob(&self) -> Result<&Arc<Blob>> {
-        self.blob.as_ref().ok_or_else(|| invalid("this needs the private half, and the key is a public key"))
+        self.blob.as_ref().ok_or_else(|| {
+            invalid("this needs a key in the chip, which has nothing of a public key, nor of a secret one that may be read")
+        })
     }
 }
 
@@ -157,7 +162,7 @@ impl Tpm {
                 [] => None,
                 data => Some(software::Key::load(&attributes.public(), data)?),
             };
-            let blob = if attributes.key_type.is_public() { None } else { Some(Arc::new(Blob::decode(&material)?)) };
+            let blob = if derive::is_here(key) { None } else { Some(Arc::new(Blob::decode(&material)?)) };
             Ok(Held { public, blob })
         })
     }
@@ -205,7 +210,7 @@ impl Tpm {
         surveyed.clone_from(&chip.name);
         let keys = store.owners().into_iter().flat_map(|owner| store.keys(&owner));
         let mut missing = 0_u32;
-        for key in keys.filter(|key| key.provider == ProviderId::TPM && !key.attributes.key_type.is_public()) {
+        for key in keys.filter(|key| key.provider == ProviderId::TPM && !derive::is_here(key)) {
             match store.material(&key).and_then(|material| Blob::decode(&material)) {
                 Ok(blob) => {
                     store.mark(&key, blob.parent != chip.name);

@@ -77,12 +77,7 @@ impl Handle<AsymmetricDecrypt> for Tpm {
 
 impl Handle<RawKeyAgreement> for Tpm {
     fn handle(&self, call: &Call<'_>, op: RawKeyAgreement) -> Result<Agreed> {
-        let held = Self::held(call)?;
-        let algorithm: Agreement = call.algorithm()?.try_into()?;
-        let peer = held.public()?.peer(algorithm, &op.peer_key)?;
-        let (len, peer) = (peer.len() / 2, point(&peer)?);
-        let shared = self.with(call, &held, |context, key| context.ecdh_z_gen(key, peer.clone()))?;
-        let mut secret = padded(shared.x(), len)?;
+        let mut secret = self.agree(call, call.algorithm()?.try_into()?, &op.peer_key)?;
         Ok(Agreed { shared_secret: std::mem::take(&mut *secret) })
     }
 }
@@ -94,6 +89,15 @@ fn signing(call: &Call<'_>) -> Result<(std::sync::Arc<Held>, Signature)> {
 }
 
 impl Tpm {
+    /// The secret shared with a peer, whose public key is in the wire's format.
+    pub(super) fn agree(&self, call: &Call<'_>, algorithm: Agreement, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let held = Self::held(call)?;
+        let peer = held.public()?.peer(algorithm, peer)?;
+        let (len, peer) = (peer.len() / 2, point(&peer)?);
+        let shared = self.with(call, &held, |context, key| context.ecdh_z_gen(key, peer.clone()))?;
+        padded(shared.x(), len)
+    }
+
     fn sign(&self, call: &Call<'_>, held: &Held, unsigned: Unsigned<'_>) -> Result<Vec<u8>> {
         match unsigned {
             Unsigned::Rsa(block) => self.private_rsa(call, held, &block).map(|mut signature| std::mem::take(&mut *signature)),

@@ -1,0 +1,43 @@
+//! Keys made out of secrets that the chip has agreed on. It gives such a secret out, so the new key is made of it here.
+//!
+//! A key whose value may be read stays here, as one of the software provider: a chip would have to give it out again. It is shown as of the
+//! software tier. Every other one goes into the chip.
+
+use super::Tpm;
+use super::ability::unsupported;
+use crate::error::Result;
+use crate::provider::{Call, Handle};
+use crate::providers::software;
+use crate::store::Key;
+use interface::algorithm::Algorithm;
+use interface::attributes::Usage;
+use interface::message::Empty;
+use interface::operations::{DeriveKey, ExportKey, Exported, Tier};
+
+impl Handle<DeriveKey> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: DeriveKey) -> Result<Empty> {
+        let attributes = call.attributes()?;
+        let (algorithm, len) = (call.algorithm()?, software::wanted(attributes)?);
+        let (Algorithm::Agreement(agreement) | Algorithm::AgreementWithDerivation(agreement, _)) = algorithm else {
+            return Err(unsupported(format!("the TPM provider has no {algorithm:?}")));
+        };
+        let value = software::out_of(self.agree(call, agreement, &op.peer_key)?, algorithm, &op, len)?;
+        let (attributes, key) = software::Key::import(attributes, &value)?;
+        if attributes.policy.usage.contains(Usage::EXPORT) {
+            self.software.keep(call, attributes, key)
+        } else {
+            self.take(call, attributes, &key, false)
+        }
+    }
+}
+
+impl Handle<ExportKey> for Tpm {
+    fn handle(&self, call: &Call<'_>, op: ExportKey) -> Result<Exported> {
+        if is_here(call.key()?) { self.software.handle(call, op) } else { Err(unsupported("no key leaves the TPM")) }
+    }
+}
+
+/// Whether the service has the whole key, and the chip nothing of it.
+pub(super) fn is_here(key: &Key) -> bool {
+    key.tier == Tier::Software
+}
