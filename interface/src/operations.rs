@@ -181,6 +181,8 @@ pub enum KeyUse<'a> {
     Copy {
         /// The original.
         of: KeyName<'a>,
+        /// The UUID that the original must have; empty: whichever it has.
+        uuid: &'a str,
         /// The copy's name, and what stands beside it.
         filing: Filing,
         /// What the copy shall be.
@@ -211,14 +213,20 @@ impl KeyUse<'_> {
         matches!(self, Self::New { .. } | Self::Make { .. } | Self::Copy { .. })
     }
 
+    /// The keys that have to be there for it.
+    pub fn needs(&self) -> impl Iterator<Item = KeyName<'_>> {
+        let (one, other) = match self {
+            Self::None | Self::New { .. } => (None, None),
+            Self::Use(Used { key, .. }) | Self::See(key) | Self::Own(key) | Self::Copy { of: key, .. } => (Some(*key), None),
+            Self::Wrap { with, key } => (Some(with.key), Some(key.key)),
+            Self::Make { from, other, .. } => (Some(from.key), other.map(|other| other.key)),
+        };
+        one.into_iter().chain(other)
+    }
+
     /// The owner that the request names, if it names one.
     pub fn owner(&self) -> Option<&str> {
-        match self {
-            Self::Use(Used { key, .. }) | Self::See(key) | Self::Own(key) => key.owner,
-            Self::Wrap { with, key } => with.key.owner.or(key.key.owner),
-            Self::Make { from, other, .. } => from.key.owner.or_else(|| other.and_then(|other| other.key.owner)),
-            Self::None | Self::New { .. } | Self::Copy { .. } => None,
-        }
+        self.needs().find_map(|key| key.owner)
     }
 }
 
@@ -244,6 +252,7 @@ macro_rules! operations {
     (@key copy $op:ident) => {
         KeyUse::Copy {
             of: KeyName { owner: None, name: &$op.of },
+            uuid: &$op.of_uuid,
             filing: operations!(@filing $op),
             attributes: required($op.attributes.as_ref())?.try_into()?,
         }

@@ -301,9 +301,12 @@ impl<'a> Guard<'a> {
                 call.new = Some((filing, attributes));
                 call.other = other;
             }
-            KeyUse::Copy { of, filing, attributes } => {
+            KeyUse::Copy { of, uuid, filing, attributes } => {
                 self.check_new(&mut call, &filing, &attributes)?;
                 let original = self.owned(&call, of)?;
+                if !uuid.is_empty() && original.uuid.to_string() != uuid {
+                    return Err(no_key(&call, of.name, " any more that was to be copied: another one has its name"));
+                }
                 call.new = Some(custody::copied(&original, filing, attributes)?);
                 call.key = Some(original);
             }

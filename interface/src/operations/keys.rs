@@ -204,6 +204,9 @@ pub struct CopyKey {
     /// The name of the original.
     #[prost(string, tag = "3")]
     pub of: String,
+    /// The UUID of the original, where no other key that has come to its name will do.
+    #[prost(string, tag = "4")]
+    pub of_uuid: String,
     /// As of [`GenerateKey`].
     #[prost(string, optional, tag = "100")]
     pub label: Option<String>,
