@@ -47,10 +47,9 @@ impl Abilities {
         Ok(Self(list))
     }
 
-    /// What C_GetMechanismList shows. Programs take it as fit for every key of its type, which what keys must name is not.
+    /// What C_GetMechanismList shows: also what works only with keys whose templates name it.
     pub(crate) fn kinds(&self) -> Vec<CK_MECHANISM_TYPE> {
-        let shown = |kind| all().any(|mechanism| mechanism.kind == kind && !mechanism.work.must_be_named());
-        self.0.iter().map(|(kind, _)| *kind).filter(|kind| shown(*kind)).collect()
+        self.0.iter().map(|(kind, _)| *kind).collect()
     }
 
     /// Fails for a use of a mechanism that the provider does not have.

@@ -146,9 +146,9 @@ const TABLE: &[Attribute] = &[
     row(CKA_ALWAYS_SENSITIVE, HIDDEN, Flag, Never, Object),
     row(CKA_NEVER_EXTRACTABLE, HIDDEN, Flag, Never, Object),
     row(CKA_SIGN, HIDDEN, Flag, Only(false), Policy(Usage::SIGN)),
-    row(CKA_SIGN_RECOVER, PRIVATE, Flag, Made, Object),
+    row(CKA_SIGN_RECOVER, PRIVATE, Flag, Made, Policy(Usage::SIGN)),
     row(CKA_VERIFY, PUBLIC | SECRET, Flag, Only(false), Policy(Usage::VERIFY)),
-    row(CKA_VERIFY_RECOVER, PUBLIC, Flag, Made, Object),
+    row(CKA_VERIFY_RECOVER, PUBLIC, Flag, Made, Policy(Usage::VERIFY)),
     row(CKA_ENCRYPT, PUBLIC | SECRET, Flag, Only(false), Policy(Usage::ENCRYPT)),
     row(CKA_DECRYPT, HIDDEN, Flag, Only(false), Policy(Usage::DECRYPT)),
     row(CKA_DERIVE, HIDDEN, Flag, Only(false), Policy(Usage::DERIVE)),
@@ -240,8 +240,8 @@ pub(crate) fn kept(class: CK_OBJECT_CLASS, template: &Template) -> impl Iterator
             Ok(Given) => true,
             // what no policy says: a key that is not sensitive, whose value does not leave all the same
             Ok(Forbidden(_)) => *value == flag(false) && template.value(CKA_EXTRACTABLE) != Some(&flag(true)),
-            // nor one that is said to derive, as programs say of all keys on curves, and that no mechanism derives from
-            Ok(Policy(Usage::DERIVE)) => *value == flag(true),
+            // nor a use that no mechanism has for such keys; nor that a key which signs shall not give back what it has signed
+            Ok(Policy(_)) => *value == flag(true) || matches!(*kind, CKA_SIGN_RECOVER | CKA_VERIFY_RECOVER),
             _ => false,
         }
     })

@@ -264,7 +264,7 @@ impl Crypting {
     }
 
     fn encrypt(&mut self, module: &Module, key: &Key) -> Result<Vec<u8>> {
-        let (client, provider) = (&module.client, key.provider);
+        let provider = key.provider;
         let (key_name, owner) = (key.name.clone(), key.owner());
         let plaintext = std::mem::take(&mut *self.data);
         let encrypted = match self.parameters.algorithm {
@@ -276,11 +276,11 @@ impl Crypting {
                     plaintext,
                     salt: self.parameters.additional.clone(),
                 };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             Algorithm::Cipher(alg) => {
                 let op = CipherEncrypt { key_name, owner, alg: alg.into(), plaintext, iv: Some(self.parameters.iv.clone()) };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             Algorithm::Aead(alg) => {
                 let op = AeadEncrypt {
@@ -291,7 +291,7 @@ impl Crypting {
                     additional_data: self.parameters.additional.clone(),
                     plaintext,
                 };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             _ => return Err(Error::MechanismInvalid),
         };
@@ -307,7 +307,7 @@ impl Crypting {
     }
 
     fn decrypt(&self, module: &Module, key: &Key) -> Result<Vec<u8>> {
-        let (client, provider) = (&module.client, key.provider);
+        let provider = key.provider;
         let (key_name, owner) = (key.name.clone(), key.owner());
         let decrypted = match self.parameters.algorithm {
             Algorithm::Encryption(alg) => {
@@ -318,7 +318,7 @@ impl Crypting {
                     ciphertext: self.data.to_vec(),
                     salt: self.parameters.additional.clone(),
                 };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             Algorithm::Cipher(alg) => {
                 let op = CipherDecrypt {
@@ -327,7 +327,7 @@ impl Crypting {
                     alg: alg.into(),
                     ciphertext: [&self.parameters.iv[..], &self.data].concat(),
                 };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             Algorithm::Aead(alg) => {
                 let op = AeadDecrypt {
@@ -338,7 +338,7 @@ impl Crypting {
                     additional_data: self.parameters.additional.clone(),
                     ciphertext: self.data.to_vec(),
                 };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             _ => return Err(Error::MechanismInvalid),
         };

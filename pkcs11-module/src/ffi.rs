@@ -228,6 +228,12 @@ impl Template {
         Ok(Self(template))
     }
 
+    /// The template without an attribute, and that attribute alone.
+    pub(crate) fn split(&self, kind: CK_ATTRIBUTE_TYPE) -> (Self, Self) {
+        let (one, rest) = self.0.iter().cloned().partition(|(have, _)| *have == kind);
+        (Self(rest), Self(one))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &[u8])> {
         self.0.iter().map(|(kind, value)| (*kind, value.as_slice()))
     }

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::ffi::{self, Mechanism, MessageParameter, Out, Output, Query, Room, Template, input, optional_input};
 use crate::interfaces;
 use crate::module::{self, AfterFork};
+use crate::object::Points;
 
 macro_rules! functions {
     (
@@ -30,7 +31,10 @@ macro_rules! functions {
         v3_2 { $($v3_2:ident { $($row3_2:tt)* })* }
     ) => {
         /// PKCS#11 3.2; it begins like its forerunners.
-        pub(crate) static V3_2: CK_FUNCTION_LIST_3_2 = ALL;
+        pub(crate) static V3_2: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 { C_GetAttributeValue: BARE_POINTS, ..ALL };
+
+        /// The same for a program that has asked for no version. One that knows of bare points knows the others too.
+        pub(crate) static ANY: CK_FUNCTION_LIST_3_2 = ALL;
 
         const ALL: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 {
             version: CK_VERSION { major: 3, minor: 2 },
@@ -65,11 +69,6 @@ macro_rules! functions {
     };
 }
 
-/// PKCS#11 3.0.
-pub(crate) static V3_0: CK_FUNCTION_LIST_3_0 = list_3_0(0);
-/// PKCS#11 3.1, which has the functions of 3.0.
-pub(crate) static V3_1: CK_FUNCTION_LIST_3_0 = list_3_0(1);
-
 macro_rules! function {
     ($name:ident ($($arg:ident: $type:ty),*) => $call:expr) => {{
         unsafe extern "C" fn $name($($arg: $type),*) -> CK_RV {
@@ -93,7 +92,7 @@ macro_rules! by_name {
         /// Pointers are NULL or good for what the standard says of them.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name($($arg: $type),*) -> CK_RV {
-            match V3_2.$name {
+            match ALL.$name {
                 // SAFETY: the caller's promise is passed on.
                 Some(function) => unsafe { function($($arg),*) },
                 None => CKR_FUNCTION_NOT_SUPPORTED,
@@ -102,15 +101,26 @@ macro_rules! by_name {
     };
 }
 
+/// PKCS#11 3.0.
+pub(crate) static V3_0: CK_FUNCTION_LIST_3_0 = list_3_0(0);
+/// PKCS#11 3.1, which has the functions of 3.0.
+pub(crate) static V3_1: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 { C_GetAttributeValue: BARE_POINTS, ..list_3_0(1) };
+
+/// C_GetAttributeValue since PKCS#11 3.1.
+const BARE_POINTS: CK_C_GetAttributeValue = function!(C_GetAttributeValue
+    (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG) =>
+    object::attributes(session, object, &Query::new(template, count)?, Points::Bare));
+
 /// The same versions for programs that want to go on after a fork. What they initialise stays usable in children, so
 /// C_Initialize is the one function that differs.
 pub(crate) mod fork_safe {
     use super::*;
 
     pub(crate) static V2_40: CK_FUNCTION_LIST = CK_FUNCTION_LIST { C_Initialize: INITIALIZE, ..super::V2_40 };
-    pub(crate) static V3_0: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 { C_Initialize: INITIALIZE, ..list_3_0(0) };
-    pub(crate) static V3_1: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 { C_Initialize: INITIALIZE, ..list_3_0(1) };
-    pub(crate) static V3_2: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 { C_Initialize: INITIALIZE, ..ALL };
+    pub(crate) static V3_0: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 { C_Initialize: INITIALIZE, ..super::V3_0 };
+    pub(crate) static V3_1: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 { C_Initialize: INITIALIZE, ..super::V3_1 };
+    pub(crate) static V3_2: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 { C_Initialize: INITIALIZE, ..super::V3_2 };
+    pub(crate) static ANY: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 { C_Initialize: INITIALIZE, ..ALL };
 
     const INITIALIZE: CK_C_Initialize = function!(C_Initialize (arguments: *mut c_void) =>
         ffi::check_init(arguments).and_then(|()| module::initialize(AfterFork::GoOn)));
@@ -180,7 +190,7 @@ functions! {
         C_GetAttributeValue {
             (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG)
              =>
-            object::attributes(session, object, &Query::new(template, count)?)
+            object::attributes(session, object, &Query::new(template, count)?, Points::Wrapped)
         }
         C_SetAttributeValue {
             (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG)

@@ -6,12 +6,12 @@ use cryptoki_sys::*;
 
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Output};
-use crate::functions::{V2_40, V3_0, V3_1, V3_2, fork_safe};
+use crate::functions::{self, V2_40, V3_0, V3_1, V3_2, fork_safe};
 
 const NAME: &CStr = c"PKCS 11";
 
-/// The interfaces, best first: the first is what a caller without wishes gets.
-static INTERFACES: Interfaces = Interfaces([
+/// The interfaces, best first.
+static INTERFACES: Interfaces<8> = Interfaces([
     interface(&V3_2, 0),
     interface(&V3_1, 0),
     interface(&V3_0, 0),
@@ -22,10 +22,13 @@ static INTERFACES: Interfaces = Interfaces([
     interface(&fork_safe::V2_40, CKF_INTERFACE_FORK_SAFE),
 ]);
 
-struct Interfaces([CK_INTERFACE; 8]);
+/// What a program gets that asks for no version.
+static ANY: Interfaces<2> = Interfaces([interface(&functions::ANY, 0), interface(&fork_safe::ANY, CKF_INTERFACE_FORK_SAFE)]);
+
+struct Interfaces<const N: usize>([CK_INTERFACE; N]);
 
 // SAFETY: the pointers are to statics that nobody writes to.
-unsafe impl Sync for Interfaces {}
+unsafe impl<const N: usize> Sync for Interfaces<N> {}
 
 const fn interface<L>(functions: &'static L, flags: CK_FLAGS) -> CK_INTERFACE {
     let functions = (&raw const *functions).cast::<c_void>();
@@ -59,7 +62,8 @@ pub(crate) fn find(
         return Err(Error::FunctionFailed);
     }
     let fits = |one: &&CK_INTERFACE| wanted.is_none_or(|wanted| wanted == version(one)) && one.flags & flags == flags;
-    let found = INTERFACES.0.iter().find(fits).ok_or(Error::FunctionFailed)?;
+    let among = if wanted.is_none() { &ANY.0[..] } else { &INTERFACES.0 };
+    let found = among.iter().find(fits).ok_or(Error::FunctionFailed)?;
     interface.set((&raw const *found).cast_mut());
     Ok(())
 }

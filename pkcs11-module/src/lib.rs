@@ -8,6 +8,7 @@
 //! fork, forbid threads, or unload it at exit. All keys and all state worth keeping are the service's.
 
 mod abilities;
+mod again;
 mod attributes;
 mod calls;
 mod encryption;

@@ -5,7 +5,7 @@ use cryptoki_sys::*;
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag};
 use interface::group::{Group, GroupKey};
-use interface::spki::Parameters;
+use interface::spki::{PARAMETERS, Parameters};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -56,14 +56,26 @@ pub(crate) fn ec_public(template: &Template, curve: &Parameters) -> Result<Zeroi
 /// A point that programs give bare, in an OCTET STRING, or in a BIT STRING, which PKCS#11 v3.0 §2.3.5 has for Edwards curves. The length
 /// tells: a bare one may begin as if it were wrapped.
 pub(crate) fn point<'a>(given: &'a [u8], curve: &Parameters) -> &'a [u8] {
-    let coordinate = curve.bits.div_ceil(8) as usize;
-    let bare = if curve.weierstrass() { vec![1 + 2 * coordinate, 1 + coordinate] } else { vec![curve.private_len()] };
-    if bare.contains(&given.len()) {
+    if is_point(given, curve) {
         return given;
     }
     let octets = <&OctetStringRef>::from_der(given).map(OctetStringRef::as_bytes);
     let bits = || BitStringRef::from_der(given).ok().and_then(|bits| bits.as_bytes());
     octets.ok().or_else(bits).unwrap_or(given)
+}
+
+/// As [`point`], of any curve.
+pub(crate) fn any_point(given: &[u8]) -> &[u8] {
+    let curves = PARAMETERS.iter().filter(|curve| curve.key_type.family().is_some());
+    let mut wrapped = curves.map(|curve| (point(given, curve), curve)).filter(|(inner, _)| inner.len() < given.len());
+    wrapped.find(|(inner, curve)| is_point(inner, curve)).map_or(given, |(inner, _)| inner)
+}
+
+/// Whether this has the length of a point.
+fn is_point(bare: &[u8], curve: &Parameters) -> bool {
+    let coordinate = curve.bits.div_ceil(8) as usize;
+    let whole = if curve.weierstrass() { 1 + 2 * coordinate } else { curve.private_len() };
+    bare.len() == whole || curve.weierstrass() && bare.len() == 1 + coordinate
 }
 
 /// The group that a template gives; a key with an order is one of DSA.
@@ -143,7 +155,6 @@ fn rsa_number(private: &[u8], index: usize) -> Result<Vec<u8>, der::Error> {
 mod tests {
     use super::*;
     use interface::attributes::{EccFamily, KeyType};
-    use interface::spki::{self, Parameters};
 
     #[test]
     fn rsa_numbers_come_back() {
@@ -173,7 +184,7 @@ mod tests {
 
     #[test]
     fn the_length_of_a_point_tells_whether_it_is_wrapped() {
-        for curve in spki::PARAMETERS.iter().filter(|curve| curve.key_type.family().is_some()) {
+        for curve in PARAMETERS.iter().filter(|curve| curve.key_type.family().is_some()) {
             let (uncompressed, compressed) = (2 * curve.bits.div_ceil(8) as usize + 1, curve.bits.div_ceil(8) as usize + 1);
             let lens = if curve.weierstrass() { vec![uncompressed, compressed] } else { vec![curve.private_len()] };
             for len in lens {

@@ -150,8 +150,11 @@ const TABLE: &[Mechanism] = &[
     row(CKM_CHACHA20_POLY1305, Encrypt(Mode::Aead(AeadKind::ChaCha20Poly1305))),
     row(CKM_AES_KEY_WRAP, Encrypt(Mode::Cipher(Family::Aes, Cipher::KeyWrap))),
     row(CKM_AES_KEY_WRAP_KWP, Encrypt(Mode::Cipher(Family::Aes, Cipher::KeyWrapPadded))),
+    // PKCS#11 v3.0 deprecates this number, as some pad as PKCS #7 does and some as RFC 5649. It is the latter here, as in SoftHSM and nShield.
+    row(CKM_AES_KEY_WRAP_PAD, Encrypt(Mode::Cipher(Family::Aes, Cipher::KeyWrapPadded))),
     row(CKM_AES_KEY_WRAP, Wrap(Mode::Cipher(Family::Aes, Cipher::KeyWrap))),
     row(CKM_AES_KEY_WRAP_KWP, Wrap(Mode::Cipher(Family::Aes, Cipher::KeyWrapPadded))),
+    row(CKM_AES_KEY_WRAP_PAD, Wrap(Mode::Cipher(Family::Aes, Cipher::KeyWrapPadded))),
     row(CKM_AES_CBC_PAD, Wrap(Mode::Cipher(Family::Aes, Cipher::CbcPkcs7))),
     row(CKM_RSA_PKCS_OAEP, Wrap(Mode::RsaOaep)),
     row(CKM_RSA_PKCS, Wrap(Mode::RsaPkcs1v15)),
@@ -161,6 +164,8 @@ const TABLE: &[Mechanism] = &[
     row(CKM_DH_PKCS_DERIVE, Derive(Kdf::Dh)),
     row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Hkdf))),
     row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Generic))),
+    row(CKM_HKDF_DATA, Derive(Kdf::Hkdf(Family::Hkdf))),
+    row(CKM_HKDF_DATA, Derive(Kdf::Hkdf(Family::Generic))),
     row(CKM_SHA1_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha1))),
     row(CKM_SHA224_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha224))),
     row(CKM_SHA256_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha256))),
@@ -299,6 +304,19 @@ impl Work {
             Derive(kdf) => kdf.algorithms(),
             Encapsulate(kem) => vec![kem.into()],
             Digest(_) | Pair(_) | Parameters(_) | Secret(_) => vec![],
+        }
+    }
+
+    /// Whether a use that an attribute of keys names is of this kind.
+    pub(crate) fn serves(self, kind: CK_ATTRIBUTE_TYPE) -> bool {
+        match self {
+            Sign(..) if matches!(kind, CKA_SIGN_RECOVER | CKA_VERIFY_RECOVER) => self.recovering().is_some(),
+            Sign(..) => matches!(kind, CKA_SIGN | CKA_VERIFY),
+            Encrypt(_) => matches!(kind, CKA_ENCRYPT | CKA_DECRYPT),
+            Wrap(_) => matches!(kind, CKA_WRAP | CKA_UNWRAP),
+            Encapsulate(_) => matches!(kind, CKA_ENCAPSULATE | CKA_DECAPSULATE),
+            Derive(_) => kind == CKA_DERIVE,
+            Digest(_) | Pair(_) | Parameters(_) | Secret(_) => false,
         }
     }
 

@@ -3,13 +3,14 @@
 //!
 //! Session objects are such records too: of a key, the service has it as a volatile one; a certificate or data is nowhere but here.
 
+mod key;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cryptoki_sys::*;
 use der::Encode;
 use der::asn1::OctetStringRef;
-use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::certificate::Certificate;
 use interface::group::{Group, GroupKey};
@@ -19,12 +20,13 @@ use interface::spki::{self, Parameters, PublicKey};
 use interface::{Filing, ProviderId, Status};
 use zeroize::Zeroizing;
 
+pub(crate) use self::key::Key;
 use crate::attributes::{self, Source, flag, number};
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
 use crate::material;
-use crate::mechanism::{self, Family, Work};
+use crate::mechanism::{self, Family};
 use crate::secret::SecretType;
 
 /// Ends the CKA_UNIQUE_ID of the public half of a pair.
@@ -54,7 +56,16 @@ pub(crate) struct Record {
     kept: Vec<Pkcs11Attribute>,
     /// Of session objects.
     pub(crate) session: Option<InSession>,
+    /// Of session objects that are copies of keys of the token.
+    pub(crate) original: Option<Original>,
     content: Content,
+}
+
+/// A key of the token that there is a copy of in a session.
+#[derive(Clone)]
+pub(crate) struct Original {
+    pub(crate) name: String,
+    pub(crate) uuid: String,
 }
 
 #[derive(Clone)]
@@ -76,89 +87,21 @@ pub(crate) struct Nameless {
     pub(crate) point: Vec<u8>,
 }
 
+/// How the points of Edwards and Montgomery curves read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Points {
+    /// In an OCTET STRING, as those of other curves (PKCS#11 v3.0 §2.3.5: the DER encoding).
+    Wrapped,
+    /// As they are (PKCS#11 v3.1 §6.3.5 and §6.3.7).
+    Bare,
+}
+
 /// What a session object ends with.
 #[derive(Clone, Copy)]
 pub(crate) struct InSession {
     pub(crate) session: CK_SESSION_HANDLE,
     /// The process that made it; a child's handle after a fork is a loan.
     pub(crate) process: u64,
-}
-
-/// A key, to be named in requests.
-#[derive(Clone)]
-pub(crate) struct Key {
-    pub(crate) provider: ProviderId,
-    pub(crate) name: String,
-    owner: String,
-    pub(crate) attributes: Attributes,
-    /// What this client may do.
-    pub(crate) usage: Usage,
-    /// All that its policy has ever permitted.
-    past: Usage,
-    /// Known to have been made by its provider.
-    local: bool,
-    /// What this client encrypts has nonces and initialisation vectors of the service's choice.
-    pub(crate) fresh_nonces: bool,
-    /// As exported; empty for secret keys.
-    pub(crate) public: Vec<u8>,
-}
-
-impl Key {
-    /// The owner as requests name it.
-    pub(crate) fn owner(&self) -> Option<String> {
-        (!self.owner.is_empty()).then(|| self.owner.clone())
-    }
-
-    /// Length of the public value in bytes.
-    pub(crate) fn public_len(&self) -> usize {
-        self.public.len()
-    }
-
-    /// The group that it brings.
-    pub(crate) fn group(&self) -> Option<Group> {
-        GroupKey::from_spki(&self.public).map(|key| key.group)
-    }
-
-    /// Whether this client may do one of these.
-    pub(crate) fn may(&self, usage: Usage) -> bool {
-        !self.usage.and(usage).is_empty()
-    }
-
-    /// Whether its policy permits an algorithm for this use, and that is no decryption where this client may not decrypt.
-    pub(crate) fn permits(&self, usage: Usage, algorithm: Algorithm) -> bool {
-        let policy = &self.attributes.policy;
-        policy.permits(algorithm) && !(self.fresh_nonces && policy.entails(usage, algorithm).contains(Usage::DECRYPT))
-    }
-
-    /// Fails where the service chooses the nonce or the initialisation vector, and the mechanism's parameter has one.
-    pub(crate) fn check_nonce(&self, algorithm: Algorithm) -> Result<()> {
-        if self.fresh_nonces && algorithm.takes_nonce() { Err(Error::MechanismParamInvalid) } else { Ok(()) }
-    }
-
-    /// Whether what it encrypts and decrypts are shared secrets.
-    fn encapsulates(&self) -> bool {
-        self.attributes.key_type.public() == KeyType::MlKemPublicKey
-    }
-
-    /// Whether keys of its type have this use: what ML-KEM encrypts and decrypts are shared secrets.
-    fn suits(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
-        match kind {
-            CKA_ENCRYPT | CKA_DECRYPT => !self.encapsulates(),
-            CKA_ENCAPSULATE | CKA_DECAPSULATE => self.encapsulates(),
-            _ => true,
-        }
-    }
-
-    /// Whether some mechanism derives from keys of its type.
-    fn derives(&self) -> bool {
-        let family = Family::of(self.attributes.key_type);
-        mechanism::all().any(|row| matches!(row.work, Work::Derive(_)) && row.work.family() == family)
-    }
-
-    /// Whether anybody could ever do one of these.
-    fn permitted(&self, usage: Usage) -> bool {
-        !self.past.and(usage).is_empty()
-    }
 }
 
 impl TryFrom<operations::Record> for Record {
@@ -196,6 +139,7 @@ impl TryFrom<operations::Record> for Record {
             id: record.id,
             kept: record.pkcs11,
             session: None,
+            original: None,
             content,
         })
     }
@@ -227,6 +171,7 @@ impl Record {
             id: filing.id.unwrap_or_default(),
             kept: filing.pkcs11,
             session: None,
+            original: None,
             content,
         }
     }
@@ -234,6 +179,25 @@ impl Record {
     /// The record as an object of this session.
     pub(crate) fn in_session(self, session: Option<InSession>) -> Self {
         Self { session, ..self }
+    }
+
+    /// The record as one of a copy of that, which is on the token or a copy of a key there.
+    pub(crate) fn copy_of(self, copied: &Self) -> Self {
+        let original = match copied.session {
+            None => Some(Original { name: copied.name.clone(), uuid: copied.uuid.clone() }),
+            Some(_) => copied.original.clone(),
+        };
+        Self { original, ..self }
+    }
+
+    pub(crate) fn is_copy_of(&self, original: &Self) -> bool {
+        self.original.as_ref().is_some_and(|own| own.uuid == original.uuid)
+    }
+
+    /// What the service files it under.
+    pub(crate) fn filing(&self) -> Filing {
+        let (name, label, id) = (self.name.clone(), Some(self.label.clone()), Some(self.id.clone()));
+        Filing { name, label, id, volatile: self.session.is_some(), pkcs11: self.kept.clone() }
     }
 
     /// The record as it is after a change.
@@ -311,6 +275,11 @@ pub(crate) fn without_public_half() -> Pkcs11Attribute {
     keep(WITHOUT_PUBLIC_HALF, &flag(false))
 }
 
+/// What the service is to keep with an object of a class that is private by default and that anybody sees all the same.
+pub(crate) fn public_object() -> Pkcs11Attribute {
+    keep(CKA_PRIVATE, &flag(false))
+}
+
 /// What the service is to keep with a key, so that the request that made it is known from all others.
 pub(crate) fn made_by(request: &[u8; 16]) -> Pkcs11Attribute {
     keep(REQUEST, request)
@@ -381,7 +350,18 @@ impl Object {
     /// Whether every attribute of a search template has this value here. What an object does not have, or does not
     /// show, does not match.
     pub(crate) fn matches(&self, template: &Template) -> bool {
-        template.iter().all(|(kind, value)| self.attribute(kind).is_ok_and(|have| have.as_slice() == value))
+        let point = |value| self.key().is_some_and(|key| key.has_point(value));
+        let matches = |kind, value: &[u8]| self.attribute(kind).is_ok_and(|have| have.as_slice() == value);
+        template.iter().all(|(kind, value)| matches(kind, value) || kind == CKA_EC_POINT && point(value))
+    }
+
+    /// As [`Self::attribute`], with points in the form that the caller reads.
+    pub(crate) fn attribute_for(&self, kind: CK_ATTRIBUTE_TYPE, points: Points) -> Result<Zeroizing<Vec<u8>>> {
+        let bare = |key: &&Key| points == Points::Bare && key.curve().is_some_and(|curve| !curve.weierstrass());
+        match self.key().filter(bare) {
+            Some(key) if kind == CKA_EC_POINT => Ok(Zeroizing::new(key.public.clone())),
+            _ => self.attribute(kind),
+        }
     }
 
     /// The value of an attribute, in the encoding of the standard.
@@ -389,8 +369,7 @@ impl Object {
         let kept = || self.given(kind).map(<[u8]>::to_vec);
         let value = match (attributes::find(self.class, kind)?.source, &self.record.content) {
             (Source::Kept(default), _) => Some(kept().unwrap_or_else(|| default.value(self.class))),
-            (Source::Policy(Usage::DERIVE), Content::Key(key)) if !key.derives() => Some(kept().unwrap_or_else(|| flag(false))),
-            (Source::Policy(usage), Content::Key(key)) => Some(flag(key.may(usage) && key.suits(kind))),
+            (Source::Policy(usage), Content::Key(key)) => Some(flag(self.shows_use(key, kind, usage))),
             (Source::Forbidden(usage), Content::Key(key)) => Some(kept().unwrap_or_else(|| flag(!key.may(usage)))),
             (Source::Policy(_), Content::Nameless(_)) => Some(flag(false)),
             // kept of keys that are not sensitive, or were not once
@@ -401,6 +380,17 @@ impl Object {
             },
         };
         value.map(Zeroizing::new).ok_or(Error::AttributeTypeInvalid)
+    }
+
+    /// Whether a use shows. Programs ask for uses that no mechanism has for a key of this type: these come back as they were asked for.
+    fn shows_use(&self, key: &Key, kind: CK_ATTRIBUTE_TYPE, usage: Usage) -> bool {
+        let asked = self.given(kind).map(|value| value == flag(true));
+        match asked {
+            Some(asked) if !key.suits(kind) => asked,
+            Some(false) => false,
+            _ if matches!(kind, CKA_SIGN_RECOVER | CKA_VERIFY_RECOVER) => key.may(usage) && recovers(key),
+            _ => key.may(usage) && key.suits(kind),
+        }
     }
 
     /// What every object has (PKCS#11 §4.4).
@@ -427,7 +417,7 @@ impl Object {
             Content::Key(key) => match self.class {
                 CKO_PUBLIC_KEY => any_key(key, kind).or_else(|| public_key(key, kind)),
                 _ if material::private(key_type(key.attributes.key_type), kind) => return Err(Error::AttributeSensitive),
-                CKO_PRIVATE_KEY => any_key(key, kind).or_else(|| private_key(key, kind)),
+                CKO_PRIVATE_KEY => any_key(key, kind).or_else(|| history(key, kind)),
                 _ => any_key(key, kind).or_else(|| secret_key(key, kind)),
             },
         })
@@ -469,16 +459,8 @@ fn recovers(key: &Key) -> bool {
 
 fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
-        CKA_VERIFY_RECOVER => flag(key.may(Usage::VERIFY) && recovers(key)),
         CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
-    })
-}
-
-fn private_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
-    Some(match kind {
-        CKA_SIGN_RECOVER => flag(key.may(Usage::SIGN) && recovers(key)),
-        _ => return history(key, kind),
     })
 }
 
@@ -520,7 +502,7 @@ fn nameless(key: &Nameless, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         CKA_KEY_TYPE => number(CKK_EC),
         CKA_EC_PARAMS => key.params.clone(),
         CKA_EC_POINT => key.point.clone(),
-        CKA_LOCAL | CKA_VERIFY_RECOVER => flag(false),
+        CKA_LOCAL => flag(false),
         CKA_KEY_GEN_MECHANISM => number(CK_UNAVAILABLE_INFORMATION),
         CKA_ALLOWED_MECHANISMS => vec![],
         _ => return None,

@@ -141,7 +141,8 @@ impl Parameters {
                     Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. } => 2 * hash.len() + 2,
                     Encryption::RsaRaw => 0,
                 };
-                if decrypting { len == modulus } else { len + overhead <= modulus }
+                let some = len > 0 || encryption != Encryption::RsaRaw;
+                if decrypting { len == modulus } else { some && len + overhead <= modulus }
             }
             Algorithm::Aead(aead) if decrypting => {
                 let tag = tag_len(aead);

@@ -122,24 +122,24 @@ impl Signing {
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
         let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
-        let (client, provider) = (&module.client, key.provider);
+        let provider = key.provider;
         let (key_name, owner) = (key.name.clone(), key.owner());
         match algorithm {
             Algorithm::Signature(alg) if alg.whole_message() => {
                 let op = SignMessage { key_name, owner, alg: Some(alg.into()), message: data, context };
-                client.call(provider, &op).map(|signed| signed.signature)
+                module.call(provider, &op).map(|signed| signed.signature)
             }
             Algorithm::Signature(alg) => {
                 let op = SignHash { key_name, owner, alg: Some(alg.into()), hash: data, context };
-                client.call(provider, &op).map(|signed| signed.signature)
+                module.call(provider, &op).map(|signed| signed.signature)
             }
             Algorithm::Mac(alg) => {
                 let op = MacCompute { key_name, owner, alg: Some(alg.into()), input: data };
-                client.call(provider, &op).map(|maced| maced.mac)
+                module.call(provider, &op).map(|maced| maced.mac)
             }
             _ => return Err(Error::MechanismInvalid),
         }
-        .map_err(gone)
+        .map_err(|error| refused(algorithm, error))
     }
 
     pub(crate) fn verify(self, module: &Module, signature: &[u8]) -> Result<()> {
@@ -153,26 +153,26 @@ impl Signing {
         }
         let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
-        let (client, provider) = (&module.client, key.provider);
+        let provider = key.provider;
         let (key_name, owner) = (key.name.clone(), key.owner());
         let signature = signature.to_vec();
         match algorithm {
             Algorithm::Signature(alg) if alg.whole_message() => {
                 let op = VerifyMessage { key_name, owner, alg: Some(alg.into()), message: data, signature, context };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             Algorithm::Signature(alg) => {
                 let op = VerifyHash { key_name, owner, alg: Some(alg.into()), hash: data, signature, context };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             Algorithm::Mac(alg) => {
                 let op = MacVerify { key_name, owner, alg: Some(alg.into()), input: data, mac: signature };
-                client.call(provider, &op)
+                module.call(provider, &op)
             }
             _ => return Err(Error::MechanismInvalid),
         }
         .map(drop)
-        .map_err(gone)
+        .map_err(|error| refused(algorithm, error))
     }
 
     /// Who may make the MAC may compare any part of it. Who may only verify could find it out byte by byte, if the service compared
@@ -190,7 +190,7 @@ impl Signing {
         }
         let (key_name, owner) = (key.name.clone(), key.owner());
         let op = MacVerify { key_name, owner, alg: Some(cut.into()), input: self.data.finish(), mac: mac.to_vec() };
-        module.client.call(key.provider, &op).map(drop).map_err(gone)
+        module.call(key.provider, &op).map(drop).map_err(gone)
     }
 
     /// The data is complete: which algorithm, of those that the key permits, signs it?
@@ -200,7 +200,7 @@ impl Signing {
         let modulus = key.attributes.bits.div_ceil(8) as usize;
         let (hash, data) = match (self.scheme, self.hash) {
             (Scheme::RsaPkcs1v15, None) if data.len() + PKCS1_OVERHEAD > modulus => return Err(Error::DataLenRange),
-            (Scheme::RsaRaw, _) if data.len() > modulus => return Err(Error::DataLenRange),
+            (Scheme::RsaRaw, _) if data.is_empty() || data.len() > modulus => return Err(Error::DataLenRange),
             (Scheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
             (Scheme::Ecdsa | Scheme::Dsa, None) if data.is_empty() => return Err(Error::DataLenRange),
             (Scheme::Ecdsa | Scheme::Dsa, None) => {
@@ -304,6 +304,14 @@ fn digest_of(len: usize) -> Option<Hash> {
 }
 
 /// A key that was there when the operation began may be gone at its end.
+/// Of a message to authenticate, nothing but its length can be wrong: a TPM takes none that is longer than its buffer.
+fn refused(algorithm: Algorithm, error: client::Error) -> Error {
+    match (algorithm, error.status()) {
+        (Algorithm::Mac(_), Some(Status::PsaErrorInvalidArgument)) => Error::DataLenRange,
+        _ => gone(error),
+    }
+}
+
 pub(crate) fn gone(error: client::Error) -> Error {
     match error {
         client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. } => Error::KeyHandleInvalid,

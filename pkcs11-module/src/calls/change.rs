@@ -73,7 +73,7 @@ pub(crate) fn copy(
         }
         (None, Some(key)) => {
             check_own(&module, &session, &object)?;
-            copy_key(&module, &place, key, label, id, pkcs11)?
+            copy_key(&place, record, key, pkcs11)?
         }
         (None, None) => return Err(Error::ActionProhibited),
     };
@@ -82,22 +82,18 @@ pub(crate) fn copy(
 }
 
 /// The copy of a private key has no public half: a program that wants one copies that too.
-fn copy_key(
-    module: &Module,
-    place: &Place,
-    key: &Key,
-    label: Option<String>,
-    id: Option<Vec<u8>>,
-    mut pkcs11: Vec<Pkcs11Attribute>,
-) -> Result<Record> {
+fn copy_key(place: &Place, record: &Record, key: &Key, mut pkcs11: Vec<Pkcs11Attribute>) -> Result<Record> {
     if key.attributes.key_type.is_pair() {
         pkcs11.push(without_public_half());
     }
-    let filing = Filing { name: String::new(), label, id, volatile: !place.token, pkcs11 };
-    place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+    let filing = Filing { name: String::new(), volatile: !place.token, pkcs11, ..record.filing() };
+    let of_uuid = if record.session.is_none() { record.uuid.clone() } else { String::new() };
+    let made = place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
         let (attributes, of) = (Some((&key.attributes).into()), key.name.clone());
-        module.client.call(key.provider, &CopyKey { key_name: name, attributes, of, label, id, volatile, pkcs11 })
-    })
+        let copy = CopyKey { key_name: name, attributes, of, of_uuid: of_uuid.clone(), label, id, volatile, pkcs11 };
+        place.module.call(key.provider, &copy)
+    })?;
+    Ok(if place.token { made } else { made.copy_of(record) })
 }
 
 /// Fails in a read-only session, which may not change what the token keeps.
@@ -131,11 +127,11 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
         }
         match (attribute.source, kind) {
             (Source::Kept(_) | Source::Given, _) => change.pkcs11.push(object.keep(kind, value)),
-            (Source::Forbidden(usage) | Source::Policy(usage @ Usage::DERIVE), _) => {
-                lost = lost | usage;
+            (Source::Forbidden(usage) | Source::Policy(usage), _) => {
+                let had = kind == CKA_SENSITIVE || object.key().is_some_and(|key| key.suits(kind));
+                lost = if had { lost | usage } else { lost };
                 change.pkcs11.push(object.keep(kind, value));
             }
-            (Source::Policy(usage), _) => lost = lost | usage,
             (Source::Object, CKA_LABEL) => change.label = template.text(CKA_LABEL)?.map(str::to_owned),
             (Source::Object, CKA_ID) => change.id = Some(value.to_vec()),
             (Source::Object, CKA_VALUE) if object.class == CKO_DATA => change.value = Some(value.to_vec()),
@@ -151,7 +147,7 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
 pub(super) fn store_change(module: &Module, session: &Session, object: &Object, change: SetMetadata) -> Result<Record> {
     if object.record.session.is_none() || object.key().is_some() {
         check_own(module, session, object)?;
-        module.client.call(session.provider, &change).map_err(|error| match no_room(error) {
+        module.call(session.provider, &change).map_err(|error| match no_room(error) {
             Error::Service(error) => prohibited(error),
             full => full,
         })?;

@@ -176,15 +176,15 @@ fn certificate(template: &Template) -> Result<PutObject> {
         }
     }
     let id = template.value(CKA_ID).filter(|id| !id.is_empty()).map(<[u8]>::to_vec);
-    stored(RecordKind::Certificate, template, id.or_else(|| parsed.key_id()))
+    stored(RecordKind::Certificate, template, value, id.or_else(|| parsed.key_id()))
 }
 
 fn data(template: &Template) -> Result<PutObject> {
-    stored(RecordKind::Data, template, None)
+    stored(RecordKind::Data, template, template.value(CKA_VALUE).unwrap_or_default(), None)
 }
 
 /// The request that stores an object.
-fn stored(kind: RecordKind, template: &Template, id: Option<Vec<u8>>) -> Result<PutObject> {
+pub(super) fn stored(kind: RecordKind, template: &Template, value: &[u8], id: Option<Vec<u8>>) -> Result<PutObject> {
     let (class, prefix) = match kind {
         RecordKind::Certificate => (CKO_CERTIFICATE, "cert"),
         _ => (CKO_DATA, "data"),
@@ -192,7 +192,7 @@ fn stored(kind: RecordKind, template: &Template, id: Option<Vec<u8>>) -> Result<
     let put = PutObject {
         kind: kind.into(),
         name: String::new(),
-        value: template.value(CKA_VALUE).unwrap_or_default().to_vec(),
+        value: value.to_vec(),
         label: Some(template.text(CKA_LABEL)?.unwrap_or_default().to_owned()),
         id,
         pkcs11: kept(class, template, None),

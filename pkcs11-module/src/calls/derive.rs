@@ -1,15 +1,17 @@
-//! C_DeriveKey.
+//! C_DeriveKey, which by one mechanism gives data and no key.
 
 use cryptoki_sys::*;
 use interface::algorithm::{Agreement, Algorithm, Derivation, Hash};
 use interface::attributes::{Attributes, KeyType, Usage};
 use interface::client;
 use interface::group::GroupKey;
-use interface::operations::{DeriveKey, HkdfStep};
-use interface::spki::Parameters;
+use interface::message::Empty;
+use interface::operations::{DeriveKey, HkdfStep, RecordKind};
 use interface::{Filing, Status};
 use zeroize::Zeroizing;
 
+use super::create::stored;
+use super::generate::bits;
 use super::object;
 use super::place::Place;
 use super::wrap::secret;
@@ -51,8 +53,11 @@ pub(crate) fn derive(
     if !base.may(Usage::DERIVE) || !base.permits(Usage::DERIVE, algorithm) {
         return Err(Error::KeyFunctionNotPermitted);
     }
-    let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
-    let attributes = secret(template)?;
+    let gives_data = mechanism.kind() == CKM_HKDF_DATA;
+    let class = if gives_data { CKO_DATA } else { CKO_SECRET_KEY };
+    let (of_data, len) = template.split(CKA_VALUE_LEN);
+    let place = Place::new(handle, class, if gives_data { &of_data } else { template }, Origin::Generated)?;
+    let attributes = if gives_data { readable(&len)? } else { secret(template)? };
     if most(algorithm, base, &op).is_some_and(|most| attributes.bits as usize > 8 * most) {
         return Err(Error::KeySizeRange);
     }
@@ -66,12 +71,33 @@ pub(crate) fn derive(
         alg: Some(algorithm.into()),
         ..op
     };
-    let made = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
-        module.client.call(session.provider, &DeriveKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
-    });
+    let make = |Filing { name, label, id, volatile, pkcs11 }| {
+        module.call(session.provider, &DeriveKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
+    };
+    let made = if gives_data { data(&place, &of_data, make) } else { place.new_key(CKO_SECRET_KEY, template, make) };
     let unsupported = || module.slots.unsupported(&module.client, session.provider, mechanism.kind(), CKF_DERIVE);
     new.set(made.map_err(|error| refused(error, unsupported))?);
     Ok(())
+}
+
+/// What a key shall be that is there only to be read.
+fn readable(len: &Template) -> Result<Attributes> {
+    Ok(Attributes {
+        key_type: KeyType::Hmac,
+        bits: bits(len)?.unwrap_or(0),
+        policy: mechanism::policy(Usage::EXPORT | Usage::COPY, []),
+    })
+}
+
+/// Makes a key, for a moment, and stores its value as data (CKM_HKDF_DATA).
+fn data(place: &Place, template: &Template, make: impl Fn(Filing) -> Result<Empty, client::Error>) -> Result<CK_OBJECT_HANDLE> {
+    if template.value(CKA_VALUE).is_some() {
+        return Err(Error::TemplateInconsistent);
+    }
+    let key = place.key(&Filing { volatile: true, ..Filing::default() }, make)?;
+    let value = key.key().ok_or(Error::DeviceFailed).and_then(|key| object::export(&place.module, key));
+    object::destroy_key(&place.module, &key)?;
+    place.learn_one(place.put(stored(RecordKind::Data, template, &value?.data, None)?)?)
 }
 
 /// The derivation of a mechanism that is for the right keys.
@@ -125,7 +151,7 @@ fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &Key) -> R
     Ok(match kdf {
         Kdf::Ecdh(_) => return ecdh(mechanism, base),
         Kdf::Dh => (Agreement::Ffdh.into(), DeriveKey { peer_key: in_group(mechanism.bytes()?, base)?, ..op }),
-        Kdf::Hkdf(_) => return hkdf(module, mechanism),
+        Kdf::Hkdf(_) => return hkdf(module, kdf, mechanism),
         Kdf::Digest(_) if mechanism.has_parameter() => return Err(Error::MechanismParamInvalid),
         Kdf::Digest(hash) => (Derivation::Digest { hash }.into(), op),
         Kdf::BaseAndKey => (Derivation::Concatenate.into(), other(module, mechanism.handle()?)?),
@@ -153,8 +179,7 @@ fn ecdh(mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
 
 /// The peer's public value, which programs give with and without the OCTET STRING around it (PKCS#11 §6.3.17).
 fn point(public: Vec<u8>, base: &Key) -> Vec<u8> {
-    let curve = Parameters::of(base.attributes.key_type, base.attributes.bits);
-    curve.map(|curve| material::point(&public, curve).to_vec()).unwrap_or(public)
+    base.curve().map(|curve| material::point(&public, curve).to_vec()).unwrap_or(public)
 }
 
 /// The peer's public value in the group of the base (PKCS#11 v3.1 §6.4.5).
@@ -164,9 +189,11 @@ fn in_group(public: &[u8], base: &Key) -> Result<Vec<u8>> {
     peer.to_spki().ok_or(Error::MechanismParamInvalid)
 }
 
-fn hkdf(module: &Module, mechanism: &Mechanism) -> Result<(Algorithm, DeriveKey)> {
+fn hkdf(module: &Module, kdf: Kdf, mechanism: &Mechanism) -> Result<(Algorithm, DeriveKey)> {
     let (params, salt, data) = mechanism.hkdf()?;
-    let hash = mechanism::hash(params.prfHashMechanism).ok_or(Error::MechanismParamInvalid)?;
+    let hash = mechanism::hash(params.prfHashMechanism);
+    let algorithm = hash.map(|hash| Algorithm::from(Derivation::Hkdf { hash }));
+    let algorithm = algorithm.filter(|algorithm| kdf.algorithms().contains(algorithm)).ok_or(Error::MechanismParamInvalid)?;
     let step = match (params.bExtract != CK_FALSE, params.bExpand != CK_FALSE) {
         (true, true) => None,
         (true, false) => Some(HkdfStep::Extract.into()),
@@ -179,7 +206,7 @@ fn hkdf(module: &Module, mechanism: &Mechanism) -> Result<(Algorithm, DeriveKey)
         _ if params.bExtract == CK_FALSE => DeriveKey::default(),
         _ => return Err(Error::MechanismParamInvalid),
     };
-    Ok((Derivation::Hkdf { hash }.into(), DeriveKey { data, step, ..op }))
+    Ok((algorithm, DeriveKey { data, step, ..op }))
 }
 
 fn other(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<DeriveKey> {

@@ -50,7 +50,7 @@ pub(crate) fn encapsulate(
     let made = RefCell::new(None);
     let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
         let op = Encapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() };
-        let encapsulated = module.client.call(session.provider, &op)?;
+        let encapsulated = module.call(session.provider, &op)?;
         made.replace(Some(encapsulated.ciphertext.clone()));
         Ok(())
     });
@@ -93,7 +93,7 @@ pub(crate) fn decapsulate(
         ..Decapsulate::default()
     };
     let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
-        module.client.call(session.provider, &Decapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
+        module.call(session.provider, &Decapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
     new.set(key.map_err(refused)?);
     Ok(())

@@ -1,8 +1,6 @@
 //! Search.
 
 use cryptoki_sys::*;
-use der::Decode;
-use der::asn1::OctetStringRef;
 use interface::attributes::KeyType;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{Find, RecordKind};
@@ -12,6 +10,7 @@ use crate::attributes;
 use crate::error::Result;
 use crate::ffi::{Out, Room, Template};
 use crate::hash::sha1;
+use crate::material;
 use crate::module::{self, lock};
 use crate::object::{self, Object, Record, classes};
 
@@ -95,7 +94,7 @@ fn public_id(template: &Template) -> Option<Vec<u8>> {
         let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
         sha1(&modulus[zeros..]).to_vec()
     });
-    let point = || Some(sha1(<&OctetStringRef>::from_der(template.value(CKA_EC_POINT)?).ok()?.as_bytes()).to_vec());
+    let point = || Some(sha1(material::any_point(template.value(CKA_EC_POINT)?)).to_vec());
     let info = || PublicKey::from_spki(template.value(CKA_PUBLIC_KEY_INFO)?).map(|key| key.id());
     modulus.or_else(point).or_else(info)
 }

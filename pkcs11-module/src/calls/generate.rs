@@ -38,12 +38,14 @@ pub(crate) fn pair(
         Work::Pair(family) => Some(family),
         _ => None,
     })?;
+    check_bare(mechanism)?;
     let attributes = attributes(family, public, private)?;
     let group = if family.brings_group() { group(family, public)?.to_der().ok_or(Error::AttributeValueInvalid)? } else { vec![] };
     let place = Place::new(session, CKO_PRIVATE_KEY, private, Origin::Generated)?;
     let public_place = Place::new(session, CKO_PUBLIC_KEY, public, Origin::Generated)?;
     if place.token == public_place.token {
-        let record = generate(&place, place.filing(CKO_PRIVATE_KEY, private, Some(public))?, &attributes, &group)?;
+        let record =
+            generate(&place, mechanism.kind(), place.filing(CKO_PRIVATE_KEY, private, Some(public))?, &attributes, &group)?;
         for (handle, object) in place.learn(record)? {
             match object.class {
                 CKO_PRIVATE_KEY => private_key.set(handle),
@@ -54,7 +56,7 @@ pub(crate) fn pair(
     }
     let mut filing = place.filing(CKO_PRIVATE_KEY, private, None)?;
     filing.pkcs11.push(without_public_half());
-    let record = generate(&place, filing, &attributes, &group)?;
+    let record = generate(&place, mechanism.kind(), filing, &attributes, &group)?;
     let key = record.key().ok_or(Error::DeviceFailed)?;
     let filing = public_place.filing(CKO_PUBLIC_KEY, public, None)?;
     let half = import_public(&public_place, Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key)?;
@@ -74,7 +76,12 @@ fn group(family: Family, template: &Template) -> Result<Group> {
 }
 
 /// Domain parameters, which come with a key that nobody needs.
-fn parameters(session: CK_SESSION_HANDLE, family: Family, template: &Template) -> Result<CK_OBJECT_HANDLE> {
+fn parameters(
+    session: CK_SESSION_HANDLE,
+    kind: CK_MECHANISM_TYPE,
+    family: Family,
+    template: &Template,
+) -> Result<CK_OBJECT_HANDLE> {
     let place = Place::new(session, CKO_DOMAIN_PARAMETERS, template, Origin::Generated)?;
     let key_type = family.key_type();
     let known = template.number(CKA_KEY_TYPE)?.is_none_or(|kind| may_be(key_type, kind));
@@ -88,7 +95,7 @@ fn parameters(session: CK_SESSION_HANDLE, family: Family, template: &Template) -
     }
     let none = Template::default();
     let attributes = Attributes { key_type, bits, policy: policy::pair(family, &none, &none)? };
-    let record = generate(&place, Filing { volatile: true, ..Filing::default() }, &attributes, &[])?;
+    let record = generate(&place, kind, Filing { volatile: true, ..Filing::default() }, &attributes, &[])?;
     destroy_key(&place.module, &record)?;
     let group = record.key().and_then(Key::group).ok_or(Error::DeviceFailed)?;
     place.learn_one(place.group(place.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)?)
@@ -107,19 +114,18 @@ pub(crate) fn secret(
         _ => None,
     });
     if let Ok(family) = group {
-        key.set(parameters(session, family, template)?);
+        check_bare(mechanism)?;
+        key.set(parameters(session, mechanism.kind(), family, template)?);
         return Ok(());
     }
     let own = mechanism::find(mechanism.kind(), |work| match work {
         Work::Secret(kind) => SecretType::named(kind),
         _ => None,
     })?;
-    if mechanism.has_parameter() {
-        return Err(Error::MechanismParamInvalid);
-    }
+    check_bare(mechanism)?;
     let attributes = secret_attributes(own, template)?;
     let place = Place::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
-    let generated = generate(&place, place.filing(CKO_SECRET_KEY, template, None)?, &attributes, &[]);
+    let generated = generate(&place, mechanism.kind(), place.filing(CKO_SECRET_KEY, template, None)?, &attributes, &[]);
     let record = generated.map_err(|error| match &error {
         // with one size only, the size is not what is deprecated
         Error::Service(refused) if own.bits.is_some() && refused.status() == Some(Status::DeprecatedPrimitive) => {
@@ -131,11 +137,23 @@ pub(crate) fn secret(
     Ok(())
 }
 
-fn generate(place: &Place, filing: Filing, attributes: &Attributes, group: &[u8]) -> Result<Record> {
-    place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+/// Nothing that makes keys has a parameter.
+fn check_bare(mechanism: &Mechanism) -> Result<()> {
+    if mechanism.has_parameter() { Err(Error::MechanismParamInvalid) } else { Ok(()) }
+}
+
+/// Has the service make a key. What the provider does not support of a mechanism that it has is the size.
+fn generate(place: &Place, kind: CK_MECHANISM_TYPE, filing: Filing, attributes: &Attributes, group: &[u8]) -> Result<Record> {
+    let (module, provider) = (&place.module, place.session.provider);
+    let made = place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
         let (attributes, group) = (Some(attributes.into()), group.to_vec());
-        let op = GenerateKey { key_name: name, attributes, label, id, volatile, pkcs11, group };
-        place.module.client.call(place.session.provider, &op)
+        module.client.call(provider, &GenerateKey { key_name: name, attributes, label, id, volatile, pkcs11, group })
+    });
+    made.map_err(|error| match error {
+        Error::Service(refused) if refused.status() == Some(Status::PsaErrorNotSupported) => {
+            module.slots.unsupported(&module.client, provider, kind, CKF_GENERATE | CKF_GENERATE_KEY_PAIR)
+        }
+        error => error,
     })
 }
 

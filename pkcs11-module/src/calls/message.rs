@@ -1,7 +1,8 @@
 //! Message-based encryption and decryption. A message that fails does not end the operation: the next may begin.
 
 use cryptoki_sys::{
-    CK_FLAGS, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_END_OF_MESSAGE, CKF_MESSAGE_DECRYPT, CKF_MESSAGE_ENCRYPT, CKO_SECRET_KEY,
+    CK_FLAGS, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_END_OF_MESSAGE, CKF_MESSAGE_DECRYPT, CKF_MESSAGE_ENCRYPT, CKO_PRIVATE_KEY,
+    CKO_PUBLIC_KEY,
 };
 
 use super::object::key_for;
@@ -20,13 +21,13 @@ pub(crate) fn init(
 ) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
-    let flag = match direction {
-        Direction::Encrypt => CKF_MESSAGE_ENCRYPT,
-        Direction::Decrypt => CKF_MESSAGE_DECRYPT,
+    let (flag, class) = match direction {
+        Direction::Encrypt => (CKF_MESSAGE_ENCRYPT, CKO_PUBLIC_KEY),
+        Direction::Decrypt => (CKF_MESSAGE_DECRYPT, CKO_PRIVATE_KEY),
     };
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), flag)?;
-        Sealing::new(direction, &mechanism, key_for(&module, &mechanism, handle, CKO_SECRET_KEY)?)
+        Sealing::new(direction, &mechanism, key_for(&module, &mechanism, handle, class)?)
     };
     let begun = mechanism.map(begin).transpose()?;
     session.operations().sealing(direction).start(begun)

@@ -21,7 +21,7 @@ use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::Family;
 use crate::module::{self, Module, lock};
-use crate::object::{Key, Object, Record, key_type, without_public_half};
+use crate::object::{Key, Object, Points, Record, key_type, without_public_half};
 use crate::process;
 
 /// The key with this handle, for an operation that wants this half of a pair.
@@ -55,12 +55,12 @@ pub(super) fn object(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<Arc<Ob
     object.filter(|object| !object.private() || module.login(object.record.slot).sees_private()).ok_or(Error::ObjectHandleInvalid)
 }
 
-pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, query: &Query) -> Result<()> {
+pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, query: &Query, points: Points) -> Result<()> {
     let module = module::current()?;
     module.session(session)?;
     let object = object(&module, handle)?;
     let exported = OnceCell::new();
-    query.answer(|kind| match (object.attribute(kind), object.key()) {
+    query.answer(|kind| match (object.attribute_for(kind, points), object.key()) {
         (Err(Error::AttributeSensitive), Some(key)) if key.may(Usage::EXPORT) => {
             let exported = exported.get_or_init(|| export(&module, key).ok());
             let exported = exported.as_ref().ok_or(Error::AttributeSensitive)?;
@@ -77,7 +77,7 @@ pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, q
 /// The whole key, which may leave.
 pub(super) fn export(module: &Module, key: &Key) -> Result<Exported> {
     let export = ExportKey { key_name: key.name.clone(), owner: key.owner() };
-    Ok(module.client.call(key.provider, &export)?)
+    Ok(module.call(key.provider, &export)?)
 }
 
 /// The check value of a secret key, where the caller may learn it: what anybody computes who may encrypt a block with the key, or
@@ -93,7 +93,7 @@ pub(super) fn check_value(module: &Module, key: &Key, value: Option<&[u8]>) -> O
     };
     let mut check = match key.attributes.key_type {
         KeyType::Aes | KeyType::Des if key.may(Usage::ENCRYPT) && key.permits(Usage::ENCRYPT, Cipher::EcbNoPadding.into()) => {
-            module.client.call(key.provider, &zeros).ok()?.ciphertext.clone()
+            module.call(key.provider, &zeros).ok()?.ciphertext.clone()
         }
         KeyType::Aes | KeyType::Des => return None,
         _ => sha1(value?).to_vec(),
@@ -154,7 +154,11 @@ pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> R
     if destroyed.as_ref().map_or_else(is_gone, |()| true) {
         lock(&module.objects).forget_record(record);
     }
-    destroyed.map_err(prohibited)
+    match destroyed {
+        // the service has lost it before
+        Err(error) if is_gone(&error) && record.session.is_some() => Ok(()),
+        destroyed => destroyed.map_err(prohibited),
+    }
 }
 
 pub(super) fn destroy_key(module: &Module, record: &Record) -> Result<(), client::Error> {
@@ -162,6 +166,9 @@ pub(super) fn destroy_key(module: &Module, record: &Record) -> Result<(), client
         return Ok(());
     };
     let (name, owner) = (key.name.clone(), key.owner());
+    if record.session.is_none() {
+        module.secure_copies(key.provider, record)?;
+    }
     let destroy = DestroyKey { key_name: name.clone(), owner: owner.clone() };
     end(module, key.provider, &destroy, &LookupKey { key_name: name, owner }, record)
 }

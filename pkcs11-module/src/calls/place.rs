@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::hash::sha1;
 use crate::module::{self, Module, lock};
-use crate::object::{InSession, Nameless, Object, Record, kept, made_by};
+use crate::object::{InSession, Nameless, Object, Record, kept, made_by, public_object};
 use crate::process;
 use crate::random;
 use crate::session::Session;
@@ -24,18 +24,26 @@ pub(super) struct Place {
     handle: CK_SESSION_HANDLE,
     /// Onto the token.
     pub(super) token: bool,
+    /// Everybody sees the object, although its class is private by default.
+    public: bool,
 }
 
 impl Place {
     /// The place that a template asks for. Fails where an object of this class cannot be made from it, or not in this session.
+    ///
+    /// CKA_PRIVATE is for the token to say where the template does not (PKCS#11 v3.1 §4.4). Session objects that nobody else ever sees
+    /// are public where nobody is logged in: programs agree on keys and import public ones before they ask for a PIN.
     pub(super) fn new(handle: CK_SESSION_HANDLE, class: CK_OBJECT_CLASS, template: &Template, origin: Origin) -> Result<Self> {
         let module = module::current()?;
         let session = module.session(handle)?;
         attributes::check(class, template, origin, module.officer(session.slot()))?;
-        if template.flag(CKA_PRIVATE)?.unwrap_or_else(|| private_by_default(class)) {
+        let (token, private) = (template.flag(CKA_TOKEN)?.unwrap_or(false), template.flag(CKA_PRIVATE)?);
+        let by_default = private_by_default(class);
+        let public = by_default && private.is_none() && !token && module.check_login(session.slot()).is_err();
+        if private.unwrap_or(by_default) && !public {
             module.check_login(session.slot())?;
         }
-        Self::of(handle, template.flag(CKA_TOKEN)?.unwrap_or(false))
+        Ok(Self { public, ..Self::of(handle, token)? })
     }
 
     /// On the token, or in this session.
@@ -45,7 +53,7 @@ impl Place {
         if token {
             session.check_writable()?;
         }
-        Ok(Self { module, session, handle, token })
+        Ok(Self { module, session, handle, token, public: false })
     }
 
     /// What a key of these templates is filed under: label and id are common to the halves of a pair, and an id that is given stays,
@@ -57,12 +65,14 @@ impl Place {
         };
         let ids = [public, Some(template)].into_iter().flatten().filter_map(|template| template.value(CKA_ID));
         let id = ids.max_by_key(|id| !id.is_empty());
+        let mut pkcs11 = kept(class, template, public);
+        pkcs11.extend(self.public.then(public_object));
         Ok(Filing {
             name: String::new(),
             label: Some(label.unwrap_or_default().to_owned()),
             id: id.map(<[u8]>::to_vec),
             volatile: !self.token,
-            pkcs11: kept(class, template, public),
+            pkcs11,
         })
     }
 

@@ -1,14 +1,17 @@
 //! Signatures from which the data is recovered (PKCS#11 3.1 §5.13.5, §5.15.5): single-part, of RSA.
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER, CKO_PUBLIC_KEY};
+use cryptoki_sys::{
+    CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKA_SIGN_RECOVER, CKA_VERIFY_RECOVER, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER,
+    CKO_PUBLIC_KEY,
+};
 
 use super::object::key_for;
 use super::sign;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
 use crate::module;
-use crate::operation::{Progress, Step, step};
+use crate::operation::{Keyed, Progress, Step, step};
 use crate::recover::Recovering;
 
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
@@ -16,7 +19,9 @@ pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         mechanism::recovering(mechanism.kind())?;
-        sign::begin(&module, &session, &mechanism, handle, CKF_SIGN_RECOVER)
+        let signing = sign::begin(&module, &session, &mechanism, handle, CKF_SIGN_RECOVER)?;
+        let may = signing.object().is_some_and(|key| key.is(CKA_SIGN_RECOVER));
+        if may { Ok(signing) } else { Err(Error::KeyFunctionNotPermitted) }
     };
     session.operations().sign_recover.start(mechanism.map(begin).transpose()?)
 }
@@ -38,7 +43,10 @@ pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanis
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY_RECOVER)?;
-        Recovering::new(&mechanism, key_for(&module, &mechanism, handle, CKO_PUBLIC_KEY)?)
+        let key = key_for(&module, &mechanism, handle, CKO_PUBLIC_KEY)?;
+        let forbidden = key.class == CKO_PUBLIC_KEY && !key.is(CKA_VERIFY_RECOVER);
+        let recovering = Recovering::new(&mechanism, key)?;
+        if forbidden { Err(Error::KeyFunctionNotPermitted) } else { Ok(recovering) }
     };
     session.operations().verify_recover.start(mechanism.map(begin).transpose()?)
 }

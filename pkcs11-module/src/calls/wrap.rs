@@ -54,7 +54,7 @@ pub(crate) fn wrap(
         iv: Some(parameters.iv.clone()),
         salt: parameters.additional,
     };
-    let wrapped = module.client.call(session.provider, &op).map_err(|error| match error.status() {
+    let wrapped = module.call(session.provider, &op).map_err(|error| match error.status() {
         Some(Status::PsaErrorNotPermitted) => Error::KeyNotWrappable,
         Some(Status::PsaErrorInvalidArgument) => Error::KeySizeRange,
         Some(Status::PsaErrorDoesNotExist) => Error::KeyHandleInvalid,
@@ -95,7 +95,7 @@ pub(crate) fn unwrap(
         ..UnwrapKey::default()
     };
     let made = place.key(&place.filing(class, template, None)?, |Filing { name, label, id, volatile, pkcs11 }| {
-        module.client.call(session.provider, &UnwrapKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
+        module.call(session.provider, &UnwrapKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
     let record = made.map_err(refused)?;
     if !is_as(&Object { class, record: record.clone().into() }, template) {

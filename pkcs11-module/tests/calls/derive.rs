@@ -176,3 +176,94 @@ fn concatenations_digests_and_encryption_make_keys() {
     assert_eq!(value(string(CKM_AES_ECB_ENCRYPT_DATA, &[7; 15]), key, 16), Err(CKR_MECHANISM_PARAM_INVALID));
     assert_eq!(value(ecb, key, 33), Err(CKR_MECHANISM_PARAM_INVALID), "there is not so much");
 }
+
+/// The same bytes as an object of data.
+#[test]
+fn hkdf_gives_data() {
+    let _fixture = Fixture::new();
+    let base = secret(&[0x0b; 22]);
+    let data = |steps| CK_MECHANISM { mechanism: CKM_HKDF_DATA, ..hkdf(steps, SALT, INFO) };
+    let (len, class, long) = (number(42), number(CKO_DATA), number(255 * 32 + 1));
+    let template: &Attributes<'_> = &[(CKA_CLASS, &class), (CKA_VALUE_LEN, &len), (CKA_LABEL, b"okm"), (CKA_APPLICATION, b"app")];
+    let made = derive(data((true, true)), base, template).unwrap();
+    for (kind, value) in
+        [(CKA_CLASS, &class[..]), (CKA_VALUE, &OKM), (CKA_LABEL, b"okm"), (CKA_APPLICATION, b"app"), (CKA_TOKEN, YES)]
+    {
+        assert_eq!(read(made, kind).as_deref(), Ok(value), "{kind:#x}");
+    }
+    let extracted = derive(data((true, false)), base, &template[..1]).unwrap();
+    assert_eq!(read(extracted, CKA_VALUE).unwrap()[..4], [0x07, 0x77, 0x09, 0x36]);
+    for (template, expected) in [
+        (&[(CKA_CLASS, &class[..])][..], CKR_TEMPLATE_INCOMPLETE),
+        (&[(CKA_VALUE_LEN, &long)], CKR_KEY_SIZE_RANGE),
+        (&[(CKA_VALUE_LEN, &len), (CKA_VALUE, b"7")], CKR_TEMPLATE_INCONSISTENT),
+        (&[(CKA_VALUE_LEN, &len), (CKA_DERIVE, YES)], CKR_ATTRIBUTE_TYPE_INVALID),
+        (&[(CKA_VALUE_LEN, &len), (CKA_CLASS, &number(CKO_SECRET_KEY))], CKR_TEMPLATE_INCONSISTENT),
+    ] {
+        assert_eq!(derive(data((true, true)), base, template), Err(expected), "{template:x?}");
+    }
+    let found = objects::find_all(open(0), &[]);
+    assert_eq!(found.len(), 3, "the base, and two objects of data");
+}
+
+/// HKDF yields 255 times its hash; a key may be shorter than that only.
+#[test]
+fn hkdf_has_limits() {
+    let _fixture = Fixture::new();
+    let base = secret(&[0x0b; 22]);
+    let with_hash = |prf| {
+        let mut params =
+            CK_HKDF_PARAMS { bExtract: CK_TRUE, bExpand: CK_TRUE, prfHashMechanism: prf, ..CK_HKDF_PARAMS::default() };
+        params.ulSaltType = CKF_HKDF_SALT_NULL;
+        lasting(CKM_HKDF_DERIVE, params)
+    };
+    for (prf, most) in [(CKM_SHA_1, 255 * 20), (CKM_SHA256, 255 * 32), (CKM_SHA512, 8191)] {
+        let made =
+            |len| derive(with_hash(prf), base, &[(CKA_VALUE_LEN, &number(len))]).map(|key| read(key, CKA_VALUE_LEN).unwrap());
+        assert_eq!(made(most).as_deref(), Ok(&number(most)[..]), "{prf:#x}");
+        assert_eq!(made(most + 1), Err(CKR_KEY_SIZE_RANGE), "{prf:#x}");
+    }
+    for prf in [CKM_MD5, CKM_SHA3_256, CKM_SHA512_256, CKM_SHA256_HMAC, 0] {
+        assert_eq!(value(with_hash(prf), base, 16), Err(CKR_MECHANISM_PARAM_INVALID), "{prf:#x}");
+    }
+}
+
+/// The chip agrees on the secret. A key that may be read stays in the service, and every other one goes into the chip.
+#[test]
+fn a_tpm_agrees_on_secrets() {
+    let mut fixture = Fixture::tpm();
+    let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[(CKA_DERIVE, YES)]);
+    assert_eq!(read(private, CKA_DERIVE).as_deref(), Ok(YES));
+    let point = read(public, CKA_EC_POINT).unwrap();
+    let secret = value(ecdh(CKD_NULL, b"", &point), private, 32).unwrap();
+    assert_eq!(value(ecdh(CKD_NULL, b"", &point), private, 0).as_deref(), Ok(&secret[..]));
+    assert_eq!(value(ecdh(CKD_NULL, b"", &point), private, 16).as_deref(), Ok(&secret[16..]));
+    assert_eq!(value(ecdh(CKD_NULL, b"", &point), private, 33), Err(CKR_KEY_SIZE_RANGE));
+    let derived = value(ecdh(CKD_SHA256_KDF, b"shared", &point), private, 32).unwrap();
+    assert_ne!(derived, secret);
+    let (kind, len) = (number(CKK_AES), number(16));
+    let aes: &Attributes<'_> = &[(CKA_KEY_TYPE, &kind), (CKA_ENCRYPT, YES), (CKA_DECRYPT, YES), (CKA_VALUE_LEN, &len)];
+    let open: &Attributes<'_> = &[(CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)];
+    let closed = derive(ecdh(CKD_NULL, b"", &point), private, aes).unwrap();
+    let readable = derive(ecdh(CKD_NULL, b"", &point), private, &[aes, open].concat()).unwrap();
+    assert_eq!(read(closed, CKA_VALUE), Err(CKR_ATTRIBUTE_SENSITIVE));
+    fixture.restart();
+    assert_eq!(read(readable, CKA_VALUE).as_deref(), Ok(&secret[16..]));
+    let sealed = crypt::encrypt(mechanism(CKM_AES_ECB), closed, &[7; 16]).unwrap();
+    assert_eq!(crypt::encrypt(mechanism(CKM_AES_ECB), readable, &[7; 16]).as_deref(), Ok(&sealed[..]));
+    assert_eq!(crypt::decrypt(mechanism(CKM_AES_ECB), readable, &sealed).as_deref(), Ok(&[7; 16][..]));
+    for mac in [value_key(private, &point, &[]), value_key(private, &point, open)] {
+        let signed = pqc::signature(&mut mechanism(CKM_SHA256_HMAC), mac, b"message").unwrap();
+        assert_eq!(pqc::verify(&mut mechanism(CKM_SHA256_HMAC), mac, b"message", &signed), CKR_OK);
+    }
+    assert_eq!(value(ecdh(CKD_NULL, b"", &[4; 65]), private, 32), Err(CKR_MECHANISM_PARAM_INVALID));
+    let log = fixture.service.log();
+    assert!(!log.contains("is not what was written") && !log.contains("event=\"damage\""), "{log}");
+}
+
+/// A key that makes HMACs.
+fn value_key(private: CK_OBJECT_HANDLE, point: &[u8], more: &Attributes<'_>) -> CK_OBJECT_HANDLE {
+    let len = number(32);
+    let template: &Attributes<'_> = &[(CKA_VALUE_LEN, &len), (CKA_SIGN, YES), (CKA_VERIFY, YES)];
+    derive(ecdh(CKD_SHA256_KDF, b"", point), private, &[template, more].concat()).unwrap()
+}

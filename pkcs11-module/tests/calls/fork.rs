@@ -191,3 +191,14 @@ fn by_the_fork_safe_interface_a_child_that_closes_a_session_leaves_its_parent_th
     assert!(child(|| uses_and_closes() && call!(C_Finalize(null_mut())) == CKR_OK));
     sign(session, private).unwrap();
 }
+
+#[test]
+fn by_the_fork_safe_interface_a_copy_works_in_a_child_and_its_parent_after_a_restart() {
+    let (mut fixture, _) = fork_safe();
+    let session = open(CKF_RW_SESSION);
+    let [_, private] = generate(session, true).unwrap();
+    let copied = super::objects::copy(session, private, &[(CKA_TOKEN, &[0])]).unwrap();
+    fixture.restart();
+    assert!(child(|| sign(session, copied).is_ok() && call!(C_CloseSession(session)) == CKR_OK));
+    sign(session, copied).unwrap();
+}

@@ -19,6 +19,7 @@ const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 const SOFTWARE: CK_SLOT_ID = 1;
 
 const TPM: CK_SLOT_ID = 3;
+const TPM_SEALED: CK_SLOT_ID = 0x80;
 
 static TURN: Mutex<()> = Mutex::new(());
 /// Where the case that has its turn works.
@@ -52,9 +53,11 @@ macro_rules! call3 {
 
 mod allowed;
 mod attacks;
+mod copies;
 mod crypt;
 mod derive;
 mod dual;
+mod edges;
 mod fork;
 mod granted;
 mod groups;
@@ -95,10 +98,25 @@ impl Fixture {
 
     /// As [`Self::deprecated`], for a case that works in the slot of the TPM.
     fn tpm() -> Self {
-        let config = format!("{}{}", tests::CONFIG, tests::TPM);
+        Self::beside(tests::TPM, TPM)
+    }
+
+    /// As [`Self::tpm`], in the slot of keys that the TPM has sealed.
+    fn sealed() -> Self {
+        Self::beside(tests::TPM_SEALED, TPM_SEALED)
+    }
+
+    fn beside(provider: &str, slot: CK_SLOT_ID) -> Self {
+        let config = format!("{}{provider}", tests::CONFIG);
         let fixture = Self::on(|| Setup::default().config(config).allow_deprecated().start(), || call!(C_Initialize(null_mut())));
-        SLOT.store(TPM, Ordering::Relaxed);
+        SLOT.store(slot, Ordering::Relaxed);
         fixture
+    }
+
+    /// Kills the service, and starts it anew.
+    fn restart(&mut self) {
+        self.service.kill9();
+        self.service.restart();
     }
 
     /// The module initialised in another way than by the function list's C_Initialize.

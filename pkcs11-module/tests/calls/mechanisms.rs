@@ -130,7 +130,7 @@ fn secret_way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_SHA3_384_HMAC_GENERAL
         | CKM_SHA3_512_HMAC_GENERAL => (generic, lasting::<CK_ULONG>(kind, 12)),
         CKM_AES_CMAC_GENERAL => (aes, lasting::<CK_ULONG>(kind, 1)),
-        CKM_AES_CMAC | CKM_AES_ECB | CKM_AES_KEY_WRAP | CKM_AES_KEY_WRAP_KWP => (aes, bare),
+        CKM_AES_CMAC | CKM_AES_ECB | CKM_AES_KEY_WRAP | CKM_AES_KEY_WRAP_KWP | CKM_AES_KEY_WRAP_PAD => (aes, bare),
         CKM_AES_CBC | CKM_AES_CBC_PAD => (aes, lasting(kind, [9u8; 16])),
         CKM_AES_CTR => (aes, lasting(kind, CK_AES_CTR_PARAMS { ulCounterBits: 64, cb: [9; 16] })),
         CKM_AES_GCM => (aes, gcm(kind)),
@@ -151,7 +151,10 @@ fn derivation(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
             let derive = derive::ecdh(CKD_SHA256_KDF, b"", GENERATOR);
             (Keys::Pair(CKM_EC_KEY_PAIR_GEN), CK_MECHANISM { mechanism: kind, ..derive })
         }
-        CKM_HKDF_DERIVE => (Keys::Secret(CKM_HKDF_KEY_GEN), derive::hkdf((true, true), b"salt", b"info")),
+        CKM_HKDF_DERIVE | CKM_HKDF_DATA => {
+            let derive = derive::hkdf((true, true), b"salt", b"info");
+            (Keys::Secret(CKM_HKDF_KEY_GEN), CK_MECHANISM { mechanism: kind, ..derive })
+        }
         CKM_SHA1_KEY_DERIVATION
         | CKM_SHA224_KEY_DERIVATION
         | CKM_SHA256_KEY_DERIVATION
@@ -349,6 +352,11 @@ impl Use {
             CKM_CONCATENATE_BASE_AND_KEY | CKM_CONCATENATE_BASE_AND_DATA | CKM_CONCATENATE_DATA_AND_BASE
         );
         let template: &wrap::Attributes<'_> = &[(CKA_DERIVE, YES), (CKA_VALUE_LEN, &len)];
+        if mechanism.mechanism == CKM_HKDF_DATA {
+            let data = derive::derive(mechanism, base, &template[1..]).unwrap();
+            assert_eq!(read(data, CKA_VALUE).unwrap().len(), 16);
+            return;
+        }
         let template = if whole { &template[..1] } else { template };
         let derived = derive::derive(mechanism, base, template).unwrap();
         assert_eq!(read(derived, CKA_VALUE_LEN).unwrap(), number(if whole { 64 } else { 16 }));
@@ -500,30 +508,44 @@ fn every_mechanism_of_the_tpm_does_what_its_flags_say() {
     use_every_mechanism(40);
 }
 
-/// Uses all mechanisms of the slot, which shall be so many at least.
-fn use_every_mechanism(least: usize) {
-    let mut made: Vec<(Keys, [CK_OBJECT_HANDLE; 2])> = vec![(Keys::None, [0; 2])];
-    let kinds = list(slot());
-    assert!(kinds.len() > least && !kinds.contains(&CKM_RSA_X_509), "{}", kinds.len());
-    for kind in kinds.into_iter().chain([CKM_RSA_X_509]) {
-        let (wanted, mechanism) = way(kind).unwrap_or_else(|| panic!("mechanism {kind:#x} is used nowhere in this test"));
-        let session = open(CKF_RW_SESSION);
-        let known = made.iter().find(|(have, _)| *have == wanted).map(|(_, keys)| *keys);
-        let keys = known.unwrap_or_else(|| {
+#[test]
+fn every_mechanism_of_the_sealed_tier_does_what_its_flags_say() {
+    let _fixture = Fixture::sealed();
+    use_every_mechanism(90);
+}
+
+/// The keys that mechanisms are used with, each made when it is wanted first.
+#[derive(Default)]
+pub(crate) struct Ring(Vec<(Keys, [CK_OBJECT_HANDLE; 2])>);
+
+impl Ring {
+    /// The public and the private key, or twice the secret one.
+    pub(crate) fn get(&mut self, wanted: Keys) -> [CK_OBJECT_HANDLE; 2] {
+        let known = self.0.iter().find(|(have, _)| *have == wanted).map(|(_, keys)| *keys);
+        known.unwrap_or_else(|| {
             let fresh = match wanted {
                 Keys::None => [0; 2],
                 Keys::Pair(generator) => pair(generator, &[]),
                 Keys::Allowed(kind) => pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &[(CKA_ALLOWED_MECHANISMS, &number(kind))]),
                 Keys::Secret(generator) => secret_key(generator),
             };
-            made.push((wanted, fresh));
+            self.0.push((wanted, fresh));
             fresh
-        });
-        let mut info = CK_MECHANISM_INFO::default();
-        assert_eq!(call!(C_GetMechanismInfo(slot(), kind, &raw mut info)), CKR_OK);
-        let mut unused = info.flags & !HINTS;
+        })
+    }
+}
+
+/// Uses all mechanisms of the slot, which shall be so many at least.
+fn use_every_mechanism(least: usize) {
+    let (mut ring, kinds) = (Ring::default(), list(slot()));
+    assert!(kinds.len() > least && kinds.contains(&CKM_RSA_X_509), "{}", kinds.len());
+    for kind in kinds {
+        let (wanted, mechanism) = way(kind).unwrap_or_else(|| panic!("mechanism {kind:#x} is used nowhere in this test"));
+        let (session, keys) = (open(CKF_RW_SESSION), ring.get(wanted));
+        let flags = flags(kind);
+        let mut unused = flags & !HINTS;
         assert_ne!(unused, 0, "{kind:#x}");
-        let mut using = Use { mechanism, session, keys, flags: info.flags };
+        let mut using = Use { mechanism, session, keys, flags };
         for (flag, run) in USES {
             if unused & flag == *flag {
                 run(&mut using);
@@ -533,4 +555,15 @@ fn use_every_mechanism(least: usize) {
         assert_eq!(unused, 0, "{kind:#x} has flags that nobody uses here");
         assert_eq!(call!(C_CloseSession(session)), CKR_OK);
     }
+}
+
+/// The flags of a mechanism's info.
+pub(crate) fn flags(kind: CK_MECHANISM_TYPE) -> CK_FLAGS {
+    info(kind).flags
+}
+
+pub(crate) fn info(kind: CK_MECHANISM_TYPE) -> CK_MECHANISM_INFO {
+    let mut info = CK_MECHANISM_INFO::default();
+    assert_eq!(call!(C_GetMechanismInfo(slot(), kind, &raw mut info)), CKR_OK);
+    info
 }

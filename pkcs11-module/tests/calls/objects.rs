@@ -3,7 +3,7 @@
 use super::keys::{NO, YES, number, read};
 use super::*;
 
-type Attributes<'a> = &'a [(CK_ATTRIBUTE_TYPE, &'a [u8])];
+pub(crate) type Attributes<'a> = &'a [(CK_ATTRIBUTE_TYPE, &'a [u8])];
 
 fn template(attributes: Attributes<'_>) -> (Vec<CK_ATTRIBUTE>, CK_ULONG) {
     let template: Vec<_> = attributes.iter().map(|(kind, value)| attribute(*kind, value)).collect();
@@ -16,24 +16,28 @@ fn result(rv: CK_RV, handle: CK_OBJECT_HANDLE) -> Result<CK_OBJECT_HANDLE, CK_RV
     if rv == CKR_OK { Ok(handle) } else { Err(rv) }
 }
 
-fn create(session: CK_SESSION_HANDLE, attributes: Attributes<'_>) -> Result<CK_OBJECT_HANDLE, CK_RV> {
+pub(crate) fn create(session: CK_SESSION_HANDLE, attributes: Attributes<'_>) -> Result<CK_OBJECT_HANDLE, CK_RV> {
     let ((mut template, len), mut handle) = (template(attributes), 0);
     let rv = call!(C_CreateObject(session, template.as_mut_ptr(), len, &raw mut handle));
     result(rv, handle)
 }
 
-fn copy(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, attributes: Attributes<'_>) -> Result<CK_OBJECT_HANDLE, CK_RV> {
+pub(crate) fn copy(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+    attributes: Attributes<'_>,
+) -> Result<CK_OBJECT_HANDLE, CK_RV> {
     let ((mut template, len), mut handle) = (template(attributes), 0);
     let rv = call!(C_CopyObject(session, object, template.as_mut_ptr(), len, &raw mut handle));
     result(rv, handle)
 }
 
-fn set(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, attributes: Attributes<'_>) -> CK_RV {
+pub(crate) fn set(session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, attributes: Attributes<'_>) -> CK_RV {
     let (mut template, len) = template(attributes);
     call!(C_SetAttributeValue(session, object, template.as_mut_ptr(), len))
 }
 
-fn find_all(session: CK_SESSION_HANDLE, attributes: Attributes<'_>) -> Vec<CK_OBJECT_HANDLE> {
+pub(crate) fn find_all(session: CK_SESSION_HANDLE, attributes: Attributes<'_>) -> Vec<CK_OBJECT_HANDLE> {
     let (mut template, len) = template(attributes);
     assert_eq!(call!(C_FindObjectsInit(session, template.as_mut_ptr(), len)), CKR_OK);
     let (mut found, mut count) = ([0; 64], 0);
@@ -43,7 +47,7 @@ fn find_all(session: CK_SESSION_HANDLE, attributes: Attributes<'_>) -> Vec<CK_OB
 }
 
 /// C_GenerateKey of an AES key with these attributes.
-fn aes(session: CK_SESSION_HANDLE, attributes: Attributes<'_>) -> Result<CK_OBJECT_HANDLE, CK_RV> {
+pub(crate) fn aes(session: CK_SESSION_HANDLE, attributes: Attributes<'_>) -> Result<CK_OBJECT_HANDLE, CK_RV> {
     let len = number(16);
     let ((mut template, count), mut handle) = (template(&[&[(CKA_VALUE_LEN, &len[..])], attributes].concat()), 0);
     let rv = call!(C_GenerateKey(session, &mut mechanism(CKM_AES_KEY_GEN), template.as_mut_ptr(), count, &raw mut handle));

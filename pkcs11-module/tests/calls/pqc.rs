@@ -51,7 +51,7 @@ pub(crate) fn signature(mechanism: &mut CK_MECHANISM, key: CK_OBJECT_HANDLE, dat
     }
 }
 
-fn verify(mechanism: &mut CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8], signature: &[u8]) -> CK_RV {
+pub(crate) fn verify(mechanism: &mut CK_MECHANISM, key: CK_OBJECT_HANDLE, data: &[u8], signature: &[u8]) -> CK_RV {
     let session = open(0);
     assert_eq!(call!(C_VerifyInit(session, mechanism, key)), CKR_OK);
     let (data, len) = (data.as_ptr().cast_mut(), data.len() as CK_ULONG);

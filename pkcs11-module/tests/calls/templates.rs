@@ -79,6 +79,80 @@ fn derive_comes_back_as_asked() {
     }
 }
 
+/// Programs ask for all uses of all kinds of key. What no mechanism does with a key of its type comes back as asked, and does nothing.
+#[test]
+fn uses_that_keys_of_a_type_do_not_have_come_back_as_asked() {
+    let _fixture = Fixture::new();
+    let (bits, len, session) = (number(2048), number(32), open(CKF_RW_SESSION));
+    let p256 = (CKM_EC_KEY_PAIR_GEN, (CKA_EC_PARAMS, P256));
+    let ed25519 = (CKM_EC_EDWARDS_KEY_PAIR_GEN, (CKA_EC_PARAMS, ED25519));
+    let x25519 = (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, (CKA_EC_PARAMS, X25519));
+    let set = number(CKP_ML_KEM_768);
+    let kem = (CKM_ML_KEM_KEY_PAIR_GEN, (CKA_PARAMETER_SET, &set[..]));
+    let rsa = (CKM_RSA_PKCS_KEY_PAIR_GEN, (CKA_MODULUS_BITS, &bits[..]));
+    let mut keys = Vec::new();
+    for (asked, own) in [(YES, NO), (NO, YES)] {
+        for ((generator, public), kinds) in [
+            (
+                p256,
+                [&[CKA_ENCRYPT, CKA_WRAP, CKA_VERIFY_RECOVER, CKA_ENCAPSULATE][..], &[CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN_RECOVER]],
+            ),
+            (ed25519, [&[CKA_ENCRYPT, CKA_WRAP], &[CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE]]),
+            (x25519, [&[CKA_VERIFY, CKA_ENCRYPT], &[CKA_SIGN, CKA_DECRYPT]]),
+            (kem, [&[CKA_VERIFY, CKA_ENCRYPT, CKA_WRAP], &[CKA_SIGN, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE]]),
+            (rsa, [&[CKA_ENCAPSULATE], &[CKA_DERIVE, CKA_DECAPSULATE]]),
+        ] {
+            let [half, private] = kinds.map(|kinds| kinds.iter().map(|kind| (*kind, asked)).collect::<Vec<_>>());
+            let both = [(CKA_SIGN, own)];
+            let both = if generator == CKM_EC_KEY_PAIR_GEN { &both[..] } else { &[] };
+            let made = pair(generator, &[&[public], &half[..]].concat(), &[&private[..], both].concat()).unwrap();
+            keys.extend(made.into_iter().zip([half, private]));
+        }
+        for (generator, kinds) in [
+            (CKM_GENERIC_SECRET_KEY_GEN, &[CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP][..]),
+            (CKM_HKDF_KEY_GEN, &[CKA_SIGN, CKA_VERIFY, CKA_ENCRYPT]),
+            (CKM_CHACHA20_KEY_GEN, &[CKA_SIGN, CKA_VERIFY, CKA_WRAP, CKA_DERIVE]),
+        ] {
+            let uses: Vec<_> = kinds.iter().map(|kind| (*kind, asked)).collect();
+            let sized = if generator == CKM_CHACHA20_KEY_GEN { &[][..] } else { &[(CKA_VALUE_LEN, &len[..])] };
+            keys.push((secret(generator, &[sized, &uses].concat()).unwrap(), uses));
+        }
+    }
+    for (key, uses) in keys {
+        for (kind, asked) in uses {
+            assert_eq!(read(key, kind).as_deref(), Ok(asked), "{kind:#x}");
+            let mut template = [attribute(kind, NO)];
+            let changed = call!(C_SetAttributeValue(session, key, template.as_mut_ptr(), 1));
+            let fixed = matches!(kind, CKA_SIGN_RECOVER | CKA_VERIFY_RECOVER) && asked == YES;
+            assert_eq!(changed, if fixed { CKR_ATTRIBUTE_READ_ONLY } else { CKR_OK }, "{kind:#x}");
+            assert_eq!(read(key, kind).as_deref(), Ok(if fixed { YES } else { NO }), "{kind:#x}");
+        }
+    }
+    let [public, private] = pair(p256.0, &[p256.1, (CKA_ENCRYPT, YES)], &[(CKA_DECRYPT, YES), (CKA_SIGN, YES)]).unwrap();
+    assert_eq!([public, private].map(shown), [[CKA_VERIFY, CKA_ENCRYPT], [CKA_SIGN, CKA_DECRYPT]]);
+    assert_eq!(call!(C_DecryptInit(session, &mut mechanism(CKM_RSA_PKCS), private)), CKR_KEY_TYPE_INCONSISTENT);
+    let mut template = [attribute(CKA_DECRYPT, NO)];
+    assert_eq!(call!(C_SetAttributeValue(session, private, template.as_mut_ptr(), 1)), CKR_OK);
+    assert_eq!([public, private].map(shown), [[CKA_VERIFY, CKA_ENCRYPT].to_vec(), [CKA_SIGN].to_vec()]);
+    sign(session, private).unwrap();
+}
+
+#[test]
+fn a_key_that_signs_may_be_kept_from_giving_back_what_it_signed() {
+    let _fixture = Fixture::new();
+    let (bits, session) = (number(2048), open(CKF_RW_SESSION));
+    for (asked, expected) in [(YES, CKR_OK), (NO, CKR_KEY_FUNCTION_NOT_PERMITTED)] {
+        let public: &Attributes<'_> = &[(CKA_MODULUS_BITS, &bits), (CKA_VERIFY_RECOVER, asked)];
+        let [public, private] = pair(CKM_RSA_PKCS_KEY_PAIR_GEN, public, &[(CKA_SIGN, YES), (CKA_SIGN_RECOVER, asked)]).unwrap();
+        assert_eq!(read(private, CKA_SIGN_RECOVER).as_deref(), Ok(asked));
+        assert_eq!(read(public, CKA_VERIFY_RECOVER).as_deref(), Ok(asked));
+        assert_eq!(call!(C_SignRecoverInit(session, &mut mechanism(CKM_RSA_PKCS), private)), expected);
+        assert_eq!(call!(C_VerifyRecoverInit(session, &mut mechanism(CKM_RSA_PKCS), public)), expected);
+        assert_eq!(call!(C_SignInit(open(0), &mut mechanism(CKM_RSA_PKCS), private)), CKR_OK);
+        assert_eq!(call3!(C_SessionCancel(session, CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER)), CKR_OK);
+    }
+}
+
 /// What only the peer's half of an agreement is can say so; it works with no mechanism.
 #[test]
 fn public_keys_on_a_curve_may_be_for_derivation() {
@@ -107,6 +181,57 @@ fn sensitive_comes_back_as_asked() {
             let mut template = [attribute(CKA_SENSITIVE, YES)];
             assert_eq!(call!(C_SetAttributeValue(session, key, template.as_mut_ptr(), 1)), CKR_OK);
             assert_eq!(flags.map(|kind| read(key, kind).unwrap()), [YES, extractable, sensitive]);
+        }
+    }
+}
+
+/// PKCS#11 v3.0 §2.3.5 has the points of Edwards curves in DER, as that of all others, and v3.1 §6.3.5 has them bare. A program that asks for
+/// no version may be older than both, and one that knows of bare points reads the others too.
+#[test]
+fn points_read_as_the_version_of_the_interface_says() {
+    let _fixture = Fixture::new();
+    let (name, session) = (c"PKCS 11", open(0));
+    let version = |major, minor| Some(CK_VERSION { major, minor });
+    for (generator, curve, bare_len) in [
+        (CKM_EC_EDWARDS_KEY_PAIR_GEN, ED25519, 32),
+        (CKM_EC_EDWARDS_KEY_PAIR_GEN, &b"\x06\x03\x2b\x65\x71"[..], 57),
+        (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, X25519, 32),
+        (CKM_EC_KEY_PAIR_GEN, P256, 67),
+    ] {
+        let keys = pair(generator, &[(CKA_EC_PARAMS, curve)], &[]).unwrap();
+        let wrapped = read(keys[0], CKA_EC_POINT).unwrap();
+        let bare = if generator == CKM_EC_KEY_PAIR_GEN { &wrapped[..] } else { &wrapped[2..] };
+        assert_eq!(bare.len(), bare_len);
+        for flags in [0, CKF_INTERFACE_FORK_SAFE] {
+            for (asked, expected) in [
+                (None, &wrapped[..]),
+                (version(2, 40), &wrapped),
+                (version(3, 0), &wrapped),
+                (version(3, 1), bare),
+                (version(3, 2), bare),
+            ] {
+                let mut interface: CK_INTERFACE_PTR = null_mut();
+                let mut wanted = asked;
+                let wanted = wanted.as_mut().map_or(null_mut(), |wanted| &raw mut *wanted);
+                // SAFETY: the function list is the module's, and the template outlives the call.
+                unsafe {
+                    let name = name.as_ptr().cast_mut().cast();
+                    assert_eq!(parsec_pkcs11::C_GetInterface(name, wanted, &raw mut interface, flags), CKR_OK);
+                    let list = (*interface).pFunctionList.cast::<CK_FUNCTION_LIST>();
+                    for key in keys {
+                        let mut point = [0u8; 100];
+                        let mut template = [attribute(CKA_EC_POINT, &point)];
+                        template[0].pValue = point.as_mut_ptr().cast();
+                        let got = (*list).C_GetAttributeValue.unwrap()(session, key, template.as_mut_ptr(), 1);
+                        assert_eq!((got, template[0].ulValueLen), (CKR_OK, expected.len() as CK_ULONG), "{asked:?}");
+                        assert!(point.starts_with(expected), "{asked:?}");
+                    }
+                }
+            }
+        }
+        for form in [bare, &wrapped] {
+            let found = objects::find_all(session, &[(CKA_EC_POINT, form), (CKA_CLASS, &number(CKO_PUBLIC_KEY))]);
+            assert_eq!(found, [keys[0]], "{form:x?}");
         }
     }
 }
@@ -183,7 +308,7 @@ fn what_is_unwrapped_is_all_that_its_template_says() {
         (&curve, &ec, &[(CKA_EC_PARAMS, SECP384R1)], refused),
         (&curve, &ec, &[(CKA_EC_POINT, &point)], refused),
         (&curve, &ec, &[(CKA_DERIVE, YES), (CKA_SIGN, NO)], Ok(())),
-        (&curve, &ec, &[(CKA_DECRYPT, YES)], refused),
+        (&curve, &ec, &[(CKA_DECRYPT, YES)], Ok(())),
         (&curve, &ec, &[(CKA_PUBLIC_EXPONENT, &[1, 0, 1])], refused),
         (&curve, &edwards, &[], Err(CKR_WRAPPED_KEY_INVALID)),
         (&numbers, &rsa_kind, &[(CKA_PUBLIC_EXPONENT, &[0, 1, 0, 1]), (CKA_DECRYPT, YES)], Ok(())),

@@ -1,0 +1,85 @@
+//! The service has session keys in its memory alone. Those that it has lost by a restart are made again when they are wanted, under
+//! the names that they had: a public key out of its value, and the copy of a key of the token out of that key. Others are gone.
+
+use std::sync::Arc;
+
+use interface::operations::{CopyKey, ImportKey};
+use interface::{Filing, KeyUse, Operation, ProviderId, Status, client};
+
+use crate::module::{Module, lock};
+use crate::object::{Original, Record};
+
+impl Module {
+    /// Runs an operation of the service, which may need session keys that the service has lost.
+    pub(crate) fn call<O: Operation>(&self, provider: ProviderId, op: &O) -> Result<O::Output, client::Error> {
+        match self.client.call(provider, op) {
+            Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => {
+                if self.restore(provider, op)? {
+                    self.client.call(provider, op)
+                } else {
+                    Err(error)
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    /// Makes the session keys again that a request needs. Returns whether any of them could be lost.
+    fn restore(&self, provider: ProviderId, op: &impl Operation) -> Result<bool, client::Error> {
+        let key_use = op.key().unwrap_or(KeyUse::None);
+        let names: Vec<_> = key_use.needs().map(|key| key.name).chain(op.named().object).collect();
+        let needed = |record: &Record| record.key().is_some_and(|key| names.contains(&&*key.name));
+        let mut any = false;
+        for record in self.session_keys(provider, needed) {
+            any |= self.make_again(provider, &record)?;
+        }
+        Ok(any)
+    }
+
+    /// Makes the copies of a key of the token again that this process has, as long as there is something to copy. A copy that the service
+    /// refuses does not keep the key.
+    pub(crate) fn secure_copies(&self, provider: ProviderId, original: &Record) -> Result<(), client::Error> {
+        for record in self.session_keys(provider, |record| record.is_copy_of(original)) {
+            match self.make_again(provider, &record) {
+                Err(error) if error.status().is_none() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn session_keys(&self, provider: ProviderId, these: impl Fn(&Record) -> bool) -> Vec<Arc<Record>> {
+        let mut records: Vec<Arc<Record>> = Vec::new();
+        for (_, object) in lock(&self.objects).in_sessions(provider.number().into()) {
+            if these(&object.record) && !records.iter().any(|known| Arc::ptr_eq(known, &object.record)) {
+                records.push(Arc::clone(&object.record));
+            }
+        }
+        records
+    }
+
+    /// False for a key that is gone for good.
+    fn make_again(&self, provider: ProviderId, record: &Record) -> Result<bool, client::Error> {
+        let Some(key) = record.key() else { return Ok(false) };
+        let Filing { name: key_name, label, id, volatile, pkcs11 } = record.filing();
+        let attributes = Some((&key.attributes).into());
+        let made = match &record.original {
+            _ if key.attributes.key_type.is_public() => {
+                let data = key.public.clone();
+                let import = ImportKey { key_name, attributes, data, label, id, volatile, pkcs11 };
+                client::settle(|| self.client.call(provider, &import).map(drop), || Ok(None))
+            }
+            Some(Original { name, uuid }) => {
+                let (of, of_uuid) = (name.clone(), uuid.clone());
+                let copy = CopyKey { key_name, attributes, of, of_uuid, label, id, volatile, pkcs11 };
+                client::settle(|| self.client.call(provider, &copy).map(drop), || Ok(None))
+            }
+            None => return Ok(false),
+        };
+        match made {
+            // It is there still, or another thread was faster.
+            Err(error) if error.status() == Some(Status::PsaErrorAlreadyExists) => Ok(true),
+            made => made.map(|()| true),
+        }
+    }
+}

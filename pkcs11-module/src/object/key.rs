@@ -1,0 +1,86 @@
+//! A key as the service tells of it, to be named in requests.
+
+use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CKA_EXTRACTABLE};
+use interface::ProviderId;
+use interface::algorithm::Algorithm;
+use interface::attributes::{Attributes, Usage};
+use interface::group::{Group, GroupKey};
+use interface::spki::Parameters;
+
+use crate::error::{Error, Result};
+use crate::material;
+use crate::mechanism::{self, Family};
+
+/// One key.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) provider: ProviderId,
+    pub(crate) name: String,
+    pub(super) owner: String,
+    pub(crate) attributes: Attributes,
+    /// What this client may do.
+    pub(crate) usage: Usage,
+    /// All that its policy has ever permitted.
+    pub(super) past: Usage,
+    /// Known to have been made by its provider.
+    pub(super) local: bool,
+    /// What this client encrypts has nonces and initialisation vectors of the service's choice.
+    pub(crate) fresh_nonces: bool,
+    /// As exported; empty for secret keys.
+    pub(crate) public: Vec<u8>,
+}
+
+impl Key {
+    /// The owner as requests name it.
+    pub(crate) fn owner(&self) -> Option<String> {
+        (!self.owner.is_empty()).then(|| self.owner.clone())
+    }
+
+    /// Length of the public value in bytes.
+    pub(crate) fn public_len(&self) -> usize {
+        self.public.len()
+    }
+
+    /// The group that it brings.
+    pub(crate) fn group(&self) -> Option<Group> {
+        GroupKey::from_spki(&self.public).map(|key| key.group)
+    }
+
+    /// Whether this client may do one of these.
+    pub(crate) fn may(&self, usage: Usage) -> bool {
+        !self.usage.and(usage).is_empty()
+    }
+
+    /// Whether its policy permits an algorithm for this use, and that is no decryption where this client may not decrypt.
+    pub(crate) fn permits(&self, usage: Usage, algorithm: Algorithm) -> bool {
+        let policy = &self.attributes.policy;
+        policy.permits(algorithm) && !(self.fresh_nonces && policy.entails(usage, algorithm).contains(Usage::DECRYPT))
+    }
+
+    /// Fails where the service chooses the nonce or the initialisation vector, and the mechanism's parameter has one.
+    pub(crate) fn check_nonce(&self, algorithm: Algorithm) -> Result<()> {
+        if self.fresh_nonces && algorithm.takes_nonce() { Err(Error::MechanismParamInvalid) } else { Ok(()) }
+    }
+
+    /// Whether keys of its type may have this use: some mechanism is for it, or they leave.
+    pub(crate) fn suits(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
+        let family = Family::of(self.attributes.key_type);
+        kind == CKA_EXTRACTABLE || mechanism::all().any(|row| row.work.serves(kind) && row.work.family() == family)
+    }
+
+    /// The curve of a key on one.
+    pub(crate) fn curve(&self) -> Option<&'static Parameters> {
+        let curve = Parameters::of(self.attributes.key_type.public(), self.attributes.bits);
+        curve.filter(|curve| curve.key_type.family().is_some())
+    }
+
+    /// Whether this is its point, in whichever form.
+    pub(super) fn has_point(&self, given: &[u8]) -> bool {
+        self.curve().is_some_and(|curve| material::point(given, curve) == self.public)
+    }
+
+    /// Whether anybody could ever do one of these.
+    pub(super) fn permitted(&self, usage: Usage) -> bool {
+        !self.past.and(usage).is_empty()
+    }
+}
