@@ -9,6 +9,7 @@
 )]
 
 mod desk;
+mod latchset;
 mod matrix;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use std::sync::OnceLock;
 use tests::{Release, Setup};
 
 pub use desk::{Desk, engine_conf, had, has, library, may_unshare, provided, sealed, setup};
+pub use latchset::Latchset;
 pub use matrix::{Row, provider};
 pub use tests::{Daemon, eventually, listens, loopback};
 

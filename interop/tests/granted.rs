@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use interop::{Daemon, Row, listens, loopback, newer_nginx};
+use interop::{Latchset, Row, newer_nginx};
 use tests::{Ran, Release, STRANGER, Service, Setup, TENANT, as_uid, may_change_user, program, run};
 
 const WWW_DATA: u32 = 33;
@@ -112,53 +112,14 @@ fn a_key_that_another_user_granted_before_the_upgrade_signs() {
     assert_eq!(public.trim(), desk.stranger(&format!("parsec key public web --owner {OWNER}")).ok().trim());
 }
 
-/// nginx comes to it by latchset's provider, which Debian has from its next release on, as that release's nginx.
 #[test]
 fn a_key_that_another_user_granted_before_the_upgrade_serves() {
     if program("curl").is_none() || !may_change_user() {
         return;
     }
-    let nginx = newer_nginx();
-    let root = nginx.ancestors().nth(2).unwrap();
-    let lib = |file: &str| root.join("usr/lib/x86_64-linux-gnu/ossl-modules").join(file);
-    assert!(lib("pkcs11.so").exists(), "{}", root.display());
-    let Some(desk) = Desk::new(Row::peer("pkcs11-provider in nginx", &nginx)) else { return };
-    let (address, dir) = (loopback(), desk.service.dir().display());
-    desk.certify(&format!("--cn localhost --ip {}", address.ip()), "web.crt");
-    let (provider, module) = (lib("pkcs11.so"), desk.service.staged("libparsec_pkcs11.so"));
-    desk.write(
-        "provider.cnf",
-        format!(
-            "openssl_conf = init\n[init]\nproviders = providers\n[providers]\ndefault = builtin\npkcs11 = latchset\n[builtin]\nactivate = 1\n\
-             [latchset]\nmodule = {}\npkcs11-module-path = {}\nactivate = 1\n",
-            provider.display(),
-            module.display()
-        ),
-    );
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("  {kind}_temp_path {dir}/{kind};\n"))
-        .collect();
-    desk.write(
-        "nginx.conf",
-        format!(
-            "user www-data;\nenv PARSEC_SERVICE_ENDPOINT;\nenv OPENSSL_CONF;\nworker_processes 1;\ndaemon off;\npid {dir}/nginx.pid;\n\
-             error_log {dir}/error.log info;\nevents {{}}\nhttp {{\n  access_log off;\n{temporary}  server {{\n    listen {address} ssl;\n    \
-             ssl_certificate {dir}/web.crt;\n    ssl_certificate_key \"store:pkcs11:token=software;object=web;type=private\";\n    \
-             location / {{ return 200 \"served\\n\"; }}\n  }}\n}}\n"
-        ),
-    );
-    let nginx = |arguments: &[&str]| {
-        let mut command = desk.service.command(&nginx);
-        command.env("OPENSSL_CONF", desk.path("provider.cnf")).arg("-c").arg(desk.path("nginx.conf"));
-        command.arg("-e").arg(desk.path("error.log")).args(arguments);
-        command
-    };
-    let tested = run(&mut nginx(&["-t"]));
-    let log = || std::fs::read_to_string(desk.path("error.log")).unwrap_or_default();
-    assert!(tested.status.success(), "{}{}", tested.err, log());
-    let _nginx = Daemon::start(&mut nginx(&[]), &desk.path("nginx.out"), || listens(address));
-    let mut curl = desk.service.command("curl");
-    curl.args(["--silent", "--show-error", "--max-time", "60", "--cacert", "web.crt"]).arg(format!("https://{address}/"));
-    assert_eq!(run(&mut curl).ok().trim(), "served");
+    let Some(desk) = Desk::new(Row::peer("pkcs11-provider in nginx", &newer_nginx())) else { return };
+    let nginx = Latchset::new(&desk.service);
+    desk.certify(&format!("--cn localhost --ip {}", nginx.address().ip()), "web.crt");
+    let nginx = nginx.start(&desk.service, "pkcs11:token=software;object=web;type=private", "www-data");
+    assert_eq!(nginx.get().ok().trim(), "served");
 }

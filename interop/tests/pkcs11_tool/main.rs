@@ -128,6 +128,7 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
             desk.ok(&format!("--keypairgen --key-type {kind} --label {id} --id {id}"));
         }
     }
+    desk.ok("--keypairgen --key-type rsa:2048 --allowed-mechanisms RSA-X-509 --label 05 --id 05");
     if has(&desk.service, "hmac-sha256") {
         desk.ok("--keygen --key-type GENERIC:32 --usage-sign --label 04 --id 04");
     }
@@ -147,13 +148,14 @@ fn every_mechanism_that_is_shown_to_sign_signs_and_verifies() {
             "AES-CMAC" => continue,
             // and has no names for these, or no parameter
             name if name.starts_with("mechtype") || name.contains("GENERAL") => continue,
+            "RSA-X-509" => "05",
             name if name.contains("RSA") => "01",
             name if name.contains("HMAC") => "04",
             _ => "02",
         };
         let (input, parameters) = match mechanism.as_str() {
             "RSA-PKCS-PSS" => ("digest", " --hash-algorithm SHA256"),
-            "ECDSA" => ("digest", ""),
+            "ECDSA" | "RSA-X-509" => ("digest", ""),
             _ => ("message", ""),
         };
         let common = format!("--id {id} --mechanism {mechanism}{parameters}");
@@ -184,8 +186,10 @@ fn every_mechanism_that_is_shown_to_encrypt_encrypts_and_decrypts() {
             "AES-CBC" | "AES-CBC-PAD" => ("02", " --iv 000102030405060708090a0b0c0d0e0f"),
             // pkcs11-tool has no parameters for these
             "AES-CTR" | "AES-GCM" => continue,
-            // and wraps keys alone with this one
-            "AES-KEY-WRAP" => continue,
+            // and wraps keys alone with these
+            "AES-KEY-WRAP" | "AES-KEY-WRAP-PAD" => continue,
+            // a key that names it signs with it above
+            "RSA-X-509" => continue,
             unknown => panic!("{unknown}: a mechanism without a case here"),
         };
         let common = format!("--id {id} --mechanism {mechanism}{parameters}");
