@@ -73,9 +73,6 @@ programs! {
     }
     pkcs11_provider: Some(LATCHSET.row()), |desk| {
         LATCHSET.configure(desk);
-        // A key that it keeps for the session is what it wants a login for.
-        let configuration = desk.text("pkcs11.cnf").replace("pkcs11-module-cache-keys = never\n", "");
-        desk.write("pkcs11.cnf", configuration);
         unasked(&mut LATCHSET.openssl(desk, &format!("dgst -sha256 -sign {URI} -out signature message")));
     }
     pkcs11_tool: Row::program("pkcs11-tool"), |desk| {

@@ -26,7 +26,7 @@ pub(crate) const LATCHSET: Provider = Provider {
     name: "pkcs11",
     file: "pkcs11.so",
     module: "pkcs11-module-path",
-    more: "pkcs11-module-encode-provider-uri-to-pem = true\npkcs11-module-cache-keys = never\n",
+    more: "pkcs11-module-encode-provider-uri-to-pem = true\n",
     without_tls_1_3: &[],
 };
 
