@@ -128,7 +128,9 @@ pub(crate) mod fork_safe {
 
 functions! {
     v2_40 {
-        C_Initialize { (arguments: *mut c_void) => ffi::check_init(arguments).and_then(|()| module::initialize(AfterFork::BeginAnew)) }
+        C_Initialize { (arguments: *mut c_void) =>
+            ffi::check_init(arguments).and_then(|()| module::initialize(AfterFork::of_this_program()))
+        }
         C_Finalize { (nothing: *mut c_void) => ffi::reserved(nothing).and_then(|()| module::finalize()) }
         C_GetInfo { (info: CK_INFO_PTR) => general::info(&Out::new(info)?) }
         C_GetFunctionList { (list: CK_FUNCTION_LIST_PTR_PTR) => interfaces::function_list(&Out::new(list)?) }

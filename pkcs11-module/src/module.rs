@@ -42,6 +42,15 @@ pub(crate) enum AfterFork {
     GoOn,
 }
 
+impl AfterFork {
+    /// For programs that have not asked for the fork-safe interfaces. Some of them have children that use what their parent opened
+    /// (`krb5kdc -w`); others tell by the error that they are a child. So it is for who starts the program to say.
+    pub(crate) fn of_this_program() -> Self {
+        let goes_on = PROCESS.variable("PARSEC_PKCS11_FORK").is_some_and(|value| value == "go-on");
+        if goes_on { Self::GoOn } else { Self::BeginAnew }
+    }
+}
+
 /// The open sessions, and who is logged in where: login is for all sessions of a token (PKCS#11 §4.6).
 #[derive(Clone, Default)]
 pub(crate) struct Sessions {

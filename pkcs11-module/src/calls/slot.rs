@@ -29,17 +29,17 @@ pub(crate) fn list(present: bool, slots: &Output<CK_SLOT_ID>) -> Result<()> {
 /// slot, and CKF_REMOVABLE_DEVICE is not set.
 pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
     let module = module::current()?;
-    let (description, flags) = match module.slots.refresh(&module.client) {
+    let (description, vendor, flags) = match module.slots.refresh(&module.client) {
         Ok(now) => {
             let slot = now.iter().find(|slot| slot.id() == id).ok_or(Error::SlotIdInvalid)?;
-            (slot.info.description.clone(), CKF_TOKEN_PRESENT)
+            (slot.info.description.clone(), slot.info.vendor.clone(), CKF_TOKEN_PRESENT)
         }
         Err(_) if !module.slots.shown().contains(&id) => return Err(Error::SlotIdInvalid),
-        Err(_) => (format!("no Parsec service at {}", module.client.endpoint()), 0),
+        Err(_) => (format!("no Parsec service at {}", module.client.endpoint()), MANUFACTURER.to_owned(), 0),
     };
     info.set(CK_SLOT_INFO {
         slotDescription: padded(&description),
-        manufacturerID: padded(MANUFACTURER),
+        manufacturerID: padded(&vendor),
         flags,
         hardwareVersion: VERSION,
         firmwareVersion: VERSION,

@@ -162,6 +162,32 @@ fn by_the_fork_safe_interface_children_go_on_while_threads_of_their_parent_sign(
 }
 
 #[test]
+fn where_the_environment_says_so_children_go_on_without_a_c_initialize_or_with_one() {
+    const SWITCH: &str = "PARSEC_PKCS11_FORK";
+    let used_in_child = |value: &str| {
+        let fixture = Fixture::initialized(|| {
+            // SAFETY: the cases take turns, and nothing else here reads the environment meanwhile.
+            unsafe { std::env::set_var(SWITCH, value) };
+            let initialized = call!(C_Initialize(null_mut()));
+            // SAFETY: as above.
+            unsafe { std::env::remove_var(SWITCH) };
+            initialized
+        });
+        let session = open(CKF_RW_SESSION);
+        let [_, private] = generate(session, true).unwrap();
+        let signs = || sign(session, private).is_ok();
+        let again = || call!(C_Initialize(null_mut())) == CKR_OK && call!(C_GetInfo(&mut CK_INFO::default())) == CKR_OK;
+        let used = child(signs);
+        assert!(child(|| again() && signs() == used));
+        assert!(signs());
+        drop(fixture);
+        used
+    };
+    assert!(used_in_child("go-on"));
+    assert!(!used_in_child("begin-anew"));
+}
+
+#[test]
 fn no_descriptor_goes_on_to_a_program_that_the_process_executes() {
     let _fixture = Fixture::new();
     let session = open(CKF_RW_SESSION);

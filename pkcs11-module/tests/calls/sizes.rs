@@ -5,7 +5,7 @@ use super::derive::{derive, ecdh, hkdf, string};
 use super::keys::{NO, YES, create, number, read, secret};
 use super::mechanisms::{oaep, pss};
 use super::pqc::{pair, signature};
-use super::softhsm::{SoftHsm, at, ours};
+use super::other::{Other, at, ours};
 use super::wrap::Attributes;
 use super::*;
 
@@ -33,7 +33,7 @@ fn data_that_the_modulus_has_no_room_for_is_out_of_range() {
 fn raw_ecdsa() {
     let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[(CKA_SIGN, YES)]).unwrap();
     let session = open(0);
-    let softhsm = SoftHsm::new().map(|softhsm| {
+    let softhsm = Other::softhsm().map(|softhsm| {
         let (class, kind, point) = (number(CKO_PUBLIC_KEY), number(CKK_EC), read(public, CKA_EC_POINT).unwrap());
         let own =
             [(CKA_CLASS, &class[..]), (CKA_KEY_TYPE, &kind), (CKA_EC_PARAMS, P256), (CKA_EC_POINT, &point), (CKA_VERIFY, YES)];

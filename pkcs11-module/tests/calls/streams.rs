@@ -4,7 +4,7 @@
 use super::crypt::{gcm, hex, with};
 use super::keys::{YES, number};
 use super::mechanisms::lasting;
-use super::softhsm::{SoftHsm, at, ours};
+use super::other::{Other, at, ours};
 use super::*;
 
 const LEN: usize = 100;
@@ -176,7 +176,7 @@ fn value(len: usize) -> Vec<u8> {
 #[test]
 fn parts_of_any_length_make_what_one_part_makes() {
     let _fixture = Fixture::deprecated();
-    let softhsm = SoftHsm::new();
+    let softhsm = Other::softhsm();
     let data: Vec<u8> = (0..LEN).map(|at| u8::try_from(at).unwrap().wrapping_mul(7)).collect();
     for (mechanism, kind, len, sealing, opening, known) in rows() {
         let here = Place::new(ours(), open(CKF_RW_SESSION), kind, &value(len), &[]);

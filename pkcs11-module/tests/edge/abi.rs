@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cryptoki_sys::CKF_INTERFACE_FORK_SAFE;
-use tests::{built, run};
+use tests::{built, program, run};
 
 use crate::bindings::Bindings;
 
@@ -87,9 +87,21 @@ fn text(header: &Header) -> String {
 fn structures_constants_and_function_lists_are_those_of_the_published_headers() {
     let dir = tempfile::tempdir().unwrap();
     let bindings = Bindings::read();
-    let other = other_module(&bindings, dir.path());
-    for header in headers(&bindings) {
-        let facts = facts(&bindings, &text(&header));
+    call_beside(&other_module(&bindings, dir.path()), &bindings);
+}
+
+#[test]
+fn beside_softhsm_the_functions_of_either_are_its_own() {
+    if program("softhsm2-util").is_some() {
+        call_beside("/usr/lib/softhsm/libsofthsm2.so".as_ref(), &Bindings::read());
+    }
+}
+
+/// Calls all functions of all lists, beside another module that shows its own to all.
+fn call_beside(other: &Path, bindings: &Bindings) {
+    let dir = tempfile::tempdir().unwrap();
+    for header in headers(bindings) {
+        let facts = facts(bindings, &text(&header));
         assert!(facts.lines().count() > 500, "the bindings are read as they should be");
         fs::write(dir.path().join("facts.h"), facts).unwrap();
         for (major, minor, list, functions) in header.lists {
@@ -104,7 +116,7 @@ fn structures_constants_and_function_lists_are_those_of_the_published_headers() 
             {
                 let trace = dir.path().join("trace");
                 let mut call = Command::new(&program);
-                call.arg(built("libparsec_pkcs11.so")).arg(flags.to_string()).arg(&other).arg(order);
+                call.arg(built("libparsec_pkcs11.so")).arg(flags.to_string()).arg(other).arg(order);
                 call.env("PARSEC_PKCS11_TRACE", &trace);
                 let called = run(&mut call).ok();
                 check_calls(&called, &fs::read_to_string(&trace).unwrap());

@@ -78,6 +78,7 @@ fn texts_of_slots_and_tokens_are_padded_with_blanks() {
         let text = std::str::from_utf8(text).unwrap();
         assert!(!text.contains('\0') && !text.trim().is_empty(), "{text:?}");
     }
+    assert_eq!(slot.manufacturerID, token.manufacturerID);
     assert_eq!(token.ulMaxSessionCount, CK_EFFECTIVELY_INFINITE);
     assert_eq!(library.flags, 0);
 }

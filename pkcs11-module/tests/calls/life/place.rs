@@ -64,8 +64,10 @@ pub(super) struct Place {
     private: CK_OBJECT_HANDLE,
     /// Keeps what is no block yet in counter mode too, so that it comes at the end.
     pub(super) keeps: bool,
-    /// Does not know whether data has come in parts, but for signatures.
-    forgets: bool,
+    /// Calls that should leave an operation alone, and do not here: no way leads past them.
+    pub(super) ends_at: &'static [(&'static str, Call)],
+    /// The operations of which it knows whether data has come in parts; none for all.
+    pub(super) remembers: Option<&'static [&'static str]>,
     /// Signs what comes in parts, too.
     signing: CK_MECHANISM_TYPE,
     sealed: Vec<u8>,
@@ -117,9 +119,9 @@ impl Place {
         assert_eq!(at!(list, C_GetSessionInfo(session, &raw mut info)), CKR_OK);
         let (signature, recoverable) = (vec![0; 256], vec![0; 256]);
         let slot = info.slotID;
-        let (keeps, forgets) = (!newest.is_null(), newest.is_null());
+        let keeps = !newest.is_null();
         let mut place =
-            Self { name, list, newest, slot, keeps, forgets, aes, public, private, signing, sealed, signature, recoverable };
+            Self { name, list, newest, slot, keeps, ends_at: &[], remembers: None, aes, public, private, signing, sealed, signature, recoverable };
         place.make(session);
         place
     }
@@ -284,7 +286,7 @@ impl Place {
     }
 
     pub(super) fn forgets(&self, kind: &Kind) -> bool {
-        self.forgets && !matches!(kind.begin, "C_SignInit" | "C_VerifyInit")
+        self.remembers.is_some_and(|known| !known.contains(&kind.begin))
     }
 
     /// Whether a function can be called so at all.
