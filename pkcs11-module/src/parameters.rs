@@ -95,7 +95,7 @@ impl Parameters {
     pub(crate) fn aead(kind: AeadKind, parameter: AeadParameter) -> Result<Self> {
         let AeadParameter { nonce, additional, tag_len, data_len } = parameter;
         let nonces = match kind {
-            AeadKind::Gcm => 1..=256,
+            AeadKind::Gcm => 1..=0xffff_ffff,
             AeadKind::Ccm => 7..=13,
             AeadKind::ChaCha20Poly1305 => 12..=12,
         };

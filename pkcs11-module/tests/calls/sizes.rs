@@ -4,8 +4,8 @@ use super::crypt::{encrypt, with};
 use super::derive::{derive, ecdh, hkdf, string};
 use super::keys::{NO, YES, create, number, read, secret};
 use super::mechanisms::{oaep, pss};
-use super::pqc::{pair, signature};
 use super::other::{Other, at, ours};
+use super::pqc::{pair, signature};
 use super::wrap::Attributes;
 use super::*;
 

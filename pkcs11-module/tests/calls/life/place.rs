@@ -120,8 +120,22 @@ impl Place {
         let (signature, recoverable) = (vec![0; 256], vec![0; 256]);
         let slot = info.slotID;
         let keeps = !newest.is_null();
-        let mut place =
-            Self { name, list, newest, slot, keeps, ends_at: &[], remembers: None, aes, public, private, signing, sealed, signature, recoverable };
+        let mut place = Self {
+            name,
+            list,
+            newest,
+            slot,
+            keeps,
+            ends_at: &[],
+            remembers: None,
+            aes,
+            public,
+            private,
+            signing,
+            sealed,
+            signature,
+            recoverable,
+        };
         place.make(session);
         place
     }

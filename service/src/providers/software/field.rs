@@ -2,6 +2,9 @@
 //! group at all is refused. Nobody makes a group for Diffie-Hellman here: to find a safe prime may take minutes, and the groups of
 //! RFC 3526 and RFC 7919 are as good.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
 use super::lc::{self, Secret, is_prime};
 use super::{invalid, library, unsupported};
 use crate::error::Result;
@@ -13,6 +16,8 @@ use zeroize::Zeroizing;
 pub(crate) const BITS: [u32; 2] = [512, 4096];
 /// The sizes of a DSA group's order in bits (FIPS 186-4 §4.2).
 const ORDERS: [usize; 3] = [160, 224, 256];
+/// So many groups are remembered.
+const KNOWN: usize = 16;
 
 /// A key.
 pub(crate) struct Field {
@@ -128,8 +133,22 @@ pub(crate) fn named(bits: u32) -> Result<Group> {
     Ok(Group { prime, subprime: None, base })
 }
 
-/// Refuses numbers that make no group.
+/// Refuses numbers that make no group. To see that they are prime takes long, and many keys share a group, so those that were fine last
+/// are remembered.
 fn check(group: &Group) -> Result<()> {
+    static FINE: Mutex<VecDeque<Group>> = Mutex::new(VecDeque::new());
+    let fine = || FINE.lock().unwrap_or_else(PoisonError::into_inner);
+    if fine().contains(group) {
+        return Ok(());
+    }
+    check_numbers(group)?;
+    let mut fine = fine();
+    fine.push_front(group.clone());
+    fine.truncate(KNOWN);
+    Ok(())
+}
+
+fn check_numbers(group: &Group) -> Result<()> {
     let wrong = |what: &str| Err(invalid(format!("the group is none: {what}")));
     if !(BITS[0]..=BITS[1]).contains(&group.bits()) {
         return wrong(&format!("its prime has {} bits, not {} to {}", group.bits(), BITS[0], BITS[1]));
