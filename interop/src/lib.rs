@@ -59,9 +59,14 @@ pub fn python_pkcs11() -> PathBuf {
     peer("PYTHON_PKCS11")
 }
 
-/// A Python that has PyKCS11.
+/// A Python that has PyKCS11 and what its own tests need; `../source` has the tests.
 pub fn pykcs11() -> PathBuf {
     peer("PYKCS11")
+}
+
+/// OpenSC's `p11test`, beside the scripts that test its pkcs11-tool.
+pub fn opensc_tests() -> PathBuf {
+    peer("OPENSC_TESTS")
 }
 
 /// A Python that has tlslite-ng.
