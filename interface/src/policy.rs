@@ -90,6 +90,16 @@ impl Repertoire {
     }
 }
 
+/// The policy of a key that programs use as they do one in a file: for every job of its type, with every algorithm that need not be
+/// named; `None` for a type without any.
+pub fn in_a_file(key_type: KeyType) -> Option<Policy> {
+    let jobs = Job::ALL.iter().map(|job| (job.usage(), job.repertoire(key_type)));
+    let jobs: Vec<_> = jobs.filter(|(_, repertoire)| repertoire.unnamed().next().is_some()).collect();
+    let mut algorithms = jobs.iter().flat_map(|(_, repertoire)| repertoire.unnamed());
+    let usage = jobs.iter().fold(Usage::NONE, |sum, (usage, _)| sum | *usage);
+    Some(Policy { usage, algorithm: algorithms.next()?, also: algorithms.collect() })
+}
+
 impl Job {
     /// Every job.
     pub const ALL: [Self; 5] = [Self::Sign, Self::Decrypt, Self::Agree, Self::Encrypt, Self::Authenticate];
@@ -228,6 +238,19 @@ mod tests {
             assert!(!repertoire.unnamed().any(|algorithm| raw.contains(&algorithm)));
         }
         assert_eq!(Job::Sign.repertoire(KeyType::RsaPublicKey).all().count(), 4);
+    }
+
+    #[test]
+    fn a_key_in_a_file_does_all_that_its_type_does() {
+        let rsa = in_a_file(KeyType::RsaKeyPair).unwrap();
+        assert_eq!(rsa.usage, Usage::SIGN | Usage::VERIFY | Usage::ENCRYPT | Usage::DECRYPT);
+        let sha1 = Encryption::RsaOaep { hash: Hash::Sha1 }.into();
+        assert!(rsa.permits(Encryption::RsaPkcs1v15.into()) && rsa.permits(sha1) && rsa.permits(Signature::RsaPkcs1v15Raw.into()));
+        assert!(!rsa.permits(Signature::RsaRaw.into()) && !rsa.permits(Encryption::RsaRaw.into()));
+        let curve = in_a_file(KeyType::EccKeyPair(EccFamily::SecpR1)).unwrap();
+        assert!(curve.permits(Agreement::Ecdh.into()) && curve.permits(Signature::EcdsaAny.into()));
+        assert_eq!(in_a_file(KeyType::EccKeyPair(EccFamily::Montgomery)).unwrap().usage, Usage::DERIVE);
+        assert_eq!(in_a_file(KeyType::RawData), None);
     }
 
     #[test]

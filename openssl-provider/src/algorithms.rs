@@ -72,9 +72,12 @@ macro_rules! kinds {
             Algorithm::END,
         ];
 
-        pub(crate) static ENCODER: [Algorithm; 5 * KINDS + 1] = [
+        pub(crate) static ENCODER: [Algorithm; 7 * KINDS + 1] = [
             $(encoder!($kind $names $description, ReferencePem c"provider=parsec,output=pem,structure=PrivateKeyInfo"),)*
             $(encoder!($kind $names $description, Pkcs8 c"provider=parsec,output=der,structure=PrivateKeyInfo"),)*
+            // what programs asked for before there was PKCS#8
+            $(encoder!($kind $names $description, ReferencePem c"provider=parsec,output=pem,structure=type-specific"),)*
+            $(encoder!($kind $names $description, Pkcs8 c"provider=parsec,output=der,structure=type-specific"),)*
             $(encoder!($kind $names $description, PublicPem c"provider=parsec,output=pem,structure=SubjectPublicKeyInfo"),)*
             $(encoder!($kind $names $description, PublicDer c"provider=parsec,output=der,structure=SubjectPublicKeyInfo"),)*
             $(encoder!($kind $names $description, Text c"provider=parsec,output=text"),)*
@@ -113,7 +116,7 @@ fn key<K: Kind>(provider: &Arc<Provider>, public: &Public, private: &Option<KeyU
 }
 
 static ECDH_KEYEXCH: [Dispatch; 11] = keyexch::table::<Ec>();
-static X25519_KEYEXCH: [Dispatch; 11] = keyexch::table::<X25519>();
+static X25519_KEYEXCH: [Dispatch; 7] = keyexch::plain_table::<X25519>();
 
 pub(crate) static KEYEXCH: [Algorithm; 3] = [
     algorithm(c"ECDH", PARSEC, &ECDH_KEYEXCH, c"ECDH by the Parsec service"),

@@ -21,10 +21,10 @@ use crate::{
     error::Error,
     exchange::Exchange,
     ffi::{
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
+        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
         OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
         Param,
-        params::{Field, Params, Setting, Type, Value, field, gettable, settable},
+        params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     generation::{self, Options},
     key::{Kind, Public, Secret},
@@ -40,19 +40,29 @@ const LEN: usize = 32;
 const SIGNATURE_LEN: usize = ed25519_dalek::SIGNATURE_LENGTH;
 
 /// A public key: to verify with, the point as RFC 8032 encodes it, or to agree with, the coordinate u as RFC 7748 does.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Curve25519<const SIGNS: bool>([u8; LEN]);
+/// None of a key that is still to be made.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Curve25519<const SIGNS: bool>(Option<[u8; LEN]>);
 
 pub(crate) type Ed25519 = Curve25519<true>;
 pub(crate) type X25519 = Curve25519<false>;
 
-static OPTIONS: [Setting<Options>; 3] = [generation::NAME, generation::PROVIDER, generation::USAGE];
-static OPTIONS_SETTABLE: [Param; 4] = settable(&OPTIONS);
+static OPTIONS: [Setting<Options>; 4] = [
+    generation::NAME,
+    generation::PROVIDER,
+    generation::USAGE,
+    // there is no other, and TLS names it all the same
+    setting(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |_, given| match given.text() {
+        Some(name) if name.eq_ignore_ascii_case("X25519") => Ok(()),
+        name => Err(Error::Unsupported(format!("the group {:?} is not X25519", name.unwrap_or_default()))),
+    }),
+];
+static OPTIONS_SETTABLE: [Param; 5] = settable(&OPTIONS);
 
 impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
     const NAME: &'static CStr = if SIGNS { c"ED25519" } else { c"X25519" };
     const FIELDS: &'static [Field<Self>] = &[
-        field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec()))),
+        field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0?.to_vec()))),
         field(OSSL_PKEY_PARAM_BITS, Type::Int, |_| Some(Value::Int(if SIGNS { 256 } else { 253 }))),
         field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| Some(Value::Int(128))),
         field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| {
@@ -62,12 +72,13 @@ impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
             // none, and no other is taken
             field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |_| Some(Value::Text(c"")))
         } else {
-            field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.to_vec())))
+            field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0?.to_vec())))
         },
     ];
     const GETTABLE: &'static [Param] = &gettable::<_, 6>(Self::FIELDS);
     const PUBLIC: &'static [Param] = &gettable::<_, 2>(Self::FIELDS);
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
+    const EMPTY: bool = true;
     const SETTABLE: &'static [Param] =
         if SIGNS { &[Param::END] } else { &[Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes), Param::END] };
 
@@ -81,7 +92,7 @@ impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
     }
 
     fn spki(&self) -> Option<Vec<u8>> {
-        PublicKey { key_type: Self::NEW.public(), bits: BITS, bytes: self.0.to_vec() }.to_spki()
+        PublicKey { key_type: Self::NEW.public(), bits: BITS, bytes: self.0?.to_vec() }.to_spki()
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
@@ -92,11 +103,19 @@ impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
         Self::new(params.find(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY)?.bytes()?)
     }
 
-    fn ephemeral() -> Option<(Self, Secret)> {
+    fn complete(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn blank(_: u32) -> Option<Self> {
+        (!SIGNS).then_some(Self(None))
+    }
+
+    fn ephemeral(&self) -> Option<(Self, Secret)> {
         let mut secret = Zeroizing::new(vec![0; LEN]);
         getrandom::fill(&mut secret).ok().filter(|()| !SIGNS)?;
         let public = MontgomeryPoint::mul_base_clamped(secret.as_slice().try_into().ok()?);
-        Some((Self(public.to_bytes()), secret))
+        Some((Self(Some(public.to_bytes())), secret))
     }
 
     /// Every string of 32 bytes is a key to agree with, RFC 7748 §5.
@@ -112,17 +131,17 @@ impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
 impl<const SIGNS: bool> Curve25519<SIGNS> {
     /// Those of curve 448 are longer.
     fn new(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+        bytes.try_into().ok().map(|bytes| Self(Some(bytes)))
     }
 
     fn verifying(&self) -> Option<VerifyingKey> {
-        VerifyingKey::from_bytes(&self.0).ok()
+        VerifyingKey::from_bytes(self.0.as_ref()?).ok()
     }
 }
 
 impl Exchange for X25519 {
     fn encoded(&self) -> &[u8] {
-        &self.0
+        self.0.as_ref().map_or(&[], |point| point.as_slice())
     }
 
     fn secret_len(&self) -> usize {
@@ -131,7 +150,7 @@ impl Exchange for X25519 {
 
     /// A peer without a part in the secret is refused, RFC 7748 §6.1.
     fn agree(&self, ephemeral: &Secret) -> Option<Secret> {
-        let shared = MontgomeryPoint(self.0).mul_clamped(ephemeral.as_slice().try_into().ok()?);
+        let shared = MontgomeryPoint(self.0?).mul_clamped(ephemeral.as_slice().try_into().ok()?);
         let shared = Zeroizing::new(shared.to_bytes().to_vec());
         (!bool::from(shared.as_slice().ct_eq(&[0; LEN]))).then_some(shared)
     }
@@ -180,10 +199,10 @@ mod tests {
 
     #[test]
     fn ephemeral_keys_agree_with_each_other_and_with_no_peer_that_has_no_part() {
-        let [(one, secret), (other, others)] = [(); 2].map(|()| X25519::ephemeral().unwrap());
+        let [(one, secret), (other, others)] = [X25519::blank(BITS); 2].map(|blank| blank.unwrap().ephemeral().unwrap());
         assert!(one != other && secret != others);
         assert!(other.agree(&secret).is_some_and(|shared| Some(shared) == one.agree(&others)));
         assert!(X25519::new(&[0; LEN]).unwrap().agree(&secret).is_none());
-        assert!(Ed25519::ephemeral().is_none());
+        assert!(Ed25519::blank(BITS).is_none());
     }
 }

@@ -3,11 +3,13 @@
 //! Messages are hashed here, in the process of the caller, so that a signature is one request to the service and the
 //! state can be duplicated.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use der::oid::ObjectIdentifier;
 use interface::algorithm::Hash;
 use rsa::signature::digest::DynDigest;
+
+use crate::error::Error;
 
 /// A digest being computed.
 pub(crate) type Hasher = Box<dyn DynDigest>;
@@ -16,6 +18,8 @@ pub(crate) struct Digest {
     pub(crate) hash: Hash,
     /// The name that both EVP_get_digestbyname(3) and EVP_MD_fetch(3) know.
     pub(crate) name: &'static CStr,
+    /// The name that the default provider gives it.
+    pub(crate) canonical: &'static CStr,
     /// What else it is called; letters of either case.
     aliases: &'static [&'static str],
     pub(crate) oid: ObjectIdentifier,
@@ -68,6 +72,16 @@ impl Digest {
     }
 }
 
+/// A digest by a name that a caller gave.
+pub(crate) fn named(name: &str) -> Result<&'static Digest, Error> {
+    Digest::named(name).ok_or_else(|| Error::Unsupported(format!("the digest {name:?} is none of SHA-2 and SHA-3")))
+}
+
+/// The same, with the name as it was given.
+pub(crate) fn called(name: &str) -> Result<(&'static Digest, CString), Error> {
+    Ok((named(name)?, CString::new(name).map_err(|_| Error::Internal)?))
+}
+
 /// What OpenSSL takes where nobody says.
 pub(crate) const DEFAULT: &Digest = &DIGESTS[0];
 /// The same for OAEP, which does not depend on collisions (RFC 8017 §A.2.1).
@@ -78,6 +92,7 @@ macro_rules! digest {
         Digest {
             hash: Hash::$hash,
             name: text(concat!($name, "\0")),
+            canonical: canonical(text(concat!($name, "\0")), text(names!(first $aliases))),
             aliases: &$aliases,
             oid: oid($oid),
             with_rsa: Composite { oid: oid($rsa), names: text(names!(rsa $name $aliases $rsa)) },
@@ -89,6 +104,12 @@ macro_rules! digest {
 
 /// Every name of a composite in OpenSSL 3.4 and later; letters of either case.
 macro_rules! names {
+    (first []) => {
+        "\0"
+    };
+    (first [$alias:literal $(, $more:literal)*]) => {
+        concat!($alias, "\0")
+    };
     (rsa $name:literal [] $oid:literal) => {
         concat!("RSA-", $name, ":id-rsassa-pkcs1-v1_5-with-", $name, ":", $oid, "\0")
     };
@@ -107,6 +128,14 @@ const fn text(text: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(text.as_bytes()) {
         Ok(text) => text,
         Err(_) => panic!("a text without its end"),
+    }
+}
+
+/// OpenSSL's own names tell SHA-2 from SHA-3.
+const fn canonical(name: &'static CStr, alias: &'static CStr) -> &'static CStr {
+    match alias.to_bytes() {
+        [b'S', b'H', b'A', b'2', ..] => alias,
+        _ => name,
     }
 }
 

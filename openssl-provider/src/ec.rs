@@ -11,8 +11,10 @@ use interface::{
     attributes::{EccFamily, KeyType},
     spki::PublicKey,
 };
+use p256::elliptic_curve::{point::AffineCoordinates, sec1::ToSec1Point};
 use rsa::signature::hazmat::PrehashVerifier;
 use spki::AlgorithmIdentifierRef;
+use zeroize::Zeroizing;
 
 use crate::{
     digest::{self, Digest},
@@ -22,7 +24,7 @@ use crate::{
         OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP, OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED,
         OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_EC_A, OSSL_PKEY_PARAM_EC_B,
         OSSL_PKEY_PARAM_EC_COFACTOR, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, OSSL_PKEY_PARAM_EC_ENCODING,
-        OSSL_PKEY_PARAM_EC_FIELD_TYPE, OSSL_PKEY_PARAM_EC_GENERATOR, OSSL_PKEY_PARAM_EC_ORDER, OSSL_PKEY_PARAM_EC_P,
+        OSSL_PKEY_PARAM_EC_FIELD_TYPE, OSSL_PKEY_PARAM_EC_GENERATOR, OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE, OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, OSSL_PKEY_PARAM_EC_ORDER, OSSL_PKEY_PARAM_EC_P,
         OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y, OSSL_PKEY_PARAM_EC_SEED,
         OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY,
         OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST,
@@ -30,7 +32,7 @@ use crate::{
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed},
     },
     generation::{self, Options},
-    key::{Kind, Public},
+    key::{Fixed, Kind, Public, Secret},
     signature::{Context, Scheme},
 };
 
@@ -46,6 +48,10 @@ struct Curve {
     valid: fn(&[u8]) -> bool,
     /// Whether r || s signs a digest under the public point.
     verify: fn(&[u8], &[u8], &[u8]) -> bool,
+    /// The public point of a private scalar; None for a number that is none.
+    public: fn(&[u8]) -> Option<Vec<u8>>,
+    /// The coordinate that a private scalar and a public point agree on.
+    agree: fn(&[u8], &[u8]) -> Option<Secret>,
 }
 
 macro_rules! curve {
@@ -61,6 +67,15 @@ macro_rules! curve {
                 let key = $krate::ecdsa::VerifyingKey::from_sec1_bytes(point);
                 let signature = $krate::ecdsa::Signature::from_slice(signature);
                 key.is_ok_and(|key| signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok()))
+            },
+            public: |scalar| {
+                let public = $krate::SecretKey::from_slice(scalar).ok()?.public_key();
+                Some(public.to_sec1_point(false).as_bytes().to_vec())
+            },
+            agree: |scalar, point| {
+                let scalar = $krate::SecretKey::from_slice(scalar).ok()?.to_nonzero_scalar();
+                let shared = $krate::PublicKey::from_sec1_bytes(point).ok()?.to_projective() * *scalar;
+                Some(Zeroizing::new(shared.to_affine().x().to_vec()))
             },
         }
     };
@@ -119,17 +134,17 @@ impl Ec {
         Self { curve, point }
     }
 
-    fn coordinate(&self, index: usize) -> Option<Value> {
+    fn coordinate(&self, index: usize) -> Option<Value<'_>> {
         let mut coordinates = self.point.get(1..)?.chunks(self.curve.len());
         Some(number(coordinates.nth(index)?))
     }
 }
 
-fn number(big_endian: &[u8]) -> Value {
+fn number(big_endian: &[u8]) -> Value<'static> {
     Value::Number(trimmed(big_endian).to_vec())
 }
 
-static FIELDS: [Field<Ec>; 20] = [
+static FIELDS: [Field<Ec>; 22] = [
     field(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |key| Some(Value::Text(key.curve.name))),
     field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| key.complete().then(|| Value::Bytes(key.point.clone()))),
     field(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes, |key| key.complete().then(|| Value::Bytes(key.point.clone()))),
@@ -152,12 +167,36 @@ static FIELDS: [Field<Ec>; 20] = [
     field(OSSL_PKEY_PARAM_EC_COFACTOR, Type::Number, |_| Some(number(&[1]))),
     field(OSSL_PKEY_PARAM_EC_SEED, Type::Bytes, |key| Some(Value::Bytes(key.curve.domain.seed.to_vec()))),
     field(OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, Type::Int, |_| Some(Value::Int(0))),
+    field(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, Type::Int, |_| Some(Value::Int(0))),
+    field(OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE, Type::Text, |_| Some(Value::Text(DEFAULT_CHECK))),
 ];
-static GETTABLE: [Param; 21] = gettable(&FIELDS);
+static GETTABLE: [Param; 23] = gettable(&FIELDS);
 static PUBLIC: [Param; 3] = gettable(&FIELDS);
-static KEY_SETTABLE: [Param; 2] = [Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes), Param::END];
+static KEY_SETTABLE: [Param; 8] = [
+    Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes),
+    Param::describe(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, Type::Text),
+    Param::describe(OSSL_PKEY_PARAM_EC_ENCODING, Type::Text),
+    Param::describe(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, Type::Int),
+    Param::describe(OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE, Type::Text),
+    Param::describe(OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, Type::Int),
+    Param::describe(OSSL_PKEY_PARAM_EC_SEED, Type::Bytes),
+    Param::END,
+];
 
-static OPTIONS: [Setting<Options>; 4] = [
+/// How OpenSSL checks domain parameters that have no name: ours have.
+const DEFAULT_CHECK: &CStr = c"default";
+
+const POINT_FORMAT: Fixed = Fixed {
+    name: OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+    value: Value::Text(OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED),
+};
+const ENCODING: Fixed = Fixed { name: OSSL_PKEY_PARAM_EC_ENCODING, value: Value::Text(OSSL_PKEY_EC_ENCODING_GROUP) };
+const COFACTOR: Fixed = Fixed { name: OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, value: Value::Int(0) };
+
+static OPTIONS: [Setting<Options>; 7] = [
+    setting(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, Type::Text, |_, given| POINT_FORMAT.check(given)),
+    setting(OSSL_PKEY_PARAM_EC_ENCODING, Type::Text, |_, given| ENCODING.check(given)),
+    setting(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, Type::Int, |_, given| COFACTOR.check(given)),
     generation::NAME,
     generation::PROVIDER,
     generation::USAGE,
@@ -168,7 +207,7 @@ static OPTIONS: [Setting<Options>; 4] = [
         Ok(())
     }),
 ];
-static OPTIONS_SETTABLE: [Param; 5] = settable(&OPTIONS);
+static OPTIONS_SETTABLE: [Param; 8] = settable(&OPTIONS);
 
 impl Kind for Ec {
     const NAME: &'static CStr = c"EC";
@@ -176,7 +215,18 @@ impl Kind for Ec {
     const GETTABLE: &'static [Param] = &GETTABLE;
     const PUBLIC: &'static [Param] = &PUBLIC;
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
+    const EMPTY: bool = true;
+    const GROUPS: bool = true;
     const SETTABLE: &'static [Param] = &KEY_SETTABLE;
+    const FIXED: &'static [Fixed] = &[
+        POINT_FORMAT,
+        ENCODING,
+        COFACTOR,
+        Fixed { name: OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE, value: Value::Text(DEFAULT_CHECK) },
+        Fixed { name: OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, value: Value::Int(1) },
+        // nothing can be it
+        Fixed { name: OSSL_PKEY_PARAM_EC_SEED, value: Value::Place(&[]) },
+    ];
 
     const NEW: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
     const BITS: Option<u32> = None;
@@ -198,6 +248,23 @@ impl Kind for Ec {
         match params.find(OSSL_PKEY_PARAM_PUB_KEY) {
             Some(point) => Self::new(curve, point.bytes()?),
             None => Some(Self::on(curve)),
+        }
+    }
+
+    fn blank(bits: u32) -> Option<Self> {
+        Self::of_group(bits)
+    }
+
+    /// Tries random numbers of the order's size until one is a scalar: at most every other one is not.
+    fn ephemeral(&self) -> Option<(Self, Secret)> {
+        let mut scalar = Zeroizing::new(vec![0; self.curve.len()]);
+        let top = u8::MAX >> (self.curve.len() * 8 - self.curve.bits as usize);
+        loop {
+            getrandom::fill(&mut scalar).ok()?;
+            *scalar.first_mut()? &= top;
+            if let Some(point) = (self.curve.public)(&scalar) {
+                return Some((Self { point, ..self.clone() }, scalar));
+            }
         }
     }
 
@@ -243,6 +310,10 @@ impl Exchange for Ec {
     fn secret_len(&self) -> usize {
         self.curve.len()
     }
+
+    fn agree(&self, ephemeral: &Secret) -> Option<Secret> {
+        (self.curve.agree)(ephemeral, &self.point)
+    }
 }
 
 /// ECDSA has nothing to set.
@@ -251,7 +322,7 @@ pub(crate) struct Ecdsa;
 
 static ECDSA: [Field<Context<Ecdsa>>; 3] = [
     field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, algorithm_id),
-    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.name))),
+    field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.canonical))),
     field(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Type::Int, |ctx| i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int)),
 ];
 static ECDSA_GETTABLE: [Param; 4] = gettable(&ECDSA);
@@ -316,7 +387,7 @@ fn raw(der: &[u8], len: usize) -> Option<Vec<u8>> {
 }
 
 /// The AlgorithmIdentifier of a signature to come: it has no parameters, RFC 5758 §3.2.
-fn algorithm_id(ctx: &Context<Ecdsa>) -> Option<Value> {
+fn algorithm_id(ctx: &Context<Ecdsa>) -> Option<Value<'_>> {
     let identifier = AlgorithmIdentifierRef { oid: ctx.digest?.with_ecdsa?.oid, parameters: None };
     identifier.to_der().ok().map(Value::Bytes)
 }

@@ -1,7 +1,7 @@
 //! Writes keys: the public half as everybody does, the private one as a reference.
 //!
-//! Where a program asks for a PrivateKeyInfo in PEM it gets a key reference, which other programs load in its place. It
-//! holds no secret, so it is never encrypted. In DER, where no label tells the two apart, it gets nothing.
+//! Where a program asks for a private key it gets a key reference, which other programs load in its place: in PEM under the label of
+//! references, in DER as PKCS#8, whose algorithm tells the two apart. It holds no secret, so it is not encrypted.
 
 use std::{ffi::c_int, fmt::Write, sync::Arc};
 
@@ -15,8 +15,7 @@ use crate::{
         OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
         params::{Params, Setting, Type, Value, settable, setting},
     },
-    generation::NAMELESS,
-    key::{Key, Kind, Private},
+    key::{Key, Kind},
     provider::Provider,
 };
 
@@ -59,7 +58,7 @@ pub(crate) trait Format: 'static {
 
 /// A key reference in PEM.
 pub(crate) enum ReferencePem {}
-/// A private key itself, which is refused: PKCS#8, PKCS#12 and everything that encrypts keys come here.
+/// A key reference in PKCS#8.
 pub(crate) enum Pkcs8 {}
 /// A SubjectPublicKeyInfo in DER.
 pub(crate) enum PublicDer {}
@@ -80,11 +79,8 @@ impl Format for ReferencePem {
 impl Format for Pkcs8 {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
 
-    fn encode<K: Kind>(_: &Key<K>) -> Result<Vec<u8>, Error> {
-        Err(Error::Unsupported(
-            "the private key stays in the service; a reference to it is written in PEM: openssl pkey -in KEY -out FILE"
-                .to_owned(),
-        ))
+    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+        reference(key)?.to_pkcs8().map_err(|_| Error::Internal)
     }
 }
 
@@ -92,8 +88,7 @@ impl Format for PublicDer {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
-        let public = key.public().ok_or(Error::State("the key has no public half"))?;
-        public.spki().ok_or(Error::Internal)
+        key.public()?.spki().ok_or(Error::Internal)
     }
 }
 
@@ -114,8 +109,12 @@ impl Format for Text {
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
         let name = K::NAME.to_string_lossy();
-        let mut text = match key.uri() {
+        let mut text = match key.stored() {
             Some(uri) => format!("{name} key of the Parsec service\nuri: {uri}\n"),
+            None if key.is_private() => {
+                key.public()?;
+                format!("{name} key of the Parsec service\nuri: none before its private half is written\n")
+            }
             None => format!("{name} public key\n"),
         };
         for (field, value) in key.exported().unwrap_or_default() {
@@ -128,6 +127,7 @@ impl Format for Text {
                 Value::Bytes(bytes) | Value::Number(bytes) => {
                     writeln!(text, "{field}:\n{}", hexadecimal(&bytes))
                 }
+                Value::Place(bytes) => writeln!(text, "{field}:\n{}", hexadecimal(bytes)),
                 Value::Int(number) | Value::Digits(number) => writeln!(text, "{field}: {number}"),
             };
         }
@@ -136,12 +136,11 @@ impl Format for Text {
 }
 
 fn reference<K: Kind>(key: &Key<K>) -> Result<Reference, Error> {
-    let uri = match key.private() {
-        Some(Private::Named(uri)) => uri.as_ref(),
-        Some(Private::Ephemeral(_)) => return Err(Error::State(NAMELESS)),
-        None => return Err(Error::State("a public key has no reference")),
-    };
-    Ok(Reference { uri: uri.clone(), spki: Some(PublicDer::encode(key)?) })
+    if !key.is_private() {
+        return Err(Error::State("a public key has no reference"));
+    }
+    let spki = Some(PublicDer::encode(key)?);
+    Ok(Reference { uri: key.written()?.clone(), spki })
 }
 
 /// Fifteen bytes a line, as OpenSSL writes numbers.

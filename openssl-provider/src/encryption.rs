@@ -25,7 +25,6 @@ use crate::{
     key::Key,
     provider::Provider,
     rsa::{Rsa, encoding::Digests, unsupported},
-    signature,
 };
 
 /// Bytes of TLS's premaster secret: the client's version and 46 random ones (RFC 5246 §7.4.7.1).
@@ -45,7 +44,8 @@ pub(crate) struct Context {
     provider: Arc<Provider>,
     key: Option<Key<Rsa>>,
     padding: Padding,
-    digest: &'static Digest,
+    /// The digest of OAEP, once that is set.
+    digest: Option<&'static Digest>,
     /// The digest of MGF1 where it is another than OAEP's.
     mgf1: Option<&'static Digest>,
     label: Vec<u8>,
@@ -67,7 +67,7 @@ pub(crate) enum Purpose {
     Decrypt,
 }
 
-static FIELDS: [Field<Context>; 5] = [
+static FIELDS: [Field<Context>; 6] = [
     field(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, Type::Text, |ctx| {
         Some(match ctx.padding {
             Padding::Pkcs1 => Value::Named(RSA_PKCS1_PADDING, OSSL_PKEY_RSA_PAD_MODE_PKCSV15),
@@ -75,8 +75,9 @@ static FIELDS: [Field<Context>; 5] = [
             Padding::Tls => Value::Int(RSA_PKCS1_WITH_TLS_PADDING.into()),
         })
     }),
-    field(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest.name))),
-    field(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digests().mgf1.name))),
+    field(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, Type::Text, |ctx| Some(told(ctx.digest))),
+    field(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(told(ctx.mgf1.or(ctx.digest)))),
+    field(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, Type::BytesPlace, |ctx| Some(Value::Place(&ctx.label))),
     field(OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION, Type::Int, |ctx| {
         ctx.versions.client.map(|version| Value::Int(version.into()))
     }),
@@ -84,19 +85,27 @@ static FIELDS: [Field<Context>; 5] = [
         ctx.versions.negotiated.map(|version| Value::Int(version.into()))
     }),
 ];
-pub(crate) static GETTABLE: [Param; 6] = gettable(&FIELDS);
+pub(crate) static GETTABLE: [Param; 7] = gettable(&FIELDS);
+
+/// A digest's name; an empty one where there is none yet.
+fn told(digest: Option<&'static Digest>) -> Value<'static> {
+    Value::Text(digest.map_or(c"", |digest| digest.canonical))
+}
 
 static SETTINGS: [Setting<Context>; 6] = [
     setting(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, Type::Text, |ctx, given| {
         ctx.padding = padding(given)?;
+        if ctx.padding == Padding::Oaep {
+            ctx.digest.get_or_insert(digest::DEFAULT_OAEP);
+        }
         Ok(())
     }),
     setting(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, Type::Text, |ctx, given| {
-        ctx.digest = signature::digest(given.text().unwrap_or_default())?;
+        ctx.digest = Some(digest::named(given.text().unwrap_or_default())?);
         Ok(())
     }),
     setting(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx, given| {
-        ctx.mgf1 = Some(signature::digest(given.text().unwrap_or_default())?);
+        ctx.mgf1 = Some(digest::named(given.text().unwrap_or_default())?);
         Ok(())
     }),
     setting(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, Type::Bytes, |ctx, given| {
@@ -129,7 +138,7 @@ impl Context {
             provider,
             key: None,
             padding: Padding::Pkcs1,
-            digest: digest::DEFAULT_OAEP,
+            digest: None,
             mgf1: None,
             label: Vec::new(),
             versions: Versions::default(),
@@ -142,7 +151,7 @@ impl Context {
             *self = Self { key: Some(key.clone()), ..Self::new(Arc::clone(&self.provider)) };
         }
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
-        if purpose == Purpose::Decrypt && key.uri().is_none() {
+        if purpose == Purpose::Decrypt && !key.is_private() {
             return Err(Error::State("a public key cannot decrypt"));
         }
         self.set(params)
@@ -150,7 +159,10 @@ impl Context {
 
     /// Takes settings.
     pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
-        params.apply(&SETTINGS, self)
+        let mut changed = self.clone();
+        params.apply(&SETTINGS, &mut changed)?;
+        *self = changed;
+        Ok(())
     }
 
     pub(crate) fn encrypt(&self, message: &[u8], output: Output<'_>) -> Result<(), Error> {
@@ -177,7 +189,7 @@ impl Context {
 
     /// The one request to the service.
     fn message(&self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let uri = self.key.as_ref().and_then(Key::uri).ok_or(Error::State("no private key was set"))?;
+        let uri = self.key.as_ref().ok_or(Error::State("no key was set"))?.uri()?;
         let label = if self.padding == Padding::Oaep { &self.label[..] } else { &[] };
         self.provider.decrypt(uri, self.algorithm(), ciphertext, label)
     }
@@ -212,11 +224,12 @@ impl Context {
     }
 
     fn digests(&self) -> Digests {
-        Digests { own: self.digest, mgf1: self.mgf1.unwrap_or(self.digest) }
+        let own = self.digest.unwrap_or(digest::DEFAULT_OAEP);
+        Digests { own, mgf1: self.mgf1.unwrap_or(own) }
     }
 
     fn public(&self) -> Result<&Rsa, Error> {
-        self.key.as_ref().and_then(Key::public).ok_or(Error::State("no key was set"))
+        self.key.as_ref().ok_or(Error::State("no key was set"))?.public()
     }
 }
 

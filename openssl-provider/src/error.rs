@@ -1,13 +1,8 @@
 //! What can go wrong, and how it appears in the host's OpenSSL error queue.
 
-use std::{
-    ffi::{CStr, c_uint},
-    ptr,
-};
+use std::ffi::c_uint;
 
 use interface::client;
-
-use crate::ffi::Item;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -35,9 +30,9 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The number of its reason in [`REASONS`].
-    pub(crate) fn reason(&self) -> c_uint {
-        match self {
+    /// The number of its reason, and what that means.
+    pub(crate) fn reason(&self) -> (c_uint, &'static str) {
+        let number: u8 = match self {
             Self::Refused(_) => 1,
             Self::Unsupported(_) => 2,
             Self::Reference(_) => 3,
@@ -47,7 +42,8 @@ impl Error {
             Self::Internal => 7,
             Self::Unreachable(_) => 8,
             Self::Configuration(_) => 9,
-        }
+        };
+        (number.into(), REASONS[usize::from(number) - 1])
     }
 }
 
@@ -61,20 +57,16 @@ fn cure(refused: &client::Error) -> &'static str {
     }
 }
 
-const fn reason(id: c_uint, text: &'static CStr) -> Item {
-    Item { id, text: text.as_ptr() }
-}
-
-/// The reasons, for OSSL_FUNC_provider_get_reason_strings.
-pub(crate) static REASONS: [Item; 10] = [
-    reason(1, c"the parsec service refused"),
-    reason(2, c"not supported"),
-    reason(3, c"bad key reference"),
-    reason(4, c"bad parameter"),
-    reason(5, c"wrong order of calls"),
-    reason(6, c"buffer too small"),
-    reason(7, c"internal error"),
-    reason(8, c"the parsec service cannot be reached"),
-    reason(9, c"bad configuration"),
-    Item { id: 0, text: ptr::null() },
+/// The reasons, in the order of their numbers. They stand in the text of each error: from a list that the core was given it takes them
+/// back when it lets go of us, and a program that holds a key until after OPENSSL_cleanup(3) would not survive that.
+const REASONS: [&str; 9] = [
+    "the parsec service refused",
+    "not supported",
+    "bad key reference",
+    "bad parameter",
+    "wrong order of calls",
+    "buffer too small",
+    "internal error",
+    "the parsec service cannot be reached",
+    "bad configuration",
 ];

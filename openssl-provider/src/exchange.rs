@@ -7,16 +7,16 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::{
-    digest::Digest,
+    digest::{self, Digest},
     error::Error,
     ffi::{
         OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, OSSL_EXCHANGE_PARAM_KDF_DIGEST, OSSL_EXCHANGE_PARAM_KDF_OUTLEN,
         OSSL_EXCHANGE_PARAM_KDF_TYPE, OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_KDF_NAME_X963KDF, Object, Output, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    key::{Key, Kind, Private, Secret},
+    fresh::Place,
+    key::{Key, Kind, Secret},
     provider::Provider,
-    signature,
 };
 
 /// A kind of key that agrees on secrets.
@@ -27,10 +27,8 @@ pub(crate) trait Exchange: Kind {
     /// Bytes of a secret.
     fn secret_len(&self) -> usize;
 
-    /// What an [ephemeral](Kind::ephemeral) private key shares with this public one.
-    fn agree(&self, _ephemeral: &Secret) -> Option<Secret> {
-        None
-    }
+    /// What an [ephemeral](Kind::ephemeral) private key shares with this public one; None where the two agree on nothing.
+    fn agree(&self, ephemeral: &Secret) -> Option<Secret>;
 }
 
 /// An operation.
@@ -56,15 +54,16 @@ pub(crate) struct Settings {
     cofactor_mode: i64,
 }
 
-static FIELDS: [Field<Settings>; 4] = [
+static FIELDS: [Field<Settings>; 5] = [
     field(OSSL_EXCHANGE_PARAM_KDF_TYPE, Type::Text, |settings| {
         Some(Value::Text(if settings.kdf { OSSL_KDF_NAME_X963KDF } else { c"" }))
     }),
-    field(OSSL_EXCHANGE_PARAM_KDF_DIGEST, Type::Text, |settings| Some(Value::Text(settings.digest?.name))),
+    field(OSSL_EXCHANGE_PARAM_KDF_DIGEST, Type::Text, |settings| Some(Value::Text(settings.digest?.canonical))),
     field(OSSL_EXCHANGE_PARAM_KDF_OUTLEN, Type::Number, |settings| i64::try_from(settings.len).ok().map(Value::Int)),
+    field(OSSL_EXCHANGE_PARAM_KDF_UKM, Type::BytesPlace, |settings| Some(Value::Place(&settings.info))),
     field(OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, Type::Int, |settings| Some(Value::Int(settings.cofactor_mode))),
 ];
-pub(crate) static GETTABLE: [Param; 5] = gettable(&FIELDS);
+pub(crate) static GETTABLE: [Param; 6] = gettable(&FIELDS);
 
 static SETTINGS: [Setting<Settings>; 5] = [
     setting(OSSL_EXCHANGE_PARAM_KDF_TYPE, Type::Text, |settings, given| {
@@ -79,7 +78,7 @@ static SETTINGS: [Setting<Settings>; 5] = [
         Ok(())
     }),
     setting(OSSL_EXCHANGE_PARAM_KDF_DIGEST, Type::Text, |settings, given| {
-        settings.digest = Some(signature::digest(given.text().unwrap_or_default())?);
+        settings.digest = Some(digest::named(given.text().unwrap_or_default())?);
         Ok(())
     }),
     setting(OSSL_EXCHANGE_PARAM_KDF_UKM, Type::Bytes, |settings, given| {
@@ -116,7 +115,7 @@ impl<K: Exchange> Context<K> {
     /// Starts anew with a key.
     pub(crate) fn init(&mut self, key: Option<&Key<K>>, params: Params<'_>) -> Result<(), Error> {
         let key = key.ok_or(Error::State("no key was set"))?;
-        if key.private().is_none() {
+        if !key.is_private() {
             return Err(Error::State("a public key cannot derive"));
         }
         *self = Self { key: Some(key.clone()), ..Self::new(Arc::clone(&self.provider)) };
@@ -125,8 +124,8 @@ impl<K: Exchange> Context<K> {
 
     /// Takes the peer's public key.
     pub(crate) fn set_peer(&mut self, peer: Option<&Key<K>>) -> Result<(), Error> {
-        let parameters = |key: Option<&Key<K>>| key.and_then(Key::public).map(K::parameters);
-        if parameters(peer).is_none() || parameters(peer) != parameters(self.key.as_ref()) {
+        let peers = peer.ok_or(Error::State("no peer was given"))?.public()?.parameters();
+        if self.key.as_ref().and_then(Key::parameters).map(K::parameters) != Some(peers) {
             let why = "the peer's public key is not on the curve of the private one";
             return Err(Error::Parameter(why.to_owned()));
         }
@@ -136,7 +135,10 @@ impl<K: Exchange> Context<K> {
 
     /// Takes settings.
     pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
-        params.apply(&SETTINGS, &mut self.settings)
+        let mut changed = self.settings.clone();
+        params.apply(&SETTINGS, &mut changed)?;
+        self.settings = changed;
+        Ok(())
     }
 
     /// What can be asked of an operation.
@@ -146,14 +148,13 @@ impl<K: Exchange> Context<K> {
 
     pub(crate) fn derive(&self, output: Output<'_>) -> Result<(), Error> {
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
-        let public = key.public().ok_or(Error::State("no key was set"))?;
-        let len = if self.settings.kdf { self.settings.len } else { public.secret_len() };
+        let parameters = key.parameters().ok_or(Error::State("no key was set"))?;
+        let len = if self.settings.kdf { self.settings.len } else { parameters.secret_len() };
         output.fill(len, || {
-            let peer = self.peer.as_ref().and_then(Key::public);
-            let peer = peer.ok_or(Error::State("the peer's public key was not set"))?;
-            let secret = match key.private().ok_or(Error::State("no private key was set"))? {
-                Private::Named(uri) => self.provider.agree(uri, peer.encoded())?,
-                Private::Ephemeral(own) => {
+            let peer = self.peer.as_ref().ok_or(Error::State("the peer's public key was not set"))?.public()?;
+            let secret = match key.agreeing()? {
+                Place::Service(uri) => self.provider.agree(uri, peer.encoded())?,
+                Place::Here(own) => {
                     peer.agree(own).ok_or_else(|| Error::Parameter("the peer's public key agrees on nothing".to_owned()))?
                 }
             };

@@ -67,16 +67,6 @@ impl Algorithm {
 // SAFETY: all four pointers lead to immutable statics.
 unsafe impl Sync for Algorithm {}
 
-/// `OSSL_ITEM`: here an error reason and its text.
-#[repr(C)]
-pub(crate) struct Item {
-    pub(crate) id: c_uint,
-    pub(crate) text: *const c_char,
-}
-
-// SAFETY: the pointer leads to an immutable static.
-unsafe impl Sync for Item {}
-
 /// `OSSL_PARAM`.
 #[repr(C)]
 pub(crate) struct Param {
@@ -148,7 +138,6 @@ functions! {
     OSSL_FUNC_PROVIDER_GETTABLE_PARAMS = 1025: fn(*mut c_void) -> *const Param;
     OSSL_FUNC_PROVIDER_GET_PARAMS = 1026: fn(*mut c_void, *mut Param) -> c_int;
     OSSL_FUNC_PROVIDER_QUERY_OPERATION = 1027: fn(*mut c_void, c_int, *mut c_int) -> *const Algorithm;
-    OSSL_FUNC_PROVIDER_GET_REASON_STRINGS = 1029: fn(*mut c_void) -> *const Item;
     OSSL_FUNC_PROVIDER_GET_CAPABILITIES = 1030: fn(*mut c_void, *const c_char, Callback, *mut c_void) -> c_int;
 
     OSSL_FUNC_KEYMGMT_NEW = 1: fn(*mut c_void) -> *mut c_void;
@@ -287,6 +276,7 @@ constants! {
     OSSL_PARAM_UTF8_STRING = 4;
     OSSL_PARAM_OCTET_STRING = 5;
     OSSL_PARAM_UTF8_PTR = 6;
+    OSSL_PARAM_OCTET_PTR = 7;
     OSSL_KEYMGMT_SELECT_PRIVATE_KEY = 0x01;
     OSSL_KEYMGMT_SELECT_PUBLIC_KEY = 0x02;
     OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS = 0x04;
@@ -295,6 +285,8 @@ constants! {
     OSSL_STORE_INFO_PUBKEY = 3;
     OSSL_STORE_INFO_PKEY = 4;
     OSSL_STORE_INFO_CERT = 5;
+    TLS1_VERSION = 0x0301;
+    DTLS1_VERSION = 0xfeff;
     RSA_PKCS1_PADDING = 1;
     RSA_NO_PADDING = 3;
     RSA_PKCS1_OAEP_PADDING = 4;
@@ -336,6 +328,9 @@ names! {
     OSSL_PKEY_PARAM_EC_ORDER = c"order";
     OSSL_PKEY_PARAM_EC_COFACTOR = c"cofactor";
     OSSL_PKEY_PARAM_EC_SEED = c"seed";
+    OSSL_PKEY_PARAM_USE_COFACTOR_ECDH = c"use-cofactor-flag";
+    OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE = c"group-check";
+    OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC = c"include-public";
     OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS = c"decoded-from-explicit";
     OSSL_PKEY_EC_ENCODING_GROUP = c"named_curve";
     OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED = c"uncompressed";
@@ -343,6 +338,7 @@ names! {
     OSSL_PKEY_PARAM_RSA_E = c"e";
     OSSL_PKEY_PARAM_RSA_D = c"d";
     OSSL_PKEY_PARAM_RSA_BITS = c"bits";
+    OSSL_PKEY_PARAM_RSA_PRIMES = c"primes";
     OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE = c"ecdh-cofactor-mode";
     OSSL_EXCHANGE_PARAM_KDF_TYPE = c"kdf-type";
     OSSL_EXCHANGE_PARAM_KDF_DIGEST = c"kdf-digest";
@@ -369,6 +365,15 @@ names! {
     OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO = c"auto";
     OSSL_PKEY_RSA_PSS_SALT_LEN_MAX = c"max";
     OSSL_ENCODER_PARAM_CIPHER = c"cipher";
+    OSSL_CAPABILITY_TLS_GROUP_NAME = c"tls-group-name";
+    OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL = c"tls-group-name-internal";
+    OSSL_CAPABILITY_TLS_GROUP_ID = c"tls-group-id";
+    OSSL_CAPABILITY_TLS_GROUP_ALG = c"tls-group-alg";
+    OSSL_CAPABILITY_TLS_GROUP_SECURITY_BITS = c"tls-group-sec-bits";
+    OSSL_CAPABILITY_TLS_GROUP_MIN_TLS = c"tls-min-tls";
+    OSSL_CAPABILITY_TLS_GROUP_MAX_TLS = c"tls-max-tls";
+    OSSL_CAPABILITY_TLS_GROUP_MIN_DTLS = c"tls-min-dtls";
+    OSSL_CAPABILITY_TLS_GROUP_MAX_DTLS = c"tls-max-dtls";
     OSSL_STORE_PARAM_EXPECT = c"expect";
     OSSL_STORE_PARAM_PROPERTIES = c"properties";
 }

@@ -1,15 +1,14 @@
 //! Making keys in the service: `openssl genpkey`.
 //!
-//! A new key stays, so it needs a name. That keeps whatever else comes here by mistake from filling the service with keys:
-//! a program that lists this provider first asks it for the ephemeral keys of TLS too. It gets those of X25519, made here: with
-//! them the default provider does its hybrid key exchange, which would fail otherwise, while other groups are left out.
+//! A new key with a name stays in the service. One without a name is [`fresh`](crate::fresh): so a program that lists this provider
+//! first, and has it make the ephemeral keys of TLS too, fills no store with keys.
 
 use std::{marker::PhantomData, sync::Arc};
 
 use interface::{
     ProviderId,
     attributes::{Attributes, KeyType, Policy},
-    policy::{Job, Purpose},
+    policy::{self, Purpose},
     reference::KeyUri,
 };
 
@@ -19,6 +18,7 @@ use crate::{
         OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object,
         params::{Params, Setting, Type, setting},
     },
+    fresh::Fresh,
     key::{Key, Kind},
     provider::{self, Provider},
 };
@@ -40,10 +40,11 @@ pub(crate) struct Options {
     pub(crate) bits: Option<u32>,
 }
 
-pub(crate) const NAMELESS: &str = "a key made here stays in the service, so it needs a name: -pkeyopt parsec-name:NAME. A program's own key comes \
-     from another provider: list default before parsec in openssl.cnf, or ask with -propquery provider=default";
+/// Of a service that has no volatile keys.
+pub(crate) const NAMELESS: &str = "this service stores every key that it makes, so a new one needs a name: -pkeyopt parsec-name:NAME. A program's \
+     own key comes from another provider: list default before parsec in openssl.cnf, or ask with -propquery provider=default";
 
-/// The key's name in the service.
+/// The key's name in the service; without one, the key is stored when it is written, and only then.
 pub(crate) const NAME: Setting<Options> = setting(c"parsec-name", Type::Text, |options, given| {
     options.uri.name = given.text().filter(|name| !name.is_empty()).map(str::to_owned);
     Ok(())
@@ -55,7 +56,7 @@ pub(crate) const PROVIDER: Setting<Options> = setting(c"parsec-provider", Type::
     options.uri.provider = Some(provider.map_err(|_| Error::Parameter(format!("parsec-provider:{name} is none that there is")))?);
     Ok(())
 });
-/// What the key is for, separated by commas; else to sign, or if it cannot, to agree on secrets.
+/// What the key is for, separated by commas, and nothing else; without it, all that a key in a file does.
 pub(crate) const USAGE: Setting<Options> = setting(c"parsec-usage", Type::Text, |options, given| {
     let names = given.text().unwrap_or_default();
     let known = || Purpose::ALL.map(Purpose::name).join(", ");
@@ -71,8 +72,14 @@ impl<K> Object for Generation<K> {
 }
 
 impl<K: Kind> Generation<K> {
-    pub(crate) fn new(provider: Arc<Provider>, selection: i32) -> Self {
-        Self { provider, selection, options: Options::default(), kind: PhantomData }
+    /// None for the parameters alone of keys that are not made so.
+    pub(crate) fn new(provider: Arc<Provider>, selection: i32) -> Option<Self> {
+        let generation = Self { provider, selection, options: Options::default(), kind: PhantomData };
+        (K::EMPTY || generation.pair()).then_some(generation)
+    }
+
+    fn pair(&self) -> bool {
+        self.selection & (OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY) != 0
     }
 
     /// Takes settings.
@@ -88,15 +95,14 @@ impl<K: Kind> Generation<K> {
     /// Makes the key, or the domain parameters alone where no more is wanted.
     pub(crate) fn make(&self) -> Result<Key<K>, Error> {
         let bits = self.options.bits.or(K::BITS).ok_or_else(|| said("set the curve, such as group:P-256"))?;
-        if self.selection & (OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY) == 0 {
-            let parameters = K::of_group(bits).ok_or_else(|| said("these keys have no parameters"))?;
-            return Ok(Key::with_parameters(&self.provider, parameters));
-        }
-        if self.options.uri.name.is_none() {
-            return Key::ephemeral(&self.provider).ok_or_else(|| said(NAMELESS));
+        if !self.pair() {
+            return Ok(Key::with_parameters(&self.provider, K::of_group(bits)));
         }
         let attributes = Attributes { key_type: K::NEW, bits, policy: self.policy()? };
-        self.provider.generate(&self.options.uri, &attributes)?;
+        if self.options.uri.name.is_none() {
+            return Ok(Key::fresh(&self.provider, Fresh::new(&self.provider, &self.options.uri, attributes)?));
+        }
+        self.provider.generate(&self.options.uri, &attributes, false)?;
         let made = self.provider.lookup(&self.options.uri)?;
         let (public, _) = provider::public(&made).ok_or(Error::Internal)?;
         Key::of(&self.provider, &public, &Some(provider::uri(&made))).ok_or(Error::Internal)
@@ -114,12 +120,9 @@ impl<K: Kind> Generation<K> {
     }
 }
 
-/// The policy of keys of a type for a purpose, or for the first job that they can do.
+/// The policy of keys of a type for a purpose, or for all that a key in a file does.
 pub(crate) fn policy(key_type: KeyType, purpose: Option<Purpose>) -> Option<Policy> {
-    match purpose {
-        Some(purpose) => purpose.policy(key_type),
-        None => Job::ALL.iter().find_map(|job| job.policy(key_type)),
-    }
+    purpose.map_or_else(|| policy::in_a_file(key_type), |purpose| purpose.policy(key_type))
 }
 
 fn said(why: &str) -> Error {

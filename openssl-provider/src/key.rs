@@ -16,9 +16,11 @@ use zeroize::Zeroizing;
 use crate::{
     error::Error,
     ffi::{
-        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
-        params::{Field, Params, Setting, Value},
+        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
+        OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Object, Param,
+        params::{Field, Given, Params, Request, Setting, Value},
     },
+    fresh::{Fresh, Place},
     generation::{self, Options},
     provider::Provider,
 };
@@ -36,6 +38,24 @@ impl Public {
     }
 }
 
+/// What can be set of a key to nothing but what it is.
+pub(crate) struct Fixed {
+    pub(crate) name: &'static CStr,
+    pub(crate) value: Value<'static>,
+}
+
+impl Fixed {
+    pub(crate) fn check(&self, given: &Given<'_>) -> Result<(), Error> {
+        let same = match self.value {
+            Value::Text(text) => text.to_str().ok() == given.text(),
+            Value::Int(number) => given.int() == Some(number),
+            _ => false,
+        };
+        let refused = || Error::Unsupported(format!("{:?} of a key of the parsec provider stays as it is", self.name));
+        if same { Ok(()) } else { Err(refused()) }
+    }
+}
+
 /// A kind of key. The value is a public key.
 pub(crate) trait Kind: Clone + PartialEq + 'static {
     /// The type's name in OpenSSL.
@@ -49,8 +69,13 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     /// The parameter that a private key would come in.
     const PRIVATE: &'static CStr;
 
-    /// What can be set in a key that is no more than domain parameters so far.
+    /// Whether a key with nothing in it is one that OpenSSL copies, and makes as parameters.
+    const EMPTY: bool = false;
+
+    /// What can be set: first the public point of what is no more than domain parameters so far.
     const SETTABLE: &'static [Param] = &[Param::END];
+    /// What of that is never changed.
+    const FIXED: &'static [Fixed] = &[];
 
     /// The type of new keys.
     const NEW: KeyType;
@@ -74,6 +99,9 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     fn policy(purpose: Option<Purpose>) -> Option<Policy> {
         generation::policy(Self::NEW, purpose)
     }
+
+    /// Whether there are domain parameters.
+    const GROUPS: bool = false;
 
     /// The size in bits of the domain parameters, where there are any.
     fn group(&self) -> Option<u32> {
@@ -100,8 +128,13 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
         None
     }
 
-    /// A new key for one use, which neither the service nor a file will ever see. None of a kind that is not made so.
-    fn ephemeral() -> Option<(Self, Secret)> {
+    /// What is known of a new key of this size before it is made. None of a kind that is made at once.
+    fn blank(_bits: u32) -> Option<Self> {
+        None
+    }
+
+    /// A new key, made here, of which this is known. None of a kind that is not made so.
+    fn ephemeral(&self) -> Option<(Self, Secret)> {
         None
     }
 
@@ -118,22 +151,29 @@ pub(crate) type Secret = Zeroizing<Vec<u8>>;
 /// A key. Clones share its halves.
 pub(crate) struct Key<K> {
     provider: Arc<Provider>,
-    public: Option<Arc<K>>,
-    private: Option<Private>,
+    halves: Halves<K>,
 }
 
-/// Where the private half of a key is.
-#[derive(Clone)]
-pub(crate) enum Private {
-    /// In the service, under this name.
-    Named(Arc<KeyUri>),
-    /// Here, until the key is freed.
-    Ephemeral(Arc<Secret>),
+/// What there is of a key.
+enum Halves<K> {
+    None,
+    /// The public half, or domain parameters alone.
+    Public(Arc<K>),
+    /// Both; the private one is in the service, under this name.
+    Named(Arc<K>, Arc<KeyUri>),
+    /// Both, of a key without a name so far.
+    Fresh(Arc<Fresh<K>>),
 }
 
 impl<K> Clone for Key<K> {
     fn clone(&self) -> Self {
-        Self { provider: Arc::clone(&self.provider), public: self.public.clone(), private: self.private.clone() }
+        let halves = match &self.halves {
+            Halves::None => Halves::None,
+            Halves::Public(public) => Halves::Public(Arc::clone(public)),
+            Halves::Named(public, uri) => Halves::Named(Arc::clone(public), Arc::clone(uri)),
+            Halves::Fresh(fresh) => Halves::Fresh(Arc::clone(fresh)),
+        };
+        Self { provider: Arc::clone(&self.provider), halves }
     }
 }
 
@@ -146,65 +186,107 @@ impl<K> Object for Key<K> {
 impl<K: Kind> Key<K> {
     /// A key with nothing in it.
     pub(crate) fn new(provider: Arc<Provider>) -> Self {
-        Self { provider, public: None, private: None }
+        Self { provider, halves: Halves::None }
     }
 
     /// A key of the service, if it is of this kind.
     pub(crate) fn of(provider: &Arc<Provider>, public: &Public, private: &Option<KeyUri>) -> Option<Self> {
-        let public = Some(Arc::new(K::of(public)?));
-        Some(Self { provider: Arc::clone(provider), public, private: private.clone().map(Arc::new).map(Private::Named) })
+        let public = Arc::new(K::of(public)?);
+        let halves = match private {
+            Some(uri) => Halves::Named(public, Arc::new(uri.clone())),
+            None => Halves::Public(public),
+        };
+        Some(Self { provider: Arc::clone(provider), halves })
     }
 
-    /// A new key for one use, if its kind is made so.
-    pub(crate) fn ephemeral(provider: &Arc<Provider>) -> Option<Self> {
-        let (public, secret) = K::ephemeral()?;
-        let private = Some(Private::Ephemeral(Arc::new(secret)));
-        Some(Self { provider: Arc::clone(provider), public: Some(Arc::new(public)), private })
+    /// A key without a name.
+    pub(crate) fn fresh(provider: &Arc<Provider>, fresh: Fresh<K>) -> Self {
+        Self { provider: Arc::clone(provider), halves: Halves::Fresh(Arc::new(fresh)) }
     }
 
-    /// Domain parameters alone.
-    pub(crate) fn with_parameters(provider: &Arc<Provider>, parameters: K) -> Self {
-        Self { provider: Arc::clone(provider), public: Some(Arc::new(parameters)), private: None }
+    /// Domain parameters alone, where there are any.
+    pub(crate) fn with_parameters(provider: &Arc<Provider>, parameters: Option<K>) -> Self {
+        let halves = parameters.map_or(Halves::None, |parameters| Halves::Public(Arc::new(parameters)));
+        Self { provider: Arc::clone(provider), halves }
     }
 
-    pub(crate) fn public(&self) -> Option<&K> {
-        self.public.as_deref().filter(|public| public.complete())
-    }
-
-    /// The public key, or domain parameters alone.
+    /// The public key, or what is known of it so far: domain parameters alone.
     pub(crate) fn parameters(&self) -> Option<&K> {
-        self.public.as_deref()
+        match &self.halves {
+            Halves::None => None,
+            Halves::Public(public) | Halves::Named(public, _) => Some(public),
+            Halves::Fresh(fresh) => fresh.known().map(AsRef::as_ref),
+        }
     }
 
-    pub(crate) fn private(&self) -> Option<&Private> {
-        self.private.as_ref()
+    /// The public key, which is made now where it is still to be made.
+    pub(crate) fn public(&self) -> Result<&K, Error> {
+        match &self.halves {
+            Halves::Fresh(fresh) => fresh.public().map(AsRef::as_ref),
+            _ => self.parameters().filter(|public| public.complete()).ok_or(Error::State("the key has no public half")),
+        }
     }
 
-    /// The name of the private key in the service, if it is there.
-    pub(crate) fn uri(&self) -> Option<&KeyUri> {
-        match &self.private {
-            Some(Private::Named(uri)) => Some(uri),
+    /// Whether there is a private half.
+    pub(crate) fn is_private(&self) -> bool {
+        matches!(self.halves, Halves::Named(..) | Halves::Fresh(_))
+    }
+
+    fn is_public(&self) -> bool {
+        self.is_private() || self.parameters().is_some_and(K::complete)
+    }
+
+    /// The name under which the service stores the private half.
+    pub(crate) fn stored(&self) -> Option<&KeyUri> {
+        match &self.halves {
+            Halves::Named(_, uri) => Some(uri),
+            Halves::Fresh(fresh) => fresh.stored(),
             _ => None,
+        }
+    }
+
+    /// The name of the private half, which is in the service from now on.
+    pub(crate) fn uri(&self) -> Result<&KeyUri, Error> {
+        match &self.halves {
+            Halves::Named(_, uri) => Ok(uri),
+            Halves::Fresh(fresh) => fresh.uri(),
+            _ => Err(Error::State("the key has no private half")),
+        }
+    }
+
+    /// The private half, to agree on secrets with.
+    pub(crate) fn agreeing(&self) -> Result<Place<'_>, Error> {
+        match &self.halves {
+            Halves::Fresh(fresh) => fresh.agreeing(),
+            _ => self.uri().map(Place::Service),
+        }
+    }
+
+    /// The name for a file that the private half is written to: the service stores it from now on.
+    pub(crate) fn written(&self) -> Result<&KeyUri, Error> {
+        match &self.halves {
+            Halves::Fresh(fresh) => fresh.written(),
+            _ => self.uri(),
         }
     }
 
     /// Whether all that is selected is there.
     pub(crate) fn has(&self, selection: c_int) -> bool {
-        (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY == 0 || self.private.is_some())
-            && (selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 || self.public().is_some())
-            && (selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS == 0 || self.public.is_some())
+        (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY == 0 || self.is_private())
+            && (selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 || self.is_public())
+            && (selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS == 0 || !K::GROUPS || self.parameters().is_some())
     }
 
     /// Whether what is selected is the same. The public half stands for the private one.
-    pub(crate) fn matches(&self, other: &Self, selection: c_int) -> bool {
+    pub(crate) fn matches(&self, other: &Self, selection: c_int) -> Result<bool, Error> {
         let key = OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
         let parameters = |key: &Self| key.parameters().map(K::parameters);
         if selection & key != 0 {
-            self.public().is_some() && self.public() == other.public()
+            Ok(self.is_public() && other.is_public() && self.public()? == other.public()?)
         } else if selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS != 0 {
-            self.public.is_some() && parameters(self) == parameters(other)
+            Ok(parameters(self).is_some() && parameters(self) == parameters(other))
         } else {
-            true
+            Ok(true)
         }
     }
 
@@ -213,24 +295,30 @@ impl<K: Kind> Key<K> {
         if !self.has(selection) {
             return Err(Error::State("the key lacks what is to be checked"));
         }
-        match self.public() {
-            Some(public) if !public.valid() => Err(Error::Parameter("the public key is not valid".to_owned())),
-            _ => Ok(()),
+        if self.is_public() && !self.public()?.valid() {
+            return Err(Error::Parameter("the public key is not valid".to_owned()));
         }
+        Ok(())
     }
 
-    /// A copy of what is selected.
-    pub(crate) fn selected(&self, selection: c_int) -> Self {
-        let mut copy = self.clone();
-        if selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY == 0 {
-            copy.private = None;
+    /// A copy of what is selected; None of nothing, for a kind that is not copied so.
+    pub(crate) fn selected(&self, selection: c_int) -> Result<Option<Self>, Error> {
+        if selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 && self.is_private() {
+            return Ok(Some(self.clone()));
         }
-        if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 {
-            let parameters = selection & OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS != 0;
-            let public = self.parameters().filter(|_| parameters);
-            copy.public = public.and_then(K::parameters).map(Arc::new);
-        }
-        copy
+        let public = match &self.halves {
+            _ if selection & (OSSL_KEYMGMT_SELECT_PUBLIC_KEY | OSSL_KEYMGMT_SELECT_PRIVATE_KEY) == 0 => {
+                if !K::EMPTY {
+                    return Ok(None);
+                }
+                self.parameters().and_then(K::parameters).map(Arc::new)
+            }
+            Halves::None => None,
+            Halves::Public(public) | Halves::Named(public, _) => Some(Arc::clone(public)),
+            Halves::Fresh(fresh) => Some(Arc::clone(fresh.public()?)),
+        };
+        let halves = public.map_or(Halves::None, Halves::Public);
+        Ok(Some(Self { provider: Arc::clone(&self.provider), halves }))
     }
 
     /// Takes a public key. Answers false, without an error, to a private one: the core then looks for another provider.
@@ -238,22 +326,42 @@ impl<K: Kind> Key<K> {
         if params.find(K::PRIVATE).is_some() {
             return Ok(false);
         }
-        self.public = K::import(params).map(Arc::new);
-        Ok(self.public.is_some())
+        self.halves = K::import(params).map_or(Halves::None, |public| Halves::Public(Arc::new(public)));
+        Ok(self.parameters().is_some())
     }
 
     /// Makes a public key of what has no private half.
     pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
-        if K::SETTABLE.iter().any(|param| params.has(param)) {
-            let completed = if self.private.is_none() { K::completed(self.parameters(), params) } else { None };
+        for fixed in K::FIXED {
+            params.find(fixed.name).map_or(Ok(()), |given| fixed.check(&given))?;
+        }
+        if K::SETTABLE.first().is_some_and(|point| params.has(point)) {
+            let completed = if self.is_private() { None } else { K::completed(self.parameters(), params) };
             let bad = || Error::Parameter("this is no public key for the curve".to_owned());
-            self.public = Some(Arc::new(completed.ok_or_else(bad)?));
+            self.halves = Halves::Public(Arc::new(completed.ok_or_else(bad)?));
         }
         Ok(())
     }
 
+    /// Answers what is asked of the public half. False where there is none.
+    pub(crate) fn answer(&self, request: &mut Request<'_>) -> Result<bool, Error> {
+        if let Halves::Fresh(fresh) = &self.halves
+            && let Some(known) = self.parameters().filter(|known| !known.complete())
+        {
+            let mut asked = K::FIELDS.iter().filter(|field| request.asks(field.name) && (field.read)(known).is_none());
+            // whoever sends it to a peer agrees on a secret next
+            if request.asks(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY) {
+                fresh.agreeing()?;
+            } else if asked.next().is_some() {
+                fresh.public()?;
+            }
+        }
+        let Some(public) = self.parameters() else { return Ok(false) };
+        request.answer(K::FIELDS, public).map(|()| true)
+    }
+
     /// What there is of the public key as parameters.
-    pub(crate) fn exported(&self) -> Option<Vec<(&'static CStr, Value)>> {
+    pub(crate) fn exported(&self) -> Option<Vec<(&'static CStr, Value<'_>)>> {
         let public = self.parameters()?;
         let fields = K::FIELDS.iter().take(K::PUBLIC.len() - 1);
         let there = fields.filter_map(|field| Some((field.name, (field.read)(public)?)));

@@ -11,7 +11,8 @@ use interface::{
     attributes::Attributes,
     client::{self, Client},
     operations::{
-        AsymmetricDecrypt, Find, GenerateKey, LookupObject, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage,
+        AsymmetricDecrypt, CopyKey, DestroyKey, Find, GenerateKey, ImportKey, LookupKey, LookupObject, RawKeyAgreement, Record,
+        RecordKind, SignHash, SignMessage,
     },
     reference::KeyUri,
     spki::PublicKey,
@@ -25,7 +26,7 @@ use crate::{
         core::Core,
         params::{Field, Type, Value, field},
     },
-    key::Public,
+    key::{Public, Secret},
     settings,
 };
 
@@ -113,10 +114,33 @@ impl Provider {
     }
 
     /// Makes a key of this name.
-    pub(crate) fn generate(&self, key: &KeyUri, attributes: &Attributes) -> Result<(), Error> {
+    pub(crate) fn generate(&self, key: &KeyUri, attributes: &Attributes, volatile: bool) -> Result<(), Error> {
         let attributes = Some(attributes.into());
-        let generate = GenerateKey { key_name: name(key)?.to_owned(), attributes, ..GenerateKey::default() };
+        let generate = GenerateKey { key_name: name(key)?.to_owned(), attributes, volatile, ..GenerateKey::default() };
         self.call(key, &generate).map(drop)
+    }
+
+    /// Gives the service a key that was made here.
+    pub(crate) fn import(&self, key: &KeyUri, attributes: &Attributes, secret: &Secret, volatile: bool) -> Result<(), Error> {
+        let (attributes, data) = (Some(attributes.into()), secret.to_vec());
+        let (key_name, label, id, pkcs11) = (name(key)?.to_owned(), None, None, Vec::new());
+        self.call(key, &ImportKey { key_name, attributes, data, label, id, volatile, pkcs11 }).map(drop)
+    }
+
+    /// Stores a second key of this one, which may do the same.
+    pub(crate) fn copy(&self, of: &Record, key: &KeyUri) -> Result<(), Error> {
+        let (key_name, attributes, of) = (name(key)?.to_owned(), of.attributes.clone(), of.name.clone());
+        self.call(key, &CopyKey { key_name, attributes, of, ..CopyKey::default() }).map(drop)
+    }
+
+    /// Destroys a key of the caller.
+    pub(crate) fn destroy(&self, key: &KeyUri) -> Result<(), Error> {
+        self.call(key, &DestroyKey { key_name: name(key)?.to_owned(), owner: None }).map(drop)
+    }
+
+    /// What the service knows of one key. An upstream service does not know the question.
+    pub(crate) fn lookup_record(&self, key: &KeyUri) -> Result<Record, Error> {
+        self.call(key, &LookupKey { key_name: name(key)?.to_owned(), owner: key.owner.clone() })
     }
 
     /// What the service knows of one key.

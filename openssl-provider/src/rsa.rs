@@ -9,7 +9,7 @@ use der::{Encode, Sequence, asn1::UintRef};
 use interface::{
     algorithm::{Algorithm, Signature},
     attributes::{KeyType, Policy},
-    policy::Purpose,
+    policy::{Job, Purpose},
     spki::{PublicKey, rsa_parts},
 };
 use rsa::{BoxedUint, hazmat::rsa_encrypt, traits::PublicKeyParts};
@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     ffi::{
         OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_RSA_BITS,
-        OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_SECURITY_BITS, Param,
+        OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_PRIMES, OSSL_PKEY_PARAM_SECURITY_BITS, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     generation::{self, Options},
@@ -45,7 +45,7 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
-static OPTIONS: [Setting<Options>; 5] = [
+static OPTIONS: [Setting<Options>; 6] = [
     generation::NAME,
     generation::PROVIDER,
     generation::USAGE,
@@ -58,8 +58,12 @@ static OPTIONS: [Setting<Options>; 5] = [
         Some(65537) => Ok(()),
         _ => Err(unsupported("RSA keys with another public exponent than 65537")),
     }),
+    setting(OSSL_PKEY_PARAM_RSA_PRIMES, Type::Number, |_, given| match given.int() {
+        Some(2) => Ok(()),
+        _ => Err(unsupported("RSA keys of more than two primes")),
+    }),
 ];
-static OPTIONS_SETTABLE: [Param; 6] = settable(&OPTIONS);
+static OPTIONS_SETTABLE: [Param; 7] = settable(&OPTIONS);
 
 impl<const PSS: bool> Kind for RsaKey<PSS> {
     const NAME: &'static CStr = if PSS { c"RSA-PSS" } else { c"RSA" };
@@ -96,10 +100,10 @@ impl<const PSS: bool> Kind for RsaKey<PSS> {
     }
 
     fn policy(purpose: Option<Purpose>) -> Option<Policy> {
-        let policy = generation::policy(Self::NEW, purpose)?;
         if !PSS {
-            return Some(policy);
+            return generation::policy(Self::NEW, purpose);
         }
+        let policy = purpose.map_or_else(|| Job::Sign.policy(Self::NEW), |purpose| purpose.policy(Self::NEW))?;
         let pss = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Signature(Signature::RsaPss { .. }));
         Some(Policy { algorithm: policy.algorithms().find(pss)?, also: Vec::new(), ..policy })
     }

@@ -3,7 +3,11 @@
 //! A message is hashed here and its digest signed in the service, in one request. Starting asks the service nothing: TLS
 //! starts an operation only to see whether it could. Verifying needs the public key alone, so it is done here too.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    ffi::{CStr, CString},
+    sync::Arc,
+};
 
 use interface::{algorithm::Signature, reference::KeyUri};
 
@@ -90,6 +94,8 @@ pub(crate) struct Context<S: Scheme> {
     key: Option<Key<S::Kind>>,
     purpose: Purpose,
     pub(crate) digest: Option<&'static Digest>,
+    /// The name by which it was set.
+    called: Option<CString>,
     /// Whether the algorithm has its digest and all else built in.
     composite: bool,
     /// What the signature of a message that comes in parts is compared with.
@@ -112,6 +118,7 @@ impl<S: Scheme> Context<S> {
             key: None,
             purpose: Purpose::Sign,
             digest: None,
+            called: None,
             composite: false,
             expected: Vec::new(),
             hasher: None,
@@ -148,7 +155,7 @@ impl<S: Scheme> Context<S> {
             *self = Self { key: Some(key.clone()), ..new };
         }
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
-        if purpose == Purpose::Sign && key.uri().is_none() {
+        if purpose == Purpose::Sign && !key.is_private() {
             return Err(Error::State("a public key cannot sign"));
         }
         self.purpose = purpose;
@@ -166,8 +173,10 @@ impl<S: Scheme> Context<S> {
 
     fn start(&mut self, name: Option<&str>) -> Result<(), Error> {
         if S::HASHES {
-            let named = name.map(digest).transpose()?;
-            let digest = named.or(self.digest).unwrap_or(digest::DEFAULT);
+            if let Some(name) = name {
+                self.call(name)?;
+            }
+            let digest = self.digest.unwrap_or(digest::DEFAULT);
             self.digest = Some(digest);
             self.hasher = Some((digest.hasher)());
         } else if let Some(name) = name {
@@ -179,17 +188,24 @@ impl<S: Scheme> Context<S> {
 
     /// Takes settings.
     pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
-        params.apply(if self.composite { Self::COMPOSITE_SETTINGS } else { S::SETTINGS }, self)?;
+        let mut changed = self.clone();
+        params.apply(if self.composite { Self::COMPOSITE_SETTINGS } else { S::SETTINGS }, &mut changed)?;
+        changed.check()?;
+        *self = changed;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Error> {
         if let Some(digest) = self.digest.filter(|digest| self.purpose == Purpose::Sign && !digest.may_sign()) {
             let why = format!("{:?} is too weak to sign with; take SHA256 or longer", digest.name);
             return Err(Error::Unsupported(why));
         }
         let Some(key) = &self.key else { return Ok(()) };
-        if let Some(public) = key.public() {
-            self.scheme.check(public, self.digest)?;
+        if let Some(parameters) = key.parameters() {
+            self.scheme.check(parameters, self.digest)?;
         }
-        match (self.scheme.exceptional(), key.uri()) {
-            (Some(algorithm), Some(uri)) if self.purpose == Purpose::Sign => self.permitted(uri, algorithm),
+        match self.scheme.exceptional() {
+            Some(algorithm) if self.purpose == Purpose::Sign => self.permitted(key.uri()?, algorithm),
             _ => Ok(()),
         }
     }
@@ -203,12 +219,22 @@ impl<S: Scheme> Context<S> {
 
     /// Takes the setting "digest", which a message's can no longer change.
     pub(crate) fn set_digest(&mut self, given: &Given<'_>) -> Result<(), Error> {
-        let asked = digest(given.text().unwrap_or_default())?;
-        if self.hasher.is_some() && self.digest != Some(asked) {
+        let asked = given.text().unwrap_or_default();
+        if self.hasher.is_some() && self.digest != Some(digest::named(asked)?) {
             return Err(Error::State("the digest was set when the operation was started"));
         }
-        self.digest = Some(asked);
+        self.call(asked)
+    }
+
+    fn call(&mut self, name: &str) -> Result<(), Error> {
+        let (digest, name) = digest::called(name)?;
+        (self.digest, self.called) = (Some(digest), Some(name));
         Ok(())
+    }
+
+    /// The digest by the name that it was given.
+    pub(crate) fn digest_name(&self) -> Option<&CStr> {
+        self.called.as_deref().or(self.digest.map(|digest| digest.name))
     }
 
     pub(crate) fn update(&mut self, data: &[u8]) -> Result<(), Error> {
@@ -218,7 +244,7 @@ impl<S: Scheme> Context<S> {
 
     /// Signs the message so far and `rest`.
     pub(crate) fn sign_message(&mut self, rest: &[u8], output: Output<'_>) -> Result<(), Error> {
-        let max = S::max_len(self.public()?);
+        let max = S::max_len(self.parameters()?);
         output.fill(max, || {
             let input = self.signed(rest)?;
             self.signature(&input)
@@ -230,7 +256,7 @@ impl<S: Scheme> Context<S> {
         if self.hasher.is_some() {
             return self.sign_message(input, output);
         }
-        let max = S::max_len(self.public()?);
+        let max = S::max_len(self.parameters()?);
         output.fill(max, || {
             self.check_len(input)?;
             self.signature(input)
@@ -263,8 +289,8 @@ impl<S: Scheme> Context<S> {
 
     /// The one request to the service.
     fn signature(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
-        let uri = self.key.as_ref().and_then(Key::uri).ok_or(Error::State("no private key was set"))?;
-        let key = self.public()?;
+        let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
+        let (uri, key) = (key.uri()?, key.public()?);
         let (algorithm, input) = self.scheme.algorithm(key, self.digest, input)?;
         let signature = self.provider.sign(uri, algorithm, input, self.scheme.context())?;
         S::encode(key, signature).ok_or(Error::Internal)
@@ -293,15 +319,14 @@ impl<S: Scheme> Context<S> {
     }
 
     pub(crate) fn public(&self) -> Result<&S::Kind, Error> {
-        self.key.as_ref().and_then(Key::public).ok_or(Error::State("no key was set"))
+        self.key.as_ref().ok_or(Error::State("no key was set"))?.public()
+    }
+
+    fn parameters(&self) -> Result<&S::Kind, Error> {
+        self.key.as_ref().and_then(Key::parameters).ok_or(Error::State("no key was set"))
     }
 
     fn hasher(&mut self) -> Result<&mut Hasher, Error> {
         self.hasher.as_mut().ok_or(Error::State("the operation was not started for a message"))
     }
-}
-
-/// A digest by a name that a caller gave.
-pub(crate) fn digest(name: &str) -> Result<&'static Digest, Error> {
-    Digest::named(name).ok_or_else(|| Error::Unsupported(format!("the digest {name:?} is none of SHA-2 and SHA-3")))
 }

@@ -134,7 +134,7 @@ impl Store {
 }
 
 /// The description of a certificate.
-pub(crate) fn certificate(der: Vec<u8>) -> Vec<(&'static CStr, Value)> {
+pub(crate) fn certificate(der: Vec<u8>) -> Vec<(&'static CStr, Value<'static>)> {
     vec![(OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_CERT.into())), (OSSL_OBJECT_PARAM_DATA, Value::Bytes(der))]
 }
 

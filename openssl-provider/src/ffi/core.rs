@@ -86,7 +86,8 @@ impl Core {
             return;
         };
         // the text is a printf format, and takes no arguments
-        let text = CString::new(Line(error).to_string().replace('%', "%%")).unwrap_or_default();
+        let (reason, meaning) = error.reason();
+        let text = CString::new(format!("{meaning}: {}", Line(error)).replace('%', "%%")).unwrap_or_default();
         // larger than any ABI's va_list, and never read: the format has no conversion
         let mut no_arguments = [0usize; 8];
         // SAFETY: the handle is the core's own; the strings are NUL-terminated and copied by the core.
@@ -95,7 +96,7 @@ impl Core {
             if let Some(set_error_debug) = self.set_error_debug {
                 set_error_debug(self.handle, c"parsec".as_ptr(), 0, c"".as_ptr());
             }
-            vset_error(self.handle, error.reason(), text.as_ptr(), no_arguments.as_mut_ptr().cast());
+            vset_error(self.handle, reason, text.as_ptr(), no_arguments.as_mut_ptr().cast());
         }
     }
 

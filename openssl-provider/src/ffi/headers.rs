@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use super::{Algorithm, CONSTANTS, Dispatch, FUNCTIONS, Item, NAMES, Param, newer};
+use super::{Algorithm, CONSTANTS, Dispatch, FUNCTIONS, NAMES, Param, newer};
 
 /// The C of a Rust type of `functions!`.
 fn c_type(rust: &str) -> &'static str {
@@ -31,7 +31,6 @@ fn c_type(rust: &str) -> &'static str {
         "*mut Param" => "OSSL_PARAM *",
         "*const Param" => "const OSSL_PARAM *",
         "*const Algorithm" => "const OSSL_ALGORITHM *",
-        "*const Item" => "const OSSL_ITEM *",
         "VaList" => "va_list",
         "Callback" => "OSSL_CALLBACK *",
         "PassphraseCallback" => "OSSL_PASSPHRASE_CALLBACK *",
@@ -80,7 +79,6 @@ fn program() -> String {
         };
     }
     same_layout!("OSSL_DISPATCH" Dispatch { id "function_id" function "function" });
-    same_layout!("OSSL_ITEM" Item { id "id" text "ptr" });
     same_layout!("OSSL_ALGORITHM" Algorithm {
         names "algorithm_names" properties "property_definition" implementation "implementation"
         description "algorithm_description"

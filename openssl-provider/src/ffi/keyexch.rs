@@ -17,7 +17,8 @@ use crate::{
     key::Key,
 };
 
-pub(crate) const fn table<K: Exchange>() -> [Dispatch; 11] {
+/// Of an exchange with nothing to set.
+pub(crate) const fn plain_table<K: Exchange>() -> [Dispatch; 7] {
     [
         entry::<OSSL_FUNC_KEYEXCH_NEWCTX>(newctx::<K>),
         entry::<OSSL_FUNC_KEYEXCH_FREECTX>(freectx::<K>),
@@ -25,6 +26,20 @@ pub(crate) const fn table<K: Exchange>() -> [Dispatch; 11] {
         entry::<OSSL_FUNC_KEYEXCH_INIT>(init::<K>),
         entry::<OSSL_FUNC_KEYEXCH_SET_PEER>(set_peer::<K>),
         entry::<OSSL_FUNC_KEYEXCH_DERIVE>(derive::<K>),
+        Dispatch::END,
+    ]
+}
+
+/// Of one that can derive a key from the secret.
+pub(crate) const fn table<K: Exchange>() -> [Dispatch; 11] {
+    let [newctx, freectx, dupctx, init, set_peer, derive, _] = plain_table::<K>();
+    [
+        newctx,
+        freectx,
+        dupctx,
+        init,
+        set_peer,
+        derive,
         entry::<OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS>(get_ctx_params::<K>),
         entry::<OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS>(gettable_ctx_params),
         entry::<OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS>(set_ctx_params::<K>),

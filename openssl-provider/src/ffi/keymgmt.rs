@@ -96,7 +96,7 @@ unsafe extern "C" fn load<K: Kind>(reference: *const c_void, size: usize) -> *mu
 
 unsafe extern "C" fn dup<K: Kind>(key: *const c_void, selection: c_int) -> *mut c_void {
     // SAFETY: `key` is one of ours, or NULL.
-    unsafe { with_shared(key, |key: &Key<K>| Ok(own(key.selected(selection)))) }
+    unsafe { with_shared(key, |key: &Key<K>| Ok(key.selected(selection)?.map_or(ptr::null_mut(), own))) }
 }
 
 unsafe extern "C" fn has<K: Kind>(key: *const c_void, selection: c_int) -> c_int {
@@ -106,7 +106,7 @@ unsafe extern "C" fn has<K: Kind>(key: *const c_void, selection: c_int) -> c_int
 
 unsafe extern "C" fn matches<K: Kind>(one: *const c_void, other: *const c_void, selection: c_int) -> c_int {
     // SAFETY: both are ours, or NULL.
-    unsafe { with_shared(one, |one: &Key<K>| Ok(with_shared(other, |other| Ok(one.matches(other, selection).into())))) }
+    unsafe { with_shared(one, |one: &Key<K>| Ok(with_shared(other, |other| one.matches(other, selection).map(c_int::from)))) }
 }
 
 unsafe extern "C" fn validate<K: Kind>(key: *const c_void, selection: c_int, _: c_int) -> c_int {
@@ -116,12 +116,7 @@ unsafe extern "C" fn validate<K: Kind>(key: *const c_void, selection: c_int, _: 
 
 unsafe extern "C" fn get_params<K: Kind>(key: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `key` is one of ours, or NULL, and `params` an OSSL_PARAM request.
-    unsafe {
-        with_shared(key, |key: &Key<K>| match key.parameters() {
-            Some(public) => Request::new(params).answer(K::FIELDS, public).map(|()| 1),
-            None => Ok(0),
-        })
-    }
+    unsafe { with_shared(key, |key: &Key<K>| key.answer(&mut Request::new(params)).map(c_int::from)) }
 }
 
 unsafe extern "C" fn gettable_params<K: Kind>(_: *mut c_void) -> *const Param {
@@ -150,10 +145,12 @@ unsafe extern "C" fn export<K: Kind>(key: *mut c_void, selection: c_int, callbac
     // SAFETY: `key` is one of ours, or NULL.
     unsafe {
         with_shared(key, |key: &Key<K>| {
-            if key.private().is_some() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
+            if key.is_private() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
                 return Ok(0);
             }
-            Ok(key.selected(selection).exported().is_some_and(|values| emit(callback, argument, values)).into())
+            let selected = key.selected(selection)?;
+            let exported = selected.as_ref().and_then(Key::exported);
+            Ok(exported.is_some_and(|values| emit(callback, argument, values)).into())
         })
     }
 }
@@ -172,7 +169,7 @@ unsafe extern "C" fn gen_init<K: Kind>(context: *mut c_void, selection: c_int, p
     // SAFETY: `params` is an OSSL_PARAM array, or NULL.
     let params = unsafe { Params::new(params) };
     boundary(provider, || {
-        let mut generation = Generation::<K>::new(Arc::clone(provider), selection);
+        let Some(mut generation) = Generation::<K>::new(Arc::clone(provider), selection) else { return Ok(ptr::null_mut()) };
         generation.set(params).map(|()| own(generation))
     })
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Callback, OSSL_PARAM_INTEGER, OSSL_PARAM_OCTET_STRING, OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_UTF8_PTR,
+    Callback, OSSL_PARAM_INTEGER, OSSL_PARAM_OCTET_PTR, OSSL_PARAM_OCTET_STRING, OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_UTF8_PTR,
     OSSL_PARAM_UTF8_STRING, Param,
 };
 use crate::error::Error;
@@ -22,6 +22,8 @@ pub(crate) enum Type {
     Number,
     Text,
     Bytes,
+    /// Bytes that callers are shown where they lie.
+    BytesPlace,
 }
 
 impl Type {
@@ -31,18 +33,21 @@ impl Type {
             Self::Number => OSSL_PARAM_UNSIGNED_INTEGER,
             Self::Text => OSSL_PARAM_UTF8_STRING,
             Self::Bytes => OSSL_PARAM_OCTET_STRING,
+            Self::BytesPlace => OSSL_PARAM_OCTET_PTR,
         }
         .unsigned_abs()
     }
 }
 
-/// A value we give.
-pub(crate) enum Value {
+/// A value we give, which may be part of what it is about.
+pub(crate) enum Value<'a> {
     Int(i64),
     /// Big-endian, without leading zeros.
     Number(Vec<u8>),
-    Text(&'static CStr),
+    Text(&'a CStr),
     Bytes(Vec<u8>),
+    /// Of [`Type::BytesPlace`].
+    Place(&'a [u8]),
     /// A number that also has a name: whichever the caller asks for.
     Named(c_int, &'static CStr),
     /// A number that callers also ask for as text, in decimal digits.
@@ -53,10 +58,10 @@ pub(crate) enum Value {
 pub(crate) struct Field<T> {
     pub(crate) name: &'static CStr,
     kind: Type,
-    pub(crate) read: fn(&T) -> Option<Value>,
+    pub(crate) read: fn(&T) -> Option<Value<'_>>,
 }
 
-pub(crate) const fn field<T>(name: &'static CStr, kind: Type, read: fn(&T) -> Option<Value>) -> Field<T> {
+pub(crate) const fn field<T>(name: &'static CStr, kind: Type, read: fn(&T) -> Option<Value<'_>>) -> Field<T> {
     Field { name, kind, read }
 }
 
@@ -147,6 +152,11 @@ impl<'a> Request<'a> {
         Self(unsafe { std::slice::from_raw_parts_mut(first(params).cast_mut(), count(params)) })
     }
 
+    /// Whether this is asked.
+    pub(crate) fn asks(&self, name: &CStr) -> bool {
+        self.0.iter().any(|param| param.name() == name)
+    }
+
     /// Answers what is asked and known.
     pub(crate) fn answer<T>(&mut self, fields: &[Field<T>], source: &T) -> Result<(), Error> {
         for param in self.0.iter_mut() {
@@ -235,9 +245,12 @@ impl Param {
         unsafe { CStr::from_ptr(self.key) }
     }
 
-    fn set(&mut self, value: &Value) -> Result<(), Error> {
+    fn set(&mut self, value: &Value<'_>) -> Result<(), Error> {
         let wanted = c_int::try_from(self.data_type).unwrap_or_default();
         match (value, wanted) {
+            // whoever asks for the size of a string alone need not say of what type it is
+            (Value::Text(text), _) if self.data.is_null() => self.write(text.to_bytes(), 0),
+            (Value::Bytes(bytes), _) if self.data.is_null() => self.write(bytes, 0),
             (Value::Int(value) | Value::Digits(value), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => self.set_int(*value),
             (Value::Named(value, _), OSSL_PARAM_INTEGER | OSSL_PARAM_UNSIGNED_INTEGER) => self.set_int(i64::from(*value)),
             (Value::Number(number), OSSL_PARAM_UNSIGNED_INTEGER) => self.set_integer(number, 0),
@@ -245,8 +258,11 @@ impl Param {
             (Value::Digits(value), OSSL_PARAM_UTF8_STRING) => {
                 self.set_text(&CString::new(value.to_string()).map_err(|_| Error::Internal)?)
             }
-            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_PTR) => self.set_pointer(text),
+            (Value::Text(text) | Value::Named(_, text), OSSL_PARAM_UTF8_PTR) => {
+                self.set_pointer(text.count_bytes(), text.as_ptr().cast())
+            }
             (Value::Bytes(bytes), OSSL_PARAM_OCTET_STRING) => self.write(bytes, 0),
+            (Value::Place(bytes), OSSL_PARAM_OCTET_PTR) => self.set_pointer(bytes.len(), bytes.as_ptr().cast()),
             _ => Err(self.refused("is asked for with a type it does not have")),
         }
     }
@@ -281,11 +297,12 @@ impl Param {
         self.write(text.to_bytes(), room)
     }
 
-    fn set_pointer(&mut self, text: &'static CStr) -> Result<(), Error> {
-        self.return_size = text.count_bytes();
+    /// What the caller is shown lies in static memory or in the object that was asked, where it stays until that is changed.
+    fn set_pointer(&mut self, len: usize, start: *const c_void) -> Result<(), Error> {
+        self.return_size = len;
         // SAFETY: the type says that the buffer, if there is one, has room for a pointer.
-        if let Some(place) = unsafe { self.data.cast::<*const c_char>().as_mut() } {
-            *place = text.as_ptr();
+        if let Some(place) = unsafe { self.data.cast::<*const c_void>().as_mut() } {
+            *place = start;
         }
         Ok(())
     }
@@ -312,7 +329,7 @@ impl Param {
 }
 
 /// Gives parameters to a callback of the core's.
-pub(super) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'static CStr, Value)>) -> bool {
+pub(super) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'static CStr, Value<'_>)>) -> bool {
     let Some(callback) = callback else {
         return false;
     };
@@ -325,6 +342,7 @@ pub(super) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'sta
             Value::Number(number) => (name, Type::Number, big_endian(&number)),
             Value::Text(text) => (name, Type::Text, text.to_bytes_with_nul().to_vec()),
             Value::Bytes(bytes) => (name, Type::Bytes, bytes),
+            Value::Place(bytes) => (name, Type::Bytes, bytes.to_vec()),
         })
         .collect();
     let mut params: Vec<Param> = buffers
@@ -400,7 +418,7 @@ mod tests {
         assert_eq!(Given(&given(OSSL_PARAM_UTF8_PTR, &[0; size_of::<usize>()])).text(), None);
     }
 
-    fn ask(data_type: c_int, buffer: Option<&mut [u8]>, value: &Value) -> (bool, usize) {
+    fn ask(data_type: c_int, buffer: Option<&mut [u8]>, value: &Value<'_>) -> (bool, usize) {
         let (data, data_size) = buffer.map_or((ptr::null_mut(), 0), |b| (b.as_mut_ptr(), b.len()));
         let mut param = Param { data: data.cast(), data_size, ..given(data_type, &[]) };
         (param.set(value).is_ok(), param.return_size)
@@ -412,6 +430,7 @@ mod tests {
         assert_eq!(ask(OSSL_PARAM_OCTET_STRING, None, &bytes), (true, 91));
         assert_eq!(ask(OSSL_PARAM_INTEGER, None, &Value::Int(256)), (true, 4));
         assert_eq!(ask(OSSL_PARAM_UTF8_STRING, None, &Value::Text(c"SHA256")), (true, 6));
+        assert_eq!(ask(OSSL_PARAM_OCTET_STRING, None, &Value::Text(c"SHA256")), (true, 6));
         assert_eq!(ask(OSSL_PARAM_OCTET_STRING, Some(&mut [0; 90]), &bytes), (false, 91));
     }
 
@@ -432,6 +451,9 @@ mod tests {
         assert_eq!(&text[..3], b"32\0");
         assert_eq!(ask(OSSL_PARAM_INTEGER, Some(&mut text), &Value::Digits(32)), (true, 4));
         assert_eq!(i32::from_ne_bytes(text), 32);
+        let label = *b"label";
+        assert_eq!(ask(OSSL_PARAM_OCTET_PTR, Some(&mut wide), &Value::Place(&label)), (true, 5));
+        assert_eq!(usize::from_ne_bytes(wide), label.as_ptr() as usize);
         let padding = Value::Named(6, c"pss");
         assert_eq!(ask(OSSL_PARAM_INTEGER, Some(&mut text), &padding), (true, 4));
         assert_eq!(i32::from_ne_bytes(text), 6);

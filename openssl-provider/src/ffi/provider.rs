@@ -8,23 +8,22 @@ use std::{
 };
 
 use super::{
-    Algorithm, Callback, Dispatch, Handle, Item, OSSL_FUNC_PROVIDER_GET_CAPABILITIES, OSSL_FUNC_PROVIDER_GET_PARAMS,
-    OSSL_FUNC_PROVIDER_GET_REASON_STRINGS, OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION,
+    Algorithm, Callback, Dispatch, Handle, OSSL_FUNC_PROVIDER_GET_CAPABILITIES, OSSL_FUNC_PROVIDER_GET_PARAMS,
+    OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION,
     OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER, OSSL_OP_DECODER, OSSL_OP_ENCODER, OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT,
     OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
     core::Core,
     entry, job, own,
-    params::{Request, gettable},
-    release,
+    params::{Request, emit, gettable},
+    release, text,
 };
-use crate::{algorithms, error, provider};
+use crate::{algorithms, groups::GROUPS, provider};
 
-static FUNCTIONS: [Dispatch; 7] = [
+static FUNCTIONS: [Dispatch; 6] = [
     entry::<OSSL_FUNC_PROVIDER_TEARDOWN>(teardown),
     entry::<OSSL_FUNC_PROVIDER_GETTABLE_PARAMS>(gettable_params),
     entry::<OSSL_FUNC_PROVIDER_GET_PARAMS>(get_params),
     entry::<OSSL_FUNC_PROVIDER_QUERY_OPERATION>(query_operation),
-    entry::<OSSL_FUNC_PROVIDER_GET_REASON_STRINGS>(get_reason_strings),
     entry::<OSSL_FUNC_PROVIDER_GET_CAPABILITIES>(get_capabilities),
     Dispatch::END,
 ];
@@ -99,12 +98,18 @@ unsafe extern "C" fn query_operation(_: *mut c_void, operation: c_int, no_cache:
     }
 }
 
-unsafe extern "C" fn get_reason_strings(_: *mut c_void) -> *const Item {
-    error::REASONS.as_ptr()
-}
-
-/// We have none to tell: TLS groups would drag the ephemeral key exchange into the service, and the signature algorithms
-/// are the default provider's own.
-unsafe extern "C" fn get_capabilities(_: *mut c_void, _: *const c_char, _: Callback, _: *mut c_void) -> c_int {
-    1
+/// The groups of TLS whose keys are [`fresh`](crate::fresh). libssl takes each from whichever provider it gets such keys from: without them, a
+/// program that lists this one first would go without the usual groups. The signature algorithms are the default provider's own.
+unsafe extern "C" fn get_capabilities(
+    context: *mut c_void,
+    capability: *const c_char,
+    callback: Callback,
+    argument: *mut c_void,
+) -> c_int {
+    // SAFETY: the core gives the context it got from us, and a C string.
+    let (provider, capability) = unsafe { (provider(context), text(capability)) };
+    super::boundary(provider, || {
+        let groups = if capability == Some("TLS-GROUP") { &GROUPS[..] } else { &[] };
+        Ok(groups.iter().all(|group| emit(callback, argument, group.capability())).into())
+    })
 }

@@ -1,6 +1,6 @@
 //! RSA signatures: PKCS#1 v1.5, PSS, and those of what the caller has padded.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 
 use der::{
     Encode, Sequence,
@@ -15,7 +15,7 @@ use spki::AlgorithmIdentifierOwned;
 
 use super::{RsaKey, encoding::Digests, unsupported};
 use crate::{
-    digest::Digest,
+    digest::{self, Digest},
     error::Error,
     ffi::{
         OSSL_PKEY_RSA_PAD_MODE_NONE, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, OSSL_PKEY_RSA_PAD_MODE_PSS, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO,
@@ -37,8 +37,8 @@ const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.
 pub(crate) struct Padding<const PSS: bool> {
     mode: Mode,
     salt: Salt,
-    /// The digest of MGF1 where it is another than the message's.
-    mgf1: Option<&'static Digest>,
+    /// The digest of MGF1 where one was set, and the name that it was given.
+    mgf1: Option<(&'static Digest, CString)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -66,7 +66,7 @@ impl Mode {
         Some(found?.0)
     }
 
-    fn value(self) -> Option<Value> {
+    fn value(self) -> Option<Value<'static>> {
         let found = Self::NAMES.into_iter().find(|(mode, ..)| *mode == self);
         found.map(|(_, number, name)| Value::Named(number, name))
     }
@@ -99,8 +99,11 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
     const FIELDS: &'static [Field<Context<Self>>] = &[
         field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, algorithm_id),
         field(OSSL_SIGNATURE_PARAM_PAD_MODE, Type::Text, |ctx| ctx.scheme.mode.value()),
-        field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.name))),
-        field(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.scheme.mgf1.or(ctx.digest)?.name))),
+        field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| ctx.digest_name().map(Value::Text)),
+        field(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx| match &ctx.scheme.mgf1 {
+            Some((_, name)) => Some(Value::Text(name)),
+            None => ctx.digest_name().map(Value::Text),
+        }),
         field(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Type::Text, |ctx| match ctx.scheme.salt {
             Salt::Auto => Some(Value::Named(RSA_PSS_SALTLEN_AUTO, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO)),
             Salt::Digest => Some(Value::Named(RSA_PSS_SALTLEN_DIGEST, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST)),
@@ -122,11 +125,13 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
             Ok(())
         }),
         setting(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Type::Text, |ctx, given| {
+            ctx.scheme.check_pss()?;
             ctx.scheme.salt = salt(given)?;
             Ok(())
         }),
         setting(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, Type::Text, |ctx, given| {
-            ctx.scheme.mgf1 = Some(crate::signature::digest(given.text().unwrap_or_default())?);
+            ctx.scheme.check_pss()?;
+            ctx.scheme.mgf1 = Some(digest::called(given.text().unwrap_or_default())?);
             Ok(())
         }),
     ];
@@ -221,7 +226,13 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
 impl<const PSS: bool> Padding<PSS> {
     /// Those of PSS for a message with this digest.
     fn digests(&self, own: &'static Digest) -> Digests {
-        Digests { own, mgf1: self.mgf1.unwrap_or(own) }
+        Digests { own, mgf1: self.mgf1.as_ref().map_or(own, |(digest, _)| digest) }
+    }
+
+    /// Refuses what other paddings have not.
+    fn check_pss(&self) -> Result<(), Error> {
+        let other = || Error::Parameter("set the padding pss before what belongs to it".to_owned());
+        if self.mode == Mode::Pss { Ok(()) } else { Err(other()) }
     }
 }
 
@@ -303,7 +314,7 @@ fn with_null(oid: ObjectIdentifier) -> AlgorithmIdentifierOwned {
 }
 
 /// The AlgorithmIdentifier of a signature to come, as certificates and CMS carry it.
-fn algorithm_id<const PSS: bool>(ctx: &Context<Padding<PSS>>) -> Option<Value> {
+fn algorithm_id<const PSS: bool>(ctx: &Context<Padding<PSS>>) -> Option<Value<'_>> {
     let digest = ctx.digest?;
     let identifier = if ctx.scheme.mode == Mode::Pss {
         let params = PssParams::new(ctx.scheme.digests(digest), ctx.scheme.salt.len(ctx.public().ok()?, digest)).ok()?;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Kinds of keys for PSS alone, and those that take no digest.
-const OTHERS: [(&str, &str, &str); 3] = [("pss", "RSA-PSS", "rsa_keygen_bits:2048"), ("ed", "ED25519", ""), ("x", "X25519", "")];
+pub(crate) const OTHERS: [(&str, &str, &str); 3] = [("pss", "RSA-PSS", "rsa_keygen_bits:2048"), ("ed", "ED25519", ""), ("x", "X25519", "")];
 
 /// Runs a case of `mistakes.c` with each kind of key that hashes what it signs, and a service that may be asked.
 fn case(name: &str) -> Service {

@@ -17,7 +17,7 @@ use interface::{
     algorithm::{Algorithm, Encryption, SignHash as Digest, Signature},
     attributes::{Attributes, Policy, Usage},
     operations::{
-        Agreed, AsymmetricDecrypt, Decrypted, Find, Found, GenerateKey, Hello, ListProviders, LookupKey, ProviderInfo, Providers,
+        Agreed, AsymmetricDecrypt, CopyKey, Decrypted, DestroyKey, Find, Found, GenerateKey, Hello, ListProviders, LookupKey, ProviderInfo, Providers,
         RawKeyAgreement, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
     },
     spki::{Parameters, PublicKey, is_pss},
@@ -120,6 +120,21 @@ impl Handler {
             GenerateKey::OPCODE => {
                 let request = GenerateKey::decode(body).unwrap();
                 self.generate(&request.key_name, &Attributes::try_from(&request.attributes.unwrap()).unwrap());
+                Ok(Vec::new())
+            }
+            CopyKey::OPCODE => {
+                let request = CopyKey::decode(body).unwrap();
+                for file in ["key", "spki"] {
+                    let (from, to) = (format!("{}.{file}", request.of), format!("{}.{file}", request.key_name));
+                    std::fs::copy(self.folder.join(from), self.folder.join(to)).unwrap();
+                }
+                Ok(Vec::new())
+            }
+            DestroyKey::OPCODE => {
+                let name = DestroyKey::decode(body).unwrap().key_name;
+                for file in ["key", "spki"] {
+                    std::fs::remove_file(self.folder.join(format!("{name}.{file}"))).unwrap();
+                }
                 Ok(Vec::new())
             }
             LookupKey::OPCODE => Ok(self.record(&LookupKey::decode(body).unwrap().key_name)?.encode_to_vec()),
