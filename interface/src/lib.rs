@@ -21,6 +21,7 @@ pub mod pem;
 pub mod pkcs8;
 pub mod policy;
 mod provider;
+pub mod pss;
 pub mod reference;
 mod secret;
 pub mod spki;

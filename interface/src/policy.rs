@@ -245,7 +245,9 @@ mod tests {
         let rsa = in_a_file(KeyType::RsaKeyPair).unwrap();
         assert_eq!(rsa.usage, Usage::SIGN | Usage::VERIFY | Usage::ENCRYPT | Usage::DECRYPT);
         let sha1 = Encryption::RsaOaep { hash: Hash::Sha1 }.into();
-        assert!(rsa.permits(Encryption::RsaPkcs1v15.into()) && rsa.permits(sha1) && rsa.permits(Signature::RsaPkcs1v15Raw.into()));
+        assert!(
+            rsa.permits(Encryption::RsaPkcs1v15.into()) && rsa.permits(sha1) && rsa.permits(Signature::RsaPkcs1v15Raw.into())
+        );
         assert!(!rsa.permits(Signature::RsaRaw.into()) && !rsa.permits(Encryption::RsaRaw.into()));
         let curve = in_a_file(KeyType::EccKeyPair(EccFamily::SecpR1)).unwrap();
         assert!(curve.permits(Agreement::Ecdh.into()) && curve.permits(Signature::EcdsaAny.into()));

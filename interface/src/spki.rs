@@ -3,6 +3,7 @@
 
 use crate::attributes::{EccFamily, KeyType};
 use crate::group::{Group, GroupKey};
+use crate::pss::Pss;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode};
 use sha1::{Digest, Sha1};
@@ -134,9 +135,10 @@ impl PublicKey {
         self.spki_of(AlgorithmIdentifierRef { oid, parameters })
     }
 
-    /// The DER of an RSA key's `SubjectPublicKeyInfo` that permits PSS alone, with any parameters; `None` for other types.
-    pub fn to_pss_spki(&self) -> Option<Vec<u8>> {
-        let algorithm = AlgorithmIdentifierRef { oid: RSASSA_PSS, parameters: None };
+    /// The DER of an RSA key's `SubjectPublicKeyInfo` that permits PSS alone, with these parameters or any; `None` for other types.
+    pub fn to_pss_spki(&self, parameters: Option<Pss>) -> Option<Vec<u8>> {
+        let parameters = parameters.map(|pss| pss.to_parameters()).transpose().ok()?;
+        let algorithm = AlgorithmIdentifierRef { oid: RSASSA_PSS, parameters: parameters.as_ref().map(Into::into) };
         (self.key_type == KeyType::RsaPublicKey).then(|| self.spki_of(algorithm))?
     }
 
@@ -197,10 +199,13 @@ mod tests {
     fn a_key_for_pss_alone_says_so() {
         let rsa =
             PublicKey { key_type: KeyType::RsaPublicKey, bits: 16, bytes: b"\x30\x08\x02\x03\0\x80\x01\x02\x01\x03".to_vec() };
-        let spki = rsa.to_pss_spki().unwrap();
-        assert!(is_pss(&spki));
-        assert_eq!(PublicKey::from_spki(&spki), Some(rsa));
+        for parameters in [None, Some(Pss::DEFAULT)] {
+            let spki = rsa.to_pss_spki(parameters).unwrap();
+            assert!(is_pss(&spki));
+            assert_eq!(Pss::of_spki(&spki), parameters);
+            assert_eq!(PublicKey::from_spki(&spki).as_ref(), Some(&rsa));
+        }
         let edwards = PublicKey { key_type: KeyType::EccPublicKey(EccFamily::TwistedEdwards), bits: 255, bytes: vec![4; 32] };
-        assert_eq!(edwards.to_pss_spki(), None);
+        assert_eq!(edwards.to_pss_spki(None), None);
     }
 }

@@ -59,6 +59,11 @@ impl Digest {
         DIGESTS.iter().find(|digest| digest.hash.len() == len)
     }
 
+    /// The one that computes a hash.
+    pub(crate) fn computing(hash: Hash) -> Option<&'static Self> {
+        DIGESTS.iter().find(|digest| digest.hash == hash)
+    }
+
     /// The digest of these parts.
     pub(crate) fn of(&self, parts: &[&[u8]]) -> Box<[u8]> {
         let mut hasher = (self.hasher)();

@@ -339,6 +339,9 @@ names! {
     OSSL_PKEY_PARAM_RSA_D = c"d";
     OSSL_PKEY_PARAM_RSA_BITS = c"bits";
     OSSL_PKEY_PARAM_RSA_PRIMES = c"primes";
+    OSSL_PKEY_PARAM_RSA_DIGEST = c"digest";
+    OSSL_PKEY_PARAM_RSA_MGF1_DIGEST = c"mgf1-digest";
+    OSSL_PKEY_PARAM_RSA_PSS_SALTLEN = c"saltlen";
     OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE = c"ecdh-cofactor-mode";
     OSSL_EXCHANGE_PARAM_KDF_TYPE = c"kdf-type";
     OSSL_EXCHANGE_PARAM_KDF_DIGEST = c"kdf-digest";

@@ -7,14 +7,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use interface::{
-    Status,
-    attributes::Attributes,
-    client,
-    operations::Record,
-    reference::KeyUri,
-    spki::PublicKey,
-};
+use interface::{Status, attributes::Attributes, client, operations::Record, reference::KeyUri, spki::PublicKey};
 
 use crate::{
     error::Error,
@@ -184,12 +177,7 @@ impl<K: Kind> Fresh<K> {
 
     /// Stores the key under a name that only this key has. So where the name is taken, another process has stored the key, or is just
     /// storing it.
-    fn settled(
-        &self,
-        public: &PublicKey,
-        name: &str,
-        store: impl Fn(&KeyUri) -> Result<(), Error>,
-    ) -> Result<Record, Error> {
+    fn settled(&self, public: &PublicKey, name: &str, store: impl Fn(&KeyUri) -> Result<(), Error>) -> Result<Record, Error> {
         let uri = KeyUri { name: Some(name.to_owned()), ..self.place.clone() };
         for _ in 0..TRIES {
             let taken = match store(&uri) {

@@ -9,6 +9,7 @@ use interface::{
     ProviderId,
     attributes::{Attributes, KeyType, Policy},
     policy::{self, Purpose},
+    pss::Pss,
     reference::KeyUri,
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Options {
     uri: KeyUri,
     purposes: Vec<Purpose>,
     pub(crate) bits: Option<u32>,
+    /// What a key for PSS alone shall permit, where anything is said of it.
+    pub(crate) pss: Option<Pss>,
 }
 
 /// Of a service that has no volatile keys.
@@ -110,11 +113,12 @@ impl<K: Kind> Generation<K> {
 
     fn policy(&self) -> Result<Policy, Error> {
         let Some((first, others)) = self.options.purposes.split_first() else {
-            return K::policy(None).ok_or(Error::Internal);
+            return K::policy(&self.options, None).ok_or(Error::Internal);
         };
         let policy = |purpose: &Purpose| {
             let name = K::NAME.to_string_lossy();
-            K::policy(Some(*purpose)).ok_or_else(|| said(&format!("{name} keys are not fit for {}", purpose.name())))
+            K::policy(&self.options, Some(*purpose))
+                .ok_or_else(|| said(&format!("{name} keys are not fit for {}", purpose.name())))
         };
         others.iter().try_fold(policy(first)?, |sum, purpose| Ok(sum.or(&policy(purpose)?)))
     }

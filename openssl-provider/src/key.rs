@@ -8,6 +8,7 @@ use std::{
 use interface::{
     attributes::{KeyType, Policy},
     policy::Purpose,
+    pss::Pss,
     reference::KeyUri,
     spki::{self, PublicKey},
 };
@@ -30,11 +31,13 @@ pub(crate) struct Public {
     pub(crate) key: PublicKey,
     /// Whether it is an RSA key for PSS alone.
     pub(crate) pss: bool,
+    /// What such a key permits, where it does not permit all.
+    pub(crate) only: Option<Pss>,
 }
 
 impl Public {
     pub(crate) fn from_spki(spki: &[u8]) -> Option<Self> {
-        Some(Self { key: PublicKey::from_spki(spki)?, pss: spki::is_pss(spki) })
+        Some(Self { key: PublicKey::from_spki(spki)?, pss: spki::is_pss(spki), only: Pss::of_spki(spki) })
     }
 }
 
@@ -96,7 +99,7 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     fn import(params: Params<'_>) -> Option<Self>;
 
     /// The policy of a new key for a purpose, or for what such keys usually do; None where they are not fit for it.
-    fn policy(purpose: Option<Purpose>) -> Option<Policy> {
+    fn policy(_: &Options, purpose: Option<Purpose>) -> Option<Policy> {
         generation::policy(Self::NEW, purpose)
     }
 

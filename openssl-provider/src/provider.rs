@@ -14,6 +14,7 @@ use interface::{
         AsymmetricDecrypt, CopyKey, DestroyKey, Find, GenerateKey, ImportKey, LookupKey, LookupObject, RawKeyAgreement, Record,
         RecordKind, SignHash, SignMessage,
     },
+    pss::Pss,
     reference::KeyUri,
     spki::PublicKey,
 };
@@ -211,7 +212,8 @@ impl Provider {
 pub(crate) fn public(record: &Record) -> Option<(Public, bool)> {
     let Attributes { key_type, bits, policy } = Attributes::try_from(record.attributes.as_ref()?).ok()?;
     let key = PublicKey { key_type: key_type.public(), bits, bytes: record.public_key.clone() };
-    let public = Public { key, pss: record.pss_alone(&policy) };
+    let pss = record.pss_alone(&policy);
+    let public = Public { key, pss, only: Pss::of_policy(&policy).filter(|_| pss) };
     (key_type.is_pair() || key_type.is_public()).then_some((public, key_type.is_pair()))
 }
 

@@ -10,16 +10,19 @@ use interface::{
     algorithm::{Algorithm, Signature},
     attributes::{KeyType, Policy},
     policy::{Job, Purpose},
+    pss::Pss,
     spki::{PublicKey, rsa_parts},
 };
 use rsa::{BoxedUint, hazmat::rsa_encrypt, traits::PublicKeyParts};
 
 use crate::{
-    digest,
+    digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_RSA_BITS,
-        OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_PRIMES, OSSL_PKEY_PARAM_SECURITY_BITS, Param,
+        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
+        OSSL_PKEY_PARAM_RSA_BITS, OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_DIGEST, OSSL_PKEY_PARAM_RSA_E,
+        OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_PRIMES, OSSL_PKEY_PARAM_RSA_PSS_SALTLEN,
+        OSSL_PKEY_PARAM_SECURITY_BITS, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     generation::{self, Options},
@@ -27,10 +30,18 @@ use crate::{
 };
 
 /// An RSA public key: modulus and exponent, big-endian without leading zeros.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub(crate) struct RsaKey<const PSS: bool> {
     n: Vec<u8>,
     e: Vec<u8>,
+    /// What a key for PSS alone permits, where it does not permit all.
+    only: Option<Pss>,
+}
+
+impl<const PSS: bool> PartialEq for RsaKey<PSS> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.n, &self.e) == (&other.n, &other.e)
+    }
 }
 
 /// `rsaEncryption`.
@@ -45,25 +56,47 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
-static OPTIONS: [Setting<Options>; 6] = [
+const BITS: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_BITS, Type::Number, |options, given| {
+    let bits = given.int().and_then(|bits| u32::try_from(bits).ok());
+    options.bits = Some(bits.ok_or_else(|| Error::Parameter("the number of bits is not one".to_owned()))?);
+    Ok(())
+});
+const EXPONENT: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_E, Type::Number, |_, given| match given.int() {
+    Some(65537) => Ok(()),
+    _ => Err(unsupported("RSA keys with another public exponent than 65537")),
+});
+const PRIMES: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_PRIMES, Type::Number, |_, given| match given.int() {
+    Some(2) => Ok(()),
+    _ => Err(unsupported("RSA keys of more than two primes")),
+});
+
+static OPTIONS: [Setting<Options>; 6] = [generation::NAME, generation::PROVIDER, generation::USAGE, BITS, EXPONENT, PRIMES];
+static OPTIONS_SETTABLE: [Param; 7] = settable(&OPTIONS);
+
+/// Of keys for PSS alone: what is said of it makes all else what PSS has by default.
+static PSS_OPTIONS: [Setting<Options>; 9] = [
     generation::NAME,
     generation::PROVIDER,
     generation::USAGE,
-    setting(OSSL_PKEY_PARAM_RSA_BITS, Type::Number, |options, given| {
-        let bits = given.int().and_then(|bits| u32::try_from(bits).ok());
-        options.bits = Some(bits.ok_or_else(|| Error::Parameter("the number of bits is not one".to_owned()))?);
+    BITS,
+    EXPONENT,
+    PRIMES,
+    setting(OSSL_PKEY_PARAM_RSA_DIGEST, Type::Text, |options, given| {
+        options.pss.get_or_insert(Pss::DEFAULT).hash = digest::named(given.text().unwrap_or_default())?.hash;
         Ok(())
     }),
-    setting(OSSL_PKEY_PARAM_RSA_E, Type::Number, |_, given| match given.int() {
-        Some(65537) => Ok(()),
-        _ => Err(unsupported("RSA keys with another public exponent than 65537")),
+    setting(OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, Type::Text, |options, given| {
+        options.pss.get_or_insert(Pss::DEFAULT).mgf = digest::named(given.text().unwrap_or_default())?.hash;
+        Ok(())
     }),
-    setting(OSSL_PKEY_PARAM_RSA_PRIMES, Type::Number, |_, given| match given.int() {
-        Some(2) => Ok(()),
-        _ => Err(unsupported("RSA keys of more than two primes")),
+    setting(OSSL_PKEY_PARAM_RSA_PSS_SALTLEN, Type::Int, |options, given| {
+        let len = given.int().and_then(|len| u32::try_from(len).ok());
+        let bad = || Error::Parameter("the length of the salt is not a number of bytes".to_owned());
+        options.pss.get_or_insert(Pss::DEFAULT).salt_len = len.ok_or_else(bad)?;
+        Ok(())
     }),
 ];
-static OPTIONS_SETTABLE: [Param; 7] = settable(&OPTIONS);
+static PSS_OPTIONS_SETTABLE: [Param; 10] = settable(&PSS_OPTIONS);
 
 impl<const PSS: bool> Kind for RsaKey<PSS> {
     const NAME: &'static CStr = if PSS { c"RSA-PSS" } else { c"RSA" };
@@ -73,39 +106,45 @@ impl<const PSS: bool> Kind for RsaKey<PSS> {
         field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| Some(Value::Int(key.bits().into()))),
         field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| Some(Value::Int(strength(key.bits())))),
         field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| i64::try_from(key.len()).ok().map(Value::Int)),
-        field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |_| Some(Value::Text(digest::DEFAULT.name))),
+        field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |key| key.only.is_none().then_some(Value::Text(digest::DEFAULT.name))),
+        field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |key| Some(Value::Text(Digest::computing(key.only?.hash)?.name))),
+        field(OSSL_PKEY_PARAM_RSA_DIGEST, Type::Text, |key| Some(Value::Text(Digest::computing(key.only?.hash)?.name))),
+        field(OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, Type::Text, |key| Some(Value::Text(Digest::computing(key.only?.mgf)?.name))),
+        field(OSSL_PKEY_PARAM_RSA_PSS_SALTLEN, Type::Int, |key| Some(Value::Int(key.only?.salt_len.into()))),
     ];
     const GETTABLE: &'static [Param] = &gettable::<_, 7>(Self::FIELDS);
     const PUBLIC: &'static [Param] = &gettable::<_, 3>(Self::FIELDS);
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_RSA_D;
     const NEW: KeyType = KeyType::RsaKeyPair;
     const BITS: Option<u32> = Some(2048);
-    const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
-    const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
+    const OPTIONS: &'static [Setting<Options>] = if PSS { &PSS_OPTIONS } else { &OPTIONS };
+    const OPTIONS_SETTABLE: &'static [Param] = if PSS { &PSS_OPTIONS_SETTABLE } else { &OPTIONS_SETTABLE };
 
-    fn of(Public { key, pss }: &Public) -> Option<Self> {
+    fn of(Public { key, pss, only }: &Public) -> Option<Self> {
         let (n, e) = (key.key_type == KeyType::RsaPublicKey && *pss == PSS).then(|| rsa_parts(&key.bytes))??;
-        Some(Self { n: n.to_vec(), e: e.to_vec() })
+        Some(Self { n: n.to_vec(), e: e.to_vec(), only: *only })
     }
 
     fn spki(&self) -> Option<Vec<u8>> {
         let key = RsaPublicKey { modulus: UintRef::new(&self.n).ok()?, exponent: UintRef::new(&self.e).ok()? };
         let key = PublicKey { key_type: KeyType::RsaPublicKey, bits: self.bits(), bytes: key.to_der().ok()? };
-        if PSS { key.to_pss_spki() } else { key.to_spki() }
+        if PSS { key.to_pss_spki(self.only) } else { key.to_spki() }
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
         let number = |name| params.find(name)?.number();
-        Some(Self { n: number(OSSL_PKEY_PARAM_RSA_N)?, e: number(OSSL_PKEY_PARAM_RSA_E)? })
+        Some(Self { n: number(OSSL_PKEY_PARAM_RSA_N)?, e: number(OSSL_PKEY_PARAM_RSA_E)?, only: None })
     }
 
-    fn policy(purpose: Option<Purpose>) -> Option<Policy> {
+    fn policy(options: &Options, purpose: Option<Purpose>) -> Option<Policy> {
         if !PSS {
             return generation::policy(Self::NEW, purpose);
         }
         let policy = purpose.map_or_else(|| Job::Sign.policy(Self::NEW), |purpose| purpose.policy(Self::NEW))?;
         let pss = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Signature(Signature::RsaPss { .. }));
-        Some(Policy { algorithm: policy.algorithms().find(pss)?, also: Vec::new(), ..policy })
+        let any = policy.algorithms().find(pss)?;
+        let mut algorithms = options.pss.map_or_else(|| vec![any], Pss::algorithms).into_iter();
+        Some(Policy { algorithm: algorithms.next()?, also: algorithms.collect(), ..policy })
     }
 
     fn valid(&self) -> bool {

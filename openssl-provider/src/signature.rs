@@ -26,6 +26,12 @@ use crate::{
 /// A signature scheme, with what can be set of it.
 pub(crate) trait Scheme: Clone + Default + 'static {
     type Kind: Kind;
+
+    /// What is set before anybody sets anything, for this key: with the digest, if that is set then.
+    fn of(_: &Self::Kind) -> (Self, Option<&'static Digest>) {
+        (Self::default(), None)
+    }
+
     /// Whether a message is hashed here, and its digest signed. If not, the message is signed, and has to come whole.
     const HASHES: bool = true;
     /// Whether a signature contains what was signed, so that [`Self::recover`] works.
@@ -153,6 +159,9 @@ impl<S: Scheme> Context<S> {
                 None => Self::new(Arc::clone(&self.provider)),
             };
             *self = Self { key: Some(key.clone()), ..new };
+            if let Some(parameters) = key.parameters().filter(|_| !self.composite) {
+                (self.scheme, self.digest) = S::of(parameters);
+            }
         }
         let key = self.key.as_ref().ok_or(Error::State("no key was set"))?;
         if purpose == Purpose::Sign && !key.is_private() {

@@ -13,8 +13,9 @@ use super::{
     OSSL_FUNC_KEYMGMT_GET_PARAMS, OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
     OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH, OSSL_FUNC_KEYMGMT_NEW,
     OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS, OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
-    OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE,
-    OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY, Param, boundary, entry, own,
+    OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
+    OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE, OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE,
+    OSSL_OBJECT_PKEY, Param, boundary, entry, own,
     params::{Params, Request, Value, emit},
     release, with, with_shared,
 };
@@ -156,7 +157,8 @@ unsafe extern "C" fn export<K: Kind>(key: *mut c_void, selection: c_int, callbac
 }
 
 unsafe extern "C" fn public_types<K: Kind>(selection: c_int) -> *const Param {
-    if selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY == 0 { ptr::null() } else { K::PUBLIC.as_ptr() }
+    let parameters = if K::GROUPS { OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS } else { 0 };
+    if selection & (OSSL_KEYMGMT_SELECT_PUBLIC_KEY | parameters) == 0 { ptr::null() } else { K::PUBLIC.as_ptr() }
 }
 
 unsafe extern "C" fn query_operation_name<K: Kind>(operation: c_int) -> *const c_char {

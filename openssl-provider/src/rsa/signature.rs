@@ -2,12 +2,10 @@
 
 use std::ffi::{CStr, CString, c_int};
 
-use der::{
-    Encode, Sequence,
-    asn1::{Any, ObjectIdentifier},
-};
+use der::{Encode, asn1::Any};
 use interface::{
     algorithm::{Hash, Signature},
+    pss::Pss,
     spki::RSASSA_PSS,
 };
 use rsa::Pkcs1v15Sign;
@@ -30,7 +28,6 @@ use crate::{
 
 /// RSA_PSS_SALTLEN_AUTO_DIGEST_MAX of OpenSSL 3.1 and later: signing, the shorter one of digest and maximum; verifying, any.
 const AUTO_DIGEST_MAX: c_int = -4;
-const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 
 /// How the signatures of a key are padded.
 #[derive(Clone)]
@@ -96,6 +93,14 @@ enum Salt {
 impl<const PSS: bool> Scheme for Padding<PSS> {
     type Kind = RsaKey<PSS>;
     const RECOVERS: bool = !PSS;
+
+    fn of(key: &RsaKey<PSS>) -> (Self, Option<&'static Digest>) {
+        let Some(only) = key.only else { return Default::default() };
+        let (digest, mgf1) = (Digest::computing(only.hash), Digest::computing(only.mgf));
+        let mgf1 = mgf1.map(|digest| (digest, digest.name.to_owned()));
+        (Self { salt: Salt::Bytes(only.salt_len as usize), mgf1, ..Self::default() }, digest)
+    }
+
     const FIELDS: &'static [Field<Context<Self>>] = &[
         field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, algorithm_id),
         field(OSSL_SIGNATURE_PARAM_PAD_MODE, Type::Text, |ctx| ctx.scheme.mode.value()),
@@ -144,6 +149,14 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
         let Some(digest) = digest.filter(|_| self.mode == Mode::Pss) else {
             return Ok(());
         };
+        if let Some(only) = key.only {
+            let asked = parameters(self.digests(digest), self.salt.len(key, digest));
+            if (asked.hash, asked.mgf) != (only.hash, only.mgf) || asked.salt_len < only.salt_len {
+                let permitted =
+                    format!("{:?}, MGF1 with {:?} and a salt of {} bytes or more", only.hash, only.mgf, only.salt_len);
+                return Err(Error::Parameter(format!("the key permits PSS with {permitted}, and nothing else")));
+            }
+        }
         let room = room(key, digest).ok_or_else(|| unsupported("PSS with a digest too long for the key"))?;
         match self.salt {
             Salt::Digest if digest.hash.len() > room => {
@@ -167,7 +180,7 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
         input: &'a [u8],
     ) -> Result<(Signature, &'a [u8]), Error> {
         match (self.mode, digest) {
-            (Mode::Pss, Some(digest)) => Ok((pss(self.digests(digest), self.salt.len(key, digest)), input)),
+            (Mode::Pss, Some(digest)) => Ok((parameters(self.digests(digest), self.salt.len(key, digest)).signature(), input)),
             (Mode::Pss, None) => Err(Error::State("PSS needs a digest; set it before signing")),
             (Mode::Pkcs1, Some(digest)) => Ok((Signature::RsaPkcs1v15 { hash: digest.hash.into() }, input)),
             // a whole DigestInfo, or whatever the caller has in its place
@@ -261,12 +274,9 @@ fn room<const PSS: bool>(key: &RsaKey<PSS>, digest: &Digest) -> Option<usize> {
     (key.bits() as usize).saturating_sub(1).div_ceil(8).checked_sub(digest.hash.len() + 2)
 }
 
-/// PSS with these digests and a salt of this length, which the modulus has room for.
-fn pss(Digests { own: Digest { hash, .. }, mgf1 }: Digests, salt_len: usize) -> Signature {
-    if mgf1.hash == *hash && salt_len == hash.len() {
-        return Signature::RsaPss { hash: (*hash).into() };
-    }
-    Signature::RsaPssWith { hash: *hash, mgf: mgf1.hash, salt_len: u32::try_from(salt_len).unwrap_or(u32::MAX) }
+/// Those of PSS with these digests and a salt of this length.
+fn parameters(Digests { own, mgf1 }: Digests, salt_len: usize) -> Pss {
+    Pss { hash: own.hash, mgf: mgf1.hash, salt_len: u32::try_from(salt_len).unwrap_or(u32::MAX) }
 }
 
 fn salt(given: &Given<'_>) -> Result<Salt, Error> {
@@ -289,38 +299,14 @@ fn salt(given: &Given<'_>) -> Result<Salt, Error> {
     })
 }
 
-/// RSASSA-PSS-params, RFC 8017 §A.2.3. DER leaves out what has its default: SHA-1, MGF1 with SHA-1, 20 bytes.
-#[derive(Sequence)]
-struct PssParams {
-    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
-    hash: Option<AlgorithmIdentifierOwned>,
-    #[asn1(context_specific = "1", tag_mode = "EXPLICIT", optional = "true")]
-    mask: Option<AlgorithmIdentifierOwned>,
-    #[asn1(context_specific = "2", tag_mode = "EXPLICIT", optional = "true")]
-    salt_len: Option<u16>,
-}
-
-impl PssParams {
-    fn new(Digests { own, mgf1 }: Digests, salt_len: usize) -> der::Result<Self> {
-        let named = |digest: &Digest| (digest.hash != Hash::Sha1).then(|| with_null(digest.oid));
-        let mask = |hash| Any::encode_from(&hash).map(|hash| AlgorithmIdentifierOwned { oid: MGF1, parameters: Some(hash) });
-        let salt_len = Some(salt_len).filter(|len| *len != 20).map(u16::try_from).transpose()?;
-        Ok(Self { hash: named(own), mask: named(mgf1).map(mask).transpose()?, salt_len })
-    }
-}
-
-fn with_null(oid: ObjectIdentifier) -> AlgorithmIdentifierOwned {
-    AlgorithmIdentifierOwned { oid, parameters: Some(Any::null()) }
-}
-
 /// The AlgorithmIdentifier of a signature to come, as certificates and CMS carry it.
 fn algorithm_id<const PSS: bool>(ctx: &Context<Padding<PSS>>) -> Option<Value<'_>> {
     let digest = ctx.digest?;
     let identifier = if ctx.scheme.mode == Mode::Pss {
-        let params = PssParams::new(ctx.scheme.digests(digest), ctx.scheme.salt.len(ctx.public().ok()?, digest)).ok()?;
-        AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(Any::encode_from(&params).ok()?) }
+        let pss = parameters(ctx.scheme.digests(digest), ctx.scheme.salt.len(ctx.public().ok()?, digest));
+        AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(pss.to_parameters().ok()?) }
     } else {
-        with_null(digest.with_rsa.oid)
+        AlgorithmIdentifierOwned { oid: digest.with_rsa.oid, parameters: Some(Any::null()) }
     };
     identifier.to_der().ok().map(Value::Bytes)
 }
@@ -332,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_salt_has_the_length_that_was_asked_for() {
-        let key = |bytes: usize| RsaKey::<false> { n: [&[0x80][..], &vec![1; bytes - 1]].concat(), e: vec![1, 0, 1] };
+        let key = |bytes: usize| RsaKey::<false> { n: [&[0x80][..], &vec![1; bytes - 1]].concat(), e: vec![1, 0, 1], only: None };
         for (salt, len) in [(Salt::Auto, 32), (Salt::Digest, 32), (Salt::Max, 256 - 32 - 2), (Salt::Bytes(20), 20)] {
             assert_eq!(salt.len(&key(256), digest::DEFAULT), len);
         }
@@ -345,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_is_signed_is_what_openssl_means() {
-        let (padding, key) = (Padding::<false>::default(), RsaKey { n: vec![0x80; 256], e: vec![1, 0, 1] });
+        let (padding, key) = (Padding::<false>::default(), RsaKey { n: vec![0x80; 256], e: vec![1, 0, 1], only: None });
         let info = [Hash::Sha256.digest_info(), &[7; 32]].concat();
         let (algorithm, input) = padding.algorithm(&key, None, &info).unwrap();
         assert_eq!(algorithm, Signature::RsaPkcs1v15 { hash: Hash::Sha256.into() });

@@ -1,8 +1,13 @@
 //! Keys that OpenSSL has the service make.
 
+use std::process::Command;
+
 use interface::Opcode;
 
-use crate::{bench::Bench, service::Service};
+use crate::{
+    bench::{Bench, text},
+    service::Service,
+};
 
 const OURS: &str = "-propquery provider=parsec";
 
@@ -103,13 +108,7 @@ fn keys_without_a_name_are_stored_when_they_are_written() {
     std::fs::write(bench.path("message"), "hello").unwrap();
     for script in SCRIPTS {
         bench.ok(script);
-        let made = [
-            Opcode::LookupKey,
-            Opcode::GenerateKey,
-            Opcode::LookupKey,
-            Opcode::CopyKey,
-            Opcode::LookupKey,
-        ];
+        let made = [Opcode::LookupKey, Opcode::GenerateKey, Opcode::LookupKey, Opcode::CopyKey, Opcode::LookupKey];
         let calls: Vec<_> = service.calls().into_iter().filter(|call| *call != Opcode::ListProviders).collect();
         assert_eq!(calls[..5], made, "{script}");
         assert_eq!(calls.last(), Some(&Opcode::DestroyKey), "{script}");
@@ -126,6 +125,44 @@ fn keys_without_a_name_are_stored_when_they_are_written() {
             std::fs::remove_file(bench.path(&format!("{name}.{file}"))).unwrap();
         }
         service.calls();
+    }
+}
+
+/// A key for PSS alone says what else it permits in its public half, as one in a file does, and keeps to it.
+#[test]
+fn keys_for_pss_alone_permit_what_was_asked_for() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    std::fs::write(bench.path("message"), "hello").unwrap();
+    let parameters = |key: &str| {
+        let text = bench.ok(&format!("pkey -pubin -in {key} -noout -text"));
+        text.split_once("PSS").map_or(String::new(), |(_, parameters)| parameters.to_owned())
+    };
+    for (number, options) in [
+        "-pkeyopt rsa_pss_keygen_md:sha256",
+        "-pkeyopt rsa_pss_keygen_md:sha256 -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:32",
+        "-pkeyopt rsa_pss_keygen_md:sha512 -pkeyopt rsa_pss_keygen_mgf1_md:sha384 -pkeyopt rsa_pss_keygen_saltlen:17",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let genpkey = format!("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 {options} -out");
+        bench.plain(&format!("{genpkey} file"));
+        bench.plain("pkey -in file -pubout -out file.pub");
+        let name = format!("pss{number}");
+        bench.ok(&genpkey
+            .replace("genpkey", &format!("genpkey {OURS} -pkeyopt parsec-name:{name}"))
+            .replace("-out", &format!("-out {name}.pem")));
+        bench.ok(&format!("pkey -in {name}.pem -pubout -out {name}.public"));
+        assert_eq!(parameters(&format!("{name}.public")), parameters("file.pub"), "{options}");
+    }
+    assert!(!service.calls().is_empty());
+    let sign = |options: &str| format!("dgst {options} -sign pss2.pem -out signature message");
+    bench.ok(&sign("-sha512"));
+    bench.plain("dgst -sha512 -verify pss2.public -signature signature message");
+    for wrong in ["-sha256", "-sha512 -sigopt rsa_mgf1_md:sha512", "-sha512 -sigopt rsa_pss_saltlen:16"] {
+        let said = bench.fails(&sign(wrong));
+        assert!(said.contains("the key permits PSS with Sha512, MGF1 with Sha384 and a salt of 17"), "{wrong}\n{said}");
     }
 }
 
@@ -149,15 +186,40 @@ fn ephemeral_keys_are_never_made_in_the_service() {
     bench.plain("req -x509 -key p256.key -subj /CN=localhost -out certificate");
     bench.load(&["parsec", "default"]);
     let server = bench.server("-cert certificate -key p256.pem -no_ticket");
-    for (group, told) in [("X25519", "X25519"), ("P-256", "ECDH, prime256v1"), ("P-384", "ECDH, secp384r1"), ("P-521", "ECDH, secp521r1")] {
-        for version in ["-tls1_2", "-tls1_3"] {
-            service.calls();
-            let client = format!("s_client -connect {} {version} -groups {group}", server.address);
-            let said = bench.ok(&format!("{client} -CAfile certificate -verify_return_error"));
-            assert!(said.contains(&format!("Server Temp Key: {told}")), "{group} {version}\n{said}");
-            assert_eq!(service.calls(), [Opcode::SignHash], "{group} {version}");
-            // the other end is not ours
-            bench.plain(&format!("{client} -CAfile certificate -verify_return_error"));
-        }
+    for (options, told) in [
+        ("-tls1_3 -groups X25519", "X25519"),
+        ("-tls1_3 -groups P-256", "ECDH, prime256v1"),
+        ("-tls1_3 -groups P-384", "ECDH, secp384r1"),
+        ("-tls1_3 -groups P-521", "ECDH, secp521r1"),
+        ("-tls1_2 -groups X25519:P-256", "X25519"),
+        ("-tls1_2 -groups P-256", "ECDH, prime256v1"),
+    ] {
+        service.calls();
+        let client = format!("s_client -connect {} {options} -CAfile certificate -verify_return_error", server.address);
+        let said = bench.ok(&client);
+        assert!(said.contains(&format!("Server Temp Key: {told}")), "{options}\n{said}");
+        assert_eq!(service.calls(), [Opcode::SignHash], "{options}");
+        // the other end is not ours
+        bench.plain(&client);
     }
+}
+
+/// Runs `handshakes.c`: see there for what it does.
+#[test]
+fn a_program_that_lists_parsec_first_leaves_no_keys_of_its_handshakes() {
+    let bench = Bench::new();
+    let service = Service::start(&bench);
+    bench.key("p256", "EC", "group:P-256");
+    bench.plain("req -x509 -key p256.key -subj /CN=localhost -out certificate");
+    bench.load(&["parsec", "default"]);
+    let program = bench.compile("handshakes");
+    // arithmetic is slow where it is not optimised
+    let count = if cfg!(debug_assertions) { "10" } else { "1000" };
+    for group in ["P-256", "X25519"] {
+        let mut command = Command::new(&program);
+        command.args(["openssl.cnf", "p256.key", "certificate", group, count]);
+        let output = command.current_dir(bench.path("")).env("OPENSSL_CONF", "/dev/null").output().unwrap();
+        assert!(output.status.success(), "{group}\n{}", text(&output));
+    }
+    assert_eq!(service.calls(), []);
 }

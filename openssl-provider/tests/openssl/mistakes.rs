@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Kinds of keys for PSS alone, and those that take no digest.
-pub(crate) const OTHERS: [(&str, &str, &str); 3] = [("pss", "RSA-PSS", "rsa_keygen_bits:2048"), ("ed", "ED25519", ""), ("x", "X25519", "")];
+pub(crate) const OTHERS: [(&str, &str, &str); 3] =
+    [("pss", "RSA-PSS", "rsa_keygen_bits:2048"), ("ed", "ED25519", ""), ("x", "X25519", "")];
 
 /// Runs a case of `mistakes.c` with each kind of key that hashes what it signs, and a service that may be asked.
 fn case(name: &str) -> Service {
@@ -184,4 +185,23 @@ fn mistake_17_keys_that_do_not_tell_what_others_tell() {
 #[test]
 fn mistake_18_settings_that_are_forgotten_or_told_otherwise() {
     case("settings");
+}
+
+/// Runs `cleanup.c`: see there for what it does.
+#[test]
+fn what_a_program_frees_after_openssl_is_gone_does_not_end_it() {
+    let bench = Bench::new();
+    let _service = Service::start(&bench);
+    let program = bench.compile("cleanup");
+    for (key, algorithm, option) in KINDS {
+        bench.key(key, algorithm, option);
+        bench.plain(&format!("req -x509 -key {key}.key -subj /CN=a -out certificate"));
+        for order in [["default", "parsec"], ["parsec", "default"]] {
+            bench.load(&order);
+            let mut command = Command::new(&program);
+            command.args(["openssl.cnf", &format!("{key}.pem"), "certificate"]);
+            let output = command.current_dir(bench.path("")).env("OPENSSL_CONF", "/dev/null").output().unwrap();
+            assert!(output.status.success(), "{key} {order:?}: {}\n{}", output.status, text(&output));
+        }
+    }
 }

@@ -17,9 +17,10 @@ use interface::{
     algorithm::{Algorithm, Encryption, SignHash as Digest, Signature},
     attributes::{Attributes, Policy, Usage},
     operations::{
-        Agreed, AsymmetricDecrypt, CopyKey, Decrypted, DestroyKey, Find, Found, GenerateKey, Hello, ListProviders, LookupKey, ProviderInfo, Providers,
-        RawKeyAgreement, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
+        Agreed, AsymmetricDecrypt, CopyKey, Decrypted, DestroyKey, Find, Found, GenerateKey, Hello, ListProviders, LookupKey,
+        ProviderInfo, Providers, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
     },
+    pss::Pss,
     spki::{Parameters, PublicKey, is_pss},
     wire::{HEADER_LEN, Header, Request},
 };
@@ -171,7 +172,14 @@ impl Handler {
         let algorithm = match Parameters::of(attributes.key_type, attributes.bits) {
             Some(named) if named.weierstrass() => format!("EC -pkeyopt group:{}", named.name),
             Some(named) => named.name.to_owned(),
-            None if attributes.policy.pss_alone() => "RSA-PSS".to_owned(),
+            None if attributes.policy.pss_alone() => match Pss::of_policy(&attributes.policy) {
+                None => "RSA-PSS".to_owned(),
+                Some(Pss { hash, mgf, salt_len }) => format!(
+                    "RSA-PSS -pkeyopt rsa_pss_keygen_md:{} -pkeyopt rsa_pss_keygen_mgf1_md:{} -pkeyopt rsa_pss_keygen_saltlen:{salt_len}",
+                    self::name(hash.into()),
+                    self::name(mgf.into())
+                ),
+            },
             None => format!("RSA -pkeyopt rsa_keygen_bits:{}", attributes.bits),
         };
         for command in [
@@ -191,24 +199,15 @@ impl Handler {
         let spki = std::fs::read(self.folder.join(format!("{name}.spki")));
         let spki = spki.map_err(|_| (Status::PsaErrorDoesNotExist, format!("no key '{name}'")))?;
         let public = PublicKey::from_spki(&spki).unwrap();
-        let key_type = public.key_type.pair();
         let algorithm = match name {
             "raw" => Signature::RsaRaw.into(),
-            _ if is_pss(&spki) => Signature::RsaPss { hash: Digest::Any }.into(),
+            _ if is_pss(&spki) => {
+                let any = vec![Signature::RsaPss { hash: Digest::Any }.into()];
+                return Ok(record(name, public, Pss::of_spki(&spki).map_or(any, Pss::algorithms)));
+            }
             _ => Algorithm::None,
         };
-        let policy = Policy { usage: Usage::SIGN, algorithm, also: Vec::new() };
-        let attributes = Attributes { key_type, bits: public.bits, policy };
-        Ok(Record {
-            kind: RecordKind::Key.into(),
-            uuid: name.to_owned(),
-            owner: "uid:0".to_owned(),
-            provider_id: ProviderId::SOFTWARE.number().into(),
-            name: name.to_owned(),
-            attributes: Some((&attributes).into()),
-            public_key: public.bytes,
-            ..Record::default()
-        })
+        Ok(record(name, public, vec![algorithm]))
     }
 
     /// Signs with `openssl pkeyutl`.
@@ -286,6 +285,22 @@ impl Handler {
         } else {
             Err(format!("{arguments}\n{}", String::from_utf8_lossy(&output.stderr)))
         }
+    }
+}
+
+/// A key of the owner of the tests.
+fn record(name: &str, public: PublicKey, algorithms: Vec<Algorithm>) -> Record {
+    let policy = Policy { usage: Usage::SIGN, algorithm: algorithms[0], also: algorithms[1..].to_vec() };
+    let attributes = Attributes { key_type: public.key_type.pair(), bits: public.bits, policy };
+    Record {
+        kind: RecordKind::Key.into(),
+        uuid: name.to_owned(),
+        owner: "uid:0".to_owned(),
+        provider_id: ProviderId::SOFTWARE.number().into(),
+        name: name.to_owned(),
+        attributes: Some((&attributes).into()),
+        public_key: public.bytes,
+        ..Record::default()
     }
 }
 

@@ -11,12 +11,16 @@ static BIO *told;
 
 void tell(const char *asked, const char *format, ...)
 {
+    char line[8192];
     va_list arguments;
     va_start(arguments, format);
-    BIO_printf(told, "%s: ", asked);
-    BIO_vprintf(told, format, arguments);
-    BIO_printf(told, "\n");
+    vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
+    /* a line of text, whatever was taken for text */
+    for (char *at = line; *at != 0; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    BIO_printf(told, "%s: %s\n", asked, line);
     ERR_clear_error();
 }
 
@@ -69,7 +73,7 @@ static void compare(const struct family *family, const struct subject *ours, con
     char *line = strtok_r(one, "\n", &rest[0]), *same = strtok_r(other, "\n", &rest[1]);
     for (; line != NULL && same != NULL; line = strtok_r(NULL, "\n", &rest[0]), same = strtok_r(NULL, "\n", &rest[1]))
         if (strcmp(line, same) != 0)
-            printf("%s %s | %s\n", family->name, line, strstr(same, ": ") + 2);
+            printf("%s %s | %s\n", family->name, line, same + strcspn(same, ":") + 2);
     if (line != NULL || same != NULL)
         printf("%s tells more of one key than of the other\n", family->name);
     free(one);

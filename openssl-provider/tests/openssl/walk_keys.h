@@ -11,7 +11,7 @@ static const char *const parameters[] = {
 static void told_parameters(const struct subject *subject)
 {
     unsigned char bytes[4096];
-    char asked[64], text[256];
+    char asked[64], text[256] = "";
     tell_names("EVP_PKEY_gettable_params", EVP_PKEY_gettable_params(subject->key));
     for (const char *const *name = parameters; *name != NULL; name++) {
         size_t len = 0;
