@@ -79,6 +79,7 @@ impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
     const PUBLIC: &'static [Param] = &gettable::<_, 2>(Self::FIELDS);
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
     const EMPTY: bool = true;
+    const AGREES_ALONE: bool = !SIGNS;
     const SETTABLE: &'static [Param] =
         if SIGNS { &[Param::END] } else { &[Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes), Param::END] };
 

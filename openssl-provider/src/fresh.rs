@@ -1,7 +1,8 @@
 //! Keys that a program makes without a name.
 //!
 //! Nobody tells what such a key is for until it is used. One to agree on secrets with, as the ephemeral keys of TLS and CMS, is made in
-//! this process: it needs no service. Any other is made by the service, as a volatile key that ends with the process. Only when its
+//! this process: it needs no service. So is one whose public half goes to another provider, which makes hybrid keys of it. Any other
+//! is made by the service, as a volatile key that ends with the process. Only when its
 //! private half is written does it become a stored one. That is one request, so it is stored or it is not. The name is made of
 //! the public half: whoever writes the key, and however often, stores the same one.
 
@@ -98,6 +99,9 @@ impl<K: Kind> Fresh<K> {
     }
 
     pub(crate) fn public(&self) -> Result<&Arc<K>, Error> {
+        if K::AGREES_ALONE {
+            self.agreeing()?;
+        }
         self.made().map(Made::public)
     }
 

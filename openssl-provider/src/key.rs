@@ -136,6 +136,9 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
         None
     }
 
+    /// Whether all that such keys do is to agree on secrets.
+    const AGREES_ALONE: bool = false;
+
     /// A new key, made here, of which this is known. None of a kind that is not made so.
     fn ephemeral(&self) -> Option<(Self, Secret)> {
         None
@@ -318,7 +321,11 @@ impl<K: Kind> Key<K> {
             }
             Halves::None => None,
             Halves::Public(public) | Halves::Named(public, _) => Some(Arc::clone(public)),
-            Halves::Fresh(fresh) => Some(Arc::clone(fresh.public()?)),
+            // another provider is to have it
+            Halves::Fresh(fresh) => {
+                fresh.agreeing()?;
+                Some(Arc::clone(fresh.public()?))
+            }
         };
         let halves = public.map_or(Halves::None, Halves::Public);
         Ok(Some(Self { provider: Arc::clone(&self.provider), halves }))

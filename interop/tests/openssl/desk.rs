@@ -75,6 +75,14 @@ impl Desk {
         Some(desk)
     }
 
+    /// The configuration of OpenSSL with our provider before OpenSSL's own.
+    pub(crate) fn parsec_first(&self) -> String {
+        let (default, parsec) = ("default = default_provider\n", "parsec = parsec_provider\n");
+        let text = std::fs::read_to_string(self.service.openssl_conf()).unwrap();
+        assert!(text.contains(&[default, parsec].concat()), "{text}");
+        text.replace(&[default, parsec].concat(), &[parsec, default].concat())
+    }
+
     /// A desk for ML-DSA, where the provider has it.
     pub(crate) fn with_ml_dsa(openssl: Openssl) -> Option<Self> {
         let Self { desk, program } = Self::new(openssl)?;

@@ -4,12 +4,14 @@
 
 mod certificates;
 mod desk;
+mod fresh;
 mod keys;
 mod messages;
 mod signatures;
 mod tls;
 
 use certificates::*;
+use fresh::*;
 use keys::*;
 use messages::*;
 use signatures::*;
@@ -42,6 +44,7 @@ tests! {
     timestamps_are_signed
     tls_without_ephemeral_keys_works_where_the_policy_permits_it
     keys_that_openssl_makes_stay_in_the_service
+    keys_without_a_name_are_stored_when_they_are_written
     keys_for_pss_alone_have_certificates_of_their_own
     references_in_pkcs8_are_keys
     the_store_lists_keys_and_certificates
@@ -50,6 +53,8 @@ tests! {
 }
 
 tests! { @with sealed Sealed signatures_verify_elsewhere servers_and_clients_of_tls }
+
+tests! { @with system_libcrypto System what_is_never_written_leaves_nothing }
 
 macro_rules! newer_tests {
     ($($name:ident)*) => {

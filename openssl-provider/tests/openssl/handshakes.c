@@ -1,6 +1,7 @@
 /* Usage: handshakes openssl.cnf key.pem certificate GROUP COUNT. So many handshakes of TLS 1.3 in this process, which is both ends, with the
  * ephemeral keys of one group; and as many keys that are made for nothing. Ends with 0 when all is right. */
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -31,11 +32,14 @@ static void handshake(SSL_CTX *server_ctx, SSL_CTX *client_ctx, int id)
     SSL_free(client);
 }
 
-/* A key that nobody uses. */
+/* A key that nobody agrees with, though its public half is told to another provider, as that of a hybrid key is. */
 static void forgotten(const char *group)
 {
+    OSSL_PARAM *params = NULL;
     EVP_PKEY *key = strcmp(group, "X25519") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "X25519") : EVP_PKEY_Q_keygen(NULL, NULL, "EC", group);
     CHECK(key != NULL && EVP_PKEY_get_bits(key) > 200);
+    CHECK(EVP_PKEY_todata(key, EVP_PKEY_PUBLIC_KEY, &params) == 1 && OSSL_PARAM_locate(params, "pub") != NULL);
+    OSSL_PARAM_free(params);
     EVP_PKEY_free(key);
 }
 

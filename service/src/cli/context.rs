@@ -8,7 +8,6 @@ use interface::attributes::{Attributes, Usage};
 use interface::client::{Client, Endpoint, Identity, Process};
 use interface::operations::{Record, Tier};
 use interface::pss::Pss;
-use interface::pss::Pss;
 use interface::spki::PublicKey;
 use interface::text::word;
 use interface::{ProviderId, Status};
@@ -183,7 +182,11 @@ impl KeyRecord {
     /// DER of the public half's `SubjectPublicKeyInfo`.
     pub(crate) fn spki(&self) -> Result<Vec<u8>> {
         let public = self.public()?;
-        let spki = if self.record.pss_alone(&self.attributes.policy) { public.to_pss_spki(Pss::of_policy(&self.attributes.policy)) } else { public.to_spki() };
+        let spki = if self.record.pss_alone(&self.attributes.policy) {
+            public.to_pss_spki(Pss::of_policy(&self.attributes.policy))
+        } else {
+            public.to_spki()
+        };
         spki.ok_or_else(|| {
             Error::Unsupported(format!("the type of '{}' ({}) has no SubjectPublicKeyInfo here", self.name(), self.algorithm()))
         })
