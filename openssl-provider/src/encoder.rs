@@ -139,8 +139,8 @@ fn reference<K: Kind>(key: &Key<K>) -> Result<Reference, Error> {
     if !key.is_private() {
         return Err(Error::State("a public key has no reference"));
     }
-    let spki = Some(PublicDer::encode(key)?);
-    Ok(Reference { uri: key.written()?.clone(), spki })
+    let uri = key.written()?.clone();
+    Ok(Reference { uri, spki: Some(PublicDer::encode(key)?) })
 }
 
 /// Fifteen bytes a line, as OpenSSL writes numbers.

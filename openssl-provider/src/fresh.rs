@@ -34,7 +34,7 @@ pub(crate) struct Fresh<K> {
     blank: Option<Arc<K>>,
     made: OnceLock<Made<K>>,
     /// The same key in the service, where it was made here and does more than agree.
-    brought: OnceLock<Volatile>,
+    brought: OnceLock<Box<Volatile>>,
     stored: OnceLock<KeyUri>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum Place<'a> {
 
 enum Made<K> {
     Here(Arc<K>, Secret),
-    Service(Arc<K>, Volatile),
+    Service(Arc<K>, Box<Volatile>),
 }
 
 impl<K> Made<K> {
@@ -146,7 +146,7 @@ impl<K: Kind> Fresh<K> {
         let name = format!("{PREFIX}{}", hexadecimal(&public.id()));
         let record = self.settled(&public, &name, |uri| match made {
             Made::Here(_, secret) => self.provider.import(uri, &self.attributes, secret, false),
-            Made::Service(_, Volatile { record, .. }) => self.provider.copy(record, uri),
+            Made::Service(_, volatile) => self.provider.copy(&volatile.record, uri),
         })?;
         Ok(self.stored.get_or_init(|| provider::uri(&record)))
     }
@@ -163,7 +163,7 @@ impl<K: Kind> Fresh<K> {
     }
 
     /// Has the service make a volatile key.
-    fn volatile(&self, make: impl FnOnce(&KeyUri) -> Result<(), Error>) -> Result<Volatile, Error> {
+    fn volatile(&self, make: impl FnOnce(&KeyUri) -> Result<(), Error>) -> Result<Box<Volatile>, Error> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|_| Error::Internal)?;
         let uri = KeyUri { name: Some(format!("{PREFIX}volatile-{}", hexadecimal(&random))), ..self.place.clone() };
@@ -173,8 +173,8 @@ impl<K: Kind> Fresh<K> {
             Err(why) if !refused(&why, Status::PsaErrorDoesNotExist) => return Err(why),
             _ => make(&uri)?,
         }
-        let mut volatile =
-            Volatile { provider: Arc::clone(&self.provider), uri, record: Record::default(), process: (PROCESS.number)() };
+        let provider = Arc::clone(&self.provider);
+        let mut volatile = Box::new(Volatile { provider, uri, record: Record::default(), process: (PROCESS.number)() });
         volatile.record = self.provider.lookup_record(&volatile.uri)?;
         Ok(volatile)
     }
