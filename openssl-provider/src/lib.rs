@@ -4,7 +4,8 @@
 //! name. When it signs (`signature`, with what is particular to `rsa`, `ec`, `curve25519` and `ml_dsa`), the message is
 //! hashed here (`digest`) and the `provider` asks the service for the signature of the digest, in one request; decrypting
 //! (`encryption`) and agreeing on a secret (`exchange`) are one request as well. New keys are made under a name
-//! (`generation`), or get one when they are written (`fresh`). `settings` has what `openssl.cnf` says of the way to the service. What is written of a key (`encoder`) is its public half or a reference. OpenSSL's C functions all lie in
+//! (`generation`), or get one when they are written (`fresh`); `groups` tells TLS which of
+//! its groups such keys are of. `settings` has what `openssl.cnf` says of the way to the service. What is written of a key (`encoder`) is its public half or a reference. OpenSSL's C functions all lie in
 //! `ffi`, which turns them into calls of this safe code; `algorithms` lists what OpenSSL is told of.
 //!
 //! The library links no libcrypto, starts no thread and does nothing when it is loaded: a program that never uses one of
