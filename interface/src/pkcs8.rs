@@ -1,9 +1,9 @@
 //! Private keys as PKCS#8 `PrivateKeyInfo` (RFC 5208), SEC 1 and PKCS#1: what key files and wrapped keys hold, where the protocol has
 //! the bare key.
 
-use crate::algorithm::{Hash, SignHash};
 use crate::attributes::{EccFamily, KeyType};
 use crate::group::Group;
+use crate::pss::Pss;
 use crate::spki::{EC, Parameters, PublicKey, RSA, RSASSA_PSS};
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
@@ -23,8 +23,8 @@ pub struct PrivateKey {
     pub bits: u32,
     /// RSA: DER `RSAPrivateKey`. Keys that bring a group: DER PKCS#8. Curves: the scalar or seed. ML-DSA and ML-KEM: the seed, or the expanded key where that is all there is.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// The hash of an RSA key that its file permits PSS alone with (RFC 4055 §1.2).
-    pub pss: Option<SignHash>,
+    /// An RSA key whose file permits PSS alone, and the parameters that it restricts PSS to (RFC 4055 §1.2).
+    pub pss: Option<Option<Pss>>,
 }
 
 impl PrivateKey {
@@ -40,7 +40,7 @@ impl PrivateKey {
         })
         .map_err(|error| format!("it is no PKCS#8: {error}"))?;
         if [RSA, RSASSA_PSS].contains(&algorithm.oid) {
-            let pss = (algorithm.oid == RSASSA_PSS).then(|| pss_hash(algorithm)).transpose()?;
+            let pss = (algorithm.oid == RSASSA_PSS).then(|| pss_parameters(algorithm)).transpose()?;
             return Ok(Self { pss, ..Self::from_pkcs1(key)? });
         }
         if let Some(group) = Group::of(algorithm) {
@@ -157,33 +157,17 @@ pub fn to_pkcs8(private: &[u8], public: &PublicKey) -> Option<Zeroizing<Vec<u8>>
     info.to_der().ok().map(Zeroizing::new)
 }
 
-/// The hash that RSASSA-PSS-params (RFC 4055 §3.1) permit; without them any is.
-fn pss_hash(algorithm: AlgorithmIdentifierRef<'_>) -> Result<SignHash, String> {
+/// What a key for PSS alone permits; `None` where it permits all that PSS has.
+fn pss_parameters(algorithm: AlgorithmIdentifierRef<'_>) -> Result<Option<Pss>, String> {
     let Some(parameters) = algorithm.parameters.filter(|parameters| !parameters.is_null()) else {
-        return Ok(SignHash::Any);
+        return Ok(None);
     };
-    let broken = |error: der::Error| format!("its PSS parameters are broken: {error}");
-    let parameters = parameters.to_der().map_err(broken)?;
-    let hash =
-        sequence(&parameters, |reader| ContextSpecific::<AlgorithmIdentifierRef<'_>>::decode_explicit(reader, TagNumber(0)));
-    let oid = hash.map_err(broken)?.map(|hash| hash.value.oid.to_string());
-    let hash = HASHES.iter().find(|(named, _)| oid.as_deref() == Some(*named)).map(|(_, hash)| (*hash).into());
-    hash.ok_or_else(|| format!("it permits PSS with {} alone, which is too weak to sign with", oid.as_deref().unwrap_or("SHA-1")))
+    let pss = Pss::from_parameters(parameters).ok_or("its PSS parameters name a hash or a mask that is not known here")?;
+    match [pss.hash, pss.mgf].into_iter().find(|hash| hash.deprecated()) {
+        Some(weak) => Err(format!("it permits PSS with {weak:?} alone, which is too weak to sign with")),
+        None => Ok(Some(pss)),
+    }
 }
-
-/// The hashes that may sign, by their object identifiers (NIST's hashAlgs arc).
-const HASHES: &[(&str, Hash)] = &[
-    ("2.16.840.1.101.3.4.2.1", Hash::Sha256),
-    ("2.16.840.1.101.3.4.2.2", Hash::Sha384),
-    ("2.16.840.1.101.3.4.2.3", Hash::Sha512),
-    ("2.16.840.1.101.3.4.2.4", Hash::Sha224),
-    ("2.16.840.1.101.3.4.2.5", Hash::Sha512_224),
-    ("2.16.840.1.101.3.4.2.6", Hash::Sha512_256),
-    ("2.16.840.1.101.3.4.2.7", Hash::Sha3_224),
-    ("2.16.840.1.101.3.4.2.8", Hash::Sha3_256),
-    ("2.16.840.1.101.3.4.2.9", Hash::Sha3_384),
-    ("2.16.840.1.101.3.4.2.10", Hash::Sha3_512),
-];
 
 /// Reads the head of a sequence that is all of the DER, whatever follows in it.
 fn sequence<'a, T>(der: &'a [u8], head: impl FnOnce(&mut SliceReader<'a>) -> der::Result<T>) -> der::Result<T> {

@@ -30,8 +30,6 @@ const GRACE: Duration = Duration::from_millis(200);
 const LOOK: u32 = 4;
 /// Descriptors for what has no connection.
 const DESCRIPTORS: usize = 512;
-/// Clients who may wait for one to be served.
-const WAITING: usize = 1024;
 
 /// Runs the service until it is told to stop. `accept_loss`: also on a store that has lost rows.
 ///
@@ -134,14 +132,15 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
     listener::serve(listener, waiting, Arc::new(context), stop).await
 }
 
-/// So many connections, and so many more who wait for one to be served, leave enough descriptors for everything else.
+/// So many connections, and so many more who wait for one to be served, leave enough descriptors for everything else. One user may be
+/// half of those who wait: as many as there can be connections.
 fn room(max_connections: usize) -> (usize, usize) {
     let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let room = max_connections.min(limit.saturating_sub(DESCRIPTORS).max(limit / 2));
     if room < max_connections {
         tracing::warn!(room, max_connections, "the limit on open files (LimitNOFILE) leaves no room for more connections");
     }
-    (room, WAITING.min((limit - room) / 2))
+    (room, (2 * room).min((limit - room) / 2))
 }
 
 /// The users who can look at the service when all others have taken what there is.

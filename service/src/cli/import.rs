@@ -10,6 +10,7 @@ use interface::operations::ImportKey;
 use interface::pem;
 use interface::pkcs8::PrivateKey;
 use interface::policy::Job;
+use interface::pss::Pss;
 use interface::reference::Reference;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -78,19 +79,22 @@ impl Import {
             Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}", key.key_type))
         })?;
         let policy = match key.pss {
-            Some(hash) => pss_alone(policy, hash)?,
+            Some(pss) => pss_alone(policy, pss)?,
             None => policy,
         };
         Ok(Attributes { key_type: key.key_type, bits: key.bits, policy })
     }
 }
 
-/// A policy of an RSA key that is for PSS alone.
-fn pss_alone(policy: Policy, hash: SignHash) -> Result<Policy> {
+/// A policy of an RSA key that is for PSS alone, with these parameters where they are restricted.
+fn pss_alone(policy: Policy, pss: Option<Pss>) -> Result<Policy> {
     if !policy.algorithms().any(|algorithm| matches!(algorithm, Algorithm::Signature(Signature::RsaPss { .. }))) {
         return Err(Error::Usage("the key's file permits PSS signatures alone".to_owned()));
     }
-    Ok(Policy { algorithm: Signature::RsaPss { hash }.into(), also: Vec::new(), ..policy })
+    let any = || vec![Signature::RsaPss { hash: SignHash::Any }.into()];
+    let mut algorithms = pss.map_or_else(any, Pss::algorithms).into_iter();
+    let algorithm = algorithms.next().unwrap_or(policy.algorithm);
+    Ok(Policy { algorithm, also: algorithms.collect(), ..policy })
 }
 
 /// The whole of a file, or of stdin.

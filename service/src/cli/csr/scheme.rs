@@ -5,10 +5,11 @@ use super::super::error::{During, Error, Result};
 use aws_lc_rs::digest;
 use der::asn1::{Any, Null, ObjectIdentifier, UintRef};
 use der::{Decode, Encode, Sequence};
-use interface::algorithm::{Hash, Signature};
+use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::Attributes;
 use interface::operations::{SignHash, SignMessage};
-use interface::spki::Parameters;
+use interface::pss::Pss;
+use interface::spki::{Parameters, RSASSA_PSS};
 use spki::AlgorithmIdentifierOwned;
 
 /// How a key signs a certificate.
@@ -18,23 +19,16 @@ pub(super) struct Scheme {
     pub(super) identifier: AlgorithmIdentifierOwned,
 }
 
-/// The hashes of certificates, with the last arcs of their object identifiers: under ecdsa-with-SHA2 (RFC 5758 §3.2), under
-/// pkcs-1 (RFC 8017 §A.2.4), and of the hash itself.
-const HASHES: &[(Hash, u32, u32, u32)] = &[(Hash::Sha256, 2, 11, 1), (Hash::Sha384, 3, 12, 2), (Hash::Sha512, 4, 13, 3)];
-
-/// RFC 4055 §3.1.
-#[derive(Sequence)]
-struct PssParameters {
-    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
-    hash: AlgorithmIdentifierOwned,
-    #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
-    mask: AlgorithmIdentifierOwned,
-    #[asn1(context_specific = "2", tag_mode = "EXPLICIT")]
-    salt_len: u8,
-}
+/// The hashes of certificates, with the last arcs of their object identifiers: under ecdsa-with-SHA2 (RFC 5758 §3.2), and under
+/// pkcs-1 (RFC 8017 §A.2.4).
+const HASHES: &[(Hash, u32, u32)] = &[(Hash::Sha256, 2, 11), (Hash::Sha384, 3, 12), (Hash::Sha512, 4, 13)];
 
 fn oid(base: &str, arc: u32) -> Result<ObjectIdentifier> {
     format!("{base}.{arc}").parse().map_err(|_| Error::Failed(format!("{base}.{arc} is no object identifier")))
+}
+
+fn pss(parameters: Pss) -> Result<AlgorithmIdentifierOwned> {
+    Ok(AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(parameters.to_parameters()?) })
 }
 
 fn identifier(oid: ObjectIdentifier, parameters: Option<&impl Encode>) -> Result<AlgorithmIdentifierOwned> {
@@ -49,16 +43,22 @@ impl Scheme {
         let suits = |hash: Hash| rsa || hash.len() * 8 >= attributes.bits.min(512) as usize;
         let suited = HASHES.iter().filter(|row| suits(row.0));
         let others = HASHES.iter().filter(|row| !suits(row.0));
+        let restricted = |row: Hash| {
+            attributes.policy.algorithms().filter_map(move |algorithm| match algorithm {
+                Algorithm::Signature(signature @ Signature::RsaPssWith { hash, .. }) if hash == row => Some(signature),
+                _ => None,
+            })
+        };
         let hashed = suited.chain(others).flat_map(|row| {
             let hash = row.0.into();
-            [
+            let each = [
                 Signature::Ecdsa { hash },
                 Signature::DeterministicEcdsa { hash },
                 Signature::EcdsaAny,
                 Signature::RsaPkcs1v15 { hash },
                 Signature::RsaPss { hash },
-            ]
-            .map(|signature| (signature, row))
+            ];
+            each.into_iter().chain(restricted(row.0)).map(move |signature| (signature, row))
         });
         let whole = [Signature::PureEddsa, Signature::MlDsa].map(|signature| (signature, &HASHES[2]));
         let mut all = hashed.chain(whole);
@@ -69,7 +69,7 @@ impl Scheme {
     fn identifier(
         attributes: &Attributes,
         signature: Signature,
-        &(hash, ecdsa, rsa, arc): &(Hash, u32, u32, u32),
+        &(hash, ecdsa, rsa): &(Hash, u32, u32),
     ) -> Result<AlgorithmIdentifierOwned> {
         const PKCS1: &str = "1.2.840.113549.1.1";
         match signature {
@@ -77,23 +77,15 @@ impl Scheme {
                 identifier(oid("1.2.840.10045.4.3", ecdsa)?, None::<&Null>)
             }
             Signature::RsaPkcs1v15 { .. } | Signature::RsaPkcs1v15Raw => identifier(oid(PKCS1, rsa)?, Some(&Null)),
-            Signature::RsaPss { .. } => {
-                let hash_id = identifier(oid("2.16.840.1.101.3.4.2", arc)?, Some(&Null))?;
-                let parameters = PssParameters {
-                    mask: identifier(oid(PKCS1, 8)?, Some(&hash_id))?,
-                    hash: hash_id,
-                    salt_len: u8::try_from(hash.len()).unwrap_or(u8::MAX),
-                };
-                identifier(oid(PKCS1, 10)?, Some(&parameters))
-            }
+            Signature::RsaPss { .. } => pss(Pss { hash, mgf: hash, salt_len: u32::try_from(hash.len()).unwrap_or(u32::MAX) }),
+            Signature::RsaPssWith { hash, mgf, salt_len } => pss(Pss { hash, mgf, salt_len }),
             // RFC 8410 §3, RFC 9881 §2: the algorithm of the key is that of the signature
             Signature::PureEddsa | Signature::MlDsa | Signature::HashMlDsa { .. } => {
                 let named = Parameters::of(attributes.key_type, attributes.bits);
                 let named = named.ok_or_else(|| Error::Failed("the key's type has no object identifier".to_owned()))?;
                 identifier(named.oid, None::<&Null>)
             }
-            Signature::RsaPssWith { .. }
-            | Signature::RsaRaw
+            Signature::RsaRaw
             | Signature::Ed25519ctx
             | Signature::Ed25519ph
             | Signature::Ed448ph
