@@ -161,6 +161,16 @@ impl Desk {
     pub fn parsec(&self, arguments: &str) -> String {
         run(&mut self.service.parsec(arguments.split(' '))).ok()
     }
+
+    /// Makes a key of each of these kinds, which is also its name, with its certificate in a file and in the token.
+    pub fn certify(&self, kinds: &[&str]) {
+        for kind in kinds {
+            self.parsec(&format!("key new {kind} --algorithm {kind}"));
+            self.parsec(&format!("key public {kind} --out {kind}.pub"));
+            self.parsec(&format!("key csr {kind} --self-signed --cn localhost --ip 127.0.0.1 --out {kind}.crt"));
+            self.parsec(&format!("cert put {kind} {kind}.crt"));
+        }
+    }
 }
 
 /// Whether the provider of this run has keys of this kind, named as on the command line.

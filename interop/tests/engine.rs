@@ -12,12 +12,7 @@ const KINDS: [&str; 4] = ["rsa-2048", "p256", "p384", "p521"];
 /// A key of every kind that libp11 knows, with its certificate in a file and in the token.
 fn desk(row: Option<Row>) -> Option<Desk> {
     let desk = Desk::with(row?).and("openssl")?;
-    for kind in KINDS {
-        desk.parsec(&format!("key new {kind} --algorithm {kind}"));
-        desk.parsec(&format!("key public {kind} --out {kind}.pub"));
-        desk.parsec(&format!("key csr {kind} --self-signed --cn localhost --ip 127.0.0.1 --out {kind}.crt"));
-        desk.parsec(&format!("cert put {kind} {kind}.crt"));
-    }
+    desk.certify(&KINDS);
     desk.write("message", "hello");
     Some(desk)
 }

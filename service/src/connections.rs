@@ -41,7 +41,7 @@ pub struct Connections {
 struct State {
     next: u64,
     total: usize,
-    /// For whom others make room that are not counted any more, but not closed yet.
+    /// Connections that are leaving but not closed yet, by the user for whom they make room. They count for nobody any more.
     leaving: HashMap<u32, usize>,
     users: HashMap<u32, HashMap<u64, Arc<Activity>>>,
 }
@@ -51,7 +51,7 @@ struct State {
 pub enum Full {
     /// Nobody makes room.
     Taken,
-    /// Enough make room for this user already: there is a place when one of them has gone.
+    /// Enough connections make room for this user already. There is a place when one of them has gone.
     Soon,
 }
 
@@ -122,9 +122,10 @@ impl User {
     }
 }
 
-/// Whose connection makes room for one more of this user, and whether it is one at work, when there is no room: an idle one of the greediest
-/// who has one, if that user is greedier even then; or else, for who has less than its guarantee, one at work of the greediest who has
-/// more; or else an idle one of its own; nobody's, where all of these are at work.
+/// Which user gives up a connection for one more of this user, and whether that connection is at work. The rules in their order:
+/// - an idle one of the greediest other user who has one, if that user stays greedier;
+/// - one at work of the greediest user above its guarantee, if the user who asks is below its own;
+/// - an idle one of the user who asks.
 fn makes_room(asks: User, users: &[User]) -> Option<(u32, bool)> {
     let others = || users.iter().filter(|user| user.uid != asks.uid);
     let idle = others().filter(|user| user.idle > 0).max_by_key(|user| user.beyond());

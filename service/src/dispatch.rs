@@ -77,7 +77,7 @@ impl Incoming {
         Self { request, body: Buffer::default(), party, extended: true, application: None, seat: None, asker }
     }
 
-    /// Begins what goes on whatever becomes of its connection.
+    /// Marks the request as begun, so that its connection is not broken off. Fails if the connection has made room already.
     fn begin(&self) -> Result<()> {
         if self.seat.as_ref().is_some_and(|seat| !seat.enter(Phase::Begun)) {
             let detail = "its connection has made room for another, and the request was not begun";

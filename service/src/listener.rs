@@ -27,8 +27,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-/// So many wait in the kernel to be accepted. It keeps them in one queue, those too who have left again, and a new client stands behind
-/// all of them; it refuses those who would not wait when the queue is full.
+/// So many clients may wait in the kernel to be accepted. They wait in one queue, and those who have left are still in it. So a short
+/// queue keeps the wait short. When it is full, a client that does not block is refused (EAGAIN of connect(2)).
 const BACKLOG: i32 = 256;
 /// So many are accepted before the first of them is looked at.
 const BATCH: usize = 256;

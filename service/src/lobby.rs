@@ -1,8 +1,8 @@
 //! Those who have connected, until their connections are served.
 //!
-//! The runtime has one queue for what it has not looked at yet. A user whose clients come faster than they are served would fill it, and
-//! everybody's would stand behind them. So each user has a queue of its own here, and hands few connections to the runtime before it has
-//! looked at them. Whoever leaves while waiting costs nothing more.
+//! The runtime keeps new connections in one queue. A user who connects faster than the service can look would fill that queue, and the
+//! connections of all others would wait behind it. So each user has a queue of its own here. Only a few connections of each user are in
+//! the runtime's queue at a time. A client that leaves while it waits costs nothing more.
 
 use crate::connections::Full;
 use std::collections::{HashMap, VecDeque};
@@ -13,7 +13,7 @@ const FRESH: usize = 4;
 
 /// Everybody who waits.
 pub(crate) struct Lobby<G> {
-    /// How many may wait. The more do, the less of the rest is for one user.
+    /// How many may wait in all. One user may have as many as it leaves for others.
     room: usize,
     users: Mutex<HashMap<u32, Queue<G>>>,
 }
@@ -37,7 +37,7 @@ impl<G> Lobby<G> {
         Self { room, users: Mutex::default() }
     }
 
-    /// Has one more client of this user wait; gives it back where too many do.
+    /// Lets one more client of this user wait. Returns the client if too many wait already.
     pub(crate) fn enter(&self, uid: u32, guest: G) -> Option<G> {
         let mut users = self.users();
         let all: usize = users.values().map(|queue| queue.waiting.len()).sum();
@@ -49,8 +49,8 @@ impl<G> Lobby<G> {
         None
     }
 
-    /// The next client of this user whom the runtime is to look at, if it may have one more to look at: the first who is still there,
-    /// with the place that it is given. Whoever is seated counts as not looked at until [`Self::seen`].
+    /// Takes the next client of this user for the runtime, unless the runtime has enough of them. Clients that have left are dropped.
+    /// A seated client counts as not looked at until [`Self::seen`].
     pub(crate) fn next<S>(
         &self,
         uid: u32,

@@ -70,9 +70,8 @@ impl Processor {
         self.turns.contended()
     }
 
-    /// Runs what takes longer than a moment: [aside], or where somebody waits for a place, on a thread that does nothing else. A thread
-    /// that has computed for long waits for the kernel to give it a processor again, longer than one that only reads and answers; so
-    /// where there is contention these are kept apart.
+    /// Runs what takes longer than a moment. If nobody waits for a place, it runs [aside]. Otherwise it runs on a thread that only
+    /// computes: the kernel lets a thread that has computed for long wait for its next turn, and a thread that reads must not wait.
     pub(crate) fn apart<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let wiped = || {
             let done = work();

@@ -19,12 +19,7 @@ use tests::run;
 /// A service with one key of its own for each of these kinds, which is also its name, and its certificate in a file and in the token.
 fn desk(row: Option<Row>, kinds: &[&str]) -> Option<Desk> {
     let desk = Desk::with(row?);
-    for kind in kinds {
-        desk.parsec(&format!("key new {kind} --algorithm {kind}"));
-        desk.parsec(&format!("key public {kind} --out {kind}.pub"));
-        desk.parsec(&format!("key csr {kind} --self-signed --cn localhost --ip 127.0.0.1 --out {kind}.crt"));
-        desk.parsec(&format!("cert put {kind} {kind}.crt"));
-    }
+    desk.certify(kinds);
     desk.write("message", "hello");
     Some(desk)
 }
