@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
-use crate::mechanism::{self, Family, Mode, Work};
+use crate::mechanism::{self, Mode, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
 use crate::operation::{Keyed, OutputLen};
@@ -58,7 +58,7 @@ impl Crypting {
         })?;
         Self::check(direction, mode, &object)?;
         let parameters = Parameters::read(mode, mechanism)?;
-        let crypting = Self::begin(direction, object, parameters).map_err(|_| Work::Encrypt(mode).refusal())?;
+        let crypting = Self::begin(direction, object, parameters)?;
         if direction == Direction::Encrypt {
             crypting.key()?.check_nonce(crypting.parameters.algorithm)?;
         }
@@ -72,17 +72,13 @@ impl Crypting {
 
     /// Fails for a key that cannot be used so, whatever the parameters.
     pub(crate) fn check(direction: Direction, mode: Mode, object: &Object) -> Result<()> {
-        let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
-        if Family::of(key.attributes.key_type) != Some(mode.family()) {
-            return Err(Error::KeyTypeInconsistent);
-        }
-        if key.may(direction.usage()) { Ok(()) } else { Err(Error::KeyFunctionNotPermitted) }
+        Work::Encrypt(mode).check(object.key().ok_or(Error::KeyTypeInconsistent)?, direction.usage())
     }
 
     fn begin(direction: Direction, key: Arc<Object>, parameters: Parameters) -> Result<Self> {
         let crypting = Self { direction, key, parameters, data: Zeroizing::default(), given: 0 };
-        let permitted = crypting.key()?.permits(direction.usage(), crypting.parameters.algorithm);
-        if permitted { Ok(crypting) } else { Err(Error::KeyFunctionNotPermitted) }
+        crypting.key()?.check(direction.usage(), crypting.parameters.algorithm)?;
+        Ok(crypting)
     }
 
     /// Takes all the data at once, for the single-part functions.

@@ -9,11 +9,12 @@ pub(crate) use scheme::{Kdf, Mode, Scheme};
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{AeadKind, Algorithm, Cipher, Hash, Kem, SignHash, Signature};
+use interface::algorithm::{AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, SignHash, Signature};
 use interface::attributes::{Attributes, Policy, Usage};
 use interface::policy::Job;
 
 use crate::error::{Error, Result};
+use crate::object::Key;
 use crate::secret::SecretType;
 
 /// One mechanism.
@@ -285,12 +286,27 @@ impl Work {
     /// Whether a policy permits it at all.
     pub(crate) fn permitted(self, policy: &Policy) -> bool {
         match self {
-            Sign(scheme, hash) => scheme.permitted(hash, policy),
+            Sign(scheme, hash) => scheme.permitted(hash, policy) || self.asked(policy),
             Encrypt(_) | Wrap(_) | Derive(_) | Encapsulate(_) => {
-                self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm))
+                self.algorithms().into_iter().any(|algorithm| policy.permits(algorithm)) || self.asked(policy)
             }
             Digest(_) | Pair(_) | Parameters(_) | Secret(_) => false,
         }
+    }
+
+    /// Whether a policy permits something that only a parameter of the mechanism asks for.
+    fn asked(self, policy: &Policy) -> bool {
+        policy.algorithms().any(|algorithm| match (self, algorithm) {
+            (Sign(Scheme::RsaPss, own), Algorithm::Signature(Signature::RsaPssWith { hash, .. })) => own.is_none_or(|own| own == hash),
+            (Sign(Scheme::Eddsa, _), Algorithm::Signature(signature)) => {
+                matches!(signature, Signature::Ed25519ph | Signature::Ed25519ctx | Signature::Ed448ph)
+            }
+            (Encrypt(Mode::RsaOaep) | Wrap(Mode::RsaOaep), Algorithm::Encryption(encryption)) => {
+                matches!(encryption, Encryption::RsaOaepWith { .. })
+            }
+            (Derive(Kdf::Ecdh(_)), Algorithm::AgreementWithDerivation(agreement, _)) => agreement == Agreement::Ecdh,
+            _ => false,
+        })
     }
 
     /// The algorithms that a key must permit for no more than this.
@@ -320,14 +336,16 @@ impl Work {
         }
     }
 
-    /// Whether only keys that name the mechanism permit it.
-    pub(crate) fn must_be_named(self) -> bool {
-        matches!(self, Sign(Scheme::RsaRaw, _) | Encrypt(Mode::RsaRaw))
-    }
-
-    /// What a caller is told whose key does not permit it. What must be named does not exist for keys that do not name it.
-    pub(crate) fn refusal(self) -> Error {
-        if self.must_be_named() { Error::MechanismInvalid } else { Error::KeyFunctionNotPermitted }
+    /// Fails for a key that cannot be used so, whatever the mechanism's parameter says. A use is one of the key's attributes
+    /// (CKR_KEY_FUNCTION_NOT_PERMITTED); a mechanism that its CKA_ALLOWED_MECHANISMS does not list for the use does not exist for the key
+    /// (CKR_MECHANISM_INVALID).
+    pub(crate) fn check(self, key: &Key, usage: Usage) -> Result<()> {
+        match () {
+            () if self.family() != Family::of(key.attributes.key_type) => Err(Error::KeyTypeInconsistent),
+            () if !key.may(usage) => Err(Error::KeyFunctionNotPermitted),
+            () if !self.permitted(&key.attributes.policy) => Err(Error::MechanismInvalid),
+            () => Ok(()),
+        }
     }
 
     /// The scheme, if its signatures give back what was signed.

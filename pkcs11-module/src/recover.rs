@@ -10,7 +10,7 @@ use rsa::{BoxedUint, PublicKey};
 
 use crate::error::{Error, Result};
 use crate::ffi;
-use crate::mechanism::{self, Family, Scheme, Work};
+use crate::mechanism::{self, Scheme, Work};
 use crate::object::Object;
 use crate::operation::Keyed;
 
@@ -23,15 +23,9 @@ pub(crate) struct Recovering {
 impl Recovering {
     pub(crate) fn new(mechanism: &ffi::Mechanism, object: Arc<Object>) -> Result<Self> {
         let scheme = mechanism::recovering(mechanism.kind())?;
+        Work::Sign(scheme, None).check(object.key().ok_or(Error::KeyTypeInconsistent)?, Usage::VERIFY)?;
         if mechanism.has_parameter() {
             return Err(Error::MechanismParamInvalid);
-        }
-        let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
-        if Family::of(key.attributes.key_type) != Some(scheme.family()) {
-            return Err(Error::KeyTypeInconsistent);
-        }
-        if !key.may(Usage::VERIFY) || !scheme.permitted(None, &key.attributes.policy) {
-            return Err(Work::Sign(scheme, None).refusal());
         }
         Ok(Self { key: object, scheme })
     }

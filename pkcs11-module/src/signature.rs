@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use crate::error::{Error, Result};
 use crate::ffi;
 use crate::hash::Hasher;
-use crate::mechanism::{self, Family, Scheme, Work};
+use crate::mechanism::{self, Scheme, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
 use crate::operation::{Keyed, OutputLen};
@@ -74,15 +74,13 @@ impl Signing {
             _ => None,
         })?;
         let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
-        if Family::of(key.attributes.key_type) != Some(scheme.family()) {
-            return Err(Error::KeyTypeInconsistent);
-        }
+        Work::Sign(scheme, hashes).check(key, usage)?;
         let parameter = Parameter::read(mechanism, scheme, hashes, usage, key.attributes.bits)?;
         let hash = hashes.or(parameter.hash);
         let policy = &key.attributes.policy;
         let permitted = parameter.algorithm.map_or_else(|| scheme.permitted(hash, policy), |own| policy.permits(own.into()));
-        if key.usage.and(usage).is_empty() || !permitted {
-            return Err(Work::Sign(scheme, hashes).refusal());
+        if !permitted {
+            return Err(Error::MechanismParamInvalid);
         }
         let digests = if parameter.algorithm == Some(Signature::Ed25519ph) { hash } else { hashes };
         let data = match digests {
@@ -217,7 +215,7 @@ impl Signing {
             return Ok(Request { algorithm: own.into(), data });
         }
         let mut algorithms = self.scheme.algorithms(hash);
-        let algorithm = algorithms.find(|&algorithm| permits(algorithm)).ok_or(Error::KeyFunctionNotPermitted)?;
+        let algorithm = algorithms.find(|&algorithm| permits(algorithm)).ok_or(Error::DataInvalid)?;
         Ok(Request { algorithm, data })
     }
 }

@@ -49,10 +49,9 @@ pub(crate) fn derive(
     let family = Family::of(base.attributes.key_type);
     find(mechanism, |_| true)?;
     let kdf = find(mechanism, |kdf| Some(kdf.family()) == family).map_err(|_| Error::KeyTypeInconsistent)?;
+    Work::Derive(kdf).check(base, Usage::DERIVE)?;
     let (algorithm, op) = parameters(&module, kdf, mechanism, base)?;
-    if !base.may(Usage::DERIVE) || !base.permits(Usage::DERIVE, algorithm) {
-        return Err(Error::KeyFunctionNotPermitted);
-    }
+    base.check(Usage::DERIVE, algorithm)?;
     let gives_data = mechanism.kind() == CKM_HKDF_DATA;
     let class = if gives_data { CKO_DATA } else { CKO_SECRET_KEY };
     let (of_data, len) = template.split(CKA_VALUE_LEN);

@@ -15,7 +15,7 @@ use super::wrap::secret;
 use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
-use crate::mechanism::{self, Family, Work};
+use crate::mechanism::{self, Work};
 use crate::module;
 use crate::object::Key;
 
@@ -105,16 +105,8 @@ fn algorithm(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Algorith
         Work::Encapsulate(kem) => Some(kem),
         _ => None,
     })?;
-    if mechanism.has_parameter() {
-        return Err(Error::MechanismParamInvalid);
-    }
-    if Family::of(with.attributes.key_type) != Some(Family::MlKem) {
-        return Err(Error::KeyTypeInconsistent);
-    }
-    if !with.may(usage) || !with.attributes.policy.permits(kem.into()) {
-        return Err(Error::KeyFunctionNotPermitted);
-    }
-    Ok(kem.into())
+    Work::Encapsulate(kem).check(with, usage)?;
+    if mechanism.has_parameter() { Err(Error::MechanismParamInvalid) } else { Ok(kem.into()) }
 }
 
 /// In bytes (FIPS 203, table 3).

@@ -138,13 +138,12 @@ fn parameters(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Option<
         Work::Wrap(mode) => Some(mode),
         _ => None,
     })?;
-    if Family::of(with.attributes.key_type) != Some(mode.family()) {
-        return Ok(None);
+    match Work::Wrap(mode).check(with, usage) {
+        Err(Error::KeyTypeInconsistent) => return Ok(None),
+        checked => checked?,
     }
     let parameters = Parameters::read(mode, mechanism)?;
-    if !with.may(usage) || !with.permits(usage, parameters.algorithm) {
-        return Err(Error::KeyFunctionNotPermitted);
-    }
+    with.check(usage, parameters.algorithm)?;
     if usage == Usage::WRAP {
         with.check_nonce(parameters.algorithm)?;
     }

@@ -51,6 +51,15 @@ impl Key {
         !self.usage.and(usage).is_empty()
     }
 
+    /// Fails for an algorithm that a mechanism's parameter asks for and the key does not permit for this use.
+    pub(crate) fn check(&self, usage: Usage, algorithm: Algorithm) -> Result<()> {
+        match () {
+            () if !self.attributes.policy.permits(algorithm) => Err(Error::MechanismParamInvalid),
+            () if !self.permits(usage, algorithm) => Err(Error::KeyFunctionNotPermitted),
+            () => Ok(()),
+        }
+    }
+
     /// Whether its policy permits an algorithm for this use, and that is no decryption where this client may not decrypt.
     pub(crate) fn permits(&self, usage: Usage, algorithm: Algorithm) -> bool {
         let policy = &self.attributes.policy;
