@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use interface::operations::{CopyKey, ImportKey};
+use interface::operations::{CopyKey, ImportKey, LookupKey};
 use interface::{Filing, KeyUse, Operation, ProviderId, Status, client};
 
 use crate::module::{Module, lock};
-use crate::object::{Original, Record};
+use crate::object::{Object, Original, Record};
 
 impl Module {
     /// Runs an operation of the service, which may need session keys that the service has lost.
@@ -46,6 +46,28 @@ impl Module {
             }
         }
         Ok(())
+    }
+
+    /// Forgets those session keys, of the objects that `these` picks, that the service has lost by a restart and that nothing makes again.
+    /// It loses all that there were, so that the oldest one that is still there tells of all later ones.
+    pub(crate) fn forget_lost(&self, provider: ProviderId, these: impl Fn(&Object) -> bool) {
+        let lasting =
+            |record: &Record| record.original.is_some() || record.key().is_none_or(|key| key.attributes.key_type.is_public());
+        let mut keys: Vec<_> = {
+            let objects = lock(&self.objects);
+            let picked =
+                objects.in_sessions(provider.number().into()).filter(|(_, object)| !lasting(&object.record) && these(object));
+            picked.map(|(handle, object)| (handle, Arc::clone(&object.record))).collect()
+        };
+        keys.sort_unstable_by_key(|(handle, _)| *handle);
+        for (_, record) in keys {
+            let Some(key) = record.key() else { continue };
+            let look = LookupKey { key_name: key.name.clone(), owner: key.owner() };
+            match self.client.call(provider, &look) {
+                Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => lock(&self.objects).forget_record(&record),
+                _ => return,
+            }
+        }
     }
 
     fn session_keys(&self, provider: ProviderId, these: impl Fn(&Record) -> bool) -> Vec<Arc<Record>> {

@@ -98,6 +98,11 @@ const NO: Source = Kept(Default::Flag(false));
 const ZERO: Source = Kept(Default::Number(0));
 const LEAVES: Usage = Usage::EXPORT.or(Usage::COPY);
 
+/// The longest label or id that services keep, in bytes.
+const LONGEST_NAME: usize = 1024;
+/// The most that services keep beside an object, in bytes.
+const MOST_KEPT: usize = 64 << 10;
+
 const TABLE: &[Attribute] = &[
     row(CKA_CLASS, ALL | PROFILE, Number, Made, Object),
     row(CKA_TOKEN, ALL | PROFILE, Flag, Made, Object),
@@ -227,6 +232,9 @@ pub(crate) fn check(class: CK_OBJECT_CLASS, template: &Template, origin: Origin,
             _ => {}
         }
     }
+    if kept(class, template).map(|(_, value)| value.len()).sum::<usize>() > MOST_KEPT {
+        return Err(Error::AttributeValueInvalid);
+    }
     let given = template.number(CKA_CLASS)?;
     if given.is_some_and(|given| given != class) { Err(Error::TemplateInconsistent) } else { Ok(()) }
 }
@@ -271,7 +279,8 @@ impl Attribute {
             Text => std::str::from_utf8(value).is_ok(),
             Bytes => true,
         };
-        if fits { Ok(()) } else { Err(Error::AttributeValueInvalid) }
+        let named = ![CKA_LABEL, CKA_ID].contains(&self.kind) || value.len() <= LONGEST_NAME;
+        if fits && named { Ok(()) } else { Err(Error::AttributeValueInvalid) }
     }
 
     /// Fails for a value that an existing object may not change to.

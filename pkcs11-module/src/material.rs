@@ -1,8 +1,10 @@
 //! Private and secret keys between the attributes that PKCS#11 programs give and read, and the bytes that the protocol carries
 //! (RSA: DER `RSAPrivateKey` and `RSAPublicKey` of RFC 8017 §A.1; curves: the scalar or seed, and the point; the others: the key).
 
+mod rsa;
+
 use cryptoki_sys::*;
-use der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, PrintableStringRef, UintRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag};
 use interface::group::{Group, GroupKey};
 use interface::spki::{PARAMETERS, Parameters};
@@ -27,10 +29,15 @@ const LONGEST_SEED: usize = 64;
 
 const RSA_PUBLIC: [CK_ATTRIBUTE_TYPE; 2] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT];
 
-/// The RSA private key that a template gives, with all its numbers.
+/// The RSA private key that a template gives; the service checks that its numbers fit together.
 pub(crate) fn rsa_private(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     let version: &[u8] = &[0];
-    integers(std::iter::once(Ok(version)).chain(RSA_PRIVATE.iter().map(|&kind| given(template, kind))))
+    let given: Vec<_> = RSA_PRIVATE.iter().map(|&kind| given(template, kind)).collect();
+    if given.iter().all(Result::is_ok) {
+        return integers(std::iter::once(Ok(version)).chain(given));
+    }
+    let whole = rsa::complete(template)?;
+    integers(std::iter::once(version).chain(whole.iter().map(|number| number.as_slice())).map(Ok))
 }
 
 /// The RSA public key that a template gives.
@@ -42,8 +49,7 @@ pub(crate) fn rsa_public(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
 pub(crate) fn ec_private(template: &Template, curve: &Parameters) -> Result<Zeroizing<Vec<u8>>> {
     let len = curve.private_len();
     let value = given(template, CKA_VALUE)?;
-    let zeros = value.iter().take_while(|byte| **byte == 0).count();
-    let value = if curve.weierstrass() { &value[zeros..] } else { value };
+    let value = if curve.weierstrass() { number(value) } else { value };
     let missing = len.checked_sub(value.len()).ok_or(Error::AttributeValueInvalid)?;
     Ok(Zeroizing::new([&vec![0; missing][..], value].concat()))
 }
@@ -66,9 +72,28 @@ pub(crate) fn point<'a>(given: &'a [u8], curve: &Parameters) -> &'a [u8] {
 
 /// As [`point`], of any curve.
 pub(crate) fn any_point(given: &[u8]) -> &[u8] {
-    let curves = PARAMETERS.iter().filter(|curve| curve.key_type.family().is_some());
-    let mut wrapped = curves.map(|curve| (point(given, curve), curve)).filter(|(inner, _)| inner.len() < given.len());
+    let mut wrapped = curves().map(|curve| (point(given, curve), curve)).filter(|(inner, _)| inner.len() < given.len());
     wrapped.find(|(inner, curve)| is_point(inner, curve)).map_or(given, |(inner, _)| inner)
+}
+
+fn curves() -> impl Iterator<Item = &'static Parameters> {
+    PARAMETERS.iter().filter(|named| named.key_type.family().is_some())
+}
+
+/// The curve that CKA_EC_PARAMS names: by its object identifier, or by its name (PKCS#11 3.1 §6.3.3).
+pub(crate) fn curve(params: &[u8]) -> Result<&'static Parameters> {
+    if let Ok(oid) = ObjectIdentifier::from_der(params) {
+        return curves().find(|curve| curve.oid == oid).ok_or(Error::CurveNotSupported);
+    }
+    let name = PrintableStringRef::from_der(params).map_err(|_| Error::CurveNotSupported)?;
+    let name = match name.as_str() {
+        "edwards25519" => "ED25519",
+        "edwards448" => "ED448",
+        "curve25519" => "X25519",
+        "secp256r1" => "prime256v1",
+        other => other,
+    };
+    curves().find(|curve| curve.name == name).ok_or(Error::CurveNotSupported)
 }
 
 /// Whether this has the length of a point.
@@ -80,7 +105,7 @@ fn is_point(bare: &[u8], curve: &Parameters) -> bool {
 
 /// The group that a template gives; a key with an order is one of DSA.
 pub(crate) fn group(template: &Template, kind: CK_KEY_TYPE) -> Result<Group> {
-    let number = |kind| given(template, kind).map(|value| value[value.iter().take_while(|byte| **byte == 0).count()..].to_vec());
+    let number = |kind| given(template, kind).map(|value| number(value).to_vec());
     let subprime = if kind == CKK_DSA { Some(number(CKA_SUBPRIME)?) } else { None };
     Ok(Group { prime: number(CKA_PRIME)?, subprime, base: number(CKA_BASE)? })
 }
@@ -88,6 +113,11 @@ pub(crate) fn group(template: &Template, kind: CK_KEY_TYPE) -> Result<Group> {
 /// The half of a key with its group that a template gives.
 pub(crate) fn group_key(template: &Template, kind: CK_KEY_TYPE) -> Result<GroupKey> {
     Ok(GroupKey { group: group(template, kind)?, number: secret(template)? })
+}
+
+/// A number without the zeros that it may begin with.
+pub(crate) fn number(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }
 
 /// The bytes of a secret key.
@@ -168,7 +198,7 @@ mod tests {
         for (kind, value) in RSA_PRIVATE.iter().zip(&values) {
             assert_eq!(*attribute(CKK_RSA, &der, *kind).unwrap(), *value);
         }
-        let partial = Template::from([(CKA_MODULUS, &[1][..])]);
+        let partial = Template::from([(CKA_MODULUS, &[1][..]), (CKA_PUBLIC_EXPONENT, &[1, 0, 1])]);
         assert!(matches!(rsa_private(&partial), Err(Error::TemplateIncomplete)));
     }
 

@@ -297,7 +297,9 @@ impl Work {
     /// Whether a policy permits something that only a parameter of the mechanism asks for.
     fn asked(self, policy: &Policy) -> bool {
         policy.algorithms().any(|algorithm| match (self, algorithm) {
-            (Sign(Scheme::RsaPss, own), Algorithm::Signature(Signature::RsaPssWith { hash, .. })) => own.is_none_or(|own| own == hash),
+            (Sign(Scheme::RsaPss, own), Algorithm::Signature(Signature::RsaPssWith { hash, .. })) => {
+                own.is_none_or(|own| own == hash)
+            }
             (Sign(Scheme::Eddsa, _), Algorithm::Signature(signature)) => {
                 matches!(signature, Signature::Ed25519ph | Signature::Ed25519ctx | Signature::Ed448ph)
             }

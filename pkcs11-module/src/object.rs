@@ -1,8 +1,10 @@
-//! What the service keeps, seen as PKCS#11 objects. A key pair is two of them, private and public, with one CKA_ID and one
-//! CKA_LABEL. Every attribute that can be read, searched or checked is computed in [`Object::attribute`].
+//! What the service keeps, seen as PKCS#11 objects. A key pair is two of them, private and public; the record's label and id are those of
+//! the private one, and of the public one as long as it has none of its own. Every attribute that can be read, searched or checked is
+//! computed in [`Object::attribute`].
 //!
 //! Session objects are such records too: of a key, the service has it as a volatile one; a certificate or data is nowhere but here.
 
+mod agree;
 mod key;
 
 use std::collections::BTreeSet;
@@ -33,6 +35,8 @@ use crate::secret::SecretType;
 const PUBLIC: &str = "-public";
 /// Marks, in what the service keeps with a key pair, an attribute of its public half.
 const PUBLIC_HALF: u64 = 1 << 32;
+/// What the halves of a pair are found by; a public half may have its own.
+pub(crate) const NAMES: [CK_ATTRIBUTE_TYPE; 2] = [CKA_LABEL, CKA_ID];
 /// Kept with a pair that shows no public half.
 const WITHOUT_PUBLIC_HALF: u64 = PUBLIC_HALF | CKA_TOKEN;
 /// Kept with a key: what tells the request that made it from all others.
@@ -267,7 +271,9 @@ pub(crate) fn classes(key_type: KeyType) -> &'static [CK_OBJECT_CLASS] {
 pub(crate) fn kept(class: CK_OBJECT_CLASS, template: &Template, public: Option<&Template>) -> Vec<Pkcs11Attribute> {
     let own = attributes::kept(class, template).map(|(kind, value)| keep(kind, value));
     let half = public.into_iter().flat_map(|public| attributes::kept(CKO_PUBLIC_KEY, public));
-    own.chain(half.map(|(kind, value)| keep(PUBLIC_HALF | kind, value))).collect()
+    let named = public.into_iter().flat_map(|public| NAMES.iter().filter_map(|&kind| Some((kind, public.value(kind)?))));
+    let apart = named.filter(|(kind, value)| template.value(*kind).is_some_and(|own| own != *value));
+    own.chain(half.chain(apart).map(|(kind, value)| keep(PUBLIC_HALF | kind, value))).collect()
 }
 
 /// What the service is to keep with a pair that shows no public half.
@@ -330,10 +336,24 @@ impl Object {
         keep(if self.is_view() { PUBLIC_HALF | kind } else { kind }, value)
     }
 
+    /// What the service is to keep where this half of a pair gets another label or id, so that the other half has what it had.
+    pub(crate) fn pin_other(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<Pkcs11Attribute> {
+        let public = self.record.classes().iter().find(|class| **class == CKO_PUBLIC_KEY && self.class == CKO_PRIVATE_KEY)?;
+        let other = Self { class: *public, record: Arc::clone(&self.record) };
+        other.given(kind).is_none().then(|| other.attribute(kind).ok().map(|value| other.keep(kind, &value)))?
+    }
+
+    /// The label.
+    pub(crate) fn label(&self) -> String {
+        let label = self.attribute(CKA_LABEL).unwrap_or_default();
+        String::from_utf8_lossy(&label).into_owned()
+    }
+
     /// All that is kept for this object, as one that is no half of a pair has it.
     pub(crate) fn all_kept(&self) -> Vec<Pkcs11Attribute> {
         let half = if self.is_view() { PUBLIC_HALF } else { 0 };
-        let own = |kind| kind & PUBLIC_HALF == half && ![WITHOUT_PUBLIC_HALF, REQUEST].contains(&kind);
+        let none = [WITHOUT_PUBLIC_HALF, REQUEST, PUBLIC_HALF | CKA_LABEL, PUBLIC_HALF | CKA_ID];
+        let own = |kind| kind & PUBLIC_HALF == half && !none.contains(&kind);
         let own = self.record.kept.iter().filter(|kept| own(kept.kind));
         own.map(|kept| keep(kept.kind & !PUBLIC_HALF, &kept.value)).collect()
     }
@@ -399,6 +419,7 @@ impl Object {
         Some(match kind {
             CKA_CLASS => number(self.class),
             CKA_TOKEN => flag(record.session.is_none()),
+            CKA_LABEL | CKA_ID if self.given(kind).is_some() => self.given(kind)?.to_vec(),
             CKA_LABEL => record.label.clone().into_bytes(),
             CKA_UNIQUE_ID if self.is_view() => format!("{}{PUBLIC}", record.uuid).into_bytes(),
             CKA_UNIQUE_ID => record.uuid.clone().into_bytes(),

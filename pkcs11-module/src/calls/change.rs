@@ -8,17 +8,17 @@ use interface::{Filing, Status};
 
 use super::generate::import_public;
 use super::object::{object, prohibited};
-use super::place::{Place, hex, no_room};
+use super::place::{Place, hex, no_room, too_much};
 use crate::attributes::{self, Source, flag};
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::module::{self, Module, lock};
-use crate::object::{Key, Object, Record, without_public_half};
+use crate::object::{Key, NAMES, Object, Record, without_public_half};
 use crate::random;
 use crate::session::Session;
 
-/// C_SetAttributeValue: what the standard lets change. Label and id change for both halves of a pair at once; a flag that only
-/// goes one way narrows the key's policy for good.
+/// C_SetAttributeValue: what the standard lets change. Each half of a pair has its own label and id; a flag that only goes one way narrows
+/// the key's policy for good.
 pub(crate) fn set_attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, template: &Template) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
@@ -61,7 +61,7 @@ pub(crate) fn copy(
     let (record, mut pkcs11) = (&object.record, object.all_kept());
     // What the officer says of a key holds for no copy that somebody else makes.
     pkcs11.retain(|kept| officer || kept.kind != CKA_TRUSTED);
-    let (label, id) = (Some(record.label.clone()), Some(record.id.clone()));
+    let (label, id) = (Some(object.label()), Some(object.attribute(CKA_ID).map(|id| id.to_vec()).unwrap_or_default()));
     let made = match (object.value(), object.key()) {
         (Some(value), _) => {
             let prefix = if record.kind == RecordKind::Certificate { "cert" } else { "data" };
@@ -92,7 +92,8 @@ fn copy_key(place: &Place, record: &Record, key: &Key, mut pkcs11: Vec<Pkcs11Att
         let (attributes, of) = (Some((&key.attributes).into()), key.name.clone());
         let copy = CopyKey { key_name: name, attributes, of, of_uuid: of_uuid.clone(), label, id, volatile, pkcs11 };
         place.module.call(key.provider, &copy)
-    })?;
+    });
+    let made = made.map_err(too_much)?;
     Ok(if place.token { made } else { made.copy_of(record) })
 }
 
@@ -125,6 +126,9 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
             }
             _ => attribute.check_change(value, officer)?,
         }
+        if NAMES.contains(&kind) {
+            change.pkcs11.extend(object.pin_other(kind));
+        }
         match (attribute.source, kind) {
             (Source::Kept(_) | Source::Given, _) => change.pkcs11.push(object.keep(kind, value)),
             (Source::Forbidden(usage) | Source::Policy(usage), _) => {
@@ -132,6 +136,7 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
                 lost = if had { lost | usage } else { lost };
                 change.pkcs11.push(object.keep(kind, value));
             }
+            (Source::Object, CKA_LABEL | CKA_ID) if object.is_view() => change.pkcs11.push(object.keep(kind, value)),
             (Source::Object, CKA_LABEL) => change.label = template.text(CKA_LABEL)?.map(str::to_owned),
             (Source::Object, CKA_ID) => change.id = Some(value.to_vec()),
             (Source::Object, CKA_VALUE) if object.class == CKO_DATA => change.value = Some(value.to_vec()),
@@ -148,7 +153,7 @@ pub(super) fn store_change(module: &Module, session: &Session, object: &Object, 
     if object.record.session.is_none() || object.key().is_some() {
         check_own(module, session, object)?;
         module.call(session.provider, &change).map_err(|error| match no_room(error) {
-            Error::Service(error) => prohibited(error),
+            Error::Service(error) => too_much(prohibited(error)),
             full => full,
         })?;
     }

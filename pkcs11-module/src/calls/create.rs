@@ -2,15 +2,16 @@
 
 use cryptoki_sys::*;
 use der::Decode;
-use der::asn1::SequenceRef;
+use der::asn1::{IntRef, SequenceRef};
 use interface::attributes::{Attributes, EccFamily, KeyType};
 use interface::certificate::Certificate;
 use interface::operations::{ImportKey, PutObject, RecordKind};
 use interface::{Filing, Status, client};
 use zeroize::Zeroizing;
 
-use super::generate::{check_kind, curve, parameter_set};
-use super::object::{check_value, destroy_key};
+use super::end::destroy_key;
+use super::generate::{check_kind, parameter_set};
+use super::object::check_value;
 use super::place::{Place, content_name};
 use super::policy;
 use crate::attributes::Origin;
@@ -36,7 +37,7 @@ pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &O
     let record = match class {
         CKO_CERTIFICATE => place.put(certificate(template)?)?,
         CKO_DATA => place.put(data(template)?)?,
-        CKO_DOMAIN_PARAMETERS => domain(&place, template)?,
+        CKO_DOMAIN_PARAMETERS => place.checked(domain(&place, template)?, &[(class, template)])?,
         CKO_PUBLIC_KEY if is_nameless(template) => nameless(&place, template)?,
         _ => brought(&place, class, template)?,
     };
@@ -75,6 +76,7 @@ fn domain(place: &Place, template: &Template) -> Result<Record> {
 fn brought(place: &Place, class: CK_OBJECT_CLASS, template: &Template) -> Result<Record> {
     let (attributes, data) = key(class, template)?;
     let record = import(place, place.filing(class, template, None)?, &attributes, &data)?;
+    let record = place.checked(record, &[(class, template)])?;
     let given = template.value(CKA_CHECK_VALUE).filter(|given| !given.is_empty());
     let right = |given: &[u8]| check_value(&place.module, record.key()?, Some(&data)).map(|value| *value == *given);
     match given.map(right) {
@@ -129,10 +131,6 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
         CKO_PRIVATE_KEY => policy::pair(family, template, template)?,
         _ => policy::public(family, template)?,
     };
-    let len = template.number(CKA_VALUE_LEN)?;
-    if len.is_some_and(|len| usize::try_from(len) != Ok(data.len())) {
-        return Err(Error::TemplateInconsistent);
-    }
     Ok((Attributes { key_type, bits, policy }, data))
 }
 
@@ -157,7 +155,7 @@ fn with_group(class: CK_OBJECT_CLASS, kind: CK_KEY_TYPE, template: &Template) ->
 
 fn on_curve(class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
     let params = template.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?;
-    let curve = curve(params)?;
+    let curve = material::curve(params)?;
     Ok(match class {
         CKO_PRIVATE_KEY => (curve.key_type.pair(), 0, material::ec_private(template, curve)?),
         _ => (curve.key_type, 0, material::ec_public(template, curve)?),
@@ -170,10 +168,22 @@ fn certificate(template: &Template) -> Result<PutObject> {
     }
     let value = template.value(CKA_VALUE).ok_or(Error::TemplateIncomplete)?;
     let parsed = Certificate::parse(value).map_err(|_| Error::AttributeValueInvalid)?;
-    for (kind, own) in [(CKA_SUBJECT, parsed.subject), (CKA_ISSUER, parsed.issuer), (CKA_CHECK_VALUE, &sha1(value)[..3])] {
+    for (kind, own) in [
+        (CKA_SUBJECT, parsed.subject),
+        (CKA_ISSUER, parsed.issuer),
+        (CKA_PUBLIC_KEY_INFO, parsed.public_key),
+        (CKA_CHECK_VALUE, &sha1(value)[..3]),
+    ] {
         if template.value(kind).is_some_and(|given| !given.is_empty() && given != own) {
             return Err(Error::TemplateInconsistent);
         }
+    }
+    // some programs give the number without its header
+    let serial = |given: &[u8]| {
+        given.is_empty() || given == parsed.serial || IntRef::from_der(parsed.serial).is_ok_and(|own| own.as_bytes() == given)
+    };
+    if template.value(CKA_SERIAL_NUMBER).is_some_and(|given| !serial(given)) {
+        return Err(Error::TemplateInconsistent);
     }
     let id = template.value(CKA_ID).filter(|id| !id.is_empty()).map(<[u8]>::to_vec);
     stored(RecordKind::Certificate, template, value, id.or_else(|| parsed.key_id()))

@@ -11,6 +11,7 @@ use interface::{Filing, Status};
 use zeroize::Zeroizing;
 
 use super::create::stored;
+use super::end::destroy_key;
 use super::generate::bits;
 use super::object;
 use super::place::Place;
@@ -95,7 +96,7 @@ fn data(place: &Place, template: &Template, make: impl Fn(Filing) -> Result<Empt
     }
     let key = place.key(&Filing { volatile: true, ..Filing::default() }, make)?;
     let value = key.key().ok_or(Error::DeviceFailed).and_then(|key| object::export(&place.module, key));
-    object::destroy_key(&place.module, &key)?;
+    destroy_key(&place.module, &key)?;
     place.learn_one(place.put(stored(RecordKind::Data, template, &value?.data, None)?)?)
 }
 
@@ -138,6 +139,7 @@ fn refused(error: Error, unsupported: impl FnOnce() -> Error) -> Error {
         Error::Service(client::Error::Refused { status, .. }) => match status {
             Status::PsaErrorInvalidArgument | Status::InvalidEncoding => Error::MechanismParamInvalid,
             Status::PsaErrorNotSupported => unsupported(),
+            Status::PsaErrorDoesNotExist => Error::KeyHandleInvalid,
             _ => error,
         },
         _ => error,

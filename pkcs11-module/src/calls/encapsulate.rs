@@ -123,6 +123,7 @@ fn refused(error: Error) -> Error {
     const UNFIT: [Status; 2] = [Status::PsaErrorInvalidArgument, Status::PsaErrorNotSupported];
     match error {
         Error::Service(client::Error::Refused { status, .. }) if UNFIT.contains(&status) => Error::KeySizeRange,
+        Error::Service(client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. }) => Error::KeyHandleInvalid,
         _ => error,
     }
 }

@@ -1,5 +1,7 @@
 //! Search.
 
+use std::collections::BTreeSet;
+
 use cryptoki_sys::*;
 use interface::attributes::KeyType;
 use interface::message::Pkcs11Attribute;
@@ -12,23 +14,28 @@ use crate::ffi::{Out, Room, Template};
 use crate::hash::sha1;
 use crate::material;
 use crate::module::{self, lock};
-use crate::object::{self, Object, Record, classes};
+use crate::object::{self, NAMES, Object, Record, classes};
 
 /// The profiles that the module keeps (PKCS#11 Profiles v3.1 §3).
 const PROFILES: [CK_PROFILE_ID; 2] = [CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER];
 
-/// C_FindObjectsInit: one round trip. The service sifts by what its index knows, the module by every other attribute.
+/// C_FindObjectsInit: one round trip, and one more for public keys by their label or id, which those may have apart from their private
+/// halves; and one where session keys match, which a restart of the service has ended. The service sifts by what its index knows, the
+/// module by every other attribute.
 pub(crate) fn init(session: CK_SESSION_HANDLE, template: &Template) -> Result<()> {
     let module = module::current()?;
     let session = module.session(session)?;
     let slot = session.slot();
     session.operations().find.check_idle()?;
-    let records = match filter(template)? {
-        Some(filter) => module.client.find(session.provider, &filter)?,
-        None => vec![],
-    };
+    let mut records = vec![];
+    for filter in filter(template)?.into_iter().flat_map(|filter| filters(template, filter)) {
+        records.extend(module.client.find(session.provider, &filter)?);
+    }
+    let mut seen = BTreeSet::new();
+    records.retain(|record| seen.insert((record.uuid.clone(), record.name.clone())));
     let sees_private = module.login(slot).sees_private();
     let fits = |object: &Object| (sees_private || !object.private()) && object.matches(template);
+    module.forget_lost(session.provider, fits);
     let mut objects = lock(&module.objects);
     let here = objects.in_sessions(slot).filter(|(_, object)| fits(object));
     let mut found: Vec<_> = here.map(|(handle, _)| handle).collect();
@@ -82,6 +89,21 @@ fn filter(template: &Template) -> Result<Option<Find>> {
         pkcs11: template.iter().filter(|(kind, value)| attributes::indexed(class, *kind, value)).map(kept).collect(),
         ..Find::default()
     }))
+}
+
+/// The search, and one more for each name that a public half may have for itself.
+fn filters(template: &Template, filter: Find) -> Vec<Find> {
+    let public = matches!(template.number(CKA_CLASS), Ok(None | Some(CKO_PUBLIC_KEY)));
+    let named = NAMES.into_iter().filter_map(|kind| Some((kind, template.value(kind).filter(|_| public)?)));
+    let own = named.map(|name| Find {
+        kind: Some(RecordKind::Key.into()),
+        label: None,
+        id: None,
+        pkcs11: filter.pkcs11.iter().cloned().chain([kept(name)]).collect(),
+        ..filter.clone()
+    });
+    let own: Vec<_> = own.collect();
+    [filter].into_iter().chain(own).collect()
 }
 
 fn kept((kind, value): (CK_ATTRIBUTE_TYPE, &[u8])) -> Pkcs11Attribute {

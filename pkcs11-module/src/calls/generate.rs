@@ -1,17 +1,14 @@
 //! Key generation: what the templates ask for becomes a key type, a policy and a name.
 
 use cryptoki_sys::*;
-use der::Decode;
-use der::asn1::{ObjectIdentifier, PrintableStringRef};
 use interface::attributes::{Attributes, KeyType};
 use interface::group::Group;
 use interface::operations::GenerateKey;
-use interface::spki::{PARAMETERS, Parameters};
 use interface::{Filing, Status};
 
 use super::create::import;
-use super::object::destroy_key;
-use super::place::Place;
+use super::end::destroy_key;
+use super::place::{Place, too_much};
 use super::policy;
 use crate::attributes::Origin;
 use crate::error::{Error, Result};
@@ -44,8 +41,9 @@ pub(crate) fn pair(
     let place = Place::new(session, CKO_PRIVATE_KEY, private, Origin::Generated)?;
     let public_place = Place::new(session, CKO_PUBLIC_KEY, public, Origin::Generated)?;
     if place.token == public_place.token {
-        let record =
-            generate(&place, mechanism.kind(), place.filing(CKO_PRIVATE_KEY, private, Some(public))?, &attributes, &group)?;
+        let filing = place.filing(CKO_PRIVATE_KEY, private, Some(public))?;
+        let record = generate(&place, mechanism.kind(), filing, &attributes, &group)?;
+        let record = place.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
         for (handle, object) in place.learn(record)? {
             match object.class {
                 CKO_PRIVATE_KEY => private_key.set(handle),
@@ -57,6 +55,7 @@ pub(crate) fn pair(
     let mut filing = place.filing(CKO_PRIVATE_KEY, private, None)?;
     filing.pkcs11.push(without_public_half());
     let record = generate(&place, mechanism.kind(), filing, &attributes, &group)?;
+    let record = place.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
     let key = record.key().ok_or(Error::DeviceFailed)?;
     let filing = public_place.filing(CKO_PUBLIC_KEY, public, None)?;
     let half = import_public(&public_place, Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key)?;
@@ -98,7 +97,8 @@ fn parameters(
     let record = generate(&place, kind, Filing { volatile: true, ..Filing::default() }, &attributes, &[])?;
     destroy_key(&place.module, &record)?;
     let group = record.key().and_then(Key::group).ok_or(Error::DeviceFailed)?;
-    place.learn_one(place.group(place.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)?)
+    let group = place.group(place.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)?;
+    place.learn_one(place.checked(group, &[(CKO_DOMAIN_PARAMETERS, template)])?)
 }
 
 /// C_GenerateKey.
@@ -133,7 +133,7 @@ pub(crate) fn secret(
         }
         _ => error,
     })?;
-    key.set(place.learn_one(record)?);
+    key.set(place.learn_one(place.checked(record, &[(CKO_SECRET_KEY, template)])?)?);
     Ok(())
 }
 
@@ -149,7 +149,7 @@ fn generate(place: &Place, kind: CK_MECHANISM_TYPE, filing: Filing, attributes: 
         let (attributes, group) = (Some(attributes.into()), group.to_vec());
         module.client.call(provider, &GenerateKey { key_name: name, attributes, label, id, volatile, pkcs11, group })
     });
-    made.map_err(|error| match error {
+    made.map_err(|error| match too_much(error) {
         Error::Service(refused) if refused.status() == Some(Status::PsaErrorNotSupported) => {
             module.slots.unsupported(&module.client, provider, kind, CKF_GENERATE | CKF_GENERATE_KEY_PAIR)
         }
@@ -164,7 +164,7 @@ fn attributes(family: Family, public: &Template, private: &Template) -> Result<A
         Family::Dsa | Family::Dh => (family.key_type(), group(family, public)?.bits()),
         Family::MlDsa | Family::MlKem => parameter_set(family, public, private)?,
         _ => {
-            let curve = curve(public.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?)?;
+            let curve = material::curve(public.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?)?;
             (curve.key_type.pair(), curve.bits)
         }
     };
@@ -181,7 +181,7 @@ fn secret_attributes(own: &SecretType, template: &Template) -> Result<Attributes
     let key_type = own.family.key_type();
     check_kind(template, CKO_SECRET_KEY, key_type)?;
     let asked = template.number(CKA_KEY_TYPE)?.and_then(SecretType::named).unwrap_or(own);
-    if asked.bits != own.bits {
+    if asked.bits != own.bits || own.hash.is_some() && asked.hash != own.hash {
         return Err(Error::TemplateInconsistent);
     }
     let sizes = own.sizes();
@@ -236,26 +236,6 @@ fn rsa_bits(public: &Template) -> Result<u32> {
     let bits = u32::try_from(bits).map_err(|_| Error::KeySizeRange)?;
     let made = Family::Rsa.keys().contains(&(KeyType::RsaKeyPair, bits));
     if made { Ok(bits) } else { Err(Error::KeySizeRange) }
-}
-
-fn curves() -> impl Iterator<Item = &'static Parameters> {
-    PARAMETERS.iter().filter(|named| named.key_type.family().is_some())
-}
-
-/// The curve that CKA_EC_PARAMS names: by its object identifier, or by its name (PKCS#11 3.1 §6.3.3).
-pub(super) fn curve(params: &[u8]) -> Result<&'static Parameters> {
-    if let Ok(oid) = ObjectIdentifier::from_der(params) {
-        return curves().find(|curve| curve.oid == oid).ok_or(Error::CurveNotSupported);
-    }
-    let name = PrintableStringRef::from_der(params).map_err(|_| Error::CurveNotSupported)?;
-    let name = match name.as_str() {
-        "edwards25519" => "ED25519",
-        "edwards448" => "ED448",
-        "curve25519" => "X25519",
-        "secp256r1" => "prime256v1",
-        other => other,
-    };
-    curves().find(|curve| curve.name == name).ok_or(Error::CurveNotSupported)
 }
 
 #[cfg(test)]

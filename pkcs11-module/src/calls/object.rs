@@ -4,16 +4,15 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cryptoki_sys::*;
+use interface::Status;
 use interface::algorithm::Cipher;
 use interface::attributes::{KeyType, Usage};
 use interface::client;
-use interface::operations::{
-    self, CipherEncrypt, DestroyKey, DestroyObject, ExportKey, Exported, LookupKey, LookupObject, SetMetadata,
-};
-use interface::{Operation, ProviderId, Status};
+use interface::operations::{CipherEncrypt, DestroyObject, ExportKey, Exported, LookupObject, SetMetadata};
 use zeroize::Zeroizing;
 
 use super::change::{check_session, store_change};
+use super::end::{destroy_key, end, is_gone};
 use crate::attributes;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Query};
@@ -21,8 +20,7 @@ use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::Family;
 use crate::module::{self, Module, lock};
-use crate::object::{Key, Object, Points, Record, key_type, without_public_half};
-use crate::process;
+use crate::object::{Key, Object, Points, key_type, without_public_half};
 
 /// The key with this handle, for an operation that wants this half of a pair.
 pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CLASS) -> Result<Arc<Object>> {
@@ -158,53 +156,5 @@ pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> R
         // the service has lost it before
         Err(error) if is_gone(&error) && record.session.is_some() => Ok(()),
         destroyed => destroyed.map_err(prohibited),
-    }
-}
-
-pub(super) fn destroy_key(module: &Module, record: &Record) -> Result<(), client::Error> {
-    let Some(key) = record.key() else {
-        return Ok(());
-    };
-    let (name, owner) = (key.name.clone(), key.owner());
-    if record.session.is_none() {
-        module.secure_copies(key.provider, record)?;
-    }
-    let destroy = DestroyKey { key_name: name.clone(), owner: owner.clone() };
-    end(module, key.provider, &destroy, &LookupKey { key_name: name, owner }, record)
-}
-
-/// Has the service destroy a record. Where the answer is lost, it was done if nothing, or another record, has the name.
-fn end<D: Operation, L: Operation<Output = operations::Record>>(
-    module: &Module,
-    provider: ProviderId,
-    destroy: &D,
-    look: &L,
-    record: &Record,
-) -> Result<(), client::Error> {
-    let gone = || match module.client.call(provider, look) {
-        Ok(found) => Ok((found.uuid != record.uuid).then_some(())),
-        Err(error) if is_gone(&error) => Ok(Some(())),
-        Err(error) => Err(error),
-    };
-    client::settle(|| module.client.call(provider, destroy).map(drop), gone)
-}
-
-fn is_gone(error: &client::Error) -> bool {
-    error.status() == Some(Status::PsaErrorDoesNotExist)
-}
-
-impl Module {
-    /// Ends the session objects that `these` picks. What the service cannot be told now it finds out when the process has gone.
-    pub(crate) fn end_objects(&self, these: impl Fn(CK_SESSION_HANDLE, &Object) -> bool) {
-        let ended = lock(&self.objects).end(these);
-        let mine = |object: &&Arc<Object>| {
-            let process = object.record.session.map(|place| place.process);
-            process == Some(process::number()) && !object.is_view()
-        };
-        for object in ended.iter().filter(mine) {
-            if destroy_key(self, &object.record).is_err_and(|error| error.absent()) {
-                return;
-            }
-        }
     }
 }

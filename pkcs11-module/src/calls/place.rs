@@ -7,6 +7,7 @@ use interface::group::Group;
 use interface::operations::{self, LookupKey, PutObject};
 use interface::{Filing, Status, client};
 
+use super::end::destroy_key;
 use crate::attributes::{self, Origin, private_by_default};
 use crate::error::{Error, Result};
 use crate::ffi::Template;
@@ -56,15 +57,14 @@ impl Place {
         Ok(Self { module, session, handle, token, public: false })
     }
 
-    /// What a key of these templates is filed under: label and id are common to the halves of a pair, and an id that is given stays,
-    /// even an empty one. Has no name yet.
+    /// What a key of these templates is filed under: a half of a pair whose template says nothing has the label and the id of the other.
+    /// An id that is given stays, even an empty one. Has no name yet.
     pub(super) fn filing(&self, class: CK_OBJECT_CLASS, template: &Template, public: Option<&Template>) -> Result<Filing> {
         let label = match template.text(CKA_LABEL)? {
             None => public.map(|public| public.text(CKA_LABEL)).transpose()?.flatten(),
             given => given,
         };
-        let ids = [public, Some(template)].into_iter().flatten().filter_map(|template| template.value(CKA_ID));
-        let id = ids.max_by_key(|id| !id.is_empty());
+        let id = template.value(CKA_ID).or_else(|| public?.value(CKA_ID));
         let mut pkcs11 = kept(class, template, public);
         pkcs11.extend(self.public.then(public_object));
         Ok(Filing {
@@ -113,6 +113,17 @@ impl Place {
         self.record(made.map_err(no_room)?)
     }
 
+    /// The record, if its objects are what their templates say; else there is no such key (CKR_TEMPLATE_INCONSISTENT).
+    pub(super) fn checked(&self, record: Record, templates: &[(CK_OBJECT_CLASS, &Template)]) -> Result<Record> {
+        let record = Arc::new(record);
+        let object = |class| Object { class, record: Arc::clone(&record) };
+        if templates.iter().all(|(class, template)| object(*class).is_the_one_of(template)) {
+            return Ok(Arc::unwrap_or_clone(record));
+        }
+        destroy_key(&self.module, &record)?;
+        Err(Error::TemplateInconsistent)
+    }
+
     /// Has the service make a key of this template by a request that `make` sends, and gives its handle.
     pub(super) fn new_key<T>(
         &self,
@@ -120,7 +131,8 @@ impl Place {
         template: &Template,
         make: impl Fn(Filing) -> Result<T, client::Error>,
     ) -> Result<CK_OBJECT_HANDLE> {
-        self.learn_one(self.key(&self.filing(class, template, None)?, make)?)
+        let made = self.key(&self.filing(class, template, None)?, make)?;
+        self.learn_one(self.checked(made, &[(class, template)])?)
     }
 
     /// Stores a certificate or data, which in a session is nowhere but here.
@@ -128,7 +140,7 @@ impl Place {
         if self.token {
             // What is stored twice is there once.
             let stored = client::settle(|| self.module.client.call(self.session.provider, &put), || Ok(None));
-            return self.record(stored.map_err(no_room)?);
+            return self.record(stored.map_err(no_room).map_err(too_much)?);
         }
         self.record(operations::Record {
             kind: put.kind,
@@ -186,6 +198,14 @@ pub(super) fn no_room(error: client::Error) -> Error {
     match error.status() {
         Some(Status::BodySizeExceedsLimit) => Error::DeviceMemory,
         _ => error.into(),
+    }
+}
+
+/// What is wrong with a request in which nothing but attributes can be.
+pub(super) fn too_much(error: Error) -> Error {
+    match &error {
+        Error::Service(refused) if refused.status() == Some(Status::PsaErrorInvalidArgument) => Error::AttributeValueInvalid,
+        _ => error,
     }
 }
 

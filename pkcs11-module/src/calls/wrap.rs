@@ -6,8 +6,8 @@ use interface::client;
 use interface::operations::{UnwrapKey, WrapKey};
 use interface::{Filing, Status};
 
-use super::generate::{bits, check_kind, curve};
-use super::object::destroy_key;
+use super::end::{destroy_key, is_there};
+use super::generate::{bits, check_kind};
 use super::place::Place;
 use super::{object, policy};
 use crate::attributes::Origin;
@@ -57,7 +57,8 @@ pub(crate) fn wrap(
     let wrapped = module.call(session.provider, &op).map_err(|error| match error.status() {
         Some(Status::PsaErrorNotPermitted) => Error::KeyNotWrappable,
         Some(Status::PsaErrorInvalidArgument) => Error::KeySizeRange,
-        Some(Status::PsaErrorDoesNotExist) => Error::KeyHandleInvalid,
+        Some(Status::PsaErrorDoesNotExist) if is_there(&module, with) => Error::KeyHandleInvalid,
+        Some(Status::PsaErrorDoesNotExist) => Error::WrappingKeyHandleInvalid,
         _ => error.into(),
     })?;
     out.write(wrapped.data.strip_prefix(parameters.iv.as_slice()).ok_or(Error::FunctionFailed)?)
@@ -98,25 +99,12 @@ pub(crate) fn unwrap(
         module.call(session.provider, &UnwrapKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
     let record = made.map_err(refused)?;
-    if !is_as(&Object { class, record: record.clone().into() }, template) {
+    if !(Object { class, record: record.clone().into() }).is_as(template) {
         destroy_key(&module, &record)?;
         return Err(Error::TemplateInconsistent);
     }
     new.set(place.learn_one(record)?);
     Ok(())
-}
-
-/// Whether a key is all that its template says (PKCS#11 v3.1 §5.18.3). A curve and an exponent may be written in several ways.
-fn is_as(object: &Object, template: &Template) -> bool {
-    let same = |kind, given: &[u8], have: &[u8]| match kind {
-        CKA_EC_PARAMS => curve(given).is_ok_and(|given| curve(have).is_ok_and(|have| have.oid == given.oid)),
-        CKA_PUBLIC_EXPONENT => given.iter().skip_while(|byte| **byte == 0).eq(have),
-        _ => given == have,
-    };
-    template.iter().all(|(kind, given)| match object.attribute(kind) {
-        Ok(have) => same(kind, given, &have),
-        Err(_) => given.is_empty(),
-    })
 }
 
 fn refused(error: Error) -> Error {
@@ -126,6 +114,7 @@ fn refused(error: Error) -> Error {
                 Error::WrappedKeyInvalid
             }
             Status::PsaErrorNotSupported => Error::KeySizeRange,
+            Status::PsaErrorDoesNotExist => Error::UnwrappingKeyHandleInvalid,
             _ => error,
         },
         _ => error,
