@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(abilities.info(CKM_SHA256).unwrap().flags, CKF_DIGEST);
         let ecdsa = abilities.info(CKM_ECDSA).unwrap();
         assert_eq!((ecdsa.ulMinKeySize, ecdsa.ulMaxKeySize), (192, 384));
-        let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS;
+        let curves = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS | CKF_EC_COMPRESS;
         let (_, uses) = find(CKM_ECDSA, Work::uses).unwrap();
         let [(sign, ..), (verify, ..)] = uses[..] else { panic!("two uses") };
         assert_eq!(ecdsa.flags, curves | sign | verify);

@@ -100,8 +100,8 @@ const LEAVES: Usage = Usage::EXPORT.or(Usage::COPY);
 
 /// The longest label or id that services keep, in bytes.
 const LONGEST_NAME: usize = 1024;
-/// The most that services keep beside an object, in bytes.
-const MOST_KEPT: usize = 64 << 10;
+/// The most that services keep of a template, in bytes; a little more is kept with a key.
+const MOST_KEPT: usize = (64 << 10) - 64;
 
 const TABLE: &[Attribute] = &[
     row(CKA_CLASS, ALL | PROFILE, Number, Made, Object),

@@ -356,9 +356,10 @@ unsafe fn entries(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) -> Result<Vec<
     Ok(places.map(|place| (place, unsafe { place.read_unaligned() })).collect())
 }
 
-/// Checks the argument of C_Initialize (PKCS#11 §5.4.1). The module needs neither the caller's
-/// mutexes nor threads of its own, so each well-formed combination is fine,
-/// whatever the flags. It takes no parameters, which some programs give in the reserved place.
+/// Checks the argument of C_Initialize (PKCS#11 §5.4.1). The module needs neither the caller's mutexes nor threads of its own, so each
+/// well-formed combination is fine, whatever the flags. Its locks are words in memory and waits in the kernel: they hold between all
+/// threads that the kernel knows, and threads that it does not know never run while one of them is in a call. So it can always lock
+/// (CKR_CANT_LOCK). It takes no parameters, which some programs give in the reserved place.
 ///
 /// # Safety
 /// `arguments` is NULL or points to readable CK_C_INITIALIZE_ARGS.

@@ -70,6 +70,16 @@ pub(crate) fn point<'a>(given: &'a [u8], curve: &Parameters) -> &'a [u8] {
     octets.ok().or_else(bits).unwrap_or(given)
 }
 
+/// Whether this is a point of a key, compressed or not (SEC 1 §2.3.3).
+pub(crate) fn same_point(given: &[u8], whole: &[u8]) -> bool {
+    match (given, whole) {
+        ([2 | 3, x @ ..], [4, both @ .., last]) if 2 * x.len() == both.len() + 1 => {
+            both.starts_with(x) && given[0] == 2 | last & 1
+        }
+        _ => given == whole,
+    }
+}
+
 /// As [`point`], of any curve.
 pub(crate) fn any_point(given: &[u8]) -> &[u8] {
     let mut wrapped = curves().map(|curve| (point(given, curve), curve)).filter(|(inner, _)| inner.len() < given.len());

@@ -18,8 +18,8 @@ use crate::module::Module;
 use crate::object::{Key, Object};
 use crate::operation::{Keyed, OutputLen};
 
-/// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits into the 1 MiB that a
-/// request may have by default.
+/// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits, with 4 KiB for all that
+/// stands beside it, into the 1 MiB that a request may have by default.
 pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 
 /// The longest context of a signature in bytes.

@@ -1,6 +1,6 @@
 //! The tests that pkcs11-tool brings itself, and pkcs11-spy between it and our module.
 
-use interop::{Row, library, provider};
+use interop::{Row, has, library, provider};
 use tests::{feed, run};
 
 use crate::Desk;
@@ -16,6 +16,26 @@ fn its_test_finds_no_errors() {
     }
     assert!(said.contains("all 4 signature functions seem to work") && said.contains("RSA-PKCS-OAEP"), "{said}");
     assert!(said.ends_with("No errors\n") && !said.contains("ERR"), "{said}");
+}
+
+/// Keys of the command line permit what their purpose needs and no more: what they do not is skipped, and the test ends well.
+#[test]
+fn its_test_passes_whatever_the_keys_are_for() {
+    let Some(desk) = Desk::new() else { return };
+    for (purpose, algorithm) in [
+        ("encryption", "rsa-2048"),
+        ("tls-server", "rsa-2048"),
+        ("code-signing", "rsa-3072"),
+        ("tls-server", "p256"),
+        ("jwt", "p256"),
+    ] {
+        if has(&desk.service, algorithm) {
+            desk.parsec(&format!("key new web --for {purpose} --algorithm {algorithm}"));
+            let said = desk.ok("--login --pin 1234 --test");
+            assert!(said.ends_with("No errors\n"), "{purpose} {algorithm}\n{said}");
+            desk.parsec("key rm web");
+        }
+    }
 }
 
 #[test]

@@ -30,9 +30,9 @@ pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CL
     }
     match (object.class, class) {
         (have, wanted) if have == wanted => Ok(object),
-        // A private key knows its public half, and a secret key has no halves.
-        (CKO_PRIVATE_KEY, CKO_PUBLIC_KEY) | (CKO_SECRET_KEY, _) => Ok(object),
-        (CKO_PUBLIC_KEY, _) => Err(Error::KeyFunctionNotPermitted),
+        (CKO_SECRET_KEY, _) => Ok(object),
+        // no half has the attribute that permits what the other one does
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, _) => Err(Error::KeyFunctionNotPermitted),
         _ => Err(Error::KeyHandleInvalid),
     }
 }

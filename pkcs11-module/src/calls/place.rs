@@ -18,6 +18,9 @@ use crate::process;
 use crate::random;
 use crate::session::Session;
 
+/// So many bytes of an id are part of the name of its key.
+const LONGEST_IN_NAME: usize = 64;
+
 /// Where a new object goes.
 pub(super) struct Place {
     pub(super) module: Arc<Module>,
@@ -101,7 +104,7 @@ impl Place {
         let name = match (filing.label.as_deref(), &filing.id) {
             _ if filing.volatile => format!("session-{}", hex(&random::bytes::<16>()?)),
             (Some(label), _) if !label.is_empty() => name_of(label),
-            (_, Some(id)) if !id.is_empty() => format!("id-{}", hex(id)),
+            (_, Some(id)) if !id.is_empty() => format!("id-{}", hex(&id[..id.len().min(LONGEST_IN_NAME)])),
             _ => format!("key-{}", hex(&random::bytes::<8>()?)),
         };
         let made = match named(&name) {

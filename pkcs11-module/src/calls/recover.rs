@@ -44,7 +44,7 @@ pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanis
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY_RECOVER)?;
         let key = key_for(&module, &mechanism, handle, CKO_PUBLIC_KEY)?;
-        let forbidden = key.class == CKO_PUBLIC_KEY && !key.is(CKA_VERIFY_RECOVER);
+        let forbidden = !key.is(CKA_VERIFY_RECOVER);
         let recovering = Recovering::new(&mechanism, key)?;
         if forbidden { Err(Error::KeyFunctionNotPermitted) } else { Ok(recovering) }
     };

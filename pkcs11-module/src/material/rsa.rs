@@ -34,7 +34,7 @@ pub(super) fn complete(template: &Template) -> Result<Numbers> {
         let known = given(template, CKA_PUBLIC_EXPONENT).is_ok();
         key.map_err(|_| if known { Error::AttributeValueInvalid } else { Error::TemplateIncomplete })
     };
-    if private.is_empty() || public.is_empty() {
+    if private.is_empty() || matches!(public, [] | [1]) {
         return Err(Error::AttributeValueInvalid);
     }
     let primes = match [CKA_PRIME_1, CKA_PRIME_2].map(|kind| given(template, kind)) {

@@ -146,7 +146,7 @@ impl Family {
 
     pub(crate) fn flags(self) -> CK_FLAGS {
         match self {
-            Self::Ec => CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS,
+            Self::Ec => CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS | CKF_EC_COMPRESS,
             Self::Edwards | Self::Montgomery => CKF_EC_F_P | CKF_EC_OID | CKF_EC_CURVENAME,
             _ => 0,
         }

@@ -162,4 +162,14 @@ impl Kdf {
 }
 
 /// The hashes that HKDF is offered with.
-const HKDF: [Hash; 5] = [Hash::Sha256, Hash::Sha384, Hash::Sha512, Hash::Sha224, Hash::Sha1];
+const HKDF: [Hash; 9] = [
+    Hash::Sha256,
+    Hash::Sha384,
+    Hash::Sha512,
+    Hash::Sha224,
+    Hash::Sha1,
+    Hash::Sha3_256,
+    Hash::Sha3_384,
+    Hash::Sha3_512,
+    Hash::Sha3_224,
+];

@@ -19,11 +19,13 @@ impl Object {
         template.iter().all(|(kind, given)| self.agrees(kind, given))
     }
 
-    /// Whether its key, group or certificate is the one that its template says. The rest of a template is kept as it is, or asks for what
-    /// not every service has.
+    /// Whether its key or group is the one that its template says. The rest of a template says where it goes and what is kept with it, or
+    /// asks for what not every service has.
     pub(crate) fn is_the_one_of(&self, template: &Template) -> bool {
         let is = |kind| attributes::find(self.class, kind).is_ok_and(|attribute| attribute.source == Source::Object);
-        template.iter().all(|(kind, given)| !is(kind) || [CKA_LABEL, CKA_ID].contains(&kind) || self.agrees(kind, given))
+        template
+            .iter()
+            .all(|(kind, given)| !is(kind) || [CKA_TOKEN, CKA_LABEL, CKA_ID].contains(&kind) || self.agrees(kind, given))
     }
 
     /// Whether an attribute has a value, in whichever form. One that does not show was checked where it came from.

@@ -85,7 +85,7 @@ impl Key {
 
     /// Whether this is its point, in whichever form.
     pub(super) fn has_point(&self, given: &[u8]) -> bool {
-        self.curve().is_some_and(|curve| material::point(given, curve) == self.public)
+        self.curve().is_some_and(|curve| material::same_point(material::point(given, curve), &self.public))
     }
 
     /// Whether anybody could ever do one of these.

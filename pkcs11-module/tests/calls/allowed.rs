@@ -2,7 +2,7 @@
 //! CKR_MECHANISM_INVALID.
 
 use super::keys::{NO, YES, create, number, read, secret};
-use super::mechanisms::{list, way};
+use super::mechanisms::{flags, lasting, list, way};
 use super::pqc::pair;
 use super::wrap::Attributes;
 use super::*;
@@ -148,6 +148,66 @@ fn generated_keys_may_name_what_is_forbidden() {
             let known = |good: bool| if good && named.contains(&kind) { CKR_OK } else { CKR_MECHANISM_INVALID };
             assert_eq!([sign, verify], [known(sha256), known(true)], "{kind:#x}");
         }
+    }
+}
+
+/// Also where the list is that of a key's policy, which no template has given: a mechanism that it lacks is CKR_MECHANISM_INVALID for every
+/// use that the key has, another hash in a parameter is CKR_MECHANISM_PARAM_INVALID, and uses that it does not have are another matter.
+#[test]
+fn the_list_of_a_policy_is_enforced_too() {
+    let fixture = Fixture::new();
+    let (session, all) = (open(0), list(slot()));
+    for (purpose, algorithm) in [
+        ("encryption", "rsa-2048"),
+        ("code-signing", "rsa-3072"),
+        ("tls-server", "rsa-2048"),
+        ("jwt", "rsa-2048"),
+        ("tls-server", "p256"),
+        ("ssh", "ed25519"),
+        ("", "aes-256"),
+        ("", "hmac-sha256"),
+    ] {
+        let how = ["key", "new", "web", "--algorithm", algorithm, "--for", purpose];
+        run(&mut fixture.service.parsec(&how[..if purpose.is_empty() { 5 } else { 7 }])).ok();
+        let of = |class| find(session, class).first().copied();
+        let keys =
+            of(CKO_SECRET_KEY).map_or_else(|| [CKO_PUBLIC_KEY, CKO_PRIVATE_KEY].map(|class| of(class).unwrap()), |key| [key; 2]);
+        let [public, private] = keys;
+        let listed: Vec<_> = read(private, CKA_ALLOWED_MECHANISMS)
+            .unwrap()
+            .chunks(size_of::<CK_MECHANISM_TYPE>())
+            .map(|kind| CK_MECHANISM_TYPE::from_ne_bytes(kind.try_into().unwrap()))
+            .collect();
+        assert!(!listed.is_empty(), "{purpose} {algorithm}");
+        let uses = [(CKA_SIGN, CKF_SIGN, private), (CKA_VERIFY, CKF_VERIFY, public)];
+        let uses = [&uses[..], &[(CKA_ENCRYPT, CKF_ENCRYPT, public), (CKA_DECRYPT, CKF_DECRYPT, private)]].concat();
+        for kind in &all {
+            for ((use_, flag, key), said) in uses.iter().zip(begin(*kind, keys)) {
+                let (has, fits) = (read(*key, *use_).as_deref() == Ok(YES), flags(*kind) & flag != 0);
+                let expected = match (fits, said) {
+                    (false, _) => CKR_MECHANISM_INVALID,
+                    (_, CKR_KEY_TYPE_INCONSISTENT) => CKR_KEY_TYPE_INCONSISTENT,
+                    _ if !has => CKR_KEY_FUNCTION_NOT_PERMITTED,
+                    // of a parameter with SHA-256
+                    (_, CKR_MECHANISM_PARAM_INVALID) if listed.contains(kind) => CKR_MECHANISM_PARAM_INVALID,
+                    _ if listed.contains(kind) => CKR_OK,
+                    _ => CKR_MECHANISM_INVALID,
+                };
+                assert_eq!(said, expected, "{purpose} {algorithm} {kind:#x} {use_:#x}");
+            }
+        }
+        run(&mut fixture.service.parsec(["key", "rm", "web"])).ok();
+    }
+    run(&mut fixture.service.parsec(["key", "new", "web", "--for", "encryption", "--algorithm", "rsa-2048"])).ok();
+    let [private] = find(session, CKO_PRIVATE_KEY)[..] else { panic!("one key") };
+    for (hash, mgf, expected) in [
+        (CKM_SHA256, CKG_MGF1_SHA256, CKR_OK),
+        (CKM_SHA512, CKG_MGF1_SHA512, CKR_MECHANISM_PARAM_INVALID),
+        (CKM_SHA_1, CKG_MGF1_SHA1, CKR_MECHANISM_PARAM_INVALID),
+    ] {
+        let source = CKZ_DATA_SPECIFIED;
+        let params = CK_RSA_PKCS_OAEP_PARAMS { hashAlg: hash, mgf, source, pSourceData: null_mut(), ulSourceDataLen: 0 };
+        assert_eq!(call!(C_DecryptInit(open(0), &mut lasting(CKM_RSA_PKCS_OAEP, params), private)), expected, "{hash:#x}");
     }
 }
 

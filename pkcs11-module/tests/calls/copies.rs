@@ -57,6 +57,32 @@ fn outlive_a_restart(mut fixture: Fixture) {
     assert_eq!(fixture.cost(|| assert_eq!(call!(C_CloseSession(session)), CKR_OK)), 1, "nothing is left but the lost key");
 }
 
+/// What the service has lost is found no more; what came after the restart, and what is made again, is.
+#[test]
+fn lost_session_keys_are_found_no_more() {
+    let mut fixture = Fixture::new();
+    let session = open(CKF_RW_SESSION);
+    let [public, private] = generate(session, true).unwrap();
+    let lost = generate(session, false).unwrap();
+    let secret = aes(session, &[(CKA_TOKEN, NO)]).unwrap();
+    let lasting = [copy(session, private, IN_SESSION).unwrap(), copy(session, public, IN_SESSION).unwrap()];
+    let sorted = |mut found: Vec<_>| {
+        found.sort_unstable();
+        found
+    };
+    let found = || sorted(find_all(session, &[(CKA_TOKEN, NO)]));
+    assert_eq!(found(), sorted([&lost[..], &[secret], &lasting].concat()));
+    fixture.restart();
+    let later = generate(session, false).unwrap();
+    assert_eq!(found(), sorted([&lasting[..], &later].concat()));
+    for key in [&lost[..], &[secret]].concat() {
+        assert_eq!(read(key, CKA_CLASS), Err(CKR_OBJECT_HANDLE_INVALID));
+    }
+    fixture.service.kill9();
+    assert_eq!(found(), sorted([&lasting[..], &later].concat()), "nobody has said that they are gone");
+    fixture.service.restart();
+}
+
 #[test]
 fn copies_of_token_keys_outlive_a_restart() {
     outlive_a_restart(Fixture::new());

@@ -257,6 +257,22 @@ fn rsa_decrypts_what_its_public_half_encrypts() {
     assert_eq!(wrong, Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
 }
 
+/// NIST SP 800-38D §5.2.1.2 has tags of 32 and 64 bits for some applications, with limits on each key that nothing here keeps.
+#[test]
+fn tags_of_gcm_that_are_easy_to_guess_are_no_parameter() {
+    let _fixture = Fixture::new();
+    let key = aes(&[7; 16], CKA_ENCRYPT);
+    let (mut nonce, mut aad) = ([5; 12], *b"aad");
+    for (bits, expected) in
+        [(128, CKR_OK), (120, CKR_OK), (112, CKR_OK), (104, CKR_OK), (96, CKR_OK), (64, CKR_MECHANISM_PARAM_INVALID)]
+            .into_iter()
+            .chain([0, 8, 32, 88, 127, 136].map(|bits| (bits, CKR_MECHANISM_PARAM_INVALID)))
+    {
+        let params = gcm(&mut nonce, &mut aad, bits);
+        assert_eq!(encrypt(with(CKM_AES_GCM, &params), key, b"data").map_or_else(|rv| rv, |_| CKR_OK), expected, "{bits}");
+    }
+}
+
 #[test]
 fn oaep_has_any_digest_for_its_mask() {
     let _fixture = Fixture::new();

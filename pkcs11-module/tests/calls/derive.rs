@@ -109,6 +109,36 @@ fn hkdf_in_one_step_and_in_two() {
     assert_eq!(value(hkdf((false, false), SALT, INFO), base, 42), Err(CKR_MECHANISM_PARAM_INVALID));
 }
 
+/// With every hash that has a mechanism; what is expected is made of HMACs of the token (RFC 5869 §2).
+#[test]
+fn hkdf_has_every_hash() {
+    let _fixture = Fixture::new();
+    for (hash, hmac) in [
+        (CKM_SHA_1, CKM_SHA_1_HMAC),
+        (CKM_SHA224, CKM_SHA224_HMAC),
+        (CKM_SHA256, CKM_SHA256_HMAC),
+        (CKM_SHA384, CKM_SHA384_HMAC),
+        (CKM_SHA512, CKM_SHA512_HMAC),
+        (CKM_SHA3_224, CKM_SHA3_224_HMAC),
+        (CKM_SHA3_256, CKM_SHA3_256_HMAC),
+        (CKM_SHA3_384, CKM_SHA3_384_HMAC),
+        (CKM_SHA3_512, CKM_SHA3_512_HMAC),
+    ] {
+        let mechanism = hkdf((true, true), SALT, INFO);
+        // SAFETY: the parameter is one that `hkdf` has made and that lives on.
+        unsafe { (*mechanism.pParameter.cast::<CK_HKDF_PARAMS>()).prfHashMechanism = hash };
+        let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_GENERIC_SECRET));
+        let mac = |key: &[u8], data: &[u8]| {
+            let key = create(&[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_VALUE, key), (CKA_SIGN, YES)]).unwrap();
+            pqc::signature(&mut super::mechanism(hmac), key, data).unwrap()
+        };
+        let extracted = mac(SALT, &[0x0b; 22]);
+        let expected = mac(&extracted, &[INFO, &[1]].concat());
+        let base = secret(&[0x0b; 22]);
+        assert_eq!(value(mechanism, base, expected.len() as CK_ULONG), Ok(expected), "{hash:#x}");
+    }
+}
+
 #[test]
 fn two_sides_agree_with_every_kdf_and_both_forms_of_the_point() {
     let _fixture = Fixture::new();
@@ -133,6 +163,26 @@ fn two_sides_agree_with_every_kdf_and_both_forms_of_the_point() {
         assert_eq!(value(ecdh(CKD_SHA256_KDF, b"", bare), a, 0), Err(CKR_TEMPLATE_INCOMPLETE));
         assert_eq!(value(ecdh(CKD_NULL, b"", bare), public_a, 32), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
     }
+}
+
+/// The key that an operation begins with may be gone in the service.
+#[test]
+fn a_dead_key_is_named_by_its_part() {
+    let fixture = Fixture::new();
+    let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[(CKA_DERIVE, YES), (CKA_LABEL, b"web")]);
+    let point = read(public, CKA_EC_POINT).unwrap();
+    let (base, leaving) = (secret(b"base"), aes(&[(CKA_EXTRACTABLE, YES)]));
+    let (with, kw) = (aes(&[(CKA_WRAP, YES), (CKA_UNWRAP, YES), (CKA_LABEL, b"with")]), mechanism(CKM_AES_KEY_WRAP));
+    let wrapped = wrap::wrap(kw, with, leaving).unwrap();
+    for name in ["web", "with"] {
+        run(&mut fixture.service.parsec(["key", "rm", name])).ok();
+    }
+    assert_eq!(value(ecdh(CKD_NULL, b"", &point), private, 32), Err(CKR_KEY_HANDLE_INVALID));
+    let concatenate = lasting(CKM_CONCATENATE_BASE_AND_KEY, with);
+    assert_eq!(value(concatenate, base, 0), Err(CKR_KEY_HANDLE_INVALID));
+    assert_eq!(wrap::wrap(kw, with, leaving), Err(CKR_WRAPPING_KEY_HANDLE_INVALID));
+    let template: &Attributes<'_> = &[(CKA_CLASS, &number(CKO_SECRET_KEY)), (CKA_KEY_TYPE, &number(CKK_AES))];
+    assert_eq!(wrap::unwrap(kw, with, &wrapped, template), Err(CKR_UNWRAPPING_KEY_HANDLE_INVALID));
 }
 
 #[test]
@@ -223,7 +273,7 @@ fn hkdf_has_limits() {
         assert_eq!(made(most).as_deref(), Ok(&number(most)[..]), "{prf:#x}");
         assert_eq!(made(most + 1), Err(CKR_KEY_SIZE_RANGE), "{prf:#x}");
     }
-    for prf in [CKM_MD5, CKM_SHA3_256, CKM_SHA512_256, CKM_SHA256_HMAC, 0] {
+    for prf in [CKM_MD5, CKM_SHA512_256, CKM_SHA256_HMAC, 0] {
         assert_eq!(value(with_hash(prf), base, 16), Err(CKR_MECHANISM_PARAM_INVALID), "{prf:#x}");
     }
 }

@@ -118,3 +118,32 @@ fn a_private_key_that_is_brought_signs() {
     assert_eq!(point[..7], [4, 65, 4, 0x6b, 0x17, 0xd1, 0xf2]);
     assert_eq!(sign(open(0), key).unwrap().len(), 64);
 }
+
+/// No half of a pair does the other's part, as in SoftHSM, whose halves have no attribute that permits it.
+#[test]
+fn each_half_does_its_own_part() {
+    let _fixture = Fixture::new();
+    let (bits, session) = (number(2048), open(CKF_RW_SESSION));
+    let uses: &[(CK_ATTRIBUTE_TYPE, &[u8])] = &[(CKA_SIGN, YES), (CKA_DECRYPT, YES), (CKA_UNWRAP, YES)];
+    let [public, private] = pqc::pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &[(CKA_MODULUS_BITS, &bits)], uses).unwrap();
+    let mut pkcs = mechanism(CKM_RSA_PKCS);
+    for (key, other) in [(public, private), (private, public)] {
+        for (own, begun) in [
+            (public, call!(C_VerifyInit(session, &mut pkcs, key))),
+            (public, call!(C_VerifyRecoverInit(session, &mut pkcs, key))),
+            (public, call!(C_EncryptInit(session, &mut pkcs, key))),
+            (private, call!(C_SignInit(session, &mut pkcs, key))),
+            (private, call!(C_SignRecoverInit(session, &mut pkcs, key))),
+            (private, call!(C_DecryptInit(session, &mut pkcs, key))),
+        ] {
+            assert_eq!(begun, if own == key { CKR_OK } else { CKR_KEY_FUNCTION_NOT_PERMITTED }, "{key} {other}");
+        }
+        assert_eq!(call3!(C_SessionCancel(session, CK_FLAGS::MAX)), CKR_OK);
+    }
+    let leaving = wrap::aes(&[(CKA_EXTRACTABLE, YES), (CKA_SENSITIVE, NO)]);
+    assert_eq!(wrap::wrap(pkcs, private, leaving), Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+    let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_AES));
+    let wrapped = wrap::wrap(pkcs, public, leaving).unwrap();
+    let unwrapped = wrap::unwrap(pkcs, public, &wrapped, &[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind)]);
+    assert_eq!(unwrapped, Err(CKR_KEY_FUNCTION_NOT_PERMITTED));
+}

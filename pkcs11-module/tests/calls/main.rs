@@ -53,6 +53,7 @@ macro_rules! call3 {
 
 mod allowed;
 mod attacks;
+mod contradictions;
 mod copies;
 mod crypt;
 mod derive;
@@ -61,6 +62,7 @@ mod edges;
 mod fork;
 mod granted;
 mod groups;
+mod halves;
 mod hard;
 mod initialize;
 mod keys;
@@ -74,6 +76,7 @@ mod other;
 mod parameters;
 mod pqc;
 mod recover;
+mod rsa;
 mod sizes;
 mod streams;
 mod templates;

@@ -96,16 +96,59 @@ fn a_salt_that_the_modulus_has_no_room_for_is_a_bad_parameter() {
 #[test]
 fn an_object_that_the_service_does_not_take_finds_no_room() {
     let _fixture = Fixture::new();
-    let (large, data, len) = ("x".repeat(2 << 20).into_bytes(), number(CKO_DATA), number(16));
+    let (large, data) = ("x".repeat(2 << 20).into_bytes(), number(CKO_DATA));
     assert_eq!(create(&[(CKA_CLASS, &data), (CKA_VALUE, &large)]), Err(CKR_DEVICE_MEMORY));
     let (class, kind) = (number(CKO_SECRET_KEY), number(CKK_GENERIC_SECRET));
     let brought = create(&[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_VALUE, &large)]);
     assert_eq!(brought, Err(CKR_DEVICE_MEMORY));
-    assert_eq!(secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &len), (CKA_LABEL, &large)]), Err(CKR_DEVICE_MEMORY));
     let small = create(&[(CKA_CLASS, &data), (CKA_VALUE, b"x")]).unwrap();
     let grown = call!(C_SetAttributeValue(open(CKF_RW_SESSION), small, [attribute(CKA_VALUE, &large)].as_mut_ptr(), 1));
     assert_eq!(grown, CKR_DEVICE_MEMORY);
     assert_eq!(read(small, CKA_VALUE).as_deref(), Ok(&b"x"[..]));
+}
+
+/// Whoever makes or changes the object.
+#[test]
+fn a_name_that_no_token_keeps_is_an_impossible_value() {
+    let _fixture = Fixture::new();
+    let (session, len) = (open(CKF_RW_SESSION), number(32));
+    let (data, class, kind) = (number(CKO_DATA), number(CKO_SECRET_KEY), number(CKK_GENERIC_SECRET));
+    let base = create(&[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_VALUE, &[7; 32]), (CKA_DERIVE, YES)]).unwrap();
+    let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[]).unwrap();
+    for (kind, most, more) in
+        [(CKA_LABEL, 1024, 1025), (CKA_ID, 1024, 1025), (CKA_SUBJECT, 60_000, 65_530), (CKA_APPLICATION, 60_000, 65_530)]
+    {
+        let before = objects::find_all(session, &[]).len();
+        let refused = Err(CKR_ATTRIBUTE_VALUE_INVALID);
+        for (len_of, expected) in [(most, Ok(())), (more, refused), (70_000, refused)] {
+            let value = "x".repeat(len_of).into_bytes();
+            let name: (_, &[u8]) = (kind, &value);
+            let set = |object| match objects::set(session, object, &[name]) {
+                CKR_OK => Ok(()),
+                rv => Err(rv),
+            };
+            if kind == CKA_APPLICATION {
+                let note = create(&[(CKA_CLASS, &data), (CKA_VALUE, b"x")]).unwrap();
+                assert_eq!(create(&[(CKA_CLASS, &data), (CKA_VALUE, b"x"), name]).map(drop), expected);
+                assert_eq!(set(note), expected);
+                continue;
+            }
+            let [of_public, of_private] = [[&[name][..], &[]], [&[], &[name]]]
+                .map(|[half, other]| pair(CKM_EC_KEY_PAIR_GEN, &[&[(CKA_EC_PARAMS, P256)], half].concat(), other));
+            assert_eq!([of_public.map(drop), of_private.map(drop)], [expected; 2], "{kind:#x} {len_of}");
+            assert_eq!([private, public].map(set), [expected; 2], "{kind:#x} {len_of}");
+            assert_eq!(objects::copy(session, private, &[name]).map(drop), expected, "{kind:#x} {len_of}");
+            if kind != CKA_SUBJECT {
+                assert_eq!(secret(CKM_AES_KEY_GEN, &[(CKA_VALUE_LEN, &len), name]).map(drop), expected);
+                assert_eq!(derive(mechanism(CKM_SHA256_KEY_DERIVATION), base, &[name]).map(drop), expected);
+                assert_eq!(
+                    create(&[(CKA_CLASS, &data), name]).map(drop),
+                    if kind == CKA_ID { Err(CKR_ATTRIBUTE_TYPE_INVALID) } else { expected }
+                );
+            }
+        }
+        assert!(objects::find_all(session, &[]).len() > before);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::derive::{derive, ecdh};
 use super::keys::{NO, YES, create, number, read, secret};
+use super::mechanisms::{flags, list};
 use super::pqc::pair;
 use super::wrap::{Attributes, aes, rsa, unwrap, wrap, wrapping_key};
 use super::*;
@@ -236,16 +237,30 @@ fn points_read_as_the_version_of_the_interface_says() {
     }
 }
 
-/// A point is read bare, in an OCTET STRING, and compressed.
+/// A point is read bare, in an OCTET STRING, and compressed (CKF_EC_COMPRESS); the hybrid form of ANSI X9.62, which none makes, is no point.
 #[test]
 fn points_are_read_in_every_form() {
     let _fixture = Fixture::new();
+    points();
+}
+
+#[test]
+fn points_are_read_in_every_form_for_a_tpm_too() {
+    let _fixture = Fixture::tpm();
+    points();
+}
+
+fn points() {
     let class = number(CKO_PUBLIC_KEY);
     for (generator, kind, curve, size) in [
         (CKM_EC_KEY_PAIR_GEN, CKK_EC, P256, 32),
         (CKM_EC_KEY_PAIR_GEN, CKK_EC, SECP384R1, 48),
         (CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, X25519, 32),
     ] {
+        if !list(slot()).contains(&generator) {
+            continue;
+        }
+        assert_eq!(flags(generator) & CKF_EC_COMPRESS != 0, kind == CKK_EC);
         let [[public, private], [_, other]] =
             [(); 2].map(|()| pair(generator, &[(CKA_EC_PARAMS, curve)], &[(CKA_DERIVE, YES)]).unwrap());
         let wrapped = read(public, CKA_EC_POINT).unwrap();
@@ -256,6 +271,15 @@ fn points_are_read_in_every_form() {
             let compressed = [&[parity], &bare[1..=size]].concat();
             forms.push([&[4, u8::try_from(compressed.len()).unwrap()], &compressed[..]].concat());
             forms.push(compressed);
+            let hybrid = [&[6 | bare[2 * size] & 1], &bare[1..]].concat();
+            let kind = number(kind);
+            let own: &Attributes<'_> =
+                &[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_EC_PARAMS, curve), (CKA_EC_POINT, &hybrid)];
+            assert_eq!(create(own), Err(CKR_ATTRIBUTE_VALUE_INVALID));
+            assert_eq!(
+                derive(ecdh(CKD_NULL, b"", &hybrid), other, &[(CKA_VALUE_LEN, &number(32))]),
+                Err(CKR_MECHANISM_PARAM_INVALID)
+            );
         }
         let value = number(32);
         let open: &Attributes<'_> = &[(CKA_VALUE_LEN, &value), (CKA_SENSITIVE, NO), (CKA_EXTRACTABLE, YES)];
