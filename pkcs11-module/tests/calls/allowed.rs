@@ -37,7 +37,10 @@ fn kinds() -> Vec<(&'static str, Make)> {
                 let own: &Attributes<'_> =
                     &[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_SIGN, YES), (CKA_DECRYPT, YES), (CKA_UNWRAP, YES)];
                 let numbers = numbers.iter().map(|(kind, value)| (*kind, value.as_slice()));
-                create(&numbers.chain([own, list].concat()).collect::<Vec<_>>()).map(|key| [key; 2])
+                let private = create(&numbers.clone().chain([own, list].concat()).collect::<Vec<_>>())?;
+                let class = number(CKO_PUBLIC_KEY);
+                let half: &Attributes<'_> = &[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_VERIFY, YES), (CKA_ENCRYPT, YES)];
+                Ok([create(&numbers.take(2).chain([half, list].concat()).collect::<Vec<_>>())?, private])
             }),
         ),
     ];

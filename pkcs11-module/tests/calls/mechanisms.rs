@@ -250,7 +250,7 @@ const USES: &[(CK_FLAGS, Exercise)] = &[
 ];
 
 /// What flags say beyond that.
-const HINTS: CK_FLAGS = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS | CKF_EC_CURVENAME | CKF_MULTI_MESSAGE;
+const HINTS: CK_FLAGS = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS | CKF_EC_COMPRESS | CKF_EC_CURVENAME | CKF_MULTI_MESSAGE;
 
 impl Use {
     fn digest(&mut self) {

@@ -116,7 +116,7 @@ fn a_name_that_no_token_keeps_is_an_impossible_value() {
     let base = create(&[(CKA_CLASS, &class), (CKA_KEY_TYPE, &kind), (CKA_VALUE, &[7; 32]), (CKA_DERIVE, YES)]).unwrap();
     let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[]).unwrap();
     for (kind, most, more) in
-        [(CKA_LABEL, 1024, 1025), (CKA_ID, 1024, 1025), (CKA_SUBJECT, 60_000, 65_530), (CKA_APPLICATION, 60_000, 65_530)]
+        [(CKA_LABEL, 1024, 1025), (CKA_ID, 1024, 1025), (CKA_SUBJECT, 30_000, 65_537), (CKA_APPLICATION, 60_000, 65_537)]
     {
         let before = objects::find_all(session, &[]).len();
         let refused = Err(CKR_ATTRIBUTE_VALUE_INVALID);

@@ -81,8 +81,9 @@ fn operations_name_what_is_wrong() {
         (keys.crypt(encrypt, bare(CKM_AES_CBC), keys.aes, 32), CKR_MECHANISM_PARAM_INVALID, "no IV"),
         (keys.crypt(decrypt, with(CKM_AES_CBC, &iv), keys.aes, 33), CKR_ENCRYPTED_DATA_LEN_RANGE, "a byte too many"),
         (keys.crypt(decrypt, with(CKM_AES_CBC_PAD, &iv), keys.aes, 32), CKR_ENCRYPTED_DATA_INVALID, "no padding"),
-        (keys.crypt(encrypt, with(CKM_AES_CBC, &iv), keys.private, 32), CKR_KEY_TYPE_INCONSISTENT, "a private key"),
-        (keys.crypt(encrypt, bare(CKM_ECDSA), keys.private, 32), CKR_MECHANISM_INVALID, "a signature's mechanism"),
+        (keys.crypt(encrypt, with(CKM_AES_CBC, &iv), keys.private, 32), CKR_KEY_FUNCTION_NOT_PERMITTED, "a private key"),
+        (keys.crypt(encrypt, with(CKM_AES_CBC, &iv), keys.public, 32), CKR_KEY_TYPE_INCONSISTENT, "a public key"),
+        (keys.crypt(encrypt, bare(CKM_ECDSA), keys.public, 32), CKR_MECHANISM_INVALID, "a signature's mechanism"),
     ] {
         assert_eq!(code, wanted, "{what}: {code:#x}");
     }
