@@ -174,8 +174,10 @@ fn certificates_and_data_are_stored_and_removed() {
     assert_eq!(read("copy"), read("note"));
     assert!(run(&mut tool(&service, "-O --type cert")).ok().contains("CN=web"));
 
-    run(&mut tool(&service, "--type privkey --id 03 --set-id 33")).ok();
-    assert!(run(&mut tool(&service, "-O --type pubkey")).ok().contains("ID:         33"));
+    for half in ["privkey", "pubkey"] {
+        run(&mut tool(&service, &format!("--type {half} --id 03 --set-id 33"))).ok();
+        assert!(run(&mut tool(&service, &format!("-O --type {half}"))).ok().contains("ID:         33"));
+    }
     for line in ["cert --id 01", "data --label note", "pubkey --id 33", "privkey --id 33"] {
         run(&mut tool(&service, &format!("--delete-object --type {line}"))).ok();
     }

@@ -97,8 +97,12 @@ fn keys_are_made_shown_and_removed() {
             let public = desk.openssl("pkey -pubin -inform DER -in public.der -pubout");
             assert_eq!(public, desk.parsec("key public web"));
         }
-        desk.ok("--set-id 02 --type privkey --id 01");
-        assert_eq!(desk.ok("-O").matches("ID:         02").count(), 2);
+        for (half, ids) in [("privkey", ["01", "02"]), ("pubkey", ["02", "02"])] {
+            desk.ok(&format!("--set-id 02 --type {half} --id 01"));
+            for (class, id) in ["pubkey", "privkey"].iter().zip(ids) {
+                assert!(desk.ok(&format!("-O --type {class}")).contains(&format!("ID:         {id}")), "{half}");
+            }
+        }
         desk.ok("-b --type privkey --id 02");
         assert_eq!(desk.ok("-O").trim(), "");
         assert!(desk.parsec("key list").contains("No keys"));
