@@ -35,7 +35,7 @@ pub(crate) struct Request {
     /// The whole subject instead: "CN=www.example.com,O=Example Ltd,C=DE" (RFC 4514) or "/C=DE/O=Example Ltd/CN=www.example.com"
     #[arg(long, conflicts_with = "cn", value_parser = subject::parse)]
     subject: Option<Name>,
-    /// DNS name; may be repeated [default: the common name, if it is the name or the address of a host]
+    /// DNS name; may be repeated [default, where no other name is given: the common name, if it is that of a host]
     #[arg(long, value_name = "NAME", value_parser = names::dns)]
     dns: Vec<GeneralName>,
     /// IP address; may be repeated
@@ -100,17 +100,28 @@ impl Request {
             Some(subject) => subject.clone(),
             None => subject::common(&self.common_name()?).map_err(Error::Usage)?,
         };
-        let mut names: Vec<GeneralName> = Vec::new();
-        for name in [&self.dns, &self.ip, &self.email, &self.uri, &self.san].into_iter().flatten() {
-            if !names.contains(name) {
-                names.push(name.clone());
+        let names = self.names().map_err(Error::Usage)?;
+        Ok(Content { subject, names, usage })
+    }
+
+    /// The alternative names: those that were asked for, else that of the host in the common name; and the e-mail addresses of the
+    /// subject (RFC 5280 §4.1.2.6).
+    fn names(&self) -> Result<Vec<GeneralName>, String> {
+        let mut all: Vec<_> = [&self.dns, &self.ip, &self.email, &self.uri, &self.san].into_iter().flatten().cloned().collect();
+        if all.is_empty() {
+            let chosen = self.cn.clone().or_else(|| subject::common_name(self.subject.as_ref()?));
+            all.extend(chosen.and_then(|common| names::of_common_name(&common)));
+        }
+        for email in self.subject.iter().flat_map(subject::emails) {
+            all.push(names::email(&email).map_err(|why| format!("the subject's emailAddress: {why}"))?);
+        }
+        let mut names = Vec::new();
+        for name in all {
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
-        let chosen = self.cn.clone().or_else(|| subject::common_name(self.subject.as_ref()?));
-        if names.is_empty() {
-            names.extend(chosen.and_then(|common| names::of_common_name(&common)));
-        }
-        Ok(Content { subject, names, usage })
+        Ok(names)
     }
 
     /// The common name where there is no whole subject. Of those that nobody chose, the first one that is short enough.
@@ -220,6 +231,7 @@ mod tests {
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature as sig;
     use aws_lc_rs::signature::KeyPair;
+    use clap::Parser;
     use interface::algorithm::{SignHash, Signature};
     use interface::attributes::Attributes;
     use interface::policy::Job;
@@ -293,6 +305,40 @@ mod tests {
             names: vec![names::dns("www.example.com").unwrap()],
             usage: Usage::of(key, None).unwrap(),
         }
+    }
+
+    /// The names that a command line asks for.
+    fn asked(arguments: &[&str]) -> Result<Vec<GeneralName>, String> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            request: Request,
+        }
+        let line = Line::try_parse_from(["csr", "key"].iter().chain(arguments));
+        line.map_err(|error| error.to_string())?.request.names()
+    }
+
+    #[test]
+    fn the_subject_has_its_alternative_names() {
+        for (arguments, expected) in [
+            (&[][..], &[][..]),
+            (&["--cn", "intranet"], &["DNS:intranet"]),
+            (&["--cn", "Jane Doe"], &[]),
+            (&["--subject", "/O=Example Ltd/CN=www.example.com"], &["DNS:www.example.com"]),
+            (&["--subject", "E=a@example.com"], &["email:a@example.com"]),
+            (
+                &["--subject", "/E=a@example.com/E=b@example.com/CN=web"],
+                &["DNS:web", "email:a@example.com", "email:b@example.com"],
+            ),
+            (&["--subject", "CN=web,E=a@example.com", "--dns", "x.example"], &["DNS:x.example", "email:a@example.com"]),
+            (&["--subject", "CN=web,E=a@example.com", "--email", "a@example.com"], &["email:a@example.com"]),
+            (&["--cn", "jane", "--email", "jane@example.com"], &["email:jane@example.com"]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|name| names::any(name).unwrap()).collect();
+            assert_eq!(asked(arguments), Ok(expected), "{arguments:?}");
+        }
+        let why = asked(&["--subject", "CN=web,E=postmaster"]).unwrap_err();
+        assert_eq!(why, "the subject's emailAddress: 'postmaster' is no e-mail address: it has no @");
     }
 
     fn openssl(file: &str, args: &[&str]) -> String {

@@ -2,7 +2,7 @@
 //! it only as an address.
 
 use der::asn1::{Ia5String, OctetString};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use x509_cert::ext::pkix::name::GeneralName;
 
 type Read = fn(&str) -> Result<GeneralName, String>;
@@ -41,27 +41,71 @@ pub(super) fn email(text: &str) -> Result<GeneralName, String> {
     Ok(GeneralName::Rfc822Name(ia5(text)?))
 }
 
-/// An absolute URI (RFC 3986), such as `spiffe://example.org/web`.
+/// An absolute URI (RFC 3986 §3), such as `spiffe://example.org/web`.
 pub(super) fn uri(text: &str) -> Result<GeneralName, String> {
-    let wrong = |why: &str| format!("'{text}' is no URI: {why}");
-    let (scheme, rest) = text.split_once(':').ok_or_else(|| wrong("it has no scheme"))?;
+    let wrong = |why: String| format!("'{text}' is no URI: {why}");
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
     let begins = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
     if !begins || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) || rest.is_empty() {
-        return Err(wrong("it does not begin with a scheme, such as https:"));
+        return Err(wrong("it does not begin with a scheme, such as https:".to_owned()));
     }
-    if !text.chars().all(|c| c.is_ascii_graphic() && !"<>\"{}|\\^`".contains(c)) {
-        return Err(wrong("such characters are written as % and two digits"));
+    parts(rest).map_err(wrong)?;
+    Ok(GeneralName::UniformResourceIdentifier(ia5(text)?))
+}
+
+/// Checks what stands behind the scheme of a URI.
+fn parts(rest: &str) -> Result<(), String> {
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            self::authority(authority)?;
+            path
+        }
+        None => rest,
+    };
+    part(path, ":@/")?;
+    part(query, ":@/?")?;
+    part(fragment, ":@/?")
+}
+
+/// RFC 3986 §3.2, with a host as RFC 5280 §4.2.1.6 wants it: a name or an address.
+fn authority(text: &str) -> Result<(), String> {
+    let (user, place) = text.rsplit_once('@').unwrap_or(("", text));
+    part(user, ":")?;
+    let end = if place.starts_with('[') { place.find(']').map(|end| end + 1) } else { place.find(':') };
+    let (host, port) = place.split_at(end.unwrap_or(place.len()));
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(|port| port.chars().all(|c| c.is_ascii_digit())) {
+        return Err(format!("'{port}' behind its host is no port"));
     }
-    if let Some(authority) = rest.strip_prefix("//") {
-        let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-        let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-        let port = place.rsplit_once(':').filter(|(_, port)| port.chars().all(|c| c.is_ascii_digit()));
-        let place = port.map_or(place, |(place, _)| place);
-        if address(place).is_none() {
-            host(place).map_err(|why| wrong(&why))?;
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(literal) => literal.parse().map(|_: Ipv6Addr| ()).map_err(|_| format!("'{literal}' is no IPv6 address")),
+        None if host.parse::<Ipv4Addr>().is_ok() => Ok(()),
+        None => self::host(host),
+    }
+}
+
+/// Checks a part of a URI, in which these characters have no meaning, nor have those that have none anywhere (RFC 3986 §2).
+fn part(text: &str, also: &str) -> Result<(), String> {
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '%' if !rest.as_str().bytes().take(2).filter(u8::is_ascii_hexdigit).count().eq(&2) => {
+                let shown: String = rest.as_str().chars().take(2).collect();
+                return Err(format!(
+                    "'%{shown}' is not % and two hexadecimal digits; where % is meant itself, it is written %25"
+                ));
+            }
+            '%' => {}
+            _ if c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=".contains(c) || also.contains(c) => {}
+            _ => {
+                let written: String = c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+                return Err(format!("{c:?} cannot stand there; it is written {written}"));
+            }
         }
     }
-    Ok(GeneralName::UniformResourceIdentifier(ia5(text)?))
+    Ok(())
 }
 
 /// Any of them: `DNS:`, `IP:`, `email:` or `URI:` and a name as openssl.cnf has it, or what it looks like.
@@ -81,7 +125,7 @@ pub(super) fn any(text: &str) -> Result<GeneralName, String> {
 
 /// What a common name is beside, if it is the name or the address of a host.
 pub(super) fn of_common_name(text: &str) -> Option<GeneralName> {
-    ip(text).ok().or_else(|| dns(text).ok().filter(|_| text.contains('.')))
+    ip(text).or_else(|_| dns(text)).ok()
 }
 
 fn address(text: &str) -> Option<IpAddr> {
@@ -181,15 +225,69 @@ mod tests {
         for wrong in ["", "a", "@b.c", "a@", "a b@c.d", "a..b@c.d", "a@b@c.d", "a@192.0.2.1", "ü@b.c"] {
             assert!(email(wrong).is_err(), "{wrong}");
         }
-        for wrong in ["", "/path", "a b:c", "1a:b", "https:", "https://a b", "https://a_b/", "https:///x", "x:ü"] {
+        for wrong in ["", "path", "/path", "a b:c", "1a:b", ":b", "https:", "https://a_b/", "https:///x", "https://"] {
             assert!(uri(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// RFC 3986 §2 and §3: what may stand in which part.
+    #[test]
+    fn uris_are_of_what_uris_are_made_of() {
+        for right in [
+            "http://a/%7a%7A",
+            "http://a/-._~!$&'()*+,;=:@/",
+            "http://a?-._~!$&'()*+,;=:@/?",
+            "http://a#-._~!$&'()*+,;=:@/?",
+            "http://u-._~!$&'()*+,;=:%20@a:/",
+            "http://192.0.2.1:80",
+            "http://[2001:db8::1]",
+            "http://[::ffff:192.0.2.1]:80/",
+            "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+            "mailto:a%25b@example.com?subject=x",
+            "x:/a//b",
+        ] {
+            assert!(uri(right).is_ok(), "{right}: {:?}", uri(right));
+        }
+        for (wrong, why) in [
+            ("http://a/%zz", "'%zz' is not % and two hexadecimal digits; where % is meant itself, it is written %25"),
+            ("http://a/%4", "'%4' is not"),
+            ("http://a/%", "'%' is not"),
+            ("http://a?%g0", "'%g0' is not"),
+            ("http://a#%0g", "'%0g' is not"),
+            ("http://%@a/", "'%' is not"),
+            ("http://a/ü", "'ü' cannot stand there; it is written %C3%BC"),
+            ("http://a/b c", "' ' cannot stand there; it is written %20"),
+            ("http://a/[b]", "'[' cannot stand there; it is written %5B"),
+            ("http://a/#b#c", "'#' cannot stand there; it is written %23"),
+            ("http://b@c@a/", "'@' cannot stand there; it is written %40"),
+            ("http://a:b/", "':b' behind its host is no port"),
+            ("http://[::1]b/", "'b' behind its host is no port"),
+            ("http://::1/", "is no port"),
+            ("http://[192.0.2.1]/", "'192.0.2.1' is no IPv6 address"),
+            ("http://[::1/", "more than letters, digits and hyphens"),
+            ("http://%61/", "more than letters, digits and hyphens"),
+        ] {
+            let told = uri(wrong).unwrap_err();
+            assert!(told.contains(why), "{wrong}: {told}");
+        }
+        for c in "<>\"{}|\\^`\n\u{7f}".chars() {
+            for place in ["x:/{}", "x:?{}", "x:#{}", "http://{}@a"] {
+                let wrong = place.replace("{}", &c.to_string());
+                assert!(uri(&wrong).is_err(), "{wrong}");
+            }
         }
     }
 
     #[test]
     fn common_names_of_hosts_are_names_of_their_own() {
-        assert!(of_common_name("www.example.com").is_some() && of_common_name("*.example.com").is_some());
-        assert!(matches!(of_common_name("192.0.2.5"), Some(GeneralName::IpAddress(_))));
-        assert!(of_common_name("Example Ltd.").is_none() && of_common_name("localhost").is_none());
+        for name in ["www.example.com", "*.example.com", "localhost", "intranet", "web-1"] {
+            assert_eq!(of_common_name(name), Some(dns(name).unwrap()), "{name}");
+        }
+        for address in ["192.0.2.5", "2001:db8::1"] {
+            assert_eq!(of_common_name(address), Some(ip(address).unwrap()), "{address}");
+        }
+        for other in ["Example Ltd.", "Jane Doe", "web_1", "12345", "Größe", "a@example.com", ""] {
+            assert_eq!(of_common_name(other), None, "{other}");
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! Subjects of certificates: as RFC 4514 writes them or as `openssl` does, every field within the bounds of RFC 5280 appendix A.1.
 
-use der::asn1::{ObjectIdentifier, SetOfVec};
+use der::asn1::{Any, ObjectIdentifier, SetOfVec};
 use der::{Decode, Encode, Tag, Tagged};
-use std::str::FromStr;
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 
@@ -31,7 +30,8 @@ const fn field(names: &'static [&'static str], oid: &str, longest: usize, letter
     Field { names, oid: ObjectIdentifier::new_unwrap(oid), longest, letters }
 }
 
-pub(super) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const EMAIL_ADDRESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1");
 /// Of a common name (`ub-common-name`).
 pub(super) const LONGEST_COMMON_NAME: usize = 64;
 
@@ -61,98 +61,175 @@ const FIELDS: &[Field] = &[
 
 /// The subject that a text names.
 pub(super) fn parse(text: &str) -> Result<Name, String> {
-    let relative = if text.starts_with('/') { slashed(text)? } else { separated(text)? };
-    let name = assembled(&relative).map_err(|error| format!("'{text}' is no subject: {error}"))?;
-    name.iter().try_for_each(check)?;
-    Ok(name)
-}
-
-/// The subject of these parts, the last one first, as RFC 4514 has them.
-fn assembled(relative: &[Vec<String>]) -> der::Result<Name> {
-    let mut names = Vec::new();
-    for parts in relative.iter().rev() {
-        let mut attributes = SetOfVec::new();
-        for part in parts {
-            attributes.insert(AttributeTypeAndValue::from_str(part)?)?;
-        }
-        names.push(RelativeDistinguishedName::from(attributes));
-    }
-    Name::from_der(&RdnSequence::from(names).to_der()?)
+    let relative = if text.starts_with('/') { slashed(text) } else { separated(text) };
+    relative.and_then(assembled).map_err(|why| format!("'{text}' is no subject: {why}"))
 }
 
 /// The subject that is a common name alone.
 pub(super) fn common(name: &str) -> Result<Name, String> {
-    parse(&format!("CN={}", escape(name)))
+    assembled(vec![vec![attribute(COMMON_NAME, name.as_bytes())?]])
 }
 
 /// The common name in a subject.
 pub(super) fn common_name(subject: &Name) -> Option<String> {
-    subject.iter().find(|attribute| attribute.oid == COMMON_NAME).and_then(text)
+    values(subject, COMMON_NAME).next()
 }
 
-/// The parts of `/C=DE/O=Example Ltd/CN=a+UID=b`, the last one first, with what they are escaped for RFC 4514.
-fn slashed(text: &str) -> Result<Vec<Vec<String>>, String> {
-    let (mut relative, mut part) = (Vec::new(), String::new());
-    let mut chars = text.chars().skip(1).peekable();
-    let mut parts = Vec::new();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => part.extend(chars.next().map(escaped)),
-            '/' | '+' => {
-                parts.push(std::mem::take(&mut part));
-                if c == '/' {
-                    relative.push(std::mem::take(&mut parts));
-                }
-            }
-            '=' if !part.contains('=') => part.push('='),
-            c => part.extend(Some(escaped(c))),
-        }
+/// The e-mail addresses in a subject.
+pub(super) fn emails(subject: &Name) -> impl Iterator<Item = String> {
+    values(subject, EMAIL_ADDRESS)
+}
+
+fn values(subject: &Name, oid: ObjectIdentifier) -> impl Iterator<Item = String> {
+    subject.iter().filter(move |attribute| attribute.oid == oid).filter_map(text)
+}
+
+/// The attributes between the separators of a subject, in the order of its encoding.
+type Relative = Vec<Vec<AttributeTypeAndValue>>;
+
+fn assembled(relative: Relative) -> Result<Name, String> {
+    let encoded = || {
+        let sets = relative.into_iter().map(|parts| SetOfVec::try_from(parts).map(RelativeDistinguishedName::from));
+        Name::from_der(&RdnSequence::from(sets.collect::<der::Result<Vec<_>>>()?).to_der()?)
+    };
+    let name = encoded().map_err(|error| error.to_string())?;
+    name.iter().try_for_each(check)?;
+    Ok(name)
+}
+
+/// A byte of a subject. One that was escaped means nothing but itself.
+#[derive(Clone, Copy, PartialEq)]
+struct Byte {
+    value: u8,
+    escaped: bool,
+}
+
+impl Byte {
+    fn is(self, value: u8) -> bool {
+        self == Self { value, escaped: false }
     }
-    parts.push(part);
-    relative.push(parts);
-    relative.reverse();
-    relative.into_iter().map(|parts| parts.into_iter().map(|part| named(&part)).collect()).collect()
 }
 
-/// The parts of `CN=a+UID=b,O=Example Ltd,C=DE`.
-fn separated(text: &str) -> Result<Vec<Vec<String>>, String> {
-    let (mut relative, mut part) = (Vec::new(), String::new());
-    let mut parts = Vec::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => part.extend([c].into_iter().chain(chars.next())),
-            ',' | ';' | '+' => {
-                parts.push(named(&part)?);
-                part.clear();
-                if c != '+' {
-                    relative.push(std::mem::take(&mut parts));
-                }
-            }
-            c => part.push(c),
-        }
+/// `/C=DE/O=Example Ltd/CN=a+UID=b`, as `openssl -subj` has it: a backslash escapes whatever stands behind it.
+fn slashed(text: &str) -> Result<Relative, String> {
+    let bytes = bytes(text, |behind| behind.first().map(|value| (*value, 1)))?;
+    let read = |oid, value: &[Byte]| attribute(oid, &plain(value));
+    let (_, names) = bytes.split_at(1);
+    names.split(|byte| byte.is(b'/')).map(|part| attributes(part, read)).collect()
+}
+
+/// `CN=a+UID=b,O=Example Ltd,C=DE`, as RFC 4514 §3 has it: the last part comes first.
+fn separated(text: &str) -> Result<Relative, String> {
+    let bytes = bytes(text, |behind| match behind {
+        [special, ..] if b" \"#+,;<=>\\".contains(special) => Some((*special, 1)),
+        [high, low, ..] => Some((hexadecimal(*high, *low)?, 2)),
+        _ => None,
+    })?;
+    bytes.split(|byte| byte.is(b',') || byte.is(b';')).rev().map(|part| attributes(part, value)).collect()
+}
+
+/// The bytes of a text. `escaped` reads what stands behind a backslash, and says how many bytes that takes.
+fn bytes(text: &str, escaped: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Result<Vec<Byte>, String> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((first, behind)) = rest.split_first() {
+        let (value, taken) = match first {
+            b'\\' => escaped(behind).ok_or_else(|| {
+                let shown: String = String::from_utf8_lossy(behind).chars().take(2).collect();
+                format!("'\\{shown}' escapes nothing: a backslash is written \\\\, and RFC 4514 also has \\, \\+ \\\" \\; \\< \\> \\= \\# and \\XX")
+            })?,
+            value => (*value, 0),
+        };
+        bytes.push(Byte { value, escaped: taken > 0 });
+        rest = behind.get(taken..).unwrap_or_default();
     }
-    parts.push(named(&part)?);
-    relative.push(parts);
-    Ok(relative)
+    Ok(bytes)
 }
 
-/// `TYPE=VALUE` with the type as an object identifier, which everybody knows.
-fn named(part: &str) -> Result<String, String> {
-    let (name, value) = part.split_once('=').ok_or_else(|| format!("'{part}' is not of the form TYPE=VALUE"))?;
-    // blanks around them mean nothing, unless the last one is escaped
-    let (name, value) = (name.trim(), value.trim_start());
-    let value = if value.trim_end().ends_with('\\') { value } else { value.trim_end() };
+/// `TYPE=VALUE`, perhaps several of them with `+` in between.
+fn attributes(
+    text: &[Byte],
+    read: impl Fn(ObjectIdentifier, &[Byte]) -> Result<AttributeTypeAndValue, String>,
+) -> Result<Vec<AttributeTypeAndValue>, String> {
+    let part = |part: &[Byte]| {
+        let shown = |bytes| String::from_utf8_lossy(&plain(bytes)).into_owned();
+        let at = part.iter().position(|byte| byte.is(b'='));
+        let (name, value) = at
+            .and_then(|at| part.split_at_checked(at))
+            .ok_or_else(|| format!("'{}' is not of the form TYPE=VALUE", shown(part)))?;
+        read(named(&shown(trimmed(name)))?, trimmed(value.get(1..).unwrap_or_default()))
+    };
+    text.split(|byte| byte.is(b'+')).map(part).collect()
+}
+
+/// A type of attribute.
+fn named(name: &str) -> Result<ObjectIdentifier, String> {
     let known = FIELDS.iter().find(|field| field.names.iter().any(|known| known.eq_ignore_ascii_case(name)));
-    let oid = known.map(|field| field.oid).or_else(|| ObjectIdentifier::new(name).ok()).ok_or_else(|| {
+    known.map(|field| field.oid).or_else(|| ObjectIdentifier::new(name).ok()).ok_or_else(|| {
         let names: Vec<_> = FIELDS.iter().map(|field| field.names[0]).collect();
         format!("'{name}' is none of {}, nor an object identifier", names.join(", "))
-    })?;
-    Ok(format!("{oid}={value}"))
+    })
+}
+
+/// A value in RFC 4514: a text, or # and the DER of anything.
+fn value(oid: ObjectIdentifier, value: &[Byte]) -> Result<AttributeTypeAndValue, String> {
+    if let Some(wrong) = value.iter().find(|byte| !byte.escaped && b"\"<>".contains(&byte.value)) {
+        let c = char::from(wrong.value);
+        return Err(format!("a {c} is written \\{c} (RFC 4514)"));
+    }
+    match value.split_first() {
+        Some((first, digits)) if first.is(b'#') => {
+            let pair = |pair: &[Byte]| match pair {
+                [high, low] => hexadecimal(high.value, low.value),
+                _ => None,
+            };
+            let der: Option<Vec<_>> = digits.chunks(2).map(pair).collect();
+            let value = der.and_then(|der| Any::from_der(&der).ok());
+            let why =
+                "behind a # stands DER in pairs of hexadecimal digits; where the # is meant itself, it is written \\# (RFC 4514)";
+            Ok(AttributeTypeAndValue { oid, value: value.ok_or(why)? })
+        }
+        _ => attribute(oid, &plain(value)),
+    }
+}
+
+/// An attribute with this text, in the type of string that its field has.
+fn attribute(oid: ObjectIdentifier, text: &[u8]) -> Result<AttributeTypeAndValue, String> {
+    let tag = match field_of(oid).map(|field| field.letters) {
+        Some(Letters::Country | Letters::Printable) => Tag::PrintableString,
+        Some(Letters::Ascii) => Tag::Ia5String,
+        Some(Letters::Any) | None => Tag::Utf8String,
+    };
+    let text = std::str::from_utf8(text).map_err(|_| format!("the bytes of '{}' are no UTF-8", String::from_utf8_lossy(text)))?;
+    let value = Any::new(tag, text.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(AttributeTypeAndValue { oid, value })
+}
+
+fn hexadecimal(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// Without the blanks around it, which mean nothing unless they are escaped.
+fn trimmed(mut text: &[Byte]) -> &[Byte] {
+    while let Some((_, rest)) = text.split_first().filter(|(first, _)| first.is(b' ')) {
+        text = rest;
+    }
+    while let Some((_, rest)) = text.split_last().filter(|(last, _)| last.is(b' ')) {
+        text = rest;
+    }
+    text
+}
+
+fn plain(text: &[Byte]) -> Vec<u8> {
+    text.iter().map(|byte| byte.value).collect()
+}
+
+fn field_of(oid: ObjectIdentifier) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.oid == oid)
 }
 
 fn check(attribute: &AttributeTypeAndValue) -> Result<(), String> {
-    let Some(Field { names, longest, letters, .. }) = FIELDS.iter().find(|field| field.oid == attribute.oid) else {
+    let Some(Field { names, longest, letters, .. }) = field_of(attribute.oid) else {
         return Ok(());
     };
     let name = names[0];
@@ -181,15 +258,6 @@ fn text(attribute: &AttributeTypeAndValue) -> Option<String> {
     texts.contains(&value.tag()).then(|| String::from_utf8(value.value().to_vec()).ok()).flatten()
 }
 
-/// Escapes what means something in RFC 4514.
-fn escape(text: &str) -> String {
-    text.chars().map(escaped).collect()
-}
-
-fn escaped(c: char) -> String {
-    if ",+\"\\<>;=#".contains(c) { format!("\\{c}") } else { c.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +280,48 @@ mod tests {
             let subject = common(name).unwrap();
             assert_eq!((common_name(&subject).as_deref(), subject.len()), (Some(name), 1));
         }
+    }
+
+    /// RFC 4514 §2.4 and §3, and how openssl reads what begins with a slash.
+    #[test]
+    fn escapes_are_whole() {
+        for (text, name) in [
+            (r"CN=\ a\ ", " a "),
+            (r"CN=a\  ", "a "),
+            (r"CN=a\\  ", r"a\"),
+            (r"CN=a\2C\5c\C3\bc", r"a,\ü"),
+            (r#"CN=\"\+\,\;\<\=\>\#"#, "\"+,;<=>#"),
+            ("CN=#0C0161", "a"),
+            ("CN=a#b=c", "a#b=c"),
+            (r"/CN=a\/b\+c\\\ü\ ", r"a/b+c\ü "),
+            ("/CN=#0C0161\"<>;,", "#0C0161\"<>;,"),
+        ] {
+            let subject = parse(text).unwrap();
+            assert_eq!((common_name(&subject).as_deref(), subject.len()), (Some(name), 1), "{text}");
+        }
+        for wrong in [
+            r"CN=x\",
+            r"CN=x\4",
+            r"CN=x\4g",
+            r"CN=x\z",
+            r"CN=x\/",
+            r"CN=x\ü",
+            r"CN=\C3",
+            r"1.2.3.4=\C3",
+            r#"CN="a""#,
+            "CN=a<b",
+            "CN=a>b",
+            "CN=#",
+            "CN=#0C016",
+            "CN=#0C01",
+            "CN=#0Cg161",
+            r"/CN=x\",
+            r"CN\=x",
+        ] {
+            let why = parse(wrong).unwrap_err();
+            assert!(why.contains("is no subject: ") || why.starts_with("the CN "), "{wrong}: {why}");
+        }
+        assert!(parse(r"CN=x\").unwrap_err().contains(r"a backslash is written \\"));
     }
 
     #[test]
