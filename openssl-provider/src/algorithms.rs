@@ -64,9 +64,11 @@ macro_rules! kinds {
         pub(crate) const KEYS: [MakeKey; KINDS] = [$(key::<$kind>),*];
 
         static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
+        static DER_DECODER: [Dispatch; 4] = decoder::der_table();
 
-        pub(crate) static DECODER: [Algorithm; 2 * KINDS + 2] = [
-            algorithm(c"DER", c"provider=parsec,input=pem", &PEM_DECODER, c"Parsec key reference in PEM"),
+        pub(crate) static DECODER: [Algorithm; 2 * KINDS + 3] = [
+            algorithm(c"PEM", c"provider=parsec,input=pem", &PEM_DECODER, c"Parsec key reference in PEM"),
+            algorithm(c"DER", c"provider=parsec,input=pem,structure=ParsecKeyReference", &DER_DECODER, c"Parsec key reference"),
             $(decoder!($kind $names $description, Plain c"provider=parsec,input=der,structure=ParsecKeyReference"),)*
             $(decoder!($kind $names $description, InPkcs8 c"provider=parsec,input=der,structure=PrivateKeyInfo"),)*
             Algorithm::END,

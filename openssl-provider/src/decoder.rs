@@ -1,8 +1,11 @@
 //! Reads key references: PEM to DER, and DER to a key.
 //!
 //! OpenSSL offers every input to every decoder, ours and those of other providers, so what is not a reference is passed
-//! over without an error. References come in two forms; of PKCS#8 another provider's decoder may have read the PEM. A reference with the public key inside becomes a key without asking the service: servers
-//! start, check their configuration and drop their privileges while it is still down.
+//! over without an error. It asks those first whose output another decoder of PEM takes, whatever the order of the providers. So the
+//! one that reads PEM is named after PEM, and a second one takes over from it, which says that what it got is DER.
+//!
+//! References come in two forms; of PKCS#8 another provider's decoder may have read the PEM. A reference with the public key inside
+//! becomes a key without asking the service: servers start, check their configuration and drop their privileges while it is still down.
 
 use std::sync::Arc;
 
@@ -92,8 +95,8 @@ fn wants_private(selection: i32) -> bool {
 /// The DER inside the next PEM block, if that is a reference. `line` fills a buffer with the next line, or the next part
 /// of a long one. No line behind the block is read: what follows belongs to another decoder.
 ///
-/// Who selects a private key has no use for certificates and parameters, so they are passed over here. OpenSSL passes over them
-/// as well, but not while its error queue holds an older error.
+/// Who selects a private key has no use for certificates, parameters and public keys, so they are passed over here. OpenSSL passes
+/// over them as well, but not while its error queue holds an older error.
 pub(crate) fn pem(selection: i32, mut line: impl FnMut(&mut [u8]) -> Option<usize>) -> Result<Option<Vec<u8>>, Error> {
     let mut scanner = Scanner::default();
     let mut buffer = [0; 256];
@@ -106,7 +109,8 @@ pub(crate) fn pem(selection: i32, mut line: impl FnMut(&mut [u8]) -> Option<usiz
                 let der = reference.and_then(|reference| reference.to_der());
                 return der.map(Some).map_err(|why| bad(&why));
             }
-            if selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY == 0 || block.label.contains("KEY") {
+            let other = block.label.contains("KEY") && !block.label.ends_with("PUBLIC KEY");
+            if selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY == 0 || other {
                 return Ok(None);
             }
         }
@@ -172,13 +176,17 @@ mod tests {
         for (before, selection, found) in [
             (other("CERTIFICATE").repeat(100), OSSL_KEYMGMT_SELECT_PRIVATE_KEY, true),
             (other("EC PARAMETERS"), OSSL_KEYMGMT_SELECT_PRIVATE_KEY, true),
+            (other("PUBLIC KEY"), OSSL_KEYMGMT_SELECT_PRIVATE_KEY, true),
+            (other("RSA PUBLIC KEY"), OSSL_KEYMGMT_SELECT_PRIVATE_KEY, true),
             (other("PRIVATE KEY"), OSSL_KEYMGMT_SELECT_PRIVATE_KEY, false),
+            (other("EC PRIVATE KEY"), OSSL_KEYMGMT_SELECT_PRIVATE_KEY, false),
+            (other("KEY OF ANOTHER PROVIDER"), OSSL_KEYMGMT_SELECT_PRIVATE_KEY, false),
+            (other("PUBLIC KEY"), OSSL_KEYMGMT_SELECT_PUBLIC_KEY, false),
             (other("CERTIFICATE"), 0, false),
             (other("CERTIFICATE"), OSSL_KEYMGMT_SELECT_PUBLIC_KEY, false),
         ] {
             let text = before + &block;
-            let (der, _) = read(&text, selection);
-            assert_eq!(der.unwrap().is_some(), found, "{text}");
+            assert_eq!(read(&text, selection).0.unwrap().is_some(), found, "{text}");
         }
         let endless = "a line\n".repeat(100_000);
         let (der, rest) = read(&endless, OSSL_KEYMGMT_SELECT_PRIVATE_KEY);

@@ -18,7 +18,7 @@ use super::{
     release, with,
 };
 use crate::{
-    decoder::{Decoder, Form, LIMIT, pem},
+    decoder::{Decoder, Form, LIMIT, Plain, pem},
     key::Kind,
 };
 
@@ -29,6 +29,15 @@ pub(crate) const fn pem_table() -> [Dispatch; 4] {
         entry::<OSSL_FUNC_DECODER_NEWCTX>(newctx),
         entry::<OSSL_FUNC_DECODER_FREECTX>(freectx),
         entry::<OSSL_FUNC_DECODER_DECODE>(decode_pem),
+        Dispatch::END,
+    ]
+}
+
+pub(crate) const fn der_table() -> [Dispatch; 4] {
+    [
+        entry::<OSSL_FUNC_DECODER_NEWCTX>(newctx),
+        entry::<OSSL_FUNC_DECODER_FREECTX>(freectx),
+        entry::<OSSL_FUNC_DECODER_DECODE>(pass_der),
         Dispatch::END,
     ]
 }
@@ -73,12 +82,41 @@ unsafe extern "C" fn decode_pem(
         let Some(der) = pem(selection, |line| core.line(bio, line))? else {
             return Ok(1);
         };
-        let structure = Value::Text(c"ParsecKeyReference");
-        let values = vec![(OSSL_OBJECT_PARAM_DATA_STRUCTURE, structure), (OSSL_OBJECT_PARAM_DATA, Value::Bytes(der))];
-        Ok(emit(callback, argument, values).into())
+        Ok(give(der, callback, argument))
     };
     // SAFETY: `decoder` is one of ours, or NULL.
     unsafe { with(decoder, decode) }
+}
+
+unsafe extern "C" fn pass_der(
+    decoder: *mut c_void,
+    bio: *mut Bio,
+    _: c_int,
+    callback: Callback,
+    argument: *mut c_void,
+    _: PassphraseCallback,
+    _: *mut c_void,
+) -> c_int {
+    let pass = |decoder: &mut Decoder| {
+        let der = read(decoder, bio);
+        Ok(if Plain::read(&der).is_some() { give(der, callback, argument) } else { 1 })
+    };
+    // SAFETY: `decoder` is one of ours, or NULL.
+    unsafe { with(decoder, pass) }
+}
+
+/// The DER of a reference, for those who make keys of it.
+fn give(der: Vec<u8>, callback: Callback, argument: *mut c_void) -> c_int {
+    let structure = Value::Text(c"ParsecKeyReference");
+    let values = vec![(OSSL_OBJECT_PARAM_DATA_STRUCTURE, structure), (OSSL_OBJECT_PARAM_DATA, Value::Bytes(der))];
+    emit(callback, argument, values).into()
+}
+
+fn read(decoder: &Decoder, bio: *mut Bio) -> Vec<u8> {
+    let mut der = vec![0; LIMIT];
+    let len = decoder.provider().core.read(bio, &mut der);
+    der.truncate(len);
+    der
 }
 
 unsafe extern "C" fn decode<K: Kind, F: Form>(
@@ -91,9 +129,7 @@ unsafe extern "C" fn decode<K: Kind, F: Form>(
     _: *mut c_void,
 ) -> c_int {
     let decode = |decoder: &mut Decoder| {
-        let mut der = vec![0; LIMIT];
-        let len = decoder.provider().core.read(bio, &mut der);
-        let Some(key) = decoder.key::<K, F>(der.get(..len).unwrap_or_default(), selection)? else {
+        let Some(key) = decoder.key::<K, F>(&read(decoder, bio), selection)? else {
             return Ok(1);
         };
         Ok(key.give(callback, argument).into())

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
+#include <openssl/store.h>
 #include <string.h>
 
 #include "check.h"
@@ -52,6 +53,22 @@ static void by_label(const char *file)
     ours(key, file);
 }
 
+/* As nginx reads store: and openssl any key: the first private key of the file. */
+static EVP_PKEY *by_store(const char *file)
+{
+    EVP_PKEY *key = NULL;
+    OSSL_STORE_CTX *store = OSSL_STORE_open(file, NULL, NULL, NULL, NULL);
+    CHECK(store != NULL && OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY) == 1);
+    while (key == NULL && !OSSL_STORE_eof(store)) {
+        OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+        if (info != NULL && OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY)
+            key = OSSL_STORE_INFO_get1_PKEY(info);
+        OSSL_STORE_INFO_free(info);
+    }
+    CHECK(OSSL_STORE_close(store) == 1);
+    return key;
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc > 3 && OSSL_LIB_CTX_load_config(NULL, argv[1]));
@@ -67,6 +84,9 @@ int main(int argc, char **argv)
             ours(PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL), argv[i]);
             BIO_free(bio);
             CHECK(ERR_GET_REASON(ERR_peek_error()) == (old ? RSA_R_BAD_SIGNATURE : 0));
+            ours(by_store(argv[i]), argv[i]);
+            /* of a public key that nobody asked for OpenSSL leaves an error, in front of a key in a file too */
+            CHECK(strstr(argv[i], "public") || ERR_GET_REASON(ERR_peek_last_error()) == (old ? RSA_R_BAD_SIGNATURE : 0));
         }
         if (strstr(argv[i], "pkcs8-labelled"))
             by_label(argv[i]);
