@@ -26,7 +26,7 @@ use crate::{
         OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    generation::{self, Options},
+    generation::{self, OTHERS, Options},
     key::{Kind, Public, Secret},
     signature::{Context, Scheme},
 };
@@ -54,7 +54,7 @@ static OPTIONS: [Setting<Options>; 4] = [
     // there is no other, and TLS names it all the same
     setting(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |_, given| match given.text() {
         Some(name) if name.eq_ignore_ascii_case("X25519") => Ok(()),
-        name => Err(Error::Unsupported(format!("the group {:?} is not X25519", name.unwrap_or_default()))),
+        name => Err(Error::Unsupported(format!("the group {:?} is not X25519; {OTHERS}", name.unwrap_or_default()))),
     }),
 ];
 static OPTIONS_SETTABLE: [Param; 5] = settable(&OPTIONS);

@@ -32,7 +32,7 @@ use crate::{
         OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed},
     },
-    generation::{self, Options},
+    generation::{self, OTHERS, Options},
     key::{Fixed, Kind, Public, Secret},
     signature::{Context, Scheme},
 };
@@ -203,7 +203,11 @@ static OPTIONS: [Setting<Options>; 7] = [
     generation::USAGE,
     setting(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |options, given| {
         let name = given.text().unwrap_or_default();
-        let unknown = || Error::Unsupported(format!("the curve {name:?} is none of P-256, P-384 and P-521"));
+        let unknown = || {
+            Error::Unsupported(format!(
+                "the curve {name:?} is none of P-256, P-384 and P-521, of which the service has keys; {OTHERS}"
+            ))
+        };
         options.bits = Some(Curve::named(name).ok_or_else(unknown)?.bits);
         Ok(())
     }),

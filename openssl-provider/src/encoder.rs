@@ -2,6 +2,9 @@
 //!
 //! Where a program asks for a private key it gets a key reference, which other programs load in its place: in PEM under the label of
 //! references, in DER as PKCS#8, whose algorithm tells the two apart. It holds no secret, so it is not encrypted.
+//!
+//! A key without a name is stored when there is room for its file, and the file is whole when the key is stored: what of the two fails
+//! leaves neither a key that nobody knows nor a reference to none.
 
 use std::{ffi::c_int, fmt::Write, sync::Arc};
 
@@ -48,10 +51,37 @@ impl Encoder {
     }
 }
 
+/// How much of a file waits until its key is stored. Without it, the last line of PEM has no dashes.
+const LAST: usize = 8;
+
+/// Where a key is written to.
+pub(crate) trait Output {
+    /// Writes all of it, and as far as that can be known, to where it stays.
+    fn write(&mut self, data: &[u8]) -> Result<(), Error>;
+}
+
+/// Writes a key.
+pub(crate) fn write<K: Kind, F: Format>(key: &Key<K>, output: &mut impl Output) -> Result<(), Error> {
+    let written = F::encode(key)?;
+    let Some((most, last)) = written.split_at_checked(written.len().saturating_sub(LAST)).filter(|_| F::REFERENCE) else {
+        return output.write(&written);
+    };
+    output.write(most)?;
+    key.store()?;
+    output.write(last).map_err(|why| {
+        let uri = key.stored().map(ToString::to_string).unwrap_or_default();
+        Error::Output(format!(
+            "{why}; but the service stores the key, as {uri}: parsec key pem writes its file, and parsec key rm destroys it"
+        ))
+    })
+}
+
 /// What a key is written as.
 pub(crate) trait Format: 'static {
     /// What has to be selected of a key to be written so, as OSSL_KEYMGMT_SELECT_*.
     const SELECTION: c_int;
+    /// Whether it names the key, so that the key has to be stored.
+    const REFERENCE: bool = false;
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error>;
 }
@@ -69,6 +99,7 @@ pub(crate) enum Text {}
 
 impl Format for ReferencePem {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
+    const REFERENCE: bool = true;
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
         let pem = reference(key)?.to_pem();
@@ -78,6 +109,7 @@ impl Format for ReferencePem {
 
 impl Format for Pkcs8 {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
+    const REFERENCE: bool = true;
 
     fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
         reference(key)?.to_pkcs8().map_err(|_| Error::Internal)
@@ -139,8 +171,7 @@ fn reference<K: Kind>(key: &Key<K>) -> Result<Reference, Error> {
     if !key.is_private() {
         return Err(Error::State("a public key has no reference"));
     }
-    let uri = key.written()?.clone();
-    Ok(Reference { uri, spki: Some(PublicDer::encode(key)?) })
+    Ok(Reference { uri: key.name()?, spki: Some(PublicDer::encode(key)?) })
 }
 
 /// Fifteen bytes a line, as OpenSSL writes numbers.

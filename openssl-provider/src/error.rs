@@ -25,6 +25,9 @@ pub(crate) enum Error {
     State(&'static str),
     #[error("the buffer has {has} bytes and needs {needs}")]
     Buffer { has: usize, needs: usize },
+    /// A file that a key is written to.
+    #[error("{0}")]
+    Output(String),
     #[error("a bug in the parsec provider; please report it")]
     Internal,
 }
@@ -42,6 +45,7 @@ impl Error {
             Self::Internal => 7,
             Self::Unreachable(_) => 8,
             Self::Configuration(_) => 9,
+            Self::Output(_) => 10,
         };
         (number.into(), REASONS[usize::from(number) - 1])
     }
@@ -59,7 +63,7 @@ fn cure(refused: &client::Error) -> &'static str {
 
 /// The reasons, in the order of their numbers. They stand in the text of each error: from a list that the core was given it takes them
 /// back when it lets go of us, and a program that holds a key until after OPENSSL_cleanup(3) would not survive that.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 10] = [
     "the parsec service refused",
     "not supported",
     "bad key reference",
@@ -69,4 +73,5 @@ const REASONS: [&str; 9] = [
     "internal error",
     "the parsec service cannot be reached",
     "bad configuration",
+    "not written",
 ];

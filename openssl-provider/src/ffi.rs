@@ -14,7 +14,7 @@
 #![allow(non_camel_case_types, reason = "functions carry the names that core_dispatch.h gives them")]
 
 use std::{
-    ffi::{c_char, c_int, c_uint, c_void},
+    ffi::{c_char, c_int, c_long, c_uint, c_void},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::Arc,
@@ -132,6 +132,7 @@ functions! {
     OSSL_FUNC_BIO_READ_EX = 42: fn(*mut Bio, *mut c_void, usize, *mut usize) -> c_int;
     OSSL_FUNC_BIO_WRITE_EX = 43: fn(*mut Bio, *const c_void, usize, *mut usize) -> c_int;
     OSSL_FUNC_BIO_GETS = 49: fn(*mut Bio, *mut c_char, c_int) -> c_int;
+    OSSL_FUNC_BIO_CTRL = 50: fn(*mut Bio, c_int, c_long, *mut c_void) -> c_int;
 
     // ours, for the core
     OSSL_FUNC_PROVIDER_TEARDOWN = 1024: fn(*mut c_void) -> ();
@@ -285,6 +286,7 @@ constants! {
     OSSL_STORE_INFO_PUBKEY = 3;
     OSSL_STORE_INFO_PKEY = 4;
     OSSL_STORE_INFO_CERT = 5;
+    BIO_C_GET_FILE_PTR = 107;
     TLS1_VERSION = 0x0301;
     DTLS1_VERSION = 0xfeff;
     RSA_PKCS1_PADDING = 1;

@@ -2,9 +2,9 @@
 //!
 //! Nobody tells what such a key is for until it is used. One to agree on secrets with, as the ephemeral keys of TLS and CMS, is made in
 //! this process: it needs no service. So is one whose public half goes to another provider, which makes hybrid keys of it. Any other
-//! is made by the service, as a volatile key that ends with the process. Only when its
-//! private half is written does it become a stored one. That is one request, so it is stored or it is not. The name is made of
-//! the public half: whoever writes the key, and however often, stores the same one.
+//! is made by the service, as a volatile key that ends with the process. Only when its private half is written does it become a stored
+//! one, by one request: a copy of the volatile key. The name is made of the public half, so it is known before, and whoever writes the
+//! key, and however often, stores the same one.
 
 use std::sync::{Arc, OnceLock};
 
@@ -33,7 +33,7 @@ pub(crate) struct Fresh<K> {
     /// What is known before it is made.
     blank: Option<Arc<K>>,
     made: OnceLock<Made<K>>,
-    /// The same key in the service, where it was made here and does more than agree.
+    /// The same key in the service, where it was made here and does more than agree, or is written.
     brought: OnceLock<Box<Volatile>>,
     stored: OnceLock<KeyUri>,
 }
@@ -125,45 +125,70 @@ impl<K: Kind> Fresh<K> {
 
     /// The name of the private key in the service, which gets it now where it has not.
     pub(crate) fn uri(&self) -> Result<&KeyUri, Error> {
-        let volatile = match (self.stored.get(), self.made()?, self.brought.get()) {
-            (Some(stored), ..) => return Ok(stored),
-            (None, Made::Service(_, volatile), _) | (None, Made::Here(..), Some(volatile)) => volatile,
-            (None, Made::Here(_, secret), None) => {
-                let brought = self.volatile(|uri| self.provider.import(uri, &self.attributes, secret, true))?;
-                self.brought.get_or_init(|| brought)
-            }
-        };
-        Ok(&volatile.uri)
+        match self.stored.get() {
+            Some(stored) => Ok(stored),
+            None => Ok(&self.volatile()?.uri),
+        }
     }
 
-    /// The name of the key, which is a stored one from now on, since its private half is written.
-    pub(crate) fn written(&self) -> Result<&KeyUri, Error> {
+    /// The name that the key has once it is stored. Only this key has it.
+    pub(crate) fn name(&self) -> Result<KeyUri, Error> {
         if let Some(stored) = self.stored.get() {
-            return Ok(stored);
+            return Ok(stored.clone());
         }
-        let made = self.made()?;
-        let public = made.public().spki().and_then(|spki| PublicKey::from_spki(&spki)).ok_or(Error::Internal)?;
+        let public = self.made()?.public().spki().and_then(|spki| PublicKey::from_spki(&spki)).ok_or(Error::Internal)?;
         let name = format!("{PREFIX}{}", hexadecimal(&public.id()));
-        let record = self.settled(&public, &name, |uri| match made {
-            Made::Here(_, secret) => self.provider.import(uri, &self.attributes, secret, false),
-            Made::Service(_, volatile) => self.provider.copy(&volatile.record, uri),
-        })?;
-        Ok(self.stored.get_or_init(|| provider::uri(&record)))
+        Ok(KeyUri { name: Some(name), ..provider::uri(&self.volatile()?.record) })
+    }
+
+    /// Stores the key, since its private half is written. Where its name is taken, another process has stored it, or is just storing it.
+    pub(crate) fn store(&self) -> Result<(), Error> {
+        if self.stored.get().is_some() {
+            return Ok(());
+        }
+        let (name, original) = (self.name()?, &self.volatile()?.record);
+        for _ in 0..TRIES {
+            let taken = match self.provider.copy(original, &name) {
+                Err(why) if refused(&why, Status::PsaErrorAlreadyExists) => why,
+                copied => return copied.map(|()| self.settle(name)),
+            };
+            match self.provider.lookup_record(&name) {
+                Ok(record) if record.public_key == original.public_key => return Ok(self.settle(name)),
+                Err(why) if refused(&why, Status::PsaErrorDoesNotExist) => {}
+                other => return other.and(Err(taken)),
+            }
+        }
+        Err(Error::State("another process does not finish storing this key"))
+    }
+
+    fn settle(&self, name: KeyUri) {
+        self.stored.get_or_init(|| name);
     }
 
     fn made(&self) -> Result<&Made<K>, Error> {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }
-        let volatile = self.volatile(|uri| self.provider.generate(uri, &self.attributes, true))?;
+        let volatile = self.new_volatile(|uri| self.provider.generate(uri, &self.attributes, true))?;
         let (public, _) = provider::public(&volatile.record).ok_or(Error::Internal)?;
         let public = Arc::new(K::of(&public).ok_or(Error::Internal)?);
         // where another thread was faster, this one ends here
         Ok(self.made.get_or_init(|| Made::Service(public, volatile)))
     }
 
+    /// The key as the service has it, which gets it now where it has not.
+    fn volatile(&self) -> Result<&Volatile, Error> {
+        match (self.made()?, self.brought.get()) {
+            (Made::Service(_, volatile), _) | (Made::Here(..), Some(volatile)) => Ok(volatile),
+            (Made::Here(_, secret), None) => {
+                let brought = self.new_volatile(|uri| self.provider.import(uri, &self.attributes, secret))?;
+                Ok(self.brought.get_or_init(|| brought))
+            }
+        }
+    }
+
     /// Has the service make a volatile key.
-    fn volatile(&self, make: impl FnOnce(&KeyUri) -> Result<(), Error>) -> Result<Box<Volatile>, Error> {
+    fn new_volatile(&self, make: impl FnOnce(&KeyUri) -> Result<(), Error>) -> Result<Box<Volatile>, Error> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|_| Error::Internal)?;
         let uri = KeyUri { name: Some(format!("{PREFIX}volatile-{}", hexadecimal(&random))), ..self.place.clone() };
@@ -177,27 +202,6 @@ impl<K: Kind> Fresh<K> {
         let mut volatile = Box::new(Volatile { provider, uri, record: Record::default(), process: (PROCESS.number)() });
         volatile.record = self.provider.lookup_record(&volatile.uri)?;
         Ok(volatile)
-    }
-
-    /// Stores the key under a name that only this key has. So where the name is taken, another process has stored the key, or is just
-    /// storing it.
-    fn settled(&self, public: &PublicKey, name: &str, store: impl Fn(&KeyUri) -> Result<(), Error>) -> Result<Record, Error> {
-        let uri = KeyUri { name: Some(name.to_owned()), ..self.place.clone() };
-        for _ in 0..TRIES {
-            let taken = match store(&uri) {
-                Err(why) if refused(&why, Status::PsaErrorAlreadyExists) => why,
-                stored => {
-                    stored?;
-                    return self.provider.lookup_record(&uri);
-                }
-            };
-            match self.provider.lookup_record(&uri) {
-                Ok(record) if record.public_key == public.bytes => return Ok(record),
-                Err(why) if refused(&why, Status::PsaErrorDoesNotExist) => {}
-                other => return other.and(Err(taken)),
-            }
-        }
-        Err(Error::State("another process does not finish storing this key"))
     }
 }
 

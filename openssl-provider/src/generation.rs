@@ -47,6 +47,10 @@ pub(crate) struct Options {
 pub(crate) const NAMELESS: &str = "this service stores every key that it makes, so a new one needs a name: -pkeyopt parsec-name:NAME. A program's \
      own key comes from another provider: list default before parsec in openssl.cnf, or ask with -propquery provider=default";
 
+/// Where keys come from that the service does not have.
+pub(crate) const OTHERS: &str =
+    "another provider may make it: list default before parsec in openssl.cnf, or ask with -propquery provider=default";
+
 /// The key's name in the service; without one, the key is stored when it is written, and only then.
 pub(crate) const NAME: Setting<Options> = setting(c"parsec-name", Type::Text, |options, given| {
     options.uri.name = given.text().filter(|name| !name.is_empty()).map(str::to_owned);

@@ -268,11 +268,19 @@ impl<K: Kind> Key<K> {
         }
     }
 
-    /// The name for a file that the private half is written to: the service stores it from now on.
-    pub(crate) fn written(&self) -> Result<&KeyUri, Error> {
+    /// The name for a file that the private half is written to, which has it once it is stored.
+    pub(crate) fn name(&self) -> Result<KeyUri, Error> {
         match &self.halves {
-            Halves::Fresh(fresh) => fresh.written(),
-            _ => self.uri(),
+            Halves::Fresh(fresh) => fresh.name(),
+            _ => self.uri().cloned(),
+        }
+    }
+
+    /// Has the service store the private half where it does not yet.
+    pub(crate) fn store(&self) -> Result<(), Error> {
+        match &self.halves {
+            Halves::Fresh(fresh) => fresh.store(),
+            _ => Ok(()),
         }
     }
 

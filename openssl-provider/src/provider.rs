@@ -121,11 +121,11 @@ impl Provider {
         self.call(key, &generate).map(drop)
     }
 
-    /// Gives the service a key that was made here.
-    pub(crate) fn import(&self, key: &KeyUri, attributes: &Attributes, secret: &Secret, volatile: bool) -> Result<(), Error> {
+    /// Gives the service a key that was made here, as a volatile one.
+    pub(crate) fn import(&self, key: &KeyUri, attributes: &Attributes, secret: &Secret) -> Result<(), Error> {
         let (attributes, data) = (Some(attributes.into()), secret.to_vec());
         let (key_name, label, id, pkcs11) = (name(key)?.to_owned(), None, None, Vec::new());
-        self.call(key, &ImportKey { key_name, attributes, data, label, id, volatile, pkcs11 }).map(drop)
+        self.call(key, &ImportKey { key_name, attributes, data, label, id, volatile: true, pkcs11 }).map(drop)
     }
 
     /// Stores a second key of this one, which may do the same.

@@ -25,7 +25,7 @@ use crate::{
         OSSL_PKEY_PARAM_SECURITY_BITS, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    generation::{self, Options},
+    generation::{self, OTHERS, Options},
     key::{Kind, Public},
 };
 
@@ -63,11 +63,11 @@ const BITS: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_BITS, Type::Number, |
 });
 const EXPONENT: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_E, Type::Number, |_, given| match given.int() {
     Some(65537) => Ok(()),
-    _ => Err(unsupported("RSA keys with another public exponent than 65537")),
+    _ => Err(unsupported(&format!("RSA keys with another public exponent than 65537; {OTHERS}"))),
 });
 const PRIMES: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_PRIMES, Type::Number, |_, given| match given.int() {
     Some(2) => Ok(()),
-    _ => Err(unsupported("RSA keys of more than two primes")),
+    _ => Err(unsupported(&format!("RSA keys of more than two primes; {OTHERS}"))),
 });
 
 static OPTIONS: [Setting<Options>; 6] = [generation::NAME, generation::PROVIDER, generation::USAGE, BITS, EXPONENT, PRIMES];

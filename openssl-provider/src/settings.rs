@@ -36,7 +36,7 @@ const OTHERS: [&str; 12] = [
 pub(crate) fn client(core: &Core) -> Result<Client, String> {
     let client = match core.config(SOCKET) {
         None => Client::from_env(PROCESS),
-        Some(socket) => Endpoint::of_setting(&socket).and_then(|endpoint| Client::new(endpoint).in_process(PROCESS)),
+        Some(socket) => Client::new(endpoint(&socket)?).in_process(PROCESS),
     };
     let client = client.map_err(|why| why.to_string())?;
     Ok(match core.config(TIMEOUT) {
@@ -48,6 +48,15 @@ pub(crate) fn client(core: &Core) -> Result<Client, String> {
             Ok(timeout) => client.with_deadline(Duration::from_millis(timeout)),
         },
     })
+}
+
+fn endpoint(socket: &str) -> Result<Endpoint, String> {
+    let wrong = |_| {
+        format!(
+            "parsec's section of openssl.cnf has socket = '{socket}', which is no path: write socket = /run/parsec/parsec.sock"
+        )
+    };
+    Endpoint::of_setting(socket).map_err(wrong)
 }
 
 /// What is wrong with the names in the section, if anything is.
@@ -83,6 +92,15 @@ fn slips(name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_that_is_none_is_told_by_its_place() {
+        for wrong in ["", "unix:", "tcp:localhost"] {
+            let why = endpoint(wrong).unwrap_err();
+            assert!(why.contains("openssl.cnf") && why.contains(&format!("'{wrong}'")), "{why}");
+        }
+        assert!(endpoint("/run/parsec/parsec.sock").is_ok());
+    }
 
     #[test]
     fn slips_are_what_fingers_do() {

@@ -1,23 +1,13 @@
 /* Usage: fresh one two. Makes EC keys without a name as programs do. The first one agrees on a secret, signs, and is written by two processes at
  * once, into both files. Others are made and used, and never written; the process of one is killed. Ends with 0 when all is right. */
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#define CHECK(condition)                                                      \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
-            ERR_print_errors_fp(stderr);                                      \
-            _exit(1);                                                         \
-        }                                                                     \
-    } while (0)
+#include "check.h"
 
 static EVP_PKEY *made(void)
 {

@@ -45,6 +45,7 @@ tests! {
     tls_without_ephemeral_keys_works_where_the_policy_permits_it
     keys_that_openssl_makes_stay_in_the_service
     keys_without_a_name_are_stored_when_they_are_written
+    a_key_whose_file_has_no_room_is_not_stored
     keys_for_pss_alone_have_certificates_of_their_own
     references_in_pkcs8_are_keys
     the_store_lists_keys_and_certificates

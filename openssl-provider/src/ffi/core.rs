@@ -3,17 +3,22 @@
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_void},
-    ptr,
+    io, ptr,
 };
 
 use interface::text::Line;
 
 use super::{
-    Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX, OSSL_FUNC_BIO_WRITE_EX,
-    OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR, OSSL_FUNC_CORE_SET_ERROR_DEBUG, OSSL_FUNC_CORE_VSET_ERROR,
-    OSSL_PARAM_UTF8_PTR, Param,
+    BIO_C_GET_FILE_PTR, Bio, Dispatch, Function, Handle, OSSL_FUNC_BIO_CTRL, OSSL_FUNC_BIO_GETS, OSSL_FUNC_BIO_READ_EX,
+    OSSL_FUNC_BIO_WRITE_EX, OSSL_FUNC_CORE_GET_PARAMS, OSSL_FUNC_CORE_NEW_ERROR, OSSL_FUNC_CORE_SET_ERROR_DEBUG,
+    OSSL_FUNC_CORE_VSET_ERROR, OSSL_PARAM_UTF8_PTR, Param,
 };
 use crate::error::Error;
+
+unsafe extern "C" {
+    /// Of the C library, whose FILE is opaque here.
+    fn fflush(stream: *mut c_void) -> c_int;
+}
 
 pub(crate) struct Core {
     handle: *const Handle,
@@ -24,6 +29,7 @@ pub(crate) struct Core {
     bio_read: Option<<OSSL_FUNC_BIO_READ_EX as Function>::Fn>,
     bio_write: Option<<OSSL_FUNC_BIO_WRITE_EX as Function>::Fn>,
     bio_gets: Option<<OSSL_FUNC_BIO_GETS as Function>::Fn>,
+    bio_ctrl: Option<<OSSL_FUNC_BIO_CTRL as Function>::Fn>,
 }
 
 // SAFETY: the handle is only passed back to the core, whose functions may be called from any thread.
@@ -48,6 +54,7 @@ impl Core {
                 bio_read: find::<OSSL_FUNC_BIO_READ_EX>(functions),
                 bio_write: find::<OSSL_FUNC_BIO_WRITE_EX>(functions),
                 bio_gets: find::<OSSL_FUNC_BIO_GETS>(functions),
+                bio_ctrl: find::<OSSL_FUNC_BIO_CTRL>(functions),
             }
         }
     }
@@ -114,6 +121,21 @@ impl Core {
         // SAFETY: the encoder got `bio` from the core for the time of the call; `data` has that many bytes.
         self.bio_write.is_some_and(|write| unsafe { write(bio, data.as_ptr().cast(), data.len(), &raw mut written) == 1 })
             && written == data.len()
+    }
+
+    /// Has the stream of the C library that a BIO writes to, where it does, hand on what it holds back. No BIO is flushed: one that
+    /// encodes or encrypts would end what it makes.
+    pub(super) fn flush(&self, bio: *mut Bio) -> io::Result<()> {
+        let mut stream: *mut c_void = ptr::null_mut();
+        if let Some(ctrl) = self.bio_ctrl {
+            // SAFETY: the encoder got `bio` from the core for the time of the call; this question stores a pointer, if anything.
+            unsafe { ctrl(bio, BIO_C_GET_FILE_PTR, 0, (&raw mut stream).cast()) };
+        }
+        // SAFETY: what answers is a FILE that the BIO writes to.
+        match stream.is_null() || unsafe { fflush(stream) } == 0 {
+            true => Ok(()),
+            false => Err(io::Error::last_os_error()),
+        }
     }
 
     /// Fills `room` from a BIO as far as it goes.

@@ -11,13 +11,27 @@ use super::{
     Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE, OSSL_FUNC_ENCODER_FREECTX,
     OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS, OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS,
     OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
-    PassphraseCallback, boundary, entry, own, params::Params, release, with,
+    PassphraseCallback, boundary, core::Core, entry, own, params::Params, release, with,
 };
 use crate::{
-    encoder::{self, Encoder, Format},
+    encoder::{self, Encoder, Format, Output},
     error::Error,
     key::{Key, Kind},
 };
+
+/// A BIO of the core's.
+struct Out<'a> {
+    core: &'a Core,
+    bio: *mut Bio,
+}
+
+impl Output for Out<'_> {
+    fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        let nowhere = || Error::Output("the key's file cannot be written".to_owned());
+        self.core.write(self.bio, data).then_some(()).ok_or_else(nowhere)?;
+        self.core.flush(self.bio).map_err(|why| Error::Output(format!("the key's file cannot be written: {why}")))
+    }
+}
 
 type Encode = <OSSL_FUNC_ENCODER_ENCODE as Function>::Fn;
 
@@ -72,8 +86,9 @@ unsafe extern "C" fn encode<K: Kind, F: Format>(
     let encode = |encoder: &mut Encoder| {
         // SAFETY: `key` is one of ours of this kind, or NULL: the core got it from the keymgmt of the same name.
         let key = unsafe { key.cast::<Key<K>>().as_ref() };
-        let written = F::encode(key.ok_or(Error::State("no key was given"))?)?;
-        Ok(encoder.provider().core.write(bio, &written).into())
+        let key = key.ok_or(Error::State("no key was given"))?;
+        encoder::write::<K, F>(key, &mut Out { core: &encoder.provider().core, bio })?;
+        Ok(1)
     };
     // SAFETY: `encoder` is one of ours, or NULL.
     unsafe { with(encoder, encode) }

@@ -15,6 +15,7 @@ fn c_type(rust: &str) -> &'static str {
     match rust {
         "()" => "void",
         "c_int" => "int",
+        "c_long" => "long",
         "u32" => "uint32_t",
         "usize" => "size_t",
         "*mut c_void" => "void *",
@@ -60,7 +61,7 @@ fn functions(functions: &[(&str, c_int, &[&str], &str)]) -> Vec<String> {
 
 fn program() -> String {
     let mut c = String::from(
-        "#include <stddef.h>\n#include <string.h>\n#include <openssl/core_dispatch.h>\n#include <openssl/core_names.h>\n\
+        "#include <stddef.h>\n#include <string.h>\n#include <openssl/bio.h>\n#include <openssl/core_dispatch.h>\n#include <openssl/core_names.h>\n\
          #include <openssl/core_object.h>\n#include <openssl/prov_ssl.h>\n#include <openssl/rsa.h>\n#include <openssl/store.h>\n",
     );
     let mut check = |condition: String| writeln!(c, "_Static_assert({condition}, \"\");").unwrap();
