@@ -87,7 +87,13 @@ impl Kind {
             }
             _ => SETS.iter().find(|row| (row.0, row.1) == (key_type.public(), bits)).map(|row| row.2),
         };
-        kind.ok_or_else(|| unsupported(format!("this provider has no keys of type {key_type:?} with {bits} bits")))
+        let sizes = || match key_type {
+            KeyType::RsaKeyPair => {
+                format!(": RSA keys are made with one of {RSA_BITS:?} bits, and imported with any multiple of 8 in between")
+            }
+            _ => String::new(),
+        };
+        kind.ok_or_else(|| unsupported(format!("this provider has no keys of type {key_type:?} with {bits} bits{}", sizes())))
     }
 
     /// The kind of a type and size; with no bits, a kind of the type, because the size is not known yet.
@@ -372,4 +378,17 @@ fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {
         (_, true) => Material::X25519(bytes()?.into()),
         (_, false) => Material::Public(bytes()?.to_vec()),
     })
+}
+
+#[cfg(test)]
+mod sizes {
+    use super::*;
+
+    #[test]
+    fn a_size_of_rsa_keys_that_is_none_names_those_that_there_are() {
+        for bits in [1000, 2050, 8192] {
+            let why = Kind::of(KeyType::RsaKeyPair, bits).unwrap_err().to_string();
+            assert!(RSA_BITS.iter().all(|size| why.contains(&size.to_string())) && why.contains(&bits.to_string()), "{why}");
+        }
+    }
 }
