@@ -343,7 +343,7 @@ fn nameless() -> Error {
 fn taken(meta: &Meta) -> Error {
     let Meta { owner, name, provider, .. } = meta;
     let detail = format!(
-        "{owner} has a key '{name}' in the {provider} provider already, or is just making or destroying it: choose another name or destroy that key"
+        "{owner} has a key '{name}' in the {provider} provider already, or is just making or destroying it: choose another name, or destroy that key: parsec key rm '{name}'"
     );
     Error::refused(Status::PsaErrorAlreadyExists, detail)
 }
