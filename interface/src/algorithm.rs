@@ -1,10 +1,13 @@
-//! The algorithms of the PSA Crypto API, parsed: a value of these types is complete and known.
-
-mod convert;
+//! The algorithms of the PSA Crypto API, parsed: a value of these types is complete and known. Each is one row of a table, with its number
+//! on the wire; what is asked of a signature scheme or a hash stands in its row too.
 
 use crate::Status;
+use crate::oneof::{Choice, Read, message, oneof};
+use der::asn1::ObjectIdentifier;
+use prost::bytes::{Buf, BufMut};
+use prost::encoding::{DecodeContext, WireType};
 
-/// An enumeration of the wire: number, name and both conversions from one list. Zero and unknown numbers are [`Status::InvalidEncoding`].
+/// An enumeration of the wire: number, name and both conversions from one list. Unknown numbers are [`Status::InvalidEncoding`].
 macro_rules! numbered {
     ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $number:literal,)* }) => {
         $(#[$doc])*
@@ -33,16 +36,73 @@ macro_rules! numbered {
                 value as Self
             }
         }
+
+        impl $crate::oneof::Number for $name {}
     };
 }
 pub(crate) use numbered;
 
-numbered! {
-    /// A hash function.
-    Hash {
-        Md2 = 1, Md4 = 2, Md5 = 3, Ripemd160 = 4, Sha1 = 5, Sha224 = 6, Sha256 = 7, Sha384 = 8, Sha512 = 9,
-        Sha512_224 = 10, Sha512_256 = 11, Sha3_224 = 12, Sha3_256 = 13, Sha3_384 = 14, Sha3_512 = 15,
-    }
+macro_rules! hashes {
+    (@deprecated) => {
+        true
+    };
+    ($($variant:ident = $number:literal, $len:literal, $oid:literal $(, $deprecated:ident)?;)*) => {
+        numbered! {
+            /// A hash function.
+            Hash { $($variant = $number,)* }
+        }
+
+        impl Hash {
+            /// Length of the digest in bytes.
+            pub const fn len(self) -> usize {
+                match self { $(Self::$variant => $len,)* }
+            }
+
+            /// The DER of a PKCS#1 v1.5 `DigestInfo` up to the digest itself (RFC 8017 §9.2, notes 1 and 2).
+            pub const fn digest_info(self) -> &'static [u8] {
+                match self { $(Self::$variant => {
+                    const OID: ObjectIdentifier = ObjectIdentifier::new_unwrap($oid);
+                    const INFO: [u8; OID.as_bytes().len() + 10] = digest_info(OID.as_bytes(), $len);
+                    &INFO
+                })* }
+            }
+
+            /// Whether the hash is broken for signatures (upstream's list).
+            pub const fn deprecated(self) -> bool {
+                match self { $(Self::$variant => false $(|| hashes!(@$deprecated))?,)* }
+            }
+        }
+    };
+}
+
+hashes! {
+    Md2 = 1, 16, "1.2.840.113549.2.2", deprecated;
+    Md4 = 2, 16, "1.2.840.113549.2.4", deprecated;
+    Md5 = 3, 16, "1.2.840.113549.2.5", deprecated;
+    Ripemd160 = 4, 20, "1.3.36.3.2.1";
+    Sha1 = 5, 20, "1.3.14.3.2.26", deprecated;
+    Sha224 = 6, 28, "2.16.840.1.101.3.4.2.4";
+    Sha256 = 7, 32, "2.16.840.1.101.3.4.2.1";
+    Sha384 = 8, 48, "2.16.840.1.101.3.4.2.2";
+    Sha512 = 9, 64, "2.16.840.1.101.3.4.2.3";
+    Sha512_224 = 10, 28, "2.16.840.1.101.3.4.2.5";
+    Sha512_256 = 11, 32, "2.16.840.1.101.3.4.2.6";
+    Sha3_224 = 12, 28, "2.16.840.1.101.3.4.2.7";
+    Sha3_256 = 13, 32, "2.16.840.1.101.3.4.2.8";
+    Sha3_384 = 14, 48, "2.16.840.1.101.3.4.2.9";
+    Sha3_512 = 15, 64, "2.16.840.1.101.3.4.2.10";
+}
+
+/// `SEQUENCE { SEQUENCE { oid, NULL }, OCTET STRING of len bytes }` without these bytes.
+#[expect(clippy::cast_possible_truncation, reason = "object identifiers of hashes have at most nine bytes")]
+const fn digest_info<const N: usize>(oid: &[u8], len: u8) -> [u8; N] {
+    let mut info = [0; N];
+    let (header, rest) = info.split_at_mut(6);
+    header.copy_from_slice(&[0x30, N as u8 - 2 + len, 0x30, oid.len() as u8 + 4, 0x06, oid.len() as u8]);
+    let (identifier, rest) = rest.split_at_mut(oid.len());
+    identifier.copy_from_slice(oid);
+    rest.copy_from_slice(&[0x05, 0x00, 0x04, len]);
+    info
 }
 
 numbered! {
@@ -75,42 +135,9 @@ numbered! {
 }
 
 impl Hash {
-    /// Length of the digest in bytes.
-    pub const fn len(self) -> usize {
-        match self {
-            Self::Md2 | Self::Md4 | Self::Md5 => 16,
-            Self::Ripemd160 | Self::Sha1 => 20,
-            Self::Sha224 | Self::Sha512_224 | Self::Sha3_224 => 28,
-            Self::Sha256 | Self::Sha512_256 | Self::Sha3_256 => 32,
-            Self::Sha384 | Self::Sha3_384 => 48,
-            Self::Sha512 | Self::Sha3_512 => 64,
-        }
-    }
-
     /// A digest is never empty.
     pub const fn is_empty(self) -> bool {
         false
-    }
-
-    /// The DER of a PKCS#1 v1.5 `DigestInfo` up to the digest itself (RFC 8017 §9.2, notes 1 and 2).
-    pub const fn digest_info(self) -> &'static [u8] {
-        match self {
-            Self::Md2 => b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x02\x05\x00\x04\x10",
-            Self::Md4 => b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x04\x05\x00\x04\x10",
-            Self::Md5 => b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10",
-            Self::Ripemd160 => b"\x30\x21\x30\x09\x06\x05\x2b\x24\x03\x02\x01\x05\x00\x04\x14",
-            Self::Sha1 => b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14",
-            Self::Sha224 => b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x04\x05\x00\x04\x1c",
-            Self::Sha256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
-            Self::Sha384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30",
-            Self::Sha512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
-            Self::Sha512_224 => b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x05\x05\x00\x04\x1c",
-            Self::Sha512_256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x06\x05\x00\x04\x20",
-            Self::Sha3_224 => b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x07\x05\x00\x04\x1c",
-            Self::Sha3_256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x08\x05\x00\x04\x20",
-            Self::Sha3_384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x09\x05\x00\x04\x30",
-            Self::Sha3_512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x0a\x05\x00\x04\x40",
-        }
     }
 
     /// The DER of its object identifier.
@@ -126,19 +153,14 @@ impl Hash {
             (digest.len() == hash.len()).then_some((hash, digest))
         })
     }
-
-    /// Whether the hash is broken for signatures (upstream's list).
-    pub const fn deprecated(self) -> bool {
-        matches!(self, Self::Md2 | Self::Md4 | Self::Md5 | Self::Sha1)
-    }
 }
 
-/// The hash of a signature scheme. `Any` stands in policies only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
-pub enum SignHash {
-    Any,
-    Specific(Hash),
+oneof! {
+    /// The hash of a signature scheme. `Any` stands in policies only.
+    SignHash {
+        1 Any,
+        2 Specific = hash: Hash,
+    }
 }
 
 impl From<Hash> for SignHash {
@@ -147,152 +169,151 @@ impl From<Hash> for SignHash {
     }
 }
 
-/// A signature scheme.
+/// What a signature scheme signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signature {
+enum Input {
+    /// The digest that this hash makes of the message.
+    Digest(SignHash),
+    /// What the caller has made of the message.
+    Bytes,
+    /// The message itself: it takes no hash that the caller made.
+    Message,
+}
+
+macro_rules! signatures {
+    (@with $wanted:ident $scheme:ident { hash: SignHash }) => {
+        Self::$scheme { hash: $wanted }
+    };
+    (@with $wanted:ident $scheme:ident $({ $($field:ident: $type:ty),* })?) => {
+        Self::$scheme $({ $($field),* })?
+    };
+    (@usual $scheme:ident $({ $($field:ident),* })?) => {
+        Self::$scheme $({ $($field),* })?
+    };
+    (@usual $scheme:ident $({ $($field:ident),* })? usually $usual:expr) => {
+        $usual
+    };
+    ($($(#[$note:meta])* $number:literal $scheme:ident $({ $($field:ident: $type:tt),* })? $name:literal $input:expr $(, usually $usual:expr)?;)*) => {
+        oneof! {
+            /// A signature scheme.
+            Signature { $($(#[$note])* $number $scheme $({ $($field: $type),* })?,)* }
+        }
+
+        #[allow(unused_variables, reason = "a row needs not all parameters of its scheme in each column")]
+        impl Signature {
+            /// The name that people give it, without its hash.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$scheme $({ $($field: _),* })? => $name,)* }
+            }
+
+            const fn input(self) -> Input {
+                match self { $(Self::$scheme $({ $($field),* })? => $input,)* }
+            }
+
+            /// The same scheme with this hash, if it leaves the choice of one.
+            const fn with(self, wanted: SignHash) -> Self {
+                match self {
+                    $(Self::$scheme $({ $($field),* })? => signatures!(@with wanted $scheme $({ $($field: $type),* })?),)*
+                }
+            }
+
+            /// The same scheme with the parameters that it usually has, as policies write it.
+            pub const fn usual(self) -> Self {
+                match self {
+                    $(Self::$scheme $({ $($field),* })? => signatures!(@usual $scheme $({ $($field),* })? $(usually $usual)?),)*
+                }
+            }
+        }
+    };
+}
+
+use Input::{Bytes, Digest, Message};
+
+signatures! {
     /// RSASSA-PKCS1-v1_5; the service adds the `DigestInfo`.
-    RsaPkcs1v15 {
-        /// The hash.
-        hash: SignHash,
-    },
+    1 RsaPkcs1v15 { hash: SignHash } "rsa-pkcs1" Digest(hash);
     /// RSASSA-PKCS1-v1_5 over the caller's `DigestInfo` (or any other bytes).
-    RsaPkcs1v15Raw,
+    2 RsaPkcs1v15Raw "rsa-pkcs1-raw" Bytes;
     /// RSASSA-PSS, MGF1 with the same hash, salt as long as the hash.
-    RsaPss {
-        /// The hash.
-        hash: SignHash,
-    },
-    /// RSASSA-PSS with another hash for MGF1, or another length of the salt: an extension. Who may use PSS with the hash may use it.
-    RsaPssWith {
-        /// The hash.
-        hash: Hash,
-        /// MGF1's hash.
-        mgf: Hash,
-        /// Length of the salt in bytes.
-        salt_len: u32,
-    },
-    /// RSASP1 (RFC 8017 §5.2.1) over what the caller has padded, as long as the modulus: an extension. With it, everything can be
-    /// signed, and decrypted.
-    RsaRaw,
+    3 RsaPss { hash: SignHash } "rsa-pss" Digest(hash);
     /// ECDSA with a random nonce.
-    Ecdsa {
-        /// The hash.
-        hash: SignHash,
-    },
+    4 Ecdsa { hash: SignHash } "ecdsa" Digest(hash);
     /// ECDSA over a digest of any length.
-    EcdsaAny,
+    5 EcdsaAny "ecdsa-raw" Bytes;
     /// ECDSA as RFC 6979 has it.
-    DeterministicEcdsa {
-        /// The hash.
-        hash: SignHash,
-    },
-    /// DSA (FIPS 186-4), of a digest that its group may cut: an extension.
-    Dsa {
-        /// The hash.
-        hash: SignHash,
-    },
-    /// DSA over a digest of any length: an extension.
-    DsaAny,
-    /// EdDSA without prehash (RFC 8032 PureEdDSA), with Ed448 in a context, perhaps an empty one: an extension; signs messages only.
-    PureEddsa,
-    /// Ed25519ctx (RFC 8032 §5.1), whose context is not empty: an extension; signs messages only.
-    Ed25519ctx,
-    /// Ed25519ph (RFC 8032 §5.1), of the message's SHA-512: an extension.
-    Ed25519ph,
-    /// Ed448ph (RFC 8032 §5.2), of the message's SHAKE256, which the service makes: an extension; signs messages only. Who may sign
-    /// with EdDSA may use it.
-    Ed448ph,
-    /// ML-DSA of the message itself, hedged (FIPS 204 §5.2): an extension; signs messages only.
-    MlDsa,
-    /// HashML-DSA, hedged (FIPS 204 §5.4): an extension.
-    HashMlDsa {
-        /// The hash.
-        hash: SignHash,
-    },
+    6 DeterministicEcdsa { hash: SignHash } "ecdsa-deterministic" Digest(hash);
+    /// EdDSA without prehash (RFC 8032 PureEdDSA), with Ed448 in a context, perhaps an empty one.
+    100 PureEddsa "eddsa" Message;
+    /// ML-DSA of the message itself, hedged (FIPS 204 §5.2).
+    101 MlDsa "ml-dsa" Message;
+    /// HashML-DSA, hedged (FIPS 204 §5.4).
+    102 HashMlDsa { hash: SignHash } "hash-ml-dsa" Digest(hash);
+    /// RSASP1 (RFC 8017 §5.2.1) over what the caller has padded, as long as the modulus. With it, everything can be signed, and
+    /// decrypted.
+    103 RsaRaw "rsa-raw" Bytes;
+    /// RSASSA-PSS with another hash for MGF1, or another length of the salt in bytes. If you may use PSS with the hash, you may use it.
+    104 RsaPssWith { hash: Hash, mgf: Hash, salt_len: u32 } "rsa-pss" Digest(SignHash::Specific(hash)),
+        usually Self::RsaPss { hash: SignHash::Specific(hash) };
+    /// Ed25519ctx (RFC 8032 §5.1), whose context is not empty.
+    105 Ed25519ctx "ed25519ctx" Message;
+    /// Ed25519ph (RFC 8032 §5.1), of the message's SHA-512.
+    106 Ed25519ph "ed25519ph" Digest(SignHash::Specific(Hash::Sha512));
+    /// Ed448ph (RFC 8032 §5.2), of the message's SHAKE256, which the service makes. If you may sign with EdDSA, you may use it.
+    107 Ed448ph "ed448ph" Message, usually Self::PureEddsa;
+    /// DSA (FIPS 186-4), of a digest that its group may cut.
+    108 Dsa { hash: SignHash } "dsa" Digest(hash);
+    /// DSA over a digest of any length.
+    109 DsaAny "dsa-raw" Bytes;
 }
 
 impl Signature {
     /// The hash that the scheme names, if it names one.
     pub const fn hash(self) -> Option<Hash> {
-        match self {
-            Self::RsaPkcs1v15 { hash }
-            | Self::RsaPss { hash }
-            | Self::Ecdsa { hash }
-            | Self::DeterministicEcdsa { hash }
-            | Self::Dsa { hash }
-            | Self::HashMlDsa { hash } => match hash {
-                SignHash::Specific(hash) => Some(hash),
-                SignHash::Any => None,
-            },
-            Self::RsaPssWith { hash, .. } => Some(hash),
-            Self::Ed25519ph => Some(Hash::Sha512),
-            Self::RsaPkcs1v15Raw
-            | Self::RsaRaw
-            | Self::EcdsaAny
-            | Self::DsaAny
-            | Self::PureEddsa
-            | Self::Ed25519ctx
-            | Self::Ed448ph
-            | Self::MlDsa => None,
+        match self.input() {
+            Digest(SignHash::Specific(hash)) => Some(hash),
+            _ => None,
         }
+    }
+
+    /// The hash that it names where it could name another one.
+    pub fn chosen_hash(self) -> Option<Hash> {
+        self.hash().filter(|_| self.usual() != self.any_hash())
     }
 
     /// Whether it can be run: no hash is left open.
     pub const fn concrete(self) -> bool {
-        self.hash().is_some()
-            || matches!(self, Self::RsaPkcs1v15Raw | Self::RsaRaw | Self::EcdsaAny | Self::DsaAny)
-            || self.whole_message()
+        !matches!(self.input(), Digest(SignHash::Any))
     }
 
     /// Whether it signs messages only: it takes no hash that the caller made.
     pub const fn whole_message(self) -> bool {
-        matches!(self, Self::PureEddsa | Self::Ed25519ctx | Self::Ed448ph | Self::MlDsa)
+        matches!(self.input(), Message)
     }
 
     /// The same scheme with the hash left open, as policies write it.
     pub const fn any_hash(self) -> Self {
-        let hash = SignHash::Any;
-        match self {
-            Self::RsaPkcs1v15 { .. } => Self::RsaPkcs1v15 { hash },
-            Self::RsaPss { .. } | Self::RsaPssWith { .. } => Self::RsaPss { hash },
-            Self::Ecdsa { .. } => Self::Ecdsa { hash },
-            Self::DeterministicEcdsa { .. } => Self::DeterministicEcdsa { hash },
-            Self::Dsa { .. } => Self::Dsa { hash },
-            Self::HashMlDsa { .. } => Self::HashMlDsa { hash },
-            other => other,
-        }
+        self.usual().with(SignHash::Any)
     }
 
-    /// The same scheme with the parameters that it usually has, as policies write it.
-    pub const fn usual(self) -> Self {
-        match self {
-            Self::RsaPssWith { hash, .. } => Self::RsaPss { hash: SignHash::Specific(hash) },
-            Self::Ed448ph => Self::PureEddsa,
-            other => other,
-        }
+    /// The same scheme; with this hash, if its own is left open.
+    pub const fn or_hash(self, hash: Hash) -> Self {
+        if self.concrete() { self } else { self.with(SignHash::Specific(hash)) }
     }
 }
 
-/// An asymmetric encryption scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encryption {
-    /// RSAES-PKCS1-v1_5.
-    RsaPkcs1v15,
-    /// RSAES-OAEP, MGF1 with the same hash.
-    RsaOaep {
-        /// The hash.
-        hash: Hash,
-    },
-    /// RSAES-OAEP with another hash for MGF1: an extension. Who may use OAEP with the hash may use it.
-    RsaOaepWith {
-        /// The hash.
-        hash: Hash,
-        /// MGF1's hash.
-        mgf: Hash,
-    },
-    /// RSAEP and RSADP (RFC 8017 §5.1) over what the caller has padded, as long as the modulus: an extension. With it, everything
-    /// can be decrypted, and signed.
-    RsaRaw,
+oneof! {
+    /// An asymmetric encryption scheme.
+    Encryption {
+        /// RSAES-PKCS1-v1_5.
+        1 RsaPkcs1v15,
+        /// RSAES-OAEP, MGF1 with the same hash.
+        2 RsaOaep { hash: Hash },
+        /// RSAEP and RSADP (RFC 8017 §5.1) over what the caller has padded, as long as the modulus. With it, everything can be
+        /// decrypted, and signed.
+        100 RsaRaw,
+        /// RSAES-OAEP with another hash for MGF1. If you may use OAEP with the hash, you may use it.
+        101 RsaOaepWith { hash: Hash, mgf: Hash },
+    }
 }
 
 impl Encryption {
@@ -305,68 +326,108 @@ impl Encryption {
     }
 }
 
-/// An authenticated cipher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Aead {
-    /// The mode.
-    pub kind: AeadKind,
-    /// Length of the tag in bytes; `None` is the mode's own.
-    pub tag_len: Option<u32>,
+/// A struct of an algorithm and one more parameter that it may have. On the wire it is a choice between the two.
+macro_rules! perhaps {
+    ($(#[$doc:meta])* $name:ident = $form:ident($(#[$kind_doc:meta])* $kind:ident: $type:ty, $(#[$more_doc:meta])* $more:ident: $parameter:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name {
+            $(#[$kind_doc])*
+            pub $kind: $type,
+            $(#[$more_doc])*
+            pub $more: Option<$parameter>,
+        }
+
+        oneof! {
+            $form {
+                1 Alone = $kind: $type,
+                2 With($kind: $type, $more: $parameter),
+            }
+        }
+
+        impl From<$name> for $form {
+            fn from($name { $kind, $more }: $name) -> Self {
+                $more.map_or(Self::Alone($kind), |$more| Self::With($kind, $more))
+            }
+        }
+
+        impl From<$form> for $name {
+            fn from(form: $form) -> Self {
+                match form {
+                    $form::Alone($kind) => Self { $kind, $more: None },
+                    $form::With($kind, $more) => Self { $kind, $more: Some($more) },
+                }
+            }
+        }
+
+        impl Choice for $name {
+            fn encode(self, buf: &mut impl BufMut) {
+                Choice::encode($form::from(self), buf);
+            }
+
+            fn encoded_len(self) -> usize {
+                Choice::encoded_len($form::from(self))
+            }
+
+            fn decode(number: u32, wire_type: WireType, buf: &mut impl Buf, ctx: &DecodeContext) -> Read<Option<Self>> {
+                Ok(<$form as Choice>::decode(number, wire_type, buf, ctx)?.map(|form| form.map(Into::into)))
+            }
+
+            fn upstream(self) -> bool {
+                Choice::upstream($form::from(self))
+            }
+        }
+        message!($name);
+    };
 }
 
-/// A MAC function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
-pub enum MacKind {
-    Hmac { hash: Hash },
-    CbcMac,
-    Cmac,
+perhaps! {
+    /// An authenticated cipher.
+    Aead = AeadForm(
+        /// The mode.
+        kind: AeadKind,
+        /// Length of the tag in bytes; `None` is the mode's own.
+        tag_len: u32
+    )
 }
 
-/// A MAC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mac {
-    /// The function.
-    pub kind: MacKind,
-    /// Length in bytes when cut; `None` is the whole.
-    pub len: Option<u32>,
+oneof! {
+    /// A MAC function.
+    MacKind {
+        1 Hmac { hash: Hash },
+        2 CbcMac,
+        3 Cmac,
+    }
 }
 
-/// A key derivation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "most variants are named as in the PSA Crypto API")]
-pub enum Derivation {
-    Hkdf {
-        hash: Hash,
-    },
-    Tls12Prf {
-        hash: Hash,
-    },
-    Tls12PskToMs {
-        hash: Hash,
-    },
-    /// The KDF of ANSI X9.63 (SEC 1 §3.6.1), an extension.
-    X963 {
-        hash: Hash,
-    },
-    /// The hash of the key (PKCS#11 §6.20.10), an extension.
-    Digest {
-        hash: Hash,
-    },
-    /// The key beside other bytes (PKCS#11 §6.43), an extension.
-    Concatenate,
-    /// The caller's data encrypted with the key (PKCS#11 §6.27), an extension.
-    Encrypt {
-        cipher: Cipher,
-    },
+perhaps! {
+    /// A MAC.
+    Mac = MacForm(
+        /// The function.
+        kind: MacKind,
+        /// Length in bytes when cut; `None` is the whole.
+        len: u32
+    )
+}
+
+oneof! {
+    /// A key derivation.
+    Derivation {
+        1 Hkdf { hash: Hash },
+        2 Tls12Prf { hash: Hash },
+        3 Tls12PskToMs { hash: Hash },
+        /// The KDF of ANSI X9.63 (SEC 1 §3.6.1).
+        100 X963 { hash: Hash },
+        /// The hash of the key (PKCS#11 §6.20.10).
+        101 Digest { hash: Hash },
+        /// The key beside other bytes (PKCS#11 §6.43).
+        102 Concatenate,
+        /// The caller's data encrypted with the key (PKCS#11 §6.27).
+        103 Encrypt = cipher: Cipher,
+    }
 }
 
 impl Derivation {
-    /// Whether upstream's protocol can express it.
-    pub fn upstream(self) -> bool {
-        matches!(self, Self::Hkdf { .. } | Self::Tls12Prf { .. } | Self::Tls12PskToMs { .. })
-    }
-
     /// The hash that it is built on.
     pub fn hash(self) -> Option<Hash> {
         match self {
@@ -375,26 +436,42 @@ impl Derivation {
             | Self::Tls12PskToMs { hash }
             | Self::X963 { hash }
             | Self::Digest { hash } => Some(hash),
-            Self::Concatenate | Self::Encrypt { .. } => None,
+            Self::Concatenate | Self::Encrypt(_) => None,
         }
     }
 }
 
-/// Any algorithm; what an operation asks for and what a policy permits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
-pub enum Algorithm {
-    None,
-    Hash(Hash),
-    Mac(Mac),
-    Cipher(Cipher),
-    Aead(Aead),
-    Signature(Signature),
-    Encryption(Encryption),
-    Agreement(Agreement),
-    AgreementWithDerivation(Agreement, Derivation),
-    Derivation(Derivation),
-    Kem(Kem),
+oneof! {
+    /// A key agreement, and what is made of its secret.
+    KeyAgreement {
+        1 Raw = agreement: Agreement,
+        2 WithKeyDerivation(agreement: Agreement, kdf: Derivation),
+    }
+}
+
+impl KeyAgreement {
+    /// The agreement by itself.
+    pub const fn agreement(self) -> Agreement {
+        match self {
+            Self::Raw(agreement) | Self::WithKeyDerivation(agreement, _) => agreement,
+        }
+    }
+}
+
+oneof! {
+    /// Any algorithm; what an operation asks for and what a policy permits.
+    Algorithm {
+        1 None,
+        2 Hash = hash: Hash,
+        3 Mac = mac: Mac,
+        4 Cipher = cipher: Cipher,
+        5 Aead = aead: Aead,
+        6 Signature = signature: Signature,
+        7 Encryption = encryption: Encryption,
+        8 Agreement = agreement: KeyAgreement,
+        9 Derivation = derivation: Derivation,
+        100 Kem = kem: Kem,
+    }
 }
 
 impl Algorithm {
@@ -413,7 +490,7 @@ impl Algorithm {
                 asked.concrete() && [asked, asked.usual(), asked.any_hash()].contains(&policy)
             }
             (Self::Encryption(policy), Self::Encryption(asked)) => policy == asked || policy == asked.usual(),
-            (Self::Agreement(policy), Self::AgreementWithDerivation(asked, _)) => policy == asked,
+            (Self::Agreement(KeyAgreement::Raw(policy)), Self::Agreement(asked)) => policy == asked.agreement(),
             (policy, asked) => policy == asked,
         }
     }
@@ -452,28 +529,13 @@ impl Algorithm {
             self,
             Self::Cipher(Cipher::EcbNoPadding)
                 | Self::Mac(Mac { kind: MacKind::CbcMac, .. })
-                | Self::Derivation(Derivation::Encrypt { .. })
+                | Self::Derivation(Derivation::Encrypt(_))
         )
     }
 
     /// Whether upstream's protocol can express it.
     pub fn upstream(self) -> bool {
-        match self {
-            Self::Signature(signature) => matches!(
-                signature,
-                Signature::RsaPkcs1v15 { .. }
-                    | Signature::RsaPkcs1v15Raw
-                    | Signature::RsaPss { .. }
-                    | Signature::Ecdsa { .. }
-                    | Signature::EcdsaAny
-                    | Signature::DeterministicEcdsa { .. }
-            ),
-            Self::Encryption(encryption) => matches!(encryption, Encryption::RsaPkcs1v15 | Encryption::RsaOaep { .. }),
-            Self::Kem(_) => false,
-            Self::Cipher(cipher) => !matches!(cipher, Cipher::KeyWrap | Cipher::KeyWrapPadded),
-            Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => kdf.upstream(),
-            _ => true,
-        }
+        Choice::upstream(self)
     }
 
     /// The hash that the algorithm is built on.
@@ -483,7 +545,7 @@ impl Algorithm {
             | Self::Mac(Mac { kind: MacKind::Hmac { hash }, .. })
             | Self::Encryption(Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. }) => Some(hash),
             Self::Signature(signature) => signature.hash(),
-            Self::AgreementWithDerivation(_, kdf) | Self::Derivation(kdf) => kdf.hash(),
+            Self::Agreement(KeyAgreement::WithKeyDerivation(_, kdf)) | Self::Derivation(kdf) => kdf.hash(),
             _ => None,
         }
     }
@@ -510,4 +572,22 @@ macro_rules! into_algorithm {
         }
     )* };
 }
-into_algorithm!(Hash, Mac, Cipher, Aead, Signature, Encryption, Agreement, Derivation, Kem);
+into_algorithm!(Hash, Mac, Cipher, Aead, Signature, Encryption, Derivation, Kem);
+
+impl From<Agreement> for Algorithm {
+    fn from(agreement: Agreement) -> Self {
+        Self::Agreement(KeyAgreement::Raw(agreement))
+    }
+}
+
+impl TryFrom<Algorithm> for Agreement {
+    type Error = Status;
+
+    /// An algorithm of another class, or a derivation from the secret, is [`Status::InvalidEncoding`].
+    fn try_from(algorithm: Algorithm) -> Result<Self, Status> {
+        match algorithm {
+            Algorithm::Agreement(KeyAgreement::Raw(agreement)) => Ok(agreement),
+            _ => Err(Status::InvalidEncoding),
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use crate::Status;
 use crate::algorithm::{Algorithm, Derivation, Encryption, Signature, numbered};
 use crate::message::{self, required};
+use crate::oneof::{Choice, oneof};
 
 numbered! {
     /// A family of elliptic curves; with the size in bits it names one curve.
@@ -22,62 +23,78 @@ numbered! {
     }
 }
 
-/// The type of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the variants are named as in the PSA Crypto API")]
-pub enum KeyType {
-    RawData,
-    Hmac,
-    Derive,
-    Aes,
-    Des,
-    Camellia,
-    Arc4,
-    ChaCha20,
-    RsaPublicKey,
-    RsaKeyPair,
-    EccKeyPair(EccFamily),
-    EccPublicKey(EccFamily),
-    DhKeyPair(DhFamily),
-    DhPublicKey(DhFamily),
-    /// FIPS 204, an extension. 128 bits are ML-DSA-44, 192 are ML-DSA-65, 256 are ML-DSA-87 (PSA Crypto API 1.3 §9.2).
-    MlDsaKeyPair,
-    MlDsaPublicKey,
-    /// FIPS 203, an extension. The bits are 512, 768 or 1024.
-    MlKemKeyPair,
-    MlKemPublicKey,
-    /// FIPS 186-4, an extension. Each key brings its group, as those of [`DhFamily::Own`] do.
-    DsaKeyPair,
-    DsaPublicKey,
+oneof! {
+    /// The type of a key.
+    #[derive(Hash)]
+    KeyType {
+        1 RawData,
+        2 Hmac,
+        3 Derive,
+        4 Aes,
+        5 Des,
+        6 Camellia,
+        7 Arc4,
+        8 ChaCha20,
+        9 RsaPublicKey,
+        10 RsaKeyPair,
+        11 EccKeyPair(family: EccFamily),
+        12 EccPublicKey(family: EccFamily),
+        13 DhKeyPair(family: DhFamily),
+        14 DhPublicKey(family: DhFamily),
+        /// FIPS 204. 128 bits are ML-DSA-44, 192 are ML-DSA-65, 256 are ML-DSA-87 (PSA Crypto API 1.3 §9.2).
+        100 MlDsaKeyPair,
+        101 MlDsaPublicKey,
+        /// FIPS 203. The bits are 512, 768 or 1024.
+        102 MlKemKeyPair,
+        103 MlKemPublicKey,
+        /// FIPS 186-4. Each key brings its group, as those of [`DhFamily::Own`] do.
+        104 DsaKeyPair,
+        105 DsaPublicKey,
+    }
+}
+
+macro_rules! pairs {
+    ($($pair:ident $public:ident $(($family:ident))?;)*) => {
+        impl KeyType {
+            /// A private key with its public half.
+            pub const fn is_pair(self) -> bool {
+                matches!(self, $(Self::$pair { .. })|*)
+            }
+
+            /// A public key alone.
+            pub const fn is_public(self) -> bool {
+                matches!(self, $(Self::$public { .. })|*)
+            }
+
+            /// The type of the public half of a pair; every other type is its own.
+            pub const fn public(self) -> Self {
+                match self {
+                    $(Self::$pair $(($family))? => Self::$public $(($family))?,)*
+                    other => other,
+                }
+            }
+
+            /// The type of the pair that a public key belongs to; every other type is its own.
+            pub const fn pair(self) -> Self {
+                match self {
+                    $(Self::$public $(($family))? => Self::$pair $(($family))?,)*
+                    other => other,
+                }
+            }
+        }
+    };
+}
+
+pairs! {
+    RsaKeyPair RsaPublicKey;
+    EccKeyPair EccPublicKey (family);
+    DhKeyPair DhPublicKey (family);
+    MlDsaKeyPair MlDsaPublicKey;
+    MlKemKeyPair MlKemPublicKey;
+    DsaKeyPair DsaPublicKey;
 }
 
 impl KeyType {
-    /// A private key with its public half.
-    pub const fn is_pair(self) -> bool {
-        matches!(
-            self,
-            Self::RsaKeyPair
-                | Self::EccKeyPair(_)
-                | Self::DhKeyPair(_)
-                | Self::MlDsaKeyPair
-                | Self::MlKemKeyPair
-                | Self::DsaKeyPair
-        )
-    }
-
-    /// A public key alone.
-    pub const fn is_public(self) -> bool {
-        matches!(
-            self,
-            Self::RsaPublicKey
-                | Self::EccPublicKey(_)
-                | Self::DhPublicKey(_)
-                | Self::MlDsaPublicKey
-                | Self::MlKemPublicKey
-                | Self::DsaPublicKey
-        )
-    }
-
     /// Every type.
     pub fn all() -> impl Iterator<Item = Self> {
         let secret = [Self::RawData, Self::Hmac, Self::Derive, Self::Aes, Self::Des, Self::Camellia, Self::Arc4, Self::ChaCha20];
@@ -86,32 +103,6 @@ impl KeyType {
         let pairs =
             [Self::RsaKeyPair, Self::MlDsaKeyPair, Self::MlKemKeyPair, Self::DsaKeyPair].into_iter().chain(curves).chain(groups);
         secret.into_iter().chain(pairs.flat_map(|pair| [pair, pair.public()]))
-    }
-
-    /// The type of the public half of a pair; every other type is its own.
-    pub const fn public(self) -> Self {
-        match self {
-            Self::RsaKeyPair => Self::RsaPublicKey,
-            Self::EccKeyPair(family) => Self::EccPublicKey(family),
-            Self::DhKeyPair(family) => Self::DhPublicKey(family),
-            Self::MlDsaKeyPair => Self::MlDsaPublicKey,
-            Self::MlKemKeyPair => Self::MlKemPublicKey,
-            Self::DsaKeyPair => Self::DsaPublicKey,
-            other => other,
-        }
-    }
-
-    /// The type of the pair that a public key belongs to; every other type is its own.
-    pub const fn pair(self) -> Self {
-        match self {
-            Self::RsaPublicKey => Self::RsaKeyPair,
-            Self::EccPublicKey(family) => Self::EccKeyPair(family),
-            Self::DhPublicKey(family) => Self::DhKeyPair(family),
-            Self::MlDsaPublicKey => Self::MlDsaKeyPair,
-            Self::MlKemPublicKey => Self::MlKemKeyPair,
-            Self::DsaPublicKey => Self::DsaKeyPair,
-            other => other,
-        }
     }
 
     /// The curve family of an elliptic-curve key.
@@ -341,15 +332,7 @@ impl Attributes {
 
     /// Whether upstream's protocol can express them; what it cannot is hidden from its clients.
     pub fn upstream(&self) -> bool {
-        let extension = matches!(
-            self.key_type.public(),
-            KeyType::EccPublicKey(EccFamily::TwistedEdwards)
-                | KeyType::MlDsaPublicKey
-                | KeyType::MlKemPublicKey
-                | KeyType::DsaPublicKey
-                | KeyType::DhPublicKey(DhFamily::Own)
-        );
-        !extension && self.policy.algorithm.upstream()
+        Choice::upstream(self.key_type) && self.policy.algorithm.upstream()
     }
 
     /// Whether a part of them is on upstream's list of deprecated primitives, or weaker than its types are today: RSA and
@@ -370,68 +353,6 @@ impl Attributes {
             _ => false,
         };
         key_type || self.policy.algorithm.deprecated()
-    }
-}
-
-impl TryFrom<&message::KeyType> for KeyType {
-    type Error = Status;
-
-    fn try_from(message: &message::KeyType) -> Result<Self, Status> {
-        use message::key_type::Variant;
-        Ok(match required(message.variant.as_ref())? {
-            Variant::RawData(_) => Self::RawData,
-            Variant::Hmac(_) => Self::Hmac,
-            Variant::Derive(_) => Self::Derive,
-            Variant::Aes(_) => Self::Aes,
-            Variant::Des(_) => Self::Des,
-            Variant::Camellia(_) => Self::Camellia,
-            Variant::Arc4(_) => Self::Arc4,
-            Variant::Chacha20(_) => Self::ChaCha20,
-            Variant::RsaPublicKey(_) => Self::RsaPublicKey,
-            Variant::RsaKeyPair(_) => Self::RsaKeyPair,
-            Variant::EccKeyPair(m) => Self::EccKeyPair(m.family.try_into()?),
-            Variant::EccPublicKey(m) => Self::EccPublicKey(m.family.try_into()?),
-            Variant::DhKeyPair(m) => Self::DhKeyPair(m.family.try_into()?),
-            Variant::DhPublicKey(m) => Self::DhPublicKey(m.family.try_into()?),
-            Variant::MlDsaKeyPair(_) => Self::MlDsaKeyPair,
-            Variant::MlDsaPublicKey(_) => Self::MlDsaPublicKey,
-            Variant::MlKemKeyPair(_) => Self::MlKemKeyPair,
-            Variant::MlKemPublicKey(_) => Self::MlKemPublicKey,
-            Variant::DsaKeyPair(_) => Self::DsaKeyPair,
-            Variant::DsaPublicKey(_) => Self::DsaPublicKey,
-        })
-    }
-}
-
-impl From<KeyType> for message::KeyType {
-    fn from(key_type: KeyType) -> Self {
-        use message::key_type::Variant;
-        let empty = message::Empty {};
-        let ecc = |family: EccFamily| message::Family { family: family.into() };
-        let dh = |family: DhFamily| message::Family { family: family.into() };
-        match key_type {
-            KeyType::RawData => Variant::RawData(empty),
-            KeyType::Hmac => Variant::Hmac(empty),
-            KeyType::Derive => Variant::Derive(empty),
-            KeyType::Aes => Variant::Aes(empty),
-            KeyType::Des => Variant::Des(empty),
-            KeyType::Camellia => Variant::Camellia(empty),
-            KeyType::Arc4 => Variant::Arc4(empty),
-            KeyType::ChaCha20 => Variant::Chacha20(empty),
-            KeyType::RsaPublicKey => Variant::RsaPublicKey(empty),
-            KeyType::RsaKeyPair => Variant::RsaKeyPair(empty),
-            KeyType::EccKeyPair(family) => Variant::EccKeyPair(ecc(family)),
-            KeyType::EccPublicKey(family) => Variant::EccPublicKey(ecc(family)),
-            KeyType::DhKeyPair(family) => Variant::DhKeyPair(dh(family)),
-            KeyType::DhPublicKey(family) => Variant::DhPublicKey(dh(family)),
-            KeyType::MlDsaKeyPair => Variant::MlDsaKeyPair(empty),
-            KeyType::MlDsaPublicKey => Variant::MlDsaPublicKey(empty),
-            KeyType::MlKemKeyPair => Variant::MlKemKeyPair(empty),
-            KeyType::MlKemPublicKey => Variant::MlKemPublicKey(empty),
-            KeyType::DsaKeyPair => Variant::DsaKeyPair(empty),
-            KeyType::DsaPublicKey => Variant::DsaPublicKey(empty),
-        }
-        .into()
     }
 }
 
@@ -514,7 +435,7 @@ mod tests {
             assert!(Algorithm::Aead(Aead { kind, tag_len: None }).reveals());
         }
         let ecb = Algorithm::from(Cipher::EcbNoPadding);
-        let derivation = Derivation::Encrypt { cipher: Cipher::CbcNoPadding }.into();
+        let derivation = Derivation::Encrypt(Cipher::CbcNoPadding).into();
         let beside = |other: Cipher| rsa(ecb, vec![derivation, other.into()]).policy;
         assert_eq!(beside(Cipher::Ctr).entails(Usage::ENCRYPT, ecb), Usage::DECRYPT);
         assert_eq!(beside(Cipher::CbcPkcs7).entails(Usage::DERIVE, derivation), Usage::DECRYPT);

@@ -16,6 +16,7 @@ pub mod certificate;
 pub mod client;
 pub mod group;
 pub mod message;
+mod oneof;
 pub mod operations;
 pub mod pem;
 pub mod pkcs8;

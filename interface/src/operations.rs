@@ -19,7 +19,7 @@ pub use self::store::*;
 pub use self::token::*;
 
 use crate::Status;
-use crate::algorithm::Algorithm;
+use crate::algorithm::{self, Algorithm};
 use crate::attributes::{Attributes, Usage};
 use crate::message::{Empty, Pkcs11Attribute, required};
 use prost::Message;
@@ -270,12 +270,12 @@ macro_rules! operations {
         KeyUse::Use(Used::new(operations!(@name $op), Usage::$usage, None))
     };
     (@key use($usage:ident, $alg:ident) $op:ident) => {
-        KeyUse::Use(Used::new(operations!(@name $op), Usage::$usage, Some(Algorithm::$alg(parse(&$op.alg)?))))
+        KeyUse::Use(Used::new(operations!(@name $op), Usage::$usage, Some(Algorithm::from(parse::<algorithm::$alg, _>(&$op.alg)?))))
     };
     (@key use($usage:ident, $alg:ident, $nonce:ident) $op:ident) => {
         KeyUse::Use(Used {
             nonce: given(&$op.$nonce),
-            ..Used::new(operations!(@name $op), Usage::$usage, Some(Algorithm::$alg(parse(&$op.alg)?)))
+            ..Used::new(operations!(@name $op), Usage::$usage, Some(Algorithm::from(parse::<algorithm::$alg, _>(&$op.alg)?)))
         })
     };
     (@key wrap($nonce:ident) $op:ident) => {

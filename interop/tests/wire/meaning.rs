@@ -85,8 +85,11 @@ fn mac(mac_alg: u::FullLengthMac, kind: a::MacKind) {
 fn derivation(kdf_alg: u::KeyDerivation, derivation: a::Derivation) {
     same(kdf_alg, Algorithm::Derivation(derivation));
     for (ka_alg, agreement) in [(u::RawKeyAgreement::Ffdh, a::Agreement::Ffdh), (u::RawKeyAgreement::Ecdh, a::Agreement::Ecdh)] {
-        same(u::KeyAgreement::Raw(ka_alg), Algorithm::Agreement(agreement));
-        same(u::KeyAgreement::WithKeyDerivation { ka_alg, kdf_alg }, Algorithm::AgreementWithDerivation(agreement, derivation));
+        same(u::KeyAgreement::Raw(ka_alg), Algorithm::from(agreement));
+        same(
+            u::KeyAgreement::WithKeyDerivation { ka_alg, kdf_alg },
+            Algorithm::Agreement(a::KeyAgreement::WithKeyDerivation(agreement, derivation)),
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! C_DeriveKey, which by one mechanism gives data and no key.
 
 use cryptoki_sys::*;
-use interface::algorithm::{Agreement, Algorithm, Derivation, Hash};
+use interface::algorithm::{Agreement, Algorithm, Derivation, Hash, KeyAgreement};
 use interface::attributes::{Attributes, KeyType, Usage};
 use interface::client;
 use interface::group::GroupKey;
@@ -111,7 +111,7 @@ fn find(mechanism: &Mechanism, fits: impl Fn(Kdf) -> bool) -> Result<Kdf> {
 /// Whether the template must say how long the key is: no length is special to the derivation, or to the type of key.
 fn endless(attributes: &Attributes, algorithm: Algorithm, op: &DeriveKey) -> bool {
     match algorithm {
-        Algorithm::AgreementWithDerivation(..) => true,
+        Algorithm::Agreement(KeyAgreement::WithKeyDerivation(..)) => true,
         Algorithm::Derivation(Derivation::Concatenate) => false,
         Algorithm::Derivation(Derivation::Hkdf { .. }) => op.step != Some(HkdfStep::Extract.into()),
         _ => attributes.key_type == KeyType::Aes,
@@ -121,8 +121,8 @@ fn endless(attributes: &Attributes, algorithm: Algorithm, op: &DeriveKey) -> boo
 /// How many bytes the derivation yields, where that is known here. Data to encrypt that is too short is the parameter's fault.
 fn most(algorithm: Algorithm, base: &Key, op: &DeriveKey) -> Option<usize> {
     match algorithm {
-        Algorithm::Agreement(Agreement::Ecdh) => Some(base.attributes.bits.div_ceil(8) as usize),
-        Algorithm::Agreement(Agreement::Ffdh) => base.group().map(|group| group.prime.len()),
+        Algorithm::Agreement(KeyAgreement::Raw(Agreement::Ecdh)) => Some(base.attributes.bits.div_ceil(8) as usize),
+        Algorithm::Agreement(KeyAgreement::Raw(Agreement::Ffdh)) => base.group().map(|group| group.prime.len()),
         Algorithm::Derivation(Derivation::Digest { hash }) => Some(hash.len()),
         Algorithm::Derivation(Derivation::Hkdf { hash }) if op.step == Some(HkdfStep::Extract.into()) => Some(hash.len()),
         Algorithm::Derivation(Derivation::Hkdf { hash }) => Some(255 * hash.len()),
@@ -162,7 +162,7 @@ fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &Key) -> R
         }
         Kdf::Encrypt(cipher) => {
             let (salt, data) = mechanism.cbc_data().or_else(|_| mechanism.string_data().map(|data| (vec![], data)))?;
-            (Derivation::Encrypt { cipher }.into(), DeriveKey { data, salt, ..op })
+            (Derivation::Encrypt(cipher).into(), DeriveKey { data, salt, ..op })
         }
     })
 }
@@ -171,7 +171,7 @@ fn ecdh(mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
     let (kdf, data, public) = mechanism.ecdh()?;
     let hash = KDFS.iter().find(|row| row.0 == kdf).ok_or(Error::MechanismParamInvalid)?.1;
     let algorithm = match hash {
-        Some(hash) => Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash }),
+        Some(hash) => Algorithm::Agreement(KeyAgreement::WithKeyDerivation(Agreement::Ecdh, Derivation::X963 { hash })),
         None if data.is_empty() => Agreement::Ecdh.into(),
         None => return Err(Error::MechanismParamInvalid),
     };

@@ -156,7 +156,7 @@ impl Kdf {
             Self::Hkdf(_) => HKDF.map(|hash| Derivation::Hkdf { hash }.into()).into(),
             Self::Digest(hash) => vec![Derivation::Digest { hash }.into()],
             Self::BaseAndKey | Self::BaseAndData | Self::DataAndBase => vec![Derivation::Concatenate.into()],
-            Self::Encrypt(cipher) => vec![Derivation::Encrypt { cipher }.into()],
+            Self::Encrypt(cipher) => vec![Derivation::Encrypt(cipher).into()],
         }
     }
 }

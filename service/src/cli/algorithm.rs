@@ -1,6 +1,6 @@
 //! Kinds of keys by the names that people type, and what a key of each kind is for.
 
-use interface::algorithm::{Aead, Algorithm, Encryption, Kem, Mac, MacKind, SignHash, Signature};
+use interface::algorithm::{Aead, Algorithm, Encryption, Hash, Kem, KeyAgreement, Mac, MacKind};
 use interface::attributes::{Attributes, EccFamily, KeyType};
 use interface::policy::Job;
 
@@ -75,39 +75,22 @@ pub(crate) fn name(key_type: KeyType, bits: u32) -> String {
 
 /// An algorithm of a policy, as people write it.
 pub(crate) fn describe(algorithm: Algorithm) -> String {
-    let with = |scheme: &str, hash: SignHash| match hash {
-        SignHash::Any => scheme.to_owned(),
-        SignHash::Specific(hash) => format!("{scheme}-{hash:?}").to_lowercase(),
+    let with = |scheme: &str, hash: Option<Hash>| match hash {
+        None => scheme.to_owned(),
+        Some(hash) => format!("{scheme}-{hash:?}").to_lowercase(),
     };
     match algorithm {
-        Algorithm::Signature(signature) => match signature {
-            Signature::RsaPkcs1v15 { hash } => with("rsa-pkcs1", hash),
-            Signature::RsaPkcs1v15Raw => "rsa-pkcs1-raw".to_owned(),
-            Signature::RsaPss { hash } => with("rsa-pss", hash),
-            Signature::Ecdsa { hash } => with("ecdsa", hash),
-            Signature::EcdsaAny => "ecdsa-raw".to_owned(),
-            Signature::DeterministicEcdsa { hash } => with("ecdsa-deterministic", hash),
-            Signature::PureEddsa => "eddsa".to_owned(),
-            Signature::RsaRaw => "rsa-raw".to_owned(),
-            Signature::RsaPssWith { hash, .. } => with("rsa-pss", hash.into()),
-            Signature::Ed25519ctx => "ed25519ctx".to_owned(),
-            Signature::Ed25519ph => "ed25519ph".to_owned(),
-            Signature::Ed448ph => "ed448ph".to_owned(),
-            Signature::Dsa { hash } => with("dsa", hash),
-            Signature::DsaAny => "dsa-raw".to_owned(),
-            Signature::MlDsa => "ml-dsa".to_owned(),
-            Signature::HashMlDsa { hash } => with("hash-ml-dsa", hash),
-        },
+        Algorithm::Signature(signature) => with(signature.name(), signature.chosen_hash()),
         Algorithm::Encryption(Encryption::RsaPkcs1v15) => "rsa-pkcs1-encryption".to_owned(),
         Algorithm::Encryption(Encryption::RsaOaep { hash } | Encryption::RsaOaepWith { hash, .. }) => {
-            with("rsa-oaep", hash.into())
+            with("rsa-oaep", Some(hash))
         }
         Algorithm::Encryption(Encryption::RsaRaw) => "rsa-raw-encryption".to_owned(),
         Algorithm::Aead(Aead { kind, .. }) => format!("{kind:?}").to_lowercase(),
         Algorithm::Cipher(cipher) => format!("{cipher:?}").to_lowercase(),
-        Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, .. }) => with("hmac", hash.into()),
+        Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, .. }) => with("hmac", Some(hash)),
         Algorithm::Mac(Mac { kind, .. }) => format!("{kind:?}").to_lowercase(),
-        Algorithm::Agreement(agreement) => format!("{agreement:?}").to_lowercase(),
+        Algorithm::Agreement(KeyAgreement::Raw(agreement)) => format!("{agreement:?}").to_lowercase(),
         Algorithm::Kem(Kem::MlKem) => "ml-kem".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     }

@@ -81,7 +81,7 @@ fn only_uses_that_could_reveal_what_keys_protect_are_decisions() {
 #[test]
 fn single_blocks_reveal_what_a_mode_with_a_nonce_encrypts() {
     let ecb = used(Usage::ENCRYPT, Cipher::EcbNoPadding.into(), false);
-    let derive = used(Usage::DERIVE, Derivation::Encrypt { cipher: Cipher::EcbNoPadding }.into(), false);
+    let derive = used(Usage::DERIVE, Derivation::Encrypt(Cipher::EcbNoPadding).into(), false);
     for (algorithms, expected) in [(&[KW][..], None), (&[KW, Algorithm::Cipher(Cipher::Ctr)], Some(Decision::Reveals))] {
         for used in [&ecb, &derive] {
             assert_eq!(decision(&key(BOTH, algorithms), used, None), expected);

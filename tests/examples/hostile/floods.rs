@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use interface::algorithm::{Agreement, Algorithm, Derivation, Hash, Signature};
+use interface::algorithm::{Agreement, Algorithm, Derivation, Hash, KeyAgreement, Signature};
 use interface::attributes::{Attributes, DhFamily, EccFamily, KeyType, Policy, Usage};
 use interface::message::Pkcs11Attribute;
 use interface::operations::{
@@ -339,7 +339,11 @@ pub(crate) const FLOODS: &[Flood] = &[
         attack: |enemy, thread| {
             let bits = if thread % 2 == 0 { 2056 } else { 4088 };
             let own = KeyType::DhKeyPair(DhFamily::Own);
-            each(enemy, SOFTWARE, &generation(&format!("dh-{thread}"), own, bits, Algorithm::Agreement(Agreement::Ffdh)))
+            each(
+                enemy,
+                SOFTWARE,
+                &generation(&format!("dh-{thread}"), own, bits, Algorithm::Agreement(KeyAgreement::Raw(Agreement::Ffdh))),
+            )
         },
         answered: false,
         ..NONE
@@ -512,7 +516,8 @@ const P256: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
 const SHA256: interface::algorithm::SignHash = interface::algorithm::SignHash::Specific(Hash::Sha256);
 const RSA: Algorithm = Algorithm::Signature(Signature::RsaPkcs1v15 { hash: SHA256 });
 const ECDSA: Algorithm = Algorithm::Signature(Signature::Ecdsa { hash: SHA256 });
-const X963: Algorithm = Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 });
+const X963: Algorithm =
+    Algorithm::Agreement(KeyAgreement::WithKeyDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 }));
 
 fn attributes(key_type: KeyType, bits: u32, algorithm: Algorithm) -> Attributes {
     let usage = match algorithm {

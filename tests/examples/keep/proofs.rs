@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use interface::algorithm::{Algorithm, Cipher, Hash, SignHash, Signature};
+use interface::algorithm::{Algorithm, Cipher, Hash, KeyAgreement, SignHash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::client::Identity;
 use interface::operations::{
@@ -164,7 +164,7 @@ impl Session {
             Algorithm::Mac(mac) if usage.contains(Usage::SIGN_MESSAGE) => {
                 self.keep(provider, &MacCompute { key_name, alg: Some(mac.into()), input: MESSAGE.to_vec(), owner });
             }
-            Algorithm::Agreement(agreement) if usage.contains(Usage::DERIVE) => {
+            Algorithm::Agreement(KeyAgreement::Raw(agreement)) if usage.contains(Usage::DERIVE) => {
                 let own = ExportPublicKey { key_name: key_name.clone(), owner: None };
                 let peer_key = maker.ask(provider, &own).unwrap().data.clone();
                 self.keep(provider, &RawKeyAgreement { alg: agreement.into(), key_name, peer_key, owner });

@@ -2,7 +2,7 @@
 
 use super::Under;
 use interface::Status;
-use interface::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, Mac, Signature};
+use interface::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, KeyAgreement, Mac, Signature};
 use interface::attributes::Attributes;
 use interface::operations::{
     AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt, Decapsulate, Encapsulate,
@@ -18,7 +18,7 @@ pub(crate) fn exercise(under: &Under<'_>, name: &str, attributes: &Attributes, c
         Algorithm::Cipher(cipher) => encipher(under, name, cipher, context),
         Algorithm::Mac(mac) => authenticate(under, name, mac, context),
         Algorithm::Kem(kem) => encapsulate(under, name, kem, context),
-        Algorithm::Agreement(agreement) => agree(under, name, agreement, attributes, context),
+        Algorithm::Agreement(KeyAgreement::Raw(agreement)) => agree(under, name, agreement, attributes, context),
         other => panic!("{context}: {other:?} is not in the table"),
     }
 }

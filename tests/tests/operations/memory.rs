@@ -1,7 +1,7 @@
 //! Keys that nobody uses: the memory of the service holds none of them in clear.
 
 use super::{TYPES, Under, algorithms, attributes, exercise};
-use interface::algorithm::Algorithm;
+use interface::algorithm::{Algorithm, KeyAgreement};
 use interface::attributes::Attributes;
 use interface::operations::{CheckType, ExportKey, GenerateKey, ImportKey};
 use interface::{ProviderId, Status};
@@ -73,7 +73,7 @@ fn idle_keys_of_the_sealed_tier_need_no_chip_to_work_again() {
     let under = Under { client: &client, provider: ProviderId::TPM_SEALED };
     let mut keys = keys(&under, &mut secrets);
     // to agree, a test makes a second key
-    keys.retain(|(_, attributes)| !matches!(attributes.policy.algorithm, Algorithm::Agreement(_)));
+    keys.retain(|(_, attributes)| !matches!(attributes.policy.algorithm, Algorithm::Agreement(KeyAgreement::Raw(_))));
     secrets.forgotten_by(service.pid());
     service.tpm().kill9();
     use_all(&under, &keys);

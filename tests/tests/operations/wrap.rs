@@ -3,7 +3,7 @@
 mod oracle;
 
 use super::{Under, attributes, each_provider};
-use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Signature};
+use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, KeyAgreement, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::Error;
 use interface::message::Pkcs11Attribute;
@@ -268,7 +268,7 @@ fn two_sides_derive_the_same_key() {
         let new = key(KeyType::Aes, 256, Usage::EXPORT, Cipher::Ctr.into());
         let algorithms: [Algorithm; 2] = [
             Agreement::Ecdh.into(),
-            Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 }),
+            Algorithm::Agreement(KeyAgreement::WithKeyDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 })),
         ];
         for algorithm in algorithms {
             let op = |peer: &str| DeriveKey { alg: Some(algorithm.into()), peer_key: public(peer), ..DeriveKey::default() };

@@ -79,7 +79,7 @@ impl Keys<'_> {
             attributes: Some((&Attributes { key_type: KeyType::RawData, bits: 128, policy }).into()),
             with_name: "k".to_owned(),
             with_owner: ROOT.map(str::to_owned),
-            alg: Some(Algorithm::from(Derivation::Encrypt { cipher }).into()),
+            alg: Some(Algorithm::from(Derivation::Encrypt(cipher)).into()),
             data: block.to_vec(),
             salt: if cipher == Cipher::CbcNoPadding { vec![0; 16] } else { vec![] },
             volatile: true,
@@ -178,7 +178,7 @@ fn single_blocks_are_as_good_as_a_chosen_nonce() {
     let client = service.client();
     let owner = Keys(&client, SOFTWARE);
     let derivations = [Cipher::EcbNoPadding, Cipher::CbcNoPadding];
-    let all = [&[CTR, ECB], &derivations.map(|cipher| Derivation::Encrypt { cipher }.into())[..]].concat();
+    let all = [&[CTR, ECB], &derivations.map(|cipher| Derivation::Encrypt(cipher).into())[..]].concat();
     owner.generate(KeyType::Aes, ENCRYPTING | Usage::DERIVE, &all);
     owner.grant(Usage::ENCRYPT | Usage::DERIVE);
     let counter = [7; 16];

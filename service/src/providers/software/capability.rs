@@ -5,7 +5,7 @@ use super::key::{Key, Kind};
 use super::{aead, cipher, derive, encrypt, kem, mac, sign, unsupported, wrap};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
-use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
+use interface::algorithm::{Algorithm, Hash};
 use interface::attributes::{Attributes, Usage};
 use interface::message::{Empty, required};
 use interface::operations::CanDoCrypto;
@@ -47,24 +47,9 @@ fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
         Algorithm::Aead(algorithm) => aead::Mode::of(kind, algorithm).map(drop),
         Algorithm::Encryption(algorithm) => encrypt::Scheme::of(kind, algorithm).map(drop),
         Algorithm::Kem(algorithm) => kem::check(kind, algorithm),
-        Algorithm::Signature(algorithm) => sign::Scheme::of(kind, concrete(algorithm)).map(drop),
+        Algorithm::Signature(algorithm) => sign::Scheme::of(kind, algorithm.or_hash(Hash::Sha256)).map(drop),
         Algorithm::Hash(_) => Err(unsupported("a hash takes no key")),
-        Algorithm::Agreement(_) | Algorithm::AgreementWithDerivation(..) | Algorithm::Derivation(_) => {
-            derive::check(kind, algorithm)
-        }
-    }
-}
-
-/// A policy for any hash permits at least this one.
-fn concrete(algorithm: Signature) -> Signature {
-    let hash = SignHash::Specific(Hash::Sha256);
-    match algorithm {
-        Signature::RsaPkcs1v15 { hash: SignHash::Any } => Signature::RsaPkcs1v15 { hash },
-        Signature::RsaPss { hash: SignHash::Any } => Signature::RsaPss { hash },
-        Signature::Ecdsa { hash: SignHash::Any } => Signature::Ecdsa { hash },
-        Signature::Dsa { hash: SignHash::Any } => Signature::Dsa { hash },
-        Signature::HashMlDsa { hash: SignHash::Any } => Signature::HashMlDsa { hash },
-        other => other,
+        Algorithm::Agreement(_) | Algorithm::Derivation(_) => derive::check(kind, algorithm),
     }
 }
 

@@ -6,7 +6,7 @@ use super::lc::{Md, Secret};
 use super::{Software, cipher, hash, invalid, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
-use interface::algorithm::{Algorithm, Cipher, Derivation};
+use interface::algorithm::{Algorithm, Cipher, Derivation, KeyAgreement};
 use interface::attributes::Attributes;
 use interface::message::Empty;
 use interface::operations::{DeriveKey, HkdfStep};
@@ -19,14 +19,14 @@ const INFO: usize = 16 << 10;
 pub(crate) fn check(kind: Kind, algorithm: Algorithm) -> Result<()> {
     let secret = matches!(kind, Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20);
     match algorithm {
-        Algorithm::Agreement(agreement) => agreement::check(kind, agreement),
-        Algorithm::AgreementWithDerivation(agreement, Derivation::X963 { hash }) => {
+        Algorithm::Agreement(KeyAgreement::Raw(agreement)) => agreement::check(kind, agreement),
+        Algorithm::Agreement(KeyAgreement::WithKeyDerivation(agreement, Derivation::X963 { hash })) => {
             hash::md(hash).and_then(|_| agreement::check(kind, agreement))
         }
         Algorithm::Derivation(Derivation::Hkdf { hash }) if secret => hash::hmac(hash).map(drop),
         Algorithm::Derivation(Derivation::Digest { hash }) if secret => hash::md(hash).map(drop),
         Algorithm::Derivation(Derivation::Concatenate) if secret => Ok(()),
-        Algorithm::Derivation(Derivation::Encrypt { cipher: cipher @ (Cipher::EcbNoPadding | Cipher::CbcNoPadding) }) => {
+        Algorithm::Derivation(Derivation::Encrypt(cipher @ (Cipher::EcbNoPadding | Cipher::CbcNoPadding))) => {
             cipher::Mode::of(kind, cipher).map(drop)
         }
         _ => Err(unsupported(format!("this provider derives no keys from keys of this type with {algorithm:?}"))),
@@ -35,7 +35,10 @@ pub(crate) fn check(kind: Kind, algorithm: Algorithm) -> Result<()> {
 
 /// Refuses to hash long data again for each block of a derivation's output.
 fn check_info(algorithm: Algorithm, info: &[u8]) -> Result<()> {
-    let repeated = matches!(algorithm, Algorithm::AgreementWithDerivation(..) | Algorithm::Derivation(Derivation::Hkdf { .. }));
+    let repeated = matches!(
+        algorithm,
+        Algorithm::Agreement(KeyAgreement::WithKeyDerivation(..)) | Algorithm::Derivation(Derivation::Hkdf { .. })
+    );
     if repeated && info.len() > INFO {
         return Err(invalid(format!("the data beside the secret has {} bytes; a derivation takes at most {INFO}", info.len())));
     }
@@ -54,9 +57,7 @@ impl Key {
         check(self.kind(), algorithm)?;
         check_info(algorithm, &op.data)?;
         match algorithm {
-            Algorithm::Agreement(agreement) | Algorithm::AgreementWithDerivation(agreement, _) => {
-                out_of(self.agree(agreement, &op.peer_key)?, algorithm, op, len)
-            }
+            Algorithm::Agreement(agreement) => out_of(self.agree(agreement.agreement(), &op.peer_key)?, algorithm, op, len),
             Algorithm::Derivation(Derivation::Hkdf { hash }) => {
                 let salt = other.map_or(Ok(op.salt.as_slice()), Self::bytes)?;
                 let step = op.step.map(HkdfStep::try_from).transpose()?;
@@ -72,7 +73,7 @@ impl Key {
             }
             Algorithm::Derivation(Derivation::Digest { hash }) => first(Zeroizing::new(hash::compute(hash, self.bytes()?)?), len),
             Algorithm::Derivation(Derivation::Concatenate) => self.concatenate(op, other, len),
-            Algorithm::Derivation(Derivation::Encrypt { cipher }) => {
+            Algorithm::Derivation(Derivation::Encrypt(cipher)) => {
                 let iv = op.salt.as_slice();
                 let mut made = self.cipher_encrypt(cipher, Some(iv), &op.data)?;
                 first(Zeroizing::new(made.split_off(iv.len())), len)
@@ -99,8 +100,10 @@ impl Key {
 pub(crate) fn out_of(secret: Secret, algorithm: Algorithm, op: &DeriveKey, len: Option<usize>) -> Result<Secret> {
     check_info(algorithm, &op.data)?;
     match algorithm {
-        Algorithm::Agreement(_) => last(secret, len),
-        Algorithm::AgreementWithDerivation(_, Derivation::X963 { hash }) => x963(hash::md(hash)?, &secret, &op.data, open(len)?),
+        Algorithm::Agreement(KeyAgreement::Raw(_)) => last(secret, len),
+        Algorithm::Agreement(KeyAgreement::WithKeyDerivation(_, Derivation::X963 { hash })) => {
+            x963(hash::md(hash)?, &secret, &op.data, open(len)?)
+        }
         _ => Err(unsupported("there is no such derivation")),
     }
 }

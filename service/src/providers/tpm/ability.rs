@@ -163,11 +163,7 @@ impl Ability {
             }
             Algorithm::Mac(Mac { kind: MacKind::Hmac { hash }, .. }) => self.hash(hash).map(drop),
             Algorithm::Cipher(cipher) => self.mode(cipher).map(drop),
-            Algorithm::None
-            | Algorithm::Signature(_)
-            | Algorithm::Encryption(_)
-            | Algorithm::Agreement(_)
-            | Algorithm::AgreementWithDerivation(..) => Ok(()),
+            Algorithm::None | Algorithm::Signature(_) | Algorithm::Encryption(_) | Algorithm::Agreement(_) => Ok(()),
             other => Err(unsupported(format!("the TPM provider has no {other:?}"))),
         })
     }

@@ -18,10 +18,10 @@ impl Handle<DeriveKey> for Tpm {
     fn handle(&self, call: &Call<'_>, op: DeriveKey) -> Result<Empty> {
         let attributes = call.attributes()?;
         let (algorithm, len) = (call.algorithm()?, software::wanted(attributes)?);
-        let (Algorithm::Agreement(agreement) | Algorithm::AgreementWithDerivation(agreement, _)) = algorithm else {
+        let Algorithm::Agreement(agreement) = algorithm else {
             return Err(unsupported(format!("the TPM provider has no {algorithm:?}")));
         };
-        let value = software::out_of(self.agree(call, agreement, &op.peer_key)?, algorithm, &op, len)?;
+        let value = software::out_of(self.agree(call, agreement.agreement(), &op.peer_key)?, algorithm, &op, len)?;
         let (attributes, key) = software::Key::import(attributes, &value)?;
         if attributes.policy.usage.contains(Usage::EXPORT) {
             self.software.keep(call, attributes, key)

@@ -6,7 +6,7 @@ use crate::providers::software::derive::x963;
 use crate::providers::software::key::Key;
 use crate::providers::software::lc::{Md, Secret};
 use interface::Status;
-use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Hash};
+use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Hash, KeyAgreement};
 use interface::attributes::KeyType;
 use interface::operations::{DeriveKey, HkdfStep};
 
@@ -59,7 +59,7 @@ fn both_sides_derive_the_same_key_with_every_hash() {
         let (a, b) = (generate(key_type, bits), generate(key_type, bits));
         let to = |peer: &Key| DeriveKey { peer_key: peer.public().unwrap(), data: b"shared".to_vec(), ..DeriveKey::default() };
         for hash in [Hash::Sha1, Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
-            let algorithm = Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash });
+            let algorithm = Algorithm::Agreement(KeyAgreement::WithKeyDerivation(Agreement::Ecdh, Derivation::X963 { hash }));
             let key = derive(&a, algorithm, &to(&b), 100).unwrap();
             assert_eq!(key, derive(&b, algorithm, &to(&a), 100).unwrap());
             let other = DeriveKey { data: vec![], ..to(&b) };
@@ -76,7 +76,7 @@ fn both_sides_derive_the_same_key_with_every_hash() {
 #[test]
 fn data_that_is_hashed_for_each_block_is_bounded() {
     let pair = generate(P256, 256);
-    let x963 = Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 });
+    let x963 = Algorithm::Agreement(KeyAgreement::WithKeyDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 }));
     let hkdf = Algorithm::Derivation(Derivation::Hkdf { hash: Hash::Sha256 });
     for (base, algorithm) in [(&pair, x963), (&secret(&[1; 32]), hkdf)] {
         let with = |len| {
@@ -107,10 +107,10 @@ fn encryption_and_digests_make_keys() {
     let aes = import(KeyType::Aes, &hex("2b7e151628aed2a6abf7158809cf4f3c")).unwrap();
     // SP 800-38A §F.1.1 and §F.2.1
     let data = hex("6bc1bee22e409f96e93d7e117393172a");
-    let ecb = Derivation::Encrypt { cipher: Cipher::EcbNoPadding };
+    let ecb = Derivation::Encrypt(Cipher::EcbNoPadding);
     let op = DeriveKey { data: data.clone(), ..DeriveKey::default() };
     assert_eq!(*derive(&aes, ecb, &op, 16).unwrap(), hex("3ad77bb40d7a3660a89ecaf32466ef97"));
-    let cbc = Derivation::Encrypt { cipher: Cipher::CbcNoPadding };
+    let cbc = Derivation::Encrypt(Cipher::CbcNoPadding);
     let op = DeriveKey { data, salt: hex("000102030405060708090a0b0c0d0e0f"), ..DeriveKey::default() };
     assert_eq!(*derive(&aes, cbc, &op, 0).unwrap(), hex("7649abac8119b246cee98e9b12e9197d"));
     assert_eq!(status(derive(&aes, cbc, &op, 17)), Status::PsaErrorInvalidArgument, "too little data");

@@ -5,7 +5,7 @@ use crate::connections::{Connections, Full, Phase};
 use crate::dispatch::local::{Caller, service};
 use crate::dispatch::{Dispatcher, Incoming};
 use crate::providers::software::plan;
-use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Derivation, Hash, Signature};
+use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Derivation, Hash, KeyAgreement, Signature};
 use interface::attributes::{KeyType, Usage};
 use interface::message::Pkcs11Attribute;
 use interface::operations::*;
@@ -91,7 +91,7 @@ fn imports_deduce_the_size_and_leave_nothing_when_refused() {
 fn what_no_key_can_be_is_not_derived() {
     let directory = tempfile::tempdir().unwrap();
     let service = service(directory.path());
-    let x963 = Algorithm::AgreementWithDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 });
+    let x963 = Algorithm::Agreement(KeyAgreement::WithKeyDerivation(Agreement::Ecdh, Derivation::X963 { hash: Hash::Sha256 }));
     let mut attributes = super::attributes(super::P256, 256);
     attributes.policy.algorithm = x963;
     let base = GenerateKey { key_name: "base".to_owned(), attributes: Some((&attributes).into()), ..GenerateKey::default() };
