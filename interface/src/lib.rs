@@ -15,6 +15,7 @@ pub mod attributes;
 pub mod certificate;
 pub mod client;
 pub mod group;
+pub mod kind;
 pub mod message;
 mod oneof;
 pub mod operations;

@@ -3,8 +3,9 @@
 
 use crate::attributes::{EccFamily, KeyType};
 use crate::group::Group;
+use crate::kind::Parameters;
 use crate::pss::Pss;
-use crate::spki::{EC, Parameters, PublicKey, RSA, RSASSA_PSS};
+use crate::spki::{EC, PublicKey, RSA, RSASSA_PSS};
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
@@ -97,7 +98,7 @@ impl PrivateKey {
     }
 
     fn on_curve(curve: &Parameters, key: &[u8]) -> Result<Self, String> {
-        let zeros = curve.private_len().checked_sub(key.len()).ok_or("its number is too long for its curve")?;
+        let zeros = curve.private_len.checked_sub(key.len()).ok_or("its number is too long for its curve")?;
         if zeros != 0 && !curve.weierstrass() {
             return Err("its number is too short for its curve".to_owned());
         }
@@ -186,17 +187,20 @@ fn sequence<'a, T>(der: &'a [u8], head: impl FnOnce(&mut SliceReader<'a>) -> der
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spki::PARAMETERS;
 
     #[test]
     fn keys_of_every_kind_come_back() {
-        for curve in PARAMETERS {
-            let len = curve.private_len();
-            let point = if curve.weierstrass() { 1 + 2 * len } else { len };
-            let public = PublicKey { key_type: curve.key_type, bits: curve.bits, bytes: vec![4; point] };
+        for curve in Parameters::all() {
+            let len = curve.private_len;
+            let public = PublicKey { key_type: curve.key_type, bits: curve.bits, bytes: vec![4; curve.public_len] };
             let der = to_pkcs8(&vec![7; len], &public).unwrap();
             let key = PrivateKey::from_pkcs8(&der).unwrap();
-            assert_eq!((key.key_type.public(), key.bits, key.bytes.len()), (public.key_type, curve.bits, len), "{}", curve.name);
+            assert_eq!(
+                (key.key_type.public(), key.bits, key.bytes.len()),
+                (public.key_type, curve.bits, len),
+                "{:?}",
+                curve.openssl
+            );
             assert!(PrivateKey::from_pkcs8(&der[..der.len() - 1]).is_err());
         }
     }

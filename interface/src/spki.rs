@@ -1,8 +1,9 @@
 //! Public keys as `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7): what certificates, key references and OpenSSL speak, where the
 //! protocol has the bare key.
 
-use crate::attributes::{EccFamily, KeyType};
+use crate::attributes::KeyType;
 use crate::group::{Group, GroupKey};
+use crate::kind::Parameters;
 use crate::pss::Pss;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode};
@@ -14,75 +15,10 @@ pub(crate) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 pub const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// What an object identifier names in a public key: an elliptic curve, or a parameter set of ML-DSA or ML-KEM.
-#[derive(Debug)]
-pub struct Parameters {
-    /// Of a Weierstrass curve: the parameter of `id-ecPublicKey`. Of all others: the algorithm itself (RFC 8410, RFC 9881, RFC 9935).
-    pub oid: ObjectIdentifier,
-    /// The type of the public key.
-    pub key_type: KeyType,
-    /// The size in bits.
-    pub bits: u32,
-    /// The name that OpenSSL prefers.
-    pub name: &'static str,
-}
-
-const fn parameters(oid: &str, key_type: KeyType, bits: u32, name: &'static str) -> Parameters {
-    Parameters { oid: ObjectIdentifier::new_unwrap(oid), key_type, bits, name }
-}
-
-const fn curve(oid: &str, family: EccFamily, bits: u32, name: &'static str) -> Parameters {
-    parameters(oid, KeyType::EccPublicKey(family), bits, name)
-}
-
-/// The curves and parameter sets that have a name here.
-pub const PARAMETERS: &[Parameters] = &[
-    curve("1.2.840.10045.3.1.1", EccFamily::SecpR1, 192, "prime192v1"),
-    curve("1.3.132.0.33", EccFamily::SecpR1, 224, "secp224r1"),
-    curve("1.2.840.10045.3.1.7", EccFamily::SecpR1, 256, "prime256v1"),
-    curve("1.3.132.0.34", EccFamily::SecpR1, 384, "secp384r1"),
-    curve("1.3.132.0.35", EccFamily::SecpR1, 521, "secp521r1"),
-    curve("1.3.132.0.10", EccFamily::SecpK1, 256, "secp256k1"),
-    curve("1.3.101.112", EccFamily::TwistedEdwards, 255, "ED25519"),
-    curve("1.3.101.113", EccFamily::TwistedEdwards, 448, "ED448"),
-    curve("1.3.101.110", EccFamily::Montgomery, 255, "X25519"),
-    parameters("2.16.840.1.101.3.4.3.17", KeyType::MlDsaPublicKey, 128, "ML-DSA-44"),
-    parameters("2.16.840.1.101.3.4.3.18", KeyType::MlDsaPublicKey, 192, "ML-DSA-65"),
-    parameters("2.16.840.1.101.3.4.3.19", KeyType::MlDsaPublicKey, 256, "ML-DSA-87"),
-    parameters("2.16.840.1.101.3.4.4.1", KeyType::MlKemPublicKey, 512, "ML-KEM-512"),
-    parameters("2.16.840.1.101.3.4.4.2", KeyType::MlKemPublicKey, 768, "ML-KEM-768"),
-    parameters("2.16.840.1.101.3.4.4.3", KeyType::MlKemPublicKey, 1024, "ML-KEM-1024"),
-];
-
-impl Parameters {
-    /// Those of a key of this type and size, be it public or a pair.
-    pub fn of(key_type: KeyType, bits: u32) -> Option<&'static Self> {
-        PARAMETERS.iter().find(|named| named.key_type == key_type.public() && named.bits == bits)
-    }
-
-    /// Those with this object identifier.
-    pub fn by_oid(oid: ObjectIdentifier) -> Option<&'static Self> {
-        PARAMETERS.iter().find(|named| named.oid == oid)
-    }
-
-    /// Length in bytes of the scalar or seed of its private keys, where it is a curve. Keys on an Edwards curve have room for one more
-    /// bit than the field (RFC 8032 §5.1.5, §5.2.5).
-    pub fn private_len(&self) -> usize {
-        let edwards = self.key_type.family() == Some(EccFamily::TwistedEdwards);
-        (self.bits + u32::from(edwards)).div_ceil(8) as usize
-    }
-
-    /// Whether its keys are `id-ecPublicKey` with the curve as a parameter.
-    pub fn weierstrass(&self) -> bool {
-        let others = [EccFamily::TwistedEdwards, EccFamily::Montgomery];
-        self.key_type.family().is_some_and(|family| !others.contains(&family))
-    }
-}
-
 /// A public key as the protocol has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    /// [`KeyType::RsaPublicKey`], one that [`PARAMETERS`] has, or one that brings a [`Group`].
+    /// [`KeyType::RsaPublicKey`], one that has [`Parameters`], or one that brings a [`Group`].
     pub key_type: KeyType,
     /// The size in bits.
     pub bits: u32,
@@ -180,10 +116,11 @@ pub fn rsa_bits(key: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attributes::EccFamily;
 
     #[test]
     fn every_kind_round_trips() {
-        let keys = PARAMETERS.iter().map(|named| PublicKey { key_type: named.key_type, bits: named.bits, bytes: vec![4; 65] });
+        let keys = Parameters::all().map(|named| PublicKey { key_type: named.key_type, bits: named.bits, bytes: vec![4; 65] });
         let modulus = [&[0x02, 0x03, 0x00, 0x80, 0x01][..], &[0x02, 0x01, 0x03]].concat();
         let rsa = [&[0x30, u8::try_from(modulus.len()).unwrap()][..], &modulus].concat();
         let rsa = PublicKey { key_type: KeyType::RsaPublicKey, bits: 16, bytes: rsa };

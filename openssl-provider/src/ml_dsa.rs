@@ -8,7 +8,8 @@ use der::Encode;
 use interface::{
     algorithm::Signature,
     attributes::KeyType,
-    spki::{Parameters, PublicKey},
+    kind::{self, KeyKind, Parameters},
+    spki::PublicKey,
 };
 use ml_dsa::{EncodedSignature, EncodedVerifyingKey, MlDsa44, MlDsa65, MlDsa87, MlDsaParams, VerifyingKey};
 use spki::AlgorithmIdentifierRef;
@@ -34,23 +35,9 @@ use crate::{
 /// Whether a message in a context was signed under a public key: (key, message, context, signature).
 type Verify = fn(&[u8], &[u8], &[u8], &[u8]) -> bool;
 
-/// A parameter set, by the service's size in bits.
-struct Set {
-    bits: u32,
-    name: &'static CStr,
-    /// Bytes of a public key.
-    public_len: usize,
-    /// Bytes of a signature.
-    signature_len: usize,
-    verify: Verify,
-}
-
 /// FIPS 204 §4, table 2.
-const SETS: [Set; 3] = [
-    Set { bits: 128, name: c"ML-DSA-44", public_len: 1312, signature_len: 2420, verify: verify::<MlDsa44> },
-    Set { bits: 192, name: c"ML-DSA-65", public_len: 1952, signature_len: 3309, verify: verify::<MlDsa65> },
-    Set { bits: 256, name: c"ML-DSA-87", public_len: 2592, signature_len: 4627, verify: verify::<MlDsa87> },
-];
+const SETS: [(&KeyKind, Verify); 3] =
+    [(&kind::ML_DSA_44, verify::<MlDsa44>), (&kind::ML_DSA_65, verify::<MlDsa65>), (&kind::ML_DSA_87, verify::<MlDsa87>)];
 
 fn verify<P: MlDsaParams>(key: &[u8], message: &[u8], context: &[u8], signature: &[u8]) -> bool {
     let key = EncodedVerifyingKey::<P>::try_from(key).map(|key| VerifyingKey::<P>::decode(&key));
@@ -70,12 +57,12 @@ static OPTIONS: [Setting<Options>; 3] = [generation::NAME, generation::PROVIDER,
 static OPTIONS_SETTABLE: [Param; 4] = settable(&OPTIONS);
 
 impl<const SET: usize> Kind for MlDsaKey<SET> {
-    const NAME: &'static CStr = SETS[SET].name;
+    const NAME: &'static CStr = Self::SET.openssl;
     const FIELDS: &'static [Field<Self>] = &[
         field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.clone()))),
         field(OSSL_PKEY_PARAM_BITS, Type::Int, |key| i64::try_from(8 * key.0.len()).ok().map(Value::Int)),
         field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |_| Some(Value::Int(Self::SET.bits.into()))),
-        field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| i64::try_from(Self::SET.signature_len).ok().map(Value::Int)),
+        field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |_| i64::try_from(Self::SET.output_len).ok().map(Value::Int)),
         // none, and no other is taken
         field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |_| Some(Value::Text(c""))),
     ];
@@ -110,7 +97,10 @@ impl<const SET: usize> Kind for MlDsaKey<SET> {
 }
 
 impl<const SET: usize> MlDsaKey<SET> {
-    const SET: &'static Set = &SETS[SET];
+    const SET: &'static Parameters = match &SETS[SET].0.parameters {
+        Some(set) => set,
+        None => panic!("a parameter set has parameters"),
+    };
 
     fn new(bytes: &[u8]) -> Option<Self> {
         (bytes.len() == Self::SET.public_len).then(|| Self(bytes.to_vec()))
@@ -127,8 +117,7 @@ impl<const SET: usize> Scheme for PureMlDsa<SET> {
     type Kind = MlDsaKey<SET>;
     const HASHES: bool = false;
     const FIELDS: &'static [Field<Context<Self>>] = &[field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |_| {
-        let named = Parameters::of(KeyType::MlDsaPublicKey, MlDsaKey::<SET>::SET.bits)?;
-        AlgorithmIdentifierRef { oid: named.oid, parameters: None }.to_der().ok().map(Value::Bytes)
+        AlgorithmIdentifierRef { oid: MlDsaKey::<SET>::SET.oid, parameters: None }.to_der().ok().map(Value::Bytes)
     })];
     const GETTABLE: &'static [Param] = &gettable::<_, 2>(Self::FIELDS);
     const SETTINGS: &'static [Setting<Context<Self>>] = &[
@@ -158,15 +147,15 @@ impl<const SET: usize> Scheme for PureMlDsa<SET> {
     }
 
     fn max_len(_: &MlDsaKey<SET>) -> usize {
-        MlDsaKey::<SET>::SET.signature_len
+        MlDsaKey::<SET>::SET.output_len
     }
 
     fn encode(_: &MlDsaKey<SET>, signature: Vec<u8>) -> Option<Vec<u8>> {
-        (signature.len() == MlDsaKey::<SET>::SET.signature_len).then_some(signature)
+        (signature.len() == MlDsaKey::<SET>::SET.output_len).then_some(signature)
     }
 
     fn verify(&self, key: &MlDsaKey<SET>, _: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
-        Ok((MlDsaKey::<SET>::SET.verify)(&key.0, input, &self.context, signature))
+        Ok((SETS[SET].1)(&key.0, input, &self.context, signature))
     }
 }
 

@@ -31,7 +31,7 @@ impl Abilities {
         let mut sizes = Vec::new();
         for family in Family::ALL {
             let mut able = Vec::new();
-            for &(key_type, bits) in family.keys() {
+            for (key_type, bits) in family.keys() {
                 if generates(key_type, bits, &mut can)? {
                     able.push((key_type, bits));
                 }

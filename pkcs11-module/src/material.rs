@@ -7,7 +7,7 @@ use cryptoki_sys::*;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, PrintableStringRef, UintRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag};
 use interface::group::{Group, GroupKey};
-use interface::spki::{PARAMETERS, Parameters};
+use interface::kind::Parameters;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ pub(crate) fn rsa_public(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
 
 /// The scalar or seed of a private key, as long as the curve has it.
 pub(crate) fn ec_private(template: &Template, curve: &Parameters) -> Result<Zeroizing<Vec<u8>>> {
-    let len = curve.private_len();
+    let len = curve.private_len;
     let value = given(template, CKA_VALUE)?;
     let value = if curve.weierstrass() { number(value) } else { value };
     let missing = len.checked_sub(value.len()).ok_or(Error::AttributeValueInvalid)?;
@@ -82,18 +82,15 @@ pub(crate) fn same_point(given: &[u8], whole: &[u8]) -> bool {
 
 /// As [`point`], of any curve.
 pub(crate) fn any_point(given: &[u8]) -> &[u8] {
-    let mut wrapped = curves().map(|curve| (point(given, curve), curve)).filter(|(inner, _)| inner.len() < given.len());
+    let mut wrapped =
+        Parameters::curves().map(|curve| (point(given, curve), curve)).filter(|(inner, _)| inner.len() < given.len());
     wrapped.find(|(inner, curve)| is_point(inner, curve)).map_or(given, |(inner, _)| inner)
-}
-
-fn curves() -> impl Iterator<Item = &'static Parameters> {
-    PARAMETERS.iter().filter(|named| named.key_type.family().is_some())
 }
 
 /// The curve that CKA_EC_PARAMS names: by its object identifier, or by its name (PKCS#11 3.1 §6.3.3).
 pub(crate) fn curve(params: &[u8]) -> Result<&'static Parameters> {
     if let Ok(oid) = ObjectIdentifier::from_der(params) {
-        return curves().find(|curve| curve.oid == oid).ok_or(Error::CurveNotSupported);
+        return Parameters::curves().find(|curve| curve.oid == oid).ok_or(Error::CurveNotSupported);
     }
     let name = PrintableStringRef::from_der(params).map_err(|_| Error::CurveNotSupported)?;
     let name = match name.as_str() {
@@ -103,14 +100,13 @@ pub(crate) fn curve(params: &[u8]) -> Result<&'static Parameters> {
         "secp256r1" => "prime256v1",
         other => other,
     };
-    curves().find(|curve| curve.name == name).ok_or(Error::CurveNotSupported)
+    Parameters::curves().find(|curve| curve.openssl.to_bytes() == name.as_bytes()).ok_or(Error::CurveNotSupported)
 }
 
 /// Whether this has the length of a point.
 fn is_point(bare: &[u8], curve: &Parameters) -> bool {
     let coordinate = curve.bits.div_ceil(8) as usize;
-    let whole = if curve.weierstrass() { 1 + 2 * coordinate } else { curve.private_len() };
-    bare.len() == whole || curve.weierstrass() && bare.len() == 1 + coordinate
+    bare.len() == curve.public_len || curve.weierstrass() && bare.len() == 1 + coordinate
 }
 
 /// The group that a template gives; a key with an order is one of DSA.
@@ -224,9 +220,9 @@ mod tests {
 
     #[test]
     fn the_length_of_a_point_tells_whether_it_is_wrapped() {
-        for curve in PARAMETERS.iter().filter(|curve| curve.key_type.family().is_some()) {
+        for curve in Parameters::curves() {
             let (uncompressed, compressed) = (2 * curve.bits.div_ceil(8) as usize + 1, curve.bits.div_ceil(8) as usize + 1);
-            let lens = if curve.weierstrass() { vec![uncompressed, compressed] } else { vec![curve.private_len()] };
+            let lens = if curve.weierstrass() { vec![uncompressed, compressed] } else { vec![curve.private_len] };
             for len in lens {
                 // what begins as if it were wrapped
                 let mut bare = vec![7; len];
@@ -236,11 +232,11 @@ mod tests {
                     vec![4, 0x81, u8::try_from(len - 3).unwrap()]
                 };
                 bare[..header.len()].copy_from_slice(&header);
-                assert_eq!(point(&bare, curve), bare, "{} {len}", curve.name);
+                assert_eq!(point(&bare, curve), bare, "{:?} {len}", curve.openssl);
                 let wrapped = OctetStringRef::new(&bare).unwrap().to_der().unwrap();
-                assert_eq!(point(&wrapped, curve), bare, "{} {len}", curve.name);
+                assert_eq!(point(&wrapped, curve), bare, "{:?} {len}", curve.openssl);
                 let wrapped = BitStringRef::from_bytes(&bare).unwrap().to_der().unwrap();
-                assert_eq!(point(&wrapped, curve), bare, "{} {len}", curve.name);
+                assert_eq!(point(&wrapped, curve), bare, "{:?} {len}", curve.openssl);
             }
         }
     }

@@ -16,9 +16,10 @@ use der::asn1::OctetStringRef;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::certificate::Certificate;
 use interface::group::{Group, GroupKey};
+use interface::kind::Parameters;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{self, RecordKind, SetMetadata};
-use interface::spki::{self, Parameters, PublicKey};
+use interface::spki::{self, PublicKey};
 use interface::{Filing, ProviderId, Status};
 use zeroize::Zeroizing;
 

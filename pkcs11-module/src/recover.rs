@@ -82,7 +82,7 @@ mod tests {
     fn padding_is_checked_to_the_last_byte() {
         let padded = |front: &[u8], count, end: &[u8]| [front, &vec![0xff; count], end].concat();
         assert_eq!(unpad(&padded(&[0, 1], 8, &[0, 5, 6])).unwrap(), [5, 6]);
-        assert_eq!(unpad(&padded(&[0, 1], 20, &[0])).unwrap(), []);
+        assert!(unpad(&padded(&[0, 1], 20, &[0])).unwrap().is_empty());
         for wrong in [padded(&[0, 1], 7, &[0, 5]), padded(&[0, 2], 8, &[0, 5]), padded(&[0, 1], 8, &[5, 0]), vec![0, 1]] {
             assert!(matches!(unpad(&wrong), Err(Error::SignatureInvalid)));
         }

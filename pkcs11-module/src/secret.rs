@@ -76,7 +76,7 @@ impl SecretType {
 
     /// The sizes of the keys that the module generates, smallest first.
     pub(crate) fn sizes(&self) -> Vec<u32> {
-        let all = self.family.keys().iter().map(|kind| kind.1);
+        let all = self.family.keys().into_iter().map(|kind| kind.1);
         all.filter(|bits| self.bits.is_none_or(|own| own == *bits)).collect()
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use cryptoki_sys::{CK_MECHANISM_TYPE, CKH_DETERMINISTIC_REQUIRED};
 use interface::algorithm::{Algorithm, Hash, Mac, Signature};
-use interface::attributes::{EccFamily, KeyType, Usage};
+use interface::attributes::{KeyType, Usage};
+use interface::kind::Parameters;
 use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
 use interface::{Status, client};
 use subtle::ConstantTimeEq;
@@ -333,15 +334,8 @@ impl OutputLen for Signing {
             _ if self.scheme == Scheme::Cmac => CMAC_LEN,
             KeyType::Hmac => self.hash.map_or(0, Hash::len),
             KeyType::RsaPublicKey => bytes,
-            // FIPS 204, table 2
-            KeyType::MlDsaPublicKey => match key.attributes.bits {
-                128 => 2420,
-                192 => 3309,
-                _ => 4627,
-            },
-            KeyType::EccPublicKey(EccFamily::TwistedEdwards) => 2 * key.public_len(),
             KeyType::DsaPublicKey => 2 * key.group().and_then(|group| group.subprime).map_or(0, |subprime| subprime.len()),
-            _ => 2 * bytes,
+            key_type => Parameters::of(key_type, key.attributes.bits).map_or(0, |named| named.output_len),
         }
     }
 }
@@ -373,6 +367,7 @@ mod tests {
     use crate::objects::Objects;
     use cryptoki_sys::*;
     use interface::algorithm::SignHash as Any;
+    use interface::attributes::EccFamily;
     use interface::attributes::Policy;
     use interface::policy::Job;
 

@@ -16,12 +16,13 @@ use interface::{
     Opcode, Operation, ProviderId, Status,
     algorithm::{Algorithm, Encryption, SignHash as Digest, Signature},
     attributes::{Attributes, Policy, Usage},
+    kind::Parameters,
     operations::{
         Agreed, AsymmetricDecrypt, CopyKey, Decrypted, DestroyKey, Find, Found, GenerateKey, Hello, ListProviders, LookupKey,
         ProviderInfo, Providers, RawKeyAgreement, Record, RecordKind, SignHash, SignMessage, Signed, Welcome,
     },
     pss::Pss,
-    spki::{Parameters, PublicKey, is_pss},
+    spki::{PublicKey, is_pss},
     wire::{HEADER_LEN, Header, Request},
 };
 use prost::Message;
@@ -170,8 +171,8 @@ impl Handler {
     /// Makes a key with `openssl genpkey`.
     fn generate(&self, name: &str, attributes: &Attributes) {
         let algorithm = match Parameters::of(attributes.key_type, attributes.bits) {
-            Some(named) if named.weierstrass() => format!("EC -pkeyopt group:{}", named.name),
-            Some(named) => named.name.to_owned(),
+            Some(named) if named.weierstrass() => format!("EC -pkeyopt group:{}", named.openssl.to_str().unwrap()),
+            Some(named) => named.openssl.to_str().unwrap().to_owned(),
             None if attributes.policy.pss_alone() => match Pss::of_policy(&attributes.policy) {
                 None => "RSA-PSS".to_owned(),
                 Some(Pss { hash, mgf, salt_len }) => format!(

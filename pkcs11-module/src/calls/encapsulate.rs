@@ -6,6 +6,7 @@ use cryptoki_sys::*;
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
 use interface::client;
+use interface::kind::Parameters;
 use interface::operations::{Decapsulate, Encapsulate};
 use interface::{Filing, Status};
 
@@ -109,13 +110,9 @@ fn algorithm(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Algorith
     if mechanism.has_parameter() { Err(Error::MechanismParamInvalid) } else { Ok(kem.into()) }
 }
 
-/// In bytes (FIPS 203, table 3).
+/// In bytes.
 fn ciphertext_len(with: &Key) -> usize {
-    match with.attributes.bits {
-        512 => 768,
-        768 => 1088,
-        _ => 1568,
-    }
+    Parameters::of(with.attributes.key_type, with.attributes.bits).map_or(0, |set| set.output_len)
 }
 
 /// The secret has 32 bytes: of other lengths and for other types no key is made of it.

@@ -222,8 +222,8 @@ pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyTy
 /// The type and size that CKA_PARAMETER_SET names.
 pub(super) fn parameter_set(family: Family, public: &Template, private: &Template) -> Result<(KeyType, u32)> {
     let set = public.number(CKA_PARAMETER_SET)?.or(private.number(CKA_PARAMETER_SET)?).ok_or(Error::TemplateIncomplete)?;
-    let found = family.keys().iter().find(|(_, bits)| family.parameter_set(*bits) == Some(set));
-    found.copied().ok_or(Error::ParameterSetNotSupported)
+    let found = family.keys().into_iter().find(|(_, bits)| family.parameter_set(*bits) == Some(set));
+    found.ok_or(Error::ParameterSetNotSupported)
 }
 
 fn rsa_bits(public: &Template) -> Result<u32> {

@@ -2,6 +2,7 @@
 
 use cryptoki_sys::*;
 use interface::attributes::{DhFamily, EccFamily, KeyType};
+use interface::kind::{KINDS, Parameters};
 
 const DH: KeyType = KeyType::DhKeyPair(DhFamily::Own);
 
@@ -64,35 +65,21 @@ impl Family {
     }
 
     /// The kinds of key that the module generates, smallest first.
-    pub(crate) fn keys(self) -> &'static [(KeyType, u32)] {
-        use EccFamily::{Montgomery, SecpK1, SecpR1, TwistedEdwards};
-        match self {
-            Self::Rsa => &[
-                (KeyType::RsaKeyPair, 1024),
-                (KeyType::RsaKeyPair, 2048),
-                (KeyType::RsaKeyPair, 3072),
-                (KeyType::RsaKeyPair, 4096),
-            ],
-            Self::Ec => &[
-                (KeyType::EccKeyPair(SecpR1), 192),
-                (KeyType::EccKeyPair(SecpR1), 224),
-                (KeyType::EccKeyPair(SecpR1), 256),
-                (KeyType::EccKeyPair(SecpK1), 256),
-                (KeyType::EccKeyPair(SecpR1), 384),
-                (KeyType::EccKeyPair(SecpR1), 521),
-            ],
-            Self::Edwards => &[(KeyType::EccKeyPair(TwistedEdwards), 255), (KeyType::EccKeyPair(TwistedEdwards), 448)],
-            Self::Montgomery => &[(KeyType::EccKeyPair(Montgomery), 255)],
-            Self::MlDsa => &[(KeyType::MlDsaKeyPair, 128), (KeyType::MlDsaKeyPair, 192), (KeyType::MlDsaKeyPair, 256)],
-            Self::MlKem => &[(KeyType::MlKemKeyPair, 512), (KeyType::MlKemKeyPair, 768), (KeyType::MlKemKeyPair, 1024)],
-            Self::Dsa => &[(KeyType::DsaKeyPair, 1024), (KeyType::DsaKeyPair, 2048), (KeyType::DsaKeyPair, 3072)],
-            Self::Dh => &[(DH, 1024), (DH, 2048), (DH, 3072), (DH, 4096)],
-            Self::Aes => &[(KeyType::Aes, 128), (KeyType::Aes, 192), (KeyType::Aes, 256)],
-            Self::Des => &[(KeyType::Des, 128), (KeyType::Des, 192)],
-            Self::Generic => &[(KeyType::Hmac, 8), (KeyType::Hmac, 512), (KeyType::Hmac, 0xfff8)],
-            Self::Hkdf => &[(KeyType::Derive, 8), (KeyType::Derive, 0xfff8)],
-            Self::ChaCha20 => &[(KeyType::ChaCha20, 256)],
-        }
+    pub(crate) fn keys(self) -> Vec<(KeyType, u32)> {
+        let bits: &[u32] = match self {
+            Self::Dsa => &[1024, 2048, 3072],
+            Self::Dh => &[1024, 2048, 3072, 4096],
+            Self::Des => &[128, 192],
+            Self::Generic => &[8, 512, 0xfff8],
+            Self::Hkdf => &[8, 0xfff8],
+            _ => {
+                let own = KINDS.iter().filter(|kind| Self::of(kind.key_type) == Some(self));
+                let mut keys: Vec<_> = own.map(|kind| (kind.key_type, kind.bits)).collect();
+                keys.sort_by_key(|(_, bits)| *bits);
+                return keys;
+            }
+        };
+        bits.iter().map(|&bits| (self.key_type(), bits)).collect()
     }
 
     /// The type of its keys.
@@ -128,20 +115,18 @@ impl Family {
     pub(crate) fn size(self, bits: u32) -> u32 {
         match self {
             Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery | Self::Dsa | Self::Dh => bits,
-            Self::MlDsa | Self::MlKem => self.public_len(bits),
+            Self::MlDsa | Self::MlKem => {
+                let len = Parameters::of(self.key_type(), bits).map_or(0, |set| set.public_len);
+                u32::try_from(len).unwrap_or(u32::MAX)
+            }
             Self::Aes | Self::Des | Self::Generic | Self::Hkdf | Self::ChaCha20 => bits / 8,
         }
     }
 
     /// The parameter sets of ML-DSA and ML-KEM, as CKA_PARAMETER_SET numbers them: from 1, in the order of their sizes.
     pub(crate) fn parameter_set(self, bits: u32) -> Option<CK_ULONG> {
-        let sets = (1..).zip(self.keys()).find(|(_, kind)| kind.1 == bits);
-        sets.filter(|_| matches!(self, Self::MlDsa | Self::MlKem)).map(|(number, _)| number)
-    }
-
-    /// Length in bytes of the public keys of ML-DSA (FIPS 204, table 2) and ML-KEM (FIPS 203, table 3).
-    fn public_len(self, bits: u32) -> u32 {
-        if self == Self::MlDsa { 32 + bits * 10 } else { 32 + bits / 2 * 3 }
+        let mut sets = (1..).zip(self.keys()).filter(|_| matches!(self, Self::MlDsa | Self::MlKem));
+        sets.find(|(_, kind)| kind.1 == bits).map(|(number, _)| number)
     }
 
     pub(crate) fn flags(self) -> CK_FLAGS {

@@ -5,7 +5,7 @@ use interface::ProviderId;
 use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, Usage};
 use interface::group::{Group, GroupKey};
-use interface::spki::Parameters;
+use interface::kind::Parameters;
 
 use crate::error::{Error, Result};
 use crate::material;
@@ -34,11 +34,6 @@ impl Key {
     /// The owner as requests name it.
     pub(crate) fn owner(&self) -> Option<String> {
         (!self.owner.is_empty()).then(|| self.owner.clone())
-    }
-
-    /// Length of the public value in bytes.
-    pub(crate) fn public_len(&self) -> usize {
-        self.public.len()
     }
 
     /// The group that it brings.

@@ -225,7 +225,6 @@ impl Content {
 
 #[cfg(test)]
 mod tests {
-    use super::super::algorithm::Kind;
     use super::*;
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::rsa::KeySize;
@@ -234,6 +233,7 @@ mod tests {
     use clap::Parser;
     use interface::algorithm::{SignHash, Signature};
     use interface::attributes::Attributes;
+    use interface::kind::KeyKind;
     use interface::policy::Job;
     use interface::spki::PublicKey;
     use std::process::Command;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     fn signer(name: &str, only: Option<Signature>, key: &[u8], sign: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Signer {
-        let kind = Kind::named(name).unwrap();
+        let kind = KeyKind::named(name).unwrap();
         let mut attributes = kind.attributes(Job::Sign).unwrap();
         if let Some(only) = only {
             attributes.policy.algorithm = only.into();

@@ -1,6 +1,6 @@
 //! `parsec key`: making, listing and destroying keys.
 
-use super::algorithm::{KINDS, Kind, describe};
+use super::algorithm::describe;
 use super::context::{Context, Key, KeyRecord, Place, owner};
 use super::error::{During, Error, Result};
 use super::grant::{self, Granted, Share};
@@ -10,6 +10,7 @@ use super::{accept, attest, challenge, csr, export, import, reference};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
+use interface::kind::KeyKind;
 use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind, Verdict};
 use serde::Serialize;
 use std::fmt::Display;
@@ -154,7 +155,7 @@ pub(crate) struct New {
     purpose: Option<&'static Purpose>,
     /// The algorithm, instead of or against what the purpose would pick
     #[arg(long, value_parser = kinds())]
-    algorithm: Option<&'static Kind>,
+    algorithm: Option<&'static KeyKind>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -164,8 +165,9 @@ pub(crate) struct New {
     out: Option<PathBuf>,
 }
 
-fn kinds() -> impl TypedValueParser<Value = &'static Kind> {
-    PossibleValuesParser::new(KINDS.iter().map(|kind| kind.name)).try_map(|name| Kind::named(&name).ok_or("no such algorithm"))
+fn kinds() -> impl TypedValueParser<Value = &'static KeyKind> {
+    PossibleValuesParser::new(KeyKind::offered().map(|kind| kind.name))
+        .try_map(|name| KeyKind::named(&name).ok_or("no such algorithm"))
 }
 
 impl New {

@@ -1,10 +1,10 @@
 //! Purposes: people say what a key is for, and the provider's abilities decide which algorithm that means.
 
-use super::algorithm::Kind;
 use super::context::Context;
 use super::error::{During, Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::attributes::Attributes;
+use interface::kind::KeyKind;
 use interface::operations::{CanDoCrypto, CheckType};
 use interface::policy::{Job, Purpose as What};
 use interface::{ProviderId, Status};
@@ -13,7 +13,7 @@ use interface::{ProviderId, Status};
 #[derive(Debug)]
 pub(crate) struct Purpose {
     what: What,
-    /// Names of [`Kind`]s, the best one first.
+    /// Names of [`KeyKind`]s, the best one first.
     candidates: &'static [&'static str],
     /// What to do next: where, and the line to write there. `{name}`, `{file}` and `{module}` are filled in.
     next: &'static [(&'static str, &'static str)],
@@ -98,8 +98,8 @@ impl Purpose {
     }
 
     /// The candidates, the best one first.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = &'static Kind> {
-        self.candidates.iter().filter_map(|name| Kind::named(name))
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &'static KeyKind> {
+        self.candidates.iter().filter_map(|name| KeyKind::named(name))
     }
 
     /// What to do next with the key: where, and the line to write there.
@@ -169,7 +169,7 @@ mod tests {
     fn every_candidate_can_do_the_job_of_its_purpose() {
         for purpose in PURPOSES {
             for name in purpose.candidates {
-                let kind = Kind::named(name);
+                let kind = KeyKind::named(name);
                 assert!(kind.is_some_and(|kind| kind.attributes(purpose.job()).is_some()), "{}: {name}", purpose.name());
             }
         }

@@ -7,9 +7,10 @@ use der::asn1::{Any, Null, ObjectIdentifier, UintRef};
 use der::{Decode, Encode, Sequence};
 use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::Attributes;
+use interface::kind::Parameters;
 use interface::operations::{SignHash, SignMessage};
 use interface::pss::Pss;
-use interface::spki::{Parameters, RSASSA_PSS};
+use interface::spki::RSASSA_PSS;
 use spki::AlgorithmIdentifierOwned;
 
 /// How a key signs a certificate.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::memory::Parsed;
 use interface::Status;
 use interface::attributes::{Attributes, DhFamily, EccFamily, KeyType};
+use interface::kind::{self, KeyKind};
 use zeroize::Zeroizing;
 
 /// What a key is, of the types and sizes that this backend has.
@@ -32,28 +33,29 @@ pub(crate) enum Kind {
     Dh,
 }
 
-/// The curves by family and size in bits.
-const CURVES: &[(EccFamily, u32, Kind)] = &[
-    (EccFamily::SecpR1, Curve::P192.bits(), Kind::Ec(Curve::P192)),
-    (EccFamily::SecpR1, Curve::P224.bits(), Kind::Ec(Curve::P224)),
-    (EccFamily::SecpR1, Curve::P256.bits(), Kind::Ec(Curve::P256)),
-    (EccFamily::SecpR1, Curve::P384.bits(), Kind::Ec(Curve::P384)),
-    (EccFamily::SecpR1, Curve::P521.bits(), Kind::Ec(Curve::P521)),
-    (EccFamily::SecpK1, Curve::SECP256K1.bits(), Kind::Ec(Curve::SECP256K1)),
-    (EccFamily::Montgomery, 255, Kind::X25519),
-    (EccFamily::TwistedEdwards, 255, Kind::Ed25519),
-    (EccFamily::TwistedEdwards, 448, Kind::Ed448),
+/// What this backend calls the curves and parameter sets that it has.
+const NAMED: &[(&KeyKind, Kind)] = &[
+    (&kind::P192, Kind::Ec(Curve::P192)),
+    (&kind::P224, Kind::Ec(Curve::P224)),
+    (&kind::P256, Kind::Ec(Curve::P256)),
+    (&kind::P384, Kind::Ec(Curve::P384)),
+    (&kind::P521, Kind::Ec(Curve::P521)),
+    (&kind::SECP256K1, Kind::Ec(Curve::SECP256K1)),
+    (&kind::X25519, Kind::X25519),
+    (&kind::ED25519, Kind::Ed25519),
+    (&kind::ED448, Kind::Ed448),
+    (&kind::ML_DSA_44, Kind::MlDsa(Set::ML_DSA_44)),
+    (&kind::ML_DSA_65, Kind::MlDsa(Set::ML_DSA_65)),
+    (&kind::ML_DSA_87, Kind::MlDsa(Set::ML_DSA_87)),
+    (&kind::ML_KEM_512, Kind::MlKem(Set::ML_KEM_512)),
+    (&kind::ML_KEM_768, Kind::MlKem(Set::ML_KEM_768)),
+    (&kind::ML_KEM_1024, Kind::MlKem(Set::ML_KEM_1024)),
 ];
 
-/// The parameter sets by size in bits.
-const SETS: &[(KeyType, u32, Kind)] = &[
-    (KeyType::MlDsaPublicKey, 128, Kind::MlDsa(Set::ML_DSA_44)),
-    (KeyType::MlDsaPublicKey, 192, Kind::MlDsa(Set::ML_DSA_65)),
-    (KeyType::MlDsaPublicKey, 256, Kind::MlDsa(Set::ML_DSA_87)),
-    (KeyType::MlKemPublicKey, 512, Kind::MlKem(Set::ML_KEM_512)),
-    (KeyType::MlKemPublicKey, 768, Kind::MlKem(Set::ML_KEM_768)),
-    (KeyType::MlKemPublicKey, 1024, Kind::MlKem(Set::ML_KEM_1024)),
-];
+/// Those of a type, with so many bits or (zero) with any.
+fn named(key_type: KeyType, bits: u32) -> impl Iterator<Item = (&'static KeyKind, Kind)> {
+    NAMED.iter().copied().filter(move |(kind, _)| kind.key_type == key_type.pair() && (bits == 0 || kind.bits == bits))
+}
 
 /// RSA sizes that are generated; every multiple of 8 between the first and the last is imported.
 const RSA_BITS: [u32; 4] = [1024, 2048, 3072, 4096];
@@ -82,10 +84,7 @@ impl Kind {
             {
                 Some(Self::Dh)
             }
-            KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
-                CURVES.iter().find(|row| (row.0, row.1) == (family, bits)).map(|row| row.2)
-            }
-            _ => SETS.iter().find(|row| (row.0, row.1) == (key_type.public(), bits)).map(|row| row.2),
+            _ => named(key_type, bits).find(|(kind, _)| kind.bits == bits).map(|(_, kind)| kind),
         };
         let sizes = || match key_type {
             KeyType::RsaKeyPair => {
@@ -211,10 +210,10 @@ impl Key {
             Material::Ed448(_) => 448,
             Material::Public(public) if public.len() == ed448::LEN => 448,
             Material::Ed25519(..) | Material::X25519(_) | Material::Public(_) => 255,
-            Material::Pq(pq) => SETS
+            Material::Pq(pq) => NAMED
                 .iter()
-                .find(|row| matches!(row.2, Kind::MlDsa(set) | Kind::MlKem(set) if set == pq.set()))
-                .map_or(0, |row| row.1),
+                .find(|(_, kind)| matches!(kind, Kind::MlDsa(set) | Kind::MlKem(set) if *set == pq.set()))
+                .map_or(0, |(kind, _)| kind.bits),
         }
     }
 
@@ -290,7 +289,7 @@ impl Key {
             KeyType::RsaKeyPair => Material::Rsa(Rsa::from_private_der(data).map_err(|_| invalid(BAD_RSA_PAIR))?),
             KeyType::RsaPublicKey => Material::Rsa(Rsa::from_public_der(data).map_err(|_| invalid(BAD_RSA_PUBLIC))?),
             KeyType::EccKeyPair(family) | KeyType::EccPublicKey(family) => {
-                curve_key(curve(family, bits, pair, data)?, pair, data)?
+                curve_key(curve(key_type, family, bits, data)?, pair, data)?
             }
             KeyType::DsaKeyPair | KeyType::DhKeyPair(_) => Material::Field(Field::from_private(data)?),
             KeyType::DsaPublicKey | KeyType::DhPublicKey(_) => Material::Field(Field::from_public(data)?),
@@ -329,29 +328,26 @@ const BAD_RSA_PUBLIC: &str =
     "the data is not an RSA public key: one DER RSAPublicKey (PKCS#1) with an odd exponent of at least 3";
 
 /// The curve of a family with this many bits, or with keys as long as the data.
-fn curve(family: EccFamily, bits: u32, pair: bool, data: &[u8]) -> Result<Kind> {
-    let len = |kind: &Kind| match kind {
-        Kind::Ec(curve) if pair => curve.len(),
-        Kind::Ec(curve) => curve.point_len(data),
-        Kind::Ed448 => ed448::LEN,
-        _ => 32,
+fn curve(key_type: KeyType, family: EccFamily, bits: u32, data: &[u8]) -> Result<Kind> {
+    let fits = |(kind, own): &(&KeyKind, Kind)| match (own, &kind.parameters) {
+        (Kind::Ec(curve), _) if key_type.is_public() => curve.point_len(data) == data.len(),
+        (_, parameters) => parameters.as_ref().is_some_and(|curve| curve.private_len == data.len()),
     };
-    let mut curves = CURVES.iter().filter(|row| row.0 == family && (bits == 0 || row.1 == bits)).map(|row| row.2).peekable();
+    let mut curves = named(key_type, bits).peekable();
     if curves.peek().is_none() {
         return Err(unsupported(format!("this provider has no curve of the family {family:?} with {bits} bits")));
     }
     let wrong = || invalid(format!("{} bytes are no key on this curve", data.len()));
-    curves.find(|kind| len(kind) == data.len()).ok_or_else(wrong)
+    curves.find(fits).map(|(_, kind)| kind).ok_or_else(wrong)
 }
 
 /// The key of a type with this many bits, or with an encoding as long as the data; a seed does not tell its parameter set.
 fn pq_key(key_type: KeyType, bits: u32, data: &[u8]) -> Result<Pq> {
     let pair = key_type.is_pair();
-    let mut sets =
-        SETS.iter().filter(|row| row.0 == key_type.public() && (bits == 0 || row.1 == bits)).filter_map(|row| match row.2 {
-            Kind::MlDsa(set) | Kind::MlKem(set) if bits != 0 || data.len() != set.seed() => Some(set),
-            _ => None,
-        });
+    let mut sets = named(key_type, bits).filter_map(|(_, kind)| match kind {
+        Kind::MlDsa(set) | Kind::MlKem(set) if bits != 0 || data.len() != set.seed() => Some(set),
+        _ => None,
+    });
     let set = sets.find(|set| set.fits(pair, data.len())).ok_or_else(|| {
         invalid(format!("{} bytes are no key of type {key_type:?} with {bits} bits; a seed needs the size beside it", data.len()))
     })?;

@@ -10,7 +10,8 @@ use crate::provider::{Call, Handle};
 use crate::providers::software;
 use interface::Status;
 use interface::algorithm::{Algorithm, Cipher, Hash, Mac, MacKind, Signature};
-use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
+use interface::attributes::{Attributes, KeyType, Usage};
+use interface::kind::{self, KeyKind};
 use interface::message::{Empty, required};
 use interface::operations::{CanDoCrypto, CheckType};
 use std::ops::RangeInclusive;
@@ -25,21 +26,20 @@ use tss_esapi::structures::{
 };
 
 /// The keys that some TPM has, in the order in which they are told.
-const KEYS: &[(KeyType, u32, Parameters)] = &[
-    (KeyType::RsaKeyPair, 1024, Parameters::Rsa(RsaKeyBits::Rsa1024)),
-    (KeyType::RsaKeyPair, 2048, Parameters::Rsa(RsaKeyBits::Rsa2048)),
-    (KeyType::RsaKeyPair, 3072, Parameters::Rsa(RsaKeyBits::Rsa3072)),
-    (KeyType::RsaKeyPair, 4096, Parameters::Rsa(RsaKeyBits::Rsa4096)),
-    (P, 192, Parameters::Ecc(EccCurve::NistP192)),
-    (P, 224, Parameters::Ecc(EccCurve::NistP224)),
-    (P, 256, Parameters::Ecc(EccCurve::NistP256)),
-    (P, 384, Parameters::Ecc(EccCurve::NistP384)),
-    (P, 521, Parameters::Ecc(EccCurve::NistP521)),
-    (KeyType::Aes, 128, Parameters::Aes(AesKeyBits::Aes128)),
-    (KeyType::Aes, 192, Parameters::Aes(AesKeyBits::Aes192)),
-    (KeyType::Aes, 256, Parameters::Aes(AesKeyBits::Aes256)),
+const KEYS: &[(&KeyKind, Parameters)] = &[
+    (&kind::RSA_1024, Parameters::Rsa(RsaKeyBits::Rsa1024)),
+    (&kind::RSA_2048, Parameters::Rsa(RsaKeyBits::Rsa2048)),
+    (&kind::RSA_3072, Parameters::Rsa(RsaKeyBits::Rsa3072)),
+    (&kind::RSA_4096, Parameters::Rsa(RsaKeyBits::Rsa4096)),
+    (&kind::P192, Parameters::Ecc(EccCurve::NistP192)),
+    (&kind::P224, Parameters::Ecc(EccCurve::NistP224)),
+    (&kind::P256, Parameters::Ecc(EccCurve::NistP256)),
+    (&kind::P384, Parameters::Ecc(EccCurve::NistP384)),
+    (&kind::P521, Parameters::Ecc(EccCurve::NistP521)),
+    (&kind::AES_128, Parameters::Aes(AesKeyBits::Aes128)),
+    (&kind::AES_192, Parameters::Aes(AesKeyBits::Aes192)),
+    (&kind::AES_256, Parameters::Aes(AesKeyBits::Aes256)),
 ];
-const P: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
 
 /// Hashes of signatures and HMACs. For ECDSA the first one that is long enough is taken.
 const HASHES: &[(HashingAlgorithm, Hash)] = &[
@@ -69,7 +69,7 @@ const BUFFER: u32 = 1024;
 
 /// What one chip has of it.
 pub(super) struct Ability {
-    keys: Vec<(KeyType, u32, Parameters)>,
+    keys: Vec<(&'static KeyKind, Parameters)>,
     hashes: Vec<(HashingAlgorithm, Hash)>,
     /// Whether it computes HMACs.
     pub(super) hmac: bool,
@@ -90,7 +90,7 @@ impl Ability {
         let buffer = chip.ask(|context| context.get_tpm_property(PropertyTag::InputBuffer))?.unwrap_or(BUFFER).min(BUFFER);
         let modes = had(MODES, |&(_, mode)| Ok(encrypts && chip.has(aes(AesKeyBits::Aes128, mode))?))?;
         let usable = |key_type| key_type != KeyType::Aes || !modes.is_empty();
-        let keys = had(KEYS, |&(key_type, _, parameters)| Ok(usable(key_type) && chip.has(parameters.into())?))?;
+        let keys = had(KEYS, |&(kind, parameters)| Ok(usable(kind.key_type) && chip.has(parameters.into())?))?;
         let keyed = |hash| {
             let hmac_scheme = HmacScheme::new(hash);
             PublicParameters::KeyedHash(PublicKeyedHashParameters::new(KeyedHashScheme::Hmac { hmac_scheme }))
@@ -109,9 +109,9 @@ impl Ability {
         if key_type == KeyType::Hmac && self.hmac && bits.is_multiple_of(8) && HMAC_BITS.contains(&bits) {
             return Ok(Parameters::Hmac);
         }
-        let found = self.keys.iter().find(|row| (row.0, row.1) == (key_type, bits));
+        let found = self.keys.iter().find(|(kind, _)| (kind.key_type, kind.bits) == (key_type, bits));
         found
-            .map(|row| row.2)
+            .map(|(_, parameters)| *parameters)
             .ok_or_else(|| unsupported(format!("this TPM has no keys of type {key_type:?} with {bits} bits: it has {self}")))
     }
 
@@ -129,7 +129,7 @@ impl Ability {
 
     /// Whether it has keys of this type, of some size.
     fn some(&self, key_type: KeyType) -> bool {
-        key_type == KeyType::Hmac && self.hmac || self.keys.iter().any(|row| row.0 == key_type)
+        key_type == KeyType::Hmac && self.hmac || self.keys.iter().any(|(kind, _)| kind.key_type == key_type)
     }
 
     /// What ECDSA on a curve is asked to sign for a digest, and the hash to name: TPMs sign only what is as long as one of their hashes.
@@ -181,7 +181,7 @@ pub(super) fn kind(public: &Public) -> Option<(KeyType, u32)> {
     };
     match public {
         Public::KeyedHash { .. } => Some((KeyType::Hmac, 0)),
-        _ => KEYS.iter().find(|row| same(row.2)).map(|row| (row.0, row.1)),
+        _ => KEYS.iter().find(|row| same(row.1)).map(|(kind, _)| (kind.key_type, kind.bits)),
     }
 }
 
@@ -192,12 +192,7 @@ pub(super) fn hash(name: HashingAlgorithm) -> Option<Hash> {
 
 impl std::fmt::Display for Ability {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = |(key_type, bits, _): &(KeyType, u32, Parameters)| match key_type {
-            KeyType::RsaKeyPair => format!("RSA-{bits}"),
-            KeyType::Aes => format!("AES-{bits}"),
-            _ => format!("P-{bits}"),
-        };
-        let keys = self.keys.iter().map(name).chain(self.hmac.then(|| "HMAC".to_owned()));
+        let keys = self.keys.iter().map(|(kind, _)| kind.name).chain(self.hmac.then_some("hmac"));
         f.write_str(&keys.collect::<Vec<_>>().join(", "))
     }
 }
