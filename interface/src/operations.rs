@@ -1,5 +1,5 @@
-//! Every operation, once: its number, messages, who may call it, where it is addressed, how it uses a key, what it
-//! changes.
+//! Every operation, once: its number, messages, who may call it, where it is addressed, who knows it, whether it may be repeated, how it
+//! uses a key, what it changes.
 //!
 //! Numbers below 0x8000 are upstream's. Those from 0x8000 up are extensions and answer only on a connection that has said
 //! [`Hello`], because upstream's clients break on numbers they do not know. The same holds for fields numbered 100 and up.
@@ -98,6 +98,17 @@ pub enum Target {
     Provider,
     /// Addressed to a crypto provider, answered from the key store whatever the provider.
     Store,
+}
+
+/// Who knows the number of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Upstream's services and clients.
+    Upstream,
+    /// Upstream's specification, but not its clients.
+    Hidden,
+    /// An extension: its number is 0x8000 or higher.
+    Ours,
 }
 
 /// The name of a key, qualified by its owner where that is not the caller.
@@ -304,11 +315,11 @@ macro_rules! operations {
             attributes: required($op.attributes.as_ref())?.try_into()?,
         }
     };
-    (@effect) => {
-        Effect::Nothing
+    (@repeatable again) => {
+        true
     };
-    (@effect $effect:ident) => {
-        Effect::$effect
+    (@repeatable once) => {
+        false
     };
     (@named usage $op:ident $field:ident) => {
         $op.$field.as_ref().map(Usage::from)
@@ -316,8 +327,8 @@ macro_rules! operations {
     (@named $named:ident $op:ident $field:ident) => {
         Some(&*$op.$field)
     };
-    ($($opcode:literal $op:ident => $output:ident, $access:ident, $target:ident, $key:ident $(($($arg:ident),*))?
-        $(, $effect:ident $(($($named:ident: $field:ident),*))?)?;)*) => {
+    ($($opcode:literal $op:ident => $output:ident, $access:ident, $target:ident, $known:ident, $repeat:ident, $key:ident $(($($arg:ident),*))?,
+        $effect:ident $(($($named:ident: $field:ident),*))?;)*) => {
         /// The number of an operation (the header's `opcode` field).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u32)]
@@ -339,9 +350,19 @@ macro_rules! operations {
                 match self { $(Self::$op => Target::$target,)* }
             }
 
+            /// Who knows its number.
+            pub const fn known(self) -> Known {
+                match self { $(Self::$op => Known::$known,)* }
+            }
+
+            /// Doing it twice is as good as doing it once, so that a client may repeat it on a new connection.
+            pub const fn repeatable(self) -> bool {
+                match self { $(Self::$op => operations!(@repeatable $repeat),)* }
+            }
+
             /// What it changes.
             pub const fn effect(self) -> Effect {
-                match self { $(Self::$op => operations!(@effect $($effect)?),)* }
+                match self { $(Self::$op => Effect::$effect,)* }
             }
         }
 
@@ -365,87 +386,82 @@ macro_rules! operations {
             }
 
             fn named(&self) -> Named<'_> {
-                Named { $($($($named: operations!(@named $named self $field),)*)?)? ..Named::default() }
+                Named { $($($named: operations!(@named $named self $field),)*)? ..Named::default() }
             }
         })*
     };
 }
 
 operations! {
-    // opcode  operation            => result               who     where     key            what it changes
-    0x0001 Ping                     => Pong,                Anyone, Core,     none;
-    0x0002 GenerateKey              => Empty,               App,    Provider, new,           Make;
-    0x0003 DestroyKey               => Empty,               App,    Provider, own,           Destroy;
-    0x0004 SignHash                 => Signed,              App,    Provider, use(SIGN_HASH, Signature);
-    0x0005 VerifyHash               => Empty,               App,    Provider, use(VERIFY_HASH, Signature);
-    0x0006 ImportKey                => Empty,               App,    Provider, new,           Make;
-    0x0007 ExportPublicKey          => Exported,            App,    Provider, see;
-    0x0008 ListProviders            => Providers,           Anyone, Core,     none;
-    0x0009 ListOpcodes              => Opcodes,             Anyone, Core,     none;
-    0x000A AsymmetricEncrypt        => Encrypted,           App,    Provider, use(ENCRYPT, Encryption);
-    0x000B AsymmetricDecrypt        => Decrypted,           App,    Provider, use(DECRYPT, Encryption);
-    0x000C ExportKey                => Exported,            App,    Provider, use(EXPORT);
-    0x000D GenerateRandom           => Random,              Anyone, Provider, none;
-    0x000E ListAuthenticators       => Authenticators,      Anyone, Core,     none;
-    0x000F HashCompute              => Hashed,              Anyone, Provider, none;
-    0x0010 HashCompare              => Empty,               Anyone, Provider, none;
-    0x0011 AeadEncrypt              => Encrypted,           App,    Provider, use(ENCRYPT, Aead, nonce);
-    0x0012 AeadDecrypt              => Decrypted,           App,    Provider, use(DECRYPT, Aead);
-    0x0013 RawKeyAgreement          => Agreed,              App,    Provider, use(DERIVE, Agreement);
-    0x0014 CipherEncrypt            => Encrypted,           App,    Provider, use(ENCRYPT, Cipher, iv);
-    0x0015 CipherDecrypt            => Decrypted,           App,    Provider, use(DECRYPT, Cipher);
-    0x0016 MacCompute               => Maced,               App,    Provider, use(SIGN_MESSAGE, Mac);
-    0x0017 MacVerify                => Empty,               App,    Provider, use(VERIFY_MESSAGE, Mac);
-    0x0018 SignMessage              => Signed,              App,    Provider, use(SIGN_MESSAGE, Signature);
-    0x0019 VerifyMessage            => Empty,               App,    Provider, use(VERIFY_MESSAGE, Signature);
-    0x001A ListKeys                 => Keys,                App,    Core,     none;
-    0x001B ListClients              => Clients,             Admin,  Core,     none;
-    0x001C DeleteClient             => Empty,               Admin,  Core,     none,          Admin(to: client);
-    0x001E AttestKey                => Attested,            App,    Provider, attested;
-    0x001F PrepareKeyAttestation    => AttestationPrepared, App,    Provider, attested;
-    0x0020 CanDoCrypto              => Empty,               App,    Provider, none;
-    0x8000 Hello                    => Welcome,             Anyone, Core,     none;
-    0x8001 ServiceStatus            => ServiceReport,       Anyone, Core,     none;
-    0x8002 LookupKey                => Record,              App,    Store,    see;
-    0x8003 Find                     => Found,               App,    Store,    none;
-    0x8004 SetMetadata              => Empty,               App,    Store,    none,          Modify(object: name);
-    0x8005 PutObject                => Record,              App,    Store,    none,          Make(object: name);
-    0x8006 LookupObject             => Record,              App,    Store,    none;
-    0x8007 DestroyObject            => Empty,               App,    Store,    none,          Destroy(object: name);
-    0x8008 Grant                    => Empty,               App,    Store,    own,           Grant(to: principal, usage: usage);
-    0x8009 Revoke                   => Empty,               App,    Store,    own,           Revoke(to: principal);
-    0x800A ListGrants               => Grants,              App,    Store,    own;
-    0x800B WrapKey                  => Wrapped,             App,    Provider, wrap(iv);
-    0x800C UnwrapKey                => Empty,               App,    Provider, unwrap,        Make;
-    0x800D DeriveKey                => Empty,               App,    Provider, derive,        Make;
-    0x800E CopyKey                  => Empty,               App,    Provider, copy,          Make;
-    0x8010 TokenStatus              => Token,               App,    Store,    none;
-    0x8011 InitToken                => Token,               App,    Store,    none,          Reset;
-    0x8012 SetPin                   => Token,               App,    Store,    none,          Pin;
-    0x8013 Login                    => Token,               App,    Store,    none,          Login;
-    0x8014 Logout                   => Token,               App,    Store,    none,          Logout;
-    0x8018 Encapsulate              => Encapsulated,        App,    Provider, secret(ENCRYPT),Make;
-    0x8019 Decapsulate              => Agreed,              App,    Provider, secret(DECRYPT),Make;
-    0x8020 CertifyKey               => Certified,           App,    Provider, see;
-    0x8021 Quote                    => Quoted,              App,    Provider, none;
-    0x8030 Accept                   => Empty,               App,    Core,     none,          Accept(to: owner);
-    0x8031 ListAccepted             => Owners,              App,    Core,     none;
+    // opcode operation          => result               who     where     known to  twice? key                             what it changes
+    0x0001 Ping                  => Pong,                Anyone, Core,     Upstream, again, none,                           Nothing;
+    0x0002 GenerateKey           => Empty,               App,    Provider, Upstream, once,  new,                            Make;
+    0x0003 DestroyKey            => Empty,               App,    Provider, Upstream, once,  own,                            Destroy;
+    0x0004 SignHash              => Signed,              App,    Provider, Upstream, again, use(SIGN_HASH, Signature),      Nothing;
+    0x0005 VerifyHash            => Empty,               App,    Provider, Upstream, again, use(VERIFY_HASH, Signature),    Nothing;
+    0x0006 ImportKey             => Empty,               App,    Provider, Upstream, once,  new,                            Make;
+    0x0007 ExportPublicKey       => Exported,            App,    Provider, Upstream, again, see,                            Nothing;
+    0x0008 ListProviders         => Providers,           Anyone, Core,     Upstream, again, none,                           Nothing;
+    0x0009 ListOpcodes           => Opcodes,             Anyone, Core,     Upstream, again, none,                           Nothing;
+    0x000A AsymmetricEncrypt     => Encrypted,           App,    Provider, Upstream, again, use(ENCRYPT, Encryption),       Nothing;
+    0x000B AsymmetricDecrypt     => Decrypted,           App,    Provider, Upstream, again, use(DECRYPT, Encryption),       Nothing;
+    0x000C ExportKey             => Exported,            App,    Provider, Upstream, again, use(EXPORT),                    Nothing;
+    0x000D GenerateRandom        => Random,              Anyone, Provider, Upstream, again, none,                           Nothing;
+    0x000E ListAuthenticators    => Authenticators,      Anyone, Core,     Upstream, again, none,                           Nothing;
+    0x000F HashCompute           => Hashed,              Anyone, Provider, Upstream, again, none,                           Nothing;
+    0x0010 HashCompare           => Empty,               Anyone, Provider, Upstream, again, none,                           Nothing;
+    0x0011 AeadEncrypt           => Encrypted,           App,    Provider, Upstream, again, use(ENCRYPT, Aead, nonce),      Nothing;
+    0x0012 AeadDecrypt           => Decrypted,           App,    Provider, Upstream, again, use(DECRYPT, Aead),             Nothing;
+    0x0013 RawKeyAgreement       => Agreed,              App,    Provider, Upstream, again, use(DERIVE, Agreement),         Nothing;
+    0x0014 CipherEncrypt         => Encrypted,           App,    Provider, Upstream, again, use(ENCRYPT, Cipher, iv),       Nothing;
+    0x0015 CipherDecrypt         => Decrypted,           App,    Provider, Upstream, again, use(DECRYPT, Cipher),           Nothing;
+    0x0016 MacCompute            => Maced,               App,    Provider, Hidden,   again, use(SIGN_MESSAGE, Mac),         Nothing;
+    0x0017 MacVerify             => Empty,               App,    Provider, Hidden,   again, use(VERIFY_MESSAGE, Mac),       Nothing;
+    0x0018 SignMessage           => Signed,              App,    Provider, Upstream, again, use(SIGN_MESSAGE, Signature),   Nothing;
+    0x0019 VerifyMessage         => Empty,               App,    Provider, Upstream, again, use(VERIFY_MESSAGE, Signature), Nothing;
+    0x001A ListKeys              => Keys,                App,    Core,     Upstream, again, none,                           Nothing;
+    0x001B ListClients           => Clients,             Admin,  Core,     Upstream, again, none,                           Nothing;
+    0x001C DeleteClient          => Empty,               Admin,  Core,     Upstream, once,  none,                           Admin(to: client);
+    0x001E AttestKey             => Attested,            App,    Provider, Upstream, again, attested,                       Nothing;
+    0x001F PrepareKeyAttestation => AttestationPrepared, App,    Provider, Upstream, again, attested,                       Nothing;
+    0x0020 CanDoCrypto           => Empty,               App,    Provider, Upstream, again, none,                           Nothing;
+    0x8000 Hello                 => Welcome,             Anyone, Core,     Ours,     again, none,                           Nothing;
+    0x8001 ServiceStatus         => ServiceReport,       Anyone, Core,     Ours,     again, none,                           Nothing;
+    0x8002 LookupKey             => Record,              App,    Store,    Ours,     again, see,                            Nothing;
+    0x8003 Find                  => Found,               App,    Store,    Ours,     again, none,                           Nothing;
+    0x8004 SetMetadata           => Empty,               App,    Store,    Ours,     again, none,                           Modify(object: name);
+    0x8005 PutObject             => Record,              App,    Store,    Ours,     once,  none,                           Make(object: name);
+    0x8006 LookupObject          => Record,              App,    Store,    Ours,     again, none,                           Nothing;
+    0x8007 DestroyObject         => Empty,               App,    Store,    Ours,     once,  none,                           Destroy(object: name);
+    0x8008 Grant                 => Empty,               App,    Store,    Ours,     again, own,                            Grant(to: principal, usage: usage);
+    0x8009 Revoke                => Empty,               App,    Store,    Ours,     again, own,                            Revoke(to: principal);
+    0x800A ListGrants            => Grants,              App,    Store,    Ours,     again, own,                            Nothing;
+    0x800B WrapKey               => Wrapped,             App,    Provider, Ours,     again, wrap(iv),                       Nothing;
+    0x800C UnwrapKey             => Empty,               App,    Provider, Ours,     once,  unwrap,                         Make;
+    0x800D DeriveKey             => Empty,               App,    Provider, Ours,     once,  derive,                         Make;
+    0x800E CopyKey               => Empty,               App,    Provider, Ours,     once,  copy,                           Make;
+    0x8010 TokenStatus           => Token,               App,    Store,    Ours,     again, none,                           Nothing;
+    0x8011 InitToken             => Token,               App,    Store,    Ours,     once,  none,                           Reset;
+    0x8012 SetPin                => Token,               App,    Store,    Ours,     once,  none,                           Pin;
+    0x8013 Login                 => Token,               App,    Store,    Ours,     once,  none,                           Login;
+    0x8014 Logout                => Token,               App,    Store,    Ours,     again, none,                           Logout;
+    0x8018 Encapsulate           => Encapsulated,        App,    Provider, Ours,     once,  secret(ENCRYPT),                Make;
+    0x8019 Decapsulate           => Agreed,              App,    Provider, Ours,     once,  secret(DECRYPT),                Make;
+    0x8020 CertifyKey            => Certified,           App,    Provider, Ours,     again, see,                            Nothing;
+    0x8021 Quote                 => Quoted,              App,    Provider, Ours,     again, none,                           Nothing;
+    0x8030 Accept                => Empty,               App,    Core,     Ours,     again, none,                           Accept(to: owner);
+    0x8031 ListAccepted          => Owners,              App,    Core,     Ours,     again, none,                           Nothing;
 }
 
 impl Opcode {
     /// Shown and answered only on connections that have said [`Hello`].
     pub const fn extension(self) -> bool {
-        self as u32 >= 0x8000
+        matches!(self.known(), Known::Ours)
     }
 
     /// Known to upstream's clients, which refuse a whole list for one number that they do not know.
     pub const fn upstream(self) -> bool {
-        !self.extension() && !matches!(self, Self::MacCompute | Self::MacVerify)
-    }
-
-    /// Doing it twice is as good as doing it once, so that a client may repeat it on a new connection.
-    pub const fn repeatable(self) -> bool {
-        !matches!(self.effect(), Effect::Make | Effect::Destroy | Effect::Reset | Effect::Pin | Effect::Login | Effect::Admin)
+        matches!(self.known(), Known::Upstream)
     }
 }
 
@@ -517,4 +533,27 @@ fn parse<A, F: AlgorithmField<A>>(field: &F) -> Result<A, Status> {
 /// Whether a nonce or an initialisation vector is given: an empty one is none.
 fn given<'a>(nonce: impl Into<Option<&'a Vec<u8>>>) -> bool {
     nonce.into().is_some_and(|nonce| !nonce.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_have_their_own_numbers() {
+        for &opcode in Opcode::ALL {
+            assert_eq!(opcode.extension(), opcode as u32 >= 0x8000, "{opcode:?}");
+        }
+    }
+
+    #[test]
+    fn what_makes_or_ends_something_is_not_repeated_blindly() {
+        for &opcode in Opcode::ALL {
+            let lasting = matches!(
+                opcode.effect(),
+                Effect::Make | Effect::Destroy | Effect::Reset | Effect::Pin | Effect::Login | Effect::Admin
+            );
+            assert_eq!(opcode.repeatable(), !lasting, "{opcode:?}");
+        }
+    }
 }
