@@ -9,6 +9,7 @@
 mod connection;
 mod endpoint;
 mod error;
+mod key;
 mod patience;
 mod process;
 mod settle;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use endpoint::Endpoint;
 pub use error::Error;
+pub use key::{Beside, Caller, Encrypting, KeyRef, Signing};
 pub use process::{Pause, Process, number};
 pub use settle::settle;
 

@@ -14,6 +14,7 @@ pub mod algorithm;
 pub mod attributes;
 pub mod certificate;
 pub mod client;
+pub mod ecdsa;
 pub mod group;
 pub mod kind;
 pub mod message;

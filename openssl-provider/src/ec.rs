@@ -4,11 +4,12 @@ mod domain;
 
 use std::ffi::{CStr, c_int};
 
-use der::{Decode, Encode, Sequence, asn1::UintRef};
+use der::Encode;
 use domain::Domain;
 use interface::{
     algorithm::Signature,
     attributes::{EccFamily, KeyType},
+    ecdsa,
     spki::PublicKey,
 };
 use p256::elliptic_curve::{point::AffineCoordinates, sec1::ToSec1Point};
@@ -356,13 +357,12 @@ impl Scheme for Ecdsa {
     }
 
     fn encode(key: &Ec, signature: Vec<u8>) -> Option<Vec<u8>> {
-        let (r, s) = signature.split_at_checked(key.curve.len())?;
-        EcdsaSignature { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? }.to_der().ok()
+        (signature.len() == 2 * key.curve.len()).then(|| ecdsa::to_der(&signature))?
     }
 
     fn verify(&self, key: &Ec, _: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
         let len = key.curve.len();
-        let Some(signature) = raw(signature, len) else {
+        let Some(signature) = ecdsa::from_der(signature, len) else {
             return Ok(false);
         };
         // a digest longer than the order is cut, a shorter one is a small number
@@ -371,24 +371,6 @@ impl Scheme for Ecdsa {
         padded.extend_from_slice(digest);
         Ok((key.curve.verify)(&key.point, &padded, &signature))
     }
-}
-
-/// Ecdsa-Sig-Value, RFC 3279 §2.2.3.
-#[derive(Sequence)]
-struct EcdsaSignature<'a> {
-    r: UintRef<'a>,
-    s: UintRef<'a>,
-}
-
-/// The DER of a signature as r || s, each of `len` bytes.
-fn raw(der: &[u8], len: usize) -> Option<Vec<u8>> {
-    let signature = EcdsaSignature::from_der(der).ok()?;
-    let mut raw = Vec::with_capacity(2 * len);
-    for number in [signature.r, signature.s] {
-        raw.resize(raw.len() + len.checked_sub(number.as_bytes().len())?, 0);
-        raw.extend_from_slice(number.as_bytes());
-    }
-    Some(raw)
 }
 
 /// The AlgorithmIdentifier of a signature to come: it has no parameters, RFC 5758 §3.2.

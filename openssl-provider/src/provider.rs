@@ -9,16 +9,12 @@ use interface::{
     Operation, ProviderId,
     algorithm::{Agreement, Algorithm, Encryption, Signature},
     attributes::Attributes,
-    client::{self, Client},
-    operations::{
-        AsymmetricDecrypt, CopyKey, DestroyKey, Find, GenerateKey, ImportKey, LookupKey, LookupObject, RawKeyAgreement, Record,
-        RecordKind, SignHash, SignMessage,
-    },
+    client::{self, Beside, Caller, Client, KeyRef},
+    operations::{CopyKey, DestroyKey, Find, GenerateKey, ImportKey, LookupKey, LookupObject, Record, RecordKind},
     pss::Pss,
     reference::KeyUri,
     spki::PublicKey,
 };
-use zeroize::Zeroizing;
 
 use crate::{
     error::Error,
@@ -55,6 +51,14 @@ pub(crate) struct Provider {
     default: AtomicU8,
 }
 
+impl Caller for Provider {
+    type Error = Error;
+
+    fn call<O: Operation>(&self, provider: ProviderId, op: &O) -> Result<O::Output, Error> {
+        self.ask(|client| client.call(provider, op))
+    }
+}
+
 impl Provider {
     pub(crate) fn new(core: Core) -> Self {
         // now: before the process clears its environment, drops its privileges or changes its root
@@ -64,47 +68,18 @@ impl Provider {
 
     /// A signature in one request: of a digest, or of a message where the scheme signs that.
     pub(crate) fn sign(&self, key: &KeyUri, algorithm: Signature, input: &[u8], context: &[u8]) -> Result<Vec<u8>, Error> {
-        let (key_name, owner) = (name(key)?.to_owned(), key.owner.clone());
-        let (alg, input, context) = (Some(algorithm.into()), input.to_vec(), context.to_vec());
-        let signed = if algorithm.whole_message() {
-            let message = input;
-            self.call(key, &SignMessage { key_name, alg, message, owner, context })
-        } else {
-            let hash = input;
-            self.call(key, &SignHash { key_name, alg, hash, owner, context })
-        };
-        Ok(signed?.signature)
+        self.reference(key)?.sign(self, algorithm.into(), input.to_vec(), context.to_vec())
     }
 
     /// What a ciphertext holds, in one request. `label` is OAEP's.
-    pub(crate) fn decrypt(
-        &self,
-        key: &KeyUri,
-        algorithm: Encryption,
-        ciphertext: &[u8],
-        label: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let decrypt = AsymmetricDecrypt {
-            key_name: name(key)?.to_owned(),
-            alg: Some(algorithm.into()),
-            ciphertext: ciphertext.to_vec(),
-            salt: label.to_vec(),
-            owner: key.owner.clone(),
-        };
-        let mut decrypted = self.call(key, &decrypt)?;
-        Ok(Zeroizing::new(std::mem::take(&mut decrypted.plaintext)))
+    pub(crate) fn decrypt(&self, key: &KeyUri, algorithm: Encryption, ciphertext: &[u8], label: &[u8]) -> Result<Secret, Error> {
+        let beside = Beside { additional: label, ..Beside::default() };
+        self.reference(key)?.decrypt(self, algorithm.into(), beside, ciphertext)
     }
 
     /// The secret that a key shares with a peer, in one request.
-    pub(crate) fn agree(&self, key: &KeyUri, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let agree = RawKeyAgreement {
-            alg: Agreement::Ecdh.into(),
-            key_name: name(key)?.to_owned(),
-            peer_key: peer.to_vec(),
-            owner: key.owner.clone(),
-        };
-        let mut agreed = self.call(key, &agree)?;
-        Ok(Zeroizing::new(std::mem::take(&mut agreed.shared_secret)))
+    pub(crate) fn agree(&self, key: &KeyUri, peer: &[u8]) -> Result<Secret, Error> {
+        self.reference(key)?.agree(self, Agreement::Ecdh, peer.to_vec())
     }
 
     /// Whether a key may be used so.
@@ -118,30 +93,30 @@ impl Provider {
     pub(crate) fn generate(&self, key: &KeyUri, attributes: &Attributes, volatile: bool) -> Result<(), Error> {
         let attributes = Some(attributes.into());
         let generate = GenerateKey { key_name: name(key)?.to_owned(), attributes, volatile, ..GenerateKey::default() };
-        self.call(key, &generate).map(drop)
+        self.call(self.crypto_provider(key)?, &generate).map(drop)
     }
 
     /// Gives the service a key that was made here, as a volatile one.
     pub(crate) fn import(&self, key: &KeyUri, attributes: &Attributes, secret: &Secret) -> Result<(), Error> {
         let (attributes, data) = (Some(attributes.into()), secret.to_vec());
         let (key_name, label, id, pkcs11) = (name(key)?.to_owned(), None, None, Vec::new());
-        self.call(key, &ImportKey { key_name, attributes, data, label, id, volatile: true, pkcs11 }).map(drop)
+        self.call(self.crypto_provider(key)?, &ImportKey { key_name, attributes, data, label, id, volatile: true, pkcs11 }).map(drop)
     }
 
     /// Stores a second key of this one, which may do the same.
     pub(crate) fn copy(&self, of: &Record, key: &KeyUri) -> Result<(), Error> {
         let (key_name, attributes, of) = (name(key)?.to_owned(), of.attributes.clone(), of.name.clone());
-        self.call(key, &CopyKey { key_name, attributes, of, ..CopyKey::default() }).map(drop)
+        self.call(self.crypto_provider(key)?, &CopyKey { key_name, attributes, of, ..CopyKey::default() }).map(drop)
     }
 
     /// Destroys a key of the caller.
     pub(crate) fn destroy(&self, key: &KeyUri) -> Result<(), Error> {
-        self.call(key, &DestroyKey { key_name: name(key)?.to_owned(), owner: None }).map(drop)
+        self.call(self.crypto_provider(key)?, &DestroyKey { key_name: name(key)?.to_owned(), owner: None }).map(drop)
     }
 
     /// What the service knows of one key. An upstream service does not know the question.
     pub(crate) fn lookup_record(&self, key: &KeyUri) -> Result<Record, Error> {
-        self.call(key, &LookupKey { key_name: name(key)?.to_owned(), owner: key.owner.clone() })
+        self.call(self.crypto_provider(key)?, &LookupKey { key_name: name(key)?.to_owned(), owner: key.owner.clone() })
     }
 
     /// What the service knows of one key.
@@ -155,7 +130,7 @@ impl Provider {
         let owner = key.map(|key| key.owner.clone()).filter(|owner| !owner.is_empty());
         let owner = owner.or_else(|| uri.owner.clone());
         let lookup = LookupObject { kind: RecordKind::Certificate.into(), name: name(uri)?.to_owned(), owner };
-        self.call(uri, &lookup)
+        self.call(self.crypto_provider(uri)?, &lookup)
     }
 
     /// All keys and certificates of the caller and granted to it, in one provider or in every one.
@@ -175,9 +150,8 @@ impl Provider {
         Ok(records)
     }
 
-    fn call<O: Operation>(&self, uri: &KeyUri, operation: &O) -> Result<O::Output, Error> {
-        let provider = self.crypto_provider(uri)?;
-        self.ask(|client| client.call(provider, operation))
+    fn reference(&self, key: &KeyUri) -> Result<KeyRef, Error> {
+        Ok(KeyRef { provider: self.crypto_provider(key)?, owner: key.owner.clone(), name: name(key)?.to_owned() })
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Client) -> Result<T, client::Error>) -> Result<T, Error> {

@@ -3,11 +3,20 @@
 
 use std::sync::Arc;
 
+use interface::client::Caller;
 use interface::operations::{CopyKey, ImportKey, LookupKey};
 use interface::{Filing, KeyUse, Operation, ProviderId, Status, client};
 
 use crate::module::{Module, lock};
 use crate::object::{Object, Original, Record};
+
+impl Caller for Module {
+    type Error = client::Error;
+
+    fn call<O: Operation>(&self, provider: ProviderId, op: &O) -> Result<O::Output, client::Error> {
+        Self::call(self, provider, op)
+    }
+}
 
 impl Module {
     /// Runs an operation of the service, which may need session keys that the service has lost.

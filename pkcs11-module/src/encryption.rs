@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use interface::algorithm::{AeadKind, Algorithm, Cipher};
 use interface::attributes::Usage;
-use interface::operations::{AeadDecrypt, AeadEncrypt, AsymmetricDecrypt, AsymmetricEncrypt, CipherDecrypt, CipherEncrypt};
+use interface::client::{Beside, Encrypting};
 use interface::{Status, client};
 use zeroize::Zeroizing;
 
@@ -260,41 +260,16 @@ impl Crypting {
     }
 
     fn encrypt(&mut self, module: &Module, key: &Key) -> Result<Vec<u8>> {
-        let provider = key.provider;
-        let (key_name, owner) = (key.name.clone(), key.owner());
         let plaintext = std::mem::take(&mut *self.data);
-        let encrypted = match self.parameters.algorithm {
-            Algorithm::Encryption(alg) => {
-                let op = AsymmetricEncrypt {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    plaintext,
-                    salt: self.parameters.additional.clone(),
-                };
-                module.call(provider, &op)
-            }
-            Algorithm::Cipher(alg) => {
-                let op = CipherEncrypt { key_name, owner, alg: alg.into(), plaintext, iv: Some(self.parameters.iv.clone()) };
-                module.call(provider, &op)
-            }
-            Algorithm::Aead(alg) => {
-                let op = AeadEncrypt {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    nonce: if key.fresh_nonces { vec![] } else { self.parameters.iv.clone() },
-                    additional_data: self.parameters.additional.clone(),
-                    plaintext,
-                };
-                module.call(provider, &op)
-            }
-            _ => return Err(Error::MechanismInvalid),
+        let (algorithm, beside) = self.algorithm()?;
+        let beside = match algorithm {
+            Encrypting::Aead(_) if key.fresh_nonces => Beside { nonce: &[], ..beside },
+            _ => beside,
         };
-        let ciphertext = encrypted.map_err(gone)?.ciphertext;
-        match self.parameters.algorithm {
+        let ciphertext = key.reference().encrypt(module, algorithm, beside, plaintext).map_err(gone)?;
+        match algorithm {
             // A provider that does not know the field takes an IV of its own.
-            Algorithm::Cipher(_) => {
+            Encrypting::Cipher(_) => {
                 let body = ciphertext.strip_prefix(self.parameters.iv.as_slice());
                 body.map(<[u8]>::to_vec).ok_or(Error::FunctionFailed)
             }
@@ -303,43 +278,14 @@ impl Crypting {
     }
 
     fn decrypt(&self, module: &Module, key: &Key) -> Result<Vec<u8>> {
-        let provider = key.provider;
-        let (key_name, owner) = (key.name.clone(), key.owner());
-        let decrypted = match self.parameters.algorithm {
-            Algorithm::Encryption(alg) => {
-                let op = AsymmetricDecrypt {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    ciphertext: self.data.to_vec(),
-                    salt: self.parameters.additional.clone(),
-                };
-                module.call(provider, &op)
-            }
-            Algorithm::Cipher(alg) => {
-                let op = CipherDecrypt {
-                    key_name,
-                    owner,
-                    alg: alg.into(),
-                    ciphertext: [&self.parameters.iv[..], &self.data].concat(),
-                };
-                module.call(provider, &op)
-            }
-            Algorithm::Aead(alg) => {
-                let op = AeadDecrypt {
-                    key_name,
-                    owner,
-                    alg: Some(alg.into()),
-                    nonce: self.parameters.iv.clone(),
-                    additional_data: self.parameters.additional.clone(),
-                    ciphertext: self.data.to_vec(),
-                };
-                module.call(provider, &op)
-            }
-            _ => return Err(Error::MechanismInvalid),
-        };
-        let mut decrypted = decrypted.map_err(gone)?;
-        Ok(std::mem::take(&mut decrypted.plaintext))
+        let (algorithm, beside) = self.algorithm()?;
+        let mut plaintext = key.reference().decrypt(module, algorithm, beside, &self.data).map_err(gone)?;
+        Ok(std::mem::take(&mut *plaintext))
+    }
+
+    fn algorithm(&self) -> Result<(Encrypting, Beside<'_>)> {
+        let algorithm = self.parameters.algorithm.try_into().map_err(|_| Error::MechanismInvalid)?;
+        Ok((algorithm, Beside { nonce: &self.parameters.iv, additional: &self.parameters.additional }))
     }
 
     /// Fails for data whose length the mechanism cannot have.

@@ -7,7 +7,6 @@ use cryptoki_sys::{CK_MECHANISM_TYPE, CKH_DETERMINISTIC_REQUIRED};
 use interface::algorithm::{Algorithm, Hash, Mac, Signature};
 use interface::attributes::{KeyType, Usage};
 use interface::kind::Parameters;
-use interface::operations::{MacCompute, MacVerify, SignHash, SignMessage, VerifyHash, VerifyMessage};
 use interface::{Status, client};
 use subtle::ConstantTimeEq;
 
@@ -121,24 +120,8 @@ impl Signing {
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
         let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
-        let provider = key.provider;
-        let (key_name, owner) = (key.name.clone(), key.owner());
-        match algorithm {
-            Algorithm::Signature(alg) if alg.whole_message() => {
-                let op = SignMessage { key_name, owner, alg: Some(alg.into()), message: data, context };
-                module.call(provider, &op).map(|signed| signed.signature)
-            }
-            Algorithm::Signature(alg) => {
-                let op = SignHash { key_name, owner, alg: Some(alg.into()), hash: data, context };
-                module.call(provider, &op).map(|signed| signed.signature)
-            }
-            Algorithm::Mac(alg) => {
-                let op = MacCompute { key_name, owner, alg: Some(alg.into()), input: data };
-                module.call(provider, &op).map(|maced| maced.mac)
-            }
-            _ => return Err(Error::MechanismInvalid),
-        }
-        .map_err(|error| refused(algorithm, error))
+        let signing = algorithm.try_into().map_err(|_| Error::MechanismInvalid)?;
+        key.reference().sign(module, signing, data, context).map_err(|error| refused(algorithm, error))
     }
 
     pub(crate) fn verify(self, module: &Module, signature: &[u8]) -> Result<()> {
@@ -152,26 +135,9 @@ impl Signing {
         }
         let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
-        let provider = key.provider;
-        let (key_name, owner) = (key.name.clone(), key.owner());
-        let signature = signature.to_vec();
-        match algorithm {
-            Algorithm::Signature(alg) if alg.whole_message() => {
-                let op = VerifyMessage { key_name, owner, alg: Some(alg.into()), message: data, signature, context };
-                module.call(provider, &op)
-            }
-            Algorithm::Signature(alg) => {
-                let op = VerifyHash { key_name, owner, alg: Some(alg.into()), hash: data, signature, context };
-                module.call(provider, &op)
-            }
-            Algorithm::Mac(alg) => {
-                let op = MacVerify { key_name, owner, alg: Some(alg.into()), input: data, mac: signature };
-                module.call(provider, &op)
-            }
-            _ => return Err(Error::MechanismInvalid),
-        }
-        .map(drop)
-        .map_err(|error| refused(algorithm, error))
+        let signing = algorithm.try_into().map_err(|_| Error::MechanismInvalid)?;
+        let verified = key.reference().verify(module, signing, data, context, signature.to_vec());
+        verified.map_err(|error| refused(algorithm, error))
     }
 
     /// Who may make the MAC may compare any part of it. Who may only verify could find it out byte by byte, if the service compared
@@ -187,9 +153,7 @@ impl Signing {
         if !key.attributes.policy.permits(cut.into()) {
             return Err(Error::KeyFunctionNotPermitted);
         }
-        let (key_name, owner) = (key.name.clone(), key.owner());
-        let op = MacVerify { key_name, owner, alg: Some(cut.into()), input: self.data.finish(), mac: mac.to_vec() };
-        module.call(key.provider, &op).map(drop).map_err(gone)
+        key.reference().verify(module, cut.into(), self.data.finish(), Vec::new(), mac.to_vec()).map_err(gone)
     }
 
     /// The data is complete: which algorithm, of those that the key permits, signs it?

@@ -4,6 +4,7 @@ use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CKA_EXTRACTABLE};
 use interface::ProviderId;
 use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, Usage};
+use interface::client::KeyRef;
 use interface::group::{Group, GroupKey};
 use interface::kind::Parameters;
 
@@ -34,6 +35,11 @@ impl Key {
     /// The owner as requests name it.
     pub(crate) fn owner(&self) -> Option<String> {
         (!self.owner.is_empty()).then(|| self.owner.clone())
+    }
+
+    /// The key in use.
+    pub(crate) fn reference(&self) -> KeyRef {
+        KeyRef { provider: self.provider, owner: self.owner(), name: self.name.clone() }
     }
 
     /// The group that it brings.

@@ -5,7 +5,7 @@ use super::grant::principal;
 use super::output;
 use super::{accept, algorithm};
 use interface::attributes::{Attributes, Usage};
-use interface::client::{Client, Endpoint, Identity, Process};
+use interface::client::{Client, Endpoint, Identity, KeyRef, Process};
 use interface::operations::{Record, Tier};
 use interface::pss::Pss;
 use interface::spki::PublicKey;
@@ -164,6 +164,11 @@ impl KeyRecord {
     /// The owner, as requests name it; an upstream service does not tell one.
     pub(crate) fn owner(&self) -> Option<String> {
         Some(self.record.owner.clone()).filter(|owner| !owner.is_empty())
+    }
+
+    /// The key in use.
+    pub(crate) fn reference(&self) -> KeyRef {
+        KeyRef { provider: self.provider, owner: self.owner(), name: self.name().to_owned() }
     }
 
     /// The public half.

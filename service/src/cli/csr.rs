@@ -356,7 +356,7 @@ mod tests {
         let path = dir.path().join("csr").to_str().unwrap().to_owned();
         for signer in signers() {
             let scheme = Scheme::of(&signer.attributes).unwrap();
-            let sign = |message: &[u8]| scheme.encode(&(signer.sign)(message));
+            let sign = |message: &[u8]| scheme.encode((signer.sign)(message));
             let der = content(&signer.attributes).request(&signer.public, &scheme, sign).unwrap();
             std::fs::write(&path, Pem::new("CERTIFICATE REQUEST", &der).unwrap().pem).unwrap();
             let text = openssl(&path, &["req", "-verify", "-noout", "-text", "-in"]);
@@ -372,7 +372,7 @@ mod tests {
         let path = dir.path().join("crt").to_str().unwrap().to_owned();
         for signer in signers() {
             let scheme = Scheme::of(&signer.attributes).unwrap();
-            let sign = |message: &[u8]| scheme.encode(&(signer.sign)(message));
+            let sign = |message: &[u8]| scheme.encode((signer.sign)(message));
             let der = content(&signer.attributes).certificate(&signer.public, &scheme, 2, sign).unwrap();
             std::fs::write(&path, Pem::new("CERTIFICATE", &der).unwrap().pem).unwrap();
             openssl(&path, &["verify", "-check_ss_sig", "-x509_strict", "-CAfile", &path]);

@@ -3,12 +3,12 @@
 use super::super::context::{Context, KeyRecord};
 use super::super::error::{During, Error, Result};
 use aws_lc_rs::digest;
-use der::asn1::{Any, Null, ObjectIdentifier, UintRef};
-use der::{Decode, Encode, Sequence};
+use der::asn1::{Any, Null, ObjectIdentifier};
+use der::{Decode, Encode};
 use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::Attributes;
+use interface::ecdsa;
 use interface::kind::Parameters;
-use interface::operations::{SignHash, SignMessage};
 use interface::pss::Pss;
 use interface::spki::RSASSA_PSS;
 use spki::AlgorithmIdentifierOwned;
@@ -97,36 +97,18 @@ impl Scheme {
 
     /// Has the service sign, and gives the signature the form that certificates want.
     pub(super) fn sign(&self, context: &Context, key: &KeyRecord, message: &[u8]) -> Result<Vec<u8>> {
-        let key_name = key.name().to_owned();
-        let alg = Some(self.signature.into());
-        let owner = key.owner();
-        let signed = if self.signature.whole_message() {
-            let message = message.to_vec();
-            let request = SignMessage { key_name, alg, message, owner, context: Vec::new() };
-            context.client.call(key.provider, &request)
-        } else {
-            let hash = digest(self.hash, message);
-            let request = SignHash { key_name, alg, hash, owner, context: Vec::new() };
-            context.client.call(key.provider, &request)
-        };
-        let signed = signed.during(|| format!("sign with key '{}'", key.name()))?;
-        self.encode(&signed.signature)
+        let input = if self.signature.whole_message() { message.to_vec() } else { digest(self.hash, message) };
+        let signed = key.reference().sign(&context.client, self.signature.into(), input, Vec::new());
+        self.encode(signed.during(|| format!("sign with key '{}'", key.name()))?)
     }
 
-    /// ECDSA signatures become a sequence of two numbers (RFC 3279 §2.2.3); the others are as they are.
-    pub(super) fn encode(&self, signature: &[u8]) -> Result<Vec<u8>> {
-        #[derive(Sequence)]
-        struct EcdsaSignature<'a> {
-            r: UintRef<'a>,
-            s: UintRef<'a>,
-        }
+    /// ECDSA signatures become a sequence of two numbers; the others are as they are.
+    pub(super) fn encode(&self, signature: Vec<u8>) -> Result<Vec<u8>> {
         match self.signature {
             Signature::Ecdsa { .. } | Signature::DeterministicEcdsa { .. } | Signature::EcdsaAny => {
-                let (r, s) = signature.split_at(signature.len() / 2);
-                let (r, s) = (UintRef::new(r)?, UintRef::new(s)?);
-                Ok(EcdsaSignature { r, s }.to_der()?)
+                ecdsa::to_der(&signature).ok_or_else(|| Error::Failed("the service's signature is no two numbers".to_owned()))
             }
-            _ => Ok(signature.to_vec()),
+            _ => Ok(signature),
         }
     }
 }
