@@ -58,6 +58,11 @@ macro_rules! hashes {
                 match self { $(Self::$variant => $len,)* }
             }
 
+            /// Its object identifier.
+            pub const fn oid(self) -> ObjectIdentifier {
+                match self { $(Self::$variant => ObjectIdentifier::new_unwrap($oid),)* }
+            }
+
             /// The DER of a PKCS#1 v1.5 `DigestInfo` up to the digest itself (RFC 8017 §9.2, notes 1 and 2).
             pub const fn digest_info(self) -> &'static [u8] {
                 match self { $(Self::$variant => {
@@ -141,7 +146,7 @@ impl Hash {
     }
 
     /// The DER of its object identifier.
-    pub fn oid(self) -> &'static [u8] {
+    pub fn oid_der(self) -> &'static [u8] {
         let identifier = &self.digest_info()[4..];
         &identifier[..2 + usize::from(identifier[1])]
     }

@@ -16,6 +16,7 @@ pub mod certificate;
 pub mod client;
 pub mod ecdsa;
 pub mod group;
+pub mod hash;
 pub mod kind;
 pub mod message;
 mod oneof;

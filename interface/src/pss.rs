@@ -4,7 +4,7 @@ use crate::algorithm::{Algorithm, Hash, SignHash, Signature};
 use crate::attributes::Policy;
 use crate::spki::RSASSA_PSS;
 use der::asn1::{Any, AnyRef, ObjectIdentifier};
-use der::{Decode, Encode, Sequence};
+use der::{Decode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoRef};
 
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
@@ -40,9 +40,7 @@ impl Pss {
     /// Reads the parameters of `id-RSASSA-PSS`; `None` for a hash or a mask that is not known.
     pub fn from_parameters(parameters: AnyRef<'_>) -> Option<Self> {
         let Parameters { hash, mask, salt_len } = parameters.decode_as().ok()?;
-        let hash_of = |identifier: &AlgorithmIdentifierOwned| {
-            Hash::ALL.iter().copied().find(|hash| identifier.oid.to_der().is_ok_and(|oid| oid == hash.oid()))
-        };
+        let hash_of = |identifier: &AlgorithmIdentifierOwned| Hash::ALL.iter().copied().find(|hash| identifier.oid == hash.oid());
         let mgf = match mask {
             None => Self::DEFAULT.mgf,
             Some(mask) if mask.oid == MGF1 => hash_of(&mask.parameters?.decode_as().ok()?)?,
@@ -104,12 +102,13 @@ struct Parameters {
 
 /// With the parameters NULL, RFC 4055 §2.1.
 fn identifier(hash: Hash) -> der::Result<AlgorithmIdentifierOwned> {
-    Ok(AlgorithmIdentifierOwned { oid: ObjectIdentifier::from_der(hash.oid())?, parameters: Some(Any::null()) })
+    Ok(AlgorithmIdentifierOwned { oid: hash.oid(), parameters: Some(Any::null()) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use der::Encode;
 
     #[test]
     fn parameters_come_back() {

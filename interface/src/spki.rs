@@ -3,11 +3,11 @@
 
 use crate::attributes::KeyType;
 use crate::group::{Group, GroupKey};
+use crate::hash::sha1;
 use crate::kind::Parameters;
 use crate::pss::Pss;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode};
-use sha1::{Digest, Sha1};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 pub(crate) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -51,11 +51,11 @@ impl PublicKey {
         let value = match self.key_type {
             KeyType::RsaPublicKey => rsa_parts(&self.bytes).map_or(self.bytes.as_slice(), |(modulus, _)| modulus),
             KeyType::DsaPublicKey | KeyType::DhPublicKey(_) => {
-                return GroupKey::from_spki(&self.bytes).map(|key| Sha1::digest(&*key.number).to_vec()).unwrap_or_default();
+                return GroupKey::from_spki(&self.bytes).map(|key| sha1(&key.number)).unwrap_or_default();
             }
             _ => &self.bytes,
         };
-        Sha1::digest(value).to_vec()
+        sha1(value)
     }
 
     /// The DER of its `SubjectPublicKeyInfo`; `None` for a kind that has no name here.

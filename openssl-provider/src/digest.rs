@@ -7,12 +7,9 @@ use std::ffi::{CStr, CString};
 
 use der::oid::ObjectIdentifier;
 use interface::algorithm::Hash;
-use rsa::signature::digest::DynDigest;
+use interface::hash::Hasher;
 
 use crate::error::Error;
-
-/// A digest being computed.
-pub(crate) type Hasher = Box<dyn DynDigest>;
 
 pub(crate) struct Digest {
     pub(crate) hash: Hash,
@@ -27,8 +24,6 @@ pub(crate) struct Digest {
     pub(crate) with_rsa: Composite,
     /// `ecdsa-with-<hash>`, where that is defined.
     pub(crate) with_ecdsa: Option<&'static Composite>,
-    /// Starts a computation.
-    pub(crate) hasher: fn() -> Hasher,
 }
 
 /// A signature algorithm that has its digest built in.
@@ -64,11 +59,14 @@ impl Digest {
         DIGESTS.iter().find(|digest| digest.hash == hash)
     }
 
+    /// Starts a computation.
+    pub(crate) fn hasher(&self) -> Result<Hasher, Error> {
+        Hasher::new(self.hash).ok_or(Error::Internal)
+    }
+
     /// The digest of these parts.
-    pub(crate) fn of(&self, parts: &[&[u8]]) -> Box<[u8]> {
-        let mut hasher = (self.hasher)();
-        parts.iter().for_each(|part| hasher.update(part));
-        hasher.finalize()
+    pub(crate) fn of(&self, parts: &[&[u8]]) -> Result<Vec<u8>, Error> {
+        Hasher::digest(self.hash, parts).ok_or(Error::Internal)
     }
 
     /// SHA-1 is verified, but no longer signed.
@@ -93,16 +91,15 @@ pub(crate) const DEFAULT: &Digest = &DIGESTS[0];
 pub(crate) const DEFAULT_OAEP: &Digest = &DIGESTS[DIGESTS.len() - 1];
 
 macro_rules! digest {
-    ($hash:ident $type:ty, $name:literal $aliases:tt, $oid:literal $rsa:literal $($ecdsa:literal)?) => {
+    ($hash:ident $name:literal $aliases:tt, $rsa:literal $($ecdsa:literal)?) => {
         Digest {
             hash: Hash::$hash,
             name: text(concat!($name, "\0")),
             canonical: canonical(text(concat!($name, "\0")), text(names!(first $aliases))),
             aliases: &$aliases,
-            oid: oid($oid),
+            oid: Hash::$hash.oid(),
             with_rsa: Composite { oid: oid($rsa), names: text(names!(rsa $name $aliases $rsa)) },
             with_ecdsa: first(&[$(Composite { oid: oid($ecdsa), names: text(names!(ecdsa $name $aliases $ecdsa)) })?]),
-            hasher: || Box::new(<$type>::default()),
         }
     };
 }
@@ -155,28 +152,28 @@ const fn oid(text: &str) -> ObjectIdentifier {
 /// In the order of preference where only the length is known.
 #[rustfmt::skip]
 pub(crate) const DIGESTS: &[Digest] = &[
-    digest!(Sha256 sha2::Sha256, "SHA256" ["SHA2-256", "SHA-256"],
-        "2.16.840.1.101.3.4.2.1" "1.2.840.113549.1.1.11" "1.2.840.10045.4.3.2"),
-    digest!(Sha384 sha2::Sha384, "SHA384" ["SHA2-384", "SHA-384"],
-        "2.16.840.1.101.3.4.2.2" "1.2.840.113549.1.1.12" "1.2.840.10045.4.3.3"),
-    digest!(Sha512 sha2::Sha512, "SHA512" ["SHA2-512", "SHA-512"],
-        "2.16.840.1.101.3.4.2.3" "1.2.840.113549.1.1.13" "1.2.840.10045.4.3.4"),
-    digest!(Sha224 sha2::Sha224, "SHA224" ["SHA2-224", "SHA-224"],
-        "2.16.840.1.101.3.4.2.4" "1.2.840.113549.1.1.14" "1.2.840.10045.4.3.1"),
-    digest!(Sha512_224 sha2::Sha512_224, "SHA512-224" ["SHA2-512/224", "SHA-512/224"],
-        "2.16.840.1.101.3.4.2.5" "1.2.840.113549.1.1.15"),
-    digest!(Sha512_256 sha2::Sha512_256, "SHA512-256" ["SHA2-512/256", "SHA-512/256"],
-        "2.16.840.1.101.3.4.2.6" "1.2.840.113549.1.1.16"),
-    digest!(Sha3_224 sha3::Sha3_224, "SHA3-224" [],
-        "2.16.840.1.101.3.4.2.7" "2.16.840.1.101.3.4.3.13" "2.16.840.1.101.3.4.3.9"),
-    digest!(Sha3_256 sha3::Sha3_256, "SHA3-256" [],
-        "2.16.840.1.101.3.4.2.8" "2.16.840.1.101.3.4.3.14" "2.16.840.1.101.3.4.3.10"),
-    digest!(Sha3_384 sha3::Sha3_384, "SHA3-384" [],
-        "2.16.840.1.101.3.4.2.9" "2.16.840.1.101.3.4.3.15" "2.16.840.1.101.3.4.3.11"),
-    digest!(Sha3_512 sha3::Sha3_512, "SHA3-512" [],
-        "2.16.840.1.101.3.4.2.10" "2.16.840.1.101.3.4.3.16" "2.16.840.1.101.3.4.3.12"),
-    digest!(Sha1 sha1::Sha1, "SHA1" ["SHA-1", "SSL3-SHA1"],
-        "1.3.14.3.2.26" "1.2.840.113549.1.1.5" "1.2.840.10045.4.1"),
+    digest!(Sha256 "SHA256" ["SHA2-256", "SHA-256"],
+        "1.2.840.113549.1.1.11" "1.2.840.10045.4.3.2"),
+    digest!(Sha384 "SHA384" ["SHA2-384", "SHA-384"],
+        "1.2.840.113549.1.1.12" "1.2.840.10045.4.3.3"),
+    digest!(Sha512 "SHA512" ["SHA2-512", "SHA-512"],
+        "1.2.840.113549.1.1.13" "1.2.840.10045.4.3.4"),
+    digest!(Sha224 "SHA224" ["SHA2-224", "SHA-224"],
+        "1.2.840.113549.1.1.14" "1.2.840.10045.4.3.1"),
+    digest!(Sha512_224 "SHA512-224" ["SHA2-512/224", "SHA-512/224"],
+        "1.2.840.113549.1.1.15"),
+    digest!(Sha512_256 "SHA512-256" ["SHA2-512/256", "SHA-512/256"],
+        "1.2.840.113549.1.1.16"),
+    digest!(Sha3_224 "SHA3-224" [],
+        "2.16.840.1.101.3.4.3.13" "2.16.840.1.101.3.4.3.9"),
+    digest!(Sha3_256 "SHA3-256" [],
+        "2.16.840.1.101.3.4.3.14" "2.16.840.1.101.3.4.3.10"),
+    digest!(Sha3_384 "SHA3-384" [],
+        "2.16.840.1.101.3.4.3.15" "2.16.840.1.101.3.4.3.11"),
+    digest!(Sha3_512 "SHA3-512" [],
+        "2.16.840.1.101.3.4.3.16" "2.16.840.1.101.3.4.3.12"),
+    digest!(Sha1 "SHA1" ["SHA-1", "SSL3-SHA1"],
+        "1.2.840.113549.1.1.5" "1.2.840.10045.4.1"),
 ];
 
 #[cfg(test)]
@@ -211,7 +208,7 @@ mod tests {
             for name in digest.aliases.iter().copied().chain(digest.name.to_str()) {
                 assert!(Digest::named(name).is_some_and(|found| found == digest), "{name}");
             }
-            assert_eq!((digest.hasher)().output_size(), digest.hash.len());
+            assert_eq!(digest.of(&[b"abc"]).unwrap().len(), digest.hash.len());
         }
         assert_eq!(DEFAULT_OAEP.hash, Hash::Sha1);
         for name in ["", "MD5", "SHA", "1.2.3"] {

@@ -172,11 +172,8 @@ impl Settings {
             if key.len() >= self.len {
                 break;
             }
-            let mut hasher = (digest.hasher)();
-            for part in [secret, &counter.to_be_bytes(), &self.info] {
-                hasher.update(part);
-            }
-            key.extend_from_slice(&Zeroizing::new(hasher.finalize()));
+            let block = Zeroizing::new(digest.of(&[secret, &counter.to_be_bytes(), &self.info])?);
+            key.extend_from_slice(&block);
         }
         key.truncate(self.len);
         Ok(key)

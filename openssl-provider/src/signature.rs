@@ -9,10 +9,10 @@ use std::{
     sync::Arc,
 };
 
-use interface::{algorithm::Signature, reference::KeyUri};
+use interface::{algorithm::Signature, hash::Hasher, reference::KeyUri};
 
 use crate::{
-    digest::{self, Digest, Hasher},
+    digest::{self, Digest},
     error::Error,
     ffi::{
         Object, Output, Param,
@@ -187,7 +187,7 @@ impl<S: Scheme> Context<S> {
             }
             let digest = self.digest.unwrap_or(digest::DEFAULT);
             self.digest = Some(digest);
-            self.hasher = Some((digest.hasher)());
+            self.hasher = Some(digest.hasher()?);
         } else if let Some(name) = name {
             let why = format!("these keys sign the message itself, not its digest {name}");
             return Err(Error::Unsupported(why));
@@ -312,7 +312,7 @@ impl<S: Scheme> Context<S> {
         }
         let hasher = self.hasher()?;
         hasher.update(rest);
-        Ok(hasher.finalize_reset().into_vec().into())
+        Ok(hasher.restart().into())
     }
 
     fn check_len(&self, input: &[u8]) -> Result<(), Error> {

@@ -15,7 +15,6 @@ mod encryption;
 mod error;
 mod ffi;
 mod functions;
-mod hash;
 mod interfaces;
 mod login;
 mod material;

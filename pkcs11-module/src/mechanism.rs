@@ -9,7 +9,7 @@ pub(crate) use scheme::{Kdf, Mode, Scheme};
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, SignHash, Signature};
+use interface::algorithm::{AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, KeyAgreement, SignHash, Signature};
 use interface::attributes::{Attributes, Policy, Usage};
 use interface::policy::Job;
 
@@ -306,7 +306,9 @@ impl Work {
             (Encrypt(Mode::RsaOaep) | Wrap(Mode::RsaOaep), Algorithm::Encryption(encryption)) => {
                 matches!(encryption, Encryption::RsaOaepWith { .. })
             }
-            (Derive(Kdf::Ecdh(_)), Algorithm::AgreementWithDerivation(agreement, _)) => agreement == Agreement::Ecdh,
+            (Derive(Kdf::Ecdh(_)), Algorithm::Agreement(KeyAgreement::WithKeyDerivation(agreement, _))) => {
+                agreement == Agreement::Ecdh
+            }
             _ => false,
         })
     }

@@ -27,10 +27,10 @@ pub(crate) use self::key::Key;
 use crate::attributes::{self, Source, flag, number};
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::{self, Family};
 use crate::secret::SecretType;
+use interface::hash::sha1;
 
 /// Ends the CKA_UNIQUE_ID of the public half of a pair.
 const PUBLIC: &str = "-public";

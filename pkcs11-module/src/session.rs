@@ -10,13 +10,13 @@ use interface::ProviderId;
 
 use crate::encryption::{Crypting, Direction};
 use crate::error::{Error, Result};
-use crate::hash::Hasher;
 use crate::message::{Sealing, SigningMessages};
 use crate::module::lock;
 use crate::object::Object;
 use crate::operation::{Active, Keyed, Ongoing, OutputLen};
 use crate::recover::Recovering;
 use crate::signature::Signing;
+use interface::hash::Hasher;
 
 pub(crate) struct Session {
     /// The provider behind the session's slot.
@@ -137,7 +137,7 @@ impl Session {
 
 impl OutputLen for Hasher {
     fn output_len(&self, _: usize) -> usize {
-        self.len()
+        self.hash().len()
     }
 }
 

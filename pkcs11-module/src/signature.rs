@@ -12,11 +12,11 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 use crate::ffi;
-use crate::hash::Hasher;
 use crate::mechanism::{self, Scheme, Work};
 use crate::module::Module;
 use crate::object::{Key, Object};
 use crate::operation::{Keyed, OutputLen};
+use interface::hash::Hasher;
 
 /// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits, with 4 KiB for all that
 /// stands beside it, into the 1 MiB that a request may have by default.

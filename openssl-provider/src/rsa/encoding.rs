@@ -15,7 +15,7 @@ pub(crate) struct Digests {
 impl Digests {
     /// The block of `len` bytes that OAEP makes of a label and a message (EME-OAEP-ENCODE); None where the message is too long.
     pub(crate) fn oaep(self, label: &[u8], message: &[u8], len: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let hash = self.own.of(&[label]);
+        let hash = self.own.of(&[label])?;
         let Some(zeros) = len.checked_sub(2 * hash.len() + 2).and_then(|room| room.checked_sub(message.len())) else {
             return Ok(None);
         };
@@ -25,8 +25,8 @@ impl Digests {
         getrandom::fill(seed).map_err(|_| Error::Internal)?;
         let content = hash.iter().copied().chain(std::iter::repeat_n(0, zeros)).chain([1]).chain(message.iter().copied());
         data.iter_mut().zip(content).for_each(|(place, byte)| *place = byte);
-        self.mask(seed, data);
-        self.mask(data, seed);
+        self.mask(seed, data)?;
+        self.mask(data, seed)?;
         Ok(Some(block))
     }
 
@@ -34,8 +34,8 @@ impl Digests {
     /// length of a salt any is right.
     pub(crate) fn pss(self, digest: &[u8], block: &[u8], bits: u32, salt_len: Option<usize>) -> bool {
         self.salt(block, bits).is_some_and(|(salt, hash)| {
-            let same = *self.own.of(&[&[0; 8], digest, &salt]) == *hash;
-            same && digest.len() == hash.len() && salt_len.is_none_or(|len| len == salt.len())
+            let own = self.own.of(&[&[0; 8], digest, &salt]);
+            own.is_ok_and(|own| own == hash) && digest.len() == hash.len() && salt_len.is_none_or(|len| len == salt.len())
         })
     }
 
@@ -52,18 +52,19 @@ impl Digests {
             return None;
         }
         let mut data = masked.to_vec();
-        self.mask(hash, &mut data);
+        self.mask(hash, &mut data).ok()?;
         *data.first_mut()? &= top;
         let zeros = data.iter().take_while(|byte| **byte == 0).count();
         Some((data.get(zeros..)?.strip_prefix(&[1])?.to_vec(), hash))
     }
 
     /// Adds MGF1 of a seed (RFC 8017 §B.2.1).
-    fn mask(self, seed: &[u8], data: &mut [u8]) {
+    fn mask(self, seed: &[u8], data: &mut [u8]) -> Result<(), Error> {
         for (counter, chunk) in (0u32..).zip(data.chunks_mut(self.mgf1.hash.len())) {
-            let mask = self.mgf1.of(&[seed, &counter.to_be_bytes()]);
+            let mask = self.mgf1.of(&[seed, &counter.to_be_bytes()])?;
             chunk.iter_mut().zip(mask.iter()).for_each(|(byte, mask)| *byte ^= mask);
         }
+        Ok(())
     }
 }
 

@@ -17,12 +17,12 @@ use super::policy;
 use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
-use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::Family;
 use crate::module;
 use crate::object::{Nameless, Record, kept};
 use crate::secret::SecretType;
+use interface::hash::sha1;
 
 /// Creates an object and gives its handle.
 pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &Out<CK_OBJECT_HANDLE>) -> Result<()> {

@@ -6,10 +6,10 @@ use interface::attributes::Usage;
 use super::object::export;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
-use crate::hash::Hasher;
 use crate::module::lock;
 use crate::operation::{Progress, Step, step};
 use crate::{mechanism, module};
+use interface::hash::Hasher;
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>) -> Result<()> {
     let session = module::current()?.session(session)?;

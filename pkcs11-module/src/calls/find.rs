@@ -11,10 +11,10 @@ use interface::spki::PublicKey;
 use crate::attributes;
 use crate::error::Result;
 use crate::ffi::{Out, Room, Template};
-use crate::hash::sha1;
 use crate::material;
 use crate::module::{self, lock};
 use crate::object::{self, NAMES, Object, Record, classes};
+use interface::hash::sha1;
 
 /// The profiles that the module keeps (PKCS#11 Profiles v3.1 §3).
 const PROFILES: [CK_PROFILE_ID; 2] = [CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER];

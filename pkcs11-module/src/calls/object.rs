@@ -8,6 +8,7 @@ use interface::Status;
 use interface::algorithm::Cipher;
 use interface::attributes::{KeyType, Usage};
 use interface::client;
+use interface::hash::sha1;
 use interface::operations::{CipherEncrypt, DestroyObject, ExportKey, Exported, LookupObject, SetMetadata};
 use zeroize::Zeroizing;
 
@@ -16,7 +17,6 @@ use super::end::{destroy_key, end, is_gone};
 use crate::attributes;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Query};
-use crate::hash::sha1;
 use crate::material;
 use crate::mechanism::Family;
 use crate::module::{self, Module, lock};

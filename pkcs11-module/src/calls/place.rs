@@ -11,12 +11,12 @@ use super::end::destroy_key;
 use crate::attributes::{self, Origin, private_by_default};
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::hash::sha1;
 use crate::module::{self, Module, lock};
 use crate::object::{InSession, Nameless, Object, Record, kept, made_by, public_object};
 use crate::process;
 use crate::random;
 use crate::session::Session;
+use interface::hash::sha1;
 
 /// So many bytes of an id are part of the name of its key.
 const LONGEST_IN_NAME: usize = 64;

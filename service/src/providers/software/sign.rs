@@ -123,7 +123,7 @@ impl Scheme {
 
     /// The representative µ of what ML-DSA signs (FIPS 204, algorithms 2, 4 and 7).
     fn mu(&self, public: &[u8], context: &[u8], data: &[u8]) -> Result<[u8; 64]> {
-        let oid = self.hash.map_or(&[][..], |(hash, _)| hash.oid());
+        let oid = self.hash.map_or(&[][..], |(hash, _)| hash.oid_der());
         let len = u8::try_from(context.len()).map_err(|_| library())?;
         let head = [u8::from(self.hash.is_some()), len];
         Ok(Md::shake256(&[&Md::shake256(public)?, &head[..], context, oid, data].concat())?)

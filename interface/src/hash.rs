@@ -1,6 +1,6 @@
-//! Hashes, computed here: data to be signed never travels, only its digest does.
+//! Hashes, computed in the client: data to be signed never travels, only its digest does. A hash under way can be copied and saved.
 
-use interface::algorithm::Hash;
+use crate::algorithm::Hash;
 use sha2::digest::Digest;
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 
@@ -8,8 +8,9 @@ use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 const VERSION: u8 = 1;
 
 /// A hash under way.
+#[expect(missing_debug_implementations, reason = "the state is data of somebody else")]
 #[derive(Clone)]
-pub(crate) struct Hasher {
+pub struct Hasher {
     hash: Hash,
     state: Box<dyn State>,
 }
@@ -17,17 +18,22 @@ pub(crate) struct Hasher {
 trait State: Send {
     fn update(&mut self, data: &[u8]);
     fn finish(self: Box<Self>) -> Vec<u8>;
+    fn restart(&mut self) -> Vec<u8>;
     fn save(&self) -> Vec<u8>;
     fn copy(&self) -> Box<dyn State>;
 }
 
-impl<D: Digest + SerializableState + Clone + Send + 'static> State for D {
+impl<D: Digest + Default + SerializableState + Clone + Send + 'static> State for D {
     fn update(&mut self, data: &[u8]) {
         Digest::update(self, data);
     }
 
     fn finish(self: Box<Self>) -> Vec<u8> {
         self.finalize().to_vec()
+    }
+
+    fn restart(&mut self) -> Vec<u8> {
+        std::mem::take(self).finalize().to_vec()
     }
 
     fn save(&self) -> Vec<u8> {
@@ -46,13 +52,13 @@ impl Clone for Box<dyn State> {
 }
 
 impl Hasher {
-    /// None for hashes that PKCS#11 programs have no use for.
-    pub(crate) fn new(hash: Hash) -> Option<Self> {
+    /// A hash that is begun; `None` for those that nobody has a use for any more.
+    pub fn new(hash: Hash) -> Option<Self> {
         Self::begin(hash, None)
     }
 
-    /// The hash under way that [`Hasher::save`] saved; none for anything else.
-    pub(crate) fn restore(saved: &[u8]) -> Option<Self> {
+    /// The hash under way that [`Self::save`] saved; `None` for anything else.
+    pub fn restore(saved: &[u8]) -> Option<Self> {
         let [VERSION, number, state @ ..] = saved else { return None };
         Self::begin(Hash::try_from(i32::from(*number)).ok()?, Some(state))
     }
@@ -76,25 +82,36 @@ impl Hasher {
     }
 
     /// The state of the hash, for C_GetOperationState: version, number of the hash, and the state as RustCrypto encodes it.
-    pub(crate) fn save(&self) -> Vec<u8> {
+    pub fn save(&self) -> Vec<u8> {
         let number = i32::from(self.hash).to_le_bytes()[0];
         [&[VERSION, number][..], &self.state.save()].concat()
     }
 
-    pub(crate) fn hash(&self) -> Hash {
+    /// Which one it is.
+    pub fn hash(&self) -> Hash {
         self.hash
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.hash.len()
-    }
-
-    pub(crate) fn update(&mut self, data: &[u8]) {
+    /// Adds data.
+    pub fn update(&mut self, data: &[u8]) {
         self.state.update(data);
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
+    /// The digest.
+    pub fn finish(self) -> Vec<u8> {
         self.state.finish()
+    }
+
+    /// The digest; the hash begins anew.
+    pub fn restart(&mut self) -> Vec<u8> {
+        self.state.restart()
+    }
+
+    /// The digest of these parts, one after the other; `None` as for [`Self::new`].
+    pub fn digest(hash: Hash, parts: &[&[u8]]) -> Option<Vec<u8>> {
+        let mut hasher = Self::new(hash)?;
+        parts.iter().for_each(|part| hasher.update(part));
+        Some(hasher.finish())
     }
 }
 
@@ -108,7 +125,7 @@ fn state<D: State + Default + SerializableState + 'static>(saved: Option<&[u8]>)
 }
 
 /// SHA-1, for identifiers.
-pub(crate) fn sha1(data: &[u8]) -> Vec<u8> {
+pub fn sha1(data: &[u8]) -> Vec<u8> {
     sha1::Sha1::digest(data).to_vec()
 }
 
@@ -123,7 +140,6 @@ mod tests {
                 continue;
             };
             hasher.update(b"abc");
-            assert_eq!(hasher.len(), hash.len());
             assert_eq!(hasher.finish().len(), hash.len());
         }
     }
