@@ -100,7 +100,8 @@ impl Provider {
     pub(crate) fn import(&self, key: &KeyUri, attributes: &Attributes, secret: &Secret) -> Result<(), Error> {
         let (attributes, data) = (Some(attributes.into()), secret.to_vec());
         let (key_name, label, id, pkcs11) = (name(key)?.to_owned(), None, None, Vec::new());
-        self.call(self.crypto_provider(key)?, &ImportKey { key_name, attributes, data, label, id, volatile: true, pkcs11 }).map(drop)
+        self.call(self.crypto_provider(key)?, &ImportKey { key_name, attributes, data, label, id, volatile: true, pkcs11 })
+            .map(drop)
     }
 
     /// Stores a second key of this one, which may do the same.
