@@ -74,6 +74,12 @@ fn told(text: &str) -> Line<Cow<'_, str>> {
     Line(head(text, TOLD))
 }
 
+impl From<lc::Refused> for Error {
+    fn from(_: lc::Refused) -> Self {
+        Self::refused(Status::PsaErrorGenericError, "the cryptographic library failed")
+    }
+}
+
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         Self::refused(status, status.to_string())

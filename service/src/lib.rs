@@ -3,6 +3,8 @@
 //! A request passes: [`listener`] → [`connection`] → [`auth`] → [`dispatch`] → [`lane`] → [`provider`], which is one of
 //! [`providers`]; beside them stand the keys ([`store`]) and the [`config`]uration.
 
+#![forbid(unsafe_code)]
+
 pub mod applications;
 pub mod auth;
 mod bounds;

@@ -1,5 +1,7 @@
 //! `parsec`: the service and its command line in one program.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 
 #[global_allocator]

@@ -13,31 +13,38 @@ const FORMS: [u8; 3] = [2, 3, UNCOMPRESSED];
 
 /// A short Weierstrass curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Curve {
+pub struct Curve {
     nid: c_int,
     bits: u32,
 }
 
 impl Curve {
-    pub(crate) const P192: Self = Self { nid: sys::NID_X9_62_prime192v1, bits: 192 };
-    pub(crate) const P224: Self = Self { nid: sys::NID_secp224r1, bits: 224 };
-    pub(crate) const P256: Self = Self { nid: sys::NID_X9_62_prime256v1, bits: 256 };
-    pub(crate) const P384: Self = Self { nid: sys::NID_secp384r1, bits: 384 };
-    pub(crate) const P521: Self = Self { nid: sys::NID_secp521r1, bits: 521 };
-    pub(crate) const SECP256K1: Self = Self { nid: sys::NID_secp256k1, bits: 256 };
+    /// P-192 (SEC 2 v1 §2.2.2).
+    pub const P192: Self = Self { nid: sys::NID_X9_62_prime192v1, bits: 192 };
+    /// P-224 (SP 800-186 §3.2.1.2).
+    pub const P224: Self = Self { nid: sys::NID_secp224r1, bits: 224 };
+    /// P-256 (SP 800-186 §3.2.1.3).
+    pub const P256: Self = Self { nid: sys::NID_X9_62_prime256v1, bits: 256 };
+    /// P-384 (SP 800-186 §3.2.1.4).
+    pub const P384: Self = Self { nid: sys::NID_secp384r1, bits: 384 };
+    /// P-521 (SP 800-186 §3.2.1.5).
+    pub const P521: Self = Self { nid: sys::NID_secp521r1, bits: 521 };
+    /// secp256k1 (SEC 2 §2.4.1).
+    pub const SECP256K1: Self = Self { nid: sys::NID_secp256k1, bits: 256 };
 
     /// Size in bits, of the field and of the group's order.
-    pub(crate) const fn bits(self) -> u32 {
+    pub const fn bits(self) -> u32 {
         self.bits
     }
 
     /// Length of a point in bytes, in the form that its first byte tells (SEC 1 §2.3.3).
-    pub(crate) fn point_len(self, point: &[u8]) -> usize {
+    pub fn point_len(self, point: &[u8]) -> usize {
         if point.first() == Some(&UNCOMPRESSED) { 1 + 2 * self.len() } else { 1 + self.len() }
     }
 
     /// Length of a scalar or coordinate in bytes.
-    pub(crate) const fn len(self) -> usize {
+    #[allow(clippy::len_without_is_empty, reason = "no scalar is empty")]
+    pub const fn len(self) -> usize {
         self.bits.div_ceil(8) as usize
     }
 
@@ -70,7 +77,7 @@ fn p192() -> Result<Owned<sys::EC_GROUP>> {
 }
 
 /// A key on a short Weierstrass curve: public, or a pair.
-pub(crate) struct Ec {
+pub struct Ec {
     key: Owned<sys::EC_KEY>,
     curve: Curve,
 }
@@ -83,7 +90,7 @@ unsafe impl Sync for Ec {}
 
 impl Ec {
     /// A new pair.
-    pub(crate) fn generate(curve: Curve) -> Result<Self> {
+    pub fn generate(curve: Curve) -> Result<Self> {
         let new = Self::new(curve)?;
         // SAFETY: the object is live and has its curve.
         check(unsafe { sys::EC_KEY_generate_key(new.key.0) })?;
@@ -91,7 +98,7 @@ impl Ec {
     }
 
     /// The pair of a big-endian scalar of the curve's length; refused unless it is in 1..order.
-    pub(crate) fn from_scalar(curve: Curve, scalar: &[u8]) -> Result<Self> {
+    pub fn from_scalar(curve: Curve, scalar: &[u8]) -> Result<Self> {
         if scalar.len() != curve.len() {
             return Err(Refused);
         }
@@ -108,7 +115,7 @@ impl Ec {
     }
 
     /// A public key from a point, uncompressed or compressed (SEC 1 §2.3.3); refused unless it is on the curve.
-    pub(crate) fn from_point(curve: Curve, point: &[u8]) -> Result<Self> {
+    pub fn from_point(curve: Curve, point: &[u8]) -> Result<Self> {
         if point.len() != curve.point_len(point) || !FORMS.contains(&point[0]) {
             return Err(Refused);
         }
@@ -122,18 +129,19 @@ impl Ec {
         Ok(new)
     }
 
-    pub(crate) const fn curve(&self) -> Curve {
+    /// The curve that the key is on.
+    pub const fn curve(&self) -> Curve {
         self.curve
     }
 
     /// The private scalar, big-endian; refused for a public key.
-    pub(crate) fn scalar(&self) -> Result<Secret> {
+    pub fn scalar(&self) -> Result<Secret> {
         // SAFETY: the number lives as long as the key; `padded` checks for null.
         unsafe { padded(sys::EC_KEY_get0_private_key(self.key.0), self.curve.len()) }
     }
 
     /// The public point, uncompressed.
-    pub(crate) fn public(&self) -> Result<Vec<u8>> {
+    pub fn public(&self) -> Result<Vec<u8>> {
         let mut out = vec![0; 1 + 2 * self.curve.len()];
         let form = sys::point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
         // SAFETY: group and point live as long as the key; `out` is valid for its length.
@@ -146,7 +154,7 @@ impl Ec {
     }
 
     /// ECDSA: r ‖ s, each of the curve's length.
-    pub(crate) fn sign(&self, digest: &[u8]) -> Result<Vec<u8>> {
+    pub fn sign(&self, digest: &[u8]) -> Result<Vec<u8>> {
         // SAFETY: the key is live, the digest valid for its length; null is checked by `Owned::new`.
         let signature = Owned::new(unsafe { sys::ECDSA_do_sign(digest.as_ptr(), digest.len(), self.key.0) })?;
         let (len, mut r, mut s) = (self.curve.len(), null(), null());
@@ -161,7 +169,7 @@ impl Ec {
     }
 
     /// Verifies r ‖ s.
-    pub(crate) fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<()> {
+    pub fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<()> {
         if signature.len() != 2 * self.curve.len() {
             return Err(Refused);
         }
@@ -177,7 +185,7 @@ impl Ec {
     }
 
     /// ECDH: the x coordinate of the shared point.
-    pub(crate) fn agree(&self, peer: &Self) -> Result<Secret> {
+    pub fn agree(&self, peer: &Self) -> Result<Secret> {
         let mut out = Zeroizing::new(vec![0; self.curve.len()]);
         // SAFETY: both keys are live; `out` is valid for its length; the library checks that both are on one curve.
         let len = unsafe {
@@ -203,7 +211,7 @@ impl Ec {
 }
 
 /// The public value of an X25519 private key (RFC 7748 §6.1).
-pub(crate) fn x25519_public(private: &[u8; 32]) -> [u8; 32] {
+pub fn x25519_public(private: &[u8; 32]) -> [u8; 32] {
     let mut public = [0; 32];
     // SAFETY: both arrays have the 32 bytes that the function reads and writes.
     unsafe { sys::X25519_public_from_private(public.as_mut_ptr(), private.as_ptr()) };
@@ -211,7 +219,7 @@ pub(crate) fn x25519_public(private: &[u8; 32]) -> [u8; 32] {
 }
 
 /// X25519; refused when the shared secret is all zeros (RFC 7748 §6.1).
-pub(crate) fn x25519(private: &[u8; 32], peer: &[u8; 32]) -> Result<Secret> {
+pub fn x25519(private: &[u8; 32], peer: &[u8; 32]) -> Result<Secret> {
     let mut shared = Zeroizing::new(vec![0; 32]);
     // SAFETY: all three have the 32 bytes that the function reads and writes.
     check(unsafe { sys::X25519(shared.as_mut_ptr(), private.as_ptr(), peer.as_ptr()) })?;

@@ -6,10 +6,10 @@ use std::ptr::{null, null_mut};
 use zeroize::Zeroizing;
 
 /// The numbers of a DSA group: the prime, the order of the base, and the base.
-pub(crate) type Dsa<'a> = [&'a [u8]; 3];
+pub type Dsa<'a> = [&'a [u8]; 3];
 
 /// A new group for DSA with a prime of so many bits.
-pub(crate) fn dsa_group(bits: u32) -> Result<[Vec<u8>; 3]> {
+pub fn dsa_group(bits: u32) -> Result<[Vec<u8>; 3]> {
     // SAFETY: allocates; null is checked by `Owned::new`.
     let dsa = Owned::new(unsafe { sys::DSA_new() })?;
     // SAFETY: the object is live; null asks for a seed of the library's own and for nothing back.
@@ -23,7 +23,7 @@ pub(crate) fn dsa_group(bits: u32) -> Result<[Vec<u8>; 3]> {
 }
 
 /// Sizes of the named groups for Diffie-Hellman, in bits.
-pub(crate) const DH_BITS: [u32; 5] = [1024, 1536, 2048, 3072, 4096];
+pub const DH_BITS: [u32; 5] = [1024, 1536, 2048, 3072, 4096];
 
 /// The prime of the second Oakley group (RFC 2409 §6.2).
 #[rustfmt::skip]
@@ -40,7 +40,7 @@ const OAKLEY_2: [u8; 128] = [
 
 /// The named group of this size for Diffie-Hellman: the prime and the base. It is one of RFC 7919, or where that has none, of RFC 3526
 /// or RFC 2409. Refused for all but [`DH_BITS`].
-pub(crate) fn dh_group(bits: u32) -> Result<[Vec<u8>; 2]> {
+pub fn dh_group(bits: u32) -> Result<[Vec<u8>; 2]> {
     let name = match bits {
         1024 => return Ok([OAKLEY_2.to_vec(), vec![2]]),
         1536 => {
@@ -65,7 +65,7 @@ pub(crate) fn dh_group(bits: u32) -> Result<[Vec<u8>; 2]> {
 }
 
 /// A random number from 1 up, below the limit.
-pub(crate) fn below(limit: &[u8]) -> Result<Secret> {
+pub fn below(limit: &[u8]) -> Result<Secret> {
     let (out, max) = (number(&[])?, number(limit)?);
     // SAFETY: both numbers are live.
     check(unsafe { sys::BN_rand_range_ex(out.0, 1, max.0) })?;
@@ -74,7 +74,7 @@ pub(crate) fn below(limit: &[u8]) -> Result<Secret> {
 }
 
 /// `base` to the power of a secret, modulo an odd prime that is larger than the base; as long as the prime.
-pub(crate) fn power(base: &[u8], exponent: &[u8], prime: &[u8]) -> Result<Secret> {
+pub fn power(base: &[u8], exponent: &[u8], prime: &[u8]) -> Result<Secret> {
     let (out, base, exponent, modulus) = (number(&[])?, number(base)?, number(exponent)?, number(prime)?);
     // SAFETY: allocates; null is checked by `Owned::new`.
     let scratch = Owned::new(unsafe { sys::BN_CTX_new() })?;
@@ -85,7 +85,7 @@ pub(crate) fn power(base: &[u8], exponent: &[u8], prime: &[u8]) -> Result<Secret
 }
 
 /// Signs a digest, which is cut to the length of the order: r ‖ s, each of that length.
-pub(crate) fn dsa_sign(group: Dsa<'_>, public: &[u8], private: &[u8], digest: &[u8]) -> Result<Vec<u8>> {
+pub fn dsa_sign(group: Dsa<'_>, public: &[u8], private: &[u8], digest: &[u8]) -> Result<Vec<u8>> {
     let key = dsa(group, public, Some(private))?;
     // SAFETY: the key is live, the digest valid for its length; null is checked by `Owned::new`.
     let signature = Owned::new(unsafe { sys::DSA_do_sign(digest.as_ptr(), digest.len(), key.0) })?;
@@ -98,7 +98,7 @@ pub(crate) fn dsa_sign(group: Dsa<'_>, public: &[u8], private: &[u8], digest: &[
 }
 
 /// Verifies what [`dsa_sign`] made.
-pub(crate) fn dsa_verify(group: Dsa<'_>, public: &[u8], digest: &[u8], signature: &[u8]) -> Result<()> {
+pub fn dsa_verify(group: Dsa<'_>, public: &[u8], digest: &[u8], signature: &[u8]) -> Result<()> {
     let len = group[1].len();
     if signature.len() != 2 * len {
         return Err(Refused);

@@ -1,22 +1,31 @@
-//! AWS-LC behind safe types: the only part of this backend with `unsafe`.
+//! AWS-LC behind safe types. It is a crate so that the service can forbid `unsafe`: all of it that the service needs is here.
 //!
-//! The safe crate keeps keys in encodings of its own and lacks raw DigestInfo signatures, CCM, short tags and most cipher modes, so one
-//! path through the C interface serves everything. Each type owns its C object and frees it; the library wipes memory before
-//! it frees it (`openssl/mem.h`, `OPENSSL_free`).
+//! The safe crate `aws-lc-rs` keeps keys in encodings of its own and lacks raw DigestInfo signatures, CCM, short tags and most cipher
+//! modes, so one path through the C interface serves everything. Each type owns its C object and frees it; the library wipes memory
+//! before it frees it (`openssl/mem.h`, `OPENSSL_free`).
+//!
+//! Every function checks lengths itself or leaves that to the library, so no argument makes it read or write what it may not. A
+//! function that can fail says only [`Refused`].
+
+#![deny(missing_docs)]
 
 mod ec;
 mod ed25519;
 mod field;
+mod mac;
 mod pq;
+mod random;
 mod rsa;
 mod symmetric;
 
-pub(crate) use ec::{Curve, Ec, x25519, x25519_public};
-pub(crate) use ed25519::{Ed25519, Eddsa};
-pub(crate) use field::{DH_BITS, Dsa, below, dh_group, dsa_group, dsa_sign, dsa_verify, power};
-pub(crate) use pq::{Pq, Set};
-pub(crate) use rsa::{Pss, Rsa, is_prime};
-pub(crate) use symmetric::{Aead, Cipher, Direction, Md, chacha20, key_wrap};
+pub use ec::{Curve, Ec, x25519, x25519_public};
+pub use ed25519::{Ed25519, Eddsa};
+pub use field::{DH_BITS, Dsa, below, dh_group, dsa_group, dsa_sign, dsa_verify, power};
+pub use mac::HmacSha256;
+pub use pq::{Pq, Set};
+pub use random::fill;
+pub use rsa::{Pss, Rsa, is_prime};
+pub use symmetric::{Aead, Cipher, Direction, Md, chacha20, key_wrap, sha256};
 
 use aws_lc_sys as sys;
 use std::ffi::c_int;
@@ -24,11 +33,19 @@ use std::ptr::null_mut;
 use zeroize::Zeroizing;
 
 /// Bytes that are wiped when dropped.
-pub(crate) type Secret = Zeroizing<Vec<u8>>;
+pub type Secret = Zeroizing<Vec<u8>>;
 
 /// The library refused. Callers know from what they asked which refusals are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused;
+pub struct Refused;
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AWS-LC refused")
+    }
+}
+
+impl std::error::Error for Refused {}
 
 type Result<T, E = Refused> = std::result::Result<T, E>;
 
@@ -76,6 +93,7 @@ free! {
     EVP_CIPHER_CTX: EVP_CIPHER_CTX_free,
     EVP_PKEY: EVP_PKEY_free,
     EVP_PKEY_CTX: EVP_PKEY_CTX_free,
+    HMAC_CTX: HMAC_CTX_free,
     RSA: RSA_free,
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// A parameter set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Set {
+pub struct Set {
     nid: c_int,
     kem: bool,
     /// Length of the public key in bytes.
@@ -18,26 +18,32 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    pub(crate) const ML_DSA_44: Self = Self { nid: sys::NID_MLDSA44, kem: false, public: 1312, expanded: 2560 };
-    pub(crate) const ML_DSA_65: Self = Self { nid: sys::NID_MLDSA65, kem: false, public: 1952, expanded: 4032 };
-    pub(crate) const ML_DSA_87: Self = Self { nid: sys::NID_MLDSA87, kem: false, public: 2592, expanded: 4896 };
-    pub(crate) const ML_KEM_512: Self = Self { nid: sys::NID_MLKEM512, kem: true, public: 800, expanded: 1632 };
-    pub(crate) const ML_KEM_768: Self = Self { nid: sys::NID_MLKEM768, kem: true, public: 1184, expanded: 2400 };
-    pub(crate) const ML_KEM_1024: Self = Self { nid: sys::NID_MLKEM1024, kem: true, public: 1568, expanded: 3168 };
+    /// ML-DSA-44.
+    pub const ML_DSA_44: Self = Self { nid: sys::NID_MLDSA44, kem: false, public: 1312, expanded: 2560 };
+    /// ML-DSA-65.
+    pub const ML_DSA_65: Self = Self { nid: sys::NID_MLDSA65, kem: false, public: 1952, expanded: 4032 };
+    /// ML-DSA-87.
+    pub const ML_DSA_87: Self = Self { nid: sys::NID_MLDSA87, kem: false, public: 2592, expanded: 4896 };
+    /// ML-KEM-512.
+    pub const ML_KEM_512: Self = Self { nid: sys::NID_MLKEM512, kem: true, public: 800, expanded: 1632 };
+    /// ML-KEM-768.
+    pub const ML_KEM_768: Self = Self { nid: sys::NID_MLKEM768, kem: true, public: 1184, expanded: 2400 };
+    /// ML-KEM-1024.
+    pub const ML_KEM_1024: Self = Self { nid: sys::NID_MLKEM1024, kem: true, public: 1568, expanded: 3168 };
 
     /// Length of the seed in bytes: ξ of ML-DSA, d ‖ z of ML-KEM.
-    pub(crate) const fn seed(self) -> usize {
+    pub const fn seed(self) -> usize {
         if self.kem { 64 } else { 32 }
     }
 
     /// Whether keys of this set are encoded in so many bytes: the public key, or the private key expanded or as its seed.
-    pub(crate) const fn fits(self, pair: bool, len: usize) -> bool {
+    pub const fn fits(self, pair: bool, len: usize) -> bool {
         if pair { len == self.expanded || len == self.seed() } else { len == self.public }
     }
 }
 
 /// A key of a parameter set: public, or a pair.
-pub(crate) struct Pq {
+pub struct Pq {
     key: Owned<sys::EVP_PKEY>,
     set: Set,
     /// The private key as it was given; empty for a public key.
@@ -52,7 +58,7 @@ unsafe impl Sync for Pq {}
 
 impl Pq {
     /// The pair of a seed or of an expanded private key; refused unless the latter is well formed.
-    pub(crate) fn from_private(set: Set, private: &[u8]) -> Result<Self> {
+    pub fn from_private(set: Set, private: &[u8]) -> Result<Self> {
         let key = match (set.kem, private.len() == set.seed()) {
             (true, true) => ml_kem_of_seed(set, private)?,
             (true, false) => ml_kem_of_expanded(set, private)?,
@@ -62,23 +68,25 @@ impl Pq {
     }
 
     /// A public key.
-    pub(crate) fn from_public(set: Set, public: &[u8]) -> Result<Self> {
+    pub fn from_public(set: Set, public: &[u8]) -> Result<Self> {
         let new = if set.kem { sys::EVP_PKEY_kem_new_raw_public_key } else { sys::EVP_PKEY_pqdsa_new_raw_public_key };
         // SAFETY: `public` is valid for its length, which the library checks; null is checked by `Owned::new`.
         let key = Owned::new(unsafe { new(set.nid, public.as_ptr(), public.len()) })?;
         Ok(Self { key, set, private: Secret::default() })
     }
 
-    pub(crate) const fn set(&self) -> Set {
+    /// The parameter set of the key.
+    pub const fn set(&self) -> Set {
         self.set
     }
 
     /// The private key as it was given; empty for a public key.
-    pub(crate) const fn private(&self) -> &Secret {
+    pub const fn private(&self) -> &Secret {
         &self.private
     }
 
-    pub(crate) fn public(&self) -> Result<Vec<u8>> {
+    /// The public key as FIPS 203 and 204 encode it.
+    pub fn public(&self) -> Result<Vec<u8>> {
         filled(self.set.public, |out, len| {
             // SAFETY: the key is live; `filled` hands out room for `*len` bytes, which the function takes as such.
             unsafe { sys::EVP_PKEY_get_raw_public_key(self.key.0, out, len) }
@@ -86,7 +94,7 @@ impl Pq {
     }
 
     /// ML-DSA of the representative µ of a message (FIPS 204, algorithm 7), hedged.
-    pub(crate) fn sign_mu(&self, mu: &[u8; 64]) -> Result<Vec<u8>> {
+    pub fn sign_mu(&self, mu: &[u8; 64]) -> Result<Vec<u8>> {
         let ctx = self.context()?;
         let mut len = 0;
         // SAFETY: the context is live; null asks for the length.
@@ -101,7 +109,7 @@ impl Pq {
     }
 
     /// Verifies what [`Self::sign_mu`] made.
-    pub(crate) fn verify_mu(&self, mu: &[u8; 64], signature: &[u8]) -> Result<()> {
+    pub fn verify_mu(&self, mu: &[u8; 64], signature: &[u8]) -> Result<()> {
         let ctx = self.context()?;
         // SAFETY: the context is live; both inputs are valid for their lengths.
         unsafe {
@@ -111,7 +119,7 @@ impl Pq {
     }
 
     /// Ciphertext and shared secret; refused when the public key is not one (FIPS 203 §7.2).
-    pub(crate) fn encapsulate(&self) -> Result<(Vec<u8>, Secret)> {
+    pub fn encapsulate(&self) -> Result<(Vec<u8>, Secret)> {
         let ctx = self.context()?;
         let (mut ciphertext_len, mut secret_len) = (0, 0);
         // SAFETY: the context is live; null asks for the lengths.
@@ -125,7 +133,7 @@ impl Pq {
     }
 
     /// The shared secret; refused when the ciphertext is not of the set's length.
-    pub(crate) fn decapsulate(&self, ciphertext: &[u8]) -> Result<Secret> {
+    pub fn decapsulate(&self, ciphertext: &[u8]) -> Result<Secret> {
         let ctx = self.context()?;
         let mut len = 0;
         // SAFETY: the context is live; null asks for the length.

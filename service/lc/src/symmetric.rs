@@ -13,31 +13,46 @@ const MAX_DIGEST: usize = sys::EVP_MAX_MD_SIZE as usize;
 const MAX_BLOCK: usize = 16;
 
 /// A hash function.
-#[derive(Clone, Copy)]
-pub(crate) struct Md(unsafe extern "C" fn() -> *const sys::EVP_MD);
+#[derive(Clone, Copy, Debug)]
+pub struct Md(unsafe extern "C" fn() -> *const sys::EVP_MD);
 
 impl Md {
-    pub(crate) const MD4: Self = Self(sys::EVP_md4);
-    pub(crate) const MD5: Self = Self(sys::EVP_md5);
-    pub(crate) const RIPEMD160: Self = Self(sys::EVP_ripemd160);
-    pub(crate) const SHA1: Self = Self(sys::EVP_sha1);
-    pub(crate) const SHA224: Self = Self(sys::EVP_sha224);
-    pub(crate) const SHA256: Self = Self(sys::EVP_sha256);
-    pub(crate) const SHA384: Self = Self(sys::EVP_sha384);
-    pub(crate) const SHA512: Self = Self(sys::EVP_sha512);
-    pub(crate) const SHA512_224: Self = Self(sys::EVP_sha512_224);
-    pub(crate) const SHA512_256: Self = Self(sys::EVP_sha512_256);
-    pub(crate) const SHA3_224: Self = Self(sys::EVP_sha3_224);
-    pub(crate) const SHA3_256: Self = Self(sys::EVP_sha3_256);
-    pub(crate) const SHA3_384: Self = Self(sys::EVP_sha3_384);
-    pub(crate) const SHA3_512: Self = Self(sys::EVP_sha3_512);
+    /// MD4 (RFC 1320).
+    pub const MD4: Self = Self(sys::EVP_md4);
+    /// MD5 (RFC 1321).
+    pub const MD5: Self = Self(sys::EVP_md5);
+    /// RIPEMD-160.
+    pub const RIPEMD160: Self = Self(sys::EVP_ripemd160);
+    /// SHA-1 (FIPS 180-4).
+    pub const SHA1: Self = Self(sys::EVP_sha1);
+    /// SHA-224 (FIPS 180-4).
+    pub const SHA224: Self = Self(sys::EVP_sha224);
+    /// SHA-256 (FIPS 180-4).
+    pub const SHA256: Self = Self(sys::EVP_sha256);
+    /// SHA-384 (FIPS 180-4).
+    pub const SHA384: Self = Self(sys::EVP_sha384);
+    /// SHA-512 (FIPS 180-4).
+    pub const SHA512: Self = Self(sys::EVP_sha512);
+    /// SHA-512/224 (FIPS 180-4).
+    pub const SHA512_224: Self = Self(sys::EVP_sha512_224);
+    /// SHA-512/256 (FIPS 180-4).
+    pub const SHA512_256: Self = Self(sys::EVP_sha512_256);
+    /// SHA3-224 (FIPS 202).
+    pub const SHA3_224: Self = Self(sys::EVP_sha3_224);
+    /// SHA3-256 (FIPS 202).
+    pub const SHA3_256: Self = Self(sys::EVP_sha3_256);
+    /// SHA3-384 (FIPS 202).
+    pub const SHA3_384: Self = Self(sys::EVP_sha3_384);
+    /// SHA3-512 (FIPS 202).
+    pub const SHA3_512: Self = Self(sys::EVP_sha3_512);
 
-    pub(super) fn ptr(self) -> *const sys::EVP_MD {
+    pub(crate) fn ptr(self) -> *const sys::EVP_MD {
         // SAFETY: these functions take nothing and return static tables (openssl/digest.h).
         unsafe { (self.0)() }
     }
 
-    pub(crate) fn digest(self, data: &[u8]) -> Result<Vec<u8>> {
+    /// The digest of some bytes.
+    pub fn digest(self, data: &[u8]) -> Result<Vec<u8>> {
         let mut out = vec![0; MAX_DIGEST];
         let mut len = 0;
         // SAFETY: `out` holds EVP_MAX_MD_SIZE bytes, the most that EVP_Digest writes; `data` is valid for its length.
@@ -49,13 +64,14 @@ impl Md {
     }
 
     /// Length of the digest in bytes.
-    pub(crate) fn len(self) -> usize {
+    #[allow(clippy::len_without_is_empty, reason = "no digest is empty")]
+    pub fn len(self) -> usize {
         // SAFETY: the pointer is one of the library's static tables.
         unsafe { sys::EVP_MD_size(self.ptr()) }
     }
 
     /// MGF1 (RFC 8017 §B.2.1).
-    pub(crate) fn mgf1(self, seed: &[u8], len: usize) -> Result<Secret> {
+    pub fn mgf1(self, seed: &[u8], len: usize) -> Result<Secret> {
         let mut mask = Zeroizing::new(vec![0; len]);
         // SAFETY: mask and seed are valid for their lengths.
         check(unsafe { sys::PKCS1_MGF1(mask.as_mut_ptr(), len, seed.as_ptr(), seed.len(), self.ptr()) })?;
@@ -63,7 +79,7 @@ impl Md {
     }
 
     /// SHAKE256 with 64 bytes of output (FIPS 202 §6.2).
-    pub(crate) fn shake256(data: &[u8]) -> Result<[u8; 64]> {
+    pub fn shake256(data: &[u8]) -> Result<[u8; 64]> {
         let mut out = [0; 64];
         let mut len = 64;
         // SAFETY: the function returns a static table; `out` has the `len` bytes that EVP_Digest fills for an extendable function.
@@ -74,7 +90,7 @@ impl Md {
     }
 
     /// HMAC; refused for a hash that the library has no HMAC with.
-    pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+    pub fn hmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
         let mut out = vec![0; MAX_DIGEST];
         let mut len = 0;
         // SAFETY: `out` holds EVP_MAX_MD_SIZE bytes, the most that HMAC writes; the inputs are valid for their lengths.
@@ -89,7 +105,7 @@ impl Md {
 
 impl Md {
     /// The first step of HKDF (RFC 5869 §2.2).
-    pub(crate) fn hkdf_extract(self, salt: &[u8], secret: &[u8]) -> Result<Secret> {
+    pub fn hkdf_extract(self, salt: &[u8], secret: &[u8]) -> Result<Secret> {
         filled_secret(MAX_DIGEST, |out, len| {
             // SAFETY: `out` holds EVP_MAX_MD_SIZE bytes, the most that is written; the inputs are valid for their lengths.
             unsafe { sys::HKDF_extract(out, len, self.ptr(), secret.as_ptr(), secret.len(), salt.as_ptr(), salt.len()) }
@@ -97,7 +113,7 @@ impl Md {
     }
 
     /// The second step of HKDF (RFC 5869 §2.3); refused for more than 255 digests.
-    pub(crate) fn hkdf_expand(self, key: &[u8], info: &[u8], len: usize) -> Result<Secret> {
+    pub fn hkdf_expand(self, key: &[u8], info: &[u8], len: usize) -> Result<Secret> {
         filled_secret(len, |out, len| {
             // SAFETY: `filled_secret` hands out room for `*len` bytes; the inputs are valid for their lengths.
             unsafe { sys::HKDF_expand(out, *len, self.ptr(), key.as_ptr(), key.len(), info.as_ptr(), info.len()) }
@@ -105,26 +121,42 @@ impl Md {
     }
 }
 
+/// SHA-256 (FIPS 180-4) of some bytes, which never fails.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    // SAFETY: `data` is valid for its length, and `out` has the 32 bytes that are written.
+    unsafe { sys::SHA256(data.as_ptr(), data.len(), out.as_mut_ptr()) };
+    out
+}
+
 /// A block cipher in one mode, with one key size. The constants list one mode in all its key sizes.
 #[derive(Clone, Copy)]
-pub(crate) struct Cipher(unsafe extern "C" fn() -> *const sys::EVP_CIPHER);
+pub struct Cipher(unsafe extern "C" fn() -> *const sys::EVP_CIPHER);
 
 /// Which way a cipher runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// From plaintext to ciphertext.
     Encrypt,
+    /// From ciphertext to plaintext.
     Decrypt,
 }
 
 impl Cipher {
-    pub(crate) const AES_CTR: [Self; 3] = [Self(sys::EVP_aes_128_ctr), Self(sys::EVP_aes_192_ctr), Self(sys::EVP_aes_256_ctr)];
-    pub(crate) const AES_CFB: [Self; 3] =
-        [Self(sys::EVP_aes_128_cfb128), Self(sys::EVP_aes_192_cfb128), Self(sys::EVP_aes_256_cfb128)];
-    pub(crate) const AES_OFB: [Self; 3] = [Self(sys::EVP_aes_128_ofb), Self(sys::EVP_aes_192_ofb), Self(sys::EVP_aes_256_ofb)];
-    pub(crate) const AES_ECB: [Self; 3] = [Self(sys::EVP_aes_128_ecb), Self(sys::EVP_aes_192_ecb), Self(sys::EVP_aes_256_ecb)];
-    pub(crate) const AES_CBC: [Self; 3] = [Self(sys::EVP_aes_128_cbc), Self(sys::EVP_aes_192_cbc), Self(sys::EVP_aes_256_cbc)];
-    pub(crate) const DES_ECB: [Self; 2] = [Self(sys::EVP_des_ede), Self(sys::EVP_des_ede3_ecb)];
-    pub(crate) const DES_CBC: [Self; 2] = [Self(sys::EVP_des_ede_cbc), Self(sys::EVP_des_ede3_cbc)];
+    /// AES in counter mode (SP 800-38A §6.5).
+    pub const AES_CTR: [Self; 3] = [Self(sys::EVP_aes_128_ctr), Self(sys::EVP_aes_192_ctr), Self(sys::EVP_aes_256_ctr)];
+    /// AES in CFB mode with segments of 128 bits (SP 800-38A §6.3).
+    pub const AES_CFB: [Self; 3] = [Self(sys::EVP_aes_128_cfb128), Self(sys::EVP_aes_192_cfb128), Self(sys::EVP_aes_256_cfb128)];
+    /// AES in OFB mode (SP 800-38A §6.4).
+    pub const AES_OFB: [Self; 3] = [Self(sys::EVP_aes_128_ofb), Self(sys::EVP_aes_192_ofb), Self(sys::EVP_aes_256_ofb)];
+    /// AES in ECB mode (SP 800-38A §6.1).
+    pub const AES_ECB: [Self; 3] = [Self(sys::EVP_aes_128_ecb), Self(sys::EVP_aes_192_ecb), Self(sys::EVP_aes_256_ecb)];
+    /// AES in CBC mode (SP 800-38A §6.2).
+    pub const AES_CBC: [Self; 3] = [Self(sys::EVP_aes_128_cbc), Self(sys::EVP_aes_192_cbc), Self(sys::EVP_aes_256_cbc)];
+    /// Triple DES with two and three keys, in ECB mode.
+    pub const DES_ECB: [Self; 2] = [Self(sys::EVP_des_ede), Self(sys::EVP_des_ede3_ecb)];
+    /// Triple DES with two and three keys, in CBC mode.
+    pub const DES_CBC: [Self; 2] = [Self(sys::EVP_des_ede_cbc), Self(sys::EVP_des_ede3_cbc)];
 
     fn ptr(self) -> *const sys::EVP_CIPHER {
         // SAFETY: these functions take nothing and return static tables (openssl/cipher.h).
@@ -132,25 +164,25 @@ impl Cipher {
     }
 
     /// Length of the key in bytes.
-    pub(crate) fn key_len(self) -> usize {
+    pub fn key_len(self) -> usize {
         // SAFETY: the pointer is one of the library's static tables.
         unsafe { sys::EVP_CIPHER_key_length(self.ptr()) as usize }
     }
 
     /// Length of a block in bytes; 1 for the modes that are streams.
-    pub(crate) fn block_len(self) -> usize {
+    pub fn block_len(self) -> usize {
         // SAFETY: the pointer is one of the library's static tables.
         unsafe { sys::EVP_CIPHER_block_size(self.ptr()) as usize }
     }
 
     /// Length of the initialisation vector in bytes.
-    pub(crate) fn iv_len(self) -> usize {
+    pub fn iv_len(self) -> usize {
         // SAFETY: the pointer is one of the library's static tables.
         unsafe { sys::EVP_CIPHER_iv_length(self.ptr()) as usize }
     }
 
     /// Runs the mode over `data`. Refused: a wrong length without `padding`, bad padding with it.
-    pub(crate) fn run(self, direction: Direction, padding: bool, key: &[u8], iv: &[u8], data: &[u8]) -> Result<Secret> {
+    pub fn run(self, direction: Direction, padding: bool, key: &[u8], iv: &[u8], data: &[u8]) -> Result<Secret> {
         if key.len() != self.key_len() || iv.len() != self.iv_len() {
             return Err(Refused);
         }
@@ -175,7 +207,7 @@ impl Cipher {
     }
 
     /// CMAC (SP 800-38B); the cipher is one in CBC mode.
-    pub(crate) fn cmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+    pub fn cmac(self, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
         if key.len() != self.key_len() {
             return Err(Refused);
         }
@@ -197,7 +229,7 @@ impl Cipher {
 }
 
 /// XORs `data` with the ChaCha20 key stream (RFC 8439) from block 0 on.
-pub(crate) fn chacha20(key: &[u8; 32], nonce: &[u8; 12], data: &[u8]) -> Secret {
+pub fn chacha20(key: &[u8; 32], nonce: &[u8; 12], data: &[u8]) -> Secret {
     let mut out = Zeroizing::new(vec![0; data.len()]);
     // SAFETY: `out` is as long as `data`; key and nonce have the sizes that the function reads.
     unsafe { sys::CRYPTO_chacha_20(out.as_mut_ptr(), data.as_ptr(), data.len(), key.as_ptr(), nonce.as_ptr(), 0) };
@@ -206,7 +238,7 @@ pub(crate) fn chacha20(key: &[u8; 32], nonce: &[u8; 12], data: &[u8]) -> Secret 
 
 /// AES-KW (RFC 3394), or with padding AES-KWP (RFC 5649). Refused: a length that the mode does not take, and on the way back what was
 /// not wrapped with this key.
-pub(crate) fn key_wrap(direction: Direction, padding: bool, key: &[u8], data: &[u8]) -> Result<Secret> {
+pub fn key_wrap(direction: Direction, padding: bool, key: &[u8], data: &[u8]) -> Result<Secret> {
     let schedule = Schedule::new(direction, key)?;
     let key = &raw const schedule.0;
     // Wrapping adds a block of 8 bytes, and padding at most 7.
@@ -257,45 +289,52 @@ impl Drop for Schedule {
     }
 }
 
-/// An authenticated cipher with one key size.
+/// An authenticated cipher with one key size. The constants list one mode in all its key sizes.
 #[derive(Clone, Copy)]
-pub(crate) enum Aead {
+pub struct Aead(Mode);
+
+#[derive(Clone, Copy)]
+enum Mode {
     /// One of the library's AEADs.
     Evp(Evp),
     /// CCM, which the library has as a cipher mode only.
     Ccm(Cipher),
 }
 
-/// One of the library's AEADs.
 #[derive(Clone, Copy)]
-pub(crate) struct Evp(unsafe extern "C" fn() -> *const sys::EVP_AEAD);
+struct Evp(unsafe extern "C" fn() -> *const sys::EVP_AEAD);
 
 impl Aead {
-    pub(crate) const AES_GCM: [Self; 3] = [
-        Self::Evp(Evp(sys::EVP_aead_aes_128_gcm)),
-        Self::Evp(Evp(sys::EVP_aead_aes_192_gcm)),
-        Self::Evp(Evp(sys::EVP_aead_aes_256_gcm)),
-    ];
-    pub(crate) const AES_CCM: [Self; 3] = [
-        Self::Ccm(Cipher(sys::EVP_aes_128_ccm)),
-        Self::Ccm(Cipher(sys::EVP_aes_192_ccm)),
-        Self::Ccm(Cipher(sys::EVP_aes_256_ccm)),
-    ];
-    pub(crate) const CHACHA20_POLY1305: Self = Self::Evp(Evp(sys::EVP_aead_chacha20_poly1305));
+    /// AES-GCM (SP 800-38D) with keys of 128, 192 and 256 bits.
+    pub const AES_GCM: [Self; 3] =
+        [Self::evp(sys::EVP_aead_aes_128_gcm), Self::evp(sys::EVP_aead_aes_192_gcm), Self::evp(sys::EVP_aead_aes_256_gcm)];
+    /// AES-CCM (SP 800-38C) with keys of 128, 192 and 256 bits.
+    pub const AES_CCM: [Self; 3] =
+        [Self::ccm(sys::EVP_aes_128_ccm), Self::ccm(sys::EVP_aes_192_ccm), Self::ccm(sys::EVP_aes_256_ccm)];
+    /// ChaCha20-Poly1305 (RFC 8439).
+    pub const CHACHA20_POLY1305: Self = Self::evp(sys::EVP_aead_chacha20_poly1305);
+
+    const fn evp(aead: unsafe extern "C" fn() -> *const sys::EVP_AEAD) -> Self {
+        Self(Mode::Evp(Evp(aead)))
+    }
+
+    const fn ccm(cipher: unsafe extern "C" fn() -> *const sys::EVP_CIPHER) -> Self {
+        Self(Mode::Ccm(Cipher(cipher)))
+    }
 
     /// Length of the key in bytes.
-    pub(crate) fn key_len(self) -> usize {
-        match self {
+    pub fn key_len(self) -> usize {
+        match self.0 {
             // SAFETY: the function takes nothing and returns a static table (openssl/aead.h).
-            Self::Evp(aead) => unsafe { sys::EVP_AEAD_key_length((aead.0)()) },
-            Self::Ccm(cipher) => cipher.key_len(),
+            Mode::Evp(aead) => unsafe { sys::EVP_AEAD_key_length((aead.0)()) },
+            Mode::Ccm(cipher) => cipher.key_len(),
         }
     }
 
     /// Ciphertext followed by a tag of `tag_len` bytes.
-    pub(crate) fn seal(self, key: &[u8], tag_len: usize, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
-        match self {
-            Self::Evp(aead) => {
+    pub fn seal(self, key: &[u8], tag_len: usize, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
+        match self.0 {
+            Mode::Evp(aead) => {
                 let ctx = aead.context(key, tag_len)?;
                 filled(plaintext.len() + tag_len, |out, len| {
                     // SAFETY: `filled` hands out room for `*len` bytes; the inputs are valid for their lengths.
@@ -315,14 +354,14 @@ impl Aead {
                     }
                 })
             }
-            Self::Ccm(cipher) => cipher.ccm_seal(key, tag_len, nonce, aad, plaintext),
+            Mode::Ccm(cipher) => cipher.ccm_seal(key, tag_len, nonce, aad, plaintext),
         }
     }
 
     /// The plaintext of what [`Self::seal`] made; refused unless the tag is right.
-    pub(crate) fn open(self, key: &[u8], tag_len: usize, nonce: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Secret> {
-        match self {
-            Self::Evp(aead) => {
+    pub fn open(self, key: &[u8], tag_len: usize, nonce: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Secret> {
+        match self.0 {
+            Mode::Evp(aead) => {
                 let ctx = aead.context(key, tag_len)?;
                 filled_secret(sealed.len(), |out, len| {
                     // SAFETY: `filled_secret` hands out room for `*len` bytes; the inputs are valid for their lengths.
@@ -342,7 +381,7 @@ impl Aead {
                     }
                 })
             }
-            Self::Ccm(cipher) => {
+            Mode::Ccm(cipher) => {
                 let (ciphertext, tag) =
                     sealed.split_at_checked(sealed.len().checked_sub(tag_len).ok_or(Refused)?).ok_or(Refused)?;
                 cipher.ccm_open(key, tag, nonce, aad, ciphertext)

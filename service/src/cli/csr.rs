@@ -203,7 +203,7 @@ impl Content {
             extensions.push((&SubjectAltName(self.names)).to_extension(&self.subject, &[])?);
         }
         let mut serial = [0; 16];
-        aws_lc_rs::rand::fill(&mut serial).map_err(|_| Error::Failed("no random numbers".to_owned()))?;
+        lc::fill(&mut serial).map_err(|_| Error::Failed("no random numbers".to_owned()))?;
         // positive, and not shortened by a leading zero
         serial[0] = serial[0] & 0x7f | 0x40;
         let tbs = TbsCertificate {
@@ -226,16 +226,13 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_lc_rs::rand::SystemRandom;
-    use aws_lc_rs::rsa::KeySize;
-    use aws_lc_rs::signature as sig;
-    use aws_lc_rs::signature::KeyPair;
     use clap::Parser;
-    use interface::algorithm::{SignHash, Signature};
+    use interface::algorithm::{Hash, SignHash, Signature};
     use interface::attributes::Attributes;
     use interface::kind::KeyKind;
     use interface::policy::Job;
     use interface::spki::PublicKey;
+    use lc::{Curve, Ec, Ed25519, Eddsa, Md, Pss, Rsa};
     use std::process::Command;
 
     type Sign = dyn Fn(&[u8]) -> Vec<u8>;
@@ -260,41 +257,34 @@ mod tests {
         Signer { attributes, public, sign }
     }
 
-    fn ecdsa(name: &str, only: Option<Signature>, algorithm: &'static sig::EcdsaSigningAlgorithm) -> Signer {
-        let pair = sig::EcdsaKeyPair::generate(algorithm).unwrap();
-        let public = pair.public_key().as_ref().to_vec();
-        signer(name, only, &public, move |message| {
-            let signature = pair.sign(&SystemRandom::new(), message).unwrap();
-            signature.as_ref().to_vec()
-        })
+    fn ecdsa(name: &str, only: Option<Signature>, curve: Curve, md: Md) -> Signer {
+        let pair = Ec::generate(curve).unwrap();
+        let public = pair.public().unwrap();
+        signer(name, only, &public, move |message| pair.sign(&md.digest(message).unwrap()).unwrap())
     }
 
-    fn rsa(only: Option<Signature>, padding: &'static dyn sig::RsaEncoding) -> Signer {
-        let pair = sig::RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let public = pair.public_key().as_ref().to_vec();
-        signer("rsa-2048", only, &public, move |message| {
-            let mut signature = vec![0; pair.public_modulus_len()];
-            let random = SystemRandom::new();
-            pair.sign(padding, &random, message, &mut signature).unwrap();
-            signature
-        })
+    fn rsa(only: Option<Signature>, sign: impl Fn(&Rsa, &[u8]) -> Vec<u8> + 'static) -> Signer {
+        let pair = Rsa::generate(2048).unwrap();
+        let public = pair.public_der().unwrap();
+        signer("rsa-2048", only, &public, move |message| sign(&pair, &lc::sha256(message)))
     }
 
     fn ed25519() -> Signer {
-        let pair = sig::Ed25519KeyPair::generate().unwrap();
-        let public = pair.public_key().as_ref().to_vec();
-        signer("ed25519", None, &public, move |message| pair.sign(message).as_ref().to_vec())
+        let pair = Ed25519::from_seed(&[7; 32]);
+        signer("ed25519", None, &pair.public(), move |message| pair.sign(Eddsa::Pure, &[], message).unwrap())
     }
 
     /// One key for every signature scheme.
     fn signers() -> Vec<Signer> {
         let pss = Signature::RsaPss { hash: SignHash::Any };
         vec![
-            ecdsa("p256", None, &sig::ECDSA_P256_SHA256_FIXED_SIGNING),
-            ecdsa("p384", Some(Signature::EcdsaAny), &sig::ECDSA_P384_SHA384_FIXED_SIGNING),
-            ecdsa("p521", None, &sig::ECDSA_P521_SHA512_FIXED_SIGNING),
-            rsa(None, &sig::RSA_PKCS1_SHA256),
-            rsa(Some(pss), &sig::RSA_PSS_SHA256),
+            ecdsa("p256", None, Curve::P256, Md::SHA256),
+            ecdsa("p384", Some(Signature::EcdsaAny), Curve::P384, Md::SHA384),
+            ecdsa("p521", None, Curve::P521, Md::SHA512),
+            rsa(None, |pair, hash| pair.sign_pkcs1(&[Hash::Sha256.digest_info(), hash].concat()).unwrap()),
+            rsa(Some(pss), |pair, hash| {
+                pair.sign_pss(Pss { md: Md::SHA256, mgf: Md::SHA256, salt_len: hash.len() }, hash).unwrap()
+            }),
             ed25519(),
         ]
     }

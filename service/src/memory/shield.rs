@@ -7,7 +7,6 @@
 //! The prekey lies in pages of its own that are left out of dumps, and locked, as far as the limit on locked memory goes.
 
 use crate::error::{Error, Result};
-use aws_lc_rs::{digest, rand};
 use memmap2::{Advice, MmapMut};
 use zeroize::Zeroizing;
 
@@ -40,7 +39,7 @@ impl Shielded {
         if let Err(error) = prekey.lock() {
             tracing::warn!(%error, "the kernel does not lock {PREKEY} bytes of memory, so the key of the store may be swapped out");
         }
-        rand::fill(&mut prekey).map_err(|_| Error::Corrupt("no random bytes for a key's shield".into()))?;
+        lc::fill(&mut prekey).map_err(|_| Error::Corrupt("no random bytes for a key's shield".into()))?;
         let shielded = Self { prekey, masked: *key };
         let masked = *shielded.key();
         Ok(Self { masked, ..shielded })
@@ -48,9 +47,9 @@ impl Shielded {
 
     /// The key, for a moment.
     pub(crate) fn key(&self) -> Zeroizing<[u8; Self::LEN]> {
-        let hash = digest::digest(&digest::SHA256, &self.prekey);
+        let hash = lc::sha256(&self.prekey);
         let mut key = Zeroizing::new(self.masked);
-        key.iter_mut().zip(hash.as_ref()).for_each(|(byte, mask)| *byte ^= mask);
+        key.iter_mut().zip(hash).for_each(|(byte, mask)| *byte ^= mask);
         key
     }
 }

@@ -8,9 +8,8 @@
 use super::head::Head;
 use super::note::Note;
 use super::room::Room;
-use super::seal::{Keys, mac};
+use super::seal::Keys;
 use crate::error::Result;
-use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::ffi;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
@@ -250,14 +249,14 @@ pub(super) fn schema(db: &Connection) -> Result<Vec<u8>> {
     while let Some(row) = rows.next()? {
         (0..4).try_for_each(|column| row.get_ref(column).map(|value| encode(value, &mut all)))?;
     }
-    Ok(digest(&SHA256, &all).as_ref().to_vec())
+    Ok(lc::sha256(&all).to_vec())
 }
 
 /// Lets the database compute the MACs of rows.
 pub(super) fn install(db: &Connection, keys: &Keys) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     for (name, key) in [("row_mac", keys.rows.clone()), ("row_part", keys.parts.clone())] {
-        db.create_scalar_function(name, -1, flags, move |row| Ok(mac(&key, &encoded(row))))?;
+        db.create_scalar_function(name, -1, flags, move |row| Ok(key.sign(&encoded(row))))?;
     }
     Ok(())
 }

@@ -8,7 +8,6 @@ use super::head::Head;
 use super::seal::StoreKey;
 use super::{file, file::ACCEPTING};
 use crate::error::{Error, Result};
-use aws_lc_rs::digest::{SHA256, digest};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -157,8 +156,8 @@ fn parse(line: &str) -> Option<Last> {
 }
 
 fn check(numbers: &str) -> String {
-    let hash = digest(&SHA256, numbers.as_bytes());
-    let mut digits: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = lc::sha256(numbers.as_bytes());
+    let mut digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.truncate(CHECK);
     digits
 }

@@ -8,7 +8,6 @@ use super::key::Meta;
 use super::{Store, Uuid, table};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use interface::certificate::Certificate;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{DestroyObject, LookupObject, PutObject, Record, RecordKind};
@@ -22,7 +21,7 @@ pub(super) struct Object {
     pub(super) kind: RecordKind,
     /// Bytes of the value.
     pub(super) size: usize,
-    digest: [u8; SHA256_OUTPUT_LEN],
+    digest: [u8; 32],
     /// Fields of a certificate, by which it is found as by what is kept with it.
     fields: Box<[Pkcs11Attribute]>,
     /// SHA-1 of a certificate's public value.
@@ -42,7 +41,7 @@ impl Object {
             let fields = [(SUBJECT, parsed.subject), (ISSUER, parsed.issuer), (SERIAL, parsed.serial)];
             fields.map(|(kind, value)| Pkcs11Attribute { kind, value: value.to_vec() })
         });
-        Self { meta, kind, size: value.len(), digest: sha256(value), fields: fields.collect(), public_id }
+        Self { meta, kind, size: value.len(), digest: lc::sha256(value), fields: fields.collect(), public_id }
     }
 
     pub(super) fn fields(&self) -> impl Iterator<Item = Term<'_>> {
@@ -60,12 +59,6 @@ impl Object {
             "the stored value of '{name}' of {owner} ({uuid}) is not what was written; it is kept as it is, restore the store from a backup"
         ))
     }
-}
-
-fn sha256(value: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
-    let mut bytes = [0; SHA256_OUTPUT_LEN];
-    bytes.copy_from_slice(digest(&SHA256, value).as_ref());
-    bytes
 }
 
 impl Store {
@@ -143,7 +136,7 @@ impl Store {
         drop(index);
         let value = table::value(&db, uuid)?;
         drop(db);
-        let value = value.filter(|value| sha256(value) == object.digest).ok_or_else(|| object.damaged())?;
+        let value = value.filter(|value| lc::sha256(value) == object.digest).ok_or_else(|| object.damaged())?;
         Ok(Some(Record { value, ..object.record(caller) }))
     }
 

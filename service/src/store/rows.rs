@@ -5,7 +5,7 @@
 
 use super::change::{Table, columns, encode, place};
 use super::head::Found;
-use super::seal::{Keys, MAC_LEN, mac};
+use super::seal::{Keys, MAC_LEN};
 use crate::error::Result;
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Params, Row};
@@ -133,7 +133,7 @@ impl<'a> Seal<'a> {
             text.extend_from_slice(name);
             encode(row.get_ref(place)?, text);
         }
-        Ok(mac(&self.keys.rows, text))
+        Ok(self.keys.rows.sign(text))
     }
 
     /// What a row with this MAC adds to the head.
@@ -143,6 +143,6 @@ impl<'a> Seal<'a> {
             encode(row.get_ref(*place)?, &mut text);
         }
         encode(has, &mut text);
-        Ok(mac(&self.keys.parts, &text))
+        Ok(self.keys.parts.sign(&text))
     }
 }

@@ -6,13 +6,13 @@
 use crate::credential;
 use crate::error::{Error, Result};
 use crate::memory::Shielded;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::{hmac, rand};
 use interface::Secret;
+use lc::{Aead, HmacSha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Length of a store key in bytes.
@@ -23,6 +23,11 @@ const CREDENTIAL: &str = "parsec-store-key";
 const PROOF: &[u8] = b"parsec store key, of signed rows";
 /// The same in versions whose rows are not signed.
 const UNSIGNED_PROOF: &[u8] = b"parsec store key";
+/// What private blobs are sealed with.
+const AES_256_GCM: Aead = Aead::AES_GCM[2];
+/// Lengths of its nonces and tags in bytes.
+const NONCE_LEN: usize = 12;
+const TAG_LEN: usize = 16;
 /// Length of a MAC in bytes.
 pub(super) const MAC_LEN: usize = 32;
 
@@ -77,7 +82,7 @@ impl StoreKey {
 /// Makes a key so that after a crash it is there whole or not at all.
 fn create(path: &Path) -> Result<Secret> {
     let mut bytes = vec![0; KEY_LEN];
-    rand::fill(&mut bytes).map_err(|_| Error::Corrupt("no random bytes for a store key".into()))?;
+    lc::fill(&mut bytes).map_err(|_| Error::Corrupt("no random bytes for a store key".into()))?;
     let secret = Secret::new(bytes);
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let fresh = path.with_extension("new");
@@ -97,28 +102,28 @@ fn create(path: &Path) -> Result<Secret> {
 pub(super) struct Keys {
     pub(super) sealer: Sealer,
     /// Signs rows.
-    pub(super) rows: hmac::Key,
+    pub(super) rows: Arc<HmacSha256>,
     /// Turns the place and MAC of a row into what it adds to the digest of all rows.
-    pub(super) parts: hmac::Key,
+    pub(super) parts: Arc<HmacSha256>,
     /// Tells whether two keys have the same value.
-    values: hmac::Key,
+    values: HmacSha256,
 }
 
 impl Keys {
     pub(super) fn new(secret: &[u8]) -> Result<Self> {
-        let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let derived = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, purpose.as_bytes()).as_ref());
+        let root = HmacSha256::new(secret)?;
+        let derived = |purpose: &str| HmacSha256::new(&*Zeroizing::new(root.sign(purpose.as_bytes())));
         Ok(Self {
             sealer: Sealer::new(secret)?,
-            rows: derived("parsec rows"),
-            parts: derived("parsec digest of rows"),
-            values: derived("parsec values of keys"),
+            rows: derived("parsec rows")?.into(),
+            parts: derived("parsec digest of rows")?.into(),
+            values: derived("parsec values of keys")?,
         })
     }
 
     /// What is the same for all keys of one value, and tells nothing of it.
     pub(super) fn fingerprint(&self, private: &[u8]) -> [u8; MAC_LEN] {
-        mac(&self.values, private)
+        self.values.sign(private)
     }
 
     /// What shows later that a store was sealed under this key, and that its rows were signed.
@@ -134,13 +139,6 @@ impl Keys {
     pub(super) fn proves_unsigned(&self, proof: &[u8]) -> bool {
         self.sealer.open(UNSIGNED_PROOF, proof).is_some()
     }
-}
-
-/// HMAC-SHA-256.
-pub(super) fn mac(key: &hmac::Key, bytes: &[u8]) -> [u8; MAC_LEN] {
-    let mut all = [0; MAC_LEN];
-    all.copy_from_slice(hmac::sign(key, bytes).as_ref());
-    all
 }
 
 /// A key that encrypts others.
@@ -163,31 +161,21 @@ impl Sealer {
     /// [`Error::Io`] where there is no memory.
     pub(super) fn random() -> Result<Self> {
         let mut key = Zeroizing::new([0; KEY_LEN]);
-        rand::fill(&mut *key).map_err(|_| Error::Corrupt("no random bytes to seal volatile keys with".into()))?;
+        lc::fill(&mut *key).map_err(|_| Error::Corrupt("no random bytes to seal volatile keys with".into()))?;
         Shielded::new(&key).map(Self)
-    }
-
-    fn cipher(&self) -> Option<RandomizedNonceKey> {
-        RandomizedNonceKey::new(&AES_256_GCM, &*self.0.key()).ok()
     }
 
     /// Encrypts, bound to these bytes: nonce, ciphertext, tag.
     pub(crate) fn seal(&self, binding: &[u8], secret: &[u8]) -> Result<Vec<u8>> {
-        let mut text = Vec::with_capacity(secret.len() + AES_256_GCM.tag_len());
-        text.extend_from_slice(secret);
-        let nonce = self
-            .cipher()
-            .and_then(|cipher| cipher.seal_in_place_append_tag(Aad::from(binding), &mut text).ok())
-            .ok_or_else(|| Error::Corrupt("sealing a private blob failed".into()))?;
-        Ok([nonce.as_ref().as_slice(), &text].concat())
+        let mut nonce = [0; NONCE_LEN];
+        let text = lc::fill(&mut nonce).and_then(|()| AES_256_GCM.seal(&*self.0.key(), TAG_LEN, &nonce, binding, secret));
+        Ok([&nonce[..], &text.map_err(|_| Error::Corrupt("sealing a private blob failed".into()))?].concat())
     }
 
     /// Decrypts; `None` under another key, for another row, or where a bit has changed.
     pub(crate) fn open(&self, binding: &[u8], sealed: &[u8]) -> Option<Secret> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
-        let mut text = text.to_vec();
-        let len = self.cipher()?.open_in_place(Nonce::from(nonce), Aad::from(binding), &mut text).ok()?.len();
-        text.truncate(len);
-        Some(Secret::new(text))
+        let mut text = AES_256_GCM.open(&*self.0.key(), TAG_LEN, nonce, binding, text).ok()?;
+        Some(Secret::new(std::mem::take(&mut *text)))
     }
 }

@@ -1,7 +1,6 @@
 //! What tells keys and objects apart for ever, and sets of it.
 
 use crate::error::{Error, Result};
-use aws_lc_rs::rand;
 use interface::Status;
 use rusqlite::ToSql;
 use rusqlite::types::ToSqlOutput;
@@ -20,7 +19,7 @@ impl Uuid {
 
     pub(super) fn random() -> Result<Self> {
         let mut bytes = [0; 16];
-        rand::fill(&mut bytes).map_err(|_| Error::from(Status::PsaErrorInsufficientEntropy))?;
+        lc::fill(&mut bytes).map_err(|_| Error::from(Status::PsaErrorInsufficientEntropy))?;
         Ok(Self(bytes))
     }
 

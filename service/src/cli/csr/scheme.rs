@@ -2,7 +2,6 @@
 
 use super::super::context::{Context, KeyRecord};
 use super::super::error::{During, Error, Result};
-use aws_lc_rs::digest;
 use der::asn1::{Any, Null, ObjectIdentifier};
 use der::{Decode, Encode};
 use interface::algorithm::{Algorithm, Hash, Signature};
@@ -97,7 +96,7 @@ impl Scheme {
 
     /// Has the service sign, and gives the signature the form that certificates want.
     pub(super) fn sign(&self, context: &Context, key: &KeyRecord, message: &[u8]) -> Result<Vec<u8>> {
-        let input = if self.signature.whole_message() { message.to_vec() } else { digest(self.hash, message) };
+        let input = if self.signature.whole_message() { message.to_vec() } else { digest(self.hash, message)? };
         let signed = key.reference().sign(&context.client, self.signature.into(), input, Vec::new());
         self.encode(signed.during(|| format!("sign with key '{}'", key.name()))?)
     }
@@ -113,11 +112,11 @@ impl Scheme {
     }
 }
 
-fn digest(hash: Hash, message: &[u8]) -> Vec<u8> {
-    let algorithm = match hash {
-        Hash::Sha384 => &digest::SHA384,
-        Hash::Sha512 => &digest::SHA512,
-        _ => &digest::SHA256,
+fn digest(hash: Hash, message: &[u8]) -> Result<Vec<u8>> {
+    let md = match hash {
+        Hash::Sha384 => lc::Md::SHA384,
+        Hash::Sha512 => lc::Md::SHA512,
+        _ => lc::Md::SHA256,
     };
-    digest::digest(algorithm, message).as_ref().to_vec()
+    md.digest(message).map_err(|_| Error::Failed("hashing failed".to_owned()))
 }

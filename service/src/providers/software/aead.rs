@@ -2,13 +2,13 @@
 
 use super::Software;
 use super::key::{Key, Kind};
-use super::lc::{self, Secret};
 use super::{invalid, library, random};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::{Aead, AeadKind};
 use interface::operations::{AeadDecrypt, AeadEncrypt, Decrypted, Encrypted, FRESH_NONCE};
+use lc::{self, Secret};
 use std::ops::RangeInclusive;
 
 /// An authenticated cipher as this backend runs it.

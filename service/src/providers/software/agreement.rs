@@ -2,12 +2,12 @@
 
 use super::Software;
 use super::key::{Key, Kind, Material};
-use super::lc::{Ec, Secret, x25519};
 use super::{invalid, library, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::Agreement;
 use interface::operations::{Agreed, RawKeyAgreement};
+use lc::{Ec, Secret, x25519};
 
 /// Refuses an agreement that keys of a kind cannot do.
 pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {

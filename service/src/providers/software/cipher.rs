@@ -2,13 +2,13 @@
 
 use super::Software;
 use super::key::{Key, Kind};
-use super::lc::{self, Direction, Secret};
 use super::{invalid, library, random, unsupported};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::Cipher;
 use interface::operations::{CipherDecrypt, CipherEncrypt, Decrypted, Encrypted};
+use lc::{self, Direction, Secret};
 use subtle::{ConstantTimeEq, ConstantTimeLess};
 
 /// A cipher as this backend runs it.

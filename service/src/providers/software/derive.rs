@@ -2,7 +2,6 @@
 
 use super::agreement;
 use super::key::{Key, Kind};
-use super::lc::{Md, Secret};
 use super::{Software, cipher, hash, invalid, unsupported};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
@@ -10,6 +9,7 @@ use interface::algorithm::{Algorithm, Cipher, Derivation, KeyAgreement};
 use interface::attributes::Attributes;
 use interface::message::Empty;
 use interface::operations::{DeriveKey, HkdfStep};
+use lc::{Md, Secret};
 use zeroize::Zeroizing;
 
 /// Most bytes of a derivation's data, where each block of output needs all of them: X9.63's shared info and HKDF's info.

@@ -1,7 +1,10 @@
-//! Ed448 and Ed448ph (RFC 8032 §5.2), which AWS-LC has not.
+//! Ed448 and Ed448ph (RFC 8032 §5.2), which AWS-LC lacks.
+//!
+//! The library is a pre-release without an audit, so it is behind the cargo feature `ed448`. No other has all of it: the libcrypto of
+//! OpenSSL 3.0 has no contexts, and none takes a prehash that somebody else has made.
 
-use super::lc::{Refused, Secret};
 use ed448_goldilocks::{Signature, SigningKey, VerifyingKey};
+use lc::{Refused, Secret};
 use zeroize::Zeroizing;
 
 /// Length of the seed and of the public key, in bytes.
@@ -42,15 +45,14 @@ impl Ed448 {
         self.0.sign_ctx(context, message).map(|signature| signature.to_bytes().to_vec()).map_err(|_| Refused)
     }
 
-    /// Signs a message by its [`Prehash`].
-    pub(crate) fn sign_prehash(&self, context: &[u8], prehash: Prehash) -> Result<Vec<u8>, Refused> {
-        let signed = self.0.sign_prehashed(Some(context), prehash);
+    /// Signs a message by the first 64 bytes of its SHAKE256.
+    pub(crate) fn sign_prehash(&self, context: &[u8], prehash: [u8; 64]) -> Result<Vec<u8>, Refused> {
+        let signed = self.0.sign_prehashed(Some(context), Prehash(prehash));
         signed.map(|signature| signature.to_bytes().to_vec()).map_err(|_| Refused)
     }
 }
 
-/// The first 64 bytes of a message's SHAKE256.
-pub(crate) struct Prehash(pub(crate) [u8; 64]);
+struct Prehash([u8; 64]);
 
 impl ed448_goldilocks::PreHash for Prehash {
     fn fill_bytes(&mut self, out: &mut [u8]) {
@@ -75,8 +77,8 @@ impl Public {
     }
 
     /// Verifies what [`Ed448::sign_prehash`] made.
-    pub(crate) fn verify_prehash(&self, context: &[u8], prehash: Prehash, signature: &[u8]) -> Result<(), Refused> {
-        self.0.verify_prehashed(&parse(signature)?, Some(context), prehash).map_err(|_| Refused)
+    pub(crate) fn verify_prehash(&self, context: &[u8], prehash: [u8; 64], signature: &[u8]) -> Result<(), Refused> {
+        self.0.verify_prehashed(&parse(signature)?, Some(context), Prehash(prehash)).map_err(|_| Refused)
     }
 }
 

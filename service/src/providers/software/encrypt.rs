@@ -2,13 +2,13 @@
 
 use super::Software;
 use super::key::{Key, Kind, Material};
-use super::lc::{Direction, Md, Rsa, Secret};
 use super::{hash, invalid, library, rsa};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::Encryption;
 use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, Decrypted, Encrypted};
+use lc::{Direction, Md, Rsa, Secret};
 
 /// An encryption scheme as this backend runs it.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl Key {
             Scheme::Oaep(hashes) => {
                 rsa.oaep(Direction::Encrypt, hashes, label, plaintext).map(|mut out| std::mem::take(&mut *out))
             }
-            Scheme::Raw => rsa.encrypt_raw(&rsa.block(plaintext)?),
+            Scheme::Raw => rsa.encrypt_raw(&rsa::block(rsa, plaintext)?),
         };
         encrypted.map_err(|_| invalid(format!("{} bytes are too many for this key and algorithm", plaintext.len())))
     }

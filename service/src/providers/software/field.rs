@@ -5,11 +5,11 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use super::lc::{self, Secret, is_prime};
 use super::{invalid, library, unsupported};
 use crate::error::Result;
 use interface::attributes::KeyType;
 use interface::group::{Group, GroupKey};
+use lc::{self, Secret, is_prime};
 use zeroize::Zeroizing;
 
 /// The shortest and the longest prime in bits.

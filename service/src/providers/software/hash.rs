@@ -1,7 +1,6 @@
 //! Hash functions.
 
 use super::Software;
-use super::lc::Md;
 use super::unsupported;
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
@@ -9,6 +8,7 @@ use interface::Status;
 use interface::algorithm::Hash;
 use interface::message::Empty;
 use interface::operations::{HashCompare, HashCompute, Hashed};
+use lc::Md;
 use subtle::ConstantTimeEq;
 
 /// The library's function for a hash.

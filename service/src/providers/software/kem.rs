@@ -2,12 +2,12 @@
 
 use super::Software;
 use super::key::{Key, Kind, Material};
-use super::lc::Secret;
 use super::{invalid, library};
 use crate::error::Result;
 use crate::provider::{Call, Handle};
 use interface::algorithm::Kem;
 use interface::operations::{Agreed, Decapsulate, Encapsulate, Encapsulated};
+use lc::Secret;
 
 /// Refuses an encapsulation that keys of a kind cannot do.
 pub(crate) fn check(kind: Kind, algorithm: Kem) -> Result<()> {

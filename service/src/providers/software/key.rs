@@ -2,13 +2,13 @@
 
 use super::ed448::{self, Ed448};
 use super::field::{self, Field};
-use super::lc::{Curve, Ec, Ed25519, Pq, Rsa, Secret, Set, x25519_public};
 use super::{invalid, random, rsa, unsupported};
 use crate::error::{Error, Result};
 use crate::memory::Parsed;
 use interface::Status;
 use interface::attributes::{Attributes, DhFamily, EccFamily, KeyType};
 use interface::kind::{self, KeyKind};
+use lc::{Curve, Ec, Ed25519, Pq, Rsa, Secret, Set, x25519_public};
 use zeroize::Zeroizing;
 
 /// What a key is, of the types and sizes that this backend has.
@@ -92,7 +92,18 @@ impl Kind {
             }
             _ => String::new(),
         };
-        kind.ok_or_else(|| unsupported(format!("this provider has no keys of type {key_type:?} with {bits} bits{}", sizes())))
+        let unknown = || unsupported(format!("this provider has no keys of type {key_type:?} with {bits} bits{}", sizes()));
+        kind.ok_or_else(unknown)?.built()
+    }
+
+    /// Refuses a kind that this build leaves out.
+    fn built(self) -> Result<Self> {
+        if self == Self::Ed448 && !cfg!(feature = "ed448") {
+            return Err(unsupported(
+                "this build of the service has no Ed448: install one that was built with --features service/ed448",
+            ));
+        }
+        Ok(self)
     }
 
     /// The kind of a type and size; with no bits, a kind of the type, because the size is not known yet.
@@ -196,6 +207,7 @@ impl Key {
 
     /// A key from what [`Self::export`] returned for it.
     pub(crate) fn load(attributes: &Attributes, material: &[u8]) -> Result<Self> {
+        Kind::of(attributes.key_type, attributes.bits)?;
         Self::parse(attributes.key_type, attributes.bits, material)
             .map_err(|error| Error::refused(Status::PsaErrorDataCorrupt, format!("the stored key is damaged: {error}")))
     }
@@ -338,7 +350,7 @@ fn curve(key_type: KeyType, family: EccFamily, bits: u32, data: &[u8]) -> Result
         return Err(unsupported(format!("this provider has no curve of the family {family:?} with {bits} bits")));
     }
     let wrong = || invalid(format!("{} bytes are no key on this curve", data.len()));
-    curves.find(fits).map(|(_, kind)| kind).ok_or_else(wrong)
+    curves.find(fits).map(|(_, kind)| kind).ok_or_else(wrong)?.built()
 }
 
 /// The key of a type with this many bits, or with an encoding as long as the data; a seed does not tell its parameter set.

@@ -2,7 +2,6 @@
 
 use super::Software;
 use super::key::{Key, Kind};
-use super::lc::{Cipher, Md};
 use super::{hash, invalid, library, unsupported};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
@@ -10,6 +9,7 @@ use interface::Status;
 use interface::algorithm::{Mac, MacKind};
 use interface::message::Empty;
 use interface::operations::{MacCompute, MacVerify, Maced};
+use lc::{Cipher, Md};
 use subtle::ConstantTimeEq;
 
 /// A MAC as this backend runs it.

@@ -9,13 +9,16 @@ mod agreement;
 mod capability;
 mod cipher;
 mod derive;
+#[cfg(feature = "ed448")]
+mod ed448;
+#[cfg(not(feature = "ed448"))]
+#[path = "no_ed448.rs"]
 mod ed448;
 mod encrypt;
 mod field;
 mod hash;
 mod kem;
 mod key;
-mod lc;
 mod mac;
 mod manage;
 mod random;
@@ -158,15 +161,9 @@ impl Software {
     }
 }
 
-impl From<lc::Refused> for Error {
-    fn from(_: lc::Refused) -> Self {
-        library()
-    }
-}
-
 /// The library refused what it should not.
 fn library() -> Error {
-    Error::refused(Status::PsaErrorGenericError, "the cryptographic library failed")
+    lc::Refused.into()
 }
 
 fn invalid(detail: impl Into<String>) -> Error {

@@ -1,19 +1,19 @@
 //! Random bytes.
 
-use super::lc::Md;
-use super::{Software, lc};
+use super::Software;
 use crate::error::{Error, Result};
 use crate::processor::aside;
 use crate::provider::{Call, Handle, MOMENT};
 use interface::Status;
 use interface::operations::{GenerateRandom, Random};
+use lc::Md;
 use zeroize::Zeroizing;
 
 /// So many bytes from the library's generator.
 pub(crate) fn bytes(len: usize) -> Result<lc::Secret> {
     let mut bytes = Zeroizing::new(vec![0; len]);
     let failed = |_| Error::refused(Status::PsaErrorInsufficientEntropy, "the random generator failed");
-    aws_lc_rs::rand::fill(&mut bytes).map_err(failed)?;
+    lc::fill(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 

@@ -1,8 +1,8 @@
 //! What the library leaves to its caller about RSA: which keys to refuse, and PKCS#1 v1.5 decryption that is no oracle.
 
 use super::invalid;
-use super::lc::{Md, Rsa, Secret, is_prime};
 use crate::error::Result;
+use lc::{Md, Rsa, Secret, is_prime};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
 use zeroize::Zeroizing;
 
@@ -38,25 +38,23 @@ pub(crate) fn validate(rsa: &Rsa, pair: bool) -> Result<()> {
     Ok(())
 }
 
-impl Rsa {
-    /// A ready `DigestInfo`, padded for RSASSA-PKCS1-v1_5 (RFC 8017 §9.2).
-    pub(crate) fn pkcs1_block(&self, info: &[u8]) -> Result<Secret> {
-        let len = self.len();
-        let Some(padding) = len.checked_sub(info.len() + 3).filter(|&padding| padding >= 8) else {
-            return Err(invalid(format!("{} bytes are too many to sign: the key takes at most {}", info.len(), len - 11)));
-        };
-        Ok(Zeroizing::new([&[0, 1], vec![0xff; padding].as_slice(), &[0], info].concat()))
-    }
+/// A ready `DigestInfo`, padded for RSASSA-PKCS1-v1_5 (RFC 8017 §9.2).
+pub(crate) fn pkcs1_block(rsa: &Rsa, info: &[u8]) -> Result<Secret> {
+    let len = rsa.len();
+    let Some(padding) = len.checked_sub(info.len() + 3).filter(|&padding| padding >= 8) else {
+        return Err(invalid(format!("{} bytes are too many to sign: the key takes at most {}", info.len(), len - 11)));
+    };
+    Ok(Zeroizing::new([&[0, 1], vec![0xff; padding].as_slice(), &[0], info].concat()))
+}
 
-    /// What the caller has padded, as long as the modulus: zeros in front stand for those that big-endian numbers drop.
-    pub(crate) fn block(&self, data: &[u8]) -> Result<Secret> {
-        let Some(zeros) = self.len().checked_sub(data.len()) else {
-            return Err(invalid(format!("{} bytes are too many: the key works on {}", data.len(), self.len())));
-        };
-        let mut block = Zeroizing::new(vec![0; self.len()]);
-        block[zeros..].copy_from_slice(data);
-        Ok(block)
-    }
+/// What the caller has padded, as long as the modulus: zeros in front stand for those that big-endian numbers drop.
+pub(crate) fn block(rsa: &Rsa, data: &[u8]) -> Result<Secret> {
+    let Some(zeros) = rsa.len().checked_sub(data.len()) else {
+        return Err(invalid(format!("{} bytes are too many: the key works on {}", data.len(), rsa.len())));
+    };
+    let mut block = Zeroizing::new(vec![0; rsa.len()]);
+    block[zeros..].copy_from_slice(data);
+    Ok(block)
 }
 
 fn leading_zeros(number: &[u8]) -> usize {

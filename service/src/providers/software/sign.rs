@@ -1,16 +1,16 @@
 //! Signatures.
 
 use super::Software;
-use super::ed448::{self, Prehash};
+use super::ed448;
 use super::key::{Key, Kind, Material};
-use super::lc::{Eddsa, Md, Pss, Secret};
-use super::{hash, invalid, library, unsupported};
+use super::{hash, invalid, library, rsa, unsupported};
 use crate::error::{Error, Result};
 use crate::provider::{Call, Handle};
 use interface::Status;
 use interface::algorithm::{Hash, SignHash, Signature};
 use interface::message::Empty;
 use interface::operations as ops;
+use lc::{Eddsa, Md, Pss, Secret};
 use std::borrow::Cow;
 
 /// A signature scheme as this backend runs it.
@@ -176,11 +176,11 @@ impl Key {
     fn unsigned<'a>(&self, scheme: &Scheme, data: Cow<'a, [u8]>, context: &[u8]) -> Result<Unsigned<'a>> {
         scheme.check_context(context)?;
         match (&self.material, scheme.encoding) {
-            (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa.pkcs1_block(&[front, &data].concat()).map(Unsigned::Rsa),
+            (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa::pkcs1_block(rsa, &[front, &data].concat()).map(Unsigned::Rsa),
             (Material::Rsa(rsa), Encoding::Pss(pss)) => {
                 rsa.pss_block(pss, &data).map(Unsigned::Rsa).map_err(|_| invalid("the salt is too long for this key and hash"))
             }
-            (Material::Rsa(rsa), Encoding::Raw) => rsa.block(&data).map(Unsigned::Rsa),
+            (Material::Rsa(rsa), Encoding::Raw) => rsa::block(rsa, &data).map(Unsigned::Rsa),
             (Material::Ec(_), Encoding::Ecdsa) => Ok(Unsigned::Ecdsa(data)),
             _ => Err(library()),
         }
@@ -227,16 +227,15 @@ impl Key {
                 rsa.sign_pss(pss, data).map_err(|_| invalid("the salt is too long for this key and hash"))
             }
             (Material::Rsa(rsa), Encoding::Raw) => {
-                let signed = rsa.decrypt_raw(&rsa.block(data)?).map_err(|_| invalid("the data is not in the range of the key"));
+                let signed =
+                    rsa.decrypt_raw(&rsa::block(rsa, data)?).map_err(|_| invalid("the data is not in the range of the key"));
                 signed.map(|mut signature| std::mem::take(&mut *signature))
             }
             (Material::Ec(ec), Encoding::Ecdsa) => Ok(ec.sign(data)?),
             (Material::Field(field), Encoding::Dsa) => field.sign(data),
             (Material::Ed25519(pair), Encoding::Eddsa(eddsa)) => Ok(pair.sign(eddsa, context, data)?),
             (Material::Ed448(pair), Encoding::Ed448 { prehashed: false }) => Ok(pair.sign(context, data)?),
-            (Material::Ed448(pair), Encoding::Ed448 { prehashed: true }) => {
-                Ok(pair.sign_prehash(context, Prehash(Md::shake256(data)?))?)
-            }
+            (Material::Ed448(pair), Encoding::Ed448 { prehashed: true }) => Ok(pair.sign_prehash(context, Md::shake256(data)?)?),
             (Material::Pq(pq), Encoding::MlDsa) => Ok(pq.sign_mu(&scheme.mu(&pq.public()?, context, data)?)?),
             _ => Err(library()),
         }
@@ -251,7 +250,7 @@ impl Key {
             }
             (Material::Rsa(rsa), Encoding::Pss(pss)) => rsa.verify_pss(pss, data, signature).map_err(|_| mismatch()),
             (Material::Rsa(rsa), Encoding::Raw) => {
-                let block = rsa.block(data)?;
+                let block = rsa::block(rsa, data)?;
                 let recovered = rsa.encrypt_raw(signature).map_err(|_| mismatch())?;
                 if recovered == *block { Ok(()) } else { Err(mismatch()) }
             }
@@ -266,7 +265,7 @@ impl Key {
                 let public = ed448::Public::from_bytes(&self.public()?)?;
                 let verified = match prehashed {
                     false => public.verify(context, data, signature),
-                    true => public.verify_prehash(context, Prehash(Md::shake256(data)?), signature),
+                    true => public.verify_prehash(context, Md::shake256(data)?, signature),
                 };
                 verified.map_err(|_| mismatch())
             }

@@ -5,12 +5,12 @@ use super::duplicate::cfb;
 use super::verify;
 use crate::error::{Error, Result};
 use crate::providers::software;
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, Tag, sign};
 use interface::Status;
 use interface::algorithm::{Encryption, Hash};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::operations::ActivateCredentialParams;
 use interface::spki::PublicKey;
+use lc::HmacSha256;
 use zeroize::Zeroizing;
 
 /// Bytes of the seed: as many as the hash of the EK's name has (EK Credential Profile 2.4 §B.3.3).
@@ -41,19 +41,19 @@ pub fn challenge(ek: &PublicKey, area: &[u8]) -> Result<Challenge> {
     let (_, public) = software::Key::import(&Attributes { key_type: ek.key_type, bits: ek.bits, policy }, &ek.bytes)?;
     let (name, answer, seed) = (verify::name_of(area)?, software::random(ANSWER)?, software::random(SEED)?);
     let mut identity = Zeroizing::new(sized(&answer));
-    cfb(&derived(&seed, "STORAGE", &name, 8 * CIPHER_KEY).as_ref()[..CIPHER_KEY], &mut identity)?;
+    cfb(&derived(&seed, "STORAGE", &name, 8 * CIPHER_KEY)?[..CIPHER_KEY], &mut identity)?;
     let protected = [identity.as_slice(), &name].concat();
-    let integrity = sign(&Key::new(HMAC_SHA256, derived(&seed, "INTEGRITY", &[], 8 * SEED).as_ref()), &protected);
-    let credential_blob = [sized(integrity.as_ref()), identity.to_vec()].concat();
+    let integrity = HmacSha256::new(&*derived(&seed, "INTEGRITY", &[], 8 * SEED)?)?.sign(&protected);
+    let credential_blob = [sized(&integrity), identity.to_vec()].concat();
     let secret = public.encrypt(algorithm, b"IDENTITY\0", &seed)?;
     Ok(Challenge { params: ActivateCredentialParams { credential_blob, secret }, answer })
 }
 
 /// KDFa (TPM 2.0 Part 1 §11.4.10.2) with SHA-256, of up to 256 bits.
-fn derived(seed: &[u8], label: &str, context: &[u8], bits: usize) -> Tag {
+fn derived(seed: &[u8], label: &str, context: &[u8], bits: usize) -> Result<Zeroizing<[u8; 32]>> {
     let bits = u32::try_from(bits).unwrap_or_default().to_be_bytes();
     let input = [&1_u32.to_be_bytes(), label.as_bytes(), &[0], context, &bits].concat();
-    sign(&Key::new(HMAC_SHA256, seed), &input)
+    Ok(Zeroizing::new(HmacSha256::new(seed)?.sign(&input)))
 }
 
 /// Bytes after their number, as a TPM2B structure has them.

@@ -2,12 +2,9 @@
 //! wrapping key as its first parameter, which is the one that a session encrypts.
 
 use super::manage::unfit;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::providers::software;
-use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::iv::FixedLength;
-use interface::Status;
+use lc::{Cipher, Direction, sha256};
 use tss_esapi::structures::{Data, Private, Public};
 use tss_esapi::traits::Marshall;
 use zeroize::Zeroizing;
@@ -20,11 +17,11 @@ const NAME_ALGORITHM: [u8; 2] = [0, 0x0b];
 /// A wrapping key, and what it makes of a marshalled sensitive area (TPM 2.0 Part 1 §23.3.2.2).
 pub(super) fn wrap(public: &Public, sensitive: &[u8]) -> Result<(Data, Private)> {
     let public = public.marshall().map_err(unfit)?;
-    let name = [&NAME_ALGORITHM[..], digest(&SHA256, &public).as_ref()].concat();
+    let name = [&NAME_ALGORITHM[..], &sha256(&public)].concat();
     let seen = Zeroizing::new([sensitive, &name].concat());
-    let integrity = digest(&SHA256, &seen);
-    let len = u16::try_from(integrity.as_ref().len()).unwrap_or_default().to_be_bytes();
-    let mut text = Zeroizing::new([&len, integrity.as_ref(), sensitive].concat());
+    let integrity = sha256(&seen);
+    let len = u16::try_from(integrity.len()).unwrap_or_default().to_be_bytes();
+    let mut text = Zeroizing::new([&len[..], &integrity, sensitive].concat());
     let key = software::random(KEY)?;
     cfb(&key, &mut text)?;
     Ok((Data::try_from(key.as_slice()).map_err(unfit)?, Private::try_from(text.as_slice()).map_err(unfit)?))
@@ -32,8 +29,7 @@ pub(super) fn wrap(public: &Public, sensitive: &[u8]) -> Result<(Data, Private)>
 
 /// Encrypts with AES-128 in CFB mode from an initialisation vector of zeros, as TPMs protect what is used once.
 pub(super) fn cfb(key: &[u8], text: &mut [u8]) -> Result<()> {
-    let failed = |_| Error::from(Status::PsaErrorGenericError);
-    let cipher = UnboundCipherKey::new(&AES_128, key).and_then(EncryptingKey::cfb128).map_err(failed)?;
-    let iv = EncryptionContext::Iv128(FixedLength::from([0; 16]));
-    cipher.less_safe_encrypt(text, iv).map(drop).map_err(failed)
+    let [aes_128, ..] = Cipher::AES_CFB;
+    text.copy_from_slice(&aes_128.run(Direction::Encrypt, false, key, &[0; 16], text)?);
+    Ok(())
 }

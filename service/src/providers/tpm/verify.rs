@@ -6,12 +6,12 @@ use super::ability;
 use super::manage::{padded, public_key};
 use crate::error::{Error, Result};
 use crate::providers::software;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use interface::Status;
 use interface::algorithm::Hash;
 use interface::attributes::KeyType;
 use interface::operations::{Certified, Quoted, Statement};
 use interface::spki::PublicKey;
+use lc::{Curve, Ec, sha256};
 use tss_esapi::constants::tss::TPM2_GENERATED_VALUE;
 use tss_esapi::interface_types::algorithm::HashingAlgorithm;
 use tss_esapi::structures::{Attest, AttestInfo, EccScheme, HashScheme, Public, Signature};
@@ -125,8 +125,8 @@ fn signed(statement: Option<&Statement>, nonce: &[u8]) -> Result<(Attest, Public
         return Err(wrong("the signature is none of ECDSA"));
     };
     let parts = [padded(parts.signature_r(), 32)?, padded(parts.signature_s(), 32)?].map(|number| number.to_vec()).concat();
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &public.bytes)
-        .verify(attest, &parts)
+    Ec::from_point(Curve::P256, &public.bytes)
+        .and_then(|key| key.verify(&sha256(attest), &parts))
         .map_err(|_| wrong("the signature is not the attestation key's, or the statement was changed"))?;
     let attest = Attest::unmarshall(attest).map_err(|_| wrong("the statement is of a type that is not known here"))?;
     if attest.extra_data().value() != nonce {

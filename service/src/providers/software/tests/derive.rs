@@ -4,11 +4,11 @@ use super::{P256, X25519, generate, hex, import, status};
 use crate::error::Result;
 use crate::providers::software::derive::x963;
 use crate::providers::software::key::Key;
-use crate::providers::software::lc::{Md, Secret};
 use interface::Status;
 use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Hash, KeyAgreement};
 use interface::attributes::KeyType;
 use interface::operations::{DeriveKey, HkdfStep};
+use lc::{Md, Secret};
 
 fn derive(base: &Key, algorithm: impl Into<Algorithm>, op: &DeriveKey, len: usize) -> Result<Secret> {
     base.derive(algorithm.into(), op, None, (len > 0).then_some(len))

@@ -2,11 +2,11 @@
 
 use super::{attributes, generate, import, status};
 use crate::providers::software::key::Key;
-use crate::providers::software::lc::is_prime;
 use interface::Status;
 use interface::algorithm::{Agreement, Hash, Signature};
 use interface::attributes::{DhFamily, KeyType};
 use interface::group::{Group, GroupKey};
+use lc::is_prime;
 use zeroize::Zeroizing;
 
 const DH: KeyType = KeyType::DhKeyPair(DhFamily::Own);

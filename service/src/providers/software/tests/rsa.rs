@@ -2,7 +2,7 @@
 
 use super::{P256, attributes, generate, hex, import, public_half, status};
 use crate::providers::software::key::Key;
-use crate::providers::software::{lc, random, rsa};
+use crate::providers::software::{random, rsa};
 use base64ct::{Base64, Encoding};
 use interface::Status;
 use interface::algorithm::{Encryption, Hash};

@@ -1,6 +1,7 @@
 //! Signatures.
 
 use super::{ED25519, P256, PAIRS, SHA256, X25519, generate, hex, import, public_half, status};
+#[cfg(feature = "ed448")]
 use crate::providers::software::ed448::Public;
 use crate::providers::software::sign::check_new;
 use crate::providers::software::{hash, random};
@@ -137,7 +138,24 @@ fn ed25519_variants_agree_with_their_vectors() {
     assert_eq!(status(key.sign_hash(Signature::Ed25519ph, &hash, &[0; 256])), Status::PsaErrorInvalidArgument);
 }
 
+#[cfg(not(feature = "ed448"))]
+#[test]
+fn a_build_without_ed448_refuses_its_keys_and_tells_which_build_has_it() {
+    let attributes = super::attributes(ED25519, 448);
+    let told = [
+        Key::generate(&attributes, &[]).map(drop),
+        import(ED25519, &[7; 57]).map(drop),
+        import(ED25519.public(), &[7; 57]).map(drop),
+        Key::load(&attributes, &[7; 57]).map(drop),
+    ];
+    for refused in told.map(Result::unwrap_err) {
+        assert_eq!(refused.status(), Status::PsaErrorNotSupported);
+        assert!(refused.to_string().contains("--features service/ed448"), "{refused}");
+    }
+}
+
 /// RFC 8032 §7.4 (a context) and §7.5 (a hash, in a context).
+#[cfg(feature = "ed448")]
 #[test]
 fn ed448_agrees_with_its_vectors() {
     let key = import(
@@ -180,6 +198,7 @@ fn ed448_agrees_with_its_vectors() {
 
 /// RFC 8032 §5.2.3 and §5.2.7. Whoever has the private key can make the first ones, which are right for a verifier that takes no notice
 /// of bits that ought to be zero.
+#[cfg(feature = "ed448")]
 #[test]
 fn ed448_refuses_numbers_with_bits_above_their_lengths() {
     let public =

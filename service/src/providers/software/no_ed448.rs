@@ -1,0 +1,48 @@
+//! Ed448 in a build without the cargo feature `ed448`: it has no such keys, so only what would make one can be called.
+
+use lc::{Refused, Secret};
+
+/// Length of the seed and of the public key, in bytes.
+pub(crate) const LEN: usize = 57;
+
+/// A key pair, of which there is none.
+pub(crate) enum Ed448 {}
+
+impl Ed448 {
+    pub(crate) fn from_seed(_: &[u8]) -> Result<Self, Refused> {
+        Err(Refused)
+    }
+
+    pub(crate) fn seed(&self) -> Secret {
+        match *self {}
+    }
+
+    pub(crate) fn public(&self) -> Vec<u8> {
+        match *self {}
+    }
+
+    pub(crate) fn sign(&self, _: &[u8], _: &[u8]) -> Result<Vec<u8>, Refused> {
+        match *self {}
+    }
+
+    pub(crate) fn sign_prehash(&self, _: &[u8], _: [u8; 64]) -> Result<Vec<u8>, Refused> {
+        match *self {}
+    }
+}
+
+/// A public key, of which there is none.
+pub(crate) enum Public {}
+
+impl Public {
+    pub(crate) fn from_bytes(_: &[u8]) -> Result<Self, Refused> {
+        Err(Refused)
+    }
+
+    pub(crate) fn verify(&self, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), Refused> {
+        match *self {}
+    }
+
+    pub(crate) fn verify_prehash(&self, _: &[u8], _: [u8; 64], _: &[u8]) -> Result<(), Refused> {
+        match *self {}
+    }
+}
