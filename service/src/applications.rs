@@ -5,8 +5,8 @@
 //! after an error, and connects anew. So the end of the last one starts a wait, which any new one calls off. A connection that had to
 //! make room for another says nothing of its process: the wait lasts as long as the process then.
 
-use crate::dispatch::Dispatcher;
-use interface::operations::Hello;
+use crate::application::Application;
+use crate::providers::Backends;
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::PeerPidfd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -22,17 +22,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
 /// Processes of one user that may be away at a time because their connections made room for others.
 const AWAY: usize = 128;
-
-/// A client process, by the random number that its connections tell in [`Hello`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Application([u8; 16]);
-
-impl Application {
-    /// The process that a request to say hello names, if it names one.
-    pub fn named(hello: &Hello) -> Option<Self> {
-        hello.application.as_slice().try_into().map(Self).ok()
-    }
-}
 
 /// A client's process, while it has no connection because its last one made room.
 #[derive(Debug)]
@@ -105,12 +94,13 @@ impl Applications {
 
     /// A connection has ended; when it was the last one, waits whether another comes, and destroys the volatile keys if not. One that
     /// made room for another leaves its process behind.
-    pub async fn leave(&self, application: Application, behind: Option<Process>, dispatcher: Arc<Dispatcher>) {
+    pub async fn leave(&self, application: Application, behind: Option<Process>, backends: Arc<Backends>) {
         let Some((visits, back)) = self.left(application) else {
             return;
         };
-        let volatile = !dispatcher.store.volatile(application).is_empty();
-        match behind.filter(|process| (volatile || dispatcher.store.logged_in(application)) && self.goes_away(process.uid)) {
+        let store = &backends.admission.store;
+        let volatile = !store.volatile(application).is_empty();
+        match behind.filter(|process| (volatile || store.logged_in(application)) && self.goes_away(process.uid)) {
             Some(process) => {
                 tokio::select! {
                     () = process.ended() => {}
@@ -124,10 +114,10 @@ impl Applications {
         if !self.gone(application, visits) {
             return;
         }
-        dispatcher.store.log_out(application);
-        for key in dispatcher.store.volatile(application) {
-            let dispatcher = Arc::clone(&dispatcher);
-            let destroyed = tokio::task::spawn_blocking(move || dispatcher.destroy(&key, Arc::default())).await;
+        store.log_out(application);
+        for key in store.volatile(application) {
+            let backends = Arc::clone(&backends);
+            let destroyed = tokio::task::spawn_blocking(move || backends.destroy(&key, Arc::default())).await;
             if let Ok(Err(error)) = destroyed {
                 tracing::warn!(%error, "a volatile key could not be destroyed when its application had gone");
             }
@@ -179,10 +169,12 @@ impl Applications {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use interface::operations::Hello;
 
     #[test]
     fn a_process_is_gone_when_no_connection_follows_its_last_one() {
-        let (applications, one) = (Applications::default(), Application([1; 16]));
+        let hello = Hello { application: vec![1; 16], ..Hello::default() };
+        let (applications, one) = (Applications::default(), Application::named(&hello).unwrap());
         applications.enter(one);
         applications.enter(one);
         assert!(applications.left(one).is_none(), "there is another connection");
@@ -205,12 +197,5 @@ mod tests {
         (0..AWAY).for_each(|_| applications.is_back(1));
         applications.is_back(2);
         assert!(applications.state().away.is_empty());
-    }
-
-    #[test]
-    fn only_sixteen_bytes_name_a_process() {
-        let named = |len| Application::named(&Hello { application: vec![7; len], ..Hello::default() });
-        assert_eq!(named(16), Some(Application([7; 16])));
-        assert_eq!((named(0), named(15), named(17)), (None, None, None));
     }
 }

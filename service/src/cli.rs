@@ -15,8 +15,10 @@ mod export;
 mod grant;
 mod import;
 mod key;
+mod keys;
 mod openssl;
 mod output;
+mod principal;
 mod purpose;
 mod reference;
 mod service;
@@ -62,7 +64,7 @@ enum Command {
     Providers,
     /// Make, list and use keys
     #[command(subcommand)]
-    Key(key::Command),
+    Key(keys::Command),
     /// Keep certificates beside their keys
     #[command(subcommand)]
     Cert(cert::Command),

@@ -3,19 +3,15 @@
 //!
 //! Upstream's keys that mean nothing here are accepted and noted for the log. A key that does not exist is an error.
 
-mod section;
-
-pub use section::{Section, suggest};
-
 use crate::auth::{self, Authenticators, Principal};
 use crate::error::{Error, Result};
 use crate::quotas::Quotas;
+use crate::section::{Section, positive, suggest};
 use interface::client::Process;
 use interface::operations::Tier;
 use interface::trust::{self, Distrust};
 use interface::{AuthType, PROVIDERS, ProviderId};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -411,18 +407,6 @@ fn log_level(core: &mut Section) -> Result<LevelFilter> {
         let hint = suggest(&name, ["off", "error", "warn", "info", "debug", "trace"].into_iter());
         core.wrong("log_level", &format!("'{name}' is none; {hint}"))
     })
-}
-
-/// A number that may not be zero.
-pub(crate) fn positive<T>(section: &mut Section, key: &'static str, default: T) -> Result<T>
-where
-    T: DeserializeOwned + Default + PartialEq,
-{
-    let number = section.take_or(key, default)?;
-    if number == T::default() {
-        return Err(section.wrong(key, "must be at least 1"));
-    }
-    Ok(number)
 }
 
 #[cfg(test)]

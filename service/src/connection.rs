@@ -3,10 +3,12 @@
 //! Upstream's service closes after one answer; clients that expect that just close, and all others save connecting anew.
 //! A short wait awake before sleeping serves a client that asks again at once: waking a sleeping processor costs more than a signature.
 
-use crate::applications::{Application, Applications, Process};
+use crate::admission::Incoming;
+use crate::application::Application;
+use crate::applications::{Applications, Process};
 use crate::auth::Peer;
 use crate::connections::{Connections, Phase, Seat};
-use crate::dispatch::{Dispatcher, Incoming};
+use crate::dispatch::Dispatcher;
 use crate::error::Result;
 use crate::flight::Cargo;
 use crate::log::{self, Asker};
@@ -89,7 +91,9 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Seat, context: Arc<Cont
     let away = if seat.left() { connection.make_room().await } else { None };
     if let Some(application) = connection.application {
         drop((connection, seat));
-        tokio::spawn(async move { context.applications.leave(application, away, Arc::clone(&context.dispatcher)).await });
+        tokio::spawn(
+            async move { context.applications.leave(application, away, Arc::clone(&context.dispatcher.backends)).await },
+        );
     }
 }
 
@@ -202,7 +206,8 @@ impl Connection {
         self.enter(Phase::Idle)?;
         let Self { stream, buffer, context, application, .. } = self;
         buffer.reserve(CHUNK);
-        let needed = || application.is_some_and(|application| !context.dispatcher.store.volatile(application).is_empty());
+        let needed =
+            || application.is_some_and(|application| !context.dispatcher.admission.store.volatile(application).is_empty());
         loop {
             tokio::select! {
                 read = tokio::time::timeout(context.idle, stream.receive(buffer)) => match read {
@@ -228,7 +233,7 @@ impl Connection {
         }
         let Context { spinning, dispatcher, .. } = &*self.context;
         // Who waits for a place needs the processor more.
-        if dispatcher.processor.contended() {
+        if dispatcher.admission.processor.contended() {
             return false;
         }
         if spinning.swap(true, Ordering::Acquire) {
@@ -236,8 +241,9 @@ impl Connection {
         }
         let start = Instant::now();
         self.buffer.reserve(CHUNK);
-        let waits =
-            |error: &Error| error.kind() == ErrorKind::WouldBlock && start.elapsed() < SPIN && !dispatcher.processor.contended();
+        let waits = |error: &Error| {
+            error.kind() == ErrorKind::WouldBlock && start.elapsed() < SPIN && !dispatcher.admission.processor.contended()
+        };
         let received = loop {
             match self.stream.try_receive(&mut self.buffer) {
                 Err(error) if waits(&error) => rustix::thread::sched_yield(),
@@ -382,9 +388,9 @@ impl Connection {
 
     async fn dispatch(&self, request: Request, body: Buffer, auth: &[u8], asker: &Arc<Asker>) -> Result<Buffer> {
         let dispatcher = &self.context.dispatcher;
-        let app = dispatcher.authenticators.authenticate(request.auth, auth, &self.peer)?;
+        let app = dispatcher.admission.authenticators.authenticate(request.auth, auth, &self.peer)?;
         asker.known(app.as_ref());
-        let party = dispatcher.authenticators.party(&self.peer, app);
+        let party = dispatcher.admission.authenticators.party(&self.peer, app);
         let extended = self.extended || request.opcode == Opcode::Hello;
         let (application, seat, asker) = (self.application, self.seat.clone(), Arc::clone(asker));
         let incoming = Incoming { request, body, party, extended, application, seat, asker };

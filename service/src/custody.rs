@@ -25,7 +25,7 @@ pub(crate) use judge::{check_owner, check_use};
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use crate::store::Key;
+use crate::key::{Key, TRUSTED, of_kind};
 use interface::algorithm::{Algorithm, Derivation, Signature};
 use interface::attributes::{Attributes, Policy, Usage};
 use interface::message::Pkcs11Attribute;
@@ -36,8 +36,6 @@ use interface::{Filing, Status};
 const CONFLICTING: Usage = Usage::DECRYPT.or(Usage::EXPORT);
 /// The roles whose holder protects other keys.
 const PROTECTING: Usage = Usage::WRAP.or(Usage::UNWRAP);
-/// PKCS#11 `CKA_TRUSTED`.
-const TRUSTED: u64 = 0x86;
 /// PKCS#11 `CKA_WRAP_WITH_TRUSTED`.
 const WRAP_WITH_TRUSTED: u64 = 0x210;
 /// A flag that is set, as PKCS#11 has it.
@@ -123,18 +121,9 @@ fn marks_trusted(kept: &[Pkcs11Attribute]) -> bool {
     marked(kept, TRUSTED)
 }
 
-/// Whether an attribute says that its object is trusted, or not: the officer of one token says nothing to the users of another.
-pub(crate) fn is_trust(kept: &Pkcs11Attribute) -> bool {
-    of_kind(kept, TRUSTED)
-}
-
 /// Whether a flag is set, of whichever part of a record.
 fn marked(kept: &[Pkcs11Attribute], kind: u64) -> bool {
     kept.iter().any(|kept| of_kind(kept, kind) && kept.value == SET)
-}
-
-fn of_kind(kept: &Pkcs11Attribute, kind: u64) -> bool {
-    kept.kind & u64::from(u32::MAX) == kind
 }
 
 /// What a key made out of these may be, of what is asked for.

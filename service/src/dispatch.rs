@@ -1,97 +1,33 @@
-//! The one place where a request is judged: provider, access, key, policy, grant. Operations have no names here.
+//! Requests find their provider here, and their turn. They are judged in [`crate::admission`].
 
-mod decision;
 #[cfg(test)]
 pub(crate) mod local;
 
-use crate::applications::Application;
-use crate::auth::{Authenticators, Party};
-use crate::bounds;
-use crate::connections::{Phase, Seat};
-use crate::custody;
+use crate::admission::{Admission, Incoming, check_there};
 use crate::error::{Error, Result};
 use crate::flight::Flight;
-use crate::log::{self, Asker};
-use crate::processor::Processor;
-use crate::provider::{Call, Provider};
-use crate::quotas::Quotas;
+use crate::provider::Provider;
+use crate::providers::Backends;
 use crate::stop::Stop;
-use crate::store::{self, Granted, Key, Store};
-use interface::attributes::{Attributes, Usage};
-use interface::operations::DestroyKey;
-use interface::text::word;
 use interface::wire::Request;
-use interface::{Access, AuthType, Buffer, Effect, Filing, KeyName, KeyUse, Named, Opcode, ProviderId, Status, Target, Used};
-use prost::Message;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use interface::{Buffer, ProviderId, Status, Target};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// All that requests are judged by.
+/// Sends requests to the providers.
 pub struct Dispatcher {
-    /// Crypto providers, the default one first.
-    pub providers: Vec<Arc<Provider>>,
+    /// What requests are judged by.
+    pub admission: Arc<Admission>,
+    /// The crypto providers.
+    pub backends: Arc<Backends>,
     /// Answers what is not for a crypto provider.
     pub core: Arc<Provider>,
-    /// The keys.
-    pub store: Arc<Store>,
-    /// How much of it each client may take.
-    pub quotas: Arc<Quotas>,
     /// What is held for clients.
     pub flight: Arc<Flight>,
-    /// Who is who.
-    pub authenticators: Authenticators,
-    /// Whether deprecated primitives may be generated.
-    pub allow_deprecated: bool,
-    /// Where what needs no lane takes its turn.
-    pub processor: Processor,
     /// What waits when it comes is not begun.
     pub stop: Stop,
-}
-
-/// A request whose frame is complete.
-pub struct Incoming {
-    /// What its header means.
-    pub request: Request,
-    /// The body.
-    pub body: Buffer,
-    /// Whom it counts for.
-    pub party: Party,
-    /// Whether its connection has said Hello.
-    pub extended: bool,
-    /// The process that its connection has named.
-    pub application: Option<Application>,
-    /// The place of its connection, where that can be made to leave.
-    pub seat: Option<Arc<Seat>>,
-    /// What the log is to know of it.
-    pub asker: Arc<Asker>,
-}
-
-impl Incoming {
-    /// A request of the service itself, in the name of a key's owner.
-    fn own(key: &Key, opcode: Opcode, asker: Arc<Asker>) -> Self {
-        let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
-        let party = Party { uid: 0, principal: Some(key.owner.clone()), privileged: true };
-        Self { request, body: Buffer::default(), party, extended: true, application: None, seat: None, asker }
-    }
-
-    /// Marks the request as begun, so that its connection is not broken off. Fails if the connection has made room already.
-    fn begin(&self) -> Result<()> {
-        if self.seat.as_ref().is_some_and(|seat| !seat.enter(Phase::Begun)) {
-            let detail = "its connection has made room for another, and the request was not begun";
-            return Err(Error::refused(Status::ConnectionError, detail));
-        }
-        Ok(())
-    }
-}
-
-/// A request on its way through the checks; makes the [`Call`] that a provider gets.
-pub struct Guard<'a> {
-    incoming: &'a Incoming,
-    dispatcher: &'a Dispatcher,
-    client: Option<BorrowedFd<'a>>,
 }
 
 impl Dispatcher {
@@ -100,23 +36,23 @@ impl Dispatcher {
     ///
     /// # Errors
     /// The refusal, or the operation's own.
-    pub async fn dispatch(self: &Arc<Self>, incoming: Incoming, client: Option<BorrowedFd<'_>>) -> Result<Buffer> {
+    pub async fn dispatch(&self, incoming: Incoming, client: Option<BorrowedFd<'_>>) -> Result<Buffer> {
         let provider = Arc::clone(self.provider(&incoming)?);
-        self.check_access(&incoming)?;
+        self.admission.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
         let Some((lane, limit)) = provider.lane(opcode) else {
             let place = tokio::select! {
                 biased;
-                place = self.processor.enter(&incoming.party) => place?,
+                place = self.admission.processor.enter(&incoming.party) => place?,
                 () = self.stop.wait() => return Err(Stop::refusal()),
             };
             if place.waited {
                 check_there(client)?;
             }
-            return self.run(&provider, &incoming, client);
+            return self.backends.run(&provider, &incoming, client);
         };
         let _queued = self.flight.queue(&incoming.party)?;
-        let (this, worker, party) = (Arc::clone(self), Arc::clone(&provider), incoming.party.clone());
+        let (backends, worker, party) = (Arc::clone(&self.backends), Arc::clone(&provider), incoming.party.clone());
         let client = client.and_then(|client| client.try_clone_to_owned().ok());
         // It either begins, or is refused because the service stops.
         let decided = Arc::new(AtomicBool::new(false));
@@ -128,7 +64,7 @@ impl Dispatcher {
             let client = client.as_ref().map(AsFd::as_fd);
             check_there(client)?;
             incoming.begin()?;
-            this.run(&worker, &incoming, client)
+            backends.run(&worker, &incoming, client)
         };
         let mut answer = pin!(lane.run(&party, limit, work));
         tokio::select! {
@@ -142,36 +78,10 @@ impl Dispatcher {
         answer.await
     }
 
-    /// Has the provider run it, and what it has changed told by the log: also when nobody waits for its end any more.
-    fn run(&self, provider: &Provider, incoming: &Incoming, client: Option<BorrowedFd<'_>>) -> Result<Buffer> {
-        let Incoming { request, body, asker, .. } = incoming;
-        let output = provider.run(request.opcode, &Guard { incoming, dispatcher: self, client }, body)?;
-        if request.opcode.effect() != Effect::Nothing {
-            log::done(asker, request, |owner, name| self.store.key(request.provider, owner, name));
-        }
-        Ok(output)
-    }
-
-    /// The crypto provider with this number.
-    pub fn crypto(&self, id: ProviderId) -> Option<&Arc<Provider>> {
-        self.providers.iter().find(|provider| provider.info.id == id)
-    }
-
-    /// Destroys a key, in its hardware too, for who asks for it by another request; for the service itself where there is none.
-    ///
-    /// # Errors
-    /// [`Status::ProviderNotRegistered`] if the key's provider is not configured; the provider's own.
-    pub fn destroy(&self, key: &Arc<Key>, asker: Arc<Asker>) -> Result<()> {
-        let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
-        let mut incoming = Incoming::own(key, Opcode::DestroyKey, asker);
-        incoming.body = Buffer::from(DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec());
-        self.run(provider, &incoming, None).map(drop)
-    }
-
     /// Who answers the request.
     fn provider(&self, incoming: &Incoming) -> Result<&Arc<Provider>> {
         let Request { provider: id, opcode, .. } = incoming.request;
-        let crypto = self.crypto(id);
+        let crypto = self.backends.crypto(id);
         if crypto.is_none() && id != ProviderId::CORE {
             return Err(Error::refused(
                 Status::ProviderNotRegistered,
@@ -185,237 +95,5 @@ impl Dispatcher {
             (Target::Provider, Some(provider)) => Ok(provider),
             (Target::Core | Target::Store | Target::Provider, _) => Err(misdirected()),
         }
-    }
-
-    /// The call that a request makes, before anything about keys is known.
-    fn call<'a>(&'a self, incoming: &'a Incoming) -> Call<'a> {
-        Call {
-            app: incoming.party.principal.as_ref(),
-            uid: incoming.party.uid,
-            provider: incoming.request.provider,
-            extended: incoming.extended,
-            application: incoming.application,
-            asker: &incoming.asker,
-            allow_deprecated: self.allow_deprecated,
-            store: &self.store,
-            quotas: &self.quotas,
-            key: None,
-            other: None,
-            new: None,
-            algorithm: None,
-            usage: Usage::NONE,
-            epoch: 0,
-        }
-    }
-
-    fn check_access(&self, incoming: &Incoming) -> Result<()> {
-        let opcode = incoming.request.opcode;
-        match (opcode.access(), &incoming.party.principal) {
-            (Access::Admin, Some(app)) if !self.authenticators.admin(app) => Err(Error::refused(
-                Status::AdminOperation,
-                format!(
-                    "{opcode:?} is for administrators, which {app} is not: see admins and allow_direct_admins in the configuration"
-                ),
-            )),
-            (Access::Admin, None) => Err(unauthenticated(opcode)),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Refuses to begin when nobody is there any more to read an answer.
-fn check_there(client: Option<BorrowedFd<'_>>) -> Result<()> {
-    if client.is_some_and(gone) {
-        return Err(Error::refused(Status::ConnectionError, "the client has gone before its request's turn came"));
-    }
-    Ok(())
-}
-
-/// Whether nobody is there any more to read an answer. A client that has only ended what it sends is there.
-pub(crate) fn gone(client: BorrowedFd<'_>) -> bool {
-    let mut end = [PollFd::new(&client, PollFlags::empty())];
-    poll(&mut end, Some(&Timespec::default())).is_ok() && end[0].revents().contains(PollFlags::HUP)
-}
-
-/// A name that means no key for the caller, and what there is instead.
-fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
-    let app = call.app.map(ToString::to_string).unwrap_or_default();
-    Error::refused(Status::PsaErrorDoesNotExist, format!("{app} has no key '{name}' in the {} provider{instead}", call.provider))
-}
-
-fn unauthenticated(opcode: Opcode) -> Error {
-    Error::refused(Status::NotAuthenticated, format!("{opcode:?} needs a client that says who it is"))
-}
-
-impl<'a> Guard<'a> {
-    /// Keeps what the request names beside a key, for the log.
-    pub(crate) fn mention(&self, named: Named<'_>) {
-        self.incoming.asker.mentions(named);
-    }
-
-    /// Refuses to begin what takes longer than a moment when nobody is there any more to read an answer.
-    ///
-    /// # Errors
-    /// [`Status::ConnectionError`].
-    pub(crate) fn check_there(&self) -> Result<()> {
-        check_there(self.client)
-    }
-
-    /// Where what takes long runs.
-    pub(crate) fn processor(&self) -> &Processor {
-        &self.dispatcher.processor
-    }
-
-    /// Checks the use of a key and makes the call.
-    ///
-    /// # Errors
-    /// [`Status::NotAuthenticated`], [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorNotPermitted`], [`Status::DeprecatedPrimitive`] …
-    pub(crate) fn admit(&self, key_use: KeyUse<'_>) -> Result<Call<'a>> {
-        let opcode = self.incoming.request.opcode;
-        if opcode.access() != Access::Anyone && self.incoming.party.principal.is_none() {
-            return Err(unauthenticated(opcode));
-        }
-        let mut call = self.dispatcher.call(self.incoming);
-        let asker = &self.incoming.asker;
-        asker.names(key_use.about(), key_use.makes());
-        match key_use {
-            KeyUse::None => {}
-            KeyUse::New { filing, attributes } => {
-                self.check_new(&mut call, &filing, &attributes)?;
-                call.new = Some((filing, attributes));
-            }
-            KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
-            KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
-            KeyUse::Use(used) => drop(self.using(&mut call, used, None)?),
-            KeyUse::Wrap { with, key } => {
-                let leaving = self.usable(&call, key)?;
-                self.using(&mut call, with, Some(&leaving))?;
-                call.other = Some(leaving);
-            }
-            KeyUse::Make { from, other, filing, attributes } => {
-                self.check_new(&mut call, &filing, &attributes)?;
-                let from = self.using(&mut call, from, None)?;
-                let other = other.map(|other| self.usable(&call, other)).transpose()?;
-                let parents = std::iter::once(&*from).chain(other.as_deref());
-                let attributes = custody::inherited(parents, call.app()?, call.algorithm()?, attributes)?;
-                call.new = Some((filing, attributes));
-                call.other = other;
-            }
-            KeyUse::Copy { of, uuid, filing, attributes } => {
-                self.check_new(&mut call, &filing, &attributes)?;
-                let original = self.owned(&call, of)?;
-                if !uuid.is_empty() && original.uuid.to_string() != uuid {
-                    return Err(no_key(&call, of.name, " any more that was to be copied: another one has its name"));
-                }
-                call.new = Some(custody::copied(&original, filing, attributes)?);
-                call.key = Some(original);
-            }
-        }
-        if let Some(key) = &call.key {
-            asker.found(key);
-        }
-        Ok(call)
-    }
-
-    /// Takes the key into the call, with the algorithm that runs with it; `leaving` is the key that it wraps.
-    fn using(&self, call: &mut Call<'_>, used: Used<'_>, leaving: Option<&Key>) -> Result<Arc<Key>> {
-        let key = self.usable(call, used)?;
-        call.key = Some(Arc::clone(&key));
-        (call.algorithm, call.usage) = (used.algorithm, used.usage);
-        if let Some(leaving) = leaving {
-            custody::check_wrap(&key, leaving, call.app()?, call.algorithm()?)?;
-        }
-        self.dispatcher.decide(call, &key, &used, leaving)?;
-        Ok(key)
-    }
-
-    fn check_new(&self, call: &mut Call<'_>, filing: &Filing, attributes: &Attributes) -> Result<()> {
-        call.epoch = call.store.epoch(call.provider, call.app()?)?;
-        bounds::filing(filing)?;
-        call.check_trust(&filing.pkcs11)?;
-        let generating = self.incoming.request.opcode == Opcode::GenerateKey;
-        if generating && attributes.deprecated() && !self.dispatcher.allow_deprecated {
-            let detail = "deprecated key type or algorithm; allow_deprecated = true in the configuration permits it";
-            return Err(Error::refused(Status::DeprecatedPrimitive, detail));
-        }
-        call.check_room(store::demand(filing))
-    }
-
-    /// The key, if the caller owns it or holds any grant of it. A name alone means the caller's own key before any other, and to
-    /// clients that have not said Hello none but that.
-    fn visible(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
-        let app = call.app()?;
-        let owner = name.owner.map_or_else(|| Ok(app.clone()), str::parse)?;
-        match self.dispatcher.store.key(call.provider, &owner, name.name).filter(|key| key.visible(app)) {
-            Some(key) => Ok(key),
-            // It may be as long as a request: nothing is looked for or written with it.
-            None if bounds::name(name.name).is_err() => {
-                Err(Error::refused(Status::PsaErrorDoesNotExist, "no key has a name so long, or none at all"))
-            }
-            None if owner == *app => self.other(call, name),
-            None => {
-                let detail = format!(
-                    "{app} may not use key '{}' of {owner}, or there is none; its owner can permit it: parsec key grant {} {}",
-                    name.name,
-                    word(name.name),
-                    word(&format!("{app}=sign"))
-                );
-                Err(Error::refused(Status::PsaErrorDoesNotExist, detail))
-            }
-        }
-    }
-
-    /// What a name means of which the caller has no sound key.
-    fn other(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
-        match self.dispatcher.store.damage(call.app()?, name.name) {
-            Some(damage) => Err(Error::Corrupt(damage)),
-            None if name.owner.is_none() && call.extended => self.granted(call, name.name),
-            None => Err(no_key(call, name.name, "")),
-        }
-    }
-
-    /// The key of this name that the one owner has granted whom the caller has accepted, or for whom the system vouches.
-    fn granted(&self, call: &Call<'_>, name: &str) -> Result<Arc<Key>> {
-        let Dispatcher { store, authenticators, .. } = self.dispatcher;
-        let Granted { keys, strangers } = store.granted(call.app()?, call.provider, name, &authenticators.admins);
-        match (keys.as_slice(), strangers.first()) {
-            ([key], _) => Ok(Arc::clone(key)),
-            ([], None) => Err(no_key(call, name, "")),
-            ([], Some(owner)) => {
-                let accepted = word(&owner.to_string());
-                let advice =
-                    format!(", but {owner} has granted it one: name that owner, or accept it: parsec key accept {accepted}");
-                Err(no_key(call, name, &advice))
-            }
-            ([first, .., last], _) => {
-                let owners: Vec<_> = keys.iter().map(|key| key.owner.to_string()).collect();
-                let detail = format!(
-                    "{} has no key '{name}' of its own, and each of {} has granted it one: name the owner ({}), or reject the other: parsec key reject {}",
-                    call.app()?,
-                    owners.join(" and "),
-                    first.owner,
-                    word(&last.owner.to_string())
-                );
-                Err(Error::refused(Status::PsaErrorInvalidArgument, detail))
-            }
-        }
-    }
-
-    /// The key, if it is the caller's own.
-    fn owned(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
-        let own = call.app()?.to_string();
-        let key = self.visible(call, KeyName { owner: name.owner.or(Some(&own)), ..name })?;
-        custody::check_owner(&key, call.app()?)?;
-        Ok(key)
-    }
-
-    /// The key, if its policy and the caller's grant allow this use of it.
-    fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
-        let (key, app) = (self.visible(call, used.key)?, call.app()?);
-        if custody::undecided(&key, app, &used) {
-            self.dispatcher.recall(call, &key)?;
-        }
-        custody::check_use(&key, app, &used)?;
-        Ok(key)
     }
 }

@@ -199,7 +199,7 @@ impl Drop for Cargo {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::config::Section;
+    use crate::section::Section;
     use interface::Status;
     use std::pin::pin;
     use std::sync::atomic::{AtomicUsize, Ordering};

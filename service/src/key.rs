@@ -1,9 +1,12 @@
 //! A key as the service sees it.
 
-use super::{Decision, Uuid};
-use crate::applications::Application;
+mod uuid;
+
+pub use uuid::Uuid;
+pub(crate) use uuid::Uuids;
+
+use crate::application::Application;
 use crate::auth::Principal;
-use crate::custody;
 use crate::error::{Error, Result};
 use crate::memory::Loaded;
 use interface::attributes::{Attributes, Usage};
@@ -16,6 +19,9 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+
+/// PKCS#11 `CKA_TRUSTED`.
+pub(crate) const TRUSTED: u64 = 0x86;
 
 /// What keys and objects have in common.
 #[derive(Clone, Debug)]
@@ -40,9 +46,9 @@ pub struct Meta {
 
 impl Meta {
     /// What all records show to this caller.
-    pub(super) fn record(&self, kind: RecordKind, caller: &Principal) -> Record {
+    pub(crate) fn record(&self, kind: RecordKind, caller: &Principal) -> Record {
         let foreign = *caller != self.owner;
-        let shown = self.pkcs11.iter().filter(|kept| !foreign || !custody::is_trust(kept));
+        let shown = self.pkcs11.iter().filter(|kept| !foreign || !is_trust(kept));
         Record {
             kind: kind.into(),
             uuid: self.uuid.to_string(),
@@ -73,6 +79,35 @@ pub enum Life {
     },
 }
 
+/// What a key can decide for, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It has wrapped a sensitive key.
+    Protects,
+    /// It has decrypted or unwrapped something without authentication.
+    Reveals,
+}
+
+impl From<Decision> for i64 {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Protects => 1,
+            Decision::Reveals => 2,
+        }
+    }
+}
+
+impl TryFrom<i64> for Decision {
+    type Error = Error;
+
+    fn try_from(number: i64) -> Result<Self> {
+        [Self::Protects, Self::Reveals]
+            .into_iter()
+            .find(|decision| i64::from(*decision) == number)
+            .ok_or_else(|| Error::Corrupt(format!("nothing is decided by {number}")))
+    }
+}
+
 /// A ready key. Immutable, but for what its copies share.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -96,7 +131,7 @@ pub struct Key {
     pub loaded: Arc<Loaded>,
     /// What its value has decided, as far as this key was told.
     pub(crate) decided: Arc<OnceLock<Decision>>,
-    pub(super) missing: Arc<AtomicBool>,
+    pub(crate) missing: Arc<AtomicBool>,
 }
 
 impl Deref for Key {
@@ -149,7 +184,7 @@ impl Key {
     }
 
     /// The usual `CKA_ID`, where it has a public part.
-    pub(super) fn public_id(&self) -> Option<Vec<u8>> {
+    pub(crate) fn public_id(&self) -> Option<Vec<u8>> {
         let (key_type, bits) = (self.attributes.key_type.public(), self.attributes.bits);
         let bytes = self.public_key.clone();
         (!bytes.is_empty()).then(|| PublicKey { key_type, bits, bytes }.id())
@@ -161,7 +196,7 @@ impl Key {
     }
 
     /// Fails for a volatile key, which cannot have what only the database keeps.
-    pub(super) fn check_stored(&self, what: &str) -> Result<()> {
+    pub(crate) fn check_stored(&self, what: &str) -> Result<()> {
         if !self.volatile() {
             return Ok(());
         }
@@ -196,7 +231,7 @@ impl Key {
     }
 
     /// What its private blob is sealed to, so that no blob works in another row.
-    pub(super) fn binding(&self) -> Vec<u8> {
+    pub(crate) fn binding(&self) -> Vec<u8> {
         let (uuid, provider) = (self.uuid.to_string(), [self.provider.number()]);
         let owner = self.owner.to_string();
         let attributes = KeyAttributes::from(&self.attributes).encode_to_vec();
@@ -205,15 +240,25 @@ impl Key {
         parts.into_iter().flat_map(|part| [&part.len().to_be_bytes(), part].concat()).collect()
     }
 
-    pub(super) fn gone(&self) -> Error {
+    pub(crate) fn gone(&self) -> Error {
         let detail = format!("the key '{}' has been destroyed", self.name);
         Error::refused(Status::PsaErrorDoesNotExist, detail)
     }
 
-    pub(super) fn damaged(&self) -> Error {
+    pub(crate) fn damaged(&self) -> Error {
         Error::Corrupt(format!(
             "the stored private part of the key '{}' of {} (provider {}, uuid {}) is not what was written; it is kept as it is, restore the store from a backup",
             self.name, self.owner, self.provider, self.uuid
         ))
     }
+}
+
+/// Whether an attribute says that its object is trusted, or not: the officer of one token says nothing to the users of another.
+pub(crate) fn is_trust(kept: &Pkcs11Attribute) -> bool {
+    of_kind(kept, TRUSTED)
+}
+
+/// Whether an attribute is of this kind, of whichever part of a record.
+pub(crate) fn of_kind(kept: &Pkcs11Attribute, kind: u64) -> bool {
+    kept.kind & u64::from(u32::MAX) == kind
 }

@@ -1,10 +1,13 @@
 //! One daemon that owns the key hardware of a host.
 //!
 //! A request passes: [`listener`] → [`connection`] → [`auth`] → [`dispatch`] → [`lane`] → [`provider`], which is one of
-//! [`providers`]; beside them stand the keys ([`store`]) and the [`config`]uration.
+//! [`providers`] → [`admission`] → [`store`], where the keys are; beside them stands the [`config`]uration. Each of them uses those
+//! after it, and none before it.
 
 #![forbid(unsafe_code)]
 
+pub mod admission;
+pub mod application;
 pub mod applications;
 pub mod auth;
 mod bounds;
@@ -16,6 +19,7 @@ mod custody;
 pub mod dispatch;
 pub mod error;
 pub mod flight;
+pub mod key;
 pub mod lane;
 pub mod listener;
 mod lobby;
@@ -27,6 +31,7 @@ pub mod provider;
 pub mod providers;
 pub mod quotas;
 pub mod sandbox;
+pub mod section;
 mod serve;
 mod signals;
 pub mod stats;

@@ -1,9 +1,9 @@
 //! The socket, its own or systemd's: accept, admit, stop.
 
+use crate::admission::gone;
 use crate::auth::Peer;
 use crate::connection::{self, Context};
 use crate::connections::Seat;
-use crate::dispatch::gone;
 use crate::error::{Error, Result};
 use crate::lobby::{Lobby, Next};
 use crate::log;

@@ -3,21 +3,13 @@
 //! A backend implements [`Handle`] for each operation that it can do, and names these operations once when it opens. What it does not
 //! name, it cannot do; `ListOpcodes` is read off the same register.
 
-use crate::applications::Application;
-use crate::auth::{Principal, clients};
-use crate::custody;
-use crate::dispatch::Guard;
+use crate::admission::{Call, Guard, Value};
 use crate::error::{Error, Result};
+use crate::key::Key;
 use crate::lane::Lane;
-use crate::log::Asker;
-use crate::memory::{self, Parsed};
+use crate::memory;
 use crate::processor::aside;
-use crate::quotas::{Limit, Quotas};
-use crate::store::{Key, Material, Reservation, Store};
-use interface::algorithm::Algorithm;
-use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
-use interface::message::Pkcs11Attribute;
-use interface::{Buffer, Effect, Filing, Opcode, Operation, ProviderId, Secret, Status};
+use interface::{Buffer, Effect, Opcode, Operation, ProviderId, Secret, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,170 +32,6 @@ pub trait Wrapping: Send + Sync + 'static {
     fn value(&self, call: &Call<'_>, key: &Key) -> Result<Secret>;
 }
 
-/// What a provider may see of a request. Only dispatch makes one, after it has checked access and key policy.
-pub struct Call<'a> {
-    pub(crate) app: Option<&'a Principal>,
-    /// The user behind it.
-    pub(crate) uid: u32,
-    pub(crate) provider: ProviderId,
-    pub(crate) extended: bool,
-    pub(crate) application: Option<Application>,
-    pub(crate) asker: &'a Asker,
-    pub(crate) allow_deprecated: bool,
-    pub(crate) store: &'a Store,
-    pub(crate) quotas: &'a Quotas,
-    pub(crate) key: Option<Arc<Key>>,
-    pub(crate) other: Option<Arc<Key>>,
-    pub(crate) new: Option<(Filing, Attributes)>,
-    pub(crate) algorithm: Option<Algorithm>,
-    /// What the key is used for.
-    pub(crate) usage: Usage,
-    /// Of the token that a new key is for, before the request looked for any key.
-    pub(crate) epoch: u64,
-}
-
-impl<'a> Call<'a> {
-    /// Who is asking.
-    ///
-    /// # Errors
-    /// [`Status::NotAuthenticated`] where the operation did not require it and nobody is.
-    pub fn app(&self) -> Result<&'a Principal> {
-        self.app.ok_or_else(|| Status::NotAuthenticated.into())
-    }
-
-    /// The provider that the request is addressed to.
-    pub fn provider(&self) -> ProviderId {
-        self.provider
-    }
-
-    /// Whether the connection has said Hello, so that extensions may show.
-    pub fn extended(&self) -> bool {
-        self.extended
-    }
-
-    /// Whether deprecated primitives may be generated.
-    pub fn allow_deprecated(&self) -> bool {
-        self.allow_deprecated
-    }
-
-    /// The key store.
-    pub fn store(&self) -> &'a Store {
-        self.store
-    }
-
-    /// The key that the request uses, sees or owns.
-    ///
-    /// # Errors
-    /// [`Status::PsaErrorInvalidHandle`] for an operation whose row in the table names no key.
-    pub fn key(&self) -> Result<&Arc<Key>> {
-        self.key.as_ref().ok_or_else(|| Status::PsaErrorInvalidHandle.into())
-    }
-
-    /// The second key that the request uses: the one that is wrapped, or that takes part in a derivation.
-    ///
-    /// # Errors
-    /// [`Status::PsaErrorInvalidHandle`] where there is none.
-    pub fn other(&self) -> Result<&Arc<Key>> {
-        self.other.as_ref().ok_or_else(|| Status::PsaErrorInvalidHandle.into())
-    }
-
-    /// The concrete algorithm that the key is used with.
-    ///
-    /// # Errors
-    /// [`Status::InvalidEncoding`] for an operation whose row in the table names no algorithm.
-    pub fn algorithm(&self) -> Result<Algorithm> {
-        self.algorithm.ok_or_else(|| Status::InvalidEncoding.into())
-    }
-
-    /// What the new key shall be.
-    ///
-    /// # Errors
-    /// [`Status::InvalidEncoding`] for an operation that creates no key.
-    pub fn attributes(&self) -> Result<&Attributes> {
-        self.new.as_ref().map(|(_, attributes)| attributes).ok_or_else(|| Status::InvalidEncoding.into())
-    }
-
-    /// Refuses a name that a key has already, for a provider that leaves nothing behind if [`Self::reserve`] refuses it afterwards.
-    ///
-    /// # Errors
-    /// [`Status::PsaErrorAlreadyExists`].
-    pub fn check_name(&self) -> Result<()> {
-        let (filing, _) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
-        self.store.check_name(self.provider, self.app()?, &filing.name)
-    }
-
-    /// Reserves the new key's name before anything is made under it, durably unless the key is volatile.
-    ///
-    /// # Errors
-    /// [`Status::PsaErrorAlreadyExists`], or the store's own.
-    pub fn reserve(&self) -> Result<Reservation<'a>> {
-        let (filing, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
-        let reservation = self.store.reserve(self.provider, self.app()?, filing, attributes, self.application)?;
-        Ok(reservation.since(self.epoch).by(self.uid))
-    }
-
-    /// Refuses what would take more of the store than the caller, or the user behind it, may have.
-    ///
-    /// # Errors
-    /// Those of [`Quotas::check`].
-    pub(crate) fn check_room(&self, demand: impl IntoIterator<Item = (Limit, u64)>) -> Result<()> {
-        let clients = clients(Some(self.app()?), self.uid).map(|who| (self.store.usage(&who), who));
-        let clients: Vec<_> = clients.collect();
-        for (limit, more) in demand.into_iter().filter(|(_, more)| *more > 0) {
-            clients.iter().try_for_each(|(usage, who)| self.quotas.check(who, limit, usage.of(limit).saturating_add(more)))?;
-        }
-        Ok(())
-    }
-
-    /// As [`custody::check_trust`].
-    ///
-    /// # Errors
-    /// [`Status::AdminOperation`].
-    pub(crate) fn check_trust(&self, kept: &[Pkcs11Attribute]) -> Result<()> {
-        custody::check_trust(kept, || Ok(self.store.is_officer(self.provider, self.app()?, self.application)))
-    }
-
-    /// The provider's own form of a key of the request, made from the stored material when it is first used, and anew after a time
-    /// without use.
-    ///
-    /// # Errors
-    /// Those of the store and of `load`.
-    pub fn loaded<T: Parsed>(&self, key: &Key, load: impl FnOnce(&Attributes, Secret) -> Result<T>) -> Result<Arc<T>> {
-        memory::mark_stack();
-        let form = match key.loaded.form() {
-            Some(form) => form,
-            None => self.store.forms.hold(&key.loaded, aside(|| load(&key.attributes, self.store.material(key)?))?),
-        };
-        let other = |_| Error::Corrupt(format!("key '{}' was loaded by another provider", key.name));
-        form.downcast().map_err(other)
-    }
-
-    /// Whether the operation with its key takes longer than a moment.
-    fn long(&self) -> bool {
-        self.key.as_ref().is_some_and(|key| match key.attributes.key_type {
-            KeyType::RsaKeyPair => {
-                !matches!(self.usage, Usage::NONE | Usage::VERIFY_HASH | Usage::VERIFY_MESSAGE | Usage::ENCRYPT)
-            }
-            KeyType::EccKeyPair(EccFamily::SecpR1 | EccFamily::Montgomery | EccFamily::TwistedEdwards) => {
-                key.attributes.bits > 256
-            }
-            key_type => key_type.is_pair() && self.usage != Usage::NONE,
-        })
-    }
-
-    /// Makes a new key ready, whose form is at hand. What made it has left traces on the stack, and a part of a structure that holds
-    /// nothing takes over what lay there: so the stack is wiped before a structure is made that stays.
-    ///
-    /// # Errors
-    /// As [`Reservation::commit`].
-    pub fn commit<T: Parsed>(&self, reservation: Reservation<'_>, material: Material, form: T) -> Result<()> {
-        memory::wipe_stack();
-        let key = reservation.commit(material)?;
-        self.store.forms.hold(&key.loaded, form);
-        Ok(())
-    }
-}
-
 /// What `ListProviders` tells.
 #[derive(Clone, Debug)]
 pub struct Info {
@@ -223,7 +51,6 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Bytes that are worked on, or made, in a moment.
 pub(crate) const MOMENT: usize = 16 << 10;
 
-type Value = dyn Fn(&Call<'_>, &Key) -> Result<Secret> + Send + Sync;
 type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Buffer> + Send + Sync;
 
 struct Handler {
@@ -248,7 +75,7 @@ pub struct Provider {
     pub info: Info,
     handlers: BTreeMap<Opcode, Handler>,
     /// `None` where no key wraps others.
-    value: Option<Box<Value>>,
+    value: Option<Arc<Value>>,
     limit: Duration,
     /// Where slow operations wait for their turn.
     pub lane: Lane,
@@ -273,7 +100,7 @@ impl Provider {
     #[must_use]
     pub fn wrapping<T: Wrapping>(self, backend: &Arc<T>) -> Self {
         let backend = Arc::clone(backend);
-        Self { value: Some(Box::new(move |call, key| backend.value(call, key))), ..self }
+        Self { value: Some(Arc::new(move |call, key| backend.value(call, key))), ..self }
     }
 
     /// Registers an operation that runs where it was decoded: it takes less than a few milliseconds and waits for nothing.
@@ -331,12 +158,9 @@ impl Provider {
         self
     }
 
-    /// What tells keys of other values from this one; `None` where no key wraps others.
-    ///
-    /// # Errors
-    /// The backend's own.
-    pub(crate) fn value(&self, call: &Call<'_>, key: &Key) -> Result<Option<Secret>> {
-        self.value.as_ref().map(|value| value(call, key)).transpose()
+    /// What tells keys of other values from one of its keys; `None` where no key wraps others.
+    pub(crate) fn value(&self) -> Option<&Arc<Value>> {
+        self.value.as_ref()
     }
 
     /// The operations that it can do.

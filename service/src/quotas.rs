@@ -5,8 +5,8 @@
 //! Nothing is refused anywhere for being too much but by [`Quotas::check`].
 
 use crate::auth::Principal;
-use crate::config::{Section, positive};
 use crate::error::{Error, Result};
+use crate::section::{Section, positive};
 use interface::Status;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -107,6 +107,18 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// A number that may not be zero.
+pub(crate) fn positive<T>(section: &mut Section, key: &'static str, default: T) -> Result<T>
+where
+    T: DeserializeOwned + Default + PartialEq,
+{
+    let number = section.take_or(key, default)?;
+    if number == T::default() {
+        return Err(section.wrong(key, "must be at least 1"));
+    }
+    Ok(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Start and stop of the daemon.
 
+use crate::admission::Admission;
 use crate::applications::Applications;
 use crate::auth::{Authenticators, Principal};
 use crate::config::Config;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::flight::Flight;
 use crate::log::{Kind, Log};
 use crate::processor::Processor;
-use crate::providers::{self, Plan, core::Core};
+use crate::providers::{self, Backends, Plan, core::Core};
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
@@ -83,26 +84,26 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
     let stats = Stats::new();
     let (room, waiting) = room(config.max_connections);
     let connections = Connections::new(room, kept_for(&config.authenticators), Arc::clone(&config.quotas));
-    let (core, core_state) = Core::open(Arc::clone(&stats), Arc::clone(&connections), config.body_len_limit);
     let providers = providers.into_iter().filter_map(|plan| plan.open(&store).transpose());
     let providers = providers.map(|provider| provider.map(Arc::new)).collect::<Result<Vec<_>>>()?;
-    let (end, stop) = Stop::new();
-    let dispatcher = Arc::new(Dispatcher {
-        providers,
-        core: Arc::new(core),
+    let admission = Arc::new(Admission {
         store,
         quotas: Arc::clone(&config.quotas),
-        flight: Flight::new(Arc::clone(&config.quotas)),
         authenticators: config.authenticators,
         allow_deprecated: config.allow_deprecated,
         processor: Processor::default(),
-        stop: stop.clone(),
+        values: providers::values(&providers),
     });
-    core_state.attach(&dispatcher);
-    for ended in dispatcher.ended_grants() {
+    let backends = Arc::new(Backends { providers, admission: Arc::clone(&admission) });
+    let flight = Flight::new(Arc::clone(&config.quotas));
+    let (statistics, present) = (Arc::clone(&stats), Arc::clone(&connections));
+    let core = Core::open(statistics, present, config.body_len_limit, Arc::clone(&flight), Arc::clone(&backends));
+    let (end, stop) = Stop::new();
+    let dispatcher = Arc::new(Dispatcher { admission, backends, core: Arc::new(core), flight, stop: stop.clone() });
+    for ended in dispatcher.admission.ended_grants() {
         tracing::warn!("a grant is none any more: {ended}");
     }
-    tokio::spawn(sweep(Arc::clone(&dispatcher.store), config.key_idle_timeout));
+    tokio::spawn(sweep(Arc::clone(&dispatcher.admission.store), config.key_idle_timeout));
     let context = Context {
         dispatcher,
         applications: Applications::default(),

@@ -19,7 +19,6 @@ mod file;
 mod find;
 mod head;
 mod index;
-mod key;
 mod lifecycle;
 mod metadata;
 mod note;
@@ -32,26 +31,24 @@ mod table;
 mod tests;
 mod token;
 mod usage;
-mod uuid;
 
 pub use accept::{Granted, Granter};
 use anchor::Anchor;
 pub use anchor::Counter;
-pub use decide::{Fingerprint, Role as Decision};
-pub use key::{Key, Life, Meta};
+pub use decide::Fingerprint;
 pub use lifecycle::{Destruction, Material, Pending, Reservation};
 pub(crate) use seal::Sealer;
 pub use seal::StoreKey;
 pub use table::now;
 pub use token::{Pin, Reset, Token};
 pub use usage::{GRANT, Usage, demand};
-pub use uuid::Uuid;
 
-use crate::applications::Application;
+use crate::application::Application;
 use crate::auth::Principal;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::key::{Key, Life, Uuid};
 use crate::memory::Forms;
 use change::Database;
 use index::{Entry, Index, PIECE, Term};

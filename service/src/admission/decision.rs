@@ -1,14 +1,14 @@
 //! Where keys decide: before the provider runs, and durably. The rules are in [`crate::custody`]; here they meet the store.
 
-use super::{Dispatcher, Incoming};
+use super::{Admission, Call, Incoming};
 use crate::custody;
 use crate::error::{Error, Result};
-use crate::provider::Call;
-use crate::store::{Fingerprint, Key};
+use crate::key::Key;
+use crate::store::Fingerprint;
 use interface::{Opcode, Used};
 use std::sync::Arc;
 
-impl Dispatcher {
+impl Admission {
     /// Has a key decide for what this use makes of it, or yield to what another one of its value has decided; `leaving` is the key that it wraps.
     pub(super) fn decide(&self, call: &Call<'_>, key: &Key, used: &Used<'_>, leaving: Option<&Key>) -> Result<()> {
         let Some(wanted) = custody::decision(key, used, leaving) else {
@@ -20,7 +20,7 @@ impl Dispatcher {
         let Some(value) = self.value(call, key)? else {
             return Ok(());
         };
-        let held = if custody::decides(key) { Some(call.store.decide(&value, wanted)?) } else { call.store.decided(&value) };
+        let held = if custody::decides(key) { Some(self.store.decide(&value, wanted)?) } else { self.store.decided(&value) };
         let Some(held) = held else {
             return Ok(());
         };
@@ -31,7 +31,7 @@ impl Dispatcher {
     /// Tells a key what keys of its value have decided.
     pub(crate) fn recall(&self, call: &Call<'_>, key: &Key) -> Result<()> {
         let value = self.value(call, key)?;
-        if let Some(held) = value.and_then(|value| call.store.decided(&value)) {
+        if let Some(held) = value.and_then(|value| self.store.decided(&value)) {
             let _ = key.decided.set(held);
         }
         Ok(())
@@ -54,7 +54,7 @@ impl Dispatcher {
 
     /// What stands for the value of a key; `None` where no key of its provider wraps others.
     fn value(&self, call: &Call<'_>, key: &Key) -> Result<Option<Fingerprint>> {
-        let value = self.crypto(key.provider).map(|provider| provider.value(call, key)).transpose()?.flatten();
-        Ok(value.map(|value| call.store.fingerprint(&value)))
+        let value = self.values.get(&key.provider).map(|value| value(call, key)).transpose()?;
+        Ok(value.map(|value| self.store.fingerprint(&value)))
     }
 }

@@ -2,10 +2,10 @@
 
 use super::context::{Context, owner};
 use super::error::{During, Error, Result};
-use super::grant::{principal, user_name};
 use super::output::{Text, table};
+use super::principal::{principal, user_name};
 use interface::ProviderId;
-use interface::operations::{Accept, AcceptedOwner, ListAccepted, Owners, Verdict};
+use interface::operations::{Accept, AcceptedOwner, Verdict};
 use parsec_service::auth::Callers;
 use serde::Serialize;
 use std::fmt::Display;
@@ -102,17 +102,7 @@ impl Say {
 
 /// The owners who have granted keys, or of whom something was said.
 pub(crate) fn list(context: &Context, callers: &For) -> Result<()> {
-    let owners = owners(context, callers.named());
+    let owners = context.owners(callers.named());
     let owners = owners.during(|| "list whose keys are listed".to_owned())?;
     context.show(&Views { owners: owners.into_iter().map(View::from).collect() })
-}
-
-/// The first owner whose granted keys the caller does not see.
-pub(crate) fn unlisted(context: &Context) -> Option<String> {
-    let owners = owners(context, None).ok()?;
-    owners.into_iter().find(|owner| !owner.listed && owner.keys > 0).map(|owner| owner.owner)
-}
-
-fn owners(context: &Context, callers: Option<String>) -> Result<Vec<AcceptedOwner>, interface::client::Error> {
-    context.client.call(ProviderId::CORE, &ListAccepted { callers }).map(|Owners { owners }| owners)
 }

@@ -1,12 +1,11 @@
 //! What every command needs: the client, and how a key is named and found.
 
 use super::error::{During, Error, Result};
-use super::grant::principal;
-use super::output;
-use super::{accept, algorithm};
+use super::principal::principal;
+use super::{algorithm, output};
 use interface::attributes::{Attributes, Usage};
 use interface::client::{Client, Endpoint, Identity, KeyRef, Process};
-use interface::operations::{Record, Tier};
+use interface::operations::{AcceptedOwner, ListAccepted, Owners, Record, Tier};
 use interface::pss::Pss;
 use interface::spki::PublicKey;
 use interface::text::word;
@@ -129,7 +128,7 @@ impl Context {
     }
 
     fn no_key(&self, key: &Key) -> String {
-        let advice = accept::unlisted(self).map_or_else(
+        let advice = self.unlisted().map_or_else(
             || "what there is: parsec key list".to_owned(),
             |owner| {
                 let owner = word(&owner.to_string());
@@ -137,6 +136,17 @@ impl Context {
             },
         );
         format!("you have no key '{}' ({advice})", key.name)
+    }
+
+    /// The first owner whose granted keys the caller does not see.
+    fn unlisted(&self) -> Option<String> {
+        let owners = self.owners(None).ok()?;
+        owners.into_iter().find(|owner| !owner.listed && owner.keys > 0).map(|owner| owner.owner)
+    }
+
+    /// The owners who have granted keys to these callers, or of whom something was said.
+    pub(crate) fn owners(&self, callers: Option<String>) -> Result<Vec<AcceptedOwner>, interface::client::Error> {
+        self.client.call(ProviderId::CORE, &ListAccepted { callers }).map(|Owners { owners }| owners)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::context::{Context, Key, KeyRecord};
 use super::error::{During, Error, Result};
 use super::output::{Text, table};
+use super::principal::{principal, user_name};
 use interface::attributes::Usage;
 use interface::operations::{Grant, ListGrants, Revoke};
 use parsec_service::auth::Principal;
@@ -12,31 +13,6 @@ use std::str::FromStr;
 
 /// Every role but `export`.
 const USE: &str = "use";
-
-/// Reads a principal: `uid:N`, `user:NAME` of this host, `app:NAME` or `spiffe://…`.
-pub(crate) fn principal(text: &str) -> Result<Principal> {
-    let Some(name) = text.strip_prefix("user:") else {
-        return text
-            .parse()
-            .map_err(|_| Error::Usage(format!("'{text}' names nobody: write user:NAME, uid:N, app:NAME or spiffe://…")));
-    };
-    match nix::unistd::User::from_name(name) {
-        Ok(Some(user)) => Ok(Principal::Uid(user.uid.as_raw())),
-        Ok(None) => Err(Error::Usage(format!(
-            "this host has no user '{name}' (getent passwd {name} finds none); its number would do: uid:N"
-        ))),
-        Err(error) => Err(Error::io(format!("look up user '{name}'"))(error.into())),
-    }
-}
-
-/// The name of a principal that is a user of this host.
-pub(crate) fn user_name(principal: &str) -> Option<String> {
-    let Ok(Principal::Uid(uid)) = principal.parse() else {
-        return None;
-    };
-    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
-    user.map(|user| user.name)
-}
 
 fn usage(roles: &str) -> Result<Usage> {
     let every = || Usage::ROLES.iter().map(|(name, _)| *name);
@@ -185,18 +161,6 @@ pub(crate) fn list(context: &Context, key: &Key) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn principals_are_read_in_every_form() {
-        assert_eq!(principal("user:root").unwrap(), Principal::Uid(0));
-        assert_eq!(principal("uid:33").unwrap(), Principal::Uid(33));
-        assert_eq!(principal("app:a:b").unwrap(), Principal::App("a:b".into()));
-        let spiffe = "spiffe://example.org/web";
-        assert_eq!(principal(spiffe).unwrap(), Principal::Spiffe(spiffe.to_owned()));
-        for wrong in ["root", "uid:-1", "uid:", "user:no such user", "spiffe:web", ""] {
-            assert!(principal(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn shares_combine_roles() {

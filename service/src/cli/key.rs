@@ -1,91 +1,20 @@
-//! `parsec key`: making, listing and destroying keys.
+//! Making, listing and destroying keys.
 
 use super::algorithm::describe;
 use super::context::{Context, Key, KeyRecord, Place, owner};
 use super::error::{During, Error, Result};
-use super::grant::{self, Granted, Share};
+use super::grant::{Granted, Share};
 use super::output::{Text, table};
 use super::purpose::{Purpose, pick};
-use super::{accept, attest, challenge, csr, export, import, reference};
+use super::reference;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::kind::KeyKind;
-use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind, Verdict};
+use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
-
-#[derive(clap::Subcommand)]
-pub(crate) enum Command {
-    /// Make a key
-    New(New),
-    /// List keys: your own, and those granted to you by root, administrators and whom you accept
-    List(List),
-    /// Show all that is public of a key
-    Show(Key),
-    /// Destroy a key, for ever
-    Rm(Key),
-    /// Print a certificate request, or a self-signed certificate
-    Csr(csr::Request),
-    /// Print the file that stands for the private key in other programs' configuration
-    Pem(reference::Pem),
-    /// Print the URI that names the key
-    Uri(reference::Uri),
-    /// Print the public key
-    Public(reference::Public),
-    /// Store a private or secret key that lies in a file
-    Import(import::Import),
-    /// Print the private key, where its policy allows that
-    Export(export::Export),
-    /// Print what the TPM that holds a key says of it, signed
-    Attest(attest::Attest),
-    /// Tell what such a statement, or a quote, proves
-    VerifyAttestation(attest::Verify),
-    /// Ask whether the attestation key of a statement is in the TPM with an endorsement key; prints the right answer
-    Challenge(challenge::Challenge),
-    /// Answer such a challenge, where the TPM is
-    Answer(challenge::Respond),
-    /// Let others use a key
-    Grant(grant::Give),
-    /// Take back what was granted
-    Revoke(grant::TakeBack),
-    /// List who else may use a key
-    Grants(Key),
-    /// List somebody else's granted keys with your own; a name without an owner can mean them then
-    Accept(accept::Say),
-    /// Do not list somebody else's keys
-    Reject(accept::Say),
-    /// List who has granted you keys, and whether they are listed
-    Accepted(accept::For),
-}
-
-impl Command {
-    pub(crate) fn run(&self, context: &Context) -> Result<()> {
-        match self {
-            Self::New(args) => args.run(context),
-            Self::List(args) => args.run(context),
-            Self::Show(key) => show(context, &context.key(key)?),
-            Self::Rm(key) => destroy(context, key),
-            Self::Csr(args) => args.run(context),
-            Self::Pem(args) => args.run(context),
-            Self::Uri(args) => args.run(context),
-            Self::Public(args) => args.run(context),
-            Self::Import(args) => args.run(context),
-            Self::Export(args) => args.run(context),
-            Self::Attest(args) => args.run(context),
-            Self::VerifyAttestation(args) => args.run(context),
-            Self::Challenge(args) => args.run(context),
-            Self::Answer(args) => args.run(context),
-            Self::Grant(args) => grant::give(context, args),
-            Self::Revoke(args) => grant::take_back(context, args),
-            Self::Grants(key) => grant::list(context, key),
-            Self::Accept(args) => args.run(context, Verdict::Accepted),
-            Self::Reject(args) => args.run(context, Verdict::Rejected),
-            Self::Accepted(callers) => accept::list(context, callers),
-        }
-    }
-}
 
 /// What every new key takes, made or imported.
 #[derive(clap::Args)]
@@ -171,7 +100,7 @@ fn kinds() -> impl TypedValueParser<Value = &'static KeyKind> {
 }
 
 impl New {
-    fn run(&self, context: &Context) -> Result<()> {
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
         let provider = context.provider(self.place.provider)?;
         let attributes = self.metadata.policy(self.attributes(context, provider)?);
         let generate = GenerateKey {
@@ -374,7 +303,7 @@ impl Display for Keys {
 }
 
 impl List {
-    fn run(&self, context: &Context) -> Result<()> {
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
         let filter =
             Find { kind: Some(RecordKind::Key.into()), owner: self.owner.clone(), label: self.label.clone(), ..Find::default() };
         let mut keys = Vec::new();
@@ -402,7 +331,8 @@ impl Display for Destroyed {
     }
 }
 
-fn destroy(context: &Context, key: &Key) -> Result<()> {
+/// Destroys one key.
+pub(crate) fn destroy(context: &Context, key: &Key) -> Result<()> {
     let found = context.key(key)?;
     let destroy = DestroyKey { key_name: found.name().to_owned(), owner: found.owner() };
     let result = context.client.call(found.provider, &destroy);

@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::error::{During, Result};
-use super::grant::user_name;
 use super::output::{Text, table};
+use super::principal::user_name;
 use interface::ProviderId;
 use interface::operations::{self, Hello, ListOpcodes, Ping, ServiceStatus};
 use serde::Serialize;

@@ -10,7 +10,7 @@
 //! what was revealed before that can be nothing of what was wrapped after it.
 
 use crate::error::{Error, Result};
-use crate::store::{Decision, Key};
+use crate::key::{Decision, Key};
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
 use interface::{Status, Used};

@@ -2,7 +2,7 @@
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use crate::store::{Decision, Key};
+use crate::key::{Decision, Key};
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
 use interface::text::word;

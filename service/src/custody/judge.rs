@@ -3,7 +3,7 @@
 use super::grant::check_granted;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use crate::store::Key;
+use crate::key::Key;
 use interface::attributes::Usage;
 use interface::text::word;
 use interface::{Status, Used};

@@ -1,10 +1,10 @@
 //! The rules alone, and where they meet the store: restarts, processes, other callers, two at once.
 
 use super::*;
-use crate::applications::Application;
+use crate::application::Application;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
-use crate::store::{Decision, Meta, Uuid};
+use crate::key::{Decision, Meta, Uuid};
 use interface::algorithm::{Aead, AeadKind, Cipher, Encryption, Hash};
 use interface::attributes::KeyType;
 use interface::operations::{
@@ -275,17 +275,17 @@ fn a_grant_that_is_none_any_more_works_again_when_the_key_protects() {
         Grant { key_name: "kek".to_owned(), principal: other().to_string(), usage: Some(Usage::UNWRAP.into()), owner: None };
     assert!(refused(place.call(owner(), &grant)));
     // As a version did that knew nothing of it.
-    let kek = place.0.store.key(ProviderId::SOFTWARE, &owner(), "kek").unwrap();
-    place.0.store.grant(&kek, &other(), Usage::UNWRAP).unwrap();
+    let kek = place.0.admission.store.key(ProviderId::SOFTWARE, &owner(), "kek").unwrap();
+    place.0.admission.store.grant(&kek, &other(), Usage::UNWRAP).unwrap();
     assert!(refused(place.unwrap(other(), "kek", "back", KW, &blob)));
-    let ended = place.0.ended_grants();
+    let ended = place.0.admission.ended_grants();
     let told = ended.iter().map(ToString::to_string).collect::<String>();
     assert!(ended.len() == 1 && told.contains("app:other unwraps with key 'kek' of app:owner only if"), "{told}");
     place.wrap("kek", "secret", KW).unwrap();
     drop(place);
 
     let place = Place::open(directory.path());
-    assert!(place.0.ended_grants().is_empty());
+    assert!(place.0.admission.ended_grants().is_empty());
     place.unwrap(other(), "kek", "back", KW, &blob).unwrap();
     let blob = place.wrap("kek", "open", CBC).unwrap();
     assert!(refused(place.unwrap(other(), "kek", "again", CBC, &blob)));
@@ -381,7 +381,7 @@ fn what_was_granted_leaves_under_no_key_that_the_officer_of_another_token_trusts
         ..UnwrapKey::default()
     };
     place.call(other(), &op).unwrap();
-    let back = place.0.store.key(ProviderId::SOFTWARE, &other(), "back").unwrap();
+    let back = place.0.admission.store.key(ProviderId::SOFTWARE, &other(), "back").unwrap();
     assert_eq!(back.attributes.policy.usage, Usage::ENCRYPT);
     for with in ["own", "known"] {
         assert!(refused(wrap((with, other()), ("back", other()))), "{with}");

@@ -1,13 +1,16 @@
 //! A service in the process of a test, with the software provider, and requests to it.
 
-use super::{Dispatcher, Incoming};
-use crate::applications::Application;
+use super::Dispatcher;
+use crate::admission::{Admission, Incoming};
+use crate::application::Application;
 use crate::auth::{Authenticators, Party, Principal};
 use crate::connections::Connections;
 use crate::error::Result;
+use crate::flight::Flight;
 use crate::processor::Processor;
 use crate::providers::core::Core;
 use crate::providers::software::plan;
+use crate::providers::{Backends, values};
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
@@ -22,20 +25,19 @@ pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
     let key = StoreKey::File(directory.join("key"));
     let store = Arc::new(Store::open(&directory.join("store"), &key, false).unwrap());
     let connections = Connections::new(1, [], Arc::default());
-    let (core, state) = Core::open(Stats::new(), connections, 1 << 20);
-    let dispatcher = Arc::new(Dispatcher {
-        providers: vec![Arc::new(plan(toml::Table::new()).unwrap().open(&store).unwrap().unwrap())],
-        core: Arc::new(core),
+    let providers = vec![Arc::new(plan(toml::Table::new()).unwrap().open(&store).unwrap().unwrap())];
+    let admission = Arc::new(Admission {
         store,
         quotas: Arc::default(),
-        flight: Arc::default(),
         authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
         allow_deprecated: false,
         processor: Processor::default(),
-        stop: Stop::new().1,
+        values: values(&providers),
     });
-    state.attach(&dispatcher);
-    dispatcher
+    let backends = Arc::new(Backends { providers, admission: Arc::clone(&admission) });
+    let flight: Arc<Flight> = Arc::default();
+    let core = Arc::new(Core::open(Stats::new(), connections, 1 << 20, Arc::clone(&flight), Arc::clone(&backends)));
+    Arc::new(Dispatcher { admission, backends, core, flight, stop: Stop::new().1 })
 }
 
 /// Who asks, and how.

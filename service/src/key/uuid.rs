@@ -15,15 +15,15 @@ pub struct Uuid([u8; 16]);
 
 impl Uuid {
     /// None comes after it.
-    pub(super) const LAST: Self = Self([u8::MAX; 16]);
+    pub(crate) const LAST: Self = Self([u8::MAX; 16]);
 
-    pub(super) fn random() -> Result<Self> {
+    pub(crate) fn random() -> Result<Self> {
         let mut bytes = [0; 16];
         lc::fill(&mut bytes).map_err(|_| Error::from(Status::PsaErrorInsufficientEntropy))?;
         Ok(Self(bytes))
     }
 
-    pub(super) fn bytes(self) -> [u8; 16] {
+    pub(crate) fn bytes(self) -> [u8; 16] {
         self.0
     }
 }
@@ -71,14 +71,14 @@ impl ToSql for Uuid {
 
 /// Some UUIDs, at least one: most sets have no other, so that one takes no memory of its own.
 #[derive(Debug)]
-pub(super) enum Uuids {
+pub(crate) enum Uuids {
     One(Uuid),
     #[expect(clippy::box_collection, reason = "few terms have many entries, and this makes the others a third smaller")]
     Many(Box<BTreeSet<Uuid>>),
 }
 
 impl Uuids {
-    pub(super) fn insert(&mut self, uuid: Uuid) {
+    pub(crate) fn insert(&mut self, uuid: Uuid) {
         match self {
             Self::One(one) if *one == uuid => {}
             Self::One(one) => *self = Self::Many(Box::new([*one, uuid].into())),
@@ -87,7 +87,7 @@ impl Uuids {
     }
 
     /// Says whether there are others. One alone stays.
-    pub(super) fn remove(&mut self, uuid: Uuid) -> bool {
+    pub(crate) fn remove(&mut self, uuid: Uuid) -> bool {
         let Self::Many(many) = self else { return !self.contains(uuid) };
         many.remove(&uuid);
         if let (Some(one), 1) = (many.first().copied(), many.len()) {
@@ -96,14 +96,14 @@ impl Uuids {
         true
     }
 
-    pub(super) fn contains(&self, uuid: Uuid) -> bool {
+    pub(crate) fn contains(&self, uuid: Uuid) -> bool {
         match self {
             Self::One(one) => *one == uuid,
             Self::Many(many) => many.contains(&uuid),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::One(_) => 1,
             Self::Many(many) => many.len(),
@@ -111,7 +111,7 @@ impl Uuids {
     }
 
     /// Those that come after this one, in their order.
-    pub(super) fn after(&self, after: Option<Uuid>) -> impl Iterator<Item = Uuid> + use<'_> {
+    pub(crate) fn after(&self, after: Option<Uuid>) -> impl Iterator<Item = Uuid> + use<'_> {
         let from = after.map_or(Unbounded, Excluded);
         let (one, many) = match self {
             Self::One(one) => (Some(*one).filter(|one| after.is_none_or(|after| *one > after)), None),

@@ -5,7 +5,7 @@
 
 use crate::auth::{Peer, Principal};
 use crate::error::Error;
-use crate::store::{Key, Meta};
+use crate::key::{Key, Meta};
 use interface::attributes::Usage;
 use interface::wire::Request;
 use interface::{Effect, KeyName, Named, Opcode, ProviderId, Status};
@@ -249,7 +249,8 @@ fn emit(level: Level, kind: Kind, asker: &Asker, request: &Request, result: Stat
 mod tests {
     use super::super::record::{Origin, Record};
     use super::*;
-    use crate::store::{self, Uuid};
+    use crate::key::Uuid;
+    use crate::store;
     use interface::AuthType;
     use interface::algorithm::Algorithm;
     use interface::attributes::{Attributes, KeyType, Policy};

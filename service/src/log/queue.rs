@@ -5,7 +5,7 @@
 //! and there is always something left for who comes anew. Nothing is left out in silence: sums tell how much, of whom and of what kind.
 
 use super::event::Kind;
-use super::rates::Rates;
+use super::rates::{Rates, Room};
 use super::record::{Origin, Record};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,34 +20,6 @@ const SOON: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Users whose sums are told one by one.
 const USERS: usize = 1024;
-
-/// Where a line waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Room {
-    /// What has happened, and cannot be made to happen without having happened.
-    Events,
-    /// What a client can cause at will, as refusals, and what is no event.
-    Rest,
-}
-
-impl Room {
-    const ALL: [Self; 2] = [Self::Events, Self::Rest];
-
-    pub(super) fn of(origin: Origin) -> Self {
-        match origin.kind {
-            None | Some(Kind::Refuse | Kind::Fail) => Self::Rest,
-            Some(_) => Self::Events,
-        }
-    }
-
-    /// Bytes.
-    const fn capacity(self) -> usize {
-        match self {
-            Self::Events => 4 << 20,
-            Self::Rest => 1 << 20,
-        }
-    }
-}
 
 /// Why lines were left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

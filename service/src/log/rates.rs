@@ -3,7 +3,8 @@
 //! What a client can cause at will, as refusals, may come at the rate that the configuration says, and ten seconds' worth of it at once. What it has
 //! changed may come faster, and a long list of keys that are made at once is told key by key.
 
-use super::queue::Room;
+use super::event::Kind;
+use super::record::Origin;
 use crate::auth::Principal;
 use crate::quotas::{Limit, Quotas};
 use std::collections::HashMap;
@@ -13,19 +14,33 @@ use std::time::Instant;
 /// Users with a bucket of their own; all others share one.
 const USERS: usize = 1024;
 
-/// The buckets.
-pub(super) struct Rates {
-    quotas: Arc<Quotas>,
-    buckets: HashMap<(Option<u32>, Room), Bucket>,
-}
-
-struct Bucket {
-    /// Thousandths of lines that may come at once.
-    left: u64,
-    since: Instant,
+/// Where a line waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Room {
+    /// What has happened, and cannot be made to happen without having happened.
+    Events,
+    /// What a client can cause at will, as refusals, and what is no event.
+    Rest,
 }
 
 impl Room {
+    pub(super) const ALL: [Self; 2] = [Self::Events, Self::Rest];
+
+    pub(super) fn of(origin: Origin) -> Self {
+        match origin.kind {
+            None | Some(Kind::Refuse | Kind::Fail) => Self::Rest,
+            Some(_) => Self::Events,
+        }
+    }
+
+    /// Bytes.
+    pub(super) const fn capacity(self) -> usize {
+        match self {
+            Self::Events => 4 << 20,
+            Self::Rest => 1 << 20,
+        }
+    }
+
     /// Times the rate that the configuration says.
     const fn rate(self) -> u64 {
         match self {
@@ -41,6 +56,18 @@ impl Room {
             Self::Rest => 10,
         }
     }
+}
+
+/// The buckets.
+pub(super) struct Rates {
+    quotas: Arc<Quotas>,
+    buckets: HashMap<(Option<u32>, Room), Bucket>,
+}
+
+struct Bucket {
+    /// Thousandths of lines that may come at once.
+    left: u64,
+    since: Instant,
 }
 
 impl Rates {
@@ -83,7 +110,7 @@ impl Bucket {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::config::Section;
+    use crate::section::Section;
     use std::time::Duration;
 
     fn rates() -> Rates {

@@ -1,23 +1,27 @@
 //! The core: what is about the service, its clients and its key store rather than about one provider's cryptography.
 
 mod accept;
+mod catalogue;
 mod token;
 
+use crate::admission::Call;
 use crate::auth::Principal;
 use crate::bounds;
 use crate::connections::Connections;
 use crate::custody;
-use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle, Info, Provider};
+use crate::flight::Flight;
+use crate::key::Key;
+use crate::provider::{Handle, Info, Provider};
+use crate::providers::Backends;
 use crate::quotas::Limit;
 use crate::stats::Stats;
-use crate::stop::Stop;
 use crate::store::GRANT;
+use catalogue::Catalogue;
 use interface::attributes::Usage;
 use interface::operations::*;
-use interface::{AuthType, Opcode, PROVIDERS, ProviderId, Status, Target, wire};
-use std::sync::{Arc, OnceLock};
+use interface::{AuthType, PROVIDERS, ProviderId, Status, wire};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long it may take to destroy all keys of somebody.
@@ -32,13 +36,20 @@ pub struct Core {
     stats: Arc<Stats>,
     connections: Arc<Connections>,
     body_limit: u64,
-    dispatcher: OnceLock<std::sync::Weak<Dispatcher>>,
+    flight: Arc<Flight>,
+    backends: Arc<Backends>,
 }
 
 impl Core {
-    /// The core provider, and the core itself, which learns of its dispatcher by [`Core::attach`].
-    pub fn open(stats: Arc<Stats>, connections: Arc<Connections>, body_limit: u64) -> (Provider, Arc<Self>) {
-        let core = Arc::new(Self { stats, connections, body_limit, dispatcher: OnceLock::new() });
+    /// The core provider.
+    pub fn open(
+        stats: Arc<Stats>,
+        connections: Arc<Connections>,
+        body_limit: u64,
+        flight: Arc<Flight>,
+        backends: Arc<Backends>,
+    ) -> Provider {
+        let core = Arc::new(Self { stats, connections, body_limit, flight, backends });
         let info = Info {
             id: ProviderId::CORE,
             description: "Answers for the service itself".to_owned(),
@@ -47,8 +58,6 @@ impl Core {
         };
         let provider = Provider::new(info, 1)
             .on::<Ping, _>(&core)
-            .on::<ListProviders, _>(&core)
-            .on::<ListOpcodes, _>(&core)
             .on::<ListAuthenticators, _>(&core)
             .on_scan::<ListKeys, _>(&core)
             .on_scan::<ListClients, _>(&core)
@@ -72,25 +81,14 @@ impl Core {
             .within(MANY)
             .on_slow::<DeleteClient, _>(&core)
             .on_slow::<InitToken, _>(&core);
-        (provider, core)
-    }
-
-    /// Tells the core who dispatches to it.
-    pub fn attach(&self, dispatcher: &Arc<Dispatcher>) {
-        let _ = self.dispatcher.set(Arc::downgrade(dispatcher));
-    }
-
-    fn dispatcher(&self) -> Result<Arc<Dispatcher>> {
-        let dispatcher = self.dispatcher.get().and_then(std::sync::Weak::upgrade);
-        dispatcher.ok_or_else(Stop::refusal)
+        Catalogue::register(provider, &core.backends)
     }
 
     /// Destroys the keys of somebody, those in one provider or all.
     fn destroy_keys(&self, call: &Call<'_>, owner: &Principal, provider: Option<ProviderId>) -> Result<()> {
-        let dispatcher = self.dispatcher()?;
         let keys = call.store().keys(owner).into_iter();
         for key in keys.filter(|key| provider.is_none_or(|here| here == key.provider)) {
-            dispatcher.destroy(&key, call.asker.further())?;
+            self.backends.destroy(&key, call.asker.further())?;
         }
         Ok(())
     }
@@ -141,9 +139,8 @@ impl Core {
     fn quotas(&self, call: &Call<'_>) -> Result<Vec<Quota>> {
         let user = Principal::Uid(call.uid);
         let who = call.app.unwrap_or(&user);
-        let dispatcher = self.dispatcher()?;
-        let (admin, flight) = (dispatcher.authenticators.admin(who), &dispatcher.flight);
-        let (quotas, usage) = (call.quotas, call.store().usage(who));
+        let (admin, flight) = (call.admission.authenticators.admin(who), &self.flight);
+        let (quotas, usage) = (&call.admission.quotas, call.store().usage(who));
         let part = |mut all: Vec<(Principal, u64)>, who: &Principal| {
             all.sort_unstable_by(|(one, less), (other, more)| (more, one).cmp(&(less, other)));
             (all.iter().find(|(client, _)| client == who).map_or(0, |(_, used)| *used), all)
@@ -170,40 +167,8 @@ impl Core {
     }
 }
 
-impl Handle<ListProviders> for Core {
-    fn handle(&self, call: &Call<'_>, _: ListProviders) -> Result<Providers> {
-        let dispatcher = self.dispatcher()?;
-        let all = dispatcher.providers.iter().chain([&dispatcher.core]);
-        let shown = all.filter(|provider| call.extended() || provider.info.id.upstream());
-        let describe = |provider: &Arc<Provider>| {
-            let Info { id, description, vendor, version: [version_maj, version_min, version_rev] } = provider.info.clone();
-            let uuid = id.kind().uuid.to_owned();
-            ProviderInfo { uuid, description, vendor, version_maj, version_min, version_rev, id: id.number().into() }
-        };
-        Ok(Providers { providers: shown.map(describe).collect() })
-    }
-}
-
-impl Handle<ListOpcodes> for Core {
-    fn handle(&self, call: &Call<'_>, op: ListOpcodes) -> Result<Opcodes> {
-        let dispatcher = self.dispatcher()?;
-        let id = ProviderId::try_from(op.provider_id)?;
-        if !call.extended() && !id.upstream() {
-            return Err(Status::ProviderDoesNotExist.into());
-        }
-        let core = dispatcher.core.opcodes();
-        let opcodes: Vec<Opcode> = match dispatcher.crypto(id) {
-            Some(provider) => provider.opcodes().chain(core.filter(|opcode| opcode.target() == Target::Store)).collect(),
-            None if id == ProviderId::CORE => core.filter(|opcode| opcode.target() == Target::Core).collect(),
-            None => return Err(Status::ProviderNotRegistered.into()),
-        };
-        let shown = opcodes.into_iter().filter(|opcode| call.extended() || opcode.upstream());
-        Ok(Opcodes { opcodes: shown.map(|opcode| opcode as u32).collect() })
-    }
-}
-
 impl Handle<ListAuthenticators> for Core {
-    fn handle(&self, _: &Call<'_>, _: ListAuthenticators) -> Result<Authenticators> {
+    fn handle(&self, call: &Call<'_>, _: ListAuthenticators) -> Result<Authenticators> {
         let describe = |kind: &AuthType| {
             let description = match kind {
                 AuthType::Direct => "The application says its name and is believed",
@@ -219,7 +184,7 @@ impl Handle<ListAuthenticators> for Core {
                 id: *kind as u32,
             }
         };
-        Ok(Authenticators { authenticators: self.dispatcher()?.authenticators.kinds.iter().map(describe).collect() })
+        Ok(Authenticators { authenticators: call.admission.authenticators.kinds.iter().map(describe).collect() })
     }
 }
 
@@ -227,7 +192,7 @@ impl Handle<ListKeys> for Core {
     fn handle(&self, call: &Call<'_>, _: ListKeys) -> Result<Keys> {
         let keys = call.store().keys(call.app()?);
         let shown = keys.iter().filter(|key| !key.volatile() && (call.extended() || key.upstream()));
-        let describe = |key: &Arc<crate::store::Key>| KeyInfo {
+        let describe = |key: &Arc<Key>| KeyInfo {
             provider_id: key.provider.number().into(),
             name: key.name.clone(),
             attributes: Some((&key.attributes).into()),
@@ -269,7 +234,7 @@ impl Handle<Find> for Core {
     fn handle(&self, call: &Call<'_>, op: Find) -> Result<Found> {
         // No record has more.
         bounds::attributes(&op.pkcs11)?;
-        Ok(call.store().find(call.app()?, call.provider(), &op, &self.dispatcher()?.authenticators.admins))
+        Ok(call.store().find(call.app()?, call.provider(), &op, &call.admission.authenticators.admins))
     }
 }
 
@@ -301,7 +266,7 @@ impl Handle<PutObject> for Core {
 
 impl Handle<LookupObject> for Core {
     fn handle(&self, call: &Call<'_>, op: LookupObject) -> Result<Record> {
-        call.store().object(call.app()?, call.provider(), &op, &self.dispatcher()?.authenticators.admins)
+        call.store().object(call.app()?, call.provider(), &op, &call.admission.authenticators.admins)
     }
 }
 
@@ -321,7 +286,7 @@ impl Handle<Grant> for Core {
         bounds::text("principal", op.principal.as_bytes())?;
         let (key, to) = (call.key()?, op.principal.parse()?);
         if custody::depends(key, usage) {
-            self.dispatcher()?.recall(call, key)?;
+            call.admission.recall(call, key)?;
         }
         custody::check_grant(key, &to, usage)?;
         if !key.grants.contains_key(&to) {

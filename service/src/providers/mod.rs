@@ -4,11 +4,18 @@ pub mod core;
 pub mod software;
 pub mod tpm;
 
+use crate::admission::{Admission, Guard, Incoming, Value};
 use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::log::{self, Asker};
 use crate::provider::Provider;
 use crate::sandbox::Reach;
 use crate::store::Store;
-use interface::ProviderId;
+use interface::operations::DestroyKey;
+use interface::{Buffer, Effect, Opcode, ProviderId, Status};
+use prost::Message;
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 /// A provider whose settings are read, with the secrets that they name. Its hardware and the store it meets in the sandbox.
@@ -57,4 +64,48 @@ pub fn plan(kind: ProviderId, settings: toml::Table) -> Result<Plan> {
         ))
     })?;
     read(settings)
+}
+
+/// What tells apart the values of keys, of each provider whose keys may wrap others.
+pub fn values(providers: &[Arc<Provider>]) -> BTreeMap<ProviderId, Arc<Value>> {
+    providers.iter().filter_map(|provider| Some((provider.info.id, Arc::clone(provider.value()?)))).collect()
+}
+
+/// The crypto providers of a service.
+pub struct Backends {
+    /// The default one first.
+    pub providers: Vec<Arc<Provider>>,
+    /// What their requests are judged by.
+    pub admission: Arc<Admission>,
+}
+
+impl Backends {
+    /// The provider with this number.
+    pub fn crypto(&self, id: ProviderId) -> Option<&Arc<Provider>> {
+        self.providers.iter().find(|provider| provider.info.id == id)
+    }
+
+    /// Has a provider run a request, and what it has changed told by the log: also when nobody waits for its end any more.
+    ///
+    /// # Errors
+    /// The refusal, or the operation's own.
+    pub fn run(&self, provider: &Provider, incoming: &Incoming, client: Option<BorrowedFd<'_>>) -> Result<Buffer> {
+        let Incoming { request, body, asker, .. } = incoming;
+        let output = provider.run(request.opcode, &Guard::new(incoming, &self.admission, client), body)?;
+        if request.opcode.effect() != Effect::Nothing {
+            log::done(asker, request, |owner, name| self.admission.store.key(request.provider, owner, name));
+        }
+        Ok(output)
+    }
+
+    /// Destroys a key, in its hardware too, for who asks for it by another request; for the service itself where there is none.
+    ///
+    /// # Errors
+    /// [`Status::ProviderNotRegistered`] if the key's provider is not configured; the provider's own.
+    pub fn destroy(&self, key: &Arc<Key>, asker: Arc<Asker>) -> Result<()> {
+        let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
+        let mut incoming = Incoming::own(key, Opcode::DestroyKey, asker);
+        incoming.body = Buffer::from(DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec());
+        self.run(provider, &incoming, None).map(drop)
+    }
 }

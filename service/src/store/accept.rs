@@ -5,13 +5,14 @@
 //! administrators', or the caller, or an administrator for it. Whoever names the owner needs no such list.
 
 use super::index::{Entry, Index};
-use super::{Key, Store, table};
+use super::{Store, table};
 #[cfg(doc)]
 use crate::auth::Callers;
 use crate::auth::Principal;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::key::Key;
 use interface::ProviderId;
 use interface::operations::{RecordKind, Verdict};
 use std::collections::BTreeMap;

@@ -5,36 +5,8 @@
 
 use super::seal::MAC_LEN;
 use super::{Store, table};
-use crate::error::{Error, Result};
-
-/// What a key can decide for, once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It has wrapped a sensitive key.
-    Protects,
-    /// It has decrypted or unwrapped something without authentication.
-    Reveals,
-}
-
-impl From<Role> for i64 {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Protects => 1,
-            Role::Reveals => 2,
-        }
-    }
-}
-
-impl TryFrom<i64> for Role {
-    type Error = Error;
-
-    fn try_from(number: i64) -> Result<Self> {
-        [Self::Protects, Self::Reveals]
-            .into_iter()
-            .find(|role| i64::from(*role) == number)
-            .ok_or_else(|| Error::Corrupt(format!("nothing is decided by {number}")))
-    }
-}
+use crate::error::Result;
+use crate::key::Decision;
 
 /// Stands for the value of a key.
 pub type Fingerprint = [u8; MAC_LEN];
@@ -46,7 +18,7 @@ impl Store {
     }
 
     /// What a value was used for first.
-    pub fn decided(&self, value: &Fingerprint) -> Option<Role> {
+    pub fn decided(&self, value: &Fingerprint) -> Option<Decision> {
         self.index().decisions.get(value).copied()
     }
 
@@ -54,8 +26,8 @@ impl Store {
     /// decides for both.
     ///
     /// # Errors
-    /// [`Error::Store`]: nothing was decided.
-    pub fn decide(&self, value: &Fingerprint, role: Role) -> Result<Role> {
+    /// [`Error::Store`](crate::error::Error::Store): nothing was decided.
+    pub fn decide(&self, value: &Fingerprint, decision: Decision) -> Result<Decision> {
         if let Some(decided) = self.decided(value) {
             return Ok(decided);
         }
@@ -64,9 +36,9 @@ impl Store {
             return Ok(decided);
         }
         let mut change = db.change(&self.keys)?;
-        table::decide(&mut change, value, role)?;
+        table::decide(&mut change, value, decision)?;
         change.commit()?;
-        self.index_mut().decisions.insert(*value, role);
-        Ok(role)
+        self.index_mut().decisions.insert(*value, decision);
+        Ok(decision)
     }
 }

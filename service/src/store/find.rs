@@ -3,9 +3,8 @@
 use super::Store;
 use super::accept::Listed;
 use super::index::{Entry, Index, PIECE, Term};
-use super::uuid::Uuid;
 use crate::auth::Principal;
-use crate::custody;
+use crate::key::{Uuid, is_trust};
 use interface::ProviderId;
 use interface::attributes::KeyType;
 use interface::operations::{Find, Found, Record, RecordKind};
@@ -77,7 +76,7 @@ impl Store {
                 && index.visible(caller, entry)
         };
         // What one user's officer says of an object is no answer to another user.
-        let own = filter.pkcs11.iter().any(custody::is_trust);
+        let own = filter.pkcs11.iter().any(is_trust);
         let told = |entry: &Entry| !own || entry.meta().owner == *caller;
         let limit = match filter.limit as usize {
             0 => LIMIT,

@@ -1,15 +1,13 @@
 //! What of the store lies in memory, by every term that a search may name.
 
-use super::Key;
 use super::accept::Said;
-use super::decide::{Fingerprint, Role};
-use super::key::{Life, Meta};
+use super::decide::Fingerprint;
 use super::object::Object;
 use super::token::Tokens;
 use super::usage::Tally;
-use super::uuid::{Uuid, Uuids};
-use crate::applications::Application;
+use crate::application::Application;
 use crate::auth::{MANY, Principal};
+use crate::key::{Decision, Key, Life, Meta, Uuid, Uuids};
 use interface::ProviderId;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{Record, RecordKind, Verdict};
@@ -162,7 +160,7 @@ pub(super) struct Index {
     /// UUIDs of keys that a crash has left half made or half destroyed.
     pub(super) unfinished: Vec<String>,
     /// By the value of keys.
-    pub(super) decisions: HashMap<Fingerprint, Role>,
+    pub(super) decisions: HashMap<Fingerprint, Decision>,
     /// What was said of owners, by the callers for whom it was said ([`Callers::key`](crate::auth::Callers::key)).
     pub(super) acceptance: BTreeMap<String, Said>,
 }

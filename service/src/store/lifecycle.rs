@@ -2,11 +2,11 @@
 
 use super::change::Database;
 use super::index::Entry;
-use super::key::{Key, Life, Meta};
-use super::{Store, Uuid, file, table};
-use crate::applications::Application;
+use super::{Store, file, table};
+use crate::application::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use crate::key::{Key, Life, Meta, Uuid};
 use crate::log::{self, Kind};
 use interface::attributes::{Attributes, Usage};
 use interface::operations::Tier;

@@ -3,10 +3,11 @@
 use super::change::Change;
 use super::index::Entry;
 use super::object::{Object, none};
-use super::{Key, Store, table};
+use super::{Store, table};
 use crate::auth::Principal;
 use crate::bounds;
 use crate::error::{Error, Result};
+use crate::key::Key;
 use interface::attributes::Usage;
 use interface::operations::{RecordKind, SetMetadata};
 use interface::{ProviderId, Status};

@@ -4,10 +4,10 @@
 //! What a value is found by lies in memory, and its digest, so that nobody gets another value than the one that was stored.
 
 use super::index::{Entry, Term};
-use super::key::Meta;
-use super::{Store, Uuid, table};
+use super::{Store, table};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use crate::key::{Meta, Uuid};
 use interface::certificate::Certificate;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{DestroyObject, LookupObject, PutObject, Record, RecordKind};

@@ -5,15 +5,13 @@ pub(super) mod token;
 
 pub(super) use load::{load, pending, row_of};
 
-use super::Uuid;
 use super::change::{Change, Table, Values};
-use super::decide::Role;
 use super::index::Entry;
-use super::key::{Key, Meta};
 use super::object::Object;
 use super::seal::MAC_LEN;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use crate::key::{Decision, Key, Meta, Uuid};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
@@ -289,8 +287,8 @@ pub(super) fn delete_objects(change: &mut Change<'_>, owner: &Principal, provide
     Ok(())
 }
 
-pub(super) fn decide(change: &mut Change<'_>, value: &[u8; MAC_LEN], role: Role) -> Result<()> {
-    change.insert(Table::Decision, &[("value", value), ("role", &i64::from(role))])
+pub(super) fn decide(change: &mut Change<'_>, value: &[u8; MAC_LEN], decision: Decision) -> Result<()> {
+    change.insert(Table::Decision, &[("value", value), ("role", &i64::from(decision))])
 }
 
 /// Names the owners whose keys are listed because they were granted before anybody could be asked, with what ends that.

@@ -5,7 +5,7 @@
 //! early is refused. The user's PIN is locked at last, until it is set anew. All this is per principal: nobody can lock another out.
 
 use super::{Store, table};
-use crate::applications::Application;
+use crate::application::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use argon2::password_hash::phc::PasswordHash;

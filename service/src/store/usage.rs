@@ -2,9 +2,8 @@
 
 use super::Store;
 use super::index::Entry;
-use super::key::{Key, Life, Meta};
-use super::uuid::Uuid;
 use crate::auth::Principal;
+use crate::key::{Key, Life, Meta, Uuid};
 use crate::quotas::Limit;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{PutObject, RecordKind, SetMetadata};

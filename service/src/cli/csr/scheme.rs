@@ -96,7 +96,7 @@ impl Scheme {
 
     /// Has the service sign, and gives the signature the form that certificates want.
     pub(super) fn sign(&self, context: &Context, key: &KeyRecord, message: &[u8]) -> Result<Vec<u8>> {
-        let input = if self.signature.whole_message() { message.to_vec() } else { digest(self.hash, message)? };
+        let input = if self.signature.whole_message() { message.to_vec() } else { Hasher::digest(self.hash, &[message]).unwrap_or_default() };
         let signed = key.reference().sign(&context.client, self.signature.into(), input, Vec::new());
         self.encode(signed.during(|| format!("sign with key '{}'", key.name()))?)
     }
@@ -110,13 +110,4 @@ impl Scheme {
             _ => Ok(signature),
         }
     }
-}
-
-fn digest(hash: Hash, message: &[u8]) -> Result<Vec<u8>> {
-    let md = match hash {
-        Hash::Sha384 => lc::Md::SHA384,
-        Hash::Sha512 => lc::Md::SHA512,
-        _ => lc::Md::SHA256,
-    };
-    md.digest(message).map_err(|_| Error::Failed("hashing failed".to_owned()))
 }

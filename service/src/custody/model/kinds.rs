@@ -1,7 +1,7 @@
 //! Kinds of keys, which are all that rules look at in them, and the ways to use them.
 
 use super::Caller;
-use crate::store::{Decision, Key, Meta, Uuid};
+use crate::key::{Decision, Key, Meta, Uuid};
 use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Derivation, Encryption, Hash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::message::Pkcs11Attribute;

@@ -4,7 +4,7 @@ use super::kinds::{COPY, WAYS, Way, Ways, each_way};
 use super::rules::Rules;
 use super::state::{KNOWN, Slot, State, each_term, only, term};
 use super::{Caller, Setting};
-use crate::store::Decision;
+use crate::key::Decision;
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
 

@@ -6,7 +6,7 @@ use super::rules::Rules;
 use super::state::{KEYS, Slot, State};
 use super::steps::{Step, Steps};
 use super::{Rule, Setting};
-use crate::applications::Application;
+use crate::application::Application;
 use crate::custody::model::Caller as Side;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
 
     fn attributes(&self, place: usize) -> Attributes {
         let (owner, name) = self.name(place);
-        self.service.store.key(ProviderId::SOFTWARE, &owner.principal(), &name).unwrap().attributes.clone()
+        self.service.admission.store.key(ProviderId::SOFTWARE, &owner.principal(), &name).unwrap().attributes.clone()
     }
 
     fn step(&mut self, step: Step) -> Result<()> {
@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
     /// As the handler of `CopyKey` does until the key is filed.
     fn begin(&mut self, of: usize) {
         let (owner, name) = self.name(of);
-        let store = &self.service.store;
+        let store = &self.service.admission.store;
         let original = store.key(ProviderId::SOFTWARE, &owner.principal(), &name).unwrap();
         let filing = Filing { name: "the copy".to_owned(), ..Filing::default() };
         let (filing, attributes) = crate::custody::copied(&original, filing, original.attributes.clone()).unwrap();

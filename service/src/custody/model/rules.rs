@@ -7,7 +7,7 @@ use super::kinds::{CONCATENATE, Family, Id, Kind, RAW, WAYS, Way, Ways, each_way
 use super::state::Table;
 use super::{Caller, HARMLESS, Rule};
 use crate::custody;
-use crate::store::Decision;
+use crate::key::Decision;
 use interface::Filing;
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;

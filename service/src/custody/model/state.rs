@@ -1,7 +1,7 @@
 //! What there is at one moment: the keys, what their values have decided, and what the attacker knows.
 
 use super::kinds::Id;
-use crate::store::Decision;
+use crate::key::Decision;
 use std::collections::HashMap;
 
 /// The value that the attacker brings; the others are those of the keys, in their order.

@@ -10,7 +10,7 @@ use super::knowledge::mode;
 use super::rules::Rules;
 use super::state::{KNOWN, Slot, State, term};
 use super::{CONFLICTING, Caller, HARMLESS, Rule, Setting};
-use crate::store::Decision;
+use crate::key::Decision;
 use interface::attributes::Usage;
 
 /// Something that one caller does.

@@ -1,10 +1,11 @@
 //! Whose keys callers want to see with their own.
 
 use super::Core;
+use crate::admission::Call;
 use crate::auth::{Callers, Principal};
 use crate::bounds;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::Status;
 use interface::message::Empty;
 use interface::operations::{Accept, AcceptedOwner, ListAccepted, Owners, Verdict};
@@ -17,7 +18,7 @@ impl Core {
     fn callers(&self, call: &Call<'_>, named: Option<&str>) -> Result<Callers> {
         let app = call.app()?;
         let callers = named.map_or_else(|| Ok(Callers::One(app.clone())), str::parse)?;
-        if callers == Callers::One(app.clone()) || self.dispatcher()?.authenticators.speaks_for_others(app) {
+        if callers == Callers::One(app.clone()) || call.admission.authenticators.speaks_for_others(app) {
             return Ok(callers);
         }
         let detail = format!(
@@ -63,7 +64,7 @@ impl Handle<ListAccepted> for Core {
         };
         let owners = match &callers {
             Callers::One(caller) => {
-                let granters = call.store().granters(caller, &self.dispatcher()?.authenticators.admins).into_iter();
+                let granters = call.store().granters(caller, &call.admission.authenticators.admins).into_iter();
                 let keys = |keys: usize| u32::try_from(keys).unwrap_or(u32::MAX);
                 granters.map(|granter| shown(&granter.owner, granter.listed, keys(granter.keys))).collect()
             }

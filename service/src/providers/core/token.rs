@@ -4,10 +4,11 @@
 //! trusted to wrap others. So nobody becomes the officer of a token with keys in it who does not know the PIN.
 
 use super::Core;
+use crate::admission::Call;
 use crate::auth::Principal;
 use crate::bounds;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use crate::store::{self, Pin};
 use interface::Status;
 use interface::message::required;
@@ -20,10 +21,10 @@ fn token<'a>(call: &Call<'a>) -> Result<store::Token<'a>> {
 
 /// Checks a PIN. Whoever asks under many names is wrong no more often than others.
 fn check(call: &Call<'_>, role: Role, pin: &[u8]) -> Result<()> {
-    call.quotas.check_pin(call.uid)?;
+    call.admission.quotas.check_pin(call.uid)?;
     token(call)?.check(role, pin).inspect_err(|error| {
         if error.status() == Status::PsaErrorInvalidSignature {
-            call.quotas.wrong_pin(call.uid);
+            call.admission.quotas.wrong_pin(call.uid);
         }
     })
 }
@@ -31,8 +32,8 @@ fn check(call: &Call<'_>, role: Role, pin: &[u8]) -> Result<()> {
 /// Counts the first PIN under a name that the program gave itself as a wrong one: there is no end of names, and each PIN is kept.
 fn check_first(call: &Call<'_>, role: Role) -> Result<()> {
     if matches!(call.app()?, Principal::App(_)) && !token(call)?.has_pin(role) {
-        call.quotas.check_pin(call.uid)?;
-        call.quotas.wrong_pin(call.uid);
+        call.admission.quotas.check_pin(call.uid)?;
+        call.admission.quotas.wrong_pin(call.uid);
     }
     Ok(())
 }

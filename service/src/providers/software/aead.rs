@@ -3,8 +3,9 @@
 use super::Software;
 use super::key::{Key, Kind};
 use super::{invalid, library, random};
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::Status;
 use interface::algorithm::{Aead, AeadKind};
 use interface::operations::{AeadDecrypt, AeadEncrypt, Decrypted, Encrypted, FRESH_NONCE};

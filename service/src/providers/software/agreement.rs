@@ -3,8 +3,9 @@
 use super::Software;
 use super::key::{Key, Kind, Material};
 use super::{invalid, library, unsupported};
+use crate::admission::Call;
 use crate::error::Result;
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::algorithm::Agreement;
 use interface::operations::{Agreed, RawKeyAgreement};
 use lc::{Ec, Secret, x25519};

@@ -3,8 +3,9 @@
 use super::Software;
 use super::key::{Key, Kind};
 use super::{aead, cipher, derive, encrypt, kem, mac, sign, unsupported, wrap};
+use crate::admission::Call;
 use crate::error::Result;
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::algorithm::{Algorithm, Hash};
 use interface::attributes::{Attributes, Usage};
 use interface::message::{Empty, required};

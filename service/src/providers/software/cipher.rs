@@ -3,8 +3,9 @@
 use super::Software;
 use super::key::{Key, Kind};
 use super::{invalid, library, random, unsupported};
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::Status;
 use interface::algorithm::Cipher;
 use interface::operations::{CipherDecrypt, CipherEncrypt, Decrypted, Encrypted};

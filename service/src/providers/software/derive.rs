@@ -3,8 +3,9 @@
 use super::agreement;
 use super::key::{Key, Kind};
 use super::{Software, cipher, hash, invalid, unsupported};
+use crate::admission::Call;
 use crate::error::Result;
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::algorithm::{Algorithm, Cipher, Derivation, KeyAgreement};
 use interface::attributes::Attributes;
 use interface::message::Empty;

@@ -3,8 +3,9 @@
 use super::Software;
 use super::key::{Key, Kind, Material};
 use super::{hash, invalid, library, rsa};
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::Status;
 use interface::algorithm::Encryption;
 use interface::operations::{AsymmetricDecrypt, AsymmetricEncrypt, Decrypted, Encrypted};

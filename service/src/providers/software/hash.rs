@@ -2,8 +2,9 @@
 
 use super::Software;
 use super::unsupported;
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::Status;
 use interface::algorithm::Hash;
 use interface::message::Empty;

@@ -3,8 +3,9 @@
 use super::Software;
 use super::key::{Key, Kind, Material};
 use super::{invalid, library};
+use crate::admission::Call;
 use crate::error::Result;
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::algorithm::Kem;
 use interface::operations::{Agreed, Decapsulate, Encapsulate, Encapsulated};
 use lc::Secret;

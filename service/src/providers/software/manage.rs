@@ -2,9 +2,11 @@
 
 use super::key::Key;
 use super::{Software, invalid};
+use crate::admission::Call;
 use crate::error::Result;
-use crate::provider::{Call, Handle};
-use crate::store::{Key as Original, Material, Reservation};
+use crate::key::Key as Original;
+use crate::provider::Handle;
+use crate::store::{Material, Reservation};
 use interface::Secret;
 use interface::attributes::{Attributes, Usage};
 use interface::message::Empty;

@@ -28,10 +28,11 @@ mod sign;
 mod tests;
 mod wrap;
 
-use crate::config::Section;
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Info, Provider};
+use crate::provider::{Info, Provider};
 use crate::providers::Plan;
+use crate::section::Section;
 use crate::store::Store;
 use interface::algorithm::Algorithm;
 use interface::operations::*;
@@ -148,7 +149,7 @@ impl Software {
     }
 
     /// A key of the request, parsed at its first use.
-    fn loaded(&self, call: &Call<'_>, key: &crate::store::Key) -> Result<Arc<Key>> {
+    fn loaded(&self, call: &Call<'_>, key: &crate::key::Key) -> Result<Arc<Key>> {
         call.loaded(key, |attributes, material| match &self.seal {
             Some(seal) if !attributes.key_type.is_public() => Key::load(attributes, &seal.open(&material)?),
             _ => Key::load(attributes, &material),

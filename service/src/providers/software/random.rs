@@ -1,9 +1,10 @@
 //! Random bytes.
 
 use super::Software;
+use crate::admission::Call;
 use crate::error::{Error, Result};
 use crate::processor::aside;
-use crate::provider::{Call, Handle, MOMENT};
+use crate::provider::{Handle, MOMENT};
 use interface::Status;
 use interface::operations::{GenerateRandom, Random};
 use lc::Md;

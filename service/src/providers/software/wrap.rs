@@ -2,9 +2,9 @@
 
 use super::key::{Key, Kind};
 use super::{Software, cipher, encrypt, invalid, unsupported};
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle, Wrapping};
-use crate::store;
+use crate::provider::{Handle, Wrapping};
 use interface::algorithm::{Algorithm, Cipher, Encryption};
 use interface::attributes::{Attributes, EccFamily, KeyType};
 use interface::message::Empty;
@@ -111,7 +111,7 @@ fn alike(found: KeyType, asked: KeyType) -> bool {
 }
 
 impl Wrapping for Software {
-    fn value(&self, call: &Call<'_>, key: &store::Key) -> Result<Secret> {
+    fn value(&self, call: &Call<'_>, key: &crate::key::Key) -> Result<Secret> {
         if !key.public_key.is_empty() {
             return Ok(Secret::new(key.public_key.clone()));
         }

@@ -2,13 +2,13 @@
 
 use super::Tpm;
 use super::chip::Chip;
-use super::failure::Failure;
+use super::failure::{Failure, unsupported};
 use super::symmetric::BLOCK;
 use super::template::{Parameters, aes};
-use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::admission::Call;
+use crate::error::Result;
+use crate::provider::Handle;
 use crate::providers::software;
-use interface::Status;
 use interface::algorithm::{Algorithm, Cipher, Hash, Mac, MacKind, Signature};
 use interface::attributes::{Attributes, KeyType, Usage};
 use interface::kind::{self, KeyKind};
@@ -210,8 +210,4 @@ impl Handle<CanDoCrypto> for Tpm {
 /// The rows for which the chip says yes.
 fn had<T: Copy>(rows: &[T], mut asked: impl FnMut(&T) -> Result<bool, Failure>) -> Result<Vec<T>, Failure> {
     rows.iter().filter_map(|row| asked(row).map(|yes| yes.then_some(*row)).transpose()).collect()
-}
-
-pub(super) fn unsupported(detail: impl Into<String>) -> Error {
-    Error::refused(Status::PsaErrorNotSupported, detail)
 }

@@ -5,12 +5,13 @@
 //! says, and nothing else. Both are primaries of the endorsement hierarchy, which are the same each time they are made, also after the
 //! chip was cleared; there is one AK for all clients, since it proves where a key is and not whose.
 
-use super::chip::{Chip, Id};
-use super::failure::Failure;
-use super::manage::{EXPONENT, odd, unfit};
+use super::chip::{Attestation, Chip, Id, Primary};
+use super::failure::{Failure, odd, unfit};
+use super::manage::EXPONENT;
 use super::{Held, Tpm, invalid, template};
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use interface::algorithm::Hash;
 use interface::operations::{
     ActivateCredentialParams, AttestKey, AttestationOutput, AttestationPrepared, Attested, Certified, CertifyKey, Credential,
@@ -31,7 +32,6 @@ use tss_esapi::structures::{
     Public, Signature, SignatureScheme, SymmetricDefinition,
 };
 use tss_esapi::traits::Marshall;
-use tss_esapi::utils::TpmsContext;
 use tss_esapi::{Context, Result as TssResult};
 
 /// Bytes of a nonce, at most: what every chip takes.
@@ -42,21 +42,6 @@ const PCRS: u32 = 24;
 const RSA: AsymmetricAlgorithmSelection = AsymmetricAlgorithmSelection::Rsa(RsaKeyBits::Rsa2048);
 /// Where its certificate lies (EK Credential Profile 2.4 §2.2.1.4).
 const CERTIFICATE: u32 = 0x01c0_0002;
-/// What attestation keeps of a chip, once it was needed.
-#[derive(Default)]
-pub(super) struct Attestation {
-    ek: Option<Primary>,
-    ak: Option<Primary>,
-    /// Of the EK; empty where there is none.
-    certificate: Option<Vec<u8>>,
-}
-
-#[derive(Clone)]
-struct Primary {
-    saved: TpmsContext,
-    public: Public,
-}
-
 /// One of the chip's own keys.
 struct Own {
     id: &'static str,

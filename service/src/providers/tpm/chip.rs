@@ -3,13 +3,12 @@
 //! A TPM has room for three objects or a few more. The keys that were used last stay loaded; one that must make room comes back from
 //! its saved context, without its parent. So the primary, saved as well, needs a slot only while a key is made or first loaded.
 
-use super::attest::Attestation;
 use super::blob::Blob;
 use super::failure::Failure;
 use super::link::Link;
 use super::model::Model;
-use super::seat::Turn;
 use super::settings::Settings;
+use super::turn::Turn;
 use super::{session, template};
 use interface::Status;
 use std::sync::{Arc, Weak};
@@ -19,7 +18,7 @@ use tss_esapi::constants::{PropertyTag, StartupType};
 use tss_esapi::handles::{KeyHandle, ObjectHandle, SessionHandle};
 use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
-use tss_esapi::structures::PublicParameters;
+use tss_esapi::structures::{Public, PublicParameters};
 use tss_esapi::utils::TpmsContext;
 use tss_esapi::{Context, Error as TssError, Result as TssResult};
 
@@ -38,6 +37,22 @@ pub(super) struct Chip {
     /// The one that was used last at the end.
     loaded: Vec<Loaded>,
     pub(super) attestation: Attestation,
+}
+
+/// What attestation keeps of a chip, once it was needed.
+#[derive(Default)]
+pub(super) struct Attestation {
+    pub(super) ek: Option<Primary>,
+    pub(super) ak: Option<Primary>,
+    /// Of the EK; empty where there is none.
+    pub(super) certificate: Option<Vec<u8>>,
+}
+
+/// A key of the chip's own.
+#[derive(Clone)]
+pub(super) struct Primary {
+    pub(super) saved: TpmsContext,
+    pub(super) public: Public,
 }
 
 struct Loaded {

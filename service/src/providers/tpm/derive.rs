@@ -4,11 +4,12 @@
 //! software tier. Every other one goes into the chip.
 
 use super::Tpm;
-use super::ability::unsupported;
+use super::failure::unsupported;
+use crate::admission::Call;
 use crate::error::Result;
-use crate::provider::{Call, Handle};
+use crate::key::Key;
+use crate::provider::Handle;
 use crate::providers::software;
-use crate::store::Key;
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
 use interface::message::Empty;

@@ -1,7 +1,7 @@
 //! A private key on its way into the chip, which is a duplicate (TPM 2.0 Part 1 §23) in an inner wrapper: TPM2_Import takes the
 //! wrapping key as its first parameter, which is the one that a session encrypts.
 
-use super::manage::unfit;
+use super::failure::unfit;
 use crate::error::Result;
 use crate::providers::software;
 use lc::{Cipher, Direction, sha256};

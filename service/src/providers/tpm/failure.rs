@@ -110,3 +110,18 @@ impl From<Error> for Failure {
         Self::Other(error)
     }
 }
+
+/// The chip has answered something else.
+pub(super) fn odd() -> Error {
+    Error::refused(Status::PsaErrorHardwareFailure, "the TPM's answer is of another kind than what it was asked")
+}
+
+/// A value that no TPM takes.
+pub(super) fn unfit(error: tss_esapi::Error) -> Error {
+    Error::refused(Status::PsaErrorInvalidArgument, format!("this is not fit for a TPM: {error}"))
+}
+
+/// What this provider does not do.
+pub(super) fn unsupported(detail: impl Into<String>) -> Error {
+    Error::refused(Status::PsaErrorNotSupported, detail)
+}

@@ -1,8 +1,8 @@
 //! The library's connection to the chip, for as long as it is ours.
 
 use super::failure::Failure;
-use super::seat::Turn;
 use super::settings::Settings;
+use super::turn::Turn;
 use tss_esapi::constants::response_code::Tss2ResponseCodeKind as Kind;
 use tss_esapi::constants::{CapabilityType, PropertyTag};
 use tss_esapi::handles::ObjectHandle;

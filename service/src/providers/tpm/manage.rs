@@ -2,10 +2,12 @@
 
 use super::blob::Blob;
 use super::duplicate;
+use super::failure::{odd, unfit};
 use super::template::{self, Parameters, Unique};
 use super::{Held, Tpm};
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use crate::providers::software::{self, Private};
 use crate::store::Material;
 use interface::Status;
@@ -203,13 +205,4 @@ pub(super) fn padded(number: &[u8], len: usize) -> Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(vec![0; len]);
     bytes[zeros..].copy_from_slice(number);
     Ok(bytes)
-}
-
-pub(super) fn odd() -> Error {
-    Error::refused(Status::PsaErrorHardwareFailure, "the TPM's answer is of another kind than what it was asked")
-}
-
-/// A value that no TPM takes.
-pub(super) fn unfit(error: tss_esapi::Error) -> Error {
-    Error::refused(Status::PsaErrorInvalidArgument, format!("this is not fit for a TPM: {error}"))
 }

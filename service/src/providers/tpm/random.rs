@@ -1,8 +1,9 @@
 //! Random bytes, of which the chip and the library each make their own: they are as good as the better of both.
 
 use super::Tpm;
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use crate::providers::software;
 use interface::Status;
 use interface::operations::{GenerateRandom, Random};

@@ -6,7 +6,8 @@
 use super::chip::Chip;
 use super::failure::Failure;
 use super::settings::Settings;
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::turn::Turn;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 
@@ -29,13 +30,6 @@ struct State {
     taken: Option<Instant>,
     /// `None` also where there is no connection.
     chip: Option<Chip>,
-}
-
-/// The right to use the chip, until somebody else takes it.
-#[derive(Clone)]
-pub(super) struct Turn {
-    number: u64,
-    latest: Arc<AtomicU64>,
 }
 
 impl Seat {
@@ -91,8 +85,7 @@ impl Seat {
             (state, _) = self.free.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
         state.taken = Some(Instant::now());
-        let number = self.latest.fetch_add(1, Ordering::SeqCst) + 1;
-        let turn = Turn { number, latest: Arc::clone(&self.latest) };
+        let turn = Turn::new(&self.latest);
         let chip = state.chip.take().map(|chip| chip.in_turn(turn.clone()));
         (turn, chip)
     }
@@ -110,13 +103,6 @@ impl Seat {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Turn {
-    /// Fails when somebody else has taken the chip.
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        if self.latest.load(Ordering::SeqCst) == self.number { Ok(()) } else { Err(Failure::Silent) }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The provider's configuration: upstream's keys.
 
 use super::software::Software;
-use crate::config::{Section, positive};
 use crate::credential;
 use crate::error::Result;
 use crate::sandbox::Reach;
+use crate::section::{Section, positive};
 use interface::ProviderId;
 use std::ffi::CString;
 use std::time::Duration;

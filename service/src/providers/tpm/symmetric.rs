@@ -1,10 +1,11 @@
 //! Secret keys: AES and HMAC in the chip, a buffer at a time. The initialisation vector stands before the ciphertext.
 
 use super::derive::is_here;
-use super::manage::{odd, unfit};
+use super::failure::{odd, unfit, unsupported};
 use super::{Held, Tpm, invalid};
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::provider::Handle;
 use crate::providers::software;
 use interface::Status;
 use interface::algorithm::{Cipher, Mac, MacKind};
@@ -81,7 +82,7 @@ impl Tpm {
     fn mac(&self, call: &Call<'_>, input: &[u8]) -> Result<Vec<u8>> {
         let algorithm: Mac = call.algorithm()?.try_into()?;
         let MacKind::Hmac { hash } = algorithm.kind else {
-            return Err(super::ability::unsupported(format!("the TPM provider has no {:?}", algorithm.kind)));
+            return Err(unsupported(format!("the TPM provider has no {:?}", algorithm.kind)));
         };
         let (name, len) = (self.ability.hash(hash)?, software::mac_len(algorithm)?);
         if input.len() > self.ability.buffer {

@@ -1,13 +1,14 @@
 //! Using keys. The chip does what needs the private key, on what the software provider has hashed and padded: so every scheme, hash and
 //! label works on every chip.
 
-use super::failure::Failure;
-use super::manage::{odd, padded, point, unfit};
+use super::failure::{Failure, odd, unfit};
+use super::manage::{padded, point};
 use super::{Held, Tpm};
+use crate::admission::Call;
 use crate::error::{Error, Result};
-use crate::provider::{Call, Handle};
+use crate::key::Key;
+use crate::provider::Handle;
 use crate::providers::software::{Unsigned, check_new};
-use crate::store::Key;
 use interface::Status;
 use interface::algorithm::{Agreement, Encryption, Signature};
 use interface::message::Empty;

@@ -3,13 +3,11 @@
 use super::{DELETING, Kept, READY, token};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
+use crate::key::{Decision, Key, Meta, Uuid};
 use crate::log::Kind;
-use crate::store::Uuid;
 use crate::store::change::{Table, schema};
-use crate::store::decide::Role;
 use crate::store::head::Found;
 use crate::store::index::{Entry, Index};
-use crate::store::key::{Key, Meta};
 use crate::store::lifecycle::Pending;
 use crate::store::object::Object;
 use crate::store::rows::{Fields, audit, read};
@@ -107,7 +105,7 @@ impl Load<'_> {
     }
 
     fn decisions(&mut self, index: &mut Index) -> Result<()> {
-        self.table(Table::Decision, |row| match Role::try_from(row.get::<i64>("role")?) {
+        self.table(Table::Decision, |row| match Decision::try_from(row.get::<i64>("role")?) {
             Ok(role) if row.sound() => {
                 index.decisions.insert(row.get("value")?, role);
                 Ok(None)

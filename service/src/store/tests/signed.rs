@@ -1,7 +1,7 @@
 //! Rows that somebody else wrote, changed, removed, or took from an older copy.
 
 use super::*;
-use crate::store::Decision;
+use crate::key::Decision;
 use interface::operations::{Role, Verdict};
 
 /// A store with one row of each kind.

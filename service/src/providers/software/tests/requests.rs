@@ -1,9 +1,10 @@
 //! Requests as they come through dispatch, with a store that lasts.
 
+use crate::admission::Incoming;
 use crate::auth::{Party, Principal};
 use crate::connections::{Connections, Full, Phase};
+use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
-use crate::dispatch::{Dispatcher, Incoming};
 use crate::providers::software::plan;
 use interface::algorithm::{Aead, AeadKind, Agreement, Algorithm, Derivation, Hash, KeyAgreement, Signature};
 use interface::attributes::{KeyType, Usage};
@@ -207,7 +208,7 @@ fn busy(service: &Arc<Dispatcher>) -> mpsc::Sender<()> {
             Ok(())
         };
         let lane = async move {
-            service.providers[0].lane.run(&Party { uid, principal: None, privileged: false }, Duration::MAX, work).await
+            service.backends.providers[0].lane.run(&Party { uid, principal: None, privileged: false }, Duration::MAX, work).await
         };
         tokio::spawn(lane);
         running.recv().unwrap();
@@ -235,7 +236,8 @@ async fn whoever_has_gone_is_not_served_and_who_still_reads_is() {
         let (served, ()) = tokio::join!(service.dispatch(incoming(name), Some(end.as_fd())), leave);
         assert_eq!(super::status(served), if gone { Status::ConnectionError } else { Status::Success });
     }
-    let names: Vec<_> = service.store.keys(&Principal::App("test".to_owned())).iter().map(|key| key.name.clone()).collect();
+    let names: Vec<_> =
+        service.admission.store.keys(&Principal::App("test".to_owned())).iter().map(|key| key.name.clone()).collect();
     assert_eq!(names, ["reads"]);
 }
 
@@ -263,7 +265,8 @@ async fn a_request_in_a_lane_begins_or_its_connection_makes_room() {
         assert_eq!(other.is_some(), seat.left());
         assert_eq!(connections.admit(3).err(), Some(Full::Taken), "what has begun is not broken off");
     }
-    let names: Vec<_> = service.store.keys(&Principal::App("test".to_owned())).iter().map(|key| key.name.clone()).collect();
+    let names: Vec<_> =
+        service.admission.store.keys(&Principal::App("test".to_owned())).iter().map(|key| key.name.clone()).collect();
     assert_eq!(names, ["begins"]);
 }
 
@@ -277,5 +280,5 @@ async fn to_destroy_waits_behind_nothing_that_is_made() {
     let _release = busy(&service);
     let destroy = DestroyKey { key_name: "k".to_owned(), owner: None };
     service.dispatch(Caller::named("test").incoming(&destroy), None).await.unwrap();
-    assert!(service.store.keys(&Principal::App("test".to_owned())).is_empty());
+    assert!(service.admission.store.keys(&Principal::App("test".to_owned())).is_empty());
 }

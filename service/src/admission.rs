@@ -1,0 +1,335 @@
+//! The one place where a request is judged: access, key, policy, grant. Operations have no names here.
+
+mod call;
+mod decision;
+
+pub use call::Call;
+
+use crate::application::Application;
+use crate::auth::{Authenticators, Party};
+use crate::bounds;
+use crate::connections::{Phase, Seat};
+use crate::custody;
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::log::Asker;
+use crate::processor::Processor;
+use crate::quotas::Quotas;
+use crate::store::{self, Granted, Store};
+use interface::attributes::{Attributes, Usage};
+use interface::text::word;
+use interface::wire::Request;
+use interface::{Access, AuthType, Buffer, Filing, KeyName, KeyUse, Named, Opcode, ProviderId, Secret, Status, Used};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+/// Tells the value of a key whose provider has keys that wrap others.
+pub type Value = dyn Fn(&Call<'_>, &Key) -> Result<Secret> + Send + Sync;
+
+/// All that requests are judged by.
+pub struct Admission {
+    /// The keys.
+    pub store: Arc<Store>,
+    /// How much of it each client may take.
+    pub quotas: Arc<Quotas>,
+    /// Who is who.
+    pub authenticators: Authenticators,
+    /// Whether deprecated primitives may be generated.
+    pub allow_deprecated: bool,
+    /// Where what needs no lane takes its turn.
+    pub processor: Processor,
+    /// Of the providers whose keys may wrap others, what tells keys of other values from a key.
+    pub values: BTreeMap<ProviderId, Arc<Value>>,
+}
+
+/// A request whose frame is complete.
+pub struct Incoming {
+    /// What its header means.
+    pub request: Request,
+    /// The body.
+    pub body: Buffer,
+    /// Whom it counts for.
+    pub party: Party,
+    /// Whether its connection has said Hello.
+    pub extended: bool,
+    /// The process that its connection has named.
+    pub application: Option<Application>,
+    /// The place of its connection, where that can be made to leave.
+    pub seat: Option<Arc<Seat>>,
+    /// What the log is to know of it.
+    pub asker: Arc<Asker>,
+}
+
+impl Incoming {
+    /// A request of the service itself, in the name of a key's owner.
+    pub(crate) fn own(key: &Key, opcode: Opcode, asker: Arc<Asker>) -> Self {
+        let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
+        let party = Party { uid: 0, principal: Some(key.owner.clone()), privileged: true };
+        Self { request, body: Buffer::default(), party, extended: true, application: None, seat: None, asker }
+    }
+
+    /// Marks the request as begun, so that its connection is not broken off.
+    ///
+    /// # Errors
+    /// [`Status::ConnectionError`] if the connection has made room already.
+    pub(crate) fn begin(&self) -> Result<()> {
+        if self.seat.as_ref().is_some_and(|seat| !seat.enter(Phase::Begun)) {
+            let detail = "its connection has made room for another, and the request was not begun";
+            return Err(Error::refused(Status::ConnectionError, detail));
+        }
+        Ok(())
+    }
+}
+
+/// A request on its way through the checks; makes the [`Call`] that a provider gets.
+pub struct Guard<'a> {
+    incoming: &'a Incoming,
+    admission: &'a Admission,
+    client: Option<BorrowedFd<'a>>,
+}
+
+impl Admission {
+    /// Refuses a request of somebody who may not make such requests at all.
+    ///
+    /// # Errors
+    /// [`Status::AdminOperation`], [`Status::NotAuthenticated`].
+    pub(crate) fn check_access(&self, incoming: &Incoming) -> Result<()> {
+        let opcode = incoming.request.opcode;
+        match (opcode.access(), &incoming.party.principal) {
+            (Access::Admin, Some(app)) if !self.authenticators.admin(app) => Err(Error::refused(
+                Status::AdminOperation,
+                format!(
+                    "{opcode:?} is for administrators, which {app} is not: see admins and allow_direct_admins in the configuration"
+                ),
+            )),
+            (Access::Admin, None) => Err(unauthenticated(opcode)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The call that a request makes, before anything about keys is known.
+    fn call<'a>(&'a self, incoming: &'a Incoming) -> Call<'a> {
+        Call {
+            app: incoming.party.principal.as_ref(),
+            uid: incoming.party.uid,
+            provider: incoming.request.provider,
+            extended: incoming.extended,
+            application: incoming.application,
+            asker: &incoming.asker,
+            admission: self,
+            key: None,
+            other: None,
+            new: None,
+            algorithm: None,
+            usage: Usage::NONE,
+            epoch: 0,
+        }
+    }
+}
+
+/// Refuses to begin when nobody is there any more to read an answer.
+///
+/// # Errors
+/// [`Status::ConnectionError`].
+pub(crate) fn check_there(client: Option<BorrowedFd<'_>>) -> Result<()> {
+    if client.is_some_and(gone) {
+        return Err(Error::refused(Status::ConnectionError, "the client has gone before its request's turn came"));
+    }
+    Ok(())
+}
+
+/// Whether nobody is there any more to read an answer. A client that has only ended what it sends is there.
+pub(crate) fn gone(client: BorrowedFd<'_>) -> bool {
+    let mut end = [PollFd::new(&client, PollFlags::empty())];
+    poll(&mut end, Some(&Timespec::default())).is_ok() && end[0].revents().contains(PollFlags::HUP)
+}
+
+/// A name that means no key for the caller, and what there is instead.
+fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
+    let app = call.app.map(ToString::to_string).unwrap_or_default();
+    Error::refused(Status::PsaErrorDoesNotExist, format!("{app} has no key '{name}' in the {} provider{instead}", call.provider))
+}
+
+fn unauthenticated(opcode: Opcode) -> Error {
+    Error::refused(Status::NotAuthenticated, format!("{opcode:?} needs a client that says who it is"))
+}
+
+impl<'a> Guard<'a> {
+    /// Of a request whose client is at the other end of this socket.
+    pub(crate) fn new(incoming: &'a Incoming, admission: &'a Admission, client: Option<BorrowedFd<'a>>) -> Self {
+        Self { incoming, admission, client }
+    }
+
+    /// Keeps what the request names beside a key, for the log.
+    pub(crate) fn mention(&self, named: Named<'_>) {
+        self.incoming.asker.mentions(named);
+    }
+
+    /// Refuses to begin what takes longer than a moment when nobody is there any more to read an answer.
+    ///
+    /// # Errors
+    /// [`Status::ConnectionError`].
+    pub(crate) fn check_there(&self) -> Result<()> {
+        check_there(self.client)
+    }
+
+    /// Where what takes long runs.
+    pub(crate) fn processor(&self) -> &Processor {
+        &self.admission.processor
+    }
+
+    /// Checks the use of a key and makes the call.
+    ///
+    /// # Errors
+    /// [`Status::NotAuthenticated`], [`Status::PsaErrorDoesNotExist`], [`Status::PsaErrorNotPermitted`], [`Status::DeprecatedPrimitive`] …
+    pub(crate) fn admit(&self, key_use: KeyUse<'_>) -> Result<Call<'a>> {
+        let opcode = self.incoming.request.opcode;
+        if opcode.access() != Access::Anyone && self.incoming.party.principal.is_none() {
+            return Err(unauthenticated(opcode));
+        }
+        let mut call = self.admission.call(self.incoming);
+        let asker = &self.incoming.asker;
+        asker.names(key_use.about(), key_use.makes());
+        match key_use {
+            KeyUse::None => {}
+            KeyUse::New { filing, attributes } => {
+                self.check_new(&mut call, &filing, &attributes)?;
+                call.new = Some((filing, attributes));
+            }
+            KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
+            KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
+            KeyUse::Use(used) => drop(self.using(&mut call, used, None)?),
+            KeyUse::Wrap { with, key } => {
+                let leaving = self.usable(&call, key)?;
+                self.using(&mut call, with, Some(&leaving))?;
+                call.other = Some(leaving);
+            }
+            KeyUse::Make { from, other, filing, attributes } => {
+                self.check_new(&mut call, &filing, &attributes)?;
+                let from = self.using(&mut call, from, None)?;
+                let other = other.map(|other| self.usable(&call, other)).transpose()?;
+                let parents = std::iter::once(&*from).chain(other.as_deref());
+                let attributes = custody::inherited(parents, call.app()?, call.algorithm()?, attributes)?;
+                call.new = Some((filing, attributes));
+                call.other = other;
+            }
+            KeyUse::Copy { of, uuid, filing, attributes } => {
+                self.check_new(&mut call, &filing, &attributes)?;
+                let original = self.owned(&call, of)?;
+                if !uuid.is_empty() && original.uuid.to_string() != uuid {
+                    return Err(no_key(&call, of.name, " any more that was to be copied: another one has its name"));
+                }
+                call.new = Some(custody::copied(&original, filing, attributes)?);
+                call.key = Some(original);
+            }
+        }
+        if let Some(key) = &call.key {
+            asker.found(key);
+        }
+        Ok(call)
+    }
+
+    /// Takes the key into the call, with the algorithm that runs with it; `leaving` is the key that it wraps.
+    fn using(&self, call: &mut Call<'_>, used: Used<'_>, leaving: Option<&Key>) -> Result<Arc<Key>> {
+        let key = self.usable(call, used)?;
+        call.key = Some(Arc::clone(&key));
+        (call.algorithm, call.usage) = (used.algorithm, used.usage);
+        if let Some(leaving) = leaving {
+            custody::check_wrap(&key, leaving, call.app()?, call.algorithm()?)?;
+        }
+        self.admission.decide(call, &key, &used, leaving)?;
+        Ok(key)
+    }
+
+    fn check_new(&self, call: &mut Call<'_>, filing: &Filing, attributes: &Attributes) -> Result<()> {
+        call.epoch = call.store().epoch(call.provider, call.app()?)?;
+        bounds::filing(filing)?;
+        call.check_trust(&filing.pkcs11)?;
+        let generating = self.incoming.request.opcode == Opcode::GenerateKey;
+        if generating && attributes.deprecated() && !self.admission.allow_deprecated {
+            let detail = "deprecated key type or algorithm; allow_deprecated = true in the configuration permits it";
+            return Err(Error::refused(Status::DeprecatedPrimitive, detail));
+        }
+        call.check_room(store::demand(filing))
+    }
+
+    /// The key, if the caller owns it or holds any grant of it. A name alone means the caller's own key before any other, and to
+    /// clients that have not said Hello none but that.
+    fn visible(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
+        let app = call.app()?;
+        let owner = name.owner.map_or_else(|| Ok(app.clone()), str::parse)?;
+        match self.admission.store.key(call.provider, &owner, name.name).filter(|key| key.visible(app)) {
+            Some(key) => Ok(key),
+            // It may be as long as a request: nothing is looked for or written with it.
+            None if bounds::name(name.name).is_err() => {
+                Err(Error::refused(Status::PsaErrorDoesNotExist, "no key has a name so long, or none at all"))
+            }
+            None if owner == *app => self.other(call, name),
+            None => {
+                let detail = format!(
+                    "{app} may not use key '{}' of {owner}, or there is none; its owner can permit it: parsec key grant {} {}",
+                    name.name,
+                    word(name.name),
+                    word(&format!("{app}=sign"))
+                );
+                Err(Error::refused(Status::PsaErrorDoesNotExist, detail))
+            }
+        }
+    }
+
+    /// What a name means of which the caller has no sound key.
+    fn other(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
+        match self.admission.store.damage(call.app()?, name.name) {
+            Some(damage) => Err(Error::Corrupt(damage)),
+            None if name.owner.is_none() && call.extended => self.granted(call, name.name),
+            None => Err(no_key(call, name.name, "")),
+        }
+    }
+
+    /// The key of this name that the one owner has granted whom the caller has accepted, or for whom the system vouches.
+    fn granted(&self, call: &Call<'_>, name: &str) -> Result<Arc<Key>> {
+        let Admission { store, authenticators, .. } = self.admission;
+        let Granted { keys, strangers } = store.granted(call.app()?, call.provider, name, &authenticators.admins);
+        match (keys.as_slice(), strangers.first()) {
+            ([key], _) => Ok(Arc::clone(key)),
+            ([], None) => Err(no_key(call, name, "")),
+            ([], Some(owner)) => {
+                let accepted = word(&owner.to_string());
+                let advice =
+                    format!(", but {owner} has granted it one: name that owner, or accept it: parsec key accept {accepted}");
+                Err(no_key(call, name, &advice))
+            }
+            ([first, .., last], _) => {
+                let owners: Vec<_> = keys.iter().map(|key| key.owner.to_string()).collect();
+                let detail = format!(
+                    "{} has no key '{name}' of its own, and each of {} has granted it one: name the owner ({}), or reject the other: parsec key reject {}",
+                    call.app()?,
+                    owners.join(" and "),
+                    first.owner,
+                    word(&last.owner.to_string())
+                );
+                Err(Error::refused(Status::PsaErrorInvalidArgument, detail))
+            }
+        }
+    }
+
+    /// The key, if it is the caller's own.
+    fn owned(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
+        let own = call.app()?.to_string();
+        let key = self.visible(call, KeyName { owner: name.owner.or(Some(&own)), ..name })?;
+        custody::check_owner(&key, call.app()?)?;
+        Ok(key)
+    }
+
+    /// The key, if its policy and the caller's grant allow this use of it.
+    fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
+        let (key, app) = (self.visible(call, used.key)?, call.app()?);
+        if custody::undecided(&key, app, &used) {
+            self.admission.recall(call, &key)?;
+        }
+        custody::check_use(&key, app, &used)?;
+        Ok(key)
+    }
+}

@@ -1,0 +1,46 @@
+//! Who is meant, with users of this host by their names.
+
+use super::error::{Error, Result};
+use parsec_service::auth::Principal;
+
+/// Reads a principal: `uid:N`, `user:NAME` of this host, `app:NAME` or `spiffe://…`.
+pub(crate) fn principal(text: &str) -> Result<Principal> {
+    let Some(name) = text.strip_prefix("user:") else {
+        return text
+            .parse()
+            .map_err(|_| Error::Usage(format!("'{text}' names nobody: write user:NAME, uid:N, app:NAME or spiffe://…")));
+    };
+    match nix::unistd::User::from_name(name) {
+        Ok(Some(user)) => Ok(Principal::Uid(user.uid.as_raw())),
+        Ok(None) => Err(Error::Usage(format!(
+            "this host has no user '{name}' (getent passwd {name} finds none); its number would do: uid:N"
+        ))),
+        Err(error) => Err(Error::io(format!("look up user '{name}'"))(error.into())),
+    }
+}
+
+/// The name of a principal that is a user of this host.
+pub(crate) fn user_name(principal: &str) -> Option<String> {
+    let Ok(Principal::Uid(uid)) = principal.parse() else {
+        return None;
+    };
+    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    user.map(|user| user.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn principals_are_read_in_every_form() {
+        assert_eq!(principal("user:root").unwrap(), Principal::Uid(0));
+        assert_eq!(principal("uid:33").unwrap(), Principal::Uid(33));
+        assert_eq!(principal("app:a:b").unwrap(), Principal::App("a:b".into()));
+        let spiffe = "spiffe://example.org/web";
+        assert_eq!(principal(spiffe).unwrap(), Principal::Spiffe(spiffe.to_owned()));
+        for wrong in ["root", "uid:-1", "uid:", "user:no such user", "spiffe:web", ""] {
+            assert!(principal(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Which providers there are, and what each of them can do.
+
+use crate::admission::Call;
+use crate::error::Result;
+use crate::provider::{Handle, Info, Provider};
+use crate::providers::Backends;
+use interface::operations::{ListOpcodes, ListProviders, Opcodes, ProviderInfo, Providers};
+use interface::{Opcode, ProviderId, Status, Target};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// All providers.
+pub(super) struct Catalogue {
+    backends: Arc<Backends>,
+    core: Info,
+    /// What the core can do.
+    opcodes: BTreeSet<Opcode>,
+}
+
+impl Catalogue {
+    /// Completes the core provider, which can do what it has registered, and tell so.
+    pub(super) fn register(core: Provider, backends: &Arc<Backends>) -> Provider {
+        let opcodes = core.opcodes().chain([Opcode::ListProviders, Opcode::ListOpcodes]).collect();
+        let catalogue = Arc::new(Self { backends: Arc::clone(backends), core: core.info.clone(), opcodes });
+        core.on::<ListProviders, _>(&catalogue).on::<ListOpcodes, _>(&catalogue)
+    }
+}
+
+impl Handle<ListProviders> for Catalogue {
+    fn handle(&self, call: &Call<'_>, _: ListProviders) -> Result<Providers> {
+        let all = self.backends.providers.iter().map(|provider| &provider.info).chain([&self.core]);
+        let shown = all.filter(|info| call.extended() || info.id.upstream());
+        let describe = |info: &Info| {
+            let Info { id, description, vendor, version: [version_maj, version_min, version_rev] } = info.clone();
+            let uuid = id.kind().uuid.to_owned();
+            ProviderInfo { uuid, description, vendor, version_maj, version_min, version_rev, id: id.number().into() }
+        };
+        Ok(Providers { providers: shown.map(describe).collect() })
+    }
+}
+
+impl Handle<ListOpcodes> for Catalogue {
+    fn handle(&self, call: &Call<'_>, op: ListOpcodes) -> Result<Opcodes> {
+        let id = ProviderId::try_from(op.provider_id)?;
+        if !call.extended() && !id.upstream() {
+            return Err(Status::ProviderDoesNotExist.into());
+        }
+        let core = self.opcodes.iter().copied();
+        let opcodes: Vec<Opcode> = match self.backends.crypto(id) {
+            Some(provider) => provider.opcodes().chain(core.filter(|opcode| opcode.target() == Target::Store)).collect(),
+            None if id == ProviderId::CORE => core.filter(|opcode| opcode.target() == Target::Core).collect(),
+            None => return Err(Status::ProviderNotRegistered.into()),
+        };
+        let shown = opcodes.into_iter().filter(|opcode| call.extended() || opcode.upstream());
+        Ok(Opcodes { opcodes: shown.map(|opcode| opcode as u32).collect() })
+    }
+}
