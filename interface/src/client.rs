@@ -6,6 +6,7 @@
 //! connected. So a child after fork, which [`Process::number`] tells from its parent, and a process that has become another user close
 //! what they have and connect as themselves.
 
+mod address;
 mod connection;
 mod endpoint;
 mod error;
@@ -16,7 +17,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::Endpoint;
+pub use address::Endpoint;
 pub use error::Error;
 pub use key::{Beside, Caller, Encrypting, KeyRef, Signing};
 pub use process::{Pause, Process, number};

@@ -4,8 +4,8 @@
 use crate::attributes::{EccFamily, KeyType};
 use crate::group::Group;
 use crate::kind::Parameters;
-use crate::pss::Pss;
-use crate::spki::{EC, PublicKey, RSA, RSASSA_PSS};
+use crate::pss::{Pss, RSASSA_PSS};
+use crate::spki::{EC, PublicKey, RSA};
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};

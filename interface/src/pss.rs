@@ -2,11 +2,12 @@
 
 use crate::algorithm::{Algorithm, Hash, SignHash, Signature};
 use crate::attributes::Policy;
-use crate::spki::RSASSA_PSS;
 use der::asn1::{Any, AnyRef, ObjectIdentifier};
 use der::{Decode, Sequence};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoRef};
 
+/// `id-RSASSA-PSS`: an RSA key for PSS alone (RFC 8017 §A.2.3).
+pub const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 
 /// The parameters of PSS: those of a signature, or what a key permits of them.

@@ -5,14 +5,12 @@ use crate::attributes::KeyType;
 use crate::group::{Group, GroupKey};
 use crate::hash::sha1;
 use crate::kind::Parameters;
-use crate::pss::Pss;
+use crate::pss::{Pss, RSASSA_PSS};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 pub(crate) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-/// `id-RSASSA-PSS`: an RSA key for PSS alone (RFC 8017 §A.2.3).
-pub const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// A public key as the protocol has it.

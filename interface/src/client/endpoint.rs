@@ -1,8 +1,7 @@
 //! Where the service listens.
 
-use super::{Error, Process};
+use super::{Endpoint, Error, Process};
 use crate::trust;
-use rustix::net::SocketAddrUnix;
 use std::path::Path;
 
 /// The socket of a service installed on the host.
@@ -10,10 +9,6 @@ const SYSTEM: &str = "/run/parsec/parsec.sock";
 
 /// Where the host's administrator names another one.
 const CONFIG: &str = "/etc/parsec/client.conf";
-
-/// The address of a service: a Unix socket's path, or with a leading `@` its abstract name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint(String);
 
 impl Endpoint {
     /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names; without it the one of `/etc/parsec/client.conf`; without that the system's
@@ -39,18 +34,6 @@ impl Endpoint {
     /// [`Error::Endpoint`] for other kinds of addresses.
     pub fn of_setting(text: &str) -> Result<Self, Error> {
         if text.contains(':') && !text.starts_with(['/', '@']) { text.parse() } else { format!("unix:{text}").parse() }
-    }
-
-    /// The path, or `@` and the abstract name.
-    pub fn path(&self) -> &str {
-        &self.0
-    }
-
-    pub(super) fn address(&self) -> rustix::io::Result<SocketAddrUnix> {
-        match self.0.strip_prefix('@') {
-            Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()),
-            None => SocketAddrUnix::new(self.0.as_str()),
-        }
     }
 
     fn of_user(folder: &Path) -> Option<Self> {
@@ -97,12 +80,6 @@ impl std::str::FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, Error> {
         let path = text.strip_prefix("unix:").filter(|path| !path.is_empty());
         path.map(|path| Self(path.to_owned())).ok_or_else(|| Error::Endpoint(text.to_owned()))
-    }
-}
-
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "unix:{}", self.0)
     }
 }
 

@@ -5,8 +5,7 @@ use std::ffi::{CStr, CString, c_int};
 use der::{Encode, asn1::Any};
 use interface::{
     algorithm::{Hash, Signature},
-    pss::Pss,
-    spki::RSASSA_PSS,
+    pss::{Pss, RSASSA_PSS},
 };
 use rsa::Pkcs1v15Sign;
 use spki::AlgorithmIdentifierOwned;

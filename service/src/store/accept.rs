@@ -4,7 +4,8 @@
 //! one's own come first and those of others show only where somebody vouches for their owner: the system, which is root's and the
 //! administrators', or the caller, or an administrator for it. Whoever names the owner needs no such list.
 
-use super::index::{Entry, Index};
+use super::entry::Entry;
+use super::index::{Index, Said};
 use super::{Store, table};
 #[cfg(doc)]
 use crate::auth::Callers;
@@ -17,9 +18,6 @@ use interface::ProviderId;
 use interface::operations::{RecordKind, Verdict};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// What was said of owners.
-pub(super) type Said = BTreeMap<Principal, Verdict>;
 
 /// The owners whose entries are listed for a caller.
 pub(super) struct Listed<'a> {

@@ -5,6 +5,7 @@
 //! is raised. After a crash between the two the counter is behind, which does no harm; it is ahead only of a store that is older.
 
 use super::change::Change;
+use super::note::ACCEPTING;
 use super::{Store, file};
 use crate::error::{Error, Result};
 use crate::log::Kind;
@@ -59,7 +60,7 @@ impl Store {
                 if !self.accept_loss {
                     return Err(Error::Corrupt(format!(
                         "{told}. Put the newest one back, or go on with this one: {}. Nothing was changed",
-                        file::ACCEPTING
+                        ACCEPTING
                     )));
                 }
                 tracing::error!(event = Kind::Damage.name(), "key store: {told}; going on with it, as it was asked for");

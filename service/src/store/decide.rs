@@ -3,13 +3,10 @@
 //! The decision belongs to the value, so that all keys with this value share it, whatever they are called and whoever has them. It
 //! is never taken back. The database keeps a fingerprint, from which nobody without the store key learns the value.
 
-use super::seal::MAC_LEN;
+use super::seal::Fingerprint;
 use super::{Store, table};
 use crate::error::Result;
 use crate::key::Decision;
-
-/// Stands for the value of a key.
-pub type Fingerprint = [u8; MAC_LEN];
 
 impl Store {
     /// What is the same for all keys of this value, which is a key's private part as its provider has it in the clear.

@@ -8,9 +8,10 @@
 //! failed it is not known what the disk has.
 
 use super::change::{self, Database};
+use super::disk::{beside, private, sync_folder};
 use super::head::Head;
 use super::index::Index;
-use super::note::Note;
+use super::note::{ACCEPTING, Note};
 use super::room::{LOG, Room};
 use super::seal::{Keys, StoreKey};
 use super::table;
@@ -20,8 +21,7 @@ use crate::privileges;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,8 +35,6 @@ const APPLICATION: i64 = 0x5052_5343;
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
 /// Statements that are kept ready.
 const STATEMENTS: usize = 64;
-/// How somebody goes on with a store that has lost something.
-pub(super) const ACCEPTING: &str = "parsec serve --accept-loss, once";
 
 /// Refuses to make a new file where there was one: SQLite would also remove its log.
 pub(super) fn look(path: &Path, secret: &StoreKey, accept_loss: bool) -> Result<()> {
@@ -105,11 +103,6 @@ pub(super) fn connect(path: &Path) -> Result<(Connection, Room)> {
         }
         Err(error) => Err(explain(path, error)),
     }
-}
-
-/// Creates a file that its owner alone may read, or opens it.
-pub(super) fn private(path: &Path, anew: bool) -> std::io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(anew).mode(0o600).open(path)
 }
 
 /// Names the file, and what mends it.
@@ -299,16 +292,4 @@ fn copy_into(db: &Connection, copy: &Path) -> Result<()> {
 /// Where SQLite has the log: beside what a symbolic link leads to.
 fn log(path: &Path) -> PathBuf {
     beside(&path.canonicalize().unwrap_or_else(|_| path.to_owned()), "-wal")
-}
-
-/// The path with something after its name.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    File::open(folder)?.sync_all()
 }

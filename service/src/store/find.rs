@@ -2,7 +2,8 @@
 
 use super::Store;
 use super::accept::Listed;
-use super::index::{Entry, Index, PIECE, Term};
+use super::entry::{Entry, Term};
+use super::index::{Index, PIECE};
 use crate::auth::Principal;
 use crate::key::{Uuid, is_trust};
 use interface::ProviderId;

@@ -1,16 +1,13 @@
 //! What of the store lies in memory, by every term that a search may name.
 
-use super::accept::Said;
-use super::decide::Fingerprint;
-use super::object::Object;
-use super::token::Tokens;
-use super::usage::Tally;
-use crate::application::Application;
+use super::entry::{Entry, Object, Term};
+use super::pin::Tokens;
+use super::seal::Fingerprint;
+use super::tally::Tally;
 use crate::auth::{MANY, Principal};
-use crate::key::{Decision, Key, Life, Meta, Uuid, Uuids};
+use crate::key::{Decision, Key, Uuid, Uuids};
 use interface::ProviderId;
-use interface::message::Pkcs11Attribute;
-use interface::operations::{Record, RecordKind, Verdict};
+use interface::operations::{RecordKind, Verdict};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
@@ -23,109 +20,8 @@ pub(super) const PIECE: usize = 1000;
 /// Terms of an entry that no other has, usually.
 const TERMS: usize = 4;
 
-/// A key or an object.
-#[derive(Clone, Debug)]
-pub(super) enum Entry {
-    Key(Arc<Key>),
-    Object(Arc<Object>),
-}
-
-impl Entry {
-    pub(super) fn meta(&self) -> &Meta {
-        match self {
-            Self::Key(key) => &key.meta,
-            Self::Object(object) => &object.meta,
-        }
-    }
-
-    pub(super) fn kind(&self) -> RecordKind {
-        match self {
-            Self::Key(_) => RecordKind::Key,
-            Self::Object(object) => object.kind,
-        }
-    }
-
-    pub(super) fn record(&self, caller: &Principal) -> Record {
-        match self {
-            Self::Key(key) => key.record(caller),
-            Self::Object(object) => object.record(caller),
-        }
-    }
-
-    /// The bytes of its value, which is not in memory but in the database.
-    pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Key(_) => 0,
-            Self::Object(object) => object.size,
-        }
-    }
-
-    fn volatile(&self) -> bool {
-        matches!(self, Self::Key(key) if key.volatile())
-    }
-
-    /// Whether it is found by this.
-    pub(super) fn has(&self, term: Term<'_>) -> bool {
-        match term {
-            Term::Public(id) => self.public_id().as_deref() == Some(id),
-            term => self.told().any(|own| own == term),
-        }
-    }
-
-    /// Does this with each term.
-    fn terms(&self, mut each: impl FnMut(Term<'_>)) {
-        self.told().for_each(&mut each);
-        if let Some(id) = self.public_id() {
-            each(Term::Public(&id));
-        }
-    }
-
-    /// All terms but that of its public value. A volatile key has none that a search may name.
-    fn told(&self) -> impl Iterator<Item = Term<'_>> {
-        let meta = self.meta();
-        let (application, fields) = match self {
-            Self::Key(key) => match key.life {
-                Life::Volatile { application, .. } => (Some(application), None),
-                Life::Stored => (None, None),
-            },
-            Self::Object(object) => (None, Some(object.fields())),
-        };
-        let stored = [Term::Owner(&meta.owner), Term::Name(&meta.name), Term::Label(&meta.label), Term::Id(&meta.id)];
-        let stored = stored.into_iter().chain(meta.pkcs11.iter().map(Term::kept)).chain(fields.into_iter().flatten());
-        let stored = application.is_none().then_some(stored);
-        application.map(Term::Application).into_iter().chain(stored.into_iter().flatten())
-    }
-
-    fn public_id(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::Key(key) if key.volatile() => None,
-            Self::Key(key) => key.public_id(),
-            Self::Object(object) => object.public_id.clone(),
-        }
-    }
-}
-
-/// What an entry is found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Term<'a> {
-    Owner(&'a Principal),
-    Name(&'a str),
-    Label(&'a str),
-    Id(&'a [u8]),
-    /// An attribute of PKCS#11: its kind and value.
-    Kept(u64, &'a [u8]),
-    /// SHA-1 of a public value.
-    Public(&'a [u8]),
-    /// Of volatile keys: the process.
-    Application(Application),
-}
-
-impl<'a> Term<'a> {
-    /// What an attribute is found by, whatever part of its record has it.
-    pub(super) fn kept(attribute: &'a Pkcs11Attribute) -> Self {
-        Self::Kept(attribute.kind & u64::from(u32::MAX), &attribute.value)
-    }
-}
+/// What was said of owners.
+pub(super) type Said = BTreeMap<Principal, Verdict>;
 
 /// What owners have, by place and name.
 type Named<P, T> = HashMap<Principal, BTreeMap<P, BTreeMap<String, T>>>;

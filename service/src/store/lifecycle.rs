@@ -1,7 +1,8 @@
 //! How keys come and go: intents that outlive a crash, and their recovery.
 
 use super::change::Database;
-use super::index::Entry;
+use super::entry::Entry;
+use super::table::Pending;
 use super::{Store, file, table};
 use crate::application::Application;
 use crate::auth::Principal;
@@ -12,7 +13,6 @@ use interface::attributes::{Attributes, Usage};
 use interface::operations::Tier;
 use interface::{Filing, ProviderId, Secret, Status};
 use rusqlite::Connection;
-use std::ops::Deref;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// What a provider made for a reserved name.
@@ -56,27 +56,6 @@ pub struct Reservation<'a> {
 pub struct Destruction<'a> {
     store: &'a Store,
     key: Arc<Key>,
-}
-
-/// What a crash left half done, for the provider to finish.
-#[derive(Debug)]
-pub struct Pending {
-    /// Also reached as fields; the UUID is the tag of the hardware object, if there is one.
-    pub meta: Meta,
-    /// What it was to be, or was.
-    pub attributes: Attributes,
-    /// It was being destroyed, not created.
-    pub deleting: bool,
-    /// The private blob, where it was being destroyed and the blob can still be opened.
-    pub material: Option<Secret>,
-}
-
-impl Deref for Pending {
-    type Target = Meta;
-
-    fn deref(&self) -> &Meta {
-        &self.meta
-    }
 }
 
 impl Store {

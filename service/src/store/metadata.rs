@@ -1,8 +1,8 @@
 //! Changes to what stands beside a key: label, id, attributes and grants; and to its policy, which can only become narrower.
 
 use super::change::Change;
-use super::index::Entry;
-use super::object::{Object, none};
+use super::entry::{Entry, Object};
+use super::object::none;
 use super::{Store, table};
 use crate::auth::Principal;
 use crate::bounds;

@@ -4,15 +4,17 @@
 //! The note is written after each change is durable, and is flushed with the first row only. So a loss of power may leave it behind
 //! the store, which does no harm: what it says was always durable before. It is ahead only of a store that has lost something.
 
+use super::disk::{beside, private, sync_folder};
 use super::head::Head;
 use super::seal::StoreKey;
-use super::{file, file::ACCEPTING};
 use crate::error::{Error, Result};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+/// How somebody goes on with a store that has lost something.
+pub(super) const ACCEPTING: &str = "parsec serve --accept-loss, once";
 /// What the file says first.
 const TEXT: &str = "\
 The rows of the key store are signed. While this file is here, the service refuses a store of an older version.
@@ -41,7 +43,7 @@ struct Last {
 
 impl Note {
     pub(super) fn beside(secret: &StoreKey, database: &Path) -> Self {
-        let path = file::beside(secret.file().unwrap_or(database), ".rows-signed");
+        let path = beside(secret.file().unwrap_or(database), ".rows-signed");
         Self { path, database: std::path::absolute(database).unwrap_or_else(|_| database.to_owned()), file: None }
     }
 
@@ -105,7 +107,7 @@ impl Note {
         if self.read().is_none_or(|(_, place)| place != self.database) {
             return self.make(head);
         }
-        let file = file::private(&self.path, false)?;
+        let file = private(&self.path, false)?;
         file.write_all_at(line(head).repeat(2).as_bytes(), TEXT.len() as u64)?;
         file.sync_data()?;
         self.file = Some(file);
@@ -113,12 +115,12 @@ impl Note {
     }
 
     fn make(&mut self, head: &Head) -> std::io::Result<()> {
-        let fresh = file::beside(&self.path, ".new");
-        let mut new = file::private(&fresh, true)?;
+        let fresh = beside(&self.path, ".new");
+        let mut new = private(&fresh, true)?;
         writeln!(new, "{TEXT}{0}{0}{1}", line(head), self.database.display())?;
         new.sync_all()?;
         fs::rename(&fresh, &self.path)?;
-        file::sync_folder(&self.path)?;
+        sync_folder(&self.path)?;
         self.file = Some(new);
         Ok(())
     }

@@ -3,63 +3,15 @@
 //! Their values stay in the database, and are read where somebody asks for them: else who stores much would take the memory of all.
 //! What a value is found by lies in memory, and its digest, so that nobody gets another value than the one that was stored.
 
-use super::index::{Entry, Term};
+use super::entry::{Entry, Object};
 use super::{Store, table};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::key::{Meta, Uuid};
 use interface::certificate::Certificate;
-use interface::message::Pkcs11Attribute;
 use interface::operations::{DestroyObject, LookupObject, PutObject, Record, RecordKind};
 use interface::{ProviderId, Status};
 use std::sync::Arc;
-
-/// A certificate or data object.
-#[derive(Clone, Debug)]
-pub(super) struct Object {
-    pub(super) meta: Meta,
-    pub(super) kind: RecordKind,
-    /// Bytes of the value.
-    pub(super) size: usize,
-    digest: [u8; 32],
-    /// Fields of a certificate, by which it is found as by what is kept with it.
-    fields: Box<[Pkcs11Attribute]>,
-    /// SHA-1 of a certificate's public value.
-    pub(super) public_id: Option<Vec<u8>>,
-}
-
-/// PKCS#11 `CKA_SUBJECT`, `CKA_ISSUER` and `CKA_SERIAL_NUMBER`.
-const SUBJECT: u64 = 0x101;
-const ISSUER: u64 = 0x81;
-const SERIAL: u64 = 0x82;
-
-impl Object {
-    pub(super) fn new(meta: Meta, kind: RecordKind, value: &[u8]) -> Self {
-        let certificate = (kind == RecordKind::Certificate).then(|| Certificate::parse(value).ok()).flatten();
-        let public_id = certificate.as_ref().and_then(Certificate::key_id);
-        let fields = certificate.into_iter().flat_map(|parsed| {
-            let fields = [(SUBJECT, parsed.subject), (ISSUER, parsed.issuer), (SERIAL, parsed.serial)];
-            fields.map(|(kind, value)| Pkcs11Attribute { kind, value: value.to_vec() })
-        });
-        Self { meta, kind, size: value.len(), digest: lc::sha256(value), fields: fields.collect(), public_id }
-    }
-
-    pub(super) fn fields(&self) -> impl Iterator<Item = Term<'_>> {
-        self.fields.iter().map(Term::kept)
-    }
-
-    /// All but the value.
-    pub(super) fn record(&self, caller: &Principal) -> Record {
-        self.meta.record(self.kind, caller)
-    }
-
-    fn damaged(&self) -> Error {
-        let Meta { uuid, owner, name, .. } = &self.meta;
-        Error::Corrupt(format!(
-            "the stored value of '{name}' of {owner} ({uuid}) is not what was written; it is kept as it is, restore the store from a backup"
-        ))
-    }
-}
 
 impl Store {
     /// Stores an object, in the place of the one that the caller had under this name. A certificate without an id gets that of its

@@ -31,6 +31,9 @@ const TAG_LEN: usize = 16;
 /// Length of a MAC in bytes.
 pub(super) const MAC_LEN: usize = 32;
 
+/// Stands for the value of a key.
+pub type Fingerprint = [u8; MAC_LEN];
+
 /// Where the key that seals private blobs comes from: 32 random bytes.
 #[derive(Clone, Debug)]
 pub enum StoreKey {
@@ -122,7 +125,7 @@ impl Keys {
     }
 
     /// What is the same for all keys of one value, and tells nothing of it.
-    pub(super) fn fingerprint(&self, private: &[u8]) -> [u8; MAC_LEN] {
+    pub(super) fn fingerprint(&self, private: &[u8]) -> Fingerprint {
         self.values.sign(private)
     }
 

@@ -1,13 +1,14 @@
 //! The database: its tables, and every statement that runs on them.
 
 mod load;
+mod reader;
 pub(super) mod token;
 
+pub use load::Pending;
 pub(super) use load::{load, pending, row_of};
 
 use super::change::{Change, Table, Values};
-use super::index::Entry;
-use super::object::Object;
+use super::entry::{Entry, Object};
 use super::seal::MAC_LEN;
 use crate::auth::Principal;
 use crate::error::{Error, Result};

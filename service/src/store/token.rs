@@ -4,80 +4,13 @@
 //! up for a wrong one. After a few wrong tries each next one has to wait, longer each time; nobody waits here, a try that comes too
 //! early is refused. The user's PIN is locked at last, until it is set anew. All this is per principal: nobody can lock another out.
 
+use super::pin::{Pin, Place};
 use super::{Store, table};
 use crate::application::Application;
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
-use interface::operations::{self, PIN_LEN, PinState, Role};
+use interface::operations::{self, Role};
 use interface::{ProviderId, Status};
-use std::collections::{HashMap, HashSet};
-
-/// Wrong tries that cost no time.
-const FREE: u32 = 3;
-/// The wait after as many wrong tries, in seconds; each further one doubles it.
-const WAIT: u64 = 5;
-/// The longest wait, in seconds.
-const LONGEST_WAIT: u64 = 3600;
-/// Wrong tries that lock the user's PIN.
-const LOCKED: u32 = 10;
-/// Memory of one hash in KiB, and how often it is gone through: some 30 ms.
-const COST: (u32, u32) = (9 * 1024, 4);
-
-/// Where a token is, and whose.
-pub(super) type Place = (ProviderId, Principal);
-
-/// The tokens that have a label or PINs.
-#[derive(Debug, Default)]
-pub(super) struct Tokens {
-    pub(super) labels: HashMap<Place, String>,
-    pub(super) pins: HashMap<(Place, Role), Pin>,
-    /// The processes that have proved to be a token's security officer.
-    officers: HashSet<(Place, Application)>,
-    /// Of those that were ever reset: how often, and how many resets are under way.
-    resets: HashMap<Place, (u64, usize)>,
-}
-
-impl Tokens {
-    /// Removes those of a client.
-    pub(super) fn forget(&mut self, client: &Principal) {
-        self.labels.retain(|(_, owner), _| owner != client);
-        self.pins.retain(|((_, owner), _), _| owner != client);
-        self.officers.retain(|((_, owner), _)| owner != client);
-    }
-
-    fn set(&mut self, place: &Place, role: Role, pin: Option<&Pin>) {
-        if let (Role::Officer, None) = (role, pin) {
-            self.log_out_of(place);
-        }
-        let place = (place.clone(), role);
-        match pin {
-            Some(pin) => self.pins.insert(place, pin.clone()),
-            None => self.pins.remove(&place),
-        };
-    }
-
-    /// Tells apart what began before a reset and after it.
-    ///
-    /// # Errors
-    /// [`Status::PsaErrorBadState`] while the token is being reset.
-    pub(super) fn epoch(&self, place: &Place) -> Result<u64> {
-        let (epoch, running) = self.resets.get(place).copied().unwrap_or_default();
-        if running == 0 {
-            return Ok(epoch);
-        }
-        let (provider, owner) = place;
-        let detail = format!("the token of {owner} in the {provider} provider is just being reset: try again when that is done");
-        Err(Error::refused(Status::PsaErrorBadState, detail))
-    }
-
-    /// Ends the logins into a token.
-    fn log_out_of(&mut self, place: &Place) {
-        self.officers.retain(|(logged_into, _)| logged_into != place);
-    }
-}
 
 /// A token at one moment.
 pub struct Token<'a> {
@@ -265,99 +198,4 @@ impl Token<'_> {
     fn pin(&self, role: Role) -> Option<Pin> {
         self.store.index().tokens.pins.get(&(self.place.clone(), role)).cloned()
     }
-}
-
-/// A PIN as it is kept. Of one without a hash no try is right.
-#[derive(Clone, Default)]
-pub struct Pin {
-    /// As a PHC string.
-    pub(super) hash: String,
-    /// Wrong tries since the last right one.
-    pub(super) failures: u32,
-    /// Unix time of the last try in seconds.
-    pub(super) failed: u64,
-}
-
-impl std::fmt::Debug for Pin {
-    /// Without the hash, from which a short PIN is soon found.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pin").field("failures", &self.failures).field("failed", &self.failed).finish_non_exhaustive()
-    }
-}
-
-impl Pin {
-    /// A PIN to be set.
-    ///
-    /// # Errors
-    /// [`Status::PsaErrorInvalidArgument`] for a wrong length.
-    pub fn new(pin: &[u8]) -> Result<Self> {
-        if !PIN_LEN.contains(&pin.len()) {
-            let detail = format!("a PIN has {} to {} bytes", PIN_LEN.start(), PIN_LEN.end());
-            return Err(Error::refused(Status::PsaErrorInvalidArgument, detail));
-        }
-        let failed = |error| Error::Corrupt(format!("hashing a PIN: {error}"));
-        let hash = argon2()?.hash_password(pin).map_err(failed)?;
-        Ok(Self { hash: hash.to_string(), failures: 0, failed: 0 })
-    }
-
-    fn matches(&self, pin: &[u8]) -> Result<bool> {
-        Ok(argon2()?.verify_password(pin, &self.hash()?).is_ok())
-    }
-
-    fn hash(&self) -> Result<PasswordHash> {
-        let damaged =
-            |error| Error::Corrupt(format!("the hash of a PIN is damaged ({error}): set it anew (parsec token reset-pin)"));
-        PasswordHash::new(&self.hash).map_err(damaged)
-    }
-
-    fn state(&self, role: Role, now: u64) -> PinState {
-        PinState {
-            failures: self.failures,
-            wait: self.wait(now),
-            locked: self.locked(role),
-            last_try: !self.locked(role) && wait_after(self.failures + 1) > 0,
-        }
-    }
-
-    /// Seconds until the next try is heard.
-    fn wait(&self, now: u64) -> u64 {
-        wait_after(self.failures).saturating_sub(now.saturating_sub(self.failed))
-    }
-
-    fn locked(&self, role: Role) -> bool {
-        role == Role::User && self.failures >= LOCKED
-    }
-
-    fn admit(&self, role: Role, now: u64) -> Result<()> {
-        let refuse = |detail| Err(Error::refused(Status::PsaErrorBadState, detail));
-        match self.wait(now) {
-            _ if self.locked(role) => refuse(format!(
-                "the user PIN is locked after {} wrong tries: the SO sets a new one (C_InitPIN, pkcs11-tool --init-pin), or you reset it: parsec token reset-pin user",
-                self.failures
-            )),
-            0 => Ok(()),
-            wait => refuse(format!("{} wrong tries of the {role} PIN: try again in {wait} s", self.failures)),
-        }
-    }
-
-    fn wrong(&self, role: Role) -> Error {
-        let next = match wait_after(self.failures) {
-            _ if self.locked(role) => "it is locked now".to_owned(),
-            0 => "try again".to_owned(),
-            wait => format!("try again in {wait} s"),
-        };
-        Error::refused(Status::PsaErrorInvalidSignature, format!("the {role} PIN is wrong: {next}"))
-    }
-}
-
-/// The wait after so many wrong tries, in seconds.
-fn wait_after(failures: u32) -> u64 {
-    let doublings = failures.checked_sub(FREE);
-    doublings.map_or(0, |doublings| (WAIT << doublings.min(32)).min(LONGEST_WAIT))
-}
-
-fn argon2() -> Result<Argon2<'static>> {
-    let (memory, passes) = COST;
-    let params = Params::new(memory, passes, 1, None).map_err(|error| Error::Corrupt(format!("hashing a PIN: {error}")))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }

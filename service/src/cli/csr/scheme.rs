@@ -7,9 +7,9 @@ use der::{Decode, Encode};
 use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::Attributes;
 use interface::ecdsa;
+use interface::hash::Hasher;
 use interface::kind::Parameters;
-use interface::pss::Pss;
-use interface::spki::RSASSA_PSS;
+use interface::pss::{Pss, RSASSA_PSS};
 use spki::AlgorithmIdentifierOwned;
 
 /// How a key signs a certificate.
@@ -96,7 +96,8 @@ impl Scheme {
 
     /// Has the service sign, and gives the signature the form that certificates want.
     pub(super) fn sign(&self, context: &Context, key: &KeyRecord, message: &[u8]) -> Result<Vec<u8>> {
-        let input = if self.signature.whole_message() { message.to_vec() } else { Hasher::digest(self.hash, &[message]).unwrap_or_default() };
+        let input = if self.signature.whole_message() { Some(message.to_vec()) } else { Hasher::digest(self.hash, &[message]) };
+        let input = input.ok_or_else(|| Error::Failed(format!("{:?} is not computed here", self.hash)))?;
         let signed = key.reference().sign(&context.client, self.signature.into(), input, Vec::new());
         self.encode(signed.during(|| format!("sign with key '{}'", key.name()))?)
     }

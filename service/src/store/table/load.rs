@@ -1,24 +1,24 @@
 //! Reading the tables: every row once, at the start, and what a crash has left unfinished.
 
+use super::reader::{Reader, report};
 use super::{DELETING, Kept, READY, token};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::key::{Decision, Key, Meta, Uuid};
-use crate::log::Kind;
 use crate::store::change::{Table, schema};
+use crate::store::entry::{Entry, Object};
 use crate::store::head::Found;
-use crate::store::index::{Entry, Index};
-use crate::store::lifecycle::Pending;
-use crate::store::object::Object;
-use crate::store::rows::{Fields, audit, read};
+use crate::store::index::Index;
+use crate::store::rows::{Fields, read};
 use crate::store::seal::Keys;
-use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::message::KeyAttributes;
 use interface::operations::{RecordKind, Tier, Verdict};
+use interface::{ProviderId, Secret};
 use prost::Message;
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -38,7 +38,7 @@ type Grants = HashMap<Uuid, BTreeMap<Principal, Usage>>;
 ///
 /// `rows`: how many there are, about.
 pub(in crate::store) fn load(db: &Connection, keys: &Keys, rows: u64) -> Result<(Found, Index)> {
-    let mut load = Load { db, keys, found: Found::default(), damaged: Vec::new() };
+    let mut load = Reader { db, keys, found: Found::default(), damaged: Vec::new() };
     load.found.sound.schema = schema(db)?;
     let mut grants = load.grants()?;
     let mut index = Index::default();
@@ -63,30 +63,7 @@ pub(in crate::store) fn load(db: &Connection, keys: &Keys, rows: u64) -> Result<
     Ok((load.found, index))
 }
 
-/// All rows, as they are read.
-pub(super) struct Load<'a> {
-    db: &'a Connection,
-    keys: &'a Keys,
-    found: Found,
-    /// What is not in use, for people.
-    damaged: Vec<String>,
-}
-
-impl Load<'_> {
-    /// Reads a table. `each` takes what is sound, and returns what is not in use, and what else is wrong with it.
-    pub(super) fn table(
-        &mut self,
-        table: Table,
-        mut each: impl FnMut(&Fields<'_>) -> Result<Option<(String, Option<Error>)>>,
-    ) -> Result<()> {
-        audit(self.db, self.keys, table, &mut self.found, |row| {
-            if let Some((what, why)) = each(row)? {
-                self.damaged.push(report(&what, row.sound(), why));
-            }
-            Ok(())
-        })
-    }
-
+impl Reader<'_> {
     fn grants(&mut self) -> Result<Grants> {
         let mut grants = Grants::new();
         self.table(Table::Grant, |row| {
@@ -167,15 +144,25 @@ pub(in crate::store) fn row_of(name: &str, owner: &str) -> String {
     format!("'{name}' of {owner}")
 }
 
-/// Tells of a row that is not in use.
-fn report(what: &str, sound: bool, why: Option<Error>) -> String {
-    let why = match why {
-        Some(why) if sound => why.to_string(),
-        _ => "this service did not write it so".to_owned(),
-    };
-    let told = format!("{what} is damaged, not in use, and kept as it is: {why}; restore the store from a backup");
-    tracing::error!(event = Kind::Damage.name(), "key store: {told}");
-    told
+/// What a crash left half done, for the provider to finish.
+#[derive(Debug)]
+pub struct Pending {
+    /// Also reached as fields; the UUID is the tag of the hardware object, if there is one.
+    pub meta: Meta,
+    /// What it was to be, or was.
+    pub attributes: Attributes,
+    /// It was being destroyed, not created.
+    pub deleting: bool,
+    /// The private blob, where it was being destroyed and the blob can still be opened.
+    pub material: Option<Secret>,
+}
+
+impl Deref for Pending {
+    type Target = Meta;
+
+    fn deref(&self) -> &Meta {
+        &self.meta
+    }
 }
 
 /// Those of these unfinished keys that are in a provider, as far as they are there still.

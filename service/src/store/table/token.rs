@@ -1,11 +1,11 @@
 //! The tables of tokens: their labels and PINs.
 
-use super::load::Load;
+use super::reader::Reader;
 use super::stored;
 use crate::error::Result;
 use crate::store::change::{Change, Table};
+use crate::store::pin::{Pin, Place, Tokens};
 use crate::store::rows::Fields;
-use crate::store::token::{Pin, Place, Tokens};
 use interface::ProviderId;
 use interface::operations::Role;
 
@@ -28,7 +28,7 @@ CREATE TABLE pin (
 ";
 
 /// Reads all. Without a sound PIN no try is right, until somebody who may sets a new one.
-pub(super) fn load(load: &mut Load<'_>) -> Result<Tokens> {
+pub(super) fn load(load: &mut Reader<'_>) -> Result<Tokens> {
     let mut tokens = Tokens::default();
     load.table(Table::Token, |row| match place(row) {
         Ok(place) if row.sound() => {
