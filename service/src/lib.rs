@@ -1,8 +1,8 @@
 //! One daemon that owns the key hardware of a host.
 //!
 //! A request passes: [`listener`] → [`connection`] → [`auth`] → [`dispatch`] → [`lane`] → [`provider`], which is one of
-//! [`providers`] → [`admission`] → [`store`], where the keys are; beside them stands the [`config`]uration. Each of them uses those
-//! after it, and none before it.
+//! [`providers`]. It is judged in [`admission`], above the keys ([`store`]). Beside them stands the [`config`]uration. No module uses
+//! one that uses it; `tests/circles` looks.
 
 #![forbid(unsafe_code)]
 

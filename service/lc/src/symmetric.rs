@@ -12,39 +12,35 @@ const MAX_DIGEST: usize = sys::EVP_MAX_MD_SIZE as usize;
 /// The largest block of the ciphers above, in bytes.
 const MAX_BLOCK: usize = 16;
 
+/// Constants that stand for functions of the library, one or several each.
+macro_rules! functions {
+    ($($doc:literal $name:ident = $function:ident;)*) => { $(#[doc = $doc] pub const $name: Self = Self(sys::$function);)* };
+    ($($doc:literal $name:ident = [$($function:ident),+];)*) => {
+        $(#[doc = $doc] pub const $name: [Self; [$(stringify!($function)),+].len()] = [$(Self(sys::$function)),+];)*
+    };
+}
+
 /// A hash function.
 #[derive(Clone, Copy, Debug)]
 pub struct Md(unsafe extern "C" fn() -> *const sys::EVP_MD);
 
 impl Md {
-    /// MD4 (RFC 1320).
-    pub const MD4: Self = Self(sys::EVP_md4);
-    /// MD5 (RFC 1321).
-    pub const MD5: Self = Self(sys::EVP_md5);
-    /// RIPEMD-160.
-    pub const RIPEMD160: Self = Self(sys::EVP_ripemd160);
-    /// SHA-1 (FIPS 180-4).
-    pub const SHA1: Self = Self(sys::EVP_sha1);
-    /// SHA-224 (FIPS 180-4).
-    pub const SHA224: Self = Self(sys::EVP_sha224);
-    /// SHA-256 (FIPS 180-4).
-    pub const SHA256: Self = Self(sys::EVP_sha256);
-    /// SHA-384 (FIPS 180-4).
-    pub const SHA384: Self = Self(sys::EVP_sha384);
-    /// SHA-512 (FIPS 180-4).
-    pub const SHA512: Self = Self(sys::EVP_sha512);
-    /// SHA-512/224 (FIPS 180-4).
-    pub const SHA512_224: Self = Self(sys::EVP_sha512_224);
-    /// SHA-512/256 (FIPS 180-4).
-    pub const SHA512_256: Self = Self(sys::EVP_sha512_256);
-    /// SHA3-224 (FIPS 202).
-    pub const SHA3_224: Self = Self(sys::EVP_sha3_224);
-    /// SHA3-256 (FIPS 202).
-    pub const SHA3_256: Self = Self(sys::EVP_sha3_256);
-    /// SHA3-384 (FIPS 202).
-    pub const SHA3_384: Self = Self(sys::EVP_sha3_384);
-    /// SHA3-512 (FIPS 202).
-    pub const SHA3_512: Self = Self(sys::EVP_sha3_512);
+    functions! {
+        "MD4 (RFC 1320)." MD4 = EVP_md4;
+        "MD5 (RFC 1321)." MD5 = EVP_md5;
+        "RIPEMD-160." RIPEMD160 = EVP_ripemd160;
+        "SHA-1 (FIPS 180-4)." SHA1 = EVP_sha1;
+        "SHA-224 (FIPS 180-4)." SHA224 = EVP_sha224;
+        "SHA-256 (FIPS 180-4)." SHA256 = EVP_sha256;
+        "SHA-384 (FIPS 180-4)." SHA384 = EVP_sha384;
+        "SHA-512 (FIPS 180-4)." SHA512 = EVP_sha512;
+        "SHA-512/224 (FIPS 180-4)." SHA512_224 = EVP_sha512_224;
+        "SHA-512/256 (FIPS 180-4)." SHA512_256 = EVP_sha512_256;
+        "SHA3-224 (FIPS 202)." SHA3_224 = EVP_sha3_224;
+        "SHA3-256 (FIPS 202)." SHA3_256 = EVP_sha3_256;
+        "SHA3-384 (FIPS 202)." SHA3_384 = EVP_sha3_384;
+        "SHA3-512 (FIPS 202)." SHA3_512 = EVP_sha3_512;
+    }
 
     pub(crate) fn ptr(self) -> *const sys::EVP_MD {
         // SAFETY: these functions take nothing and return static tables (openssl/digest.h).
@@ -143,20 +139,15 @@ pub enum Direction {
 }
 
 impl Cipher {
-    /// AES in counter mode (SP 800-38A §6.5).
-    pub const AES_CTR: [Self; 3] = [Self(sys::EVP_aes_128_ctr), Self(sys::EVP_aes_192_ctr), Self(sys::EVP_aes_256_ctr)];
-    /// AES in CFB mode with segments of 128 bits (SP 800-38A §6.3).
-    pub const AES_CFB: [Self; 3] = [Self(sys::EVP_aes_128_cfb128), Self(sys::EVP_aes_192_cfb128), Self(sys::EVP_aes_256_cfb128)];
-    /// AES in OFB mode (SP 800-38A §6.4).
-    pub const AES_OFB: [Self; 3] = [Self(sys::EVP_aes_128_ofb), Self(sys::EVP_aes_192_ofb), Self(sys::EVP_aes_256_ofb)];
-    /// AES in ECB mode (SP 800-38A §6.1).
-    pub const AES_ECB: [Self; 3] = [Self(sys::EVP_aes_128_ecb), Self(sys::EVP_aes_192_ecb), Self(sys::EVP_aes_256_ecb)];
-    /// AES in CBC mode (SP 800-38A §6.2).
-    pub const AES_CBC: [Self; 3] = [Self(sys::EVP_aes_128_cbc), Self(sys::EVP_aes_192_cbc), Self(sys::EVP_aes_256_cbc)];
-    /// Triple DES with two and three keys, in ECB mode.
-    pub const DES_ECB: [Self; 2] = [Self(sys::EVP_des_ede), Self(sys::EVP_des_ede3_ecb)];
-    /// Triple DES with two and three keys, in CBC mode.
-    pub const DES_CBC: [Self; 2] = [Self(sys::EVP_des_ede_cbc), Self(sys::EVP_des_ede3_cbc)];
+    functions! {
+        "AES in counter mode (SP 800-38A §6.5)." AES_CTR = [EVP_aes_128_ctr, EVP_aes_192_ctr, EVP_aes_256_ctr];
+        "AES in CFB mode with segments of 128 bits (SP 800-38A §6.3)." AES_CFB = [EVP_aes_128_cfb128, EVP_aes_192_cfb128, EVP_aes_256_cfb128];
+        "AES in OFB mode (SP 800-38A §6.4)." AES_OFB = [EVP_aes_128_ofb, EVP_aes_192_ofb, EVP_aes_256_ofb];
+        "AES in ECB mode (SP 800-38A §6.1)." AES_ECB = [EVP_aes_128_ecb, EVP_aes_192_ecb, EVP_aes_256_ecb];
+        "AES in CBC mode (SP 800-38A §6.2)." AES_CBC = [EVP_aes_128_cbc, EVP_aes_192_cbc, EVP_aes_256_cbc];
+        "Triple DES with two and three keys, in ECB mode." DES_ECB = [EVP_des_ede, EVP_des_ede3_ecb];
+        "Triple DES with two and three keys, in CBC mode." DES_CBC = [EVP_des_ede_cbc, EVP_des_ede3_cbc];
+    }
 
     fn ptr(self) -> *const sys::EVP_CIPHER {
         // SAFETY: these functions take nothing and return static tables (openssl/cipher.h).

@@ -22,19 +22,19 @@ pub struct Call<'a> {
     pub(crate) app: Option<&'a Principal>,
     /// The user behind it.
     pub(crate) uid: u32,
-    pub(crate) provider: ProviderId,
-    pub(crate) extended: bool,
+    pub(super) provider: ProviderId,
+    pub(super) extended: bool,
     pub(crate) application: Option<Application>,
     pub(crate) asker: &'a Asker,
     pub(crate) admission: &'a Admission,
-    pub(crate) key: Option<Arc<Key>>,
-    pub(crate) other: Option<Arc<Key>>,
-    pub(crate) new: Option<(Filing, Attributes)>,
-    pub(crate) algorithm: Option<Algorithm>,
+    pub(super) key: Option<Arc<Key>>,
+    pub(super) other: Option<Arc<Key>>,
+    pub(super) new: Option<(Filing, Attributes)>,
+    pub(super) algorithm: Option<Algorithm>,
     /// What the key is used for.
-    pub(crate) usage: Usage,
+    pub(super) usage: Usage,
     /// Of the token that a new key is for, before the request looked for any key.
-    pub(crate) epoch: u64,
+    pub(super) epoch: u64,
 }
 
 impl<'a> Call<'a> {

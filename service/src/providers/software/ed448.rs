@@ -1,7 +1,7 @@
 //! Ed448 and Ed448ph (RFC 8032 §5.2), which AWS-LC lacks.
 //!
-//! The library is a pre-release without an audit, so it is behind the cargo feature `ed448`. No other has all of it: the libcrypto of
-//! OpenSSL 3.0 has no contexts, and none takes a prehash that somebody else has made.
+//! The library is a pre-release without an audit, so it is behind the cargo feature `ed448`. OpenSSL's libcrypto does not serve: it has
+//! contexts and Ed448ph from version 3.2 on, and this service runs beside 3.0.
 
 use ed448_goldilocks::{Signature, SigningKey, VerifyingKey};
 use lc::{Refused, Secret};

@@ -5,11 +5,17 @@ use lc::{Refused, Secret};
 /// Length of the seed and of the public key, in bytes.
 pub(crate) const LEN: usize = 57;
 
-/// A key pair, of which there is none.
+/// A key pair or a public key, of which there is none.
 pub(crate) enum Ed448 {}
+
+pub(crate) use Ed448 as Public;
 
 impl Ed448 {
     pub(crate) fn from_seed(_: &[u8]) -> Result<Self, Refused> {
+        Err(Refused)
+    }
+
+    pub(crate) fn from_bytes(_: &[u8]) -> Result<Self, Refused> {
         Err(Refused)
     }
 
@@ -27,15 +33,6 @@ impl Ed448 {
 
     pub(crate) fn sign_prehash(&self, _: &[u8], _: [u8; 64]) -> Result<Vec<u8>, Refused> {
         match *self {}
-    }
-}
-
-/// A public key, of which there is none.
-pub(crate) enum Public {}
-
-impl Public {
-    pub(crate) fn from_bytes(_: &[u8]) -> Result<Self, Refused> {
-        Err(Refused)
     }
 
     pub(crate) fn verify(&self, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), Refused> {
