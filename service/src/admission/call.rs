@@ -120,7 +120,7 @@ impl<'a> Call<'a> {
     /// Refuses what would take more of the store than the caller, or the user behind it, may have.
     ///
     /// # Errors
-    /// Those of [`Quotas::check`].
+    /// Those of [`Quotas::check`](crate::quotas::Quotas::check).
     pub(crate) fn check_room(&self, demand: impl IntoIterator<Item = (Limit, u64)>) -> Result<()> {
         let clients = clients(Some(self.app()?), self.uid).map(|who| (self.store().usage(&who), who));
         let clients: Vec<_> = clients.collect();

@@ -141,6 +141,7 @@ fn ed25519_variants_agree_with_their_vectors() {
 #[cfg(not(feature = "ed448"))]
 #[test]
 fn a_build_without_ed448_refuses_its_keys_and_tells_which_build_has_it() {
+    use crate::providers::software::key::Key;
     let attributes = super::attributes(ED25519, 448);
     let told = [
         Key::generate(&attributes, &[]).map(drop),
