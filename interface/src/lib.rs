@@ -17,6 +17,7 @@ pub mod client;
 pub mod ecdsa;
 pub mod group;
 pub mod hash;
+mod key_type;
 pub mod kind;
 pub mod message;
 mod oneof;

@@ -5,7 +5,7 @@
 
 pub use crate::oneof::{Choice, OneOf};
 
-use crate::{Status, algorithm};
+use crate::{Status, algorithm, key_type};
 use prost::Message;
 
 /// A mandatory sub-message; its absence is [`Status::InvalidEncoding`].
@@ -38,8 +38,8 @@ pub type Aead = OneOf<algorithm::Aead>;
 pub type AsymmetricSignature = OneOf<algorithm::Signature>;
 /// See [`algorithm::Encryption`].
 pub type AsymmetricEncryption = OneOf<algorithm::Encryption>;
-/// See [`attributes::KeyType`](crate::attributes::KeyType).
-pub type KeyType = OneOf<crate::attributes::KeyType>;
+/// See [`key_type::KeyType`].
+pub type KeyType = OneOf<key_type::KeyType>;
 
 /// What a key is and what it may do.
 #[derive(Clone, PartialEq, Message)]

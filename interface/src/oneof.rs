@@ -145,7 +145,7 @@ pub(crate) struct Fields<T>(T);
 
 macro_rules! fields {
     ($($number:literal $field:ident)*) => {
-        #[allow(non_snake_case, unused_variables, clippy::unused_unit)]
+        #[allow(non_snake_case, unreachable_patterns, unused_variables, clippy::unused_unit)]
         const _: () = {
             impl<$($field: Value),*> Message for Fields<($(Option<$field>,)*)> {
                 fn encode_raw(&self, buf: &mut impl BufMut) {
@@ -191,7 +191,10 @@ macro_rules! fields {
                     let mut fields = Fields(($($field::absent(),)*));
                     encoding::message::merge(wire_type, &mut fields, buf, ctx)?;
                     let Fields(($($field,)*)) = fields;
-                    Ok((|| Some(($($field?,)*)))())
+                    Ok(match ($($field,)*) {
+                        ($(Some($field),)*) => Some(($($field,)*)),
+                        _ => None,
+                    })
                 }
 
                 fn upstream(self) -> bool {

@@ -153,7 +153,10 @@ impl<K: Kind> Fresh<K> {
                 copied => return copied.map(|()| self.settle(name)),
             };
             match self.provider.lookup_record(&name) {
-                Ok(record) if record.public_key == original.public_key => return Ok(self.settle(name)),
+                Ok(record) if record.public_key == original.public_key => {
+                    self.settle(name);
+                    return Ok(());
+                }
                 Err(why) if refused(&why, Status::PsaErrorDoesNotExist) => {}
                 other => return other.and(Err(taken)),
             }
