@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use interface::client::Error;
-use interface::operations::ListKeys;
-use interface::{ProviderId, Status};
+use interface::Status;
 use tempfile::TempDir;
 
 use super::call::CHIP;
 use super::operation::{Operation, Phase};
-use super::stage::{Left, Shelf, Subject, bare, folder, keep, lay_out, left, place, stored};
+use super::stage::{Left, Shelf, Subject, arm, bare, folder, keep, lay_out, left, place, stored};
 use super::{Call, Desk, Disk, Event, Fault, Journal, Keep, Random, Traced, World};
 use crate::{Service, command};
 
@@ -27,10 +27,10 @@ pub struct Trial {
 }
 
 /// One operation, done once without a fault.
-pub struct Bench<'a> {
+pub struct Bench {
     pub subject: Subject,
     pub operation: &'static Operation,
-    image: &'a Path,
+    image: Arc<TempDir>,
     /// What clients see before and after.
     old: World,
     new: World,
@@ -51,22 +51,22 @@ struct History {
     chip: TempDir,
 }
 
-impl<'a> Bench<'a> {
+impl Bench {
     /// Does it without a fault.
     ///
     /// # Panics
     /// When that fails.
-    pub fn new(shelf: &'a Shelf, operation: &'static Operation) -> Self {
+    pub fn new(shelf: &Shelf, operation: &'static Operation) -> Self {
         let (subject, image) = (shelf.subject, shelf.image(operation.found));
         let see = |service: &Service| World::see(&Desk::new(subject, service), operation.pins).expect("an answer");
-        let mut service = lay_out(subject, operation.found, image);
+        let mut service = lay_out(subject, image.path());
         service.restart();
         let old = see(&service);
         drop(service);
 
-        let mut service = lay_out(subject, operation.found, image);
+        let mut service = lay_out(subject, image.path());
         let (disk, chip) = (Disk::of(service.dir(), stored), folder());
-        keep(&service, chip.path());
+        keep(service.dir(), chip.path());
         let mut traced = Traced::start(&service, None, operation.phase == Phase::Start);
         assert!(traced.ready(), "{}: {}", operation.name, service.log());
         let mut begun = begin(&traced, operation, &service);
@@ -96,7 +96,7 @@ impl<'a> Bench<'a> {
     /// Does it with this fault at this call, counted from 1.
     pub fn fail(&self, fault: Fault, at: usize) -> Trial {
         let Self { subject, operation, .. } = self;
-        let mut service = lay_out(*subject, operation.found, self.image);
+        let mut service = lay_out(*subject, self.image.path());
         let disk = Disk::of(service.dir(), stored);
         let mut traced = Traced::start(&service, Some((fault, at)), operation.phase == Phase::Start);
         let (mut done, mut again, mut told) = (None, None, None);
@@ -121,7 +121,7 @@ impl<'a> Bench<'a> {
         let mut trial = Trial { at: hit.map(|call| call.to_string()), ..Trial::default() };
         if fault == Fault::Unflushed {
             let chip = folder();
-            keep(&service, chip.path());
+            keep(service.dir(), chip.path());
             service = self.after(disk, journal.events(), Keep::Nothing, chip.path());
         }
         if fault == Fault::Full && operation.phase == Phase::Request {
@@ -255,12 +255,7 @@ fn refused(result: &Result<(), Error>) -> bool {
 
 /// Lets the calls of the operation count, where those of the start do not. How many events came before.
 fn begin(traced: &Traced, operation: &Operation, service: &Service) -> usize {
-    if operation.phase == Phase::Start {
-        return 0;
-    }
-    // What the start still has to do is no part of a request.
-    service.client().call(ProviderId::CORE, &ListKeys {}).unwrap_or_else(|error| panic!("{error}\n{}", service.log()));
-    traced.arm()
+    if operation.phase == Phase::Start { 0 } else { arm(traced, service) }
 }
 
 fn name(event: &Event) -> String {

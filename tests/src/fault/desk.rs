@@ -1,6 +1,6 @@
 //! The clients of a service under fault, and what they ask of it.
 
-use interface::algorithm::{Algorithm, Derivation, Hash, SignHash as AnyHash, Signature};
+use interface::algorithm::{Agreement, Algorithm, Cipher, Hash, SignHash as AnyHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::{Client, Error, Identity};
 use interface::message::{Pkcs11Attribute, UsageFlags};
@@ -20,6 +20,7 @@ const DIGEST: [u8; 32] = [0x5a; 32];
 const OFFICER: &str = "87654321";
 
 pub(super) const ECDSA: Signature = Signature::Ecdsa { hash: AnyHash::Specific(Hash::Sha256) };
+const ECDH: Algorithm = Algorithm::Agreement(Agreement::Ecdh);
 
 /// The service with its clients: who owns keys, who was granted one, and whose token has PINs.
 pub struct Desk {
@@ -53,10 +54,7 @@ impl Desk {
         self.grant("kept", "app:grantee")?;
         self.grant("doomed", "app:grantee")?;
         self.put("note", b"old")?;
-        if self.subject.derives() {
-            let base = secret();
-            self.import_as("base", &base, vec![7; 32])?;
-        }
+        self.import_as("base", &base(), vec![9; 32])?;
         self.init_token()?;
         self.set_pin(None, Some("1234"))?;
         let tenant = || Client::new(self.tenant.endpoint().clone()).with_identity(Identity::Direct("tenant".to_owned()));
@@ -92,9 +90,9 @@ impl Desk {
     }
 
     pub(super) fn derive(&self) -> Done {
-        let (key_name, with_name, attributes) = ("new".to_owned(), "base".to_owned(), Some((&secret()).into()));
-        let (alg, id) = (Some(hkdf().into()), Some(b"new".to_vec()));
-        let derive = DeriveKey { key_name, attributes, with_name, alg, data: b"info".to_vec(), id, ..Default::default() };
+        let (key_name, with_name, attributes) = ("new".to_owned(), "base".to_owned(), Some((&derived()).into()));
+        let (alg, id, peer_key) = (Some(ECDH.into()), Some(b"new".to_vec()), self.public("kept")?);
+        let derive = DeriveKey { key_name, attributes, with_name, alg, peer_key, id, ..Default::default() };
         self.ask(&self.owner, &derive).map(drop)
     }
 
@@ -194,14 +192,11 @@ fn pair() -> Attributes {
     Attributes { key_type: KeyType::EccKeyPair(EccFamily::SecpR1), bits: 256, policy }
 }
 
-fn hkdf() -> Algorithm {
-    Algorithm::Derivation(Derivation::Hkdf { hash: Hash::Sha256 })
+fn base() -> Attributes {
+    Attributes { policy: Policy { usage: Usage::DERIVE, algorithm: ECDH, also: Vec::new() }, ..pair() }
 }
 
-fn secret() -> Attributes {
-    Attributes {
-        key_type: KeyType::Derive,
-        bits: 256,
-        policy: Policy { usage: Usage::DERIVE, algorithm: hkdf(), also: Vec::new() },
-    }
+fn derived() -> Attributes {
+    let policy = Policy { usage: Usage::ENCRYPT, algorithm: Cipher::Ctr.into(), also: Vec::new() };
+    Attributes { key_type: KeyType::Aes, bits: 128, policy }
 }

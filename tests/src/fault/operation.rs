@@ -18,15 +18,21 @@ pub(super) enum Phase {
 }
 
 /// What the service finds when it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Found {
     Nothing,
     /// A store that was closed.
     Closed,
-    /// One whose service was killed.
+    /// One whose service was killed while it did nothing.
     Killed,
-    /// What a release has left.
-    Left(&'static str),
+    /// One whose service was killed while it made a key.
+    Making,
+    /// One whose service was killed while it destroyed a key.
+    Destroying,
+    /// What a release has left of this subject's keys.
+    Released,
+    /// The same where it was killed, which is kept of one provider.
+    ReleasedInTheMidst(&'static str),
 }
 
 /// One way to change something.
@@ -86,7 +92,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::request("import a key", ALL, Desk::import),
     Operation::request("destroy a key", ALL, |desk| desk.destroy("doomed")),
     Operation::request("copy a key", OURS, Desk::copy),
-    Operation::request("derive a key", Subject::derives, Desk::derive),
+    Operation::request("derive a key", OURS, Desk::derive),
     Operation::request("set attributes", OURS, Desk::describe),
     Operation::request("narrow a policy", OURS, Desk::narrow),
     Operation::request("grant", OURS, |desk| desk.grant("kept", "app:another")),
@@ -104,8 +110,10 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::start("the first start", Found::Nothing, ALL),
     Operation::start("a start after a stop", Found::Closed, ALL),
     Operation::start("a start after a kill", Found::Killed, ALL),
-    Operation::start("an upgrade", Found::Left("software"), SOFTWARE),
-    Operation::start("a start that ends a making", Found::Left("making"), SOFTWARE),
-    Operation::start("a start that ends a destroying", Found::Left("destroying"), SOFTWARE),
+    Operation::start("a start that ends a making", Found::Making, OURS),
+    Operation::start("a start that ends a destroying", Found::Destroying, OURS),
+    Operation::start("an upgrade", Found::Released, OURS),
+    Operation::start("an upgrade that ends a making", Found::ReleasedInTheMidst("making"), SOFTWARE),
+    Operation::start("an upgrade that ends a destroying", Found::ReleasedInTheMidst("destroying"), SOFTWARE),
     Operation { phase: Phase::Stop, ..Operation::request("stop", ALL, |desk| desk.make("new")) },
 ];

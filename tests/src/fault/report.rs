@@ -152,7 +152,7 @@ impl Report {
     }
 }
 
-fn points(bench: &Bench<'_>, series: Series, seed: u64) -> Vec<Point> {
+fn points(bench: &Bench, series: Series, seed: u64) -> Vec<Point> {
     match series {
         Series::Fault(fault) => (1..=bench.points(fault)).map(|at| Point::Fault(fault, at)).collect(),
         Series::Power { times } => {
@@ -162,7 +162,7 @@ fn points(bench: &Bench<'_>, series: Series, seed: u64) -> Vec<Point> {
     }
 }
 
-fn row(bench: &Bench<'_>, series: &'static str, points: Vec<Point>) -> Row {
+fn row(bench: &Bench, series: &'static str, points: Vec<Point>) -> Row {
     let operation = bench.operation.name;
     let mut row = Row { operation, series, points: 0, unsure: 0, violations: Vec::new() };
     for point in points {

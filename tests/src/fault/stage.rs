@@ -1,16 +1,20 @@
 //! The services that faults come at, what they find, and what they leave.
 
+use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use interface::ProviderId;
+use interface::client::Error;
+use interface::operations::ListKeys;
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::operation::Found;
-use super::{Desk, Traced};
+use super::{Desk, Fault, Traced};
 use crate::{CONFIG, Release, Service, Setup, Swtpm, TPM, TPM_SEALED, command};
 
 /// Who may lose nothing.
@@ -46,8 +50,12 @@ impl Subject {
         self != Self::Upstream
     }
 
-    pub(super) fn derives(self) -> bool {
-        matches!(self, Self::Software | Self::Sealed)
+    /// The store of a release that has keys of its provider.
+    fn released(self) -> &'static str {
+        match self {
+            Self::Software | Self::Upstream => "software",
+            Self::Tpm | Self::Sealed => "tpm",
+        }
     }
 
     fn setup(self) -> Setup {
@@ -67,31 +75,77 @@ impl Subject {
     }
 }
 
-/// What operations find, made when the first one needs it.
+/// What operations find, made when the first one needs it: a folder each, with the files of a store and the state of a TPM.
 pub struct Shelf {
     pub(super) subject: Subject,
-    closed: OnceLock<TempDir>,
-    killed: OnceLock<TempDir>,
-    empty: TempDir,
+    images: Mutex<HashMap<Found, Arc<TempDir>>>,
 }
 
 impl Shelf {
     /// Of this subject.
-    ///
-    /// # Panics
-    /// When there is no room for a temporary directory.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, closed: OnceLock::new(), killed: OnceLock::new(), empty: folder() }
+        Self { subject, images: Mutex::default() }
     }
 
-    pub(super) fn image(&self, found: Found) -> &Path {
-        let furnished = || furnish(self.subject, found);
+    pub(super) fn image(&self, found: Found) -> Arc<TempDir> {
+        let made = self.images().get(&found).cloned();
+        made.unwrap_or_else(|| {
+            let image = Arc::new(self.make(found));
+            Arc::clone(self.images().entry(found).or_insert(image))
+        })
+    }
+
+    fn images(&self) -> MutexGuard<'_, HashMap<Found, Arc<TempDir>>> {
+        self.images.lock().expect("what operations find")
+    }
+
+    fn make(&self, found: Found) -> TempDir {
         match found {
-            Found::Closed => self.closed.get_or_init(furnished).path(),
-            Found::Killed => self.killed.get_or_init(furnished).path(),
-            Found::Nothing | Found::Left(_) => self.empty.path(),
+            Found::Nothing => folder(),
+            Found::Closed => furnish(self.subject, |service| assert!(service.stop().success())),
+            Found::Killed => furnish(self.subject, Service::kill9),
+            Found::Making => self.cut(INTENT, |desk| desk.make("new")),
+            Found::Destroying => self.cut(DELETING, |desk| desk.destroy("doomed")),
+            Found::Released => copy(&Release::all().remove(0).path(self.subject.released())),
+            Found::ReleasedInTheMidst(store) => copy(&Release::all().remove(0).path(store)),
         }
     }
+
+    /// A store whose service was killed during a request, at the first call after which a key is in this state.
+    fn cut(&self, state: i64, request: fn(&Desk) -> Result<(), Error>) -> TempDir {
+        let image = self.image(Found::Closed);
+        let cut = |at| {
+            let service = lay_out(self.subject, image.path());
+            let traced = Traced::start(&service, Some((Fault::After, at)), false);
+            assert!(traced.ready(), "{}", service.log());
+            arm(&traced, &service);
+            request(&Desk::new(self.subject, &service)).expect_err("the service is killed before no key is in this state");
+            drop(traced.end());
+            let image = copy(service.dir());
+            has_key(image.path(), state).then_some(image)
+        };
+        (1..).find_map(cut).expect("an endless search")
+    }
+}
+
+/// The state of a key in the store that is being made.
+const INTENT: i64 = 0;
+/// The state of one that is being destroyed.
+const DELETING: i64 = 2;
+
+/// Whether a store has a key in this state.
+fn has_key(image: &Path, state: i64) -> bool {
+    // To look at it changes it.
+    let copy = copy(image);
+    let store = Connection::open(copy.path().join("keys.sqlite3")).expect("open a store");
+    let has = store.query_row("SELECT EXISTS (SELECT 1 FROM key WHERE state = ?)", [state], |row| row.get(0));
+    has.expect("a table of keys")
+}
+
+/// Lets calls count from here on, when the start has done all that it does. How many events came before.
+pub(super) fn arm(traced: &Traced, service: &Service) -> usize {
+    service.client().call(ProviderId::CORE, &ListKeys {}).unwrap_or_else(|error| panic!("{error}\n{}", service.log()));
+    traced.arm()
 }
 
 /// What a service leaves when it was stopped: how it ended, its files, and what is in its TPM.
@@ -108,18 +162,15 @@ pub(super) fn folder() -> TempDir {
 
 /// Whether a file in the folder of a service is something that it keeps.
 pub(super) fn stored(name: &str) -> bool {
-    !["config.toml", "log"].contains(&name)
+    let told = |ending: &&str| name.ends_with(*ending);
+    !["config.toml", "log"].contains(&name) && ![".requests", ".answers"].iter().any(told)
 }
 
-/// The service, not started, on what the operation finds: what is in this folder, or what a release has left.
-pub(super) fn lay_out(subject: Subject, found: Found, image: &Path) -> Service {
+/// The service, not started, on what the operation finds, which is in this folder.
+pub(super) fn lay_out(subject: Subject, image: &Path) -> Service {
     let service = bare(subject, image);
-    let found = match found {
-        Found::Left(store) => Release::all().remove(0).path(store),
-        _ => image.to_owned(),
-    };
-    for file in files(&found).iter().filter(|file| file.extension().is_none_or(|kind| kind != "requests" && kind != "answers")) {
-        place(&service, file, &fs::read(file).expect("a file of the store"));
+    for file in files(image) {
+        place(&service, &file, &fs::read(&file).expect("a file of the store"));
     }
     service
 }
@@ -138,29 +189,30 @@ pub(super) fn place(service: &Service, name: &Path, bytes: &[u8]) {
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("close a file to other users");
 }
 
-/// Makes what an operation finds.
-fn furnish(subject: Subject, found: Found) -> TempDir {
-    let image = folder();
-    let mut service = lay_out(subject, Found::Nothing, image.path());
+/// Makes a store with all that operations need, and ends its service so.
+fn furnish(subject: Subject, end: fn(&mut Service)) -> TempDir {
+    let mut service = lay_out(subject, folder().path());
     service.restart();
     Desk::new(subject, &service).furnish().expect("a furnished service");
-    if found == Found::Killed {
-        service.kill9();
-    } else {
-        service.stop();
-    }
-    for file in files(service.dir()) {
+    end(&mut service);
+    copy(service.dir())
+}
+
+/// A copy of what is kept in this folder: the files of a store and the state of a TPM.
+fn copy(from: &Path) -> TempDir {
+    let image = folder();
+    for file in files(from) {
         fs::copy(&file, image.path().join(file.file_name().unwrap_or_default())).expect("copy a file of the store");
     }
-    keep(&service, image.path());
+    keep(from, image.path());
     image
 }
 
-/// Copies the state of its TPM into this folder.
-pub(super) fn keep(service: &Service, folder: &Path) {
-    let chip = service.dir().join("tpm");
+/// Copies the state of a TPM from one folder into another.
+pub(super) fn keep(from: &Path, to: &Path) {
+    let chip = from.join("tpm");
     if chip.exists() {
-        command::run(Command::new("cp").arg("-r").arg(chip).arg(folder.join("tpm"))).ok();
+        command::run(Command::new("cp").arg("-r").arg(chip).arg(to.join("tpm"))).ok();
     }
 }
 
