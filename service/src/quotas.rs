@@ -38,7 +38,7 @@ pub enum Limit {
     LogLines,
     /// Requests that take long: those that wait and those that run.
     Requests,
-    /// Bytes of requests that come and answers that go; a user with more waits.
+    /// Bytes of requests that come and answers that go: a user with more waits, and no list of keys is longer.
     BytesInFlight,
 }
 
@@ -96,7 +96,8 @@ impl Limit {
                 ("requests", 256, "requests that wait for something slow", "try again later", PsaErrorInsufficientMemory)
             }
             Self::BytesInFlight => {
-                ("bytes_in_flight", 64 << 20, "bytes in requests and answers", "wait", PsaErrorInsufficientMemory)
+                let mend = "ask for less at once (parsec key list asks piece by piece)";
+                ("bytes_in_flight", 64 << 20, "bytes in requests and answers", mend, PsaErrorInsufficientMemory)
             }
         };
         Row { key, default, unit, mend, status }

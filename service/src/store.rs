@@ -131,7 +131,14 @@ impl Store {
 
     /// Everybody who owns a key or an object that is not volatile.
     pub fn owners(&self) -> Vec<Principal> {
-        self.index().owners()
+        let mut owners: Vec<Principal> = Vec::new();
+        loop {
+            let piece: Vec<_> = self.index().owners_after(owners.last()).take(PIECE).cloned().collect();
+            if piece.is_empty() {
+                return owners;
+            }
+            owners.extend(piece);
+        }
     }
 
     /// How many keys are stored, and how many of them the hardware does not show.

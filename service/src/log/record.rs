@@ -8,6 +8,8 @@ use tracing::{Event, Level};
 
 /// Longest value in a line that a client has caused, in bytes.
 const LONGEST: usize = 4096;
+/// The same in a line of the service's own, so that none is too long for its room in the queue.
+const LONGEST_OWN: usize = 64 << 10;
 
 /// Whose doing a line is, and what it tells: known before anything is formatted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +103,8 @@ impl Record {
     }
 
     fn put(&mut self, field: &Field, value: String, quoted: bool) {
-        let value = if self.origin.peer.is_some() { head(&value, LONGEST).into_owned() } else { value };
+        let longest = if self.origin.peer.is_some() { LONGEST } else { LONGEST_OWN };
+        let value = if value.len() > longest { head(&value, longest).into_owned() } else { value };
         match field.name() {
             "message" => self.message = value,
             // what the other logging library adds

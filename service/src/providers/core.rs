@@ -21,6 +21,7 @@ use catalogue::Catalogue;
 use interface::attributes::Usage;
 use interface::operations::*;
 use interface::{AuthType, PROVIDERS, ProviderId, Status, wire};
+use prost::Message;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,6 +142,7 @@ impl Core {
         let who = call.app.unwrap_or(&user);
         let (admin, flight) = (call.admission.authenticators.admin(who), &self.flight);
         let (quotas, usage) = (&call.admission.quotas, call.store().usage(who));
+        let shown = if admin { GREEDIEST } else { 0 };
         let part = |mut all: Vec<(Principal, u64)>, who: &Principal| {
             all.sort_unstable_by(|(one, less), (other, more)| (more, one).cmp(&(less, other)));
             (all.iter().find(|(client, _)| client == who).map_or(0, |(_, used)| *used), all)
@@ -151,9 +153,9 @@ impl Core {
                 Limit::Requests => part(flight.queued(), who),
                 Limit::BytesInFlight => part(flight.held(), &user),
                 Limit::PinTries => (quotas.pin_tries(call.uid), Vec::new()),
-                _ => (usage.of(limit), call.store().greediest(limit)),
+                _ => (usage.of(limit), call.store().greediest(limit, shown)),
             };
-            all.truncate(if admin { GREEDIEST } else { 0 });
+            all.truncate(shown);
             let share = |(principal, used): (Principal, u64)| Share { principal: principal.to_string(), used };
             Quota {
                 name: limit.key().to_owned(),
@@ -189,15 +191,18 @@ impl Handle<ListAuthenticators> for Core {
 }
 
 impl Handle<ListKeys> for Core {
+    /// All in one answer, as upstream's clients want it; so it is refused where it is more than a user may have in flight.
     fn handle(&self, call: &Call<'_>, _: ListKeys) -> Result<Keys> {
-        let keys = call.store().keys(call.app()?);
-        let shown = keys.iter().filter(|key| !key.volatile() && (call.extended() || key.upstream()));
-        let describe = |key: &Arc<Key>| KeyInfo {
-            provider_id: key.provider.number().into(),
-            name: key.name.clone(),
-            attributes: Some((&key.attributes).into()),
-        };
-        Ok(Keys { keys: shown.map(describe).collect() })
+        let (user, mut bytes, mut keys) = (Principal::Uid(call.uid), 0, Vec::new());
+        let all = call.store().keys(call.app()?);
+        for key in all.iter().filter(|key| !key.volatile() && (call.extended() || key.upstream())) {
+            let (provider_id, attributes) = (key.provider.number().into(), Some((&key.attributes).into()));
+            let info = KeyInfo { provider_id, name: key.name.clone(), attributes };
+            bytes += info.encoded_len() as u64;
+            call.admission.quotas.check(&user, Limit::BytesInFlight, bytes)?;
+            keys.push(info);
+        }
+        Ok(Keys { keys })
     }
 }
 

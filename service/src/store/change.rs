@@ -184,6 +184,15 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Takes the MACs from the rows that have these values: they are kept, and not in use.
+    pub(super) fn disown(&mut self, table: Table, having: Values<'_>) -> Result<()> {
+        let (part, these) = (part(&self.transaction, table, "mac")?, matching(having, 1));
+        let removed = self.parts(&format!("SELECT {part} FROM {} WHERE {these}", table.name()), having.iter())?;
+        self.parts(&format!("UPDATE {} SET mac = x'' WHERE {these} RETURNING {part}", table.name()), having.iter())?;
+        removed.iter().for_each(|part| self.head.remove(part));
+        Ok(())
+    }
+
     /// Signs the tables' definitions and every row as they are, for a file that is new or of a version that had no MACs.
     pub(super) fn sign_all(&mut self) -> Result<()> {
         self.head = Head { generation: self.head.generation, schema: schema(&self.transaction)?, ..Head::default() };

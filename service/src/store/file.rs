@@ -7,7 +7,7 @@
 //! What a crash has left in the write-ahead log goes into the file, durably, before anything is answered: of a log whose last flush
 //! failed it is not known what the disk has.
 
-use super::change::{self, Database};
+use super::change::{self, Database, Table};
 use super::disk::{beside, private, sync_folder};
 use super::head::Head;
 use super::index::Index;
@@ -96,7 +96,7 @@ pub(super) fn connect(path: &Path) -> Result<(Connection, Room)> {
         Ok((db, flaw)) if flaw == "ok" => {
             // SQLite passes over a folder that cannot be flushed, and then a loss of power takes the log of the first changes.
             sync_folder(&log(path)).map_err(Error::io(format!("flushing the folder of {shown}")))?;
-            Ok((db, Room::new(file, path.to_owned())))
+            Ok((db, Room::new(file, path.to_owned(), log(path), real(path, "-room"))))
         }
         Ok((_, flaw)) => {
             Err(Error::Corrupt(format!("{shown} is damaged ({flaw}); it is left as it is, restore it from a backup")))
@@ -130,7 +130,7 @@ pub(super) fn explain(path: &Path, error: Error) -> Error {
 
 /// Makes the tables in a new file, all or none, checks those of an old one against the store key and the head, and reads all rows.
 pub(super) fn prepare(
-    (db, room): (Connection, Room),
+    (db, mut room): (Connection, Room),
     path: &Path,
     secret: &StoreKey,
     accept_loss: bool,
@@ -169,9 +169,7 @@ pub(super) fn prepare(
             )));
         }
         if lowered {
-            tracing::error!(
-                "key store: {shown}: the rows of version {version} are signed although newer ones were, as it was asked for"
-            );
+            tracing::error!("key store: {shown}: going on with tables of version {version} although there were newer ones, as it was asked for");
         }
         let proved = keys.proves(&proof) || version < SIGNED && keys.proves_unsigned(&proof);
         if !proved && !empty {
@@ -179,7 +177,9 @@ pub(super) fn prepare(
                 "the store key is not the one that {shown} was sealed with: restore that one; nothing was changed"
             )));
         }
-        let (db, index) = if version < VERSION {
+        // Where only the number was lowered, the rows are signed, and show what they are.
+        let signed = number("SELECT EXISTS (SELECT 1 FROM pragma_table_info('seal') WHERE name = 'head')")? == 1;
+        let (db, index) = if version < VERSION && !signed {
             let db = upgrade(db, path, version, &keys)?;
             let (_, index) = table::load(&db, &keys, db.head().rows)?;
             (db, index)
@@ -194,12 +194,15 @@ pub(super) fn prepare(
         if !proved {
             db.execute("UPDATE seal SET proof = ?", [keys.proof()?])?;
         }
+        if version < VERSION && signed {
+            db.pragma_update(None, "user_version", VERSION)?;
+        }
         (db, index)
     };
     // Before the note is ahead of what the disk has.
     db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-    room.take_log(&log(path));
+    room.take_log();
     note.open(db.head()).map_err(Error::io(format!("making {}", note.path().display())))?;
     db.keep(room, note);
     Ok((db, keys, index))
@@ -219,7 +222,8 @@ fn create(db: Connection, keys: &Keys) -> Result<Database> {
     Ok(db)
 }
 
-/// Brings tables of an older version up to date, all or none, and signs their rows. A copy of the file as it was stays beside it.
+/// Brings tables of an older version up to date, all or none, and signs their rows, but for keys that are not what was sealed with
+/// their private parts. A copy of the file as it was stays beside it.
 fn upgrade(db: Connection, path: &Path, version: i64, keys: &Keys) -> Result<Database> {
     let copy = beside(path, &format!(".v{version}"));
     let copied = copy_into(&db, &copy);
@@ -237,6 +241,9 @@ fn upgrade(db: Connection, path: &Path, version: i64, keys: &Keys) -> Result<Dat
         }
     }
     change.sign_all()?;
+    for uuid in table::misfits(&change, keys)? {
+        change.disown(Table::Key, &[("uuid", &uuid)])?;
+    }
     table::tell_standing(&change)?;
     change.execute("UPDATE seal SET proof = ?", [keys.proof()?])?;
     change.pragma_update(None, "user_version", VERSION)?;
@@ -291,5 +298,10 @@ fn copy_into(db: &Connection, copy: &Path) -> Result<()> {
 
 /// Where SQLite has the log: beside what a symbolic link leads to.
 fn log(path: &Path) -> PathBuf {
-    beside(&path.canonicalize().unwrap_or_else(|_| path.to_owned()), "-wal")
+    real(path, "-wal")
+}
+
+/// What has this after its name, beside what a symbolic link leads to.
+fn real(path: &Path, ending: &str) -> PathBuf {
+    beside(&path.canonicalize().unwrap_or_else(|_| path.to_owned()), ending)
 }

@@ -16,6 +16,8 @@ use std::sync::atomic::Ordering;
 
 /// Entries that are looked at while the index is locked, at most: about a millisecond.
 pub(super) const PIECE: usize = 1000;
+/// Entries that are changed while it is locked, at most: about a tenth of a millisecond.
+const FEW: usize = 16;
 
 /// Terms of an entry that no other has, usually.
 const TERMS: usize = 4;
@@ -59,6 +61,8 @@ pub(super) struct Index {
     pub(super) decisions: HashMap<Fingerprint, Decision>,
     /// What was said of owners, by the callers for whom it was said ([`Callers::key`](crate::auth::Callers::key)).
     pub(super) acceptance: BTreeMap<String, Said>,
+    /// The callers for whom something was said of an owner.
+    judged: HashMap<Principal, BTreeSet<String>>,
 }
 
 impl Index {
@@ -88,8 +92,10 @@ impl Index {
         self.objects.get(owner)?.get(&(provider, kind))?.get(name).cloned()
     }
 
-    pub(super) fn owners(&self) -> Vec<Principal> {
-        self.owners.keys().cloned().collect()
+    /// The owners who come after this one.
+    pub(super) fn owners_after(&self, after: Option<&Principal>) -> impl Iterator<Item = &Principal> {
+        let from = after.map_or(Unbounded, Excluded);
+        self.owners.range((from, Unbounded)).map(|(owner, _)| owner)
     }
 
     /// How many keys are stored, and how many of them the hardware does not show.
@@ -287,8 +293,10 @@ impl Index {
         };
         if let Some(uuids) = granters.get_mut(&key.owner) {
             uuids.remove(&key.uuid);
+            if uuids.is_empty() {
+                granters.remove(&key.owner);
+            }
         }
-        granters.retain(|_, uuids| !uuids.is_empty());
         if granters.is_empty() {
             self.grants.remove(grantee);
         }
@@ -297,12 +305,22 @@ impl Index {
     /// Notes what was said of an owner for a caller, or for many.
     pub(super) fn accept(&mut self, callers: &str, owner: &Principal, verdict: Option<Verdict>) {
         let said = self.acceptance.entry(callers.to_owned()).or_default();
+        let heard = self.judged.entry(owner.clone()).or_default();
         match verdict {
-            Some(verdict) => said.insert(owner.clone(), verdict),
-            None => said.remove(owner),
-        };
+            Some(verdict) => {
+                said.insert(owner.clone(), verdict);
+                heard.insert(callers.to_owned());
+            }
+            None => {
+                said.remove(owner);
+                heard.remove(callers);
+            }
+        }
         if said.is_empty() {
             self.acceptance.remove(callers);
+        }
+        if heard.is_empty() {
+            self.judged.remove(owner);
         }
     }
 
@@ -310,25 +328,29 @@ impl Index {
     pub(super) fn remove_objects(&mut self, owner: &Principal, provider: Option<ProviderId>) -> bool {
         let all = self.objects.get(owner).into_iter().flatten();
         let there = all.filter(|((place, _), _)| provider.is_none_or(|here| here == *place));
-        let some: Vec<_> = there.flat_map(|(_, named)| named.values()).take(PIECE).map(Arc::clone).collect();
+        let some: Vec<_> = there.flat_map(|(_, named)| named.values()).take(FEW).map(Arc::clone).collect();
         some.iter().for_each(|object| self.remove(object.meta.uuid));
         !some.is_empty()
     }
 
-    /// Removes the tokens of a client, what was said of it, and the grants that it holds.
-    pub(super) fn forget(&mut self, client: &Principal) {
-        self.tokens.forget(client);
-        self.acceptance.remove(&client.to_string());
-        for owners in self.acceptance.values_mut() {
-            owners.remove(client);
-        }
-        let granted: Vec<_> = self.granters(client).flat_map(|(_, uuids)| self.those(uuids)).cloned().collect();
+    /// Removes some of what a client leaves with others: the grants that it holds, and what was said by it and of it. Says whether there
+    /// was any.
+    pub(super) fn forget(&mut self, client: &Principal) -> bool {
+        let granted: Vec<_> = self.granters(client).flat_map(|(_, uuids)| self.those(uuids)).take(FEW).cloned().collect();
+        let name = client.to_string();
+        let said = self.acceptance.get(&name).into_iter().flat_map(BTreeMap::keys).take(FEW);
+        let said = said.map(|owner| (name.clone(), owner.clone()));
+        let heard = self.judged.get(client).into_iter().flatten().take(FEW).map(|callers| (callers.clone(), client.clone()));
+        let verdicts: Vec<_> = said.chain(heard).collect();
+        let any = !(granted.is_empty() && verdicts.is_empty());
         for entry in granted {
             if let Entry::Key(mut key) = entry {
                 Arc::make_mut(&mut key).grants.remove(client);
                 self.put(Entry::Key(key));
             }
         }
+        verdicts.iter().for_each(|(callers, owner)| self.accept(callers, owner, None));
+        any
     }
 }
 

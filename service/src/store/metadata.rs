@@ -123,8 +123,9 @@ impl Store {
         table::forget(&mut change, client)?;
         let count = self.advance(&mut change);
         change.commit()?;
+        self.index_mut().tokens.forget(client);
         while self.index_mut().remove_objects(client, None) {}
-        self.index_mut().forget(client);
+        while self.index_mut().forget(client) {}
         drop(db);
         self.raise(count);
         Ok(())

@@ -7,7 +7,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use interface::operations::{PIN_LEN, PinState, Role};
-use interface::{ProviderId, Status};
+use interface::{PROVIDERS, ProviderId, Status};
 use std::collections::{HashMap, HashSet};
 
 /// Wrong tries that cost no time.
@@ -30,7 +30,7 @@ pub(super) struct Tokens {
     pub(super) labels: HashMap<Place, String>,
     pub(super) pins: HashMap<(Place, Role), Pin>,
     /// The processes that have proved to be a token's security officer.
-    pub(super) officers: HashSet<(Place, Application)>,
+    pub(super) officers: HashMap<Place, HashSet<Application>>,
     /// Of those that were ever reset: how often, and how many resets are under way.
     pub(super) resets: HashMap<Place, (u64, usize)>,
 }
@@ -38,9 +38,11 @@ pub(super) struct Tokens {
 impl Tokens {
     /// Removes those of a client.
     pub(super) fn forget(&mut self, client: &Principal) {
-        self.labels.retain(|(_, owner), _| owner != client);
-        self.pins.retain(|((_, owner), _), _| owner != client);
-        self.officers.retain(|((_, owner), _)| owner != client);
+        for place in PROVIDERS.iter().map(|kind| (kind.id, client.clone())) {
+            self.labels.remove(&place);
+            self.officers.remove(&place);
+            Role::ALL.into_iter().for_each(|role| drop(self.pins.remove(&(place.clone(), *role))));
+        }
     }
 
     /// Puts this PIN in the place of the old one, or none.
@@ -69,9 +71,19 @@ impl Tokens {
         Err(Error::refused(Status::PsaErrorBadState, detail))
     }
 
+    /// Ends the login of a process into a token.
+    pub(super) fn log_out(&mut self, place: &Place, application: Application) {
+        if let Some(officers) = self.officers.get_mut(place) {
+            officers.remove(&application);
+            if officers.is_empty() {
+                self.officers.remove(place);
+            }
+        }
+    }
+
     /// Ends the logins into a token.
     pub(super) fn log_out_of(&mut self, place: &Place) {
-        self.officers.retain(|(logged_into, _)| logged_into != place);
+        self.officers.remove(place);
     }
 }
 

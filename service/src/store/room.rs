@@ -1,7 +1,7 @@
 //! Room on the disk, so that what ends something never fails for want of it: destroying a key, revoking a grant, counting a wrong PIN.
 //!
 //! - The write-ahead log has all its blocks from the start, and keeps them: SQLite writes it from its beginning again after each
-//!   checkpoint, which comes long before it is full.
+//!   checkpoint, which comes long before it is full. A stop in order removes the log; another file keeps the room until the next start.
 //! - A checkpoint needs no blocks either: before a change is committed, the file has blocks for all its pages.
 //! - The file has spare pages. A change that only adds something leaves them alone, and is refused where there are no more.
 
@@ -10,7 +10,8 @@ use interface::Status;
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use rusqlite::Connection;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 /// Bytes of a page.
@@ -27,23 +28,37 @@ const MORE: u64 = 64;
 pub(super) struct Room {
     file: File,
     path: PathBuf,
+    log: PathBuf,
+    /// What keeps the room of the log while there is none.
+    reserve: PathBuf,
+    /// The log has it.
+    taken: bool,
 }
 
 impl Room {
-    pub(super) fn new(file: File, path: PathBuf) -> Self {
-        Self { file, path }
+    pub(super) fn new(file: File, path: PathBuf, log: PathBuf, reserve: PathBuf) -> Self {
+        Self { file, path, log, reserve, taken: false }
     }
 
-    /// Takes the blocks of the log, which is there.
-    pub(super) fn take_log(&self, log: &PathBuf) {
-        let taken = OpenOptions::new().write(true).open(log).and_then(|log| Ok(own(&log, LOG)?));
-        if let Err(error) = taken {
-            tracing::warn!(
+    /// Takes the blocks of the log, which is there: free ones, or those that were kept for it.
+    pub(super) fn take_log(&mut self) {
+        let take = || OpenOptions::new().write(true).open(&self.log).and_then(|log| Ok(own(&log, LOG)?));
+        let taken = take().or_else(|full| fs::remove_file(&self.reserve).map_or(Err(full), |()| take()));
+        self.taken = taken.is_ok();
+        match taken {
+            Ok(()) => drop(fs::remove_file(&self.reserve)),
+            Err(error) => tracing::warn!(
                 "key store: taking {} MiB for {} failed: {error}; until there is room and the service starts again, destroying and revoking may fail on a full disk",
                 LOG >> 20,
-                log.display()
-            );
+                self.log.display()
+            ),
         }
+    }
+
+    /// Keeps the room of the log, which is gone.
+    fn keep(&self) -> std::io::Result<()> {
+        let reserve = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.reserve)?;
+        Ok(own(&reserve, LOG)?)
     }
 
     /// Takes the blocks that a transaction needs before it is committed. `adds`: it leaves the spare pages.
@@ -81,6 +96,21 @@ impl Room {
                 self.path.display()
             ),
         )
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if self.taken
+            && !self.log.exists()
+            && let Err(error) = self.keep()
+        {
+            tracing::warn!(
+                "key store: keeping {} MiB in {} failed: {error}; if the disk is full at the next start, destroying and revoking may fail",
+                LOG >> 20,
+                self.reserve.display()
+            );
+        }
     }
 }
 

@@ -7,8 +7,12 @@ use super::change::{Table, columns, encode, place};
 use super::head::Found;
 use super::seal::{Keys, MAC_LEN};
 use crate::error::Result;
+use interface::text::head;
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Params, Row};
+
+/// Longest text that is shown, in bytes: more than a row has that was written here.
+const SHOWN: usize = 4096;
 
 /// Reads every row of a table, and adds it to what was found.
 pub(super) fn audit(
@@ -69,10 +73,10 @@ impl Fields<'_> {
         Ok(self.row.get_ref(self.place(column)?)?.as_str().map_err(rusqlite::Error::from)?)
     }
 
-    /// Text for people: what is there, although it may be no text.
+    /// Text for people: what is there, although it may be no text, or more of it than anybody may write.
     pub(super) fn shown(&self, column: &str) -> Result<String> {
         Ok(match self.row.get_ref(self.place(column)?)? {
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => head(&String::from_utf8_lossy(bytes), SHOWN).into_owned(),
             other => format!("{other:?}"),
         })
     }

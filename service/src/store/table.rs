@@ -5,7 +5,7 @@ mod reader;
 pub(super) mod token;
 
 pub use load::Pending;
-pub(super) use load::{load, pending, row_of};
+pub(super) use load::{load, misfits, pending, row_of};
 
 use super::change::{Change, Table, Values};
 use super::entry::{Entry, Object};

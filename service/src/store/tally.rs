@@ -6,7 +6,8 @@ use crate::key::{Key, Life, Meta, Uuid};
 use crate::quotas::Limit;
 use interface::Filing;
 use interface::message::Pkcs11Attribute;
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
 /// What a grant takes, about.
 pub const GRANT: u64 = 128;
@@ -20,12 +21,6 @@ impl Usage {
     pub fn of(&self, limit: Limit) -> u64 {
         self.0[limit as usize]
     }
-
-    fn change(&mut self, entry: &Entry, by: impl Fn(u64, u64) -> u64) {
-        for (limit, amount) in weight(entry) {
-            self.0[limit as usize] = by(self.0[limit as usize], amount);
-        }
-    }
 }
 
 /// What all clients have. What a user has made under names that its programs gave themselves counts for the user too, as long as the
@@ -33,6 +28,8 @@ impl Usage {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) clients: HashMap<Principal, Usage>,
+    /// For each limit who has how much, who has most first.
+    pub(super) ranks: [BTreeSet<(Reverse<u64>, Principal)>; Limit::ALL.len()],
     /// Who has made the entries with these UUIDs, where that is not their owner.
     makers: HashMap<Uuid, u32>,
 }
@@ -59,7 +56,18 @@ impl Tally {
             Some(usage) => usage,
             None => self.clients.entry(who.clone()).or_default(),
         };
-        usage.change(entry, by);
+        for (limit, amount) in weight(entry) {
+            let (usage, rank) = (&mut usage.0[limit as usize], &mut self.ranks[limit as usize]);
+            let (old, new) = (*usage, by(*usage, amount));
+            if old != new {
+                let mut place = rank.take(&(Reverse(old), who.clone())).unwrap_or_else(|| (Reverse(old), who.clone()));
+                place.0 = Reverse(new);
+                if new > 0 {
+                    rank.insert(place);
+                }
+                *usage = new;
+            }
+        }
         if *usage == Usage::default() {
             self.clients.remove(who);
         }

@@ -8,11 +8,12 @@ mod token;
 mod volatile;
 
 use super::*;
+use crate::quotas::Limit;
 use interface::Filing;
 use interface::Status;
 use interface::algorithm::{Algorithm, Hash, SignHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
-use interface::operations::{DestroyObject, Find, LookupObject, PutObject, RecordKind, SetMetadata, Tier};
+use interface::operations::{DestroyObject, Find, LookupObject, PutObject, RecordKind, SetMetadata, Tier, Verdict};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
@@ -463,6 +464,39 @@ fn a_forgotten_client_leaves_no_objects_and_no_grants() {
         assert!(store.find(&WEB, SOFTWARE, &Find::default(), &[]).records.is_empty());
         assert!(store.key(SOFTWARE, &ROOT, "web").unwrap().grants.is_empty());
     }
+}
+
+#[test]
+fn a_client_with_much_is_forgotten_whole_and_who_has_most_is_known() {
+    const MANY: usize = 40;
+    let place = Place::new();
+    let store = place.open().unwrap();
+    for number in 0..MANY {
+        let owner = Principal::Uid(1000 + u32::try_from(number).unwrap());
+        let key = create(&store, &owner, "shared");
+        store.grant(&key, &WEB, Usage::SIGN).unwrap();
+        store.set_acceptance("uid:33", &owner, Some(Verdict::Accepted)).unwrap();
+        store.set_acceptance(&owner.to_string(), &WEB, Some(Verdict::Rejected)).unwrap();
+        let note = PutObject { kind: 3, name: number.to_string(), ..PutObject::default() };
+        store.put_object(&WEB, SOFTWARE, &note).unwrap();
+    }
+    create(&store, &ROOT, "one");
+    create(&store, &ROOT, "two");
+    let most = |limit, count| store.greediest(limit, count);
+    assert_eq!(most(Limit::Keys, 2), [(ROOT, 2), (Principal::Uid(1000), 1)]);
+    assert_eq!((most(Limit::Keys, 99).len(), most(Limit::Keys, 0).len()), (MANY + 1, 0));
+    assert_eq!(most(Limit::Objects, 3), [(WEB, MANY as u64)]);
+    store.forget(&WEB).unwrap();
+    let other = Principal::Uid(1007).to_string();
+    assert!(store.keys(&Principal::Uid(1007))[0].grants.is_empty());
+    assert!(store.acceptances("uid:33").is_empty() && store.acceptances(&other).is_empty());
+    assert!(most(Limit::Objects, 3).is_empty());
+    store.destroy(&store.key(SOFTWARE, &ROOT, "one").unwrap()).unwrap().commit();
+    assert_eq!(most(Limit::Keys, 1), [(ROOT, 1)]);
+    drop(store);
+    let store = place.open().unwrap();
+    assert!(store.acceptances("uid:33").is_empty() && store.acceptances(&other).is_empty());
+    assert_eq!(store.greediest(Limit::Keys, 99).len(), MANY + 1);
 }
 
 #[test]

@@ -36,18 +36,22 @@ impl Store {
 
     /// Whether a process is the security officer of somebody's token.
     pub fn is_officer(&self, provider: ProviderId, owner: &Principal, application: Option<Application>) -> bool {
-        let login = application.map(|application| ((provider, owner.clone()), application));
-        login.is_some_and(|login| self.index().tokens.officers.contains(&login))
+        let index = self.index();
+        let officers = index.tokens.officers.get(&(provider, owner.clone()));
+        officers.zip(application).is_some_and(|(officers, application)| officers.contains(&application))
     }
 
     /// Whether a process is the security officer of any token.
     pub fn logged_in(&self, application: Application) -> bool {
-        self.index().tokens.officers.iter().any(|(_, logged_in)| *logged_in == application)
+        self.index().tokens.officers.values().any(|officers| officers.contains(&application))
     }
 
     /// Ends the logins of a process.
     pub fn log_out(&self, application: Application) {
-        self.index_mut().tokens.officers.retain(|(_, logged_in)| *logged_in != application);
+        self.index_mut().tokens.officers.retain(|_, officers| {
+            officers.remove(&application);
+            !officers.is_empty()
+        });
     }
 }
 
@@ -151,13 +155,13 @@ impl Token<'_> {
     /// Takes a process that has given the security officer's PIN for the officer. Where there is none, nothing was proved.
     pub fn log_in(&self, application: Application) {
         if self.has_pin(Role::Officer) {
-            self.store.index_mut().tokens.officers.insert((self.place.clone(), application));
+            self.store.index_mut().tokens.officers.entry(self.place.clone()).or_default().insert(application);
         }
     }
 
     /// Ends the login of the security officer in this process.
     pub fn log_out(&self, application: Application) {
-        self.store.index_mut().tokens.officers.remove(&(self.place.clone(), application));
+        self.store.index_mut().tokens.log_out(&self.place, application);
     }
 
     /// Whether somebody has a PIN.

@@ -15,13 +15,10 @@ impl Store {
         self.index().tally.clients.get(who).copied().unwrap_or_default()
     }
 
-    /// Everybody who has anything that is limited so, who has most first.
-    pub fn greediest(&self, limit: Limit) -> Vec<(Principal, u64)> {
+    /// So many who have most of what is limited so.
+    pub fn greediest(&self, limit: Limit, count: usize) -> Vec<(Principal, u64)> {
         let index = self.index();
-        let all = index.tally.clients.iter().map(|(who, usage)| (who, usage.of(limit))).filter(|(_, amount)| *amount > 0);
-        let mut all: Vec<_> = all.collect();
-        all.sort_unstable_by_key(|(who, amount)| (std::cmp::Reverse(*amount), *who));
-        all.into_iter().map(|(who, amount)| (who.clone(), amount)).collect()
+        index.tally.ranks[limit as usize].iter().take(count).map(|(Reverse(amount), who)| (who.clone(), *amount)).collect()
     }
 
     /// What it takes to put an object where the caller has this one or none.

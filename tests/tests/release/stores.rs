@@ -3,9 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use interface::operations::{DestroyKey, GenerateKey, SignHash};
+use interface::operations::{DestroyKey, ExportPublicKey, GenerateKey, SignHash};
 use interface::{ProviderId, Status};
-use tests::{OFFICER_PIN, PIN, Ran, Release, STRANGER, Service, TENANT, as_uid, program, run};
+use rusqlite::Connection;
+use tests::{OFFICER_PIN, PIN, Ran, Release, STRANGER, Service, Setup, TENANT, as_uid, may_lock_memory, program, run};
 
 use crate::{each_release, each_release_with_a_tpm};
 
@@ -167,6 +168,41 @@ fn certificates_lie_beside_their_keys() {
         assert!(!certificates.is_empty() && keys.len() > 2);
         assert!(provider == "software" || certificates.iter().all(|id| keys.contains(id)), "{certificates:?}");
     });
+}
+
+#[test]
+fn a_key_whose_public_part_was_exchanged_is_told_and_kept() {
+    let exchange = |store: &str, provider: ProviderId| {
+        each_release(|release| {
+            let mut service = release.lay_out(store, Setup::default());
+            let database = service.dir().join("keys.sqlite3");
+            let sql = format!(
+                "UPDATE key SET public = (SELECT public FROM key AS other WHERE other.name = 'of-p256' AND other.provider = key.provider)
+                 WHERE name = 'web' AND owner = 'uid:0' AND provider = {}",
+                provider.number()
+            );
+            assert_eq!(Connection::open(&database).unwrap().execute(&sql, []).unwrap(), 1);
+            for _ in 0..2 {
+                service.restart();
+                let client = service.client();
+                let export = |name: &str| ExportPublicKey { key_name: name.to_owned(), owner: None };
+                client.call(provider, &export("of-p256")).unwrap();
+                let refused = client.call(provider, &export("web")).unwrap_err();
+                assert_eq!(refused.status(), Some(Status::PsaErrorDataCorrupt), "{refused}");
+                service.logs(&["'web' of uid:0", "is damaged", "event=\"damage\""]);
+                client.call(provider, &DestroyKey { key_name: "web".to_owned(), owner: None }).unwrap_err();
+                service.stop();
+                let kept = "SELECT count(*) FROM key WHERE name = 'web' AND owner = 'uid:0' AND provider = ? AND state = 1";
+                let kept = Connection::open(&database).unwrap().query_row(kept, [provider.number()], |row| row.get(0));
+                assert_eq!(kept, Ok(1));
+            }
+        });
+    };
+    exchange("software", ProviderId::SOFTWARE);
+    if may_lock_memory() {
+        exchange("tpm", ProviderId::TPM);
+        exchange("tpm", ProviderId::TPM_SEALED);
+    }
 }
 
 #[test]

@@ -7,7 +7,11 @@ use interface::Status;
 use interface::attributes::Usage;
 use interface::operations::{Grant, ListGrants, Revoke, Role};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use tempfile::TempDir;
+use tests::{CONFIG, Setup, may_change_user, may_mount, run};
 
 /// More keys than the spare pages hold.
 const MANY: usize = 200;
@@ -64,6 +68,62 @@ fn on_a_full_disk_what_ends_something_works_and_nothing_is_made() {
     fs::remove_file(full).unwrap();
     generate(&client, &name).unwrap();
     generate(&client, "0").unwrap();
+}
+
+#[test]
+fn on_a_disk_that_is_full_at_the_start_what_ends_something_works() {
+    if !may_change_user() || !may_mount() {
+        return;
+    }
+    let disk = Disk::new();
+    let database = disk.0.path().join("keys.sqlite3");
+    let config = CONFIG.replace("{dir}/keys.sqlite3", database.to_str().unwrap());
+    let mut service = Setup::default().config(config).start();
+    let client = service.client();
+    for name in 0..MANY {
+        generate(&client, &name.to_string()).unwrap();
+    }
+    let grant = Grant { key_name: "0".into(), principal: "uid:1".into(), usage: Some(Usage::SIGN_HASH.into()), owner: None };
+    client.call(SOFTWARE, &grant).unwrap();
+    set(&client, None, "1234").unwrap();
+    for _ in 0..2 {
+        assert!(service.stop().success());
+        let filling = disk.0.path().join("filling");
+        let full = File::create(&filling).and_then(|mut file| std::io::copy(&mut std::io::repeat(7), &mut file));
+        assert_eq!(full.unwrap_err().kind(), ErrorKind::StorageFull);
+        service.restart();
+        let client = service.client();
+        for name in 1..MANY {
+            destroy(&client, &name.to_string()).unwrap();
+        }
+        let revoke = Revoke { key_name: "0".into(), principal: "uid:1".into(), owner: None };
+        client.call(SOFTWARE, &revoke).unwrap();
+        login(&client, Role::User, "1234").unwrap();
+        assert!(usable(&client, "0") && !usable(&client, "1"));
+
+        fs::remove_file(filling).unwrap();
+        client.call(SOFTWARE, &grant).unwrap();
+        for name in 1..MANY {
+            generate(&client, &name.to_string()).unwrap();
+        }
+    }
+}
+
+/// A small file system of its own.
+struct Disk(TempDir);
+
+impl Disk {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=32m,mode=755", "tmpfs"]).arg(place.path())).ok();
+        Self(place)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        run(Command::new("umount").arg("--lazy").arg(self.0.path())).ok();
+    }
 }
 
 #[test]

@@ -181,6 +181,21 @@ pub(in crate::store) fn pending(db: &Connection, keys: &Keys, provider: Provider
     Ok(all)
 }
 
+/// The ready keys whose private parts were not sealed with the rest of their rows: these have another public key, name, owner or policy.
+pub(in crate::store) fn misfits(db: &Connection, keys: &Keys) -> Result<Vec<Uuid>> {
+    let mut misfits = Vec::new();
+    read(db, keys, Table::Key, "state = ?", [READY], |row| {
+        // A row that cannot even be read is told anyway.
+        if let Ok(key) = key(row, &mut Grants::new())
+            && keys.sealer.open(&key.binding(), row.blob("private")?).is_none()
+        {
+            misfits.push(key.uuid);
+        }
+        Ok(())
+    })?;
+    Ok(misfits)
+}
+
 fn unfinished(row: &Fields<'_>, keys: &Keys) -> Result<Pending> {
     let deleting = row.get::<i64>("state")? == DELETING;
     let sealed = row.blob("private")?;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::key::Decision;
-use interface::operations::{Role, Verdict};
+use interface::operations::Role;
 
 /// A store with one row of each kind.
 fn filled() -> Place {
@@ -216,9 +216,52 @@ fn rows_of_older_versions_are_signed_once() {
 
     // Nor is one whose version was lowered, even where the file beside the key is gone.
     let place = filled();
-    place.sql("PRAGMA user_version = 4");
+    let before = place.open().unwrap().key(SOFTWARE, &ROOT, "web").unwrap().record(&ROOT);
+    place.sql("PRAGMA user_version = 4; UPDATE key SET label = 'another' WHERE name = 'mail'");
     fs::remove_file(place.secret().with_extension("key.rows-signed")).unwrap();
     assert!(place.open().unwrap_err().to_string().contains("lowered"));
+    for accept_loss in [true, false] {
+        let store = place.open_after(accept_loss).unwrap();
+        assert_eq!(store.key(SOFTWARE, &ROOT, "web").unwrap().record(&ROOT), before);
+        assert!(store.damaged().len() == 1 && store.damage(&ROOT, "mail").is_some(), "{:?}", store.damaged());
+    }
+    assert!(!place.database().with_extension("sqlite.v4").exists(), "there is no older version to keep a copy of");
+}
+
+#[test]
+fn at_the_upgrade_a_key_that_is_not_what_was_sealed_is_told_and_kept() {
+    let exchanged = [
+        ("public = x'04'", true),
+        ("attributes = (SELECT attributes FROM key WHERE name = 'other')", true),
+        ("owner = 'uid:7'", true),
+        ("name = 'nobody'", true),
+        ("private = (SELECT private FROM key WHERE name = 'mail')", true),
+        ("private = x''", true),
+        ("label = 'another'", false),
+    ];
+    for (change, told) in exchanged {
+        let place = filled();
+        let store = place.open().unwrap();
+        let more = Attributes { policy: Policy { usage: Usage::SIGN_HASH | Usage::EXPORT, ..attributes().policy }, ..attributes() };
+        let filing = Filing { name: "other".into(), ..Filing::default() };
+        let other = store.reserve(SOFTWARE, &ROOT, &filing, &more, None).unwrap();
+        other.commit(Material { attributes: more, ..material() }).unwrap();
+        drop(store);
+        place.undo_signing();
+        place.sql(&format!("UPDATE key SET {change} WHERE name = 'web'"));
+        let row = "SELECT group_concat(quote(public) || quote(private) || owner || name) FROM (SELECT * FROM key ORDER BY uuid)";
+        let row = || Connection::open(place.database()).unwrap().query_row(row, [], |row| row.get::<_, String>(0)).unwrap();
+        let before = row();
+        for _ in 0..2 {
+            let store = place.open().unwrap();
+            store.recover(SOFTWARE).unwrap();
+            assert_eq!(store.damaged().len(), usize::from(told), "{change}: {:?}", store.damaged());
+            assert_eq!(store.key(SOFTWARE, &ROOT, "web").is_some(), !told, "{change}");
+            store.material(&store.key(SOFTWARE, &ROOT, "mail").unwrap()).unwrap();
+            store.material(&store.key(SOFTWARE, &ROOT, "other").unwrap()).unwrap();
+        }
+        assert_eq!(row(), before, "{change}");
+    }
 }
 
 #[test]
@@ -308,4 +351,17 @@ fn a_crash_in_a_reset_leaves_keys_in_the_making_to_be_destroyed() {
     drop(store);
     let store = place.open().unwrap();
     assert!(store.pending(SOFTWARE).unwrap().iter().all(|pending| pending.deleting));
+}
+
+#[test]
+fn of_a_row_with_an_endless_name_the_beginning_is_told() {
+    let long = "printf('%.*c', 6000000, 'x')";
+    let grant = format!("INSERT INTO key_grant SELECT uuid, {long}, 255, x'' FROM key WHERE name = 'web'");
+    for change in [format!("UPDATE key SET name = {long} WHERE name = 'web'"), grant] {
+        let place = filled();
+        place.sql(&change);
+        let store = place.open().unwrap();
+        let [told] = <[String; 1]>::try_from(store.damaged()).unwrap();
+        assert!(told.len() < 8192 && told.contains("xxx…") && told.contains("restore"), "{} bytes", told.len());
+    }
 }
