@@ -26,6 +26,8 @@ use std::time::Duration;
 
 /// How long threads have to come to their ends when all that was asked has been answered or given up.
 const GRACE: Duration = Duration::from_millis(200);
+/// How long devices have to unload what is in them, after that.
+const LEAVE: Duration = Duration::from_millis(500);
 /// A thread that has so many connections to serve without a rest looks then for who else has sent something. One may take as long as it
 /// takes to receive a large request.
 const LOOK: u32 = 4;
@@ -76,6 +78,8 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     let served = runtime.block_on(runtime.spawn(run(config, providers, Arc::clone(&listener), store))).map_err(stopped);
     // A thread may hang in a device, or make a key.
     runtime.shutdown_timeout(GRACE);
+    // A chip without a resource manager has room for few objects.
+    providers::await_end(LEAVE);
     drop(listener);
     served?
 }

@@ -3,7 +3,7 @@
 //! The keys are made once and kept in a folder, a copy of which each measurement starts with. So a change is measured on the store that
 //! was measured before it.
 //!
-//! usage: bulk FOLDER KEYS    (run as root; put the folder on a tmpfs)
+//! usage: bulk FOLDER KEYS [PROVIDER]    (run as root; put the folder on a tmpfs; PROVIDER is software, tpm or tpm-sealed)
 
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and gives up by panicking")]
 
@@ -15,8 +15,8 @@ use interface::ProviderId;
 use interface::algorithm::{Algorithm, Hash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::Client;
-use interface::operations::{Find, GenerateKey, ListKeys, Ping, SignHash};
-use tests::{STRANGER, Service, Setup, acting, run};
+use interface::operations::{CopyKey, Find, GenerateKey, ListKeys, Ping, SignHash};
+use tests::{CONFIG, STRANGER, Service, Setup, TPM, TPM_SEALED, acting, run};
 
 /// Whose the many keys are.
 const GREEDY: u32 = STRANGER;
@@ -31,20 +31,35 @@ const REQUESTS: usize = 5000;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, keys] = words.as_slice() else {
-        println!("usage: bulk FOLDER KEYS");
-        std::process::exit(2);
+    let (folder, keys, provider) = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [folder, keys] => (folder, keys, "software"),
+        [folder, keys, provider] => (folder, keys, provider),
+        _ => {
+            println!("usage: bulk FOLDER KEYS [PROVIDER]");
+            std::process::exit(2);
+        }
     };
     let (folder, keys) = (Path::new(folder), keys.parse().expect("a number of keys"));
+    let (provider, config) = match provider {
+        "software" => (ProviderId::SOFTWARE, CONFIG.to_owned()),
+        "tpm" => (ProviderId::TPM, format!("{CONFIG}{TPM}")),
+        "tpm-sealed" => (ProviderId::TPM_SEALED, format!("{CONFIG}{TPM_SEALED}")),
+        other => panic!("no provider {other}"),
+    };
     if !folder.join("keys.sqlite3").exists() {
-        fill(folder, keys);
+        fill(folder, keys, provider, &config);
     }
-    for _ in 0..STARTS {
-        let mut service = Setup::default().prepare();
+    let on_many = || {
+        let chip = Some(folder.join("tpm")).filter(|chip| chip.exists());
+        let service = chip.into_iter().fold(Setup::default().config(&*config), Setup::chip).prepare();
         copy(folder, service.dir());
+        service
+    };
+    for _ in 0..STARTS {
+        let mut service = on_many();
         let begun = Instant::now();
         service.restart();
-        ping(&service.client());
+        ping(&service.client(), provider);
         let answered = begun.elapsed();
         let (memory, work) = (memory(&service), work(&service));
         let begun = Instant::now();
@@ -55,43 +70,49 @@ fn main() {
             millis(begun.elapsed())
         );
     }
-    let alone = Service::start();
-    generate(&alone, POLITE, "web", 2);
-    let mut beside = Setup::default().prepare();
-    copy(folder, beside.dir());
+    let alone = Service::with_config(&config);
+    generate(&alone, provider, POLITE, "web", 2);
+    let mut beside = on_many();
     beside.restart();
     for (what, request) in REQUESTED {
         for (where_, service) in [("alone", &alone), ("beside", &beside)] {
-            let times = acting(POLITE, || measure(service, request));
+            let times = acting(POLITE, || measure(service, provider, request));
             println!("{what:10} {where_:7} p50 {:6.3} ms, p99 {:6.3} ms", times[0], times[1]);
         }
     }
 }
 
 /// Makes a store of so many keys of one user, and some of another.
-fn fill(folder: &Path, keys: usize) {
-    let service = Service::start();
-    generate(&service, POLITE, "web", 2);
+fn fill(folder: &Path, keys: usize, provider: ProviderId, config: &str) {
+    let service = Service::with_config(config);
+    generate(&service, provider, POLITE, "web", 2);
     std::thread::scope(|scope| {
         for maker in 0..MAKERS {
             let service = &service;
-            scope.spawn(move || generate(service, GREEDY, &format!("tenant-{maker}"), keys / MAKERS));
+            scope.spawn(move || generate(service, provider, GREEDY, &format!("tenant-{maker}"), keys / MAKERS));
         }
     });
     let mut service = service;
     service.stop();
     std::fs::create_dir_all(folder).expect("make the folder");
     copy(service.dir(), folder);
+    if service.chip().is_some() {
+        run(Command::new("cp").arg("-r").arg(service.dir().join("tpm")).arg(folder)).ok();
+    }
     std::fs::remove_file(folder.join("store.key.rows-signed")).expect("forget where the store was");
 }
 
-fn generate(service: &Service, uid: u32, name: &str, count: usize) {
+/// Makes a key and copies of it, of which a TPM need not know.
+fn generate(service: &Service, provider: ProviderId, uid: u32, name: &str, count: usize) {
     acting(uid, || {
         let client = service.client();
-        for number in 0..count {
+        let (of, attributes) = (format!("{name}-0"), Some((&key()).into()));
+        let make = GenerateKey { key_name: of.clone(), attributes: attributes.clone(), ..GenerateKey::default() };
+        client.call(provider, &make).expect("make a key");
+        for number in 1..count {
             let key_name = format!("{name}-{number}");
-            let make = GenerateKey { key_name, attributes: Some((&key()).into()), ..GenerateKey::default() };
-            client.call(ProviderId::SOFTWARE, &make).expect("make a key");
+            let copy = CopyKey { key_name, of: of.clone(), attributes: attributes.clone(), ..CopyKey::default() };
+            client.call(provider, &copy).expect("copy a key");
         }
     });
 }
@@ -105,38 +126,38 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-type Request = fn(&Client);
+type Request = fn(&Client, ProviderId);
 
 /// What the polite user asks for.
 const REQUESTED: [(&str, Request); 4] = [("ping", ping), ("sign", sign), ("find", find), ("list keys", list)];
 
-fn ping(client: &Client) {
+fn ping(client: &Client, _: ProviderId) {
     client.call(ProviderId::CORE, &Ping {}).expect("ping");
 }
 
-fn sign(client: &Client) {
+fn sign(client: &Client, provider: ProviderId) {
     let alg = Signature::Ecdsa { hash: Hash::Sha256.into() };
     let sign = SignHash { key_name: "web-0".into(), alg: Some(alg.into()), hash: vec![0x5a; 32], ..SignHash::default() };
-    client.call(ProviderId::SOFTWARE, &sign).expect("sign");
+    client.call(provider, &sign).expect("sign");
 }
 
-fn find(client: &Client) {
-    let found = client.find(ProviderId::SOFTWARE, &Find::default()).expect("find");
+fn find(client: &Client, provider: ProviderId) {
+    let found = client.find(provider, &Find::default()).expect("find");
     assert_eq!(found.len(), 2);
 }
 
-fn list(client: &Client) {
+fn list(client: &Client, _: ProviderId) {
     let listed = client.call(ProviderId::CORE, &ListKeys {}).expect("list keys");
     assert_eq!(listed.keys.len(), 2);
 }
 
 /// The median and the 99th percentile in milliseconds.
-fn measure(service: &Service, request: Request) -> [f64; 2] {
+fn measure(service: &Service, provider: ProviderId, request: Request) -> [f64; 2] {
     let client = service.client();
-    (0..REQUESTS / 10).for_each(|_| request(&client));
+    (0..REQUESTS / 10).for_each(|_| request(&client, provider));
     let time = |_| {
         let begun = Instant::now();
-        request(&client);
+        request(&client, provider);
         begun.elapsed()
     };
     let mut times: Vec<Duration> = (0..REQUESTS).map(time).collect();
@@ -165,6 +186,6 @@ fn memory(service: &Service) -> u64 {
 
 fn key() -> Attributes {
     let algorithm = Algorithm::Signature(Signature::Ecdsa { hash: Hash::Sha256.into() });
-    let policy = Policy { usage: Usage::SIGN, algorithm, also: Vec::new() };
+    let policy = Policy { usage: Usage::SIGN | Usage::EXPORT | Usage::COPY, algorithm, also: Vec::new() };
     Attributes { key_type: KeyType::EccKeyPair(EccFamily::SecpR1), bits: 256, policy }
 }

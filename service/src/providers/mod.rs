@@ -17,6 +17,7 @@ use prost::Message;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A provider whose settings are read, with the secrets that they name. Its hardware and the store it meets in the sandbox.
 pub struct Plan {
@@ -47,6 +48,11 @@ impl Plan {
     pub fn open(self, store: &Arc<Store>) -> Result<Option<Provider>> {
         (self.open)(store)
     }
+}
+
+/// Waits, when the service has ended, until the devices have taken leave of it, but no longer than this.
+pub fn await_end(limit: Duration) {
+    tpm::await_end(limit);
 }
 
 /// Reads the settings of a provider of this kind.

@@ -8,6 +8,7 @@ use crate::key::Uuid;
 use crate::quotas::Limit;
 use interface::ProviderId;
 use interface::operations::{PutObject, RecordKind, SetMetadata};
+use std::cmp::Reverse;
 
 impl Store {
     /// What a client has.

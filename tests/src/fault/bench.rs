@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use interface::client::Error;
 use interface::Status;
+use interface::client::Error;
 use tempfile::TempDir;
 
 use super::call::CHIP;

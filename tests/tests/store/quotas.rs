@@ -5,7 +5,7 @@ use crate::{SOFTWARE, destroy, generate, usable};
 use interface::algorithm::{Algorithm, Cipher};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::client::{Client, Error, Identity};
-use interface::operations::{GenerateKey, Grant, PutObject, RecordKind, ServiceStatus, SetMetadata};
+use interface::operations::{Find, GenerateKey, Grant, ListKeys, PutObject, RecordKind, ServiceStatus, SetMetadata};
 use interface::{ProviderId, Status};
 use tests::{CONFIG, STRANGER, Service, acting, may_change_user, run};
 
@@ -70,6 +70,25 @@ fn what_is_over_a_limit_is_refused_and_named_and_an_exception_permits_it() {
     assert!((1..20).contains(&granted), "{granted}");
     refused(grant(1), &["bytes in [quotas]"]);
     grant(70_000).unwrap();
+}
+
+#[test]
+fn a_list_of_keys_is_no_longer_than_what_one_may_have_in_flight_and_a_search_goes_on() {
+    let service = service("bytes_in_flight = 2048");
+    let client = service.client();
+    let name = |number: usize| format!("{number:0>500}");
+    for number in 0..3 {
+        generate(&client, &name(number)).unwrap();
+    }
+    assert_eq!(client.call(ProviderId::CORE, &ListKeys {}).unwrap().keys.len(), 3);
+    generate(&client, &name(3)).unwrap();
+    let over = refused(
+        client.call(ProviderId::CORE, &ListKeys {}).map(drop),
+        &["2048 bytes", "bytes_in_flight in [quotas]", "parsec key list"],
+    );
+    assert_eq!(over, Status::PsaErrorInsufficientMemory);
+    assert_eq!(client.find(SOFTWARE, &Find::default()).unwrap().len(), 4);
+    assert!(run(&mut service.parsec(["key", "list"])).ok().contains(&name(3)));
 }
 
 #[test]

@@ -49,25 +49,38 @@ impl Blob {
 
     /// The blob that these bytes begin with, and what follows it.
     pub(super) fn split(bytes: &[u8]) -> Result<(Self, &[u8])> {
-        let (&VERSION, mut rest) = bytes.split_first().ok_or_else(damaged)? else {
-            return Err(Error::Corrupt("the key was stored by a newer version of the service: update it".to_owned()));
-        };
-        let mut part = || {
-            let (len, tail) = rest.split_first_chunk().ok_or_else(damaged)?;
-            let (part, tail) = tail.split_at_checked(u16::from_be_bytes(*len).into()).ok_or_else(damaged)?;
-            rest = tail;
-            Ok::<_, Error>(part)
-        };
-        let (parent, auth, private, public) = (part()?, part()?, part()?, part()?);
+        let (parent, rest) = part(body(bytes)?)?;
+        let (auth, rest) = part(rest)?;
+        let (private, rest) = part(rest)?;
+        let (public, rest) = part(rest)?;
         let public = Public::unmarshall(public).map_err(|_| damaged())?;
         let auth = Auth::try_from(auth).map_err(|_| damaged())?;
         let private = Private::try_from(private).map_err(|_| damaged())?;
         Ok((Self::new(parent.to_vec(), auth, private, public), rest))
     }
 
+    /// The parent alone of the blob that these bytes begin with, which takes a fraction of the time.
+    pub(super) fn parent(bytes: &[u8]) -> Result<&[u8]> {
+        Ok(part(body(bytes)?)?.0)
+    }
+
     pub(super) fn saved(&self) -> MutexGuard<'_, Option<TpmsContext>> {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What stands after the version.
+fn body(bytes: &[u8]) -> Result<&[u8]> {
+    match bytes.split_first().ok_or_else(damaged)? {
+        (&VERSION, body) => Ok(body),
+        _ => Err(Error::Corrupt("the key was stored by a newer version of the service: update it".to_owned())),
+    }
+}
+
+/// A part that stands after its length, and what follows it.
+fn part(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first_chunk().ok_or_else(damaged)?;
+    rest.split_at_checked(u16::from_be_bytes(*len).into()).ok_or_else(damaged)
 }
 
 pub(super) fn damaged() -> Error {

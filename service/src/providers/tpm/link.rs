@@ -3,6 +3,8 @@
 use super::failure::Failure;
 use super::settings::Settings;
 use super::turn::Turn;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 use tss_esapi::constants::response_code::Tss2ResponseCodeKind as Kind;
 use tss_esapi::constants::{CapabilityType, PropertyTag};
 use tss_esapi::handles::ObjectHandle;
@@ -19,11 +21,39 @@ pub(super) struct Link {
     pub(super) turn: Turn,
     /// Shows that a command may use a key. `None`: the password does, and nothing is hidden.
     pub(super) session: Option<AuthSession>,
+    /// Ends after the library's connection, which unloads what is loaded when it ends.
+    _open: Open,
+}
+
+/// How many connections there are.
+static OPEN: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// One of them.
+struct Open;
+
+impl Open {
+    fn new() -> Self {
+        *OPEN.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        *OPEN.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        OPEN.1.notify_all();
+    }
+}
+
+/// Waits until all connections have ended, but no longer than this.
+pub(super) fn await_end(limit: Duration) {
+    let open = OPEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(OPEN.1.wait_timeout_while(open, limit, |open| *open > 0));
 }
 
 impl Link {
     pub(super) fn open(settings: &Settings, turn: Turn) -> Result<Self, Failure> {
-        Ok(Self { context: Context::new(settings.name.clone())?, turn, session: None })
+        Ok(Self { context: Context::new(settings.name.clone())?, turn, session: None, _open: Open::new() })
     }
 
     /// Runs one command, if the chip is ours, and takes its answer, if the chip still is.

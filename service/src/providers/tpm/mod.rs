@@ -45,6 +45,7 @@ use interface::{ProviderId, Status};
 use seat::Seat;
 use settings::Settings;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tss_esapi::Context;
 use tss_esapi::handles::KeyHandle;
 
@@ -76,6 +77,11 @@ struct Held {
 pub fn plan(settings: toml::Table) -> Result<Plan> {
     let (settings, software) = Settings::read(ProviderId::TPM, settings)?;
     Ok(Plan::new(settings.reach(), |store| open(settings, software, store)))
+}
+
+/// Waits until the chips have unloaded what the service has loaded, but no longer than this.
+pub(super) fn await_end(limit: Duration) {
+    link::await_end(limit);
 }
 
 fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Option<Provider>> {
@@ -214,10 +220,10 @@ impl Tpm {
         let keys = store.owners().into_iter().flat_map(|owner| store.keys(&owner));
         let mut missing = 0_u32;
         for key in keys.filter(|key| key.provider == ProviderId::TPM && !derive::is_here(key)) {
-            match store.material(&key).and_then(|material| Blob::decode(&material)) {
-                Ok(blob) => {
-                    store.mark(&key, blob.parent != chip.name);
-                    missing += u32::from(blob.parent != chip.name);
+            match store.material(&key).and_then(|material| Ok(Blob::parent(&material)? != chip.name)) {
+                Ok(elsewhere) => {
+                    store.mark(&key, elsewhere);
+                    missing += u32::from(elsewhere);
                 }
                 Err(error) => tracing::error!(event = Kind::Damage.name(), "{error}"),
             }

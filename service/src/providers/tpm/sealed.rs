@@ -94,7 +94,7 @@ impl Seal for Wrapping {
     }
 
     fn open(&self, sealed: &[u8]) -> Result<Secret> {
-        if Blob::split(sealed)?.0.parent != self.blob.parent {
+        if Blob::parent(sealed)? != self.blob.parent {
             let detail = "the key was sealed by another TPM, or before this one was cleared: it is kept until that one is back";
             return Err(Error::refused(Status::PsaErrorHardwareFailure, detail));
         }
@@ -108,9 +108,16 @@ fn survey(chip: &Chip, store: &Store) -> Option<Arc<Blob>> {
     let keys = store.owners().into_iter().flat_map(|owner| store.keys(&owner));
     let (mut own, mut missing) = (None, 0_u32);
     for key in keys.filter(|key| key.provider == ProviderId::TPM_SEALED && key.tier == Tier::Sealed) {
-        match store.material(&key).and_then(|material| Ok(Blob::split(&material)?.0)) {
-            Ok(blob) if blob.parent == chip.name => drop(own.get_or_insert_with(|| Arc::new(blob))),
-            Ok(_) => {
+        let found = store.material(&key).and_then(|material| {
+            let here = Blob::parent(&material)? == chip.name;
+            if here && own.is_none() {
+                own = Some(Arc::new(Blob::split(&material)?.0));
+            }
+            Ok(here)
+        });
+        match found {
+            Ok(true) => {}
+            Ok(false) => {
                 store.mark(&key, true);
                 missing += 1;
             }

@@ -242,7 +242,8 @@ fn at_the_upgrade_a_key_that_is_not_what_was_sealed_is_told_and_kept() {
     for (change, told) in exchanged {
         let place = filled();
         let store = place.open().unwrap();
-        let more = Attributes { policy: Policy { usage: Usage::SIGN_HASH | Usage::EXPORT, ..attributes().policy }, ..attributes() };
+        let more =
+            Attributes { policy: Policy { usage: Usage::SIGN_HASH | Usage::EXPORT, ..attributes().policy }, ..attributes() };
         let filing = Filing { name: "other".into(), ..Filing::default() };
         let other = store.reserve(SOFTWARE, &ROOT, &filing, &more, None).unwrap();
         other.commit(Material { attributes: more, ..material() }).unwrap();
