@@ -169,9 +169,7 @@ pub(super) fn prepare(
             )));
         }
         if lowered {
-            tracing::error!(
-                "key store: {shown}: going on with tables of version {version} although there were newer ones, as it was asked for"
-            );
+            tracing::error!("key store: {shown}: going on with its older version {version}, as it was asked for");
         }
         let proved = keys.proves(&proof) || version < SIGNED && keys.proves_unsigned(&proof);
         if !proved && !empty {

@@ -41,7 +41,7 @@ impl Tokens {
         for place in PROVIDERS.iter().map(|kind| (kind.id, client.clone())) {
             self.labels.remove(&place);
             self.officers.remove(&place);
-            Role::ALL.into_iter().for_each(|role| drop(self.pins.remove(&(place.clone(), *role))));
+            Role::ALL.iter().for_each(|role| drop(self.pins.remove(&(place.clone(), *role))));
         }
     }
 
