@@ -11,7 +11,6 @@ use crate::connections::Connections;
 use crate::custody;
 use crate::error::{Error, Result};
 use crate::flight::Flight;
-use crate::key::Key;
 use crate::provider::{Handle, Info, Provider};
 use crate::providers::Backends;
 use crate::quotas::Limit;

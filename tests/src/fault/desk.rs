@@ -1,6 +1,6 @@
 //! The clients of a service under fault, and what they ask of it.
 
-use interface::algorithm::{Agreement, Algorithm, Cipher, Hash, SignHash as AnyHash, Signature};
+use interface::algorithm::{Agreement, Algorithm, Cipher, Hash, KeyAgreement, SignHash as AnyHash, Signature};
 use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::{Client, Error, Identity};
 use interface::message::{Pkcs11Attribute, UsageFlags};
@@ -20,7 +20,7 @@ const DIGEST: [u8; 32] = [0x5a; 32];
 const OFFICER: &str = "87654321";
 
 pub(super) const ECDSA: Signature = Signature::Ecdsa { hash: AnyHash::Specific(Hash::Sha256) };
-const ECDH: Algorithm = Algorithm::Agreement(Agreement::Ecdh);
+const ECDH: Algorithm = Algorithm::Agreement(KeyAgreement::Raw(Agreement::Ecdh));
 
 /// The service with its clients: who owns keys, who was granted one, and whose token has PINs.
 pub struct Desk {
