@@ -49,7 +49,7 @@ fn a_key_lives_in_the_store_until_it_is_destroyed() {
     let second = service(directory.path());
     let verify = VerifyMessage {
         key_name: "web".to_owned(),
-        alg: sign.alg.clone(),
+        alg: sign.alg,
         message: sign.message.clone(),
         signature,
         ..Default::default()
