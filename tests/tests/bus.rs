@@ -57,7 +57,7 @@ fn decrypted(client: &Client) -> Vec<u8> {
     let (name, alg) = (|| "rsa".to_owned(), Some(Encryption::RsaPkcs1v15.into()));
     make(client, ProviderId::TPM, "rsa", &attributes(KeyType::RsaKeyPair, 2048, Encryption::RsaPkcs1v15));
     let (plaintext, salt) = (b"a message for nobody else".to_vec(), Vec::new());
-    let encrypt = AsymmetricEncrypt { key_name: name(), alg: alg.clone(), plaintext, salt: salt.clone(), owner: None };
+    let encrypt = AsymmetricEncrypt { key_name: name(), alg, plaintext, salt: salt.clone(), owner: None };
     let ciphertext = client.call(ProviderId::TPM, &encrypt).unwrap().ciphertext;
     let decrypt = AsymmetricDecrypt { key_name: name(), alg, ciphertext, salt, owner: None };
     client.call(ProviderId::TPM, &decrypt).unwrap().plaintext.clone()

@@ -216,7 +216,7 @@ impl Session {
             }
             Algorithm::Kem(kem) => {
                 let (with_name, alg) = (key_name, Some(Algorithm::from(kem).into()));
-                let encapsulate = Encapsulate { with_name: with_name.clone(), alg: alg.clone(), ..Encapsulate::default() };
+                let encapsulate = Encapsulate { with_name: with_name.clone(), alg, ..Encapsulate::default() };
                 let Ok(encrypted) = maker.ask(provider, &encapsulate) else { return };
                 let ciphertext = encrypted.ciphertext.clone();
                 self.keep(provider, &Decapsulate { with_name, alg, ciphertext, with_owner: owner, ..Decapsulate::default() });

@@ -36,19 +36,14 @@ fn sign_message(under: &Under<'_>, name: &str, signature: Signature, context: &s
     let (key_name, alg, owner) = (name.to_owned(), Some(signature.into()), None::<String>);
     let message = b"a message".to_vec();
     let within = if signature == Signature::Ed25519ctx { b"context".to_vec() } else { vec![] };
-    let op = SignMessage {
-        key_name: key_name.clone(),
-        alg: alg.clone(),
-        message: message.clone(),
-        owner: owner.clone(),
-        context: within.clone(),
-    };
+    let op =
+        SignMessage { key_name: key_name.clone(), alg, message: message.clone(), owner: owner.clone(), context: within.clone() };
     let signed = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).signature;
     let verify = |message: &[u8], signature: &[u8]| {
         let (message, signature) = (message.to_vec(), signature.to_vec());
         under.status(&VerifyMessage {
             key_name: key_name.clone(),
-            alg: alg.clone(),
+            alg,
             message,
             signature,
             owner: owner.clone(),
@@ -63,19 +58,11 @@ fn sign_message(under: &Under<'_>, name: &str, signature: Signature, context: &s
 fn sign_hash(under: &Under<'_>, name: &str, signature: Signature, context: &str) {
     let (key_name, alg, owner) = (name.to_owned(), Some(signature.into()), None::<String>);
     let hash = vec![0x5a; signature.hash().map_or(32, Hash::len)];
-    let op =
-        SignHash { key_name: key_name.clone(), alg: alg.clone(), hash: hash.clone(), owner: owner.clone(), ..Default::default() };
+    let op = SignHash { key_name: key_name.clone(), alg, hash: hash.clone(), owner: owner.clone(), ..Default::default() };
     let signed = under.call(&op).unwrap_or_else(|error| panic!("{context}: {error}")).signature;
     let verify = |hash: &[u8]| {
         let (hash, signature) = (hash.to_vec(), signed.clone());
-        under.status(&VerifyHash {
-            key_name: key_name.clone(),
-            alg: alg.clone(),
-            hash,
-            signature,
-            owner: owner.clone(),
-            ..Default::default()
-        })
+        under.status(&VerifyHash { key_name: key_name.clone(), alg, hash, signature, owner: owner.clone(), ..Default::default() })
     };
     assert_eq!(verify(&hash), Status::Success, "{context}");
     assert_eq!(verify(&vec![0x5b; hash.len()]), Status::PsaErrorInvalidSignature, "{context}");
@@ -192,14 +179,14 @@ fn encipher(under: &Under<'_>, name: &str, cipher: Cipher, context: &str) {
 
 fn authenticate(under: &Under<'_>, name: &str, mac: Mac, context: &str) {
     let (key_name, alg, input) = (name.to_owned(), Some(mac.into()), b"a message".to_vec());
-    let compute = MacCompute { key_name: key_name.clone(), alg: alg.clone(), input: input.clone(), owner: None };
+    let compute = MacCompute { key_name: key_name.clone(), alg, input: input.clone(), owner: None };
     let computed = under.call(&compute).unwrap_or_else(|error| panic!("{context}: {error}")).mac;
     if let Some(len) = mac.len {
         assert_eq!(computed.len(), len as usize, "{context}");
     }
     let verify = |input: &[u8], mac: &[u8]| {
         let (input, mac) = (input.to_vec(), mac.to_vec());
-        under.status(&MacVerify { key_name: key_name.clone(), alg: alg.clone(), input, mac, owner: None })
+        under.status(&MacVerify { key_name: key_name.clone(), alg, input, mac, owner: None })
     };
     assert_eq!(verify(&input, &computed), Status::Success, "{context}");
     assert_eq!(verify(b"another", &computed), Status::PsaErrorInvalidSignature, "{context}");
@@ -220,11 +207,10 @@ fn agree(under: &Under<'_>, name: &str, agreement: Agreement, attributes: &Attri
 
 fn encapsulate(under: &Under<'_>, name: &str, kem: Kem, context: &str) {
     let (with_name, alg) = (name.to_owned(), Some(Algorithm::from(kem).into()));
-    let encapsulate = Encapsulate { with_name: with_name.clone(), alg: alg.clone(), ..Default::default() };
+    let encapsulate = Encapsulate { with_name: with_name.clone(), alg, ..Default::default() };
     let encapsulated = under.call(&encapsulate).unwrap_or_else(|error| panic!("{context}: {error}"));
-    let decapsulate = |ciphertext: Vec<u8>| {
-        under.call(&Decapsulate { with_name: with_name.clone(), alg: alg.clone(), ciphertext, ..Default::default() })
-    };
+    let decapsulate =
+        |ciphertext: Vec<u8>| under.call(&Decapsulate { with_name: with_name.clone(), alg, ciphertext, ..Default::default() });
     let secret = decapsulate(encapsulated.ciphertext.clone()).unwrap();
     assert_eq!(secret.shared_secret, encapsulated.shared_secret, "{context}");
     let mut wrong = encapsulated.ciphertext.clone();
