@@ -34,11 +34,10 @@ fn nobody_learns_more_than_was_granted() {
 
 /// That a rule is needed, and that the service has it: it refuses the attack with these words.
 fn needed(setting: Setting, rule: Rule, words: &str) {
-    let attack = search(setting, Some(rule), DEPTH).attack;
-    let Some(attack) = attack else {
-        // Some attacks have more steps than a slow search looks at.
-        return assert!(!OPTIMISED, "without {rule:?} nothing is found");
-    };
+    if rule == Rule::Reset && !OPTIMISED {
+        return; // six steps, which take minutes
+    }
+    let attack = search(setting, Some(rule), 6).attack.unwrap();
     let refusal = replay(setting, rule, &attack).unwrap();
     assert!(refusal.contains(words), "{attack:?}: {refusal}");
 }
