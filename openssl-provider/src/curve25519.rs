@@ -26,8 +26,8 @@ use crate::{
         OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    generation::{self, OTHERS, Options},
-    key::{Kind, Public, Secret},
+    kind::{Kind, Public, Secret},
+    options::{self, OTHERS, Options},
     signature::{Context, Scheme},
 };
 
@@ -48,9 +48,9 @@ pub(crate) type Ed25519 = Curve25519<true>;
 pub(crate) type X25519 = Curve25519<false>;
 
 static OPTIONS: [Setting<Options>; 4] = [
-    generation::NAME,
-    generation::PROVIDER,
-    generation::USAGE,
+    options::NAME,
+    options::PROVIDER,
+    options::USAGE,
     // there is no other, and TLS names it all the same
     setting(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |_, given| match given.text() {
         Some(name) if name.eq_ignore_ascii_case("X25519") => Ok(()),

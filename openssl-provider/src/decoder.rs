@@ -17,7 +17,8 @@ use interface::{
 use crate::{
     error::Error,
     ffi::{OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object},
-    key::{Key, Kind, Public},
+    key::Key,
+    kind::{Kind, Public},
     provider::{self, Provider},
 };
 

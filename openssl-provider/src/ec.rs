@@ -33,8 +33,8 @@ use crate::{
         OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed},
     },
-    generation::{self, OTHERS, Options},
-    key::{Fixed, Kind, Public, Secret},
+    kind::{Fixed, Kind, Public, Secret},
+    options::{self, OTHERS, Options},
     signature::{Context, Scheme},
 };
 
@@ -199,9 +199,9 @@ static OPTIONS: [Setting<Options>; 7] = [
     setting(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, Type::Text, |_, given| POINT_FORMAT.check(given)),
     setting(OSSL_PKEY_PARAM_EC_ENCODING, Type::Text, |_, given| ENCODING.check(given)),
     setting(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, Type::Int, |_, given| COFACTOR.check(given)),
-    generation::NAME,
-    generation::PROVIDER,
-    generation::USAGE,
+    options::NAME,
+    options::PROVIDER,
+    options::USAGE,
     setting(OSSL_PKEY_PARAM_GROUP_NAME, Type::Text, |options, given| {
         let name = given.text().unwrap_or_default();
         let unknown = || {

@@ -18,7 +18,8 @@ use crate::{
         OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
         params::{Params, Setting, Type, Value, settable, setting},
     },
-    key::{Key, Kind},
+    key::Key,
+    kind::Kind,
     provider::Provider,
 };
 

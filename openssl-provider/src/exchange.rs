@@ -15,7 +15,8 @@ use crate::{
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     fresh::Place,
-    key::{Key, Kind, Secret},
+    key::Key,
+    kind::{Kind, Secret},
     provider::Provider,
 };
 

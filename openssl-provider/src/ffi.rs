@@ -22,18 +22,10 @@ use std::{
 
 use crate::{error::Error, provider::Provider};
 
-pub(crate) mod asym_cipher;
 pub(crate) mod core;
-pub(crate) mod decoder;
-pub(crate) mod encoder;
 pub(crate) mod job;
-pub(crate) mod keyexch;
-pub(crate) mod keymgmt;
 pub(crate) mod params;
 pub(crate) mod process;
-pub(crate) mod provider;
-pub(crate) mod signature;
-pub(crate) mod store;
 
 #[cfg(test)]
 mod headers;

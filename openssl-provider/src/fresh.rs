@@ -13,13 +13,16 @@ use interface::{Status, attributes::Attributes, client, operations::Record, refe
 use crate::{
     error::Error,
     ffi::process::PROCESS,
-    generation::NAMELESS,
-    key::{Kind, Secret},
+    kind::{Kind, Secret},
     provider::{self, Provider},
 };
 
 /// What the names of these keys begin with.
 const PREFIX: &str = "openssl-";
+
+/// Of a service that has no volatile keys.
+const NAMELESS: &str = "this service stores every key that it makes, so a new one needs a name: -pkeyopt parsec-name:NAME. A program's \
+     own key comes from another provider: list default before parsec in openssl.cnf, or ask with -propquery provider=default";
 
 /// How often a name is asked for that another process is just storing the same key under.
 const TRIES: usize = 1000;

@@ -26,8 +26,8 @@ use crate::{
         },
         params::{Field, Given, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    generation::{self, Options},
-    key::{Kind, Public},
+    kind::{Kind, Public},
+    options::{self, Options},
     rsa::unsupported,
     signature::{Context, Scheme},
 };
@@ -53,7 +53,7 @@ pub(crate) type MlDsa44Key = MlDsaKey<0>;
 pub(crate) type MlDsa65Key = MlDsaKey<1>;
 pub(crate) type MlDsa87Key = MlDsaKey<2>;
 
-static OPTIONS: [Setting<Options>; 3] = [generation::NAME, generation::PROVIDER, generation::USAGE];
+static OPTIONS: [Setting<Options>; 3] = [options::NAME, options::PROVIDER, options::USAGE];
 static OPTIONS_SETTABLE: [Param; 4] = settable(&OPTIONS);
 
 impl<const SET: usize> Kind for MlDsaKey<SET> {

@@ -23,7 +23,7 @@ use crate::{
         core::Core,
         params::{Field, Type, Value, field},
     },
-    key::{Public, Secret},
+    kind::{Public, Secret},
     settings,
 };
 

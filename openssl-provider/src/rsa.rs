@@ -25,8 +25,8 @@ use crate::{
         OSSL_PKEY_PARAM_SECURITY_BITS, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    generation::{self, OTHERS, Options},
-    key::{Kind, Public},
+    kind::{Kind, Public},
+    options::{self, OTHERS, Options},
 };
 
 /// An RSA public key: modulus and exponent, big-endian without leading zeros.
@@ -70,14 +70,14 @@ const PRIMES: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_PRIMES, Type::Numbe
     _ => Err(unsupported(&format!("RSA keys of more than two primes; {OTHERS}"))),
 });
 
-static OPTIONS: [Setting<Options>; 6] = [generation::NAME, generation::PROVIDER, generation::USAGE, BITS, EXPONENT, PRIMES];
+static OPTIONS: [Setting<Options>; 6] = [options::NAME, options::PROVIDER, options::USAGE, BITS, EXPONENT, PRIMES];
 static OPTIONS_SETTABLE: [Param; 7] = settable(&OPTIONS);
 
 /// Of keys for PSS alone: what is said of it makes all else what PSS has by default.
 static PSS_OPTIONS: [Setting<Options>; 9] = [
-    generation::NAME,
-    generation::PROVIDER,
-    generation::USAGE,
+    options::NAME,
+    options::PROVIDER,
+    options::USAGE,
     BITS,
     EXPONENT,
     PRIMES,
@@ -138,7 +138,7 @@ impl<const PSS: bool> Kind for RsaKey<PSS> {
 
     fn policy(options: &Options, purpose: Option<Purpose>) -> Option<Policy> {
         if !PSS {
-            return generation::policy(Self::NEW, purpose);
+            return options::policy(Self::NEW, purpose);
         }
         let policy = purpose.map_or_else(|| Job::Sign.policy(Self::NEW), |purpose| purpose.policy(Self::NEW))?;
         let pss = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Signature(Signature::RsaPss { .. }));

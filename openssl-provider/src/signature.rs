@@ -19,7 +19,8 @@ use crate::{
         newer::OSSL_SIGNATURE_PARAM_SIGNATURE,
         params::{Field, Given, Params, Setting, Type, setting},
     },
-    key::{Key, Kind},
+    key::Key,
+    kind::Kind,
     provider::Provider,
 };
 

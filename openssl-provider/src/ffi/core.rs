@@ -42,7 +42,7 @@ impl Core {
     ///
     /// # Safety
     /// `handle` and `functions` are what the core passed to `OSSL_provider_init`.
-    pub(super) unsafe fn new(handle: *const Handle, functions: *const Dispatch) -> Self {
+    pub(crate) unsafe fn new(handle: *const Handle, functions: *const Dispatch) -> Self {
         // SAFETY: the core's table ends with a zero id, and each of its entries has the signature that its id stands for.
         unsafe {
             Self {
@@ -108,7 +108,7 @@ impl Core {
     }
 
     /// The next line of a BIO, at most `room` bytes of it, with its line ending; None at the end.
-    pub(super) fn line(&self, bio: *mut Bio, room: &mut [u8]) -> Option<usize> {
+    pub(crate) fn line(&self, bio: *mut Bio, room: &mut [u8]) -> Option<usize> {
         let size = c_int::try_from(room.len()).ok()?;
         // SAFETY: the decoder got `bio` from the core for the time of the call; `room` has `size` bytes.
         let read = unsafe { self.bio_gets?(bio, room.as_mut_ptr().cast(), size) };
@@ -116,7 +116,7 @@ impl Core {
     }
 
     /// Writes all of `data` to a BIO.
-    pub(super) fn write(&self, bio: *mut Bio, data: &[u8]) -> bool {
+    pub(crate) fn write(&self, bio: *mut Bio, data: &[u8]) -> bool {
         let mut written = 0;
         // SAFETY: the encoder got `bio` from the core for the time of the call; `data` has that many bytes.
         self.bio_write.is_some_and(|write| unsafe { write(bio, data.as_ptr().cast(), data.len(), &raw mut written) == 1 })
@@ -125,7 +125,7 @@ impl Core {
 
     /// Has the stream of the C library that a BIO writes to, where it does, hand on what it holds back. No BIO is flushed: one that
     /// encodes or encrypts would end what it makes.
-    pub(super) fn flush(&self, bio: *mut Bio) -> io::Result<()> {
+    pub(crate) fn flush(&self, bio: *mut Bio) -> io::Result<()> {
         let mut stream: *mut c_void = ptr::null_mut();
         if let Some(ctrl) = self.bio_ctrl {
             // SAFETY: the encoder got `bio` from the core for the time of the call; this question stores a pointer, if anything.
@@ -139,7 +139,7 @@ impl Core {
     }
 
     /// Fills `room` from a BIO as far as it goes.
-    pub(super) fn read(&self, bio: *mut Bio, room: &mut [u8]) -> usize {
+    pub(crate) fn read(&self, bio: *mut Bio, room: &mut [u8]) -> usize {
         let mut filled = 0;
         while let (Some(read), Some(rest)) = (self.bio_read, room.get_mut(filled..)) {
             let mut got = 0;

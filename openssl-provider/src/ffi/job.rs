@@ -36,7 +36,7 @@ unsafe extern "C" {
 }
 
 /// Looks the functions up, when the library is loaded: later, in a job or after a fork, is no time for that.
-pub(super) fn find() {
+pub(crate) fn find() {
     JOBS.get_or_init(|| {
         // SAFETY: under these names libcrypto has functions of these types (ASYNC_start_job(3), ASYNC_WAIT_CTX_new(3)).
         unsafe {

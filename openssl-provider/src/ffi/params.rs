@@ -118,7 +118,7 @@ pub(crate) struct Params<'a>(&'a [Param]);
 impl<'a> Params<'a> {
     /// # Safety
     /// `params` is NULL or an array that ends with a NULL key; it and what it leads to stay unchanged for `'a`.
-    pub(super) unsafe fn new(params: *const Param) -> Self {
+    pub(crate) unsafe fn new(params: *const Param) -> Self {
         // SAFETY: the caller's promise.
         Self(unsafe { std::slice::from_raw_parts(first(params), count(params)) })
     }
@@ -147,7 +147,7 @@ pub(crate) struct Request<'a>(&'a mut [Param]);
 impl<'a> Request<'a> {
     /// # Safety
     /// `params` is NULL or an array that ends with a NULL key, whose buffers are writable for `'a` and by nobody else.
-    pub(super) unsafe fn new(params: *mut Param) -> Self {
+    pub(crate) unsafe fn new(params: *mut Param) -> Self {
         // SAFETY: the caller's promise.
         Self(unsafe { std::slice::from_raw_parts_mut(first(params).cast_mut(), count(params)) })
     }
@@ -329,7 +329,7 @@ impl Param {
 }
 
 /// Gives parameters to a callback of the core's.
-pub(super) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'static CStr, Value<'_>)>) -> bool {
+pub(crate) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'static CStr, Value<'_>)>) -> bool {
     let Some(callback) = callback else {
         return false;
     };

@@ -7,16 +7,20 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Algorithm, Callback, Dispatch, Handle, OSSL_FUNC_PROVIDER_GET_CAPABILITIES, OSSL_FUNC_PROVIDER_GET_PARAMS,
-    OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION, OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER,
-    OSSL_OP_DECODER, OSSL_OP_ENCODER, OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
-    core::Core,
-    entry, job, own,
-    params::{Request, emit, gettable},
-    release, text,
+use crate::{
+    algorithms,
+    ffi::{
+        Algorithm, Callback, Dispatch, Handle, OSSL_FUNC_PROVIDER_GET_CAPABILITIES, OSSL_FUNC_PROVIDER_GET_PARAMS,
+        OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION, OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER,
+        OSSL_OP_DECODER, OSSL_OP_ENCODER, OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param, boundary,
+        core::Core,
+        entry, job, own,
+        params::{Request, emit, gettable},
+        release, text,
+    },
+    groups::GROUPS,
+    provider,
 };
-use crate::{algorithms, groups::GROUPS, provider};
 
 static FUNCTIONS: [Dispatch; 6] = [
     entry::<OSSL_FUNC_PROVIDER_TEARDOWN>(teardown),
@@ -60,7 +64,7 @@ pub(crate) unsafe extern "C" fn OSSL_provider_init(
 ///
 /// # Safety
 /// `context` is that one, and the core has not torn it down.
-pub(super) unsafe fn provider<'a>(context: *mut c_void) -> &'a Arc<provider::Provider> {
+pub(crate) unsafe fn provider<'a>(context: *mut c_void) -> &'a Arc<provider::Provider> {
     // SAFETY: the caller's promise; `OSSL_provider_init` owned an `Arc` of it to the core.
     unsafe { &*context.cast::<Arc<provider::Provider>>() }
 }
@@ -77,7 +81,7 @@ unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const Param {
 unsafe extern "C" fn get_params(context: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `context` is ours and `params` an OSSL_PARAM request: the core's promise.
     let (provider, mut request) = unsafe { (provider(context), Request::new(params)) };
-    super::boundary(provider, || request.answer(&provider::FIELDS, &()).map(|()| 1))
+    boundary(provider, || request.answer(&provider::FIELDS, &()).map(|()| 1))
 }
 
 unsafe extern "C" fn query_operation(_: *mut c_void, operation: c_int, no_cache: *mut c_int) -> *const Algorithm {
@@ -107,7 +111,7 @@ unsafe extern "C" fn get_capabilities(
 ) -> c_int {
     // SAFETY: the core gives the context it got from us, and a C string.
     let (provider, capability) = unsafe { (provider(context), text(capability)) };
-    super::boundary(provider, || {
+    boundary(provider, || {
         let groups = if capability == Some("TLS-GROUP") { &GROUPS[..] } else { &[] };
         Ok(groups.iter().all(|group| emit(callback, argument, group.capability())).into())
     })

@@ -6,27 +6,28 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Dispatch, OSSL_FUNC_SIGNATURE_DIGEST_SIGN, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT,
-    OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_FINAL,
-    OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_UPDATE, OSSL_FUNC_SIGNATURE_DUPCTX,
-    OSSL_FUNC_SIGNATURE_FREECTX, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS,
-    OSSL_FUNC_SIGNATURE_NEWCTX, OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
-    OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY, OSSL_FUNC_SIGNATURE_VERIFY_INIT,
-    OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, Output, Param, boundary, bytes, entry,
-    newer::{
-        OSSL_FUNC_SIGNATURE_QUERY_KEY_TYPES, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_FINAL, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT,
-        OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_UPDATE, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_FINAL,
-        OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_UPDATE,
-    },
-    own,
-    params::{Params, Request, settable},
-    release, text, with,
-};
 use crate::{
     digest::DIGESTS,
     error::Error,
-    key::{Key, Kind},
+    ffi::{
+        Dispatch, OSSL_FUNC_SIGNATURE_DIGEST_SIGN, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT,
+        OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_FINAL,
+        OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_UPDATE, OSSL_FUNC_SIGNATURE_DUPCTX,
+        OSSL_FUNC_SIGNATURE_FREECTX, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS,
+        OSSL_FUNC_SIGNATURE_NEWCTX, OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
+        OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY, OSSL_FUNC_SIGNATURE_VERIFY_INIT,
+        OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, Output, Param, boundary, bytes, entry,
+        newer::{
+            OSSL_FUNC_SIGNATURE_QUERY_KEY_TYPES, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_FINAL, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT,
+            OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_UPDATE, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_FINAL,
+            OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_UPDATE,
+        },
+        own,
+        params::{Params, Request, settable},
+        release, text, with,
+    },
+    key::Key,
+    kind::Kind,
     signature::{Context, Input, Purpose, Scheme},
 };
 
@@ -112,7 +113,7 @@ pub(crate) const fn one_shot_table<S: Scheme>() -> [Dispatch; 18] {
 
 unsafe extern "C" fn composite_newctx<S: Scheme, const DIGEST: usize>(context: *mut c_void, _: *const c_char) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { super::provider::provider(context) };
+    let provider = unsafe { crate::init::provider(context) };
     boundary(provider, || {
         let digest = DIGESTS.get(DIGEST).ok_or(Error::Internal)?;
         Ok(own(Context::<S>::composite(Arc::clone(provider), digest)))
@@ -126,7 +127,7 @@ unsafe extern "C" fn query_key_types<S: Scheme>() -> *mut *const c_char {
 
 unsafe extern "C" fn newctx<S: Scheme>(context: *mut c_void, _: *const c_char) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { super::provider::provider(context) };
+    let provider = unsafe { crate::init::provider(context) };
     boundary(provider, || Ok(own(Context::<S>::new(Arc::clone(provider)))))
 }
 

@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Callback, Dispatch, OSSL_FUNC_STORE_CLOSE, OSSL_FUNC_STORE_EOF, OSSL_FUNC_STORE_LOAD, OSSL_FUNC_STORE_OPEN,
-    OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, Param, PassphraseCallback, boundary, entry, own,
-    params::{Params, emit},
-    release, text, with,
-};
 use crate::{
     error::Error,
+    ffi::{
+        Callback, Dispatch, OSSL_FUNC_STORE_CLOSE, OSSL_FUNC_STORE_EOF, OSSL_FUNC_STORE_LOAD, OSSL_FUNC_STORE_OPEN,
+        OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, Param, PassphraseCallback, boundary, entry, own,
+        params::{Params, emit},
+        release, text, with,
+    },
     store::{self, Entry, Store},
 };
 
@@ -30,7 +30,7 @@ pub(crate) const fn table() -> [Dispatch; 7] {
 
 unsafe extern "C" fn open(context: *mut c_void, uri: *const c_char) -> *mut c_void {
     // SAFETY: the core gives the context it got from us, and a C string.
-    let (provider, uri) = unsafe { (super::provider::provider(context), text(uri)) };
+    let (provider, uri) = unsafe { (crate::init::provider(context), text(uri)) };
     boundary(provider, || {
         let uri = uri.ok_or(Error::State("no URI was given"))?;
         Ok(own(Store::open(Arc::clone(provider), uri)?))

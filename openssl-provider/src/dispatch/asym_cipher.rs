@@ -5,16 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Dispatch, OSSL_FUNC_ASYM_CIPHER_DECRYPT, OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_DUPCTX,
-    OSSL_FUNC_ASYM_CIPHER_ENCRYPT, OSSL_FUNC_ASYM_CIPHER_ENCRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_FREECTX,
-    OSSL_FUNC_ASYM_CIPHER_GET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_GETTABLE_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_NEWCTX,
-    OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS, Output, Param, boundary, bytes, entry, own,
-    params::{Params, Request},
-    release, with,
-};
 use crate::{
     encryption::{self, Context, Purpose},
+    ffi::{
+        Dispatch, OSSL_FUNC_ASYM_CIPHER_DECRYPT, OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_DUPCTX,
+        OSSL_FUNC_ASYM_CIPHER_ENCRYPT, OSSL_FUNC_ASYM_CIPHER_ENCRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_FREECTX,
+        OSSL_FUNC_ASYM_CIPHER_GET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_GETTABLE_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_NEWCTX,
+        OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS, Output, Param, boundary, bytes, entry,
+        own,
+        params::{Params, Request},
+        release, with,
+    },
     key::Key,
     rsa::Rsa,
 };
@@ -38,7 +39,7 @@ pub(crate) const fn table() -> [Dispatch; 12] {
 
 unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { super::provider::provider(context) };
+    let provider = unsafe { crate::init::provider(context) };
     boundary(provider, || Ok(own(Context::new(Arc::clone(provider)))))
 }
 

@@ -6,22 +6,23 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Callback, Dispatch, Function, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT, OSSL_FUNC_KEYMGMT_EXPORT_TYPES,
-    OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GEN, OSSL_FUNC_KEYMGMT_GEN_CLEANUP, OSSL_FUNC_KEYMGMT_GEN_INIT,
-    OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE, OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS,
-    OSSL_FUNC_KEYMGMT_GET_PARAMS, OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
-    OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH, OSSL_FUNC_KEYMGMT_NEW,
-    OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS, OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
-    OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-    OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE, OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE,
-    OSSL_OBJECT_PKEY, Param, boundary, entry, own,
-    params::{Params, Request, Value, emit},
-    release, with, with_shared,
-};
 use crate::{
+    ffi::{
+        Callback, Dispatch, Function, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT, OSSL_FUNC_KEYMGMT_EXPORT_TYPES,
+        OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GEN, OSSL_FUNC_KEYMGMT_GEN_CLEANUP, OSSL_FUNC_KEYMGMT_GEN_INIT,
+        OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE, OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS,
+        OSSL_FUNC_KEYMGMT_GET_PARAMS, OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
+        OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH, OSSL_FUNC_KEYMGMT_NEW,
+        OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS, OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
+        OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
+        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE, OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE,
+        OSSL_OBJECT_PKEY, Param, boundary, bytes, entry, own,
+        params::{Params, Request, Value, emit},
+        release, with, with_shared,
+    },
     generation::Generation,
-    key::{Key, Kind},
+    key::Key,
+    kind::Kind,
 };
 
 type Generate = <OSSL_FUNC_KEYMGMT_GEN as Function>::Fn;
@@ -74,7 +75,7 @@ impl<K: Kind> Loadable for Key<K> {
 
 unsafe extern "C" fn new<K: Kind>(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { super::provider::provider(context) };
+    let provider = unsafe { crate::init::provider(context) };
     boundary(provider, || Ok(own(Key::<K>::new(Arc::clone(provider)))))
 }
 
@@ -85,7 +86,7 @@ unsafe extern "C" fn free<K: Kind>(key: *mut c_void) {
 
 unsafe extern "C" fn load<K: Kind>(reference: *const c_void, size: usize) -> *mut c_void {
     // SAFETY: the core hands on the bytes of `Loadable::give`.
-    let bytes = unsafe { super::bytes(reference.cast(), size) };
+    let bytes = unsafe { bytes(reference.cast(), size) };
     let Ok(address) = bytes.try_into().map(usize::from_ne_bytes) else {
         return ptr::null_mut();
     };
@@ -167,7 +168,7 @@ unsafe extern "C" fn query_operation_name<K: Kind>(operation: c_int) -> *const c
 
 unsafe extern "C" fn gen_init<K: Kind>(context: *mut c_void, selection: c_int, params: *const Param) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { super::provider::provider(context) };
+    let provider = unsafe { crate::init::provider(context) };
     // SAFETY: `params` is an OSSL_PARAM array, or NULL.
     let params = unsafe { Params::new(params) };
     boundary(provider, || {

@@ -7,16 +7,17 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE, OSSL_FUNC_ENCODER_FREECTX,
-    OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS, OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS,
-    OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
-    PassphraseCallback, boundary, core::Core, entry, own, params::Params, release, with,
-};
 use crate::{
     encoder::{self, Encoder, Format, Output},
     error::Error,
-    key::{Key, Kind},
+    ffi::{
+        Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE, OSSL_FUNC_ENCODER_FREECTX,
+        OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS, OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS,
+        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
+        PassphraseCallback, boundary, core::Core, entry, own, params::Params, release, with,
+    },
+    key::Key,
+    kind::Kind,
 };
 
 /// A BIO of the core's.
@@ -49,7 +50,7 @@ pub(crate) const fn table<K: Kind, F: Format>() -> [Dispatch; 7] {
 
 unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { super::provider::provider(context) };
+    let provider = unsafe { crate::init::provider(context) };
     boundary(provider, || Ok(own(Encoder::new(Arc::clone(provider)))))
 }
 

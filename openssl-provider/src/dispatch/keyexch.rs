@@ -5,15 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Dispatch, OSSL_FUNC_KEYEXCH_DERIVE, OSSL_FUNC_KEYEXCH_DUPCTX, OSSL_FUNC_KEYEXCH_FREECTX, OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS,
-    OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS, OSSL_FUNC_KEYEXCH_INIT, OSSL_FUNC_KEYEXCH_NEWCTX, OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS,
-    OSSL_FUNC_KEYEXCH_SET_PEER, OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS, Output, Param, boundary, entry, own,
-    params::{Params, Request},
-    release, with,
-};
 use crate::{
     exchange::{self, Context, Exchange},
+    ffi::{
+        Dispatch, OSSL_FUNC_KEYEXCH_DERIVE, OSSL_FUNC_KEYEXCH_DUPCTX, OSSL_FUNC_KEYEXCH_FREECTX,
+        OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS, OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS, OSSL_FUNC_KEYEXCH_INIT,
+        OSSL_FUNC_KEYEXCH_NEWCTX, OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS, OSSL_FUNC_KEYEXCH_SET_PEER,
+        OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS, Output, Param, boundary, entry, own,
+        params::{Params, Request},
+        release, with,
+    },
     key::Key,
 };
 
@@ -50,7 +51,7 @@ pub(crate) const fn table<K: Exchange>() -> [Dispatch; 11] {
 
 unsafe extern "C" fn newctx<K: Exchange>(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { super::provider::provider(context) };
+    let provider = unsafe { crate::init::provider(context) };
     boundary(provider, || Ok(own(Context::<K>::new(Arc::clone(provider)))))
 }
 

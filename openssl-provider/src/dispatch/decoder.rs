@@ -8,18 +8,17 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Bio, Callback, Dispatch, Function, OSSL_FUNC_DECODER_DECODE, OSSL_FUNC_DECODER_DOES_SELECTION, OSSL_FUNC_DECODER_FREECTX,
-    OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, boundary,
-    entry,
-    keymgmt::Loadable,
-    own,
-    params::{Value, emit},
-    release, with,
-};
 use crate::{
     decoder::{Decoder, Form, LIMIT, Plain, pem},
-    key::Kind,
+    dispatch::keymgmt::Loadable,
+    ffi::{
+        Bio, Callback, Dispatch, Function, OSSL_FUNC_DECODER_DECODE, OSSL_FUNC_DECODER_DOES_SELECTION, OSSL_FUNC_DECODER_FREECTX,
+        OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, boundary,
+        entry, own,
+        params::{Value, emit},
+        release, with,
+    },
+    kind::Kind,
 };
 
 type Decode = <OSSL_FUNC_DECODER_DECODE as Function>::Fn;
@@ -54,7 +53,7 @@ pub(crate) const fn table<K: Kind, F: Form>() -> [Dispatch; 5] {
 
 unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { super::provider::provider(context) };
+    let provider = unsafe { crate::init::provider(context) };
     boundary(provider, || Ok(own(Decoder::new(Arc::clone(provider)))))
 }
 
