@@ -3,26 +3,18 @@
 //! The names are those of the default provider, so that our keys fit its certificates. Nothing but keys and what is done
 //! with them is here: digests, ciphers, random numbers and the ephemeral key exchange of TLS stay where they are.
 
-use std::{ffi::CStr, sync::Arc};
-
-use interface::reference::KeyUri;
+use std::ffi::CStr;
 
 use crate::{
     curve25519::{Ed25519, PureEddsa, X25519},
     decoder::{InPkcs8, Plain},
     digest::DIGESTS,
-    dispatch::{
-        asym_cipher, decoder, encoder, keyexch,
-        keymgmt::{self, Loadable},
-        signature, store,
-    },
+    dispatch::{asym_cipher, decoder, encoder, keyexch, keymgmt, signature, store},
     ec::{Ec, Ecdsa},
     encoder::{Pkcs8, PublicDer, PublicPem, ReferencePem, Text},
     ffi::{Algorithm, Dispatch},
-    key::Key,
-    kind::{Kind, Public},
+    kinds::kinds,
     ml_dsa::{MlDsa44Key, MlDsa65Key, MlDsa87Key, PureMlDsa},
-    provider::Provider,
     rsa::{Rsa, RsaPss, signature::Padding},
 };
 
@@ -50,10 +42,8 @@ const ML_DSA_65: &CStr = c"ML-DSA-65:MLDSA65:2.16.840.1.101.3.4.3.18:id-ml-dsa-6
 const ML_DSA_87: &CStr = c"ML-DSA-87:MLDSA87:2.16.840.1.101.3.4.3.19:id-ml-dsa-87";
 const PARSEC: &CStr = c"provider=parsec";
 
-type MakeKey = fn(&Arc<Provider>, &Public, &Option<KeyUri>) -> Option<Box<dyn Loadable>>;
-
 /// What there is of every kind of key: a row makes an entry of each list.
-macro_rules! kinds {
+macro_rules! lists {
     ($($kind:ident $names:ident $description:literal;)*) => {
         const KINDS: usize = [$($description),*].len();
 
@@ -61,9 +51,6 @@ macro_rules! kinds {
             static TABLE: [Dispatch; 23] = keymgmt::table::<$kind>();
             algorithm($names, PARSEC, &TABLE, $description)
         },)* Algorithm::END];
-
-        /// Each makes a key of its kind, out of what the service tells of it.
-        pub(crate) const KEYS: [MakeKey; KINDS] = [$(key::<$kind>),*];
 
         static PEM_DECODER: [Dispatch; 4] = decoder::pem_table();
         static DER_DECODER: [Dispatch; 4] = decoder::der_table();
@@ -104,20 +91,7 @@ macro_rules! encoder {
     }};
 }
 
-kinds! {
-    Rsa RSA c"RSA keys of the Parsec service";
-    RsaPss RSA_PSS c"RSA keys for PSS of the Parsec service";
-    Ec EC c"EC keys of the Parsec service";
-    Ed25519 ED25519 c"Ed25519 keys of the Parsec service";
-    X25519 X25519 c"X25519 keys of the Parsec service";
-    MlDsa44Key ML_DSA_44 c"ML-DSA-44 keys of the Parsec service";
-    MlDsa65Key ML_DSA_65 c"ML-DSA-65 keys of the Parsec service";
-    MlDsa87Key ML_DSA_87 c"ML-DSA-87 keys of the Parsec service";
-}
-
-fn key<K: Kind>(provider: &Arc<Provider>, public: &Public, private: &Option<KeyUri>) -> Option<Box<dyn Loadable>> {
-    Some(Box::new(Key::<K>::of(provider, public, private)?))
-}
+kinds!(lists);
 
 static ECDH_KEYEXCH: [Dispatch; 11] = keyexch::table::<Ec>();
 static X25519_KEYEXCH: [Dispatch; 7] = keyexch::plain_table::<X25519>();

@@ -57,7 +57,6 @@ static OPTIONS: [Setting<Options>; 4] = [
         name => Err(Error::Unsupported(format!("the group {:?} is not X25519; {OTHERS}", name.unwrap_or_default()))),
     }),
 ];
-static OPTIONS_SETTABLE: [Param; 5] = settable(&OPTIONS);
 
 impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
     const NAME: &'static CStr = if SIGNS { c"ED25519" } else { c"X25519" };
@@ -86,7 +85,7 @@ impl<const SIGNS: bool> Kind for Curve25519<SIGNS> {
     const NEW: KeyType = KeyType::EccKeyPair(if SIGNS { EccFamily::TwistedEdwards } else { EccFamily::Montgomery });
     const BITS: Option<u32> = Some(BITS);
     const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
-    const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
+    const OPTIONS_SETTABLE: &'static [Param] = &settable::<_, 5>(&OPTIONS);
 
     fn of(Public { key, .. }: &Public) -> Option<Self> {
         (key.key_type == Self::NEW.public()).then(|| Self::new(&key.bytes))?
@@ -165,13 +164,12 @@ static EDDSA: [Field<Context<PureEddsa>>; 1] = [field(OSSL_SIGNATURE_PARAM_ALGOR
     let identifier = AlgorithmIdentifierRef { oid: ID_ED25519, parameters: None };
     identifier.to_der().ok().map(Value::Bytes)
 })];
-static EDDSA_GETTABLE: [Param; 2] = gettable(&EDDSA);
 
 impl Scheme for PureEddsa {
     type Kind = Ed25519;
     const HASHES: bool = false;
     const FIELDS: &'static [Field<Context<Self>>] = &EDDSA;
-    const GETTABLE: &'static [Param] = &EDDSA_GETTABLE;
+    const GETTABLE: &'static [Param] = &gettable::<_, 2>(&EDDSA);
     const SETTINGS: &'static [Setting<Context<Self>>] = &[];
     const SETTABLE: &'static [Param] = &[Param::END];
 

@@ -16,10 +16,10 @@ use interface::{
 
 use crate::{
     error::Error,
-    ffi::{OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object},
+    ffi::{OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY},
     key::Key,
     kind::{Kind, Public},
-    provider::{self, Provider},
+    provider::{Provider, public},
 };
 
 /// Longest reference that is read. One with an RSA key of 16384 bits has three thousand bytes.
@@ -28,38 +28,21 @@ pub(crate) const LIMIT: usize = 16 << 10;
 /// How much of a file is read in search of a reference; the certificates in front of it are shorter.
 const SEARCHED: usize = 256 << 10;
 
-/// A decoder has no state of its own.
-pub(crate) struct Decoder {
-    provider: Arc<Provider>,
-}
-
-impl Object for Decoder {
-    fn provider(&self) -> &Arc<Provider> {
-        &self.provider
-    }
-}
-
-impl Decoder {
-    pub(crate) fn new(provider: Arc<Provider>) -> Self {
-        Self { provider }
-    }
-
-    /// The key of kind `K` that a reference stands for, which is DER in the form `F`; None for anything else.
-    pub(crate) fn key<K: Kind, F: Form>(&self, der: &[u8], selection: i32) -> Result<Option<Key<K>>, Error> {
-        let Some(reference) = F::read(der) else {
-            return Ok(None);
-        };
-        let reference = reference.map_err(|why| bad(&why))?;
-        let known = match &reference.spki {
-            Some(spki) => Public::from_spki(spki).map(|public| (public, true)),
-            None => provider::public(&self.provider.lookup(&reference.uri)?),
-        };
-        let Some((public, private)) = known else {
-            return Ok(None);
-        };
-        let private = (private && wants_private(selection)).then_some(reference.uri);
-        Ok(Key::of(&self.provider, &public, &private))
-    }
+/// The key of kind `K` that a reference stands for, which is DER in the form `F`; None for anything else.
+pub(crate) fn key<K: Kind, F: Form>(provider: &Arc<Provider>, der: &[u8], selection: i32) -> Result<Option<Key<K>>, Error> {
+    let Some(reference) = F::read(der) else {
+        return Ok(None);
+    };
+    let reference = reference.map_err(|why| bad(&why))?;
+    let known = match &reference.spki {
+        Some(spki) => Public::from_spki(spki).map(|public| (public, true)),
+        None => public(&provider.lookup(&reference.uri)?),
+    };
+    let Some((public, private)) = known else {
+        return Ok(None);
+    };
+    let private = (private && wants_private(selection)).then_some(reference.uri);
+    Ok(Key::of(provider, &public, &private))
 }
 
 /// A form of references.

@@ -1,8 +1,12 @@
 //! The entry points of each operation: the dispatch tables that [`algorithms`](crate::algorithms) lists.
-#![allow(
-    clippy::missing_safety_doc,
-    reason = "entry points rest on what the core promises in the manual page that their file names"
-)]
+#![allow(clippy::missing_safety_doc, reason = "what the core promises stands in the manual page that each file names")]
+
+use std::{ffi::c_void, sync::Arc};
+
+use crate::{
+    ffi::{Object, own, release, with, with_shared},
+    provider::Provider,
+};
 
 pub(crate) mod asym_cipher;
 pub(crate) mod decoder;
@@ -11,3 +15,19 @@ pub(crate) mod keyexch;
 pub(crate) mod keymgmt;
 pub(crate) mod signature;
 pub(crate) mod store;
+
+/// The context of what has no state of its own is the provider.
+unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
+    // SAFETY: the core gives the context it got from us.
+    unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(Arc::clone(provider)))) }
+}
+
+unsafe extern "C" fn dup<T: Object + Clone>(ctx: *mut c_void) -> *mut c_void {
+    // SAFETY: `ctx` is one of ours, or NULL.
+    unsafe { with(ctx, |ctx: &mut T| Ok(own(ctx.clone()))) }
+}
+
+unsafe extern "C" fn free<T>(object: *mut c_void) {
+    // SAFETY: the core's last use of an object of ours, whose table says what it is.
+    unsafe { release::<T>(object) }
+}

@@ -172,8 +172,6 @@ static FIELDS: [Field<Ec>; 22] = [
     field(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, Type::Int, |_| Some(Value::Int(0))),
     field(OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE, Type::Text, |_| Some(Value::Text(DEFAULT_CHECK))),
 ];
-static GETTABLE: [Param; 23] = gettable(&FIELDS);
-static PUBLIC: [Param; 3] = gettable(&FIELDS);
 static KEY_SETTABLE: [Param; 8] = [
     Param::describe(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Type::Bytes),
     Param::describe(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, Type::Text),
@@ -213,13 +211,12 @@ static OPTIONS: [Setting<Options>; 7] = [
         Ok(())
     }),
 ];
-static OPTIONS_SETTABLE: [Param; 8] = settable(&OPTIONS);
 
 impl Kind for Ec {
     const NAME: &'static CStr = c"EC";
     const FIELDS: &'static [Field<Self>] = &FIELDS;
-    const GETTABLE: &'static [Param] = &GETTABLE;
-    const PUBLIC: &'static [Param] = &PUBLIC;
+    const GETTABLE: &'static [Param] = &gettable::<_, 23>(&FIELDS);
+    const PUBLIC: &'static [Param] = &gettable::<_, 3>(&FIELDS);
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
     const EMPTY: bool = true;
     const GROUPS: bool = true;
@@ -237,7 +234,7 @@ impl Kind for Ec {
     const NEW: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);
     const BITS: Option<u32> = None;
     const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
-    const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
+    const OPTIONS_SETTABLE: &'static [Param] = &settable::<_, 8>(&OPTIONS);
 
     fn of(Public { key: public, .. }: &Public) -> Option<Self> {
         let curve = CURVES.iter().find(|curve| curve.bits == public.bits)?;
@@ -331,17 +328,15 @@ static ECDSA: [Field<Context<Ecdsa>>; 3] = [
     field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.canonical))),
     field(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Type::Int, |ctx| i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int)),
 ];
-static ECDSA_GETTABLE: [Param; 4] = gettable(&ECDSA);
 
 static SETTINGS: [Setting<Context<Ecdsa>>; 1] = [setting(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, Context::set_digest)];
-static SETTABLE: [Param; 2] = settable(&SETTINGS);
 
 impl Scheme for Ecdsa {
     type Kind = Ec;
     const FIELDS: &'static [Field<Context<Self>>] = &ECDSA;
-    const GETTABLE: &'static [Param] = &ECDSA_GETTABLE;
+    const GETTABLE: &'static [Param] = &gettable::<_, 4>(&ECDSA);
     const SETTINGS: &'static [Setting<Context<Self>>] = &SETTINGS;
-    const SETTABLE: &'static [Param] = &SETTABLE;
+    const SETTABLE: &'static [Param] = &settable::<_, 2>(&SETTINGS);
 
     fn algorithm<'a>(&self, _: &Ec, digest: Option<&'static Digest>, input: &'a [u8]) -> Result<(Signature, &'a [u8]), Error> {
         // the scheme is the same whatever the digest, and its length names the one that policies speak of

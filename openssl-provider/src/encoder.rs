@@ -6,7 +6,7 @@
 //! A key without a name is stored when there is room for its file, and the file is whole when the key is stored: what of the two fails
 //! leaves neither a key that nobody knows nor a reference to none.
 
-use std::{ffi::c_int, fmt::Write, sync::Arc};
+use std::{ffi::c_int, fmt::Write};
 
 use der::pem::{LineEnding, encode_string};
 use interface::reference::Reference;
@@ -15,20 +15,14 @@ use crate::{
     error::Error,
     ffi::{
         OSSL_ENCODER_PARAM_CIPHER, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
+        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param,
         params::{Params, Setting, Type, Value, settable, setting},
     },
     key::Key,
     kind::Kind,
-    provider::Provider,
 };
 
-/// An encoder has no state of its own.
-pub(crate) struct Encoder {
-    provider: Arc<Provider>,
-}
-
-static SETTINGS: [Setting<Encoder>; 1] = [setting(OSSL_ENCODER_PARAM_CIPHER, Type::Text, |_, given| match given.text() {
+static SETTINGS: [Setting<()>; 1] = [setting(OSSL_ENCODER_PARAM_CIPHER, Type::Text, |_, given| match given.text() {
     None | Some("") => Ok(()),
     Some(_) => Err(Error::Unsupported(
         "a key reference holds no secret and is not encrypted: write it without a cipher, such as with -nodes".to_owned(),
@@ -36,20 +30,9 @@ static SETTINGS: [Setting<Encoder>; 1] = [setting(OSSL_ENCODER_PARAM_CIPHER, Typ
 })];
 pub(crate) static SETTABLE: [Param; 2] = settable(&SETTINGS);
 
-impl Object for Encoder {
-    fn provider(&self) -> &Arc<Provider> {
-        &self.provider
-    }
-}
-
-impl Encoder {
-    pub(crate) fn new(provider: Arc<Provider>) -> Self {
-        Self { provider }
-    }
-
-    pub(crate) fn set(&mut self, params: Params<'_>) -> Result<(), Error> {
-        params.apply(&SETTINGS, self)
-    }
+/// Takes what an encoder is told.
+pub(crate) fn set(params: Params<'_>) -> Result<(), Error> {
+    params.apply(&SETTINGS, &mut ())
 }
 
 /// How much of a file waits until its key is stored. Without it, the last line of PEM has no dashes.

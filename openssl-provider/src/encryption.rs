@@ -20,6 +20,7 @@ use crate::{
         OSSL_ASYM_CIPHER_PARAM_PAD_MODE, OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION,
         OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION, OSSL_PKEY_RSA_PAD_MODE_OAEP, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, Object,
         Output, Param, RSA_PKCS1_OAEP_PADDING, RSA_PKCS1_PADDING, RSA_PKCS1_WITH_TLS_PADDING,
+        core::Core,
         params::{Field, Given, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     key::Key,
@@ -67,7 +68,7 @@ pub(crate) enum Purpose {
     Decrypt,
 }
 
-static FIELDS: [Field<Context>; 6] = [
+pub(crate) static FIELDS: [Field<Context>; 6] = [
     field(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, Type::Text, |ctx| {
         Some(match ctx.padding {
             Padding::Pkcs1 => Value::Named(RSA_PKCS1_PADDING, OSSL_PKEY_RSA_PAD_MODE_PKCSV15),
@@ -125,14 +126,12 @@ static SETTINGS: [Setting<Context>; 6] = [
 pub(crate) static SETTABLE: [Param; 7] = settable(&SETTINGS);
 
 impl Object for Context {
-    fn provider(&self) -> &Arc<Provider> {
-        &self.provider
+    fn core(&self) -> Core {
+        self.provider.core
     }
 }
 
 impl Context {
-    pub(crate) const FIELDS: &'static [Field<Self>] = &FIELDS;
-
     pub(crate) fn new(provider: Arc<Provider>) -> Self {
         Self {
             provider,

@@ -12,6 +12,7 @@ use crate::{
     ffi::{
         OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, OSSL_EXCHANGE_PARAM_KDF_DIGEST, OSSL_EXCHANGE_PARAM_KDF_OUTLEN,
         OSSL_EXCHANGE_PARAM_KDF_TYPE, OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_KDF_NAME_X963KDF, Object, Output, Param,
+        core::Core,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
     fresh::Place,
@@ -38,7 +39,7 @@ pub(crate) struct Context<K: Exchange> {
     provider: Arc<Provider>,
     key: Option<Key<K>>,
     peer: Option<Key<K>>,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// What becomes of the secret.
@@ -55,7 +56,7 @@ pub(crate) struct Settings {
     cofactor_mode: i64,
 }
 
-static FIELDS: [Field<Settings>; 5] = [
+pub(crate) static FIELDS: [Field<Settings>; 5] = [
     field(OSSL_EXCHANGE_PARAM_KDF_TYPE, Type::Text, |settings| {
         Some(Value::Text(if settings.kdf { OSSL_KDF_NAME_X963KDF } else { c"" }))
     }),
@@ -103,8 +104,8 @@ static SETTINGS: [Setting<Settings>; 5] = [
 pub(crate) static SETTABLE: [Param; 6] = settable(&SETTINGS);
 
 impl<K: Exchange> Object for Context<K> {
-    fn provider(&self) -> &Arc<Provider> {
-        &self.provider
+    fn core(&self) -> Core {
+        self.provider.core
     }
 }
 
@@ -140,11 +141,6 @@ impl<K: Exchange> Context<K> {
         params.apply(&SETTINGS, &mut changed)?;
         self.settings = changed;
         Ok(())
-    }
-
-    /// What can be asked of an operation.
-    pub(crate) fn settings(&self) -> (&'static [Field<Settings>], &Settings) {
-        (&FIELDS, &self.settings)
     }
 
     pub(crate) fn derive(&self, output: Output<'_>) -> Result<(), Error> {

@@ -4,23 +4,18 @@
 //! neither OpenSSL's headers to build nor libcrypto to load, and one file serves every OpenSSL from 3.0 on, static ones
 //! too. A test compares every line of it with the installed headers.
 //!
-//! All `unsafe` of the crate is here and in the sub-modules, which turn each C entry point into a call of safe code:
-//! [`keymgmt`], [`signature`], [`asym_cipher`], [`keyexch`], [`encoder`], [`decoder`], [`store`] and [`provider`], with [`params`] for
-//! OSSL_PARAM.
-#![allow(
-    clippy::missing_safety_doc,
-    reason = "entry points rest on what the core promises in the manual page that their file names"
-)]
+//! All `unsafe` of the crate is here, with [`params`] for OSSL_PARAM, and in the C entry points, which turn each call into one of safe
+//! code: [`dispatch`](crate::dispatch) and [`init`](crate::init).
 #![allow(non_camel_case_types, reason = "functions carry the names that core_dispatch.h gives them")]
 
 use std::{
     ffi::{c_char, c_int, c_long, c_uint, c_void},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
-    sync::Arc,
 };
 
-use crate::{error::Error, provider::Provider};
+use self::core::Core;
+use crate::error::Error;
 
 pub(crate) mod core;
 pub(crate) mod job;
@@ -406,19 +401,19 @@ impl<T> Failure for *const T {
 
 /// The boundary every entry point passes: no panic crosses it, and an error goes onto the host's OpenSSL error queue and
 /// comes back as the return type's failure value.
-pub(crate) fn boundary<R: Failure>(provider: &Provider, body: impl FnOnce() -> Result<R, Error>) -> R {
+pub(crate) fn boundary<R: Failure>(core: Core, body: impl FnOnce() -> Result<R, Error>) -> R {
     let error = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return value,
         Ok(Err(error)) => error,
         Err(_) => Error::Internal,
     };
-    provider.core.raise(&error);
+    core.raise(&error);
     R::FAILED
 }
 
 /// An object that the core holds for us, and through which errors find their way to the host's queue.
 pub(crate) trait Object {
-    fn provider(&self) -> &Arc<Provider>;
+    fn core(&self) -> Core;
 }
 
 /// [`boundary`] for a function of an object. NULL is answered as a failure.
@@ -430,8 +425,7 @@ pub(crate) unsafe fn with<T: Object, R: Failure>(object: *mut c_void, body: impl
     let Some(object) = (unsafe { object.cast::<T>().as_mut() }) else {
         return R::FAILED;
     };
-    let provider = Arc::clone(object.provider());
-    boundary(&provider, || body(object))
+    boundary(object.core(), || body(object))
 }
 
 /// [`with`] for what several threads may look at together.
@@ -443,7 +437,7 @@ pub(crate) unsafe fn with_shared<T: Object, R: Failure>(object: *const c_void, b
     let Some(object) = (unsafe { object.cast::<T>().as_ref() }) else {
         return R::FAILED;
     };
-    boundary(object.provider(), || body(object))
+    boundary(object.core(), || body(object))
 }
 
 /// Hands an object to the core, until [`release`].

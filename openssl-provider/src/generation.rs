@@ -12,7 +12,7 @@ use interface::{
 
 use crate::{
     error::Error,
-    ffi::{OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, params::Params},
+    ffi::{OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, core::Core, params::Params},
     fresh::Fresh,
     key::Key,
     kind::Kind,
@@ -30,8 +30,8 @@ pub(crate) struct Generation<K> {
 }
 
 impl<K> Object for Generation<K> {
-    fn provider(&self) -> &Arc<Provider> {
-        &self.provider
+    fn core(&self) -> Core {
+        self.provider.core
     }
 }
 

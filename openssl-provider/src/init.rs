@@ -1,4 +1,5 @@
-//! The provider's own functions, and the one symbol that the library exports.
+//! The provider's own functions, and the one symbol that the library exports: provider-base(7).
+#![allow(clippy::missing_safety_doc, reason = "what the core promises stands in that manual page")]
 
 use std::{
     ffi::{c_char, c_int, c_void},
@@ -12,14 +13,14 @@ use crate::{
     ffi::{
         Algorithm, Callback, Dispatch, Handle, OSSL_FUNC_PROVIDER_GET_CAPABILITIES, OSSL_FUNC_PROVIDER_GET_PARAMS,
         OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION, OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER,
-        OSSL_OP_DECODER, OSSL_OP_ENCODER, OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param, boundary,
+        OSSL_OP_DECODER, OSSL_OP_ENCODER, OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
         core::Core,
         entry, job, own,
         params::{Request, emit, gettable},
-        release, text,
+        release, text, with_shared,
     },
     groups::GROUPS,
-    provider,
+    provider::{FIELDS, Provider},
 };
 
 static FUNCTIONS: [Dispatch; 6] = [
@@ -31,7 +32,7 @@ static FUNCTIONS: [Dispatch; 6] = [
     Dispatch::END,
 ];
 
-static GETTABLE: [Param; 5] = gettable(&provider::FIELDS);
+static GETTABLE: [Param; 5] = gettable(&FIELDS);
 
 /// The entry point of every provider. Reads our configuration and does nothing else: whatever reads `openssl.cnf` comes
 /// through here, with or without a service, and a failure would take the providers listed after us away.
@@ -49,7 +50,7 @@ pub(crate) unsafe extern "C" fn OSSL_provider_init(
         job::find();
         // SAFETY: the core's promise.
         let core = unsafe { Core::new(handle, functions) };
-        own(Arc::new(provider::Provider::new(core)))
+        own(Arc::new(Provider::new(core)))
     }));
     let Ok(made) = made else { return 0 };
     // SAFETY: both places are writable: the core's promise.
@@ -60,18 +61,9 @@ pub(crate) unsafe extern "C" fn OSSL_provider_init(
     1
 }
 
-/// The provider behind the context that `OSSL_provider_init` gave to the core.
-///
-/// # Safety
-/// `context` is that one, and the core has not torn it down.
-pub(crate) unsafe fn provider<'a>(context: *mut c_void) -> &'a Arc<provider::Provider> {
-    // SAFETY: the caller's promise; `OSSL_provider_init` owned an `Arc` of it to the core.
-    unsafe { &*context.cast::<Arc<provider::Provider>>() }
-}
-
 unsafe extern "C" fn teardown(context: *mut c_void) {
     // SAFETY: the core's last use of what `OSSL_provider_init` gave it.
-    unsafe { release::<Arc<provider::Provider>>(context) }
+    unsafe { release::<Arc<Provider>>(context) }
 }
 
 unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const Param {
@@ -80,8 +72,7 @@ unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const Param {
 
 unsafe extern "C" fn get_params(context: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `context` is ours and `params` an OSSL_PARAM request: the core's promise.
-    let (provider, mut request) = unsafe { (provider(context), Request::new(params)) };
-    boundary(provider, || request.answer(&provider::FIELDS, &()).map(|()| 1))
+    unsafe { with_shared(context, |_: &Arc<Provider>| Request::new(params).answer(&FIELDS, &()).map(|()| 1)) }
 }
 
 unsafe extern "C" fn query_operation(_: *mut c_void, operation: c_int, no_cache: *mut c_int) -> *const Algorithm {
@@ -110,9 +101,10 @@ unsafe extern "C" fn get_capabilities(
     argument: *mut c_void,
 ) -> c_int {
     // SAFETY: the core gives the context it got from us, and a C string.
-    let (provider, capability) = unsafe { (provider(context), text(capability)) };
-    boundary(provider, || {
-        let groups = if capability == Some("TLS-GROUP") { &GROUPS[..] } else { &[] };
-        Ok(groups.iter().all(|group| emit(callback, argument, group.capability())).into())
-    })
+    unsafe {
+        with_shared(context, |_: &Arc<Provider>| {
+            let groups = if text(capability) == Some("TLS-GROUP") { &GROUPS[..] } else { &[] };
+            Ok(groups.iter().all(|group| emit(callback, argument, group.capability())).into())
+        })
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{CStr, c_int},
+    ptr,
     sync::Arc,
 };
 
@@ -11,7 +12,9 @@ use crate::{
     error::Error,
     ffi::{
         OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
+        OSSL_OBJECT_PARAM_DATA_TYPE, OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY,
         OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Object,
+        core::Core,
         params::{Params, Request, Value},
     },
     fresh::{Fresh, Place},
@@ -49,8 +52,25 @@ impl<K> Clone for Key<K> {
 }
 
 impl<K> Object for Key<K> {
-    fn provider(&self) -> &Arc<Provider> {
-        &self.provider
+    fn core(&self) -> Core {
+        self.provider.core
+    }
+}
+
+/// A key of any kind, on its way to the core.
+pub(crate) trait Loadable {
+    /// Describes the key by its place: the core takes it within the call that is given this.
+    fn object(&self) -> Vec<(&'static CStr, Value<'static>)>;
+}
+
+impl<K: Kind> Loadable for Key<K> {
+    fn object(&self) -> Vec<(&'static CStr, Value<'static>)> {
+        let reference = ptr::from_ref(self).expose_provenance().to_ne_bytes().to_vec();
+        vec![
+            (OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_PKEY.into())),
+            (OSSL_OBJECT_PARAM_DATA_TYPE, Value::Text(K::NAME)),
+            (OSSL_OBJECT_PARAM_REFERENCE, Value::Bytes(reference)),
+        ]
     }
 }
 

@@ -4,9 +4,14 @@
 //! name. When it signs (`signature`, with what is particular to `rsa`, `ec`, `curve25519` and `ml_dsa`), the message is
 //! hashed here (`digest`) and the `provider` asks the service for the signature of the digest, in one request; decrypting
 //! (`encryption`) and agreeing on a secret (`exchange`) are one request as well. New keys are made under a name
-//! (`generation`), or get one when they are written (`fresh`); `groups` tells TLS which of
-//! its groups such keys are of. `settings` has what `openssl.cnf` says of the way to the service. What is written of a key (`encoder`) is its public half or a reference. OpenSSL's C functions all lie in
-//! `ffi`, which turns them into calls of this safe code; `algorithms` lists what OpenSSL is told of.
+//! (`generation`, with what can be said of them in `options`), or get one when they are written (`fresh`); `groups` tells TLS which of
+//! its groups such keys are of. `settings` has what `openssl.cnf` says of the way to the service. What is written of a key (`encoder`)
+//! is its public half or a reference.
+//!
+//! Each `kind` of key is a type, and `kinds` lists them. `ffi` declares what OpenSSL's headers do, and is the boundary between C and Rust.
+//! OpenSSL's calls arrive in `dispatch`, which turns them into calls of safe code. `algorithms` lists what OpenSSL is told of, and `init`
+//! hands it that list. No module uses one that stands above it in this order: `init`, `algorithms`, `dispatch`, the operations and kinds,
+//! `key`, `provider`, `kind`, `ffi`.
 //!
 //! The library links no libcrypto, starts no thread and does nothing when it is loaded: a program that never uses one of
 //! our keys never needs the service.
@@ -48,6 +53,7 @@ mod groups;
 mod init;
 mod key;
 mod kind;
+mod kinds;
 mod ml_dsa;
 mod options;
 mod provider;

@@ -54,7 +54,6 @@ pub(crate) type MlDsa65Key = MlDsaKey<1>;
 pub(crate) type MlDsa87Key = MlDsaKey<2>;
 
 static OPTIONS: [Setting<Options>; 3] = [options::NAME, options::PROVIDER, options::USAGE];
-static OPTIONS_SETTABLE: [Param; 4] = settable(&OPTIONS);
 
 impl<const SET: usize> Kind for MlDsaKey<SET> {
     const NAME: &'static CStr = Self::SET.openssl;
@@ -72,7 +71,7 @@ impl<const SET: usize> Kind for MlDsaKey<SET> {
     const NEW: KeyType = KeyType::MlDsaKeyPair;
     const BITS: Option<u32> = Some(Self::SET.bits);
     const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
-    const OPTIONS_SETTABLE: &'static [Param] = &OPTIONS_SETTABLE;
+    const OPTIONS_SETTABLE: &'static [Param] = &settable::<_, 4>(&OPTIONS);
 
     fn of(Public { key, .. }: &Public) -> Option<Self> {
         (key.key_type == KeyType::MlDsaPublicKey && key.bits == Self::SET.bits).then(|| Self::new(&key.bytes))?

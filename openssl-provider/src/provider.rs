@@ -1,7 +1,7 @@
 //! One loaded provider: the core that loaded it, and its way to the service.
 
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicU8, Ordering},
 };
 
@@ -19,7 +19,7 @@ use interface::{
 use crate::{
     error::Error,
     ffi::{
-        OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS, OSSL_PROV_PARAM_VERSION,
+        OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS, OSSL_PROV_PARAM_VERSION, Object,
         core::Core,
         params::{Field, Type, Value, field},
     },
@@ -49,6 +49,12 @@ pub(crate) struct Provider {
     misspelt: OnceLock<Option<String>>,
     /// The number of the service's default provider once it is known; the core's, zero, before.
     default: AtomicU8,
+}
+
+impl Object for Arc<Provider> {
+    fn core(&self) -> Core {
+        self.core
+    }
 }
 
 impl Caller for Provider {

@@ -71,7 +71,6 @@ const PRIMES: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_PRIMES, Type::Numbe
 });
 
 static OPTIONS: [Setting<Options>; 6] = [options::NAME, options::PROVIDER, options::USAGE, BITS, EXPONENT, PRIMES];
-static OPTIONS_SETTABLE: [Param; 7] = settable(&OPTIONS);
 
 /// Of keys for PSS alone: what is said of it makes all else what PSS has by default.
 static PSS_OPTIONS: [Setting<Options>; 9] = [
@@ -96,7 +95,6 @@ static PSS_OPTIONS: [Setting<Options>; 9] = [
         Ok(())
     }),
 ];
-static PSS_OPTIONS_SETTABLE: [Param; 10] = settable(&PSS_OPTIONS);
 
 impl<const PSS: bool> Kind for RsaKey<PSS> {
     const NAME: &'static CStr = if PSS { c"RSA-PSS" } else { c"RSA" };
@@ -118,7 +116,7 @@ impl<const PSS: bool> Kind for RsaKey<PSS> {
     const NEW: KeyType = KeyType::RsaKeyPair;
     const BITS: Option<u32> = Some(2048);
     const OPTIONS: &'static [Setting<Options>] = if PSS { &PSS_OPTIONS } else { &OPTIONS };
-    const OPTIONS_SETTABLE: &'static [Param] = if PSS { &PSS_OPTIONS_SETTABLE } else { &OPTIONS_SETTABLE };
+    const OPTIONS_SETTABLE: &'static [Param] = if PSS { &settable::<_, 10>(&PSS_OPTIONS) } else { &settable::<_, 7>(&OPTIONS) };
 
     fn of(Public { key, pss, only }: &Public) -> Option<Self> {
         let (n, e) = (key.key_type == KeyType::RsaPublicKey && *pss == PSS).then(|| rsa_parts(&key.bytes))??;

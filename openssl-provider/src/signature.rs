@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     ffi::{
         Object, Output, Param,
+        core::Core,
         newer::OSSL_SIGNATURE_PARAM_SIGNATURE,
         params::{Field, Given, Params, Setting, Type, setting},
     },
@@ -113,8 +114,8 @@ pub(crate) struct Context<S: Scheme> {
 }
 
 impl<S: Scheme> Object for Context<S> {
-    fn provider(&self) -> &Arc<Provider> {
-        &self.provider
+    fn core(&self) -> Core {
+        self.provider.core
     }
 }
 

@@ -9,14 +9,15 @@ use interface::{
 };
 
 use crate::{
-    algorithms::KEYS,
-    dispatch::keymgmt::Loadable,
     error::Error,
     ffi::{
         OSSL_OBJECT_CERT, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_TYPE, OSSL_STORE_INFO_CERT, OSSL_STORE_INFO_PKEY,
         OSSL_STORE_INFO_PUBKEY, OSSL_STORE_PARAM_EXPECT, OSSL_STORE_PARAM_PROPERTIES, Object, Param,
+        core::Core,
         params::{Params, Setting, Type, Value, settable, setting},
     },
+    key::Loadable,
+    kinds::KEYS,
     provider::{self, Provider},
 };
 
@@ -49,8 +50,8 @@ static SETTINGS: [Setting<Store>; 2] = [
 pub(crate) static SETTABLE: [Param; 3] = settable(&SETTINGS);
 
 impl Object for Store {
-    fn provider(&self) -> &Arc<Provider> {
-        &self.provider
+    fn core(&self) -> Core {
+        self.provider.core
     }
 }
 

@@ -5,26 +5,27 @@ use std::{
     sync::Arc,
 };
 
+use super::{dup, free};
 use crate::{
     encryption::{self, Context, Purpose},
     ffi::{
         Dispatch, OSSL_FUNC_ASYM_CIPHER_DECRYPT, OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_DUPCTX,
         OSSL_FUNC_ASYM_CIPHER_ENCRYPT, OSSL_FUNC_ASYM_CIPHER_ENCRYPT_INIT, OSSL_FUNC_ASYM_CIPHER_FREECTX,
         OSSL_FUNC_ASYM_CIPHER_GET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_GETTABLE_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_NEWCTX,
-        OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS, Output, Param, boundary, bytes, entry,
-        own,
+        OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS, OSSL_FUNC_ASYM_CIPHER_SETTABLE_CTX_PARAMS, Output, Param, bytes, entry, own,
         params::{Params, Request},
-        release, with,
+        with, with_shared,
     },
     key::Key,
+    provider::Provider,
     rsa::Rsa,
 };
 
 pub(crate) const fn table() -> [Dispatch; 12] {
     [
         entry::<OSSL_FUNC_ASYM_CIPHER_NEWCTX>(newctx),
-        entry::<OSSL_FUNC_ASYM_CIPHER_FREECTX>(freectx),
-        entry::<OSSL_FUNC_ASYM_CIPHER_DUPCTX>(dupctx),
+        entry::<OSSL_FUNC_ASYM_CIPHER_FREECTX>(free::<Context>),
+        entry::<OSSL_FUNC_ASYM_CIPHER_DUPCTX>(dup::<Context>),
         entry::<OSSL_FUNC_ASYM_CIPHER_ENCRYPT_INIT>(encrypt_init),
         entry::<OSSL_FUNC_ASYM_CIPHER_ENCRYPT>(encrypt),
         entry::<OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT>(decrypt_init),
@@ -39,18 +40,7 @@ pub(crate) const fn table() -> [Dispatch; 12] {
 
 unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { crate::init::provider(context) };
-    boundary(provider, || Ok(own(Context::new(Arc::clone(provider)))))
-}
-
-unsafe extern "C" fn freectx(ctx: *mut c_void) {
-    // SAFETY: the core's last use of a context of ours.
-    unsafe { release::<Context>(ctx) }
-}
-
-unsafe extern "C" fn dupctx(ctx: *mut c_void) -> *mut c_void {
-    // SAFETY: `ctx` is one of ours, or NULL.
-    unsafe { with(ctx, |ctx: &mut Context| Ok(own(ctx.clone()))) }
+    unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(Context::new(Arc::clone(provider))))) }
 }
 
 unsafe extern "C" fn encrypt_init(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
@@ -101,7 +91,7 @@ unsafe extern "C" fn decrypt(
 
 unsafe extern "C" fn get_ctx_params(ctx: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM request.
-    unsafe { with(ctx, |ctx: &mut Context| Request::new(params).answer(Context::FIELDS, ctx).map(|()| 1)) }
+    unsafe { with(ctx, |ctx: &mut Context| Request::new(params).answer(&encryption::FIELDS, ctx).map(|()| 1)) }
 }
 
 unsafe extern "C" fn gettable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {

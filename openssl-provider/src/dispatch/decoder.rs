@@ -8,17 +8,18 @@ use std::{
     sync::Arc,
 };
 
+use super::{free, newctx};
 use crate::{
-    decoder::{Decoder, Form, LIMIT, Plain, pem},
-    dispatch::keymgmt::Loadable,
+    decoder::{self, Form, LIMIT, Plain, pem},
     ffi::{
         Bio, Callback, Dispatch, Function, OSSL_FUNC_DECODER_DECODE, OSSL_FUNC_DECODER_DOES_SELECTION, OSSL_FUNC_DECODER_FREECTX,
-        OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, boundary,
-        entry, own,
+        OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, entry,
         params::{Value, emit},
-        release, with,
+        with,
     },
+    key::Loadable,
     kind::Kind,
+    provider::Provider,
 };
 
 type Decode = <OSSL_FUNC_DECODER_DECODE as Function>::Fn;
@@ -26,7 +27,7 @@ type Decode = <OSSL_FUNC_DECODER_DECODE as Function>::Fn;
 pub(crate) const fn pem_table() -> [Dispatch; 4] {
     [
         entry::<OSSL_FUNC_DECODER_NEWCTX>(newctx),
-        entry::<OSSL_FUNC_DECODER_FREECTX>(freectx),
+        entry::<OSSL_FUNC_DECODER_FREECTX>(free::<Arc<Provider>>),
         entry::<OSSL_FUNC_DECODER_DECODE>(decode_pem),
         Dispatch::END,
     ]
@@ -35,7 +36,7 @@ pub(crate) const fn pem_table() -> [Dispatch; 4] {
 pub(crate) const fn der_table() -> [Dispatch; 4] {
     [
         entry::<OSSL_FUNC_DECODER_NEWCTX>(newctx),
-        entry::<OSSL_FUNC_DECODER_FREECTX>(freectx),
+        entry::<OSSL_FUNC_DECODER_FREECTX>(free::<Arc<Provider>>),
         entry::<OSSL_FUNC_DECODER_DECODE>(pass_der),
         Dispatch::END,
     ]
@@ -44,22 +45,11 @@ pub(crate) const fn der_table() -> [Dispatch; 4] {
 pub(crate) const fn table<K: Kind, F: Form>() -> [Dispatch; 5] {
     [
         entry::<OSSL_FUNC_DECODER_NEWCTX>(newctx),
-        entry::<OSSL_FUNC_DECODER_FREECTX>(freectx),
+        entry::<OSSL_FUNC_DECODER_FREECTX>(free::<Arc<Provider>>),
         entry::<OSSL_FUNC_DECODER_DOES_SELECTION>(does_selection),
         entry::<OSSL_FUNC_DECODER_DECODE>(decode::<K, F> as Decode),
         Dispatch::END,
     ]
-}
-
-unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
-    // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { crate::init::provider(context) };
-    boundary(provider, || Ok(own(Decoder::new(Arc::clone(provider)))))
-}
-
-unsafe extern "C" fn freectx(decoder: *mut c_void) {
-    // SAFETY: the core's last use of a decoder of ours.
-    unsafe { release::<Decoder>(decoder) }
 }
 
 /// A reference gives whatever part of a key is selected.
@@ -76,9 +66,9 @@ unsafe extern "C" fn decode_pem(
     _: PassphraseCallback,
     _: *mut c_void,
 ) -> c_int {
-    let decode = |decoder: &mut Decoder| {
-        let core = &decoder.provider().core;
-        let Some(der) = pem(selection, |line| core.line(bio, line))? else {
+    let decode = |provider: &mut Arc<Provider>| {
+        // SAFETY: the core gives a BIO for the time of the call.
+        let Some(der) = pem(selection, |line| unsafe { provider.core().line(bio, line) })? else {
             return Ok(1);
         };
         Ok(give(der, callback, argument))
@@ -96,8 +86,9 @@ unsafe extern "C" fn pass_der(
     _: PassphraseCallback,
     _: *mut c_void,
 ) -> c_int {
-    let pass = |decoder: &mut Decoder| {
-        let der = read(decoder, bio);
+    let pass = |provider: &mut Arc<Provider>| {
+        // SAFETY: the core gives a BIO for the time of the call.
+        let der = unsafe { read(provider, bio) };
         Ok(if Plain::read(&der).is_some() { give(der, callback, argument) } else { 1 })
     };
     // SAFETY: `decoder` is one of ours, or NULL.
@@ -111,9 +102,12 @@ fn give(der: Vec<u8>, callback: Callback, argument: *mut c_void) -> c_int {
     emit(callback, argument, values).into()
 }
 
-fn read(decoder: &Decoder, bio: *mut Bio) -> Vec<u8> {
+/// # Safety
+/// The core gave `bio` for the time of the call.
+unsafe fn read(provider: &Arc<Provider>, bio: *mut Bio) -> Vec<u8> {
     let mut der = vec![0; LIMIT];
-    let len = decoder.provider().core.read(bio, &mut der);
+    // SAFETY: the caller's promise.
+    let len = unsafe { provider.core().read(bio, &mut der) };
     der.truncate(len);
     der
 }
@@ -127,11 +121,13 @@ unsafe extern "C" fn decode<K: Kind, F: Form>(
     _: PassphraseCallback,
     _: *mut c_void,
 ) -> c_int {
-    let decode = |decoder: &mut Decoder| {
-        let Some(key) = decoder.key::<K, F>(&read(decoder, bio), selection)? else {
+    let decode = |provider: &mut Arc<Provider>| {
+        // SAFETY: the core gives a BIO for the time of the call.
+        let der = unsafe { read(provider, bio) };
+        let Some(key) = decoder::key::<K, F>(provider, &der, selection)? else {
             return Ok(1);
         };
-        Ok(key.give(callback, argument).into())
+        Ok(emit(callback, argument, key.object()).into())
     };
     // SAFETY: `decoder` is one of ours, or NULL.
     unsafe { with(decoder, decode) }

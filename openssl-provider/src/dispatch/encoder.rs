@@ -7,30 +7,34 @@ use std::{
     sync::Arc,
 };
 
+use super::{free, newctx};
 use crate::{
-    encoder::{self, Encoder, Format, Output},
+    encoder::{self, Format, Output},
     error::Error,
     ffi::{
         Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE, OSSL_FUNC_ENCODER_FREECTX,
         OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS, OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS,
         OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
-        PassphraseCallback, boundary, core::Core, entry, own, params::Params, release, with,
+        PassphraseCallback, core::Core, entry, params::Params, with,
     },
     key::Key,
     kind::Kind,
+    provider::Provider,
 };
 
 /// A BIO of the core's.
-struct Out<'a> {
-    core: &'a Core,
+struct Out {
+    core: Core,
     bio: *mut Bio,
 }
 
-impl Output for Out<'_> {
+impl Output for Out {
     fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         let nowhere = || Error::Output("the key's file cannot be written".to_owned());
-        self.core.write(self.bio, data).then_some(()).ok_or_else(nowhere)?;
-        self.core.flush(self.bio).map_err(|why| Error::Output(format!("the key's file cannot be written: {why}")))
+        // SAFETY: the core gave the BIO for the time of the call that this lives for.
+        unsafe { self.core.write(self.bio, data) }.then_some(()).ok_or_else(nowhere)?;
+        // SAFETY: likewise.
+        unsafe { self.core.flush(self.bio) }.map_err(|why| Error::Output(format!("the key's file cannot be written: {why}")))
     }
 }
 
@@ -39,7 +43,7 @@ type Encode = <OSSL_FUNC_ENCODER_ENCODE as Function>::Fn;
 pub(crate) const fn table<K: Kind, F: Format>() -> [Dispatch; 7] {
     [
         entry::<OSSL_FUNC_ENCODER_NEWCTX>(newctx),
-        entry::<OSSL_FUNC_ENCODER_FREECTX>(freectx),
+        entry::<OSSL_FUNC_ENCODER_FREECTX>(free::<Arc<Provider>>),
         entry::<OSSL_FUNC_ENCODER_SET_CTX_PARAMS>(set_ctx_params),
         entry::<OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS>(settable_ctx_params),
         entry::<OSSL_FUNC_ENCODER_DOES_SELECTION>(does_selection::<F>),
@@ -48,20 +52,9 @@ pub(crate) const fn table<K: Kind, F: Format>() -> [Dispatch; 7] {
     ]
 }
 
-unsafe extern "C" fn newctx(context: *mut c_void) -> *mut c_void {
-    // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { crate::init::provider(context) };
-    boundary(provider, || Ok(own(Encoder::new(Arc::clone(provider)))))
-}
-
-unsafe extern "C" fn freectx(encoder: *mut c_void) {
-    // SAFETY: the core's last use of an encoder of ours.
-    unsafe { release::<Encoder>(encoder) }
-}
-
 unsafe extern "C" fn set_ctx_params(encoder: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `encoder` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(encoder, |encoder: &mut Encoder| encoder.set(Params::new(params)).map(|()| 1)) }
+    unsafe { with(encoder, |_: &mut Arc<Provider>| encoder::set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
@@ -84,11 +77,11 @@ unsafe extern "C" fn encode<K: Kind, F: Format>(
     _: PassphraseCallback,
     _: *mut c_void,
 ) -> c_int {
-    let encode = |encoder: &mut Encoder| {
+    let encode = |provider: &mut Arc<Provider>| {
         // SAFETY: `key` is one of ours of this kind, or NULL: the core got it from the keymgmt of the same name.
         let key = unsafe { key.cast::<Key<K>>().as_ref() };
         let key = key.ok_or(Error::State("no key was given"))?;
-        encoder::write::<K, F>(key, &mut Out { core: &encoder.provider().core, bio })?;
+        encoder::write::<K, F>(key, &mut Out { core: provider.core(), bio })?;
         Ok(1)
     };
     // SAFETY: `encoder` is one of ours, or NULL.

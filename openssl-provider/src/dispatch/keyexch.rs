@@ -5,25 +5,27 @@ use std::{
     sync::Arc,
 };
 
+use super::{dup, free};
 use crate::{
     exchange::{self, Context, Exchange},
     ffi::{
         Dispatch, OSSL_FUNC_KEYEXCH_DERIVE, OSSL_FUNC_KEYEXCH_DUPCTX, OSSL_FUNC_KEYEXCH_FREECTX,
         OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS, OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS, OSSL_FUNC_KEYEXCH_INIT,
         OSSL_FUNC_KEYEXCH_NEWCTX, OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS, OSSL_FUNC_KEYEXCH_SET_PEER,
-        OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS, Output, Param, boundary, entry, own,
+        OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS, Output, Param, entry, own,
         params::{Params, Request},
-        release, with,
+        with, with_shared,
     },
     key::Key,
+    provider::Provider,
 };
 
 /// Of an exchange with nothing to set.
 pub(crate) const fn plain_table<K: Exchange>() -> [Dispatch; 7] {
     [
         entry::<OSSL_FUNC_KEYEXCH_NEWCTX>(newctx::<K>),
-        entry::<OSSL_FUNC_KEYEXCH_FREECTX>(freectx::<K>),
-        entry::<OSSL_FUNC_KEYEXCH_DUPCTX>(dupctx::<K>),
+        entry::<OSSL_FUNC_KEYEXCH_FREECTX>(free::<Context<K>>),
+        entry::<OSSL_FUNC_KEYEXCH_DUPCTX>(dup::<Context<K>>),
         entry::<OSSL_FUNC_KEYEXCH_INIT>(init::<K>),
         entry::<OSSL_FUNC_KEYEXCH_SET_PEER>(set_peer::<K>),
         entry::<OSSL_FUNC_KEYEXCH_DERIVE>(derive::<K>),
@@ -51,18 +53,7 @@ pub(crate) const fn table<K: Exchange>() -> [Dispatch; 11] {
 
 unsafe extern "C" fn newctx<K: Exchange>(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { crate::init::provider(context) };
-    boundary(provider, || Ok(own(Context::<K>::new(Arc::clone(provider)))))
-}
-
-unsafe extern "C" fn freectx<K: Exchange>(ctx: *mut c_void) {
-    // SAFETY: the core's last use of a context of ours.
-    unsafe { release::<Context<K>>(ctx) }
-}
-
-unsafe extern "C" fn dupctx<K: Exchange>(ctx: *mut c_void) -> *mut c_void {
-    // SAFETY: `ctx` is one of ours, or NULL.
-    unsafe { with(ctx, |ctx: &mut Context<K>| Ok(own(ctx.clone()))) }
+    unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(Context::<K>::new(Arc::clone(provider))))) }
 }
 
 unsafe extern "C" fn init<K: Exchange>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
@@ -87,12 +78,7 @@ unsafe extern "C" fn derive<K: Exchange>(ctx: *mut c_void, secret: *mut u8, len:
 
 unsafe extern "C" fn get_ctx_params<K: Exchange>(ctx: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM request.
-    unsafe {
-        with(ctx, |ctx: &mut Context<K>| {
-            let (fields, settings) = ctx.settings();
-            Request::new(params).answer(fields, settings).map(|()| 1)
-        })
-    }
+    unsafe { with(ctx, |ctx: &mut Context<K>| Request::new(params).answer(&exchange::FIELDS, &ctx.settings).map(|()| 1)) }
 }
 
 unsafe extern "C" fn gettable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use super::free;
 use crate::{
     ffi::{
         Callback, Dispatch, Function, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT, OSSL_FUNC_KEYMGMT_EXPORT_TYPES,
@@ -15,14 +16,14 @@ use crate::{
         OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH, OSSL_FUNC_KEYMGMT_NEW,
         OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS, OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
         OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_OBJECT_PARAM_DATA_TYPE, OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE,
-        OSSL_OBJECT_PKEY, Param, boundary, bytes, entry, own,
-        params::{Params, Request, Value, emit},
-        release, with, with_shared,
+        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param, bytes, entry, own,
+        params::{Params, Request, emit},
+        with, with_shared,
     },
     generation::Generation,
     key::Key,
     kind::Kind,
+    provider::Provider,
 };
 
 type Generate = <OSSL_FUNC_KEYMGMT_GEN as Function>::Fn;
@@ -30,7 +31,7 @@ type Generate = <OSSL_FUNC_KEYMGMT_GEN as Function>::Fn;
 pub(crate) const fn table<K: Kind>() -> [Dispatch; 23] {
     [
         entry::<OSSL_FUNC_KEYMGMT_NEW>(new::<K>),
-        entry::<OSSL_FUNC_KEYMGMT_FREE>(free::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_FREE>(free::<Key<K>>),
         entry::<OSSL_FUNC_KEYMGMT_LOAD>(load::<K>),
         entry::<OSSL_FUNC_KEYMGMT_DUP>(dup::<K>),
         entry::<OSSL_FUNC_KEYMGMT_HAS>(has::<K>),
@@ -50,42 +51,18 @@ pub(crate) const fn table<K: Kind>() -> [Dispatch; 23] {
         entry::<OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS>(gen_set_params::<K>),
         entry::<OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS>(gen_settable_params::<K>),
         entry::<OSSL_FUNC_KEYMGMT_GEN>(generate::<K> as Generate),
-        entry::<OSSL_FUNC_KEYMGMT_GEN_CLEANUP>(gen_cleanup::<K>),
+        entry::<OSSL_FUNC_KEYMGMT_GEN_CLEANUP>(free::<Generation<K>>),
         Dispatch::END,
     ]
 }
 
-/// A key of any kind, on its way to the core.
-pub(crate) trait Loadable {
-    /// Gives the key to a callback of the core's, which has [`load`] take it within the call.
-    fn give(&self, callback: Callback, argument: *mut c_void) -> bool;
-}
-
-impl<K: Kind> Loadable for Key<K> {
-    fn give(&self, callback: Callback, argument: *mut c_void) -> bool {
-        let reference = ptr::from_ref(self).expose_provenance().to_ne_bytes().to_vec();
-        let object = vec![
-            (OSSL_OBJECT_PARAM_TYPE, Value::Int(OSSL_OBJECT_PKEY.into())),
-            (OSSL_OBJECT_PARAM_DATA_TYPE, Value::Text(K::NAME)),
-            (OSSL_OBJECT_PARAM_REFERENCE, Value::Bytes(reference)),
-        ];
-        emit(callback, argument, object)
-    }
-}
-
 unsafe extern "C" fn new<K: Kind>(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { crate::init::provider(context) };
-    boundary(provider, || Ok(own(Key::<K>::new(Arc::clone(provider)))))
-}
-
-unsafe extern "C" fn free<K: Kind>(key: *mut c_void) {
-    // SAFETY: the core's last use of a key of ours.
-    unsafe { release::<Key<K>>(key) }
+    unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(Key::<K>::new(Arc::clone(provider))))) }
 }
 
 unsafe extern "C" fn load<K: Kind>(reference: *const c_void, size: usize) -> *mut c_void {
-    // SAFETY: the core hands on the bytes of `Loadable::give`.
+    // SAFETY: the core hands on the bytes of `Loadable::object`.
     let bytes = unsafe { bytes(reference.cast(), size) };
     let Ok(address) = bytes.try_into().map(usize::from_ne_bytes) else {
         return ptr::null_mut();
@@ -167,14 +144,13 @@ unsafe extern "C" fn query_operation_name<K: Kind>(operation: c_int) -> *const c
 }
 
 unsafe extern "C" fn gen_init<K: Kind>(context: *mut c_void, selection: c_int, params: *const Param) -> *mut c_void {
-    // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { crate::init::provider(context) };
-    // SAFETY: `params` is an OSSL_PARAM array, or NULL.
-    let params = unsafe { Params::new(params) };
-    boundary(provider, || {
-        let Some(mut generation) = Generation::<K>::new(Arc::clone(provider), selection) else { return Ok(ptr::null_mut()) };
-        generation.set(params).map(|()| own(generation))
-    })
+    // SAFETY: the core gives the context it got from us, and an OSSL_PARAM array, or NULL.
+    unsafe {
+        with_shared(context, |provider: &Arc<Provider>| {
+            let Some(mut generation) = Generation::<K>::new(Arc::clone(provider), selection) else { return Ok(ptr::null_mut()) };
+            generation.set(Params::new(params)).map(|()| own(generation))
+        })
+    }
 }
 
 unsafe extern "C" fn gen_set_template<K: Kind>(generation: *mut c_void, template: *mut c_void) -> c_int {
@@ -202,9 +178,4 @@ unsafe extern "C" fn gen_settable_params<K: Kind>(_: *mut c_void, _: *mut c_void
 unsafe extern "C" fn generate<K: Kind>(generation: *mut c_void, _: Callback, _: *mut c_void) -> *mut c_void {
     // SAFETY: `generation` is one of ours, or NULL.
     unsafe { with(generation, |generation: &mut Generation<K>| generation.make().map(own)) }
-}
-
-unsafe extern "C" fn gen_cleanup<K: Kind>(generation: *mut c_void) {
-    // SAFETY: the core's last use of a generation of ours.
-    unsafe { release::<Generation<K>>(generation) }
 }

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use super::{dup, free};
 use crate::{
     digest::DIGESTS,
     error::Error,
@@ -16,7 +17,7 @@ use crate::{
         OSSL_FUNC_SIGNATURE_FREECTX, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS,
         OSSL_FUNC_SIGNATURE_NEWCTX, OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
         OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY, OSSL_FUNC_SIGNATURE_VERIFY_INIT,
-        OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, Output, Param, boundary, bytes, entry,
+        OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, Output, Param, bytes, entry,
         newer::{
             OSSL_FUNC_SIGNATURE_QUERY_KEY_TYPES, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_FINAL, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT,
             OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_UPDATE, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_FINAL,
@@ -24,10 +25,11 @@ use crate::{
         },
         own,
         params::{Params, Request, settable},
-        release, text, with,
+        text, with, with_shared,
     },
     key::Key,
     kind::Kind,
+    provider::Provider,
     signature::{Context, Input, Purpose, Scheme},
 };
 
@@ -35,8 +37,8 @@ use crate::{
 pub(crate) const fn table<S: Scheme>() -> [Dispatch; 22] {
     [
         entry::<OSSL_FUNC_SIGNATURE_NEWCTX>(newctx::<S>),
-        entry::<OSSL_FUNC_SIGNATURE_FREECTX>(freectx::<S>),
-        entry::<OSSL_FUNC_SIGNATURE_DUPCTX>(dupctx::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_FREECTX>(free::<Context<S>>),
+        entry::<OSSL_FUNC_SIGNATURE_DUPCTX>(dup::<Context<S>>),
         entry::<OSSL_FUNC_SIGNATURE_SIGN_INIT>(sign_init::<S>),
         entry::<OSSL_FUNC_SIGNATURE_SIGN>(sign::<S>),
         entry::<OSSL_FUNC_SIGNATURE_VERIFY_INIT>(verify_init::<S>),
@@ -63,8 +65,8 @@ pub(crate) const fn table<S: Scheme>() -> [Dispatch; 22] {
 pub(crate) const fn composite_table<S: Scheme, const DIGEST: usize>() -> [Dispatch; 21] {
     [
         entry::<OSSL_FUNC_SIGNATURE_NEWCTX>(composite_newctx::<S, DIGEST>),
-        entry::<OSSL_FUNC_SIGNATURE_FREECTX>(freectx::<S>),
-        entry::<OSSL_FUNC_SIGNATURE_DUPCTX>(dupctx::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_FREECTX>(free::<Context<S>>),
+        entry::<OSSL_FUNC_SIGNATURE_DUPCTX>(dup::<Context<S>>),
         entry::<OSSL_FUNC_SIGNATURE_QUERY_KEY_TYPES>(query_key_types::<S>),
         entry::<OSSL_FUNC_SIGNATURE_SIGN_INIT>(sign_init::<S>),
         entry::<OSSL_FUNC_SIGNATURE_SIGN>(sign::<S>),
@@ -90,8 +92,8 @@ pub(crate) const fn composite_table<S: Scheme, const DIGEST: usize>() -> [Dispat
 pub(crate) const fn one_shot_table<S: Scheme>() -> [Dispatch; 18] {
     [
         entry::<OSSL_FUNC_SIGNATURE_NEWCTX>(newctx::<S>),
-        entry::<OSSL_FUNC_SIGNATURE_FREECTX>(freectx::<S>),
-        entry::<OSSL_FUNC_SIGNATURE_DUPCTX>(dupctx::<S>),
+        entry::<OSSL_FUNC_SIGNATURE_FREECTX>(free::<Context<S>>),
+        entry::<OSSL_FUNC_SIGNATURE_DUPCTX>(dup::<Context<S>>),
         entry::<OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT>(digest_sign_init::<S>),
         entry::<OSSL_FUNC_SIGNATURE_DIGEST_SIGN>(digest_sign::<S>),
         entry::<OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT>(digest_verify_init::<S>),
@@ -112,12 +114,12 @@ pub(crate) const fn one_shot_table<S: Scheme>() -> [Dispatch; 18] {
 }
 
 unsafe extern "C" fn composite_newctx<S: Scheme, const DIGEST: usize>(context: *mut c_void, _: *const c_char) -> *mut c_void {
-    // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { crate::init::provider(context) };
-    boundary(provider, || {
+    let new = |provider: &Arc<Provider>| {
         let digest = DIGESTS.get(DIGEST).ok_or(Error::Internal)?;
         Ok(own(Context::<S>::composite(Arc::clone(provider), digest)))
-    })
+    };
+    // SAFETY: the core gives the context it got from us.
+    unsafe { with_shared(context, new) }
 }
 
 /// The names of the kinds of keys that a scheme takes.
@@ -127,18 +129,7 @@ unsafe extern "C" fn query_key_types<S: Scheme>() -> *mut *const c_char {
 
 unsafe extern "C" fn newctx<S: Scheme>(context: *mut c_void, _: *const c_char) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    let provider = unsafe { crate::init::provider(context) };
-    boundary(provider, || Ok(own(Context::<S>::new(Arc::clone(provider)))))
-}
-
-unsafe extern "C" fn freectx<S: Scheme>(ctx: *mut c_void) {
-    // SAFETY: the core's last use of a context of ours.
-    unsafe { release::<Context<S>>(ctx) }
-}
-
-unsafe extern "C" fn dupctx<S: Scheme>(ctx: *mut c_void) -> *mut c_void {
-    // SAFETY: `ctx` is one of ours, or NULL.
-    unsafe { with(ctx, |ctx: &mut Context<S>| Ok(own(ctx.clone()))) }
+    unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(Context::<S>::new(Arc::clone(provider))))) }
 }
 
 unsafe extern "C" fn sign_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {

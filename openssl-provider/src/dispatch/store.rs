@@ -9,10 +9,11 @@ use crate::{
     error::Error,
     ffi::{
         Callback, Dispatch, OSSL_FUNC_STORE_CLOSE, OSSL_FUNC_STORE_EOF, OSSL_FUNC_STORE_LOAD, OSSL_FUNC_STORE_OPEN,
-        OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, Param, PassphraseCallback, boundary, entry, own,
+        OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, Param, PassphraseCallback, entry, own,
         params::{Params, emit},
-        release, text, with,
+        release, text, with, with_shared,
     },
+    provider::Provider,
     store::{self, Entry, Store},
 };
 
@@ -30,11 +31,12 @@ pub(crate) const fn table() -> [Dispatch; 7] {
 
 unsafe extern "C" fn open(context: *mut c_void, uri: *const c_char) -> *mut c_void {
     // SAFETY: the core gives the context it got from us, and a C string.
-    let (provider, uri) = unsafe { (crate::init::provider(context), text(uri)) };
-    boundary(provider, || {
-        let uri = uri.ok_or(Error::State("no URI was given"))?;
-        Ok(own(Store::open(Arc::clone(provider), uri)?))
-    })
+    unsafe {
+        with_shared(context, |provider: &Arc<Provider>| {
+            let uri = text(uri).ok_or(Error::State("no URI was given"))?;
+            Ok(own(Store::open(Arc::clone(provider), uri)?))
+        })
+    }
 }
 
 unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
@@ -56,7 +58,7 @@ unsafe extern "C" fn load(
     let load = |store: &mut Store| {
         Ok(match store.next()? {
             None => 0,
-            Some(Entry::Key(key)) => key.give(callback, argument).into(),
+            Some(Entry::Key(key)) => emit(callback, argument, key.object()).into(),
             Some(Entry::Certificate(der)) => emit(callback, argument, store::certificate(der)).into(),
         })
     };

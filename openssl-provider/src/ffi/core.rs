@@ -20,6 +20,7 @@ unsafe extern "C" {
     fn fflush(stream: *mut c_void) -> c_int;
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct Core {
     handle: *const Handle,
     get_params: Option<<OSSL_FUNC_CORE_GET_PARAMS as Function>::Fn>,
@@ -108,27 +109,36 @@ impl Core {
     }
 
     /// The next line of a BIO, at most `room` bytes of it, with its line ending; None at the end.
-    pub(crate) fn line(&self, bio: *mut Bio, room: &mut [u8]) -> Option<usize> {
+    ///
+    /// # Safety
+    /// The core gave `bio` for the time of the call.
+    pub(crate) unsafe fn line(&self, bio: *mut Bio, room: &mut [u8]) -> Option<usize> {
         let size = c_int::try_from(room.len()).ok()?;
-        // SAFETY: the decoder got `bio` from the core for the time of the call; `room` has `size` bytes.
+        // SAFETY: the caller's promise; `room` has `size` bytes.
         let read = unsafe { self.bio_gets?(bio, room.as_mut_ptr().cast(), size) };
         usize::try_from(read).ok().filter(|&read| read > 0)
     }
 
     /// Writes all of `data` to a BIO.
-    pub(crate) fn write(&self, bio: *mut Bio, data: &[u8]) -> bool {
+    ///
+    /// # Safety
+    /// The core gave `bio` for the time of the call.
+    pub(crate) unsafe fn write(&self, bio: *mut Bio, data: &[u8]) -> bool {
         let mut written = 0;
-        // SAFETY: the encoder got `bio` from the core for the time of the call; `data` has that many bytes.
+        // SAFETY: the caller's promise; `data` has that many bytes.
         self.bio_write.is_some_and(|write| unsafe { write(bio, data.as_ptr().cast(), data.len(), &raw mut written) == 1 })
             && written == data.len()
     }
 
     /// Has the stream of the C library that a BIO writes to, where it does, hand on what it holds back. No BIO is flushed: one that
     /// encodes or encrypts would end what it makes.
-    pub(crate) fn flush(&self, bio: *mut Bio) -> io::Result<()> {
+    ///
+    /// # Safety
+    /// The core gave `bio` for the time of the call.
+    pub(crate) unsafe fn flush(&self, bio: *mut Bio) -> io::Result<()> {
         let mut stream: *mut c_void = ptr::null_mut();
         if let Some(ctrl) = self.bio_ctrl {
-            // SAFETY: the encoder got `bio` from the core for the time of the call; this question stores a pointer, if anything.
+            // SAFETY: the caller's promise; this question stores a pointer, if anything.
             unsafe { ctrl(bio, BIO_C_GET_FILE_PTR, 0, (&raw mut stream).cast()) };
         }
         // SAFETY: what answers is a FILE that the BIO writes to.
@@ -139,11 +149,14 @@ impl Core {
     }
 
     /// Fills `room` from a BIO as far as it goes.
-    pub(crate) fn read(&self, bio: *mut Bio, room: &mut [u8]) -> usize {
+    ///
+    /// # Safety
+    /// The core gave `bio` for the time of the call.
+    pub(crate) unsafe fn read(&self, bio: *mut Bio, room: &mut [u8]) -> usize {
         let mut filled = 0;
         while let (Some(read), Some(rest)) = (self.bio_read, room.get_mut(filled..)) {
             let mut got = 0;
-            // SAFETY: the decoder got `bio` from the core for the time of the call; `rest` has that many bytes.
+            // SAFETY: the caller's promise; `rest` has that many bytes.
             let more = unsafe { read(bio, rest.as_mut_ptr().cast::<c_void>(), rest.len(), &raw mut got) };
             filled += got;
             if more != 1 || got == 0 {

@@ -136,6 +136,9 @@ impl Drop for Gate {
 }
 
 /// Frees a gate with its context.
+///
+/// # Safety
+/// The context calls it once, with the gate that it was given.
 unsafe extern "C" fn free(_: *mut Opaque, _: *const c_void, _: c_int, gate: *mut c_void) {
     // SAFETY: the context gives back, once, what `Gate::of` has left with it.
     drop(unsafe { Box::from_raw(gate.cast::<Gate>()) });
