@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::{
     error::Error,
     ffi::{
-        Param,
+        OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param,
         params::{Field, Given, Params, Setting, Value},
     },
     options::{self, Options},
@@ -64,6 +64,8 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     const PUBLIC: &'static [Param];
     /// The parameter that a private key would come in.
     const PRIVATE: &'static CStr;
+    /// The parts, as OSSL_KEYMGMT_SELECT_*, of which one has to be selected for such a key to be exported at all.
+    const EXPORTED: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
 
     /// Whether a key with nothing in it is one that OpenSSL copies, and makes as parameters.
     const EMPTY: bool = false;
@@ -135,6 +137,11 @@ pub(crate) trait Kind: Clone + PartialEq + 'static {
     /// A new key, made here, of which this is known. None of a kind that is not made so.
     fn ephemeral(&self) -> Option<(Self, Secret)> {
         None
+    }
+
+    /// What else is exported of it, as OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS.
+    fn other(&self) -> Vec<(&'static CStr, Value<'_>)> {
+        Vec::new()
     }
 
     /// Whether the numbers make a public key.

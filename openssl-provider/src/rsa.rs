@@ -19,6 +19,7 @@ use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
+        OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
         OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
         OSSL_PKEY_PARAM_RSA_BITS, OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_DIGEST, OSSL_PKEY_PARAM_RSA_E,
         OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_PRIMES, OSSL_PKEY_PARAM_RSA_PSS_SALTLEN,
@@ -70,16 +71,10 @@ const PRIMES: Setting<Options> = setting(OSSL_PKEY_PARAM_RSA_PRIMES, Type::Numbe
     _ => Err(unsupported(&format!("RSA keys of more than two primes; {OTHERS}"))),
 });
 
-static OPTIONS: [Setting<Options>; 6] = [options::NAME, options::PROVIDER, options::USAGE, BITS, EXPONENT, PRIMES];
+const OPTIONS: [Setting<Options>; 6] = [options::NAME, options::PROVIDER, options::USAGE, BITS, EXPONENT, PRIMES];
 
-/// Of keys for PSS alone: what is said of it makes all else what PSS has by default.
-static PSS_OPTIONS: [Setting<Options>; 9] = [
-    options::NAME,
-    options::PROVIDER,
-    options::USAGE,
-    BITS,
-    EXPONENT,
-    PRIMES,
+/// What keys for PSS alone permit: what is said of it makes all else what PSS has by default.
+const PERMITTED: [Setting<Options>; 3] = [
     setting(OSSL_PKEY_PARAM_RSA_DIGEST, Type::Text, |options, given| {
         options.pss.get_or_insert(Pss::DEFAULT).hash = digest::named(given.text().unwrap_or_default())?.hash;
         Ok(())
@@ -95,6 +90,10 @@ static PSS_OPTIONS: [Setting<Options>; 9] = [
         Ok(())
     }),
 ];
+static PSS_OPTIONS: [Setting<Options>; 9] = {
+    let ([name, provider, usage, bits, exponent, primes], [digest, mgf1, salt]) = (OPTIONS, PERMITTED);
+    [name, provider, usage, bits, exponent, primes, digest, mgf1, salt]
+};
 
 impl<const PSS: bool> Kind for RsaKey<PSS> {
     const NAME: &'static CStr = if PSS { c"RSA-PSS" } else { c"RSA" };
@@ -105,14 +104,18 @@ impl<const PSS: bool> Kind for RsaKey<PSS> {
         field(OSSL_PKEY_PARAM_SECURITY_BITS, Type::Int, |key| Some(Value::Int(strength(key.bits())))),
         field(OSSL_PKEY_PARAM_MAX_SIZE, Type::Int, |key| i64::try_from(key.len()).ok().map(Value::Int)),
         field(OSSL_PKEY_PARAM_DEFAULT_DIGEST, Type::Text, |key| key.only.is_none().then_some(Value::Text(digest::DEFAULT.name))),
-        field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |key| Some(Value::Text(Digest::computing(key.only?.hash)?.name))),
-        field(OSSL_PKEY_PARAM_RSA_DIGEST, Type::Text, |key| Some(Value::Text(Digest::computing(key.only?.hash)?.name))),
-        field(OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, Type::Text, |key| Some(Value::Text(Digest::computing(key.only?.mgf)?.name))),
+        field(OSSL_PKEY_PARAM_MANDATORY_DIGEST, Type::Text, |key| {
+            Some(Value::Text(Digest::computing(key.only?.hash)?.canonical))
+        }),
+        field(OSSL_PKEY_PARAM_RSA_DIGEST, Type::Text, |key| Some(Value::Text(Digest::computing(key.only?.hash)?.canonical))),
+        field(OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, Type::Text, |key| Some(Value::Text(Digest::computing(key.only?.mgf)?.canonical))),
         field(OSSL_PKEY_PARAM_RSA_PSS_SALTLEN, Type::Int, |key| Some(Value::Int(key.only?.salt_len.into()))),
     ];
     const GETTABLE: &'static [Param] = &gettable::<_, 7>(Self::FIELDS);
     const PUBLIC: &'static [Param] = &gettable::<_, 3>(Self::FIELDS);
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_RSA_D;
+    const EXPORTED: c_int =
+        OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY | OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS;
     const NEW: KeyType = KeyType::RsaKeyPair;
     const BITS: Option<u32> = Some(2048);
     const OPTIONS: &'static [Setting<Options>] = if PSS { &PSS_OPTIONS } else { &OPTIONS };
@@ -131,7 +134,14 @@ impl<const PSS: bool> Kind for RsaKey<PSS> {
 
     fn import(params: Params<'_>) -> Option<Self> {
         let number = |name| params.find(name)?.number();
-        Some(Self { n: number(OSSL_PKEY_PARAM_RSA_N)?, e: number(OSSL_PKEY_PARAM_RSA_E)?, only: None })
+        let mut options = Options::default();
+        params.apply(if PSS { &PERMITTED } else { &[] }, &mut options).ok()?;
+        Some(Self { n: number(OSSL_PKEY_PARAM_RSA_N)?, e: number(OSSL_PKEY_PARAM_RSA_E)?, only: options.pss })
+    }
+
+    fn other(&self) -> Vec<(&'static CStr, Value<'_>)> {
+        let permitted = Self::FIELDS.iter().filter(|field| PERMITTED.iter().any(|setting| setting.name == field.name));
+        permitted.filter_map(|field| Some((field.name, (field.read)(self)?))).collect()
     }
 
     fn policy(options: &Options, purpose: Option<Purpose>) -> Option<Policy> {

@@ -245,7 +245,7 @@ impl<S: Scheme> Context<S> {
 
     /// The digest by the name that it was given.
     pub(crate) fn digest_name(&self) -> Option<&CStr> {
-        self.called.as_deref().or_else(|| self.digest.map(|digest| digest.name))
+        self.called.as_deref().or_else(|| self.digest.map(|digest| digest.canonical))
     }
 
     pub(crate) fn update(&mut self, data: &[u8]) -> Result<(), Error> {

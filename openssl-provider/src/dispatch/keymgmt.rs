@@ -15,8 +15,8 @@ use crate::{
         OSSL_FUNC_KEYMGMT_GET_PARAMS, OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
         OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH, OSSL_FUNC_KEYMGMT_NEW,
         OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS, OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
-        OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param, bytes, entry, own,
+        OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS,
+        OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param, bytes, entry, own,
         params::{Params, Request, emit},
         with, with_shared,
     },
@@ -124,12 +124,16 @@ unsafe extern "C" fn export<K: Kind>(key: *mut c_void, selection: c_int, callbac
     // SAFETY: `key` is one of ours, or NULL.
     unsafe {
         with_shared(key, |key: &Key<K>| {
-            if key.is_private() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
+            let private = key.is_private() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0;
+            if private || selection & K::EXPORTED == 0 || !key.has(selection & !OSSL_KEYMGMT_SELECT_PRIVATE_KEY) {
                 return Ok(0);
             }
             let selected = key.selected(selection)?;
-            let exported = selected.as_ref().and_then(Key::exported);
-            Ok(exported.is_some_and(|values| emit(callback, argument, values)).into())
+            let mut exported = selected.as_ref().and_then(Key::exported).unwrap_or_default();
+            if selection & OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS != 0 {
+                exported.extend(key.parameters().map(K::other).unwrap_or_default());
+            }
+            Ok(emit(callback, argument, exported).into())
         })
     }
 }

@@ -67,7 +67,7 @@ pub(crate) const fn field<T>(name: &'static CStr, kind: Type, read: fn(&T) -> Op
 
 /// A parameter that a `T` takes. One row is its descriptor and its writer.
 pub(crate) struct Setting<T> {
-    name: &'static CStr,
+    pub(crate) name: &'static CStr,
     kind: Type,
     write: fn(&mut T, &Given<'_>) -> Result<(), Error>,
 }

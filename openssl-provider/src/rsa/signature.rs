@@ -96,7 +96,7 @@ impl<const PSS: bool> Scheme for Padding<PSS> {
     fn of(key: &RsaKey<PSS>) -> (Self, Option<&'static Digest>) {
         let Some(only) = key.only else { return Default::default() };
         let (digest, mgf1) = (Digest::computing(only.hash), Digest::computing(only.mgf));
-        let mgf1 = mgf1.map(|digest| (digest, digest.name.to_owned()));
+        let mgf1 = mgf1.map(|digest| (digest, digest.canonical.to_owned()));
         (Self { salt: Salt::Bytes(only.salt_len as usize), mgf1, ..Self::default() }, digest)
     }
 

@@ -83,6 +83,7 @@ const WEAK: &str = "MD5 is too weak to sign with";
 const PADDINGS: &str = "X9.31 is not done, and signing without padding only where the key's policy names it";
 const ROOM: &str = "a salt that the key has no room for is refused when it is set, so that TLS takes another algorithm";
 const FIXED: &str = "the form of a public point and of a curve stay as they are";
+const FORMS: &str = "a curve goes by its name, a point uncompressed: no other form has to be told along";
 const PROPERTIES: &str = "digests are computed here, whatever their properties";
 const EXPONENT: &str = "the service makes keys of two primes, with the exponent 65537";
 const UNENCRYPTED: &str = "a reference holds no secret";
@@ -105,9 +106,12 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("parameters EVP_PKEY_get_bn_param encoded-pub-key:", QUIRK),
     ("parameters EVP_PKEY_get_utf8_string_param encoded-pub-key:", QUIRK),
     ("getters EVP_PKEY_get_raw_private_key:", PRIVATE),
-    ("getters EVP_PKEY_get_raw_public_key:", MORE),
     ("legacy EVP_PKEY_get", FORMER),
     ("data EVP_PKEY_export pair:", PRIVATE),
+    ("data EVP_PKEY_todata pair:", PRIVATE),
+    ("data EVP_PKEY_todata parameters: group", FORMS),
+    ("data EVP_PKEY_todata domain: group", FORMS),
+    ("data EVP_PKEY_todata public: group", FORMS),
     ("data EVP_PKEY_fromdata pair:", TAKEN),
     ("data EVP_PKEY_fromdata parameters:", "a key of nothing is none"),
     ("set EVP_PKEY_settable_params:", PROPERTIES),
@@ -156,6 +160,13 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("stored OSSL_STORE_eof:", "a URI of one key is at its end after that"),
 ];
 
+/// A key that permits PSS with these digests and no shorter salt.
+const RESTRICTED: (&str, &str, &str) = (
+    "restricted",
+    "RSA-PSS",
+    "rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha384 -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:20",
+);
+
 /// The symbols that a library exports.
 fn exported(library: &Path) -> BTreeSet<String> {
     let output = Command::new("nm").args(["-D", "--defined-only"]).arg(library).output().expect("nm: apt-get install binutils");
@@ -199,7 +210,7 @@ fn keys_answer_every_function_as_those_in_files_do() {
     let program = bench.compile("walk");
     let mut met = BTreeSet::new();
     let mut unknown = Vec::new();
-    for (key, algorithm, option) in KINDS.into_iter().chain(OTHERS) {
+    for (key, algorithm, option) in KINDS.into_iter().chain(OTHERS).chain([RESTRICTED]) {
         bench.key(key, algorithm, option);
         let arguments = ["openssl.cnf".to_owned(), format!("{key}.pem"), format!("parsec:object={key}"), format!("{key}.key")];
         let mut command = Command::new(&program);

@@ -184,10 +184,11 @@ static int exported(const OSSL_PARAM params[], void *asked)
 static void data(const struct subject *subject)
 {
     const struct { const char *name; int selection; } selections[] = {
-        { "parameters", EVP_PKEY_KEY_PARAMETERS }, { "public", EVP_PKEY_PUBLIC_KEY }, { "pair", EVP_PKEY_KEYPAIR },
+        { "parameters", EVP_PKEY_KEY_PARAMETERS }, { "domain", OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS },
+        { "point", OSSL_KEYMGMT_SELECT_PUBLIC_KEY }, { "public", EVP_PKEY_PUBLIC_KEY }, { "pair", EVP_PKEY_KEYPAIR },
     };
     char asked[64];
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(selections) / sizeof(*selections); i++) {
         OSSL_PARAM *params = NULL;
         EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(libctx, subject->key, NULL);
         EVP_PKEY *again = NULL;
@@ -198,9 +199,18 @@ static void data(const struct subject *subject)
         snprintf(asked, sizeof(asked), "EVP_PKEY_fromdata_init %s", selections[i].name);
         tell(asked, "%d", EVP_PKEY_fromdata_init(ctx));
         snprintf(asked, sizeof(asked), "EVP_PKEY_todata %s", selections[i].name);
-        tell(asked, "%d", EVP_PKEY_todata(theirs, selections[i].selection, &params));
+        tell(asked, "%d", EVP_PKEY_todata(subject->key, selections[i].selection, &params));
+        tell_names(asked, params);
+        OSSL_PARAM_free(params);
+        params = NULL;
+        EVP_PKEY_todata(theirs, selections[i].selection, &params);
         snprintf(asked, sizeof(asked), "EVP_PKEY_fromdata %s", selections[i].name);
         tell(asked, "%d", params != NULL && EVP_PKEY_fromdata(ctx, &again, selections[i].selection, params) > 0);
+        if (selections[i].selection == EVP_PKEY_PUBLIC_KEY) {
+            char text[64] = "";
+            snprintf(asked, sizeof(asked), "EVP_PKEY_get_default_digest_name of data %s", selections[i].name);
+            tell(asked, "%d %s", EVP_PKEY_get_default_digest_name(again, text, sizeof(text)), text);
+        }
         EVP_PKEY_CTX_free(ctx);
         EVP_PKEY_free(again);
         OSSL_PARAM_free(params);
