@@ -288,6 +288,25 @@ fn import_and_export_give_back_the_same_key() {
     });
 }
 
+/// As with upstream's service. The size of an imported key may be left to its data.
+#[test]
+fn what_is_deprecated_is_not_made_without_leave_but_imported() {
+    each_provider(|under| {
+        if under.provider != ProviderId::SOFTWARE {
+            return;
+        }
+        let wanted = attributes(KeyType::Des, 192, Cipher::CbcNoPadding.into());
+        assert_eq!(under.generate("k", &wanted), Status::DeprecatedPrimitive);
+        for bits in [0, 192] {
+            let (key_name, attributes) = ("k".to_owned(), Some((&Attributes { bits, ..wanted.clone() }).into()));
+            let (label, id, volatile, pkcs11) = Default::default();
+            let import = ImportKey { key_name, attributes, data: (0..24).collect(), label, id, volatile, pkcs11 };
+            assert_eq!(under.status(&import), Status::Success, "{bits}");
+            under.destroy("k");
+        }
+    });
+}
+
 #[test]
 fn hashes_and_random() {
     each_provider(|under| {
