@@ -7,7 +7,6 @@ pub(crate) mod derive;
 pub(crate) mod digest;
 pub(crate) mod dual;
 pub(crate) mod encapsulate;
-mod end;
 pub(crate) mod find;
 pub(crate) mod general;
 pub(crate) mod generate;

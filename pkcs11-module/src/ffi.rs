@@ -1,14 +1,14 @@
 //! The C edge: every pointer a caller hands in is checked and turned into a safe value here,
 //! and every call passes [`boundary`], which stops panics, turns [`Error`] into a `CK_RV` and
-//! writes the trace line. All `unsafe` of the module is in this layer and in the `functions!` rows that
+//! writes the trace line. All `unsafe` of the module is in this layer, in `state::fork`, and in the `functions!` rows that
 //! call it.
 //!
 //! Nothing assumes alignment: some callers pack their structures.
 
-pub(crate) mod fork;
 mod mechanism;
 mod message;
 mod process;
+mod trace;
 
 pub(crate) use mechanism::{AeadParameter, Mechanism};
 pub(crate) use message::{AeadMessage, MessageParameter};
@@ -26,7 +26,6 @@ use cryptoki_sys::{
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::trace;
 
 /// The largest array of attributes or handles accepted; anything longer is a mistake of the caller.
 const MAX_COUNT: usize = 1 << 16;

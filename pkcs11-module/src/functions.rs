@@ -7,6 +7,8 @@
 // The rows have the standard's names, and promise what the standard says.
 #![allow(non_snake_case, clippy::missing_safety_doc)]
 
+mod interfaces;
+
 use std::ffi::c_void;
 use std::fmt::Debug;
 
@@ -17,12 +19,11 @@ use crate::calls::{
     change, create, crypt, derive, digest, dual, encapsulate, find, general, generate, login, message, message_sign, object,
     random, recover, session, sign, slot, token, verify, wrap,
 };
-use crate::encryption::Direction;
 use crate::error::Error;
 use crate::ffi::{self, Mechanism, MessageParameter, Out, Output, Query, Room, Template, input, optional_input};
-use crate::interfaces;
-use crate::module::{self, AfterFork};
-use crate::object::Points;
+use crate::objects::object::Points;
+use crate::operations::encryption::Direction;
+use crate::state::module::{self, AfterFork};
 
 macro_rules! functions {
     (

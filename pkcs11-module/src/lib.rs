@@ -7,32 +7,15 @@
 //! The module links no libcrypto, starts no thread, and has no thread-local destructor, so that it lives in programs that
 //! fork, forbid threads, or unload it at exit. All keys and all state worth keeping are the service's.
 
-mod abilities;
-mod again;
-mod attributes;
 mod calls;
-mod encryption;
 mod error;
 mod ffi;
 mod functions;
-mod interfaces;
-mod login;
-mod material;
 mod mechanism;
-mod message;
-mod module;
-mod object;
 mod objects;
-mod operation;
-mod parameters;
-mod process;
+mod operations;
 mod random;
-mod recover;
-mod secret;
-mod session;
-mod signature;
-mod slot;
-mod trace;
+mod state;
 
 pub use functions::by_name::*;
 

@@ -2,7 +2,9 @@
 //! its provider says it can do, so that what is listed works.
 
 mod family;
+pub(crate) mod parameters;
 mod scheme;
+pub(crate) mod secret;
 
 pub(crate) use family::Family;
 pub(crate) use scheme::{Kdf, Mode, Scheme};
@@ -14,8 +16,8 @@ use interface::attributes::{Attributes, Policy, Usage};
 use interface::policy::Job;
 
 use crate::error::{Error, Result};
-use crate::object::Key;
-use crate::secret::SecretType;
+use crate::mechanism::secret::SecretType;
+use crate::objects::object::Key;
 
 /// One mechanism.
 pub(crate) struct Mechanism {

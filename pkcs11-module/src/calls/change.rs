@@ -9,13 +9,13 @@ use interface::{Filing, Status};
 use super::generate::import_public;
 use super::object::{object, prohibited};
 use super::place::{Place, hex, no_room, too_much};
-use crate::attributes::{self, Source, flag};
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
-use crate::module::{self, Module, lock};
-use crate::object::{Key, NAMES, Object, Record, without_public_half};
+use crate::objects::attributes::{self, Source, flag};
+use crate::objects::object::{Key, NAMES, Object, Record, without_public_half};
 use crate::random;
-use crate::session::Session;
+use crate::state::module::{self, Module, lock};
+use crate::state::session::Session;
 
 /// C_SetAttributeValue: what the standard lets change. Each half of a pair has its own label and id; a flag that only goes one way narrows
 /// the key's policy for good.

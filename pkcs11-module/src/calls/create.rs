@@ -9,19 +9,19 @@ use interface::operations::{ImportKey, PutObject, RecordKind};
 use interface::{Filing, Status, client};
 use zeroize::Zeroizing;
 
-use super::end::destroy_key;
 use super::generate::{check_kind, parameter_set};
 use super::object::check_value;
 use super::place::{Place, content_name};
 use super::policy;
-use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
-use crate::material;
 use crate::mechanism::Family;
-use crate::module;
-use crate::object::{Nameless, Record, kept};
-use crate::secret::SecretType;
+use crate::mechanism::secret::SecretType;
+use crate::objects::attributes::Origin;
+use crate::objects::material;
+use crate::objects::object::{Nameless, Record, kept};
+use crate::state::end::destroy_key;
+use crate::state::module;
 use interface::hash::sha1;
 
 /// Creates an object and gives its handle.

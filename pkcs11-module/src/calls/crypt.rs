@@ -3,11 +3,11 @@
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DECRYPT, CKF_ENCRYPT, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 
 use super::object::key_for;
-use crate::encryption::{Crypting, Direction};
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
-use crate::module;
-use crate::operation::{Progress, Step, step};
+use crate::operations::active::{Progress, Step, step};
+use crate::operations::encryption::{Crypting, Direction};
+use crate::state::module;
 
 pub(crate) fn init(
     direction: Direction,

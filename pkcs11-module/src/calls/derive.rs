@@ -11,18 +11,18 @@ use interface::{Filing, Status};
 use zeroize::Zeroizing;
 
 use super::create::stored;
-use super::end::destroy_key;
 use super::generate::bits;
 use super::object;
 use super::place::Place;
 use super::wrap::secret;
-use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
-use crate::material;
 use crate::mechanism::{self, Family, Kdf, Work};
-use crate::module::{self, Module};
-use crate::object::Key;
+use crate::objects::attributes::Origin;
+use crate::objects::material;
+use crate::objects::object::Key;
+use crate::state::end::destroy_key;
+use crate::state::module::{self, Module};
 
 /// What CK_EC_KDF_TYPE says.
 const KDFS: &[(CK_EC_KDF_TYPE, Option<Hash>)] = &[

@@ -6,9 +6,10 @@ use interface::attributes::Usage;
 use super::object::export;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
-use crate::module::lock;
-use crate::operation::{Progress, Step, step};
-use crate::{mechanism, module};
+use crate::mechanism;
+use crate::operations::active::{Progress, Step, step};
+use crate::state::module;
+use crate::state::module::lock;
 use interface::hash::Hasher;
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>) -> Result<()> {

@@ -3,12 +3,12 @@
 use cryptoki_sys::CK_SESSION_HANDLE;
 use zeroize::Zeroizing;
 
-use crate::encryption::Direction;
 use crate::error::Result;
 use crate::ffi::Output;
-use crate::module;
-use crate::operation::{Ongoing, Progress, Step};
-use crate::session::Operations;
+use crate::operations::active::{Ongoing, Progress, Step};
+use crate::operations::encryption::Direction;
+use crate::state::module;
+use crate::state::session::Operations;
 
 /// What is made of the plaintext.
 #[derive(Clone, Copy)]

@@ -13,12 +13,12 @@ use interface::{Filing, Status};
 use super::object;
 use super::place::Place;
 use super::wrap::secret;
-use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Work};
-use crate::module;
-use crate::object::Key;
+use crate::objects::attributes::Origin;
+use crate::objects::object::Key;
+use crate::state::module;
 
 /// C_EncapsulateKey. A length query makes nothing.
 pub(crate) fn encapsulate(

@@ -8,12 +8,12 @@ use interface::message::Pkcs11Attribute;
 use interface::operations::{Find, RecordKind};
 use interface::spki::PublicKey;
 
-use crate::attributes;
 use crate::error::Result;
 use crate::ffi::{Out, Room, Template};
-use crate::material;
-use crate::module::{self, lock};
-use crate::object::{self, NAMES, Object, Record, classes};
+use crate::objects::attributes;
+use crate::objects::material;
+use crate::objects::object::{self, NAMES, Object, Record, classes};
+use crate::state::module::{self, lock};
 use interface::hash::sha1;
 
 /// The profiles that the module keeps (PKCS#11 Profiles v3.1 §3).

@@ -5,7 +5,7 @@ use cryptoki_sys::{CK_INFO, CK_SESSION_HANDLE, CK_VERSION};
 use super::padded;
 use crate::error::{Error, Result};
 use crate::ffi::Out;
-use crate::module;
+use crate::state::module;
 
 /// Who makes library, slots and tokens, in all infos.
 pub(super) const MANUFACTURER: &str = "Parsec";

@@ -7,17 +7,17 @@ use interface::operations::GenerateKey;
 use interface::{Filing, Status};
 
 use super::create::import;
-use super::end::destroy_key;
 use super::place::{Place, too_much};
 use super::policy;
-use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
-use crate::material;
+use crate::mechanism::secret::SecretType;
 use crate::mechanism::{self, Family, Work};
-use crate::module;
-use crate::object::{Key, Record, key_type, may_be, without_public_half};
-use crate::secret::SecretType;
+use crate::objects::attributes::Origin;
+use crate::objects::material;
+use crate::objects::object::{Key, Record, key_type, may_be, without_public_half};
+use crate::state::end::destroy_key;
+use crate::state::module;
 
 /// 65537, the public exponent of every generated key.
 const EXPONENT: [u8; 3] = [1, 0, 1];

@@ -6,9 +6,9 @@ use cryptoki_sys::*;
 use interface::operations::Login;
 
 use crate::error::{Error, Result};
-use crate::login;
-use crate::module::{self, Sessions, lock};
-use crate::session::Session;
+use crate::state::login;
+use crate::state::module::{self, Sessions, lock};
+use crate::state::session::Session;
 
 pub(crate) fn login(handle: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -> Result<()> {
     let module = module::current()?;

@@ -6,12 +6,12 @@ use cryptoki_sys::{
 };
 
 use super::object::key_for;
-use crate::encryption::Direction;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, MessageParameter, Output};
-use crate::message::{self, Sealing};
-use crate::module::{self, Module};
-use crate::session::Session;
+use crate::operations::encryption::Direction;
+use crate::operations::message::{self, Sealing};
+use crate::state::module::{self, Module};
+use crate::state::session::Session;
 
 pub(crate) fn init(
     direction: Direction,

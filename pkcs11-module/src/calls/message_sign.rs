@@ -7,10 +7,10 @@ use super::object::key_for;
 use super::sign;
 use crate::error::Result;
 use crate::ffi::{Mechanism, MessageParameter, Output};
-use crate::message::SigningMessages;
-use crate::module;
-use crate::operation::Active;
-use crate::signature::Signing;
+use crate::operations::active::Active;
+use crate::operations::message::SigningMessages;
+use crate::operations::signature::Signing;
+use crate::state::module;
 
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = module::current()?;

@@ -13,14 +13,14 @@ use interface::operations::{CipherEncrypt, DestroyObject, ExportKey, Exported, L
 use zeroize::Zeroizing;
 
 use super::change::{check_session, store_change};
-use super::end::{destroy_key, end, is_gone};
-use crate::attributes;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Query};
-use crate::material;
 use crate::mechanism::Family;
-use crate::module::{self, Module, lock};
-use crate::object::{Key, Object, Points, key_type, without_public_half};
+use crate::objects::attributes;
+use crate::objects::material;
+use crate::objects::object::{Key, Object, Points, key_type, without_public_half};
+use crate::state::end::{destroy_key, end, is_gone};
+use crate::state::module::{self, Module, lock};
 
 /// The key with this handle, for an operation that wants this half of a pair.
 pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CLASS) -> Result<Arc<Object>> {

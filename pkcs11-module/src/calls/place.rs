@@ -7,15 +7,15 @@ use interface::group::Group;
 use interface::operations::{self, LookupKey, PutObject};
 use interface::{Filing, Status, client};
 
-use super::end::destroy_key;
-use crate::attributes::{self, Origin, private_by_default};
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::module::{self, Module, lock};
-use crate::object::{InSession, Nameless, Object, Record, kept, made_by, public_object};
-use crate::process;
+use crate::objects::attributes::{self, Origin, private_by_default};
+use crate::objects::object::{InSession, Nameless, Object, Record, kept, made_by, public_object};
 use crate::random;
-use crate::session::Session;
+use crate::state::end::destroy_key;
+use crate::state::module::{self, Module, lock};
+use crate::state::process;
+use crate::state::session::Session;
 use interface::hash::sha1;
 
 /// So many bytes of an id are part of the name of its key.

@@ -5,7 +5,7 @@ use interface::operations::GenerateRandom;
 
 use crate::error::{Error, Result};
 use crate::ffi::Room;
-use crate::module;
+use crate::state::module;
 
 /// Asked of the service at once, in bytes; below every service's limit.
 const CHUNK: usize = 1 << 16;

@@ -10,9 +10,9 @@ use super::sign;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
-use crate::module;
-use crate::operation::{Keyed, Progress, Step, step};
-use crate::recover::Recovering;
+use crate::operations::active::{Keyed, Progress, Step, step};
+use crate::operations::recover::Recovering;
+use crate::state::module;
 
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = module::current()?;

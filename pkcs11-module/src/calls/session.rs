@@ -6,8 +6,8 @@ use cryptoki_sys::*;
 
 use crate::error::{Error, Result};
 use crate::ffi::Out;
-use crate::module::{self, Module, fresh_handle, lock};
-use crate::session::Session;
+use crate::state::module::{self, Module, fresh_handle, lock};
+use crate::state::session::Session;
 
 pub(crate) fn open(id: CK_SLOT_ID, flags: CK_FLAGS, handle: &Out<CK_SESSION_HANDLE>) -> Result<()> {
     let module = module::current()?;

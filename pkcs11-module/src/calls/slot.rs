@@ -9,8 +9,8 @@ use super::general::{MANUFACTURER, VERSION};
 use super::padded;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Output};
-use crate::login;
-use crate::module::{self, lock};
+use crate::state::login;
+use crate::state::module::{self, lock};
 
 /// C_GetSlotList. The service is asked when the caller asks for the number of slots; the list itself is then the same
 /// (PKCS#11 §5.5).

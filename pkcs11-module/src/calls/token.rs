@@ -4,8 +4,8 @@ use cryptoki_sys::*;
 use interface::operations::{InitToken, Role, SetPin};
 
 use crate::error::{Error, Result};
-use crate::login;
-use crate::module::{self, lock};
+use crate::state::login;
+use crate::state::module::{self, lock};
 
 /// C_InitToken: destroys all that the client has there.
 pub(crate) fn init(slot: CK_SLOT_ID, pin: &[u8], label: &[u8]) -> Result<()> {

@@ -6,10 +6,10 @@ use interface::attributes::Usage;
 use super::object::key_for;
 use crate::error::Result;
 use crate::ffi::Mechanism;
-use crate::module::{self, Module};
-use crate::operation::{Progress, Step, step};
-use crate::session::Session;
-use crate::signature::Signing;
+use crate::operations::active::{Progress, Step, step};
+use crate::operations::signature::Signing;
+use crate::state::module::{self, Module};
+use crate::state::session::Session;
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = module::current()?;

@@ -6,18 +6,18 @@ use interface::client;
 use interface::operations::{UnwrapKey, WrapKey};
 use interface::{Filing, Status};
 
-use super::end::{destroy_key, is_there};
 use super::generate::{bits, check_kind};
 use super::place::Place;
 use super::{object, policy};
-use crate::attributes::Origin;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
+use crate::mechanism::parameters::Parameters;
+use crate::mechanism::secret::SecretType;
 use crate::mechanism::{self, Family, Work};
-use crate::module;
-use crate::object::{Key, Object};
-use crate::parameters::Parameters;
-use crate::secret::SecretType;
+use crate::objects::attributes::Origin;
+use crate::objects::object::{Key, Object};
+use crate::state::end::{destroy_key, is_there};
+use crate::state::module;
 
 /// C_WrapKey. A length query wraps too: how long a private key's encoding is, only the service knows.
 pub(crate) fn wrap(

@@ -1,5 +1,5 @@
 use super::*;
-use crate::objects::Objects;
+use crate::state::handles::Objects;
 use interface::attributes::Policy;
 use interface::policy::Job;
 

@@ -9,12 +9,13 @@ use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG};
 use interface::client::Client;
 
 use crate::error::{Error, Result};
-use crate::ffi::{PROCESS, fork};
-use crate::login::Login;
-use crate::objects::Objects;
-use crate::process::{Forked, PerProcess};
-use crate::session::Session;
-use crate::slot::Slots;
+use crate::ffi::PROCESS;
+use crate::state::fork;
+use crate::state::handles::Objects;
+use crate::state::login::Login;
+use crate::state::process::{Forked, PerProcess};
+use crate::state::session::Session;
+use crate::state::slot::Slots;
 
 /// The state of a process that has called C_Initialize. Calls under way hold it, so that C_Finalize never pulls it away from
 /// them.

@@ -12,15 +12,15 @@ use cryptoki_sys::*;
 use interface::algorithm::AeadKind;
 use interface::operations::FRESH_NONCE;
 
-use crate::encryption::{Crypting, Direction};
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadMessage, AeadParameter, MessageParameter};
 use crate::mechanism::{self, Mode, Work};
-use crate::module::Module;
-use crate::object::Object;
-use crate::operation::{Active, Keyed};
+use crate::objects::object::Object;
+use crate::operations::active::{Active, Keyed};
+use crate::operations::encryption::{Crypting, Direction};
+use crate::operations::signature::Signing;
 use crate::random;
-use crate::signature::Signing;
+use crate::state::module::Module;
 
 /// Messages of an authenticated cipher, all in one direction.
 pub(crate) struct Sealing {

@@ -13,9 +13,9 @@ use subtle::ConstantTimeEq;
 use crate::error::{Error, Result};
 use crate::ffi;
 use crate::mechanism::{self, Scheme, Work};
-use crate::module::Module;
-use crate::object::{Key, Object};
-use crate::operation::{Keyed, OutputLen};
+use crate::objects::object::{Key, Object};
+use crate::operations::active::{Keyed, OutputLen};
+use crate::state::module::Module;
 use interface::hash::Hasher;
 
 /// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits, with 4 KiB for all that
@@ -327,8 +327,8 @@ impl Data {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::tests::pair;
-    use crate::objects::Objects;
+    use crate::objects::object::tests::pair;
+    use crate::state::handles::Objects;
     use cryptoki_sys::*;
     use interface::algorithm::SignHash as Any;
     use interface::attributes::EccFamily;

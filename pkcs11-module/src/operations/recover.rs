@@ -11,8 +11,8 @@ use rsa::{BoxedUint, PublicKey};
 use crate::error::{Error, Result};
 use crate::ffi;
 use crate::mechanism::{self, Scheme, Work};
-use crate::object::Object;
-use crate::operation::Keyed;
+use crate::objects::object::Object;
+use crate::operations::active::Keyed;
 
 /// The key of C_VerifyRecoverInit.
 pub(crate) struct Recovering {

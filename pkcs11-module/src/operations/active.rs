@@ -5,9 +5,9 @@ use cryptoki_sys::CK_SESSION_HANDLE;
 
 use crate::error::{Error, Result};
 use crate::ffi::Output;
-use crate::module::{self, Module};
-use crate::object::Object;
-use crate::session::Operations;
+use crate::objects::object::Object;
+use crate::state::module::{self, Module};
+use crate::state::session::Operations;
 
 /// How far an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,12 +24,12 @@ use interface::{Filing, ProviderId, Status};
 use zeroize::Zeroizing;
 
 pub(crate) use self::key::Key;
-use crate::attributes::{self, Source, flag, number};
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::material;
+use crate::mechanism::secret::SecretType;
 use crate::mechanism::{self, Family};
-use crate::secret::SecretType;
+use crate::objects::attributes::{self, Source, flag, number};
+use crate::objects::material;
 use interface::hash::sha1;
 
 /// Ends the CKA_UNIQUE_ID of the public half of a pair.

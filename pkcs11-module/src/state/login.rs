@@ -9,8 +9,8 @@ use interface::client;
 use interface::operations::{Logout, Pin, PinState, Role, Token, TokenStatus};
 
 use crate::error::{Error, Result};
-use crate::module::{Module, lock};
-use crate::object::Object;
+use crate::objects::object::Object;
+use crate::state::module::{Module, lock};
 
 /// Who is logged into a token.
 #[derive(Clone, Copy, Default)]

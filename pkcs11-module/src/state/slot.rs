@@ -7,9 +7,9 @@ use interface::client::Client;
 use interface::operations::{CanDoCrypto, ListOpcodes, ProviderInfo};
 use interface::{Opcode, ProviderId, client};
 
-use crate::abilities::{Abilities, Question};
 use crate::error::{Error, Result};
-use crate::module::lock;
+use crate::state::abilities::{Abilities, Question};
+use crate::state::module::lock;
 
 /// A provider seen as a slot with its token.
 pub(crate) struct Slot {

@@ -6,7 +6,7 @@ use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption};
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
 use crate::mechanism::{self, Family, Mode};
-use crate::signature::PKCS1_OVERHEAD;
+use crate::operations::signature::PKCS1_OVERHEAD;
 
 /// An algorithm with all that the mechanism says of it.
 #[derive(Clone)]

@@ -15,12 +15,12 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
+use crate::mechanism::parameters::{Parameters, tag_len};
 use crate::mechanism::{self, Mode, Work};
-use crate::module::Module;
-use crate::object::{Key, Object};
-use crate::operation::{Keyed, OutputLen};
-use crate::parameters::{Parameters, tag_len};
-use crate::signature::{MAX_DATA, gone};
+use crate::objects::object::{Key, Object};
+use crate::operations::active::{Keyed, OutputLen};
+use crate::operations::signature::{MAX_DATA, gone};
+use crate::state::module::Module;
 
 /// So much of a stream is asked of the service at once, in bytes.
 const CHUNK: usize = 1 << 18;

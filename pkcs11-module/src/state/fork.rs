@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard};
 
 use crate::error::{Error, Result};
-use crate::module::{self, Module, Sessions, lock};
-use crate::objects::Objects;
+use crate::state::handles::Objects;
+use crate::state::module::{self, Module, Sessions, lock};
 
 /// The module's locks, all held. Let go of in the order of the fields.
 struct Frozen {

@@ -7,8 +7,8 @@ use interface::client::Caller;
 use interface::operations::{CopyKey, ImportKey, LookupKey};
 use interface::{Filing, KeyUse, Operation, ProviderId, Status, client};
 
-use crate::module::{Module, lock};
-use crate::object::{Object, Original, Record};
+use crate::objects::object::{Object, Original, Record};
+use crate::state::module::{Module, lock};
 
 impl Caller for Module {
     type Error = client::Error;

@@ -6,12 +6,12 @@ use cryptoki_sys::CK_SESSION_HANDLE;
 use interface::operations::{self, DestroyKey, LookupKey};
 use interface::{Operation, ProviderId, Status, client};
 
-use crate::module::{Module, lock};
-use crate::object::{Key, Object, Record};
-use crate::process;
+use crate::objects::object::{Key, Object, Record};
+use crate::state::module::{Module, lock};
+use crate::state::process;
 
 /// Destroys a key; of other records there is nothing to destroy.
-pub(super) fn destroy_key(module: &Module, record: &Record) -> Result<(), client::Error> {
+pub(crate) fn destroy_key(module: &Module, record: &Record) -> Result<(), client::Error> {
     let Some(key) = record.key() else {
         return Ok(());
     };
@@ -24,7 +24,7 @@ pub(super) fn destroy_key(module: &Module, record: &Record) -> Result<(), client
 }
 
 /// Has the service destroy a record. Where the answer is lost, it was done if nothing, or another record, has the name.
-pub(super) fn end<D: Operation, L: Operation<Output = operations::Record>>(
+pub(crate) fn end<D: Operation, L: Operation<Output = operations::Record>>(
     module: &Module,
     provider: ProviderId,
     destroy: &D,
@@ -40,12 +40,12 @@ pub(super) fn end<D: Operation, L: Operation<Output = operations::Record>>(
 }
 
 /// Whether the service still has a key.
-pub(super) fn is_there(module: &Module, key: &Key) -> bool {
+pub(crate) fn is_there(module: &Module, key: &Key) -> bool {
     let look = LookupKey { key_name: key.name.clone(), owner: key.owner() };
     !module.client.call(key.provider, &look).is_err_and(|error| is_gone(&error))
 }
 
-pub(super) fn is_gone(error: &client::Error) -> bool {
+pub(crate) fn is_gone(error: &client::Error) -> bool {
     error.status() == Some(Status::PsaErrorDoesNotExist)
 }
 

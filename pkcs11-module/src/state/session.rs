@@ -8,14 +8,14 @@ use cryptoki_sys::{
 };
 use interface::ProviderId;
 
-use crate::encryption::{Crypting, Direction};
 use crate::error::{Error, Result};
-use crate::message::{Sealing, SigningMessages};
-use crate::module::lock;
-use crate::object::Object;
-use crate::operation::{Active, Keyed, Ongoing, OutputLen};
-use crate::recover::Recovering;
-use crate::signature::Signing;
+use crate::objects::object::Object;
+use crate::operations::active::{Active, Keyed, Ongoing, OutputLen};
+use crate::operations::encryption::{Crypting, Direction};
+use crate::operations::message::{Sealing, SigningMessages};
+use crate::operations::recover::Recovering;
+use crate::operations::signature::Signing;
+use crate::state::module::lock;
 use interface::hash::Hasher;
 
 pub(crate) struct Session {

@@ -4,11 +4,11 @@ use cryptoki_sys::*;
 use interface::spki::PublicKey;
 
 use super::{Object, may_be};
-use crate::attributes::{self, Source};
 use crate::error::Error;
 use crate::ffi::Template;
-use crate::material;
-use crate::secret::SecretType;
+use crate::mechanism::secret::SecretType;
+use crate::objects::attributes::{self, Source};
+use crate::objects::material;
 
 /// Numbers, which may begin with zeros.
 const NUMBERS: [CK_ATTRIBUTE_TYPE; 5] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_PRIME, CKA_SUBPRIME, CKA_BASE];

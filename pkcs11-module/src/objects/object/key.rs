@@ -9,8 +9,8 @@ use interface::group::{Group, GroupKey};
 use interface::kind::Parameters;
 
 use crate::error::{Error, Result};
-use crate::material;
 use crate::mechanism::{self, Family};
+use crate::objects::material;
 
 /// One key.
 #[derive(Clone)]
