@@ -25,6 +25,29 @@ pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod wrap;
 
+use cryptoki_sys::CK_SESSION_HANDLE;
+
+use crate::error::Result;
+use crate::operations::{
+    Operations,
+    active::{Active, Keyed, Progress, Step},
+};
+use crate::state::{self, module::Module};
+
+/// Takes a step of the operation that `of` picks in a session. `body` does the work; it checks the arguments too, because those that are
+/// wrong end the operation like any other failure.
+fn step<T: Keyed>(
+    handle: CK_SESSION_HANDLE,
+    of: impl FnOnce(&mut Operations) -> &mut Active<T>,
+    step: Step,
+    body: impl FnOnce(&Module, &mut Active<T>) -> Result<Progress>,
+) -> Result<()> {
+    let module = state::current()?;
+    let session = module.session(handle)?;
+    let mut operations = session.operations();
+    of(&mut operations).step(step, |active| body(&module, active))
+}
+
 /// Text in a fixed field of the standard's structures: UTF-8 padded with blanks, cut between characters.
 fn padded<const N: usize>(text: &str) -> [u8; N] {
     let mut field = [b' '; N];

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::ffi::{self, Mechanism, MessageParameter, Out, Output, Query, Room, Template, input, optional_input};
 use crate::objects::object::Points;
 use crate::operations::encryption::Direction;
-use crate::state::module::{self, AfterFork};
+use crate::state::{self, module::AfterFork};
 
 macro_rules! functions {
     (
@@ -124,15 +124,15 @@ pub(crate) mod fork_safe {
     pub(crate) static ANY: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 { C_Initialize: INITIALIZE, ..ALL };
 
     const INITIALIZE: CK_C_Initialize = function!(C_Initialize (arguments: *mut c_void) =>
-        ffi::check_init(arguments).and_then(|()| module::initialize(AfterFork::GoOn)));
+        ffi::check_init(arguments).and_then(|()| state::initialize(AfterFork::GoOn)));
 }
 
 functions! {
     v2_40 {
         C_Initialize { (arguments: *mut c_void) =>
-            ffi::check_init(arguments).and_then(|()| module::initialize(AfterFork::of_this_program()))
+            ffi::check_init(arguments).and_then(|()| state::initialize(AfterFork::of_this_program()))
         }
-        C_Finalize { (nothing: *mut c_void) => ffi::reserved(nothing).and_then(|()| module::finalize()) }
+        C_Finalize { (nothing: *mut c_void) => ffi::reserved(nothing).and_then(|()| state::finalize()) }
         C_GetInfo { (info: CK_INFO_PTR) => general::info(&Out::new(info)?) }
         C_GetFunctionList { (list: CK_FUNCTION_LIST_PTR_PTR) => interfaces::function_list(&Out::new(list)?) }
         C_GetSlotList { (present: CK_BBOOL, slots: CK_SLOT_ID_PTR, count: CK_ULONG_PTR) =>
@@ -186,7 +186,7 @@ functions! {
              CK_OBJECT_HANDLE_PTR) =>
             change::copy(session, object, &Template::read(template, count)?, &Out::new(copy)?)
         }
-        C_DestroyObject { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) => object::destroy(session, object) }
+        C_DestroyObject { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) => change::destroy(session, object) }
         C_GetObjectSize { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, size: CK_ULONG_PTR) =>
             object::size(session, object, &Out::new(size)?)
         }

@@ -17,7 +17,6 @@ use interface::policy::Job;
 
 use crate::error::{Error, Result};
 use crate::mechanism::secret::SecretType;
-use crate::objects::object::Key;
 
 /// One mechanism.
 pub(crate) struct Mechanism {
@@ -339,18 +338,6 @@ impl Work {
             Encapsulate(_) => matches!(kind, CKA_ENCAPSULATE | CKA_DECAPSULATE),
             Derive(_) => kind == CKA_DERIVE,
             Digest(_) | Pair(_) | Parameters(_) | Secret(_) => false,
-        }
-    }
-
-    /// Fails for a key that cannot be used so, whatever the mechanism's parameter says. A use is one of the key's attributes
-    /// (CKR_KEY_FUNCTION_NOT_PERMITTED); a mechanism that its CKA_ALLOWED_MECHANISMS does not list for the use does not exist for the key
-    /// (CKR_MECHANISM_INVALID).
-    pub(crate) fn check(self, key: &Key, usage: Usage) -> Result<()> {
-        match () {
-            () if self.family() != Family::of(key.attributes.key_type) => Err(Error::KeyTypeInconsistent),
-            () if !key.may(usage) => Err(Error::KeyFunctionNotPermitted),
-            () if !self.permitted(&key.attributes.policy) => Err(Error::MechanismInvalid),
-            () => Ok(()),
         }
     }
 

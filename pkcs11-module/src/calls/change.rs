@@ -1,26 +1,32 @@
-//! C_SetAttributeValue and C_CopyObject.
+//! C_SetAttributeValue, C_CopyObject and C_DestroyObject.
 
 use cryptoki_sys::*;
 use interface::attributes::Usage;
 use interface::message::Pkcs11Attribute;
-use interface::operations::{CopyKey, PutObject, RecordKind, SetMetadata};
-use interface::{Filing, Status};
+use interface::operations::{CopyKey, DestroyObject, LookupObject, PutObject, RecordKind, SetMetadata};
+use interface::{Filing, Status, client};
 
-use super::generate::import_public;
-use super::object::{object, prohibited};
+use super::object::object;
 use super::place::{Place, hex, no_room, too_much};
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
-use crate::objects::attributes::{self, Source, flag};
-use crate::objects::object::{Key, NAMES, Object, Record, without_public_half};
+use crate::objects::{
+    attributes::{self, Source, flag},
+    object::{Key, NAMES, Object, Record, without_public_half},
+};
 use crate::random;
-use crate::state::module::{self, Module, lock};
-use crate::state::session::Session;
+use crate::state::{
+    self,
+    end::{destroy_key, end, is_gone},
+    lock,
+    module::Module,
+    session::Session,
+};
 
 /// C_SetAttributeValue: what the standard lets change. Each half of a pair has its own label and id; a flag that only goes one way narrows
 /// the key's policy for good.
 pub(crate) fn set_attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, template: &Template) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let object = object(&module, handle)?;
     check_session(&session, &object)?;
@@ -43,7 +49,7 @@ pub(crate) fn copy(
     template: &Template,
     copy: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(handle)?;
     let object = object(&module, original)?;
     let officer = module.officer(session.slot());
@@ -69,7 +75,7 @@ pub(crate) fn copy(
             place.put(PutObject { kind: record.kind.into(), name, value: value.to_vec(), label, id, pkcs11 })?
         }
         (None, Some(key)) if object.class == CKO_PUBLIC_KEY => {
-            import_public(&place, Filing { name: String::new(), label, id, volatile: !token, pkcs11 }, key)?
+            place.import_public(Filing { name: String::new(), label, id, volatile: !token, pkcs11 }, key)?
         }
         (None, Some(key)) => {
             check_own(&module, &session, &object)?;
@@ -97,8 +103,49 @@ fn copy_key(place: &Place, record: &Record, key: &Key, mut pkcs11: Vec<Pkcs11Att
     Ok(if place.token { made } else { made.copy_of(record) })
 }
 
+/// C_DestroyObject. A pair goes with its private half; its public half can go alone, and is not shown any more.
+pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Result<()> {
+    let module = state::current()?;
+    let session = module.session(session)?;
+    if lock(&module.objects).bury(handle) {
+        return Ok(());
+    }
+    let object = object(&module, handle)?;
+    check_session(&session, &object)?;
+    if !object.is(CKA_DESTROYABLE) {
+        return Err(Error::ActionProhibited);
+    }
+    let record = &object.record;
+    if object.is_view() {
+        let change = SetMetadata { pkcs11: vec![without_public_half()], ..record.change() };
+        let record = store_change(&module, &session, &object, change)?;
+        let mut objects = lock(&module.objects);
+        objects.forget(handle);
+        objects.learn(record);
+        return Ok(());
+    }
+    let destroyed = match object.value() {
+        Some(_) if record.session.is_some() => Ok(()),
+        Some(_) => {
+            let (kind, name) = (record.kind.into(), record.name.clone());
+            let destroy = DestroyObject { kind, name: name.clone() };
+            let look = LookupObject { kind, name, owner: None };
+            end(&module, session.provider, &destroy, &look, record)
+        }
+        None => destroy_key(&module, record),
+    };
+    if destroyed.as_ref().map_or_else(is_gone, |()| true) {
+        lock(&module.objects).forget_record(record);
+    }
+    match destroyed {
+        // the service has lost it before
+        Err(error) if is_gone(&error) && record.session.is_some() => Ok(()),
+        destroyed => destroyed.map_err(prohibited),
+    }
+}
+
 /// Fails in a read-only session, which may not change what the token keeps.
-pub(super) fn check_session(session: &Session, object: &Object) -> Result<()> {
+fn check_session(session: &Session, object: &Object) -> Result<()> {
     if object.record.session.is_some() { Ok(()) } else { session.check_writable() }
 }
 
@@ -149,7 +196,7 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
 }
 
 /// Has the service keep a change, unless the object is nowhere but here. Returns the record as it is then.
-pub(super) fn store_change(module: &Module, session: &Session, object: &Object, change: SetMetadata) -> Result<Record> {
+fn store_change(module: &Module, session: &Session, object: &Object, change: SetMetadata) -> Result<Record> {
     if object.record.session.is_none() || object.key().is_some() {
         check_own(module, session, object)?;
         module.call(session.provider, &change).map_err(|error| match no_room(error) {
@@ -174,5 +221,13 @@ fn check_own(module: &Module, session: &Session, object: &Object) -> Result<()> 
         },
         Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Err(Error::ActionProhibited),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A refusal of the service to change an object.
+fn prohibited(error: client::Error) -> Error {
+    match error.status() {
+        Some(Status::PsaErrorNotPermitted) => Error::ActionProhibited,
+        _ => error.into(),
     }
 }

@@ -5,8 +5,7 @@ use der::Decode;
 use der::asn1::{IntRef, SequenceRef};
 use interface::attributes::{Attributes, EccFamily, KeyType};
 use interface::certificate::Certificate;
-use interface::operations::{ImportKey, PutObject, RecordKind};
-use interface::{Filing, Status, client};
+use interface::operations::{PutObject, RecordKind};
 use zeroize::Zeroizing;
 
 use super::generate::{check_kind, parameter_set};
@@ -15,18 +14,18 @@ use super::place::{Place, content_name};
 use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
-use crate::mechanism::Family;
-use crate::mechanism::secret::SecretType;
-use crate::objects::attributes::Origin;
-use crate::objects::material;
-use crate::objects::object::{Nameless, Record, kept};
-use crate::state::end::destroy_key;
-use crate::state::module;
+use crate::mechanism::{Family, secret::SecretType};
+use crate::objects::{
+    attributes::Origin,
+    material,
+    object::{Nameless, Record, kept},
+};
+use crate::state::{self, end::destroy_key};
 use interface::hash::sha1;
 
 /// Creates an object and gives its handle.
 pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &Out<CK_OBJECT_HANDLE>) -> Result<()> {
-    module::current()?.session(session)?;
+    state::current()?.session(session)?;
     let class = template.number(CKA_CLASS)?.ok_or(Error::TemplateIncomplete)?;
     let storable =
         [CKO_CERTIFICATE, CKO_DATA, CKO_SECRET_KEY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_DOMAIN_PARAMETERS].contains(&class);
@@ -75,7 +74,7 @@ fn domain(place: &Place, template: &Template) -> Result<Record> {
 /// A key that is brought must have the check value that comes with it.
 fn brought(place: &Place, class: CK_OBJECT_CLASS, template: &Template) -> Result<Record> {
     let (attributes, data) = key(class, template)?;
-    let record = import(place, place.filing(class, template, None)?, &attributes, &data)?;
+    let record = place.import(place.filing(class, template, None)?, &attributes, &data)?;
     let record = place.checked(record, &[(class, template)])?;
     let given = template.value(CKA_CHECK_VALUE).filter(|given| !given.is_empty());
     let right = |given: &[u8]| check_value(&place.module, record.key()?, Some(&data)).map(|value| *value == *given);
@@ -86,25 +85,6 @@ fn brought(place: &Place, class: CK_OBJECT_CLASS, template: &Template) -> Result
             Err(if wrong.is_some() { Error::AttributeValueInvalid } else { Error::TemplateInconsistent })
         }
     }
-}
-
-/// Has the service store a key.
-pub(super) fn import(place: &Place, filing: Filing, attributes: &Attributes, data: &[u8]) -> Result<Record> {
-    let imported = place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
-        let (attributes, data) = (Some(attributes.into()), data.to_vec());
-        place
-            .module
-            .client
-            .call(place.session.provider, &ImportKey { key_name: name, attributes, data, label, id, volatile, pkcs11 })
-    });
-    imported.map_err(|error| match &error {
-        Error::Service(client::Error::Refused { status, .. }) => match status {
-            Status::PsaErrorNotSupported => Error::KeySizeRange,
-            Status::PsaErrorInvalidArgument => Error::AttributeValueInvalid,
-            _ => error,
-        },
-        _ => error,
-    })
 }
 
 /// What a key of this class shall be; its size is left to the key's data, where that tells it.

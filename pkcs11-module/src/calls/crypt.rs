@@ -3,11 +3,14 @@
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DECRYPT, CKF_ENCRYPT, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 
 use super::object::key_for;
+use super::step;
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
-use crate::operations::active::{Progress, Step, step};
-use crate::operations::encryption::{Crypting, Direction};
-use crate::state::module;
+use crate::operations::{
+    active::{Progress, Step},
+    encryption::{Crypting, Direction},
+};
+use crate::state;
 
 pub(crate) fn init(
     direction: Direction,
@@ -15,7 +18,7 @@ pub(crate) fn init(
     mechanism: Option<Mechanism>,
     handle: CK_OBJECT_HANDLE,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let (flag, class) = match direction {
         Direction::Encrypt => (CKF_ENCRYPT, CKO_PUBLIC_KEY),

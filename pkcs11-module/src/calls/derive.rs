@@ -18,11 +18,8 @@ use super::wrap::secret;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Kdf, Work};
-use crate::objects::attributes::Origin;
-use crate::objects::material;
-use crate::objects::object::Key;
-use crate::state::end::destroy_key;
-use crate::state::module::{self, Module};
+use crate::objects::{attributes::Origin, material, object::Key};
+use crate::state::{self, end::destroy_key, module::Module};
 
 /// What CK_EC_KDF_TYPE says.
 const KDFS: &[(CK_EC_KDF_TYPE, Option<Hash>)] = &[
@@ -42,7 +39,7 @@ pub(crate) fn derive(
     template: &Template,
     new: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DERIVE)?;
     let base = object::key_for(&module, mechanism, base, CKO_PRIVATE_KEY)?;
@@ -50,7 +47,7 @@ pub(crate) fn derive(
     let family = Family::of(base.attributes.key_type);
     find(mechanism, |_| true)?;
     let kdf = find(mechanism, |kdf| Some(kdf.family()) == family).map_err(|_| Error::KeyTypeInconsistent)?;
-    Work::Derive(kdf).check(base, Usage::DERIVE)?;
+    base.check_work(Work::Derive(kdf), Usage::DERIVE)?;
     let (algorithm, op) = parameters(&module, kdf, mechanism, base)?;
     base.check(Usage::DERIVE, algorithm)?;
     let gives_data = mechanism.kind() == CKM_HKDF_DATA;

@@ -4,16 +4,16 @@ use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DIGEST, CKF_FIND_OBJ
 use interface::attributes::Usage;
 
 use super::object::export;
+use super::step;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
-use crate::operations::active::{Progress, Step, step};
-use crate::state::module;
-use crate::state::module::lock;
+use crate::operations::active::{Progress, Step};
+use crate::state::{self, lock};
 use interface::hash::Hasher;
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>) -> Result<()> {
-    let session = module::current()?.session(session)?;
+    let session = state::current()?.session(session)?;
     session.operations().digest.start(mechanism.map(hasher).transpose()?)
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn key(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Resul
 
 /// C_GetOperationState: of digests. What else is under way holds a key, or results that the caller has not fetched.
 pub(crate) fn save(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
-    let session = module::current()?.session(session)?;
+    let session = state::current()?.session(session)?;
     let mut operations = session.operations();
     match operations.under_way() & !CKF_FIND_OBJECTS {
         0 => Err(Error::OperationNotInitialized),
@@ -88,7 +88,7 @@ pub(crate) fn save(session: CK_SESSION_HANDLE, out: &Output<u8>) -> Result<()> {
 
 /// C_SetOperationState: ends what is under way, a search apart, and goes on with the digest that was saved.
 pub(crate) fn restore(session: CK_SESSION_HANDLE, state: &[u8], keys: [CK_OBJECT_HANDLE; 2]) -> Result<()> {
-    let session = module::current()?.session(session)?;
+    let session = state::current()?.session(session)?;
     let hasher = Hasher::restore(state).ok_or(Error::SavedStateInvalid)?;
     if keys != [0, 0] {
         return Err(Error::KeyNotNeeded);

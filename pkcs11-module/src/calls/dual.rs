@@ -5,10 +5,12 @@ use zeroize::Zeroizing;
 
 use crate::error::Result;
 use crate::ffi::Output;
-use crate::operations::active::{Ongoing, Progress, Step};
-use crate::operations::encryption::Direction;
-use crate::state::module;
-use crate::state::session::Operations;
+use crate::operations::{
+    Operations,
+    active::{Ongoing, Progress, Step},
+    encryption::Direction,
+};
+use crate::state;
 
 /// What is made of the plaintext.
 #[derive(Clone, Copy)]
@@ -64,7 +66,7 @@ fn update(
     part: Result<&[u8]>,
     out: Result<Output<u8>>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let mut operations = session.operations();
     beside.check(&mut operations)?;
@@ -74,7 +76,7 @@ fn update(
         if !out.takes(crypting.ready(part.len()))? {
             return Ok(Progress::Asked);
         }
-        let output = Zeroizing::new(crypting.part(&module, part)?);
+        let output = Zeroizing::new(crypting.part(&*module, part)?);
         crypted = Some((part, out, output));
         Ok(Progress::Done)
     })?;

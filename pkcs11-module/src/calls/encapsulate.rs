@@ -10,15 +10,14 @@ use interface::kind::Parameters;
 use interface::operations::{Decapsulate, Encapsulate};
 use interface::{Filing, Status};
 
-use super::object;
 use super::place::Place;
 use super::wrap::secret;
+use super::{change, object};
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Work};
-use crate::objects::attributes::Origin;
-use crate::objects::object::Key;
-use crate::state::module;
+use crate::objects::{attributes::Origin, object::Key};
+use crate::state;
 
 /// C_EncapsulateKey. A length query makes nothing.
 pub(crate) fn encapsulate(
@@ -29,7 +28,7 @@ pub(crate) fn encapsulate(
     ciphertext: &Output<u8>,
     new: Option<&Out<CK_OBJECT_HANDLE>>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_ENCAPSULATE)?;
     let with = object::key_for(&module, mechanism, public_key, CKO_PUBLIC_KEY)?;
@@ -58,7 +57,7 @@ pub(crate) fn encapsulate(
     let key = key.map_err(refused)?;
     let Some(made) = made.take() else {
         // It is lost with an answer, and nobody has any use for the key.
-        object::destroy(handle, key)?;
+        change::destroy(handle, key)?;
         return Err(Error::DeviceFailed);
     };
     new.set(key);
@@ -74,7 +73,7 @@ pub(crate) fn decapsulate(
     ciphertext: &[u8],
     new: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DECAPSULATE)?;
     let with = object::key_for(&module, mechanism, private_key, CKO_PRIVATE_KEY)?;
@@ -106,7 +105,7 @@ fn algorithm(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Algorith
         Work::Encapsulate(kem) => Some(kem),
         _ => None,
     })?;
-    Work::Encapsulate(kem).check(with, usage)?;
+    with.check_work(Work::Encapsulate(kem), usage)?;
     if mechanism.has_parameter() { Err(Error::MechanismParamInvalid) } else { Ok(kem.into()) }
 }
 

@@ -10,10 +10,11 @@ use interface::spki::PublicKey;
 
 use crate::error::Result;
 use crate::ffi::{Out, Room, Template};
-use crate::objects::attributes;
-use crate::objects::material;
-use crate::objects::object::{self, NAMES, Object, Record, classes};
-use crate::state::module::{self, lock};
+use crate::objects::{
+    attributes, material,
+    object::{self, NAMES, Object, Record, classes},
+};
+use crate::state::{self, lock};
 use interface::hash::sha1;
 
 /// The profiles that the module keeps (PKCS#11 Profiles v3.1 §3).
@@ -23,7 +24,7 @@ const PROFILES: [CK_PROFILE_ID; 2] = [CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVID
 /// halves; and one where session keys match, which a restart of the service has ended. The service sifts by what its index knows, the
 /// module by every other attribute.
 pub(crate) fn init(session: CK_SESSION_HANDLE, template: &Template) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let slot = session.slot();
     session.operations().find.check_idle()?;
@@ -122,7 +123,7 @@ fn public_id(template: &Template) -> Option<Vec<u8>> {
 }
 
 pub(crate) fn next(session: CK_SESSION_HANDLE, room: &Room<CK_OBJECT_HANDLE>, count: &Out<CK_ULONG>) -> Result<()> {
-    let session = module::current()?.session(session)?;
+    let session = state::current()?.session(session)?;
     let mut operations = session.operations();
     let next: Vec<_> = operations.find.current()?.by_ref().take(room.len()).collect();
     count.set(room.fill(0, &next) as CK_ULONG);
@@ -130,5 +131,5 @@ pub(crate) fn next(session: CK_SESSION_HANDLE, room: &Room<CK_OBJECT_HANDLE>, co
 }
 
 pub(crate) fn finish(session: CK_SESSION_HANDLE) -> Result<()> {
-    module::current()?.session(session)?.operations().find.take().map(drop)
+    state::current()?.session(session)?.operations().find.take().map(drop)
 }

@@ -5,7 +5,7 @@ use cryptoki_sys::{CK_INFO, CK_SESSION_HANDLE, CK_VERSION};
 use super::padded;
 use crate::error::{Error, Result};
 use crate::ffi::Out;
-use crate::state::module;
+use crate::state;
 
 /// Who makes library, slots and tokens, in all infos.
 pub(super) const MANUFACTURER: &str = "Parsec";
@@ -13,7 +13,7 @@ pub(super) const MANUFACTURER: &str = "Parsec";
 pub(super) const VERSION: CK_VERSION = CK_VERSION { major: 0, minor: 1 };
 
 pub(crate) fn info(info: &Out<CK_INFO>) -> Result<()> {
-    module::current()?;
+    state::current()?;
     info.set(CK_INFO {
         cryptokiVersion: CK_VERSION { major: 3, minor: 2 },
         manufacturerID: padded(MANUFACTURER),
@@ -26,6 +26,6 @@ pub(crate) fn info(info: &Out<CK_INFO>) -> Result<()> {
 
 /// C_GetFunctionStatus and C_CancelFunction, relics of version 1 (PKCS#11 §5.15).
 pub(crate) fn not_parallel(session: CK_SESSION_HANDLE) -> Result<()> {
-    module::current()?.session(session)?;
+    state::current()?.session(session)?;
     Err(Error::FunctionNotParallel)
 }

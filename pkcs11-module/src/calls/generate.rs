@@ -6,18 +6,17 @@ use interface::group::Group;
 use interface::operations::GenerateKey;
 use interface::{Filing, Status};
 
-use super::create::import;
 use super::place::{Place, too_much};
 use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
-use crate::mechanism::secret::SecretType;
-use crate::mechanism::{self, Family, Work};
-use crate::objects::attributes::Origin;
-use crate::objects::material;
-use crate::objects::object::{Key, Record, key_type, may_be, without_public_half};
-use crate::state::end::destroy_key;
-use crate::state::module;
+use crate::mechanism::{self, Family, Work, secret::SecretType};
+use crate::objects::{
+    attributes::Origin,
+    material,
+    object::{Key, Record, key_type, may_be, without_public_half},
+};
+use crate::state::{self, end::destroy_key};
 
 /// 65537, the public exponent of every generated key.
 const EXPONENT: [u8; 3] = [1, 0, 1];
@@ -30,7 +29,7 @@ pub(crate) fn pair(
     public_key: &Out<CK_OBJECT_HANDLE>,
     private_key: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    module::current()?.session(session)?;
+    state::current()?.session(session)?;
     let family = mechanism::find(mechanism.kind(), |work| match work {
         Work::Pair(family) => Some(family),
         _ => None,
@@ -58,15 +57,10 @@ pub(crate) fn pair(
     let record = place.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
     let key = record.key().ok_or(Error::DeviceFailed)?;
     let filing = public_place.filing(CKO_PUBLIC_KEY, public, None)?;
-    let half = import_public(&public_place, Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key)?;
+    let half = public_place.import_public(Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key)?;
     public_key.set(public_place.learn_one(half)?);
     private_key.set(place.learn_one(record)?);
     Ok(())
-}
-
-/// Stores the public half of a key as a key of its own.
-pub(super) fn import_public(place: &Place, filing: Filing, key: &Key) -> Result<Record> {
-    import(place, filing, &key.attributes.public(), &key.public)
 }
 
 /// The group that a template gives for keys of a family.
@@ -108,7 +102,7 @@ pub(crate) fn secret(
     template: &Template,
     key: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    module::current()?.session(session)?;
+    state::current()?.session(session)?;
     let group = mechanism::find(mechanism.kind(), |work| match work {
         Work::Parameters(family) => Some(family),
         _ => None,

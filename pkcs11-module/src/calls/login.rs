@@ -6,12 +6,10 @@ use cryptoki_sys::*;
 use interface::operations::Login;
 
 use crate::error::{Error, Result};
-use crate::state::login;
-use crate::state::module::{self, Sessions, lock};
-use crate::state::session::Session;
+use crate::state::{self, lock, login, module::Sessions, session::Session};
 
 pub(crate) fn login(handle: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(handle)?;
     let role = login::role(user)?;
     let check = Login { role: role.into(), pin: Some(login::pin(pin)?) };
@@ -34,14 +32,14 @@ pub(crate) fn login(handle: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -
 /// C_LoginUser: the token knows nobody by name.
 pub(crate) fn login_user(handle: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8], name: &[u8]) -> Result<()> {
     if !name.is_empty() {
-        module::current()?.session(handle)?;
+        state::current()?.session(handle)?;
         return Err(Error::UserTypeInvalid);
     }
     login(handle, user, pin)
 }
 
 pub(crate) fn logout(handle: CK_SESSION_HANDLE) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let slot = module.session(handle)?.slot();
     module.log_out(slot)
 }

@@ -8,10 +8,11 @@ use cryptoki_sys::{
 use super::object::key_for;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, MessageParameter, Output};
-use crate::operations::encryption::Direction;
-use crate::operations::message::{self, Sealing};
-use crate::state::module::{self, Module};
-use crate::state::session::Session;
+use crate::operations::{
+    encryption::Direction,
+    message::{self, Sealing},
+};
+use crate::state::{self, module::Module, session::Session};
 
 pub(crate) fn init(
     direction: Direction,
@@ -19,7 +20,7 @@ pub(crate) fn init(
     mechanism: Option<Mechanism>,
     handle: CK_OBJECT_HANDLE,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let (flag, class) = match direction {
         Direction::Encrypt => (CKF_MESSAGE_ENCRYPT, CKO_PUBLIC_KEY),
@@ -42,7 +43,7 @@ pub(crate) fn whole(
     data: &[u8],
     out: &Output<u8>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let mut operations = session.operations();
     let sealing = operations.sealing(direction).current()?;
@@ -53,8 +54,8 @@ pub(crate) fn whole(
     let mut crypting = sealing.begin(&message, additional)?;
     crypting.add(data)?;
     let output = match direction {
-        Direction::Encrypt => message::seal(&module, crypting, &message),
-        Direction::Decrypt => message::open(&module, crypting, &message),
+        Direction::Encrypt => message::seal(&*module, crypting, &message),
+        Direction::Decrypt => message::open(&*module, crypting, &message),
     }?;
     out.write(&output)
 }
@@ -66,7 +67,7 @@ pub(crate) fn begin(
     parameter: &MessageParameter,
     additional: &[u8],
 ) -> Result<()> {
-    let session = module::current()?.session(session)?;
+    let session = state::current()?.session(session)?;
     let mut operations = session.operations();
     let sealing = operations.sealing(direction).current()?;
     let begun = sealing.begin(&sealing.read(parameter)?, additional)?;
@@ -85,7 +86,7 @@ pub(crate) fn next(
     out: &Output<u8>,
     flags: CK_FLAGS,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let last = flags & CKF_END_OF_MESSAGE != 0;
     match direction {
@@ -143,5 +144,5 @@ fn open_next(
 }
 
 pub(crate) fn finish(direction: Direction, session: CK_SESSION_HANDLE) -> Result<()> {
-    module::current()?.session(session)?.operations().sealing(direction).take().map(drop)
+    state::current()?.session(session)?.operations().sealing(direction).take().map(drop)
 }

@@ -7,13 +7,11 @@ use super::object::key_for;
 use super::sign;
 use crate::error::Result;
 use crate::ffi::{Mechanism, MessageParameter, Output};
-use crate::operations::active::Active;
-use crate::operations::message::SigningMessages;
-use crate::operations::signature::Signing;
-use crate::state::module;
+use crate::operations::{active::Active, message::SigningMessages, signature::Signing};
+use crate::state;
 
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| sign::begin(&module, &session, &mechanism, handle, CKF_MESSAGE_SIGN);
     let begun = mechanism.map(begin).transpose()?;
@@ -21,7 +19,7 @@ pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>
 }
 
 pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_MESSAGE_VERIFY)?;
@@ -39,16 +37,16 @@ fn begin(active: &mut Active<SigningMessages>, parameter: &MessageParameter) -> 
 }
 
 pub(crate) fn sign(session: CK_SESSION_HANDLE, parameter: &MessageParameter, data: &[u8], out: &Output<u8>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let mut operations = session.operations();
     let mut message = Active::default();
     message.start_unlocked(Some(operations.message_sign.current()?.begin(parameter)?))?;
-    message.finish(out, data.len(), |signing| signing.whole(data)?.sign(&module)).map(drop)
+    message.finish(out, data.len(), |signing| signing.whole(data)?.sign(&*module)).map(drop)
 }
 
 pub(crate) fn sign_begin(session: CK_SESSION_HANDLE, parameter: &MessageParameter) -> Result<()> {
-    let session = module::current()?.session(session)?;
+    let session = state::current()?.session(session)?;
     begin(&mut session.operations().message_sign, parameter)
 }
 
@@ -59,7 +57,7 @@ pub(crate) fn sign_next(
     part: &[u8],
     out: Option<&Output<u8>>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     parameter.none()?;
     let mut operations = session.operations();
@@ -69,7 +67,7 @@ pub(crate) fn sign_next(
         Some(out) => {
             let end = |mut signing: Signing| {
                 signing.part(part)?;
-                signing.sign(&module)
+                signing.sign(&*module)
             };
             current.finish(out, part.len(), end).map(drop)
         }
@@ -77,18 +75,18 @@ pub(crate) fn sign_next(
 }
 
 pub(crate) fn sign_finish(session: CK_SESSION_HANDLE) -> Result<()> {
-    module::current()?.session(session)?.operations().message_sign.take().map(drop)
+    state::current()?.session(session)?.operations().message_sign.take().map(drop)
 }
 
 pub(crate) fn verify(session: CK_SESSION_HANDLE, parameter: &MessageParameter, data: &[u8], signature: &[u8]) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let mut operations = session.operations();
-    operations.message_verify.current()?.begin(parameter)?.whole(data)?.verify(&module, signature)
+    operations.message_verify.current()?.begin(parameter)?.whole(data)?.verify(&*module, signature)
 }
 
 pub(crate) fn verify_begin(session: CK_SESSION_HANDLE, parameter: &MessageParameter) -> Result<()> {
-    let session = module::current()?.session(session)?;
+    let session = state::current()?.session(session)?;
     begin(&mut session.operations().message_verify, parameter)
 }
 
@@ -99,7 +97,7 @@ pub(crate) fn verify_next(
     part: &[u8],
     signature: Option<&[u8]>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     parameter.none()?;
     let mut operations = session.operations();
@@ -109,11 +107,11 @@ pub(crate) fn verify_next(
         Some(signature) => {
             let mut verifying = current.take()?;
             verifying.part(part)?;
-            verifying.verify(&module, signature)
+            verifying.verify(&*module, signature)
         }
     }
 }
 
 pub(crate) fn verify_finish(session: CK_SESSION_HANDLE) -> Result<()> {
-    module::current()?.session(session)?.operations().message_verify.take().map(drop)
+    state::current()?.session(session)?.operations().message_verify.take().map(drop)
 }

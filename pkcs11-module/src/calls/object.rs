@@ -4,23 +4,20 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cryptoki_sys::*;
-use interface::Status;
 use interface::algorithm::Cipher;
 use interface::attributes::{KeyType, Usage};
-use interface::client;
 use interface::hash::sha1;
-use interface::operations::{CipherEncrypt, DestroyObject, ExportKey, Exported, LookupObject, SetMetadata};
+use interface::operations::{CipherEncrypt, ExportKey, Exported};
 use zeroize::Zeroizing;
 
-use super::change::{check_session, store_change};
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Query};
 use crate::mechanism::Family;
-use crate::objects::attributes;
-use crate::objects::material;
-use crate::objects::object::{Key, Object, Points, key_type, without_public_half};
-use crate::state::end::{destroy_key, end, is_gone};
-use crate::state::module::{self, Module, lock};
+use crate::objects::{
+    attributes, material,
+    object::{Key, Object, Points, key_type},
+};
+use crate::state::{self, lock, module::Module};
 
 /// The key with this handle, for an operation that wants this half of a pair.
 pub(super) fn key(module: &Module, handle: CK_OBJECT_HANDLE, class: CK_OBJECT_CLASS) -> Result<Arc<Object>> {
@@ -54,7 +51,7 @@ pub(super) fn object(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<Arc<Ob
 }
 
 pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, query: &Query, points: Points) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     module.session(session)?;
     let object = object(&module, handle)?;
     let exported = OnceCell::new();
@@ -102,59 +99,10 @@ pub(super) fn check_value(module: &Module, key: &Key, value: Option<&[u8]>) -> O
 
 /// C_GetObjectSize: the bytes of all attributes that can be read.
 pub(crate) fn size(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, size: &Out<CK_ULONG>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     module.session(session)?;
     let object = object(&module, handle)?;
     let values = attributes::all(object.class).filter_map(|attribute| object.attribute(attribute.kind).ok());
     size.set(values.map(|value| value.len() as CK_ULONG).sum());
     Ok(())
-}
-
-/// A refusal of the service to change an object.
-pub(super) fn prohibited(error: client::Error) -> Error {
-    match error.status() {
-        Some(Status::PsaErrorNotPermitted) => Error::ActionProhibited,
-        _ => error.into(),
-    }
-}
-
-/// C_DestroyObject. A pair goes with its private half; its public half can go alone, and is not shown any more.
-pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(session)?;
-    if lock(&module.objects).bury(handle) {
-        return Ok(());
-    }
-    let object = object(&module, handle)?;
-    check_session(&session, &object)?;
-    if !object.is(CKA_DESTROYABLE) {
-        return Err(Error::ActionProhibited);
-    }
-    let record = &object.record;
-    if object.is_view() {
-        let change = SetMetadata { pkcs11: vec![without_public_half()], ..record.change() };
-        let record = store_change(&module, &session, &object, change)?;
-        let mut objects = lock(&module.objects);
-        objects.forget(handle);
-        objects.learn(record);
-        return Ok(());
-    }
-    let destroyed = match object.value() {
-        Some(_) if record.session.is_some() => Ok(()),
-        Some(_) => {
-            let (kind, name) = (record.kind.into(), record.name.clone());
-            let destroy = DestroyObject { kind, name: name.clone() };
-            let look = LookupObject { kind, name, owner: None };
-            end(&module, session.provider, &destroy, &look, record)
-        }
-        None => destroy_key(&module, record),
-    };
-    if destroyed.as_ref().map_or_else(is_gone, |()| true) {
-        lock(&module.objects).forget_record(record);
-    }
-    match destroyed {
-        // the service has lost it before
-        Err(error) if is_gone(&error) && record.session.is_some() => Ok(()),
-        destroyed => destroyed.map_err(prohibited),
-    }
 }

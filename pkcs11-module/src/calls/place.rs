@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use cryptoki_sys::*;
+use interface::attributes::Attributes;
 use interface::group::Group;
-use interface::operations::{self, LookupKey, PutObject};
+use interface::operations::{self, ImportKey, LookupKey, PutObject};
 use interface::{Filing, Status, client};
 
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::objects::attributes::{self, Origin, private_by_default};
-use crate::objects::object::{InSession, Nameless, Object, Record, kept, made_by, public_object};
+use crate::objects::object::{InSession, Key, Nameless, Object, Record, kept, made_by, public_object};
 use crate::random;
-use crate::state::end::destroy_key;
-use crate::state::module::{self, Module, lock};
-use crate::state::process;
-use crate::state::session::Session;
+use crate::state::{self, end::destroy_key, lock, module::Module, process, session::Session};
 use interface::hash::sha1;
 
 /// So many bytes of an id are part of the name of its key.
@@ -38,7 +36,7 @@ impl Place {
     /// CKA_PRIVATE is for the token to say where the template does not (PKCS#11 v3.1 §4.4). Session objects that nobody else ever sees
     /// are public where nobody is logged in: programs agree on keys and import public ones before they ask for a PIN.
     pub(super) fn new(handle: CK_SESSION_HANDLE, class: CK_OBJECT_CLASS, template: &Template, origin: Origin) -> Result<Self> {
-        let module = module::current()?;
+        let module = state::current()?;
         let session = module.session(handle)?;
         attributes::check(class, template, origin, module.officer(session.slot()))?;
         let (token, private) = (template.flag(CKA_TOKEN)?.unwrap_or(false), template.flag(CKA_PRIVATE)?);
@@ -52,7 +50,7 @@ impl Place {
 
     /// On the token, or in this session.
     pub(super) fn of(handle: CK_SESSION_HANDLE, token: bool) -> Result<Self> {
-        let module = module::current()?;
+        let module = state::current()?;
         let session = module.session(handle)?;
         if token {
             session.check_writable()?;
@@ -136,6 +134,29 @@ impl Place {
     ) -> Result<CK_OBJECT_HANDLE> {
         let made = self.key(&self.filing(class, template, None)?, make)?;
         self.learn_one(self.checked(made, &[(class, template)])?)
+    }
+
+    /// Has the service store a key.
+    pub(super) fn import(&self, filing: Filing, attributes: &Attributes, data: &[u8]) -> Result<Record> {
+        let imported = self.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+            let (attributes, data) = (Some(attributes.into()), data.to_vec());
+            self.module
+                .client
+                .call(self.session.provider, &ImportKey { key_name: name, attributes, data, label, id, volatile, pkcs11 })
+        });
+        imported.map_err(|error| match &error {
+            Error::Service(client::Error::Refused { status, .. }) => match status {
+                Status::PsaErrorNotSupported => Error::KeySizeRange,
+                Status::PsaErrorInvalidArgument => Error::AttributeValueInvalid,
+                _ => error,
+            },
+            _ => error,
+        })
+    }
+
+    /// Stores the public half of a key as a key of its own.
+    pub(super) fn import_public(&self, filing: Filing, key: &Key) -> Result<Record> {
+        self.import(filing, &key.attributes.public(), &key.public)
     }
 
     /// Stores a certificate or data, which in a session is nowhere but here.

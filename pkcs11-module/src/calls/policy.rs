@@ -7,8 +7,7 @@ use interface::policy::{Job, Repertoire};
 
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::mechanism::secret::SecretType;
-use crate::mechanism::{self, Family, Work, every};
+use crate::mechanism::{self, Family, Work, every, secret::SecretType};
 
 /// The policy of a key pair. One without any usage flag does what it does in other modules, SoftHSM and softokn, but for unwrapping: it signs,
 /// and decrypts if it is of RSA.

@@ -5,18 +5,18 @@ use interface::operations::GenerateRandom;
 
 use crate::error::{Error, Result};
 use crate::ffi::Room;
-use crate::state::module;
+use crate::state;
 
 /// Asked of the service at once, in bytes; below every service's limit.
 const CHUNK: usize = 1 << 16;
 
 /// C_SeedRandom: the provider seeds itself, and taking in more is harmless.
 pub(crate) fn seed(session: CK_SESSION_HANDLE, _seed: &[u8]) -> Result<()> {
-    module::current()?.session(session).map(drop)
+    state::current()?.session(session).map(drop)
 }
 
 pub(crate) fn generate(session: CK_SESSION_HANDLE, room: &Room<u8>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let provider = module.session(session)?.provider;
     let mut done = 0;
     while done < room.len() {

@@ -7,15 +7,18 @@ use cryptoki_sys::{
 
 use super::object::key_for;
 use super::sign;
+use super::step;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
-use crate::operations::active::{Keyed, Progress, Step, step};
-use crate::operations::recover::Recovering;
-use crate::state::module;
+use crate::operations::{
+    active::{Keyed, Progress, Step},
+    recover::Recovering,
+};
+use crate::state;
 
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         mechanism::recovering(mechanism.kind())?;
@@ -39,7 +42,7 @@ pub(crate) fn sign(session: CK_SESSION_HANDLE, data: Result<&[u8]>, out: Result<
 }
 
 pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY_RECOVER)?;

@@ -6,11 +6,10 @@ use cryptoki_sys::*;
 
 use crate::error::{Error, Result};
 use crate::ffi::Out;
-use crate::state::module::{self, Module, fresh_handle, lock};
-use crate::state::session::Session;
+use crate::state::{self, handles::fresh_handle, lock, module::Module, session::Session};
 
 pub(crate) fn open(id: CK_SLOT_ID, flags: CK_FLAGS, handle: &Out<CK_SESSION_HANDLE>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     if flags & CKF_SERIAL_SESSION == 0 {
         return Err(Error::SessionParallel);
     }
@@ -31,7 +30,7 @@ pub(crate) fn open(id: CK_SLOT_ID, flags: CK_FLAGS, handle: &Out<CK_SESSION_HAND
 }
 
 pub(crate) fn close(handle: CK_SESSION_HANDLE) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let closed = lock(&module.sessions).open.remove(&handle).ok_or(Error::SessionHandleInvalid)?;
     module.log_out_unused(closed.slot());
     module.end_objects(|session, _| session == handle);
@@ -39,7 +38,7 @@ pub(crate) fn close(handle: CK_SESSION_HANDLE) -> Result<()> {
 }
 
 pub(crate) fn close_all(slot: CK_SLOT_ID) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     module.slots.find(&module.client, slot)?;
     lock(&module.sessions).open.retain(|_, session| session.slot() != slot);
     module.log_out_unused(slot);
@@ -59,7 +58,7 @@ impl Module {
 }
 
 pub(crate) fn info(handle: CK_SESSION_HANDLE, info: &Out<CK_SESSION_INFO>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(handle)?;
     let state = module.login(session.slot()).state(session.writable);
     let writable = if session.writable { CKF_RW_SESSION } else { 0 };
@@ -70,13 +69,13 @@ pub(crate) fn info(handle: CK_SESSION_HANDLE, info: &Out<CK_SESSION_INFO>) -> Re
 
 /// C_SessionCancel: ends the operations that `flags` name.
 pub(crate) fn cancel(handle: CK_SESSION_HANDLE, flags: CK_FLAGS) -> Result<()> {
-    module::current()?.session(handle)?.operations().cancel(flags);
+    state::current()?.session(handle)?.operations().cancel(flags);
     Ok(())
 }
 
 /// C_GetSessionValidationFlags: no token here has been validated, so no flag is ever set (PKCS#11 v3.2 §5.6).
 pub(crate) fn validation(handle: CK_SESSION_HANDLE, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: &Out<CK_FLAGS>) -> Result<()> {
-    module::current()?.session(handle)?;
+    state::current()?.session(handle)?;
     if kind != CKS_LAST_VALIDATION_OK {
         return Err(Error::ArgumentsBad);
     }

@@ -4,15 +4,17 @@ use cryptoki_sys::{CK_FLAGS, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN, CKO_
 use interface::attributes::Usage;
 
 use super::object::key_for;
+use super::step;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
-use crate::operations::active::{Progress, Step, step};
-use crate::operations::signature::Signing;
-use crate::state::module::{self, Module};
-use crate::state::session::Session;
+use crate::operations::{
+    active::{Progress, Step},
+    signature::Signing,
+};
+use crate::state::{self, module::Module, session::Session};
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     let begun = mechanism.map(|mechanism| begin(&module, &session, &mechanism, handle, CKF_SIGN)).transpose()?;
     session.operations().sign.start(begun)

@@ -9,13 +9,12 @@ use super::general::{MANUFACTURER, VERSION};
 use super::padded;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Output};
-use crate::state::login;
-use crate::state::module::{self, lock};
+use crate::state::{self, lock, login};
 
 /// C_GetSlotList. The service is asked when the caller asks for the number of slots; the list itself is then the same
 /// (PKCS#11 §5.5).
 pub(crate) fn list(present: bool, slots: &Output<CK_SLOT_ID>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let known = module.slots.known();
     let now = if slots.is_query() || known.is_empty() { module.slots.refresh(&module.client) } else { Ok(known) };
     let ids = match now {
@@ -28,7 +27,7 @@ pub(crate) fn list(present: bool, slots: &Output<CK_SLOT_ID>) -> Result<()> {
 /// C_GetSlotInfo. A token is away only while the service is. Programs that look for cards should not take it for one: it stays in its
 /// slot, and CKF_REMOVABLE_DEVICE is not set.
 pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let (description, vendor, flags) = match module.slots.refresh(&module.client) {
         Ok(now) => {
             let slot = now.iter().find(|slot| slot.id() == id).ok_or(Error::SlotIdInvalid)?;
@@ -48,7 +47,7 @@ pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
 }
 
 pub(crate) fn token(id: CK_SLOT_ID, info: &Out<CK_TOKEN_INFO>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let slot = match module.slots.refresh(&module.client) {
         Ok(now) => now.into_iter().find(|slot| slot.id() == id).ok_or(Error::SlotIdInvalid)?,
         Err(_) if !module.slots.shown().contains(&id) => return Err(Error::SlotIdInvalid),
@@ -91,13 +90,13 @@ fn clamp(version: u32) -> u8 {
 }
 
 pub(crate) fn mechanisms(id: CK_SLOT_ID, kinds: &Output<CK_MECHANISM_TYPE>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let slot = module.slots.find(&module.client, id)?;
     kinds.write(&slot.abilities(&module.client)?.kinds())
 }
 
 pub(crate) fn mechanism(id: CK_SLOT_ID, kind: CK_MECHANISM_TYPE, info: &Out<CK_MECHANISM_INFO>) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let slot = module.slots.find(&module.client, id)?;
     info.set(slot.abilities(&module.client)?.info(kind)?);
     Ok(())
@@ -107,7 +106,7 @@ pub(crate) fn mechanism(id: CK_SLOT_ID, kind: CK_MECHANISM_TYPE, info: &Out<CK_M
 /// C_Finalize ends the call.
 pub(crate) fn wait(flags: CK_FLAGS, slot: &Out<CK_SLOT_ID>) -> Result<()> {
     const PAUSE: Duration = Duration::from_secs(1);
-    let module = module::current()?;
+    let module = state::current()?;
     loop {
         if let Some(changed) = module.slots.event(&module.client) {
             slot.set(changed);

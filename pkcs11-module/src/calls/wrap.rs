@@ -11,13 +11,15 @@ use super::place::Place;
 use super::{object, policy};
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
-use crate::mechanism::parameters::Parameters;
-use crate::mechanism::secret::SecretType;
-use crate::mechanism::{self, Family, Work};
-use crate::objects::attributes::Origin;
-use crate::objects::object::{Key, Object};
-use crate::state::end::{destroy_key, is_there};
-use crate::state::module;
+use crate::mechanism::{self, Family, Work, parameters::Parameters, secret::SecretType};
+use crate::objects::{
+    attributes::Origin,
+    object::{Key, Object},
+};
+use crate::state::{
+    self,
+    end::{destroy_key, is_there},
+};
 
 /// C_WrapKey. A length query wraps too: how long a private key's encoding is, only the service knows.
 pub(crate) fn wrap(
@@ -27,7 +29,7 @@ pub(crate) fn wrap(
     key: CK_OBJECT_HANDLE,
     out: &Output<u8>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(session)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_WRAP)?;
     let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::WrappingKeyHandleInvalid } else { error };
@@ -73,7 +75,7 @@ pub(crate) fn unwrap(
     template: &Template,
     new: &Out<CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let module = module::current()?;
+    let module = state::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_UNWRAP)?;
     let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::UnwrappingKeyHandleInvalid } else { error };
@@ -127,7 +129,7 @@ fn parameters(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Option<
         Work::Wrap(mode) => Some(mode),
         _ => None,
     })?;
-    match Work::Wrap(mode).check(with, usage) {
+    match with.check_work(Work::Wrap(mode), usage) {
         Err(Error::KeyTypeInconsistent) => return Ok(None),
         checked => checked?,
     }

@@ -6,7 +6,9 @@ use interface::algorithm::{Aead, AeadKind, Algorithm, Cipher, Encryption};
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
 use crate::mechanism::{self, Family, Mode};
-use crate::operations::signature::PKCS1_OVERHEAD;
+
+/// The least that PKCS#1 v1.5 adds to what it pads, in bytes.
+pub(crate) const PKCS1_OVERHEAD: usize = 11;
 
 /// An algorithm with all that the mechanism says of it.
 #[derive(Clone)]

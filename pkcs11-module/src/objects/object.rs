@@ -26,10 +26,11 @@ use zeroize::Zeroizing;
 pub(crate) use self::key::Key;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::mechanism::secret::SecretType;
-use crate::mechanism::{self, Family};
-use crate::objects::attributes::{self, Source, flag, number};
-use crate::objects::material;
+use crate::mechanism::{self, Family, secret::SecretType};
+use crate::objects::{
+    attributes::{self, Source, flag, number},
+    material,
+};
 use interface::hash::sha1;
 
 /// Ends the CKA_UNIQUE_ID of the public half of a pair.

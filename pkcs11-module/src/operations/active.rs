@@ -1,13 +1,9 @@
 //! The life of an operation: what may be called when, and what it leaves. It is the same for all kinds (PKCS#11 v3.1 §5.2, §5.8, §5.10,
 //! §5.12, §5.13 and §5.15), so that it stands here once, as a table.
 
-use cryptoki_sys::CK_SESSION_HANDLE;
-
 use crate::error::{Error, Result};
 use crate::ffi::Output;
 use crate::objects::object::Object;
-use crate::state::module::{self, Module};
-use crate::state::session::Operations;
 
 /// How far an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,20 +65,6 @@ const fn rule(step: Step, state: State) -> Rule {
         Begun => begun,
         Parts => parts,
     }
-}
-
-/// Takes a step of the operation that `of` picks in a session. `body` does the work; it checks the arguments too, because those that are
-/// wrong end the operation like any other failure.
-pub(crate) fn step<T: Keyed>(
-    handle: CK_SESSION_HANDLE,
-    of: impl FnOnce(&mut Operations) -> &mut Active<T>,
-    step: Step,
-    body: impl FnOnce(&Module, &mut Active<T>) -> Result<Progress>,
-) -> Result<()> {
-    let module = module::current()?;
-    let session = module.session(handle)?;
-    let mut operations = session.operations();
-    of(&mut operations).step(step, |active| body(&module, active))
 }
 
 /// One kind of operation in a session, made of several calls.

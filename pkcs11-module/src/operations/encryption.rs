@@ -9,18 +9,21 @@ use std::sync::Arc;
 
 use interface::algorithm::{AeadKind, Algorithm, Cipher};
 use interface::attributes::Usage;
-use interface::client::{Beside, Encrypting};
+use interface::client::{Beside, Caller, Encrypting};
 use interface::{Status, client};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
-use crate::mechanism::parameters::{Parameters, tag_len};
-use crate::mechanism::{self, Mode, Work};
+use crate::mechanism::{
+    self, Mode, Work,
+    parameters::{Parameters, tag_len},
+};
 use crate::objects::object::{Key, Object};
-use crate::operations::active::{Keyed, OutputLen};
-use crate::operations::signature::{MAX_DATA, gone};
-use crate::state::module::Module;
+use crate::operations::{
+    active::{Keyed, OutputLen},
+    signature::{MAX_DATA, gone},
+};
 
 /// So much of a stream is asked of the service at once, in bytes.
 const CHUNK: usize = 1 << 18;
@@ -72,7 +75,7 @@ impl Crypting {
 
     /// Fails for a key that cannot be used so, whatever the parameters.
     pub(crate) fn check(direction: Direction, mode: Mode, object: &Object) -> Result<()> {
-        Work::Encrypt(mode).check(object.key().ok_or(Error::KeyTypeInconsistent)?, direction.usage())
+        object.key().ok_or(Error::KeyTypeInconsistent)?.check_work(Work::Encrypt(mode), direction.usage())
     }
 
     fn begin(direction: Direction, key: Arc<Object>, parameters: Parameters) -> Result<Self> {
@@ -82,19 +85,19 @@ impl Crypting {
     }
 
     /// Takes all the data at once, for the single-part functions.
-    pub(crate) fn whole(mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn whole(mut self, service: &impl Caller<Error = client::Error>, data: &[u8]) -> Result<Vec<u8>> {
         if data.len() <= CHUNK || self.middle().is_none() {
             self.add(data)?;
-            return self.run(module);
+            return self.run(service);
         }
-        let mut output = self.stream(module, data)?;
-        output.extend_from_slice(&self.run(module)?);
+        let mut output = self.stream(service, data)?;
+        output.extend_from_slice(&self.run(service)?);
         Ok(output)
     }
 
     /// Takes some of the data; returns what comes out for it already, which is as long as [`Self::ready`] says.
-    pub(crate) fn part(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
-        if self.seals() { self.seal_part(module, data) } else { self.stream(module, data) }
+    pub(crate) fn part(&mut self, service: &impl Caller<Error = client::Error>, data: &[u8]) -> Result<Vec<u8>> {
+        if self.seals() { self.seal_part(service, data) } else { self.stream(service, data) }
     }
 
     /// How much comes out at once when `more` bytes of data come, in bytes: of a block mode whole blocks, but for the last one where
@@ -111,7 +114,7 @@ impl Crypting {
     }
 
     /// Runs what is ready through the cipher, and keeps the rest.
-    fn stream(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
+    fn stream(&mut self, service: &impl Caller<Error = client::Error>, data: &[u8]) -> Result<Vec<u8>> {
         let (ready, mut rest) = (self.ready(data.len()), data);
         let mut output = Vec::with_capacity(ready);
         while output.len() < ready {
@@ -119,7 +122,7 @@ impl Crypting {
             let (more, left) = rest.split_at(len - self.data.len());
             let chunk = Zeroizing::new([&self.data[..], more].concat());
             (self.data, rest) = (Zeroizing::default(), left);
-            output.extend_from_slice(&self.chunk(module, &chunk)?);
+            output.extend_from_slice(&self.chunk(service, &chunk)?);
         }
         self.given += ready;
         self.add(rest)?;
@@ -151,9 +154,9 @@ impl Crypting {
     }
 
     /// Runs the cipher over whole blocks in the middle of a stream, and goes to where the next ones go on.
-    fn chunk(&mut self, module: &Module, chunk: &[u8]) -> Result<Vec<u8>> {
+    fn chunk(&mut self, service: &impl Caller<Error = client::Error>, chunk: &[u8]) -> Result<Vec<u8>> {
         let cipher = self.middle().ok_or(Error::MechanismInvalid)?;
-        let mut output = self.piece(Parameters { algorithm: cipher.into(), ..self.parameters.clone() }, chunk).run(module)?;
+        let mut output = self.piece(Parameters { algorithm: cipher.into(), ..self.parameters.clone() }, chunk).run(service)?;
         output.truncate(chunk.len());
         let ciphertext = match self.direction {
             Direction::Encrypt => &output,
@@ -182,7 +185,7 @@ impl Crypting {
     /// Takes some of a message that is sealed; returns the ciphertext of just that, which is the same whatever follows. Where the key
     /// permits no counter mode, or the nonce is no part of the counter, the service seals all so far; the tags that come with it are of
     /// no message and go nowhere.
-    pub(crate) fn seal_part(&mut self, module: &Module, data: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal_part(&mut self, service: &impl Caller<Error = client::Error>, data: &[u8]) -> Result<Vec<u8>> {
         let before = self.data.len();
         self.add(data)?;
         self.given = self.data.len();
@@ -198,7 +201,7 @@ impl Crypting {
             Some(counter) => (self.piece(counter, &self.data[start..]), before - start),
             None => (self.piece(Parameters { data_len: None, ..self.parameters.clone() }, &self.data), before),
         };
-        let sealed = piece.run(module)?;
+        let sealed = piece.run(service)?;
         Ok(sealed.get(skipped..skipped + data.len()).ok_or(Error::DeviceFailed)?.to_vec())
     }
 
@@ -233,7 +236,7 @@ impl Crypting {
     }
 
     /// The data is complete; returns what has not come out yet.
-    pub(crate) fn run(mut self, module: &Module) -> Result<Vec<u8>> {
+    pub(crate) fn run(mut self, service: &impl Caller<Error = client::Error>) -> Result<Vec<u8>> {
         self.check_len()?;
         if self.given > 0 && self.data.is_empty() && !self.pads() {
             return Ok(vec![]);
@@ -241,8 +244,8 @@ impl Crypting {
         let object = Arc::clone(&self.key);
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
         let result = match self.direction {
-            Direction::Encrypt => self.encrypt(module, key),
-            Direction::Decrypt => self.decrypt(module, key),
+            Direction::Encrypt => self.encrypt(service, key),
+            Direction::Decrypt => self.decrypt(service, key),
         };
         let result = result.map(|mut output| if self.seals() { output.split_off(self.given.min(output.len())) } else { output });
         result.map_err(|error| match error {
@@ -259,14 +262,14 @@ impl Crypting {
         })
     }
 
-    fn encrypt(&mut self, module: &Module, key: &Key) -> Result<Vec<u8>> {
+    fn encrypt(&mut self, service: &impl Caller<Error = client::Error>, key: &Key) -> Result<Vec<u8>> {
         let plaintext = std::mem::take(&mut *self.data);
         let (algorithm, beside) = self.algorithm()?;
         let beside = match algorithm {
             Encrypting::Aead(_) if key.fresh_nonces => Beside { nonce: &[], ..beside },
             _ => beside,
         };
-        let ciphertext = key.reference().encrypt(module, algorithm, beside, plaintext).map_err(gone)?;
+        let ciphertext = key.reference().encrypt(service, algorithm, beside, plaintext).map_err(gone)?;
         match algorithm {
             // A provider that does not know the field takes an IV of its own.
             Encrypting::Cipher(_) => {
@@ -277,9 +280,9 @@ impl Crypting {
         }
     }
 
-    fn decrypt(&self, module: &Module, key: &Key) -> Result<Vec<u8>> {
+    fn decrypt(&self, service: &impl Caller<Error = client::Error>, key: &Key) -> Result<Vec<u8>> {
         let (algorithm, beside) = self.algorithm()?;
-        let mut plaintext = key.reference().decrypt(module, algorithm, beside, &self.data).map_err(gone)?;
+        let mut plaintext = key.reference().decrypt(service, algorithm, beside, &self.data).map_err(gone)?;
         Ok(std::mem::take(&mut *plaintext))
     }
 

@@ -10,17 +10,19 @@ use std::sync::Arc;
 
 use cryptoki_sys::*;
 use interface::algorithm::AeadKind;
+use interface::client::{self, Caller};
 use interface::operations::FRESH_NONCE;
 
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadMessage, AeadParameter, MessageParameter};
 use crate::mechanism::{self, Mode, Work};
 use crate::objects::object::Object;
-use crate::operations::active::{Active, Keyed};
-use crate::operations::encryption::{Crypting, Direction};
-use crate::operations::signature::Signing;
+use crate::operations::{
+    active::{Active, Keyed},
+    encryption::{Crypting, Direction},
+    signature::Signing,
+};
 use crate::random;
-use crate::state::module::Module;
 
 /// Messages of an authenticated cipher, all in one direction.
 pub(crate) struct Sealing {
@@ -93,9 +95,9 @@ fn check_fresh(message: &AeadMessage) -> Result<()> {
 }
 
 /// Ends an encryption: the ciphertext, after the tag has gone to its own place, and the service's nonce to its.
-pub(crate) fn seal(module: &Module, crypting: Crypting, message: &AeadMessage) -> Result<Vec<u8>> {
+pub(crate) fn seal(service: &impl Caller<Error = client::Error>, crypting: Crypting, message: &AeadMessage) -> Result<Vec<u8>> {
     let fresh = crypting.fresh_nonce();
-    let mut sealed = crypting.run(module)?;
+    let mut sealed = crypting.run(service)?;
     if fresh {
         let (nonce, rest) = sealed.split_at_checked(FRESH_NONCE).ok_or(Error::DeviceFailed)?;
         message.set_nonce(nonce);
@@ -107,9 +109,13 @@ pub(crate) fn seal(module: &Module, crypting: Crypting, message: &AeadMessage) -
 }
 
 /// Ends a decryption.
-pub(crate) fn open(module: &Module, mut crypting: Crypting, message: &AeadMessage) -> Result<Vec<u8>> {
+pub(crate) fn open(
+    service: &impl Caller<Error = client::Error>,
+    mut crypting: Crypting,
+    message: &AeadMessage,
+) -> Result<Vec<u8>> {
     crypting.add(&message.tag())?;
-    crypting.run(module).map_err(|error| match error {
+    crypting.run(service).map_err(|error| match error {
         Error::EncryptedDataInvalid => Error::AeadDecryptFailed,
         other => other,
     })

@@ -23,7 +23,7 @@ pub(crate) struct Recovering {
 impl Recovering {
     pub(crate) fn new(mechanism: &ffi::Mechanism, object: Arc<Object>) -> Result<Self> {
         let scheme = mechanism::recovering(mechanism.kind())?;
-        Work::Sign(scheme, None).check(object.key().ok_or(Error::KeyTypeInconsistent)?, Usage::VERIFY)?;
+        object.key().ok_or(Error::KeyTypeInconsistent)?.check_work(Work::Sign(scheme, None), Usage::VERIFY)?;
         if mechanism.has_parameter() {
             return Err(Error::MechanismParamInvalid);
         }

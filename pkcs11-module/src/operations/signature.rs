@@ -6,16 +6,16 @@ use std::sync::Arc;
 use cryptoki_sys::{CK_MECHANISM_TYPE, CKH_DETERMINISTIC_REQUIRED};
 use interface::algorithm::{Algorithm, Hash, Mac, Signature};
 use interface::attributes::{KeyType, Usage};
+use interface::client::Caller;
 use interface::kind::Parameters;
 use interface::{Status, client};
 use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 use crate::ffi;
-use crate::mechanism::{self, Scheme, Work};
+use crate::mechanism::{self, Scheme, Work, parameters::PKCS1_OVERHEAD};
 use crate::objects::object::{Key, Object};
 use crate::operations::active::{Keyed, OutputLen};
-use crate::state::module::Module;
 use interface::hash::Hasher;
 
 /// The longest message, in bytes, that goes to the service whole; a longer one is CKR_DATA_LEN_RANGE. It fits, with 4 KiB for all that
@@ -26,8 +26,6 @@ pub(crate) const MAX_DATA: usize = (1 << 20) - 4096;
 const LONGEST_CONTEXT: usize = 255;
 /// The size of Ed448 keys.
 const ED448_BITS: u32 = 448;
-/// The least that PKCS#1 v1.5 adds to what it pads, in bytes.
-pub(crate) const PKCS1_OVERHEAD: usize = 11;
 /// Length of AES-CMAC in bytes.
 const CMAC_LEN: usize = 16;
 
@@ -74,7 +72,7 @@ impl Signing {
             _ => None,
         })?;
         let key = object.key().ok_or(Error::KeyTypeInconsistent)?;
-        Work::Sign(scheme, hashes).check(key, usage)?;
+        key.check_work(Work::Sign(scheme, hashes), usage)?;
         let parameter = Parameter::read(mechanism, scheme, hashes, usage, key.attributes.bits)?;
         let hash = hashes.or(parameter.hash);
         let policy = &key.attributes.policy;
@@ -107,44 +105,44 @@ impl Signing {
         self.data.add(data)
     }
 
-    pub(crate) fn sign(self, module: &Module) -> Result<Vec<u8>> {
+    pub(crate) fn sign(self, service: &impl Caller<Error = client::Error>) -> Result<Vec<u8>> {
         let len = self.parameter.mac_len.unwrap_or(usize::MAX);
-        let mut signature = self.whole_signature(module)?;
+        let mut signature = self.whole_signature(service)?;
         signature.truncate(len);
         Ok(signature)
     }
 
     /// The signature, or the MAC at its full length.
-    fn whole_signature(self, module: &Module) -> Result<Vec<u8>> {
+    fn whole_signature(self, service: &impl Caller<Error = client::Error>) -> Result<Vec<u8>> {
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
         let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let signing = algorithm.try_into().map_err(|_| Error::MechanismInvalid)?;
-        key.reference().sign(module, signing, data, context).map_err(|error| refused(algorithm, error))
+        key.reference().sign(service, signing, data, context).map_err(|error| refused(algorithm, error))
     }
 
-    pub(crate) fn verify(self, module: &Module, signature: &[u8]) -> Result<()> {
+    pub(crate) fn verify(self, service: &impl Caller<Error = client::Error>, signature: &[u8]) -> Result<()> {
         if signature.len() != self.output_len(0) {
             return Err(Error::SignatureLenRange);
         }
         let object = self.key.clone();
         let key = object.key().ok_or(Error::KeyHandleInvalid)?;
         if self.parameter.mac_len.is_some() {
-            return self.verify_cut(module, key, signature);
+            return self.verify_cut(service, key, signature);
         }
         let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let signing = algorithm.try_into().map_err(|_| Error::MechanismInvalid)?;
-        let verified = key.reference().verify(module, signing, data, context, signature.to_vec());
+        let verified = key.reference().verify(service, signing, data, context, signature.to_vec());
         verified.map_err(|error| refused(algorithm, error))
     }
 
     /// Who may make the MAC may compare any part of it. Who may only verify could find it out byte by byte, if the service compared
     /// any part; so this needs a key that permits just this length.
-    fn verify_cut(self, module: &Module, key: &Key, mac: &[u8]) -> Result<()> {
+    fn verify_cut(self, service: &impl Caller<Error = client::Error>, key: &Key, mac: &[u8]) -> Result<()> {
         if key.may(Usage::SIGN) {
-            let expected = self.sign(module)?;
+            let expected = self.sign(service)?;
             return if expected.ct_eq(mac).into() { Ok(()) } else { Err(Error::SignatureInvalid) };
         }
         let whole = self.scheme.algorithms(self.hash).next();
@@ -153,7 +151,7 @@ impl Signing {
         if !key.attributes.policy.permits(cut.into()) {
             return Err(Error::KeyFunctionNotPermitted);
         }
-        key.reference().verify(module, cut.into(), self.data.finish(), Vec::new(), mac.to_vec()).map_err(gone)
+        key.reference().verify(service, cut.into(), self.data.finish(), Vec::new(), mac.to_vec()).map_err(gone)
     }
 
     /// The data is complete: which algorithm, of those that the key permits, signs it?
@@ -328,7 +326,6 @@ impl Data {
 mod tests {
     use super::*;
     use crate::objects::object::tests::pair;
-    use crate::state::handles::Objects;
     use cryptoki_sys::*;
     use interface::algorithm::SignHash as Any;
     use interface::attributes::EccFamily;
@@ -336,8 +333,7 @@ mod tests {
     use interface::policy::Job;
 
     fn object(key_type: KeyType, bits: u32, policy: Policy) -> Arc<Object> {
-        let mut objects = Objects::default();
-        objects.learn(pair(key_type, bits, &[4; 65], policy)).remove(0).1
+        Arc::new(Object { class: CKO_PRIVATE_KEY, record: Arc::new(pair(key_type, bits, &[4; 65], policy)) })
     }
 
     fn rsa() -> Arc<Object> {

@@ -8,7 +8,7 @@ use interface::operations::{CopyKey, ImportKey, LookupKey};
 use interface::{Filing, KeyUse, Operation, ProviderId, Status, client};
 
 use crate::objects::object::{Object, Original, Record};
-use crate::state::module::{Module, lock};
+use crate::state::{lock, module::Module};
 
 impl Caller for Module {
     type Error = client::Error;

@@ -7,8 +7,7 @@ use interface::operations::{self, DestroyKey, LookupKey};
 use interface::{Operation, ProviderId, Status, client};
 
 use crate::objects::object::{Key, Object, Record};
-use crate::state::module::{Module, lock};
-use crate::state::process;
+use crate::state::{lock, module::Module, process};
 
 /// Destroys a key; of other records there is nothing to destroy.
 pub(crate) fn destroy_key(module: &Module, record: &Record) -> Result<(), client::Error> {

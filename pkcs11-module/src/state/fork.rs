@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard};
 
 use crate::error::{Error, Result};
-use crate::state::handles::Objects;
-use crate::state::module::{self, Module, Sessions, lock};
+use crate::state::{
+    self,
+    handles::Objects,
+    lock,
+    module::{Module, Sessions},
+};
 
 /// The module's locks, all held. Let go of in the order of the fields.
 struct Frozen {
@@ -38,7 +42,7 @@ pub(crate) fn watch() -> Result<()> {
 }
 
 extern "C" fn freeze() {
-    let state = module::state();
+    let state = state::state();
     let Some(module) = (*state).clone() else {
         return;
     };

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cryptoki_sys::*;
 
 use crate::objects::object::{Object, Record};
-use crate::state::module::fresh_handle;
 
 /// The objects that have handles. A handle is good in every session and names the same object as long as the module is
 /// initialised.
@@ -97,11 +97,16 @@ impl Objects {
     }
 }
 
+/// A handle for a session or object: never zero, never the same twice in a process or its children.
+pub(crate) fn fresh_handle() -> CK_ULONG {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::object::InSession;
-    use crate::objects::object::tests::web;
+    use crate::objects::{object::InSession, object::tests::web};
     use interface::operations::SetMetadata;
 
     #[test]

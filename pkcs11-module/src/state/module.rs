@@ -1,21 +1,16 @@
 //! What there is between C_Initialize and C_Finalize.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG};
+use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID};
 use interface::client::Client;
 
 use crate::error::{Error, Result};
 use crate::ffi::PROCESS;
-use crate::state::fork;
-use crate::state::handles::Objects;
-use crate::state::login::Login;
-use crate::state::process::{Forked, PerProcess};
-use crate::state::session::Session;
-use crate::state::slot::Slots;
+use crate::state::{handles::Objects, lock, login::Login, session::Session, slot::Slots};
 
 /// The state of a process that has called C_Initialize. Calls under way hold it, so that C_Finalize never pulls it away from
 /// them.
@@ -24,7 +19,7 @@ use crate::state::slot::Slots;
 pub(crate) struct Module {
     after_fork: AfterFork,
     /// Has come from the parent by fork, and the process has not called C_Initialize yet.
-    inherited: AtomicBool,
+    pub(super) inherited: AtomicBool,
     pub(crate) client: Client,
     pub(crate) slots: Slots,
     pub(crate) closing: Closing,
@@ -70,37 +65,6 @@ impl Sessions {
     }
 }
 
-/// The module while it is initialised.
-type State = Mutex<Option<Arc<Module>>>;
-
-static STATE: PerProcess<State> = PerProcess::new();
-
-impl Forked for State {
-    /// The parent's connections are not for its child.
-    fn new(parent: Option<&Self>) -> Self {
-        let parent = parent.and_then(|parent| parent.try_lock().ok()?.clone());
-        let inherited = parent.and_then(|parent| {
-            parent.client.close_inherited();
-            parent.inherit()
-        });
-        Self::new(inherited.map(Arc::new))
-    }
-}
-
-/// Opens the module for this process. The service need not run.
-pub(crate) fn initialize(after_fork: AfterFork) -> Result<()> {
-    let mut state = state();
-    if let Some(module) = &*state {
-        let again = !module.inherited.swap(false, Ordering::Relaxed);
-        return if again { Err(Error::AlreadyInitialized) } else { Ok(()) };
-    }
-    if after_fork == AfterFork::GoOn {
-        fork::watch()?;
-    }
-    *state = Some(Arc::new(Module::new(after_fork)?));
-    Ok(())
-}
-
 /// Ends calls that wait when the module is closed.
 #[derive(Default)]
 pub(crate) struct Closing {
@@ -109,7 +73,7 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    fn close(&self) {
+    pub(super) fn close(&self) {
         *lock(&self.closed) = true;
         self.changed.notify_all();
     }
@@ -122,26 +86,8 @@ impl Closing {
     }
 }
 
-/// The state of this process, locked.
-pub(crate) fn state() -> MutexGuard<'static, Option<Arc<Module>>> {
-    lock(STATE.current())
-}
-
-/// Closes the module; calls still under way finish, and those that only wait end.
-pub(crate) fn finalize() -> Result<()> {
-    let module = state().take().ok_or(Error::NotInitialized)?;
-    module.closing.close();
-    module.end_objects(|_, _| true);
-    Ok(())
-}
-
-/// The module's state, if this very process has initialised it.
-pub(crate) fn current() -> Result<Arc<Module>> {
-    state().clone().ok_or(Error::NotInitialized)
-}
-
 impl Module {
-    fn new(after_fork: AfterFork) -> Result<Self> {
+    pub(super) fn new(after_fork: AfterFork) -> Result<Self> {
         Ok(Self {
             after_fork,
             inherited: AtomicBool::new(false),
@@ -155,7 +101,7 @@ impl Module {
     }
 
     /// What a child has of its parent's module.
-    fn inherit(&self) -> Option<Self> {
+    pub(super) fn inherit(&self) -> Option<Self> {
         if self.after_fork == AfterFork::BeginAnew {
             return None;
         }
@@ -167,46 +113,5 @@ impl Module {
 
     pub(crate) fn session(&self, handle: CK_SESSION_HANDLE) -> Result<Arc<Session>> {
         lock(&self.sessions).open.get(&handle).cloned().ok_or(Error::SessionHandleInvalid)
-    }
-}
-
-/// A handle for a session or object: never zero, never the same twice in a process or its children.
-pub(crate) fn fresh_handle() -> CK_ULONG {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Locks; what a panicking call left behind is still sound, since every change is one step.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One test, because the state is the process's.
-    #[test]
-    fn initialized_once_in_each_process() {
-        assert!(matches!(current(), Err(Error::NotInitialized)));
-        assert!(matches!(finalize(), Err(Error::NotInitialized)));
-        initialize(AfterFork::BeginAnew).unwrap();
-        assert!(matches!(initialize(AfterFork::BeginAnew), Err(Error::AlreadyInitialized)));
-        let _held_over_fork = STATE.current().lock().unwrap();
-        // SAFETY: the child touches nothing but the module's own state, then leaves without cleaning up.
-        unsafe {
-            let child = libc::fork();
-            if child == 0 {
-                let forgot = matches!(current(), Err(Error::NotInitialized));
-                let again = initialize(AfterFork::BeginAnew).is_ok() && current().is_ok();
-                libc::_exit(if forgot && again { 0 } else { 1 });
-            }
-            let mut status = -1;
-            libc::waitpid(child, &raw mut status, 0);
-            assert_eq!(status, 0);
-        }
-        drop(_held_over_fork);
-        finalize().unwrap();
-        assert!(matches!(current(), Err(Error::NotInitialized)));
     }
 }

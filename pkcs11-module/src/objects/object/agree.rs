@@ -7,8 +7,10 @@ use super::{Object, may_be};
 use crate::error::Error;
 use crate::ffi::Template;
 use crate::mechanism::secret::SecretType;
-use crate::objects::attributes::{self, Source};
-use crate::objects::material;
+use crate::objects::{
+    attributes::{self, Source},
+    material,
+};
 
 /// Numbers, which may begin with zeros.
 const NUMBERS: [CK_ATTRIBUTE_TYPE; 5] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_PRIME, CKA_SUBPRIME, CKA_BASE];

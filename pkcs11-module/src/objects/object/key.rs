@@ -9,7 +9,7 @@ use interface::group::{Group, GroupKey};
 use interface::kind::Parameters;
 
 use crate::error::{Error, Result};
-use crate::mechanism::{self, Family};
+use crate::mechanism::{self, Family, Work};
 use crate::objects::material;
 
 /// One key.
@@ -50,6 +50,18 @@ impl Key {
     /// Whether this client may do one of these.
     pub(crate) fn may(&self, usage: Usage) -> bool {
         !self.usage.and(usage).is_empty()
+    }
+
+    /// Fails for a mechanism that cannot use it so, whatever the parameter says. A use is one of the key's attributes
+    /// (CKR_KEY_FUNCTION_NOT_PERMITTED); a mechanism that its CKA_ALLOWED_MECHANISMS does not list for the use does not exist for the key
+    /// (CKR_MECHANISM_INVALID).
+    pub(crate) fn check_work(&self, work: Work, usage: Usage) -> Result<()> {
+        match () {
+            () if work.family() != Family::of(self.attributes.key_type) => Err(Error::KeyTypeInconsistent),
+            () if !self.may(usage) => Err(Error::KeyFunctionNotPermitted),
+            () if !work.permitted(&self.attributes.policy) => Err(Error::MechanismInvalid),
+            () => Ok(()),
+        }
     }
 
     /// Fails for an algorithm that a mechanism's parameter asks for and the key does not permit for this use.
