@@ -28,10 +28,8 @@ pub(crate) mod wrap;
 use cryptoki_sys::CK_SESSION_HANDLE;
 
 use crate::error::Result;
-use crate::operations::{
-    Operations,
-    active::{Active, Keyed, Progress, Step},
-};
+use crate::operations::Operations;
+use crate::operations::active::{Active, Keyed, Progress, Step};
 use crate::state::{self, module::Module};
 
 /// Takes a step of the operation that `of` picks in a session. `body` does the work; it checks the arguments too, because those that are

@@ -10,18 +10,11 @@ use super::object::object;
 use super::place::{Place, hex, no_room, too_much};
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
-use crate::objects::{
-    attributes::{self, Source, flag},
-    object::{Key, NAMES, Object, Record, without_public_half},
-};
+use crate::objects::attributes::{self, Source, flag};
+use crate::objects::object::{Key, NAMES, Object, Record, without_public_half};
 use crate::random;
-use crate::state::{
-    self,
-    end::{destroy_key, end, is_gone},
-    lock,
-    module::Module,
-    session::Session,
-};
+use crate::state::end::{destroy_key, end, is_gone};
+use crate::state::{self, lock, module::Module, session::Session};
 
 /// C_SetAttributeValue: what the standard lets change. Each half of a pair has its own label and id; a flag that only goes one way narrows
 /// the key's policy for good.

@@ -15,11 +15,8 @@ use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::mechanism::{Family, secret::SecretType};
-use crate::objects::{
-    attributes::Origin,
-    material,
-    object::{Nameless, Record, kept},
-};
+use crate::objects::object::{Nameless, Record, kept};
+use crate::objects::{attributes::Origin, material};
 use crate::state::{self, end::destroy_key};
 use interface::hash::sha1;
 

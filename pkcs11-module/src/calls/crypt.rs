@@ -6,10 +6,8 @@ use super::object::key_for;
 use super::step;
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
-use crate::operations::{
-    active::{Progress, Step},
-    encryption::{Crypting, Direction},
-};
+use crate::operations::active::{Progress, Step};
+use crate::operations::encryption::{Crypting, Direction};
 use crate::state;
 
 pub(crate) fn init(

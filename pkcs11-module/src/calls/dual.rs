@@ -5,11 +5,8 @@ use zeroize::Zeroizing;
 
 use crate::error::Result;
 use crate::ffi::Output;
-use crate::operations::{
-    Operations,
-    active::{Ongoing, Progress, Step},
-    encryption::Direction,
-};
+use crate::operations::active::{Ongoing, Progress, Step};
+use crate::operations::{Operations, encryption::Direction};
 use crate::state;
 
 /// What is made of the plaintext.

@@ -10,10 +10,8 @@ use interface::spki::PublicKey;
 
 use crate::error::Result;
 use crate::ffi::{Out, Room, Template};
-use crate::objects::{
-    attributes, material,
-    object::{self, NAMES, Object, Record, classes},
-};
+use crate::objects::object::{self, NAMES, Object, Record, classes};
+use crate::objects::{attributes, material};
 use crate::state::{self, lock};
 use interface::hash::sha1;
 

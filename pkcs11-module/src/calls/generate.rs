@@ -11,11 +11,8 @@ use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Work, secret::SecretType};
-use crate::objects::{
-    attributes::Origin,
-    material,
-    object::{Key, Record, key_type, may_be, without_public_half},
-};
+use crate::objects::object::{Key, Record, key_type, may_be, without_public_half};
+use crate::objects::{attributes::Origin, material};
 use crate::state::{self, end::destroy_key};
 
 /// 65537, the public exponent of every generated key.

@@ -8,10 +8,8 @@ use cryptoki_sys::{
 use super::object::key_for;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, MessageParameter, Output};
-use crate::operations::{
-    encryption::Direction,
-    message::{self, Sealing},
-};
+use crate::operations::encryption::Direction;
+use crate::operations::message::{self, Sealing};
 use crate::state::{self, module::Module, session::Session};
 
 pub(crate) fn init(

@@ -13,10 +13,8 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Query};
 use crate::mechanism::Family;
-use crate::objects::{
-    attributes, material,
-    object::{Key, Object, Points, key_type},
-};
+use crate::objects::object::{Key, Object, Points, key_type};
+use crate::objects::{attributes, material};
 use crate::state::{self, lock, module::Module};
 
 /// The key with this handle, for an operation that wants this half of a pair.

@@ -11,10 +11,8 @@ use super::step;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
-use crate::operations::{
-    active::{Keyed, Progress, Step},
-    recover::Recovering,
-};
+use crate::operations::active::{Keyed, Progress, Step};
+use crate::operations::recover::Recovering;
 use crate::state;
 
 pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {

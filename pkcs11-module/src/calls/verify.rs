@@ -7,10 +7,8 @@ use super::object::key_for;
 use super::step;
 use crate::error::Result;
 use crate::ffi::Mechanism;
-use crate::operations::{
-    active::{Progress, Step},
-    signature::Signing,
-};
+use crate::operations::active::{Progress, Step};
+use crate::operations::signature::Signing;
 use crate::state::{self, module::Module, session::Session};
 
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {

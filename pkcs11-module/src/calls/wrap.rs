@@ -12,14 +12,10 @@ use super::{object, policy};
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Family, Work, parameters::Parameters, secret::SecretType};
-use crate::objects::{
-    attributes::Origin,
-    object::{Key, Object},
-};
-use crate::state::{
-    self,
-    end::{destroy_key, is_there},
-};
+use crate::objects::attributes::Origin;
+use crate::objects::object::{Key, Object};
+use crate::state;
+use crate::state::end::{destroy_key, is_there};
 
 /// C_WrapKey. A length query wraps too: how long a private key's encoding is, only the service knows.
 pub(crate) fn wrap(

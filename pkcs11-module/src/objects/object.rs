@@ -27,10 +27,8 @@ pub(crate) use self::key::Key;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::mechanism::{self, Family, secret::SecretType};
-use crate::objects::{
-    attributes::{self, Source, flag, number},
-    material,
-};
+use crate::objects::attributes::{self, Source, flag, number};
+use crate::objects::material;
 use interface::hash::sha1;
 
 /// Ends the CKA_UNIQUE_ID of the public half of a pair.

@@ -15,15 +15,11 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
-use crate::mechanism::{
-    self, Mode, Work,
-    parameters::{Parameters, tag_len},
-};
+use crate::mechanism::parameters::{Parameters, tag_len};
+use crate::mechanism::{self, Mode, Work};
 use crate::objects::object::{Key, Object};
-use crate::operations::{
-    active::{Keyed, OutputLen},
-    signature::{MAX_DATA, gone},
-};
+use crate::operations::active::{Keyed, OutputLen};
+use crate::operations::signature::{MAX_DATA, gone};
 
 /// So much of a stream is asked of the service at once, in bytes.
 const CHUNK: usize = 1 << 18;

@@ -17,11 +17,9 @@ use crate::error::{Error, Result};
 use crate::ffi::{self, AeadMessage, AeadParameter, MessageParameter};
 use crate::mechanism::{self, Mode, Work};
 use crate::objects::object::Object;
-use crate::operations::{
-    active::{Active, Keyed},
-    encryption::{Crypting, Direction},
-    signature::Signing,
-};
+use crate::operations::active::{Active, Keyed};
+use crate::operations::encryption::{Crypting, Direction};
+use crate::operations::signature::Signing;
 use crate::random;
 
 /// Messages of an authenticated cipher, all in one direction.

@@ -264,7 +264,6 @@ fn digest_of(len: usize) -> Option<Hash> {
     likely.into_iter().find(|hash| hash.len() == len)
 }
 
-/// A key that was there when the operation began may be gone at its end.
 /// Of a message to authenticate, nothing but its length can be wrong: a TPM takes none that is longer than its buffer.
 fn refused(algorithm: Algorithm, error: client::Error) -> Error {
     match (algorithm, error.status()) {
@@ -273,6 +272,7 @@ fn refused(algorithm: Algorithm, error: client::Error) -> Error {
     }
 }
 
+/// A key that was there when the operation began may be gone at its end.
 pub(crate) fn gone(error: client::Error) -> Error {
     match error {
         client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. } => Error::KeyHandleInvalid,

@@ -7,12 +7,8 @@ use interface::operations::CheckType;
 use interface::policy::Job;
 
 use crate::error::{Error, Result};
-use crate::mechanism::{
-    Family, Mechanism, Scheme,
-    Work::{Pair, Parameters, Secret, Sign},
-    all, policy,
-    secret::SecretType,
-};
+use crate::mechanism::Work::{Pair, Parameters, Secret, Sign};
+use crate::mechanism::{Family, Mechanism, Scheme, all, policy, secret::SecretType};
 
 /// A question to a provider: would it do this?
 pub(crate) struct Question {

@@ -6,12 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard};
 
 use crate::error::{Error, Result};
-use crate::state::{
-    self,
-    handles::Objects,
-    lock,
-    module::{Module, Sessions},
-};
+use crate::state::module::{Module, Sessions};
+use crate::state::{self, handles::Objects, lock};
 
 /// The module's locks, all held. Let go of in the order of the fields.
 struct Frozen {

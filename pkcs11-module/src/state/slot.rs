@@ -8,10 +8,8 @@ use interface::operations::{CanDoCrypto, ListOpcodes, ProviderInfo};
 use interface::{Opcode, ProviderId, client};
 
 use crate::error::{Error, Result};
-use crate::state::{
-    abilities::{Abilities, Question},
-    lock,
-};
+use crate::state::abilities::{Abilities, Question};
+use crate::state::lock;
 
 /// A provider seen as a slot with its token.
 pub(crate) struct Slot {

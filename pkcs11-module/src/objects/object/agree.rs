@@ -7,10 +7,8 @@ use super::{Object, may_be};
 use crate::error::Error;
 use crate::ffi::Template;
 use crate::mechanism::secret::SecretType;
-use crate::objects::{
-    attributes::{self, Source},
-    material,
-};
+use crate::objects::attributes::{self, Source};
+use crate::objects::material;
 
 /// Numbers, which may begin with zeros.
 const NUMBERS: [CK_ATTRIBUTE_TYPE; 5] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_PRIME, CKA_SUBPRIME, CKA_BASE];
