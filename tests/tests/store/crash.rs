@@ -140,7 +140,7 @@ fn nothing_left_over(place: &Path, at: &str) {
     let folder = place.join("state");
     for file in fs::read_dir(&folder).unwrap().chain(fs::read_dir(place.join("key")).unwrap()) {
         let name = file.unwrap().file_name();
-        let known = ["keys.sqlite3", "keys.sqlite3-wal", "store.key", "store.key.rows-signed"];
+        let known = ["keys.sqlite3", "keys.sqlite3-wal", "keys.sqlite3-room", "store.key", "store.key.rows-signed"];
         assert!(known.iter().any(|known| name == *known), "{at}: {name:?}");
     }
     let db = Connection::open(folder.join("keys.sqlite3")).unwrap();
