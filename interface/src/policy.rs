@@ -193,7 +193,7 @@ fn aes() -> Repertoire {
     let gcm = [12, 13, 14, 15].map(|len| aead(AeadKind::Gcm, Some(len)));
     let ccm = [None, Some(4), Some(6), Some(8), Some(10), Some(12), Some(14)].map(|len| aead(AeadKind::Ccm, len));
     let blocks = BLOCKS.map(Algorithm::Cipher);
-    let own = [Cipher::Ctr, Cipher::KeyWrap, Cipher::KeyWrapPadded].map(Algorithm::Cipher);
+    let own = [Cipher::Ctr, Cipher::Ofb, Cipher::Cfb, Cipher::KeyWrap, Cipher::KeyWrapPadded].map(Algorithm::Cipher);
     let more = [&gcm[..], &ccm, &blocks, &own].concat();
     Repertoire { usual: vec![aead(AeadKind::Gcm, None)], more, ..Repertoire::default() }
 }

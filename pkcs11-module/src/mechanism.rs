@@ -144,6 +144,8 @@ const TABLE: &[Mechanism] = &[
     row(CKM_AES_CBC, Encrypt(Mode::Cipher(Family::Aes, Cipher::CbcNoPadding))),
     row(CKM_AES_CBC_PAD, Encrypt(Mode::Cipher(Family::Aes, Cipher::CbcPkcs7))),
     row(CKM_AES_CTR, Encrypt(Mode::Cipher(Family::Aes, Cipher::Ctr))),
+    row(CKM_AES_OFB, Encrypt(Mode::Cipher(Family::Aes, Cipher::Ofb))),
+    row(CKM_AES_CFB128, Encrypt(Mode::Cipher(Family::Aes, Cipher::Cfb))),
     row(CKM_AES_GCM, Encrypt(Mode::Aead(AeadKind::Gcm))),
     row(CKM_AES_CCM, Encrypt(Mode::Aead(AeadKind::Ccm))),
     row(CKM_DES3_ECB, Encrypt(Mode::Cipher(Family::Des, Cipher::EcbNoPadding))),

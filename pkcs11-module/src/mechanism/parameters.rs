@@ -131,6 +131,7 @@ impl Parameters {
     pub(crate) fn fit(&self, decrypting: bool, len: usize, bits: u32) -> bool {
         match self.algorithm {
             Algorithm::Cipher(Cipher::Ctr) => self.blocks.is_none_or(|room| len.div_ceil(self.block) as u128 <= room),
+            Algorithm::Cipher(Cipher::Cfb | Cipher::Ofb) => true,
             Algorithm::Cipher(Cipher::CbcPkcs7) => !decrypting || len > 0 && len.is_multiple_of(self.block),
             Algorithm::Cipher(Cipher::KeyWrap) => len.is_multiple_of(8) && len >= if decrypting { 24 } else { 16 },
             Algorithm::Cipher(Cipher::KeyWrapPadded) if decrypting => len.is_multiple_of(8) && len >= 16,

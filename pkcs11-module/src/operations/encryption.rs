@@ -167,6 +167,11 @@ impl Crypting {
                 self.parameters.iv = next.to_be_bytes().to_vec();
             }
             (Cipher::EcbNoPadding, _) => {}
+            // the key stream feeds itself
+            (Cipher::Ofb, _) => {
+                let last = chunk.len() - block;
+                self.parameters.iv = output[last..].iter().zip(&chunk[last..]).map(|(one, other)| one ^ other).collect();
+            }
             _ => self.parameters.iv = ciphertext[ciphertext.len() - block..].to_vec(),
         }
         Ok(output)

@@ -84,7 +84,7 @@ pub(crate) fn gcm(iv: &mut [u8], aad: &mut [u8], tag_bits: CK_ULONG) -> CK_GCM_P
     }
 }
 
-/// NIST SP 800-38A, F.1.1, F.2.1 and F.5.1: the first block of each.
+/// NIST SP 800-38A, F.1.1, F.2.1, F.3.13, F.4.1 and F.5.1: the first block of each.
 #[test]
 fn aes_modes_agree_with_nist() {
     let _fixture = Fixture::new();
@@ -95,6 +95,8 @@ fn aes_modes_agree_with_nist() {
     for (mechanism, expected) in [
         (mechanism(CKM_AES_ECB), "3ad77bb40d7a3660a89ecaf32466ef97"),
         (with(CKM_AES_CBC, &iv), "7649abac8119b246cee98e9b12e9197d"),
+        (with(CKM_AES_CFB128, &iv), "3b3fd92eb72dad20333449f8e83cfb4a"),
+        (with(CKM_AES_OFB, &iv), "3b3fd92eb72dad20333449f8e83cfb4a"),
         (with(CKM_AES_CTR, &counter), "874d6191b620e3261bef6864990db6ce"),
     ] {
         let ciphertext = encrypt(mechanism, key, &block).unwrap();

@@ -131,7 +131,7 @@ fn secret_way(kind: CK_MECHANISM_TYPE) -> Option<(Keys, CK_MECHANISM)> {
         | CKM_SHA3_512_HMAC_GENERAL => (generic, lasting::<CK_ULONG>(kind, 12)),
         CKM_AES_CMAC_GENERAL => (aes, lasting::<CK_ULONG>(kind, 1)),
         CKM_AES_CMAC | CKM_AES_ECB | CKM_AES_KEY_WRAP | CKM_AES_KEY_WRAP_KWP | CKM_AES_KEY_WRAP_PAD => (aes, bare),
-        CKM_AES_CBC | CKM_AES_CBC_PAD => (aes, lasting(kind, [9u8; 16])),
+        CKM_AES_CBC | CKM_AES_CBC_PAD | CKM_AES_OFB | CKM_AES_CFB128 => (aes, lasting(kind, [9u8; 16])),
         CKM_AES_CTR => (aes, lasting(kind, CK_AES_CTR_PARAMS { ulCounterBits: 64, cb: [9; 16] })),
         CKM_AES_GCM => (aes, gcm(kind)),
         CKM_AES_CCM => (aes, ccm(kind)),

@@ -158,6 +158,8 @@ fn rows() -> Vec<Row> {
         (lasting(CKM_AES_CBC, [9u8; 16]), CKK_AES, 24, blocks, blocks, true),
         (lasting(CKM_AES_CBC_PAD, [9u8; 16]), CKK_AES, 32, blocks, Pace::BlocksButOne(16), true),
         (lasting(CKM_AES_CTR, counter), CKK_AES, 16, blocks, blocks, true),
+        (lasting(CKM_AES_OFB, [9u8; 16]), CKK_AES, 32, blocks, blocks, false),
+        (lasting(CKM_AES_CFB128, [9u8; 16]), CKK_AES, 24, blocks, blocks, false),
         (mechanism(CKM_DES3_ECB), CKK_DES3, 24, small, small, true),
         (lasting(CKM_DES3_CBC, [9u8; 8]), CKK_DES3, 24, small, small, true),
         (lasting(CKM_DES3_CBC_PAD, [9u8; 8]), CKK_DES3, 24, small, Pace::BlocksButOne(8), true),
@@ -181,7 +183,7 @@ fn parts_of_any_length_make_what_one_part_makes() {
     for (mechanism, kind, len, sealing, opening, known) in rows() {
         let here = Place::new(ours(), open(CKF_RW_SESSION), kind, &value(len), &[]);
         let plain = match (mechanism.mechanism, sealing) {
-            (CKM_AES_CBC_PAD | CKM_DES3_CBC_PAD | CKM_AES_CTR, _) => &data[..],
+            (CKM_AES_CBC_PAD | CKM_DES3_CBC_PAD | CKM_AES_CTR | CKM_AES_OFB | CKM_AES_CFB128, _) => &data[..],
             (_, Pace::Blocks(block)) => &data[..LEN / block * block],
             _ => &data[..],
         };
@@ -202,7 +204,7 @@ fn parts_of_any_length_make_what_one_part_makes() {
 fn parts_go_through_a_tpm_likewise() {
     let _fixture = Fixture::tpm();
     let data = [7; LEN];
-    for (mechanism, kind, _, sealing, opening, _) in rows().into_iter().take(4) {
+    for (mechanism, kind, _, sealing, opening, _) in rows().into_iter().take(6) {
         let here = Place::new(ours(), open(CKF_RW_SESSION), kind, &value(16), &[]);
         let plain = if matches!(mechanism.mechanism, CKM_AES_ECB | CKM_AES_CBC) { &data[..96] } else { &data };
         let sealed = here.whole(true, mechanism, plain);
