@@ -17,7 +17,7 @@ use interface::{
 use crate::{
     error::Error,
     ffi::{OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY},
-    key::Key,
+    key::ProviderKey,
     kind::{Kind, Public},
     provider::{Provider, public},
 };
@@ -29,7 +29,11 @@ pub(crate) const LIMIT: usize = 16 << 10;
 const SEARCHED: usize = 256 << 10;
 
 /// The key of kind `K` that a reference stands for, which is DER in the form `F`; None for anything else.
-pub(crate) fn key<K: Kind, F: Form>(provider: &Arc<Provider>, der: &[u8], selection: i32) -> Result<Option<Key<K>>, Error> {
+pub(crate) fn key<K: Kind, F: Form>(
+    provider: &Arc<Provider>,
+    der: &[u8],
+    selection: i32,
+) -> Result<Option<ProviderKey<K>>, Error> {
     let Some(reference) = F::read(der) else {
         return Ok(None);
     };
@@ -42,7 +46,7 @@ pub(crate) fn key<K: Kind, F: Form>(provider: &Arc<Provider>, der: &[u8], select
         return Ok(None);
     };
     let private = (private && wants_private(selection)).then_some(reference.uri);
-    Ok(Key::of(provider, &public, &private))
+    Ok(ProviderKey::of(provider, &public, &private))
 }
 
 /// A form of references.

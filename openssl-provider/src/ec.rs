@@ -230,7 +230,7 @@ impl Kind for Ec {
         Fixed { name: OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE, value: Value::Text(DEFAULT_CHECK) },
         Fixed { name: OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, value: Value::Int(1) },
         // nothing can be it
-        Fixed { name: OSSL_PKEY_PARAM_EC_SEED, value: Value::Place(&[]) },
+        Fixed { name: OSSL_PKEY_PARAM_EC_SEED, value: Value::Pointer(&[]) },
     ];
 
     const NEW: KeyType = KeyType::EccKeyPair(EccFamily::SecpR1);

@@ -18,7 +18,7 @@ use crate::{
         OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param,
         params::{Params, Setting, Type, Value, settable, setting},
     },
-    key::Key,
+    key::ProviderKey,
     kind::Kind,
 };
 
@@ -45,7 +45,7 @@ pub(crate) trait Output {
 }
 
 /// Writes a key.
-pub(crate) fn write<K: Kind, F: Format>(key: &Key<K>, output: &mut impl Output) -> Result<(), Error> {
+pub(crate) fn write<K: Kind, F: Format>(key: &ProviderKey<K>, output: &mut impl Output) -> Result<(), Error> {
     let written = F::encode(key)?;
     let Some((most, last)) = written.split_at_checked(written.len().saturating_sub(LAST)).filter(|_| F::REFERENCE) else {
         return output.write(&written);
@@ -67,7 +67,7 @@ pub(crate) trait Format: 'static {
     /// Whether it names the key, so that the key has to be stored.
     const REFERENCE: bool = false;
 
-    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error>;
+    fn encode<K: Kind>(key: &ProviderKey<K>) -> Result<Vec<u8>, Error>;
 }
 
 /// A key reference in PEM.
@@ -85,7 +85,7 @@ impl Format for ReferencePem {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
     const REFERENCE: bool = true;
 
-    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+    fn encode<K: Kind>(key: &ProviderKey<K>) -> Result<Vec<u8>, Error> {
         let pem = reference(key)?.to_pem();
         pem.map(String::into_bytes).map_err(|_| Error::Internal)
     }
@@ -95,7 +95,7 @@ impl Format for Pkcs8 {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
     const REFERENCE: bool = true;
 
-    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+    fn encode<K: Kind>(key: &ProviderKey<K>) -> Result<Vec<u8>, Error> {
         reference(key)?.to_pkcs8().map_err(|_| Error::Internal)
     }
 }
@@ -103,7 +103,7 @@ impl Format for Pkcs8 {
 impl Format for PublicDer {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
 
-    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+    fn encode<K: Kind>(key: &ProviderKey<K>) -> Result<Vec<u8>, Error> {
         key.public()?.spki().ok_or(Error::Internal)
     }
 }
@@ -111,7 +111,7 @@ impl Format for PublicDer {
 impl Format for PublicPem {
     const SELECTION: c_int = OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
 
-    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+    fn encode<K: Kind>(key: &ProviderKey<K>) -> Result<Vec<u8>, Error> {
         let der = PublicDer::encode(key)?;
         let pem = encode_string("PUBLIC KEY", LineEnding::LF, &der);
         pem.map(String::into_bytes).map_err(|_| Error::Internal)
@@ -123,7 +123,7 @@ impl Format for Text {
     const SELECTION: c_int =
         OSSL_KEYMGMT_SELECT_PRIVATE_KEY | OSSL_KEYMGMT_SELECT_PUBLIC_KEY | OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS;
 
-    fn encode<K: Kind>(key: &Key<K>) -> Result<Vec<u8>, Error> {
+    fn encode<K: Kind>(key: &ProviderKey<K>) -> Result<Vec<u8>, Error> {
         let name = K::NAME.to_string_lossy();
         let mut text = match key.stored() {
             Some(uri) => format!("{name} key of the Parsec service\nuri: {uri}\n"),
@@ -143,7 +143,7 @@ impl Format for Text {
                 Value::Bytes(bytes) | Value::Number(bytes) => {
                     writeln!(text, "{field}:\n{}", hexadecimal(&bytes))
                 }
-                Value::Place(bytes) => writeln!(text, "{field}:\n{}", hexadecimal(bytes)),
+                Value::Pointer(bytes) => writeln!(text, "{field}:\n{}", hexadecimal(bytes)),
                 Value::Int(number) | Value::Digits(number) => writeln!(text, "{field}: {number}"),
             };
         }
@@ -151,7 +151,7 @@ impl Format for Text {
     }
 }
 
-fn reference<K: Kind>(key: &Key<K>) -> Result<Reference, Error> {
+fn reference<K: Kind>(key: &ProviderKey<K>) -> Result<Reference, Error> {
     if !key.is_private() {
         return Err(Error::State("a public key has no reference"));
     }

@@ -23,7 +23,7 @@ use crate::{
         core::Core,
         params::{Field, Given, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    key::Key,
+    key::ProviderKey,
     provider::Provider,
     rsa::{Rsa, encoding::Digests, unsupported},
 };
@@ -43,7 +43,7 @@ enum Padding {
 #[derive(Clone)]
 pub(crate) struct Context {
     provider: Arc<Provider>,
-    key: Option<Key<Rsa>>,
+    key: Option<ProviderKey<Rsa>>,
     padding: Padding,
     /// The digest of OAEP, once that is set.
     digest: Option<&'static Digest>,
@@ -78,7 +78,7 @@ pub(crate) static FIELDS: [Field<Context>; 6] = [
     }),
     field(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, Type::Text, |ctx| Some(told(ctx.digest))),
     field(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, Type::Text, |ctx| Some(told(ctx.mgf1.or(ctx.digest)))),
-    field(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, Type::BytesPlace, |ctx| Some(Value::Place(&ctx.label))),
+    field(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, Type::BytesPointer, |ctx| Some(Value::Pointer(&ctx.label))),
     field(OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION, Type::Int, |ctx| {
         ctx.versions.client.map(|version| Value::Int(version.into()))
     }),
@@ -145,7 +145,7 @@ impl Context {
     }
 
     /// Starts anew with a key, or again with the one it has.
-    pub(crate) fn init(&mut self, purpose: Purpose, key: Option<&Key<Rsa>>, params: Params<'_>) -> Result<(), Error> {
+    pub(crate) fn init(&mut self, purpose: Purpose, key: Option<&ProviderKey<Rsa>>, params: Params<'_>) -> Result<(), Error> {
         if let Some(key) = key {
             *self = Self { key: Some(key.clone()), ..Self::new(Arc::clone(&self.provider)) };
         }

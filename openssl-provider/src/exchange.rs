@@ -15,10 +15,10 @@ use crate::{
         core::Core,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
     },
-    fresh::Place,
-    key::Key,
+    key::ProviderKey,
     kind::{Kind, Secret},
     provider::Provider,
+    unnamed::PrivateHalf,
 };
 
 /// A kind of key that agrees on secrets.
@@ -37,8 +37,8 @@ pub(crate) trait Exchange: Kind {
 #[derive(Clone)]
 pub(crate) struct Context<K: Exchange> {
     provider: Arc<Provider>,
-    key: Option<Key<K>>,
-    peer: Option<Key<K>>,
+    key: Option<ProviderKey<K>>,
+    peer: Option<ProviderKey<K>>,
     pub(crate) settings: Settings,
 }
 
@@ -62,7 +62,7 @@ pub(crate) static FIELDS: [Field<Settings>; 5] = [
     }),
     field(OSSL_EXCHANGE_PARAM_KDF_DIGEST, Type::Text, |settings| Some(Value::Text(settings.digest?.canonical))),
     field(OSSL_EXCHANGE_PARAM_KDF_OUTLEN, Type::Number, |settings| i64::try_from(settings.len).ok().map(Value::Int)),
-    field(OSSL_EXCHANGE_PARAM_KDF_UKM, Type::BytesPlace, |settings| Some(Value::Place(&settings.info))),
+    field(OSSL_EXCHANGE_PARAM_KDF_UKM, Type::BytesPointer, |settings| Some(Value::Pointer(&settings.info))),
     field(OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, Type::Int, |settings| Some(Value::Int(settings.cofactor_mode))),
 ];
 pub(crate) static GETTABLE: [Param; 6] = gettable(&FIELDS);
@@ -115,7 +115,7 @@ impl<K: Exchange> Context<K> {
     }
 
     /// Starts anew with a key.
-    pub(crate) fn init(&mut self, key: Option<&Key<K>>, params: Params<'_>) -> Result<(), Error> {
+    pub(crate) fn init(&mut self, key: Option<&ProviderKey<K>>, params: Params<'_>) -> Result<(), Error> {
         let key = key.ok_or(Error::State("no key was set"))?;
         if !key.is_private() {
             return Err(Error::State("a public key cannot derive"));
@@ -125,9 +125,9 @@ impl<K: Exchange> Context<K> {
     }
 
     /// Takes the peer's public key.
-    pub(crate) fn set_peer(&mut self, peer: Option<&Key<K>>) -> Result<(), Error> {
+    pub(crate) fn set_peer(&mut self, peer: Option<&ProviderKey<K>>) -> Result<(), Error> {
         let peers = peer.ok_or(Error::State("no peer was given"))?.public()?.parameters();
-        if self.key.as_ref().and_then(Key::parameters).map(K::parameters) != Some(peers) {
+        if self.key.as_ref().and_then(ProviderKey::parameters).map(K::parameters) != Some(peers) {
             let why = "the peer's public key is not on the curve of the private one";
             return Err(Error::Parameter(why.to_owned()));
         }
@@ -150,8 +150,8 @@ impl<K: Exchange> Context<K> {
         output.fill(len, || {
             let peer = self.peer.as_ref().ok_or(Error::State("the peer's public key was not set"))?.public()?;
             let secret = match key.agreeing()? {
-                Place::Service(uri) => self.provider.agree(uri, peer.encoded())?,
-                Place::Here(own) => {
+                PrivateHalf::Service(uri) => self.provider.agree(uri, peer.encoded())?,
+                PrivateHalf::Here(own) => {
                     peer.agree(own).ok_or_else(|| Error::Parameter("the peer's public key agrees on nothing".to_owned()))?
                 }
             };

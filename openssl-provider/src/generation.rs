@@ -1,6 +1,6 @@
 //! Making keys in the service: `openssl genpkey`.
 //!
-//! A new key with a name stays in the service. One without a name is [`fresh`](crate::fresh): so a program that lists this provider
+//! A new key with a name stays in the service. One without a name is [`unnamed`](crate::unnamed): so a program that lists this provider
 //! first, and has it make the ephemeral keys of TLS too, fills no store with keys.
 
 use std::{marker::PhantomData, sync::Arc};
@@ -13,11 +13,11 @@ use interface::{
 use crate::{
     error::Error,
     ffi::{OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, core::Core, params::Params},
-    fresh::Fresh,
-    key::Key,
+    key::ProviderKey,
     kind::Kind,
     options::Options,
     provider::{self, Provider},
+    unnamed::UnnamedKey,
 };
 
 /// A key to be made.
@@ -52,24 +52,24 @@ impl<K: Kind> Generation<K> {
     }
 
     /// Takes the size from another key.
-    pub(crate) fn like(&mut self, template: &Key<K>) {
+    pub(crate) fn like(&mut self, template: &ProviderKey<K>) {
         self.options.bits = template.parameters().and_then(K::group);
     }
 
     /// Makes the key, or the domain parameters alone where no more is wanted.
-    pub(crate) fn make(&self) -> Result<Key<K>, Error> {
+    pub(crate) fn make(&self) -> Result<ProviderKey<K>, Error> {
         let bits = self.options.bits.or(K::BITS).ok_or_else(|| said("set the curve, such as group:P-256"))?;
         if !self.pair() {
-            return Ok(Key::with_parameters(&self.provider, K::of_group(bits)));
+            return Ok(ProviderKey::with_parameters(&self.provider, K::of_group(bits)));
         }
         let attributes = Attributes { key_type: K::NEW, bits, policy: self.policy()? };
         if self.options.uri.name.is_none() {
-            return Ok(Key::fresh(&self.provider, Fresh::new(&self.provider, &self.options.uri, attributes)?));
+            return Ok(ProviderKey::unnamed(&self.provider, UnnamedKey::new(&self.provider, &self.options.uri, attributes)?));
         }
         self.provider.generate(&self.options.uri, &attributes, false)?;
         let made = self.provider.lookup(&self.options.uri)?;
         let (public, _) = provider::public(&made).ok_or(Error::Internal)?;
-        Key::of(&self.provider, &public, &Some(provider::uri(&made))).ok_or(Error::Internal)
+        ProviderKey::of(&self.provider, &public, &Some(provider::uri(&made))).ok_or(Error::Internal)
     }
 
     fn policy(&self) -> Result<Policy, Error> {

@@ -92,7 +92,7 @@ unsafe extern "C" fn query_operation(_: *mut c_void, operation: c_int, no_cache:
     }
 }
 
-/// The groups of TLS whose keys are [`fresh`](crate::fresh). libssl takes each from whichever provider it gets such keys from: without them, a
+/// The groups of TLS whose keys are [`unnamed`](crate::unnamed). libssl takes each from whichever provider it gets such keys from: without them, a
 /// program that lists this one first would go without the usual groups. The signature algorithms are the default provider's own.
 unsafe extern "C" fn get_capabilities(
     context: *mut c_void,

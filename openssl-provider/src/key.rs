@@ -17,13 +17,13 @@ use crate::{
         core::Core,
         params::{Params, Request, Value},
     },
-    fresh::{Fresh, Place},
     kind::{Kind, Public},
     provider::Provider,
+    unnamed::{PrivateHalf, UnnamedKey},
 };
 
 /// A key. Clones share its halves.
-pub(crate) struct Key<K> {
+pub(crate) struct ProviderKey<K> {
     provider: Arc<Provider>,
     halves: Halves<K>,
 }
@@ -36,22 +36,22 @@ enum Halves<K> {
     /// Both; the private one is in the service, under this name.
     Named(Arc<K>, Arc<KeyUri>),
     /// Both, of a key without a name so far.
-    Fresh(Arc<Fresh<K>>),
+    Unnamed(Arc<UnnamedKey<K>>),
 }
 
-impl<K> Clone for Key<K> {
+impl<K> Clone for ProviderKey<K> {
     fn clone(&self) -> Self {
         let halves = match &self.halves {
             Halves::None => Halves::None,
             Halves::Public(public) => Halves::Public(Arc::clone(public)),
             Halves::Named(public, uri) => Halves::Named(Arc::clone(public), Arc::clone(uri)),
-            Halves::Fresh(fresh) => Halves::Fresh(Arc::clone(fresh)),
+            Halves::Unnamed(unnamed) => Halves::Unnamed(Arc::clone(unnamed)),
         };
         Self { provider: Arc::clone(&self.provider), halves }
     }
 }
 
-impl<K> Object for Key<K> {
+impl<K> Object for ProviderKey<K> {
     fn core(&self) -> Core {
         self.provider.core
     }
@@ -63,7 +63,7 @@ pub(crate) trait Loadable {
     fn object(&self) -> Vec<(&'static CStr, Value<'static>)>;
 }
 
-impl<K: Kind> Loadable for Key<K> {
+impl<K: Kind> Loadable for ProviderKey<K> {
     fn object(&self) -> Vec<(&'static CStr, Value<'static>)> {
         let reference = ptr::from_ref(self).expose_provenance().to_ne_bytes().to_vec();
         vec![
@@ -74,7 +74,7 @@ impl<K: Kind> Loadable for Key<K> {
     }
 }
 
-impl<K: Kind> Key<K> {
+impl<K: Kind> ProviderKey<K> {
     /// A key with nothing in it.
     pub(crate) fn new(provider: Arc<Provider>) -> Self {
         Self { provider, halves: Halves::None }
@@ -91,8 +91,8 @@ impl<K: Kind> Key<K> {
     }
 
     /// A key without a name.
-    pub(crate) fn fresh(provider: &Arc<Provider>, fresh: Fresh<K>) -> Self {
-        Self { provider: Arc::clone(provider), halves: Halves::Fresh(Arc::new(fresh)) }
+    pub(crate) fn unnamed(provider: &Arc<Provider>, unnamed: UnnamedKey<K>) -> Self {
+        Self { provider: Arc::clone(provider), halves: Halves::Unnamed(Arc::new(unnamed)) }
     }
 
     /// Domain parameters alone, where there are any.
@@ -106,21 +106,21 @@ impl<K: Kind> Key<K> {
         match &self.halves {
             Halves::None => None,
             Halves::Public(public) | Halves::Named(public, _) => Some(public),
-            Halves::Fresh(fresh) => fresh.known().map(AsRef::as_ref),
+            Halves::Unnamed(unnamed) => unnamed.known().map(AsRef::as_ref),
         }
     }
 
     /// The public key, which is made now where it is still to be made.
     pub(crate) fn public(&self) -> Result<&K, Error> {
         match &self.halves {
-            Halves::Fresh(fresh) => fresh.public().map(AsRef::as_ref),
+            Halves::Unnamed(unnamed) => unnamed.public().map(AsRef::as_ref),
             _ => self.parameters().filter(|public| public.complete()).ok_or(Error::State("the key has no public half")),
         }
     }
 
     /// Whether there is a private half.
     pub(crate) fn is_private(&self) -> bool {
-        matches!(self.halves, Halves::Named(..) | Halves::Fresh(_))
+        matches!(self.halves, Halves::Named(..) | Halves::Unnamed(_))
     }
 
     fn is_public(&self) -> bool {
@@ -131,7 +131,7 @@ impl<K: Kind> Key<K> {
     pub(crate) fn stored(&self) -> Option<&KeyUri> {
         match &self.halves {
             Halves::Named(_, uri) => Some(uri),
-            Halves::Fresh(fresh) => fresh.stored(),
+            Halves::Unnamed(unnamed) => unnamed.stored(),
             _ => None,
         }
     }
@@ -140,23 +140,23 @@ impl<K: Kind> Key<K> {
     pub(crate) fn uri(&self) -> Result<&KeyUri, Error> {
         match &self.halves {
             Halves::Named(_, uri) => Ok(uri),
-            Halves::Fresh(fresh) => fresh.uri(),
+            Halves::Unnamed(unnamed) => unnamed.uri(),
             _ => Err(Error::State("the key has no private half")),
         }
     }
 
     /// The private half, to agree on secrets with.
-    pub(crate) fn agreeing(&self) -> Result<Place<'_>, Error> {
+    pub(crate) fn agreeing(&self) -> Result<PrivateHalf<'_>, Error> {
         match &self.halves {
-            Halves::Fresh(fresh) => fresh.agreeing(),
-            _ => self.uri().map(Place::Service),
+            Halves::Unnamed(unnamed) => unnamed.agreeing(),
+            _ => self.uri().map(PrivateHalf::Service),
         }
     }
 
     /// The name for a file that the private half is written to, which has it once it is stored.
     pub(crate) fn name(&self) -> Result<KeyUri, Error> {
         match &self.halves {
-            Halves::Fresh(fresh) => fresh.name(),
+            Halves::Unnamed(unnamed) => unnamed.name(),
             _ => self.uri().cloned(),
         }
     }
@@ -164,7 +164,7 @@ impl<K: Kind> Key<K> {
     /// Has the service store the private half where it does not yet.
     pub(crate) fn store(&self) -> Result<(), Error> {
         match &self.halves {
-            Halves::Fresh(fresh) => fresh.store(),
+            Halves::Unnamed(unnamed) => unnamed.store(),
             _ => Ok(()),
         }
     }
@@ -215,9 +215,9 @@ impl<K: Kind> Key<K> {
             Halves::None => None,
             Halves::Public(public) | Halves::Named(public, _) => Some(Arc::clone(public)),
             // another provider is to have it
-            Halves::Fresh(fresh) => {
-                fresh.agreeing()?;
-                Some(Arc::clone(fresh.public()?))
+            Halves::Unnamed(unnamed) => {
+                unnamed.agreeing()?;
+                Some(Arc::clone(unnamed.public()?))
             }
         };
         let halves = public.map_or(Halves::None, Halves::Public);
@@ -248,15 +248,15 @@ impl<K: Kind> Key<K> {
 
     /// Answers what is asked of the public half. False where there is none.
     pub(crate) fn answer(&self, request: &mut Request<'_>) -> Result<bool, Error> {
-        if let Halves::Fresh(fresh) = &self.halves
+        if let Halves::Unnamed(unnamed) = &self.halves
             && let Some(known) = self.parameters().filter(|known| !known.complete())
         {
             let mut asked = K::FIELDS.iter().filter(|field| request.asks(field.name) && (field.read)(known).is_none());
             // whoever sends it to a peer agrees on a secret next
             if request.asks(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY) {
-                fresh.agreeing()?;
+                unnamed.agreeing()?;
             } else if asked.next().is_some() {
-                fresh.public()?;
+                unnamed.public()?;
             }
         }
         let Some(public) = self.parameters() else { return Ok(false) };

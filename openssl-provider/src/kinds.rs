@@ -7,7 +7,7 @@ use interface::reference::KeyUri;
 use crate::{
     curve25519::{Ed25519, X25519},
     ec::Ec,
-    key::{Key, Loadable},
+    key::{Loadable, ProviderKey},
     kind::{Kind, Public},
     ml_dsa::{MlDsa44Key, MlDsa65Key, MlDsa87Key},
     provider::Provider,
@@ -41,5 +41,5 @@ type MakeKey = fn(&Arc<Provider>, &Public, &Option<KeyUri>) -> Option<Box<dyn Lo
 pub(crate) const KEYS: &[MakeKey] = &kinds!(keys);
 
 fn key<K: Kind>(provider: &Arc<Provider>, public: &Public, private: &Option<KeyUri>) -> Option<Box<dyn Loadable>> {
-    Some(Box::new(Key::<K>::of(provider, public, private)?))
+    Some(Box::new(ProviderKey::<K>::of(provider, public, private)?))
 }

@@ -4,7 +4,7 @@
 //! name. When it signs (`signature`, with what is particular to `rsa`, `ec`, `curve25519` and `ml_dsa`), the message is
 //! hashed here (`digest`) and the `provider` asks the service for the signature of the digest, in one request; decrypting
 //! (`encryption`) and agreeing on a secret (`exchange`) are one request as well. New keys are made under a name
-//! (`generation`, with what can be said of them in `options`), or get one when they are written (`fresh`); `groups` tells TLS which of
+//! (`generation`, with what can be said of them in `options`), or get one when they are written (`unnamed`); `groups` tells TLS which of
 //! its groups such keys are of. `settings` has what `openssl.cnf` says of the way to the service. What is written of a key (`encoder`)
 //! is its public half or a reference.
 //!
@@ -47,7 +47,6 @@ mod encryption;
 mod error;
 mod exchange;
 mod ffi;
-mod fresh;
 mod generation;
 mod groups;
 mod init;
@@ -61,6 +60,7 @@ mod rsa;
 mod settings;
 mod signature;
 mod store;
+mod unnamed;
 
 #[global_allocator]
 static ALLOCATOR: interface::Allocator = interface::ALLOCATOR;

@@ -20,7 +20,7 @@ use crate::{
         newer::OSSL_SIGNATURE_PARAM_SIGNATURE,
         params::{Field, Given, Params, Setting, Type, setting},
     },
-    key::Key,
+    key::ProviderKey,
     kind::Kind,
     provider::Provider,
 };
@@ -99,7 +99,7 @@ pub(crate) enum Input<'a> {
 #[derive(Clone)]
 pub(crate) struct Context<S: Scheme> {
     provider: Arc<Provider>,
-    key: Option<Key<S::Kind>>,
+    key: Option<ProviderKey<S::Kind>>,
     purpose: Purpose,
     pub(crate) digest: Option<&'static Digest>,
     /// The name by which it was set.
@@ -152,7 +152,7 @@ impl<S: Scheme> Context<S> {
         &mut self,
         purpose: Purpose,
         input: Input<'_>,
-        key: Option<&Key<S::Kind>>,
+        key: Option<&ProviderKey<S::Kind>>,
         params: Params<'_>,
     ) -> Result<(), Error> {
         if let Some(key) = key {
@@ -334,7 +334,7 @@ impl<S: Scheme> Context<S> {
     }
 
     fn parameters(&self) -> Result<&S::Kind, Error> {
-        self.key.as_ref().and_then(Key::parameters).ok_or(Error::State("no key was set"))
+        self.key.as_ref().and_then(ProviderKey::parameters).ok_or(Error::State("no key was set"))
     }
 
     fn hasher(&mut self) -> Result<&mut Hasher, Error> {

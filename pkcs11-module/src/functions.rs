@@ -16,8 +16,8 @@ use cryptoki_sys::*;
 
 use crate::calls::dual::Beside;
 use crate::calls::{
-    change, create, crypt, derive, digest, dual, encapsulate, find, general, generate, login, message, message_sign, object,
-    random, recover, session, sign, slot, token, verify, wrap,
+    change, create, crypt, derive, digest, dual, encapsulate, find, general, generate, login, message, message_sign,
+    object_management, random, recover, session, sign, slot, token, verify, wrap,
 };
 use crate::error::Error;
 use crate::ffi::{self, Mechanism, MessageParameter, Out, Output, Query, Room, Template, input, optional_input};
@@ -110,7 +110,7 @@ pub(crate) static V3_1: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 { C_GetAttri
 /// C_GetAttributeValue since PKCS#11 3.1.
 const BARE_POINTS: CK_C_GetAttributeValue = function!(C_GetAttributeValue
     (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG) =>
-    object::attributes(session, object, &Query::new(template, count)?, Points::Bare));
+    object_management::attributes(session, object, &Query::new(template, count)?, Points::Bare));
 
 /// The same versions for programs that want to go on after a fork. What they initialise stays usable in children, so
 /// C_Initialize is the one function that differs.
@@ -188,12 +188,12 @@ functions! {
         }
         C_DestroyObject { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE) => change::destroy(session, object) }
         C_GetObjectSize { (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, size: CK_ULONG_PTR) =>
-            object::size(session, object, &Out::new(size)?)
+            object_management::size(session, object, &Out::new(size)?)
         }
         C_GetAttributeValue {
             (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG)
              =>
-            object::attributes(session, object, &Query::new(template, count)?, Points::Wrapped)
+            object_management::attributes(session, object, &Query::new(template, count)?, Points::Wrapped)
         }
         C_SetAttributeValue {
             (session: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE, template: CK_ATTRIBUTE_PTR, count: CK_ULONG)

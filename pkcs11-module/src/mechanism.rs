@@ -7,7 +7,7 @@ mod scheme;
 pub(crate) mod secret;
 
 pub(crate) use family::Family;
-pub(crate) use scheme::{Kdf, Mode, Scheme};
+pub(crate) use scheme::{Kdf, Mode, SignatureScheme};
 
 use cryptoki_sys::*;
 use interface::Opcode;
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::mechanism::secret::SecretType;
 
 /// One mechanism.
-pub(crate) struct Mechanism {
+pub(crate) struct MechanismRow {
     pub(crate) kind: CK_MECHANISM_TYPE,
     pub(crate) work: Work,
 }
@@ -30,7 +30,7 @@ pub(crate) enum Work {
     /// Computed in the module.
     Digest(Hash),
     /// Signs and verifies; the hash is the one that the mechanism itself applies.
-    Sign(Scheme, Option<Hash>),
+    Sign(SignatureScheme, Option<Hash>),
     /// Encrypts and decrypts.
     Encrypt(Mode),
     /// Wraps and unwraps.
@@ -49,7 +49,7 @@ pub(crate) enum Work {
 
 use Work::{Derive, Digest, Encapsulate, Encrypt, Pair, Parameters, Secret, Sign, Wrap};
 
-const TABLE: &[Mechanism] = &[
+const TABLE: &[MechanismRow] = &[
     row(CKM_SHA_1, Digest(Hash::Sha1)),
     row(CKM_SHA224, Digest(Hash::Sha224)),
     row(CKM_SHA256, Digest(Hash::Sha256)),
@@ -61,82 +61,82 @@ const TABLE: &[Mechanism] = &[
     row(CKM_SHA3_256, Digest(Hash::Sha3_256)),
     row(CKM_SHA3_384, Digest(Hash::Sha3_384)),
     row(CKM_SHA3_512, Digest(Hash::Sha3_512)),
-    row(CKM_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, None)),
-    row(CKM_SHA1_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha1))),
-    row(CKM_SHA224_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha224))),
-    row(CKM_SHA256_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha256))),
-    row(CKM_SHA384_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha384))),
-    row(CKM_SHA512_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha512))),
-    row(CKM_SHA3_224_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_RSA_PKCS, Sign(Scheme::RsaPkcs1v15, Some(Hash::Sha3_512))),
-    row(CKM_RSA_X_509, Sign(Scheme::RsaRaw, None)),
-    row(CKM_RSA_PKCS_PSS, Sign(Scheme::RsaPss, None)),
-    row(CKM_SHA1_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha1))),
-    row(CKM_SHA224_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha224))),
-    row(CKM_SHA256_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha256))),
-    row(CKM_SHA384_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha384))),
-    row(CKM_SHA512_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha512))),
-    row(CKM_SHA3_224_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_RSA_PKCS_PSS, Sign(Scheme::RsaPss, Some(Hash::Sha3_512))),
-    row(CKM_ECDSA, Sign(Scheme::Ecdsa, None)),
-    row(CKM_ECDSA_SHA1, Sign(Scheme::Ecdsa, Some(Hash::Sha1))),
-    row(CKM_ECDSA_SHA224, Sign(Scheme::Ecdsa, Some(Hash::Sha224))),
-    row(CKM_ECDSA_SHA256, Sign(Scheme::Ecdsa, Some(Hash::Sha256))),
-    row(CKM_ECDSA_SHA384, Sign(Scheme::Ecdsa, Some(Hash::Sha384))),
-    row(CKM_ECDSA_SHA512, Sign(Scheme::Ecdsa, Some(Hash::Sha512))),
-    row(CKM_ECDSA_SHA3_224, Sign(Scheme::Ecdsa, Some(Hash::Sha3_224))),
-    row(CKM_ECDSA_SHA3_256, Sign(Scheme::Ecdsa, Some(Hash::Sha3_256))),
-    row(CKM_ECDSA_SHA3_384, Sign(Scheme::Ecdsa, Some(Hash::Sha3_384))),
-    row(CKM_ECDSA_SHA3_512, Sign(Scheme::Ecdsa, Some(Hash::Sha3_512))),
-    row(CKM_DSA, Sign(Scheme::Dsa, None)),
-    row(CKM_DSA_SHA1, Sign(Scheme::Dsa, Some(Hash::Sha1))),
-    row(CKM_DSA_SHA224, Sign(Scheme::Dsa, Some(Hash::Sha224))),
-    row(CKM_DSA_SHA256, Sign(Scheme::Dsa, Some(Hash::Sha256))),
-    row(CKM_DSA_SHA384, Sign(Scheme::Dsa, Some(Hash::Sha384))),
-    row(CKM_DSA_SHA512, Sign(Scheme::Dsa, Some(Hash::Sha512))),
-    row(CKM_DSA_SHA3_224, Sign(Scheme::Dsa, Some(Hash::Sha3_224))),
-    row(CKM_DSA_SHA3_256, Sign(Scheme::Dsa, Some(Hash::Sha3_256))),
-    row(CKM_DSA_SHA3_384, Sign(Scheme::Dsa, Some(Hash::Sha3_384))),
-    row(CKM_DSA_SHA3_512, Sign(Scheme::Dsa, Some(Hash::Sha3_512))),
-    row(CKM_EDDSA, Sign(Scheme::Eddsa, None)),
-    row(CKM_ML_DSA, Sign(Scheme::MlDsa, None)),
-    row(CKM_HASH_ML_DSA, Sign(Scheme::HashMlDsa, None)),
-    row(CKM_HASH_ML_DSA_SHA224, Sign(Scheme::HashMlDsa, Some(Hash::Sha224))),
-    row(CKM_HASH_ML_DSA_SHA256, Sign(Scheme::HashMlDsa, Some(Hash::Sha256))),
-    row(CKM_HASH_ML_DSA_SHA384, Sign(Scheme::HashMlDsa, Some(Hash::Sha384))),
-    row(CKM_HASH_ML_DSA_SHA512, Sign(Scheme::HashMlDsa, Some(Hash::Sha512))),
-    row(CKM_HASH_ML_DSA_SHA3_224, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_224))),
-    row(CKM_HASH_ML_DSA_SHA3_256, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_256))),
-    row(CKM_HASH_ML_DSA_SHA3_384, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_384))),
-    row(CKM_HASH_ML_DSA_SHA3_512, Sign(Scheme::HashMlDsa, Some(Hash::Sha3_512))),
-    row(CKM_SHA_1_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha1))),
-    row(CKM_SHA224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha224))),
-    row(CKM_SHA256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha256))),
-    row(CKM_SHA384_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha384))),
-    row(CKM_SHA512_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha512))),
-    row(CKM_SHA512_224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha512_224))),
-    row(CKM_SHA512_256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha512_256))),
-    row(CKM_SHA3_224_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_HMAC, Sign(Scheme::Hmac, Some(Hash::Sha3_512))),
-    row(CKM_SHA_1_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha1))),
-    row(CKM_SHA224_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha224))),
-    row(CKM_SHA256_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha256))),
-    row(CKM_SHA384_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha384))),
-    row(CKM_SHA512_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha512))),
-    row(CKM_SHA512_224_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha512_224))),
-    row(CKM_SHA512_256_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha512_256))),
-    row(CKM_SHA3_224_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_HMAC_GENERAL, Sign(Scheme::CutHmac, Some(Hash::Sha3_512))),
-    row(CKM_AES_CMAC, Sign(Scheme::Cmac, None)),
-    row(CKM_AES_CMAC_GENERAL, Sign(Scheme::CutCmac, None)),
+    row(CKM_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, None)),
+    row(CKM_SHA1_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha1))),
+    row(CKM_SHA224_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha224))),
+    row(CKM_SHA256_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha256))),
+    row(CKM_SHA384_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha384))),
+    row(CKM_SHA512_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha512))),
+    row(CKM_SHA3_224_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha3_512))),
+    row(CKM_RSA_X_509, Sign(SignatureScheme::RsaRaw, None)),
+    row(CKM_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, None)),
+    row(CKM_SHA1_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha1))),
+    row(CKM_SHA224_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha224))),
+    row(CKM_SHA256_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha256))),
+    row(CKM_SHA384_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha384))),
+    row(CKM_SHA512_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha512))),
+    row(CKM_SHA3_224_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha3_512))),
+    row(CKM_ECDSA, Sign(SignatureScheme::Ecdsa, None)),
+    row(CKM_ECDSA_SHA1, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha1))),
+    row(CKM_ECDSA_SHA224, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha224))),
+    row(CKM_ECDSA_SHA256, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha256))),
+    row(CKM_ECDSA_SHA384, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha384))),
+    row(CKM_ECDSA_SHA512, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha512))),
+    row(CKM_ECDSA_SHA3_224, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha3_224))),
+    row(CKM_ECDSA_SHA3_256, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha3_256))),
+    row(CKM_ECDSA_SHA3_384, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha3_384))),
+    row(CKM_ECDSA_SHA3_512, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha3_512))),
+    row(CKM_DSA, Sign(SignatureScheme::Dsa, None)),
+    row(CKM_DSA_SHA1, Sign(SignatureScheme::Dsa, Some(Hash::Sha1))),
+    row(CKM_DSA_SHA224, Sign(SignatureScheme::Dsa, Some(Hash::Sha224))),
+    row(CKM_DSA_SHA256, Sign(SignatureScheme::Dsa, Some(Hash::Sha256))),
+    row(CKM_DSA_SHA384, Sign(SignatureScheme::Dsa, Some(Hash::Sha384))),
+    row(CKM_DSA_SHA512, Sign(SignatureScheme::Dsa, Some(Hash::Sha512))),
+    row(CKM_DSA_SHA3_224, Sign(SignatureScheme::Dsa, Some(Hash::Sha3_224))),
+    row(CKM_DSA_SHA3_256, Sign(SignatureScheme::Dsa, Some(Hash::Sha3_256))),
+    row(CKM_DSA_SHA3_384, Sign(SignatureScheme::Dsa, Some(Hash::Sha3_384))),
+    row(CKM_DSA_SHA3_512, Sign(SignatureScheme::Dsa, Some(Hash::Sha3_512))),
+    row(CKM_EDDSA, Sign(SignatureScheme::Eddsa, None)),
+    row(CKM_ML_DSA, Sign(SignatureScheme::MlDsa, None)),
+    row(CKM_HASH_ML_DSA, Sign(SignatureScheme::HashMlDsa, None)),
+    row(CKM_HASH_ML_DSA_SHA224, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha224))),
+    row(CKM_HASH_ML_DSA_SHA256, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha256))),
+    row(CKM_HASH_ML_DSA_SHA384, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha384))),
+    row(CKM_HASH_ML_DSA_SHA512, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha512))),
+    row(CKM_HASH_ML_DSA_SHA3_224, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha3_224))),
+    row(CKM_HASH_ML_DSA_SHA3_256, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha3_256))),
+    row(CKM_HASH_ML_DSA_SHA3_384, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha3_384))),
+    row(CKM_HASH_ML_DSA_SHA3_512, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha3_512))),
+    row(CKM_SHA_1_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha1))),
+    row(CKM_SHA224_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha224))),
+    row(CKM_SHA256_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha256))),
+    row(CKM_SHA384_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha384))),
+    row(CKM_SHA512_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha512))),
+    row(CKM_SHA512_224_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha512_224))),
+    row(CKM_SHA512_256_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha512_256))),
+    row(CKM_SHA3_224_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha3_512))),
+    row(CKM_SHA_1_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha1))),
+    row(CKM_SHA224_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha224))),
+    row(CKM_SHA256_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha256))),
+    row(CKM_SHA384_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha384))),
+    row(CKM_SHA512_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha512))),
+    row(CKM_SHA512_224_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha512_224))),
+    row(CKM_SHA512_256_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha512_256))),
+    row(CKM_SHA3_224_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha3_224))),
+    row(CKM_SHA3_256_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha3_256))),
+    row(CKM_SHA3_384_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha3_384))),
+    row(CKM_SHA3_512_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha3_512))),
+    row(CKM_AES_CMAC, Sign(SignatureScheme::Cmac, None)),
+    row(CKM_AES_CMAC_GENERAL, Sign(SignatureScheme::CutCmac, None)),
     row(CKM_RSA_PKCS, Encrypt(Mode::RsaPkcs1v15)),
     row(CKM_RSA_PKCS_OAEP, Encrypt(Mode::RsaOaep)),
     row(CKM_RSA_X_509, Encrypt(Mode::RsaRaw)),
@@ -215,12 +215,12 @@ const VERIFY: CK_FLAGS = CKF_VERIFY | CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE;
 const ENCRYPT: CK_FLAGS = CKF_ENCRYPT | CKF_MESSAGE_ENCRYPT | CKF_MULTI_MESSAGE;
 const DECRYPT: CK_FLAGS = CKF_DECRYPT | CKF_MESSAGE_DECRYPT | CKF_MULTI_MESSAGE;
 
-const fn row(kind: CK_MECHANISM_TYPE, work: Work) -> Mechanism {
-    Mechanism { kind, work }
+const fn row(kind: CK_MECHANISM_TYPE, work: Work) -> MechanismRow {
+    MechanismRow { kind, work }
 }
 
 /// Every mechanism of the module.
-pub(crate) fn all() -> impl Iterator<Item = &'static Mechanism> {
+pub(crate) fn all() -> impl Iterator<Item = &'static MechanismRow> {
     TABLE.iter()
 }
 
@@ -239,7 +239,7 @@ pub(crate) fn generator(attributes: &Attributes) -> Option<CK_MECHANISM_TYPE> {
 }
 
 /// The scheme of a mechanism whose signatures give back what was signed.
-pub(crate) fn recovering(kind: CK_MECHANISM_TYPE) -> Result<Scheme> {
+pub(crate) fn recovering(kind: CK_MECHANISM_TYPE) -> Result<SignatureScheme> {
     find(kind, Work::recovering)
 }
 
@@ -300,10 +300,10 @@ impl Work {
     /// Whether a policy permits something that only a parameter of the mechanism asks for.
     fn asked(self, policy: &Policy) -> bool {
         policy.algorithms().any(|algorithm| match (self, algorithm) {
-            (Sign(Scheme::RsaPss, own), Algorithm::Signature(Signature::RsaPssWith { hash, .. })) => {
+            (Sign(SignatureScheme::RsaPss, own), Algorithm::Signature(Signature::RsaPssWith { hash, .. })) => {
                 own.is_none_or(|own| own == hash)
             }
-            (Sign(Scheme::Eddsa, _), Algorithm::Signature(signature)) => {
+            (Sign(SignatureScheme::Eddsa, _), Algorithm::Signature(signature)) => {
                 matches!(signature, Signature::Ed25519ph | Signature::Ed25519ctx | Signature::Ed448ph)
             }
             (Encrypt(Mode::RsaOaep) | Wrap(Mode::RsaOaep), Algorithm::Encryption(encryption)) => {
@@ -319,9 +319,9 @@ impl Work {
     /// The algorithms that a key must permit for no more than this.
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
         match self {
-            Sign(Scheme::RsaPss, None) => vec![Signature::RsaPss { hash: SignHash::Any }.into()],
-            Sign(Scheme::HashMlDsa, None) => vec![Signature::HashMlDsa { hash: SignHash::Any }.into()],
-            Sign(Scheme::Eddsa, None) => Job::Sign.repertoire(Family::Edwards.key_type()).usual,
+            Sign(SignatureScheme::RsaPss, None) => vec![Signature::RsaPss { hash: SignHash::Any }.into()],
+            Sign(SignatureScheme::HashMlDsa, None) => vec![Signature::HashMlDsa { hash: SignHash::Any }.into()],
+            Sign(SignatureScheme::Eddsa, None) => Job::Sign.repertoire(Family::Edwards.key_type()).usual,
             Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
             Encrypt(mode) | Wrap(mode) => mode.algorithms(),
             Derive(kdf) => kdf.algorithms(),
@@ -344,9 +344,9 @@ impl Work {
     }
 
     /// The scheme, if its signatures give back what was signed.
-    pub(crate) fn recovering(self) -> Option<Scheme> {
+    pub(crate) fn recovering(self) -> Option<SignatureScheme> {
         match self {
-            Sign(scheme @ (Scheme::RsaPkcs1v15 | Scheme::RsaRaw), None) => Some(scheme),
+            Sign(scheme @ (SignatureScheme::RsaPkcs1v15 | SignatureScheme::RsaRaw), None) => Some(scheme),
             _ => None,
         }
     }
@@ -415,9 +415,9 @@ mod tests {
     #[test]
     fn every_mechanism_stands_there_once() {
         let same = |one: Work, other| std::mem::discriminant(&one) == std::mem::discriminant(&other);
-        for (i, Mechanism { kind, work }) in all().enumerate() {
+        for (i, MechanismRow { kind, work }) in all().enumerate() {
             let again =
-                |other: &Mechanism| other.kind == *kind && same(other.work, *work) && other.work.family() == work.family();
+                |other: &MechanismRow| other.kind == *kind && same(other.work, *work) && other.work.family() == work.family();
             assert!(!all().skip(i + 1).any(again));
             find(*kind, |other| (other == *work).then_some(())).unwrap();
         }

@@ -5,17 +5,17 @@ mod decision;
 
 pub use call::Call;
 
-use crate::application::Application;
 use crate::auth::{Authenticators, Party};
 use crate::bounds;
-use crate::connections::{Phase, Seat};
-use crate::custody;
+use crate::client_process::ClientProcess;
+use crate::connections::{Phase, Slot};
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::log::Asker;
 use crate::processor::Processor;
 use crate::quotas::Quotas;
 use crate::store::{self, Granted, Store};
+use crate::wrapping;
 use interface::attributes::{Attributes, Usage};
 use interface::text::word;
 use interface::wire::Request;
@@ -55,9 +55,9 @@ pub struct Incoming {
     /// Whether its connection has said Hello.
     pub extended: bool,
     /// The process that its connection has named.
-    pub application: Option<Application>,
+    pub process: Option<ClientProcess>,
     /// The place of its connection, where that can be made to leave.
-    pub seat: Option<Arc<Seat>>,
+    pub slot: Option<Arc<Slot>>,
     /// What the log is to know of it.
     pub asker: Arc<Asker>,
 }
@@ -67,7 +67,7 @@ impl Incoming {
     pub(crate) fn own(key: &Key, opcode: Opcode, asker: Arc<Asker>) -> Self {
         let request = Request { provider: key.provider, session: 0, auth: AuthType::None, opcode };
         let party = Party { uid: 0, principal: Some(key.owner.clone()), privileged: true };
-        Self { request, body: Buffer::default(), party, extended: true, application: None, seat: None, asker }
+        Self { request, body: Buffer::default(), party, extended: true, process: None, slot: None, asker }
     }
 
     /// Marks the request as begun, so that its connection is not broken off.
@@ -75,7 +75,7 @@ impl Incoming {
     /// # Errors
     /// [`Status::ConnectionError`] if the connection has made room already.
     pub(crate) fn begin(&self) -> Result<()> {
-        if self.seat.as_ref().is_some_and(|seat| !seat.enter(Phase::Begun)) {
+        if self.slot.as_ref().is_some_and(|slot| !slot.enter(Phase::Begun)) {
             let detail = "its connection has made room for another, and the request was not begun";
             return Err(Error::refused(Status::ConnectionError, detail));
         }
@@ -98,10 +98,10 @@ impl Admission {
     pub(crate) fn check_access(&self, incoming: &Incoming) -> Result<()> {
         let opcode = incoming.request.opcode;
         match (opcode.access(), &incoming.party.principal) {
-            (Access::Admin, Some(app)) if !self.authenticators.admin(app) => Err(Error::refused(
+            (Access::Admin, Some(caller)) if !self.authenticators.admin(caller) => Err(Error::refused(
                 Status::AdminOperation,
                 format!(
-                    "{opcode:?} is for administrators, which {app} is not: see admins and allow_direct_admins in the configuration"
+                    "{opcode:?} is for administrators, which {caller} is not: see admins and allow_direct_admins in the configuration"
                 ),
             )),
             (Access::Admin, None) => Err(unauthenticated(opcode)),
@@ -112,11 +112,11 @@ impl Admission {
     /// The call that a request makes, before anything about keys is known.
     fn call<'a>(&'a self, incoming: &'a Incoming) -> Call<'a> {
         Call {
-            app: incoming.party.principal.as_ref(),
+            caller: incoming.party.principal.as_ref(),
             uid: incoming.party.uid,
             provider: incoming.request.provider,
             extended: incoming.extended,
-            application: incoming.application,
+            process: incoming.process,
             asker: &incoming.asker,
             admission: self,
             key: None,
@@ -148,8 +148,11 @@ pub(crate) fn gone(client: BorrowedFd<'_>) -> bool {
 
 /// A name that means no key for the caller, and what there is instead.
 fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
-    let app = call.app.map(ToString::to_string).unwrap_or_default();
-    Error::refused(Status::PsaErrorDoesNotExist, format!("{app} has no key '{name}' in the {} provider{instead}", call.provider))
+    let caller = call.caller.map(ToString::to_string).unwrap_or_default();
+    Error::refused(
+        Status::PsaErrorDoesNotExist,
+        format!("{caller} has no key '{name}' in the {} provider{instead}", call.provider),
+    )
 }
 
 fn unauthenticated(opcode: Opcode) -> Error {
@@ -211,7 +214,7 @@ impl<'a> Guard<'a> {
                 let from = self.using(&mut call, from, None)?;
                 let other = other.map(|other| self.usable(&call, other)).transpose()?;
                 let parents = std::iter::once(&*from).chain(other.as_deref());
-                let attributes = custody::inherited(parents, call.app()?, call.algorithm()?, attributes)?;
+                let attributes = wrapping::inherited(parents, call.caller()?, call.algorithm()?, attributes)?;
                 call.new = Some((filing, attributes));
                 call.other = other;
             }
@@ -221,7 +224,7 @@ impl<'a> Guard<'a> {
                 if !uuid.is_empty() && original.uuid.to_string() != uuid {
                     return Err(no_key(&call, of.name, " any more that was to be copied: another one has its name"));
                 }
-                call.new = Some(custody::copied(&original, filing, attributes)?);
+                call.new = Some(wrapping::copied(&original, filing, attributes)?);
                 call.key = Some(original);
             }
         }
@@ -237,14 +240,14 @@ impl<'a> Guard<'a> {
         call.key = Some(Arc::clone(&key));
         (call.algorithm, call.usage) = (used.algorithm, used.usage);
         if let Some(leaving) = leaving {
-            custody::check_wrap(&key, leaving, call.app()?, call.algorithm()?)?;
+            wrapping::check_wrap(&key, leaving, call.caller()?, call.algorithm()?)?;
         }
         self.admission.decide(call, &key, &used, leaving)?;
         Ok(key)
     }
 
     fn check_new(&self, call: &mut Call<'_>, filing: &Filing, attributes: &Attributes) -> Result<()> {
-        call.epoch = call.store().epoch(call.provider, call.app()?)?;
+        call.epoch = call.store().epoch(call.provider, call.caller()?)?;
         bounds::filing(filing)?;
         call.check_trust(&filing.pkcs11)?;
         let generating = self.incoming.request.opcode == Opcode::GenerateKey;
@@ -258,21 +261,21 @@ impl<'a> Guard<'a> {
     /// The key, if the caller owns it or holds any grant of it. A name alone means the caller's own key before any other, and to
     /// clients that have not said Hello none but that.
     fn visible(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
-        let app = call.app()?;
-        let owner = name.owner.map_or_else(|| Ok(app.clone()), str::parse)?;
-        match self.admission.store.key(call.provider, &owner, name.name).filter(|key| key.visible(app)) {
+        let caller = call.caller()?;
+        let owner = name.owner.map_or_else(|| Ok(caller.clone()), str::parse)?;
+        match self.admission.store.key(call.provider, &owner, name.name).filter(|key| key.visible(caller)) {
             Some(key) => Ok(key),
             // It may be as long as a request: nothing is looked for or written with it.
             None if bounds::name(name.name).is_err() => {
                 Err(Error::refused(Status::PsaErrorDoesNotExist, "no key has a name so long, or none at all"))
             }
-            None if owner == *app => self.other(call, name),
+            None if owner == *caller => self.other(call, name),
             None => {
                 let detail = format!(
-                    "{app} may not use key '{}' of {owner}, or there is none; its owner can permit it: parsec key grant {} {}",
+                    "{caller} may not use key '{}' of {owner}, or there is none; its owner can permit it: parsec key grant {} {}",
                     name.name,
                     word(name.name),
-                    word(&format!("{app}=sign"))
+                    word(&format!("{caller}=sign"))
                 );
                 Err(Error::refused(Status::PsaErrorDoesNotExist, detail))
             }
@@ -281,7 +284,7 @@ impl<'a> Guard<'a> {
 
     /// What a name means of which the caller has no sound key.
     fn other(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
-        match self.admission.store.damage(call.app()?, name.name) {
+        match self.admission.store.damage(call.caller()?, name.name) {
             Some(damage) => Err(Error::Corrupt(damage)),
             None if name.owner.is_none() && call.extended => self.granted(call, name.name),
             None => Err(no_key(call, name.name, "")),
@@ -291,7 +294,7 @@ impl<'a> Guard<'a> {
     /// The key of this name that the one owner has granted whom the caller has accepted, or for whom the system vouches.
     fn granted(&self, call: &Call<'_>, name: &str) -> Result<Arc<Key>> {
         let Admission { store, authenticators, .. } = self.admission;
-        let Granted { keys, strangers } = store.granted(call.app()?, call.provider, name, &authenticators.admins);
+        let Granted { keys, strangers } = store.granted(call.caller()?, call.provider, name, &authenticators.admins);
         match (keys.as_slice(), strangers.first()) {
             ([key], _) => Ok(Arc::clone(key)),
             ([], None) => Err(no_key(call, name, "")),
@@ -305,7 +308,7 @@ impl<'a> Guard<'a> {
                 let owners: Vec<_> = keys.iter().map(|key| key.owner.to_string()).collect();
                 let detail = format!(
                     "{} has no key '{name}' of its own, and each of {} has granted it one: name the owner ({}), or reject the other: parsec key reject {}",
-                    call.app()?,
+                    call.caller()?,
                     owners.join(" and "),
                     first.owner,
                     word(&last.owner.to_string())
@@ -317,19 +320,19 @@ impl<'a> Guard<'a> {
 
     /// The key, if it is the caller's own.
     fn owned(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
-        let own = call.app()?.to_string();
+        let own = call.caller()?.to_string();
         let key = self.visible(call, KeyName { owner: name.owner.or(Some(&own)), ..name })?;
-        custody::check_owner(&key, call.app()?)?;
+        wrapping::check_owner(&key, call.caller()?)?;
         Ok(key)
     }
 
     /// The key, if its policy and the caller's grant allow this use of it.
     fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
-        let (key, app) = (self.visible(call, used.key)?, call.app()?);
-        if custody::undecided(&key, app, &used) {
+        let (key, caller) = (self.visible(call, used.key)?, call.caller()?);
+        if wrapping::undecided(&key, caller, &used) {
             self.admission.recall(call, &key)?;
         }
-        custody::check_use(&key, app, &used)?;
+        wrapping::check_use(&key, caller, &used)?;
         Ok(key)
     }
 }

@@ -4,10 +4,10 @@
 //! A short wait awake before sleeping serves a client that asks again at once: waking a sleeping processor costs more than a signature.
 
 use crate::admission::Incoming;
-use crate::application::Application;
-use crate::applications::{Applications, Process};
 use crate::auth::Peer;
-use crate::connections::{Connections, Phase, Seat};
+use crate::client_process::ClientProcess;
+use crate::client_processes::{ClientProcesses, ProcessHandle};
+use crate::connections::{Connections, Phase, Slot};
 use crate::dispatch::Dispatcher;
 use crate::error::Result;
 use crate::flight::Cargo;
@@ -47,7 +47,7 @@ pub struct Context {
     /// Judges and runs requests.
     pub dispatcher: Arc<Dispatcher>,
     /// Which processes have connections.
-    pub applications: Applications,
+    pub processes: ClientProcesses,
     /// Who is connected.
     pub connections: Arc<Connections>,
     /// How much each client may take.
@@ -67,16 +67,16 @@ pub struct Context {
 }
 
 /// Serves one client until it leaves, errs, idles too long, has to make room for another, or the service stops.
-pub async fn serve(stream: UnixStream, peer: Peer, seat: Seat, context: Arc<Context>) {
-    let seat = Arc::new(seat);
+pub async fn serve(stream: UnixStream, peer: Peer, slot: Slot, context: Arc<Context>) {
+    let slot = Arc::new(slot);
     let mut connection = Connection {
         stream: Stream::Awake(stream),
         peer,
-        seat: Some(Arc::clone(&seat)),
+        slot: Some(Arc::clone(&slot)),
         context: Arc::clone(&context),
         buffer: Buffer::default(),
         extended: false,
-        application: None,
+        process: None,
         cargo: None,
         misses: 0,
         rest: 0,
@@ -86,14 +86,12 @@ pub async fn serve(stream: UnixStream, peer: Peer, seat: Seat, context: Arc<Cont
     tokio::select! {
         biased;
         () = connection.run() => {}
-        () = seat.needed() => {}
+        () = slot.needed() => {}
     }
-    let away = if seat.left() { connection.make_room().await } else { None };
-    if let Some(application) = connection.application {
-        drop((connection, seat));
-        tokio::spawn(
-            async move { context.applications.leave(application, away, Arc::clone(&context.dispatcher.backends)).await },
-        );
+    let away = if slot.left() { connection.make_room().await } else { None };
+    if let Some(process) = connection.process {
+        drop((connection, slot));
+        tokio::spawn(async move { context.processes.leave(process, away, Arc::clone(&context.dispatcher.backends)).await });
     }
 }
 
@@ -101,11 +99,11 @@ struct Connection {
     stream: Stream,
     peer: Peer,
     /// None once it makes room for another.
-    seat: Option<Arc<Seat>>,
+    slot: Option<Arc<Slot>>,
     context: Arc<Context>,
     buffer: Buffer,
     extended: bool,
-    application: Option<Application>,
+    process: Option<ClientProcess>,
     /// What is held for its request and its answer, where that is much.
     cargo: Option<Cargo>,
     misses: u32,
@@ -150,10 +148,10 @@ impl Connection {
     }
 
     /// Has what was sent before answered, takes nothing more, and tells whose process has lost a connection that it could have kept.
-    async fn make_room(&mut self) -> Option<Process> {
+    async fn make_room(&mut self) -> Option<ProcessHandle> {
         let socket = self.stream.socket()?;
-        let process = Process::behind(socket, self.peer.uid, self.context.idle);
-        let hurried = self.seat.as_ref().is_none_or(|seat| seat.hurried());
+        let process = ProcessHandle::behind(socket, self.peer.uid, self.context.idle);
+        let hurried = self.slot.as_ref().is_none_or(|slot| slot.hurried());
         // What the client sends from here on fails, so it knows that it was not heard. In the middle of a frame there is no next one.
         if rustix::net::shutdown(socket, Shutdown::Read).is_ok() && self.phase == Phase::Idle && !hurried {
             loop {
@@ -162,7 +160,7 @@ impl Connection {
                     break;
                 }
             }
-            self.seat = None;
+            self.slot = None;
             self.run().await;
         }
         process
@@ -170,7 +168,7 @@ impl Connection {
 
     /// Notes what happens here; an error when the connection has to end.
     fn enter(&mut self, phase: Phase) -> Result<(), End> {
-        let stays = self.seat.as_ref().map_or(phase != Phase::Idle, |seat| seat.enter(phase));
+        let stays = self.slot.as_ref().map_or(phase != Phase::Idle, |slot| slot.enter(phase));
         if !stays {
             return Err(End::Silent);
         }
@@ -204,10 +202,9 @@ impl Connection {
             return Ok(());
         }
         self.enter(Phase::Idle)?;
-        let Self { stream, buffer, context, application, .. } = self;
+        let Self { stream, buffer, context, process, .. } = self;
         buffer.reserve(CHUNK);
-        let needed =
-            || application.is_some_and(|application| !context.dispatcher.admission.store.volatile(application).is_empty());
+        let needed = || process.is_some_and(|process| !context.dispatcher.admission.store.volatile(process).is_empty());
         loop {
             tokio::select! {
                 read = tokio::time::timeout(context.idle, stream.receive(buffer)) => match read {
@@ -315,7 +312,7 @@ impl Connection {
             self.buffer.reserve(CHUNK);
         }
         self.enter(Phase::Halfway)?;
-        if self.seat.is_none() {
+        if self.slot.is_none() {
             return Err(End::Silent);
         }
         let (many, pause) = PIECES;
@@ -378,22 +375,22 @@ impl Connection {
 
     fn greeted(&mut self, hello: &Hello) {
         self.extended = true;
-        if self.application.is_none()
-            && let Some(application) = Application::named(hello)
+        if self.process.is_none()
+            && let Some(process) = ClientProcess::named(hello)
         {
-            self.context.applications.enter(application);
-            self.application = Some(application);
+            self.context.processes.enter(process);
+            self.process = Some(process);
         }
     }
 
     async fn dispatch(&self, request: Request, body: Buffer, auth: &[u8], asker: &Arc<Asker>) -> Result<Buffer> {
         let dispatcher = &self.context.dispatcher;
-        let app = dispatcher.admission.authenticators.authenticate(request.auth, auth, &self.peer)?;
-        asker.known(app.as_ref());
-        let party = dispatcher.admission.authenticators.party(&self.peer, app);
+        let caller = dispatcher.admission.authenticators.authenticate(request.auth, auth, &self.peer)?;
+        asker.known(caller.as_ref());
+        let party = dispatcher.admission.authenticators.party(&self.peer, caller);
         let extended = self.extended || request.opcode == Opcode::Hello;
-        let (application, seat, asker) = (self.application, self.seat.clone(), Arc::clone(asker));
-        let incoming = Incoming { request, body, party, extended, application, seat, asker };
+        let (process, slot, asker) = (self.process, self.slot.clone(), Arc::clone(asker));
+        let incoming = Incoming { request, body, party, extended, process, slot, asker };
         dispatcher.dispatch(incoming, self.stream.socket()).await
     }
 

@@ -57,7 +57,7 @@ pub enum Full {
 
 /// A connection's place, until it is dropped.
 #[derive(Debug)]
-pub struct Seat {
+pub struct Slot {
     connections: Arc<Connections>,
     uid: u32,
     number: u64,
@@ -147,7 +147,7 @@ impl Connections {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn admit(self: &Arc<Self>, uid: u32) -> Result<Seat, Full> {
+    pub fn admit(self: &Arc<Self>, uid: u32) -> Result<Slot, Full> {
         let mut state = self.state();
         let kept = if self.kept_for.contains(&uid) { 0 } else { KEPT.min(self.capacity / 16) };
         if state.total >= self.capacity - kept {
@@ -164,7 +164,7 @@ impl Connections {
         let activity = Arc::new(Activity::new(self.word(Phase::Idle)));
         state.users.entry(uid).or_default().insert(number, Arc::clone(&activity));
         drop(state);
-        Ok(Seat { connections: Arc::clone(self), uid, number, activity })
+        Ok(Slot { connections: Arc::clone(self), uid, number, activity })
     }
 
     /// How many there are.
@@ -275,7 +275,7 @@ impl Activity {
     }
 }
 
-impl Seat {
+impl Slot {
     /// Notes what the connection does from now on; false when it has to end.
     #[must_use]
     pub fn enter(&self, phase: Phase) -> bool {
@@ -301,7 +301,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.connections.state();
         if self.left() {
@@ -326,7 +326,7 @@ mod tests {
         Connections::new(capacity, [ADMIN], Arc::new(Quotas::default()))
     }
 
-    fn take(connections: &Arc<Connections>, uid: u32, count: usize) -> Vec<Seat> {
+    fn take(connections: &Arc<Connections>, uid: u32, count: usize) -> Vec<Slot> {
         (0..count).map(|_| connections.admit(uid).unwrap()).collect()
     }
 
@@ -373,7 +373,7 @@ mod tests {
     fn some_places_are_kept_for_administrators() {
         let connections = connections(1024);
         let greedy = take(&connections, 1, 960);
-        assert!(greedy.iter().all(|seat| seat.enter(Phase::Busy)));
+        assert!(greedy.iter().all(|slot| slot.enter(Phase::Busy)));
         assert_eq!(connections.admit(1).err(), Some(Full::Taken), "all of them are at work");
         let admin = take(&connections, ADMIN, 64);
         assert_eq!((connections.total(), admin.len()), (1024, 64));
@@ -387,16 +387,16 @@ mod tests {
     fn one_at_work_makes_room_for_who_has_less_than_the_guarantee() {
         let connections = connections(1024);
         let greedy = take(&connections, 1, 960);
-        assert!(greedy.iter().all(|seat| seat.enter(Phase::Busy)));
+        assert!(greedy.iter().all(|slot| slot.enter(Phase::Busy)));
         let _one = connections.admit(2).unwrap();
-        assert_eq!((greedy.iter().filter(|seat| seat.left()).count(), of(&connections, 1), of(&connections, 2)), (1, 959, 1));
+        assert_eq!((greedy.iter().filter(|slot| slot.left()).count(), of(&connections, 1), of(&connections, 2)), (1, 959, 1));
     }
 
     #[test]
     fn one_whose_request_has_begun_makes_no_room() {
         let connections = connections(200);
         let greedy = take(&connections, 1, 188);
-        assert!(greedy.iter().all(|seat| seat.enter(Phase::Begun)));
+        assert!(greedy.iter().all(|slot| slot.enter(Phase::Begun)));
         assert_eq!(connections.admit(2).err(), Some(Full::Taken));
         assert!(greedy[3].enter(Phase::Busy));
         let _one = connections.admit(2);
@@ -406,11 +406,11 @@ mod tests {
     #[test]
     fn those_that_make_room_for_a_user_are_few_until_they_are_closed_and_others_need_not_wait() {
         let connections = connections(1024);
-        let mut seats = take(&connections, 1, 960 + LEAVING);
+        let mut slots = take(&connections, 1, 960 + LEAVING);
         assert_eq!(connections.admit(1).err(), Some(Full::Soon), "{LEAVING} are about to go");
         let _other = connections.admit(2).unwrap();
-        let left = seats.iter().position(Seat::left).unwrap();
-        drop(seats.swap_remove(left));
+        let left = slots.iter().position(Slot::left).unwrap();
+        drop(slots.swap_remove(left));
         let _next = connections.admit(1).unwrap();
         assert_eq!(connections.total(), 960);
     }
@@ -422,8 +422,8 @@ mod tests {
         assert!(greedy[0].enter(Phase::Busy) && greedy[1].enter(Phase::Halfway));
         greedy[2].activity.phase.store(Phase::Idle.since(9), Relaxed);
         greedy[3].activity.phase.store(Phase::Idle.since(7), Relaxed);
-        for seat in &greedy[4..] {
-            seat.activity.phase.store(Phase::Idle.since(8), Relaxed);
+        for slot in &greedy[4..] {
+            slot.activity.phase.store(Phase::Idle.since(8), Relaxed);
         }
         let _first = connections.admit(2).unwrap();
         let left: Vec<_> = (0..8).filter(|i| greedy[*i].left()).collect();
@@ -434,11 +434,11 @@ mod tests {
     #[test]
     fn a_seat_is_free_when_it_is_dropped() {
         let connections = connections(2);
-        let mut seats = take(&connections, 1, 2);
-        seats.pop();
+        let mut slots = take(&connections, 1, 2);
+        slots.pop();
         assert_eq!(connections.users(), [(Principal::Uid(1), 1)]);
-        seats.extend(take(&connections, 2, 1));
-        drop(seats);
+        slots.extend(take(&connections, 2, 1));
+        drop(slots);
         assert_eq!((connections.total(), connections.users()), (0, vec![]));
     }
 }

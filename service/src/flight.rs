@@ -19,12 +19,12 @@ const ALL: u64 = 256 << 20;
 pub struct Flight {
     quotas: Arc<Quotas>,
     requests: Mutex<HashMap<Principal, u64>>,
-    held: Mutex<HashMap<u32, Held>>,
+    held: Mutex<HashMap<u32, UserFlight>>,
 }
 
 /// What is held for a user. Where nothing is, nobody waits.
 #[derive(Default)]
-struct Held {
+struct UserFlight {
     bytes: u64,
     /// Requests and answers that are held, those that are not counted too.
     pieces: u64,
@@ -112,13 +112,13 @@ impl Flight {
         self.hold(&mut self.users(), uid, bytes as u64)
     }
 
-    fn room(&self, users: &HashMap<u32, Held>, uid: u32, bytes: u64) -> bool {
+    fn room(&self, users: &HashMap<u32, UserFlight>, uid: u32, bytes: u64) -> bool {
         let most = self.quotas.number(&Principal::Uid(uid), Limit::BytesInFlight);
         let own = users.get(&uid).map_or(0, |held| held.bytes);
         own == 0 || (own + bytes <= most && users.values().map(|held| held.bytes).sum::<u64>() + bytes <= ALL)
     }
 
-    fn hold(self: &Arc<Self>, users: &mut HashMap<u32, Held>, uid: u32, bytes: u64) -> Cargo {
+    fn hold(self: &Arc<Self>, users: &mut HashMap<u32, UserFlight>, uid: u32, bytes: u64) -> Cargo {
         let held = users.entry(uid).or_default();
         held.bytes += bytes;
         held.pieces += 1;
@@ -147,7 +147,7 @@ impl Flight {
     }
 
     /// The first of a user who waits, and what it gets, where there is room for that.
-    fn first(self: &Arc<Self>, users: &mut HashMap<u32, Held>, uid: u32) -> Option<(oneshot::Sender<Cargo>, Cargo)> {
+    fn first(self: &Arc<Self>, users: &mut HashMap<u32, UserFlight>, uid: u32) -> Option<(oneshot::Sender<Cargo>, Cargo)> {
         let waiting = &mut users.get_mut(&uid)?.waiting;
         while waiting.front().is_some_and(|(_, sender)| sender.is_closed()) {
             waiting.pop_front();
@@ -164,7 +164,7 @@ impl Flight {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn users(&self) -> MutexGuard<'_, HashMap<u32, Held>> {
+    fn users(&self) -> MutexGuard<'_, HashMap<u32, UserFlight>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

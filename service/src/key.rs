@@ -5,8 +5,8 @@ mod uuid;
 pub use uuid::Uuid;
 pub(crate) use uuid::Uuids;
 
-use crate::application::Application;
 use crate::auth::Principal;
+use crate::client_process::ClientProcess;
 use crate::error::{Error, Result};
 use crate::memory::Loaded;
 use interface::attributes::{Attributes, Usage};
@@ -73,7 +73,7 @@ pub enum Life {
     /// No longer than the process that made it; it is nowhere but here.
     Volatile {
         /// That process.
-        application: Application,
+        process: ClientProcess,
         /// What the provider needs to use the key again, sealed.
         private: Arc<[u8]>,
     },

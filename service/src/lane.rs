@@ -6,7 +6,7 @@
 
 use crate::auth::Party;
 use crate::error::{Error, Result};
-use crate::turns::{Places, Turns};
+use crate::fair_queue::{FairQueue, Places};
 use interface::Status;
 use std::any::Any;
 use std::mem;
@@ -24,7 +24,7 @@ const HANGING: usize = 4;
 
 /// A provider's queue.
 pub struct Lane {
-    turns: Turns<Request>,
+    queue: FairQueue<Request>,
     hanging: Arc<Semaphore>,
     patience: Duration,
 }
@@ -47,7 +47,7 @@ impl Lane {
     /// A lane that runs so many requests at a time: one of a principal, and of a user so many that others find a place free.
     pub fn new(workers: usize) -> Self {
         let places = Places { all: workers, spare: 0, user: workers.saturating_sub(1).max(1), principal: 1 };
-        Self { turns: Turns::new(places), hanging: Arc::new(Semaphore::new(HANGING)), patience: PATIENCE }
+        Self { queue: FairQueue::new(places), hanging: Arc::new(Semaphore::new(HANGING)), patience: PATIENCE }
     }
 
     /// Runs `work`, which may block, when its turn has come, and gives it up when it takes longer than `limit`: it may still be
@@ -70,7 +70,7 @@ impl Lane {
             let result = work();
             Box::new(|| drop(sender.send(result)))
         });
-        self.turns.enqueue(party, &request);
+        self.queue.enqueue(party, &request);
         self.advance();
         let asked = Instant::now();
         while let Some(left) = request.left(self.patience.saturating_sub(asked.elapsed()), limit) {
@@ -84,10 +84,10 @@ impl Lane {
 
     /// Has a thread do what can be done.
     fn advance(&self) {
-        if self.turns.ready() {
-            let turns = self.turns.clone();
+        if self.queue.ready() {
+            let queue = self.queue.clone();
             spawn_blocking(move || {
-                while let Some((turn, request)) = turns.next() {
+                while let Some((turn, request)) = queue.next() {
                     request.run(Box::new(turn));
                 }
             });

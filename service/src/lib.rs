@@ -6,23 +6,23 @@
 
 #![forbid(unsafe_code)]
 
+mod accept_queue;
 pub mod admission;
-pub mod application;
-pub mod applications;
 pub mod auth;
 mod bounds;
+pub mod client_process;
+pub mod client_processes;
 pub mod config;
 pub mod connection;
 pub mod connections;
 mod credential;
-mod custody;
 pub mod dispatch;
 pub mod error;
+mod fair_queue;
 pub mod flight;
 pub mod key;
 pub mod lane;
 pub mod listener;
-mod lobby;
 pub mod log;
 pub mod memory;
 pub mod privileges;
@@ -38,6 +38,6 @@ pub mod stats;
 pub mod stop;
 pub mod store;
 mod stream;
-mod turns;
+mod wrapping;
 
 pub use serve::serve;

@@ -1,11 +1,11 @@
 //! The socket, its own or systemd's: accept, admit, stop.
 
+use crate::accept_queue::{AcceptQueue, Next};
 use crate::admission::gone;
 use crate::auth::Peer;
 use crate::connection::{self, Context};
-use crate::connections::Seat;
+use crate::connections::Slot;
 use crate::error::{Error, Result};
-use crate::lobby::{Lobby, Next};
 use crate::log;
 use crate::quotas::Limit;
 use crate::stop::{self, Stop};
@@ -95,7 +95,8 @@ pub async fn serve(listener: Arc<UnixListener>, waiting: usize, context: Arc<Con
     rustix::net::listen(&listener, BACKLOG).map_err(|errno| failed()(errno.into()))?;
     let (end, ended) = UnixStream::pair().map_err(failed())?;
     let (serving, mut served) = mpsc::channel(1);
-    let door = Arc::new(Door { listener, lobby: Lobby::new(waiting), context, runtime: Handle::current(), _serving: serving });
+    let door =
+        Arc::new(Door { listener, queue: AcceptQueue::new(waiting), context, runtime: Handle::current(), _serving: serving });
     let accepting = std::thread::Builder::new().name("accept".to_owned()).spawn(move || door.accept(&ended)).map_err(failed())?;
     stop.wait().await;
     drop(end);
@@ -111,7 +112,7 @@ pub async fn serve(listener: Arc<UnixListener>, waiting: usize, context: Arc<Con
 /// Accepts clients in a thread of its own, so that a new one never waits for the requests of others.
 struct Door {
     listener: Arc<UnixListener>,
-    lobby: Lobby<(UnixStream, Peer)>,
+    queue: AcceptQueue<(UnixStream, Peer)>,
     context: Arc<Context>,
     runtime: Handle,
     _serving: mpsc::Sender<()>,
@@ -163,32 +164,32 @@ impl Door {
             Err(error) => return tracing::warn!(%error, "a client's credentials cannot be read"),
         };
         let uid = peer.uid;
-        if let Some((client, peer)) = self.lobby.enter(uid, (client, peer)) {
+        if let Some((client, peer)) = self.queue.enter(uid, (client, peer)) {
             return self.refuse(&client, &peer);
         }
-        self.seat(uid);
+        self.admit(uid);
     }
 
     /// Has the runtime look at those of a user whose turn it is.
-    fn seat(self: &Arc<Self>, uid: u32) {
+    fn admit(self: &Arc<Self>, uid: u32) {
         let there = |(client, _): &(UnixStream, Peer)| !gone(client.as_fd());
-        while let Some(next) = self.lobby.next(uid, there, || self.context.connections.admit(uid)) {
+        while let Some(next) = self.queue.next(uid, there, || self.context.connections.admit(uid)) {
             match next {
-                Next::Seated((client, peer), seat) => self.spawn(client, peer, seat),
+                Next::Admitted((client, peer), slot) => self.spawn(client, peer, slot),
                 Next::Refused((client, peer)) => self.refuse(&client, &peer),
             }
         }
     }
 
-    fn spawn(self: &Arc<Self>, client: UnixStream, peer: Peer, seat: Seat) {
+    fn spawn(self: &Arc<Self>, client: UnixStream, peer: Peer, slot: Slot) {
         let door = Arc::clone(self);
         self.runtime.spawn(async move {
             let uid = peer.uid;
-            door.lobby.seen(uid);
-            door.seat(uid);
-            connection::serve(client, peer, seat, Arc::clone(&door.context)).await;
+            door.queue.seen(uid);
+            door.admit(uid);
+            connection::serve(client, peer, slot, Arc::clone(&door.context)).await;
             // Somebody may have waited for it to go.
-            door.lobby.waiting().into_iter().for_each(|uid| door.seat(uid));
+            door.queue.waiting().into_iter().for_each(|uid| door.admit(uid));
         });
     }
 

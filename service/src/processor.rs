@@ -9,9 +9,9 @@
 
 use crate::auth::Party;
 use crate::error::Result;
+use crate::fair_queue::{FairQueue, Places, Turn};
 use crate::memory;
 use crate::stop::Stop;
-use crate::turns::{Places, Turn, Turns};
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -21,20 +21,20 @@ const SPARE: usize = 4;
 
 /// The places, who waits for one, and threads of their own for what takes long meanwhile.
 pub struct Processor {
-    turns: Turns<Waiting>,
+    queue: FairQueue<Waiting>,
     /// None where the kernel gives no threads.
     threads: LazyLock<Option<ThreadPool>>,
 }
 
 /// A request that waits; it leaves the queue with its connection.
-struct Waiting(Mutex<Option<oneshot::Sender<Place>>>);
+struct Waiting(Mutex<Option<oneshot::Sender<Permit>>>);
 
 /// A place, until it is dropped; then it goes to whose turn it is.
-pub struct Place {
+pub struct Permit {
     turn: Option<Turn<Waiting>>,
     /// It was not there at once.
     pub(crate) waited: bool,
-    turns: Turns<Waiting>,
+    queue: FairQueue<Waiting>,
 }
 
 impl Default for Processor {
@@ -46,28 +46,28 @@ impl Default for Processor {
 impl Processor {
     fn new(all: usize) -> Self {
         // A connection waits with one request at a time, so those who wait are as few as the connections.
-        let turns = Turns::new(Places { all, spare: SPARE * all, user: all, principal: all });
-        Self { turns, threads: LazyLock::new(threads) }
+        let queue = FairQueue::new(Places { all, spare: SPARE * all, user: all, principal: all });
+        Self { queue, threads: LazyLock::new(threads) }
     }
 
     /// Waits for a place.
     ///
     /// # Errors
     /// [`Stop::refusal`].
-    pub async fn enter(&self, party: &Party) -> Result<Place> {
-        if let Some(turn) = self.turns.enter(party) {
-            return Ok(Place { turn: Some(turn), waited: false, turns: self.turns.clone() });
+    pub async fn enter(&self, party: &Party) -> Result<Permit> {
+        if let Some(turn) = self.queue.enter(party) {
+            return Ok(Permit { turn: Some(turn), waited: false, queue: self.queue.clone() });
         }
         let (sender, receiver) = oneshot::channel();
         let waiting = Arc::new(Waiting(Mutex::new(Some(sender))));
-        self.turns.enqueue(party, &waiting);
-        advance(&self.turns);
+        self.queue.enqueue(party, &waiting);
+        advance(&self.queue);
         receiver.await.map_err(|_| Stop::refusal())
     }
 
     /// Whether somebody waits for a place.
     pub fn contended(&self) -> bool {
-        self.turns.contended()
+        self.queue.contended()
     }
 
     /// Runs what takes longer than a moment. If nobody waits for a place, it runs [aside]. Otherwise it runs on a thread that only
@@ -96,20 +96,20 @@ fn threads() -> Option<ThreadPool> {
 }
 
 /// Gives free places to those whose turn it is.
-fn advance(turns: &Turns<Waiting>) {
-    while let Some((turn, waiting)) = turns.next() {
-        let place = Place { turn: Some(turn), waited: true, turns: turns.clone() };
+fn advance(queue: &FairQueue<Waiting>) {
+    while let Some((turn, waiting)) = queue.next() {
+        let place = Permit { turn: Some(turn), waited: true, queue: queue.clone() };
         let sender = waiting.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The place of one who has just given up is free again.
         let _ = sender.map(|sender| sender.send(place));
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.turn = None;
-        if self.turns.contended() {
-            advance(&self.turns);
+        if self.queue.contended() {
+            advance(&self.queue);
         }
     }
 }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     /// The place, if it is there now.
-    fn poll(entering: Pin<&mut impl Future<Output = Result<Place>>>) -> Option<Place> {
+    fn poll(entering: Pin<&mut impl Future<Output = Result<Permit>>>) -> Option<Permit> {
         match entering.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(place) => Some(place.unwrap()),
             Poll::Pending => None,

@@ -55,12 +55,12 @@ type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Buffer> + Send + Sync;
 
 struct Handler {
     run: Box<Run>,
-    place: Place,
+    place: Permit,
 }
 
 /// Where an operation runs, and how long at most.
 #[derive(Clone, Copy)]
-enum Place {
+enum Permit {
     /// Where it was decoded.
     Here,
     /// There too, but aside whatever it is about.
@@ -107,30 +107,30 @@ impl Provider {
     /// What then takes longer than a moment, as its key or its length tell, runs aside.
     #[must_use]
     pub fn on<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
-        self.register::<O, T>(backend, Place::Here)
+        self.register::<O, T>(backend, Permit::Here)
     }
 
     /// Registers an operation that looks through much, however little it is asked.
     #[must_use]
     pub fn on_scan<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
-        self.register::<O, T>(backend, Place::Aside)
+        self.register::<O, T>(backend, Permit::Aside)
     }
 
     /// Registers an operation that takes long or waits for a disk or a device.
     #[must_use]
     pub fn on_slow<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
         let limit = self.limit;
-        self.register::<O, T>(backend, Place::Lane(limit))
+        self.register::<O, T>(backend, Permit::Lane(limit))
     }
 
     /// Registers an operation that waits for the key store alone.
     #[must_use]
     pub fn on_store<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
         let limit = self.limit;
-        self.register::<O, T>(backend, Place::StoreLane(limit))
+        self.register::<O, T>(backend, Permit::StoreLane(limit))
     }
 
-    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, place: Place) -> Self {
+    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, place: Permit) -> Self {
         let backend = Arc::clone(backend);
         let run = move |guard: &Guard<'_>, body: &[u8]| {
             let run = || {
@@ -149,7 +149,7 @@ impl Provider {
                 Ok(Buffer::from(prost::Message::encode_to_vec(&output)))
             };
             match place {
-                Place::Aside => aside(run),
+                Permit::Aside => aside(run),
                 _ if body.len() > MOMENT => guard.processor().apart(run),
                 _ => run(),
             }
@@ -171,9 +171,9 @@ impl Provider {
     /// The lane in which the operation runs, and how long it may; `None` for what runs where it was decoded.
     pub(crate) fn lane(&self, opcode: Opcode) -> Option<(&Lane, Duration)> {
         match self.handlers.get(&opcode)?.place {
-            Place::Here | Place::Aside => None,
-            Place::Lane(limit) => Some((&self.lane, limit)),
-            Place::StoreLane(limit) => Some((&self.store_lane, limit)),
+            Permit::Here | Permit::Aside => None,
+            Permit::Lane(limit) => Some((&self.lane, limit)),
+            Permit::StoreLane(limit) => Some((&self.store_lane, limit)),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Start and stop of the daemon.
 
 use crate::admission::Admission;
-use crate::applications::Applications;
 use crate::auth::{Authenticators, Principal};
+use crate::client_processes::ClientProcesses;
 use crate::config::Config;
 use crate::connection::Context;
 use crate::connections::Connections;
@@ -110,7 +110,7 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
     tokio::spawn(sweep(Arc::clone(&dispatcher.admission.store), config.key_idle_timeout));
     let context = Context {
         dispatcher,
-        applications: Applications::default(),
+        processes: ClientProcesses::default(),
         connections,
         quotas: config.quotas,
         stats,

@@ -47,8 +47,8 @@ pub use table::{Pending, now};
 pub use tally::{GRANT, Usage, demand};
 pub use token::{Reset, Token};
 
-use crate::application::Application;
 use crate::auth::Principal;
+use crate::client_process::ClientProcess;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
@@ -117,10 +117,10 @@ impl Store {
     }
 
     /// The volatile keys of this process.
-    pub fn volatile(&self, application: Application) -> Vec<Arc<Key>> {
+    pub fn volatile(&self, process: ClientProcess) -> Vec<Arc<Key>> {
         let index = self.index();
-        let application = [Term::Application(application)];
-        let entries = index.with(&application, None);
+        let process = [Term::Process(process)];
+        let entries = index.with(&process, None);
         entries.filter_map(|entry| if let Entry::Key(key) = entry { Some(Arc::clone(key)) } else { None }).collect()
     }
 

@@ -16,7 +16,7 @@ use crate::{
         params::{Params, Request},
         with, with_shared,
     },
-    key::Key,
+    key::ProviderKey,
     provider::Provider,
     rsa::Rsa,
 };
@@ -59,7 +59,7 @@ unsafe fn init(ctx: *mut c_void, purpose: Purpose, key: *mut c_void, params: *co
     // SAFETY: the caller's promise.
     unsafe {
         with(ctx, |ctx: &mut Context| {
-            let key = key.cast::<Key<Rsa>>().as_ref();
+            let key = key.cast::<ProviderKey<Rsa>>().as_ref();
             ctx.init(purpose, key, Params::new(params)).map(|()| 1)
         })
     }

@@ -17,7 +17,7 @@ use crate::{
         OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
         PassphraseCallback, core::Core, entry, params::Params, with,
     },
-    key::Key,
+    key::ProviderKey,
     kind::Kind,
     provider::Provider,
 };
@@ -79,7 +79,7 @@ unsafe extern "C" fn encode<K: Kind, F: Format>(
 ) -> c_int {
     let encode = |provider: &mut Arc<Provider>| {
         // SAFETY: `key` is one of ours of this kind, or NULL: the core got it from the keymgmt of the same name.
-        let key = unsafe { key.cast::<Key<K>>().as_ref() };
+        let key = unsafe { key.cast::<ProviderKey<K>>().as_ref() };
         let key = key.ok_or(Error::State("no key was given"))?;
         encoder::write::<K, F>(key, &mut Out { core: provider.core(), bio })?;
         Ok(1)

@@ -16,7 +16,7 @@ use crate::{
         params::{Params, Request},
         with, with_shared,
     },
-    key::Key,
+    key::ProviderKey,
     provider::Provider,
 };
 
@@ -60,7 +60,7 @@ unsafe extern "C" fn init<K: Exchange>(ctx: *mut c_void, key: *mut c_void, param
     // SAFETY: `ctx` is one of ours, `key` one of our keys of its kind, or NULL, and `params` an OSSL_PARAM array.
     unsafe {
         with(ctx, |ctx: &mut Context<K>| {
-            let key = key.cast::<Key<K>>().as_ref();
+            let key = key.cast::<ProviderKey<K>>().as_ref();
             ctx.init(key, Params::new(params)).map(|()| 1)
         })
     }
@@ -68,7 +68,7 @@ unsafe extern "C" fn init<K: Exchange>(ctx: *mut c_void, key: *mut c_void, param
 
 unsafe extern "C" fn set_peer<K: Exchange>(ctx: *mut c_void, peer: *mut c_void) -> c_int {
     // SAFETY: `ctx` is one of ours and `peer` one of our keys of its kind, or NULL.
-    unsafe { with(ctx, |ctx: &mut Context<K>| ctx.set_peer(peer.cast::<Key<K>>().as_ref()).map(|()| 1)) }
+    unsafe { with(ctx, |ctx: &mut Context<K>| ctx.set_peer(peer.cast::<ProviderKey<K>>().as_ref()).map(|()| 1)) }
 }
 
 unsafe extern "C" fn derive<K: Exchange>(ctx: *mut c_void, secret: *mut u8, len: *mut usize, size: usize) -> c_int {

@@ -21,7 +21,7 @@ use crate::{
         with, with_shared,
     },
     generation::Generation,
-    key::Key,
+    key::ProviderKey,
     kind::Kind,
     provider::Provider,
 };
@@ -31,7 +31,7 @@ type Generate = <OSSL_FUNC_KEYMGMT_GEN as Function>::Fn;
 pub(crate) const fn table<K: Kind>() -> [Dispatch; 23] {
     [
         entry::<OSSL_FUNC_KEYMGMT_NEW>(new::<K>),
-        entry::<OSSL_FUNC_KEYMGMT_FREE>(free::<Key<K>>),
+        entry::<OSSL_FUNC_KEYMGMT_FREE>(free::<ProviderKey<K>>),
         entry::<OSSL_FUNC_KEYMGMT_LOAD>(load::<K>),
         entry::<OSSL_FUNC_KEYMGMT_DUP>(dup::<K>),
         entry::<OSSL_FUNC_KEYMGMT_HAS>(has::<K>),
@@ -58,7 +58,7 @@ pub(crate) const fn table<K: Kind>() -> [Dispatch; 23] {
 
 unsafe extern "C" fn new<K: Kind>(context: *mut c_void) -> *mut c_void {
     // SAFETY: the core gives the context it got from us.
-    unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(Key::<K>::new(Arc::clone(provider))))) }
+    unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(ProviderKey::<K>::new(Arc::clone(provider))))) }
 }
 
 unsafe extern "C" fn load<K: Kind>(reference: *const c_void, size: usize) -> *mut c_void {
@@ -69,33 +69,35 @@ unsafe extern "C" fn load<K: Kind>(reference: *const c_void, size: usize) -> *mu
     };
     // SAFETY: they are the address of a key that stays until the callback returns, and whose kind is the data type by which
     // the core chose this function.
-    let key = unsafe { ptr::with_exposed_provenance::<Key<K>>(address).as_ref() };
+    let key = unsafe { ptr::with_exposed_provenance::<ProviderKey<K>>(address).as_ref() };
     key.map_or(ptr::null_mut(), |key| own(key.clone()))
 }
 
 unsafe extern "C" fn dup<K: Kind>(key: *const c_void, selection: c_int) -> *mut c_void {
     // SAFETY: `key` is one of ours, or NULL.
-    unsafe { with_shared(key, |key: &Key<K>| Ok(key.selected(selection)?.map_or(ptr::null_mut(), own))) }
+    unsafe { with_shared(key, |key: &ProviderKey<K>| Ok(key.selected(selection)?.map_or(ptr::null_mut(), own))) }
 }
 
 unsafe extern "C" fn has<K: Kind>(key: *const c_void, selection: c_int) -> c_int {
     // SAFETY: `key` is one of ours, or NULL.
-    unsafe { with_shared(key, |key: &Key<K>| Ok(key.has(selection).into())) }
+    unsafe { with_shared(key, |key: &ProviderKey<K>| Ok(key.has(selection).into())) }
 }
 
 unsafe extern "C" fn matches<K: Kind>(one: *const c_void, other: *const c_void, selection: c_int) -> c_int {
     // SAFETY: both are ours, or NULL.
-    unsafe { with_shared(one, |one: &Key<K>| Ok(with_shared(other, |other| one.matches(other, selection).map(c_int::from)))) }
+    unsafe {
+        with_shared(one, |one: &ProviderKey<K>| Ok(with_shared(other, |other| one.matches(other, selection).map(c_int::from))))
+    }
 }
 
 unsafe extern "C" fn validate<K: Kind>(key: *const c_void, selection: c_int, _: c_int) -> c_int {
     // SAFETY: `key` is one of ours, or NULL.
-    unsafe { with_shared(key, |key: &Key<K>| key.validate(selection).map(|()| 1)) }
+    unsafe { with_shared(key, |key: &ProviderKey<K>| key.validate(selection).map(|()| 1)) }
 }
 
 unsafe extern "C" fn get_params<K: Kind>(key: *mut c_void, params: *mut Param) -> c_int {
     // SAFETY: `key` is one of ours, or NULL, and `params` an OSSL_PARAM request.
-    unsafe { with_shared(key, |key: &Key<K>| key.answer(&mut Request::new(params)).map(c_int::from)) }
+    unsafe { with_shared(key, |key: &ProviderKey<K>| key.answer(&mut Request::new(params)).map(c_int::from)) }
 }
 
 unsafe extern "C" fn gettable_params<K: Kind>(_: *mut c_void) -> *const Param {
@@ -104,7 +106,7 @@ unsafe extern "C" fn gettable_params<K: Kind>(_: *mut c_void) -> *const Param {
 
 unsafe extern "C" fn set_params<K: Kind>(key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: `key` is one of ours that only its maker knows yet, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(key, |key: &mut Key<K>| key.set(Params::new(params)).map(|()| 1)) }
+    unsafe { with(key, |key: &mut ProviderKey<K>| key.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn settable_params<K: Kind>(_: *mut c_void) -> *const Param {
@@ -115,7 +117,7 @@ unsafe extern "C" fn settable_params<K: Kind>(_: *mut c_void) -> *const Param {
 /// would have to be sent to the service, which is for `parsec key import` to decide.
 unsafe extern "C" fn import<K: Kind>(key: *mut c_void, _: c_int, params: *const Param) -> c_int {
     // SAFETY: `key` is fresh from `new`, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(key, |key: &mut Key<K>| key.import(Params::new(params)).map(c_int::from)) }
+    unsafe { with(key, |key: &mut ProviderKey<K>| key.import(Params::new(params)).map(c_int::from)) }
 }
 
 /// Exports what is selected of public keys, and nothing else. Asked for a private one it refuses at once and without an error: the core tries before every
@@ -123,13 +125,13 @@ unsafe extern "C" fn import<K: Kind>(key: *mut c_void, _: c_int, params: *const 
 unsafe extern "C" fn export<K: Kind>(key: *mut c_void, selection: c_int, callback: Callback, argument: *mut c_void) -> c_int {
     // SAFETY: `key` is one of ours, or NULL.
     unsafe {
-        with_shared(key, |key: &Key<K>| {
+        with_shared(key, |key: &ProviderKey<K>| {
             let private = key.is_private() && selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0;
             if private || selection & K::EXPORTED == 0 || !key.has(selection & !OSSL_KEYMGMT_SELECT_PRIVATE_KEY) {
                 return Ok(0);
             }
             let selected = key.selected(selection)?;
-            let mut exported = selected.as_ref().and_then(Key::exported).unwrap_or_default();
+            let mut exported = selected.as_ref().and_then(ProviderKey::exported).unwrap_or_default();
             if selection & OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS != 0 {
                 exported.extend(key.parameters().map(K::other).unwrap_or_default());
             }
@@ -160,7 +162,7 @@ unsafe extern "C" fn gen_init<K: Kind>(context: *mut c_void, selection: c_int, p
 unsafe extern "C" fn gen_set_template<K: Kind>(generation: *mut c_void, template: *mut c_void) -> c_int {
     let like = |generation: &mut Generation<K>| {
         // SAFETY: `template` is one of our keys of this kind, or NULL.
-        if let Some(template) = unsafe { template.cast::<Key<K>>().as_ref() } {
+        if let Some(template) = unsafe { template.cast::<ProviderKey<K>>().as_ref() } {
             generation.like(template);
         }
         Ok(1)

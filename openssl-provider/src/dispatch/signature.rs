@@ -27,7 +27,7 @@ use crate::{
         params::{Params, Request, settable},
         text, with, with_shared,
     },
-    key::Key,
+    key::ProviderKey,
     kind::Kind,
     provider::Provider,
     signature::{Context, Input, Purpose, Scheme},
@@ -183,7 +183,7 @@ unsafe fn init<S: Scheme>(ctx: *mut c_void, purpose: Purpose, input: Input<'_>, 
     // SAFETY: the caller's promise.
     unsafe {
         with(ctx, |ctx: &mut Context<S>| {
-            let key = key.cast::<Key<S::Kind>>().as_ref();
+            let key = key.cast::<ProviderKey<S::Kind>>().as_ref();
             ctx.init(purpose, input, key, Params::new(params)).map(|()| 1)
         })
     }

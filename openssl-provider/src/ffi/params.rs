@@ -23,7 +23,7 @@ pub(crate) enum Type {
     Text,
     Bytes,
     /// Bytes that callers are shown where they lie.
-    BytesPlace,
+    BytesPointer,
 }
 
 impl Type {
@@ -33,7 +33,7 @@ impl Type {
             Self::Number => OSSL_PARAM_UNSIGNED_INTEGER,
             Self::Text => OSSL_PARAM_UTF8_STRING,
             Self::Bytes => OSSL_PARAM_OCTET_STRING,
-            Self::BytesPlace => OSSL_PARAM_OCTET_PTR,
+            Self::BytesPointer => OSSL_PARAM_OCTET_PTR,
         }
         .unsigned_abs()
     }
@@ -47,7 +47,7 @@ pub(crate) enum Value<'a> {
     Text(&'a CStr),
     Bytes(Vec<u8>),
     /// Of [`Type::BytesPlace`].
-    Place(&'a [u8]),
+    Pointer(&'a [u8]),
     /// A number that also has a name: whichever the caller asks for.
     Named(c_int, &'static CStr),
     /// A number that callers also ask for as text, in decimal digits.
@@ -262,7 +262,7 @@ impl Param {
                 self.set_pointer(text.count_bytes(), text.as_ptr().cast())
             }
             (Value::Bytes(bytes), OSSL_PARAM_OCTET_STRING) => self.write(bytes, 0),
-            (Value::Place(bytes), OSSL_PARAM_OCTET_PTR) => self.set_pointer(bytes.len(), bytes.as_ptr().cast()),
+            (Value::Pointer(bytes), OSSL_PARAM_OCTET_PTR) => self.set_pointer(bytes.len(), bytes.as_ptr().cast()),
             _ => Err(self.refused("is asked for with a type it does not have")),
         }
     }
@@ -342,7 +342,7 @@ pub(crate) fn emit(callback: Callback, argument: *mut c_void, values: Vec<(&'sta
             Value::Number(number) => (name, Type::Number, big_endian(&number)),
             Value::Text(text) => (name, Type::Text, text.to_bytes_with_nul().to_vec()),
             Value::Bytes(bytes) => (name, Type::Bytes, bytes),
-            Value::Place(bytes) => (name, Type::Bytes, bytes.to_vec()),
+            Value::Pointer(bytes) => (name, Type::Bytes, bytes.to_vec()),
         })
         .collect();
     let mut params: Vec<Param> = buffers
@@ -452,7 +452,7 @@ mod tests {
         assert_eq!(ask(OSSL_PARAM_INTEGER, Some(&mut text), &Value::Digits(32)), (true, 4));
         assert_eq!(i32::from_ne_bytes(text), 32);
         let label = *b"label";
-        assert_eq!(ask(OSSL_PARAM_OCTET_PTR, Some(&mut wide), &Value::Place(&label)), (true, 5));
+        assert_eq!(ask(OSSL_PARAM_OCTET_PTR, Some(&mut wide), &Value::Pointer(&label)), (true, 5));
         assert_eq!(usize::from_ne_bytes(wide), label.as_ptr() as usize);
         let padding = Value::Named(6, c"pss");
         assert_eq!(ask(OSSL_PARAM_INTEGER, Some(&mut text), &padding), (true, 4));

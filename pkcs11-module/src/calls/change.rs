@@ -6,12 +6,12 @@ use interface::message::Pkcs11Attribute;
 use interface::operations::{CopyKey, DestroyObject, LookupObject, PutObject, RecordKind, SetMetadata};
 use interface::{Filing, Status, client};
 
-use super::object::object;
-use super::place::{Place, hex, no_room, too_much};
+use super::destination::{Destination, hex, no_room, too_much};
+use super::object_management::object;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::objects::attributes::{self, Source, flag};
-use crate::objects::object::{Key, NAMES, Object, Record, without_public_half};
+use crate::objects::object::{KeyObject, NAMES, Object, Record, without_public_half};
 use crate::random;
 use crate::state::end::{destroy_key, end, is_gone};
 use crate::state::{self, lock, module::Module, session::Session};
@@ -53,7 +53,7 @@ pub(crate) fn copy(
     let record = object.record.with(change);
     let object = Object { class: object.class, record: record.into() };
     let token = template.flag(CKA_TOKEN)?.unwrap_or_else(|| object.record.session.is_none());
-    let place = Place::of(handle, token)?;
+    let destination = Destination::of(handle, token)?;
     if object.private() {
         module.check_login(session.slot())?;
     }
@@ -65,35 +65,35 @@ pub(crate) fn copy(
         (Some(value), _) => {
             let prefix = if record.kind == RecordKind::Certificate { "cert" } else { "data" };
             let name = format!("{prefix}-{}", hex(&random::bytes::<8>()?));
-            place.put(PutObject { kind: record.kind.into(), name, value: value.to_vec(), label, id, pkcs11 })?
+            destination.put(PutObject { kind: record.kind.into(), name, value: value.to_vec(), label, id, pkcs11 })?
         }
         (None, Some(key)) if object.class == CKO_PUBLIC_KEY => {
-            place.import_public(Filing { name: String::new(), label, id, volatile: !token, pkcs11 }, key)?
+            destination.import_public(Filing { name: String::new(), label, id, volatile: !token, pkcs11 }, key)?
         }
         (None, Some(key)) => {
             check_own(&module, &session, &object)?;
-            copy_key(&place, record, key, pkcs11)?
+            copy_key(&destination, record, key, pkcs11)?
         }
         (None, None) => return Err(Error::ActionProhibited),
     };
-    copy.set(place.learn_one(made)?);
+    copy.set(destination.learn_one(made)?);
     Ok(())
 }
 
 /// The copy of a private key has no public half: a program that wants one copies that too.
-fn copy_key(place: &Place, record: &Record, key: &Key, mut pkcs11: Vec<Pkcs11Attribute>) -> Result<Record> {
+fn copy_key(destination: &Destination, record: &Record, key: &KeyObject, mut pkcs11: Vec<Pkcs11Attribute>) -> Result<Record> {
     if key.attributes.key_type.is_pair() {
         pkcs11.push(without_public_half());
     }
-    let filing = Filing { name: String::new(), volatile: !place.token, pkcs11, ..record.filing() };
+    let filing = Filing { name: String::new(), volatile: !destination.token, pkcs11, ..record.filing() };
     let of_uuid = if record.session.is_none() { record.uuid.clone() } else { String::new() };
-    let made = place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+    let made = destination.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
         let (attributes, of) = (Some((&key.attributes).into()), key.name.clone());
         let copy = CopyKey { key_name: name, attributes, of, of_uuid: of_uuid.clone(), label, id, volatile, pkcs11 };
-        place.module.call(key.provider, &copy)
+        destination.module.call(key.provider, &copy)
     });
     let made = made.map_err(too_much)?;
-    Ok(if place.token { made } else { made.copy_of(record) })
+    Ok(if destination.token { made } else { made.copy_of(record) })
 }
 
 /// C_DestroyObject. A pair goes with its private half; its public half can go alone, and is not shown any more.

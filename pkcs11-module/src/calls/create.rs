@@ -8,14 +8,14 @@ use interface::certificate::Certificate;
 use interface::operations::{PutObject, RecordKind};
 use zeroize::Zeroizing;
 
+use super::destination::{Destination, content_name};
 use super::generate::{check_kind, parameter_set};
-use super::object::check_value;
-use super::place::{Place, content_name};
+use super::object_management::check_value;
 use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
 use crate::mechanism::{Family, secret::SecretType};
-use crate::objects::object::{Nameless, Record, kept};
+use crate::objects::object::{Record, UnnamedCurveKey, kept};
 use crate::objects::{attributes::Origin, material};
 use crate::state::{self, end::destroy_key};
 use interface::hash::sha1;
@@ -29,15 +29,15 @@ pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &O
     if !storable {
         return Err(Error::TemplateInconsistent);
     }
-    let place = Place::new(session, class, template, Origin::Brought)?;
+    let destination = Destination::new(session, class, template, Origin::Brought)?;
     let record = match class {
-        CKO_CERTIFICATE => place.put(certificate(template)?)?,
-        CKO_DATA => place.put(data(template)?)?,
-        CKO_DOMAIN_PARAMETERS => place.checked(domain(&place, template)?, &[(class, template)])?,
-        CKO_PUBLIC_KEY if is_nameless(template) => nameless(&place, template)?,
-        _ => brought(&place, class, template)?,
+        CKO_CERTIFICATE => destination.put(certificate(template)?)?,
+        CKO_DATA => destination.put(data(template)?)?,
+        CKO_DOMAIN_PARAMETERS => destination.checked(domain(&destination, template)?, &[(class, template)])?,
+        CKO_PUBLIC_KEY if is_nameless(template) => nameless(&destination, template)?,
+        _ => brought(&destination, class, template)?,
     };
-    handle.set(place.learn_one(record)?);
+    handle.set(destination.learn_one(record)?);
     Ok(())
 }
 
@@ -47,38 +47,38 @@ fn is_nameless(template: &Template) -> bool {
 }
 
 /// The service takes no such key, so it is in a session or nowhere.
-fn nameless(place: &Place, template: &Template) -> Result<Record> {
+fn nameless(destination: &Destination, template: &Template) -> Result<Record> {
     check_kind(template, CKO_PUBLIC_KEY, KeyType::EccPublicKey(EccFamily::SecpR1))?;
-    if place.token {
+    if destination.token {
         return Err(Error::CurveNotSupported);
     }
     let given =
         |kind| template.value(kind).filter(|value| !value.is_empty()).map(<[u8]>::to_vec).ok_or(Error::TemplateIncomplete);
-    let key = Nameless { params: given(CKA_EC_PARAMS)?, point: given(CKA_EC_POINT)? };
-    place.nameless(place.filing(CKO_PUBLIC_KEY, template, None)?, key)
+    let key = UnnamedCurveKey { params: given(CKA_EC_PARAMS)?, point: given(CKA_EC_POINT)? };
+    destination.nameless(destination.filing(CKO_PUBLIC_KEY, template, None)?, key)
 }
 
 /// Domain parameters, which the service does not take, so that they are in a session or nowhere.
-fn domain(place: &Place, template: &Template) -> Result<Record> {
+fn domain(destination: &Destination, template: &Template) -> Result<Record> {
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
-    if place.token || ![CKK_DSA, CKK_DH].contains(&kind) {
+    if destination.token || ![CKK_DSA, CKK_DH].contains(&kind) {
         return Err(Error::TemplateInconsistent);
     }
     let group = material::group(template, kind)?;
-    place.group(place.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)
+    destination.group(destination.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)
 }
 
 /// A key that is brought must have the check value that comes with it.
-fn brought(place: &Place, class: CK_OBJECT_CLASS, template: &Template) -> Result<Record> {
+fn brought(destination: &Destination, class: CK_OBJECT_CLASS, template: &Template) -> Result<Record> {
     let (attributes, data) = key(class, template)?;
-    let record = place.import(place.filing(class, template, None)?, &attributes, &data)?;
-    let record = place.checked(record, &[(class, template)])?;
+    let record = destination.import(destination.filing(class, template, None)?, &attributes, &data)?;
+    let record = destination.checked(record, &[(class, template)])?;
     let given = template.value(CKA_CHECK_VALUE).filter(|given| !given.is_empty());
-    let right = |given: &[u8]| check_value(&place.module, record.key()?, Some(&data)).map(|value| *value == *given);
+    let right = |given: &[u8]| check_value(&destination.module, record.key()?, Some(&data)).map(|value| *value == *given);
     match given.map(right) {
         None | Some(Some(true)) => Ok(record),
         Some(wrong) => {
-            destroy_key(&place.module, &record)?;
+            destroy_key(&destination.module, &record)?;
             Err(if wrong.is_some() { Error::AttributeValueInvalid } else { Error::TemplateInconsistent })
         }
     }

@@ -2,7 +2,7 @@
 
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DECRYPT, CKF_ENCRYPT, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
 
-use super::object::key_for;
+use super::object_management::key_for;
 use super::step;
 use crate::error::Result;
 use crate::ffi::{Mechanism, Output};

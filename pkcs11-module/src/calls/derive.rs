@@ -11,14 +11,14 @@ use interface::{Filing, Status};
 use zeroize::Zeroizing;
 
 use super::create::stored;
+use super::destination::Destination;
 use super::generate::bits;
-use super::object;
-use super::place::Place;
+use super::object_management;
 use super::wrap::secret;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Kdf, Work};
-use crate::objects::{attributes::Origin, material, object::Key};
+use crate::objects::{attributes::Origin, material, object::KeyObject};
 use crate::state::{self, end::destroy_key, module::Module};
 
 /// What CK_EC_KDF_TYPE says.
@@ -42,7 +42,7 @@ pub(crate) fn derive(
     let module = state::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DERIVE)?;
-    let base = object::key_for(&module, mechanism, base, CKO_PRIVATE_KEY)?;
+    let base = object_management::key_for(&module, mechanism, base, CKO_PRIVATE_KEY)?;
     let base = base.key().ok_or(Error::KeyHandleInvalid)?;
     let family = Family::of(base.attributes.key_type);
     find(mechanism, |_| true)?;
@@ -53,7 +53,7 @@ pub(crate) fn derive(
     let gives_data = mechanism.kind() == CKM_HKDF_DATA;
     let class = if gives_data { CKO_DATA } else { CKO_SECRET_KEY };
     let (of_data, len) = template.split(CKA_VALUE_LEN);
-    let place = Place::new(handle, class, if gives_data { &of_data } else { template }, Origin::Generated)?;
+    let destination = Destination::new(handle, class, if gives_data { &of_data } else { template }, Origin::Generated)?;
     let attributes = if gives_data { readable(&len)? } else { secret(template)? };
     if most(algorithm, base, &op).is_some_and(|most| attributes.bits as usize > 8 * most) {
         return Err(Error::KeySizeRange);
@@ -71,7 +71,7 @@ pub(crate) fn derive(
     let make = |Filing { name, label, id, volatile, pkcs11 }| {
         module.call(session.provider, &DeriveKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     };
-    let made = if gives_data { data(&place, &of_data, make) } else { place.new_key(CKO_SECRET_KEY, template, make) };
+    let made = if gives_data { data(&destination, &of_data, make) } else { destination.new_key(CKO_SECRET_KEY, template, make) };
     let unsupported = || module.slots.unsupported(&module.client, session.provider, mechanism.kind(), CKF_DERIVE);
     new.set(made.map_err(|error| refused(error, unsupported))?);
     Ok(())
@@ -87,14 +87,18 @@ fn readable(len: &Template) -> Result<Attributes> {
 }
 
 /// Makes a key, for a moment, and stores its value as data (CKM_HKDF_DATA).
-fn data(place: &Place, template: &Template, make: impl Fn(Filing) -> Result<Empty, client::Error>) -> Result<CK_OBJECT_HANDLE> {
+fn data(
+    destination: &Destination,
+    template: &Template,
+    make: impl Fn(Filing) -> Result<Empty, client::Error>,
+) -> Result<CK_OBJECT_HANDLE> {
     if template.value(CKA_VALUE).is_some() {
         return Err(Error::TemplateInconsistent);
     }
-    let key = place.key(&Filing { volatile: true, ..Filing::default() }, make)?;
-    let value = key.key().ok_or(Error::DeviceFailed).and_then(|key| object::export(&place.module, key));
-    destroy_key(&place.module, &key)?;
-    place.learn_one(place.put(stored(RecordKind::Data, template, &value?.data, None)?)?)
+    let key = destination.key(&Filing { volatile: true, ..Filing::default() }, make)?;
+    let value = key.key().ok_or(Error::DeviceFailed).and_then(|key| object_management::export(&destination.module, key));
+    destroy_key(&destination.module, &key)?;
+    destination.learn_one(destination.put(stored(RecordKind::Data, template, &value?.data, None)?)?)
 }
 
 /// The derivation of a mechanism that is for the right keys.
@@ -116,7 +120,7 @@ fn endless(attributes: &Attributes, algorithm: Algorithm, op: &DeriveKey) -> boo
 }
 
 /// How many bytes the derivation yields, where that is known here. Data to encrypt that is too short is the parameter's fault.
-fn most(algorithm: Algorithm, base: &Key, op: &DeriveKey) -> Option<usize> {
+fn most(algorithm: Algorithm, base: &KeyObject, op: &DeriveKey) -> Option<usize> {
     match algorithm {
         Algorithm::Agreement(KeyAgreement::Raw(Agreement::Ecdh)) => Some(base.attributes.bits.div_ceil(8) as usize),
         Algorithm::Agreement(KeyAgreement::Raw(Agreement::Ffdh)) => base.group().map(|group| group.prime.len()),
@@ -144,7 +148,7 @@ fn refused(error: Error, unsupported: impl FnOnce() -> Error) -> Error {
 }
 
 /// The algorithm, and the fields of the request that the mechanism's parameter says.
-fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
+fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &KeyObject) -> Result<(Algorithm, DeriveKey)> {
     let op = DeriveKey::default();
     Ok(match kdf {
         Kdf::Ecdh(_) => return ecdh(mechanism, base),
@@ -164,7 +168,7 @@ fn parameters(module: &Module, kdf: Kdf, mechanism: &Mechanism, base: &Key) -> R
     })
 }
 
-fn ecdh(mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
+fn ecdh(mechanism: &Mechanism, base: &KeyObject) -> Result<(Algorithm, DeriveKey)> {
     let (kdf, data, public) = mechanism.ecdh()?;
     let hash = KDFS.iter().find(|row| row.0 == kdf).ok_or(Error::MechanismParamInvalid)?.1;
     let algorithm = match hash {
@@ -176,12 +180,12 @@ fn ecdh(mechanism: &Mechanism, base: &Key) -> Result<(Algorithm, DeriveKey)> {
 }
 
 /// The peer's public value, which programs give with and without the OCTET STRING around it (PKCS#11 §6.3.17).
-fn point(public: Vec<u8>, base: &Key) -> Vec<u8> {
+fn point(public: Vec<u8>, base: &KeyObject) -> Vec<u8> {
     base.curve().map(|curve| material::point(&public, curve).to_vec()).unwrap_or(public)
 }
 
 /// The peer's public value in the group of the base (PKCS#11 v3.1 §6.4.5).
-fn in_group(public: &[u8], base: &Key) -> Result<Vec<u8>> {
+fn in_group(public: &[u8], base: &KeyObject) -> Result<Vec<u8>> {
     let group = base.group().ok_or(Error::KeyTypeInconsistent)?;
     let peer = GroupKey { group, number: Zeroizing::new(public.to_vec()) };
     peer.to_spki().ok_or(Error::MechanismParamInvalid)
@@ -208,7 +212,7 @@ fn hkdf(module: &Module, kdf: Kdf, mechanism: &Mechanism) -> Result<(Algorithm, 
 }
 
 fn other(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<DeriveKey> {
-    let object = object::key(module, handle, CKO_SECRET_KEY)?;
+    let object = object_management::key(module, handle, CKO_SECRET_KEY)?;
     let key = object.key().ok_or(Error::KeyHandleInvalid)?;
     Ok(DeriveKey { other_name: Some(key.name.clone()), other_owner: key.owner(), ..DeriveKey::default() })
 }

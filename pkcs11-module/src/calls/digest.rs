@@ -3,7 +3,7 @@
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_DIGEST, CKF_FIND_OBJECTS, CKO_SECRET_KEY};
 use interface::attributes::Usage;
 
-use super::object::export;
+use super::object_management::export;
 use super::step;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};

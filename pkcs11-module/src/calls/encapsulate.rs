@@ -10,13 +10,13 @@ use interface::kind::Parameters;
 use interface::operations::{Decapsulate, Encapsulate};
 use interface::{Filing, Status};
 
-use super::place::Place;
+use super::destination::Destination;
 use super::wrap::secret;
-use super::{change, object};
+use super::{change, object_management};
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Work};
-use crate::objects::{attributes::Origin, object::Key};
+use crate::objects::{attributes::Origin, object::KeyObject};
 use crate::state;
 
 /// C_EncapsulateKey. A length query makes nothing.
@@ -31,14 +31,14 @@ pub(crate) fn encapsulate(
     let module = state::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_ENCAPSULATE)?;
-    let with = object::key_for(&module, mechanism, public_key, CKO_PUBLIC_KEY)?;
+    let with = object_management::key_for(&module, mechanism, public_key, CKO_PUBLIC_KEY)?;
     let with = with.key().ok_or(Error::KeyHandleInvalid)?;
     let algorithm = algorithm(mechanism, with, Usage::ENCRYPT)?;
     if !ciphertext.takes(ciphertext_len(with))? {
         return Ok(());
     }
     let new = new.ok_or(Error::ArgumentsBad)?;
-    let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
+    let destination = Destination::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
     let attributes = secret(template)?;
     let op = Encapsulate {
         attributes: Some((&attributes).into()),
@@ -48,7 +48,7 @@ pub(crate) fn encapsulate(
         ..Encapsulate::default()
     };
     let made = RefCell::new(None);
-    let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
+    let key = destination.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
         let op = Encapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() };
         let encapsulated = module.call(session.provider, &op)?;
         made.replace(Some(encapsulated.ciphertext.clone()));
@@ -76,13 +76,13 @@ pub(crate) fn decapsulate(
     let module = state::current()?;
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_DECAPSULATE)?;
-    let with = object::key_for(&module, mechanism, private_key, CKO_PRIVATE_KEY)?;
+    let with = object_management::key_for(&module, mechanism, private_key, CKO_PRIVATE_KEY)?;
     let with = with.key().ok_or(Error::KeyHandleInvalid)?;
     let algorithm = algorithm(mechanism, with, Usage::DECRYPT)?;
     if ciphertext.len() != ciphertext_len(with) {
         return Err(Error::WrappedKeyLenRange);
     }
-    let place = Place::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
+    let destination = Destination::new(handle, CKO_SECRET_KEY, template, Origin::Generated)?;
     let attributes = secret(template)?;
     let op = Decapsulate {
         attributes: Some((&attributes).into()),
@@ -92,7 +92,7 @@ pub(crate) fn decapsulate(
         ciphertext: ciphertext.to_vec(),
         ..Decapsulate::default()
     };
-    let key = place.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
+    let key = destination.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
         module.call(session.provider, &Decapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
     new.set(key.map_err(refused)?);
@@ -100,7 +100,7 @@ pub(crate) fn decapsulate(
 }
 
 /// What the mechanism comes down to, if the key is for it.
-fn algorithm(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Algorithm> {
+fn algorithm(mechanism: &Mechanism, with: &KeyObject, usage: Usage) -> Result<Algorithm> {
     let kem = mechanism::find(mechanism.kind(), |work| match work {
         Work::Encapsulate(kem) => Some(kem),
         _ => None,
@@ -110,7 +110,7 @@ fn algorithm(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Algorith
 }
 
 /// In bytes.
-fn ciphertext_len(with: &Key) -> usize {
+fn ciphertext_len(with: &KeyObject) -> usize {
     Parameters::of(with.attributes.key_type, with.attributes.bits).map_or(0, |set| set.output_len)
 }
 

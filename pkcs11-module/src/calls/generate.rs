@@ -6,12 +6,12 @@ use interface::group::Group;
 use interface::operations::GenerateKey;
 use interface::{Filing, Status};
 
-use super::place::{Place, too_much};
+use super::destination::{Destination, too_much};
 use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Work, secret::SecretType};
-use crate::objects::object::{Key, Record, key_type, may_be, without_public_half};
+use crate::objects::object::{KeyObject, Record, key_type, may_be, without_public_half};
 use crate::objects::{attributes::Origin, material};
 use crate::state::{self, end::destroy_key};
 
@@ -34,13 +34,13 @@ pub(crate) fn pair(
     check_bare(mechanism)?;
     let attributes = attributes(family, public, private)?;
     let group = if family.brings_group() { group(family, public)?.to_der().ok_or(Error::AttributeValueInvalid)? } else { vec![] };
-    let place = Place::new(session, CKO_PRIVATE_KEY, private, Origin::Generated)?;
-    let public_place = Place::new(session, CKO_PUBLIC_KEY, public, Origin::Generated)?;
-    if place.token == public_place.token {
-        let filing = place.filing(CKO_PRIVATE_KEY, private, Some(public))?;
-        let record = generate(&place, mechanism.kind(), filing, &attributes, &group)?;
-        let record = place.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
-        for (handle, object) in place.learn(record)? {
+    let destination = Destination::new(session, CKO_PRIVATE_KEY, private, Origin::Generated)?;
+    let public_place = Destination::new(session, CKO_PUBLIC_KEY, public, Origin::Generated)?;
+    if destination.token == public_place.token {
+        let filing = destination.filing(CKO_PRIVATE_KEY, private, Some(public))?;
+        let record = generate(&destination, mechanism.kind(), filing, &attributes, &group)?;
+        let record = destination.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
+        for (handle, object) in destination.learn(record)? {
             match object.class {
                 CKO_PRIVATE_KEY => private_key.set(handle),
                 _ => public_key.set(handle),
@@ -48,15 +48,15 @@ pub(crate) fn pair(
         }
         return Ok(());
     }
-    let mut filing = place.filing(CKO_PRIVATE_KEY, private, None)?;
+    let mut filing = destination.filing(CKO_PRIVATE_KEY, private, None)?;
     filing.pkcs11.push(without_public_half());
-    let record = generate(&place, mechanism.kind(), filing, &attributes, &group)?;
-    let record = place.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
+    let record = generate(&destination, mechanism.kind(), filing, &attributes, &group)?;
+    let record = destination.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
     let key = record.key().ok_or(Error::DeviceFailed)?;
     let filing = public_place.filing(CKO_PUBLIC_KEY, public, None)?;
     let half = public_place.import_public(Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key)?;
     public_key.set(public_place.learn_one(half)?);
-    private_key.set(place.learn_one(record)?);
+    private_key.set(destination.learn_one(record)?);
     Ok(())
 }
 
@@ -72,10 +72,10 @@ fn parameters(
     family: Family,
     template: &Template,
 ) -> Result<CK_OBJECT_HANDLE> {
-    let place = Place::new(session, CKO_DOMAIN_PARAMETERS, template, Origin::Generated)?;
+    let destination = Destination::new(session, CKO_DOMAIN_PARAMETERS, template, Origin::Generated)?;
     let key_type = family.key_type();
     let known = template.number(CKA_KEY_TYPE)?.is_none_or(|kind| may_be(key_type, kind));
-    if place.token || !known {
+    if destination.token || !known {
         return Err(Error::TemplateInconsistent);
     }
     let bits = template.number(CKA_PRIME_BITS)?.ok_or(Error::TemplateIncomplete)?;
@@ -85,11 +85,11 @@ fn parameters(
     }
     let none = Template::default();
     let attributes = Attributes { key_type, bits, policy: policy::pair(family, &none, &none)? };
-    let record = generate(&place, kind, Filing { volatile: true, ..Filing::default() }, &attributes, &[])?;
-    destroy_key(&place.module, &record)?;
-    let group = record.key().and_then(Key::group).ok_or(Error::DeviceFailed)?;
-    let group = place.group(place.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)?;
-    place.learn_one(place.checked(group, &[(CKO_DOMAIN_PARAMETERS, template)])?)
+    let record = generate(&destination, kind, Filing { volatile: true, ..Filing::default() }, &attributes, &[])?;
+    destroy_key(&destination.module, &record)?;
+    let group = record.key().and_then(KeyObject::group).ok_or(Error::DeviceFailed)?;
+    let group = destination.group(destination.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)?;
+    destination.learn_one(destination.checked(group, &[(CKO_DOMAIN_PARAMETERS, template)])?)
 }
 
 /// C_GenerateKey.
@@ -115,8 +115,9 @@ pub(crate) fn secret(
     })?;
     check_bare(mechanism)?;
     let attributes = secret_attributes(own, template)?;
-    let place = Place::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
-    let generated = generate(&place, mechanism.kind(), place.filing(CKO_SECRET_KEY, template, None)?, &attributes, &[]);
+    let destination = Destination::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
+    let generated =
+        generate(&destination, mechanism.kind(), destination.filing(CKO_SECRET_KEY, template, None)?, &attributes, &[]);
     let record = generated.map_err(|error| match &error {
         // with one size only, the size is not what is deprecated
         Error::Service(refused) if own.bits.is_some() && refused.status() == Some(Status::DeprecatedPrimitive) => {
@@ -124,7 +125,7 @@ pub(crate) fn secret(
         }
         _ => error,
     })?;
-    key.set(place.learn_one(place.checked(record, &[(CKO_SECRET_KEY, template)])?)?);
+    key.set(destination.learn_one(destination.checked(record, &[(CKO_SECRET_KEY, template)])?)?);
     Ok(())
 }
 
@@ -134,9 +135,15 @@ fn check_bare(mechanism: &Mechanism) -> Result<()> {
 }
 
 /// Has the service make a key. What the provider does not support of a mechanism that it has is the size.
-fn generate(place: &Place, kind: CK_MECHANISM_TYPE, filing: Filing, attributes: &Attributes, group: &[u8]) -> Result<Record> {
-    let (module, provider) = (&place.module, place.session.provider);
-    let made = place.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+fn generate(
+    destination: &Destination,
+    kind: CK_MECHANISM_TYPE,
+    filing: Filing,
+    attributes: &Attributes,
+    group: &[u8],
+) -> Result<Record> {
+    let (module, provider) = (&destination.module, destination.session.provider);
+    let made = destination.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
         let (attributes, group) = (Some(attributes.into()), group.to_vec());
         module.client.call(provider, &GenerateKey { key_name: name, attributes, label, id, volatile, pkcs11, group })
     });

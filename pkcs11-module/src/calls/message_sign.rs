@@ -3,7 +3,7 @@
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY, CKO_PUBLIC_KEY};
 use interface::attributes::Usage;
 
-use super::object::key_for;
+use super::object_management::key_for;
 use super::sign;
 use crate::error::Result;
 use crate::ffi::{Mechanism, MessageParameter, Output};

@@ -5,7 +5,7 @@ use cryptoki_sys::{
     CKO_PUBLIC_KEY,
 };
 
-use super::object::key_for;
+use super::object_management::key_for;
 use super::sign;
 use super::step;
 use crate::error::{Error, Result};

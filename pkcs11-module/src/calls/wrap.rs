@@ -6,14 +6,14 @@ use interface::client;
 use interface::operations::{UnwrapKey, WrapKey};
 use interface::{Filing, Status};
 
+use super::destination::Destination;
 use super::generate::{bits, check_kind};
-use super::place::Place;
-use super::{object, policy};
+use super::{object_management, policy};
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Family, Work, parameters::Parameters, secret::SecretType};
 use crate::objects::attributes::Origin;
-use crate::objects::object::{Key, Object};
+use crate::objects::object::{KeyObject, Object};
 use crate::state;
 use crate::state::end::{destroy_key, is_there};
 
@@ -29,10 +29,10 @@ pub(crate) fn wrap(
     let session = module.session(session)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_WRAP)?;
     let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::WrappingKeyHandleInvalid } else { error };
-    let with = object::key_for(&module, mechanism, wrapping_key, CKO_PUBLIC_KEY).map_err(missing)?;
+    let with = object_management::key_for(&module, mechanism, wrapping_key, CKO_PUBLIC_KEY).map_err(missing)?;
     let with = with.key().ok_or(Error::WrappingKeyHandleInvalid)?;
     let parameters = parameters(mechanism, with, Usage::WRAP)?.ok_or(Error::WrappingKeyTypeInconsistent)?;
-    let leaving = object::key(&module, key, CKO_PRIVATE_KEY).map_err(|error| match error {
+    let leaving = object_management::key(&module, key, CKO_PRIVATE_KEY).map_err(|error| match error {
         Error::KeyFunctionNotPermitted => Error::KeyNotWrappable,
         error => error,
     })?;
@@ -75,12 +75,12 @@ pub(crate) fn unwrap(
     let session = module.session(handle)?;
     module.slots.check(session.provider, mechanism.kind(), CKF_UNWRAP)?;
     let missing = |error| if matches!(error, Error::KeyHandleInvalid) { Error::UnwrappingKeyHandleInvalid } else { error };
-    let with = object::key_for(&module, mechanism, unwrapping_key, CKO_PRIVATE_KEY).map_err(missing)?;
+    let with = object_management::key_for(&module, mechanism, unwrapping_key, CKO_PRIVATE_KEY).map_err(missing)?;
     let with = with.key().ok_or(Error::UnwrappingKeyHandleInvalid)?;
     let parameters = parameters(mechanism, with, Usage::UNWRAP)?.ok_or(Error::UnwrappingKeyTypeInconsistent)?;
     let attributes = asked(template)?;
     let class = if attributes.key_type.is_pair() { CKO_PRIVATE_KEY } else { CKO_SECRET_KEY };
-    let place = Place::new(handle, class, template, Origin::Generated)?;
+    let destination = Destination::new(handle, class, template, Origin::Generated)?;
     if !parameters.fit(true, wrapped.len(), with.attributes.bits) {
         return Err(Error::WrappedKeyLenRange);
     }
@@ -93,7 +93,7 @@ pub(crate) fn unwrap(
         salt: parameters.additional,
         ..UnwrapKey::default()
     };
-    let made = place.key(&place.filing(class, template, None)?, |Filing { name, label, id, volatile, pkcs11 }| {
+    let made = destination.key(&destination.filing(class, template, None)?, |Filing { name, label, id, volatile, pkcs11 }| {
         module.call(session.provider, &UnwrapKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     });
     let record = made.map_err(refused)?;
@@ -101,7 +101,7 @@ pub(crate) fn unwrap(
         destroy_key(&module, &record)?;
         return Err(Error::TemplateInconsistent);
     }
-    new.set(place.learn_one(record)?);
+    new.set(destination.learn_one(record)?);
     Ok(())
 }
 
@@ -120,7 +120,7 @@ fn refused(error: Error) -> Error {
 }
 
 /// The mechanism's parameters, if the key is of the type that it is for.
-fn parameters(mechanism: &Mechanism, with: &Key, usage: Usage) -> Result<Option<Parameters>> {
+fn parameters(mechanism: &Mechanism, with: &KeyObject, usage: Usage) -> Result<Option<Parameters>> {
     let mode = mechanism::find(mechanism.kind(), |work| match work {
         Work::Wrap(mode) => Some(mode),
         _ => None,

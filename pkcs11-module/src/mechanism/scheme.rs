@@ -11,7 +11,7 @@ use super::Family;
 
 /// A signature or MAC scheme, apart from its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub(crate) enum SignatureScheme {
     RsaPkcs1v15,
     RsaRaw,
     RsaPss,
@@ -50,7 +50,7 @@ pub(crate) enum Kdf {
     Encrypt(Cipher),
 }
 
-impl Scheme {
+impl SignatureScheme {
     pub(crate) fn family(self) -> Family {
         match self {
             Self::RsaPkcs1v15 | Self::RsaRaw | Self::RsaPss => Family::Rsa,

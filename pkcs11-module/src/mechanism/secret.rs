@@ -4,7 +4,7 @@ use cryptoki_sys::*;
 use interface::algorithm::Hash;
 use interface::attributes::{Attributes, KeyType, Policy};
 
-use crate::mechanism::{self, Family, Scheme};
+use crate::mechanism::{self, Family, SignatureScheme};
 
 /// One type.
 pub(crate) struct SecretType {
@@ -66,7 +66,7 @@ impl SecretType {
 
     /// The type that says most of such a key: one whose policy is HMAC with one hash and nothing else is of the type for that.
     pub(crate) fn of(attributes: &Attributes) -> Option<&'static Self> {
-        let only = |hash| attributes.policy.algorithms().eq(Scheme::Hmac.algorithms(Some(hash)));
+        let only = |hash| attributes.policy.algorithms().eq(SignatureScheme::Hmac.algorithms(Some(hash)));
         TABLE.iter().rev().find(|row| row.holds(attributes) && row.hash.is_none_or(only))
     }
 

@@ -23,7 +23,7 @@ use interface::spki::{self, PublicKey};
 use interface::{Filing, ProviderId, Status};
 use zeroize::Zeroizing;
 
-pub(crate) use self::key::Key;
+pub(crate) use self::key::KeyObject;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::mechanism::{self, Family, secret::SecretType};
@@ -74,17 +74,17 @@ pub(crate) struct Original {
 
 #[derive(Clone)]
 enum Content {
-    Key(Key),
+    Key(KeyObject),
     Certificate(Vec<u8>),
     Data(Zeroizing<Vec<u8>>),
     Profile(CK_PROFILE_ID),
-    Nameless(Nameless),
+    UnnamedCurve(UnnamedCurveKey),
     Group(Group),
 }
 
 /// A public key on a curve that has no name here. It can be read, and no mechanism works with it.
 #[derive(Clone)]
-pub(crate) struct Nameless {
+pub(crate) struct UnnamedCurveKey {
     /// CKA_EC_PARAMS: the domain parameters (ANSI X9.62 ECParameters).
     pub(crate) params: Vec<u8>,
     /// CKA_EC_POINT, as it was given.
@@ -114,7 +114,7 @@ impl TryFrom<operations::Record> for Record {
     fn try_from(record: operations::Record) -> Result<Self, Status> {
         let kind = RecordKind::try_from(record.kind)?;
         let content = match kind {
-            RecordKind::Key => Content::Key(Key {
+            RecordKind::Key => Content::Key(KeyObject {
                 provider: ProviderId::try_from(record.provider_id)?,
                 name: record.name.clone(),
                 owner: record.owner,
@@ -156,8 +156,8 @@ impl Record {
     }
 
     /// A public key that the service knows nothing of.
-    pub(crate) fn nameless(slot: CK_SLOT_ID, uuid: String, filing: Filing, key: Nameless) -> Self {
-        Self::here(slot, uuid, filing, Content::Nameless(key))
+    pub(crate) fn nameless(slot: CK_SLOT_ID, uuid: String, filing: Filing, key: UnnamedCurveKey) -> Self {
+        Self::here(slot, uuid, filing, Content::UnnamedCurve(key))
     }
 
     /// A group for keys, which the service knows nothing of.
@@ -231,12 +231,12 @@ impl Record {
             Content::Certificate(_) => &[CKO_CERTIFICATE],
             Content::Data(_) => &[CKO_DATA],
             Content::Profile(_) => &[CKO_PROFILE],
-            Content::Nameless(_) => &[CKO_PUBLIC_KEY],
+            Content::UnnamedCurve(_) => &[CKO_PUBLIC_KEY],
             Content::Group(_) => &[CKO_DOMAIN_PARAMETERS],
         }
     }
 
-    pub(crate) fn key(&self) -> Option<&Key> {
+    pub(crate) fn key(&self) -> Option<&KeyObject> {
         match &self.content {
             Content::Key(key) => Some(key),
             _ => None,
@@ -296,7 +296,7 @@ fn keep(kind: u64, value: &[u8]) -> Pkcs11Attribute {
 }
 
 impl Object {
-    pub(crate) fn key(&self) -> Option<&Key> {
+    pub(crate) fn key(&self) -> Option<&KeyObject> {
         self.record.key()
     }
 
@@ -363,7 +363,7 @@ impl Object {
         match &self.record.content {
             Content::Certificate(value) => Some(value),
             Content::Data(value) => Some(value),
-            Content::Key(_) | Content::Profile(_) | Content::Nameless(_) | Content::Group(_) => None,
+            Content::Key(_) | Content::Profile(_) | Content::UnnamedCurve(_) | Content::Group(_) => None,
         }
     }
 
@@ -377,7 +377,7 @@ impl Object {
 
     /// As [`Self::attribute`], with points in the form that the caller reads.
     pub(crate) fn attribute_for(&self, kind: CK_ATTRIBUTE_TYPE, points: Points) -> Result<Zeroizing<Vec<u8>>> {
-        let bare = |key: &&Key| points == Points::Bare && key.curve().is_some_and(|curve| !curve.weierstrass());
+        let bare = |key: &&KeyObject| points == Points::Bare && key.curve().is_some_and(|curve| !curve.weierstrass());
         match self.key().filter(bare) {
             Some(key) if kind == CKA_EC_POINT => Ok(Zeroizing::new(key.public.clone())),
             _ => self.attribute(kind),
@@ -391,7 +391,7 @@ impl Object {
             (Source::Kept(default), _) => Some(kept().unwrap_or_else(|| default.value(self.class))),
             (Source::Policy(usage), Content::Key(key)) => Some(flag(self.shows_use(key, kind, usage))),
             (Source::Forbidden(usage), Content::Key(key)) => Some(kept().unwrap_or_else(|| flag(!key.may(usage)))),
-            (Source::Policy(_), Content::Nameless(_)) => Some(flag(false)),
+            (Source::Policy(_), Content::UnnamedCurve(_)) => Some(flag(false)),
             // kept of keys that are not sensitive, or were not once
             _ if kind == CKA_ALWAYS_SENSITIVE && self.given(CKA_SENSITIVE).is_some() => Some(flag(false)),
             (source, content) => match kept().filter(|_| source == Source::Given).or_else(|| self.storage(kind)) {
@@ -403,7 +403,7 @@ impl Object {
     }
 
     /// Whether a use shows. Programs ask for uses that no mechanism has for a key of this type: these come back as they were asked for.
-    fn shows_use(&self, key: &Key, kind: CK_ATTRIBUTE_TYPE, usage: Usage) -> bool {
+    fn shows_use(&self, key: &KeyObject, kind: CK_ATTRIBUTE_TYPE, usage: Usage) -> bool {
         let asked = self.given(kind).map(|value| value == flag(true));
         match asked {
             Some(asked) if !key.suits(kind) => asked,
@@ -433,7 +433,7 @@ impl Object {
             Content::Certificate(der) => certificate(der, kind),
             Content::Data(data) => (kind == CKA_VALUE).then(|| data.to_vec()),
             Content::Profile(id) => (kind == CKA_PROFILE_ID).then(|| number(*id)),
-            Content::Nameless(key) => nameless(key, kind),
+            Content::UnnamedCurve(key) => nameless(key, kind),
             Content::Group(group) => domain(group, kind),
             Content::Key(key) => match self.class {
                 CKO_PUBLIC_KEY => any_key(key, kind).or_else(|| public_key(key, kind)),
@@ -446,7 +446,7 @@ impl Object {
 }
 
 /// What every key has (§4.7), and the public value, which private keys show too.
-fn any_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+fn any_key(key: &KeyObject, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_KEY_TYPE => number(shown_type(&key.attributes)),
         CKA_LOCAL => flag(key.local),
@@ -456,13 +456,13 @@ fn any_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     })
 }
 
-fn generator(key: &Key) -> CK_MECHANISM_TYPE {
+fn generator(key: &KeyObject) -> CK_MECHANISM_TYPE {
     let generator = mechanism::generator(&key.attributes).filter(|_| key.local);
     generator.unwrap_or(CK_UNAVAILABLE_INFORMATION)
 }
 
 /// The mechanisms that the key's policy permits, as an array of CK_MECHANISM_TYPE.
-fn allowed_mechanisms(key: &Key) -> Vec<u8> {
+fn allowed_mechanisms(key: &KeyObject) -> Vec<u8> {
     let (family, policy) = (Family::of(key.attributes.key_type), &key.attributes.policy);
     let allowed = mechanism::all()
         .filter(|mechanism| family.is_some() && mechanism.work.family() == family)
@@ -472,20 +472,20 @@ fn allowed_mechanisms(key: &Key) -> Vec<u8> {
 }
 
 /// Whether some mechanism gives back what the key has signed.
-fn recovers(key: &Key) -> bool {
+fn recovers(key: &KeyObject) -> bool {
     let (family, policy) = (Family::of(key.attributes.key_type), &key.attributes.policy);
     let mut schemes = mechanism::all().filter_map(|mechanism| mechanism.work.recovering());
     schemes.any(|scheme| Some(scheme.family()) == family && scheme.permitted(None, policy))
 }
 
-fn public_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+fn public_key(key: &KeyObject, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_MODULUS_BITS if key.attributes.key_type.public() == KeyType::RsaPublicKey => number(key.attributes.bits.into()),
         _ => return None,
     })
 }
 
-fn secret_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+fn secret_key(key: &KeyObject, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_VALUE_LEN => number(key.attributes.bits.div_ceil(8).into()),
         _ => return history(key, kind),
@@ -493,7 +493,7 @@ fn secret_key(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
 }
 
 /// What a key has been since it was made; what came from outside may have been anything.
-fn history(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+fn history(key: &KeyObject, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_ALWAYS_SENSITIVE => flag(key.local && !key.permitted(Usage::EXPORT)),
         CKA_NEVER_EXTRACTABLE => flag(key.local && !key.permitted(Usage::EXPORT | Usage::COPY)),
@@ -502,7 +502,7 @@ fn history(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
 }
 
 /// The public value of a key.
-fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+fn public_value(key: &KeyObject, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     let (key_type, bits) = (key.attributes.key_type.public(), key.attributes.bits);
     match (kind, key_type) {
         (CKA_PUBLIC_KEY_INFO, _) if key_type.is_public() => PublicKey { key_type, bits, bytes: key.public.clone() }.to_spki(),
@@ -518,7 +518,7 @@ fn public_value(key: &Key, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     }
 }
 
-fn nameless(key: &Nameless, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+fn nameless(key: &UnnamedCurveKey, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
     Some(match kind {
         CKA_KEY_TYPE => number(CKK_EC),
         CKA_EC_PARAMS => key.params.clone(),

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::ffi::{self, AeadParameter};
 use crate::mechanism::parameters::{Parameters, tag_len};
 use crate::mechanism::{self, Mode, Work};
-use crate::objects::object::{Key, Object};
+use crate::objects::object::{KeyObject, Object};
 use crate::operations::active::{Keyed, OutputLen};
 use crate::operations::signature::{MAX_DATA, gone};
 
@@ -263,7 +263,7 @@ impl Crypting {
         })
     }
 
-    fn encrypt(&mut self, service: &impl Caller<Error = client::Error>, key: &Key) -> Result<Vec<u8>> {
+    fn encrypt(&mut self, service: &impl Caller<Error = client::Error>, key: &KeyObject) -> Result<Vec<u8>> {
         let plaintext = std::mem::take(&mut *self.data);
         let (algorithm, beside) = self.algorithm()?;
         let beside = match algorithm {
@@ -281,7 +281,7 @@ impl Crypting {
         }
     }
 
-    fn decrypt(&self, service: &impl Caller<Error = client::Error>, key: &Key) -> Result<Vec<u8>> {
+    fn decrypt(&self, service: &impl Caller<Error = client::Error>, key: &KeyObject) -> Result<Vec<u8>> {
         let (algorithm, beside) = self.algorithm()?;
         let mut plaintext = key.reference().decrypt(service, algorithm, beside, &self.data).map_err(gone)?;
         Ok(std::mem::take(&mut *plaintext))
@@ -306,7 +306,7 @@ impl Crypting {
         }
     }
 
-    fn key(&self) -> Result<&Key> {
+    fn key(&self) -> Result<&KeyObject> {
         self.key.key().ok_or(Error::KeyHandleInvalid)
     }
 }

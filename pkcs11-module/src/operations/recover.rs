@@ -10,14 +10,14 @@ use rsa::{BoxedUint, PublicKey};
 
 use crate::error::{Error, Result};
 use crate::ffi;
-use crate::mechanism::{self, Scheme, Work};
+use crate::mechanism::{self, SignatureScheme, Work};
 use crate::objects::object::Object;
 use crate::operations::active::Keyed;
 
 /// The key of C_VerifyRecoverInit.
 pub(crate) struct Recovering {
     key: Arc<Object>,
-    scheme: Scheme,
+    scheme: SignatureScheme,
 }
 
 impl Recovering {
@@ -35,7 +35,7 @@ impl Recovering {
         let key = self.key.key().ok_or(Error::KeyHandleInvalid)?;
         let encoded = public(&key.public, signature)?;
         match self.scheme {
-            Scheme::RsaPkcs1v15 => unpad(&encoded).map(<[u8]>::to_vec),
+            SignatureScheme::RsaPkcs1v15 => unpad(&encoded).map(<[u8]>::to_vec),
             _ => Ok(encoded),
         }
     }

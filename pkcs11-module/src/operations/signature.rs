@@ -13,8 +13,8 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 use crate::ffi;
-use crate::mechanism::{self, Scheme, Work, parameters::PKCS1_OVERHEAD};
-use crate::objects::object::{Key, Object};
+use crate::mechanism::{self, SignatureScheme, Work, parameters::PKCS1_OVERHEAD};
+use crate::objects::object::{KeyObject, Object};
 use crate::operations::active::{Keyed, OutputLen};
 use interface::hash::Hasher;
 
@@ -32,7 +32,7 @@ const CMAC_LEN: usize = 16;
 #[derive(Clone)]
 pub(crate) struct Signing {
     key: Arc<Object>,
-    scheme: Scheme,
+    scheme: SignatureScheme,
     /// The hash that the data is, or will be, a digest of, where the mechanism says so.
     hash: Option<Hash>,
     parameter: Parameter,
@@ -140,7 +140,7 @@ impl Signing {
 
     /// Who may make the MAC may compare any part of it. Who may only verify could find it out byte by byte, if the service compared
     /// any part; so this needs a key that permits just this length.
-    fn verify_cut(self, service: &impl Caller<Error = client::Error>, key: &Key, mac: &[u8]) -> Result<()> {
+    fn verify_cut(self, service: &impl Caller<Error = client::Error>, key: &KeyObject, mac: &[u8]) -> Result<()> {
         if key.may(Usage::SIGN) {
             let expected = self.sign(service)?;
             return if expected.ct_eq(mac).into() { Ok(()) } else { Err(Error::SignatureInvalid) };
@@ -155,21 +155,21 @@ impl Signing {
     }
 
     /// The data is complete: which algorithm, of those that the key permits, signs it?
-    fn request(self, key: &Key) -> Result<Request> {
+    fn request(self, key: &KeyObject) -> Result<Request> {
         let permits = |algorithm: Algorithm| key.attributes.policy.permits(algorithm);
         let data = self.data.finish();
         let modulus = key.attributes.bits.div_ceil(8) as usize;
         let (hash, data) = match (self.scheme, self.hash) {
-            (Scheme::RsaPkcs1v15, None) if data.len() + PKCS1_OVERHEAD > modulus => return Err(Error::DataLenRange),
-            (Scheme::RsaRaw, _) if data.is_empty() || data.len() > modulus => return Err(Error::DataLenRange),
-            (Scheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
-            (Scheme::Ecdsa | Scheme::Dsa, None) if data.is_empty() => return Err(Error::DataLenRange),
-            (Scheme::Ecdsa | Scheme::Dsa, None) => {
+            (SignatureScheme::RsaPkcs1v15, None) if data.len() + PKCS1_OVERHEAD > modulus => return Err(Error::DataLenRange),
+            (SignatureScheme::RsaRaw, _) if data.is_empty() || data.len() > modulus => return Err(Error::DataLenRange),
+            (SignatureScheme::RsaPkcs1v15, None) => digest_info(data, |signature| permits(signature.into())),
+            (SignatureScheme::Ecdsa | SignatureScheme::Dsa, None) if data.is_empty() => return Err(Error::DataLenRange),
+            (SignatureScheme::Ecdsa | SignatureScheme::Dsa, None) => {
                 // 20 bytes need be no SHA-1, with which services sign no more
                 let any = self.scheme.algorithms(None).any(permits);
                 (digest_of(data.len()).filter(|hash| !(any && hash.deprecated())), data)
             }
-            (Scheme::RsaPss | Scheme::HashMlDsa, Some(hash)) if data.len() != hash.len() => {
+            (SignatureScheme::RsaPss | SignatureScheme::HashMlDsa, Some(hash)) if data.len() != hash.len() => {
                 return Err(Error::DataLenRange);
             }
             (_, hash) => (hash, data),
@@ -198,13 +198,15 @@ fn digest_info(data: Vec<u8>, permits: impl Fn(Signature) -> bool) -> (Option<Ha
 
 impl Parameter {
     /// Of a key with so many bits.
-    fn read(mechanism: &ffi::Mechanism, scheme: Scheme, hashes: Option<Hash>, usage: Usage, bits: u32) -> Result<Self> {
+    fn read(mechanism: &ffi::Mechanism, scheme: SignatureScheme, hashes: Option<Hash>, usage: Usage, bits: u32) -> Result<Self> {
         match scheme {
-            Scheme::RsaPss => Self::pss(mechanism, hashes, bits),
-            Scheme::MlDsa | Scheme::HashMlDsa => Self::ml_dsa(mechanism, scheme == Scheme::HashMlDsa && hashes.is_none(), usage),
-            Scheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism, bits == ED448_BITS),
-            Scheme::CutHmac => Self::cut(mechanism, hashes.map_or(0, Hash::len)),
-            Scheme::CutCmac => Self::cut(mechanism, CMAC_LEN),
+            SignatureScheme::RsaPss => Self::pss(mechanism, hashes, bits),
+            SignatureScheme::MlDsa | SignatureScheme::HashMlDsa => {
+                Self::ml_dsa(mechanism, scheme == SignatureScheme::HashMlDsa && hashes.is_none(), usage)
+            }
+            SignatureScheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism, bits == ED448_BITS),
+            SignatureScheme::CutHmac => Self::cut(mechanism, hashes.map_or(0, Hash::len)),
+            SignatureScheme::CutCmac => Self::cut(mechanism, CMAC_LEN),
             _ if mechanism.has_parameter() => Err(Error::MechanismParamInvalid),
             _ => Ok(Self::default()),
         }
@@ -293,7 +295,7 @@ impl OutputLen for Signing {
         let bytes = key.attributes.bits.div_ceil(8) as usize;
         match key.attributes.key_type.public() {
             _ if self.parameter.mac_len.is_some() => self.parameter.mac_len.unwrap_or_default(),
-            _ if self.scheme == Scheme::Cmac => CMAC_LEN,
+            _ if self.scheme == SignatureScheme::Cmac => CMAC_LEN,
             KeyType::Hmac => self.hash.map_or(0, Hash::len),
             KeyType::RsaPublicKey => bytes,
             KeyType::DsaPublicKey => 2 * key.group().and_then(|group| group.subprime).map_or(0, |subprime| subprime.len()),

@@ -8,7 +8,7 @@ use interface::policy::Job;
 
 use crate::error::{Error, Result};
 use crate::mechanism::Work::{Pair, Parameters, Secret, Sign};
-use crate::mechanism::{Family, Mechanism, Scheme, all, policy, secret::SecretType};
+use crate::mechanism::{Family, MechanismRow, SignatureScheme, all, policy, secret::SecretType};
 
 /// A question to a provider: would it do this?
 pub(crate) struct Question {
@@ -80,7 +80,7 @@ fn generates(key_type: KeyType, bits: u32, can: &mut impl FnMut(Question) -> Res
 
 type Sizes = [(Family, Vec<(KeyType, u32)>)];
 
-impl Mechanism {
+impl MechanismRow {
     /// Flags and key sizes on a token whose provider generates keys of `sizes`; none when it cannot do this at all.
     fn info(&self, sizes_of: &Sizes, can: &mut dyn FnMut(Question) -> Result<bool>) -> Result<Option<CK_MECHANISM_INFO>> {
         let Some(family) = self.work.family() else {
@@ -101,7 +101,8 @@ impl Mechanism {
                 let ends = sizes.first().zip(sizes.last());
                 let info = ends.map(|(min, max)| about(family, CKF_GENERATE, *min, *max));
                 // Where its keys make one HMAC only, that has to be there as well.
-                let only = own.and_then(|own| own.hash).map(|hash| Self { work: Sign(Scheme::Hmac, Some(hash)), ..*self });
+                let only =
+                    own.and_then(|own| own.hash).map(|hash| Self { work: Sign(SignatureScheme::Hmac, Some(hash)), ..*self });
                 return Ok(match only {
                     Some(only) if only.info(sizes_of, can)?.is_none() => None,
                     _ => info,

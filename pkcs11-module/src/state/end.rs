@@ -6,7 +6,7 @@ use cryptoki_sys::CK_SESSION_HANDLE;
 use interface::operations::{self, DestroyKey, LookupKey};
 use interface::{Operation, ProviderId, Status, client};
 
-use crate::objects::object::{Key, Object, Record};
+use crate::objects::object::{KeyObject, Object, Record};
 use crate::state::{lock, module::Module, process};
 
 /// Destroys a key; of other records there is nothing to destroy.
@@ -39,7 +39,7 @@ pub(crate) fn end<D: Operation, L: Operation<Output = operations::Record>>(
 }
 
 /// Whether the service still has a key.
-pub(crate) fn is_there(module: &Module, key: &Key) -> bool {
+pub(crate) fn is_there(module: &Module, key: &KeyObject) -> bool {
     let look = LookupKey { key_name: key.name.clone(), owner: key.owner() };
     !module.client.call(key.provider, &look).is_err_and(|error| is_gone(&error))
 }

@@ -17,12 +17,12 @@ struct Frozen {
     _state: MutexGuard<'static, Option<Arc<Module>>>,
 }
 
-struct Held(UnsafeCell<Option<Frozen>>);
+struct FrozenState(UnsafeCell<Option<Frozen>>);
 
 // SAFETY: it is touched between `freeze` and `thaw` only, by the one thread that holds the locks.
-unsafe impl Sync for Held {}
+unsafe impl Sync for FrozenState {}
 
-static HELD: Held = Held(UnsafeCell::new(None));
+static FROZEN: FrozenState = FrozenState(UnsafeCell::new(None));
 
 /// From now on forks wait for the module. Children inherit that, too.
 pub(crate) fn watch() -> Result<()> {
@@ -47,11 +47,11 @@ extern "C" fn freeze() {
     let sessions = lock(&locked.sessions);
     let frozen = Frozen { _objects: lock(&locked.objects), _sessions: sessions, _module: module, _state: state };
     // SAFETY: this thread holds the locks, so no other one is between `freeze` and `thaw`.
-    unsafe { *HELD.0.get() = Some(frozen) };
+    unsafe { *FROZEN.0.get() = Some(frozen) };
 }
 
 /// In the parent, and in the child, whose only thread is a copy of the one that took the locks.
 extern "C" fn thaw() {
     // SAFETY: the thread that forked holds the locks, if they were taken; nobody else is here.
-    drop(unsafe { (*HELD.0.get()).take() });
+    drop(unsafe { (*FROZEN.0.get()).take() });
 }

@@ -1,9 +1,8 @@
 //! A request that was admitted, as its provider sees it.
 
 use super::Admission;
-use crate::application::Application;
 use crate::auth::{Principal, clients};
-use crate::custody;
+use crate::client_process::ClientProcess;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::log::Asker;
@@ -11,6 +10,7 @@ use crate::memory::{self, Parsed};
 use crate::processor::aside;
 use crate::quotas::Limit;
 use crate::store::{Material, Reservation, Store};
+use crate::wrapping;
 use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::message::Pkcs11Attribute;
@@ -19,12 +19,12 @@ use std::sync::Arc;
 
 /// What a provider may see of a request. Only admission makes one, after it has checked access and key policy.
 pub struct Call<'a> {
-    pub(crate) app: Option<&'a Principal>,
+    pub(crate) caller: Option<&'a Principal>,
     /// The user behind it.
     pub(crate) uid: u32,
     pub(super) provider: ProviderId,
     pub(super) extended: bool,
-    pub(crate) application: Option<Application>,
+    pub(crate) process: Option<ClientProcess>,
     pub(crate) asker: &'a Asker,
     pub(crate) admission: &'a Admission,
     pub(super) key: Option<Arc<Key>>,
@@ -42,8 +42,8 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// [`Status::NotAuthenticated`] where the operation did not require it and nobody is.
-    pub fn app(&self) -> Result<&'a Principal> {
-        self.app.ok_or_else(|| Status::NotAuthenticated.into())
+    pub fn caller(&self) -> Result<&'a Principal> {
+        self.caller.ok_or_else(|| Status::NotAuthenticated.into())
     }
 
     /// The provider that the request is addressed to.
@@ -104,7 +104,7 @@ impl<'a> Call<'a> {
     /// [`Status::PsaErrorAlreadyExists`].
     pub fn check_name(&self) -> Result<()> {
         let (filing, _) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
-        self.store().check_name(self.provider, self.app()?, &filing.name)
+        self.store().check_name(self.provider, self.caller()?, &filing.name)
     }
 
     /// Reserves the new key's name before anything is made under it, durably unless the key is volatile.
@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
     /// [`Status::PsaErrorAlreadyExists`], or the store's own.
     pub fn reserve(&self) -> Result<Reservation<'a>> {
         let (filing, attributes) = self.new.as_ref().ok_or(Status::InvalidEncoding)?;
-        let reservation = self.store().reserve(self.provider, self.app()?, filing, attributes, self.application)?;
+        let reservation = self.store().reserve(self.provider, self.caller()?, filing, attributes, self.process)?;
         Ok(reservation.since(self.epoch).by(self.uid))
     }
 
@@ -122,7 +122,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// Those of [`Quotas::check`](crate::quotas::Quotas::check).
     pub(crate) fn check_room(&self, demand: impl IntoIterator<Item = (Limit, u64)>) -> Result<()> {
-        let clients = clients(Some(self.app()?), self.uid).map(|who| (self.store().usage(&who), who));
+        let clients = clients(Some(self.caller()?), self.uid).map(|who| (self.store().usage(&who), who));
         let clients: Vec<_> = clients.collect();
         for (limit, more) in demand.into_iter().filter(|(_, more)| *more > 0) {
             clients
@@ -132,12 +132,12 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    /// As [`custody::check_trust`].
+    /// As [`wrapping::check_trust`].
     ///
     /// # Errors
     /// [`Status::AdminOperation`].
     pub(crate) fn check_trust(&self, kept: &[Pkcs11Attribute]) -> Result<()> {
-        custody::check_trust(kept, || Ok(self.store().is_officer(self.provider, self.app()?, self.application)))
+        wrapping::check_trust(kept, || Ok(self.store().is_officer(self.provider, self.caller()?, self.process)))
     }
 
     /// The provider's own form of a key of the request, made from the stored material when it is first used, and anew after a time

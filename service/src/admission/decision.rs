@@ -1,31 +1,31 @@
-//! Where keys decide: before the provider runs, and durably. The rules are in [`crate::custody`]; here they meet the store.
+//! Where keys decide: before the provider runs, and durably. The rules are in [`crate::wrapping`]; here they meet the store.
 
 use super::{Admission, Call, Incoming};
-use crate::custody;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::store::Fingerprint;
+use crate::wrapping;
 use interface::{Opcode, Used};
 use std::sync::Arc;
 
 impl Admission {
     /// Has a key decide for what this use makes of it, or yield to what another one of its value has decided; `leaving` is the key that it wraps.
     pub(super) fn decide(&self, call: &Call<'_>, key: &Key, used: &Used<'_>, leaving: Option<&Key>) -> Result<()> {
-        let Some(wanted) = custody::decision(key, used, leaving) else {
+        let Some(wanted) = wrapping::decision(key, used, leaving) else {
             return Ok(());
         };
         if let Some(held) = key.decided() {
-            return custody::check_decision(key, wanted, held);
+            return wrapping::check_decision(key, wanted, held);
         }
         let Some(value) = self.value(call, key)? else {
             return Ok(());
         };
-        let held = if custody::decides(key) { Some(self.store.decide(&value, wanted)?) } else { self.store.decided(&value) };
+        let held = if wrapping::decides(key) { Some(self.store.decide(&value, wanted)?) } else { self.store.decided(&value) };
         let Some(held) = held else {
             return Ok(());
         };
         let _ = key.decided.set(held);
-        custody::check_decision(key, wanted, held)
+        wrapping::check_decision(key, wanted, held)
     }
 
     /// Tells a key what keys of its value have decided.
@@ -44,12 +44,12 @@ impl Admission {
 
     fn ended_grants_of(&self, key: &Key) -> Vec<Error> {
         let incoming = Incoming::own(key, Opcode::ListGrants, Arc::default());
-        if key.grants.values().any(|usage| custody::depends(key, *usage))
+        if key.grants.values().any(|usage| wrapping::depends(key, *usage))
             && let Err(error) = self.recall(&self.call(&incoming), key)
         {
             tracing::debug!("whether key '{}' of {} has wrapped others is not known: {error}", key.name, key.owner);
         }
-        key.grants.iter().filter_map(|(to, usage)| custody::check_grant(key, to, *usage).err()).collect()
+        key.grants.iter().filter_map(|(to, usage)| wrapping::check_grant(key, to, *usage).err()).collect()
     }
 
     /// What stands for the value of a key; `None` where no key of its provider wraps others.

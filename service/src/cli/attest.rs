@@ -5,7 +5,7 @@
 //! certificate of its endorsement key, that is the last block.
 
 use super::algorithm;
-use super::context::{Context, Key, Place};
+use super::context::{Context, KeyArg, ProviderArg};
 use super::error::{During, Error, Result};
 use super::import::{pem_blocks, read_file};
 use super::key::{Bytes, hex, to_hex};
@@ -60,7 +60,7 @@ impl Fresh {
 #[derive(clap::Args)]
 pub(crate) struct Attest {
     #[command(flatten)]
-    key: Key,
+    key: KeyArg,
     #[command(flatten)]
     fresh: Fresh,
 }
@@ -84,7 +84,7 @@ pub(crate) struct QuotePcrs {
     #[arg(long, default_value = "sha256", value_parser = banks())]
     bank: Hash,
     #[command(flatten)]
-    place: Place,
+    place: ProviderArg,
     #[command(flatten)]
     fresh: Fresh,
 }

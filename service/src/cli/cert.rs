@@ -1,6 +1,6 @@
 //! `parsec cert`: certificates that lie beside their keys, where PKCS#11 programs look for them.
 
-use super::context::{Context, Place, owner};
+use super::context::{Context, ProviderArg, owner};
 use super::error::{During, Error, Result};
 use super::import::{pem_blocks, read_file};
 use super::key::{Bytes, Destroyed, hex, to_hex};
@@ -23,7 +23,7 @@ pub(crate) enum Command {
     /// List certificates
     List {
         #[command(flatten)]
-        place: Place,
+        place: ProviderArg,
     },
     /// Print a certificate
     Get(Get),
@@ -32,7 +32,7 @@ pub(crate) enum Command {
         /// The certificate's name
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: ProviderArg,
     },
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Put {
     /// PEM or DER, or - for stdin; of a chain, the first certificate
     file: PathBuf,
     #[command(flatten)]
-    place: Place,
+    place: ProviderArg,
     /// A label for people and PKCS#11 [default: the name]
     #[arg(long)]
     label: Option<String>,
@@ -57,7 +57,7 @@ pub(crate) struct Get {
     /// The certificate's name
     name: String,
     #[command(flatten)]
-    place: Place,
+    place: ProviderArg,
     /// Its owner, where that is not you
     #[arg(long, value_parser = owner)]
     owner: Option<String>,
@@ -188,7 +188,7 @@ impl Display for Certificates {
     }
 }
 
-fn list(context: &Context, place: &Place) -> Result<()> {
+fn list(context: &Context, place: &ProviderArg) -> Result<()> {
     let filter = Find { kind: Some(RecordKind::Certificate.into()), ..Find::default() };
     let mut certificates = Vec::new();
     for provider in context.providers(place.provider)? {
@@ -208,7 +208,7 @@ impl Get {
 }
 
 /// The certificate of this name, in whichever provider it is.
-fn find(context: &Context, name: &str, owner: Option<&String>, place: &Place) -> Result<(ProviderId, Record)> {
+fn find(context: &Context, name: &str, owner: Option<&String>, place: &ProviderArg) -> Result<(ProviderId, Record)> {
     let lookup = LookupObject { kind: RecordKind::Certificate.into(), name: name.to_owned(), owner: owner.cloned() };
     for provider in context.providers(place.provider)? {
         match context.client.call(provider, &lookup) {
@@ -222,7 +222,7 @@ fn find(context: &Context, name: &str, owner: Option<&String>, place: &Place) ->
     Err(Error::NotFound(format!("there is no certificate '{name}' that you may see (what there is: parsec cert list)")))
 }
 
-fn destroy(context: &Context, name: &str, place: &Place) -> Result<()> {
+fn destroy(context: &Context, name: &str, place: &ProviderArg) -> Result<()> {
     let (provider, _) = find(context, name, None, place)?;
     let destroy = DestroyObject { kind: RecordKind::Certificate.into(), name: name.to_owned() };
     let result = context.client.call(provider, &destroy);

@@ -1,7 +1,7 @@
 //! `parsec key challenge` and `parsec key answer`: whether the attestation key of a statement is in the TPM with an endorsement key.
 
 use super::attest::{ATTESTING_KEY, Blocks, CERTIFICATE, public_key};
-use super::context::{Context, Place};
+use super::context::{Context, ProviderArg};
 use super::error::{During, Error, Result};
 use super::key::to_hex;
 use super::output::Pem;
@@ -52,7 +52,7 @@ pub(crate) struct Respond {
     /// What `parsec key challenge` has written
     file: PathBuf,
     #[command(flatten)]
-    place: Place,
+    place: ProviderArg,
 }
 
 impl Respond {

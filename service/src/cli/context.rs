@@ -34,7 +34,7 @@ impl Connection {
 
 /// Where a new thing goes.
 #[derive(clap::Args)]
-pub(crate) struct Place {
+pub(crate) struct ProviderArg {
     /// The provider [default: the service's first]
     #[arg(long, value_parser = provider)]
     pub(crate) provider: Option<ProviderId>,
@@ -42,7 +42,7 @@ pub(crate) struct Place {
 
 /// An existing key.
 #[derive(clap::Args)]
-pub(crate) struct Key {
+pub(crate) struct KeyArg {
     /// The key's name
     pub(crate) name: String,
     /// The provider [default: the one that has the key]
@@ -102,8 +102,8 @@ impl Context {
     }
 
     /// The one key of this name, in whichever provider it is.
-    pub(crate) fn key(&self, key: &Key) -> Result<KeyRecord> {
-        let Key { name, owner, .. } = key;
+    pub(crate) fn key(&self, key: &KeyArg) -> Result<KeyRecord> {
+        let KeyArg { name, owner, .. } = key;
         let (mut found, mut refusal) = (Vec::new(), None);
         for provider in self.providers(key.provider)? {
             match self.client.lookup(provider, owner.as_deref(), name) {
@@ -127,7 +127,7 @@ impl Context {
         found.pop().ok_or_else(absent)
     }
 
-    fn no_key(&self, key: &Key) -> String {
+    fn no_key(&self, key: &KeyArg) -> String {
         let advice = self.unlisted().map_or_else(
             || "what there is: parsec key list".to_owned(),
             |owner| {

@@ -5,13 +5,13 @@ mod scheme;
 mod subject;
 mod usage;
 
-use super::context::{Context, Key, KeyRecord};
+use super::context::{Context, KeyArg, KeyRecord};
 use super::error::{Error, Result};
 use super::output::Pem;
 use super::purpose::Purpose;
 use der::asn1::{BitString, OctetString};
 use der::{Decode, Encode, Sequence};
-use scheme::Scheme;
+use scheme::CertificateScheme;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use x509_cert::time::Validity;
 #[derive(clap::Args)]
 pub(crate) struct Request {
     #[command(flatten)]
-    key: Key,
+    key: KeyArg,
     /// Common name [default: the first DNS name, or the key's name]
     #[arg(long, value_name = "NAME")]
     cn: Option<String>,
@@ -76,7 +76,7 @@ impl Request {
         let key = context.key(&self.key)?;
         let public = Certified { spki: SubjectPublicKeyInfoOwned::from_der(&key.spki()?)?, id: key.public()?.id() };
         let content = self.content(&key)?;
-        let scheme = Scheme::of(&key.attributes).ok_or_else(|| {
+        let scheme = CertificateScheme::of(&key.attributes).ok_or_else(|| {
             Error::Unsupported(format!(
                 "key '{}' ({}) is not for signatures that certificates can have",
                 key.name(),
@@ -169,7 +169,7 @@ struct Certificate {
 }
 
 impl Content {
-    fn request(self, key: &Certified, scheme: &Scheme, sign: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    fn request(self, key: &Certified, scheme: &CertificateScheme, sign: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         let mut info = CertReqInfo {
             version: x509_cert::request::Version::V1,
             public_key: key.spki.clone(),
@@ -191,7 +191,7 @@ impl Content {
     fn certificate(
         self,
         key: &Certified,
-        scheme: &Scheme,
+        scheme: &CertificateScheme,
         days: u32,
         sign: impl Fn(&[u8]) -> Result<Vec<u8>>,
     ) -> Result<Vec<u8>> {
@@ -345,7 +345,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("csr").to_str().unwrap().to_owned();
         for signer in signers() {
-            let scheme = Scheme::of(&signer.attributes).unwrap();
+            let scheme = CertificateScheme::of(&signer.attributes).unwrap();
             let sign = |message: &[u8]| scheme.encode((signer.sign)(message));
             let der = content(&signer.attributes).request(&signer.public, &scheme, sign).unwrap();
             std::fs::write(&path, Pem::new("CERTIFICATE REQUEST", &der).unwrap().pem).unwrap();
@@ -361,7 +361,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("crt").to_str().unwrap().to_owned();
         for signer in signers() {
-            let scheme = Scheme::of(&signer.attributes).unwrap();
+            let scheme = CertificateScheme::of(&signer.attributes).unwrap();
             let sign = |message: &[u8]| scheme.encode((signer.sign)(message));
             let der = content(&signer.attributes).certificate(&signer.public, &scheme, 2, sign).unwrap();
             std::fs::write(&path, Pem::new("CERTIFICATE", &der).unwrap().pem).unwrap();
@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn a_broken_signature_is_noticed() {
         let signer = ed25519();
-        let scheme = Scheme::of(&signer.attributes).unwrap();
+        let scheme = CertificateScheme::of(&signer.attributes).unwrap();
         let sign = |message: &[u8]| Ok((signer.sign)(&message[1..]));
         let der = content(&signer.attributes).request(&signer.public, &scheme, sign).unwrap();
         let dir = tempfile::tempdir().unwrap();

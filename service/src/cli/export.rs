@@ -1,6 +1,6 @@
 //! `parsec key export`: a private key as a file, where its policy allows that.
 
-use super::context::{Context, Key};
+use super::context::{Context, KeyArg};
 use super::error::{During, Error, Result};
 use super::output::write_file;
 use interface::operations::ExportKey;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 #[derive(clap::Args)]
 pub(crate) struct Export {
     #[command(flatten)]
-    key: Key,
+    key: KeyArg,
     /// Write this file, readable by you alone: PKCS#8 PEM, or the bare bytes of a secret key
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,

@@ -1,6 +1,6 @@
 //! Grants: who else may use a key, and for what.
 
-use super::context::{Context, Key, KeyRecord};
+use super::context::{Context, KeyArg, KeyRecord};
 use super::error::{During, Error, Result};
 use super::output::{Text, table};
 use super::principal::{principal, user_name};
@@ -70,7 +70,7 @@ impl Share {
 #[derive(clap::Args)]
 pub(crate) struct Give {
     #[command(flatten)]
-    key: Key,
+    key: KeyArg,
     /// Who may do what: user:NAME, uid:N, app:NAME or spiffe://…, then =, then roles (sign, verify, encrypt, decrypt, derive, wrap,
     /// unwrap, export; use is all but export). Replaces what it was granted before.
     #[arg(value_name = "WHO=ROLES", required = true)]
@@ -80,7 +80,7 @@ pub(crate) struct Give {
 #[derive(clap::Args)]
 pub(crate) struct TakeBack {
     #[command(flatten)]
-    key: Key,
+    key: KeyArg,
     /// Whose grants: user:NAME, uid:N, app:NAME or spiffe://…
     #[arg(value_name = "WHO", required = true, value_parser = principal)]
     principals: Vec<Principal>,
@@ -146,7 +146,7 @@ pub(crate) fn take_back(context: &Context, args: &TakeBack) -> Result<()> {
     list(context, &args.key)
 }
 
-pub(crate) fn list(context: &Context, key: &Key) -> Result<()> {
+pub(crate) fn list(context: &Context, key: &KeyArg) -> Result<()> {
     let key = context.key(key)?;
     let question = ListGrants { key_name: key.name().to_owned(), owner: key.owner() };
     let result = context.client.call(key.provider, &question);

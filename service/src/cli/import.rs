@@ -1,6 +1,6 @@
 //! `parsec key import`: private keys out of files, in the encoding that the protocol wants.
 
-use super::context::{Context, Place};
+use super::context::{Context, ProviderArg};
 use super::error::{During, Error, Result};
 use super::key::{self, Metadata};
 use super::purpose::Purpose;
@@ -32,7 +32,7 @@ pub(crate) struct Import {
     #[arg(long, value_name = "KIND")]
     raw: Option<Raw>,
     #[command(flatten)]
-    place: Place,
+    place: ProviderArg,
     #[command(flatten)]
     metadata: Metadata,
 }

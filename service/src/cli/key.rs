@@ -1,7 +1,7 @@
 //! Making, listing and destroying keys.
 
 use super::algorithm::describe;
-use super::context::{Context, Key, KeyRecord, Place, owner};
+use super::context::{Context, KeyArg, KeyRecord, ProviderArg, owner};
 use super::error::{During, Error, Result};
 use super::grant::{Granted, Share};
 use super::output::{Text, table};
@@ -86,7 +86,7 @@ pub(crate) struct New {
     #[arg(long, value_parser = kinds())]
     algorithm: Option<&'static KeyKind>,
     #[command(flatten)]
-    place: Place,
+    place: ProviderArg,
     #[command(flatten)]
     metadata: Metadata,
     /// Write the key's reference file here as well
@@ -273,7 +273,7 @@ pub(crate) fn show(context: &Context, key: &KeyRecord) -> Result<()> {
 #[derive(clap::Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    place: Place,
+    place: ProviderArg,
     /// Only keys of this owner
     #[arg(long, value_parser = owner)]
     owner: Option<String>,
@@ -332,7 +332,7 @@ impl Display for Destroyed {
 }
 
 /// Destroys one key.
-pub(crate) fn destroy(context: &Context, key: &Key) -> Result<()> {
+pub(crate) fn destroy(context: &Context, key: &KeyArg) -> Result<()> {
     let found = context.key(key)?;
     let destroy = DestroyKey { key_name: found.name().to_owned(), owner: found.owner() };
     let result = context.client.call(found.provider, &destroy);

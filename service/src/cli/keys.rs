@@ -1,6 +1,6 @@
 //! `parsec key`: its commands.
 
-use super::context::{Context, Key};
+use super::context::{Context, KeyArg};
 use super::error::Result;
 use super::{accept, attest, challenge, csr, export, grant, import, key, reference};
 use interface::operations::Verdict;
@@ -12,9 +12,9 @@ pub(crate) enum Command {
     /// List keys: your own, and those granted to you by root, administrators and whom you accept
     List(key::List),
     /// Show all that is public of a key
-    Show(Key),
+    Show(KeyArg),
     /// Destroy a key, for ever
-    Rm(Key),
+    Rm(KeyArg),
     /// Print a certificate request, or a self-signed certificate
     Csr(csr::Request),
     /// Print the file that stands for the private key in other programs' configuration
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     /// Take back what was granted
     Revoke(grant::TakeBack),
     /// List who else may use a key
-    Grants(Key),
+    Grants(KeyArg),
     /// List somebody else's granted keys with your own; a name without an owner can mean them then
     Accept(accept::Say),
     /// Do not list somebody else's keys

@@ -1,6 +1,6 @@
 //! What stands for a key in other programs' configuration: the reference file, the URIs, the public key.
 
-use super::context::{Context, Key, KeyRecord};
+use super::context::{Context, KeyArg, KeyRecord};
 use super::error::{Error, Result};
 use super::output;
 use base64ct::{Base64, Encoding};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub(crate) struct Pem {
     #[command(flatten)]
-    key: Key,
+    key: KeyArg,
     /// Write it as PKCS#8, "BEGIN PRIVATE KEY", for programs that look for that line themselves
     #[arg(long)]
     pkcs8: bool,
@@ -47,7 +47,7 @@ fn uri(key: &KeyRecord) -> KeyUri {
 #[derive(clap::Args)]
 pub(crate) struct Uri {
     #[command(flatten)]
-    key: Key,
+    key: KeyArg,
     /// The URI for programs that use the PKCS#11 module (RFC 7512)
     #[arg(long)]
     pkcs11: bool,
@@ -96,7 +96,7 @@ fn escape(text: &str) -> String {
 #[derive(clap::Args)]
 pub(crate) struct Public {
     #[command(flatten)]
-    key: Key,
+    key: KeyArg,
     /// The line for OpenSSH's authorized_keys
     #[arg(long)]
     ssh: bool,

@@ -1,7 +1,7 @@
 //! Tokens: what PKCS#11 programs see of a provider, with the PINs that they may set there. A PIN protects against programs of the
 //! same user; whose token it is, the kernel says. So its owner can take a PIN away without knowing it.
 
-use super::context::{Context, Place};
+use super::context::{Context, ProviderArg};
 use super::error::{During, Result};
 use super::output::table;
 use interface::operations::{self, PinState, Role, SetPin, TokenStatus};
@@ -13,7 +13,7 @@ pub(crate) enum Command {
     /// Show the label and the state of the PINs
     Status {
         #[command(flatten)]
-        place: Place,
+        place: ProviderArg,
     },
     /// Take a forgotten or locked PIN away. Keys stay. Without any PIN, programs need no login; to set one again: pkcs11-tool
     /// --init-pin, or --init-token, which destroys the keys
@@ -21,7 +21,7 @@ pub(crate) enum Command {
         /// Whose PIN [default: both]
         whose: Option<Whose>,
         #[command(flatten)]
-        place: Place,
+        place: ProviderArg,
     },
 }
 
@@ -106,7 +106,7 @@ impl Display for Tokens {
     }
 }
 
-fn status(context: &Context, place: &Place) -> Result<()> {
+fn status(context: &Context, place: &ProviderArg) -> Result<()> {
     let mut tokens = Vec::new();
     for provider in context.providers(place.provider)? {
         let token = context.client.call(provider, &TokenStatus {});
@@ -116,7 +116,7 @@ fn status(context: &Context, place: &Place) -> Result<()> {
     context.show(&Tokens { tokens })
 }
 
-fn reset_pin(context: &Context, whose: Option<Whose>, place: &Place) -> Result<()> {
+fn reset_pin(context: &Context, whose: Option<Whose>, place: &ProviderArg) -> Result<()> {
     let provider = context.provider(place.provider)?;
     let roles = whose.map_or_else(|| Role::ALL.to_vec(), |whose| vec![whose.into()]);
     for role in roles {
@@ -124,5 +124,5 @@ fn reset_pin(context: &Context, whose: Option<Whose>, place: &Place) -> Result<(
         let done = context.client.call(provider, &reset);
         done.during(|| format!("reset the {role} PIN of {}", provider.name()))?;
     }
-    status(context, &Place { provider: Some(provider) })
+    status(context, &ProviderArg { provider: Some(provider) })
 }

@@ -2,8 +2,8 @@
 
 use super::Dispatcher;
 use crate::admission::{Admission, Incoming};
-use crate::application::Application;
 use crate::auth::{Authenticators, Party, Principal};
+use crate::client_process::ClientProcess;
 use crate::connections::Connections;
 use crate::error::Result;
 use crate::flight::Flight;
@@ -43,27 +43,27 @@ pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
 /// Who asks, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    pub(crate) app: Principal,
+    pub(crate) caller: Principal,
     /// Its connection has said Hello.
     pub(crate) extended: bool,
-    pub(crate) application: Option<Application>,
+    pub(crate) process: Option<ClientProcess>,
 }
 
 impl Caller {
     /// An application of this name, on a connection that has said Hello without naming its process.
     pub(crate) fn named(name: &str) -> Self {
-        Self { app: Principal::App(name.to_owned()), extended: true, application: None }
+        Self { caller: Principal::App(name.to_owned()), extended: true, process: None }
     }
 
     pub(crate) fn incoming<O: Operation>(&self, op: &O) -> Incoming {
-        let Self { app, extended, application } = self.clone();
+        let Self { caller, extended, process } = self.clone();
         Incoming {
             request: Request { provider: ProviderId::SOFTWARE, session: 0, auth: AuthType::Direct, opcode: O::OPCODE },
             body: Buffer::from(op.encode_to_vec()),
-            party: Party { uid: 0, principal: Some(app), privileged: false },
+            party: Party { uid: 0, principal: Some(caller), privileged: false },
             extended,
-            application,
-            seat: None,
+            process,
+            slot: None,
             asker: Arc::default(),
         }
     }

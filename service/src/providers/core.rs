@@ -8,7 +8,6 @@ use crate::admission::Call;
 use crate::auth::Principal;
 use crate::bounds;
 use crate::connections::Connections;
-use crate::custody;
 use crate::error::{Error, Result};
 use crate::flight::Flight;
 use crate::provider::{Handle, Info, Provider};
@@ -16,6 +15,7 @@ use crate::providers::Backends;
 use crate::quotas::Limit;
 use crate::stats::Stats;
 use crate::store::GRANT;
+use crate::wrapping;
 use catalogue::Catalogue;
 use interface::attributes::Usage;
 use interface::operations::*;
@@ -112,7 +112,7 @@ impl Handle<Hello> for Core {
         Ok(Welcome {
             version: hello.version.clamp(1, EXTENSIONS),
             service: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned(),
-            principal: call.app.map(ToString::to_string).unwrap_or_default(),
+            principal: call.caller.map(ToString::to_string).unwrap_or_default(),
             body_limit: self.body_limit,
         })
     }
@@ -138,7 +138,7 @@ impl Core {
     /// The caller's part of each limit, and for administrators who has most.
     fn quotas(&self, call: &Call<'_>) -> Result<Vec<Quota>> {
         let user = Principal::Uid(call.uid);
-        let who = call.app.unwrap_or(&user);
+        let who = call.caller.unwrap_or(&user);
         let (admin, flight) = (call.admission.authenticators.admin(who), &self.flight);
         let (quotas, usage) = (&call.admission.quotas, call.store().usage(who));
         let shown = if admin { GREEDIEST } else { 0 };
@@ -193,7 +193,7 @@ impl Handle<ListKeys> for Core {
     /// All in one answer, as upstream's clients want it; so it is refused where it is more than a user may have in flight.
     fn handle(&self, call: &Call<'_>, _: ListKeys) -> Result<Keys> {
         let (user, mut bytes, mut keys) = (Principal::Uid(call.uid), 0, Vec::new());
-        let all = call.store().keys(call.app()?);
+        let all = call.store().keys(call.caller()?);
         for key in all.iter().filter(|key| !key.volatile() && (call.extended() || key.upstream())) {
             let (provider_id, attributes) = (key.provider.number().into(), Some((&key.attributes).into()));
             let info = KeyInfo { provider_id, name: key.name.clone(), attributes };
@@ -208,7 +208,7 @@ impl Handle<ListKeys> for Core {
 impl Handle<ListClients> for Core {
     /// Names without their kind, as upstream tells them; so only those of the caller's own kind.
     fn handle(&self, call: &Call<'_>, _: ListClients) -> Result<Clients> {
-        let kind = call.app()?.auth_type();
+        let kind = call.caller()?.auth_type();
         let owners = call.store().owners().into_iter().filter(|owner| owner.auth_type() == kind);
         Ok(Clients { clients: owners.map(|owner| owner.upstream()).collect() })
     }
@@ -216,7 +216,7 @@ impl Handle<ListClients> for Core {
 
 impl Handle<DeleteClient> for Core {
     fn handle(&self, call: &Call<'_>, op: DeleteClient) -> Result<interface::message::Empty> {
-        let kind = call.app()?.auth_type();
+        let kind = call.caller()?.auth_type();
         let named = |owner: &Principal| owner.auth_type() == kind && owner.upstream() == op.client;
         let client = call.store().owners().into_iter().find(named);
         let client =
@@ -230,7 +230,7 @@ impl Handle<DeleteClient> for Core {
 
 impl Handle<LookupKey> for Core {
     fn handle(&self, call: &Call<'_>, _: LookupKey) -> Result<Record> {
-        Ok(call.key()?.record(call.app()?))
+        Ok(call.key()?.record(call.caller()?))
     }
 }
 
@@ -238,7 +238,7 @@ impl Handle<Find> for Core {
     fn handle(&self, call: &Call<'_>, op: Find) -> Result<Found> {
         // No record has more.
         bounds::attributes(&op.pkcs11)?;
-        Ok(call.store().find(call.app()?, call.provider(), &op, &call.admission.authenticators.admins))
+        Ok(call.store().find(call.caller()?, call.provider(), &op, &call.admission.authenticators.admins))
     }
 }
 
@@ -246,12 +246,13 @@ impl Handle<SetMetadata> for Core {
     fn handle(&self, call: &Call<'_>, op: SetMetadata) -> Result<interface::message::Empty> {
         bounds::beside(op.label.as_deref(), op.id.as_deref(), &op.pkcs11)?;
         call.check_trust(&op.pkcs11)?;
-        if let Some(key) = call.store().key(call.provider(), call.app()?, &op.name).filter(|_| op.kind == RecordKind::Key.into())
+        if let Some(key) =
+            call.store().key(call.provider(), call.caller()?, &op.name).filter(|_| op.kind == RecordKind::Key.into())
         {
-            custody::check_marks(&key, &op.pkcs11)?;
+            wrapping::check_marks(&key, &op.pkcs11)?;
         }
-        call.check_room(call.store().growth_by_metadata(call.app()?, call.provider(), &op))?;
-        call.store().set_metadata(call.app()?, call.provider(), &op)?;
+        call.check_room(call.store().growth_by_metadata(call.caller()?, call.provider(), &op))?;
+        call.store().set_metadata(call.caller()?, call.provider(), &op)?;
         Ok(interface::message::Empty {})
     }
 }
@@ -261,8 +262,8 @@ impl Handle<PutObject> for Core {
         bounds::text("name", op.name.as_bytes())?;
         bounds::beside(op.label.as_deref(), op.id.as_deref(), &op.pkcs11)?;
         call.check_trust(&op.pkcs11)?;
-        call.check_room(call.store().growth_by_object(call.app()?, call.provider(), &op))?;
-        let record = call.store().put_object(call.app()?, call.provider(), &op)?;
+        call.check_room(call.store().growth_by_object(call.caller()?, call.provider(), &op))?;
+        let record = call.store().put_object(call.caller()?, call.provider(), &op)?;
         call.store().made_by(call.uid, record.uuid.parse()?);
         Ok(record)
     }
@@ -270,13 +271,13 @@ impl Handle<PutObject> for Core {
 
 impl Handle<LookupObject> for Core {
     fn handle(&self, call: &Call<'_>, op: LookupObject) -> Result<Record> {
-        call.store().object(call.app()?, call.provider(), &op, &call.admission.authenticators.admins)
+        call.store().object(call.caller()?, call.provider(), &op, &call.admission.authenticators.admins)
     }
 }
 
 impl Handle<DestroyObject> for Core {
     fn handle(&self, call: &Call<'_>, op: DestroyObject) -> Result<interface::message::Empty> {
-        call.store().destroy_object(call.app()?, call.provider(), &op)?;
+        call.store().destroy_object(call.caller()?, call.provider(), &op)?;
         Ok(interface::message::Empty {})
     }
 }
@@ -289,10 +290,10 @@ impl Handle<Grant> for Core {
         }
         bounds::text("principal", op.principal.as_bytes())?;
         let (key, to) = (call.key()?, op.principal.parse()?);
-        if custody::depends(key, usage) {
+        if wrapping::depends(key, usage) {
             call.admission.recall(call, key)?;
         }
-        custody::check_grant(key, &to, usage)?;
+        wrapping::check_grant(key, &to, usage)?;
         if !key.grants.contains_key(&to) {
             call.check_room([(Limit::Bytes, GRANT)])?;
         }

@@ -1,7 +1,7 @@
 //! What lies in memory of a key or an object, and what it is found by.
 
-use crate::application::Application;
 use crate::auth::Principal;
+use crate::client_process::ClientProcess;
 use crate::error::Error;
 use crate::key::{Key, Life, Meta};
 use interface::certificate::Certificate;
@@ -69,17 +69,17 @@ impl Entry {
     /// All terms but that of its public value. A volatile key has none that a search may name.
     fn told(&self) -> impl Iterator<Item = Term<'_>> {
         let meta = self.meta();
-        let (application, fields) = match self {
+        let (process, fields) = match self {
             Self::Key(key) => match key.life {
-                Life::Volatile { application, .. } => (Some(application), None),
+                Life::Volatile { process, .. } => (Some(process), None),
                 Life::Stored => (None, None),
             },
             Self::Object(object) => (None, Some(object.fields())),
         };
         let stored = [Term::Owner(&meta.owner), Term::Name(&meta.name), Term::Label(&meta.label), Term::Id(&meta.id)];
         let stored = stored.into_iter().chain(meta.pkcs11.iter().map(Term::kept)).chain(fields.into_iter().flatten());
-        let stored = application.is_none().then_some(stored);
-        application.map(Term::Application).into_iter().chain(stored.into_iter().flatten())
+        let stored = process.is_none().then_some(stored);
+        process.map(Term::Process).into_iter().chain(stored.into_iter().flatten())
     }
 
     fn public_id(&self) -> Option<Vec<u8>> {
@@ -103,7 +103,7 @@ pub(super) enum Term<'a> {
     /// SHA-1 of a public value.
     Public(&'a [u8]),
     /// Of volatile keys: the process.
-    Application(Application),
+    Process(ClientProcess),
 }
 
 impl<'a> Term<'a> {

@@ -137,10 +137,10 @@ pub(super) fn prepare(
 ) -> Result<(Database, Keys, Index)> {
     let shown = path.display();
     let number = |statement: &str| db.query_row(statement, [], |row| row.get::<_, i64>(0));
-    let application = number("PRAGMA application_id")?;
+    let process = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;
     let fresh = number("SELECT count(*) FROM sqlite_schema")? == 0;
-    if !fresh && application != APPLICATION {
+    if !fresh && process != APPLICATION {
         return Err(Error::Corrupt(format!(
             "{shown} is a database of another program (perhaps of another Parsec service): name another file for the store"
         )));

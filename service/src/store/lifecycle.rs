@@ -4,8 +4,8 @@ use super::change::Database;
 use super::entry::Entry;
 use super::table::Pending;
 use super::{Store, file, table};
-use crate::application::Application;
 use crate::auth::Principal;
+use crate::client_process::ClientProcess;
 use crate::error::{Error, Result};
 use crate::key::{Key, Life, Meta, Uuid};
 use crate::log::{self, Kind};
@@ -43,7 +43,7 @@ pub struct Reservation<'a> {
     /// The key has the id that it was given, if only an empty one.
     identified: bool,
     /// The process that a volatile key ends with.
-    application: Option<Application>,
+    process: Option<ClientProcess>,
     /// Of its token, when the name was taken.
     epoch: u64,
     /// The user who makes it.
@@ -70,9 +70,9 @@ impl Store {
         owner: &Principal,
         filing: &Filing,
         attributes: &Attributes,
-        application: Option<Application>,
+        process: Option<ClientProcess>,
     ) -> Result<Reservation<'_>> {
-        let application = if filing.volatile { Some(application.ok_or_else(nameless)?) } else { None };
+        let process = if filing.volatile { Some(process.ok_or_else(nameless)?) } else { None };
         let uuid = Uuid::random()?;
         let intent = Meta {
             uuid,
@@ -86,7 +86,7 @@ impl Store {
         };
         let mut db = self.db();
         let epoch = self.index().tokens.epoch(&(provider, owner.clone()))?;
-        let free = match application {
+        let free = match process {
             Some(_) => self.free(&db, &intent)?,
             None if self.key(provider, owner, &intent.name).is_some() => false,
             None => {
@@ -101,7 +101,7 @@ impl Store {
             return Err(taken(&intent));
         }
         let identified = filing.volatile || filing.id.is_some();
-        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, application, epoch, maker: None })
+        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, process, epoch, maker: None })
     }
 
     /// Refuses the name of a ready key.
@@ -185,7 +185,7 @@ impl Store {
         meta: Meta,
         identified: bool,
         material: Material,
-        application: Option<Application>,
+        process: Option<ClientProcess>,
         epoch: u64,
     ) -> Result<Arc<Key>> {
         let Material { attributes, private, public_key, tier, local, past } = material;
@@ -193,7 +193,7 @@ impl Store {
         if key.meta.id.is_empty() && !identified {
             key.meta.id = key.public_id().unwrap_or_else(|| key.uuid.bytes().to_vec());
         }
-        let sealed = match application {
+        let sealed = match process {
             None => self.keys.sealer.seal(&key.binding(), &private)?,
             Some(_) => self.volatile.seal(&key.uuid.bytes(), &private)?,
         };
@@ -201,7 +201,7 @@ impl Store {
         if self.index().tokens.epoch(&(key.provider, key.owner.clone()))? != epoch {
             return Err(key.gone());
         }
-        match application {
+        match process {
             None => {
                 let mut change = db.change(&self.keys)?;
                 if !table::complete(&mut change, &key, &sealed)? {
@@ -209,11 +209,11 @@ impl Store {
                 }
                 change.commit()?;
             }
-            Some(application) => {
+            Some(process) => {
                 if !self.free(&db, &key.meta)? {
                     return Err(taken(&key.meta));
                 }
-                key.life = Life::Volatile { application, private: sealed.into() };
+                key.life = Life::Volatile { process, private: sealed.into() };
             }
         }
         let key = Arc::new(key);
@@ -259,7 +259,7 @@ impl Reservation<'_> {
 
     /// Whether the key may be kept where it does not survive a restart of the hardware.
     pub fn volatile(&self) -> bool {
-        self.application.is_some()
+        self.process.is_some()
     }
 
     /// The same for a request that began earlier: where its token was reset since, the key never becomes ready.
@@ -283,7 +283,7 @@ impl Reservation<'_> {
         let Some(intent) = self.intent.clone() else {
             return Err(Status::PsaErrorBadState.into());
         };
-        let key = self.store.complete(intent, self.identified, material, self.application, self.epoch)?;
+        let key = self.store.complete(intent, self.identified, material, self.process, self.epoch)?;
         self.intent = None;
         if let Some(maker) = self.maker {
             self.store.made_by(maker, key.uuid);

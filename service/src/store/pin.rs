@@ -1,7 +1,7 @@
 //! PINs and tokens as they lie in memory.
 
-use crate::application::Application;
 use crate::auth::Principal;
+use crate::client_process::ClientProcess;
 use crate::error::{Error, Result};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -22,17 +22,17 @@ const LOCKED: u32 = 10;
 const COST: (u32, u32) = (9 * 1024, 4);
 
 /// Where a token is, and whose.
-pub(super) type Place = (ProviderId, Principal);
+pub(super) type TokenId = (ProviderId, Principal);
 
 /// The tokens that have a label or PINs.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    pub(super) labels: HashMap<Place, String>,
-    pub(super) pins: HashMap<(Place, Role), Pin>,
+    pub(super) labels: HashMap<TokenId, String>,
+    pub(super) pins: HashMap<(TokenId, Role), Pin>,
     /// The processes that have proved to be a token's security officer.
-    pub(super) officers: HashMap<Place, HashSet<Application>>,
+    pub(super) officers: HashMap<TokenId, HashSet<ClientProcess>>,
     /// Of those that were ever reset: how often, and how many resets are under way.
-    pub(super) resets: HashMap<Place, (u64, usize)>,
+    pub(super) resets: HashMap<TokenId, (u64, usize)>,
 }
 
 impl Tokens {
@@ -46,7 +46,7 @@ impl Tokens {
     }
 
     /// Puts this PIN in the place of the old one, or none.
-    pub(super) fn set(&mut self, place: &Place, role: Role, pin: Option<&Pin>) {
+    pub(super) fn set(&mut self, place: &TokenId, role: Role, pin: Option<&Pin>) {
         if let (Role::Officer, None) = (role, pin) {
             self.log_out_of(place);
         }
@@ -61,7 +61,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Status::PsaErrorBadState`] while the token is being reset.
-    pub(super) fn epoch(&self, place: &Place) -> Result<u64> {
+    pub(super) fn epoch(&self, place: &TokenId) -> Result<u64> {
         let (epoch, running) = self.resets.get(place).copied().unwrap_or_default();
         if running == 0 {
             return Ok(epoch);
@@ -72,9 +72,9 @@ impl Tokens {
     }
 
     /// Ends the login of a process into a token.
-    pub(super) fn log_out(&mut self, place: &Place, application: Application) {
+    pub(super) fn log_out(&mut self, place: &TokenId, process: ClientProcess) {
         if let Some(officers) = self.officers.get_mut(place) {
-            officers.remove(&application);
+            officers.remove(&process);
             if officers.is_empty() {
                 self.officers.remove(place);
             }
@@ -82,7 +82,7 @@ impl Tokens {
     }
 
     /// Ends the logins into a token.
-    pub(super) fn log_out_of(&mut self, place: &Place) {
+    pub(super) fn log_out_of(&mut self, place: &TokenId) {
         self.officers.remove(place);
     }
 }

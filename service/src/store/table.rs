@@ -108,7 +108,7 @@ pub(super) const UPGRADES: [&str; 4] = [
 
 /// What the column `pkcs11` holds.
 #[derive(Clone, PartialEq, Message)]
-struct Kept {
+struct Pkcs11Column {
     #[prost(message, repeated, tag = "1")]
     attributes: Vec<Pkcs11Attribute>,
 }
@@ -326,5 +326,5 @@ fn stored(time: u64) -> i64 {
 }
 
 fn kept(meta: &Meta) -> Vec<u8> {
-    Kept { attributes: meta.pkcs11.clone() }.encode_to_vec()
+    Pkcs11Column { attributes: meta.pkcs11.clone() }.encode_to_vec()
 }

@@ -24,9 +24,9 @@ const WEB: Principal = Principal::Uid(33);
 
 const PRIVATE: &[u8] = b"known to nobody";
 
-struct Place(TempDir);
+struct TestStore(TempDir);
 
-impl Place {
+impl TestStore {
     fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
@@ -119,7 +119,7 @@ fn names(found: &interface::operations::Found) -> Vec<&str> {
 
 #[test]
 fn a_key_survives_with_all_its_parts() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let made = create(&store, &ROOT, "web");
     store.grant(&made, &WEB, Usage::SIGN_HASH).unwrap();
@@ -145,7 +145,7 @@ fn tables_of_earlier_versions_are_brought_up_to_date() {
     let second = format!("{third} DROP TABLE pin; DROP TABLE token;");
     let first = format!("{second} ALTER TABLE key DROP COLUMN local;");
     for (version, undo) in [(1, first.as_str()), (2, &second), (3, third)] {
-        let place = Place::new();
+        let place = TestStore::new();
         assert!(create(&place.open().unwrap(), &ROOT, "web").local);
         place.undo_signing();
         place.sql(&format!("{undo} PRAGMA user_version = {version}"));
@@ -164,7 +164,7 @@ fn tables_of_earlier_versions_are_brought_up_to_date() {
 
 #[test]
 fn private_parts_are_not_in_the_file() {
-    let place = Place::new();
+    let place = TestStore::new();
     create(&place.open().unwrap(), &ROOT, "web");
     for file in fs::read_dir(place.database().parent().unwrap()).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
@@ -174,7 +174,7 @@ fn private_parts_are_not_in_the_file() {
 
 #[test]
 fn a_name_is_taken_once() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let reserve = |owner| reserve(&store, owner, "web");
     let first = reserve(&ROOT).unwrap();
@@ -195,7 +195,7 @@ fn a_name_is_taken_once() {
 
 #[test]
 fn of_many_at_once_one_gets_the_name() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let won: usize = std::thread::scope(|scope| {
         let race = || {
@@ -212,7 +212,7 @@ fn of_many_at_once_one_gets_the_name() {
 
 #[test]
 fn recovery_finds_what_was_half_done() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     std::mem::forget(reserve(&store, &ROOT, "made").unwrap());
     std::mem::forget(reserve(&store, &ROOT, "not made").unwrap());
@@ -242,7 +242,7 @@ fn recovery_finds_what_was_half_done() {
 
 #[test]
 fn a_store_key_must_be_the_right_one_and_private() {
-    let place = Place::new();
+    let place = TestStore::new();
     create(&place.open().unwrap(), &ROOT, "web");
     let right = fs::read(place.secret()).unwrap();
     let refused = |why: &str| {
@@ -268,7 +268,7 @@ fn a_store_key_must_be_the_right_one_and_private() {
 
 #[test]
 fn one_process_has_the_store() {
-    let place = Place::new();
+    let place = TestStore::new();
     let _first = place.open().unwrap();
     let error = place.open().unwrap_err().to_string();
     assert!(error.contains("in use by another process"), "{error}");
@@ -276,7 +276,7 @@ fn one_process_has_the_store() {
 
 #[test]
 fn an_empty_store_takes_a_new_store_key() {
-    let place = Place::new();
+    let place = TestStore::new();
     drop(place.open().unwrap());
     fs::remove_file(place.secret()).unwrap();
     create(&place.open().unwrap(), &ROOT, "web");
@@ -285,7 +285,7 @@ fn an_empty_store_takes_a_new_store_key() {
 
 #[test]
 fn swapped_or_damaged_rows_are_told_by_name_and_kept() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for name in ["a", "b", "c"] {
         create(&store, &ROOT, name);
@@ -307,19 +307,19 @@ fn swapped_or_damaged_rows_are_told_by_name_and_kept() {
 
 #[test]
 fn files_of_others_are_refused() {
-    let place = Place::new();
+    let place = TestStore::new();
     fs::create_dir(place.database().parent().unwrap()).unwrap();
     place.sql("CREATE TABLE key_mapping (a)");
     let error = place.open().unwrap_err().to_string();
     assert!(error.contains("another program"), "{error}");
 
-    let place = Place::new();
+    let place = TestStore::new();
     drop(place.open().unwrap());
     place.sql("PRAGMA user_version = 9");
     let error = place.open().unwrap_err().to_string();
     assert!(error.contains("version 9"), "{error}");
 
-    let place = Place::new();
+    let place = TestStore::new();
     fs::create_dir(place.database().parent().unwrap()).unwrap();
     fs::write(place.database(), "not a database, but long enough to be taken for one").unwrap();
     let error = place.open().unwrap_err().to_string();
@@ -328,7 +328,7 @@ fn files_of_others_are_refused() {
 
 #[test]
 fn others_see_and_may_what_was_granted() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let web = create(&store, &ROOT, "web");
     create(&store, &ROOT, "mail");
@@ -364,7 +364,7 @@ fn others_see_and_may_what_was_granted() {
 
 #[test]
 fn search_filters() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for name in ["a", "b"] {
         create(&store, &ROOT, name);
@@ -398,7 +398,7 @@ fn search_filters() {
 
 #[test]
 fn search_answers_in_pages() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for name in ["a", "b", "c", "d", "e"] {
         create(&store, &ROOT, name);
@@ -421,7 +421,7 @@ fn search_answers_in_pages() {
 
 #[test]
 fn objects_are_put_replaced_and_destroyed() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let put = |value: &[u8]| PutObject {
         kind: RecordKind::Data.into(),
@@ -446,7 +446,7 @@ fn objects_are_put_replaced_and_destroyed() {
 
 #[test]
 fn a_forgotten_client_leaves_no_objects_and_no_grants() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let key = create(&store, &ROOT, "web");
     store.grant(&key, &WEB, Usage::SIGN).unwrap();
@@ -454,7 +454,7 @@ fn a_forgotten_client_leaves_no_objects_and_no_grants() {
     store.put_object(&WEB, SOFTWARE, &note).unwrap();
     store.forget(&WEB).unwrap();
     for store in [&store, &{
-        let copy = Place::new();
+        let copy = TestStore::new();
         fs::create_dir(copy.database().parent().unwrap()).unwrap();
         fs::copy(place.secret(), copy.secret()).unwrap();
         store.db().execute("VACUUM INTO ?", [copy.database().to_str()]).unwrap();
@@ -469,7 +469,7 @@ fn a_forgotten_client_leaves_no_objects_and_no_grants() {
 #[test]
 fn a_client_with_much_is_forgotten_whole_and_who_has_most_is_known() {
     const MANY: usize = 40;
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for number in 0..MANY {
         let owner = Principal::Uid(1000 + u32::try_from(number).unwrap());
@@ -501,7 +501,7 @@ fn a_client_with_much_is_forgotten_whole_and_who_has_most_is_known() {
 
 #[test]
 fn missing_hardware_is_noted_and_changes_nothing() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let key = create(&store, &ROOT, "web");
     store.mark(&key, true);

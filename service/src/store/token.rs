@@ -4,10 +4,10 @@
 //! up for a wrong one. After a few wrong tries each next one has to wait, longer each time; nobody waits here, a try that comes too
 //! early is refused. The user's PIN is locked at last, until it is set anew. All this is per principal: nobody can lock another out.
 
-use super::pin::{Pin, Place};
+use super::pin::{Pin, TokenId};
 use super::{Store, table};
-use crate::application::Application;
 use crate::auth::Principal;
+use crate::client_process::ClientProcess;
 use crate::error::{Error, Result};
 use interface::operations::{self, Role};
 use interface::{ProviderId, Status};
@@ -15,7 +15,7 @@ use interface::{ProviderId, Status};
 /// A token at one moment.
 pub struct Token<'a> {
     store: &'a Store,
-    place: Place,
+    place: TokenId,
     /// Unix time in seconds.
     now: u64,
 }
@@ -35,21 +35,21 @@ impl Store {
     }
 
     /// Whether a process is the security officer of somebody's token.
-    pub fn is_officer(&self, provider: ProviderId, owner: &Principal, application: Option<Application>) -> bool {
+    pub fn is_officer(&self, provider: ProviderId, owner: &Principal, process: Option<ClientProcess>) -> bool {
         let index = self.index();
         let officers = index.tokens.officers.get(&(provider, owner.clone()));
-        officers.zip(application).is_some_and(|(officers, application)| officers.contains(&application))
+        officers.zip(process).is_some_and(|(officers, process)| officers.contains(&process))
     }
 
     /// Whether a process is the security officer of any token.
-    pub fn logged_in(&self, application: Application) -> bool {
-        self.index().tokens.officers.values().any(|officers| officers.contains(&application))
+    pub fn logged_in(&self, process: ClientProcess) -> bool {
+        self.index().tokens.officers.values().any(|officers| officers.contains(&process))
     }
 
     /// Ends the logins of a process.
-    pub fn log_out(&self, application: Application) {
+    pub fn log_out(&self, process: ClientProcess) {
         self.index_mut().tokens.officers.retain(|_, officers| {
-            officers.remove(&application);
+            officers.remove(&process);
             !officers.is_empty()
         });
     }
@@ -60,7 +60,7 @@ impl Store {
 #[must_use]
 pub struct Reset<'a> {
     store: &'a Store,
-    places: Vec<Place>,
+    places: Vec<TokenId>,
 }
 
 impl Store {
@@ -153,15 +153,15 @@ impl Token<'_> {
     }
 
     /// Takes a process that has given the security officer's PIN for the officer. Where there is none, nothing was proved.
-    pub fn log_in(&self, application: Application) {
+    pub fn log_in(&self, process: ClientProcess) {
         if self.has_pin(Role::Officer) {
-            self.store.index_mut().tokens.officers.entry(self.place.clone()).or_default().insert(application);
+            self.store.index_mut().tokens.officers.entry(self.place.clone()).or_default().insert(process);
         }
     }
 
     /// Ends the login of the security officer in this process.
-    pub fn log_out(&self, application: Application) {
-        self.store.index_mut().tokens.log_out(&self.place, application);
+    pub fn log_out(&self, process: ClientProcess) {
+        self.store.index_mut().tokens.log_out(&self.place, process);
     }
 
     /// Whether somebody has a PIN.

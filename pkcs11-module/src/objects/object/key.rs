@@ -14,7 +14,7 @@ use crate::objects::material;
 
 /// One key.
 #[derive(Clone)]
-pub(crate) struct Key {
+pub(crate) struct KeyObject {
     pub(crate) provider: ProviderId,
     pub(crate) name: String,
     pub(super) owner: String,
@@ -31,7 +31,7 @@ pub(crate) struct Key {
     pub(crate) public: Vec<u8>,
 }
 
-impl Key {
+impl KeyObject {
     /// The owner as requests name it.
     pub(crate) fn owner(&self) -> Option<String> {
         (!self.owner.is_empty()).then(|| self.owner.clone())

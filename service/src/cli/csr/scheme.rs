@@ -13,7 +13,7 @@ use interface::pss::{Pss, RSASSA_PSS};
 use spki::AlgorithmIdentifierOwned;
 
 /// How a key signs a certificate.
-pub(super) struct Scheme {
+pub(super) struct CertificateScheme {
     signature: Signature,
     hash: Hash,
     pub(super) identifier: AlgorithmIdentifierOwned,
@@ -36,7 +36,7 @@ fn identifier(oid: ObjectIdentifier, parameters: Option<&impl Encode>) -> Result
     Ok(AlgorithmIdentifierOwned { oid, parameters: parameters.transpose()? })
 }
 
-impl Scheme {
+impl CertificateScheme {
     /// The first scheme that the key's policy permits, among the hashes the one that suits the key's size first.
     pub(super) fn of(attributes: &Attributes) -> Option<Self> {
         let rsa = attributes.key_type.family().is_none();

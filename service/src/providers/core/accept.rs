@@ -16,13 +16,13 @@ const LIMIT: usize = 1024;
 impl Core {
     /// For whom the caller speaks: for itself, or where it may, for those that it names.
     fn callers(&self, call: &Call<'_>, named: Option<&str>) -> Result<Callers> {
-        let app = call.app()?;
-        let callers = named.map_or_else(|| Ok(Callers::One(app.clone())), str::parse)?;
-        if callers == Callers::One(app.clone()) || call.admission.authenticators.speaks_for_others(app) {
+        let caller = call.caller()?;
+        let callers = named.map_or_else(|| Ok(Callers::One(caller.clone())), str::parse)?;
+        if callers == Callers::One(caller.clone()) || call.admission.authenticators.speaks_for_others(caller) {
             return Ok(callers);
         }
         let detail = format!(
-            "{app} says for itself whose keys it accepts; for {callers}, root and administrators may: see admins in the configuration"
+            "{caller} says for itself whose keys it accepts; for {callers}, root and administrators may: see admins in the configuration"
         );
         Err(Error::refused(Status::AdminOperation, detail))
     }

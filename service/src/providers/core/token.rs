@@ -16,7 +16,7 @@ use interface::operations::{InitToken, Login, Logout, Role, SetPin, Token, Token
 
 /// The caller's token in the provider that the request is addressed to.
 fn token<'a>(call: &Call<'a>) -> Result<store::Token<'a>> {
-    Ok(call.store().token(call.provider(), call.app()?, store::now()))
+    Ok(call.store().token(call.provider(), call.caller()?, store::now()))
 }
 
 /// Checks a PIN. Whoever asks under many names is wrong no more often than others.
@@ -31,7 +31,7 @@ fn check(call: &Call<'_>, role: Role, pin: &[u8]) -> Result<()> {
 
 /// Counts the first PIN under a name that the program gave itself as a wrong one: there is no end of names, and each PIN is kept.
 fn check_first(call: &Call<'_>, role: Role) -> Result<()> {
-    if matches!(call.app()?, Principal::App(_)) && !token(call)?.has_pin(role) {
+    if matches!(call.caller()?, Principal::App(_)) && !token(call)?.has_pin(role) {
         call.admission.quotas.check_pin(call.uid)?;
         call.admission.quotas.wrong_pin(call.uid);
     }
@@ -47,7 +47,7 @@ impl Handle<TokenStatus> for Core {
 impl Handle<InitToken> for Core {
     fn handle(&self, call: &Call<'_>, op: InitToken) -> Result<Token> {
         bounds::text("label", op.label.as_bytes())?;
-        let (token, owner) = (token(call)?, call.app()?);
+        let (token, owner) = (token(call)?, call.caller()?);
         let pin = required(op.pin.as_ref())?;
         check(call, Role::Officer, &pin.value)?;
         check_first(call, Role::Officer)?;
@@ -100,8 +100,8 @@ impl Handle<Login> for Core {
         let token = token(call)?;
         let role = Role::try_from(op.role)?;
         check(call, role, &required(op.pin.as_ref())?.value)?;
-        if let (Role::Officer, Some(application)) = (role, call.application) {
-            token.log_in(application);
+        if let (Role::Officer, Some(process)) = (role, call.process) {
+            token.log_in(process);
         }
         Ok(token.status())
     }
@@ -110,8 +110,8 @@ impl Handle<Login> for Core {
 impl Handle<Logout> for Core {
     fn handle(&self, call: &Call<'_>, _: Logout) -> Result<Token> {
         let token = token(call)?;
-        if let Some(application) = call.application {
-            token.log_out(application);
+        if let Some(process) = call.process {
+            token.log_out(process);
         }
         Ok(token.status())
     }

@@ -1,7 +1,7 @@
 //! Authenticated encryption. On the wire the tag stands after the ciphertext, and a nonce that was made here before it.
 
 use super::Software;
-use super::key::{Key, Kind};
+use super::key::{Kind, ParsedKey};
 use super::{invalid, library, random};
 use crate::admission::Call;
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ impl Mode {
     }
 }
 
-impl Key {
+impl ParsedKey {
     /// Ciphertext and tag.
     pub(crate) fn aead_encrypt(&self, algorithm: Aead, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
         let mode = Mode::of(self.kind(), algorithm)?;

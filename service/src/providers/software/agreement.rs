@@ -1,7 +1,7 @@
 //! Raw key agreement.
 
 use super::Software;
-use super::key::{Key, Kind, Material};
+use super::key::{Kind, Material, ParsedKey};
 use super::{invalid, library, unsupported};
 use crate::admission::Call;
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub(crate) fn check(kind: Kind, algorithm: Agreement) -> Result<()> {
     }
 }
 
-impl Key {
+impl ParsedKey {
     /// The peer's point, uncompressed; refuses what [`Self::agree`] refuses, for a key on a Weierstrass curve whose private half is elsewhere.
     pub(crate) fn peer(&self, algorithm: Agreement, peer: &[u8]) -> Result<Vec<u8>> {
         check(self.kind(), algorithm)?;

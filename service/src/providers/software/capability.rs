@@ -1,7 +1,7 @@
 //! What this backend can do, asked of the very functions that do it.
 
 use super::Software;
-use super::key::{Key, Kind};
+use super::key::{Kind, ParsedKey};
 use super::{aead, cipher, derive, encrypt, kem, mac, sign, unsupported, wrap};
 use crate::admission::Call;
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub(crate) fn can_do(check: CheckType, attributes: &Attributes, allow_deprecated
     let (key_type, bits) = (attributes.key_type, attributes.bits);
     let kind = match check {
         CheckType::Use => Kind::of(key_type, bits),
-        CheckType::Generate => Key::generated(key_type, bits, &[]),
+        CheckType::Generate => ParsedKey::generated(key_type, bits, &[]),
         CheckType::Import => Kind::asked(key_type, bits),
         CheckType::Derive => Kind::derived(key_type, bits),
     };
@@ -39,16 +39,16 @@ pub(crate) fn can_do(check: CheckType, attributes: &Attributes, allow_deprecated
 
 fn runs(kind: Kind, algorithm: Algorithm, usage: Usage) -> Result<()> {
     if !usage.is_empty() && usage.without(Usage::WRAP | Usage::UNWRAP).is_empty() {
-        return wrap::Scheme::of(kind, algorithm).map(drop);
+        return wrap::WrapScheme::of(kind, algorithm).map(drop);
     }
     match algorithm {
         Algorithm::None => Ok(()),
         Algorithm::Mac(algorithm) => mac::Function::of(kind, algorithm).map(drop),
         Algorithm::Cipher(algorithm) => cipher::Mode::of(kind, algorithm).map(drop),
         Algorithm::Aead(algorithm) => aead::Mode::of(kind, algorithm).map(drop),
-        Algorithm::Encryption(algorithm) => encrypt::Scheme::of(kind, algorithm).map(drop),
+        Algorithm::Encryption(algorithm) => encrypt::EncryptScheme::of(kind, algorithm).map(drop),
         Algorithm::Kem(algorithm) => kem::check(kind, algorithm),
-        Algorithm::Signature(algorithm) => sign::Scheme::of(kind, algorithm.or_hash(Hash::Sha256)).map(drop),
+        Algorithm::Signature(algorithm) => sign::SignScheme::of(kind, algorithm.or_hash(Hash::Sha256)).map(drop),
         Algorithm::Hash(_) => Err(unsupported("a hash takes no key")),
         Algorithm::Agreement(_) | Algorithm::Derivation(_) => derive::check(kind, algorithm),
     }

@@ -1,7 +1,7 @@
 //! Unauthenticated ciphers. On the wire the initialisation vector stands before the ciphertext.
 
 use super::Software;
-use super::key::{Key, Kind};
+use super::key::{Kind, ParsedKey};
 use super::{invalid, library, random, unsupported};
 use crate::admission::Call;
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ impl Mode {
     }
 }
 
-impl Key {
+impl ParsedKey {
     /// The initialisation vector, which is a fresh one where none is given, then the ciphertext.
     pub(crate) fn cipher_encrypt(&self, algorithm: Cipher, iv: Option<&[u8]>, plaintext: &[u8]) -> Result<Vec<u8>> {
         let mode = Mode::of(self.kind(), algorithm)?;

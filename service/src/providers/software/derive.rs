@@ -1,7 +1,7 @@
 //! Secret keys made out of other keys.
 
 use super::agreement;
-use super::key::{Key, Kind};
+use super::key::{Kind, ParsedKey};
 use super::{Software, cipher, hash, invalid, unsupported};
 use crate::admission::Call;
 use crate::error::Result;
@@ -46,7 +46,7 @@ fn check_info(algorithm: Algorithm, info: &[u8]) -> Result<()> {
     Ok(())
 }
 
-impl Key {
+impl ParsedKey {
     /// The value of a new key: `len` bytes of it, or as many as the derivation yields.
     pub(crate) fn derive(
         &self,
@@ -169,7 +169,7 @@ impl Handle<DeriveKey> for Software {
         let len = wanted(attributes)?;
         let other = call.other().ok().map(|other| self.loaded(call, other)).transpose()?;
         let value = self.key(call)?.derive(call.algorithm()?, &op, other.as_deref(), len)?;
-        let (attributes, key) = Key::import(attributes, &value)?;
+        let (attributes, key) = ParsedKey::import(attributes, &value)?;
         self.keep(call, attributes, key)
     }
 }

@@ -1,7 +1,7 @@
 //! Asymmetric encryption.
 
 use super::Software;
-use super::key::{Key, Kind, Material};
+use super::key::{Kind, Material, ParsedKey};
 use super::{hash, invalid, library, rsa};
 use crate::admission::Call;
 use crate::error::{Error, Result};
@@ -13,14 +13,14 @@ use lc::{Direction, Md, Rsa, Secret};
 
 /// An encryption scheme as this backend runs it.
 #[derive(Clone, Copy)]
-pub(crate) enum Scheme {
+pub(crate) enum EncryptScheme {
     Pkcs1,
     /// With MGF1's hash second.
     Oaep([Md; 2]),
     Raw,
 }
 
-impl Scheme {
+impl EncryptScheme {
     /// The scheme that runs `algorithm` with keys of a kind.
     pub(crate) fn of(kind: Kind, algorithm: Encryption) -> Result<Self> {
         match (kind, algorithm) {
@@ -33,16 +33,16 @@ impl Scheme {
     }
 }
 
-impl Key {
+impl ParsedKey {
     /// Encrypts a short message. `label` is OAEP's; PKCS#1 v1.5 has none.
     pub(crate) fn encrypt(&self, algorithm: Encryption, label: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
         let (rsa, scheme) = self.encryption(algorithm, label)?;
         let encrypted = match scheme {
-            Scheme::Pkcs1 => rsa.encrypt_pkcs1(plaintext),
-            Scheme::Oaep(hashes) => {
+            EncryptScheme::Pkcs1 => rsa.encrypt_pkcs1(plaintext),
+            EncryptScheme::Oaep(hashes) => {
                 rsa.oaep(Direction::Encrypt, hashes, label, plaintext).map(|mut out| std::mem::take(&mut *out))
             }
-            Scheme::Raw => rsa.encrypt_raw(&rsa::block(rsa, plaintext)?),
+            EncryptScheme::Raw => rsa.encrypt_raw(&rsa::block(rsa, plaintext)?),
         };
         encrypted.map_err(|_| invalid(format!("{} bytes are too many for this key and algorithm", plaintext.len())))
     }
@@ -52,9 +52,11 @@ impl Key {
         self.needs_private()?;
         let (rsa, scheme) = self.decryption(algorithm, label, ciphertext)?;
         match scheme {
-            Scheme::Pkcs1 => rsa::decrypt_pkcs1(rsa, ciphertext),
-            Scheme::Raw => rsa.decrypt_raw(ciphertext).map_err(|_| invalid("the ciphertext is not in the range of the key")),
-            Scheme::Oaep(hashes) => rsa.oaep(Direction::Decrypt, hashes, label, ciphertext).map_err(|_| wrong_padding()),
+            EncryptScheme::Pkcs1 => rsa::decrypt_pkcs1(rsa, ciphertext),
+            EncryptScheme::Raw => {
+                rsa.decrypt_raw(ciphertext).map_err(|_| invalid("the ciphertext is not in the range of the key"))
+            }
+            EncryptScheme::Oaep(hashes) => rsa.oaep(Direction::Decrypt, hashes, label, ciphertext).map_err(|_| wrong_padding()),
         }
     }
 
@@ -71,13 +73,13 @@ impl Key {
         let (_, scheme) = self.decryption(algorithm, label, ciphertext)?;
         let padded = private(ciphertext)?;
         match scheme {
-            Scheme::Pkcs1 => rsa::unpad_pkcs1(&padded, ciphertext, secret),
-            Scheme::Raw => Ok(padded),
-            Scheme::Oaep(hashes) => rsa::unpad_oaep(&padded, hashes, label)?.ok_or_else(wrong_padding),
+            EncryptScheme::Pkcs1 => rsa::unpad_pkcs1(&padded, ciphertext, secret),
+            EncryptScheme::Raw => Ok(padded),
+            EncryptScheme::Oaep(hashes) => rsa::unpad_oaep(&padded, hashes, label)?.ok_or_else(wrong_padding),
         }
     }
 
-    fn decryption(&self, algorithm: Encryption, label: &[u8], ciphertext: &[u8]) -> Result<(&Rsa, Scheme)> {
+    fn decryption(&self, algorithm: Encryption, label: &[u8], ciphertext: &[u8]) -> Result<(&Rsa, EncryptScheme)> {
         let (rsa, scheme) = self.encryption(algorithm, label)?;
         if ciphertext.len() != rsa.len() {
             return Err(invalid(format!("the ciphertext has {} bytes, but the key makes {}", ciphertext.len(), rsa.len())));
@@ -85,12 +87,12 @@ impl Key {
         Ok((rsa, scheme))
     }
 
-    fn encryption(&self, algorithm: Encryption, label: &[u8]) -> Result<(&Rsa, Scheme)> {
-        let scheme = Scheme::of(self.kind(), algorithm)?;
+    fn encryption(&self, algorithm: Encryption, label: &[u8]) -> Result<(&Rsa, EncryptScheme)> {
+        let scheme = EncryptScheme::of(self.kind(), algorithm)?;
         let Material::Rsa(rsa) = &self.material else {
             return Err(library());
         };
-        if !matches!(scheme, Scheme::Oaep(_)) && !label.is_empty() {
+        if !matches!(scheme, EncryptScheme::Oaep(_)) && !label.is_empty() {
             return Err(invalid("only OAEP has a label: the salt must be empty"));
         }
         Ok((rsa, scheme))

@@ -1,7 +1,7 @@
 //! Key encapsulation.
 
 use super::Software;
-use super::key::{Key, Kind, Material};
+use super::key::{Kind, Material, ParsedKey};
 use super::{invalid, library};
 use crate::admission::Call;
 use crate::error::Result;
@@ -18,7 +18,7 @@ pub(crate) fn check(kind: Kind, algorithm: Kem) -> Result<()> {
     }
 }
 
-impl Key {
+impl ParsedKey {
     /// Ciphertext and shared secret.
     pub(crate) fn encapsulate(&self, algorithm: Kem) -> Result<(Vec<u8>, Secret)> {
         check(self.kind(), algorithm)?;
@@ -63,7 +63,7 @@ impl Software {
         let Ok(attributes) = call.attributes() else {
             return Ok(std::mem::take(&mut *secret));
         };
-        let (attributes, key) = Key::import(attributes, &secret)?;
+        let (attributes, key) = ParsedKey::import(attributes, &secret)?;
         self.keep(call, attributes, key).map(|_| Vec::new())
     }
 }

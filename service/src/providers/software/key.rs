@@ -126,13 +126,13 @@ impl Kind {
 }
 
 /// A key that is ready to use. Private material is wiped when it is dropped.
-pub(crate) struct Key {
+pub(crate) struct ParsedKey {
     key_type: KeyType,
     kind: Kind,
     pub(crate) material: Material,
 }
 
-impl Parsed for Key {
+impl Parsed for ParsedKey {
     const CLEAR: bool = true;
 }
 
@@ -162,7 +162,7 @@ pub(crate) enum Material {
     Public(Vec<u8>),
 }
 
-impl Key {
+impl ParsedKey {
     /// A new key; one that brings its group has this one.
     pub(crate) fn generate(attributes: &Attributes, group: &[u8]) -> Result<Self> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);

@@ -1,7 +1,7 @@
 //! Message authentication codes.
 
 use super::Software;
-use super::key::{Key, Kind};
+use super::key::{Kind, ParsedKey};
 use super::{hash, invalid, library, unsupported};
 use crate::admission::Call;
 use crate::error::{Error, Result};
@@ -56,7 +56,7 @@ pub(crate) fn len(algorithm: Mac) -> Result<usize> {
     Function::of(Kind::Hmac, algorithm).map(|function| function.len)
 }
 
-impl Key {
+impl ParsedKey {
     /// The MAC of a message.
     pub(crate) fn mac(&self, algorithm: Mac, message: &[u8]) -> Result<Vec<u8>> {
         let function = Function::of(self.kind(), algorithm)?;

@@ -1,6 +1,6 @@
 //! Making, storing, reading and destroying keys.
 
-use super::key::Key;
+use super::key::ParsedKey;
 use super::{Software, invalid};
 use crate::admission::Call;
 use crate::error::Result;
@@ -15,9 +15,9 @@ use interface::operations::{CopyKey, DestroyKey, ExportKey, ExportPublicKey, Exp
 impl Handle<GenerateKey> for Software {
     fn handle(&self, call: &Call<'_>, op: GenerateKey) -> Result<Empty> {
         let attributes = call.attributes()?;
-        Key::generated(attributes.key_type, attributes.bits, &op.group)?;
+        ParsedKey::generated(attributes.key_type, attributes.bits, &op.group)?;
         let reservation = self.reserve(call)?;
-        let key = Key::generate(attributes, &op.group)?;
+        let key = ParsedKey::generate(attributes, &op.group)?;
         let material = Material { local: true, ..self.material(&key, attributes.clone())? };
         call.commit(reservation, material, key)?;
         Ok(Empty {})
@@ -26,14 +26,14 @@ impl Handle<GenerateKey> for Software {
 
 impl Handle<ImportKey> for Software {
     fn handle(&self, call: &Call<'_>, op: ImportKey) -> Result<Empty> {
-        let (attributes, key) = Key::import(call.attributes()?, &op.data)?;
+        let (attributes, key) = ParsedKey::import(call.attributes()?, &op.data)?;
         self.keep(call, attributes, key)
     }
 }
 
 impl Handle<CopyKey> for Software {
     fn handle(&self, call: &Call<'_>, _: CopyKey) -> Result<Empty> {
-        let (attributes, key) = Key::import(call.attributes()?, &self.key(call)?.export()?)?;
+        let (attributes, key) = ParsedKey::import(call.attributes()?, &self.key(call)?.export()?)?;
         let Original { local, past, .. } = **call.key()?;
         self.commit(call, Material { local, past, ..self.material(&key, attributes)? }, key)
     }
@@ -41,11 +41,11 @@ impl Handle<CopyKey> for Software {
 
 impl Software {
     /// Keeps a key that was not made here.
-    pub(crate) fn keep(&self, call: &Call<'_>, attributes: Attributes, key: Key) -> Result<Empty> {
+    pub(crate) fn keep(&self, call: &Call<'_>, attributes: Attributes, key: ParsedKey) -> Result<Empty> {
         self.commit(call, self.material(&key, attributes)?, key)
     }
 
-    fn commit(&self, call: &Call<'_>, material: Material, key: Key) -> Result<Empty> {
+    fn commit(&self, call: &Call<'_>, material: Material, key: ParsedKey) -> Result<Empty> {
         call.commit(self.reserve(call)?, material, key)?;
         Ok(Empty {})
     }
@@ -59,7 +59,7 @@ impl Software {
         Ok(reservation)
     }
 
-    fn material(&self, key: &Key, attributes: Attributes) -> Result<Material> {
+    fn material(&self, key: &ParsedKey, attributes: Attributes) -> Result<Material> {
         let key_type = attributes.key_type;
         let private = Secret::new(std::mem::take(&mut *key.export()?));
         let (private, tier) = match &self.seal {

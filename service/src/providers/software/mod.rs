@@ -43,7 +43,7 @@ pub(super) use capability::can_do;
 pub(super) use cipher::unpad_pkcs7;
 pub(super) use derive::{out_of, wanted};
 pub(super) use hash::compute as digest;
-pub(super) use key::{Key, Private};
+pub(super) use key::{ParsedKey, Private};
 pub(super) use mac::len as mac_len;
 pub(super) use random::{bytes as random, stretch};
 pub(super) use sign::{Unsigned, check_new};
@@ -144,15 +144,15 @@ impl Software {
     }
 
     /// The key of the request, parsed at its first use.
-    fn key(&self, call: &Call<'_>) -> Result<Arc<Key>> {
+    fn key(&self, call: &Call<'_>) -> Result<Arc<ParsedKey>> {
         self.loaded(call, call.key()?)
     }
 
     /// A key of the request, parsed at its first use.
-    fn loaded(&self, call: &Call<'_>, key: &crate::key::Key) -> Result<Arc<Key>> {
+    fn loaded(&self, call: &Call<'_>, key: &crate::key::Key) -> Result<Arc<ParsedKey>> {
         call.loaded(key, |attributes, material| match &self.seal {
-            Some(seal) if !attributes.key_type.is_public() => Key::load(attributes, &seal.open(&material)?),
-            _ => Key::load(attributes, &material),
+            Some(seal) if !attributes.key_type.is_public() => ParsedKey::load(attributes, &seal.open(&material)?),
+            _ => ParsedKey::load(attributes, &material),
         })
     }
 

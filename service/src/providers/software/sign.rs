@@ -2,7 +2,7 @@
 
 use super::Software;
 use super::ed448;
-use super::key::{Key, Kind, Material};
+use super::key::{Kind, Material, ParsedKey};
 use super::{hash, invalid, library, rsa, unsupported};
 use crate::admission::Call;
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use lc::{Eddsa, Md, Pss, Secret};
 use std::borrow::Cow;
 
 /// A signature scheme as this backend runs it.
-pub(crate) struct Scheme {
+pub(crate) struct SignScheme {
     /// What the signature is made over; `None` for any bytes.
     hash: Option<(Hash, Md)>,
     encoding: Encoding,
@@ -40,7 +40,7 @@ enum Encoding {
     MlDsa,
 }
 
-impl Scheme {
+impl SignScheme {
     /// The scheme that runs `algorithm` with keys of a kind.
     pub(crate) fn of(kind: Kind, algorithm: Signature) -> Result<Self> {
         let (hash, encoding) = match (kind, algorithm) {
@@ -159,22 +159,22 @@ pub(crate) enum Unsigned<'a> {
     Ecdsa(Cow<'a, [u8]>),
 }
 
-impl Key {
+impl ParsedKey {
     /// As [`Self::sign_hash`], for a key whose private half is elsewhere.
     pub(crate) fn unsigned_hash<'a>(&self, algorithm: Signature, hash: &'a [u8], context: &[u8]) -> Result<Unsigned<'a>> {
-        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let scheme = SignScheme::of(self.kind(), algorithm)?;
         scheme.check_hash(hash)?;
         self.unsigned(&scheme, hash.into(), context)
     }
 
     /// As [`Self::sign_message`], for a key whose private half is elsewhere.
     pub(crate) fn unsigned_message<'a>(&self, algorithm: Signature, message: &'a [u8], context: &[u8]) -> Result<Unsigned<'a>> {
-        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let scheme = SignScheme::of(self.kind(), algorithm)?;
         let digest = scheme.digest(message)?;
         self.unsigned(&scheme, digest, context)
     }
 
-    fn unsigned<'a>(&self, scheme: &Scheme, data: Cow<'a, [u8]>, context: &[u8]) -> Result<Unsigned<'a>> {
+    fn unsigned<'a>(&self, scheme: &SignScheme, data: Cow<'a, [u8]>, context: &[u8]) -> Result<Unsigned<'a>> {
         scheme.check_context(context)?;
         match (&self.material, scheme.encoding) {
             (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa::pkcs1_block(rsa, &[front, &data].concat()).map(Unsigned::Rsa),
@@ -202,23 +202,23 @@ impl Key {
 
     /// Verifies the signature of a hash.
     pub(crate) fn verify_hash(&self, algorithm: Signature, hash: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
-        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let scheme = SignScheme::of(self.kind(), algorithm)?;
         scheme.check_hash(hash)?;
         self.verify(&scheme, hash, signature, context)
     }
 
     /// Verifies the signature of a message.
     pub(crate) fn verify_message(&self, algorithm: Signature, message: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
-        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let scheme = SignScheme::of(self.kind(), algorithm)?;
         self.verify(&scheme, &scheme.digest(message)?, signature, context)
     }
 
-    fn signing(&self, algorithm: Signature) -> Result<Scheme> {
+    fn signing(&self, algorithm: Signature) -> Result<SignScheme> {
         self.needs_private()?;
-        Scheme::of(self.kind(), algorithm)
+        SignScheme::of(self.kind(), algorithm)
     }
 
-    fn sign(&self, scheme: &Scheme, data: &[u8], context: &[u8]) -> Result<Vec<u8>> {
+    fn sign(&self, scheme: &SignScheme, data: &[u8], context: &[u8]) -> Result<Vec<u8>> {
         scheme.check_context(context)?;
         match (&self.material, scheme.encoding) {
             (Material::Rsa(rsa), Encoding::Pkcs1(front)) => rsa.sign_pkcs1(&[front, data].concat()).map_err(|_| {
@@ -242,7 +242,7 @@ impl Key {
         }
     }
 
-    fn verify(&self, scheme: &Scheme, data: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
+    fn verify(&self, scheme: &SignScheme, data: &[u8], signature: &[u8], context: &[u8]) -> Result<()> {
         scheme.check_context(context)?;
         match (&self.material, scheme.encoding) {
             (Material::Rsa(rsa), Encoding::Pkcs1(front)) => {

@@ -1,6 +1,6 @@
 //! Keys that leave and come back encrypted: secret keys as their bytes, pairs as PKCS#8.
 
-use super::key::{Key, Kind};
+use super::key::{Kind, ParsedKey};
 use super::{Software, cipher, encrypt, invalid, unsupported};
 use crate::admission::Call;
 use crate::error::{Error, Result};
@@ -16,16 +16,18 @@ use zeroize::Zeroizing;
 
 /// What wraps keys.
 #[derive(Clone, Copy)]
-pub(crate) enum Scheme {
+pub(crate) enum WrapScheme {
     Cipher(Cipher),
     Encryption(Encryption),
 }
 
-impl Scheme {
+impl WrapScheme {
     /// The scheme that runs `algorithm` with keys of a kind.
     pub(crate) fn of(kind: Kind, algorithm: Algorithm) -> Result<Self> {
         match algorithm {
-            Algorithm::Encryption(encryption) => encrypt::Scheme::of(kind, encryption).map(|_| Self::Encryption(encryption)),
+            Algorithm::Encryption(encryption) => {
+                encrypt::EncryptScheme::of(kind, encryption).map(|_| Self::Encryption(encryption))
+            }
             Algorithm::Cipher(cipher @ (Cipher::KeyWrap | Cipher::KeyWrapPadded | Cipher::CbcPkcs7)) => {
                 cipher::Mode::of(kind, cipher).map(|_| Self::Cipher(cipher))
             }
@@ -36,14 +38,14 @@ impl Scheme {
     }
 }
 
-impl Key {
+impl ParsedKey {
     /// Another key, encrypted with this one: after the IV, where the algorithm has one.
     pub(crate) fn wrap(&self, algorithm: Algorithm, iv: Option<&[u8]>, label: &[u8], key: &Self) -> Result<Vec<u8>> {
-        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let scheme = WrapScheme::of(self.kind(), algorithm)?;
         let plain = key.portable()?;
         match scheme {
-            Scheme::Cipher(cipher) => self.cipher_encrypt(cipher, iv, &plain),
-            Scheme::Encryption(encryption) => self.encrypt(encryption, label, &plain),
+            WrapScheme::Cipher(cipher) => self.cipher_encrypt(cipher, iv, &plain),
+            WrapScheme::Encryption(encryption) => self.encrypt(encryption, label, &plain),
         }
     }
 
@@ -58,12 +60,12 @@ impl Key {
         data: &[u8],
         attributes: &Attributes,
     ) -> Result<(Attributes, Self)> {
-        let scheme = Scheme::of(self.kind(), algorithm)?;
+        let scheme = WrapScheme::of(self.kind(), algorithm)?;
         self.needs_private()?;
         Kind::asked(attributes.key_type, attributes.bits)?;
         let plain = match scheme {
-            Scheme::Cipher(cipher) => self.cipher_decrypt(cipher, data),
-            Scheme::Encryption(encryption) => self.decrypt(encryption, label, data),
+            WrapScheme::Cipher(cipher) => self.cipher_decrypt(cipher, data),
+            WrapScheme::Encryption(encryption) => self.decrypt(encryption, label, data),
         };
         let (wrapped, plain) = plain.map_or_else(|_| (false, Zeroizing::new(vec![0; data.len()])), |plain| (true, plain));
         Self::unwrapped(&plain, attributes).ok().filter(|_| wrapped).ok_or_else(|| {

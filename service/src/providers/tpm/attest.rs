@@ -8,7 +8,7 @@
 use super::chip::{Attestation, Chip, Id, Primary};
 use super::failure::{Failure, odd, unfit};
 use super::manage::EXPONENT;
-use super::{Held, Tpm, invalid, template};
+use super::{ReadyKey, Tpm, invalid, template};
 use crate::admission::Call;
 use crate::error::{Error, Result};
 use crate::provider::Handle;
@@ -123,7 +123,7 @@ impl Handle<Quote> for Tpm {
             })?;
             Ok(Quoted { statement: Some(statement), values })
         });
-        quoted.map_err(|failure| failure.explain(&self.seat.settings))
+        quoted.map_err(|failure| failure.explain(&self.chip_owner.settings))
     }
 }
 
@@ -135,9 +135,9 @@ impl Tpm {
                 let (ak, public) = chip.own(&AK)?;
                 work(chip, ak, &public)
             });
-            return done.map_err(|failure| failure.explain(&self.seat.settings));
+            return done.map_err(|failure| failure.explain(&self.chip_owner.settings));
         }
-        let held: std::sync::Arc<Held> = Self::held(call)?;
+        let held: std::sync::Arc<ReadyKey> = Self::held(call)?;
         let public = &held.blob()?.public;
         self.holding(call, &held, |chip, key| work(chip, key, public))
     }

@@ -5,8 +5,8 @@
 //! raise it. It is written at the start and when something ends that must not come back, not with every change: the memory wears.
 
 use super::chip::Chip;
+use super::chip_owner::ChipOwner;
 use super::failure::Failure;
-use super::seat::Seat;
 use crate::error::{Error, Result};
 use crate::store::{Counter, Store};
 use interface::Status;
@@ -28,31 +28,31 @@ const LEN: u16 = 8;
 ///
 /// # Errors
 /// [`Error::Corrupt`] where the store is older than the counter says; the chip's own.
-pub(super) fn anchor(seat: &Arc<Seat>, store: &Store) -> Result<()> {
+pub(super) fn anchor(chip_owner: &Arc<ChipOwner>, store: &Store) -> Result<()> {
     if store.anchored() {
         return Ok(());
     }
     let secret = store.fingerprint(b"parsec counter in a TPM");
     let number = u32::from_be_bytes([secret[0], secret[1], secret[2], secret[3]]);
     let index = INDEXES.0 + number % INDEXES.1;
-    let counter = NvCounter { seat: Arc::clone(seat), index, auth: auth(&secret)? };
+    let counter = NvCounter { chip_owner: Arc::clone(chip_owner), index, auth: auth(&secret)? };
     let (device, count) = {
         let (index, auth) = (counter.index, counter.auth.clone());
-        let found = seat.first(move |chip| Ok((chip.name.clone(), open(chip, index, &auth)?)));
-        found.map_err(|failure| failure.explain(&seat.settings))?
+        let found = chip_owner.first(move |chip| Ok((chip.name.clone(), open(chip, index, &auth)?)));
+        found.map_err(|failure| failure.explain(&chip_owner.settings))?
     };
     store.anchor_to(&device, count, counter)
 }
 
 struct NvCounter {
-    seat: Arc<Seat>,
+    chip_owner: Arc<ChipOwner>,
     index: u32,
     auth: Auth,
 }
 
 impl Counter for NvCounter {
     fn raise(&self, count: u64) -> Result<u64> {
-        let raised = self.seat.run(|chip| {
+        let raised = self.chip_owner.run(|chip| {
             with(chip, self.index, &self.auth, |chip, index| {
                 let mut now = read(chip, index)?;
                 while now.is_none_or(|now| now < count) {
@@ -63,7 +63,7 @@ impl Counter for NvCounter {
             })
         });
         let gone = || Error::refused(Status::PsaErrorHardwareFailure, "the TPM has lost the counter of the store");
-        raised.map_err(|failure| failure.explain(&self.seat.settings))?.ok_or_else(gone)
+        raised.map_err(|failure| failure.explain(&self.chip_owner.settings))?.ok_or_else(gone)
     }
 }
 

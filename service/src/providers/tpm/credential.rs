@@ -38,7 +38,7 @@ pub fn challenge(ek: &PublicKey, area: &[u8]) -> Result<Challenge> {
     }
     let algorithm = Encryption::RsaOaep { hash: Hash::Sha256 };
     let policy = Policy { usage: Usage::ENCRYPT, algorithm: algorithm.into(), also: Vec::new() };
-    let (_, public) = software::Key::import(&Attributes { key_type: ek.key_type, bits: ek.bits, policy }, &ek.bytes)?;
+    let (_, public) = software::ParsedKey::import(&Attributes { key_type: ek.key_type, bits: ek.bits, policy }, &ek.bytes)?;
     let (name, answer, seed) = (verify::name_of(area)?, software::random(ANSWER)?, software::random(SEED)?);
     let mut identity = Zeroizing::new(sized(&answer));
     cfb(&derived(&seed, "STORAGE", &name, 8 * CIPHER_KEY)?[..CIPHER_KEY], &mut identity)?;

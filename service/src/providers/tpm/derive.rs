@@ -23,7 +23,7 @@ impl Handle<DeriveKey> for Tpm {
             return Err(unsupported(format!("the TPM provider has no {algorithm:?}")));
         };
         let value = software::out_of(self.agree(call, agreement.agreement(), &op.peer_key)?, algorithm, &op, len)?;
-        let (attributes, key) = software::Key::import(attributes, &value)?;
+        let (attributes, key) = software::ParsedKey::import(attributes, &value)?;
         if attributes.policy.usage.contains(Usage::EXPORT) {
             self.software.keep(call, attributes, key)
         } else {

@@ -4,7 +4,7 @@ use super::blob::Blob;
 use super::duplicate;
 use super::failure::{odd, unfit};
 use super::template::{self, Parameters, Unique};
-use super::{Held, Tpm};
+use super::{ReadyKey, Tpm};
 use crate::admission::Call;
 use crate::error::{Error, Result};
 use crate::provider::Handle;
@@ -39,7 +39,7 @@ impl Handle<GenerateKey> for Tpm {
         let attributes = call.attributes()?;
         let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
         if matches!(parameters, Parameters::Hmac) && attributes.bits != HMAC_BITS {
-            return self.take(call, attributes.clone(), &software::Key::generate(attributes, &[])?, true);
+            return self.take(call, attributes.clone(), &software::ParsedKey::generate(attributes, &[])?, true);
         }
         call.check_name()?;
         let auth = password()?;
@@ -49,10 +49,10 @@ impl Handle<GenerateKey> for Tpm {
                 chip.with_primary(|context, primary| context.create(primary, template, Some(auth.clone()), None, None, None))?;
             chip.proven(Blob::new(chip.name.clone(), auth.clone(), made.out_private, made.out_public))
         });
-        let blob = made.map_err(|failure| failure.explain(&self.seat.settings))?;
+        let blob = made.map_err(|failure| failure.explain(&self.chip_owner.settings))?;
         let data = public_key(&blob.public, attributes.bits)?;
         // Refuses a key that the chip has made badly: see CVE-2017-15361.
-        let import = |data: &Vec<u8>| software::Key::import(&attributes.public(), data);
+        let import = |data: &Vec<u8>| software::ParsedKey::import(&attributes.public(), data);
         let public = Some(&data).filter(|data| !data.is_empty()).map(import).transpose()?.map(|(_, public)| public);
         let material = Material {
             private: blob.encode()?,
@@ -62,14 +62,14 @@ impl Handle<GenerateKey> for Tpm {
             local: true,
             past: Usage::NONE,
         };
-        call.commit(call.reserve()?, material, Held { public, blob: Some(blob) })?;
+        call.commit(call.reserve()?, material, ReadyKey { public, blob: Some(blob) })?;
         Ok(Empty {})
     }
 }
 
 impl Handle<ImportKey> for Tpm {
     fn handle(&self, call: &Call<'_>, op: ImportKey) -> Result<Empty> {
-        let (attributes, key) = software::Key::import(call.attributes()?, &op.data)?;
+        let (attributes, key) = software::ParsedKey::import(call.attributes()?, &op.data)?;
         if attributes.key_type.is_public() {
             let material = Material {
                 private: Vec::new().into(),
@@ -88,7 +88,7 @@ impl Handle<ImportKey> for Tpm {
 
 impl Tpm {
     /// Puts a private or secret key into the chip.
-    pub(super) fn take(&self, call: &Call<'_>, attributes: Attributes, key: &software::Key, local: bool) -> Result<Empty> {
+    pub(super) fn take(&self, call: &Call<'_>, attributes: Attributes, key: &software::ParsedKey, local: bool) -> Result<Empty> {
         let parameters = self.ability.parameters(attributes.key_type, attributes.bits)?;
         call.check_name()?;
         let auth = password()?;
@@ -102,7 +102,7 @@ impl Tpm {
             })?;
             chip.proven(Blob::new(chip.name.clone(), auth.clone(), private, public.clone()))
         });
-        let blob = imported.map_err(|failure| failure.explain(&self.seat.settings))?;
+        let blob = imported.map_err(|failure| failure.explain(&self.chip_owner.settings))?;
         call.reserve()?.commit(Material {
             private: blob.encode()?,
             public_key: if attributes.key_type.is_pair() { key.public()? } else { Vec::new() },
@@ -143,7 +143,7 @@ pub(super) fn password() -> Result<Auth> {
 }
 
 /// A key as TPM2_Import takes it (TPM 2.0 Part 3 §13.3): public area and sensitive area, marshalled.
-fn transferable(parameters: Parameters, key: &software::Key, auth: &Auth) -> Result<(Public, Zeroizing<Vec<u8>>)> {
+fn transferable(parameters: Parameters, key: &software::ParsedKey, auth: &Auth) -> Result<(Public, Zeroizing<Vec<u8>>)> {
     let (auth_value, seed_value) = (auth.clone(), Digest::default());
     let (unique, sensitive) = match key.private()? {
         Private::Prime(prime) => {

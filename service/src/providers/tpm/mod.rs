@@ -8,6 +8,7 @@ mod ability;
 mod attest;
 mod blob;
 mod chip;
+mod chip_owner;
 mod counter;
 pub mod credential;
 mod derive;
@@ -18,7 +19,6 @@ mod manage;
 mod model;
 mod random;
 pub mod sealed;
-mod seat;
 mod session;
 mod settings;
 mod symmetric;
@@ -39,10 +39,10 @@ use crate::store::Store;
 use ability::Ability;
 use blob::Blob;
 use chip::Chip;
+use chip_owner::ChipOwner;
 use failure::Failure;
 use interface::operations::*;
 use interface::{ProviderId, Status};
-use seat::Seat;
 use settings::Settings;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -54,7 +54,7 @@ const MAKING: u32 = 10;
 
 /// The provider's state.
 struct Tpm {
-    seat: Arc<Seat>,
+    chip_owner: Arc<ChipOwner>,
     /// Does what needs no private key.
     software: Arc<Software>,
     ability: Ability,
@@ -63,9 +63,9 @@ struct Tpm {
 }
 
 /// A key of the store, ready to use.
-struct Held {
+struct ReadyKey {
     /// `None` of secret keys.
-    public: Option<software::Key>,
+    public: Option<software::ParsedKey>,
     /// `None` of keys that need no chip, as public ones.
     blob: Option<Arc<Blob>>,
 }
@@ -86,29 +86,29 @@ pub(super) fn await_end(limit: Duration) {
 
 fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Option<Provider>> {
     let optional = settings.optional;
-    let seat = Seat::shared(settings);
-    let (model, slots, ability) = match seat.first(|chip| Ok((chip.model.clone(), chip.slots, Ability::probe(chip)?))) {
+    let chip_owner = ChipOwner::shared(settings);
+    let (model, slots, ability) = match chip_owner.first(|chip| Ok((chip.model.clone(), chip.slots, Ability::probe(chip)?))) {
         Ok(found) => found,
         Err(error) if optional && error.unreachable() => {
-            tracing::warn!("the TPM provider is left out: {}", error.explain(&seat.settings));
+            tracing::warn!("the TPM provider is left out: {}", error.explain(&chip_owner.settings));
             return Ok(None);
         }
-        Err(error) => return Err(error.explain(&seat.settings)),
+        Err(error) => return Err(error.explain(&chip_owner.settings)),
     };
     tracing::info!("{model}, room for {slots} loaded keys: {ability}");
     if let Some(flaw) = model.flaw() {
         tracing::warn!("do not trust this TPM, of which {flaw}: update its firmware, then make new keys");
     }
-    counter::anchor(&seat, store)?;
+    counter::anchor(&chip_owner, store)?;
     store.recover(ProviderId::TPM)?;
     let info = Info { id: ProviderId::TPM, description: model.to_string(), vendor: model.maker, version: [0, 1, 0] };
-    let tpm = Arc::new(Tpm { seat, software: Arc::new(software), ability, surveyed: Mutex::default() });
-    tpm.run(store, |_| Ok(())).map_err(|failure| failure.explain(&tpm.seat.settings))?;
+    let tpm = Arc::new(Tpm { chip_owner, software: Arc::new(software), ability, surveyed: Mutex::default() });
+    tpm.run(store, |_| Ok(())).map_err(|failure| failure.explain(&tpm.chip_owner.settings))?;
     Ok(Some(register(Provider::new(info, 1), &tpm)))
 }
 
 fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
-    let limit = tpm.seat.settings.limit;
+    let limit = tpm.chip_owner.settings.limit;
     provider = provider.within(limit);
     if tpm.ability.hmac {
         provider = provider.on_slow::<MacCompute, _>(tpm).on_slow::<MacVerify, _>(tpm);
@@ -143,14 +143,14 @@ fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {
         .on::<CanDoCrypto, _>(tpm)
 }
 
-impl Parsed for Held {
+impl Parsed for ReadyKey {
     /// The chip's own encryption is on it.
     const CLEAR: bool = false;
 }
 
-impl Held {
+impl ReadyKey {
     /// The public half of a pair.
-    fn public(&self) -> Result<&software::Key> {
+    fn public(&self) -> Result<&software::ParsedKey> {
         self.public.as_ref().ok_or_else(|| invalid("a symmetric key has no public half"))
     }
 
@@ -164,15 +164,15 @@ impl Held {
 
 impl Tpm {
     /// The key of the request, parsed at its first use.
-    fn held(call: &Call<'_>) -> Result<Arc<Held>> {
+    fn held(call: &Call<'_>) -> Result<Arc<ReadyKey>> {
         let key = call.key()?;
         call.loaded(key, |attributes, material| {
             let public = match key.public_key.as_slice() {
                 [] => None,
-                data => Some(software::Key::load(&attributes.public(), data)?),
+                data => Some(software::ParsedKey::load(&attributes.public(), data)?),
             };
             let blob = if derive::is_here(key) { None } else { Some(Arc::new(Blob::decode(&material)?)) };
-            Ok(Held { public, blob })
+            Ok(ReadyKey { public, blob })
         })
     }
 
@@ -180,14 +180,19 @@ impl Tpm {
     fn with<T>(
         &self,
         call: &Call<'_>,
-        held: &Held,
+        held: &ReadyKey,
         command: impl Fn(&mut Context, KeyHandle) -> tss_esapi::Result<T>,
     ) -> Result<T> {
         self.holding(call, held, |chip, key| chip.authorised(|context| command(context, key)))
     }
 
     /// Runs commands while the key of the request is loaded.
-    fn holding<T>(&self, call: &Call<'_>, held: &Held, work: impl Fn(&mut Chip, KeyHandle) -> Result<T, Failure>) -> Result<T> {
+    fn holding<T>(
+        &self,
+        call: &Call<'_>,
+        held: &ReadyKey,
+        work: impl Fn(&mut Chip, KeyHandle) -> Result<T, Failure>,
+    ) -> Result<T> {
         let (key, blob) = (call.key()?, held.blob()?);
         let result = self.run(call.store(), |chip| {
             let handle = chip.key(blob)?;
@@ -198,13 +203,13 @@ impl Tpm {
                 call.store().mark(key, true);
                 foreign(key)
             }
-            other => other.explain(&self.seat.settings),
+            other => other.explain(&self.chip_owner.settings),
         })
     }
 
-    /// Runs commands on the chip, as often as [`Seat::run`] does.
+    /// Runs commands on the chip, as often as [`ChipOwner::run`] does.
     fn run<T>(&self, store: &Store, work: impl Fn(&mut Chip) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.seat.run(|chip| {
+        self.chip_owner.run(|chip| {
             self.survey(chip, store);
             work(chip)
         })

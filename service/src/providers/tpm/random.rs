@@ -30,7 +30,7 @@ impl Tpm {
         let mut seed = Zeroizing::new(Vec::with_capacity(SEED));
         while seed.len() < SEED {
             let more = self.run(call.store(), |chip| chip.ask(|context| context.get_random(SEED - seed.len())));
-            let more = more.map_err(|failure| failure.explain(&self.seat.settings))?;
+            let more = more.map_err(|failure| failure.explain(&self.chip_owner.settings))?;
             if more.is_empty() {
                 return Err(Error::refused(Status::PsaErrorInsufficientEntropy, "the TPM gave no random bytes"));
             }

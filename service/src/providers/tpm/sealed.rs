@@ -10,9 +10,9 @@
 
 use super::blob::{Blob, damaged};
 use super::chip::Chip;
+use super::chip_owner::ChipOwner;
 use super::failure::Failure;
 use super::manage::password;
-use super::seat::Seat;
 use super::settings::Settings;
 use super::{MAKING, counter, template};
 use crate::error::{Error, Result};
@@ -41,9 +41,9 @@ pub fn plan(settings: toml::Table) -> Result<Plan> {
 
 fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Option<Provider>> {
     let optional = settings.optional;
-    let seat = Seat::shared(settings);
+    let chip_owner = ChipOwner::shared(settings);
     let keys = Arc::clone(store);
-    let wrapping = seat.first(move |chip| {
+    let wrapping = chip_owner.first(move |chip| {
         privileges::lock_memory()?;
         let wrapping = match survey(chip, &keys) {
             Some(blob) => unseal(chip, &blob).map(|secret| (blob, secret)),
@@ -53,15 +53,15 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
     });
     let (model, (blob, secret)) = match wrapping {
         Err(error) if optional && error.unreachable() => {
-            tracing::warn!("the sealed tier is left out: {}", error.explain(&seat.settings));
+            tracing::warn!("the sealed tier is left out: {}", error.explain(&chip_owner.settings));
             return Ok(None);
         }
-        wrapping => wrapping.map_err(|failure| failure.explain(&seat.settings))?,
+        wrapping => wrapping.map_err(|failure| failure.explain(&chip_owner.settings))?,
     };
-    counter::anchor(&seat, store)?;
+    counter::anchor(&chip_owner, store)?;
     let sealer = Sealer::new(&secret)?;
-    let limit = seat.settings.limit * MAKING;
-    let wrapping = Wrapping { seat, encoded: blob.encode()?, blob, sealer };
+    let limit = chip_owner.settings.limit * MAKING;
+    let wrapping = Wrapping { chip_owner, encoded: blob.encode()?, blob, sealer };
     tracing::info!("keys of the provider {} are sealed by the {model}", ProviderId::TPM_SEALED);
     let description = format!("Keys in the memory of the service, sealed by the {model}");
     let info = Info { id: ProviderId::TPM_SEALED, description, vendor: model.maker, version: [0, 1, 0] };
@@ -70,7 +70,7 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
 
 /// The wrapping key, and the chip that has sealed it.
 struct Wrapping {
-    seat: Arc<Seat>,
+    chip_owner: Arc<ChipOwner>,
     blob: Arc<Blob>,
     /// What every stored key begins with.
     encoded: Secret,
@@ -79,12 +79,12 @@ struct Wrapping {
 
 impl Seal for Wrapping {
     fn check(&self) -> Result<()> {
-        self.seat.run(|chip| unseal(chip, &self.blob)).map(drop).map_err(|failure| match failure {
+        self.chip_owner.run(|chip| unseal(chip, &self.blob)).map(drop).map_err(|failure| match failure {
             Failure::Foreign => Error::refused(
                 Status::PsaErrorHardwareFailure,
                 "the TPM was cleared or exchanged since the service has started: start it again to seal new keys",
             ),
-            other => other.explain(&self.seat.settings),
+            other => other.explain(&self.chip_owner.settings),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::derive::is_here;
 use super::failure::{odd, unfit, unsupported};
-use super::{Held, Tpm, invalid};
+use super::{ReadyKey, Tpm, invalid};
 use crate::admission::Call;
 use crate::error::{Error, Result};
 use crate::provider::Handle;
@@ -104,7 +104,7 @@ impl Tpm {
         if matches!(mode, SymmetricMode::Ecb | SymmetricMode::Cbc) && !whole {
             return Err(invalid("this mode works on whole blocks: pad the data, or use a mode that does"));
         }
-        let held: std::sync::Arc<Held> = Self::held(call)?;
+        let held: std::sync::Arc<ReadyKey> = Self::held(call)?;
         let mut iv = InitialValue::try_from(iv).map_err(unfit)?;
         let mut out = Zeroizing::new(Vec::with_capacity(data.len()));
         for part in data.chunks(self.ability.buffer) {

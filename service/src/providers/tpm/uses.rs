@@ -3,7 +3,7 @@
 
 use super::failure::{Failure, odd, unfit};
 use super::manage::{padded, point};
-use super::{Held, Tpm};
+use super::{ReadyKey, Tpm};
 use crate::admission::Call;
 use crate::error::{Error, Result};
 use crate::key::Key;
@@ -83,7 +83,7 @@ impl Handle<RawKeyAgreement> for Tpm {
     }
 }
 
-fn signing(call: &Call<'_>) -> Result<(std::sync::Arc<Held>, Signature)> {
+fn signing(call: &Call<'_>) -> Result<(std::sync::Arc<ReadyKey>, Signature)> {
     let algorithm = call.algorithm()?.try_into()?;
     check_new(algorithm, call.allow_deprecated())?;
     Ok((Tpm::held(call)?, algorithm))
@@ -99,14 +99,14 @@ impl Tpm {
         padded(shared.x(), len)
     }
 
-    fn sign(&self, call: &Call<'_>, held: &Held, unsigned: Unsigned<'_>) -> Result<Vec<u8>> {
+    fn sign(&self, call: &Call<'_>, held: &ReadyKey, unsigned: Unsigned<'_>) -> Result<Vec<u8>> {
         match unsigned {
             Unsigned::Rsa(block) => self.private_rsa(call, held, &block).map(|mut signature| std::mem::take(&mut *signature)),
             Unsigned::Ecdsa(digest) => self.ecdsa(call, held, &digest),
         }
     }
 
-    fn ecdsa(&self, call: &Call<'_>, held: &Held, digest: &[u8]) -> Result<Vec<u8>> {
+    fn ecdsa(&self, call: &Call<'_>, held: &ReadyKey, digest: &[u8]) -> Result<Vec<u8>> {
         let (public, len) = (held.public()?, call.key()?.attributes.bits.div_ceil(8) as usize);
         let (hash, input) = self.ability.ecdsa(len, digest)?;
         let input = Digest::try_from(input).map_err(unfit)?;
@@ -117,13 +117,14 @@ impl Tpm {
             let Answer::EcDsa(answer) = answer else { return None };
             let (r, s) = (padded(answer.signature_r(), len).ok()?, padded(answer.signature_s(), len).ok()?);
             let signature = [r.as_slice(), &s].concat();
-            let right = !self.seat.settings.bus() || public.verify_hash(Signature::EcdsaAny, digest, &signature, &[]).is_ok();
+            let right =
+                !self.chip_owner.settings.bus() || public.verify_hash(Signature::EcdsaAny, digest, &signature, &[]).is_ok();
             right.then_some(signature)
         })
     }
 
     /// RSASP1 and RSADP (RFC 8017 §5), which are the same: of a number as long as the modulus and smaller.
-    fn private_rsa(&self, call: &Call<'_>, held: &Held, number: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    fn private_rsa(&self, call: &Call<'_>, held: &ReadyKey, number: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         if number >= modulus(call.key()?)? {
             return Err(Error::refused(Status::PsaErrorInvalidArgument, "the data is not in the range of the key"));
         }
@@ -141,7 +142,7 @@ impl Tpm {
     fn checked<T, R>(
         &self,
         call: &Call<'_>,
-        held: &Held,
+        held: &ReadyKey,
         command: impl Fn(&mut Context, KeyHandle) -> tss_esapi::Result<T>,
         check: impl Fn(T) -> Option<R>,
     ) -> Result<R> {

@@ -1,7 +1,7 @@
 //! Reading the tables: every row once, at the start, and what a crash has left unfinished.
 
 use super::reader::{Reader, report};
-use super::{DELETING, Kept, READY, token};
+use super::{DELETING, Pkcs11Column, READY, token};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
 use crate::key::{Decision, Key, Meta, Uuid};
@@ -207,8 +207,8 @@ fn unfinished(row: &Fields<'_>, keys: &Keys) -> Result<Pending> {
 }
 
 fn meta(row: &Fields<'_>) -> Result<Meta> {
-    let kept =
-        Kept::decode(row.blob("pkcs11")?).map_err(|_| Error::Corrupt("PKCS#11 attributes that cannot be decoded".into()))?;
+    let kept = Pkcs11Column::decode(row.blob("pkcs11")?)
+        .map_err(|_| Error::Corrupt("PKCS#11 attributes that cannot be decoded".into()))?;
     Ok(Meta {
         uuid: row.text("uuid")?.parse()?,
         provider: row.get::<u32>("provider")?.try_into()?,

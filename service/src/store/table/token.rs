@@ -4,7 +4,7 @@ use super::reader::Reader;
 use super::stored;
 use crate::error::Result;
 use crate::store::change::{Change, Table};
-use crate::store::pin::{Pin, Place, Tokens};
+use crate::store::pin::{Pin, TokenId, Tokens};
 use crate::store::rows::Fields;
 use interface::ProviderId;
 use interface::operations::Role;
@@ -54,7 +54,7 @@ pub(super) fn load(load: &mut Reader<'_>) -> Result<Tokens> {
     Ok(tokens)
 }
 
-fn whose(row: &Fields<'_>) -> Result<(Place, Role)> {
+fn whose(row: &Fields<'_>) -> Result<(TokenId, Role)> {
     Ok((place(row)?, Role::try_from(row.get::<i32>("role")?)?))
 }
 
@@ -63,13 +63,18 @@ fn pin(row: &Fields<'_>) -> Result<Pin> {
     Ok(Pin { hash: row.get("hash")?, failures: row.get("failures")?, failed })
 }
 
-fn place(row: &Fields<'_>) -> Result<Place> {
+fn place(row: &Fields<'_>) -> Result<TokenId> {
     let provider: ProviderId = row.get::<u32>("provider")?.try_into()?;
     Ok((provider, row.text("owner")?.parse()?))
 }
 
 /// Puts this PIN in the place of the old one, or none; also of one that is damaged.
-pub(in crate::store) fn set_pin(change: &mut Change<'_>, (provider, owner): &Place, role: Role, pin: Option<&Pin>) -> Result<()> {
+pub(in crate::store) fn set_pin(
+    change: &mut Change<'_>,
+    (provider, owner): &TokenId,
+    role: Role,
+    pin: Option<&Pin>,
+) -> Result<()> {
     let (owner, provider, role) = (owner.to_string(), provider.number(), i32::from(role));
     change.discard(Table::Pin, &[("owner", &owner), ("provider", &provider), ("role", &role)])?;
     let Some(Pin { hash, failures, failed }) = pin else {
@@ -89,7 +94,7 @@ pub(in crate::store) fn set_pin(change: &mut Change<'_>, (provider, owner): &Pla
 }
 
 /// Gives a token its label and the security officer's PIN; the user has none then.
-pub(in crate::store) fn init_token(change: &mut Change<'_>, place: &Place, label: &str, officer: &Pin) -> Result<()> {
+pub(in crate::store) fn init_token(change: &mut Change<'_>, place: &TokenId, label: &str, officer: &Pin) -> Result<()> {
     let (provider, owner) = (place.0.number(), place.1.to_string());
     change.discard(Table::Token, &[("owner", &owner), ("provider", &provider)])?;
     change.insert(Table::Token, &[("owner", &owner), ("provider", &provider), ("label", &label)])?;

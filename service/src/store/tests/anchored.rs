@@ -32,13 +32,13 @@ impl Device {
     }
 }
 
-fn image(place: &Place) -> Vec<u8> {
+fn image(place: &TestStore) -> Vec<u8> {
     fs::read(place.database()).unwrap()
 }
 
 #[test]
 fn what_must_not_come_back_raises_the_counter_and_nothing_else_does() {
-    let (place, device) = (Place::new(), Device::default());
+    let (place, device) = (TestStore::new(), Device::default());
     let store = place.open().unwrap();
     device.anchor(&store).unwrap();
     assert_eq!(device.count(), 1, "at the start");
@@ -59,7 +59,7 @@ fn what_must_not_come_back_raises_the_counter_and_nothing_else_does() {
 
 #[test]
 fn an_older_copy_is_told_unless_that_is_accepted() {
-    let (place, device) = (Place::new(), Device::default());
+    let (place, device) = (TestStore::new(), Device::default());
     drop(place.open().unwrap());
     let before = image(&place);
     let store = place.open().unwrap();
@@ -87,7 +87,7 @@ fn an_older_copy_is_told_unless_that_is_accepted() {
 
 #[test]
 fn neither_a_crash_nor_a_device_that_is_away_looks_like_a_rollback() {
-    let (place, device) = (Place::new(), Device::default());
+    let (place, device) = (TestStore::new(), Device::default());
     let store = place.open().unwrap();
     device.anchor(&store).unwrap();
     for name in 0..20 {

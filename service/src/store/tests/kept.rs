@@ -10,7 +10,7 @@ fn attribute(kind: u64, value: &[u8]) -> Pkcs11Attribute {
 
 #[test]
 fn attributes_stay_with_their_record_and_are_replaced_by_kind() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let filing = Filing {
         name: "web".into(),
@@ -44,7 +44,7 @@ fn attributes_stay_with_their_record_and_are_replaced_by_kind() {
 
 #[test]
 fn an_id_that_is_given_stays_even_an_empty_one() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for (id, len) in [(None, 20), (Some(vec![]), 0), (Some(vec![7]), 1)] {
         let filing = Filing { name: format!("with {len}"), id, ..Filing::default() };
@@ -55,7 +55,7 @@ fn an_id_that_is_given_stays_even_an_empty_one() {
 
 #[test]
 fn what_a_crash_interrupted_keeps_its_label_and_attributes() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let filing =
         Filing { name: "web".into(), label: Some("Web".into()), pkcs11: vec![attribute(1, b"one")], ..Filing::default() };
@@ -69,7 +69,7 @@ fn what_a_crash_interrupted_keeps_its_label_and_attributes() {
 
 #[test]
 fn a_policy_becomes_narrower_for_good_and_the_past_is_remembered() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let yesterday = create(&store, &ROOT, "web");
     let narrow = |store: &Store, usage: Usage| {

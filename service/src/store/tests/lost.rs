@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Place {
+impl TestStore {
     fn log(&self) -> PathBuf {
         self.0.path().join("state/keys.sqlite-wal")
     }
@@ -20,14 +20,14 @@ impl Place {
 }
 
 /// A store with keys, of which the last is in its log alone, as after a kill.
-fn killed() -> Place {
-    let (running, place) = (Place::new(), Place::new());
+fn killed() -> TestStore {
+    let (running, place) = (TestStore::new(), TestStore::new());
     let store = running.open().unwrap();
     for name in ["a", "b", "c"] {
         create(&store, &ROOT, name);
     }
     fs::create_dir(place.database().parent().unwrap()).unwrap();
-    for path in [Place::database, Place::log, Place::secret] {
+    for path in [TestStore::database, TestStore::log, TestStore::secret] {
         fs::copy(path(&running), path(&place)).unwrap();
     }
     let note = fs::read_to_string(running.note()).unwrap();
@@ -46,7 +46,7 @@ fn what_a_kill_leaves_is_whole() {
 
 #[test]
 fn a_store_that_is_gone_or_empty_is_not_begun_anew() {
-    let gone: [fn(&Place); 3] = [
+    let gone: [fn(&TestStore); 3] = [
         |place| fs::remove_file(place.database()).unwrap(),
         |place| fs::write(place.database(), "").unwrap(),
         |place| {
@@ -82,7 +82,7 @@ fn a_log_that_is_damaged_cut_or_gone_is_told() {
         bytes[at] ^= 1;
         fs::write(log, bytes).unwrap();
     };
-    let damage: [&dyn Fn(&Place); 5] = [
+    let damage: [&dyn Fn(&TestStore); 5] = [
         &|place| fs::remove_file(place.log()).unwrap(),
         &|place| fs::write(place.log(), "").unwrap(),
         &|place| fs::write(place.log(), &fs::read(place.log()).unwrap()[..20_000]).unwrap(),
@@ -101,7 +101,7 @@ fn a_log_that_is_damaged_cut_or_gone_is_told() {
 
 #[test]
 fn an_older_copy_is_told_without_a_counter_too() {
-    let place = Place::new();
+    let place = TestStore::new();
     create(&place.open().unwrap(), &ROOT, "a");
     let older = fs::read(place.database()).unwrap();
     create(&place.open().unwrap(), &ROOT, "b");
@@ -126,7 +126,7 @@ fn a_note_that_cannot_be_read_keeps_nobody_from_the_store() {
 
 #[test]
 fn a_store_that_was_empty_may_be_begun_anew_and_one_that_moves_is_the_same() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     store.destroy(&create(&store, &ROOT, "a")).unwrap().commit();
     drop(store);
@@ -144,7 +144,7 @@ fn a_store_that_was_empty_may_be_begun_anew_and_one_that_moves_is_the_same() {
 
 #[test]
 fn a_row_that_is_called_unfinished_and_has_a_private_part_is_kept() {
-    let place = Place::new();
+    let place = TestStore::new();
     create(&place.open().unwrap(), &ROOT, "a");
     place.undo_signing();
     place.sql("UPDATE key SET state = 0");

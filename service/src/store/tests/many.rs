@@ -8,7 +8,7 @@ use interface::operations::Found;
 const MANY: usize = 2 * PIECE + 77;
 
 /// A store of many keys of one user, with one key of another.
-fn filled(place: &Place) -> Store {
+fn filled(place: &TestStore) -> Store {
     let store = place.open().unwrap();
     store.db().pragma_update(None, "synchronous", "OFF").unwrap();
     (0..MANY).for_each(|number| drop(create(&store, &WEB, &format!("key {number}"))));
@@ -31,7 +31,7 @@ fn all(store: &Store, owner: &Principal) -> Vec<String> {
 
 #[test]
 fn many_keys_are_all_there_after_a_restart() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = filled(&place);
     let before: Vec<_> = store.keys(&WEB).iter().map(|key| key.record(&WEB)).collect();
     let found = all(&store, &WEB);
@@ -49,7 +49,7 @@ fn many_keys_are_all_there_after_a_restart() {
 
 #[test]
 fn one_reading_of_the_rows_both_files_and_counts_them() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = filled(&place);
     let db = store.db();
     let (found, index) = table::load(&db, &store.keys, 0).unwrap();
@@ -60,7 +60,7 @@ fn one_reading_of_the_rows_both_files_and_counts_them() {
 
 #[test]
 fn damage_and_loss_among_many_rows_are_told() {
-    let place = Place::new();
+    let place = TestStore::new();
     drop(filled(&place));
     place.sql("UPDATE key SET label = 'another' WHERE name = 'key 1234'");
     let store = place.open().unwrap();
@@ -76,7 +76,7 @@ fn damage_and_loss_among_many_rows_are_told() {
 
 #[test]
 fn what_a_crash_left_among_many_is_found_and_nothing_else() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = filled(&place);
     drop(store.destroy(&store.key(SOFTWARE, &WEB, "key 7").unwrap()).unwrap());
     std::mem::forget(reserve(&store, &WEB, "begun").unwrap());
@@ -94,7 +94,7 @@ fn what_a_crash_left_among_many_is_found_and_nothing_else() {
 
 #[test]
 fn terms_of_one_hash_are_told_apart() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     ["a", "b", "c"].iter().for_each(|name| drop(create(&store, &ROOT, name)));
     store.index_mut().confuse([Term::Name("a"), Term::Name("b")]);

@@ -23,7 +23,7 @@ fn certificate() -> Vec<u8> {
 
 #[test]
 fn kept_attributes_certificate_fields_types_and_public_values_are_found() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let filing = |name: &str, pkcs11| Filing { name: name.into(), id: Some(b"own".to_vec()), pkcs11, ..Filing::default() };
     let dates = [filing("a", vec![attribute(0x110, b"2026")]), filing("b", vec![attribute(1 << 32 | 0x110, b"2026")])];
@@ -61,7 +61,7 @@ fn kept_attributes_certificate_fields_types_and_public_values_are_found() {
 
 #[test]
 fn pages_hold_own_and_granted_records_once_and_in_order() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for number in 0..7 {
         create(&store, &WEB, &format!("mine {number}"));
@@ -102,7 +102,7 @@ fn pages_hold_own_and_granted_records_once_and_in_order() {
 
 #[test]
 fn a_search_in_pieces_finds_each_record_once_while_others_go() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for number in 0..8 {
         create(&store, &WEB, &format!("mine {number}"));
@@ -150,7 +150,7 @@ fn a_search_in_pieces_finds_each_record_once_while_others_go() {
 
 #[test]
 fn values_stay_in_the_database() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let value = vec![7; 1 << 20];
     let put = PutObject { kind: 3, name: "data".into(), value: value.clone(), ..PutObject::default() };
@@ -173,7 +173,7 @@ fn values_stay_in_the_database() {
 
 #[test]
 fn a_certificate_shows_as_long_as_a_key_beside_it_is_granted() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let (key, other) = (create(&store, &ROOT, "key"), create(&store, &ROOT, "other"));
     store.put_object(&ROOT, SOFTWARE, &object(RecordKind::Certificate, "cert", b"one", vec![])).unwrap();
@@ -199,7 +199,7 @@ fn a_certificate_shows_as_long_as_a_key_beside_it_is_granted() {
 #[test]
 fn a_page_goes_on_where_a_record_has_gone() {
     for (done, owner) in [(2, WEB), (4, WEB), (6, ROOT)] {
-        let place = Place::new();
+        let place = TestStore::new();
         let store = place.open().unwrap();
         for number in 0..4 {
             create(&store, &WEB, &format!("mine {number}"));
@@ -227,7 +227,7 @@ fn object(kind: RecordKind, name: &str, id: &[u8], pkcs11: Vec<Pkcs11Attribute>)
 
 #[test]
 fn others_are_listed_where_somebody_vouches_for_them() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let (alice, bob) = (Principal::Uid(1000), Principal::App("bob".into()));
     for owner in [&ROOT, &alice, &bob] {
@@ -279,7 +279,7 @@ fn others_are_listed_where_somebody_vouches_for_them() {
 
 #[test]
 fn a_search_goes_through_what_the_caller_may_be_shown_however_much_others_have() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for owner in 1000..1040 {
         let key = create(&store, &Principal::Uid(owner), "web");
@@ -298,7 +298,7 @@ fn a_search_goes_through_what_the_caller_may_be_shown_however_much_others_have()
 
 #[test]
 fn what_another_token_calls_trusted_is_not_shown() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let public_half = 1 << 32;
     let trusted = || vec![attribute(0x86, &[1]), attribute(public_half | 0x86, &[1]), attribute(0x110, b"2027")];

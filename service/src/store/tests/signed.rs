@@ -5,8 +5,8 @@ use crate::key::Decision;
 use interface::operations::Role;
 
 /// A store with one row of each kind.
-fn filled() -> Place {
-    let place = Place::new();
+fn filled() -> TestStore {
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let web = create(&store, &ROOT, "web");
     create(&store, &ROOT, "mail");
@@ -201,7 +201,7 @@ fn rows_of_older_versions_are_signed_once() {
     assert_eq!(store.acceptances("uid:33"), [(ROOT, Verdict::Standing)], "who was granted keys may go on");
     store.key(SOFTWARE, &ROOT, "web").unwrap();
     drop(store);
-    let copy = Place::new();
+    let copy = TestStore::new();
     fs::create_dir(copy.database().parent().unwrap()).unwrap();
     fs::copy(place.database().with_extension("sqlite.v4"), copy.database()).unwrap();
     let version =
@@ -302,7 +302,7 @@ fn a_damaged_pin_admits_nobody_until_it_is_set_anew() {
 
 #[test]
 fn a_value_decides_once_and_of_two_at_once_the_first_for_both() {
-    let place = Place::new();
+    let place = TestStore::new();
     let opened = place.open().unwrap();
     let (store, value) = (&opened, opened.fingerprint(PRIVATE));
     assert_ne!(value, store.fingerprint(b"another"));
@@ -321,7 +321,7 @@ fn a_value_decides_once_and_of_two_at_once_the_first_for_both() {
 
 #[test]
 fn a_key_in_the_making_does_not_survive_the_reset_of_its_token() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let before = reserve(&store, &ROOT, "copy").unwrap();
     let others = reserve(&store, &WEB, "copy").unwrap();
@@ -345,7 +345,7 @@ fn a_key_in_the_making_does_not_survive_the_reset_of_its_token() {
 
 #[test]
 fn a_crash_in_a_reset_leaves_keys_in_the_making_to_be_destroyed() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     std::mem::forget(reserve(&store, &ROOT, "copy").unwrap());
     std::mem::forget(store.reset(&ROOT, [SOFTWARE]).unwrap());

@@ -26,7 +26,7 @@ const NOT_HEARD: Status = Status::PsaErrorBadState;
 
 #[test]
 fn without_pins_any_is_right_until_the_officer_has_one() {
-    let store = Place::new().open().unwrap();
+    let store = TestStore::new().open().unwrap();
     let token = store.token(SOFTWARE, &ROOT, START);
     for role in [Role::User, Role::Officer] {
         token.check(role, b"").unwrap();
@@ -44,7 +44,7 @@ fn without_pins_any_is_right_until_the_officer_has_one() {
 
 #[test]
 fn pins_are_kept_as_hashes_of_a_checked_length() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     for len in [0, 3, 256] {
         assert_eq!(status(Pin::new(&vec![b'1'; len])), Status::PsaErrorInvalidArgument);
@@ -61,7 +61,7 @@ fn pins_are_kept_as_hashes_of_a_checked_length() {
 
 #[test]
 fn wrong_tries_wait_ever_longer_and_the_user_pin_locks_at_the_tenth() {
-    let store = Place::new().open().unwrap();
+    let store = TestStore::new().open().unwrap();
     set(&store, &ROOT, Role::User, b"1234");
     let mut now = START;
     for (failures, wait) in [0, 0, 5, 10, 20, 40, 80, 160, 320].into_iter().enumerate() {
@@ -90,7 +90,7 @@ fn wrong_tries_wait_ever_longer_and_the_user_pin_locks_at_the_tenth() {
 
 #[test]
 fn the_officer_waits_at_most_an_hour_and_is_never_locked_out() {
-    let store = Place::new().open().unwrap();
+    let store = TestStore::new().open().unwrap();
     set(&store, &ROOT, Role::Officer, b"officer");
     let mut now = START;
     for _ in 0..20 {
@@ -104,7 +104,7 @@ fn the_officer_waits_at_most_an_hour_and_is_never_locked_out() {
 
 #[test]
 fn the_right_pin_forgives_and_others_are_not_touched() {
-    let store = Place::new().open().unwrap();
+    let store = TestStore::new().open().unwrap();
     set(&store, &ROOT, Role::User, b"1234");
     set(&store, &WEB, Role::User, b"1234");
     for _ in 0..2 {
@@ -122,7 +122,7 @@ fn the_right_pin_forgives_and_others_are_not_touched() {
 
 #[test]
 fn neither_a_restart_nor_a_clock_that_is_set_back_ends_a_wait() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     set(&store, &ROOT, Role::User, b"1234");
     for _ in 0..3 {
@@ -146,7 +146,7 @@ fn neither_a_restart_nor_a_clock_that_is_set_back_ends_a_wait() {
 
 #[test]
 fn a_client_that_is_forgotten_leaves_no_pin() {
-    let store = Place::new().open().unwrap();
+    let store = TestStore::new().open().unwrap();
     let token = store.token(SOFTWARE, &WEB, START);
     token.init("mine", &Pin::new(b"officer").unwrap()).unwrap();
     store.forget(&WEB).unwrap();

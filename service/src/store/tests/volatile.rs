@@ -3,22 +3,22 @@
 use super::*;
 use interface::operations::Hello;
 
-fn process(number: u8) -> Application {
-    Application::named(&Hello { application: vec![number; 16], ..Hello::default() }).unwrap()
+fn process(number: u8) -> ClientProcess {
+    ClientProcess::named(&Hello { application: vec![number; 16], ..Hello::default() }).unwrap()
 }
 
-fn reserve_volatile<'a>(store: &'a Store, name: &str, application: Option<Application>) -> Result<Reservation<'a>> {
+fn reserve_volatile<'a>(store: &'a Store, name: &str, process: Option<ClientProcess>) -> Result<Reservation<'a>> {
     let filing = Filing { name: name.to_owned(), volatile: true, ..Filing::default() };
-    store.reserve(SOFTWARE, &ROOT, &filing, &attributes(), application)
+    store.reserve(SOFTWARE, &ROOT, &filing, &attributes(), process)
 }
 
-fn create_volatile(store: &Store, name: &str, application: Application) -> Result<Arc<Key>> {
-    reserve_volatile(store, name, Some(application))?.commit(material())
+fn create_volatile(store: &Store, name: &str, process: ClientProcess) -> Result<Arc<Key>> {
+    reserve_volatile(store, name, Some(process))?.commit(material())
 }
 
 #[test]
 fn a_volatile_key_works_by_its_name_and_shows_nowhere_else() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let made = create_volatile(&store, "session", process(1)).unwrap();
     let key = store.key(SOFTWARE, &ROOT, "session").unwrap();
@@ -50,7 +50,7 @@ fn a_volatile_key_works_by_its_name_and_shows_nowhere_else() {
 
 #[test]
 fn a_volatile_key_is_destroyed_once_and_belongs_to_a_process() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     let [first, second] = ["a", "b"].map(|name| create_volatile(&store, name, process(1)).unwrap());
     create_volatile(&store, "c", process(2)).unwrap();
@@ -65,7 +65,7 @@ fn a_volatile_key_is_destroyed_once_and_belongs_to_a_process() {
 
 #[test]
 fn volatile_and_stored_keys_share_their_names() {
-    let place = Place::new();
+    let place = TestStore::new();
     let store = place.open().unwrap();
     create_volatile(&store, "session", process(1)).unwrap();
     create(&store, &ROOT, "stored");

@@ -3,18 +3,18 @@
 use super::{P256, X25519, generate, hex, import, status};
 use crate::error::Result;
 use crate::providers::software::derive::x963;
-use crate::providers::software::key::Key;
+use crate::providers::software::key::ParsedKey;
 use interface::Status;
 use interface::algorithm::{Agreement, Algorithm, Cipher, Derivation, Hash, KeyAgreement};
 use interface::attributes::KeyType;
 use interface::operations::{DeriveKey, HkdfStep};
 use lc::{Md, Secret};
 
-fn derive(base: &Key, algorithm: impl Into<Algorithm>, op: &DeriveKey, len: usize) -> Result<Secret> {
+fn derive(base: &ParsedKey, algorithm: impl Into<Algorithm>, op: &DeriveKey, len: usize) -> Result<Secret> {
     base.derive(algorithm.into(), op, None, (len > 0).then_some(len))
 }
 
-fn secret(value: &[u8]) -> Key {
+fn secret(value: &[u8]) -> ParsedKey {
     import(KeyType::Hmac, value).unwrap()
 }
 
@@ -57,7 +57,8 @@ fn x963_vectors() {
 fn both_sides_derive_the_same_key_with_every_hash() {
     for (key_type, bits) in [(P256, 192), (P256, 256), (P256, 384), (P256, 521), (X25519, 255)] {
         let (a, b) = (generate(key_type, bits), generate(key_type, bits));
-        let to = |peer: &Key| DeriveKey { peer_key: peer.public().unwrap(), data: b"shared".to_vec(), ..DeriveKey::default() };
+        let to =
+            |peer: &ParsedKey| DeriveKey { peer_key: peer.public().unwrap(), data: b"shared".to_vec(), ..DeriveKey::default() };
         for hash in [Hash::Sha1, Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
             let algorithm = Algorithm::Agreement(KeyAgreement::WithKeyDerivation(Agreement::Ecdh, Derivation::X963 { hash }));
             let key = derive(&a, algorithm, &to(&b), 100).unwrap();

@@ -1,7 +1,7 @@
 //! Keys that bring their group: groups and public values that are none, and keys in one and the same group.
 
 use super::{attributes, generate, import, status};
-use crate::providers::software::key::Key;
+use crate::providers::software::key::ParsedKey;
 use interface::Status;
 use interface::algorithm::{Agreement, Hash, Signature};
 use interface::attributes::{DhFamily, KeyType};
@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 const DH: KeyType = KeyType::DhKeyPair(DhFamily::Own);
 const DSA: KeyType = KeyType::DsaKeyPair;
 
-fn public(key: &Key) -> GroupKey {
+fn public(key: &ParsedKey) -> GroupKey {
     GroupKey::from_spki(&key.public().unwrap()).unwrap()
 }
 
-fn in_group(key_type: KeyType, bits: u32, group: &Group) -> crate::error::Result<Key> {
-    Key::generate(&attributes(key_type, bits), &group.to_der().unwrap())
+fn in_group(key_type: KeyType, bits: u32, group: &Group) -> crate::error::Result<ParsedKey> {
+    ParsedKey::generate(&attributes(key_type, bits), &group.to_der().unwrap())
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn without_a_group_only_named_ones_are_taken() {
     half.iter_mut().for_each(|byte| (*byte, carry) = (*byte >> 1 | carry << 7, *byte & 1));
     assert!(is_prime(&half).unwrap(), "the order of the squares is no prime");
     for bits in [520, 2056, 4088] {
-        assert_eq!(status(Key::generate(&attributes(DH, bits), &[])), Status::PsaErrorNotSupported);
+        assert_eq!(status(ParsedKey::generate(&attributes(DH, bits), &[])), Status::PsaErrorNotSupported);
     }
 }
 

@@ -12,7 +12,7 @@ mod sign;
 mod symmetric;
 mod wrap;
 
-use super::key::Key;
+use super::key::ParsedKey;
 use crate::error::Result;
 use interface::Status;
 use interface::algorithm::{Algorithm, Hash, SignHash};
@@ -27,16 +27,16 @@ fn attributes(key_type: KeyType, bits: u32) -> Attributes {
     Attributes { key_type, bits, policy: Policy { usage: Usage::ALL, algorithm: Algorithm::None, also: Vec::new() } }
 }
 
-fn import(key_type: KeyType, data: &[u8]) -> Result<Key> {
-    Key::import(&attributes(key_type, 0), data).map(|(_, key)| key)
+fn import(key_type: KeyType, data: &[u8]) -> Result<ParsedKey> {
+    ParsedKey::import(&attributes(key_type, 0), data).map(|(_, key)| key)
 }
 
-fn generate(key_type: KeyType, bits: u32) -> Key {
-    Key::generate(&attributes(key_type, bits), &[]).unwrap()
+fn generate(key_type: KeyType, bits: u32) -> ParsedKey {
+    ParsedKey::generate(&attributes(key_type, bits), &[]).unwrap()
 }
 
 /// The key as someone who got only its public half has it.
-fn public_half(key: &Key, key_type: KeyType) -> Key {
+fn public_half(key: &ParsedKey, key_type: KeyType) -> ParsedKey {
     import(key_type.public(), &key.public().unwrap()).unwrap()
 }
 
@@ -81,13 +81,13 @@ fn a_key_is_the_same_after_export_and_load() {
     ];
     for (key_type, bits) in PAIRS.into_iter().chain(secrets) {
         let attributes = attributes(key_type, bits);
-        let key = Key::generate(&attributes, &[]).unwrap();
+        let key = ParsedKey::generate(&attributes, &[]).unwrap();
         let material = key.export().unwrap();
-        let loaded = Key::load(&attributes, &material).unwrap();
+        let loaded = ParsedKey::load(&attributes, &material).unwrap();
         assert_eq!(material, loaded.export().unwrap());
         // a seed does not tell its parameter set
         let asked = if matches!(key_type, KeyType::MlDsaKeyPair | KeyType::MlKemKeyPair) { bits } else { 0 };
-        let (found, imported) = Key::import(&Attributes { bits: asked, ..attributes.clone() }, &material).unwrap();
+        let (found, imported) = ParsedKey::import(&Attributes { bits: asked, ..attributes.clone() }, &material).unwrap();
         assert_eq!((found.bits, imported.bits()), (bits, bits), "{key_type:?}");
         if key_type.is_pair() {
             assert_eq!(key.public().unwrap(), loaded.public().unwrap());
@@ -97,7 +97,7 @@ fn a_key_is_the_same_after_export_and_load() {
             assert_eq!(status(key.public()), Status::PsaErrorInvalidArgument);
             assert_eq!(material.len(), bits as usize / 8);
         }
-        assert_eq!(status(Key::load(&attributes, &material[1..])), Status::PsaErrorDataCorrupt, "{key_type:?}");
+        assert_eq!(status(ParsedKey::load(&attributes, &material[1..])), Status::PsaErrorDataCorrupt, "{key_type:?}");
     }
 }
 
@@ -122,8 +122,8 @@ fn bad_curve_keys_are_refused() {
     refused(P256.public(), &[&[2], &[0xff; 32][..]].concat());
     refused(P256.public(), &[0]);
     refused(ED25519, &[1; 33]);
-    assert_eq!(status(Key::import(&attributes(P256, 384), &below)), Status::PsaErrorInvalidArgument);
-    assert_eq!(status(Key::import(&attributes(P256, 512), &below)), Status::PsaErrorNotSupported);
+    assert_eq!(status(ParsedKey::import(&attributes(P256, 384), &below)), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(ParsedKey::import(&attributes(P256, 512), &below)), Status::PsaErrorNotSupported);
     assert_eq!(status(import(KeyType::EccKeyPair(EccFamily::Frp), &below)), Status::PsaErrorNotSupported);
     assert_eq!(status(import(KeyType::Camellia, &[1; 16])), Status::PsaErrorNotSupported);
     assert_eq!(status(import(KeyType::Aes, &[1; 20])), Status::PsaErrorInvalidArgument);

@@ -1,7 +1,7 @@
 //! What this backend makes, the `openssl` program takes, and the other way round.
 
 use super::{P256, SHA256, generate, import};
-use crate::providers::software::key::Key;
+use crate::providers::software::key::ParsedKey;
 use interface::algorithm::{Encryption, Hash, Signature};
 use interface::attributes::{EccFamily, KeyType};
 use interface::spki::PublicKey;
@@ -30,7 +30,7 @@ impl Bench {
         output.stdout
     }
 
-    fn public(&self, key: &Key, key_type: KeyType) {
+    fn public(&self, key: &ParsedKey, key_type: KeyType) {
         let public = PublicKey { key_type: key_type.public(), bits: key.bits(), bytes: key.public().unwrap() };
         self.file("public.der", &public.to_spki().unwrap());
     }

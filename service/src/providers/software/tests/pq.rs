@@ -1,7 +1,7 @@
 //! ML-DSA and ML-KEM.
 
 use super::{attributes, generate, hex, import, public_half, status};
-use crate::providers::software::{hash, key::Key};
+use crate::providers::software::{hash, key::ParsedKey};
 use interface::Status;
 use interface::algorithm::{Hash, Kem, Signature};
 use interface::attributes::KeyType;
@@ -15,8 +15,8 @@ const ML_KEM: KeyType = KeyType::MlKemKeyPair;
 /// (`mlkem_512_keygen_seed_test.json`; ML-DSA by dilithium-py).
 const VECTORS: &str = include_str!("pq.txt");
 
-fn from_seed(key_type: KeyType, bits: &str, seed: &str) -> Key {
-    Key::import(&attributes(key_type, bits.parse().unwrap()), &hex(seed)).unwrap().1
+fn from_seed(key_type: KeyType, bits: &str, seed: &str) -> ParsedKey {
+    ParsedKey::import(&attributes(key_type, bits.parse().unwrap()), &hex(seed)).unwrap().1
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn signatures_are_hedged() {
 fn a_seed_needs_its_size_and_what_is_no_key_is_refused() {
     for (key_type, bits) in [(ML_DSA, 256), (ML_KEM, 512)] {
         let seed = generate(key_type, bits).export().unwrap();
-        let (found, _) = Key::import(&attributes(key_type, bits), &seed).unwrap();
+        let (found, _) = ParsedKey::import(&attributes(key_type, bits), &seed).unwrap();
         assert_eq!(found.bits, bits);
         assert_eq!(status(import(key_type, &seed)), Status::PsaErrorInvalidArgument);
         assert_eq!(status(import(key_type.public(), &[0; 77])), Status::PsaErrorInvalidArgument);

@@ -247,13 +247,13 @@ async fn a_request_in_a_lane_begins_or_its_connection_makes_room() {
     let service = service(directory.path());
     for (name, makes_room) in [("makes room", true), ("begins", false)] {
         let connections = Connections::new(200, [], Arc::default());
-        let mut seats: Vec<_> =
-            std::iter::from_fn(|| connections.admit(1).ok().filter(|seat| seat.enter(Phase::Begun))).collect();
-        let seat = Arc::new(seats.pop().unwrap());
-        assert!(seat.enter(Phase::Busy));
+        let mut slots: Vec<_> =
+            std::iter::from_fn(|| connections.admit(1).ok().filter(|slot| slot.enter(Phase::Begun))).collect();
+        let slot = Arc::new(slots.pop().unwrap());
+        assert!(slot.enter(Phase::Busy));
         let attributes = Some((&super::attributes(super::P256, 256)).into());
         let generate = GenerateKey { key_name: name.to_owned(), attributes, ..GenerateKey::default() };
-        let incoming = Incoming { seat: Some(Arc::clone(&seat)), ..Caller::named("test").incoming(&generate) };
+        let incoming = Incoming { slot: Some(Arc::clone(&slot)), ..Caller::named("test").incoming(&generate) };
         let release = busy(&service);
         let other = async {
             let other = makes_room.then(|| connections.admit(2).unwrap());
@@ -262,7 +262,7 @@ async fn a_request_in_a_lane_begins_or_its_connection_makes_room() {
         };
         let (served, other) = tokio::join!(service.dispatch(incoming, None), other);
         assert_eq!(super::status(served), if makes_room { Status::ConnectionError } else { Status::Success });
-        assert_eq!(other.is_some(), seat.left());
+        assert_eq!(other.is_some(), slot.left());
         assert_eq!(connections.admit(3).err(), Some(Full::Taken), "what has begun is not broken off");
     }
     let names: Vec<_> =

@@ -1,7 +1,7 @@
 //! RSA encryption, and which RSA keys are refused.
 
 use super::{P256, attributes, generate, hex, import, public_half, status};
-use crate::providers::software::key::Key;
+use crate::providers::software::key::ParsedKey;
 use crate::providers::software::{random, rsa};
 use base64ct::{Base64, Encoding};
 use interface::Status;
@@ -72,7 +72,7 @@ fn bad_rsa_keys_are_refused() {
         refused(&broken);
     }
     refused(&generate(KeyType::RsaKeyPair, 2048).public().unwrap());
-    assert_eq!(status(Key::import(&attributes(KeyType::RsaKeyPair, 3072), &der)), Status::PsaErrorInvalidArgument);
+    assert_eq!(status(ParsedKey::import(&attributes(KeyType::RsaKeyPair, 3072), &der)), Status::PsaErrorInvalidArgument);
     let short = lc::Rsa::generate(768).unwrap().private_der().unwrap();
     assert_eq!(status(import(KeyType::RsaKeyPair, &short)), Status::PsaErrorNotSupported);
     let public_exponent_2 = [&hex("3082010802820101 00")[..], &[0xff; 256], &hex("020102")].concat();

@@ -141,13 +141,13 @@ fn ed25519_variants_agree_with_their_vectors() {
 #[cfg(not(feature = "ed448"))]
 #[test]
 fn a_build_without_ed448_refuses_its_keys_and_tells_which_build_has_it() {
-    use crate::providers::software::key::Key;
+    use crate::providers::software::key::ParsedKey;
     let attributes = super::attributes(ED25519, 448);
     let told = [
-        Key::generate(&attributes, &[]).map(drop),
+        ParsedKey::generate(&attributes, &[]).map(drop),
         import(ED25519, &[7; 57]).map(drop),
         import(ED25519.public(), &[7; 57]).map(drop),
-        Key::load(&attributes, &[7; 57]).map(drop),
+        ParsedKey::load(&attributes, &[7; 57]).map(drop),
     ];
     for refused in told.map(Result::unwrap_err) {
         assert_eq!(refused.status(), Status::PsaErrorNotSupported);

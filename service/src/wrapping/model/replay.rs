@@ -6,12 +6,12 @@ use super::rules::Rules;
 use super::state::{KEYS, Slot, State};
 use super::steps::{Step, Steps};
 use super::{Rule, Setting};
-use crate::application::Application;
-use crate::custody::model::Caller as Side;
+use crate::client_process::ClientProcess;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
 use crate::error::Result;
 use crate::store::{Material, Reservation};
+use crate::wrapping::model::Caller as Side;
 use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, Usage};
 use interface::operations::*;
@@ -77,8 +77,8 @@ struct Blob {
 
 impl Run<'_> {
     fn call<O: Operation>(&self, by: Side, op: &O) -> Result<O::Output> {
-        let application = Application::named(&Hello { application: vec![1; 16], ..Hello::default() });
-        Caller { app: by.principal(), extended: true, application }.call(self.service, op)
+        let process = ClientProcess::named(&Hello { application: vec![1; 16], ..Hello::default() });
+        Caller { caller: by.principal(), extended: true, process }.call(self.service, op)
     }
 
     /// What was refused, if it was for a rule; data that holds no key is none.
@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
         let store = &self.service.admission.store;
         let original = store.key(ProviderId::SOFTWARE, &owner.principal(), &name).unwrap();
         let filing = Filing { name: "the copy".to_owned(), ..Filing::default() };
-        let (filing, attributes) = crate::custody::copied(&original, filing, original.attributes.clone()).unwrap();
+        let (filing, attributes) = crate::wrapping::copied(&original, filing, original.attributes.clone()).unwrap();
         let reservation = store.reserve(ProviderId::SOFTWARE, &owner.principal(), &filing, &attributes, None).unwrap();
         let (private, public_key, tier) = (store.material(&original).unwrap(), original.public_key.clone(), original.tier);
         let material = Material { attributes, private, public_key, tier, local: original.local, past: original.past };

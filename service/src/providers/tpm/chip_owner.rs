@@ -1,7 +1,7 @@
-//! Whose turn it is with the chip.
+//! The owner of the connection to a chip. Threads borrow the connection one after another.
 //!
-//! A chip that hangs keeps the thread that waits for it. The lane gives up the request, and the next one takes the seat over with a
-//! new connection. Should the answer come after all, it is of no use to anyone, and the chip is asked nothing more on its account.
+//! A chip that hangs keeps the thread that waits for it. The lane gives up that request, and the next one opens a new connection. If
+//! the answer comes after all, it is dropped, and the old thread sends no more commands.
 
 use super::chip::Chip;
 use super::failure::Failure;
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 /// How often a busy chip is asked again, first after so many milliseconds, then after twice as many each time.
 const PATIENCE: (u32, u64) = (8, 10);
 
-static SEATS: Mutex<Vec<Weak<Seat>>> = Mutex::new(Vec::new());
+static OWNERS: Mutex<Vec<Weak<ChipOwner>>> = Mutex::new(Vec::new());
 
 /// Holds the chip while nobody uses it.
-pub(super) struct Seat {
+pub(super) struct ChipOwner {
     pub(super) settings: Settings,
     latest: Arc<AtomicU64>,
     state: Mutex<State>,
@@ -32,16 +32,16 @@ struct State {
     chip: Option<Chip>,
 }
 
-impl Seat {
-    /// The seat at this chip, one for all providers that reach it in the same way: a chip alone has room for one connection.
+impl ChipOwner {
+    /// The owner of this chip, one for all providers that reach it in the same way: a bare chip takes one connection only.
     pub(super) fn shared(settings: Settings) -> Arc<Self> {
-        let mut seats = SEATS.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = seats.iter().filter_map(Weak::upgrade).find(|seat| seat.settings.same_way(&settings));
+        let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = owners.iter().filter_map(Weak::upgrade).find(|chip_owner| chip_owner.settings.same_way(&settings));
         found.unwrap_or_else(|| {
             let free = Self { settings, latest: Arc::default(), state: Mutex::default(), free: Condvar::new() };
-            let seat = Arc::new(free);
-            seats.push(Arc::downgrade(&seat));
-            seat
+            let chip_owner = Arc::new(free);
+            owners.push(Arc::downgrade(&chip_owner));
+            chip_owner
         })
     }
 
@@ -73,8 +73,8 @@ impl Seat {
         work: impl Fn(&mut Chip) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let (sender, receiver) = mpsc::channel();
-        let seat = Arc::clone(self);
-        std::thread::spawn(move || drop(sender.send(seat.run(work))));
+        let chip_owner = Arc::clone(self);
+        std::thread::spawn(move || drop(sender.send(chip_owner.run(work))));
         receiver.recv_timeout(self.settings.limit).unwrap_or(Err(Failure::Silent))
     }
 

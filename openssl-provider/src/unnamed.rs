@@ -28,7 +28,7 @@ const NAMELESS: &str = "this service stores every key that it makes, so a new on
 const TRIES: usize = 1000;
 
 /// A key that has no name as long as it is not written.
-pub(crate) struct Fresh<K> {
+pub(crate) struct UnnamedKey<K> {
     provider: Arc<Provider>,
     /// The service's provider that it is for.
     place: KeyUri,
@@ -42,7 +42,7 @@ pub(crate) struct Fresh<K> {
 }
 
 /// Where a private key is.
-pub(crate) enum Place<'a> {
+pub(crate) enum PrivateHalf<'a> {
     Here(&'a Secret),
     Service(&'a KeyUri),
 }
@@ -78,10 +78,10 @@ impl Drop for Volatile {
     }
 }
 
-impl<K: Kind> Fresh<K> {
+impl<K: Kind> UnnamedKey<K> {
     /// A key that is made when it is first used, or at once where nothing is known of it before. `place` names the service's provider.
     pub(crate) fn new(provider: &Arc<Provider>, place: &KeyUri, attributes: Attributes) -> Result<Self, Error> {
-        let fresh = Self {
+        let unnamed = Self {
             provider: Arc::clone(provider),
             place: place.clone(),
             blank: K::blank(attributes.bits).map(Arc::new),
@@ -90,10 +90,10 @@ impl<K: Kind> Fresh<K> {
             brought: OnceLock::new(),
             stored: OnceLock::new(),
         };
-        if fresh.blank.is_none() {
-            fresh.made()?;
+        if unnamed.blank.is_none() {
+            unnamed.made()?;
         }
-        Ok(fresh)
+        Ok(unnamed)
     }
 
     /// What is known of the public half so far.
@@ -114,15 +114,15 @@ impl<K: Kind> Fresh<K> {
     }
 
     /// The private key to agree on secrets with: where it is not made yet, it is made here.
-    pub(crate) fn agreeing(&self) -> Result<Place<'_>, Error> {
+    pub(crate) fn agreeing(&self) -> Result<PrivateHalf<'_>, Error> {
         if self.made.get().is_none()
             && let Some((public, secret)) = self.blank.as_deref().and_then(K::ephemeral)
         {
             self.made.get_or_init(|| Made::Here(Arc::new(public), secret));
         }
         match self.made()? {
-            Made::Here(_, secret) => Ok(Place::Here(secret)),
-            Made::Service(..) => self.uri().map(Place::Service),
+            Made::Here(_, secret) => Ok(PrivateHalf::Here(secret)),
+            Made::Service(..) => self.uri().map(PrivateHalf::Service),
         }
     }
 

@@ -11,7 +11,7 @@ use interface::{Filing, Status, client};
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::objects::attributes::{self, Origin, private_by_default};
-use crate::objects::object::{InSession, Key, Nameless, Object, Record, kept, made_by, public_object};
+use crate::objects::object::{InSession, KeyObject, Object, Record, UnnamedCurveKey, kept, made_by, public_object};
 use crate::random;
 use crate::state::{self, end::destroy_key, lock, module::Module, process, session::Session};
 use interface::hash::sha1;
@@ -20,7 +20,7 @@ use interface::hash::sha1;
 const LONGEST_IN_NAME: usize = 64;
 
 /// Where a new object goes.
-pub(super) struct Place {
+pub(super) struct Destination {
     pub(super) module: Arc<Module>,
     pub(super) session: Arc<Session>,
     handle: CK_SESSION_HANDLE,
@@ -30,7 +30,7 @@ pub(super) struct Place {
     public: bool,
 }
 
-impl Place {
+impl Destination {
     /// The place that a template asks for. Fails where an object of this class cannot be made from it, or not in this session.
     ///
     /// CKA_PRIVATE is for the token to say where the template does not (PKCS#11 v3.1 §4.4). Session objects that nobody else ever sees
@@ -155,7 +155,7 @@ impl Place {
     }
 
     /// Stores the public half of a key as a key of its own.
-    pub(super) fn import_public(&self, filing: Filing, key: &Key) -> Result<Record> {
+    pub(super) fn import_public(&self, filing: Filing, key: &KeyObject) -> Result<Record> {
         self.import(filing, &key.attributes.public(), &key.public)
     }
 
@@ -180,7 +180,7 @@ impl Place {
     }
 
     /// Keeps a public key on a curve without a name, in this session.
-    pub(super) fn nameless(&self, filing: Filing, key: Nameless) -> Result<Record> {
+    pub(super) fn nameless(&self, filing: Filing, key: UnnamedCurveKey) -> Result<Record> {
         let uuid = hex(&random::bytes::<16>()?);
         Ok(self.at(Record::nameless(self.session.slot(), uuid, filing, key)))
     }

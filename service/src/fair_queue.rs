@@ -1,8 +1,8 @@
-//! Whose turn it is.
+//! A queue in which users take turns.
 //!
-//! A place that becomes free goes to the user whose last turn was the longest ago, and to the principal of this user of which that is
-//! true. So who asks rarely is next, however many others ask without end; and those take turns. Nobody has more turns by having
-//! more names, because the user is told by the kernel.
+//! A free place goes to the user whose last turn was the longest ago, and within this user to the principal whose last turn was the
+//! longest ago. A user who asks rarely is next, however much the others ask. More names bring no more turns, because the kernel tells
+//! the user.
 
 use crate::auth::{Party, Principal};
 use std::collections::{HashMap, VecDeque};
@@ -24,7 +24,7 @@ pub(crate) struct Places {
 }
 
 /// The places, and who waits for one.
-pub(crate) struct Turns<T>(Arc<Shared<T>>);
+pub(crate) struct FairQueue<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
     state: Mutex<State<T>>,
@@ -40,7 +40,7 @@ struct State<T> {
     users: Round<u32, Round<Option<Principal>, VecDeque<Weak<T>>>>,
 }
 
-/// Those who take turns.
+/// Members who take turns.
 struct Round<K, V> {
     all: HashMap<K, Member<V>>,
     /// Nobody who was forgotten has had a turn after this one.
@@ -61,11 +61,11 @@ trait Waiting: Default {
 
 /// A place, until it is dropped.
 pub(crate) struct Turn<T> {
-    turns: Turns<T>,
+    queue: FairQueue<T>,
     party: Party,
 }
 
-impl<T> Turns<T> {
+impl<T> FairQueue<T> {
     /// With these places.
     pub(crate) fn new(places: Places) -> Self {
         let users = Round::default();
@@ -78,7 +78,7 @@ impl<T> Turns<T> {
         let mut state = self.state();
         let free = if state.users.len() == 0 { state.room(party.uid) } else { state.spare(party.uid) };
         (free && state.allowed(party.uid, party.principal.as_ref())).then(|| state.running.push(party.clone()))?;
-        Some(Turn { turns: self.clone(), party: party.clone() })
+        Some(Turn { queue: self.clone(), party: party.clone() })
     }
 
     /// Has a request wait as long as the caller keeps it.
@@ -106,7 +106,7 @@ impl<T> Turns<T> {
         self.note(&state);
         drop(state);
         let (party, request) = next?;
-        Some((Turn { turns: self.clone(), party }, request))
+        Some((Turn { queue: self.clone(), party }, request))
     }
 
     fn note(&self, state: &State<T>) {
@@ -225,7 +225,7 @@ impl<K, V> Default for Round<K, V> {
     }
 }
 
-impl<T> Clone for Turns<T> {
+impl<T> Clone for FairQueue<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -233,7 +233,7 @@ impl<T> Clone for Turns<T> {
 
 impl<T> Drop for Turn<T> {
     fn drop(&mut self) {
-        self.turns.state().leave(&self.party);
+        self.queue.state().leave(&self.party);
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
 
     /// Requests that wait, each with whose it is.
     struct Crowd {
-        turns: Turns<Party>,
+        queue: FairQueue<Party>,
         waiting: Vec<Arc<Party>>,
     }
 
@@ -263,22 +263,22 @@ mod tests {
         }
 
         fn with(places: Places) -> Self {
-            Self { turns: Turns::new(places), waiting: Vec::new() }
+            Self { queue: FairQueue::new(places), waiting: Vec::new() }
         }
 
         fn ask(&mut self, party: &Party) {
             let request = Arc::new(party.clone());
-            self.turns.enqueue(party, &request);
+            self.queue.enqueue(party, &request);
             self.waiting.push(request);
         }
 
         /// Whose turn it is.
         fn next(&self) -> Option<(Turn<Party>, Party)> {
-            self.turns.next().map(|(turn, request)| (turn, (*request).clone()))
+            self.queue.next().map(|(turn, request)| (turn, (*request).clone()))
         }
 
         fn remembered(&self) -> usize {
-            self.turns.state().users.all.values().map(|user| 1 + user.waiting.all.len()).sum()
+            self.queue.state().users.all.values().map(|user| 1 + user.waiting.all.len()).sum()
         }
     }
 
@@ -289,7 +289,7 @@ mod tests {
         let mut running = crowd.next().unwrap();
         for uid in [1, 1, 2, 2, 3, 3, 3] {
             crowd.ask(&user(uid));
-            assert!(!crowd.turns.ready() && crowd.next().is_none(), "there is one place");
+            assert!(!crowd.queue.ready() && crowd.next().is_none(), "there is one place");
         }
         let mut order = Vec::new();
         for round in 0..8 {
@@ -297,7 +297,7 @@ mod tests {
                 crowd.ask(&user(4));
             }
             drop(running);
-            assert!(crowd.turns.ready());
+            assert!(crowd.queue.ready());
             running = crowd.next().unwrap();
             order.push(running.1.uid);
             assert!(crowd.next().is_none());
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn whoever_has_nothing_running_goes_beyond_the_places_and_others_do_not() {
         let crowd = Crowd::with(Places { all: 2, spare: 2, user: 4, principal: 4 });
-        let enter = |uid| crowd.turns.enter(&user(uid));
+        let enter = |uid| crowd.queue.enter(&user(uid));
         let first = [enter(1).unwrap(), enter(1).unwrap()];
         assert!(enter(1).is_none(), "its places are in use");
         let others = [enter(2).unwrap(), enter(3).unwrap()];
@@ -388,10 +388,10 @@ mod tests {
         drop(others);
         let mut crowd = crowd;
         crowd.ask(&user(1));
-        assert!(crowd.next().is_none() && crowd.turns.contended());
+        assert!(crowd.next().is_none() && crowd.queue.contended());
         drop(first);
-        assert!(crowd.turns.enter(&user(5)).is_some(), "it takes nobody's turn");
+        assert!(crowd.queue.enter(&user(5)).is_some(), "it takes nobody's turn");
         let _one = crowd.next().unwrap();
-        assert!(!crowd.turns.contended());
+        assert!(!crowd.queue.contended());
     }
 }

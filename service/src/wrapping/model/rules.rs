@@ -6,8 +6,8 @@
 use super::kinds::{CONCATENATE, Family, Id, Kind, RAW, WAYS, Way, Ways, each_way, trusted, ways_where};
 use super::state::Table;
 use super::{Caller, HARMLESS, Rule};
-use crate::custody;
 use crate::key::Decision;
+use crate::wrapping;
 use interface::Filing;
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
@@ -61,7 +61,7 @@ impl Rules {
             granted: Usage::NONE,
         };
         let agree = [Decision::Protects, Decision::Reveals].map(|wanted| {
-            DECISIONS.map(|held| held.is_none_or(|held| custody::check_decision(&any.key(None), wanted, held).is_ok()))
+            DECISIONS.map(|held| held.is_none_or(|held| wrapping::check_decision(&any.key(None), wanted, held).is_ok()))
         });
         let (ids, wraps, inherited, copied) = Default::default();
         Self { without, kinds: Vec::new(), ids, wraps, inherited, copied, agree }
@@ -86,10 +86,10 @@ impl Rules {
         let id = Id::try_from(self.kinds.len()).unwrap();
         let ways = Caller::BOTH.map(|caller| DECISIONS.map(|decided| self.ways(kind, caller, decided)));
         let reveals = |way: &Way| {
-            let decision = custody::decision(&kind.key(None), &way.used(), None);
+            let decision = wrapping::decision(&kind.key(None), &way.used(), None);
             way.usage != Usage::WRAP && self.keep(Rule::Decision) && decision == Some(Decision::Reveals)
         };
-        let reveals = |way: &Way| custody::decides(&kind.key(None)) && reveals(way);
+        let reveals = |way: &Way| wrapping::decides(&kind.key(None)) && reveals(way);
         let permitted = Permitted { ways, reveals: ways_where(reveals) };
         self.kinds.push((kind, permitted));
         self.ids.insert(kind, id);
@@ -118,7 +118,7 @@ impl Rules {
             if !self.keep(Rule::Export) && way.usage == Usage::EXPORT && kind.owner == caller {
                 key.attributes.policy.usage = key.attributes.policy.usage | Usage::EXPORT;
             }
-            custody::check_use(&key, &caller.principal(), &used).is_ok() && !self.yields(kind, way, decided)
+            wrapping::check_use(&key, &caller.principal(), &used).is_ok() && !self.yields(kind, way, decided)
         };
         ways_where(judged)
     }
@@ -126,7 +126,7 @@ impl Rules {
     /// Whether a key that decides nothing is refused what another one of its value has decided against.
     fn yields(&self, kind: Kind, way: &Way, decided: Option<Decision>) -> bool {
         let key = kind.key(None);
-        let wanted = custody::decision(&key, &way.used(), None).filter(|_| way.usage != Usage::WRAP && !custody::decides(&key));
+        let wanted = wrapping::decision(&key, &way.used(), None).filter(|_| way.usage != Usage::WRAP && !wrapping::decides(&key));
         let kept = self.keep(Rule::Decision) && !self.without.is_some_and(|rule| APART.contains(&rule));
         kept && wanted.is_some_and(|wanted| !self.agree(wanted, decided))
     }
@@ -147,11 +147,11 @@ impl Rules {
         }
         let caller = by.principal();
         let wraps =
-            |way: &Way| way.usage == Usage::WRAP && custody::check_wrap(&key, &wrapped, &caller, way.algorithm.unwrap()).is_ok();
+            |way: &Way| way.usage == Usage::WRAP && wrapping::check_wrap(&key, &wrapped, &caller, way.algorithm.unwrap()).is_ok();
         let decides = |way: &Way| {
             way.usage == Usage::WRAP
                 && self.keep(Rule::Decision)
-                && custody::decision(&key, &way.used(), Some(&wrapped)) == Some(Decision::Protects)
+                && wrapping::decision(&key, &way.used(), Some(&wrapped)) == Some(Decision::Protects)
         };
         let answer = [ways_where(wraps), ways_where(decides)];
         self.wraps.insert((with, leaving, by), answer);
@@ -180,7 +180,7 @@ impl Rules {
             _ => {}
         }
         let asked_of = self.kind(from).family.attributes(asked);
-        let answer = custody::inherited(std::iter::once(&parent), &caller.principal(), algorithm, asked_of);
+        let answer = wrapping::inherited(std::iter::once(&parent), &caller.principal(), algorithm, asked_of);
         let answer = answer.ok().map(|attributes| attributes.policy.usage);
         self.inherited.insert((from, caller, by, asked), answer);
         answer
@@ -188,7 +188,7 @@ impl Rules {
 
     /// The copy of a key for its owner, or, where that is no rule, for anybody.
     pub(super) fn copied(&mut self, of: Id, by: Caller, asked: Usage) -> Option<Id> {
-        if self.keep(Rule::Owner) && custody::check_owner(&self.kind(of).key(None), &by.principal()).is_err() {
+        if self.keep(Rule::Owner) && wrapping::check_owner(&self.kind(of).key(None), &by.principal()).is_err() {
             return None;
         }
         if let Some(known) = self.copied.get(&(of, asked)) {
@@ -199,7 +199,7 @@ impl Rules {
         if !self.keep(Rule::Copied) {
             original.attributes.policy.usage = original.attributes.policy.usage | asked;
         }
-        let answer = custody::copied(&original, Filing::default(), kind.family.attributes(asked)).ok().map(|(_, attributes)| {
+        let answer = wrapping::copied(&original, Filing::default(), kind.family.attributes(asked)).ok().map(|(_, attributes)| {
             let usage = attributes.policy.usage;
             let past = if self.keep(Rule::CopiedPast) { kind.past | usage } else { usage };
             self.id(Kind { owner: by, usage, past, granted: Usage::NONE, trusted: false, ..kind })
@@ -223,7 +223,7 @@ impl Rules {
 
     /// The key, marked as trusted.
     pub(super) fn trusted(&mut self, id: Id, officer: bool) -> Option<Id> {
-        let permitted = !self.keep(Rule::Trust) || custody::check_trust(&[trusted()], || Ok(officer)).is_ok();
+        let permitted = !self.keep(Rule::Trust) || wrapping::check_trust(&[trusted()], || Ok(officer)).is_ok();
         permitted.then(|| self.id(Kind { trusted: true, ..self.kind(id) }))
     }
 
@@ -231,7 +231,7 @@ impl Rules {
     pub(super) fn grants(&self, id: Id, usage: Usage, decided: Option<Decision>) -> bool {
         let kind = self.kind(id);
         let other = if kind.owner == Caller::Owner { Caller::Grantee } else { Caller::Owner };
-        !self.keep(Rule::Granted) || custody::check_grant(&kind.key(decided), &other.principal(), usage).is_ok()
+        !self.keep(Rule::Granted) || wrapping::check_grant(&kind.key(decided), &other.principal(), usage).is_ok()
     }
 }
 

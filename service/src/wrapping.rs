@@ -137,15 +137,15 @@ fn marked(kept: &[Pkcs11Attribute], kind: u64) -> bool {
 /// [`Status::PsaErrorNotPermitted`] for a second copy of a key that protects others.
 pub(crate) fn inherited<'a>(
     parents: impl Iterator<Item = &'a Key>,
-    app: &Principal,
+    caller: &Principal,
     algorithm: Algorithm,
     mut asked: Attributes,
 ) -> Result<Attributes> {
     for parent in parents {
         let sensitive = sensitive(parent);
         let lost = match algorithm {
-            Algorithm::Cipher(_) | Algorithm::Encryption(_) if !parent.usage(app).contains(Usage::DECRYPT) => {
-                if parent.owner == *app { Usage::EXPORT } else { LEAVING }
+            Algorithm::Cipher(_) | Algorithm::Encryption(_) if !parent.usage(caller).contains(Usage::DECRYPT) => {
+                if parent.owner == *caller { Usage::EXPORT } else { LEAVING }
             }
             Algorithm::Derivation(Derivation::Concatenate) if sensitive && protects(parent) => {
                 let detail =

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const FRESH: usize = 4;
 
 /// Everybody who waits.
-pub(crate) struct Lobby<G> {
+pub(crate) struct AcceptQueue<G> {
     /// How many may wait in all. One user may have as many as it leaves for others.
     room: usize,
     users: Mutex<HashMap<u32, Queue<G>>>,
@@ -26,12 +26,12 @@ struct Queue<G> {
 /// What became of the one who waited longest.
 pub(crate) enum Next<G, S> {
     /// It has a place.
-    Seated(G, S),
+    Admitted(G, S),
     /// There is none for it.
     Refused(G),
 }
 
-impl<G> Lobby<G> {
+impl<G> AcceptQueue<G> {
     /// With room for so many.
     pub(crate) fn new(room: usize) -> Self {
         Self { room, users: Mutex::default() }
@@ -69,9 +69,9 @@ impl<G> Lobby<G> {
         let next = match next {
             Err(Full::Soon) => None,
             Err(Full::Taken) => queue.waiting.pop_front().map(Next::Refused),
-            Ok(seat) => {
+            Ok(slot) => {
                 queue.fresh += 1;
-                queue.waiting.pop_front().map(|guest| Next::Seated(guest, seat))
+                queue.waiting.pop_front().map(|guest| Next::Admitted(guest, slot))
             }
         };
         users.retain(|_, queue| queue.fresh > 0 || !queue.waiting.is_empty());
@@ -103,47 +103,47 @@ mod tests {
     const TWO: u32 = 2;
 
     /// The guests who get a place now, as long as `admit` gives one.
-    fn seated(lobby: &Lobby<u32>, uid: u32, admit: impl Fn() -> Result<(), Full>) -> Vec<u32> {
-        let next = || lobby.next(uid, |guest| *guest != 0, &admit);
-        std::iter::from_fn(next).map(|next| if let Next::Seated(guest, ()) = next { guest } else { u32::MAX }).collect()
+    fn admitted(queue: &AcceptQueue<u32>, uid: u32, admit: impl Fn() -> Result<(), Full>) -> Vec<u32> {
+        let next = || queue.next(uid, |guest| *guest != 0, &admit);
+        std::iter::from_fn(next).map(|next| if let Next::Admitted(guest, ()) = next { guest } else { u32::MAX }).collect()
     }
 
     #[test]
     fn a_user_whose_clients_come_faster_than_they_are_looked_at_waits_for_itself() {
-        let lobby = Lobby::new(100);
-        assert!((1..=20).all(|guest| lobby.enter(ONE, guest).is_none()));
-        assert_eq!(seated(&lobby, ONE, || Ok(())), [1, 2, 3, 4]);
-        assert!(lobby.enter(TWO, 99).is_none());
-        assert_eq!(seated(&lobby, TWO, || Ok(())), [99], "another user's is looked at next");
-        lobby.seen(ONE);
-        assert_eq!(seated(&lobby, ONE, || Ok(())), [5]);
-        assert_eq!(lobby.waiting(), [ONE]);
+        let queue = AcceptQueue::new(100);
+        assert!((1..=20).all(|guest| queue.enter(ONE, guest).is_none()));
+        assert_eq!(admitted(&queue, ONE, || Ok(())), [1, 2, 3, 4]);
+        assert!(queue.enter(TWO, 99).is_none());
+        assert_eq!(admitted(&queue, TWO, || Ok(())), [99], "another user's is looked at next");
+        queue.seen(ONE);
+        assert_eq!(admitted(&queue, ONE, || Ok(())), [5]);
+        assert_eq!(queue.waiting(), [ONE]);
     }
 
     #[test]
     fn whoever_has_gone_is_passed_over_and_leaves_nothing() {
-        let lobby = Lobby::new(100);
-        assert!([0, 0, 7, 0].iter().all(|guest| lobby.enter(ONE, *guest).is_none()));
-        assert_eq!(seated(&lobby, ONE, || Ok(())), [7]);
-        lobby.seen(ONE);
-        assert_eq!(seated(&lobby, ONE, || Ok(())), []);
-        assert!(lobby.users().is_empty());
+        let queue = AcceptQueue::new(100);
+        assert!([0, 0, 7, 0].iter().all(|guest| queue.enter(ONE, *guest).is_none()));
+        assert_eq!(admitted(&queue, ONE, || Ok(())), [7]);
+        queue.seen(ONE);
+        assert_eq!(admitted(&queue, ONE, || Ok(())), []);
+        assert!(queue.users().is_empty());
     }
 
     #[test]
     fn one_without_a_place_waits_where_one_is_coming_and_is_refused_where_none_is() {
-        let lobby = Lobby::new(100);
-        assert!([7, 8].iter().all(|guest| lobby.enter(ONE, *guest).is_none()));
-        assert_eq!(seated(&lobby, ONE, || Err(Full::Soon)), []);
-        assert_eq!(lobby.waiting(), [ONE]);
-        assert_eq!(seated(&lobby, ONE, || Err(Full::Taken)), [u32::MAX, u32::MAX]);
-        assert!(lobby.users().is_empty());
+        let queue = AcceptQueue::new(100);
+        assert!([7, 8].iter().all(|guest| queue.enter(ONE, *guest).is_none()));
+        assert_eq!(admitted(&queue, ONE, || Err(Full::Soon)), []);
+        assert_eq!(queue.waiting(), [ONE]);
+        assert_eq!(admitted(&queue, ONE, || Err(Full::Taken)), [u32::MAX, u32::MAX]);
+        assert!(queue.users().is_empty());
     }
 
     #[test]
     fn one_user_leaves_room_for_others_to_wait() {
-        let lobby = Lobby::new(100);
-        let wait = |uid| (1..).take_while(|guest| lobby.enter(uid, *guest).is_none()).count();
+        let queue = AcceptQueue::new(100);
+        let wait = |uid| (1..).take_while(|guest| queue.enter(uid, *guest).is_none()).count();
         assert_eq!([ONE, TWO, 3].map(wait), [50, 25, 13]);
     }
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Query};
 use crate::mechanism::Family;
-use crate::objects::object::{Key, Object, Points, key_type};
+use crate::objects::object::{KeyObject, Object, Points, key_type};
 use crate::objects::{attributes, material};
 use crate::state::{self, lock, module::Module};
 
@@ -68,14 +68,14 @@ pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, q
 }
 
 /// The whole key, which may leave.
-pub(super) fn export(module: &Module, key: &Key) -> Result<Exported> {
+pub(super) fn export(module: &Module, key: &KeyObject) -> Result<Exported> {
     let export = ExportKey { key_name: key.name.clone(), owner: key.owner() };
     Ok(module.call(key.provider, &export)?)
 }
 
 /// The check value of a secret key, where the caller may learn it: what anybody computes who may encrypt a block with the key, or
 /// has its value (PKCS#11 v3.1 §4.10.2).
-pub(super) fn check_value(module: &Module, key: &Key, value: Option<&[u8]>) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn check_value(module: &Module, key: &KeyObject, value: Option<&[u8]>) -> Option<Zeroizing<Vec<u8>>> {
     let block = Family::of(key.attributes.key_type).map_or(0, Family::block);
     let zeros = CipherEncrypt {
         key_name: key.name.clone(),

@@ -5,7 +5,7 @@
 //! after an error, and connects anew. So the end of the last one starts a wait, which any new one calls off. A connection that had to
 //! make room for another says nothing of its process: the wait lasts as long as the process then.
 
-use crate::application::Application;
+use crate::client_process::ClientProcess;
 use crate::providers::Backends;
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::PeerPidfd};
@@ -25,30 +25,30 @@ const AWAY: usize = 128;
 
 /// A client's process, while it has no connection because its last one made room.
 #[derive(Debug)]
-pub struct Process {
+pub struct ProcessHandle {
     uid: u32,
     /// Readable when it has ended.
-    handle: Option<OwnedFd>,
-    /// How long it is waited for without a handle.
+    pidfd: Option<OwnedFd>,
+    /// How long it is waited for without a pidfd.
     patience: Duration,
 }
 
-impl Process {
+impl ProcessHandle {
     /// The process that has connected; `None` where it has ended. The kernel tells its end from Linux 6.5 on; an older one leaves nothing
     /// but to wait for so long.
     pub fn behind(stream: impl AsFd, uid: u32, patience: Duration) -> Option<Self> {
-        let handle = match getsockopt(&stream, PeerPidfd) {
-            Ok(handle) => Some(handle),
+        let pidfd = match getsockopt(&stream, PeerPidfd) {
+            Ok(pidfd) => Some(pidfd),
             Err(Errno::ESRCH) => return None,
             Err(_) => None,
         };
-        Some(Self { uid, handle, patience })
+        Some(Self { uid, pidfd, patience })
     }
 
     async fn ended(&self) {
-        match &self.handle {
-            Some(handle) => {
-                while !ended(handle) {
+        match &self.pidfd {
+            Some(pidfd) => {
+                while !ended(pidfd) {
                     tokio::time::sleep(LOOK).await;
                 }
             }
@@ -57,19 +57,19 @@ impl Process {
     }
 }
 
-/// Whether the process behind a handle has ended.
-fn ended(handle: &OwnedFd) -> bool {
-    let mut end = [PollFd::new(handle, PollFlags::IN)];
+/// Whether the process of a pidfd has ended.
+fn ended(pidfd: &OwnedFd) -> bool {
+    let mut end = [PollFd::new(pidfd, PollFlags::IN)];
     poll(&mut end, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// The processes with connections.
 #[derive(Default)]
-pub struct Applications(Mutex<State>);
+pub struct ClientProcesses(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    all: HashMap<Application, Presence>,
+    all: HashMap<ClientProcess, Presence>,
     /// How many processes of a user are away.
     away: HashMap<u32, usize>,
 }
@@ -82,11 +82,11 @@ struct Presence {
     back: Arc<Notify>,
 }
 
-impl Applications {
+impl ClientProcesses {
     /// A connection has told whose it is.
-    pub fn enter(&self, application: Application) {
+    pub fn enter(&self, process: ClientProcess) {
         let mut state = self.state();
-        let presence = state.all.entry(application).or_default();
+        let presence = state.all.entry(process).or_default();
         presence.connections += 1;
         presence.visits += 1;
         presence.back.notify_waiters();
@@ -94,50 +94,50 @@ impl Applications {
 
     /// A connection has ended; when it was the last one, waits whether another comes, and destroys the volatile keys if not. One that
     /// made room for another leaves its process behind.
-    pub async fn leave(&self, application: Application, behind: Option<Process>, backends: Arc<Backends>) {
-        let Some((visits, back)) = self.left(application) else {
+    pub async fn leave(&self, process: ClientProcess, behind: Option<ProcessHandle>, backends: Arc<Backends>) {
+        let Some((visits, back)) = self.left(process) else {
             return;
         };
         let store = &backends.admission.store;
-        let volatile = !store.volatile(application).is_empty();
-        match behind.filter(|process| (volatile || store.logged_in(application)) && self.goes_away(process.uid)) {
-            Some(process) => {
+        let volatile = !store.volatile(process).is_empty();
+        match behind.filter(|behind| (volatile || store.logged_in(process)) && self.goes_away(behind.uid)) {
+            Some(behind) => {
                 tokio::select! {
-                    () = process.ended() => {}
+                    () = behind.ended() => {}
                     () = back => {}
                 }
-                self.is_back(process.uid);
+                self.is_back(behind.uid);
             }
             None if volatile => tokio::time::sleep(GRACE).await,
             None => {}
         }
-        if !self.gone(application, visits) {
+        if !self.gone(process, visits) {
             return;
         }
-        store.log_out(application);
-        for key in store.volatile(application) {
+        store.log_out(process);
+        for key in store.volatile(process) {
             let backends = Arc::clone(&backends);
             let destroyed = tokio::task::spawn_blocking(move || backends.destroy(&key, Arc::default())).await;
             if let Ok(Err(error)) = destroyed {
-                tracing::warn!(%error, "a volatile key could not be destroyed when its application had gone");
+                tracing::warn!(%error, "a volatile key could not be destroyed when its process had gone");
             }
         }
     }
 
     /// How many connections the process had ever had when its last one ended, and what tells of a further one.
-    fn left(&self, application: Application) -> Option<(u64, OwnedNotified)> {
+    fn left(&self, process: ClientProcess) -> Option<(u64, OwnedNotified)> {
         let mut state = self.state();
-        let presence = state.all.get_mut(&application)?;
+        let presence = state.all.get_mut(&process)?;
         presence.connections -= 1;
         (presence.connections == 0).then(|| (presence.visits, Arc::clone(&presence.back).notified_owned()))
     }
 
     /// Whether no further connection has come; the process is forgotten then.
-    fn gone(&self, application: Application, visits: u64) -> bool {
+    fn gone(&self, process: ClientProcess, visits: u64) -> bool {
         let all = &mut self.state().all;
-        let gone = all.get(&application).is_some_and(|presence| presence.connections == 0 && presence.visits == visits);
+        let gone = all.get(&process).is_some_and(|presence| presence.connections == 0 && presence.visits == visits);
         if gone {
-            all.remove(&application);
+            all.remove(&process);
         }
         gone
     }
@@ -174,28 +174,28 @@ mod tests {
     #[test]
     fn a_process_is_gone_when_no_connection_follows_its_last_one() {
         let hello = Hello { application: vec![1; 16], ..Hello::default() };
-        let (applications, one) = (Applications::default(), Application::named(&hello).unwrap());
-        applications.enter(one);
-        applications.enter(one);
-        assert!(applications.left(one).is_none(), "there is another connection");
-        let (first, _) = applications.left(one).unwrap();
-        applications.enter(one);
-        assert!(!applications.gone(one, first), "it is back");
-        let (second, _) = applications.left(one).unwrap();
-        assert!(!applications.gone(one, first), "the earlier wait was called off");
-        assert!(applications.gone(one, second));
-        assert!(applications.state().all.is_empty());
+        let (processes, one) = (ClientProcesses::default(), ClientProcess::named(&hello).unwrap());
+        processes.enter(one);
+        processes.enter(one);
+        assert!(processes.left(one).is_none(), "there is another connection");
+        let (first, _) = processes.left(one).unwrap();
+        processes.enter(one);
+        assert!(!processes.gone(one, first), "it is back");
+        let (second, _) = processes.left(one).unwrap();
+        assert!(!processes.gone(one, first), "the earlier wait was called off");
+        assert!(processes.gone(one, second));
+        assert!(processes.state().all.is_empty());
     }
 
     #[test]
     fn no_user_has_processes_away_without_end() {
-        let applications = Applications::default();
-        assert!((0..AWAY).all(|_| applications.goes_away(1)));
-        assert!(!applications.goes_away(1) && applications.goes_away(2));
-        applications.is_back(1);
-        assert!(applications.goes_away(1));
-        (0..AWAY).for_each(|_| applications.is_back(1));
-        applications.is_back(2);
-        assert!(applications.state().away.is_empty());
+        let processes = ClientProcesses::default();
+        assert!((0..AWAY).all(|_| processes.goes_away(1)));
+        assert!(!processes.goes_away(1) && processes.goes_away(2));
+        processes.is_back(1);
+        assert!(processes.goes_away(1));
+        (0..AWAY).for_each(|_| processes.is_back(1));
+        processes.is_back(2);
+        assert!(processes.state().away.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The rules alone, and where they meet the store: restarts, processes, other callers, two at once.
 
 use super::*;
-use crate::application::Application;
+use crate::client_process::ClientProcess;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::local::{Caller, service};
 use crate::key::{Decision, Meta, Uuid};
@@ -146,16 +146,16 @@ fn who_unwraps_by_a_grant_that_was_given_before_needs_decrypt_in_it() {
 }
 
 /// A service in this process, with what clients ask of it.
-struct Place(Arc<Dispatcher>);
+struct TestService(Arc<Dispatcher>);
 
-impl Place {
+impl TestService {
     fn open(directory: &std::path::Path) -> Self {
         Self(service(directory))
     }
 
-    fn call<O: Operation>(&self, app: Principal, op: &O) -> Result<O::Output> {
-        let application = Application::named(&Hello { application: vec![1; 16], ..Hello::default() });
-        Caller { app, extended: true, application }.call(&self.0, op)
+    fn call<O: Operation>(&self, caller: Principal, op: &O) -> Result<O::Output> {
+        let process = ClientProcess::named(&Hello { application: vec![1; 16], ..Hello::default() });
+        Caller { caller, extended: true, process }.call(&self.0, op)
     }
 
     fn made(&self, name: &str, attributes: &Attributes, volatile: bool) {
@@ -174,7 +174,7 @@ impl Place {
         self.call(owner(), &op).map(|wrapped| wrapped.data)
     }
 
-    fn unwrap(&self, app: Principal, with: &str, name: &str, algorithm: Algorithm, data: &[u8]) -> Result<()> {
+    fn unwrap(&self, caller: Principal, with: &str, name: &str, algorithm: Algorithm, data: &[u8]) -> Result<()> {
         let op = UnwrapKey {
             key_name: name.to_owned(),
             attributes: Some((&Attributes { bits: 0, ..aes(Usage::ENCRYPT, &[KW]) }).into()),
@@ -184,7 +184,7 @@ impl Place {
             with_owner: Some(owner().to_string()),
             ..UnwrapKey::default()
         };
-        self.call(app, &op).map(drop)
+        self.call(caller, &op).map(drop)
     }
 }
 
@@ -196,7 +196,7 @@ fn refused<T>(result: Result<T>) -> bool {
 fn decisions_outlive_the_service() {
     let directory = tempfile::tempdir().unwrap();
     let both = aes(BOTH, &[KW, CBC]);
-    let place = Place::open(directory.path());
+    let place = TestService::open(directory.path());
     for name in ["protects", "reveals"] {
         place.made(name, &both, false);
         place.copied(name, &format!("twin of {name}"), &both, false);
@@ -208,7 +208,7 @@ fn decisions_outlive_the_service() {
     place.unwrap(owner(), "reveals", "back", CBC, &blob).unwrap();
     drop(place);
 
-    let place = Place::open(directory.path());
+    let place = TestService::open(directory.path());
     for name in ["protects", "twin of protects"] {
         let blob = place.wrap(name, "open", CBC).unwrap();
         assert!(refused(place.unwrap(owner(), name, "again", CBC, &blob)), "{name}");
@@ -223,7 +223,7 @@ fn decisions_outlive_the_service() {
 fn volatile_keys_decide_with_the_stored_ones_of_their_value() {
     let directory = tempfile::tempdir().unwrap();
     let both = aes(BOTH, &[KW, CBC]);
-    let place = Place::open(directory.path());
+    let place = TestService::open(directory.path());
     place.made("secret", &aes(Usage::COPY, &[KW]), false);
     place.made("open", &aes(Usage::EXPORT, &[KW]), false);
     for (name, volatile) in [("of the session", true), ("of the token", false)] {
@@ -239,7 +239,7 @@ fn volatile_keys_decide_with_the_stored_ones_of_their_value() {
 #[test]
 fn of_two_first_uses_at_once_one_decides() {
     let directory = tempfile::tempdir().unwrap();
-    let place = Place::open(directory.path());
+    let place = TestService::open(directory.path());
     place.made("secret", &aes(Usage::COPY, &[KW]), false);
     place.made("open", &aes(Usage::EXPORT, &[KW]), false);
     let both = aes(BOTH, &[KW, CBC]);
@@ -266,7 +266,7 @@ fn of_two_first_uses_at_once_one_decides() {
 #[test]
 fn a_grant_that_is_none_any_more_works_again_when_the_key_protects() {
     let directory = tempfile::tempdir().unwrap();
-    let place = Place::open(directory.path());
+    let place = TestService::open(directory.path());
     place.made("kek", &aes(BOTH, &[KW, CBC]), false);
     place.made("secret", &aes(Usage::COPY, &[KW]), false);
     place.made("open", &aes(Usage::EXPORT, &[KW]), false);
@@ -284,7 +284,7 @@ fn a_grant_that_is_none_any_more_works_again_when_the_key_protects() {
     place.wrap("kek", "secret", KW).unwrap();
     drop(place);
 
-    let place = Place::open(directory.path());
+    let place = TestService::open(directory.path());
     assert!(place.0.admission.ended_grants().is_empty());
     place.unwrap(other(), "kek", "back", KW, &blob).unwrap();
     let blob = place.wrap("kek", "open", CBC).unwrap();
@@ -295,7 +295,7 @@ fn a_grant_that_is_none_any_more_works_again_when_the_key_protects() {
 #[test]
 fn what_a_key_protects_no_other_key_of_its_value_reveals() {
     let directory = tempfile::tempdir().unwrap();
-    let place = Place::open(directory.path());
+    let place = TestService::open(directory.path());
     let ecb = Algorithm::Cipher(Cipher::EcbNoPadding);
     let pin = || Some(Pin { value: b"officer".to_vec() });
     place.call(owner(), &InitToken { pin: pin(), label: String::new() }).unwrap();
@@ -341,7 +341,7 @@ fn what_a_key_protects_no_other_key_of_its_value_reveals() {
 #[test]
 fn what_was_granted_leaves_under_no_key_that_the_officer_of_another_token_trusts() {
     let directory = tempfile::tempdir().unwrap();
-    let place = Place::open(directory.path());
+    let place = TestService::open(directory.path());
     let sensitive = aes(Usage::COPY | Usage::ENCRYPT, &[KW]);
     place.made("kek", &aes(BOTH, &[KW]), false);
     place.made("secret", &sensitive, false);
