@@ -23,7 +23,7 @@ use interface::{Access, AuthType, Buffer, Filing, KeyName, KeyUse, Named, Opcode
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Tells the value of a key whose provider has keys that wrap others.
 pub type Value = dyn Fn(&Call<'_>, &Key) -> Result<Secret> + Send + Sync;
@@ -40,8 +40,23 @@ pub struct Admission {
     pub allow_deprecated: bool,
     /// Where what needs no lane takes its turn.
     pub processor: Processor,
-    /// Of the providers whose keys may wrap others, what tells keys of other values from a key.
-    pub values: BTreeMap<ProviderId, Arc<Value>>,
+    /// What stands for the values of keys.
+    pub values: Values,
+}
+
+/// Of each provider whose keys may wrap others, what tells keys of other values from a key.
+#[derive(Default)]
+pub struct Values(RwLock<BTreeMap<ProviderId, Arc<Value>>>);
+
+impl Values {
+    /// Adds those of a provider.
+    pub fn add(&self, provider: ProviderId, value: &Arc<Value>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(provider, Arc::clone(value));
+    }
+
+    fn of(&self, provider: ProviderId) -> Option<Arc<Value>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&provider).cloned()
+    }
 }
 
 /// A request whose frame is complete.

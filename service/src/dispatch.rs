@@ -92,7 +92,7 @@ impl Dispatcher {
             || Error::refused(Status::PsaErrorNotSupported, format!("{opcode:?} is not an operation of the {id} provider"));
         match (opcode.target(), crypto) {
             (Target::Core, None) | (Target::Store, Some(_)) => Ok(&self.core),
-            (Target::Provider, Some(provider)) => Ok(provider),
+            (Target::Provider, Some(backend)) => backend.provider(),
             (Target::Core | Target::Store | Target::Provider, _) => Err(misdirected()),
         }
     }

@@ -55,6 +55,13 @@ impl Error {
         move |source| Self::Io { what: what.into(), source }
     }
 
+    /// Whether a device did not do what it was told. Nothing is wrong with the configuration or the store then.
+    pub fn away(&self) -> bool {
+        use Status::{PsaErrorCommunicationFailure, PsaErrorHardwareFailure, PsaErrorInsufficientMemory};
+        let device = [PsaErrorCommunicationFailure, PsaErrorHardwareFailure, PsaErrorInsufficientMemory];
+        matches!(self, Self::Refused { status, .. } if device.contains(status))
+    }
+
     /// The wire's status.
     pub fn status(&self) -> Status {
         match self {

@@ -32,6 +32,15 @@ pub trait Wrapping: Send + Sync + 'static {
     fn value(&self, call: &Call<'_>, key: &Key) -> Result<Secret>;
 }
 
+/// The device of a provider.
+pub trait Device: Send + Sync + 'static {
+    /// Why it did not answer the last time; `None` if it did.
+    fn away(&self) -> Option<String>;
+
+    /// Asks it for a sign of life. Takes as long as the device does.
+    fn look(&self);
+}
+
 /// What `ListProviders` tells.
 #[derive(Clone, Debug)]
 pub struct Info {
@@ -55,14 +64,14 @@ type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Buffer> + Send + Sync;
 
 struct Handler {
     run: Box<Run>,
-    place: Permit,
+    executor: Executor,
 }
 
 /// Where an operation runs, and how long at most.
 #[derive(Clone, Copy)]
-enum Permit {
+enum Executor {
     /// Where it was decoded.
-    Here,
+    Inline,
     /// There too, but aside whatever it is about.
     Aside,
     Lane(Duration),
@@ -74,6 +83,8 @@ pub struct Provider {
     /// What it is.
     pub info: Info,
     handlers: BTreeMap<Opcode, Handler>,
+    /// `None` of a provider that needs none.
+    device: Option<Arc<dyn Device>>,
     /// `None` where no key wraps others.
     value: Option<Arc<Value>>,
     limit: Duration,
@@ -87,13 +98,20 @@ impl Provider {
     /// A provider that can do nothing yet; `workers` slow operations run at a time.
     pub fn new(info: Info, workers: usize) -> Self {
         let (lane, store_lane) = (Lane::new(workers), Lane::new(1));
-        Self { info, handlers: BTreeMap::new(), value: None, limit: LIMIT, lane, store_lane }
+        Self { info, handlers: BTreeMap::new(), device: None, value: None, limit: LIMIT, lane, store_lane }
     }
 
     /// Slow operations that are registered from here on are given up when they take longer.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
+    }
+
+    /// The same, on a device that may be away.
+    #[must_use]
+    pub fn on_device<D: Device>(self, device: &Arc<D>) -> Self {
+        let device = Arc::clone(device);
+        Self { device: Some(device), ..self }
     }
 
     /// Registers the backend as one whose keys may wrap others.
@@ -107,30 +125,30 @@ impl Provider {
     /// What then takes longer than a moment, as its key or its length tell, runs aside.
     #[must_use]
     pub fn on<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
-        self.register::<O, T>(backend, Permit::Here)
+        self.register::<O, T>(backend, Executor::Inline)
     }
 
     /// Registers an operation that looks through much, however little it is asked.
     #[must_use]
     pub fn on_scan<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
-        self.register::<O, T>(backend, Permit::Aside)
+        self.register::<O, T>(backend, Executor::Aside)
     }
 
     /// Registers an operation that takes long or waits for a disk or a device.
     #[must_use]
     pub fn on_slow<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
         let limit = self.limit;
-        self.register::<O, T>(backend, Permit::Lane(limit))
+        self.register::<O, T>(backend, Executor::Lane(limit))
     }
 
     /// Registers an operation that waits for the key store alone.
     #[must_use]
     pub fn on_store<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
         let limit = self.limit;
-        self.register::<O, T>(backend, Permit::StoreLane(limit))
+        self.register::<O, T>(backend, Executor::StoreLane(limit))
     }
 
-    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, place: Permit) -> Self {
+    fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, executor: Executor) -> Self {
         let backend = Arc::clone(backend);
         let run = move |guard: &Guard<'_>, body: &[u8]| {
             let run = || {
@@ -148,14 +166,26 @@ impl Provider {
                 }?;
                 Ok(Buffer::from(prost::Message::encode_to_vec(&output)))
             };
-            match place {
-                Permit::Aside => aside(run),
+            match executor {
+                Executor::Aside => aside(run),
                 _ if body.len() > MOMENT => guard.processor().apart(run),
                 _ => run(),
             }
         };
-        self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), place });
+        self.handlers.insert(O::OPCODE, Handler { run: Box::new(run), executor });
         self
+    }
+
+    /// Why its device does not answer; `None` if it does, or if there is none.
+    pub fn away(&self) -> Option<String> {
+        self.device.as_ref()?.away()
+    }
+
+    /// Asks its device for a sign of life.
+    pub(crate) fn look(&self) {
+        if let Some(device) = &self.device {
+            device.look();
+        }
     }
 
     /// What tells keys of other values from one of its keys; `None` where no key wraps others.
@@ -170,10 +200,10 @@ impl Provider {
 
     /// The lane in which the operation runs, and how long it may; `None` for what runs where it was decoded.
     pub(crate) fn lane(&self, opcode: Opcode) -> Option<(&Lane, Duration)> {
-        match self.handlers.get(&opcode)?.place {
-            Permit::Here | Permit::Aside => None,
-            Permit::Lane(limit) => Some((&self.lane, limit)),
-            Permit::StoreLane(limit) => Some((&self.store_lane, limit)),
+        match self.handlers.get(&opcode)?.executor {
+            Executor::Inline | Executor::Aside => None,
+            Executor::Lane(limit) => Some((&self.lane, limit)),
+            Executor::StoreLane(limit) => Some((&self.store_lane, limit)),
         }
     }
 

@@ -114,7 +114,7 @@ fn restrict<'a>(folders: &[PathBuf], reach: impl IntoIterator<Item = &'a Reach>)
     let (mut devices, mut ports) = (DEVICES.iter().map(PathBuf::from).collect::<Vec<_>>(), Vec::new());
     for reach in reach {
         match reach {
-            Reach::Device(path) => devices.push(path.clone()),
+            Reach::Device(path) => devices.push(there(path)),
             Reach::Port(port) => ports.push(Ok::<_, RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp))),
         }
     }
@@ -135,6 +135,21 @@ fn restrict<'a>(folders: &[PathBuf], reach: impl IntoIterator<Item = &'a Reach>)
         LandlockStatus::Available { effective_abi, .. } => lacking(effective_abi),
         LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => Some("Landlock".to_owned()),
     })
+}
+
+/// What a rule can name of a device. One that is not there yet needs a rule for its folder.
+fn there(device: &Path) -> PathBuf {
+    match device.parent() {
+        Some(folder) if !device.exists() => {
+            tracing::warn!(
+                "{} is not there: so that it can come, the sandbox lets the service open all that its user may in {}",
+                device.display(),
+                folder.display()
+            );
+            folder.to_owned()
+        }
+        _ => device.to_owned(),
+    }
 }
 
 /// What this version of Landlock does not have of the rules.

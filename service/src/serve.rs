@@ -1,6 +1,6 @@
 //! Start and stop of the daemon.
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Values};
 use crate::auth::{Authenticators, Principal};
 use crate::client_processes::ClientProcesses;
 use crate::config::Config;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::flight::Flight;
 use crate::log::{Kind, Log};
 use crate::processor::Processor;
-use crate::providers::{self, Backends, Plan, core::Core};
+use crate::providers::{self, Backend, Backends, Plan, core::Core};
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
@@ -31,6 +31,8 @@ const LEAVE: Duration = Duration::from_millis(500);
 /// A thread that has so many connections to serve without a rest looks then for who else has sent something. One may take as long as it
 /// takes to receive a large request.
 const LOOK: u32 = 4;
+/// How often it is looked whether a device that is away is there.
+const AWAY: Duration = Duration::from_secs(1);
 /// Descriptors for what has no connection.
 const DESCRIPTORS: usize = 512;
 
@@ -88,17 +90,16 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
     let stats = Stats::new();
     let (room, waiting) = room(config.max_connections);
     let connections = Connections::new(room, kept_for(&config.authenticators), Arc::clone(&config.quotas));
-    let providers = providers.into_iter().filter_map(|plan| plan.open(&store).transpose());
-    let providers = providers.map(|provider| provider.map(Arc::new)).collect::<Result<Vec<_>>>()?;
+    let providers = providers.into_iter().filter_map(|plan| Backend::open(plan, &store).transpose()).collect::<Result<_>>()?;
     let admission = Arc::new(Admission {
         store,
         quotas: Arc::clone(&config.quotas),
         authenticators: config.authenticators,
         allow_deprecated: config.allow_deprecated,
         processor: Processor::default(),
-        values: providers::values(&providers),
+        values: Values::default(),
     });
-    let backends = Arc::new(Backends { providers, admission: Arc::clone(&admission) });
+    let backends = Arc::new(Backends::new(providers, Arc::clone(&admission)));
     let flight = Flight::new(Arc::clone(&config.quotas));
     let (statistics, present) = (Arc::clone(&stats), Arc::clone(&connections));
     let core = Core::open(statistics, present, config.body_len_limit, Arc::clone(&flight), Arc::clone(&backends));
@@ -108,6 +109,7 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
         tracing::warn!("a grant is none any more: {ended}");
     }
     tokio::spawn(sweep(Arc::clone(&dispatcher.admission.store), config.key_idle_timeout));
+    tokio::spawn(await_devices(Arc::clone(&dispatcher.backends)));
     let context = Context {
         dispatcher,
         processes: ClientProcesses::default(),
@@ -152,6 +154,15 @@ fn room(max_connections: usize) -> (usize, usize) {
 fn kept_for(authenticators: &Authenticators) -> impl Iterator<Item = u32> {
     let uid = |admin: &Principal| if let Principal::Uid(uid) = admin { Some(*uid) } else { None };
     authenticators.admins.iter().filter_map(uid).chain([0, geteuid().as_raw()])
+}
+
+/// Looks, for as long as the service runs, whether devices that were away are there.
+async fn await_devices(backends: Arc<Backends>) {
+    loop {
+        tokio::time::sleep(AWAY).await;
+        let backends = Arc::clone(&backends);
+        let _ = tokio::task::spawn_blocking(move || backends.look()).await;
+    }
 }
 
 /// Drops, for as long as the service runs, the keys that nobody uses.

@@ -46,6 +46,9 @@ pub struct ProviderInfo {
     pub version_rev: u32,
     #[prost(uint32, tag = "7")]
     pub id: u32,
+    /// Extension: why its device does not answer; empty if it does.
+    #[prost(string, tag = "100")]
+    pub away: String,
 }
 
 /// The operations of one provider.

@@ -96,6 +96,9 @@ pub struct Record {
     /// It is somebody else's, and the caller was granted something of it.
     #[prost(bool, tag = "20")]
     pub foreign: bool,
+    /// Of keys: the device of its provider does not answer at present.
+    #[prost(bool, tag = "21")]
+    pub away: bool,
 }
 
 impl Record {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use cryptoki_sys::{CK_FLAGS, CK_MECHANISM_TYPE, CK_SLOT_ID};
 use interface::client::Client;
 use interface::operations::{CanDoCrypto, ListOpcodes, ProviderInfo};
-use interface::{Opcode, ProviderId, client};
+use interface::{Opcode, ProviderId, Status, client};
 
 use crate::error::{Error, Result};
 use crate::state::abilities::{Abilities, Question};
@@ -141,6 +141,7 @@ impl Slot {
             let question = CanDoCrypto { check_type: check.into(), attributes };
             match client.call(self.provider, &question) {
                 Ok(_) => Ok(true),
+                Err(error @ client::Error::Refused { status: Status::PsaErrorCommunicationFailure, .. }) => Err(error.into()),
                 Err(client::Error::Refused { .. } | client::Error::Upstream(_)) => Ok(false),
                 Err(error) => Err(error.into()),
             }

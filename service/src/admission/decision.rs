@@ -54,7 +54,7 @@ impl Admission {
 
     /// What stands for the value of a key; `None` where no key of its provider wraps others.
     fn value(&self, call: &Call<'_>, key: &Key) -> Result<Option<Fingerprint>> {
-        let value = self.values.get(&key.provider).map(|value| value(call, key)).transpose()?;
+        let value = self.values.of(key.provider).map(|value| value(call, key)).transpose()?;
         Ok(value.map(|value| self.store.fingerprint(&value)))
     }
 }

@@ -210,6 +210,7 @@ struct View {
     tier: &'static str,
     created: u64,
     missing: bool,
+    away: bool,
     uuid: String,
     #[serde(skip)]
     foreign: bool,
@@ -233,6 +234,7 @@ impl From<&KeyRecord> for View {
             tier: key.tier(),
             created: record.created,
             missing: record.missing,
+            away: record.away,
             uuid: record.uuid.clone(),
             foreign: record.foreign,
         }
@@ -241,8 +243,12 @@ impl From<&KeyRecord> for View {
 
 impl Display for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let missing = if self.missing { " (its hardware does not show it now)" } else { "" };
-        writeln!(f, "name        {}{missing}", self.name)?;
+        let state = match self {
+            Self { away: true, .. } => " (its device does not answer now; see: parsec providers)",
+            Self { missing: true, .. } => " (its hardware does not show it now)",
+            _ => "",
+        };
+        writeln!(f, "name        {}{state}", self.name)?;
         writeln!(f, "algorithm   {}", self.algorithm)?;
         writeln!(f, "permitted   {}", self.permitted.join(", "))?;
         writeln!(f, "you may     {}", self.usage.join(", "))?;
@@ -293,8 +299,12 @@ impl Display for Keys {
             return writeln!(f, "No keys. Make one: parsec key new web --for tls-server");
         }
         let row = |key: &View| {
-            let missing = if key.missing { " (missing)" } else { "" };
-            let (name, owner, label) = (format!("{}{missing}", key.name), key.owner.to_string(), key.label.to_string());
+            let state = match key {
+                View { away: true, .. } => " (away)",
+                View { missing: true, .. } => " (missing)",
+                _ => "",
+            };
+            let (name, owner, label) = (format!("{}{state}", key.name), key.owner.to_string(), key.label.to_string());
             [name, key.algorithm.clone(), key.provider.to_owned(), key.tier.to_owned(), owner, label]
         };
         let rows: Vec<_> = self.keys.iter().map(row).collect();

@@ -136,6 +136,8 @@ struct Provider {
     version: String,
     uuid: String,
     operations: usize,
+    /// Why its device does not answer.
+    away: Option<Text>,
 }
 
 #[derive(Serialize)]
@@ -151,7 +153,7 @@ impl Display for Providers {
                 provider.name.to_owned(),
                 provider.version.clone(),
                 provider.operations.to_string(),
-                provider.description.clone(),
+                provider.away.as_ref().map_or_else(|| provider.description.clone(), |why| format!("away: {why}")),
             ]
         };
         let rows: Vec<_> = self.providers.iter().map(row).collect();
@@ -164,7 +166,10 @@ pub(crate) fn providers(context: &Context) -> Result<()> {
     let mut providers = Vec::new();
     for (id, info) in context.client.providers().during(failed)? {
         let list = ListOpcodes { provider_id: id.number().into() };
-        let opcodes = context.client.call(ProviderId::CORE, &list);
+        let opcodes = match context.client.call(ProviderId::CORE, &list) {
+            Err(error) if error.status() == Some(interface::Status::PsaErrorCommunicationFailure) => Vec::new(),
+            opcodes => opcodes.during(failed)?.opcodes,
+        };
         providers.push(Provider {
             id: id.number(),
             name: id.name(),
@@ -172,7 +177,8 @@ pub(crate) fn providers(context: &Context) -> Result<()> {
             description: info.description,
             vendor: info.vendor,
             uuid: info.uuid,
-            operations: opcodes.during(failed)?.opcodes.len(),
+            operations: opcodes.len(),
+            away: (!info.away.is_empty()).then_some(Text(info.away)),
         });
     }
     context.show(&Providers { providers })

@@ -1,7 +1,7 @@
 //! A service in the process of a test, with the software provider, and requests to it.
 
 use super::Dispatcher;
-use crate::admission::{Admission, Incoming};
+use crate::admission::{Admission, Incoming, Values};
 use crate::auth::{Authenticators, Party, Principal};
 use crate::client_process::ClientProcess;
 use crate::connections::Connections;
@@ -10,7 +10,7 @@ use crate::flight::Flight;
 use crate::processor::Processor;
 use crate::providers::core::Core;
 use crate::providers::software::plan;
-use crate::providers::{Backends, values};
+use crate::providers::{Backend, Backends};
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
@@ -25,16 +25,16 @@ pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
     let key = StoreKey::File(directory.join("key"));
     let store = Arc::new(Store::open(&directory.join("store"), &key, false).unwrap());
     let connections = Connections::new(1, [], Arc::default());
-    let providers = vec![Arc::new(plan(toml::Table::new()).unwrap().open(&store).unwrap().unwrap())];
+    let providers = vec![Backend::open(plan(toml::Table::new()).unwrap(), &store).unwrap().unwrap()];
     let admission = Arc::new(Admission {
         store,
         quotas: Arc::default(),
         authenticators: Authenticators { kinds: vec![AuthType::Direct], admins: Vec::new(), unmapped: None },
         allow_deprecated: false,
         processor: Processor::default(),
-        values: values(&providers),
+        values: Values::default(),
     });
-    let backends = Arc::new(Backends { providers, admission: Arc::clone(&admission) });
+    let backends = Arc::new(Backends::new(providers, Arc::clone(&admission)));
     let flight: Arc<Flight> = Arc::default();
     let core = Arc::new(Core::open(Stats::new(), connections, 1 << 20, Arc::clone(&flight), Arc::clone(&backends)));
     Arc::new(Dispatcher { admission, backends, core, flight, stop: Stop::new().1 })

@@ -84,6 +84,11 @@ impl Core {
         Catalogue::register(provider, &core.backends)
     }
 
+    /// Whether the device behind the keys of the request is away.
+    fn away(&self, call: &Call<'_>) -> bool {
+        self.backends.crypto(call.provider()).is_some_and(|backend| backend.away().is_some())
+    }
+
     /// Destroys the keys of somebody, those in one provider or all.
     fn destroy_keys(&self, call: &Call<'_>, owner: &Principal, provider: Option<ProviderId>) -> Result<()> {
         let keys = call.store().keys(owner).into_iter();
@@ -230,7 +235,7 @@ impl Handle<DeleteClient> for Core {
 
 impl Handle<LookupKey> for Core {
     fn handle(&self, call: &Call<'_>, _: LookupKey) -> Result<Record> {
-        Ok(call.key()?.record(call.caller()?))
+        Ok(Record { away: self.away(call), ..call.key()?.record(call.caller()?) })
     }
 }
 
@@ -238,7 +243,12 @@ impl Handle<Find> for Core {
     fn handle(&self, call: &Call<'_>, op: Find) -> Result<Found> {
         // No record has more.
         bounds::attributes(&op.pkcs11)?;
-        Ok(call.store().find(call.caller()?, call.provider(), &op, &call.admission.authenticators.admins))
+        let mut found = call.store().find(call.caller()?, call.provider(), &op, &call.admission.authenticators.admins);
+        if self.away(call) {
+            let keys = found.records.iter_mut().filter(|record| record.kind == i32::from(RecordKind::Key));
+            keys.for_each(|record| record.away = true);
+        }
+        Ok(found)
     }
 }
 

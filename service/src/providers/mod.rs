@@ -1,10 +1,13 @@
 //! The crypto providers: one folder each, and one row here.
 
+mod backend;
 pub mod core;
 pub mod software;
 pub mod tpm;
 
-use crate::admission::{Admission, Guard, Incoming, Value};
+pub use backend::Backend;
+
+use crate::admission::{Admission, Guard, Incoming};
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::log::{self, Asker};
@@ -14,21 +17,21 @@ use crate::store::Store;
 use interface::operations::DestroyKey;
 use interface::{Buffer, Effect, Opcode, ProviderId, Status};
 use prost::Message;
-use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A provider whose settings are read, with the secrets that they name. Its hardware and the store it meets in the sandbox.
 pub struct Plan {
+    id: ProviderId,
     /// What it needs of the host.
     pub reach: Vec<Reach>,
     open: Box<Open>,
 }
 
 /// Opens a provider, having settled in the store what a crash left half done. `None` is one that the configuration permits to be left
-/// out.
-type Open = dyn FnOnce(&Arc<Store>) -> Result<Option<Provider>> + Send;
+/// out. It is called again after it failed.
+type Open = dyn Fn(&Arc<Store>) -> Result<Option<Provider>> + Send + Sync;
 
 /// Reads a provider's table in the configuration.
 type Read = fn(settings: toml::Table) -> Result<Plan>;
@@ -37,16 +40,12 @@ const KINDS: &[(ProviderId, Read)] =
     &[(ProviderId::SOFTWARE, software::plan), (ProviderId::TPM, tpm::plan), (ProviderId::TPM_SEALED, tpm::sealed::plan)];
 
 impl Plan {
-    fn new(reach: Vec<Reach>, open: impl FnOnce(&Arc<Store>) -> Result<Option<Provider>> + Send + 'static) -> Self {
-        Self { reach, open: Box::new(open) }
-    }
-
-    /// Opens the provider; `None` where its hardware is not there and the configuration permits that.
-    ///
-    /// # Errors
-    /// The provider's own.
-    pub fn open(self, store: &Arc<Store>) -> Result<Option<Provider>> {
-        (self.open)(store)
+    fn new(
+        id: ProviderId,
+        reach: Vec<Reach>,
+        open: impl Fn(&Arc<Store>) -> Result<Option<Provider>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { id, reach, open: Box::new(open) }
     }
 }
 
@@ -72,23 +71,44 @@ pub fn plan(kind: ProviderId, settings: toml::Table) -> Result<Plan> {
     read(settings)
 }
 
-/// What tells apart the values of keys, of each provider whose keys may wrap others.
-pub fn values(providers: &[Arc<Provider>]) -> BTreeMap<ProviderId, Arc<Value>> {
-    providers.iter().filter_map(|provider| Some((provider.info.id, Arc::clone(provider.value()?)))).collect()
-}
-
 /// The crypto providers of a service.
 pub struct Backends {
-    /// The default one first.
-    pub providers: Vec<Arc<Provider>>,
+    all: Vec<Backend>,
     /// What their requests are judged by.
     pub admission: Arc<Admission>,
 }
 
 impl Backends {
+    /// These providers, the default one first.
+    pub fn new(all: Vec<Backend>, admission: Arc<Admission>) -> Self {
+        let backends = Self { all, admission };
+        backends.all.iter().filter_map(|backend| backend.provider().ok()).for_each(|provider| backends.opened(provider));
+        backends
+    }
+
+    /// All of them, the default one first.
+    pub fn all(&self) -> &[Backend] {
+        &self.all
+    }
+
     /// The provider with this number.
-    pub fn crypto(&self, id: ProviderId) -> Option<&Arc<Provider>> {
-        self.providers.iter().find(|provider| provider.info.id == id)
+    pub fn crypto(&self, id: ProviderId) -> Option<&Backend> {
+        self.all.iter().find(|backend| backend.id() == id)
+    }
+
+    /// Looks whether devices that were away are there. Takes as long as the devices do.
+    pub fn look(&self) {
+        for backend in self.all.iter().filter(|backend| backend.away().is_some()) {
+            if let Some(provider) = backend.look(&self.admission.store) {
+                self.opened(provider);
+            }
+        }
+    }
+
+    fn opened(&self, provider: &Provider) {
+        if let Some(value) = provider.value() {
+            self.admission.values.add(provider.info.id, value);
+        }
     }
 
     /// Has a provider run a request, and what it has changed told by the log: also when nobody waits for its end any more.
@@ -107,9 +127,9 @@ impl Backends {
     /// Destroys a key, in its hardware too, for who asks for it by another request; for the service itself where there is none.
     ///
     /// # Errors
-    /// [`Status::ProviderNotRegistered`] if the key's provider is not configured; the provider's own.
+    /// [`Status::ProviderNotRegistered`] if the key's provider is not configured; as [`Backend::provider`]; the provider's own.
     pub fn destroy(&self, key: &Arc<Key>, asker: Arc<Asker>) -> Result<()> {
-        let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?;
+        let provider = self.crypto(key.provider).ok_or(Status::ProviderNotRegistered)?.provider()?;
         let mut incoming = Incoming::own(key, Opcode::DestroyKey, asker);
         incoming.body = Buffer::from(DestroyKey { key_name: key.name.clone(), owner: None }.encode_to_vec());
         self.run(provider, &incoming, None).map(drop)

@@ -131,3 +131,35 @@ fn what_older_kernels_lack_is_named() {
     }
     assert_eq!(lacking(ABI::V5).unwrap(), "Landlock's rules for signals and abstract sockets (Linux 6.12)");
 }
+
+#[test]
+fn a_device_that_comes_later_can_be_opened() {
+    let (own, devices) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (store, [there, other, later]) =
+        (own.path().join("state/keys.sqlite"), ["tpm0", "tpm1", "tpm2"].map(|name| devices.path().join(name)));
+    [&there, &other].iter().for_each(|file| fs::write(file, "x").unwrap());
+    let open = |path: &Path| fs::File::options().read(true).write(true).open(path);
+    inside(&[&store], &[Reach::Device(there.clone())], || {
+        open(&there).unwrap();
+        refused(open(&other));
+    });
+    let (come, wait) = std::sync::mpsc::channel();
+    let (came, answer) = std::sync::mpsc::channel();
+    let answer = std::sync::Mutex::new(answer);
+    std::thread::scope(|scope| {
+        let device = &later;
+        scope.spawn(move || {
+            if wait.recv().is_ok() {
+                fs::write(device, "x").unwrap();
+                came.send(()).unwrap();
+            }
+        });
+        inside(&[&store], &[Reach::Device(later.clone())], || {
+            refused(fs::write(&later, "x"));
+            come.send(()).unwrap();
+            answer.lock().unwrap().recv().unwrap();
+            open(&later).unwrap();
+        });
+        drop(come);
+    });
+}

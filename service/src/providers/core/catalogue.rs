@@ -28,12 +28,13 @@ impl Catalogue {
 
 impl Handle<ListProviders> for Catalogue {
     fn handle(&self, call: &Call<'_>, _: ListProviders) -> Result<Providers> {
-        let all = self.backends.providers.iter().map(|provider| &provider.info).chain([&self.core]);
-        let shown = all.filter(|info| call.extended() || info.id.upstream());
-        let describe = |info: &Info| {
-            let Info { id, description, vendor, version: [version_maj, version_min, version_rev] } = info.clone();
+        let all = self.backends.all().iter().map(|backend| (backend.info(), backend.away().unwrap_or_default()));
+        let all = all.chain([(self.core.clone(), String::new())]);
+        let shown = all.filter(|(info, _)| call.extended() || info.id.upstream());
+        let describe = |(info, away): (Info, String)| {
+            let Info { id, description, vendor, version: [version_maj, version_min, version_rev] } = info;
             let uuid = id.kind().uuid.to_owned();
-            ProviderInfo { uuid, description, vendor, version_maj, version_min, version_rev, id: id.number().into() }
+            ProviderInfo { uuid, description, vendor, version_maj, version_min, version_rev, id: id.number().into(), away }
         };
         Ok(Providers { providers: shown.map(describe).collect() })
     }
@@ -47,7 +48,9 @@ impl Handle<ListOpcodes> for Catalogue {
         }
         let core = self.opcodes.iter().copied();
         let opcodes: Vec<Opcode> = match self.backends.crypto(id) {
-            Some(provider) => provider.opcodes().chain(core.filter(|opcode| opcode.target() == Target::Store)).collect(),
+            Some(backend) => {
+                backend.provider()?.opcodes().chain(core.filter(|opcode| opcode.target() == Target::Store)).collect()
+            }
             None if id == ProviderId::CORE => core.filter(|opcode| opcode.target() == Target::Core).collect(),
             None => return Err(Status::ProviderNotRegistered.into()),
         };

@@ -49,11 +49,12 @@ pub(super) use random::{bytes as random, stretch};
 pub(super) use sign::{Unsigned, check_new};
 
 /// The provider's state.
+#[derive(Clone)]
 pub(super) struct Software {
     /// Most random bytes in one answer.
     buffer_size_limit: u64,
     /// `None`: the store's own protection suffices.
-    seal: Option<Box<dyn Seal>>,
+    seal: Option<Arc<dyn Seal>>,
 }
 
 /// What hardware does for private keys in the store, beside what the store does for all.
@@ -82,7 +83,8 @@ pub fn plan(settings: toml::Table) -> Result<Plan> {
         vendor: "AWS-LC".to_owned(),
         version: [0, 1, 0],
     };
-    Ok(Plan::new(Vec::new(), |store| software.register(Provider::new(info, workers()), store).map(Some)))
+    let open = move |store: &Arc<Store>| software.clone().register(Provider::new(info.clone(), workers()), store).map(Some);
+    Ok(Plan::new(ProviderId::SOFTWARE, Vec::new(), open))
 }
 
 /// How many slow operations run at a time.
@@ -131,7 +133,7 @@ impl Software {
 
     /// The same, with private keys under a seal.
     pub(super) fn sealed(self, seal: impl Seal) -> Self {
-        Self { seal: Some(Box::new(seal)), ..self }
+        Self { seal: Some(Arc::new(seal)), ..self }
     }
 
     /// The provider. It leaves nothing behind elsewhere, so what a crash left half done is settled by forgetting it.

@@ -4,13 +4,16 @@
 //! the answer comes after all, it is dropped, and the old thread sends no more commands.
 
 use super::chip::Chip;
-use super::failure::Failure;
+use super::failure::{Failure, silence};
 use super::settings::Settings;
 use super::turn::Turn;
-use std::sync::atomic::AtomicU64;
+use crate::provider::Device;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 
+/// Starts that may hang before no further one is tried.
+const HANGING: usize = 4;
 /// How often a busy chip is asked again, first after so many milliseconds, then after twice as many each time.
 const PATIENCE: (u32, u64) = (8, 10);
 
@@ -22,6 +25,10 @@ pub(super) struct ChipOwner {
     latest: Arc<AtomicU64>,
     state: Mutex<State>,
     free: Condvar,
+    /// Starts that wait for the chip.
+    hanging: AtomicUsize,
+    /// Why the chip did not answer the last time.
+    away: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -38,7 +45,14 @@ impl ChipOwner {
         let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
         let found = owners.iter().filter_map(Weak::upgrade).find(|chip_owner| chip_owner.settings.same_way(&settings));
         found.unwrap_or_else(|| {
-            let free = Self { settings, latest: Arc::default(), state: Mutex::default(), free: Condvar::new() };
+            let free = Self {
+                settings,
+                latest: Arc::default(),
+                state: Mutex::default(),
+                free: Condvar::new(),
+                hanging: AtomicUsize::new(0),
+                away: Mutex::default(),
+            };
             let chip_owner = Arc::new(free);
             owners.push(Arc::downgrade(&chip_owner));
             chip_owner
@@ -64,7 +78,14 @@ impl ChipOwner {
             result => result,
         });
         self.put(&turn, chip);
+        self.note(result.as_ref().err());
         result
+    }
+
+    /// Remembers whether the chip has answered.
+    fn note(&self, failure: Option<&Failure>) {
+        let away = failure.filter(|failure| failure.unreachable()).map(|_| silence(&self.settings));
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = away;
     }
 
     /// As [`Self::run`], given up when it takes longer than a request may: for the start, which no lane bounds.
@@ -72,9 +93,17 @@ impl ChipOwner {
         self: &Arc<Self>,
         work: impl Fn(&mut Chip) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
+        if self.hanging.fetch_add(1, Relaxed) >= HANGING {
+            self.hanging.fetch_sub(1, Relaxed);
+            return Err(Failure::Silent);
+        }
         let (sender, receiver) = mpsc::channel();
         let chip_owner = Arc::clone(self);
-        std::thread::spawn(move || drop(sender.send(chip_owner.run(work))));
+        std::thread::spawn(move || {
+            let result = chip_owner.run(work);
+            chip_owner.hanging.fetch_sub(1, Relaxed);
+            drop(sender.send(result));
+        });
         receiver.recv_timeout(self.settings.limit).unwrap_or(Err(Failure::Silent))
     }
 
@@ -84,7 +113,9 @@ impl ChipOwner {
         while let Some(left) = state.taken.and_then(|taken| self.settings.limit.checked_sub(taken.elapsed())) {
             (state, _) = self.free.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
-        state.taken = Some(Instant::now());
+        if state.taken.replace(Instant::now()).is_some() {
+            self.note(Some(&Failure::Silent));
+        }
         let turn = Turn::new(&self.latest);
         let chip = state.chip.take().map(|chip| chip.in_turn(turn.clone()));
         (turn, chip)
@@ -103,6 +134,16 @@ impl ChipOwner {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Device for ChipOwner {
+    fn away(&self) -> Option<String> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn look(&self) {
+        let _ = self.run(|_| Ok(()));
     }
 }
 

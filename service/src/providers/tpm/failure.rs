@@ -55,15 +55,19 @@ impl Failure {
         }
     }
 
+    /// What the log gets at a start. A wrong password is a fault of the configuration, which waiting does not mend.
+    pub(super) fn at_start(self, settings: &Settings) -> Error {
+        let password = matches!(self.kind(), Some(Kind::AuthFail | Kind::BadAuth));
+        let error = self.explain(settings);
+        if password { Error::Config(error.to_string()) } else { error }
+    }
+
     /// The refusal that the client and the log get.
     pub(super) fn explain(self, settings: &Settings) -> Error {
         let tcti = &settings.tcti;
         let (status, why) = match self {
             Self::Other(error) => return error,
-            _ if self.unreachable() => (
-                Status::PsaErrorCommunicationFailure,
-                format!("the TPM at {tcti} does not answer: see that it is there and that the service may open it"),
-            ),
+            _ if self.unreachable() => (Status::PsaErrorCommunicationFailure, silence(settings)),
             Self::Tss(error) => match self.kind() {
                 Some(Kind::AuthFail | Kind::BadAuth) => (
                     Status::PsaErrorHardwareFailure,
@@ -109,6 +113,11 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
+}
+
+/// What is told of a chip that does not answer.
+pub(super) fn silence(settings: &Settings) -> String {
+    format!("the TPM at {} does not answer: see that it is there and that the service may open it", settings.tcti)
 }
 
 /// The chip has answered something else.

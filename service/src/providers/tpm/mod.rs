@@ -76,7 +76,9 @@ struct ReadyKey {
 /// [`Error::Config`] for a setting that it does not know, or a password that cannot be read.
 pub fn plan(settings: toml::Table) -> Result<Plan> {
     let (settings, software) = Settings::read(ProviderId::TPM, settings)?;
-    Ok(Plan::new(settings.reach(), |store| open(settings, software, store)))
+    let reach = settings.reach();
+    let open = move |store: &Arc<Store>| open(settings.clone(), software.clone(), store);
+    Ok(Plan::new(ProviderId::TPM, reach, open))
 }
 
 /// Waits until the chips have unloaded what the service has loaded, but no longer than this.
@@ -93,7 +95,7 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
             tracing::warn!("the TPM provider is left out: {}", error.explain(&chip_owner.settings));
             return Ok(None);
         }
-        Err(error) => return Err(error.explain(&chip_owner.settings)),
+        Err(error) => return Err(error.at_start(&chip_owner.settings)),
     };
     tracing::info!("{model}, room for {slots} loaded keys: {ability}");
     if let Some(flaw) = model.flaw() {
@@ -104,7 +106,7 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
     let info = Info { id: ProviderId::TPM, description: model.to_string(), vendor: model.maker, version: [0, 1, 0] };
     let tpm = Arc::new(Tpm { chip_owner, software: Arc::new(software), ability, surveyed: Mutex::default() });
     tpm.run(store, |_| Ok(())).map_err(|failure| failure.explain(&tpm.chip_owner.settings))?;
-    Ok(Some(register(Provider::new(info, 1), &tpm)))
+    Ok(Some(register(Provider::new(info, 1).on_device(&tpm.chip_owner), &tpm)))
 }
 
 fn register(mut provider: Provider, tpm: &Arc<Tpm>) -> Provider {

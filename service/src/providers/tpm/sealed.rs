@@ -36,7 +36,9 @@ const WRAPPING_KEY: usize = 32;
 /// [`Error::Config`] for a setting that it does not know, or a password that cannot be read.
 pub fn plan(settings: toml::Table) -> Result<Plan> {
     let (settings, software) = Settings::read(ProviderId::TPM_SEALED, settings)?;
-    Ok(Plan::new(settings.reach(), |store| open(settings, software, store)))
+    let reach = settings.reach();
+    let open = move |store: &Arc<Store>| open(settings.clone(), software.clone(), store);
+    Ok(Plan::new(ProviderId::TPM_SEALED, reach, open))
 }
 
 fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Option<Provider>> {
@@ -56,16 +58,17 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
             tracing::warn!("the sealed tier is left out: {}", error.explain(&chip_owner.settings));
             return Ok(None);
         }
-        wrapping => wrapping.map_err(|failure| failure.explain(&chip_owner.settings))?,
+        wrapping => wrapping.map_err(|failure| failure.at_start(&chip_owner.settings))?,
     };
     counter::anchor(&chip_owner, store)?;
     let sealer = Sealer::new(&secret)?;
     let limit = chip_owner.settings.limit * MAKING;
+    let device = Arc::clone(&chip_owner);
     let wrapping = Wrapping { chip_owner, encoded: blob.encode()?, blob, sealer };
     tracing::info!("keys of the provider {} are sealed by the {model}", ProviderId::TPM_SEALED);
     let description = format!("Keys in the memory of the service, sealed by the {model}");
     let info = Info { id: ProviderId::TPM_SEALED, description, vendor: model.maker, version: [0, 1, 0] };
-    software.sealed(wrapping).register(Provider::new(info, software::workers()).within(limit), store).map(Some)
+    software.sealed(wrapping).register(Provider::new(info, software::workers()).on_device(&device).within(limit), store).map(Some)
 }
 
 /// The wrapping key, and the chip that has sealed it.

@@ -18,6 +18,7 @@ const DEFAULT_TCTI: &str = "device:/dev/tpmrm0";
 const DEFAULT_LIMIT: u64 = 30_000;
 
 /// How the chip is reached.
+#[derive(Clone)]
 pub(super) struct Settings {
     /// As written.
     pub(super) tcti: String,

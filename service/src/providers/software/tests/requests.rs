@@ -208,7 +208,8 @@ fn busy(service: &Arc<Dispatcher>) -> mpsc::Sender<()> {
             Ok(())
         };
         let lane = async move {
-            service.backends.providers[0].lane.run(&Party { uid, principal: None, privileged: false }, Duration::MAX, work).await
+            let provider = service.backends.all()[0].provider().unwrap();
+            provider.lane.run(&Party { uid, principal: None, privileged: false }, Duration::MAX, work).await
         };
         tokio::spawn(lane);
         running.recv().unwrap();
