@@ -142,8 +142,11 @@ impl Device for ChipOwner {
         self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whoever has the chip already will tell.
     fn look(&self) {
-        let _ = self.run(|_| Ok(()));
+        if self.state().taken.is_none() {
+            let _ = self.run(|_| Ok(()));
+        }
     }
 }
 
