@@ -119,6 +119,7 @@ impl Command {
     fn run(self, connection: &context::Connection) -> Result<()> {
         match self {
             Self::Serve { config, allow_root, accept_loss } => {
+                connection.refuse_endpoint()?;
                 return Ok(parsec_service::serve(config.as_deref(), allow_root, accept_loss)?);
             }
             Self::OpensslEnv(command) => {

@@ -343,7 +343,7 @@ fn read_authenticators(
     Ok(Authenticators { kinds, admins, unmapped: host.unmapped })
 }
 
-/// ClientProcesses that say their own names are administrators only where the configuration says so twice: upstream's has such ones, and
+/// Applications that say their own names are administrators only where the configuration says so twice: upstream's has such ones, and
 /// any program may say any name.
 fn direct_admins(admins: &mut Vec<Principal>, believed: bool, warnings: &mut Vec<String>) {
     let direct = |admin: &Principal| admin.auth_type() == AuthType::Direct;

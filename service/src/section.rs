@@ -83,13 +83,16 @@ impl Section {
 /// A hint for a word that is none of the known ones: the nearest, or all where none is near.
 pub fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<_> = known.collect();
-    let nearest = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
-    match nearest {
-        Some((steps, candidate)) if steps <= 2.max(word.len() / 3) => {
-            format!("did you mean '{candidate}'?")
-        }
-        _ => format!("there is {}", known.join(", ")),
+    match nearest(word, known.iter().copied()) {
+        Some(candidate) => format!("did you mean '{candidate}'?"),
+        None => format!("there is {}", known.join(", ")),
     }
+}
+
+/// The known word that is nearest to one that is none of them, if one is near.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (steps, candidate) = known.map(|candidate| (distance(word, candidate), candidate)).min()?;
+    (steps <= 2.max(word.len() / 3)).then_some(candidate)
 }
 
 /// How many letters must be put in, taken out or changed to make one word the other (Levenshtein).

@@ -575,4 +575,58 @@ fn the_environment_of_openssl_is_printed_or_written() {
     assert!(read("etc/parsec/openssl.cnf").contains("\nsocket = /run/other.sock\n"));
     let unit = read("etc/systemd/system/nginx.service.d/parsec.conf");
     assert_eq!(unit, "[Service]\nEnvironment=OPENSSL_CONF=/etc/parsec/openssl.cnf\n");
+    let units = service.dir().join("image/lib/systemd/system");
+    fs::create_dir_all(&units).unwrap();
+    ["nginx.service", "web@.service"].iter().for_each(|unit| fs::write(units.join(unit), "").unwrap());
+    let install = |unit: &str| parsec(&service, &format!("openssl-env --install --root image --unit {unit}"));
+    let typo = install("nginx.servce").refused();
+    assert!(typo.contains("no unit nginx.servce is installed: did you mean 'nginx.service'?"), "{typo}");
+    assert!(install("web@one").ok().contains("image/etc/systemd/system/web@one.service.d/parsec.conf"));
+    assert!(install("nginx").ok().contains("wrote image/etc/parsec/openssl.cnf"));
+}
+
+#[test]
+fn what_cannot_be_done_is_told_before_there_is_a_key() {
+    let service = Service::start();
+    let refused = parsec(&service, "key new foo --for ssh --out /nonexistent/foo.pem").refused();
+    assert!(refused.contains("write /nonexistent/foo.pem"), "{refused}");
+    assert!(!parsec(&service, "key ls").ok().contains("foo"), "no key is left");
+    parsec(&service, "key create foo --for ssh -o foo.pem").ok();
+    parsec(&service, "key delete foo").ok();
+    let refused = parsec(&service, "serve --endpoint unix:/run/x.sock").refused();
+    assert!(refused.contains("socket_path"), "{refused}");
+}
+
+#[test]
+fn grants_to_one_user_add_up_and_those_in_vain_are_told() {
+    let service = Service::start();
+    let made = parsec(&service, "key new web --for tls-server --grant uid:7=sign --grant uid:7=decrypt,verify");
+    assert!(made.out.contains("Granted to uid:7") && made.out.contains("sign, verify, decrypt"), "{}", made.out);
+    assert!(made.err.contains("the grant of decrypt is in vain"), "{}", made.err);
+    let grants = json(&service, "key grants web");
+    assert_eq!(grants["grants"][0]["roles"], serde_json::json!(["sign", "verify", "decrypt"]));
+    let fit = parsec(&service, "key grant web uid:8=use");
+    assert!(fit.err.is_empty(), "{}", fit.err);
+}
+
+#[test]
+fn keys_of_openssh_and_encrypted_ones_are_imported() {
+    let service = Service::start();
+    fs::write(service.dir().join("pass"), "secret\n").unwrap();
+    let keygen = |kind: &str, file: &str, passphrase: &str| {
+        let mut command = service.command("ssh-keygen");
+        run(command.args(["-q", "-t", kind, "-N", passphrase, "-f", file])).ok();
+        run(service.command("ssh-keygen").args(["-y", "-P", passphrase, "-f", file])).ok()
+    };
+    for (kind, passphrase) in [("ed25519", ""), ("ecdsa", "secret"), ("rsa", "secret")] {
+        let public = keygen(kind, kind, passphrase);
+        let imported = parsec(&service, &format!("key import {kind} {kind} --passphrase-file pass --out {kind}.pem")).ok();
+        assert!(imported.starts_with(&format!("Imported key '{kind}'")), "{imported}");
+        let own = parsec(&service, &format!("key public {kind} --ssh")).ok();
+        assert_eq!(own.split_whitespace().nth(1), public.split_whitespace().nth(1), "{kind}");
+        assert!(service.dir().join(format!("{kind}.pem")).exists());
+    }
+    fs::write(service.dir().join("pass"), "another").unwrap();
+    let wrong = parsec(&service, "key import again rsa --passphrase-file pass").refused();
+    assert!(wrong.contains("cannot import rsa: its passphrase is another one"), "{wrong}");
 }

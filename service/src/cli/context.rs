@@ -25,6 +25,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Fails if a socket was named to the service, which listens where its configuration says.
+    pub(crate) fn refuse_endpoint(&self) -> Result<()> {
+        match &self.endpoint {
+            None => Ok(()),
+            Some(_) => Err(Error::Usage(
+                "serve takes no --endpoint: it listens at socket_path in [listener] of the configuration".to_owned(),
+            )),
+        }
+    }
+
     /// The socket that was named.
     pub(crate) fn endpoint(&self) -> Result<Option<Endpoint>> {
         let endpoint = self.endpoint.as_deref().map(Endpoint::of_setting);

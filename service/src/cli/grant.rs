@@ -2,7 +2,7 @@
 
 use super::context::{Context, KeyArg, KeyRecord};
 use super::error::{During, Error, Result};
-use super::output::{Text, table};
+use super::output::{self, Text, table};
 use super::principal::{principal, user_name};
 use interface::attributes::Usage;
 use interface::operations::{Grant, ListGrants, Revoke};
@@ -14,13 +14,15 @@ use std::str::FromStr;
 /// Every role but `export`.
 const USE: &str = "use";
 
+fn every_use() -> Usage {
+    Usage::ROLES.iter().filter(|(_, usage)| *usage != Usage::EXPORT).fold(Usage::NONE, |all, (_, usage)| all | *usage)
+}
+
 fn usage(roles: &str) -> Result<Usage> {
     let every = || Usage::ROLES.iter().map(|(name, _)| *name);
     let role = |role: &str| match Usage::ROLES.iter().find(|(name, _)| *name == role) {
         Some((_, usage)) => Ok(*usage),
-        None if role == USE => {
-            Ok(Usage::ROLES.iter().filter(|(_, usage)| *usage != Usage::EXPORT).fold(Usage::NONE, |all, (_, usage)| all | *usage))
-        }
+        None if role == USE => Ok(every_use()),
         None => {
             let known: Vec<_> = every().chain([USE]).collect();
             Err(Error::Usage(format!("there is no role '{role}'; roles are {}", known.join(", "))))
@@ -58,13 +60,36 @@ impl Share {
             owner: key.owner(),
         };
         let result = context.client.call(key.provider, &grant);
-        let result = result.map(|_| ());
-        result.during(|| format!("grant {} on {what} '{}'", self.text, key.name()))
+        result.during(|| format!("grant {} on {what} '{}'", self.text, key.name()))?;
+        let permitted = key.attributes.policy.usage.roles();
+        let vain: Vec<_> = self.usage.roles().into_iter().filter(|role| !permitted.contains(role)).collect();
+        if !vain.is_empty() && !self.usage.contains(every_use()) {
+            let (name, vain) = (Text::new(key.name()), vain.join(", "));
+            output::complain(&format_args!(
+                "parsec: the grant of {vain} is in vain: the policy of key '{name}' does not permit it to anybody"
+            ));
+        }
+        Ok(())
     }
 
     pub(crate) fn granted(&self) -> Granted {
         Granted::new(self.principal.to_string(), self.usage)
     }
+}
+
+/// One share for each principal, with all that several say of it.
+pub(crate) fn merged(shares: &[Share]) -> Vec<Share> {
+    let mut all: Vec<Share> = Vec::new();
+    for share in shares {
+        match all.iter_mut().find(|other| other.principal == share.principal) {
+            Some(other) => {
+                *other =
+                    Share { usage: other.usage | share.usage, text: format!("{},{}", other.text, share.text), ..other.clone() }
+            }
+            None => all.push(share.clone()),
+        }
+    }
+    all
 }
 
 #[derive(clap::Args)]
@@ -132,7 +157,7 @@ impl Display for Grants {
 
 pub(crate) fn give(context: &Context, args: &Give) -> Result<()> {
     let key = context.key(&args.key)?;
-    args.shares.iter().try_for_each(|share| share.give(context, &key, "key"))?;
+    merged(&args.shares).iter().try_for_each(|share| share.give(context, &key, "key"))?;
     list(context, &args.key)
 }
 

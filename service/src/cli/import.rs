@@ -1,9 +1,13 @@
 //! `parsec key import`: private keys out of files, in the encoding that the protocol wants.
 
+mod openssh;
+
 use super::context::{Context, ProviderArg};
 use super::error::{During, Error, Result};
-use super::key::{self, Metadata};
+use super::key::{Made, Metadata};
+use super::output::check_writable;
 use super::purpose::Purpose;
+use der::Decode;
 use interface::algorithm::{Algorithm, SignHash, Signature};
 use interface::attributes::{Attributes, KeyType, Policy};
 use interface::operations::ImportKey;
@@ -12,6 +16,7 @@ use interface::pkcs8::PrivateKey;
 use interface::policy::Job;
 use interface::pss::Pss;
 use interface::reference::Reference;
+use pkcs8::EncryptedPrivateKeyInfoRef;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -23,14 +28,20 @@ const LONGEST: u64 = 1 << 20;
 pub(crate) struct Import {
     /// The key's name
     name: String,
-    /// The private key in PEM or DER (PKCS#8, SEC1 or PKCS#1), or - for stdin
+    /// The private key in PEM or DER (PKCS#8, SEC1, PKCS#1 or OpenSSH's format), or - for stdin
     file: PathBuf,
+    /// The file that holds the passphrase of the private key [default: ask for it]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
     /// What the key is for [default: signing, or what its kind can do]
     #[arg(long = "for", value_name = "PURPOSE", value_parser = Purpose::parser())]
     purpose: Option<&'static Purpose>,
     /// The file holds the bare bytes of a secret key of this kind
     #[arg(long, value_name = "KIND")]
     raw: Option<Raw>,
+    /// Write the key's reference file, too
+    #[arg(short, long, visible_alias = "output", value_name = "FILE")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     place: ProviderArg,
     #[command(flatten)]
@@ -46,10 +57,14 @@ enum Raw {
 
 impl Import {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        if let Some(out) = &self.out {
+            check_writable(out)?;
+        }
         let file = read_file(&self.file)?;
         let key = match self.raw {
             Some(raw) => secret(raw, file),
-            None => parse(&file).map_err(|why| Error::Failed(format!("cannot import {}: {why}", self.file.display())))?,
+            None => parse(&file, || self.passphrase())
+                .map_err(|why| Error::Failed(format!("cannot import {}: {why}", self.file.display())))?,
         };
         let attributes = self.metadata.policy(self.attributes(&key)?);
         let provider = context.provider(self.place.provider)?;
@@ -65,7 +80,19 @@ impl Import {
         let result = context.client.call(provider, &import);
         result.during(|| format!("import key '{}'", self.name))?;
         let key = self.metadata.finish(context, provider, &self.name)?;
-        key::show(context, &key)
+        Made::show("Imported", context, &key, self.purpose, &self.metadata, self.out.as_deref())
+    }
+
+    /// The passphrase of the file: its first line.
+    fn passphrase(&self) -> Result<Zeroizing<String>, String> {
+        if let Some(path) = &self.passphrase_file {
+            let bytes = read_file(path).map_err(|error| error.to_string())?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| "its passphrase is not text".to_owned())?;
+            return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
+        }
+        rpassword::prompt_password(format!("Passphrase of {}: ", self.file.display()))
+            .map(Zeroizing::new)
+            .map_err(|_| "it is encrypted, and there is no terminal to ask for the passphrase: --passphrase-file FILE".to_owned())
     }
 
     fn attributes(&self, key: &PrivateKey) -> Result<Attributes> {
@@ -127,8 +154,8 @@ fn secret(raw: Raw, bytes: Zeroizing<Vec<u8>>) -> PrivateKey {
     PrivateKey { key_type, bits, bytes, pss: None }
 }
 
-/// Reads a key file: PEM, or the DER of any of the three formats.
-fn parse(file: &[u8]) -> Result<PrivateKey, String> {
+/// Reads a key file: PEM, or the DER of any of the three formats. `passphrase` is asked for if it is encrypted.
+fn parse(file: &[u8], passphrase: impl FnOnce() -> Result<Zeroizing<String>, String>) -> Result<PrivateKey, String> {
     if Reference::from_pem(file).is_ok() || Reference::from_der(file).is_ok() || Reference::from_pkcs8(file).is_some() {
         return Err("it is a reference to a key that a service holds, not a key".to_owned());
     }
@@ -143,23 +170,52 @@ fn parse(file: &[u8]) -> Result<PrivateKey, String> {
     if let Some((_, der)) = labelled("RSA PRIVATE KEY") {
         return PrivateKey::from_pkcs1(der);
     }
-    let text = String::from_utf8_lossy(file);
-    if text.contains("ENCRYPTED") {
-        return Err("it is encrypted; decrypt it first: openssl pkey -in FILE -out PLAIN".to_owned());
+    if labelled(openssh::LABEL).is_some() {
+        return openssh::parse(file, passphrase);
     }
-    if text.contains("OPENSSH PRIVATE KEY") {
-        return Err("it is in OpenSSH's own format; convert a copy: ssh-keygen -p -m PKCS8 -N '' -f COPY".to_owned());
+    let encrypted = labelled("ENCRYPTED PRIVATE KEY").map_or(file, |(_, der)| der);
+    if let Ok(encrypted) = EncryptedPrivateKeyInfoRef::try_from(encrypted) {
+        let plain = encrypted.decrypt(passphrase()?.as_bytes()).map_err(|error| undecrypted(&error))?;
+        return PrivateKey::from_pkcs8(plain.as_bytes());
+    }
+    if String::from_utf8_lossy(file).contains("ENCRYPTED") {
+        return Err(format!("it is encrypted in OpenSSL's old way: {DECRYPT}"));
     }
     PrivateKey::from_pkcs8(file)
         .or_else(|_| PrivateKey::from_sec1(file, None))
         .or_else(|_| PrivateKey::from_pkcs1(file))
-        .map_err(|_| "it holds no private key in PKCS#8, SEC1 or PKCS#1".to_owned())
+        .map_err(|_| if is_pkcs12(file) { PKCS12 } else { NO_KEY }.to_owned())
+}
+
+fn undecrypted(error: &pkcs8::Error) -> String {
+    match error {
+        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::DecryptFailed) => "its passphrase is another one".to_owned(),
+        _ => format!("it is encrypted in a way that is not known here: {DECRYPT}"),
+    }
+}
+
+const DECRYPT: &str = "openssl pkey -in FILE | parsec key import NAME -";
+const PKCS12: &str = "it is PKCS#12: openssl pkcs12 -in FILE -nodes -nocerts | parsec key import NAME -, and the certificates by openssl pkcs12 -in FILE -nokeys";
+const NO_KEY: &str = "it holds no private key in PKCS#8, SEC1, PKCS#1 or OpenSSH's format";
+
+/// Whether a file begins like a PFX of version 3 (RFC 7292 §4).
+fn is_pkcs12(file: &[u8]) -> bool {
+    let value = |file: &[u8]| {
+        let mut reader = der::SliceReader::new(file).ok()?;
+        der::Header::decode(&mut reader).ok()?;
+        u8::decode(&mut reader).ok()
+    };
+    value(file) == Some(3)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::process::Command;
+
+    fn no_passphrase() -> Result<Zeroizing<String>, String> {
+        Err("no passphrase".to_owned())
+    }
 
     fn openssl(args: &[&str]) -> Vec<u8> {
         let output = Command::new("openssl").args(args).output().unwrap();
@@ -182,7 +238,7 @@ mod tests {
             let path = path.to_str().unwrap();
             let key = |args: &[&str]| {
                 let file = openssl(&[&["pkey", "-in", path], args].concat());
-                parse(&file).unwrap()
+                parse(&file, no_passphrase).unwrap()
             };
             let pkcs8 = key(&[]);
             for other in [key(&["-outform", "DER"]), key(&["-traditional"]), key(&["-traditional", "-outform", "DER"])] {
@@ -196,7 +252,7 @@ mod tests {
     #[test]
     fn edwards_and_montgomery_keys_are_bare() {
         for algorithm in ["ED25519", "X25519"] {
-            let key = parse(&openssl(&["genpkey", "-algorithm", algorithm])).unwrap();
+            let key = parse(&openssl(&["genpkey", "-algorithm", algorithm]), no_passphrase).unwrap();
             assert_eq!((key.bits, key.bytes.len()), (255, 32));
         }
     }
@@ -204,17 +260,83 @@ mod tests {
     #[test]
     fn parameters_before_the_key_do_not_hide_it() {
         let file = openssl(&["ecparam", "-genkey", "-name", "prime256v1"]);
-        assert!(parse(&file).is_ok());
+        assert!(parse(&file, no_passphrase).is_ok());
     }
 
     #[test]
     fn what_is_no_plain_key_is_explained() {
         let encrypted =
             openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-aes256", "-pass", "pass:x"]);
-        let Err(why) = parse(&encrypted) else { panic!() };
-        assert!(why.contains("openssl pkey"), "{why}");
+        let Err(why) = parse(&encrypted, no_passphrase) else { panic!() };
+        assert_eq!(why, "no passphrase");
         for junk in [&b""[..], b"\x30\x00", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
-            assert!(parse(junk).is_err());
+            assert!(parse(junk, no_passphrase).is_err());
         }
+    }
+
+    #[test]
+    fn the_passphrase_of_a_file_opens_it_and_no_other_does() {
+        let say = |passphrase: &'static str| move || Ok(Zeroizing::new(passphrase.to_owned()));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        std::fs::write(&path, openssl(&["genpkey", "-algorithm", "ED25519"])).unwrap();
+        for cipher in [["-v2", "aes-256-cbc"], ["-v2", "aes-128-cbc"]] {
+            for form in ["PEM", "DER"] {
+                let encrypt = ["pkcs8", "-topk8", "-in", path.to_str().unwrap(), "-passout", "pass:right", "-outform", form];
+                let file = openssl(&[&encrypt[..], &cipher].concat());
+                assert_eq!(parse(&file, say("right")).unwrap().bits, 255);
+                assert_eq!(parse(&file, say("wrong")).err().as_deref(), Some("its passphrase is another one"), "{form}");
+            }
+        }
+        let old = openssl(&["genrsa", "-traditional", "-aes256", "-passout", "pass:right", "2048"]);
+        let Err(why) = parse(&old, say("right")) else { panic!() };
+        assert!(why.contains("openssl pkey -in"), "{why}");
+    }
+
+    #[test]
+    fn keys_of_openssh_are_those_that_it_converts() {
+        let dir = tempfile::tempdir().unwrap();
+        for (kind, bits, passphrase) in [
+            ("ed25519", "256", ""),
+            ("ecdsa", "256", ""),
+            ("ecdsa", "384", "right"),
+            ("ecdsa", "521", ""),
+            ("rsa", "2048", ""),
+            ("rsa", "3072", "right"),
+        ] {
+            let path = dir.path().join(format!("{kind}{bits}"));
+            let run = |args: &[&str]| {
+                let status = Command::new("ssh-keygen").arg("-q").args(args).arg("-f").arg(&path).status().unwrap();
+                assert!(status.success(), "{kind} {args:?}");
+            };
+            run(&["-t", kind, "-b", bits, "-N", passphrase]);
+            let file = std::fs::read(&path).unwrap();
+            let own = parse(&file, || Ok(Zeroizing::new(passphrase.to_owned()))).unwrap();
+            if !passphrase.is_empty() {
+                assert_eq!(
+                    parse(&file, || Ok(Zeroizing::new("wrong".to_owned()))).err().as_deref(),
+                    Some("its passphrase is another one")
+                );
+                assert_eq!(parse(&file, no_passphrase).err().as_deref(), Some("no passphrase"));
+            }
+            if kind == "ed25519" {
+                assert_eq!((own.bits, own.bytes.len()), (255, 32));
+                continue;
+            }
+            run(&["-p", "-m", "PEM", "-P", passphrase, "-N", ""]);
+            let converted = parse(&std::fs::read(&path).unwrap(), no_passphrase).unwrap();
+            assert_eq!((own.key_type, own.bits), (converted.key_type, converted.bits));
+            assert_eq!(own.bytes, converted.bytes, "{kind} {bits}");
+        }
+    }
+
+    #[test]
+    fn a_pkcs12_file_is_called_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let [key, cert] = ["key", "cert"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+        openssl(&["req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", &key, "-out", &cert, "-subj", "/CN=x"]);
+        let file = openssl(&["pkcs12", "-export", "-inkey", &key, "-in", &cert, "-passout", "pass:x"]);
+        let Err(why) = parse(&file, no_passphrase) else { panic!() };
+        assert!(why.starts_with("it is PKCS#12: openssl pkcs12 -in"), "{why}");
     }
 }

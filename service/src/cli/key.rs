@@ -3,8 +3,9 @@
 use super::algorithm::describe;
 use super::context::{Context, KeyArg, KeyRecord, ProviderArg, owner};
 use super::error::{During, Error, Result};
-use super::grant::{Granted, Share};
-use super::output::{Text, table};
+use super::grant::{Granted, Share, merged};
+use super::output::{Text, check_writable, day, table};
+use super::principal::user_name;
 use super::purpose::{Purpose, pick};
 use super::reference;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -14,7 +15,7 @@ use interface::kind::KeyKind;
 use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind};
 use serde::Serialize;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What every new key takes, made or imported.
 #[derive(clap::Args)]
@@ -68,7 +69,7 @@ impl Metadata {
     pub(crate) fn finish(&self, context: &Context, provider: ProviderId, name: &str) -> Result<KeyRecord> {
         let record = context.client.lookup(provider, None, name);
         let key = KeyRecord::new(record.during(|| format!("look up the new key '{name}'"))?)?;
-        self.grants.iter().try_for_each(|share| share.give(context, &key, "the new key"))?;
+        merged(&self.grants).iter().try_for_each(|share| share.give(context, &key, "the new key"))?;
         Ok(key)
     }
 }
@@ -89,8 +90,8 @@ pub(crate) struct New {
     place: ProviderArg,
     #[command(flatten)]
     metadata: Metadata,
-    /// Write the key's reference file here as well
-    #[arg(long, value_name = "FILE")]
+    /// Write the key's reference file, too
+    #[arg(short, long, visible_alias = "output", value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
@@ -101,6 +102,9 @@ fn kinds() -> impl TypedValueParser<Value = &'static KeyKind> {
 
 impl New {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        if let Some(out) = &self.out {
+            check_writable(out)?;
+        }
         let provider = context.provider(self.place.provider)?;
         let attributes = self.metadata.policy(self.attributes(context, provider)?);
         let generate = GenerateKey {
@@ -113,15 +117,7 @@ impl New {
         let made = context.client.call(provider, &generate);
         made.during(|| format!("make key '{}'", self.name))?;
         let key = self.metadata.finish(context, provider, &self.name)?;
-        if let Some(path) = &self.out {
-            reference::write(&key, path)?;
-        }
-        context.show(&Made {
-            key: View::from(&key),
-            purpose: self.purpose.map(|purpose| purpose.name()),
-            grants: self.metadata.grants.iter().map(Share::granted).collect(),
-            next: self.next(&key),
-        })
+        Made::show("Made", context, &key, self.purpose, &self.metadata, self.out.as_deref())
     }
 
     fn attributes(&self, context: &Context, provider: ProviderId) -> Result<Attributes> {
@@ -135,27 +131,6 @@ impl New {
             Error::Usage(format!("{} keys are not fit for {purpose}", kind.name))
         })
     }
-
-    /// What to do with the key, without what was done already; nothing for a kind that its purpose would never have picked.
-    fn next(&self, key: &KeyRecord) -> Vec<Next> {
-        let Attributes { key_type, bits, .. } = key.attributes;
-        let file = self.out.clone();
-        let file = file.unwrap_or_else(|| format!("{}.pem", self.name.replace('/', "-")).into());
-        let file = std::path::absolute(&file).unwrap_or(file);
-        let usual = |purpose: &&Purpose| {
-            let mut candidates = purpose.candidates();
-            candidates.any(|kind| (kind.key_type, kind.bits) == (key_type, bits))
-        };
-        let purpose = self.purpose.filter(usual);
-        let next = purpose.map(|purpose| purpose.next(&self.name, &file.display().to_string())).unwrap_or_default();
-        // an upstream service, which tells no owner, has no grants either
-        let granted = !self.metadata.grants.is_empty();
-        let done = |line: &str| {
-            line.starts_with("parsec key pem") && self.out.is_some()
-                || line.starts_with("parsec key grant") && (granted || key.owner().is_none())
-        };
-        next.into_iter().filter(|(_, line)| !done(line)).map(|(place, line)| Next { place, line: Text(line) }).collect()
-    }
 }
 
 #[derive(Serialize)]
@@ -165,18 +140,64 @@ struct Next {
     line: Text,
 }
 
+/// A new key, and what to do with it.
 #[derive(Serialize)]
-struct Made {
+pub(crate) struct Made {
+    #[serde(skip)]
+    done: &'static str,
     key: View,
     purpose: Option<&'static str>,
     grants: Vec<Granted>,
     next: Vec<Next>,
 }
 
+impl Made {
+    /// Shows a new key. `done` is what was done to have it. `out` is its reference file, if that was written.
+    pub(crate) fn show(
+        done: &'static str,
+        context: &Context,
+        key: &KeyRecord,
+        purpose: Option<&'static Purpose>,
+        metadata: &Metadata,
+        out: Option<&Path>,
+    ) -> Result<()> {
+        if let Some(path) = out {
+            reference::write(key, path)?;
+        }
+        context.show(&Self {
+            done,
+            key: View::from(key),
+            purpose: purpose.map(|purpose| purpose.name()),
+            grants: merged(&metadata.grants).iter().map(Share::granted).collect(),
+            next: next(key, purpose, metadata, out),
+        })
+    }
+}
+
+/// What to do with a key, without what was done already; nothing for a kind that its purpose would never have picked.
+fn next(key: &KeyRecord, purpose: Option<&'static Purpose>, metadata: &Metadata, out: Option<&Path>) -> Vec<Next> {
+    let Attributes { key_type, bits, .. } = key.attributes;
+    let file = out.map_or_else(|| format!("{}.pem", key.name().replace('/', "-")).into(), Path::to_owned);
+    let file = std::path::absolute(&file).unwrap_or(file);
+    let usual = |purpose: &&Purpose| {
+        let mut candidates = purpose.candidates();
+        candidates.any(|kind| (kind.key_type, kind.bits) == (key_type, bits))
+    };
+    let purpose = purpose.filter(usual);
+    let next = purpose.map(|purpose| purpose.next(key.name(), &file.display().to_string())).unwrap_or_default();
+    // an upstream service, which tells no owner, has no grants either
+    let granted = !metadata.grants.is_empty();
+    let done = |line: &str| {
+        line.starts_with("parsec key pem") && out.is_some()
+            || line.starts_with("parsec key grant") && (granted || key.owner().is_none())
+    };
+    next.into_iter().filter(|(_, line)| !done(line)).map(|(place, line)| Next { place, line: Text(line) }).collect()
+}
+
 impl Display for Made {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let View { name, algorithm, provider, tier, .. } = &self.key;
-        write!(f, "Made key '{name}': {algorithm}")?;
+        write!(f, "{} key '{name}': {algorithm}", self.done)?;
         if let Some(purpose) = self.purpose {
             write!(f, " for {purpose}")?;
         }
@@ -198,6 +219,8 @@ impl Display for Made {
 struct View {
     name: Text,
     owner: Text,
+    /// The owner's name, if it is a user of this host.
+    user: Option<Text>,
     provider: &'static str,
     algorithm: String,
     bits: u32,
@@ -224,6 +247,7 @@ impl From<&KeyRecord> for View {
         Self {
             name: Text::new(&record.name),
             owner: Text::new(&record.owner),
+            user: user_name(&record.owner).map(Text),
             provider: key.provider.name(),
             algorithm: key.algorithm(),
             bits: key.attributes.bits,
@@ -252,7 +276,9 @@ impl Display for View {
         writeln!(f, "algorithm   {}", self.algorithm)?;
         writeln!(f, "permitted   {}", self.permitted.join(", "))?;
         writeln!(f, "you may     {}", self.usage.join(", "))?;
-        writeln!(f, "owner       {}", self.owner)?;
+        let user = self.user.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        writeln!(f, "owner       {}{user}", self.owner)?;
+        writeln!(f, "created     {}", day(self.created))?;
         writeln!(f, "provider    {} ({})", self.provider, self.tier)?;
         writeln!(f, "label       {}", self.label)?;
         writeln!(f, "id          {}", self.id)
@@ -304,11 +330,12 @@ impl Display for Keys {
                 View { missing: true, .. } => " (missing)",
                 _ => "",
             };
-            let (name, owner, label) = (format!("{}{state}", key.name), key.owner.to_string(), key.label.to_string());
-            [name, key.algorithm.clone(), key.provider.to_owned(), key.tier.to_owned(), owner, label]
+            let owner = key.user.as_ref().map_or_else(|| key.owner.to_string(), |user| format!("{} ({user})", key.owner));
+            let (name, label) = (format!("{}{state}", key.name), key.label.to_string());
+            [name, key.algorithm.clone(), key.provider.to_owned(), key.tier.to_owned(), owner, day(key.created), label]
         };
         let rows: Vec<_> = self.keys.iter().map(row).collect();
-        table(f, ["NAME", "ALGORITHM", "PROVIDER", "TIER", "OWNER", "LABEL"], &rows)
+        table(f, ["NAME", "ALGORITHM", "PROVIDER", "TIER", "OWNER", "CREATED", "LABEL"], &rows)
     }
 }
 

@@ -8,12 +8,15 @@ use interface::operations::Verdict;
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Make a key
+    #[command(visible_alias = "create")]
     New(key::New),
     /// List keys: your own, and those granted to you by root, administrators and whom you accept
+    #[command(visible_alias = "ls")]
     List(key::List),
     /// Show all that is public of a key
     Show(KeyArg),
     /// Destroy a key, for ever
+    #[command(visible_aliases = ["delete", "destroy"])]
     Rm(KeyArg),
     /// Print a certificate request, or a self-signed certificate
     Csr(csr::Request),

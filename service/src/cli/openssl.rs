@@ -7,6 +7,7 @@ use super::error::{Error, Result};
 use super::output::{self, write_file};
 use interface::client::Endpoint;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +66,10 @@ impl OpensslEnv {
         let mut next = vec![format!("for one program: OPENSSL_CONF={CONFIG} program …")];
         if let Some(unit) = &self.unit {
             let unit = if unit.contains('.') { unit.clone() } else { format!("{unit}.service") };
+            match check_unit(&self.root, &unit) {
+                Err(wrong) if !self.install => next.push(wrong.to_string()),
+                checked => checked?,
+            }
             let path = PathBuf::from(format!("/etc/systemd/system/{unit}.d/parsec.conf"));
             files.push(File { path, text: format!("[Service]\nEnvironment=OPENSSL_CONF={CONFIG}\n") });
             next.push(format!("then: systemctl daemon-reload && systemctl restart {unit}"));
@@ -74,16 +79,45 @@ impl OpensslEnv {
             next.push(format!("{module} is not there yet: install -D -m 755 libparsec_openssl.so {module}"));
         }
         if self.install {
-            for File { path, text } in &files {
-                let path = self.root.join(path.strip_prefix("/").unwrap_or(path));
+            for File { path, text } in &mut files {
+                *path = below(&self.root, path);
                 if let Some(folder) = path.parent() {
                     std::fs::create_dir_all(folder).map_err(Error::io(format!("make {}", folder.display())))?;
                 }
-                write_file(&path, text.as_bytes(), 0o644)?;
+                write_file(path, text.as_bytes(), 0o644)?;
             }
         }
         output::show(json, &Environment { files, installed: self.install, next })
     }
+}
+
+/// Where a file of the system is in the tree at `root`.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Where systemd finds units (systemd.unit(5)).
+const UNITS: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// Fails for a unit that is not installed: a drop-in for it would do nothing. A tree without any units is not a system yet.
+fn check_unit(root: &Path, unit: &str) -> Result<()> {
+    let names = |folder: &&str| std::fs::read_dir(below(root, Path::new(folder))).into_iter().flatten();
+    let names = UNITS.iter().flat_map(names).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names: BTreeSet<_> = names.filter(|name| !name.ends_with(".d")).collect();
+    // an instance of a template
+    let template = unit.split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
+    if names.is_empty() || names.contains(unit) || template.is_some_and(|template| names.contains(&template)) {
+        return Ok(());
+    }
+    let hint = parsec_service::section::nearest(unit, names.iter().map(String::as_str));
+    let hint = hint.map(|near| format!(": did you mean '{near}'?")).unwrap_or_default();
+    Err(Error::Usage(format!("no unit {unit} is installed{hint} (systemctl list-unit-files has them all)")))
 }
 
 /// Where a package puts the provider.

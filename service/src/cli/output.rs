@@ -88,6 +88,28 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     })
 }
 
+/// Fails if a file cannot be written, before something is done that the file is about.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let failed = Error::io(format!("write {}", path.display()));
+    if path.is_dir() {
+        return Err(failed(ErrorKind::IsADirectory.into()));
+    }
+    tempfile_in(folder).map_err(failed)
+}
+
+fn tempfile_in(folder: &Path) -> std::io::Result<()> {
+    let temporary = folder.join(format!(".parsec.{}.new", std::process::id()));
+    File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    std::fs::remove_file(&temporary)
+}
+
+/// A Unix time as a day of UTC, such as 2026-11-30; empty of 0, which an upstream service tells.
+pub(crate) fn day(seconds: u64) -> String {
+    let day = der::DateTime::from_unix_duration(std::time::Duration::from_secs(seconds)).ok().filter(|_| seconds > 0);
+    day.map_or_else(String::new, |day| format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day()))
+}
+
 /// PEM to stdout, or to a file.
 #[derive(Serialize)]
 pub(crate) struct Pem {
