@@ -10,6 +10,7 @@ mod cert;
 mod challenge;
 mod context;
 mod csr;
+mod doctor;
 mod error;
 mod export;
 mod grant;
@@ -60,6 +61,8 @@ enum Command {
     Ping,
     /// Show how the service is doing, and as whom it knows you
     Status,
+    /// Look whether all that an installation needs is there, and say what mends what is not
+    Doctor(doctor::Doctor),
     /// List where keys can live
     Providers,
     /// Make, list and use keys
@@ -130,11 +133,12 @@ impl Command {
                 clap_complete::generate(shell, &mut Cli::command(), "parsec", &mut script);
                 return output::write(&script);
             }
+            Self::Doctor(doctor) => return doctor.run(connection),
             _ => {}
         }
         let context = Context::new(connection)?;
         match self {
-            Self::Serve { .. } | Self::OpensslEnv(_) | Self::Completions { .. } => Ok(()),
+            Self::Serve { .. } | Self::OpensslEnv(_) | Self::Completions { .. } | Self::Doctor(_) => Ok(()),
             Self::Ping => service::ping(&context),
             Self::Status => service::status(&context),
             Self::Providers => service::providers(&context),

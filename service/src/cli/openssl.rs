@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// Where the configuration is installed.
-const CONFIG: &str = "/etc/parsec/openssl.cnf";
+pub(super) const CONFIG: &str = "/etc/parsec/openssl.cnf";
 
 #[derive(clap::Args)]
 pub(crate) struct OpensslEnv {
@@ -92,7 +92,7 @@ impl OpensslEnv {
 }
 
 /// Where a file of the system is in the tree at `root`.
-fn below(root: &Path, path: &Path) -> PathBuf {
+pub(super) fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
@@ -121,7 +121,7 @@ fn check_unit(root: &Path, unit: &str) -> Result<()> {
 }
 
 /// Where a package puts the provider.
-fn installed_module() -> PathBuf {
+pub(super) fn installed_module() -> PathBuf {
     format!("/usr/lib/{}-linux-gnu/ossl-modules/parsec.so", std::env::consts::ARCH).into()
 }
 

@@ -121,7 +121,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// Where the PKCS#11 module is: beside this program in a build, else where Debian keeps modules.
-fn module() -> String {
+pub(super) fn module() -> String {
     const MODULE: &str = "libparsec_pkcs11.so";
     let program = std::env::current_exe().ok();
     let beside = program.map(|program| program.with_file_name(MODULE));
