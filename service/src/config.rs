@@ -135,7 +135,7 @@ impl Config {
         let config = Self {
             log_level: log_level(&mut core)?,
             log_timestamp: core.take_or("log_timestamp", false)?,
-            log_error_details: core.take_or("log_error_details", false)?,
+            log_error_details: core.take_or("log_error_details", true)?,
             body_len_limit: positive(&mut core, "body_len_limit", MIB)?,
             allow_root: core.take_or("allow_root", false)?,
             allow_deprecated: core.take_or("allow_deprecated", false)?,
@@ -291,7 +291,7 @@ fn read_providers(sections: Vec<Section>, notes: &mut Vec<String>) -> Result<(Ve
 fn provider_kind(section: &mut Section) -> Result<ProviderId> {
     let known = || PROVIDERS.iter().filter(|kind| kind.id != ProviderId::CORE);
     let name: String = section.take("provider_type")?.ok_or_else(|| section.wrong("provider_type", "is missing"))?;
-    match known().find(|kind| kind.config == name || kind.name == name) {
+    match known().find(|kind| kind.config == name || kind.name.eq_ignore_ascii_case(&name)) {
         Some(kind) => Ok(kind.id),
         None => {
             let hint = suggest(&name, known().map(|kind| kind.config));
@@ -313,7 +313,8 @@ fn read_authenticators(
     }
     let one: Option<String> = section.take("auth_type")?;
     let many: Option<Vec<String>> = section.take("auth_types")?;
-    let admins: Option<Vec<Admin>> = section.take("admins")?;
+    let admins: Option<Vec<Admin>> =
+        section.take("admins").map_err(|_| section.wrong("admins", "must be a list such as [{ name = \"uid:0\" }]"))?;
     if section.take::<String>("workload_endpoint")?.is_some() {
         notes.push("[authenticator] workload_endpoint means nothing here: SPIFFE identities are not supported yet".to_owned());
     }
@@ -377,10 +378,10 @@ fn auth_type(section: &Section, name: &str) -> Result<AuthType> {
 fn principal(section: &Section, kinds: &[AuthType], name: &str) -> Result<Principal> {
     match (name.parse(), kinds) {
         (Ok(principal), _) => Ok(principal),
-        (Err(_), [AuthType::UnixPeerCredentials]) => name
-            .parse()
-            .map(Principal::Uid)
-            .map_err(|_| section.wrong("admins", &format!("'{name}' is no user id: write \"0\" or \"uid:0\""))),
+        (Err(_), [AuthType::UnixPeerCredentials]) => name.parse().map(Principal::Uid).map_err(|_| {
+            let uid = nix::unistd::User::from_name(name).ok().flatten().map_or(0, |user| user.uid.as_raw());
+            section.wrong("admins", &format!("'{name}' is no user id: write \"uid:{uid}\""))
+        }),
         (Err(_), [AuthType::Direct]) => Ok(Principal::App(name.to_owned())),
         (Err(_), _) => {
             Err(section

@@ -53,6 +53,9 @@ impl Section {
     /// # Errors
     /// As [`Section::take`].
     pub fn sections(&mut self, key: &'static str) -> Result<Vec<Self>> {
+        if self.table.get(key).is_some_and(toml::Value::is_table) {
+            return Err(self.wrong(key, &format!("is one table, and there may be several: write [[{key}]]")));
+        }
         let tables: Vec<Table> = self.take_or(key, Vec::new())?;
         Ok(tables.into_iter().zip(1..).map(|(table, number)| Self::new(format!("[[{key}]] number {number}"), table)).collect())
     }

@@ -20,12 +20,17 @@ pub(crate) fn check_use(key: &Key, caller: &Principal, used: &Used<'_>) -> Resul
         return refuse(format!("key '{}' was made for {}, not for {usage}", key.name, policy.usage));
     }
     if !key.usage(caller).implied().contains(usage) {
-        let owner = &key.owner;
-        return refuse(format!(
-            "{caller} may {} with key '{}' of {owner}, but not {usage}; {owner} can grant it",
-            key.usage(caller),
-            key.name
-        ));
+        let (name, owner, has) = (&key.name, &key.owner, key.usage(caller));
+        let refused = format!("{caller} may {} with key '{name}' of {owner}, but not ", has.roles().join(","));
+        return refuse(match usage.roles().as_slice() {
+            [] => format!("{refused}{usage}, which only its owner may"),
+            lacks => format!(
+                "{refused}{}; its owner can permit it: parsec key grant {} {}",
+                lacks.join(","),
+                word(name),
+                word(&format!("{caller}={}", has.or(usage).roles().join(",")))
+            ),
+        });
     }
     match algorithm {
         Some(algorithm) if !policy.permits(algorithm) => {
