@@ -6,26 +6,58 @@
 pub use crate::oneof::{Choice, OneOf};
 
 use crate::{Status, algorithm, key_type};
-use prost::Message;
 
 /// A mandatory sub-message; its absence is [`Status::InvalidEncoding`].
 pub fn required<T>(field: Option<&T>) -> Result<&T, Status> {
     field.ok_or(Status::InvalidEncoding)
 }
 
-/// A message without fields.
-#[derive(Clone, Copy, PartialEq, Eq, Message)]
-pub struct Empty {}
+/// Messages: of each field the number, how prost encodes it, its name and type. What several messages have alike stands here.
+macro_rules! messages {
+    (@with owner $head:tt $name:ident { $($fields:tt)* }) => {
+        $crate::message::messages! { @with $head $name {
+            $($fields)*
+            /// Extension: the owning principal, where that is not the caller.
+            100 (string, optional) owner: Option<String>,
+        } }
+    };
+    (@with filing $head:tt $name:ident { $($fields:tt)* }) => {
+        $crate::message::messages! { @with $head $name {
+            $($fields)*
+            /// Extension: a label for people; without one, the key's name.
+            100 (string, optional) label: Option<String>,
+            /// Extension: PKCS#11 CKA_ID; without one, SHA-1 of the public value.
+            101 (bytes = "vec", optional) id: Option<Vec<u8>>,
+            /// Extension: the key is never written down and ends with the application that [`Hello`](super::Hello) named.
+            102 (bool) volatile: bool,
+            /// Extension: kept with the key.
+            103 (message, repeated) pkcs11: Vec<$crate::message::Pkcs11Attribute>,
+        } }
+    };
+    (@with [$($head:tt)*] $name:ident { $($(#[$about:meta])* $number:literal ($($kind:tt)*) $field:ident: $type:ty,)* }) => {
+        #[derive(Clone, PartialEq, prost::Message)]
+        $($head)*
+        pub struct $name { $($(#[$about])* #[prost($($kind)*, tag = $number)] pub $field: $type,)* }
+    };
+    ($($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $number:literal ($($kind:tt)*) $field:ident: $type:ty),* $(,)? } $(+ $part:ident)?)*) => {
+        $($crate::message::messages! { @with $($part)? [$(#[$doc])*] $name { $($(#[$about])* $number ($($kind)*) $field: $type,)* } })*
+    };
+}
+pub(crate) use messages;
 
-/// Extension: an attribute of PKCS#11 that the service keeps for its clients as it is.
-#[derive(Clone, PartialEq, Eq, Hash, Message)]
-pub struct Pkcs11Attribute {
-    /// The `CK_ATTRIBUTE_TYPE`. The upper 32 bits tell which of several parts of a record has it; they do not count in a search.
-    #[prost(uint64, tag = "1")]
-    pub kind: u64,
-    /// The value, in the encoding of the client's machine.
-    #[prost(bytes = "vec", tag = "2")]
-    pub value: Vec<u8>,
+messages! {
+    /// A message without fields.
+    #[derive(Copy, Eq)]
+    Empty {}
+
+    /// Extension: an attribute of PKCS#11 that the service keeps for its clients as it is.
+    #[derive(Eq, Hash)]
+    Pkcs11Attribute {
+        /// The `CK_ATTRIBUTE_TYPE`. The upper 32 bits tell which of several parts of a record has it; they do not count in a search.
+        1 (uint64) kind: u64,
+        /// The value, in the encoding of the client's machine.
+        2 (bytes = "vec") value: Vec<u8>,
+    }
 }
 
 /// What a field of an operation holds, by the name that upstream's protocol has for it.
@@ -41,62 +73,44 @@ pub type AsymmetricEncryption = OneOf<algorithm::Encryption>;
 /// See [`key_type::KeyType`].
 pub type KeyType = OneOf<key_type::KeyType>;
 
-/// What a key is and what it may do.
-#[derive(Clone, PartialEq, Message)]
-pub struct KeyAttributes {
-    /// Mandatory.
-    #[prost(message, optional, tag = "1")]
-    pub key_type: Option<KeyType>,
-    /// Zero on import: as the key's data says.
-    #[prost(uint32, tag = "2")]
-    pub key_bits: u32,
-    /// Mandatory.
-    #[prost(message, optional, tag = "3")]
-    pub key_policy: Option<KeyPolicy>,
-}
+messages! {
+    /// What a key is and what it may do.
+    KeyAttributes {
+        /// Mandatory.
+        1 (message, optional) key_type: Option<KeyType>,
+        /// Zero on import: as the key's data says.
+        2 (uint32) key_bits: u32,
+        /// Mandatory.
+        3 (message, optional) key_policy: Option<KeyPolicy>,
+    }
 
-/// What a key may do, and with which algorithms.
-#[derive(Clone, PartialEq, Message)]
-pub struct KeyPolicy {
-    /// Mandatory.
-    #[prost(message, optional, tag = "1")]
-    pub key_usage_flags: Option<UsageFlags>,
-    /// Mandatory.
-    #[prost(message, optional, tag = "2")]
-    pub key_algorithm: Option<Algorithm>,
-    /// Extension: further permitted algorithms.
-    #[prost(message, repeated, tag = "100")]
-    pub also: Vec<Algorithm>,
-}
+    /// What a key may do, and with which algorithms.
+    KeyPolicy {
+        /// Mandatory.
+        1 (message, optional) key_usage_flags: Option<UsageFlags>,
+        /// Mandatory.
+        2 (message, optional) key_algorithm: Option<Algorithm>,
+        /// Extension: further permitted algorithms.
+        100 (message, repeated) also: Vec<Algorithm>,
+    }
 
-/// What a key may do, a flag each.
-#[derive(Clone, Copy, PartialEq, Eq, Message)]
-#[expect(missing_docs, reason = "the flags are named as in the PSA Crypto API")]
-pub struct UsageFlags {
-    #[prost(bool, tag = "1")]
-    pub export: bool,
-    #[prost(bool, tag = "2")]
-    pub copy: bool,
-    #[prost(bool, tag = "3")]
-    pub cache: bool,
-    #[prost(bool, tag = "4")]
-    pub encrypt: bool,
-    #[prost(bool, tag = "5")]
-    pub decrypt: bool,
-    #[prost(bool, tag = "6")]
-    pub sign_message: bool,
-    #[prost(bool, tag = "7")]
-    pub verify_message: bool,
-    #[prost(bool, tag = "8")]
-    pub sign_hash: bool,
-    #[prost(bool, tag = "9")]
-    pub verify_hash: bool,
-    #[prost(bool, tag = "10")]
-    pub derive: bool,
-    /// Extension: to encrypt other keys.
-    #[prost(bool, tag = "100")]
-    pub wrap: bool,
-    /// Extension: to decrypt other keys into the service.
-    #[prost(bool, tag = "101")]
-    pub unwrap: bool,
+    /// What a key may do, a flag each.
+    #[derive(Copy, Eq)]
+    #[expect(missing_docs, reason = "the flags are named as in the PSA Crypto API")]
+    UsageFlags {
+        1 (bool) export: bool,
+        2 (bool) copy: bool,
+        3 (bool) cache: bool,
+        4 (bool) encrypt: bool,
+        5 (bool) decrypt: bool,
+        6 (bool) sign_message: bool,
+        7 (bool) verify_message: bool,
+        8 (bool) sign_hash: bool,
+        9 (bool) verify_hash: bool,
+        10 (bool) derive: bool,
+        /// Extension: to encrypt other keys.
+        100 (bool) wrap: bool,
+        /// Extension: to decrypt other keys into the service.
+        101 (bool) unwrap: bool,
+    }
 }

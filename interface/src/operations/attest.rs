@@ -6,87 +6,57 @@
 
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 
+use crate::message::messages;
 use prost::{Message, Oneof};
 
-/// What a TPM needs to activate a credential.
-#[derive(Clone, PartialEq, Message)]
-pub struct ActivateCredentialParams {
-    /// Contents of a TPM2B_ID_OBJECT.
-    #[prost(bytes = "vec", tag = "1")]
-    pub credential_blob: Vec<u8>,
-    /// Contents of a TPM2B_ENCRYPTED_SECRET.
-    #[prost(bytes = "vec", tag = "2")]
-    pub secret: Vec<u8>,
-}
+messages! {
+    /// What a TPM needs to activate a credential.
+    ActivateCredentialParams {
+        /// Contents of a TPM2B_ID_OBJECT.
+        1 (bytes = "vec") credential_blob: Vec<u8>,
+        /// Contents of a TPM2B_ENCRYPTED_SECRET.
+        2 (bytes = "vec") secret: Vec<u8>,
+    }
 
-/// Proves where a key lives: decrypts what nobody but the TPM that holds the key and the EK can.
-#[derive(Clone, PartialEq, Message)]
-pub struct AttestKey {
-    /// Extension: empty is the AK.
-    #[prost(string, tag = "1")]
-    pub key_name: String,
-    #[prost(message, optional, tag = "2")]
-    pub parameters: Option<AttestationParams>,
-    /// Empty: the EK.
-    #[prost(string, tag = "3")]
-    pub attesting_key_name: String,
-    /// Extension: the owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "100")]
-    pub owner: Option<String>,
-}
+    /// Proves where a key lives: decrypts what nobody but the TPM that holds the key and the EK can.
+    AttestKey {
+        /// Extension: empty is the AK.
+        1 (string) key_name: String,
+        2 (message, optional) parameters: Option<AttestationParams>,
+        /// Empty: the EK.
+        3 (string) attesting_key_name: String,
+    } + owner
 
-/// Result of [`AttestKey`].
-#[derive(Clone, PartialEq, Message)]
-pub struct Attested {
-    #[prost(message, optional, tag = "1")]
-    pub output: Option<AttestationOutput>,
-}
+    /// Result of [`AttestKey`].
+    Attested { 1 (message, optional) output: Option<AttestationOutput> }
 
-/// The activated credential.
-#[derive(Clone, PartialEq, Message)]
-#[prost(skip_debug)]
-pub struct Credential {
-    #[prost(bytes = "vec", tag = "1")]
-    pub credential: Vec<u8>,
-}
+    /// The activated credential.
+    #[prost(skip_debug)]
+    Credential { 1 (bytes = "vec") credential: Vec<u8> }
 
-/// What the verifier needs before [`AttestKey`].
-#[derive(Clone, PartialEq, Message)]
-pub struct PrepareKeyAttestation {
-    #[prost(message, optional, tag = "1")]
-    pub parameters: Option<PrepareParams>,
-}
+    /// What the verifier needs before [`AttestKey`].
+    PrepareKeyAttestation { 1 (message, optional) parameters: Option<PrepareParams> }
 
-/// Names of the keys.
-#[derive(Clone, PartialEq, Message)]
-pub struct PrepareActivateCredential {
-    /// Extension: empty is the AK.
-    #[prost(string, tag = "1")]
-    pub attested_key_name: String,
-    /// Empty: the EK.
-    #[prost(string, tag = "2")]
-    pub attesting_key_name: String,
-}
+    /// Names of the keys.
+    PrepareActivateCredential {
+        /// Extension: empty is the AK.
+        1 (string) attested_key_name: String,
+        /// Empty: the EK.
+        2 (string) attesting_key_name: String,
+    }
 
-/// Result of [`PrepareKeyAttestation`].
-#[derive(Clone, PartialEq, Message)]
-pub struct AttestationPrepared {
-    #[prost(message, optional, tag = "1")]
-    pub output: Option<PreparedOutput>,
-}
+    /// Result of [`PrepareKeyAttestation`].
+    AttestationPrepared { 1 (message, optional) output: Option<PreparedOutput> }
 
-/// Public parts of both keys.
-#[derive(Clone, PartialEq, Message)]
-pub struct PreparedCredential {
-    /// Contents of a TPM2B_NAME.
-    #[prost(bytes = "vec", tag = "1")]
-    pub name: Vec<u8>,
-    /// The publicArea of a TPM2B_PUBLIC.
-    #[prost(bytes = "vec", tag = "2")]
-    pub public: Vec<u8>,
-    /// DER of an RSAPublicKey (RFC 8017 §A.1.1).
-    #[prost(bytes = "vec", tag = "3")]
-    pub attesting_key_pub: Vec<u8>,
+    /// Public parts of both keys.
+    PreparedCredential {
+        /// Contents of a TPM2B_NAME.
+        1 (bytes = "vec") name: Vec<u8>,
+        /// The publicArea of a TPM2B_PUBLIC.
+        2 (bytes = "vec") public: Vec<u8>,
+        /// DER of an RSAPublicKey (RFC 8017 §A.1.1).
+        3 (bytes = "vec") attesting_key_pub: Vec<u8>,
+    }
 }
 
 macro_rules! activate_credential {
@@ -121,68 +91,51 @@ activate_credential! {
     PreparedOutput(prepared_output, "prepared_output::Mechanism", PreparedCredential);
 }
 
-/// Extension: has the AK sign what a key is (TPM2_Certify): its name, which is a hash of its public area.
-#[derive(Clone, PartialEq, Message)]
-pub struct CertifyKey {
-    #[prost(string, tag = "1")]
-    pub key_name: String,
-    /// Up to 32 bytes that the verifier has chosen.
-    #[prost(bytes = "vec", tag = "2")]
-    pub nonce: Vec<u8>,
-    /// The owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "100")]
-    pub owner: Option<String>,
-}
+messages! {
+    /// Extension: has the AK sign what a key is (TPM2_Certify): its name, which is a hash of its public area.
+    CertifyKey {
+        1 (string) key_name: String,
+        /// Up to 32 bytes that the verifier has chosen.
+        2 (bytes = "vec") nonce: Vec<u8>,
+        /// The owning principal, where that is not the caller.
+        100 (string, optional) owner: Option<String>,
+    }
 
-/// Result of [`CertifyKey`].
-#[derive(Clone, PartialEq, Message)]
-pub struct Certified {
-    #[prost(message, optional, tag = "1")]
-    pub statement: Option<Statement>,
-    /// The TPMT_PUBLIC of the key.
-    #[prost(bytes = "vec", tag = "2")]
-    pub public: Vec<u8>,
-}
+    /// Result of [`CertifyKey`].
+    Certified {
+        1 (message, optional) statement: Option<Statement>,
+        /// The TPMT_PUBLIC of the key.
+        2 (bytes = "vec") public: Vec<u8>,
+    }
 
-/// Extension: has the AK sign the values of PCRs (TPM2_Quote).
-#[derive(Clone, PartialEq, Message)]
-pub struct Quote {
-    /// As of [`CertifyKey`].
-    #[prost(bytes = "vec", tag = "1")]
-    pub nonce: Vec<u8>,
-    /// The bank: number of a [`crate::algorithm::Hash`].
-    #[prost(int32, tag = "2")]
-    pub bank: i32,
-    /// Numbers of PCRs.
-    #[prost(uint32, repeated, tag = "3")]
-    pub pcrs: Vec<u32>,
-}
+    /// Extension: has the AK sign the values of PCRs (TPM2_Quote).
+    Quote {
+        /// As of [`CertifyKey`].
+        1 (bytes = "vec") nonce: Vec<u8>,
+        /// The bank: number of a [`crate::algorithm::Hash`].
+        2 (int32) bank: i32,
+        /// Numbers of PCRs.
+        3 (uint32, repeated) pcrs: Vec<u32>,
+    }
 
-/// Result of [`Quote`].
-#[derive(Clone, PartialEq, Message)]
-pub struct Quoted {
-    #[prost(message, optional, tag = "1")]
-    pub statement: Option<Statement>,
-    /// Those of the PCRs, in the order of their numbers.
-    #[prost(bytes = "vec", repeated, tag = "2")]
-    pub values: Vec<Vec<u8>>,
-}
+    /// Result of [`Quote`].
+    Quoted {
+        1 (message, optional) statement: Option<Statement>,
+        /// Those of the PCRs, in the order of their numbers.
+        2 (bytes = "vec", repeated) values: Vec<Vec<u8>>,
+    }
 
-/// What a TPM says of itself.
-#[derive(Clone, PartialEq, Message)]
-pub struct Statement {
-    /// A TPMS_ATTEST.
-    #[prost(bytes = "vec", tag = "1")]
-    pub attest: Vec<u8>,
-    /// The AK's TPMT_SIGNATURE of it.
-    #[prost(bytes = "vec", tag = "2")]
-    pub signature: Vec<u8>,
-    /// The TPMT_PUBLIC of the AK.
-    #[prost(bytes = "vec", tag = "3")]
-    pub attesting_key: Vec<u8>,
-    /// The certificate of the EK, in DER; empty where the TPM has none.
-    #[prost(bytes = "vec", tag = "4")]
-    pub endorsement_certificate: Vec<u8>,
+    /// What a TPM says of itself.
+    Statement {
+        /// A TPMS_ATTEST.
+        1 (bytes = "vec") attest: Vec<u8>,
+        /// The AK's TPMT_SIGNATURE of it.
+        2 (bytes = "vec") signature: Vec<u8>,
+        /// The TPMT_PUBLIC of the AK.
+        3 (bytes = "vec") attesting_key: Vec<u8>,
+        /// The certificate of the EK, in DER; empty where the TPM has none.
+        4 (bytes = "vec") endorsement_certificate: Vec<u8>,
+    }
 }
 
 crate::secret::wiped! {

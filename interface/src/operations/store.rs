@@ -4,8 +4,7 @@
 
 use crate::algorithm::numbered;
 use crate::attributes::Policy;
-use crate::message::{KeyAttributes, KeyType, Pkcs11Attribute, UsageFlags};
-use prost::Message;
+use crate::message::{KeyAttributes, KeyType, Pkcs11Attribute, UsageFlags, messages};
 
 numbered! {
     /// What a record is.
@@ -35,70 +34,50 @@ impl Tier {
     }
 }
 
-/// A key or an object, with all that is public of it.
-#[derive(Clone, PartialEq, Message)]
-pub struct Record {
-    /// Number of a [`RecordKind`].
-    #[prost(int32, tag = "1")]
-    pub kind: i32,
-    /// Never reused; 32 hexadecimal digits.
-    #[prost(string, tag = "2")]
-    pub uuid: String,
-    /// The owning principal.
-    #[prost(string, tag = "3")]
-    pub owner: String,
-    #[prost(uint32, tag = "4")]
-    pub provider_id: u32,
-    #[prost(string, tag = "5")]
-    pub name: String,
-    #[prost(string, tag = "6")]
-    pub label: String,
-    /// PKCS#11 CKA_ID.
-    #[prost(bytes = "vec", tag = "7")]
-    pub id: Vec<u8>,
-    /// Of keys.
-    #[prost(message, optional, tag = "8")]
-    pub attributes: Option<KeyAttributes>,
-    /// Of key pairs and public keys, as exported.
-    #[prost(bytes = "vec", tag = "9")]
-    pub public_key: Vec<u8>,
-    /// Of objects: the DER certificate or the data.
-    #[prost(bytes = "vec", tag = "10")]
-    pub value: Vec<u8>,
-    /// Of keys: what the caller may do.
-    #[prost(message, optional, tag = "11")]
-    pub usage: Option<UsageFlags>,
-    /// Of keys: number of a [`Tier`].
-    #[prost(int32, tag = "12")]
-    pub tier: i32,
-    /// Unix time in seconds.
-    #[prost(uint64, tag = "13")]
-    pub created: u64,
-    /// The hardware does not show the key at present.
-    #[prost(bool, tag = "14")]
-    pub missing: bool,
-    /// Of keys: known to be made by the provider that holds it, never outside.
-    #[prost(bool, tag = "15")]
-    pub local: bool,
-    /// What the owner wants kept with it.
-    #[prost(message, repeated, tag = "16")]
-    pub pkcs11: Vec<Pkcs11Attribute>,
-    /// Of keys: never written down, ends with the application that made it.
-    #[prost(bool, tag = "17")]
-    pub volatile: bool,
-    /// Of keys: all that the policy has ever permitted.
-    #[prost(message, optional, tag = "18")]
-    pub past: Option<UsageFlags>,
-    /// Of keys: the caller may not decrypt with it, so the provider chooses all nonces and initialisation vectors of what the caller
-    /// encrypts, and refuses those that are given.
-    #[prost(bool, tag = "19")]
-    pub fresh_nonces: bool,
-    /// It is somebody else's, and the caller was granted something of it.
-    #[prost(bool, tag = "20")]
-    pub foreign: bool,
-    /// Of keys: the device of its provider does not answer at present.
-    #[prost(bool, tag = "21")]
-    pub away: bool,
+messages! {
+    /// A key or an object, with all that is public of it.
+    Record {
+        /// Number of a [`RecordKind`].
+        1 (int32) kind: i32,
+        /// Never reused; 32 hexadecimal digits.
+        2 (string) uuid: String,
+        /// The owning principal.
+        3 (string) owner: String,
+        4 (uint32) provider_id: u32,
+        5 (string) name: String,
+        6 (string) label: String,
+        /// PKCS#11 CKA_ID.
+        7 (bytes = "vec") id: Vec<u8>,
+        /// Of keys.
+        8 (message, optional) attributes: Option<KeyAttributes>,
+        /// Of key pairs and public keys, as exported.
+        9 (bytes = "vec") public_key: Vec<u8>,
+        /// Of objects: the DER certificate or the data.
+        10 (bytes = "vec") value: Vec<u8>,
+        /// Of keys: what the caller may do.
+        11 (message, optional) usage: Option<UsageFlags>,
+        /// Of keys: number of a [`Tier`].
+        12 (int32) tier: i32,
+        /// Unix time in seconds.
+        13 (uint64) created: u64,
+        /// The hardware does not show the key at present.
+        14 (bool) missing: bool,
+        /// Of keys: known to be made by the provider that holds it, never outside.
+        15 (bool) local: bool,
+        /// What the owner wants kept with it.
+        16 (message, repeated) pkcs11: Vec<Pkcs11Attribute>,
+        /// Of keys: never written down, ends with the application that made it.
+        17 (bool) volatile: bool,
+        /// Of keys: all that the policy has ever permitted.
+        18 (message, optional) past: Option<UsageFlags>,
+        /// Of keys: the caller may not decrypt with it, so the provider chooses all nonces and initialisation vectors of what the caller
+        /// encrypts, and refuses those that are given.
+        19 (bool) fresh_nonces: bool,
+        /// It is somebody else's, and the caller was granted something of it.
+        20 (bool) foreign: bool,
+        /// Of keys: the device of its provider does not answer at present.
+        21 (bool) away: bool,
+    }
 }
 
 impl Record {
@@ -109,127 +88,84 @@ impl Record {
     }
 }
 
-/// One key by its name.
-#[derive(Clone, PartialEq, Message)]
-pub struct LookupKey {
-    #[prost(string, tag = "1")]
-    pub key_name: String,
-    /// Extension: the owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "100")]
-    pub owner: Option<String>,
-}
+messages! {
+    /// One key by its name.
+    LookupKey { 1 (string) key_name: String } + owner
 
-/// Records that match every given field: those that the caller owns, then those of others that it was granted something of. Others'
-/// are only those of root, administrators and owners whom the caller has accepted ([`Accept`]), unless `owner` or `uuid` names them.
-#[derive(Clone, PartialEq, Message)]
-pub struct Find {
-    /// Number of a [`RecordKind`].
-    #[prost(int32, optional, tag = "1")]
-    pub kind: Option<i32>,
-    #[prost(string, optional, tag = "2")]
-    pub owner: Option<String>,
-    #[prost(string, optional, tag = "3")]
-    pub name: Option<String>,
-    #[prost(string, optional, tag = "4")]
-    pub label: Option<String>,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    pub id: Option<Vec<u8>>,
-    /// Attributes that are kept with the record; of certificates also `CKA_SUBJECT`, `CKA_ISSUER` and `CKA_SERIAL_NUMBER`.
-    #[prost(message, repeated, tag = "6")]
-    pub pkcs11: Vec<Pkcs11Attribute>,
-    /// SHA-1 of the public value, as of [`PublicKey::id`](crate::spki::PublicKey::id): keys, and certificates for them.
-    #[prost(bytes = "vec", optional, tag = "7")]
-    pub public_id: Option<Vec<u8>>,
-    /// Of keys: any one of these types; none: all, and objects.
-    #[prost(message, repeated, tag = "8")]
-    pub key_types: Vec<KeyType>,
-    /// The one with this UUID.
-    #[prost(string, optional, tag = "9")]
-    pub uuid: Option<String>,
-    /// At most so many; 0: as many as the service allows.
-    #[prost(uint32, tag = "10")]
-    pub limit: u32,
-    /// Only records behind those of an earlier answer: what stood in its `next`, or the UUID of its last record.
-    #[prost(string, optional, tag = "11")]
-    pub after: Option<String>,
-}
+    /// Records that match every given field: those that the caller owns, then those of others that it was granted something of. Others'
+    /// are only those of root, administrators and owners whom the caller has accepted ([`Accept`]), unless `owner` or `uuid` names them.
+    Find {
+        /// Number of a [`RecordKind`].
+        1 (int32, optional) kind: Option<i32>,
+        2 (string, optional) owner: Option<String>,
+        3 (string, optional) name: Option<String>,
+        4 (string, optional) label: Option<String>,
+        5 (bytes = "vec", optional) id: Option<Vec<u8>>,
+        /// Attributes that are kept with the record; of certificates also `CKA_SUBJECT`, `CKA_ISSUER` and `CKA_SERIAL_NUMBER`.
+        6 (message, repeated) pkcs11: Vec<Pkcs11Attribute>,
+        /// SHA-1 of the public value, as of [`PublicKey::id`](crate::spki::PublicKey::id): keys, and certificates for them.
+        7 (bytes = "vec", optional) public_id: Option<Vec<u8>>,
+        /// Of keys: any one of these types; none: all, and objects.
+        8 (message, repeated) key_types: Vec<KeyType>,
+        /// The one with this UUID.
+        9 (string, optional) uuid: Option<String>,
+        /// At most so many; 0: as many as the service allows.
+        10 (uint32) limit: u32,
+        /// Only records behind those of an earlier answer: what stood in its `next`, or the UUID of its last record.
+        11 (string, optional) after: Option<String>,
+    }
 
-/// Result of [`Find`].
-#[derive(Clone, PartialEq, Message)]
-pub struct Found {
-    /// The caller's own, then others', each in the order of their UUIDs.
-    #[prost(message, repeated, tag = "1")]
-    pub records: Vec<Record>,
-    /// There are further ones: ask again with `after`.
-    #[prost(bool, tag = "2")]
-    pub more: bool,
-    /// What `after` is then. It still leads on when the last record was destroyed meanwhile.
-    #[prost(string, optional, tag = "3")]
-    pub next: Option<String>,
-}
+    /// Result of [`Find`].
+    Found {
+        /// The caller's own, then others', each in the order of their UUIDs.
+        1 (message, repeated) records: Vec<Record>,
+        /// There are further ones: ask again with `after`.
+        2 (bool) more: bool,
+        /// What `after` is then. It still leads on when the last record was destroyed meanwhile.
+        3 (string, optional) next: Option<String>,
+    }
 
-/// Changes what stands beside a record of the caller, or narrows the policy of a key.
-#[derive(Clone, PartialEq, Message)]
-pub struct SetMetadata {
-    /// Number of a [`RecordKind`].
-    #[prost(int32, tag = "1")]
-    pub kind: i32,
-    #[prost(string, tag = "2")]
-    pub name: String,
-    #[prost(string, optional, tag = "3")]
-    pub label: Option<String>,
-    #[prost(bytes = "vec", optional, tag = "4")]
-    pub id: Option<Vec<u8>>,
-    /// Each in the place of the one of its kind.
-    #[prost(message, repeated, tag = "5")]
-    pub pkcs11: Vec<Pkcs11Attribute>,
-    /// Of keys: what of the policy's uses remains, for good. What the policy does not permit is not added.
-    #[prost(message, optional, tag = "6")]
-    pub usage: Option<UsageFlags>,
-    /// Of data objects: the new data.
-    #[prost(bytes = "vec", optional, tag = "7")]
-    pub value: Option<Vec<u8>>,
-}
+    /// Changes what stands beside a record of the caller, or narrows the policy of a key.
+    SetMetadata {
+        /// Number of a [`RecordKind`].
+        1 (int32) kind: i32,
+        2 (string) name: String,
+        3 (string, optional) label: Option<String>,
+        4 (bytes = "vec", optional) id: Option<Vec<u8>>,
+        /// Each in the place of the one of its kind.
+        5 (message, repeated) pkcs11: Vec<Pkcs11Attribute>,
+        /// Of keys: what of the policy's uses remains, for good. What the policy does not permit is not added.
+        6 (message, optional) usage: Option<UsageFlags>,
+        /// Of data objects: the new data.
+        7 (bytes = "vec", optional) value: Option<Vec<u8>>,
+    }
 
-/// Stores a certificate or data, in the place of what the caller had under this name.
-#[derive(Clone, PartialEq, Message)]
-pub struct PutObject {
-    /// Number of a [`RecordKind`], not a key.
-    #[prost(int32, tag = "1")]
-    pub kind: i32,
-    #[prost(string, tag = "2")]
-    pub name: String,
-    #[prost(bytes = "vec", tag = "3")]
-    pub value: Vec<u8>,
-    #[prost(string, optional, tag = "4")]
-    pub label: Option<String>,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    pub id: Option<Vec<u8>>,
-    /// Kept with it.
-    #[prost(message, repeated, tag = "6")]
-    pub pkcs11: Vec<Pkcs11Attribute>,
-}
+    /// Stores a certificate or data, in the place of what the caller had under this name.
+    PutObject {
+        /// Number of a [`RecordKind`], not a key.
+        1 (int32) kind: i32,
+        2 (string) name: String,
+        3 (bytes = "vec") value: Vec<u8>,
+        4 (string, optional) label: Option<String>,
+        5 (bytes = "vec", optional) id: Option<Vec<u8>>,
+        /// Kept with it.
+        6 (message, repeated) pkcs11: Vec<Pkcs11Attribute>,
+    }
 
-/// One certificate or data object by its name.
-#[derive(Clone, PartialEq, Message)]
-pub struct LookupObject {
-    /// Number of a [`RecordKind`], not a key.
-    #[prost(int32, tag = "1")]
-    pub kind: i32,
-    #[prost(string, tag = "2")]
-    pub name: String,
-    #[prost(string, optional, tag = "3")]
-    pub owner: Option<String>,
-}
+    /// One certificate or data object by its name.
+    LookupObject {
+        /// Number of a [`RecordKind`], not a key.
+        1 (int32) kind: i32,
+        2 (string) name: String,
+        3 (string, optional) owner: Option<String>,
+    }
 
-/// Destroys a certificate or data object of the caller.
-#[derive(Clone, PartialEq, Message)]
-pub struct DestroyObject {
-    /// Number of a [`RecordKind`], not a key.
-    #[prost(int32, tag = "1")]
-    pub kind: i32,
-    #[prost(string, tag = "2")]
-    pub name: String,
+    /// Destroys a certificate or data object of the caller.
+    DestroyObject {
+        /// Number of a [`RecordKind`], not a key.
+        1 (int32) kind: i32,
+        2 (string) name: String,
+    }
 }
 
 numbered! {
@@ -244,103 +180,65 @@ numbered! {
     }
 }
 
-/// Says whether somebody else's keys are listed with the caller's own, and meant by a name without an owner. They can be used either
-/// way, by whoever names their owner.
-#[derive(Clone, PartialEq, Message)]
-pub struct Accept {
-    /// Whose keys.
-    #[prost(string, tag = "1")]
-    pub owner: String,
-    /// Number of a [`Verdict`]; 0 forgets what was said.
-    #[prost(int32, tag = "2")]
-    pub verdict: i32,
-    /// For whom, where an administrator says it for others: a principal, or the beginning of principals and `*`, such as `uid:*`.
-    #[prost(string, optional, tag = "3")]
-    pub callers: Option<String>,
-}
+messages! {
+    /// Says whether somebody else's keys are listed with the caller's own, and meant by a name without an owner. They can be used either
+    /// way, by whoever names their owner.
+    Accept {
+        /// Whose keys.
+        1 (string) owner: String,
+        /// Number of a [`Verdict`]; 0 forgets what was said.
+        2 (int32) verdict: i32,
+        /// For whom, where an administrator says it for others: a principal, or the beginning of principals and `*`, such as `uid:*`.
+        3 (string, optional) callers: Option<String>,
+    }
 
-/// Whose keys were granted to the caller, and which of them are listed.
-#[derive(Clone, PartialEq, Message)]
-pub struct ListAccepted {
-    /// For whom, where an administrator asks for others, as in [`Accept`].
-    #[prost(string, optional, tag = "1")]
-    pub callers: Option<String>,
-}
+    /// Whose keys were granted to the caller, and which of them are listed.
+    ListAccepted {
+        /// For whom, where an administrator asks for others, as in [`Accept`].
+        1 (string, optional) callers: Option<String>,
+    }
 
-/// Result of [`ListAccepted`].
-#[derive(Clone, PartialEq, Message)]
-pub struct Owners {
-    /// In the order of their kinds and names.
-    #[prost(message, repeated, tag = "1")]
-    pub owners: Vec<AcceptedOwner>,
-}
+    /// Result of [`ListAccepted`].
+    Owners {
+        /// In the order of their kinds and names.
+        1 (message, repeated) owners: Vec<AcceptedOwner>,
+    }
 
-/// Somebody who has granted keys, or of whom something was said.
-#[derive(Clone, PartialEq, Message)]
-pub struct AcceptedOwner {
-    #[prost(string, tag = "1")]
-    pub owner: String,
-    /// Number of a [`Verdict`]: what was said for these very callers; 0: nothing.
-    #[prost(int32, tag = "2")]
-    pub verdict: i32,
-    /// The keys are listed, for whatever reason.
-    #[prost(bool, tag = "3")]
-    pub listed: bool,
-    /// How many keys were granted.
-    #[prost(uint32, tag = "4")]
-    pub keys: u32,
-}
+    /// Somebody who has granted keys, or of whom something was said.
+    AcceptedOwner {
+        1 (string) owner: String,
+        /// Number of a [`Verdict`]: what was said for these very callers; 0: nothing.
+        2 (int32) verdict: i32,
+        /// The keys are listed, for whatever reason.
+        3 (bool) listed: bool,
+        /// How many keys were granted.
+        4 (uint32) keys: u32,
+    }
 
-/// Lets another principal use a key.
-#[derive(Clone, PartialEq, Message)]
-pub struct Grant {
-    #[prost(string, tag = "1")]
-    pub key_name: String,
-    /// Such as `uid:33`.
-    #[prost(string, tag = "2")]
-    pub principal: String,
-    /// All that it may do; replaces an earlier grant.
-    #[prost(message, optional, tag = "3")]
-    pub usage: Option<UsageFlags>,
-    /// Extension: the owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "100")]
-    pub owner: Option<String>,
-}
+    /// Lets another principal use a key.
+    Grant {
+        1 (string) key_name: String,
+        /// Such as `uid:33`.
+        2 (string) principal: String,
+        /// All that it may do; replaces an earlier grant.
+        3 (message, optional) usage: Option<UsageFlags>,
+    } + owner
 
-/// Takes back what [`Grant`] gave.
-#[derive(Clone, PartialEq, Message)]
-pub struct Revoke {
-    #[prost(string, tag = "1")]
-    pub key_name: String,
-    #[prost(string, tag = "2")]
-    pub principal: String,
-    /// Extension: the owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "100")]
-    pub owner: Option<String>,
-}
+    /// Takes back what [`Grant`] gave.
+    Revoke {
+        1 (string) key_name: String,
+        2 (string) principal: String,
+    } + owner
 
-/// Who may use a key.
-#[derive(Clone, PartialEq, Message)]
-pub struct ListGrants {
-    #[prost(string, tag = "1")]
-    pub key_name: String,
-    /// Extension: the owning principal, where that is not the caller.
-    #[prost(string, optional, tag = "100")]
-    pub owner: Option<String>,
-}
+    /// Who may use a key.
+    ListGrants { 1 (string) key_name: String } + owner
 
-/// Result of [`ListGrants`].
-#[derive(Clone, PartialEq, Message)]
-pub struct Grants {
-    #[prost(message, repeated, tag = "1")]
-    pub grants: Vec<Granted>,
-}
+    /// Result of [`ListGrants`].
+    Grants { 1 (message, repeated) grants: Vec<Granted> }
 
-/// One grant.
-#[derive(Clone, PartialEq, Message)]
-pub struct Granted {
-    #[prost(string, tag = "1")]
-    pub principal: String,
-    #[prost(message, optional, tag = "2")]
-    pub usage: Option<UsageFlags>,
+    /// One grant.
+    Granted {
+        1 (string) principal: String,
+        2 (message, optional) usage: Option<UsageFlags>,
+    }
 }
