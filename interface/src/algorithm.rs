@@ -3,6 +3,7 @@
 
 use crate::Status;
 use crate::oneof::{Choice, Read, message, oneof};
+use crate::table::signatures;
 use der::asn1::ObjectIdentifier;
 use prost::bytes::{Buf, BufMut};
 use prost::encoding::{DecodeContext, WireType};
@@ -46,7 +47,7 @@ macro_rules! hashes {
     (@deprecated) => {
         true
     };
-    ($($variant:ident = $number:literal, $len:literal, $oid:literal $(, $deprecated:ident)?;)*) => {
+    ($($variant:ident = $number:literal, $len:literal, $oid:literal $($deprecated:ident)? $(, rsa $rsa:literal $(ecdsa $ecdsa:literal)?)?;)*) => {
         numbered! {
             /// A hash function.
             Hash { $($variant = $number,)* }
@@ -72,6 +73,16 @@ macro_rules! hashes {
                 })* }
             }
 
+            /// The object identifier of RSASSA-PKCS1-v1_5 with it, in its dotted form.
+            pub const fn with_rsa(self) -> Option<&'static str> {
+                match self { $(Self::$variant => only(&[$($rsa)?]),)* }
+            }
+
+            /// The object identifier of ECDSA with it, in its dotted form.
+            pub const fn with_ecdsa(self) -> Option<&'static str> {
+                match self { $(Self::$variant => only(&[$($($ecdsa)?)?]),)* }
+            }
+
             /// Whether the hash is broken for signatures (upstream's list).
             pub const fn deprecated(self) -> bool {
                 match self { $(Self::$variant => false $(|| hashes!(@$deprecated))?,)* }
@@ -81,21 +92,28 @@ macro_rules! hashes {
 }
 
 hashes! {
-    Md2 = 1, 16, "1.2.840.113549.2.2", deprecated;
-    Md4 = 2, 16, "1.2.840.113549.2.4", deprecated;
-    Md5 = 3, 16, "1.2.840.113549.2.5", deprecated;
+    Md2 = 1, 16, "1.2.840.113549.2.2" deprecated;
+    Md4 = 2, 16, "1.2.840.113549.2.4" deprecated;
+    Md5 = 3, 16, "1.2.840.113549.2.5" deprecated;
     Ripemd160 = 4, 20, "1.3.36.3.2.1";
-    Sha1 = 5, 20, "1.3.14.3.2.26", deprecated;
-    Sha224 = 6, 28, "2.16.840.1.101.3.4.2.4";
-    Sha256 = 7, 32, "2.16.840.1.101.3.4.2.1";
-    Sha384 = 8, 48, "2.16.840.1.101.3.4.2.2";
-    Sha512 = 9, 64, "2.16.840.1.101.3.4.2.3";
-    Sha512_224 = 10, 28, "2.16.840.1.101.3.4.2.5";
-    Sha512_256 = 11, 32, "2.16.840.1.101.3.4.2.6";
-    Sha3_224 = 12, 28, "2.16.840.1.101.3.4.2.7";
-    Sha3_256 = 13, 32, "2.16.840.1.101.3.4.2.8";
-    Sha3_384 = 14, 48, "2.16.840.1.101.3.4.2.9";
-    Sha3_512 = 15, 64, "2.16.840.1.101.3.4.2.10";
+    Sha1 = 5, 20, "1.3.14.3.2.26" deprecated, rsa "1.2.840.113549.1.1.5" ecdsa "1.2.840.10045.4.1";
+    Sha224 = 6, 28, "2.16.840.1.101.3.4.2.4", rsa "1.2.840.113549.1.1.14" ecdsa "1.2.840.10045.4.3.1";
+    Sha256 = 7, 32, "2.16.840.1.101.3.4.2.1", rsa "1.2.840.113549.1.1.11" ecdsa "1.2.840.10045.4.3.2";
+    Sha384 = 8, 48, "2.16.840.1.101.3.4.2.2", rsa "1.2.840.113549.1.1.12" ecdsa "1.2.840.10045.4.3.3";
+    Sha512 = 9, 64, "2.16.840.1.101.3.4.2.3", rsa "1.2.840.113549.1.1.13" ecdsa "1.2.840.10045.4.3.4";
+    Sha512_224 = 10, 28, "2.16.840.1.101.3.4.2.5", rsa "1.2.840.113549.1.1.15";
+    Sha512_256 = 11, 32, "2.16.840.1.101.3.4.2.6", rsa "1.2.840.113549.1.1.16";
+    Sha3_224 = 12, 28, "2.16.840.1.101.3.4.2.7", rsa "2.16.840.1.101.3.4.3.13" ecdsa "2.16.840.1.101.3.4.3.9";
+    Sha3_256 = 13, 32, "2.16.840.1.101.3.4.2.8", rsa "2.16.840.1.101.3.4.3.14" ecdsa "2.16.840.1.101.3.4.3.10";
+    Sha3_384 = 14, 48, "2.16.840.1.101.3.4.2.9", rsa "2.16.840.1.101.3.4.3.15" ecdsa "2.16.840.1.101.3.4.3.11";
+    Sha3_512 = 15, 64, "2.16.840.1.101.3.4.2.10", rsa "2.16.840.1.101.3.4.3.16" ecdsa "2.16.840.1.101.3.4.3.12";
+}
+
+const fn only(column: &[&'static str]) -> Option<&'static str> {
+    match column {
+        [oid, ..] => Some(*oid),
+        [] => None,
+    }
 }
 
 /// `SEQUENCE { SEQUENCE { oid, NULL }, OCTET STRING of len bytes }` without these bytes.
@@ -185,7 +203,7 @@ enum Input {
     Message,
 }
 
-macro_rules! signatures {
+macro_rules! schemes {
     (@with $wanted:ident $scheme:ident { hash: SignHash }) => {
         Self::$scheme { hash: $wanted }
     };
@@ -198,7 +216,8 @@ macro_rules! signatures {
     (@usual $scheme:ident $({ $($field:ident),* })? usually $usual:expr) => {
         $usual
     };
-    ($($(#[$note:meta])* $number:literal $scheme:ident $({ $($field:ident: $type:tt),* })? $name:literal $input:expr $(, usually $usual:expr)?;)*) => {
+    ($($(#[$note:meta])* $number:literal $scheme:ident $({ $($field:ident: $type:tt),* })? $name:literal $input:expr, $place:ident [$($keys:tt)*]
+        $(, usually $usual:expr)?;)*) => {
         oneof! {
             /// A signature scheme.
             Signature { $($(#[$note])* $number $scheme $({ $($field: $type),* })?,)* }
@@ -218,14 +237,14 @@ macro_rules! signatures {
             /// The same scheme with this hash, if it leaves the choice of one.
             const fn with(self, wanted: SignHash) -> Self {
                 match self {
-                    $(Self::$scheme $({ $($field),* })? => signatures!(@with wanted $scheme $({ $($field: $type),* })?),)*
+                    $(Self::$scheme $({ $($field),* })? => schemes!(@with wanted $scheme $({ $($field: $type),* })?),)*
                 }
             }
 
             /// The same scheme with the parameters that it usually has, as policies write it.
             pub const fn usual(self) -> Self {
                 match self {
-                    $(Self::$scheme $({ $($field),* })? => signatures!(@usual $scheme $({ $($field),* })? $(usually $usual)?),)*
+                    $(Self::$scheme $({ $($field),* })? => schemes!(@usual $scheme $({ $($field),* })? $(usually $usual)?),)*
                 }
             }
         }
@@ -234,42 +253,7 @@ macro_rules! signatures {
 
 use Input::{Bytes, Digest, Message};
 
-signatures! {
-    /// RSASSA-PKCS1-v1_5; the service adds the `DigestInfo`.
-    1 RsaPkcs1v15 { hash: SignHash } "rsa-pkcs1" Digest(hash);
-    /// RSASSA-PKCS1-v1_5 over the caller's `DigestInfo` (or any other bytes).
-    2 RsaPkcs1v15Raw "rsa-pkcs1-raw" Bytes;
-    /// RSASSA-PSS, MGF1 with the same hash, salt as long as the hash.
-    3 RsaPss { hash: SignHash } "rsa-pss" Digest(hash);
-    /// ECDSA with a random nonce.
-    4 Ecdsa { hash: SignHash } "ecdsa" Digest(hash);
-    /// ECDSA over a digest of any length.
-    5 EcdsaAny "ecdsa-raw" Bytes;
-    /// ECDSA as RFC 6979 has it.
-    6 DeterministicEcdsa { hash: SignHash } "ecdsa-deterministic" Digest(hash);
-    /// EdDSA without prehash (RFC 8032 PureEdDSA), with Ed448 in a context, perhaps an empty one.
-    100 PureEddsa "eddsa" Message;
-    /// ML-DSA of the message itself, hedged (FIPS 204 §5.2).
-    101 MlDsa "ml-dsa" Message;
-    /// HashML-DSA, hedged (FIPS 204 §5.4).
-    102 HashMlDsa { hash: SignHash } "hash-ml-dsa" Digest(hash);
-    /// RSASP1 (RFC 8017 §5.2.1) over what the caller has padded, as long as the modulus. With it, everything can be signed, and
-    /// decrypted.
-    103 RsaRaw "rsa-raw" Bytes;
-    /// RSASSA-PSS with another hash for MGF1, or another length of the salt in bytes. If you may use PSS with the hash, you may use it.
-    104 RsaPssWith { hash: Hash, mgf: Hash, salt_len: u32 } "rsa-pss" Digest(SignHash::Specific(hash)),
-        usually Self::RsaPss { hash: SignHash::Specific(hash) };
-    /// Ed25519ctx (RFC 8032 §5.1), whose context is not empty.
-    105 Ed25519ctx "ed25519ctx" Message;
-    /// Ed25519ph (RFC 8032 §5.1), of the message's SHA-512.
-    106 Ed25519ph "ed25519ph" Digest(SignHash::Specific(Hash::Sha512));
-    /// Ed448ph (RFC 8032 §5.2), of the message's SHAKE256, which the service makes. If you may sign with EdDSA, you may use it.
-    107 Ed448ph "ed448ph" Message, usually Self::PureEddsa;
-    /// DSA (FIPS 186-4), of a digest that its group may cut.
-    108 Dsa { hash: SignHash } "dsa" Digest(hash);
-    /// DSA over a digest of any length.
-    109 DsaAny "dsa-raw" Bytes;
-}
+signatures!(schemes);
 
 impl Signature {
     /// The hash that the scheme names, if it names one.

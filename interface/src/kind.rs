@@ -2,6 +2,7 @@
 
 use crate::attributes::{Attributes, EccFamily, KeyType};
 use crate::policy::Job;
+use crate::table::kinds;
 use der::asn1::ObjectIdentifier;
 use std::ffi::CStr;
 
@@ -42,7 +43,7 @@ pub struct Parameters {
     pub output_len: usize,
 }
 
-macro_rules! kinds {
+macro_rules! key_kinds {
     (@parameters) => {
         None
     };
@@ -64,8 +65,8 @@ macro_rules! kinds {
                 key_type: $key_type,
                 bits: $bits,
                 job: Job::$job,
-                offered: kinds!(@offered $($asked)?),
-                parameters: kinds!(@parameters $(Parameters {
+                offered: key_kinds!(@offered $($asked)?),
+                parameters: key_kinds!(@parameters $(Parameters {
                     oid: ObjectIdentifier::new_unwrap($oid),
                     key_type: $key_type.public(),
                     bits: $bits,
@@ -82,33 +83,7 @@ macro_rules! kinds {
     };
 }
 
-kinds! {
-    // kind     name          what for      bits key type; object identifier, name for OpenSSL, lengths (private, public, output)
-    P192        "p192"        Sign asked    192  KeyType::EccKeyPair(EccFamily::SecpR1), "1.2.840.10045.3.1.1" c"prime192v1" 24 49 48;
-    P224        "p224"        Sign asked    224  KeyType::EccKeyPair(EccFamily::SecpR1), "1.3.132.0.33" c"secp224r1" 28 57 56;
-    P256        "p256"        Sign          256  KeyType::EccKeyPair(EccFamily::SecpR1), "1.2.840.10045.3.1.7" c"prime256v1" 32 65 64;
-    P384        "p384"        Sign          384  KeyType::EccKeyPair(EccFamily::SecpR1), "1.3.132.0.34" c"secp384r1" 48 97 96;
-    P521        "p521"        Sign          521  KeyType::EccKeyPair(EccFamily::SecpR1), "1.3.132.0.35" c"secp521r1" 66 133 132;
-    SECP256K1   "secp256k1"   Sign          256  KeyType::EccKeyPair(EccFamily::SecpK1), "1.3.132.0.10" c"secp256k1" 32 65 64;
-    ED25519     "ed25519"     Sign          255  KeyType::EccKeyPair(EccFamily::TwistedEdwards), "1.3.101.112" c"ED25519" 32 32 64;
-    ED448       "ed448"       Sign          448  KeyType::EccKeyPair(EccFamily::TwistedEdwards), "1.3.101.113" c"ED448" 57 57 114;
-    ML_DSA_44   "ml-dsa-44"   Sign          128  KeyType::MlDsaKeyPair, "2.16.840.1.101.3.4.3.17" c"ML-DSA-44" 32 1312 2420;
-    ML_DSA_65   "ml-dsa-65"   Sign          192  KeyType::MlDsaKeyPair, "2.16.840.1.101.3.4.3.18" c"ML-DSA-65" 32 1952 3309;
-    ML_DSA_87   "ml-dsa-87"   Sign          256  KeyType::MlDsaKeyPair, "2.16.840.1.101.3.4.3.19" c"ML-DSA-87" 32 2592 4627;
-    RSA_1024    "rsa-1024"    Sign asked    1024 KeyType::RsaKeyPair;
-    RSA_2048    "rsa-2048"    Sign          2048 KeyType::RsaKeyPair;
-    RSA_3072    "rsa-3072"    Sign          3072 KeyType::RsaKeyPair;
-    RSA_4096    "rsa-4096"    Sign          4096 KeyType::RsaKeyPair;
-    X25519      "x25519"      Agree         255  KeyType::EccKeyPair(EccFamily::Montgomery), "1.3.101.110" c"X25519" 32 32 32;
-    ML_KEM_512  "ml-kem-512"  Decrypt       512  KeyType::MlKemKeyPair, "2.16.840.1.101.3.4.4.1" c"ML-KEM-512" 64 800 768;
-    ML_KEM_768  "ml-kem-768"  Decrypt       768  KeyType::MlKemKeyPair, "2.16.840.1.101.3.4.4.2" c"ML-KEM-768" 64 1184 1088;
-    ML_KEM_1024 "ml-kem-1024" Decrypt       1024 KeyType::MlKemKeyPair, "2.16.840.1.101.3.4.4.3" c"ML-KEM-1024" 64 1568 1568;
-    AES_128     "aes-128"     Encrypt       128  KeyType::Aes;
-    AES_192     "aes-192"     Encrypt asked 192  KeyType::Aes;
-    AES_256     "aes-256"     Encrypt       256  KeyType::Aes;
-    CHACHA20    "chacha20"    Encrypt       256  KeyType::ChaCha20;
-    HMAC_SHA256 "hmac-sha256" Authenticate  256  KeyType::Hmac;
-}
+kinds!(key_kinds);
 
 impl KeyKind {
     /// The kind that people call so, of those that they are offered.
@@ -155,8 +130,7 @@ impl Parameters {
 
     /// Whether keys are `id-ecPublicKey` with the curve as a parameter.
     pub fn weierstrass(&self) -> bool {
-        let others = [EccFamily::TwistedEdwards, EccFamily::Montgomery];
-        self.key_type.family().is_some_and(|family| !others.contains(&family))
+        self.key_type.family().is_some_and(EccFamily::weierstrass)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Private keys as PKCS#8 `PrivateKeyInfo` (RFC 5208), SEC 1 and PKCS#1: what key files and wrapped keys hold, where the protocol has
 //! the bare key.
 
-use crate::attributes::{EccFamily, KeyType};
+use crate::attributes::KeyType;
 use crate::group::Group;
 use crate::kind::Parameters;
 use crate::pss::{Pss, RSASSA_PSS};
@@ -13,8 +13,6 @@ use zeroize::Zeroizing;
 
 /// What marks a seed in RFC 9881 and RFC 9935.
 const SEED: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(0) };
-/// The seed of ML-KEM, in bytes; an expanded key is longer.
-const LONGEST_SEED: usize = 64;
 
 /// A private key as the protocol has it.
 pub struct PrivateKey {
@@ -138,20 +136,18 @@ pub fn to_pkcs8(private: &[u8], public: &PublicKey) -> Option<Zeroizing<Vec<u8>>
     }
     let spki = public.to_spki()?;
     let spki = SubjectPublicKeyInfoRef::from_der(&spki).ok()?;
-    let inner = match public.key_type {
-        KeyType::DsaPublicKey | KeyType::DhPublicKey(_) => return Some(Zeroizing::new(private.to_vec())),
-        KeyType::RsaPublicKey => private.to_vec(),
-        KeyType::EccPublicKey(EccFamily::TwistedEdwards | EccFamily::Montgomery) => {
-            OctetStringRef::new(private).ok()?.to_der().ok()?
-        }
-        KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey if private.len() <= LONGEST_SEED => {
-            AnyRef::new(SEED, private).ok()?.to_der().ok()?
-        }
-        KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey => OctetStringRef::new(private).ok()?.to_der().ok()?,
-        _ => {
+    let octets = || OctetStringRef::new(private)?.to_der();
+    let inner = match (public.key_type, Parameters::of(public.key_type, public.bits)) {
+        (KeyType::DsaPublicKey | KeyType::DhPublicKey(_), _) => return Some(Zeroizing::new(private.to_vec())),
+        (KeyType::RsaPublicKey, _) => private.to_vec(),
+        (KeyType::EccPublicKey(family), _) if family.weierstrass() => {
             let key = OctetStringRef::new(private).ok()?;
             EcPrivateKey { version: 1, key, public: spki.subject_public_key }.to_der().ok()?
         }
+        (KeyType::EccPublicKey(_), _) => octets().ok()?,
+        // a seed, or the expanded key
+        (_, named) if private.len() == named?.private_len => AnyRef::new(SEED, private).ok()?.to_der().ok()?,
+        _ => octets().ok()?,
     };
     let inner = Zeroizing::new(inner);
     let info = PrivateKeyInfo { version: 0, algorithm: spki.algorithm, key: OctetStringRef::new(&inner).ok()? };

@@ -2,6 +2,7 @@
 
 use crate::algorithm::{Aead, AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature};
 use crate::attributes::{DhFamily, EccFamily, KeyType, Policy, Usage};
+use crate::table::signatures;
 
 /// What a key is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,26 +123,8 @@ impl Job {
 
     /// The algorithms of a type of key for this job; none where such keys cannot do it.
     pub fn repertoire(self, key_type: KeyType) -> Repertoire {
-        let hash = SignHash::Any;
         match (self, key_type.public()) {
-            (Self::Sign, KeyType::RsaPublicKey) => Repertoire {
-                usual: vec![
-                    Signature::RsaPkcs1v15 { hash }.into(),
-                    Signature::RsaPss { hash }.into(),
-                    Signature::RsaPkcs1v15Raw.into(),
-                ],
-                named: vec![Signature::RsaRaw.into()],
-                ..Repertoire::default()
-            },
-            (Self::Sign, KeyType::EccPublicKey(EccFamily::TwistedEdwards)) => {
-                usual([Signature::PureEddsa, Signature::Ed25519ctx, Signature::Ed25519ph])
-            }
-            (Self::Sign, KeyType::EccPublicKey(family)) if family != EccFamily::Montgomery => {
-                usual([Signature::Ecdsa { hash }, Signature::EcdsaAny])
-            }
-            (Self::Sign, KeyType::DsaPublicKey) => usual([Signature::Dsa { hash }, Signature::DsaAny]),
-            (Self::Agree, KeyType::DhPublicKey(DhFamily::Own)) => usual([Agreement::Ffdh]),
-            (Self::Sign, KeyType::MlDsaPublicKey) => usual([Signature::MlDsa, Signature::HashMlDsa { hash }]),
+            (Self::Sign, key) => signing(key),
             (Self::Decrypt, KeyType::RsaPublicKey) => {
                 let oaep = |hash| Encryption::RsaOaep { hash }.into();
                 let mut more: Vec<_> = HASHES.iter().copied().map(oaep).collect();
@@ -150,6 +133,7 @@ impl Job {
             }
             (Self::Decrypt, KeyType::MlKemPublicKey) => usual([Kem::MlKem]),
             (Self::Agree, KeyType::EccPublicKey(family)) if family != EccFamily::TwistedEdwards => usual([Agreement::Ecdh]),
+            (Self::Agree, KeyType::DhPublicKey(DhFamily::Own)) => usual([Agreement::Ffdh]),
             (Self::Encrypt, KeyType::Aes) => aes(),
             (Self::Encrypt, KeyType::Des) => Repertoire { more: BLOCKS.map(Algorithm::Cipher).into(), ..Repertoire::default() },
             (Self::Encrypt, KeyType::ChaCha20) => usual([Aead { kind: AeadKind::ChaCha20Poly1305, tag_len: None }]),
@@ -163,6 +147,27 @@ impl Job {
         }
     }
 }
+
+macro_rules! repertoire {
+    (@none $($rest:tt)*) => {};
+    (@$place:ident $repertoire:ident $key:ident [$($keys:tt)*] $scheme:ident { $($field:ident),* }) => {
+        if matches!($key, $($keys)*) {
+            $repertoire.$place.push(Signature::$scheme { $($field: SignHash::Any),* }.into());
+        }
+    };
+    ($($(#[$note:meta])* $number:literal $scheme:ident $({ $($field:ident: $type:tt),* })? $name:literal $input:expr,
+        $place:ident [$($keys:tt)*] $(, usually $usual:expr)?;)*) => {
+        /// The signature schemes of a public key, with every hash.
+        fn signing(key: KeyType) -> Repertoire {
+            use KeyType::*;
+            let mut repertoire = Repertoire::default();
+            $(repertoire!(@$place repertoire key [$($keys)*] $scheme { $($($field),*)? });)*
+            repertoire
+        }
+    };
+}
+
+signatures!(repertoire);
 
 /// The hashes of HMAC and OAEP beside SHA-256; the collisions of SHA-1 are none of theirs.
 const HASHES: &[Hash] = &[

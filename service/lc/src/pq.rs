@@ -31,6 +31,11 @@ impl Set {
     /// ML-KEM-1024.
     pub const ML_KEM_1024: Self = Self { nid: sys::NID_MLKEM1024, kem: true, public: 1568, expanded: 3168 };
 
+    /// Whether its keys encapsulate; the others sign.
+    pub const fn kem(self) -> bool {
+        self.kem
+    }
+
     /// Length of the seed in bytes: ξ of ML-DSA, d ‖ z of ML-KEM.
     pub const fn seed(self) -> usize {
         if self.kem { 64 } else { 32 }

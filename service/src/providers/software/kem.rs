@@ -2,7 +2,7 @@
 
 use super::Software;
 use super::key::{Kind, Material, ParsedKey};
-use super::{invalid, library};
+use super::{invalid, library, pq};
 use crate::admission::Call;
 use crate::error::Result;
 use crate::provider::Handle;
@@ -12,8 +12,8 @@ use lc::Secret;
 
 /// Refuses an encapsulation that keys of a kind cannot do.
 pub(crate) fn check(kind: Kind, algorithm: Kem) -> Result<()> {
-    match (kind, algorithm) {
-        (Kind::MlKem(_), Kem::MlKem) => Ok(()),
+    match kind {
+        Kind::Pq(set) if pq::encapsulates(set, algorithm) => Ok(()),
         _ => Err(invalid("a key of this type does not encapsulate secrets")),
     }
 }

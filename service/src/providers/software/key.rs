@@ -2,7 +2,7 @@
 
 use super::ed448::{self, Ed448};
 use super::field::{self, Field};
-use super::{invalid, random, rsa, unsupported};
+use super::{invalid, pq, random, rsa, unsupported};
 use crate::error::{Error, Result};
 use crate::memory::Parsed;
 use interface::Status;
@@ -27,14 +27,14 @@ pub(crate) enum Kind {
     Ed25519,
     Ed448,
     X25519,
-    MlDsa(Set),
-    MlKem(Set),
+    /// Of a parameter set.
+    Pq(Set),
     Dsa,
     Dh,
 }
 
-/// What this backend calls the curves and parameter sets that it has.
-const NAMED: &[(&KeyKind, Kind)] = &[
+/// What this backend calls the curves that it has.
+const CURVES: &[(&KeyKind, Kind)] = &[
     (&kind::P192, Kind::Ec(Curve::P192)),
     (&kind::P224, Kind::Ec(Curve::P224)),
     (&kind::P256, Kind::Ec(Curve::P256)),
@@ -44,17 +44,16 @@ const NAMED: &[(&KeyKind, Kind)] = &[
     (&kind::X25519, Kind::X25519),
     (&kind::ED25519, Kind::Ed25519),
     (&kind::ED448, Kind::Ed448),
-    (&kind::ML_DSA_44, Kind::MlDsa(Set::ML_DSA_44)),
-    (&kind::ML_DSA_65, Kind::MlDsa(Set::ML_DSA_65)),
-    (&kind::ML_DSA_87, Kind::MlDsa(Set::ML_DSA_87)),
-    (&kind::ML_KEM_512, Kind::MlKem(Set::ML_KEM_512)),
-    (&kind::ML_KEM_768, Kind::MlKem(Set::ML_KEM_768)),
-    (&kind::ML_KEM_1024, Kind::MlKem(Set::ML_KEM_1024)),
 ];
 
 /// Those of a type, with so many bits or (zero) with any.
 fn named(key_type: KeyType, bits: u32) -> impl Iterator<Item = (&'static KeyKind, Kind)> {
-    NAMED.iter().copied().filter(move |(kind, _)| kind.key_type == key_type.pair() && (bits == 0 || kind.bits == bits))
+    let sets = pq::SETS.iter().map(|(kind, set)| (*kind, Kind::Pq(*set)));
+    CURVES
+        .iter()
+        .copied()
+        .chain(sets)
+        .filter(move |(kind, _)| kind.key_type == key_type.pair() && (bits == 0 || kind.bits == bits))
 }
 
 /// RSA sizes that are generated; every multiple of 8 between the first and the last is imported.
@@ -172,7 +171,7 @@ impl ParsedKey {
             Kind::Ec(curve) => Material::Ec(Ec::generate(curve)?),
             Kind::Ed25519 | Kind::X25519 => curve_key(kind, true, &random::bytes(32)?)?,
             Kind::Ed448 => curve_key(kind, true, &random::bytes(ed448::LEN)?)?,
-            Kind::MlDsa(set) | Kind::MlKem(set) => Material::Pq(Pq::from_private(set, &random::bytes(set.seed())?)?),
+            Kind::Pq(set) => Material::Pq(Pq::from_private(set, &random::bytes(set.seed())?)?),
             Kind::Dsa | Kind::Dh => Material::Field(Field::generate(key_type, bits, group)?),
             Kind::Des(len) => Material::Bytes(with_parity(random::bytes(len)?)),
             Kind::Data | Kind::Hmac | Kind::Aes(_) | Kind::ChaCha20 => Material::Bytes(random::bytes(bits as usize / 8)?),
@@ -222,10 +221,7 @@ impl ParsedKey {
             Material::Ed448(_) => 448,
             Material::Public(public) if public.len() == ed448::LEN => 448,
             Material::Ed25519(..) | Material::X25519(_) | Material::Public(_) => 255,
-            Material::Pq(pq) => NAMED
-                .iter()
-                .find(|(_, kind)| matches!(kind, Kind::MlDsa(set) | Kind::MlKem(set) if *set == pq.set()))
-                .map_or(0, |(kind, _)| kind.bits),
+            Material::Pq(key) => pq::bits(key.set()),
         }
     }
 
@@ -252,7 +248,7 @@ impl ParsedKey {
         })
     }
 
-    /// The key in the wire's import format; of a pair, the private half. ML-DSA and ML-KEM: the seed, or the expanded key where that is
+    /// The key in the wire's import format; of a pair, the private half. Of a parameter set: the seed, or the expanded key where that is
     /// what was imported.
     pub(crate) fn export(&self) -> Result<Secret> {
         if self.key_type.is_public() {
@@ -305,9 +301,7 @@ impl ParsedKey {
             }
             KeyType::DsaKeyPair | KeyType::DhKeyPair(_) => Material::Field(Field::from_private(data)?),
             KeyType::DsaPublicKey | KeyType::DhPublicKey(_) => Material::Field(Field::from_public(data)?),
-            KeyType::MlDsaKeyPair | KeyType::MlDsaPublicKey | KeyType::MlKemKeyPair | KeyType::MlKemPublicKey => {
-                Material::Pq(pq_key(key_type, bits, data)?)
-            }
+            _ if pq::has(key_type) => Material::Pq(pq::key(key_type, bits, data)?),
             _ => {
                 Kind::of_type(key_type)?;
                 Material::Bytes(Zeroizing::new(data.to_vec()))
@@ -351,20 +345,6 @@ fn curve(key_type: KeyType, family: EccFamily, bits: u32, data: &[u8]) -> Result
     }
     let wrong = || invalid(format!("{} bytes are no key on this curve", data.len()));
     curves.find(fits).map(|(_, kind)| kind).ok_or_else(wrong)?.built()
-}
-
-/// The key of a type with this many bits, or with an encoding as long as the data; a seed does not tell its parameter set.
-fn pq_key(key_type: KeyType, bits: u32, data: &[u8]) -> Result<Pq> {
-    let pair = key_type.is_pair();
-    let mut sets = named(key_type, bits).filter_map(|(_, kind)| match kind {
-        Kind::MlDsa(set) | Kind::MlKem(set) if bits != 0 || data.len() != set.seed() => Some(set),
-        _ => None,
-    });
-    let set = sets.find(|set| set.fits(pair, data.len())).ok_or_else(|| {
-        invalid(format!("{} bytes are no key of type {key_type:?} with {bits} bits; a seed needs the size beside it", data.len()))
-    })?;
-    let key = if pair { Pq::from_private(set, data) } else { Pq::from_public(set, data) };
-    key.map_err(|_| invalid(format!("the data is not a key of type {key_type:?}: its parts do not fit together")))
 }
 
 fn curve_key(kind: Kind, pair: bool, data: &[u8]) -> Result<Material> {

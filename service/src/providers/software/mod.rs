@@ -21,6 +21,7 @@ mod kem;
 mod key;
 mod mac;
 mod manage;
+mod pq;
 mod random;
 mod rsa;
 mod sign;

@@ -3,7 +3,7 @@
 use super::Software;
 use super::ed448;
 use super::key::{Kind, Material, ParsedKey};
-use super::{hash, invalid, library, rsa, unsupported};
+use super::{hash, invalid, library, pq, rsa, unsupported};
 use crate::admission::Call;
 use crate::error::{Error, Result};
 use crate::provider::Handle;
@@ -36,13 +36,14 @@ enum Encoding {
     Ed448 {
         prehashed: bool,
     },
-    /// ML-DSA of the message, or of this hash of it.
-    MlDsa,
+    /// Of a parameter set: of the message, or of this hash of it.
+    Pq,
 }
 
 impl SignScheme {
     /// The scheme that runs `algorithm` with keys of a kind.
     pub(crate) fn of(kind: Kind, algorithm: Signature) -> Result<Self> {
+        let never = || invalid(format!("a key of this type does not sign with {algorithm:?}"));
         let (hash, encoding) = match (kind, algorithm) {
             (_, Signature::DeterministicEcdsa { .. }) => {
                 return Err(unsupported("this provider has no deterministic ECDSA: use ECDSA"));
@@ -72,13 +73,17 @@ impl SignScheme {
             }
             (Kind::Ed448, Signature::PureEddsa) => (None, Encoding::Ed448 { prehashed: false }),
             (Kind::Ed448, Signature::Ed448ph) => (None, Encoding::Ed448 { prehashed: true }),
-            (Kind::MlDsa(_), Signature::MlDsa) => (None, Encoding::MlDsa),
-            (Kind::MlDsa(_), Signature::HashMlDsa { hash }) => (Some(signature_hash(hash)?), Encoding::MlDsa),
-            _ => {
-                return Err(invalid(format!("a key of this type does not sign with {algorithm:?}")));
+            (Kind::Pq(set), _) => {
+                let hash = pq::signs(set, algorithm).ok_or_else(never)?;
+                (hash.map(signature_hash).transpose()?, Encoding::Pq)
             }
+            _ => return Err(never()),
         };
         Ok(Self { hash, encoding })
+    }
+
+    fn named(&self) -> Option<Hash> {
+        self.hash.map(|(hash, _)| hash)
     }
 
     /// What is signed when the caller brings a hash.
@@ -90,7 +95,7 @@ impl SignScheme {
             (None, Encoding::Ecdsa | Encoding::Dsa) if hash.is_empty() => {
                 Err(invalid("DSA and ECDSA sign a hash of one byte or more"))
             }
-            (None, Encoding::Eddsa(_) | Encoding::Ed448 { .. } | Encoding::MlDsa) => {
+            (None, Encoding::Eddsa(_) | Encoding::Ed448 { .. } | Encoding::Pq) => {
                 Err(invalid("this algorithm signs messages, not hashes: ask to sign the message"))
             }
             _ => Ok(()),
@@ -101,7 +106,7 @@ impl SignScheme {
     fn digest<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         match (self.hash, self.encoding) {
             (Some((_, md)), _) => Ok(md.digest(message)?.into()),
-            (None, Encoding::Eddsa(_) | Encoding::Ed448 { .. } | Encoding::MlDsa) => Ok(message.into()),
+            (None, Encoding::Eddsa(_) | Encoding::Ed448 { .. } | Encoding::Pq) => Ok(message.into()),
             _ => Err(invalid("the algorithm names no hash, so it cannot sign a message: hash it, or name the hash")),
         }
     }
@@ -112,22 +117,12 @@ impl SignScheme {
             Encoding::Eddsa(Eddsa::Context) if context.is_empty() => {
                 Err(invalid("Ed25519ctx signs in a context: give one, or use EdDSA"))
             }
-            Encoding::MlDsa | Encoding::Ed448 { .. } | Encoding::Eddsa(Eddsa::Context | Eddsa::Prehash)
-                if context.len() <= 255 =>
-            {
+            Encoding::Pq | Encoding::Ed448 { .. } | Encoding::Eddsa(Eddsa::Context | Eddsa::Prehash) if context.len() <= 255 => {
                 Ok(())
             }
             _ if context.is_empty() => Ok(()),
             _ => Err(invalid("only ML-DSA, Ed448, Ed25519ctx and Ed25519ph sign in a context, of at most 255 bytes")),
         }
-    }
-
-    /// The representative µ of what ML-DSA signs (FIPS 204, algorithms 2, 4 and 7).
-    fn mu(&self, public: &[u8], context: &[u8], data: &[u8]) -> Result<[u8; 64]> {
-        let oid = self.hash.map_or(&[][..], |(hash, _)| hash.oid_der());
-        let len = u8::try_from(context.len()).map_err(|_| library())?;
-        let head = [u8::from(self.hash.is_some()), len];
-        Ok(Md::shake256(&[&Md::shake256(public)?, &head[..], context, oid, data].concat())?)
     }
 }
 
@@ -237,7 +232,7 @@ impl ParsedKey {
             (Material::Ed25519(pair), Encoding::Eddsa(eddsa)) => Ok(pair.sign(eddsa, context, data)?),
             (Material::Ed448(pair), Encoding::Ed448 { prehashed: false }) => Ok(pair.sign(context, data)?),
             (Material::Ed448(pair), Encoding::Ed448 { prehashed: true }) => Ok(pair.sign_prehash(context, Md::shake256(data)?)?),
-            (Material::Pq(pq), Encoding::MlDsa) => Ok(pq.sign_mu(&scheme.mu(&pq.public()?, context, data)?)?),
+            (Material::Pq(key), Encoding::Pq) => pq::sign(key, scheme.named(), context, data),
             _ => Err(library()),
         }
     }
@@ -270,8 +265,8 @@ impl ParsedKey {
                 };
                 verified.map_err(|_| mismatch())
             }
-            (Material::Pq(pq), Encoding::MlDsa) => {
-                pq.verify_mu(&scheme.mu(&pq.public()?, context, data)?, signature).map_err(|_| mismatch())
+            (Material::Pq(key), Encoding::Pq) => {
+                pq::verify(key, scheme.named(), context, data, signature)?.map_err(|_| mismatch())
             }
             _ => Err(library()),
         }
