@@ -5,18 +5,20 @@ mod family;
 pub(crate) mod parameters;
 mod scheme;
 pub(crate) mod secret;
+mod table;
 
-pub(crate) use family::Family;
-pub(crate) use scheme::{Kdf, Mode, SignatureScheme};
+pub(crate) use family::{Family, Form};
+pub(crate) use scheme::{Kdf, Mode, ParameterKind, SignatureScheme};
 
 use cryptoki_sys::*;
 use interface::Opcode;
-use interface::algorithm::{AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, KeyAgreement, SignHash, Signature};
+use interface::algorithm::{AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, KeyAgreement, Signature};
 use interface::attributes::{Attributes, Policy, Usage};
 use interface::policy::Job;
 
 use crate::error::{Error, Result};
-use crate::mechanism::secret::SecretType;
+use secret::SecretType;
+use table::{families, hashes};
 
 /// One mechanism.
 pub(crate) struct MechanismRow {
@@ -49,92 +51,40 @@ pub(crate) enum Work {
 
 use Work::{Derive, Digest, Encapsulate, Encrypt, Pair, Parameters, Secret, Sign, Wrap};
 
-const TABLE: &[MechanismRow] = &[
-    row(CKM_SHA_1, Digest(Hash::Sha1)),
-    row(CKM_SHA224, Digest(Hash::Sha224)),
-    row(CKM_SHA256, Digest(Hash::Sha256)),
-    row(CKM_SHA384, Digest(Hash::Sha384)),
-    row(CKM_SHA512, Digest(Hash::Sha512)),
-    row(CKM_SHA512_224, Digest(Hash::Sha512_224)),
-    row(CKM_SHA512_256, Digest(Hash::Sha512_256)),
-    row(CKM_SHA3_224, Digest(Hash::Sha3_224)),
-    row(CKM_SHA3_256, Digest(Hash::Sha3_256)),
-    row(CKM_SHA3_384, Digest(Hash::Sha3_384)),
-    row(CKM_SHA3_512, Digest(Hash::Sha3_512)),
-    row(CKM_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, None)),
-    row(CKM_SHA1_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha1))),
-    row(CKM_SHA224_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha224))),
-    row(CKM_SHA256_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha256))),
-    row(CKM_SHA384_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha384))),
-    row(CKM_SHA512_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha512))),
-    row(CKM_SHA3_224_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_RSA_PKCS, Sign(SignatureScheme::RsaPkcs1v15, Some(Hash::Sha3_512))),
-    row(CKM_RSA_X_509, Sign(SignatureScheme::RsaRaw, None)),
-    row(CKM_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, None)),
-    row(CKM_SHA1_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha1))),
-    row(CKM_SHA224_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha224))),
-    row(CKM_SHA256_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha256))),
-    row(CKM_SHA384_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha384))),
-    row(CKM_SHA512_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha512))),
-    row(CKM_SHA3_224_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_RSA_PKCS_PSS, Sign(SignatureScheme::RsaPss, Some(Hash::Sha3_512))),
-    row(CKM_ECDSA, Sign(SignatureScheme::Ecdsa, None)),
-    row(CKM_ECDSA_SHA1, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha1))),
-    row(CKM_ECDSA_SHA224, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha224))),
-    row(CKM_ECDSA_SHA256, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha256))),
-    row(CKM_ECDSA_SHA384, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha384))),
-    row(CKM_ECDSA_SHA512, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha512))),
-    row(CKM_ECDSA_SHA3_224, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha3_224))),
-    row(CKM_ECDSA_SHA3_256, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha3_256))),
-    row(CKM_ECDSA_SHA3_384, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha3_384))),
-    row(CKM_ECDSA_SHA3_512, Sign(SignatureScheme::Ecdsa, Some(Hash::Sha3_512))),
-    row(CKM_DSA, Sign(SignatureScheme::Dsa, None)),
-    row(CKM_DSA_SHA1, Sign(SignatureScheme::Dsa, Some(Hash::Sha1))),
-    row(CKM_DSA_SHA224, Sign(SignatureScheme::Dsa, Some(Hash::Sha224))),
-    row(CKM_DSA_SHA256, Sign(SignatureScheme::Dsa, Some(Hash::Sha256))),
-    row(CKM_DSA_SHA384, Sign(SignatureScheme::Dsa, Some(Hash::Sha384))),
-    row(CKM_DSA_SHA512, Sign(SignatureScheme::Dsa, Some(Hash::Sha512))),
-    row(CKM_DSA_SHA3_224, Sign(SignatureScheme::Dsa, Some(Hash::Sha3_224))),
-    row(CKM_DSA_SHA3_256, Sign(SignatureScheme::Dsa, Some(Hash::Sha3_256))),
-    row(CKM_DSA_SHA3_384, Sign(SignatureScheme::Dsa, Some(Hash::Sha3_384))),
-    row(CKM_DSA_SHA3_512, Sign(SignatureScheme::Dsa, Some(Hash::Sha3_512))),
-    row(CKM_EDDSA, Sign(SignatureScheme::Eddsa, None)),
-    row(CKM_ML_DSA, Sign(SignatureScheme::MlDsa, None)),
-    row(CKM_HASH_ML_DSA, Sign(SignatureScheme::HashMlDsa, None)),
-    row(CKM_HASH_ML_DSA_SHA224, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha224))),
-    row(CKM_HASH_ML_DSA_SHA256, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha256))),
-    row(CKM_HASH_ML_DSA_SHA384, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha384))),
-    row(CKM_HASH_ML_DSA_SHA512, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha512))),
-    row(CKM_HASH_ML_DSA_SHA3_224, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha3_224))),
-    row(CKM_HASH_ML_DSA_SHA3_256, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha3_256))),
-    row(CKM_HASH_ML_DSA_SHA3_384, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha3_384))),
-    row(CKM_HASH_ML_DSA_SHA3_512, Sign(SignatureScheme::HashMlDsa, Some(Hash::Sha3_512))),
-    row(CKM_SHA_1_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha1))),
-    row(CKM_SHA224_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha224))),
-    row(CKM_SHA256_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha256))),
-    row(CKM_SHA384_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha384))),
-    row(CKM_SHA512_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha512))),
-    row(CKM_SHA512_224_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha512_224))),
-    row(CKM_SHA512_256_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha512_256))),
-    row(CKM_SHA3_224_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_HMAC, Sign(SignatureScheme::Hmac, Some(Hash::Sha3_512))),
-    row(CKM_SHA_1_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha1))),
-    row(CKM_SHA224_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha224))),
-    row(CKM_SHA256_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha256))),
-    row(CKM_SHA384_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha384))),
-    row(CKM_SHA512_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha512))),
-    row(CKM_SHA512_224_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha512_224))),
-    row(CKM_SHA512_256_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha512_256))),
-    row(CKM_SHA3_224_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha3_224))),
-    row(CKM_SHA3_256_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha3_256))),
-    row(CKM_SHA3_384_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha3_384))),
-    row(CKM_SHA3_512_HMAC_GENERAL, Sign(SignatureScheme::CutHmac, Some(Hash::Sha3_512))),
+macro_rules! hash_mechanisms {
+    ($($hash:ident $digest:ident $hmac:ident $cut:ident $key_type:ident $generator:ident $(, derives $derives:ident)? $(, masks $mgf1:ident)?;)*) => {
+        const DIGESTS: &[MechanismRow] = &[$(row($digest, Digest(Hash::$hash))),*];
+        const HMACS: &[MechanismRow] = &[
+            $(row($hmac, Sign(SignatureScheme::Hmac, Some(Hash::$hash))),)*
+            $(row($cut, Sign(SignatureScheme::CutHmac, Some(Hash::$hash))),)*
+        ];
+        const KEY_DIGESTS: &[MechanismRow] = &[$($(row($derives, Derive(Kdf::Digest(Hash::$hash))),)?)*];
+        const HMAC_KEYS: &[MechanismRow] = &[$(row($generator, Secret($key_type))),*];
+
+        /// The hash of an MGF1 that a mechanism parameter names.
+        pub(crate) fn mgf_hash(kind: CK_RSA_PKCS_MGF_TYPE) -> Option<Hash> {
+            match kind {
+                $($($mgf1 => Some(Hash::$hash),)?)*
+                _ => None,
+            }
+        }
+    };
+}
+
+hashes!(hash_mechanisms);
+
+macro_rules! generators {
+    ($($(#[$note:meta])* $family:ident [$($keys:tt)*] $key_type:ident $(($of:expr))?, $kind:ident $form:ident $(, $pair:ident $($group:ident)?)?;)*) => {
+        const GENERATORS: &[MechanismRow] = &[
+            $($(row($pair, Pair(Family::$family)),)?)*
+            $($($(row($group, Parameters(Family::$family)),)?)?)*
+        ];
+    };
+}
+
+families!(generators);
+
+const MODES: &[MechanismRow] = &[
     row(CKM_AES_CMAC, Sign(SignatureScheme::Cmac, None)),
     row(CKM_AES_CMAC_GENERAL, Sign(SignatureScheme::CutCmac, None)),
     row(CKM_RSA_PKCS, Encrypt(Mode::RsaPkcs1v15)),
@@ -170,44 +120,24 @@ const TABLE: &[MechanismRow] = &[
     row(CKM_HKDF_DERIVE, Derive(Kdf::Hkdf(Family::Generic))),
     row(CKM_HKDF_DATA, Derive(Kdf::Hkdf(Family::Hkdf))),
     row(CKM_HKDF_DATA, Derive(Kdf::Hkdf(Family::Generic))),
-    row(CKM_SHA1_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha1))),
-    row(CKM_SHA224_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha224))),
-    row(CKM_SHA256_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha256))),
-    row(CKM_SHA384_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha384))),
-    row(CKM_SHA512_KEY_DERIVATION, Derive(Kdf::Digest(Hash::Sha512))),
+];
+
+const DERIVATIONS: &[MechanismRow] = &[
     row(CKM_CONCATENATE_BASE_AND_KEY, Derive(Kdf::BaseAndKey)),
     row(CKM_CONCATENATE_BASE_AND_DATA, Derive(Kdf::BaseAndData)),
     row(CKM_CONCATENATE_DATA_AND_BASE, Derive(Kdf::DataAndBase)),
     row(CKM_AES_ECB_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::EcbNoPadding))),
     row(CKM_AES_CBC_ENCRYPT_DATA, Derive(Kdf::Encrypt(Cipher::CbcNoPadding))),
     row(CKM_ML_KEM, Encapsulate(Kem::MlKem)),
-    row(CKM_RSA_PKCS_KEY_PAIR_GEN, Pair(Family::Rsa)),
-    row(CKM_EC_KEY_PAIR_GEN, Pair(Family::Ec)),
-    row(CKM_EC_EDWARDS_KEY_PAIR_GEN, Pair(Family::Edwards)),
-    row(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, Pair(Family::Montgomery)),
-    row(CKM_ML_DSA_KEY_PAIR_GEN, Pair(Family::MlDsa)),
-    row(CKM_ML_KEM_KEY_PAIR_GEN, Pair(Family::MlKem)),
-    row(CKM_DSA_KEY_PAIR_GEN, Pair(Family::Dsa)),
-    row(CKM_DH_PKCS_KEY_PAIR_GEN, Pair(Family::Dh)),
-    row(CKM_DSA_PARAMETER_GEN, Parameters(Family::Dsa)),
-    row(CKM_DH_PKCS_PARAMETER_GEN, Parameters(Family::Dh)),
+];
+
+const SECRETS: &[MechanismRow] = &[
     row(CKM_AES_KEY_GEN, Secret(CKK_AES)),
     row(CKM_DES2_KEY_GEN, Secret(CKK_DES2)),
     row(CKM_DES3_KEY_GEN, Secret(CKK_DES3)),
     row(CKM_GENERIC_SECRET_KEY_GEN, Secret(CKK_GENERIC_SECRET)),
     row(CKM_HKDF_KEY_GEN, Secret(CKK_HKDF)),
     row(CKM_CHACHA20_KEY_GEN, Secret(CKK_CHACHA20)),
-    row(CKM_SHA_1_KEY_GEN, Secret(CKK_SHA_1_HMAC)),
-    row(CKM_SHA224_KEY_GEN, Secret(CKK_SHA224_HMAC)),
-    row(CKM_SHA256_KEY_GEN, Secret(CKK_SHA256_HMAC)),
-    row(CKM_SHA384_KEY_GEN, Secret(CKK_SHA384_HMAC)),
-    row(CKM_SHA512_KEY_GEN, Secret(CKK_SHA512_HMAC)),
-    row(CKM_SHA512_224_KEY_GEN, Secret(CKK_SHA512_224_HMAC)),
-    row(CKM_SHA512_256_KEY_GEN, Secret(CKK_SHA512_256_HMAC)),
-    row(CKM_SHA3_224_KEY_GEN, Secret(CKK_SHA3_224_HMAC)),
-    row(CKM_SHA3_256_KEY_GEN, Secret(CKK_SHA3_256_HMAC)),
-    row(CKM_SHA3_384_KEY_GEN, Secret(CKK_SHA3_384_HMAC)),
-    row(CKM_SHA3_512_KEY_GEN, Secret(CKK_SHA3_512_HMAC)),
 ];
 
 const SIGN: CK_FLAGS = CKF_SIGN | CKF_MESSAGE_SIGN | CKF_MULTI_MESSAGE;
@@ -221,7 +151,8 @@ const fn row(kind: CK_MECHANISM_TYPE, work: Work) -> MechanismRow {
 
 /// Every mechanism of the module.
 pub(crate) fn all() -> impl Iterator<Item = &'static MechanismRow> {
-    TABLE.iter()
+    let kinds = [DIGESTS, scheme::SIGNATURES, HMACS, MODES, KEY_DIGESTS, DERIVATIONS, GENERATORS, SECRETS, HMAC_KEYS];
+    kinds.into_iter().flatten()
 }
 
 /// What a mechanism does, of the works that `choose` picks; some mechanisms do several.
@@ -250,26 +181,6 @@ pub(crate) fn hash(kind: CK_MECHANISM_TYPE) -> Option<Hash> {
         _ => None,
     };
     find(kind, digest).ok()
-}
-
-/// The hash of an MGF1 that a mechanism parameter names.
-pub(crate) fn mgf_hash(kind: CK_RSA_PKCS_MGF_TYPE) -> Option<Hash> {
-    Hash::ALL.iter().copied().find(|&hash| mgf1(hash) == Some(kind))
-}
-
-fn mgf1(hash: Hash) -> Option<CK_RSA_PKCS_MGF_TYPE> {
-    Some(match hash {
-        Hash::Sha1 => CKG_MGF1_SHA1,
-        Hash::Sha224 => CKG_MGF1_SHA224,
-        Hash::Sha256 => CKG_MGF1_SHA256,
-        Hash::Sha384 => CKG_MGF1_SHA384,
-        Hash::Sha512 => CKG_MGF1_SHA512,
-        Hash::Sha3_224 => CKG_MGF1_SHA3_224,
-        Hash::Sha3_256 => CKG_MGF1_SHA3_256,
-        Hash::Sha3_384 => CKG_MGF1_SHA3_384,
-        Hash::Sha3_512 => CKG_MGF1_SHA3_512,
-        _ => return None,
-    })
 }
 
 impl Work {
@@ -319,10 +230,8 @@ impl Work {
     /// The algorithms that a key must permit for no more than this.
     pub(crate) fn algorithms(self) -> Vec<Algorithm> {
         match self {
-            Sign(SignatureScheme::RsaPss, None) => vec![Signature::RsaPss { hash: SignHash::Any }.into()],
-            Sign(SignatureScheme::HashMlDsa, None) => vec![Signature::HashMlDsa { hash: SignHash::Any }.into()],
             Sign(SignatureScheme::Eddsa, None) => Job::Sign.repertoire(Family::Edwards.key_type()).usual,
-            Sign(scheme, hash) => scheme.algorithms(hash).take(1).collect(),
+            Sign(scheme, hash) => scheme.least(hash).into_iter().collect(),
             Encrypt(mode) | Wrap(mode) => mode.algorithms(),
             Derive(kdf) => kdf.algorithms(),
             Encapsulate(kem) => vec![kem.into()],

@@ -14,7 +14,7 @@ use super::object_management::check_value;
 use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Template};
-use crate::mechanism::{Family, secret::SecretType};
+use crate::mechanism::{Family, Form, secret::SecretType};
 use crate::objects::object::{Record, UnnamedCurveKey, kept};
 use crate::objects::{attributes::Origin, material};
 use crate::state::{self, end::destroy_key};
@@ -88,17 +88,19 @@ fn brought(destination: &Destination, class: CK_OBJECT_CLASS, template: &Templat
 fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroizing<Vec<u8>>)> {
     let kind = template.number(CKA_KEY_TYPE)?.ok_or(Error::TemplateIncomplete)?;
     let secret = || SecretType::named(kind).ok_or(Error::TemplateInconsistent);
-    let (key_type, bits, data) = match (class, kind) {
+    let (key_type, bits, data) = match (class, Family::named(kind)) {
         (CKO_SECRET_KEY, _) => {
             let secret = secret()?;
             (secret.family.key_type(), secret.bits.unwrap_or(0), material::secret(template)?)
         }
-        (CKO_PRIVATE_KEY, CKK_RSA) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),
-        (CKO_PUBLIC_KEY, CKK_RSA) => (KeyType::RsaPublicKey, 0, material::rsa_public(template)?),
-        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY) => on_curve(class, template)?,
-        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_DSA | CKK_DH) => with_group(class, kind, template)?,
-        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_ML_DSA) => of_lattice(Family::MlDsa, class, template)?,
-        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, CKK_ML_KEM) => of_lattice(Family::MlKem, class, template)?,
+        (CKO_PRIVATE_KEY | CKO_PUBLIC_KEY, Some(family)) => match (family.form(), class) {
+            (Form::Rsa, CKO_PRIVATE_KEY) => (KeyType::RsaKeyPair, 0, material::rsa_private(template)?),
+            (Form::Rsa, _) => (KeyType::RsaPublicKey, 0, material::rsa_public(template)?),
+            (Form::Curve, _) => on_curve(class, template)?,
+            (Form::Group, _) => with_group(class, kind, template)?,
+            (Form::Set, _) => of_set(family, class, template)?,
+            (Form::Secret, _) => return Err(Error::TemplateInconsistent),
+        },
         _ => return Err(Error::TemplateInconsistent),
     };
     check_kind(template, class, key_type)?;
@@ -112,7 +114,7 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
 }
 
 /// A private key is its seed where that is given, else the expanded key (PKCS#11 v3.2 §6.67.3, §6.68.3).
-fn of_lattice(family: Family, class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
+fn of_set(family: Family, class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
     let (pair, bits) = parameter_set(family, template, template)?;
     Ok(match class {
         CKO_PRIVATE_KEY => (pair, bits, material::seed(template).or_else(|_| material::secret(template))?),

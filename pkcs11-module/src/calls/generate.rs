@@ -10,8 +10,8 @@ use super::destination::{Destination, too_much};
 use super::policy;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
-use crate::mechanism::{self, Family, Work, secret::SecretType};
-use crate::objects::object::{KeyObject, Record, key_type, may_be, without_public_half};
+use crate::mechanism::{self, Family, Form, Work, secret::SecretType};
+use crate::objects::object::{KeyObject, Record, may_be, without_public_half};
 use crate::objects::{attributes::Origin, material};
 use crate::state::{self, end::destroy_key};
 
@@ -33,7 +33,8 @@ pub(crate) fn pair(
     })?;
     check_bare(mechanism)?;
     let attributes = attributes(family, public, private)?;
-    let group = if family.brings_group() { group(family, public)?.to_der().ok_or(Error::AttributeValueInvalid)? } else { vec![] };
+    let group =
+        if family.form() == Form::Group { group(family, public)?.to_der().ok_or(Error::AttributeValueInvalid)? } else { vec![] };
     let destination = Destination::new(session, CKO_PRIVATE_KEY, private, Origin::Generated)?;
     let public_place = Destination::new(session, CKO_PUBLIC_KEY, public, Origin::Generated)?;
     if destination.token == public_place.token {
@@ -62,7 +63,7 @@ pub(crate) fn pair(
 
 /// The group that a template gives for keys of a family.
 fn group(family: Family, template: &Template) -> Result<Group> {
-    material::group(template, key_type(family.key_type()))
+    material::group(template, family.kind())
 }
 
 /// Domain parameters, which come with a key that nobody needs.
@@ -157,10 +158,10 @@ fn generate(
 
 /// What the templates of a pair ask for.
 fn attributes(family: Family, public: &Template, private: &Template) -> Result<Attributes> {
-    let (key_type, bits) = match family {
-        Family::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
-        Family::Dsa | Family::Dh => (family.key_type(), group(family, public)?.bits()),
-        Family::MlDsa | Family::MlKem => parameter_set(family, public, private)?,
+    let (key_type, bits) = match family.form() {
+        Form::Rsa => (KeyType::RsaKeyPair, rsa_bits(public)?),
+        Form::Group => (family.key_type(), group(family, public)?.bits()),
+        Form::Set => parameter_set(family, public, private)?,
         _ => {
             let curve = material::curve(public.value(CKA_EC_PARAMS).ok_or(Error::TemplateIncomplete)?)?;
             (curve.key_type.pair(), curve.bits)
@@ -220,7 +221,7 @@ pub(super) fn check_kind(template: &Template, class: CK_OBJECT_CLASS, own: KeyTy
 /// The type and size that CKA_PARAMETER_SET names.
 pub(super) fn parameter_set(family: Family, public: &Template, private: &Template) -> Result<(KeyType, u32)> {
     let set = public.number(CKA_PARAMETER_SET)?.or(private.number(CKA_PARAMETER_SET)?).ok_or(Error::TemplateIncomplete)?;
-    let found = family.keys().into_iter().find(|(_, bits)| family.parameter_set(*bits) == Some(set));
+    let found = family.keys().into_iter().find(|&(key_type, bits)| family.parameter_set(key_type, bits) == Some(set));
     found.ok_or(Error::ParameterSetNotSupported)
 }
 

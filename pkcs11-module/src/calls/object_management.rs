@@ -57,7 +57,7 @@ pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, q
         (Err(Error::AttributeSensitive), Some(key)) if key.may(Usage::EXPORT) => {
             let exported = exported.get_or_init(|| export(&module, key).ok());
             let exported = exported.as_ref().ok_or(Error::AttributeSensitive)?;
-            material::attribute(key_type(key.attributes.key_type), &exported.data, kind)
+            material::attribute(key_type(key.attributes.key_type), key.public.len(), &exported.data, kind)
         }
         (Err(Error::AttributeTypeInvalid), Some(key)) if object.class == CKO_SECRET_KEY && kind == CKA_CHECK_VALUE => {
             let exported = key.may(Usage::EXPORT).then(|| export(&module, key).ok()).flatten();

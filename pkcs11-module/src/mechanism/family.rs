@@ -4,64 +4,63 @@ use cryptoki_sys::*;
 use interface::attributes::{DhFamily, EccFamily, KeyType};
 use interface::kind::{KINDS, Parameters};
 
-const DH: KeyType = KeyType::DhKeyPair(DhFamily::Own);
+use super::table::families;
 
-/// The keys of one family, as far as the mechanisms distinguish them.
+/// How the attributes of a key say what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
+pub(crate) enum Form {
+    /// CKA_MODULUS, and the other numbers of RSA.
     Rsa,
-    Ec,
-    Edwards,
-    Montgomery,
-    MlDsa,
-    MlKem,
-    Dsa,
-    /// Diffie-Hellman in finite fields.
-    Dh,
-    Aes,
-    /// Triple DES with two or three keys.
-    Des,
-    /// Secrets of any length; they make HMACs.
-    Generic,
-    /// Secrets of any length for derivation alone.
-    Hkdf,
-    ChaCha20,
+    /// CKA_EC_PARAMS, and CKA_EC_POINT or CKA_VALUE.
+    Curve,
+    /// CKA_PARAMETER_SET, and CKA_VALUE or CKA_SEED.
+    Set,
+    /// CKA_PRIME and the rest of a group, and CKA_VALUE.
+    Group,
+    /// CKA_VALUE of a secret key.
+    Secret,
 }
 
-impl Family {
-    pub(crate) const ALL: [Self; 13] = [
-        Self::Rsa,
-        Self::Ec,
-        Self::Edwards,
-        Self::Montgomery,
-        Self::MlDsa,
-        Self::MlKem,
-        Self::Dsa,
-        Self::Dh,
-        Self::Aes,
-        Self::Des,
-        Self::Generic,
-        Self::Hkdf,
-        Self::ChaCha20,
-    ];
+macro_rules! family {
+    ($($(#[$note:meta])* $family:ident [$($keys:tt)*] $key_type:ident $(($of:expr))?, $kind:ident $form:ident $(, $generator:ident $($parameters:ident)?)?;)*) => {
+        /// The keys of one family, as far as the mechanisms distinguish them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Family { $($(#[$note])* $family),* }
 
-    pub(crate) fn of(key_type: KeyType) -> Option<Self> {
-        Some(match key_type.public() {
-            KeyType::RsaPublicKey => Self::Rsa,
-            KeyType::EccPublicKey(EccFamily::TwistedEdwards) => Self::Edwards,
-            KeyType::EccPublicKey(EccFamily::Montgomery) => Self::Montgomery,
-            KeyType::EccPublicKey(_) => Self::Ec,
-            KeyType::MlDsaPublicKey => Self::MlDsa,
-            KeyType::MlKemPublicKey => Self::MlKem,
-            KeyType::DsaPublicKey => Self::Dsa,
-            KeyType::DhPublicKey(DhFamily::Own) => Self::Dh,
-            KeyType::Aes => Self::Aes,
-            KeyType::Des => Self::Des,
-            KeyType::Hmac => Self::Generic,
-            KeyType::Derive => Self::Hkdf,
-            KeyType::ChaCha20 => Self::ChaCha20,
-            _ => return None,
-        })
+        impl Family {
+            pub(crate) const ALL: &[Self] = &[$(Self::$family),*];
+
+            pub(crate) fn of(key_type: KeyType) -> Option<Self> {
+                use KeyType::*;
+                match key_type.public() {
+                    $($($keys)* => Some(Self::$family),)*
+                    _ => None,
+                }
+            }
+
+            /// The type of its keys.
+            pub(crate) const fn key_type(self) -> KeyType {
+                match self { $(Self::$family => KeyType::$key_type $(($of))?,)* }
+            }
+
+            /// The usual CKA_KEY_TYPE of its keys.
+            pub(crate) const fn kind(self) -> CK_KEY_TYPE {
+                match self { $(Self::$family => $kind,)* }
+            }
+
+            pub(crate) const fn form(self) -> Form {
+                match self { $(Self::$family => Form::$form,)* }
+            }
+        }
+    };
+}
+
+families!(family);
+
+impl Family {
+    /// The family whose keys usually have this CKA_KEY_TYPE.
+    pub(crate) fn named(kind: CK_KEY_TYPE) -> Option<Self> {
+        Self::ALL.iter().copied().find(|family| family.kind() == kind)
     }
 
     /// The kinds of key that the module generates, smallest first.
@@ -82,51 +81,28 @@ impl Family {
         bits.iter().map(|&bits| (self.key_type(), bits)).collect()
     }
 
-    /// The type of its keys.
-    pub(crate) fn key_type(self) -> KeyType {
-        match self {
-            Self::Rsa => KeyType::RsaKeyPair,
-            Self::Ec => KeyType::EccKeyPair(EccFamily::SecpR1),
-            Self::Edwards => KeyType::EccKeyPair(EccFamily::TwistedEdwards),
-            Self::Montgomery => KeyType::EccKeyPair(EccFamily::Montgomery),
-            Self::MlDsa => KeyType::MlDsaKeyPair,
-            Self::MlKem => KeyType::MlKemKeyPair,
-            Self::Dsa => KeyType::DsaKeyPair,
-            Self::Dh => DH,
-            Self::Aes => KeyType::Aes,
-            Self::Des => KeyType::Des,
-            Self::Generic => KeyType::Hmac,
-            Self::Hkdf => KeyType::Derive,
-            Self::ChaCha20 => KeyType::ChaCha20,
-        }
-    }
-
     /// The block of its ciphers, in bytes.
     pub(crate) fn block(self) -> usize {
         if self == Self::Des { 8 } else { 16 }
     }
 
-    /// Whether its keys bring their group.
-    pub(crate) fn brings_group(self) -> bool {
-        matches!(self, Self::Dsa | Self::Dh)
-    }
-
-    /// A key's size as mechanism infos have it: secret keys are counted in bytes.
+    /// A key's size as mechanism infos have it: secret keys are counted in bytes, and parameter sets by their public keys.
     pub(crate) fn size(self, bits: u32) -> u32 {
-        match self {
-            Self::Rsa | Self::Ec | Self::Edwards | Self::Montgomery | Self::Dsa | Self::Dh => bits,
-            Self::MlDsa | Self::MlKem => {
+        match self.form() {
+            Form::Rsa | Form::Curve | Form::Group => bits,
+            Form::Secret => bits / 8,
+            Form::Set => {
                 let len = Parameters::of(self.key_type(), bits).map_or(0, |set| set.public_len);
                 u32::try_from(len).unwrap_or(u32::MAX)
             }
-            Self::Aes | Self::Des | Self::Generic | Self::Hkdf | Self::ChaCha20 => bits / 8,
         }
     }
 
-    /// The parameter sets of ML-DSA and ML-KEM, as CKA_PARAMETER_SET numbers them: from 1, in the order of their sizes.
-    pub(crate) fn parameter_set(self, bits: u32) -> Option<CK_ULONG> {
-        let mut sets = (1..).zip(self.keys()).filter(|_| matches!(self, Self::MlDsa | Self::MlKem));
-        sets.find(|(_, kind)| kind.1 == bits).map(|(number, _)| number)
+    /// The parameter set of a key, as CKA_PARAMETER_SET numbers it: from 1, in the order of the table of kinds.
+    pub(crate) fn parameter_set(self, key_type: KeyType, bits: u32) -> Option<CK_ULONG> {
+        let kinds = KINDS.iter().filter(|kind| self.form() == Form::Set && Self::of(kind.key_type) == Some(self));
+        let mut sets = (1..).zip(kinds);
+        sets.find(|(_, kind)| kind.key_type == key_type.pair() && kind.bits == bits).map(|(number, _)| number)
     }
 
     pub(crate) fn flags(self) -> CK_FLAGS {

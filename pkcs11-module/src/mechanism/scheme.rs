@@ -1,31 +1,15 @@
 //! What mechanisms are made of, apart from their keys: schemes, modes and derivations, and the algorithms of the protocol that these
 //! come down to.
 
+use cryptoki_sys::*;
 use interface::algorithm::{
     AeadKind, Agreement, Algorithm, Cipher, Derivation, Encryption, Hash, Mac, MacKind, SignHash, Signature,
 };
 use interface::attributes::Policy;
 use interface::policy::{Job, Repertoire};
 
-use super::Family;
-
-/// A signature or MAC scheme, apart from its hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignatureScheme {
-    RsaPkcs1v15,
-    RsaRaw,
-    RsaPss,
-    Ecdsa,
-    Dsa,
-    Eddsa,
-    MlDsa,
-    HashMlDsa,
-    Hmac,
-    Cmac,
-    /// To a length that the mechanism's parameter says.
-    CutHmac,
-    CutCmac,
-}
+use super::table::signatures;
+use super::{Family, MechanismRow, Work, row};
 
 /// An encryption scheme or mode, apart from what the mechanism's parameter says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,46 +34,101 @@ pub(crate) enum Kdf {
     Encrypt(Cipher),
 }
 
-impl SignatureScheme {
-    pub(crate) fn family(self) -> Family {
-        match self {
-            Self::RsaPkcs1v15 | Self::RsaRaw | Self::RsaPss => Family::Rsa,
-            Self::Ecdsa => Family::Ec,
-            Self::Dsa => Family::Dsa,
-            Self::Eddsa => Family::Edwards,
-            Self::MlDsa | Self::HashMlDsa => Family::MlDsa,
-            Self::Hmac | Self::CutHmac => Family::Generic,
-            Self::Cmac | Self::CutCmac => Family::Aes,
-        }
-    }
+/// What the parameter of a signature mechanism is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParameterKind {
+    Nothing,
+    Pss,
+    /// A context, and how random the signature shall be; the hash, where the mechanism does not say it.
+    Context,
+    Eddsa,
+    /// The length of the MAC.
+    Length,
+}
 
+macro_rules! scheme {
+    ($($scheme:ident of $family:ident, $parameter:ident: [$($hashed:ident $({ $hash:ident })?),*] or [$($bare:ident),*];
+        $($kind:ident $($own:ident)?),*;)*) => {
+        /// A signature or MAC scheme, apart from its hash.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum SignatureScheme {
+            $($scheme,)*
+            Hmac,
+            Cmac,
+            /// To a length that the mechanism's parameter says.
+            CutHmac,
+            CutCmac,
+        }
+
+        impl SignatureScheme {
+            pub(crate) fn family(self) -> Family {
+                match self {
+                    $(Self::$scheme => Family::$family,)*
+                    Self::Hmac | Self::CutHmac => Family::Generic,
+                    Self::Cmac | Self::CutCmac => Family::Aes,
+                }
+            }
+
+            /// What the parameter of its mechanisms is.
+            pub(crate) fn parameter(self) -> ParameterKind {
+                match self {
+                    $(Self::$scheme => ParameterKind::$parameter,)*
+                    Self::Hmac | Self::Cmac => ParameterKind::Nothing,
+                    Self::CutHmac | Self::CutCmac => ParameterKind::Length,
+                }
+            }
+
+            /// The signature algorithms, best first, over a digest of this hash, or over a digest of unknown origin.
+            #[allow(unused_variables, reason = "a scheme may have no hash")]
+            fn signatures(self, hash: Option<SignHash>) -> impl Iterator<Item = Signature> {
+                type Make = fn(SignHash) -> Signature;
+                let make: &[Make] = match self {
+                    $(Self::$scheme if hash.is_some() => const { &[$(|known| Signature::$hashed $({ $hash: known })?),*] },
+                    Self::$scheme => const { &[$(|known| Signature::$bare),*] },)*
+                    _ => &[],
+                };
+                make.iter().map(move |make| make(hash.unwrap_or(SignHash::Any)))
+            }
+        }
+
+        /// The mechanisms of all signature schemes.
+        pub(super) const SIGNATURES: &[MechanismRow] = &[$($(row($kind, Work::Sign(SignatureScheme::$scheme, own!($($own)?))),)*)*];
+    };
+}
+
+macro_rules! own {
+    () => {
+        None
+    };
+    ($hash:ident) => {
+        Some(Hash::$hash)
+    };
+}
+
+signatures!(scheme);
+
+impl SignatureScheme {
     /// The algorithms, best first, that make a signature of this scheme over a digest of `hash`, or over a digest of unknown
     /// origin; or a MAC of the message.
     pub(crate) fn algorithms(self, hash: Option<Hash>) -> impl Iterator<Item = Algorithm> {
-        let named = hash.map(SignHash::Specific);
-        let signature = |signature: Signature| Some(Algorithm::Signature(signature));
-        let mac = |kind| Some(Algorithm::Mac(Mac { kind, len: None }));
-        let algorithms = match (self, named) {
-            (Self::RsaPkcs1v15, Some(hash)) => [signature(Signature::RsaPkcs1v15 { hash }), None, None],
-            (Self::RsaPkcs1v15, None) => [signature(Signature::RsaPkcs1v15Raw), None, None],
-            (Self::RsaRaw, _) => [signature(Signature::RsaRaw), None, None],
-            (Self::RsaPss, Some(hash)) => [signature(Signature::RsaPss { hash }), None, None],
-            (Self::Ecdsa, Some(hash)) => [
-                signature(Signature::Ecdsa { hash }),
-                signature(Signature::DeterministicEcdsa { hash }),
-                signature(Signature::EcdsaAny),
-            ],
-            (Self::Ecdsa, None) => [signature(Signature::EcdsaAny), None, None],
-            (Self::Dsa, Some(hash)) => [signature(Signature::Dsa { hash }), signature(Signature::DsaAny), None],
-            (Self::Dsa, None) => [signature(Signature::DsaAny), None, None],
-            (Self::MlDsa, _) => [signature(Signature::MlDsa), None, None],
-            (Self::HashMlDsa, Some(hash)) => [signature(Signature::HashMlDsa { hash }), None, None],
-            (Self::Eddsa, _) => [signature(Signature::PureEddsa), None, None],
-            (Self::Hmac | Self::CutHmac, _) => [hash.and_then(|hash| mac(MacKind::Hmac { hash })), None, None],
-            (Self::Cmac | Self::CutCmac, _) => [mac(MacKind::Cmac), None, None],
-            (Self::RsaPss | Self::HashMlDsa, None) => [None; 3],
+        let mac = match self {
+            Self::Hmac | Self::CutHmac => hash.map(|hash| MacKind::Hmac { hash }),
+            Self::Cmac | Self::CutCmac => Some(MacKind::Cmac),
+            _ => None,
         };
-        algorithms.into_iter().flatten()
+        let mac = mac.map(|kind| Mac { kind, len: None }.into());
+        mac.into_iter().chain(self.signatures(hash.map(SignHash::Specific)).map(Into::into))
+    }
+
+    /// What a key must permit for a mechanism of this scheme and hash, at the least.
+    pub(crate) fn least(self, hash: Option<Hash>) -> Option<Algorithm> {
+        let any = || self.signatures(Some(SignHash::Any)).next().map(Into::into);
+        self.algorithms(hash).next().or_else(any)
+    }
+
+    /// Whether it signs no digest but one of a known hash.
+    pub(crate) fn needs_hash(self) -> bool {
+        self.hashes() && self.algorithms(None).next().is_none()
     }
 
     /// Makes a digest of the data first.

@@ -2,8 +2,9 @@
 
 use cryptoki_sys::*;
 use interface::algorithm::Hash;
-use interface::attributes::{Attributes, KeyType, Policy};
+use interface::attributes::{Attributes, Policy};
 
+use crate::mechanism::table::hashes;
 use crate::mechanism::{self, Family, SignatureScheme};
 
 /// One type.
@@ -23,18 +24,16 @@ const TABLE: &[SecretType] = &[
     row(CKK_CHACHA20, Family::ChaCha20),
     triple_des(CKK_DES2, 128),
     triple_des(CKK_DES3, 192),
-    hmac(CKK_SHA_1_HMAC, Hash::Sha1),
-    hmac(CKK_SHA224_HMAC, Hash::Sha224),
-    hmac(CKK_SHA256_HMAC, Hash::Sha256),
-    hmac(CKK_SHA384_HMAC, Hash::Sha384),
-    hmac(CKK_SHA512_HMAC, Hash::Sha512),
-    hmac(CKK_SHA512_224_HMAC, Hash::Sha512_224),
-    hmac(CKK_SHA512_256_HMAC, Hash::Sha512_256),
-    hmac(CKK_SHA3_224_HMAC, Hash::Sha3_224),
-    hmac(CKK_SHA3_256_HMAC, Hash::Sha3_256),
-    hmac(CKK_SHA3_384_HMAC, Hash::Sha3_384),
-    hmac(CKK_SHA3_512_HMAC, Hash::Sha3_512),
 ];
+
+macro_rules! hmac_types {
+    ($($hash:ident $digest:ident $hmac:ident $cut:ident $kind:ident $generator:ident $(, $($rest:ident)*)*;)*) => {
+        /// Keys for one HMAC alone.
+        const HMACS: &[SecretType] = &[$(SecretType { hash: Some(Hash::$hash), ..row($kind, Family::Generic) }),*];
+    };
+}
+
+hashes!(hmac_types);
 
 const fn row(kind: CK_KEY_TYPE, family: Family) -> SecretType {
     SecretType { kind, family, bits: None, hash: None }
@@ -44,19 +43,14 @@ const fn triple_des(kind: CK_KEY_TYPE, bits: u32) -> SecretType {
     SecretType { bits: Some(bits), ..row(kind, Family::Des) }
 }
 
-const fn hmac(kind: CK_KEY_TYPE, hash: Hash) -> SecretType {
-    SecretType { hash: Some(hash), ..row(kind, Family::Generic) }
-}
-
 impl SecretType {
-    /// The type of this number.
-    pub(crate) fn named(kind: CK_KEY_TYPE) -> Option<&'static Self> {
-        TABLE.iter().find(|row| row.kind == kind)
+    fn all() -> impl DoubleEndedIterator<Item = &'static Self> {
+        TABLE.iter().chain(HMACS)
     }
 
-    /// The first type of such keys.
-    pub(crate) fn first(key_type: KeyType) -> Option<&'static Self> {
-        TABLE.iter().find(|row| Family::of(key_type) == Some(row.family))
+    /// The type of this number.
+    pub(crate) fn named(kind: CK_KEY_TYPE) -> Option<&'static Self> {
+        Self::all().find(|row| row.kind == kind)
     }
 
     /// The type that such keys are made as, whatever their policy.
@@ -67,7 +61,7 @@ impl SecretType {
     /// The type that says most of such a key: one whose policy is HMAC with one hash and nothing else is of the type for that.
     pub(crate) fn of(attributes: &Attributes) -> Option<&'static Self> {
         let only = |hash| attributes.policy.algorithms().eq(SignatureScheme::Hmac.algorithms(Some(hash)));
-        TABLE.iter().rev().find(|row| row.holds(attributes) && row.hash.is_none_or(only))
+        Self::all().rev().find(|row| row.holds(attributes) && row.hash.is_none_or(only))
     }
 
     fn holds(&self, attributes: &Attributes) -> bool {

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ffi::Template;
+use crate::mechanism::{Family, Form};
 
 /// The numbers of an `RSAPrivateKey` behind its version, in order.
 const RSA_PRIVATE: [CK_ATTRIBUTE_TYPE; 8] = [
@@ -24,8 +25,6 @@ const RSA_PRIVATE: [CK_ATTRIBUTE_TYPE; 8] = [
     CKA_EXPONENT_2,
     CKA_COEFFICIENT,
 ];
-/// The seed of ML-KEM, in bytes; an expanded key is longer.
-const LONGEST_SEED: usize = 64;
 
 const RSA_PUBLIC: [CK_ATTRIBUTE_TYPE; 2] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT];
 
@@ -131,22 +130,27 @@ pub(crate) fn secret(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(given(template, CKA_VALUE)?.to_vec()))
 }
 
-/// The seed of a private key of ML-DSA or ML-KEM.
+/// The seed of a private key of a parameter set.
 pub(crate) fn seed(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(given(template, CKA_SEED)?.to_vec()))
 }
 
-/// The attribute of an exported key.
-pub(crate) fn attribute(key_type: CK_KEY_TYPE, exported: &[u8], kind: CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>> {
+/// The attribute of an exported key, whose public half has this length.
+pub(crate) fn attribute(
+    key_type: CK_KEY_TYPE,
+    public_len: usize,
+    exported: &[u8],
+    kind: CK_ATTRIBUTE_TYPE,
+) -> Result<Zeroizing<Vec<u8>>> {
     let value = match (key_type, RSA_PRIVATE.iter().position(|have| *have == kind)) {
         (CKK_RSA, Some(index)) => Some(rsa_number(exported, index + 1).map_err(|_| Error::DeviceFailed)?),
         (CKK_RSA, None) => None,
         (CKK_DSA | CKK_DH, _) if kind == CKA_VALUE => {
             Some(GroupKey::from_pkcs8(exported).ok_or(Error::DeviceFailed)?.number.to_vec())
         }
-        // what was not expanded when it came is not expanded when it goes
-        (CKK_ML_DSA | CKK_ML_KEM, _) => {
-            (kind == if exported.len() > LONGEST_SEED { CKA_VALUE } else { CKA_SEED }).then(|| exported.to_vec())
+        // What was not expanded when it came is not expanded when it goes. A seed is shorter than the public key.
+        _ if of_set(key_type) => {
+            (kind == if exported.len() < public_len { CKA_SEED } else { CKA_VALUE }).then(|| exported.to_vec())
         }
         _ => (kind == CKA_VALUE).then(|| exported.to_vec()),
     };
@@ -157,9 +161,14 @@ pub(crate) fn attribute(key_type: CK_KEY_TYPE, exported: &[u8], kind: CK_ATTRIBU
 pub(crate) fn private(key_type: CK_KEY_TYPE, kind: CK_ATTRIBUTE_TYPE) -> bool {
     match key_type {
         CKK_RSA => RSA_PRIVATE.contains(&kind) && !RSA_PUBLIC.contains(&kind),
-        CKK_ML_DSA | CKK_ML_KEM => matches!(kind, CKA_VALUE | CKA_SEED),
+        _ if of_set(key_type) => matches!(kind, CKA_VALUE | CKA_SEED),
         _ => kind == CKA_VALUE,
     }
+}
+
+/// Whether such keys are of a parameter set.
+fn of_set(key_type: CK_KEY_TYPE) -> bool {
+    Family::named(key_type).map(Family::form) == Some(Form::Set)
 }
 
 fn given(template: &Template, kind: CK_ATTRIBUTE_TYPE) -> Result<&[u8]> {
@@ -202,7 +211,7 @@ mod tests {
         let der = rsa_private(&Template::from(template)).unwrap();
         assert_eq!(der[..5], [0x30, 8 * 5 + 3, 2, 1, 0]);
         for (kind, value) in RSA_PRIVATE.iter().zip(&values) {
-            assert_eq!(*attribute(CKK_RSA, &der, *kind).unwrap(), *value);
+            assert_eq!(*attribute(CKK_RSA, 0, &der, *kind).unwrap(), *value);
         }
         let partial = Template::from([(CKA_MODULUS, &[1][..]), (CKA_PUBLIC_EXPONENT, &[1, 0, 1])]);
         assert!(matches!(rsa_private(&partial), Err(Error::TemplateIncomplete)));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use der::Encode;
 use der::asn1::OctetStringRef;
-use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
+use interface::attributes::{Attributes, KeyType, Usage};
 use interface::certificate::Certificate;
 use interface::group::{Group, GroupKey};
 use interface::kind::Parameters;
@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::key::KeyObject;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
-use crate::mechanism::{self, Family, secret::SecretType};
+use crate::mechanism::{self, Family, Form, secret::SecretType};
 use crate::objects::attributes::{self, Source, flag, number};
 use crate::objects::material;
 use interface::hash::sha1;
@@ -510,8 +510,8 @@ fn public_value(key: &KeyObject, kind: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         (CKA_PUBLIC_EXPONENT, KeyType::RsaPublicKey) => Some(spki::rsa_parts(&key.public)?.1.to_vec()),
         (CKA_EC_PARAMS, KeyType::EccPublicKey(_)) => Parameters::of(key_type, bits)?.oid.to_der().ok(),
         (CKA_EC_POINT, KeyType::EccPublicKey(_)) => OctetStringRef::new(&key.public).ok()?.to_der().ok(),
-        (CKA_PARAMETER_SET, _) => Family::of(key_type)?.parameter_set(bits).map(number),
-        (CKA_VALUE, KeyType::MlDsaPublicKey | KeyType::MlKemPublicKey) => Some(key.public.clone()),
+        (CKA_PARAMETER_SET, _) => Family::of(key_type)?.parameter_set(key_type, bits).map(number),
+        (CKA_VALUE, _) if Family::of(key_type).map(Family::form) == Some(Form::Set) => Some(key.public.clone()),
         (CKA_VALUE, KeyType::DsaPublicKey | KeyType::DhPublicKey(_)) => Some(GroupKey::from_spki(&key.public)?.number.to_vec()),
         (CKA_PRIME | CKA_SUBPRIME | CKA_BASE, _) => group_number(&key.group()?, kind),
         _ => None,
@@ -569,17 +569,10 @@ fn shown_type(attributes: &Attributes) -> CK_KEY_TYPE {
 
 pub(crate) fn key_type(key_type: KeyType) -> CK_KEY_TYPE {
     match key_type.public() {
-        KeyType::RsaPublicKey => CKK_RSA,
-        KeyType::EccPublicKey(EccFamily::TwistedEdwards) => CKK_EC_EDWARDS,
-        KeyType::EccPublicKey(EccFamily::Montgomery) => CKK_EC_MONTGOMERY,
-        KeyType::EccPublicKey(_) => CKK_EC,
-        KeyType::MlDsaPublicKey => CKK_ML_DSA,
-        KeyType::MlKemPublicKey => CKK_ML_KEM,
-        KeyType::DsaPublicKey => CKK_DSA,
         KeyType::DhPublicKey(_) => CKK_DH,
         KeyType::Camellia => CKK_CAMELLIA,
         KeyType::Arc4 => CKK_RC4,
-        other => SecretType::first(other).map_or(CKK_GENERIC_SECRET, |secret| secret.kind),
+        other => Family::of(other).map_or(CKK_GENERIC_SECRET, Family::kind),
     }
 }
 

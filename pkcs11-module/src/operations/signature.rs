@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 use crate::ffi;
-use crate::mechanism::{self, SignatureScheme, Work, parameters::PKCS1_OVERHEAD};
+use crate::mechanism::{self, ParameterKind, SignatureScheme, Work, parameters::PKCS1_OVERHEAD};
 use crate::objects::object::{KeyObject, Object};
 use crate::operations::active::{Keyed, OutputLen};
 use interface::hash::Hasher;
@@ -169,7 +169,7 @@ impl Signing {
                 let any = self.scheme.algorithms(None).any(permits);
                 (digest_of(data.len()).filter(|hash| !(any && hash.deprecated())), data)
             }
-            (SignatureScheme::RsaPss | SignatureScheme::HashMlDsa, Some(hash)) if data.len() != hash.len() => {
+            (scheme, Some(hash)) if scheme.needs_hash() && data.len() != hash.len() => {
                 return Err(Error::DataLenRange);
             }
             (_, hash) => (hash, data),
@@ -199,14 +199,11 @@ fn digest_info(data: Vec<u8>, permits: impl Fn(Signature) -> bool) -> (Option<Ha
 impl Parameter {
     /// Of a key with so many bits.
     fn read(mechanism: &ffi::Mechanism, scheme: SignatureScheme, hashes: Option<Hash>, usage: Usage, bits: u32) -> Result<Self> {
-        match scheme {
-            SignatureScheme::RsaPss => Self::pss(mechanism, hashes, bits),
-            SignatureScheme::MlDsa | SignatureScheme::HashMlDsa => {
-                Self::ml_dsa(mechanism, scheme == SignatureScheme::HashMlDsa && hashes.is_none(), usage)
-            }
-            SignatureScheme::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism, bits == ED448_BITS),
-            SignatureScheme::CutHmac => Self::cut(mechanism, hashes.map_or(0, Hash::len)),
-            SignatureScheme::CutCmac => Self::cut(mechanism, CMAC_LEN),
+        match scheme.parameter() {
+            ParameterKind::Pss => Self::pss(mechanism, hashes, bits),
+            ParameterKind::Context => Self::context(mechanism, scheme.needs_hash() && hashes.is_none(), usage),
+            ParameterKind::Eddsa if mechanism.has_parameter() => Self::eddsa(mechanism, bits == ED448_BITS),
+            ParameterKind::Length => Self::cut(mechanism, hashes.map_or(CMAC_LEN, Hash::len)),
             _ if mechanism.has_parameter() => Err(Error::MechanismParamInvalid),
             _ => Ok(Self::default()),
         }
@@ -244,7 +241,7 @@ impl Parameter {
     }
 
     /// Signatures are hedged; a caller who insists on others does not get them. The mechanism may leave the hash to the parameter.
-    fn ml_dsa(mechanism: &ffi::Mechanism, names_hash: bool, usage: Usage) -> Result<Self> {
+    fn context(mechanism: &ffi::Mechanism, names_hash: bool, usage: Usage) -> Result<Self> {
         let given = mechanism.signing_context(names_hash)?;
         let deterministic = given.hedge == CKH_DETERMINISTIC_REQUIRED && usage == Usage::SIGN;
         if deterministic || given.hedge > CKH_DETERMINISTIC_REQUIRED || given.context.len() > LONGEST_CONTEXT {

@@ -28,7 +28,7 @@ impl Abilities {
     /// Asks a provider about all mechanisms. `can` answers a question, or fails if the provider cannot be asked.
     pub(crate) fn ask(mut can: impl FnMut(Question) -> Result<bool>) -> Result<Self> {
         let mut sizes = Vec::new();
-        for family in Family::ALL {
+        for &family in Family::ALL {
             let mut able = Vec::new();
             for (key_type, bits) in family.keys() {
                 if generates(key_type, bits, &mut can)? {

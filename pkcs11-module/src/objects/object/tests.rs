@@ -1,5 +1,6 @@
 use super::*;
 use crate::state::handles::Objects;
+use interface::attributes::EccFamily;
 use interface::attributes::Policy;
 use interface::policy::Job;
 
