@@ -17,29 +17,49 @@ use toml::Table;
 /// In which PIN tries are counted, from the first on.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What is limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+macro_rules! limits {
+    ($($(#[$note:meta])* $limit:ident $key:literal $default:expr, $unit:literal, $mend:literal, $status:ident;)*) => {
+        /// What is limited.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Limit { $($(#[$note])* $limit,)* }
+
+        impl Limit {
+            /// Every one.
+            pub const ALL: [Self; [$($key),*].len()] = [$(Self::$limit),*];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$limit => Row { key: $key, default: $default, unit: $unit, mend: $mend, status: Status::$status },)*
+                }
+            }
+        }
+    };
+}
+
+limits! {
     /// Connections that a user has for certain, however many others have.
-    Connections,
+    Connections "connections" 128, "connections", "close some", PsaErrorInsufficientMemory;
     /// Keys in the store.
-    Keys,
+    Keys "keys" 250_000, "keys", "destroy some", PsaErrorInsufficientStorage;
     /// Certificates and data objects.
-    Objects,
+    Objects "objects" 20_000, "certificates and data objects", "destroy some", PsaErrorInsufficientStorage;
     /// Bytes of keys and objects in the store.
-    Bytes,
+    Bytes "bytes" 256 << 20, "bytes in keys and objects", "destroy some", PsaErrorInsufficientStorage;
     /// Volatile keys.
-    VolatileKeys,
+    VolatileKeys "volatile_keys" 4096, "volatile keys (PKCS#11 session keys)", "destroy some, or end the programs that made them",
+        PsaErrorInsufficientMemory;
     /// Bytes of volatile keys.
-    VolatileBytes,
+    VolatileBytes "volatile_bytes" 32 << 20, "bytes in volatile keys (PKCS#11 session keys)",
+        "destroy some, or end the programs that made them", PsaErrorInsufficientMemory;
     /// Wrong PINs in an hour, and first PINs of names that programs give themselves.
-    PinTries,
+    PinTries "pin_tries" 100, "wrong PINs in an hour", "wait", PsaErrorBadState;
     /// Lines of the log in a second.
-    LogLines,
+    LogLines "log_lines" 20, "lines of the log in a second", "wait", PsaErrorInsufficientMemory;
     /// Requests that take long: those that wait and those that run.
-    Requests,
+    Requests "requests" 256, "requests that wait for something slow", "try again later", PsaErrorInsufficientMemory;
     /// Bytes of requests that come and answers that go: a user with more waits, and no list of keys is longer.
-    BytesInFlight,
+    BytesInFlight "bytes_in_flight" 64 << 20, "bytes in requests and answers",
+        "ask for less at once (parsec key list asks piece by piece)", PsaErrorInsufficientMemory;
 }
 
 /// What there is to know of a limit.
@@ -55,54 +75,6 @@ struct Row {
 }
 
 impl Limit {
-    /// Every one.
-    pub const ALL: [Self; 10] = [
-        Self::Connections,
-        Self::Keys,
-        Self::Objects,
-        Self::Bytes,
-        Self::VolatileKeys,
-        Self::VolatileBytes,
-        Self::PinTries,
-        Self::LogLines,
-        Self::Requests,
-        Self::BytesInFlight,
-    ];
-
-    const fn row(self) -> Row {
-        use Status::{PsaErrorBadState, PsaErrorInsufficientMemory, PsaErrorInsufficientStorage};
-        let (key, default, unit, mend, status) = match self {
-            Self::Connections => ("connections", 128, "connections", "close some", PsaErrorInsufficientMemory),
-            Self::Keys => ("keys", 250_000, "keys", "destroy some", PsaErrorInsufficientStorage),
-            Self::Objects => ("objects", 20_000, "certificates and data objects", "destroy some", PsaErrorInsufficientStorage),
-            Self::Bytes => ("bytes", 256 << 20, "bytes in keys and objects", "destroy some", PsaErrorInsufficientStorage),
-            Self::VolatileKeys => (
-                "volatile_keys",
-                4096,
-                "volatile keys (PKCS#11 session keys)",
-                "destroy some, or end the programs that made them",
-                PsaErrorInsufficientMemory,
-            ),
-            Self::VolatileBytes => (
-                "volatile_bytes",
-                32 << 20,
-                "bytes in volatile keys (PKCS#11 session keys)",
-                "destroy some, or end the programs that made them",
-                PsaErrorInsufficientMemory,
-            ),
-            Self::PinTries => ("pin_tries", 100, "wrong PINs in an hour", "wait", PsaErrorBadState),
-            Self::LogLines => ("log_lines", 20, "lines of the log in a second", "wait", PsaErrorInsufficientMemory),
-            Self::Requests => {
-                ("requests", 256, "requests that wait for something slow", "try again later", PsaErrorInsufficientMemory)
-            }
-            Self::BytesInFlight => {
-                let mend = "ask for less at once (parsec key list asks piece by piece)";
-                ("bytes_in_flight", 64 << 20, "bytes in requests and answers", mend, PsaErrorInsufficientMemory)
-            }
-        };
-        Row { key, default, unit, mend, status }
-    }
-
     /// Its key in the configuration.
     pub const fn key(self) -> &'static str {
         self.row().key

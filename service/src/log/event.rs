@@ -36,63 +36,42 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Every one.
-    pub(crate) const ALL: [Self; 19] = [
-        Self::Done(Effect::Make),
-        Self::Done(Effect::Destroy),
-        Self::Done(Effect::Modify),
-        Self::Done(Effect::Grant),
-        Self::Done(Effect::Revoke),
-        Self::Done(Effect::Accept),
-        Self::Done(Effect::Reset),
-        Self::Done(Effect::Pin),
-        Self::Done(Effect::Login),
-        Self::Done(Effect::Logout),
-        Self::Done(Effect::Admin),
-        Self::Refuse,
-        Self::Fail,
-        Self::Adopt,
-        Self::Settle,
-        Self::Damage,
-        Self::Start,
-        Self::Stop,
-        Self::Lose,
+    /// Every one, with its name and the words of its line where nothing more is to be said.
+    const ALL: &[(Self, &str, &str)] = &[
+        (Self::Done(Effect::Make), "make", "made"),
+        (Self::Done(Effect::Destroy), "destroy", "destroyed"),
+        (Self::Done(Effect::Modify), "modify", "modified"),
+        (Self::Done(Effect::Grant), "grant", "granted"),
+        (Self::Done(Effect::Revoke), "revoke", "revoked"),
+        (Self::Done(Effect::Accept), "accept", "noted whether keys are listed"),
+        (Self::Done(Effect::Reset), "reset", "reset a token"),
+        (Self::Done(Effect::Pin), "pin", "changed a PIN"),
+        (Self::Done(Effect::Login), "login", "logged in"),
+        (Self::Done(Effect::Logout), "logout", "logged out"),
+        (Self::Done(Effect::Admin), "admin", "did as an administrator said"),
+        (Self::Refuse, "refuse", "refused"),
+        (Self::Fail, "fail", "failed"),
+        (Self::Adopt, "adopt", "a key is ready whose making was cut off"),
+        (Self::Settle, "settle", "a key is gone whose making or destroying was cut off"),
+        (Self::Damage, "damage", "damaged"),
+        (Self::Start, "start", "ready"),
+        (Self::Stop, "stop", "stopping"),
+        (Self::Lose, "lose", "lost"),
     ];
 
     /// Its name in the field `event`.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.names().0
     }
 
     /// The one of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::ALL.iter().find(|row| row.1 == name).map(|row| row.0)
     }
 
-    /// The name, and the words of its line where nothing more is to be said.
-    const fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Done(Effect::Nothing) => ("nothing", "changed nothing"),
-            Self::Done(Effect::Make) => ("make", "made"),
-            Self::Done(Effect::Destroy) => ("destroy", "destroyed"),
-            Self::Done(Effect::Modify) => ("modify", "modified"),
-            Self::Done(Effect::Grant) => ("grant", "granted"),
-            Self::Done(Effect::Revoke) => ("revoke", "revoked"),
-            Self::Done(Effect::Accept) => ("accept", "noted whether keys are listed"),
-            Self::Done(Effect::Reset) => ("reset", "reset a token"),
-            Self::Done(Effect::Pin) => ("pin", "changed a PIN"),
-            Self::Done(Effect::Login) => ("login", "logged in"),
-            Self::Done(Effect::Logout) => ("logout", "logged out"),
-            Self::Done(Effect::Admin) => ("admin", "did as an administrator said"),
-            Self::Refuse => ("refuse", "refused"),
-            Self::Fail => ("fail", "failed"),
-            Self::Adopt => ("adopt", "a key is ready whose making was cut off"),
-            Self::Settle => ("settle", "a key is gone whose making or destroying was cut off"),
-            Self::Damage => ("damage", "damaged"),
-            Self::Start => ("start", "ready"),
-            Self::Stop => ("stop", "stopping"),
-            Self::Lose => ("lose", "lost"),
-        }
+    fn names(self) -> (&'static str, &'static str) {
+        let row = Self::ALL.iter().find(|row| row.0 == self);
+        row.map_or(("nothing", "changed nothing"), |(_, name, words)| (name, words))
     }
 }
 
@@ -305,7 +284,7 @@ mod tests {
 
     #[test]
     fn every_event_and_field_is_in_the_document() {
-        let mut kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        let mut kinds: Vec<_> = Kind::ALL.iter().map(|row| row.0.name()).collect();
         let mut documented = listed("| event | level |");
         kinds.sort_unstable();
         documented.sort_unstable();
@@ -320,7 +299,7 @@ mod tests {
     fn every_effect_is_an_event() {
         for opcode in Opcode::ALL {
             let effect = opcode.effect();
-            assert!(effect == Effect::Nothing || Kind::ALL.contains(&Kind::Done(effect)), "{opcode:?}");
+            assert!(effect == Effect::Nothing || Kind::ALL.iter().any(|row| row.0 == Kind::Done(effect)), "{opcode:?}");
         }
     }
 
