@@ -13,8 +13,8 @@ use crate::{
     ec::{Ec, Ecdsa},
     encoder::{Pkcs8, PublicDer, PublicPem, ReferencePem, Text},
     ffi::{Algorithm, Dispatch},
-    kinds::kinds,
-    ml_dsa::{MlDsa44Key, MlDsa65Key, MlDsa87Key, PureMlDsa},
+    kinds::*,
+    opaque::WholeMessage,
     rsa::{Rsa, RsaPss, signature::Padding},
 };
 
@@ -32,19 +32,11 @@ const fn algorithm(
     }
 }
 
-const RSA: &CStr = c"RSA:rsaEncryption:1.2.840.113549.1.1.1";
-const RSA_PSS: &CStr = c"RSA-PSS:RSASSA-PSS:1.2.840.113549.1.1.10";
-const EC: &CStr = c"EC:id-ecPublicKey:1.2.840.10045.2.1";
-const ED25519: &CStr = c"ED25519:1.3.101.112";
-const X25519: &CStr = c"X25519:1.3.101.110";
-const ML_DSA_44: &CStr = c"ML-DSA-44:MLDSA44:2.16.840.1.101.3.4.3.17:id-ml-dsa-44";
-const ML_DSA_65: &CStr = c"ML-DSA-65:MLDSA65:2.16.840.1.101.3.4.3.18:id-ml-dsa-65";
-const ML_DSA_87: &CStr = c"ML-DSA-87:MLDSA87:2.16.840.1.101.3.4.3.19:id-ml-dsa-87";
 const PARSEC: &CStr = c"provider=parsec";
 
 /// What there is of every kind of key: a row makes an entry of each list.
 macro_rules! lists {
-    ($($kind:ident $names:ident $description:literal;)*) => {
+    ($($kind:ident $names:tt $description:literal $(, $signs:literal $scheme:ty)?;)*) => {
         const KINDS: usize = [$($description),*].len();
 
         pub(crate) static KEYMGMT: [Algorithm; KINDS + 1] = [$({
@@ -74,18 +66,24 @@ macro_rules! lists {
             $(encoder!($kind $names $description, Text c"provider=parsec,output=text"),)*
             Algorithm::END,
         ];
+
+        /// Signatures of whole messages.
+        const WHOLE_MESSAGE: &[Algorithm] = &[$($({
+            static TABLE: [Dispatch; 18] = signature::one_shot_table::<$scheme>();
+            algorithm($names, PARSEC, &TABLE, $signs)
+        },)?)*];
     };
 }
 
 macro_rules! decoder {
-    ($kind:ident $names:ident $description:literal, $form:ident $properties:literal) => {{
+    ($kind:ident $names:tt $description:literal, $form:ident $properties:literal) => {{
         static TABLE: [Dispatch; 5] = decoder::table::<$kind, $form>();
         algorithm($names, $properties, &TABLE, $description)
     }};
 }
 
 macro_rules! encoder {
-    ($kind:ident $names:ident $description:literal, $format:ident $properties:literal) => {{
+    ($kind:ident $names:tt $description:literal, $format:ident $properties:literal) => {{
         static TABLE: [Dispatch; 7] = encoder::table::<$kind, $format>();
         algorithm($names, $properties, &TABLE, $description)
     }};
@@ -98,26 +96,18 @@ static X25519_KEYEXCH: [Dispatch; 7] = keyexch::plain_table::<X25519>();
 
 pub(crate) static KEYEXCH: [Algorithm; 3] = [
     algorithm(c"ECDH", PARSEC, &ECDH_KEYEXCH, c"ECDH by the Parsec service"),
-    algorithm(X25519, PARSEC, &X25519_KEYEXCH, c"X25519 by the Parsec service"),
+    algorithm(X25519_NAMES, PARSEC, &X25519_KEYEXCH, c"X25519 by the Parsec service"),
     Algorithm::END,
 ];
 
 static RSA_SIGNATURE: [Dispatch; 22] = signature::table::<Padding<false>>();
 static RSA_PSS_SIGNATURE: [Dispatch; 22] = signature::table::<Padding<true>>();
 static ECDSA_SIGNATURE: [Dispatch; 22] = signature::table::<Ecdsa>();
-static ED25519_SIGNATURE: [Dispatch; 18] = signature::one_shot_table::<PureEddsa>();
-static ML_DSA_44_SIGNATURE: [Dispatch; 18] = signature::one_shot_table::<PureMlDsa<0>>();
-static ML_DSA_65_SIGNATURE: [Dispatch; 18] = signature::one_shot_table::<PureMlDsa<1>>();
-static ML_DSA_87_SIGNATURE: [Dispatch; 18] = signature::one_shot_table::<PureMlDsa<2>>();
 
-const BASIC: [Algorithm; 7] = [
+const HASHED: [Algorithm; 3] = [
     algorithm(RSA, PARSEC, &RSA_SIGNATURE, c"RSA PKCS#1 v1.5 and PSS by the Parsec service"),
     algorithm(RSA_PSS, PARSEC, &RSA_PSS_SIGNATURE, c"RSA PSS by the Parsec service"),
     algorithm(c"ECDSA", PARSEC, &ECDSA_SIGNATURE, c"ECDSA by the Parsec service"),
-    algorithm(ED25519, PARSEC, &ED25519_SIGNATURE, c"Ed25519 by the Parsec service"),
-    algorithm(ML_DSA_44, PARSEC, &ML_DSA_44_SIGNATURE, c"ML-DSA-44 by the Parsec service"),
-    algorithm(ML_DSA_65, PARSEC, &ML_DSA_65_SIGNATURE, c"ML-DSA-65 by the Parsec service"),
-    algorithm(ML_DSA_87, PARSEC, &ML_DSA_87_SIGNATURE, c"ML-DSA-87 by the Parsec service"),
 ];
 
 /// A table for each digest.
@@ -128,19 +118,19 @@ macro_rules! composites {
 static RSA_COMPOSITES: [[Dispatch; 21]; DIGESTS.len()] = composites!(Padding<false>, 0 1 2 3 4 5 6 7 8 9 10);
 static ECDSA_COMPOSITES: [[Dispatch; 21]; DIGESTS.len()] = composites!(Ecdsa, 0 1 2 3 4 5 6 7 8 9 10);
 
-pub(crate) static SIGNATURE: [Algorithm; BASIC.len() + 2 * DIGESTS.len() + 1] = {
-    let mut all = [Algorithm::END; BASIC.len() + 2 * DIGESTS.len() + 1];
-    let mut len = 0;
-    while len < BASIC.len() {
-        all[len] = BASIC[len];
-        len += 1;
-    }
+const SIGNATURES: usize = HASHED.len() + WHOLE_MESSAGE.len() + 2 * DIGESTS.len();
+
+pub(crate) static SIGNATURE: [Algorithm; SIGNATURES + 1] = {
+    let mut all = [Algorithm::END; SIGNATURES + 1];
+    all.split_at_mut(HASHED.len()).0.copy_from_slice(&HASHED);
+    let mut len = HASHED.len() + WHOLE_MESSAGE.len();
+    all.split_at_mut(len).0.split_at_mut(HASHED.len()).1.copy_from_slice(WHOLE_MESSAGE);
     let mut digest = 0;
     while digest < DIGESTS.len() {
-        all[len] = algorithm(DIGESTS[digest].with_rsa.names, PARSEC, &RSA_COMPOSITES[digest], c"RSA with a digest");
+        all[len] = algorithm(DIGESTS[digest].with_rsa, PARSEC, &RSA_COMPOSITES[digest], c"RSA with a digest");
         len += 1;
-        if let Some(composite) = DIGESTS[digest].with_ecdsa {
-            all[len] = algorithm(composite.names, PARSEC, &ECDSA_COMPOSITES[digest], c"ECDSA with a digest");
+        if let Some(names) = DIGESTS[digest].with_ecdsa {
+            all[len] = algorithm(names, PARSEC, &ECDSA_COMPOSITES[digest], c"ECDSA with a digest");
             len += 1;
         }
         digest += 1;

@@ -5,14 +5,12 @@
 use std::ffi::{CStr, c_int};
 
 use curve25519_dalek::MontgomeryPoint;
-use der::{Encode, oid::ObjectIdentifier};
 use ed25519_dalek::VerifyingKey;
 use interface::{
     algorithm::Signature,
     attributes::{EccFamily, KeyType},
     spki::PublicKey,
 };
-use spki::AlgorithmIdentifierRef;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -21,18 +19,14 @@ use crate::{
     error::Error,
     exchange::Exchange,
     ffi::{
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PKEY_PARAM_MANDATORY_DIGEST,
-        OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY, OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS,
-        OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
+        *,
     },
     kind::{Kind, Public, Secret},
     options::{self, OTHERS, Options},
-    signature::{Context, Scheme},
+    signature::{self, Context, Scheme},
 };
 
-/// `id-Ed25519`, RFC 8410 §3: the key's and the signature's alike.
-const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// As the service counts.
 const BITS: u32 = 255;
 /// Bytes of a public key, of a private one, and of a secret agreed on.
@@ -161,8 +155,7 @@ impl Exchange for X25519 {
 pub(crate) struct PureEddsa;
 
 static EDDSA: [Field<Context<PureEddsa>>; 1] = [field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |_| {
-    let identifier = AlgorithmIdentifierRef { oid: ID_ED25519, parameters: None };
-    identifier.to_der().ok().map(Value::Bytes)
+    signature::algorithm_id(Signature::PureEddsa, Ed25519::NEW, BITS)
 })];
 
 impl Scheme for PureEddsa {

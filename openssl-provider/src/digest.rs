@@ -20,17 +20,10 @@ pub(crate) struct Digest {
     /// What else it is called; letters of either case.
     aliases: &'static [&'static str],
     pub(crate) oid: ObjectIdentifier,
-    /// `<hash>WithRSAEncryption`.
-    pub(crate) with_rsa: Composite,
-    /// `ecdsa-with-<hash>`, where that is defined.
-    pub(crate) with_ecdsa: Option<&'static Composite>,
-}
-
-/// A signature algorithm that has its digest built in.
-pub(crate) struct Composite {
-    pub(crate) oid: ObjectIdentifier,
-    /// Those of OpenSSL 3.4 and later, for `OSSL_ALGORITHM`.
-    pub(crate) names: &'static CStr,
+    /// The names of `<hash>WithRSAEncryption` in OpenSSL 3.4 and later, for `OSSL_ALGORITHM`.
+    pub(crate) with_rsa: &'static CStr,
+    /// The same of `ecdsa-with-<hash>`, where that is defined.
+    pub(crate) with_ecdsa: Option<&'static CStr>,
 }
 
 impl PartialEq for Digest {
@@ -91,45 +84,78 @@ pub(crate) const DEFAULT: &Digest = &DIGESTS[0];
 pub(crate) const DEFAULT_OAEP: &Digest = &DIGESTS[DIGESTS.len() - 1];
 
 macro_rules! digest {
-    ($hash:ident $name:literal $aliases:tt, $rsa:literal $($ecdsa:literal)?) => {
+    ($hash:ident $name:literal $aliases:tt) => {{
+        const RSA: Option<&str> = Hash::$hash.with_rsa();
+        const ECDSA: Option<&str> = Hash::$hash.with_ecdsa();
         Digest {
             hash: Hash::$hash,
-            name: text(concat!($name, "\0")),
-            canonical: canonical(text(concat!($name, "\0")), text(names!(first $aliases))),
+            name: joined!($name),
+            canonical: canonical(joined!($name), joined!(names!(first $aliases))),
             aliases: &$aliases,
             oid: Hash::$hash.oid(),
-            with_rsa: Composite { oid: oid($rsa), names: text(names!(rsa $name $aliases $rsa)) },
-            with_ecdsa: first(&[$(Composite { oid: oid($ecdsa), names: text(names!(ecdsa $name $aliases $ecdsa)) })?]),
+            with_rsa: joined!(names!(rsa $name $aliases), some(RSA)),
+            with_ecdsa: if ECDSA.is_some() { Some(joined!(names!(ecdsa $name $aliases), some(ECDSA))) } else { None },
         }
-    };
+    }};
 }
 
-/// Every name of a composite in OpenSSL 3.4 and later; letters of either case.
+/// Every name of a composite in OpenSSL 3.4 and later, but for the last one, its object identifier; letters of either case.
 macro_rules! names {
     (first []) => {
-        "\0"
+        ""
     };
     (first [$alias:literal $(, $more:literal)*]) => {
-        concat!($alias, "\0")
+        $alias
     };
-    (rsa $name:literal [] $oid:literal) => {
-        concat!("RSA-", $name, ":id-rsassa-pkcs1-v1_5-with-", $name, ":", $oid, "\0")
+    (rsa $name:literal []) => {
+        concat!("RSA-", $name, ":id-rsassa-pkcs1-v1_5-with-", $name, ":")
     };
-    (rsa $name:literal [$alias:literal $(, $more:literal)*] $oid:literal) => {
-        concat!("RSA-", $alias, ":RSA-", $name, ":", $name, "WithRSAEncryption:", $oid, "\0")
+    (rsa $name:literal [$alias:literal $(, $more:literal)*]) => {
+        concat!("RSA-", $alias, ":RSA-", $name, ":", $name, "WithRSAEncryption:")
     };
-    (ecdsa $name:literal [] $oid:literal) => {
-        concat!("ECDSA-", $name, ":ecdsa_with_", $name, ":id-ecdsa-with-", $name, ":", $oid, "\0")
+    (ecdsa $name:literal []) => {
+        concat!("ECDSA-", $name, ":ecdsa_with_", $name, ":id-ecdsa-with-", $name, ":")
     };
-    (ecdsa $name:literal [$alias:literal $(, $more:literal)*] $oid:literal) => {
-        concat!("ECDSA-", $alias, ":ECDSA-", $name, ":ecdsa-with-", $name, ":", $oid, "\0")
+    (ecdsa $name:literal [$alias:literal $(, $more:literal)*]) => {
+        concat!("ECDSA-", $alias, ":ECDSA-", $name, ":ecdsa-with-", $name, ":")
     };
 }
 
-const fn text(text: &'static str) -> &'static CStr {
-    match CStr::from_bytes_with_nul(text.as_bytes()) {
-        Ok(text) => text,
-        Err(_) => panic!("a text without its end"),
+/// A text of these parts.
+macro_rules! joined {
+    ($($part:expr),*) => {{
+        const PARTS: &[&str] = &[$($part,)* "\0"];
+        const LEN: usize = len(PARTS);
+        const TEXT: &[u8; LEN] = &join(PARTS);
+        match CStr::from_bytes_with_nul(TEXT) {
+            Ok(text) => text,
+            Err(_) => panic!("a text without its end"),
+        }
+    }};
+}
+
+const fn len(parts: &[&str]) -> usize {
+    match parts {
+        [part, rest @ ..] => part.len() + len(rest),
+        [] => 0,
+    }
+}
+
+const fn join<const LEN: usize>(mut parts: &[&str]) -> [u8; LEN] {
+    let mut text = [0; LEN];
+    let mut free: &mut [u8] = &mut text;
+    while let [part, rest @ ..] = parts {
+        let (place, behind) = free.split_at_mut(part.len());
+        place.copy_from_slice(part.as_bytes());
+        (free, parts) = (behind, rest);
+    }
+    text
+}
+
+const fn some(oid: Option<&'static str>) -> &'static str {
+    match oid {
+        Some(oid) => oid,
+        None => "",
     }
 }
 
@@ -141,39 +167,19 @@ const fn canonical(name: &'static CStr, alias: &'static CStr) -> &'static CStr {
     }
 }
 
-const fn first(composites: &'static [Composite]) -> Option<&'static Composite> {
-    composites.first()
-}
-
-const fn oid(text: &str) -> ObjectIdentifier {
-    ObjectIdentifier::new_unwrap(text)
-}
-
 /// In the order of preference where only the length is known.
-#[rustfmt::skip]
 pub(crate) const DIGESTS: &[Digest] = &[
-    digest!(Sha256 "SHA256" ["SHA2-256", "SHA-256"],
-        "1.2.840.113549.1.1.11" "1.2.840.10045.4.3.2"),
-    digest!(Sha384 "SHA384" ["SHA2-384", "SHA-384"],
-        "1.2.840.113549.1.1.12" "1.2.840.10045.4.3.3"),
-    digest!(Sha512 "SHA512" ["SHA2-512", "SHA-512"],
-        "1.2.840.113549.1.1.13" "1.2.840.10045.4.3.4"),
-    digest!(Sha224 "SHA224" ["SHA2-224", "SHA-224"],
-        "1.2.840.113549.1.1.14" "1.2.840.10045.4.3.1"),
-    digest!(Sha512_224 "SHA512-224" ["SHA2-512/224", "SHA-512/224"],
-        "1.2.840.113549.1.1.15"),
-    digest!(Sha512_256 "SHA512-256" ["SHA2-512/256", "SHA-512/256"],
-        "1.2.840.113549.1.1.16"),
-    digest!(Sha3_224 "SHA3-224" [],
-        "2.16.840.1.101.3.4.3.13" "2.16.840.1.101.3.4.3.9"),
-    digest!(Sha3_256 "SHA3-256" [],
-        "2.16.840.1.101.3.4.3.14" "2.16.840.1.101.3.4.3.10"),
-    digest!(Sha3_384 "SHA3-384" [],
-        "2.16.840.1.101.3.4.3.15" "2.16.840.1.101.3.4.3.11"),
-    digest!(Sha3_512 "SHA3-512" [],
-        "2.16.840.1.101.3.4.3.16" "2.16.840.1.101.3.4.3.12"),
-    digest!(Sha1 "SHA1" ["SHA-1", "SSL3-SHA1"],
-        "1.2.840.113549.1.1.5" "1.2.840.10045.4.1"),
+    digest!(Sha256 "SHA256" ["SHA2-256", "SHA-256"]),
+    digest!(Sha384 "SHA384" ["SHA2-384", "SHA-384"]),
+    digest!(Sha512 "SHA512" ["SHA2-512", "SHA-512"]),
+    digest!(Sha224 "SHA224" ["SHA2-224", "SHA-224"]),
+    digest!(Sha512_224 "SHA512-224" ["SHA2-512/224", "SHA-512/224"]),
+    digest!(Sha512_256 "SHA512-256" ["SHA2-512/256", "SHA-512/256"]),
+    digest!(Sha3_224 "SHA3-224" []),
+    digest!(Sha3_256 "SHA3-256" []),
+    digest!(Sha3_384 "SHA3-384" []),
+    digest!(Sha3_512 "SHA3-512" []),
+    digest!(Sha1 "SHA1" ["SHA-1", "SSL3-SHA1"]),
 ];
 
 #[cfg(test)]
@@ -182,16 +188,16 @@ mod tests {
 
     #[test]
     fn composites_have_the_names_of_the_default_provider() {
-        let names = |hash, composite: fn(&'static Digest) -> Option<&'static Composite>| {
+        let names = |hash, composite: fn(&'static Digest) -> Option<&'static CStr>| {
             let digest = DIGESTS.iter().find(|digest| digest.hash == hash)?;
-            composite(digest)?.names.to_str().ok()
+            composite(digest)?.to_str().ok()
         };
         assert_eq!(
-            names(Hash::Sha512_224, |digest| Some(&digest.with_rsa)),
+            names(Hash::Sha512_224, |digest| Some(digest.with_rsa)),
             Some("RSA-SHA2-512/224:RSA-SHA512-224:SHA512-224WithRSAEncryption:1.2.840.113549.1.1.15")
         );
         assert_eq!(
-            names(Hash::Sha3_256, |digest| Some(&digest.with_rsa)),
+            names(Hash::Sha3_256, |digest| Some(digest.with_rsa)),
             Some("RSA-SHA3-256:id-rsassa-pkcs1-v1_5-with-SHA3-256:2.16.840.1.101.3.4.3.14")
         );
         let ecdsa = |digest: &'static Digest| digest.with_ecdsa;

@@ -8,6 +8,18 @@ use crate::{
     provider::Provider,
 };
 
+/// Entry points: functions of an object of ours, each with what it does. Its arguments are C's.
+macro_rules! calls {
+    ($($(#[$doc:meta])* fn $name:ident $(<$kind:ident: $bound:ident>)? ($object:ident: &mut $type:ty $(, $argument:ident: $of:ty)*) => $call:expr;)*) => { $(
+        $(#[$doc])*
+        unsafe extern "C" fn $name $(<$kind: $bound>)? (object: *mut c_void $(, $argument: $of)*) -> c_int {
+            // SAFETY: the core gives an object whose table has this function, or NULL; other objects are ours likewise, buffers as large
+            // as they are said to be, texts C strings, and parameters OSSL_PARAM arrays.
+            unsafe { with(object, |$object: &mut $type| $call) }
+        }
+    )* };
+}
+
 pub(crate) mod asym_cipher;
 pub(crate) mod decoder;
 pub(crate) mod encoder;

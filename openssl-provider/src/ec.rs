@@ -4,7 +4,6 @@ mod domain;
 
 use std::ffi::{CStr, c_int};
 
-use der::Encode;
 use domain::Domain;
 use interface::{
     algorithm::Signature,
@@ -14,7 +13,6 @@ use interface::{
 };
 use p256::elliptic_curve::{point::AffineCoordinates, sec1::ToSec1Point};
 use rsa::signature::hazmat::PrehashVerifier;
-use spki::AlgorithmIdentifierRef;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -22,20 +20,12 @@ use crate::{
     error::Error,
     exchange::Exchange,
     ffi::{
-        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_OP_KEYEXCH, OSSL_OP_SIGNATURE, OSSL_PKEY_EC_ENCODING_GROUP,
-        OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED, OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST,
-        OSSL_PKEY_PARAM_EC_A, OSSL_PKEY_PARAM_EC_B, OSSL_PKEY_PARAM_EC_COFACTOR, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
-        OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_PARAM_EC_FIELD_TYPE, OSSL_PKEY_PARAM_EC_GENERATOR,
-        OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE, OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, OSSL_PKEY_PARAM_EC_ORDER, OSSL_PKEY_PARAM_EC_P,
-        OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y, OSSL_PKEY_PARAM_EC_SEED,
-        OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY,
-        OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_PKEY_PARAM_USE_COFACTOR_ECDH,
-        OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting, trimmed},
+        *,
     },
     kind::{Fixed, Kind, Public, Secret},
     options::{self, OTHERS, Options},
-    signature::{Context, Scheme},
+    signature::{self, Context, Scheme},
 };
 
 /// A curve of the family secp-r1.
@@ -326,7 +316,9 @@ impl Exchange for Ec {
 pub(crate) struct Ecdsa;
 
 static ECDSA: [Field<Context<Ecdsa>>; 3] = [
-    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, algorithm_id),
+    field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |ctx| {
+        signature::algorithm_id(Signature::Ecdsa { hash: ctx.digest?.hash.into() }, Ec::NEW, 0)
+    }),
     field(OSSL_SIGNATURE_PARAM_DIGEST, Type::Text, |ctx| Some(Value::Text(ctx.digest?.canonical))),
     field(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, Type::Int, |ctx| i64::try_from(ctx.digest?.hash.len()).ok().map(Value::Int)),
 ];
@@ -368,10 +360,4 @@ impl Scheme for Ecdsa {
         padded.extend_from_slice(digest);
         Ok((key.curve.verify)(&key.point, &padded, &signature))
     }
-}
-
-/// The AlgorithmIdentifier of a signature to come: it has no parameters, RFC 5758 §3.2.
-fn algorithm_id(ctx: &Context<Ecdsa>) -> Option<Value<'_>> {
-    let identifier = AlgorithmIdentifierRef { oid: ctx.digest?.with_ecdsa?.oid, parameters: None };
-    identifier.to_der().ok().map(Value::Bytes)
 }

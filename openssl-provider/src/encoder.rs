@@ -14,9 +14,8 @@ use interface::reference::Reference;
 use crate::{
     error::Error,
     ffi::{
-        OSSL_ENCODER_PARAM_CIPHER, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
-        OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param,
         params::{Params, Setting, Type, Value, settable, setting},
+        *,
     },
     key::ProviderKey,
     kind::Kind,

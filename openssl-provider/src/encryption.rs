@@ -16,12 +16,9 @@ use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL,
-        OSSL_ASYM_CIPHER_PARAM_PAD_MODE, OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION,
-        OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION, OSSL_PKEY_RSA_PAD_MODE_OAEP, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, Object,
-        Output, Param, RSA_PKCS1_OAEP_PADDING, RSA_PKCS1_PADDING, RSA_PKCS1_WITH_TLS_PADDING,
         core::Core,
         params::{Field, Given, Params, Setting, Type, Value, field, gettable, settable, setting},
+        *,
     },
     key::ProviderKey,
     provider::Provider,

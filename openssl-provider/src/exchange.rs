@@ -10,10 +10,9 @@ use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_EXCHANGE_PARAM_EC_ECDH_COFACTOR_MODE, OSSL_EXCHANGE_PARAM_KDF_DIGEST, OSSL_EXCHANGE_PARAM_KDF_OUTLEN,
-        OSSL_EXCHANGE_PARAM_KDF_TYPE, OSSL_EXCHANGE_PARAM_KDF_UKM, OSSL_KDF_NAME_X963KDF, Object, Output, Param,
         core::Core,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
+        *,
     },
     key::ProviderKey,
     kind::{Kind, Secret},

@@ -11,13 +11,9 @@ use std::{
 use crate::{
     algorithms,
     ffi::{
-        Algorithm, Callback, Dispatch, Handle, OSSL_FUNC_PROVIDER_GET_CAPABILITIES, OSSL_FUNC_PROVIDER_GET_PARAMS,
-        OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_QUERY_OPERATION, OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_OP_ASYM_CIPHER,
-        OSSL_OP_DECODER, OSSL_OP_ENCODER, OSSL_OP_KEYEXCH, OSSL_OP_KEYMGMT, OSSL_OP_SIGNATURE, OSSL_OP_STORE, Param,
         core::Core,
-        entry, job, own,
         params::{Request, emit, gettable},
-        release, text, with_shared,
+        *,
     },
     groups::GROUPS,
     provider::{FIELDS, Provider},

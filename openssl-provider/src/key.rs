@@ -11,11 +11,9 @@ use interface::reference::KeyUri;
 use crate::{
     error::Error,
     ffi::{
-        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
-        OSSL_OBJECT_PARAM_DATA_TYPE, OSSL_OBJECT_PARAM_REFERENCE, OSSL_OBJECT_PARAM_TYPE, OSSL_OBJECT_PKEY,
-        OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, Object,
         core::Core,
         params::{Params, Request, Value},
+        *,
     },
     kind::{Kind, Public},
     provider::Provider,

@@ -1,7 +1,7 @@
 //! The keys of a Parsec service as an OpenSSL 3 provider, for any program that uses OpenSSL.
 //!
 //! A program loads a key reference file (`decoder`) or a `parsec:` URI (`store`) and holds a `key`: the public half and a
-//! name. When it signs (`signature`, with what is particular to `rsa`, `ec`, `curve25519` and `ml_dsa`), the message is
+//! name. When it signs (`signature`, with what is particular to `rsa`, `ec`, `curve25519` and `opaque`), the message is
 //! hashed here (`digest`) and the `provider` asks the service for the signature of the digest, in one request; decrypting
 //! (`encryption`) and agreeing on a secret (`exchange`) are one request as well. New keys are made under a name
 //! (`generation`, with what can be said of them in `options`), or get one when they are written (`unnamed`); `groups` tells TLS which of
@@ -53,7 +53,7 @@ mod init;
 mod key;
 mod kind;
 mod kinds;
-mod ml_dsa;
+mod opaque;
 mod options;
 mod provider;
 mod rsa;

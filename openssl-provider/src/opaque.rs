@@ -1,61 +1,50 @@
-//! ML-DSA keys and their signatures (FIPS 204), which OpenSSL knows from 3.5 on.
+//! Signature keys of which nothing here looks into the public key: ML-DSA (FIPS 204), which OpenSSL knows from 3.5 on.
 //!
 //! The service signs the message itself, hedged with randomness of its own.
 
-use std::ffi::{CStr, c_int};
+use std::{
+    ffi::{CStr, c_int},
+    marker::PhantomData,
+};
 
-use der::Encode;
 use interface::{
     algorithm::Signature,
     attributes::KeyType,
-    kind::{self, KeyKind, Parameters},
+    kind::{KeyKind, Parameters},
     spki::PublicKey,
 };
-use ml_dsa::{EncodedSignature, EncodedVerifyingKey, MlDsa44, MlDsa65, MlDsa87, MlDsaParams, VerifyingKey};
-use spki::AlgorithmIdentifierRef;
 
 use crate::{
     digest::Digest,
     error::Error,
     ffi::{
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE, OSSL_PKEY_PARAM_PRIV_KEY,
-        OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_SECURITY_BITS, OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Param,
-        newer::{
-            OSSL_SIGNATURE_PARAM_CONTEXT_STRING, OSSL_SIGNATURE_PARAM_DETERMINISTIC, OSSL_SIGNATURE_PARAM_MESSAGE_ENCODING,
-            OSSL_SIGNATURE_PARAM_MU,
-        },
+        newer::*,
         params::{Field, Given, Params, Setting, Type, Value, field, gettable, settable, setting},
+        *,
     },
     kind::{Kind, Public},
     options::{self, Options},
     rsa::unsupported,
-    signature::{Context, Scheme},
+    signature::{self, Context, Scheme},
 };
 
-/// Whether a message in a context was signed under a public key: (key, message, context, signature).
-type Verify = fn(&[u8], &[u8], &[u8], &[u8]) -> bool;
+/// A parameter set of such keys.
+pub(crate) trait ParameterSet: Clone + Default + PartialEq + 'static {
+    const KIND: &'static KeyKind;
+    /// How its keys sign.
+    const SIGNATURE: Signature;
 
-/// FIPS 204 §4, table 2.
-const SETS: [(&KeyKind, Verify); 3] =
-    [(&kind::ML_DSA_44, verify::<MlDsa44>), (&kind::ML_DSA_65, verify::<MlDsa65>), (&kind::ML_DSA_87, verify::<MlDsa87>)];
-
-fn verify<P: MlDsaParams>(key: &[u8], message: &[u8], context: &[u8], signature: &[u8]) -> bool {
-    let key = EncodedVerifyingKey::<P>::try_from(key).map(|key| VerifyingKey::<P>::decode(&key));
-    let signature = EncodedSignature::<P>::try_from(signature).ok().and_then(|s| ml_dsa::Signature::<P>::decode(&s));
-    matches!((key, signature), (Ok(key), Some(signature)) if key.verify_with_context(message, context, &signature))
+    /// Whether a message in a context was signed under a public key.
+    fn verify(key: &[u8], message: &[u8], context: &[u8], signature: &[u8]) -> bool;
 }
 
-/// A public key of the parameter set with this index.
+/// A public key of a parameter set.
 #[derive(Clone, PartialEq)]
-pub(crate) struct MlDsaKey<const SET: usize>(Vec<u8>);
-
-pub(crate) type MlDsa44Key = MlDsaKey<0>;
-pub(crate) type MlDsa65Key = MlDsaKey<1>;
-pub(crate) type MlDsa87Key = MlDsaKey<2>;
+pub(crate) struct OpaqueKey<S>(Vec<u8>, PhantomData<S>);
 
 static OPTIONS: [Setting<Options>; 3] = [options::NAME, options::PROVIDER, options::USAGE];
 
-impl<const SET: usize> Kind for MlDsaKey<SET> {
+impl<S: ParameterSet> Kind for OpaqueKey<S> {
     const NAME: &'static CStr = Self::SET.openssl;
     const FIELDS: &'static [Field<Self>] = &[
         field(OSSL_PKEY_PARAM_PUB_KEY, Type::Bytes, |key| Some(Value::Bytes(key.0.clone()))),
@@ -68,17 +57,17 @@ impl<const SET: usize> Kind for MlDsaKey<SET> {
     const GETTABLE: &'static [Param] = &gettable::<_, 6>(Self::FIELDS);
     const PUBLIC: &'static [Param] = &gettable::<_, 2>(Self::FIELDS);
     const PRIVATE: &'static CStr = OSSL_PKEY_PARAM_PRIV_KEY;
-    const NEW: KeyType = KeyType::MlDsaKeyPair;
+    const NEW: KeyType = S::KIND.key_type;
     const BITS: Option<u32> = Some(Self::SET.bits);
     const OPTIONS: &'static [Setting<Options>] = &OPTIONS;
     const OPTIONS_SETTABLE: &'static [Param] = &settable::<_, 4>(&OPTIONS);
 
     fn of(Public { key, .. }: &Public) -> Option<Self> {
-        (key.key_type == KeyType::MlDsaPublicKey && key.bits == Self::SET.bits).then(|| Self::new(&key.bytes))?
+        (key.key_type == Self::SET.key_type && key.bits == Self::SET.bits).then(|| Self::new(&key.bytes))?
     }
 
     fn spki(&self) -> Option<Vec<u8>> {
-        PublicKey { key_type: KeyType::MlDsaPublicKey, bits: Self::SET.bits, bytes: self.0.clone() }.to_spki()
+        PublicKey { key_type: Self::SET.key_type, bits: Self::SET.bits, bytes: self.0.clone() }.to_spki()
     }
 
     fn import(params: Params<'_>) -> Option<Self> {
@@ -95,28 +84,29 @@ impl<const SET: usize> Kind for MlDsaKey<SET> {
     }
 }
 
-impl<const SET: usize> MlDsaKey<SET> {
-    const SET: &'static Parameters = match &SETS[SET].0.parameters {
+impl<S: ParameterSet> OpaqueKey<S> {
+    const SET: &'static Parameters = match &S::KIND.parameters {
         Some(set) => set,
         None => panic!("a parameter set has parameters"),
     };
 
     fn new(bytes: &[u8]) -> Option<Self> {
-        (bytes.len() == Self::SET.public_len).then(|| Self(bytes.to_vec()))
+        (bytes.len() == Self::SET.public_len).then(|| Self(bytes.to_vec(), PhantomData))
     }
 }
 
-/// ML-DSA of whole messages, in a context of up to 255 bytes.
+/// Signatures of whole messages, in a context of up to 255 bytes.
 #[derive(Clone, Default)]
-pub(crate) struct PureMlDsa<const SET: usize> {
+pub(crate) struct WholeMessage<S> {
     context: Vec<u8>,
+    set: PhantomData<S>,
 }
 
-impl<const SET: usize> Scheme for PureMlDsa<SET> {
-    type Kind = MlDsaKey<SET>;
+impl<S: ParameterSet> Scheme for WholeMessage<S> {
+    type Kind = OpaqueKey<S>;
     const HASHES: bool = false;
     const FIELDS: &'static [Field<Context<Self>>] = &[field(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, Type::Bytes, |_| {
-        AlgorithmIdentifierRef { oid: MlDsaKey::<SET>::SET.oid, parameters: None }.to_der().ok().map(Value::Bytes)
+        signature::algorithm_id(S::SIGNATURE, S::KIND.key_type, S::KIND.bits)
     })];
     const GETTABLE: &'static [Param] = &gettable::<_, 2>(Self::FIELDS);
     const SETTINGS: &'static [Setting<Context<Self>>] = &[
@@ -134,27 +124,27 @@ impl<const SET: usize> Scheme for PureMlDsa<SET> {
 
     fn algorithm<'a>(
         &self,
-        _: &MlDsaKey<SET>,
+        _: &OpaqueKey<S>,
         _: Option<&'static Digest>,
         input: &'a [u8],
     ) -> Result<(Signature, &'a [u8]), Error> {
-        Ok((Signature::MlDsa, input))
+        Ok((S::SIGNATURE, input))
     }
 
     fn context(&self) -> &[u8] {
         &self.context
     }
 
-    fn max_len(_: &MlDsaKey<SET>) -> usize {
-        MlDsaKey::<SET>::SET.output_len
+    fn max_len(_: &OpaqueKey<S>) -> usize {
+        OpaqueKey::<S>::SET.output_len
     }
 
-    fn encode(_: &MlDsaKey<SET>, signature: Vec<u8>) -> Option<Vec<u8>> {
-        (signature.len() == MlDsaKey::<SET>::SET.output_len).then_some(signature)
+    fn encode(_: &OpaqueKey<S>, signature: Vec<u8>) -> Option<Vec<u8>> {
+        (signature.len() == OpaqueKey::<S>::SET.output_len).then_some(signature)
     }
 
-    fn verify(&self, key: &MlDsaKey<SET>, _: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
-        Ok((SETS[SET].1)(&key.0, input, &self.context, signature))
+    fn verify(&self, key: &OpaqueKey<S>, _: Option<&Digest>, input: &[u8], signature: &[u8]) -> Result<bool, Error> {
+        Ok(S::verify(&key.0, input, &self.context, signature))
     }
 }
 

@@ -19,9 +19,9 @@ use interface::{
 use crate::{
     error::Error,
     ffi::{
-        OSSL_PROV_PARAM_BUILDINFO, OSSL_PROV_PARAM_NAME, OSSL_PROV_PARAM_STATUS, OSSL_PROV_PARAM_VERSION, Object,
         core::Core,
         params::{Field, Type, Value, field},
+        *,
     },
     kind::{Public, Secret},
     settings,

@@ -19,12 +19,8 @@ use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY,
-        OSSL_PKEY_PARAM_BITS, OSSL_PKEY_PARAM_DEFAULT_DIGEST, OSSL_PKEY_PARAM_MANDATORY_DIGEST, OSSL_PKEY_PARAM_MAX_SIZE,
-        OSSL_PKEY_PARAM_RSA_BITS, OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_DIGEST, OSSL_PKEY_PARAM_RSA_E,
-        OSSL_PKEY_PARAM_RSA_MGF1_DIGEST, OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_PRIMES, OSSL_PKEY_PARAM_RSA_PSS_SALTLEN,
-        OSSL_PKEY_PARAM_SECURITY_BITS, Param,
         params::{Field, Params, Setting, Type, Value, field, gettable, settable, setting},
+        *,
     },
     kind::{Kind, Public},
     options::{self, OTHERS, Options},

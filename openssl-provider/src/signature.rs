@@ -9,16 +9,17 @@ use std::{
     sync::Arc,
 };
 
-use interface::{algorithm::Signature, hash::Hasher, reference::KeyUri};
+use der::Encode;
+use interface::{algorithm::Signature, attributes::KeyType, hash::Hasher, identifier, reference::KeyUri};
 
 use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        Object, Output, Param,
         core::Core,
         newer::OSSL_SIGNATURE_PARAM_SIGNATURE,
-        params::{Field, Given, Params, Setting, Type, setting},
+        params::{Field, Given, Params, Setting, Type, Value, setting},
+        *,
     },
     key::ProviderKey,
     kind::Kind,
@@ -79,6 +80,11 @@ pub(crate) trait Scheme: Clone + Default + 'static {
     fn recover(&self, _: &Self::Kind, _: Option<&Digest>, _: &[u8]) -> Result<Vec<u8>, Error> {
         Err(Error::State("these signatures do not contain what was signed"))
     }
+}
+
+/// The DER of the AlgorithmIdentifier of such signatures by such keys, as certificates and CMS carry it.
+pub(crate) fn algorithm_id(signature: Signature, key_type: KeyType, bits: u32) -> Option<Value<'static>> {
+    identifier::of(signature, key_type, bits)?.to_der().ok().map(Value::Bytes)
 }
 
 #[derive(Clone, Copy, PartialEq)]

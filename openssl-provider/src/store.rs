@@ -11,10 +11,9 @@ use interface::{
 use crate::{
     error::Error,
     ffi::{
-        OSSL_OBJECT_CERT, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_TYPE, OSSL_STORE_INFO_CERT, OSSL_STORE_INFO_PKEY,
-        OSSL_STORE_INFO_PUBKEY, OSSL_STORE_PARAM_EXPECT, OSSL_STORE_PARAM_PROPERTIES, Object, Param,
         core::Core,
         params::{Params, Setting, Type, Value, settable, setting},
+        *,
     },
     key::Loadable,
     kinds::KEYS,

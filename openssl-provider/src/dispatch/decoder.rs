@@ -12,10 +12,8 @@ use super::{free, newctx};
 use crate::{
     decoder::{self, Form, LIMIT, Plain, pem},
     ffi::{
-        Bio, Callback, Dispatch, Function, OSSL_FUNC_DECODER_DECODE, OSSL_FUNC_DECODER_DOES_SELECTION, OSSL_FUNC_DECODER_FREECTX,
-        OSSL_FUNC_DECODER_NEWCTX, OSSL_OBJECT_PARAM_DATA, OSSL_OBJECT_PARAM_DATA_STRUCTURE, Object, PassphraseCallback, entry,
         params::{Value, emit},
-        with,
+        *,
     },
     key::Loadable,
     kind::Kind,
@@ -57,42 +55,17 @@ unsafe extern "C" fn does_selection(_: *mut c_void, _: c_int) -> c_int {
     1
 }
 
-unsafe extern "C" fn decode_pem(
-    decoder: *mut c_void,
-    bio: *mut Bio,
-    selection: c_int,
-    callback: Callback,
-    argument: *mut c_void,
-    _: PassphraseCallback,
-    _: *mut c_void,
-) -> c_int {
-    let decode = |provider: &mut Arc<Provider>| {
-        // SAFETY: the core gives a BIO for the time of the call.
-        let Some(der) = pem(selection, |line| unsafe { provider.core().line(bio, line) })? else {
-            return Ok(1);
-        };
-        Ok(give(der, callback, argument))
+calls! {
+    fn decode_pem(provider: &mut Arc<Provider>, bio: *mut Bio, selection: c_int, callback: Callback, argument: *mut c_void,
+        _pass: PassphraseCallback, _for: *mut c_void) => {
+        let der = pem(selection, |line| provider.core().line(bio, line))?;
+        Ok(der.map_or(1, |der| give(der, callback, argument)))
     };
-    // SAFETY: `decoder` is one of ours, or NULL.
-    unsafe { with(decoder, decode) }
-}
-
-unsafe extern "C" fn pass_der(
-    decoder: *mut c_void,
-    bio: *mut Bio,
-    _: c_int,
-    callback: Callback,
-    argument: *mut c_void,
-    _: PassphraseCallback,
-    _: *mut c_void,
-) -> c_int {
-    let pass = |provider: &mut Arc<Provider>| {
-        // SAFETY: the core gives a BIO for the time of the call.
-        let der = unsafe { read(provider, bio) };
+    fn pass_der(provider: &mut Arc<Provider>, bio: *mut Bio, _selection: c_int, callback: Callback, argument: *mut c_void,
+        _pass: PassphraseCallback, _for: *mut c_void) => {
+        let der = read(provider, bio);
         Ok(if Plain::read(&der).is_some() { give(der, callback, argument) } else { 1 })
     };
-    // SAFETY: `decoder` is one of ours, or NULL.
-    unsafe { with(decoder, pass) }
 }
 
 /// The DER of a reference, for those who make keys of it.

@@ -11,12 +11,7 @@ use super::{free, newctx};
 use crate::{
     encoder::{self, Format, Output},
     error::Error,
-    ffi::{
-        Bio, Dispatch, Function, OSSL_FUNC_ENCODER_DOES_SELECTION, OSSL_FUNC_ENCODER_ENCODE, OSSL_FUNC_ENCODER_FREECTX,
-        OSSL_FUNC_ENCODER_NEWCTX, OSSL_FUNC_ENCODER_SET_CTX_PARAMS, OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS,
-        OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Object, Param,
-        PassphraseCallback, core::Core, entry, params::Params, with,
-    },
+    ffi::{core::Core, params::Params, *},
     key::ProviderKey,
     kind::Kind,
     provider::Provider,

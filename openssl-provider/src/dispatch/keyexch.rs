@@ -9,12 +9,8 @@ use super::{dup, free};
 use crate::{
     exchange::{self, Context, Exchange},
     ffi::{
-        Dispatch, OSSL_FUNC_KEYEXCH_DERIVE, OSSL_FUNC_KEYEXCH_DUPCTX, OSSL_FUNC_KEYEXCH_FREECTX,
-        OSSL_FUNC_KEYEXCH_GET_CTX_PARAMS, OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS, OSSL_FUNC_KEYEXCH_INIT,
-        OSSL_FUNC_KEYEXCH_NEWCTX, OSSL_FUNC_KEYEXCH_SET_CTX_PARAMS, OSSL_FUNC_KEYEXCH_SET_PEER,
-        OSSL_FUNC_KEYEXCH_SETTABLE_CTX_PARAMS, Output, Param, entry, own,
         params::{Params, Request},
-        with, with_shared,
+        *,
     },
     key::ProviderKey,
     provider::Provider,
@@ -56,38 +52,20 @@ unsafe extern "C" fn newctx<K: Exchange>(context: *mut c_void) -> *mut c_void {
     unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(Context::<K>::new(Arc::clone(provider))))) }
 }
 
-unsafe extern "C" fn init<K: Exchange>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: `ctx` is one of ours, `key` one of our keys of its kind, or NULL, and `params` an OSSL_PARAM array.
-    unsafe {
-        with(ctx, |ctx: &mut Context<K>| {
-            let key = key.cast::<ProviderKey<K>>().as_ref();
-            ctx.init(key, Params::new(params)).map(|()| 1)
-        })
-    }
-}
-
-unsafe extern "C" fn set_peer<K: Exchange>(ctx: *mut c_void, peer: *mut c_void) -> c_int {
-    // SAFETY: `ctx` is one of ours and `peer` one of our keys of its kind, or NULL.
-    unsafe { with(ctx, |ctx: &mut Context<K>| ctx.set_peer(peer.cast::<ProviderKey<K>>().as_ref()).map(|()| 1)) }
-}
-
-unsafe extern "C" fn derive<K: Exchange>(ctx: *mut c_void, secret: *mut u8, len: *mut usize, size: usize) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
-    unsafe { with(ctx, |ctx: &mut Context<K>| ctx.derive(Output::new(secret, len, size)?).map(|()| 1)) }
-}
-
-unsafe extern "C" fn get_ctx_params<K: Exchange>(ctx: *mut c_void, params: *mut Param) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM request.
-    unsafe { with(ctx, |ctx: &mut Context<K>| Request::new(params).answer(&exchange::FIELDS, &ctx.settings).map(|()| 1)) }
+calls! {
+    fn init<K: Exchange>(ctx: &mut Context<K>, key: *mut c_void, params: *const Param) =>
+        ctx.init(key.cast::<ProviderKey<K>>().as_ref(), Params::new(params)).map(|()| 1);
+    fn set_peer<K: Exchange>(ctx: &mut Context<K>, peer: *mut c_void) =>
+        ctx.set_peer(peer.cast::<ProviderKey<K>>().as_ref()).map(|()| 1);
+    fn derive<K: Exchange>(ctx: &mut Context<K>, secret: *mut u8, len: *mut usize, size: usize) =>
+        ctx.derive(Output::new(secret, len, size)?).map(|()| 1);
+    fn get_ctx_params<K: Exchange>(ctx: &mut Context<K>, params: *mut Param) =>
+        Request::new(params).answer(&exchange::FIELDS, &ctx.settings).map(|()| 1);
+    fn set_ctx_params<K: Exchange>(ctx: &mut Context<K>, params: *const Param) => ctx.set(Params::new(params)).map(|()| 1);
 }
 
 unsafe extern "C" fn gettable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {
     exchange::GETTABLE.as_ptr()
-}
-
-unsafe extern "C" fn set_ctx_params<K: Exchange>(ctx: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(ctx, |ctx: &mut Context<K>| ctx.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn settable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {

@@ -9,16 +9,8 @@ use std::{
 use super::free;
 use crate::{
     ffi::{
-        Callback, Dispatch, Function, OSSL_FUNC_KEYMGMT_DUP, OSSL_FUNC_KEYMGMT_EXPORT, OSSL_FUNC_KEYMGMT_EXPORT_TYPES,
-        OSSL_FUNC_KEYMGMT_FREE, OSSL_FUNC_KEYMGMT_GEN, OSSL_FUNC_KEYMGMT_GEN_CLEANUP, OSSL_FUNC_KEYMGMT_GEN_INIT,
-        OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE, OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS,
-        OSSL_FUNC_KEYMGMT_GET_PARAMS, OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, OSSL_FUNC_KEYMGMT_HAS, OSSL_FUNC_KEYMGMT_IMPORT,
-        OSSL_FUNC_KEYMGMT_IMPORT_TYPES, OSSL_FUNC_KEYMGMT_LOAD, OSSL_FUNC_KEYMGMT_MATCH, OSSL_FUNC_KEYMGMT_NEW,
-        OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, OSSL_FUNC_KEYMGMT_SET_PARAMS, OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS,
-        OSSL_FUNC_KEYMGMT_VALIDATE, OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS, OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS,
-        OSSL_KEYMGMT_SELECT_PRIVATE_KEY, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, Param, bytes, entry, own,
         params::{Params, Request, emit},
-        with, with_shared,
+        *,
     },
     generation::Generation,
     key::ProviderKey,
@@ -104,20 +96,22 @@ unsafe extern "C" fn gettable_params<K: Kind>(_: *mut c_void) -> *const Param {
     K::GETTABLE.as_ptr()
 }
 
-unsafe extern "C" fn set_params<K: Kind>(key: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: `key` is one of ours that only its maker knows yet, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(key, |key: &mut ProviderKey<K>| key.set(Params::new(params)).map(|()| 1)) }
+calls! {
+    fn set_params<K: Kind>(key: &mut ProviderKey<K>, params: *const Param) => key.set(Params::new(params)).map(|()| 1);
+    /// Public keys of others come in here: a peer's, or a certificate's to compare ours with. A private key does not: it
+    /// would have to be sent to the service, which is for `parsec key import` to decide.
+    fn import<K: Kind>(key: &mut ProviderKey<K>, _selection: c_int, params: *const Param) =>
+        key.import(Params::new(params)).map(c_int::from);
+    fn gen_set_template<K: Kind>(generation: &mut Generation<K>, template: *mut c_void) => {
+        template.cast::<ProviderKey<K>>().as_ref().into_iter().for_each(|template| generation.like(template));
+        Ok(1)
+    };
+    fn gen_set_params<K: Kind>(generation: &mut Generation<K>, params: *const Param) =>
+        generation.set(Params::new(params)).map(|()| 1);
 }
 
 unsafe extern "C" fn settable_params<K: Kind>(_: *mut c_void) -> *const Param {
     K::SETTABLE.as_ptr()
-}
-
-/// Public keys of others come in here: a peer's, or a certificate's to compare ours with. A private key does not: it
-/// would have to be sent to the service, which is for `parsec key import` to decide.
-unsafe extern "C" fn import<K: Kind>(key: *mut c_void, _: c_int, params: *const Param) -> c_int {
-    // SAFETY: `key` is fresh from `new`, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(key, |key: &mut ProviderKey<K>| key.import(Params::new(params)).map(c_int::from)) }
 }
 
 /// Exports what is selected of public keys, and nothing else. Asked for a private one it refuses at once and without an error: the core tries before every
@@ -157,23 +151,6 @@ unsafe extern "C" fn gen_init<K: Kind>(context: *mut c_void, selection: c_int, p
             generation.set(Params::new(params)).map(|()| own(generation))
         })
     }
-}
-
-unsafe extern "C" fn gen_set_template<K: Kind>(generation: *mut c_void, template: *mut c_void) -> c_int {
-    let like = |generation: &mut Generation<K>| {
-        // SAFETY: `template` is one of our keys of this kind, or NULL.
-        if let Some(template) = unsafe { template.cast::<ProviderKey<K>>().as_ref() } {
-            generation.like(template);
-        }
-        Ok(1)
-    };
-    // SAFETY: `generation` is one of ours, or NULL.
-    unsafe { with(generation, like) }
-}
-
-unsafe extern "C" fn gen_set_params<K: Kind>(generation: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: `generation` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(generation, |generation: &mut Generation<K>| generation.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn gen_settable_params<K: Kind>(_: *mut c_void, _: *mut c_void) -> *const Param {

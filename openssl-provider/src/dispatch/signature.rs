@@ -11,21 +11,9 @@ use crate::{
     digest::DIGESTS,
     error::Error,
     ffi::{
-        Dispatch, OSSL_FUNC_SIGNATURE_DIGEST_SIGN, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT,
-        OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_FINAL,
-        OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_UPDATE, OSSL_FUNC_SIGNATURE_DUPCTX,
-        OSSL_FUNC_SIGNATURE_FREECTX, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS,
-        OSSL_FUNC_SIGNATURE_NEWCTX, OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
-        OSSL_FUNC_SIGNATURE_SIGN, OSSL_FUNC_SIGNATURE_SIGN_INIT, OSSL_FUNC_SIGNATURE_VERIFY, OSSL_FUNC_SIGNATURE_VERIFY_INIT,
-        OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, Output, Param, bytes, entry,
-        newer::{
-            OSSL_FUNC_SIGNATURE_QUERY_KEY_TYPES, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_FINAL, OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT,
-            OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_UPDATE, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_FINAL,
-            OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_INIT, OSSL_FUNC_SIGNATURE_VERIFY_MESSAGE_UPDATE,
-        },
-        own,
+        newer::*,
         params::{Params, Request, settable},
-        text, with, with_shared,
+        *,
     },
     key::ProviderKey,
     kind::Kind,
@@ -132,154 +120,56 @@ unsafe extern "C" fn newctx<S: Scheme>(context: *mut c_void, _: *const c_char) -
     unsafe { with_shared(context, |provider: &Arc<Provider>| Ok(own(Context::<S>::new(Arc::clone(provider))))) }
 }
 
-unsafe extern "C" fn sign_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: this function's arguments are `init`'s.
-    unsafe { init::<S>(ctx, Purpose::Sign, Input::Prepared, key, params) }
-}
-
-unsafe extern "C" fn sign_message_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: this function's arguments are `init`'s.
-    unsafe { init::<S>(ctx, Purpose::Sign, Input::Message(None), key, params) }
-}
-
-unsafe extern "C" fn verify_message_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: this function's arguments are `init`'s.
-    unsafe { init::<S>(ctx, Purpose::Verify, Input::Message(None), key, params) }
-}
-
-unsafe extern "C" fn verify_message_final<S: Scheme>(ctx: *mut c_void) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL.
-    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify_expected().map(c_int::from)) }
-}
-
-unsafe extern "C" fn verify_init<S: Scheme>(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: this function's arguments are `init`'s.
-    unsafe { init::<S>(ctx, Purpose::Verify, Input::Prepared, key, params) }
-}
-
-unsafe extern "C" fn digest_sign_init<S: Scheme>(
-    ctx: *mut c_void,
-    digest: *const c_char,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
-    // SAFETY: this function's arguments are `init`'s; `digest` is NULL or a C string.
-    unsafe { init::<S>(ctx, Purpose::Sign, Input::Message(text(digest)), key, params) }
-}
-
-unsafe extern "C" fn digest_verify_init<S: Scheme>(
-    ctx: *mut c_void,
-    digest: *const c_char,
-    key: *mut c_void,
-    params: *const Param,
-) -> c_int {
-    // SAFETY: this function's arguments are `init`'s; `digest` is NULL or a C string.
-    unsafe { init::<S>(ctx, Purpose::Verify, Input::Message(text(digest)), key, params) }
+calls! {
+    fn sign_init<S: Scheme>(ctx: &mut Context<S>, key: *mut c_void, params: *const Param) =>
+        init(ctx, Purpose::Sign, Input::Prepared, key, params);
+    fn sign_message_init<S: Scheme>(ctx: &mut Context<S>, key: *mut c_void, params: *const Param) =>
+        init(ctx, Purpose::Sign, Input::Message(None), key, params);
+    fn verify_message_init<S: Scheme>(ctx: &mut Context<S>, key: *mut c_void, params: *const Param) =>
+        init(ctx, Purpose::Verify, Input::Message(None), key, params);
+    fn verify_message_final<S: Scheme>(ctx: &mut Context<S>) => ctx.verify_expected().map(c_int::from);
+    fn verify_init<S: Scheme>(ctx: &mut Context<S>, key: *mut c_void, params: *const Param) =>
+        init(ctx, Purpose::Verify, Input::Prepared, key, params);
+    fn digest_sign_init<S: Scheme>(ctx: &mut Context<S>, digest: *const c_char, key: *mut c_void, params: *const Param) =>
+        init(ctx, Purpose::Sign, Input::Message(text(digest)), key, params);
+    fn digest_verify_init<S: Scheme>(ctx: &mut Context<S>, digest: *const c_char, key: *mut c_void, params: *const Param) =>
+        init(ctx, Purpose::Verify, Input::Message(text(digest)), key, params);
+    fn sign<S: Scheme>(ctx: &mut Context<S>, signature: *mut u8, len: *mut usize, size: usize, input: *const u8, input_len: usize) =>
+        ctx.sign(bytes(input, input_len), Output::new(signature, len, size)?).map(|()| 1);
+    fn verify<S: Scheme>(ctx: &mut Context<S>, signature: *const u8, len: usize, input: *const u8, input_len: usize) =>
+        ctx.verify(bytes(input, input_len), bytes(signature, len)).map(c_int::from);
+    fn verify_recover<S: Scheme>(ctx: &mut Context<S>, recovered: *mut u8, len: *mut usize, size: usize, signature: *const u8,
+        signature_len: usize) => ctx.recover(bytes(signature, signature_len), Output::new(recovered, len, size)?).map(|()| 1);
+    fn digest_update<S: Scheme>(ctx: &mut Context<S>, data: *const u8, len: usize) => ctx.update(bytes(data, len)).map(|()| 1);
+    fn digest_sign_final<S: Scheme>(ctx: &mut Context<S>, signature: *mut u8, len: *mut usize, size: usize) =>
+        ctx.sign_message(&[], Output::new(signature, len, size)?).map(|()| 1);
+    fn digest_sign<S: Scheme>(ctx: &mut Context<S>, signature: *mut u8, len: *mut usize, size: usize, data: *const u8,
+        data_len: usize) => ctx.sign_message(bytes(data, data_len), Output::new(signature, len, size)?).map(|()| 1);
+    fn digest_verify_final<S: Scheme>(ctx: &mut Context<S>, signature: *const u8, len: usize) =>
+        ctx.verify_message(&[], bytes(signature, len)).map(c_int::from);
+    fn digest_verify<S: Scheme>(ctx: &mut Context<S>, signature: *const u8, len: usize, data: *const u8, data_len: usize) =>
+        ctx.verify_message(bytes(data, data_len), bytes(signature, len)).map(c_int::from);
+    fn get_ctx_params<S: Scheme>(ctx: &mut Context<S>, params: *mut Param) =>
+        Request::new(params).answer(S::FIELDS, ctx).map(|()| 1);
+    fn set_ctx_params<S: Scheme>(ctx: &mut Context<S>, params: *const Param) => ctx.set(Params::new(params)).map(|()| 1);
 }
 
 /// # Safety
-/// `ctx` is a context of ours, `key` one of our keys of its kind, `params` an OSSL_PARAM array; each may be NULL.
-unsafe fn init<S: Scheme>(ctx: *mut c_void, purpose: Purpose, input: Input<'_>, key: *mut c_void, params: *const Param) -> c_int {
+/// `key` is one of our keys of the context's kind, `params` an OSSL_PARAM array; each may be NULL.
+unsafe fn init<S: Scheme>(
+    ctx: &mut Context<S>,
+    purpose: Purpose,
+    input: Input<'_>,
+    key: *mut c_void,
+    params: *const Param,
+) -> Result<c_int, Error> {
     // SAFETY: the caller's promise.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            let key = key.cast::<ProviderKey<S::Kind>>().as_ref();
-            ctx.init(purpose, input, key, Params::new(params)).map(|()| 1)
-        })
-    }
-}
-
-unsafe extern "C" fn sign<S: Scheme>(
-    ctx: *mut c_void,
-    signature: *mut u8,
-    len: *mut usize,
-    size: usize,
-    input: *const u8,
-    input_len: usize,
-) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.sign(bytes(input, input_len), Output::new(signature, len, size)?).map(|()| 1)) }
-}
-
-unsafe extern "C" fn verify<S: Scheme>(
-    ctx: *mut c_void,
-    signature: *const u8,
-    len: usize,
-    input: *const u8,
-    input_len: usize,
-) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify(bytes(input, input_len), bytes(signature, len)).map(c_int::from)) }
-}
-
-unsafe extern "C" fn verify_recover<S: Scheme>(
-    ctx: *mut c_void,
-    recovered: *mut u8,
-    len: *mut usize,
-    size: usize,
-    signature: *const u8,
-    signature_len: usize,
-) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| {
-            ctx.recover(bytes(signature, signature_len), Output::new(recovered, len, size)?).map(|()| 1)
-        })
-    }
-}
-
-unsafe extern "C" fn digest_update<S: Scheme>(ctx: *mut c_void, data: *const u8, len: usize) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
-    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.update(bytes(data, len)).map(|()| 1)) }
-}
-
-unsafe extern "C" fn digest_sign_final<S: Scheme>(ctx: *mut c_void, signature: *mut u8, len: *mut usize, size: usize) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
-    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.sign_message(&[], Output::new(signature, len, size)?).map(|()| 1)) }
-}
-
-unsafe extern "C" fn digest_sign<S: Scheme>(
-    ctx: *mut c_void,
-    signature: *mut u8,
-    len: *mut usize,
-    size: usize,
-    data: *const u8,
-    data_len: usize,
-) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe {
-        with(ctx, |ctx: &mut Context<S>| ctx.sign_message(bytes(data, data_len), Output::new(signature, len, size)?).map(|()| 1))
-    }
-}
-
-unsafe extern "C" fn digest_verify_final<S: Scheme>(ctx: *mut c_void, signature: *const u8, len: usize) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffer is as large as it is said to be.
-    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify_message(&[], bytes(signature, len)).map(c_int::from)) }
-}
-
-unsafe extern "C" fn digest_verify<S: Scheme>(
-    ctx: *mut c_void,
-    signature: *const u8,
-    len: usize,
-    data: *const u8,
-    data_len: usize,
-) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL; the buffers are as large as they are said to be.
-    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.verify_message(bytes(data, data_len), bytes(signature, len)).map(c_int::from)) }
-}
-
-unsafe extern "C" fn get_ctx_params<S: Scheme>(ctx: *mut c_void, params: *mut Param) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM request.
-    unsafe { with(ctx, |ctx: &mut Context<S>| Request::new(params).answer(S::FIELDS, ctx).map(|()| 1)) }
+    let (key, params) = unsafe { (key.cast::<ProviderKey<S::Kind>>().as_ref(), Params::new(params)) };
+    ctx.init(purpose, input, key, params).map(|()| 1)
 }
 
 unsafe extern "C" fn gettable_ctx_params<S: Scheme>(_: *mut c_void, _: *mut c_void) -> *const Param {
     S::GETTABLE.as_ptr()
-}
-
-unsafe extern "C" fn set_ctx_params<S: Scheme>(ctx: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: `ctx` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(ctx, |ctx: &mut Context<S>| ctx.set(Params::new(params)).map(|()| 1)) }
 }
 
 unsafe extern "C" fn settable_ctx_params<S: Scheme>(_: *mut c_void, _: *mut c_void) -> *const Param {

@@ -8,10 +8,8 @@ use std::{
 use crate::{
     error::Error,
     ffi::{
-        Callback, Dispatch, OSSL_FUNC_STORE_CLOSE, OSSL_FUNC_STORE_EOF, OSSL_FUNC_STORE_LOAD, OSSL_FUNC_STORE_OPEN,
-        OSSL_FUNC_STORE_SET_CTX_PARAMS, OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, Param, PassphraseCallback, entry, own,
         params::{Params, emit},
-        release, text, with, with_shared,
+        *,
     },
     provider::Provider,
     store::{self, Entry, Store},
@@ -43,32 +41,15 @@ unsafe extern "C" fn settable_ctx_params(_: *mut c_void) -> *const Param {
     store::SETTABLE.as_ptr()
 }
 
-unsafe extern "C" fn set_ctx_params(store: *mut c_void, params: *const Param) -> c_int {
-    // SAFETY: `store` is one of ours, or NULL, and `params` an OSSL_PARAM array.
-    unsafe { with(store, |store: &mut Store| store.set(Params::new(params)).map(|()| 1)) }
-}
-
-unsafe extern "C" fn load(
-    store: *mut c_void,
-    callback: Callback,
-    argument: *mut c_void,
-    _: PassphraseCallback,
-    _: *mut c_void,
-) -> c_int {
-    let load = |store: &mut Store| {
+calls! {
+    fn set_ctx_params(store: &mut Store, params: *const Param) => store.set(Params::new(params)).map(|()| 1);
+    fn load(store: &mut Store, callback: Callback, argument: *mut c_void, _pass: PassphraseCallback, _for: *mut c_void) =>
         Ok(match store.next()? {
             None => 0,
             Some(Entry::Key(key)) => emit(callback, argument, key.object()).into(),
             Some(Entry::Certificate(der)) => emit(callback, argument, store::certificate(der)).into(),
-        })
-    };
-    // SAFETY: `store` is one of ours, or NULL.
-    unsafe { with(store, load) }
-}
-
-unsafe extern "C" fn eof(store: *mut c_void) -> c_int {
-    // SAFETY: `store` is one of ours, or NULL.
-    unsafe { with(store, |store: &mut Store| Ok(store.eof().into())) }
+        });
+    fn eof(store: &mut Store) => Ok(store.eof().into());
 }
 
 unsafe extern "C" fn close(store: *mut c_void) -> c_int {

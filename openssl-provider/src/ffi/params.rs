@@ -46,7 +46,7 @@ pub(crate) enum Value<'a> {
     Number(Vec<u8>),
     Text(&'a CStr),
     Bytes(Vec<u8>),
-    /// Of [`Type::BytesPlace`].
+    /// Of [`Type::BytesPointer`].
     Pointer(&'a [u8]),
     /// A number that also has a name: whichever the caller asks for.
     Named(c_int, &'static CStr),

@@ -2,27 +2,22 @@
 
 use std::ffi::{CStr, CString, c_int};
 
-use der::{Encode, asn1::Any};
 use interface::{
     algorithm::{Hash, Signature},
-    pss::{Pss, RSASSA_PSS},
+    attributes::KeyType,
+    pss::Pss,
 };
 use rsa::Pkcs1v15Sign;
-use spki::AlgorithmIdentifierOwned;
 
 use super::{RsaKey, encoding::Digests, unsupported};
 use crate::{
     digest::{self, Digest},
     error::Error,
     ffi::{
-        OSSL_PKEY_RSA_PAD_MODE_NONE, OSSL_PKEY_RSA_PAD_MODE_PKCSV15, OSSL_PKEY_RSA_PAD_MODE_PSS, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO,
-        OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST, OSSL_PKEY_RSA_PSS_SALT_LEN_MAX, OSSL_SIGNATURE_PARAM_ALGORITHM_ID,
-        OSSL_SIGNATURE_PARAM_DIGEST, OSSL_SIGNATURE_PARAM_MGF1_DIGEST, OSSL_SIGNATURE_PARAM_PAD_MODE,
-        OSSL_SIGNATURE_PARAM_PSS_SALTLEN, Param, RSA_NO_PADDING, RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_AUTO,
-        RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX,
         params::{Field, Given, Setting, Type, Value, field, gettable, settable, setting},
+        *,
     },
-    signature::{Context, Scheme},
+    signature::{self, Context, Scheme},
 };
 
 /// RSA_PSS_SALTLEN_AUTO_DIGEST_MAX of OpenSSL 3.1 and later: signing, the shorter one of digest and maximum; verifying, any.
@@ -298,16 +293,14 @@ fn salt(given: &Given<'_>) -> Result<Salt, Error> {
     })
 }
 
-/// The AlgorithmIdentifier of a signature to come, as certificates and CMS carry it.
 fn algorithm_id<const PSS: bool>(ctx: &Context<Padding<PSS>>) -> Option<Value<'_>> {
     let digest = ctx.digest?;
-    let identifier = if ctx.scheme.mode == Mode::Pss {
-        let pss = parameters(ctx.scheme.digests(digest), ctx.scheme.salt.len(ctx.public().ok()?, digest));
-        AlgorithmIdentifierOwned { oid: RSASSA_PSS, parameters: Some(pss.to_parameters().ok()?) }
+    let signature = if ctx.scheme.mode == Mode::Pss {
+        parameters(ctx.scheme.digests(digest), ctx.scheme.salt.len(ctx.public().ok()?, digest)).signature()
     } else {
-        AlgorithmIdentifierOwned { oid: digest.with_rsa.oid, parameters: Some(Any::null()) }
+        Signature::RsaPkcs1v15 { hash: digest.hash.into() }
     };
-    identifier.to_der().ok().map(Value::Bytes)
+    signature::algorithm_id(signature, KeyType::RsaPublicKey, 0)
 }
 
 #[cfg(test)]
