@@ -121,7 +121,7 @@ impl SignScheme {
                 Ok(())
             }
             _ if context.is_empty() => Ok(()),
-            _ => Err(invalid("only ML-DSA, Ed448, Ed25519ctx and Ed25519ph sign in a context, of at most 255 bytes")),
+            _ => Err(invalid("this algorithm signs in no context, or in one of at most 255 bytes")),
         }
     }
 }
@@ -189,7 +189,7 @@ impl ParsedKey {
         self.sign(&scheme, hash, context)
     }
 
-    /// Signs a message. The context is ML-DSA's.
+    /// Signs a message. The context is that of the schemes that have one.
     pub(crate) fn sign_message(&self, algorithm: Signature, message: &[u8], context: &[u8]) -> Result<Vec<u8>> {
         let scheme = self.signing(algorithm)?;
         self.sign(&scheme, &scheme.digest(message)?, context)
