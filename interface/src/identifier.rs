@@ -30,3 +30,37 @@ pub fn whole_message(key_type: KeyType) -> Option<Signature> {
     let best = Job::Sign.repertoire(key_type).usual.first().copied()?;
     Signature::try_from(best).ok().filter(|signature| signature.whole_message())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithm::Hash;
+    use crate::kind;
+
+    #[test]
+    fn certificates_have_the_signatures_that_have_an_identifier() {
+        let hash = Hash::Sha384.into();
+        let null = Some(Any::null());
+        for (kind, signature, expected) in [
+            (&kind::P384, Signature::Ecdsa { hash }, Some(("1.2.840.10045.4.3.3", None))),
+            (&kind::P384, Signature::DeterministicEcdsa { hash }, Some(("1.2.840.10045.4.3.3", None))),
+            (&kind::P384, Signature::EcdsaAny, None),
+            (&kind::RSA_2048, Signature::RsaPkcs1v15 { hash }, Some(("1.2.840.113549.1.1.12", null))),
+            (&kind::RSA_2048, Signature::RsaPkcs1v15Raw, None),
+            (&kind::RSA_2048, Signature::RsaRaw, None),
+            (&kind::ED25519, Signature::PureEddsa, Some(("1.3.101.112", None))),
+            (&kind::ED25519, Signature::Ed25519ctx, None),
+            (&kind::ED448, Signature::PureEddsa, Some(("1.3.101.113", None))),
+            (&kind::ED448, Signature::Ed448ph, None),
+            (&kind::ML_DSA_65, Signature::MlDsa, Some(("2.16.840.1.101.3.4.3.18", None))),
+            (&kind::ML_DSA_65, Signature::HashMlDsa { hash }, None),
+            (&kind::X25519, Signature::PureEddsa, None),
+        ] {
+            let identifier = of(signature, kind.key_type, kind.bits).map(|found| (found.oid.to_string(), found.parameters));
+            assert_eq!(identifier, expected.map(|(oid, parameters)| (oid.to_owned(), parameters)), "{} {signature:?}", kind.name);
+        }
+        let pss = |signature| of(signature, kind::RSA_2048.key_type, 2048).unwrap();
+        let salted = pss(Signature::RsaPssWith { hash: Hash::Sha384, mgf: Hash::Sha384, salt_len: 48 });
+        assert_eq!((pss(Signature::RsaPss { hash }), salted.oid), (salted.clone(), RSASSA_PSS));
+    }
+}

@@ -63,6 +63,7 @@ macro_rules! parameter_sets {
     )* };
 }
 
+// the set, the type of its keys, the kind, how its keys sign, and how that is verified
 parameter_sets! {
     MlDsa44 MlDsa44Key = ML_DSA_44, MlDsa, verify_ml_dsa::<ml_dsa::MlDsa44>;
     MlDsa65 MlDsa65Key = ML_DSA_65, MlDsa, verify_ml_dsa::<ml_dsa::MlDsa65>;
