@@ -1,4 +1,4 @@
-//! The one place where a request is judged: access, key, policy, grant. Operations have no names here.
+//! The one place that judges a request: access, key, policy, grant. It knows operations by their rows in the table, not by name.
 
 mod call;
 mod decision;

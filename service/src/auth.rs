@@ -1,4 +1,4 @@
-//! Who is asking. A [`Principal`] that came with a request can only be made here, from what the kernel or a trusted name says.
+//! Who the caller is. Only this module makes a [`Principal`] for a request. It relies on what the kernel or a trusted name says.
 
 mod callers;
 

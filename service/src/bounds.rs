@@ -1,5 +1,5 @@
-//! How much a client may have kept beside a key, a certificate or data. All that is kept lies in memory too and is searched, so one
-//! client that sends without measure would slow down the others. The request as a whole is bounded by `body_len_limit`.
+//! How much a client may keep beside a key, a certificate or data. The service holds all of it in memory and searches it, so one
+//! client without limits would slow down the others. `body_len_limit` bounds the request as a whole.
 
 use crate::error::{Error, Result};
 use interface::message::Pkcs11Attribute;

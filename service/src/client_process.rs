@@ -1,4 +1,4 @@
-//! What tells client processes apart.
+//! The identity of a client process.
 
 use interface::operations::Hello;
 

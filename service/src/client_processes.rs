@@ -1,9 +1,9 @@
-//! Which client processes are here. A volatile key outlives its process's connections by no more than [`GRACE`], and so does the login
-//! of a security officer.
+//! Which client processes are connected. A volatile key, and the login of a security officer, outlive the connections of their
+//! process by at most [`GRACE`].
 //!
-//! A process may lose all its connections for a moment without being gone: its client gives up on one that stalls, or drops one
-//! after an error, and connects anew. So the end of the last one starts a wait, which any new one calls off. A connection that had to
-//! make room for another says nothing of its process: the wait lasts as long as the process then.
+//! A process may lose all its connections for a moment without being gone: its client drops one that stalls or fails, and connects
+//! again. So the end of the last connection starts a wait, and a new connection cancels it. If a connection was closed to make room
+//! for another, that says nothing about its process. The wait then lasts as long as the process.
 
 use crate::client_process::ClientProcess;
 use crate::providers::Backends;

@@ -1,7 +1,7 @@
-//! The configuration: upstream's `config.toml` as it is, our own keys beside it, and a default for whatever is not said, so that the
-//! service runs without any file.
+//! The configuration: upstream's `config.toml`, our own keys beside it, and a default for every key. The service runs without any
+//! file.
 //!
-//! Upstream's keys that mean nothing here are accepted and noted for the log. A key that does not exist is an error.
+//! The service accepts those of upstream's keys that mean nothing here, and notes them in the log. An unknown key is an error.
 
 use crate::auth::{self, Authenticators, Principal};
 use crate::error::{Error, Result};

@@ -1,7 +1,8 @@
-//! One client: read a frame, have it judged and run, write the answer; again until the client leaves.
+//! One client: read a frame, judge and run it, write the answer, and repeat until the client leaves.
 //!
-//! Upstream's service closes after one answer; clients that expect that just close, and all others save connecting anew.
-//! A short wait awake before sleeping serves a client that asks again at once: waking a sleeping processor costs more than a signature.
+//! Upstream's service closes the connection after one answer. A client that expects this closes its end too. All others save the
+//! cost of connecting again. Before it sleeps, the connection polls for a moment in case the client asks again at once: waking a
+//! sleeping processor costs more than a signature.
 
 use crate::admission::Incoming;
 use crate::auth::Peer;

@@ -1,13 +1,14 @@
 //! Who is connected, and whose connection makes room when there is none.
 //!
-//! While there is room everybody has it. When there is none, a user who has fewer connections beyond its guarantee than another takes
-//! one over: the other's idlest. To lose an idle connection costs a client a new one and no error. One that is at work is broken off
-//! only for who has less than its guarantee, and only where others have more; never one whose request has begun in a lane, because the
-//! client would not know what came of it. So nobody can keep the others out, and a program with many threads need not be told how many
-//! it may have. Some places are kept for administrators, who must be able to look at what is wrong.
+//! While there is room, everybody gets it. When there is none, users compare by how many connections they have beyond their
+//! guarantees. The user with fewer takes one over from the user with more: the idlest. Losing an idle connection costs the client a
+//! reconnect and no error. A busy connection is cut off only for a user below its guarantee, and only if others are above theirs. A
+//! connection whose request has begun in a lane is never cut off, because the client would not know the outcome. So nobody can keep
+//! the others out, and a program with many threads needs no limit of its own. Some places are reserved for administrators, who must
+//! be able to look at what is wrong.
 //!
-//! A connection that makes room is there until its socket is closed. While too many of them are about to go for one user, this user's
-//! next ones wait.
+//! A connection that makes room still counts until its socket is closed. While too many connections of one user are closing, the
+//! next connections of this user wait.
 
 use crate::auth::Principal;
 use crate::quotas::{Limit, Quotas};

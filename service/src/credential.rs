@@ -1,4 +1,4 @@
-//! Secrets that are handed to the service: in a file that nobody else may read, or as a credential of systemd.
+//! Secrets that the service is given: in a file that nobody else may read, or as a credential of systemd.
 
 use interface::Secret;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Requests find their provider here, and their turn. They are judged in [`crate::admission`].
+//! Leads a request to its provider and to its turn. [`crate::admission`] judges it.
 
 #[cfg(test)]
 pub(crate) mod local;

@@ -1,8 +1,8 @@
 //! A queue in which users take turns.
 //!
-//! A free place goes to the user whose last turn was the longest ago, and within this user to the principal whose last turn was the
-//! longest ago. A user who asks rarely is next, however much the others ask. More names bring no more turns, because the kernel tells
-//! the user.
+//! A free place goes to the user whose last turn was longest ago. Within this user it goes to the principal whose last turn was
+//! longest ago. A user who asks rarely is next, however much the others ask. More names bring no more turns, because the kernel
+//! names the user.
 
 use crate::auth::{Party, Principal};
 use std::collections::{HashMap, VecDeque};

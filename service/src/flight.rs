@@ -1,7 +1,8 @@
-//! What is in flight for each client: requests in a lane, and the bytes of requests that come and of answers that go.
+//! What is in flight for each client: requests in a lane, and the bytes of incoming requests and outgoing answers.
 //!
-//! Who asks for too much that is slow is told so. Who sends without reading would have the service hold all of it; so a connection waits
-//! with its next request while its user holds too much: nothing is refused, and nobody else waits. What is small is not counted.
+//! The service refuses a client that asks for too many slow operations. A client that sends without reading would make the service
+//! hold all of it. So while a user holds too many bytes, its connections wait with their next requests: nothing is refused, and
+//! nobody else waits. Small requests are not counted.
 
 use crate::auth::{Party, Principal, clients};
 use crate::error::Result;

@@ -1,8 +1,8 @@
-//! The queue for what takes long: key generation, disks, devices.
+//! The queue for slow work: key generation, disks, devices.
 //!
-//! Users take turns, and the principals of one, however many requests one of them sends. Nobody waits for ever: a turn that does not
-//! come ends the wait, and a device that hangs keeps its thread, not the lane. A thread that has done one request
-//! goes on with the next by itself, so that a device need not wait until others have been woken.
+//! Users take turns, and so do the principals of one user, however many requests one of them sends. Nobody waits for ever: a
+//! request whose turn does not come times out, and a device that hangs blocks its thread, not the lane. A thread that finishes a
+//! request takes the next one itself, so the device does not wait for another thread to wake up.
 
 use crate::auth::Party;
 use crate::error::{Error, Result};

@@ -1,8 +1,8 @@
-//! The log. It goes to standard error, or where that is systemd's journal, to the journal with its fields.
+//! The log. It goes to standard error. If that is systemd's journal, it goes to the journal with its fields.
 //!
-//! It stops no request: what is to be told goes into a [`queue`] of bounded size, and one thread writes it. What finds no room, because
-//! nobody reads the pipe or the disk is slow, is counted, and so is what one client causes beyond its [`rates`]; a line tells how much
-//! it was. What became of keys has room of its own, so that nothing a client says without end pushes it out.
+//! Logging blocks no request. A line enters a [`queue`] of bounded size, and one thread writes it. Lines that find no room, because
+//! nobody reads the pipe or the disk is slow, are counted, and so are the lines of a client beyond its [`rates`]. A later line
+//! tells the sums. Events about keys have room of their own, so a noisy client cannot push them out.
 
 mod event;
 mod journal;

@@ -1,12 +1,13 @@
 //! Private keys in memory: in clear only while somebody uses them.
 //!
-//! A dump, the swap, or a bug that reads too far finds what lies in memory, so as little as possible lies there:
-//! - What is freed is wiped first: by [`interface::ALLOCATOR`], and by AWS-LC for what it allocates itself.
-//! - The stack of a thread is wiped when the thread comes to rest ([`rest`]), or when it has run a slow operation.
-//! - A parsed key that nobody has used for a while is dropped ([`loaded`]). Its next use makes it anew from what the store has.
-//! - The keys that open what the store has are shielded ([`shield`]).
+//! A core dump, the swap, or a bug that reads out of bounds reveals what is in memory. So the service keeps as little as possible
+//! there:
+//! - The allocator ([`interface::ALLOCATOR`]) wipes memory before it frees it. So does AWS-LC with its own.
+//! - A thread's stack is wiped when the thread becomes idle ([`rest`]), and after each slow operation.
+//! - A parsed key is dropped when nobody has used it for a while ([`loaded`]). Its next use parses it again from the store.
+//! - The keys that open the store's private blobs are shielded ([`shield`]).
 //!
-//! A key in use pays for none of this: to note a use is to read a flag, and a busy thread does not rest.
+//! A key in use pays nothing for this: noting a use reads a flag, and a busy thread is not idle.
 
 mod free;
 mod loaded;

@@ -1,4 +1,4 @@
-//! Which user the service runs as. Root only opens the socket and hands its folders over.
+//! Which user the service runs as. Root only opens the socket, and gives its folders to that user.
 
 use crate::error::{Error, Result};
 use nix::errno::Errno;

@@ -1,11 +1,11 @@
-//! The processors, shared like a device.
+//! Shares the processors fairly.
 //!
-//! What takes a moment runs where its bytes were read, on one of the runtime's threads: handing it to another thread costs as much as
-//! a signature. So that nobody's requests stand behind another's there,
-//! - each takes a place first, one more than there are processors, so that none rests while a place changes hands. Users take turns at
-//!   them as in a lane. Whoever has nothing running need not wait: such a request goes beyond the places, and the kernel shares the
-//!   processors between the threads.
-//! - what takes longer than a moment runs [aside], and where somebody waits for a place, [apart](Processor::apart).
+//! A short request runs on the thread that read its bytes: handing it to another thread costs as much as a signature. Two rules
+//! keep one client's requests from delaying another's:
+//! - Each request first takes a place. There is one place more than there are processors, so that no processor is idle while a
+//!   place changes hands. Users take turns, as in a lane. A user who has nothing running need not wait: its request runs beside the
+//!   places, and the kernel shares the processors among the threads.
+//! - A request that takes longer than a moment runs [aside]. If somebody waits for a place, it runs [apart](Processor::apart).
 
 use crate::auth::Party;
 use crate::error::Result;

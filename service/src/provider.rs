@@ -1,7 +1,7 @@
-//! The provider contract: a provider is what it registers.
+//! The contract of providers: a provider is what it registers.
 //!
-//! A backend implements [`Handle`] for each operation that it can do, and names these operations once when it opens. What it does not
-//! name, it cannot do; `ListOpcodes` is read off the same register.
+//! A backend implements [`Handle`] for each operation that it can do, and names these operations once when it opens. It cannot do
+//! any other. `ListOpcodes` reads the same register.
 
 use crate::admission::{Call, Guard, Value};
 use crate::error::{Error, Result};

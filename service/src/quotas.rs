@@ -1,8 +1,8 @@
 //! How much one client may take, so that something is left for the others.
 //!
-//! A limit counts for a principal, and for the user behind it whatever names the user's programs give themselves. It is a number of the
-//! configuration, with exceptions for single clients. A limit that is lowered takes nothing away: it refuses what would be new.
-//! Nothing is refused anywhere for being too much but by [`Quotas::check`].
+//! A limit applies to a principal, and also to the user behind it, whatever names the user's programs give themselves. The
+//! configuration sets the number, with exceptions for single clients. Lowering a limit takes nothing away: it refuses new things.
+//! Only [`Quotas::check`] refuses a request for being too much.
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};

@@ -1,16 +1,19 @@
-//! What the process gives up for ever before it reads the store and hears its first client, so that a flaw in it, or in a library that
-//! it loads, gives away no more of the host than the service needs. It does not depend on the unit that starts it.
+//! Rights that the process gives up for ever, before it reads the store and hears its first client. A flaw in the service, or in a
+//! library that it loads, then exposes no more of the host than the service needs. This does not depend on the unit that starts the
+//! service.
 //!
-//! - No program that it could run gains privileges (no_new_privs).
-//! - Landlock: no files but those that libraries and the configuration need, of which only the store's folders and the TPM's device
-//!   may be written, and none may be run; no TCP but to the TPM that the configuration names; no signals to other processes.
-//! - seccomp ([`calls`]): no new processes, no memory that is both written and run, no files that run with more rights, and none of the
-//!   kernel's calls for administrators, debuggers and experts. Code can still come from a file that the service has written.
+//! - no_new_privs: no program that it could run gains privileges.
+//! - Landlock: the process opens only the files that libraries and the configuration need. It writes only to the store's folders
+//!   and the TPM's device, and executes none. It makes no TCP connection but to the TPM that the configuration names. It sends no
+//!   signals to other processes.
+//! - seccomp ([`calls`]): no new processes, no memory that is both writable and executable, no setuid files, and no system calls
+//!   for administrators, debuggers and experts. Code can still come from a file that the service has written.
 //!
-//! All of it holds for the thread that asks and for those that it starts later, and a child process could not take it off. So it
-//! comes before the first thread, and whatever is to start processes of its own must be forked off before.
+//! The rules bind the calling thread and all threads that it starts later. A child process could not take them off. So the service
+//! applies them before it starts its first thread. A helper that starts processes of its own must be forked off before.
 //!
-//! Where the kernel lacks a part, or a unit or container forbids it, the rest is applied, and the log says in one line what is missing.
+//! If the kernel lacks a part, or a unit or container forbids it, the service applies the rest and logs in one line what is
+//! missing.
 
 mod calls;
 

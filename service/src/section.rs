@@ -1,5 +1,5 @@
-//! One table of the configuration file. The keys that are asked for are the keys that exist: there is no second list of them, and
-//! what is left over at the end was mistyped.
+//! One table of the configuration file. The keys that the code asks for are the keys that exist. Whatever is left over at the end
+//! is a typing error.
 
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;

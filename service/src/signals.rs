@@ -1,6 +1,6 @@
-//! Signals. Two stop the service; every other one that would end it, though nothing is wrong, does no harm.
+//! Signals. Two of them stop the service. It survives every other one that would end it although nothing is wrong.
 //!
-//! Whoever closes the terminal behind `parsec serve &`, or sends SIGHUP after a rotation of logs as many daemons want it, means no end.
+//! Closing the terminal behind `parsec serve &` does not stop the service. Nor does SIGHUP after a rotation of logs.
 
 use crate::error::{Error, Result};
 use libc::{SIGALRM, SIGHUP, SIGIO, SIGPROF, SIGPWR, SIGRTMAX, SIGRTMIN, SIGSTKFLT, SIGUSR1, SIGUSR2, SIGVTALRM};

@@ -1,7 +1,7 @@
-//! The end of the service, told to all that waits.
+//! Tells everything that waits that the service ends.
 //!
-//! What runs at that moment is finished, as far as it takes no longer than [`GRACE`]; what waits is not begun. The listener stays open
-//! until the process ends, so that a client of the next service waits for it and is not refused.
+//! Running requests finish if they take no longer than [`GRACE`]. Waiting requests do not begin. The listener stays open until the
+//! process ends, so that new clients wait for the next service instead of being refused.
 
 use crate::error::Error;
 use interface::Status;

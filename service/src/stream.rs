@@ -1,7 +1,7 @@
-//! A client's socket, which the runtime watches only while somebody waits for it there.
+//! A client's socket. The runtime watches it only while a task waits for it there.
 //!
-//! The kernel wakes a thread of the runtime for all that happens to a watched socket. Where the connection waits awake itself, that
-//! costs the other processor more than the request does, and where bytes are there already it is of no use.
+//! Whenever something happens to a watched socket, the kernel wakes a thread of the runtime. While the connection itself polls,
+//! that costs the other processor more than the request does. When the bytes have arrived already, it is useless.
 
 use rustix::buffer::spare_capacity;
 use rustix::io::retry_on_intr;

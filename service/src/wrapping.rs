@@ -1,15 +1,17 @@
-//! Which key may leave under which other one, and what a key made out of another may do: so that no sequence of permitted operations
-//! yields the value of a sensitive key, which is one that may not be exported.
+//! Which key may wrap which other one, and what a derived or unwrapped key may do. The goal: no sequence of permitted operations
+//! yields the value of a sensitive key, that is, one that may not be exported.
 //!
-//! Each of the known attacks on PKCS#11 (Clulow 2003; Bortolozzo et al. 2010, A1-A5; Bardou et al. 2012) needs a key with conflicting
-//! roles, one whose value the attacker knows, or a second copy of a key with other roles. So a sensitive key leaves only under a key
-//! that was made in its provider, was never readable and never decrypted anything, keys that wrap do not leave, and what comes in or is
-//! derived is not "made in its provider", so that it never wraps a sensitive key. Unwrapping in a mode that does not authenticate is
-//! decryption too (Vaudenay 2002): whether a key protects others or is used in such a mode, its first use decides. No other key of the
-//! value of one that protects decrypts.
+//! Each of the known attacks on PKCS#11 (Clulow 2003; Bortolozzo et al. 2010, A1-A5; Bardou et al. 2012) needs a key with
+//! conflicting roles, a key whose value the attacker knows, or a second copy of a key with other roles. These rules forbid all
+//! three:
+//! - A sensitive key leaves only under a key that was made in its provider, was never readable, and never decrypted anything.
+//! - A key that wraps does not leave.
+//! - A key that was unwrapped or derived does not count as made in its provider, so it never wraps a sensitive key.
+//! - Unwrapping in a mode that does not authenticate counts as decryption (Vaudenay 2002). The first use of a key decides whether
+//!   it protects others or is used in such a mode. If it protects, no other key of the same value decrypts.
 //!
-//! Where a key comes from that was not made here, as the public key of another token, nobody can tell but the security officer, who
-//! may mark it as trusted (`CKA_TRUSTED`). That stands for its origin alone: it does not make up for conflicting roles.
+//! A key that was not made here may have come from anywhere, such as the public key of another token. Only the security officer can
+//! know, and may mark it as trusted (`CKA_TRUSTED`). The mark vouches for the origin alone. It does not excuse conflicting roles.
 
 mod decision;
 mod grant;

@@ -1,4 +1,4 @@
-//! A request that was admitted, as its provider sees it.
+//! An admitted request, as its provider sees it.
 
 use super::Admission;
 use crate::auth::{Principal, clients};

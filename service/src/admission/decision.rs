@@ -1,4 +1,5 @@
-//! Where keys decide: before the provider runs, and durably. The rules are in [`crate::wrapping`]; here they meet the store.
+//! Records durably what a key decides to be, before the provider runs. [`crate::wrapping`] has the rules; this module applies them
+//! to the store.
 
 use super::{Admission, Call, Incoming};
 use crate::error::{Error, Result};

@@ -1,4 +1,4 @@
-//! For whom something is said: one caller or many.
+//! For whom a verdict holds: one caller or many.
 
 use super::Principal;
 use crate::error::{Error, Result};

@@ -1,4 +1,4 @@
-//! Whose keys are listed with one's own: those that others have granted show only where somebody vouches for their owner.
+//! `parsec key accept` and `parsec key reject`: keys that others have granted are listed only if somebody vouches for their owner.
 
 use super::context::{Context, owner};
 use super::error::{During, Error, Result};

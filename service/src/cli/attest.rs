@@ -1,8 +1,9 @@
-//! `parsec key attest` and `parsec quote`: what a TPM says of itself, as a file; `parsec key verify-attestation`: whether to believe it.
+//! `parsec key attest` and `parsec quote` write what a TPM says about itself to a file. `parsec key verify-attestation` judges such
+//! a file.
 //!
-//! The file is a row of PEM blocks, each with a structure of TPM 2.0 Part 2: the statement and its signature, the public area of the
-//! attestation key, and that of the key or, of a quote, the value of each PCR in the order of their numbers. Where the TPM has a
-//! certificate of its endorsement key, that is the last block.
+//! The file is a sequence of PEM blocks, each with a structure of TPM 2.0 Part 2: the statement, its signature, and the public area
+//! of the attestation key. An attestation adds the public area of the key. A quote adds the value of each PCR, in the order of
+//! their numbers. If the TPM has a certificate of its endorsement key, that is the last block.
 
 use super::algorithm;
 use super::context::{Context, KeyArg, ProviderArg};

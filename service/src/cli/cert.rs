@@ -1,4 +1,4 @@
-//! `parsec cert`: certificates that lie beside their keys, where PKCS#11 programs look for them.
+//! `parsec cert`: certificates beside their keys, where PKCS#11 programs look for them.
 
 use super::context::{Context, ProviderArg, owner};
 use super::error::{During, Error, Result};

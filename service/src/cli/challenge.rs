@@ -1,4 +1,5 @@
-//! `parsec key challenge` and `parsec key answer`: whether the attestation key of a statement is in the TPM with an endorsement key.
+//! `parsec key challenge` and `parsec key answer` show whether one TPM holds both the attestation key of a statement and an
+//! endorsement key.
 
 use super::attest::{ATTESTING_KEY, Blocks, CERTIFICATE, public_key};
 use super::context::{Context, ProviderArg};

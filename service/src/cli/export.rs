@@ -1,4 +1,4 @@
-//! `parsec key export`: a private key as a file, where its policy allows that.
+//! `parsec key export`: writes a private key to a file, if its policy allows that.
 
 use super::context::{Context, KeyArg};
 use super::error::{During, Error, Result};

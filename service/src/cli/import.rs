@@ -1,4 +1,4 @@
-//! `parsec key import`: private keys out of files, in the encoding that the protocol wants.
+//! `parsec key import`: reads private keys from files and encodes them as the protocol wants.
 
 mod openssh;
 

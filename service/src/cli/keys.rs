@@ -1,4 +1,4 @@
-//! `parsec key`: its commands.
+//! The commands of `parsec key`.
 
 use super::context::{Context, KeyArg};
 use super::error::Result;

@@ -1,7 +1,7 @@
-//! `parsec openssl-env`: the environment in which a program's OpenSSL has our provider.
+//! `parsec openssl-env`: an environment in which a program's OpenSSL loads our provider.
 //!
-//! It is a configuration of its own, named by `OPENSSL_CONF` for the programs that are to have it, and not a change of the system's: a
-//! mistake there would take TLS away from everything.
+//! It writes a configuration of its own, and each program selects it with `OPENSSL_CONF`. It does not change the system's
+//! configuration, because a mistake there would break TLS for every program.
 
 use super::error::{Error, Result};
 use super::output::{self, write_file};

@@ -1,5 +1,5 @@
-//! What the program prints: every result has two faces, text for people and one JSON object for scripts. Neither makes a terminal do
-//! anything. What others chose is a [`Text`] in the results and stays in its line; whatever else gets this far, the last step escapes.
+//! What the program prints. Every result has two forms: text for people, and one JSON object for scripts. Neither can make a
+//! terminal do anything: a [`Text`] marks what others chose and stays on its line, and the last step escapes everything else.
 
 use super::error::{Error, Result};
 use interface::text;

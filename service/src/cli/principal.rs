@@ -1,4 +1,4 @@
-//! Who is meant, with users of this host by their names.
+//! Principals on the command line. A user of this host can be given by name.
 
 use super::error::{Error, Result};
 use parsec_service::auth::Principal;

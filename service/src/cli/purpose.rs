@@ -1,4 +1,4 @@
-//! Purposes: people say what a key is for, and the provider's abilities decide which algorithm that means.
+//! Purposes. People say what a key is for. The provider's abilities decide which algorithm that means.
 
 use super::context::Context;
 use super::error::{During, Error, Result};

@@ -1,4 +1,4 @@
-//! What stands for a key in other programs' configuration: the reference file, the URIs, the public key.
+//! Forms in which other programs' configurations name a key: the reference file, the URIs, the public key.
 
 use super::context::{Context, KeyArg, KeyRecord};
 use super::error::{Error, Result};

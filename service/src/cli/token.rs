@@ -1,5 +1,5 @@
-//! Tokens: what PKCS#11 programs see of a provider, with the PINs that they may set there. A PIN protects against programs of the
-//! same user; whose token it is, the kernel says. So its owner can take a PIN away without knowing it.
+//! Tokens: the view of a provider that PKCS#11 programs have, with the PINs that they may set. A PIN protects against programs of
+//! the same user. The kernel says who owns a token, so its owner can remove a PIN without knowing it.
 
 use super::context::{Context, ProviderArg};
 use super::error::{During, Result};

@@ -1,4 +1,4 @@
-//! A service in the process of a test, with the software provider, and requests to it.
+//! A service inside a test's process, with the software provider, and requests to it.
 
 use super::Dispatcher;
 use crate::admission::{Admission, Incoming, Values};

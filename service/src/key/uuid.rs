@@ -1,4 +1,4 @@
-//! What tells keys and objects apart for ever, and sets of it.
+//! Unique ids of keys and objects, never reused, and sets of such ids.
 
 use crate::error::{Error, Result};
 use interface::Status;

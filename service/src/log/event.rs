@@ -1,7 +1,7 @@
-//! Events: what became of keys, and of requests that were refused, for who asks later. They are lines of the log with fields whose
-//! names and meanings stay as they are; `service/docs/log.md` lists them.
+//! Events: what happened to keys, and which requests were refused, for a later audit. They are lines of the log with fields. Names
+//! and meanings of the fields stay as they are; `service/docs/log.md` lists them.
 //!
-//! What a request changes, the table of operations says ([`Effect`]), so no operation that changes something is without its event.
+//! The table of operations says what each request changes ([`Effect`]), so every operation that changes something has its event.
 
 use crate::auth::{Peer, Principal};
 use crate::error::Error;

@@ -1,6 +1,6 @@
-//! systemd's journal in its own protocol (JOURNAL_NATIVE_PROTOCOL of systemd), so that each field of a line can be searched for.
+//! systemd's journal in its own protocol (JOURNAL_NATIVE_PROTOCOL of systemd), so that people can search each field.
 //!
-//! The socket has no peer: each line is sent to the path, where systemd keeps the same socket while its journal starts anew.
+//! The socket has no peer. Each line is sent to the path, where systemd keeps the same socket while its journal restarts.
 
 use super::record::{Entry, Record};
 use interface::client::Process;

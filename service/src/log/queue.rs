@@ -1,8 +1,8 @@
-//! What is still to be written, in two rooms of bounded size: what happened to keys and to the service, and the rest. Neither can push
-//! the other out.
+//! Lines that wait to be written, in two rooms of bounded size: one for events about keys and the service, one for the rest.
+//! Neither can push out the other.
 //!
-//! A client may have as much of a room as is free. So one that fills the room has half of it, the next one half of what that leaves,
-//! and there is always something left for who comes anew. Nothing is left out in silence: sums tell how much, of whom and of what kind.
+//! A client may take as much of a room as is free. So a client that fills the room gets half of it, the next one half of the
+//! remainder, and a newcomer always finds some left. No line is dropped silently: sums say how many, whose, and of what kind.
 
 use super::event::Kind;
 use super::rates::{Rates, Room};

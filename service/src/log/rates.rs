@@ -1,7 +1,7 @@
-//! How fast a client may fill the log: a bucket of tokens for each user and room.
+//! How fast a client may fill the log: a token bucket for each user and room.
 //!
-//! What a client can cause at will, as refusals, may come at the rate that the configuration says, and ten seconds' worth of it at once. What it has
-//! changed may come faster, and a long list of keys that are made at once is told key by key.
+//! Lines that a client can cause at will, such as refusals, are limited to the configured rate, with a burst of ten seconds' worth.
+//! Lines about changes may come faster: a long list of new keys is logged key by key.
 
 use super::event::Kind;
 use super::record::Origin;

@@ -1,4 +1,4 @@
-//! The one thread that writes the log. Nobody but it waits for who reads.
+//! The one thread that writes the log. Only this thread waits for a slow reader.
 
 use super::journal::Journal;
 use super::queue::Queue;

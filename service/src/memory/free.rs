@@ -1,7 +1,7 @@
-//! What becomes of memory that is free again.
+//! Returns free memory to the system.
 //!
-//! By default glibc keeps what a flood of large requests took, for as long as the process lives. It reads its settings (mallopt(3)) when
-//! a process starts, so the service starts itself once more with them: the same process, another program image.
+//! By default glibc keeps the memory of a flood of large requests for the life of the process. It reads its settings (mallopt(3))
+//! only when a process starts, so the service executes itself once more with the right ones.
 
 use interface::client::Process;
 use std::os::unix::process::CommandExt;

@@ -1,11 +1,11 @@
 //! Parsed keys, and how they leave memory when nobody uses them.
 //!
-//! ssh-agent keeps an idle key encrypted in memory. Here the store has it encrypted already, so the parsed key is dropped, and parsed
-//! again at its next use: there is no second encrypted form to keep right. That use pays for one read of the database and the parsing,
-//! together 0.1 ms for a key on P-256 and 0.4 ms for RSA-2048.
+//! The store has every key encrypted already. So an idle key is dropped, and parsed again at its next use: there is no second
+//! encrypted form to maintain, as ssh-agent has. That use pays for one read of the database and for parsing, together 0.1 ms for a
+//! key on P-256 and 0.4 ms for RSA-2048.
 //!
-//! To find idle keys, every use sets a flag, and a sweep clears it. A key whose flag is still clear at the next sweep is dropped, so it
-//! leaves after one to two periods without use.
+//! To find idle keys, every use sets a flag, and a sweep clears it. The next sweep drops each key whose flag is still clear, so a
+//! key leaves after one to two periods without use.
 
 use std::any::Any;
 use std::mem;

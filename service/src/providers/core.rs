@@ -1,4 +1,4 @@
-//! The core: what is about the service, its clients and its key store rather than about one provider's cryptography.
+//! The core provider: operations on the service, its clients and its key store. They belong to no single provider's cryptography.
 
 mod accept;
 mod catalogue;

@@ -1,11 +1,12 @@
 //! The system calls that the service does without.
 //!
-//! The list is of what is refused, not of what is allowed. The libraries for TPMs, buses and names are loaded late and are the host's,
-//! and so is the C library: which calls they make changes with their versions, and a call that a list of allowed ones has forgotten
-//! fails in a client's hands. What such a list would add is small here, as files and networks are Landlock's. Refused calls fail as
-//! if the caller lacked the right; nothing is killed.
+//! This is a list of refused calls, not of allowed ones. The libraries for TPMs, buses and names, and the C library, belong to the
+//! host: which calls they make changes with their versions. An allow list that forgets a call would fail a client's request. It
+//! would add little here, because Landlock covers files and networks. A refused call fails as if the caller lacked the right;
+//! nothing is killed.
 //!
-//! A call that is refused or allowed whatever its arguments are costs a look into a bitmap (Linux 5.11), so a signature costs no more.
+//! For a call that is refused or allowed whatever its arguments, the kernel only looks into a bitmap (Linux 5.11). So a signature
+//! costs no more.
 
 use libc::*;
 use seccompiler::{

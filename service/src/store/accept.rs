@@ -1,8 +1,9 @@
-//! Whose entries are listed with a caller's own, and meant by a name without an owner.
+//! Whose entries are listed beside a caller's own, and found by a name without an owner.
 //!
-//! Anybody may grant a key to anybody, under any name, label and id. A program that looks for its key must not find a stranger's, so
-//! one's own come first and those of others show only where somebody vouches for their owner: the system, which is root's and the
-//! administrators', or the caller, or an administrator for it. Whoever names the owner needs no such list.
+//! Anybody may grant a key to anybody, under any name, label and id. A program that looks for its key must not find a stranger's.
+//! So a caller's own entries come first. Those of others are listed only if somebody vouches for their owner: the system (for root
+//! and the administrators), the caller, or an administrator on the caller's behalf. A request that names the owner needs no such
+//! verdict.
 
 use super::entry::Entry;
 use super::index::{Index, Said};

@@ -1,8 +1,9 @@
-//! A counter outside the store, by which a rollback of the whole file is told.
+//! A counter outside the store that reveals a rollback of the whole file.
 //!
-//! An older copy of the file is sound in itself. So the head says how far the counter of a device has come. Before something is
-//! answered that must not be undone, as the end of a grant or a key, the head is committed with the next count, and then the counter
-//! is raised. After a crash between the two the counter is behind, which does no harm; it is ahead only of a store that is older.
+//! An older copy of the file is valid in itself. So the head records the value of a counter in a device. Some changes must not be
+//! undone, such as the end of a grant or a key. Before the service answers such a request, it commits the head with the next value
+//! and then raises the counter. After a crash between the two the counter is behind, which does no harm. It is ahead only of an
+//! older store.
 
 use super::change::Change;
 use super::note::ACCEPTING;

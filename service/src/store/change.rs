@@ -1,9 +1,9 @@
-//! Writing to the database: the only way, so that no row is without its MAC and no transaction without its head.
+//! The only way to write to the database. It gives every row its MAC and every transaction its head.
 //!
-//! A MAC covers the table's name and every column, its name too, as they are in the file. SQLite itself computes it, by the function `row_mac`, so
-//! there is no second list of columns; and by `row_part` what the row adds to the head. The head also has a digest of the tables'
-//! definitions, which say what the columns are. Statements touch only rows that are sound: what somebody else changed is not signed by
-//! changing it once more.
+//! A MAC covers the table's name, and the name and value of every column, as the file has them. SQLite itself computes it with the
+//! function `row_mac`, so there is no second list of columns. The function `row_part` computes what a row adds to the head. The
+//! head also has a digest of the tables' definitions. Statements touch only rows with a valid MAC, so changing a row that somebody
+//! else wrote does not sign it.
 
 use super::head::Head;
 use super::note::Note;

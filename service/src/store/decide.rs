@@ -1,7 +1,7 @@
 //! What the value of a key was used for first: to protect sensitive keys, or in a way that could reveal them.
 //!
-//! The decision belongs to the value, so that all keys with this value share it, whatever they are called and whoever has them. It
-//! is never taken back. The database keeps a fingerprint, from which nobody without the store key learns the value.
+//! The decision belongs to the value. All keys with this value share it, whatever their names and owners. It is never taken back.
+//! The database keeps a fingerprint of the value. The fingerprint reveals nothing to a reader without the store key.
 
 use super::seal::Fingerprint;
 use super::{Store, table};

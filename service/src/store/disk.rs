@@ -1,4 +1,4 @@
-//! Files that are this store's alone, and what makes them last.
+//! Files that belong to this store alone, and how to make them durable.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;

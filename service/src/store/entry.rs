@@ -1,4 +1,4 @@
-//! What lies in memory of a key or an object, and what it is found by.
+//! A key or an object in memory, and the terms by which a search finds it.
 
 use crate::auth::Principal;
 use crate::client_process::ClientProcess;

@@ -1,11 +1,11 @@
 //! The database file: opened for one process, checked against the store key, and brought up to date.
 //!
-//! From version 5 on all rows are signed. Rows of older versions are signed once, when the file is brought up to date. That this
-//! happened is remembered in two places: in the proof of the store key, and in a note beside that key. Else somebody could lower the
-//! version, change rows, and have the service sign them.
+//! Since version 5 all rows are signed. The upgrade signs the rows of older versions, once. Two places remember that it happened:
+//! the proof of the store key, and a note beside that key. Otherwise somebody could lower the version, change rows, and have the
+//! service sign them.
 //!
-//! What a crash has left in the write-ahead log goes into the file, durably, before anything is answered: of a log whose last flush
-//! failed it is not known what the disk has.
+//! At the start the service moves the write-ahead log of a crash into the file, durably, before it answers anything. The last flush
+//! of that log may have failed, so nobody knows what the disk has of it.
 
 use super::change::{self, Database, Table};
 use super::disk::{beside, private, sync_folder};

@@ -1,9 +1,9 @@
-//! The head of the store: how many rows there are, and a digest of them all.
+//! The head of the store: the number of rows, and a digest of all of them.
 //!
-//! A row's own MAC says nothing of rows that are missing, or that an older copy of the file still has. So each transaction also
-//! writes a head, sealed under the store key, to which every row adds its part. The parts are XORed: adding and removing a row takes
-//! the same time whatever the number of rows. A part is a MAC of the row's place and MAC, so nobody without the key can choose rows
-//! that cancel out, or put something else in the place of a row that was removed.
+//! A row's own MAC does not show that other rows are missing or come from an older copy of the file. So each transaction also
+//! writes a head, sealed with the store key. Every row adds a part to its digest. The parts are XORed: adding or removing a row
+//! takes the same time whatever the number of rows. A part is a MAC of the row's place and MAC. So nobody without the key can
+//! choose rows that cancel out, or replace a removed row.
 
 use super::seal::{Keys, MAC_LEN};
 use crate::error::Result;

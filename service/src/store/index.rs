@@ -1,4 +1,4 @@
-//! What of the store lies in memory, by every term that a search may name.
+//! The part of the store that is in memory, indexed by every term that a search may name.
 
 use super::entry::{Entry, Object, Term};
 use super::pin::Tokens;

@@ -1,4 +1,4 @@
-//! How keys come and go: intents that outlive a crash, and their recovery.
+//! How keys are created and destroyed: intents that survive a crash, and their recovery.
 
 use super::change::Database;
 use super::entry::Entry;

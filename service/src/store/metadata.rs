@@ -1,4 +1,4 @@
-//! Changes to what stands beside a key: label, id, attributes and grants; and to its policy, which can only become narrower.
+//! Changes to a key's metadata: label, id, attributes and grants. They can also narrow its policy.
 
 use super::change::Change;
 use super::entry::{Entry, Object};

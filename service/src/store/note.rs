@@ -1,8 +1,8 @@
-//! What is remembered of the store outside of its file: that its rows are signed, which change was the last, and how many rows there
-//! were. So it is told that the file is gone, that it is an older copy, or that its write-ahead log was damaged, cut or removed.
+//! A note outside the store's file. It records that the rows are signed, which change was the last, and how many rows there were.
+//! It reveals a file that is gone or an older copy, and a write-ahead log that was damaged, cut or removed.
 //!
-//! The note is written after each change is durable, and is flushed with the first row only. So a loss of power may leave it behind
-//! the store, which does no harm: what it says was always durable before. It is ahead only of a store that has lost something.
+//! The service writes the note after each durable change, and flushes it with the first row only. So after a power loss it may be
+//! behind the store, which does no harm. It is ahead only of a store that has lost something.
 
 use super::disk::{beside, private, sync_folder};
 use super::head::Head;

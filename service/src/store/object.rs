@@ -1,7 +1,7 @@
-//! Certificates and data that clients keep beside their keys. They hold nothing secret and are not sealed.
+//! Certificates and data that clients keep beside their keys. They are not secret, so they are not sealed.
 //!
-//! Their values stay in the database, and are read where somebody asks for them: else who stores much would take the memory of all.
-//! What a value is found by lies in memory, and its digest, so that nobody gets another value than the one that was stored.
+//! Their values stay in the database and are read on request. Otherwise one client that stores much would take the memory of all.
+//! The search terms of a value are in memory, and so is its digest: nobody gets another value than the one that was stored.
 
 use super::entry::{Entry, Object};
 use super::{Store, table};

@@ -1,4 +1,4 @@
-//! PINs and tokens as they lie in memory.
+//! PINs and tokens in memory.
 
 use crate::auth::Principal;
 use crate::client_process::ClientProcess;

@@ -1,9 +1,10 @@
-//! Room on the disk, so that what ends something never fails for want of it: destroying a key, revoking a grant, counting a wrong PIN.
+//! Keeps room on the disk, so that destroying a key, revoking a grant and counting a wrong PIN never fail for lack of it.
 //!
-//! - The write-ahead log has all its blocks from the start, and keeps them: SQLite writes it from its beginning again after each
-//!   checkpoint, which comes long before it is full. A stop in order removes the log; another file keeps the room until the next start.
-//! - A checkpoint needs no blocks either: before a change is committed, the file has blocks for all its pages.
-//! - The file has spare pages. A change that only adds something leaves them alone, and is refused where there are no more.
+//! - The write-ahead log has all its blocks from the start. After each checkpoint SQLite overwrites it from the beginning, and a
+//!   checkpoint comes long before it is full. An orderly stop removes the log; another file then holds the room until the next
+//!   start.
+//! - A checkpoint needs no new blocks: before each commit, the file has blocks for all its pages.
+//! - The file has spare pages. A change that only adds something does not use them. It is refused when nothing else is free.
 
 use crate::error::{Error, Result};
 use interface::Status;

@@ -1,7 +1,7 @@
-//! Reading rows: whether each is as it was written, and what it adds to the head.
+//! Reads rows: whether each MAC is right, and what the row adds to the head.
 //!
-//! A start reads every row once. So the MAC of a row is computed here, from the values that SQLite has just read. It is the same MAC
-//! that [`super::change`] has SQLite compute of what it writes.
+//! A start reads every row once. So this module computes MACs itself, from the values that SQLite has just read. SQLite computes
+//! the same MAC when [`super::change`] writes.
 
 use super::change::{Table, columns, encode, place};
 use super::head::Found;

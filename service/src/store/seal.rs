@@ -1,7 +1,7 @@
-//! What the store key protects: private blobs by AES-256-GCM, each bound to its row, and whole rows by HMAC-SHA-256.
+//! What the store key protects. AES-256-GCM seals each private blob and binds it to its row. HMAC-SHA-256 authenticates whole rows.
 //!
-//! A private blob alone says nothing about who may use the key. Grants, flags and PINs stand beside it in the clear, so every row
-//! carries a MAC. Whoever can write the file but has no store key can then destroy rows, and neither make nor change one.
+//! A private blob alone does not say who may use the key. Grants, flags and PINs are beside it in the clear, so every row carries a
+//! MAC. Somebody who can write the file but lacks the store key can destroy rows, but can neither make nor change one.
 
 use crate::credential;
 use crate::error::{Error, Result};

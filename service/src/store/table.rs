@@ -1,4 +1,4 @@
-//! The database: its tables, and every statement that runs on them.
+//! The tables of the database, and every statement on them.
 
 mod load;
 mod reader;

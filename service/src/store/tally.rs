@@ -1,4 +1,4 @@
-//! What each client has of all that is limited, as entries come and go.
+//! How much each client has of everything that is limited.
 
 use super::entry::Entry;
 use crate::auth::Principal;

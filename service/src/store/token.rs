@@ -1,8 +1,9 @@
 //! Tokens: the label and the PINs that a principal has in a provider.
 //!
-//! A PIN is kept as an argon2id hash. A try is counted, durably, before it is looked at, so that neither a crash nor a restart makes
-//! up for a wrong one. After a few wrong tries each next one has to wait, longer each time; nobody waits here, a try that comes too
-//! early is refused. The user's PIN is locked at last, until it is set anew. All this is per principal: nobody can lock another out.
+//! A PIN is kept as an argon2id hash. A try is counted, durably, before the PIN is checked, so neither a crash nor a restart
+//! forgets a wrong one. After a few wrong tries each next one must come later, and the delay grows. The service does not make the
+//! caller wait: it refuses a try that comes too early. In the end the user's PIN is locked until it is set again. All this is per
+//! principal: nobody can lock out another.
 
 use super::pin::{Pin, TokenId};
 use super::{Store, table};

@@ -1,13 +1,13 @@
-//! What a key decides to be when it is first used: one that protects others, or one that reveals.
+//! What a key becomes at its first use: one that protects others, or one that reveals.
 //!
-//! A mode that does not authenticate decrypts whatever it is given, and whether the result was a key tells of the plaintext, bit by
-//! bit. So unwrapping in such a mode is decryption, and a blob that the key has made in another mode is no safer than its weakest mode.
-//! Programs expect both kinds of wrapping from one key. So the first use that matters decides, and the other role is closed for ever.
+//! A mode that does not authenticate decrypts anything. Whether the result was a valid key leaks the plaintext, bit by bit. So
+//! unwrapping in such a mode is decryption, and every blob that the key has made is only as safe as its weakest mode. Programs
+//! expect one key to wrap in both kinds of modes. So the first use that matters decides, and the other role is closed for ever.
 //!
-//! The decision belongs to the value of the key: whoever has two keys of one value would else have both roles. It is durable before
-//! the use begins, and the store orders two first uses. A key that wraps no sensitive one may have its value in common with one that
-//! does, if the value came in twice. Such a key decides nothing, but it reveals nothing after the other one has protected something:
-//! what was revealed before that can be nothing of what was wrapped after it.
+//! The decision belongs to the value of the key. Otherwise somebody with two keys of one value would have both roles. The decision
+//! is durable before the use begins, and the store orders two first uses. A key that wraps no sensitive key may share its value
+//! with one that does, if the value was imported twice. Such a key decides nothing. But once the other key has protected something,
+//! it reveals nothing: what it revealed before cannot include what was wrapped later.
 
 use crate::error::{Error, Result};
 use crate::key::{Decision, Key};

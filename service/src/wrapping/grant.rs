@@ -1,4 +1,4 @@
-//! Grants of unwrapping. With a key that may unwrap in a mode that does not authenticate, whoever unwraps can decrypt.
+//! Grants of unwrapping. If a key may unwrap in a mode that does not authenticate, a caller who unwraps can decrypt.
 
 use crate::auth::Principal;
 use crate::error::{Error, Result};

@@ -1,4 +1,4 @@
-//! What a caller may do with a key: all that is needed to say so is the key and who calls.
+//! What a caller may do with a key. The answer depends only on the key and the caller.
 
 use super::grant::check_granted;
 use crate::auth::Principal;

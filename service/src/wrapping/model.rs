@@ -1,12 +1,13 @@
-//! A bounded search for sequences of permitted operations that give a secret away.
+//! A bounded search for sequences of permitted operations that reveal a secret.
 //!
-//! The attacker sees every blob and ciphertext, knows what can be computed from them (Dolev and Yao 1983), and takes a mode that does
-//! not authenticate for one that decrypts whatever it is given (Vaudenay 2002). What is permitted, the product's own rules say, asked
-//! once for each different question. The search visits every state within its bounds, which are the number of keys that are ever made
-//! and the number of steps. What only teaches the attacker something is no step: it is done at once, since knowing more forbids nothing.
+//! The attacker sees every blob and ciphertext, and knows everything that can be computed from them (Dolev and Yao 1983). A mode
+//! that does not authenticate counts as one that decrypts anything (Vaudenay 2002). The model asks the product's own rules what is
+//! permitted, once for each different question. The search visits every state within two bounds: the number of keys that are ever
+//! made, and the number of steps. An operation that only teaches the attacker something is no step. It happens at once, because
+//! knowing more forbids nothing.
 //!
-//! Which policies there are to be tried, [`steps`] says, and why no others matter. A [`Rule`] is left out by asking the product about a
-//! key to which it does not apply: no rule is written twice, and none can be left out where the product runs.
+//! [`steps`] says which policies the search tries, and why no others matter. To leave out a [`Rule`], the model asks the product
+//! about a key to which the rule does not apply. So no rule is written twice, and the product itself cannot run without one.
 
 mod attacks;
 mod kinds;

@@ -1,5 +1,5 @@
-//! Subject alternative names (RFC 5280 §4.2.1.6): each as what it is. An address is no DNS name, and a client that looks for one finds
-//! it only as an address.
+//! Subject alternative names (RFC 5280 §4.2.1.6), each under its own type. A client looks for an address only among the addresses,
+//! so an address must not be written as a DNS name.
 
 use der::asn1::{Ia5String, OctetString};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

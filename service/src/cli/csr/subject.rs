@@ -1,4 +1,4 @@
-//! Subjects of certificates: as RFC 4514 writes them or as `openssl` does, every field within the bounds of RFC 5280 appendix A.1.
+//! Subjects of certificates, in the syntax of RFC 4514 or of `openssl`. Each field keeps to the bounds of RFC 5280 appendix A.1.
 
 use der::asn1::{Any, ObjectIdentifier, SetOfVec};
 use der::{Decode, Encode, Tag, Tagged};

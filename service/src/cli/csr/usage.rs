@@ -1,4 +1,5 @@
-//! What a certificate says that its key is for (RFC 5280 §4.2.1.3 and §4.2.1.12): no more than the key can do.
+//! The purposes that a certificate names for its key (RFC 5280 §4.2.1.3 and §4.2.1.12). It names no purpose that the key cannot
+//! serve.
 
 use super::super::error::{Error, Result};
 use der::asn1::ObjectIdentifier;

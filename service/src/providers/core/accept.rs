@@ -1,4 +1,4 @@
-//! Whose keys callers want to see with their own.
+//! Whose keys a caller wants to see beside its own.
 
 use super::Core;
 use crate::admission::Call;

@@ -1,4 +1,4 @@
-//! Which providers there are, and what each of them can do.
+//! The list of providers and of their operations.
 
 use crate::admission::Call;
 use crate::error::Result;

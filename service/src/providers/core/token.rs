@@ -1,7 +1,7 @@
-//! Tokens: what PKCS#11 programs see of a provider beside its keys.
+//! Tokens: the view of a provider that PKCS#11 programs have, beside its keys.
 //!
-//! Who a client is, the kernel says, and no PIN adds to what it may do; but for one thing: the security officer says which keys are
-//! trusted to wrap others. So nobody becomes the officer of a token with keys in it who does not know the PIN.
+//! The kernel says who a client is, and a PIN permits it nothing more, with one exception: the security officer says which keys are
+//! trusted to wrap others. So nobody becomes the officer of a token with keys in it without knowing the PIN.
 
 use super::Core;
 use crate::admission::Call;

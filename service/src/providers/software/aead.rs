@@ -1,4 +1,4 @@
-//! Authenticated encryption. On the wire the tag stands after the ciphertext, and a nonce that was made here before it.
+//! Authenticated encryption. On the wire the tag follows the ciphertext. A nonce that the service chose precedes it.
 
 use super::Software;
 use super::key::{Kind, ParsedKey};

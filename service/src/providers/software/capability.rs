@@ -1,4 +1,4 @@
-//! What this backend can do, asked of the very functions that do it.
+//! What this backend can do. It asks the same functions that run the operations.
 
 use super::Software;
 use super::key::{Kind, ParsedKey};

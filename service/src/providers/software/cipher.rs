@@ -1,4 +1,4 @@
-//! Unauthenticated ciphers. On the wire the initialisation vector stands before the ciphertext.
+//! Unauthenticated ciphers. On the wire the initialisation vector precedes the ciphertext.
 
 use super::Software;
 use super::key::{Kind, ParsedKey};

@@ -1,4 +1,4 @@
-//! Secret keys made out of other keys.
+//! Secret keys derived from other keys.
 
 use super::agreement;
 use super::key::{Kind, ParsedKey};

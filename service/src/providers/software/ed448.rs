@@ -1,7 +1,7 @@
 //! Ed448 and Ed448ph (RFC 8032 §5.2), which AWS-LC lacks.
 //!
-//! The library is a pre-release without an audit, so it is behind the cargo feature `ed448`. OpenSSL's libcrypto does not serve: it has
-//! contexts and Ed448ph from version 3.2 on, and this service runs beside 3.0.
+//! The library is a pre-release without an audit, so it is behind the cargo feature `ed448`. OpenSSL's libcrypto is no alternative:
+//! it has contexts and Ed448ph only from version 3.2 on, and this service must also run beside 3.0.
 
 use ed448_goldilocks::{Signature, SigningKey, VerifyingKey};
 use lc::{Refused, Secret};

@@ -1,6 +1,6 @@
-//! Keys that bring their group along: DSA and Diffie-Hellman in finite fields. Who brings a group answers for it, but one that is no
-//! group at all is refused. Nobody makes a group for Diffie-Hellman here: to find a safe prime may take minutes, and the groups of
-//! RFC 3526 and RFC 7919 are as good.
+//! Keys that come with their group: DSA and Diffie-Hellman in finite fields. Callers vouch for the groups that they bring, but the
+//! service refuses what is no group at all. It makes no groups for Diffie-Hellman: finding a safe prime can take minutes, and the
+//! groups of RFC 3526 and RFC 7919 are as good.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! A key of this backend: made, imported or loaded once, then shared by any number of threads.
+//! A key of this backend. It is made, imported or loaded once, and then shared by any number of threads.
 
 use super::ed448::{self, Ed448};
 use super::field::{self, Field};

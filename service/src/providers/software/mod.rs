@@ -1,8 +1,8 @@
 //! The software provider: keys in this process, on AWS-LC.
 //!
-//! `key` is the heart: a parsed key that every operation borrows. Each of the other modules turns an algorithm into what runs it
-//! (`Scheme::of`, `Mode::of`, …), runs it, and handles the requests for it; `capability` asks the same functions, so it cannot promise
-//! more than they do.
+//! `key` has the parsed key that every operation borrows. Each of the other modules turns an algorithm into a function that runs it
+//! (`Scheme::of`, `Mode::of`, …), and handles the requests for it. `capability` asks the same functions, so it cannot promise more
+//! than they do.
 
 mod aead;
 mod agreement;

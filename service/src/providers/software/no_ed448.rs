@@ -1,4 +1,5 @@
-//! Ed448 in a build without the cargo feature `ed448`: it has no such keys, so only what would make one can be called.
+//! Ed448 in a build without the cargo feature `ed448`. There are no such keys, so the only callable functions are those that would
+//! make one; they refuse.
 
 use lc::{Refused, Secret};
 

@@ -1,4 +1,4 @@
-//! What the library leaves to its caller about RSA: which keys to refuse, and PKCS#1 v1.5 decryption that is no oracle.
+//! Two parts of RSA that the library leaves to its caller: which keys to refuse, and PKCS#1 v1.5 decryption that is no oracle.
 
 use super::invalid;
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! Keys that leave and come back encrypted: secret keys as their bytes, pairs as PKCS#8.
+//! Wrapping and unwrapping keys: secret keys as their bytes, key pairs as PKCS#8.
 
 use super::key::{Kind, ParsedKey};
 use super::{Software, cipher, encrypt, invalid, unsupported};

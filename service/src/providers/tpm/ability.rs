@@ -1,4 +1,4 @@
-//! What this chip can do, asked of the chip.
+//! What this chip can do. The service asks the chip.
 
 use super::Tpm;
 use super::chip::Chip;

@@ -1,9 +1,9 @@
-//! Proving to others what this chip holds.
+//! Proves to others what this chip holds.
 //!
-//! The endorsement key (EK) is the one that the chip's maker has certified. It only decrypts, so a verifier must be asked first: what it
-//! encrypts comes back in clear only if the chip with the EK also holds the key in question. The attestation key (AK) signs what the chip
-//! says, and nothing else. Both are primaries of the endorsement hierarchy, which are the same each time they are made, also after the
-//! chip was cleared; there is one AK for all clients, since it proves where a key is and not whose.
+//! The chip's maker certifies the endorsement key (EK). The EK only decrypts. So a verifier encrypts a challenge to it, and the
+//! chip decrypts the challenge only if it also holds the key in question. The attestation key (AK) signs statements of the chip and
+//! nothing else. Both are primaries of the endorsement hierarchy: they are the same each time they are made, even after the chip
+//! was cleared. All clients share one AK, because it proves where a key is, not whose it is.
 
 use super::chip::{Attestation, Chip, Id, Primary};
 use super::failure::{Failure, odd, unfit};

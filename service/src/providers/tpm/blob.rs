@@ -1,4 +1,4 @@
-//! What the store keeps of a key.
+//! The form in which the store keeps a key of the chip.
 
 use crate::error::{Error, Result};
 use interface::Secret;

@@ -1,7 +1,8 @@
 //! The chip: the connection, the storage primary, and which keys are loaded.
 //!
-//! A TPM has room for three objects or a few more. The keys that were used last stay loaded; one that must make room comes back from
-//! its saved context, without its parent. So the primary, saved as well, needs a slot only while a key is made or first loaded.
+//! A TPM has room for three objects or a few more. The most recently used keys stay loaded. A key that had to make room is restored
+//! from its saved context, without its parent. The primary is saved as well, so it needs a slot only while a key is made or loaded
+//! for the first time.
 
 use super::blob::Blob;
 use super::failure::Failure;

@@ -1,8 +1,9 @@
-//! A counter in the chip's non-volatile memory, by which the store tells that an older copy of it was put in its place.
+//! A counter in the chip's non-volatile memory. It shows the store when an older copy has replaced it.
 //!
-//! It is an NV index of the type counter (TPM 2.0 Part 1 §37.2.4.2), which nobody can lower. Its number and its password come from the
-//! store key: so it is found again without being remembered, a crash leaves no second one behind, and other users of the chip cannot
-//! raise it. It is written at the start and when something ends that must not come back, not with every change: the memory wears.
+//! It is an NV index of the type counter (TPM 2.0 Part 1 §37.2.4.2). Nobody can lower it. Its number and password are derived from
+//! the store key. So the service finds it again without remembering it, a crash leaves no second one behind, and other users of the
+//! chip cannot raise it. The service raises it at the start, and when something ends that must not come back. It does not raise it
+//! with every change, because the memory wears out.
 
 use super::chip::Chip;
 use super::chip_owner::ChipOwner;

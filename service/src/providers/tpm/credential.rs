@@ -1,5 +1,5 @@
-//! Asking a TPM to prove that it holds a key, far from it: what only the TPM with an endorsement key can decrypt, and only while it holds
-//! the key (TPM2_MakeCredential, TPM 2.0 Part 1 §24).
+//! Asks a distant TPM to prove that it holds a key. The challenge is encrypted: only the TPM with the endorsement key can decrypt
+//! it, and only while it holds the key (TPM2_MakeCredential, TPM 2.0 Part 1 §24).
 
 use super::duplicate::cfb;
 use super::verify;

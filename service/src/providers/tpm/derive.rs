@@ -1,7 +1,7 @@
-//! Keys made out of secrets that the chip has agreed on. It gives such a secret out, so the new key is made of it here.
+//! Keys derived from secrets that the chip has agreed on. The chip returns such a secret, so the service derives the new key.
 //!
-//! A key whose value may be read stays here, as one of the software provider: a chip would have to give it out again. It is shown as of the
-//! software tier. Every other one goes into the chip.
+//! A key whose value may be read stays in the service as a software key, because the chip would have to export it again. It is
+//! shown with the software tier. Every other key goes into the chip.
 
 use super::Tpm;
 use super::failure::unsupported;

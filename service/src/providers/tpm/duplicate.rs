@@ -1,5 +1,5 @@
-//! A private key on its way into the chip, which is a duplicate (TPM 2.0 Part 1 §23) in an inner wrapper: TPM2_Import takes the
-//! wrapping key as its first parameter, which is the one that a session encrypts.
+//! A private key that is imported into the chip. It is a duplicate (TPM 2.0 Part 1 §23) in an inner wrapper. TPM2_Import takes the
+//! wrapping key as its first parameter, and a session encrypts exactly the first parameter.
 
 use super::failure::unfit;
 use crate::error::Result;

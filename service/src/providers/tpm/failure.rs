@@ -1,4 +1,4 @@
-//! Why the chip did not do what it was told, and what may help.
+//! Why the chip did not obey, and what may help.
 
 use super::settings::Settings;
 use crate::error::Error;

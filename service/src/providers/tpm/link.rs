@@ -1,4 +1,4 @@
-//! The library's connection to the chip, for as long as it is ours.
+//! The library's connection to the chip, for as long as the service owns it.
 
 use super::failure::Failure;
 use super::settings::Settings;

@@ -1,8 +1,9 @@
-//! The TPM provider: keys that never leave the chip in the clear, in any number.
+//! The TPM provider: any number of keys, which never leave the chip in the clear.
 //!
-//! A key is a child of the storage primary. What the chip gives back for it is kept in our store, so nothing can be left behind in the
-//! chip, a name need not be reserved before a key is made, and destroying a key is forgetting it. One worker talks to the chip (`chip`), which keeps the keys that were used last loaded.
-//! Only what needs a private key goes there: padding, hashing, verifying and encrypting are the software provider's.
+//! A key is a child of the storage primary. The chip returns it encrypted, and the store keeps it. So the chip never holds a
+//! forgotten key, a name need not be reserved before a key is made, and to destroy a key is to forget it. One owner talks to the
+//! chip (`chip`), which keeps the most recently used keys loaded. Only operations with a private key go to the chip. The software
+//! provider does the padding, hashing, verifying and encrypting.
 
 mod ability;
 mod attest;

@@ -1,4 +1,4 @@
-//! Which chip it is, and what is known to be wrong with it.
+//! Which chip it is, and its known flaws.
 
 use super::failure::Failure;
 use super::link::Link;

@@ -1,4 +1,4 @@
-//! Random bytes, of which the chip and the library each make their own: they are as good as the better of both.
+//! Random bytes. The chip and the library each make some; the result is as good as the better of the two.
 
 use super::Tpm;
 use crate::admission::Call;

@@ -1,12 +1,12 @@
-//! The sealed tier: keys that are nothing on the disk without the chip, and work in the memory of the service at the speed of software.
+//! The sealed tier: keys that are useless on the disk without the chip. In memory they work at the speed of software.
 //!
-//! It is the software provider, whole; but each private key is stored under a wrapping key that the chip has sealed, and the service is
-//! kept out of swap and core files. The chip gives the wrapping key out once, at the start, and is asked again before a key is stored
-//! under it: a chip that was cleared meanwhile must not get keys that it cannot give back.
+//! It is the software provider with one change: a wrapping key encrypts each private key, and the chip has sealed the wrapping key.
+//! The service keeps itself out of swap and core files. The chip unseals the wrapping key once, at the start. The service asks the
+//! chip again before it stores a key, because a chip that was cleared meanwhile could not unseal it later.
 //!
-//! All keys have one wrapping key. The chip unseals for whoever holds the store and its key, without knowing for which client, so a
-//! seal for each key would hold up nobody whom one does not, and its price is a tenth of a second of a discrete chip at the first use
-//! of each key. Every stored key brings the sealed wrapping key along, so that there is no other place which could be lost or not fit.
+//! All keys share one wrapping key. The chip unseals for anybody who holds the store and its key, and does not know for which
+//! client. So a seal for each key would stop nobody else, and would cost a tenth of a second on a discrete chip at the first use of
+//! each key. Every stored key carries the sealed wrapping key, so no separate file can be lost or out of step.
 
 use super::blob::{Blob, damaged};
 use super::chip::Chip;

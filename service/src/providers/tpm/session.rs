@@ -1,9 +1,10 @@
-//! How a command shows that it may use a key, and hides on its way to the chip what nobody between is to see.
+//! How a command proves that it may use a key, and hides its secret parameters on the bus.
 //!
-//! Without parameter encryption that is the key's password, in the clear. With it, it is one HMAC session that is kept open, since
-//! opening one costs more than a signature: passwords are proven and not sent, and the first parameter of each command and answer,
-//! which is the secret one, is encrypted. The session's key is made of a salt that only the storage primary can read, the one whose
-//! name every stored key has; so it takes the chip itself to use one of them through a session.
+//! Without parameter encryption a command carries the key's password in the clear. With it, all commands share one HMAC session
+//! that stays open, because opening one costs more than a signature. The session proves passwords without sending them, and
+//! encrypts the first parameter of each command and answer, which is the secret one. Only the storage primary can read the salt of
+//! the session's key, and every stored key carries the name of its storage primary. So only the genuine chip can use a key through
+//! a session.
 
 use super::failure::Failure;
 use super::link::Link;

@@ -1,4 +1,4 @@
-//! Secret keys: AES and HMAC in the chip, a buffer at a time. The initialisation vector stands before the ciphertext.
+//! Secret keys: AES and HMAC in the chip, one buffer at a time. The initialisation vector precedes the ciphertext.
 
 use super::derive::is_here;
 use super::failure::{odd, unfit, unsupported};

@@ -1,4 +1,4 @@
-//! What the chip is asked to make.
+//! Templates of the objects that the chip makes.
 
 use tss_esapi::Result;
 use tss_esapi::attributes::{ObjectAttributes, ObjectAttributesBuilder};

@@ -1,4 +1,4 @@
-//! Who has the chip. A turn ends when somebody else takes the chip, whatever its holder is about.
+//! Who holds the chip. A turn ends when somebody else takes the chip, whatever its holder is doing.
 
 use super::failure::Failure;
 use std::sync::Arc;

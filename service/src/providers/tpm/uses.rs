@@ -1,4 +1,4 @@
-//! Using keys. The chip does what needs the private key, on what the software provider has hashed and padded: so every scheme, hash and
+//! Using keys. The software provider hashes and pads, and the chip does the step with the private key. So every scheme, hash and
 //! label works on every chip.
 
 use super::failure::{Failure, odd, unfit};

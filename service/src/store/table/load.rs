@@ -1,4 +1,4 @@
-//! Reading the tables: every row once, at the start, and what a crash has left unfinished.
+//! Reads the tables: every row once at the start, and the keys that a crash left unfinished.
 
 use super::reader::{Reader, report};
 use super::{DELETING, Pkcs11Column, READY, token};

@@ -1,4 +1,4 @@
-//! Reading a table, and telling of rows that are not in use.
+//! Reads a table, and reports rows that are not in use.
 
 use crate::error::{Error, Result};
 use crate::log::Kind;

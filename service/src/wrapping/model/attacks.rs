@@ -1,4 +1,4 @@
-//! Nothing is found with all rules, and an attack with all but any one of them. That attack, done to a real service, is refused.
+//! With all rules the search finds nothing. Without any one of them it finds an attack. A real service refuses that attack.
 
 use super::replay::replay;
 use super::search::search;

@@ -1,4 +1,4 @@
-//! Kinds of keys, which are all that rules look at in them, and the ways to use them.
+//! Kinds of keys, as far as the rules distinguish them, and the ways to use them.
 
 use super::Caller;
 use crate::key::{Decision, Key, Meta, Uuid};

@@ -1,4 +1,4 @@
-//! What the attacker learns where no key changes: everything that can be learned is.
+//! What the attacker learns without changing a key.
 
 use super::kinds::{COPY, WAYS, Way, Ways, each_way};
 use super::rules::Rules;

@@ -1,4 +1,4 @@
-//! The attacks of the search, done to a real service: the software provider behind dispatch, with a store that lasts.
+//! Runs the attacks of the search against a real service: the software provider behind dispatch, with a store on disk.
 
 use super::kinds::{Family, WAYS, trusted};
 use super::knowledge::{Act, mode};

@@ -1,7 +1,7 @@
-//! What the product's rules say, asked once for each different question.
+//! The answers of the product's rules, each asked once.
 //!
-//! A key is what the rules look at; its value is elsewhere. How the providers file what they make is the one thing that stands here too:
-//! that only generated keys are made here, and that copies remember. The replays show that it is so.
+//! A key here is what the rules look at; its value is elsewhere. One thing is modelled here and not asked: how the providers record
+//! the origin of a key. Only generated keys count as made here, and copies remember. The replays check this.
 
 use super::kinds::{CONCATENATE, Family, Id, Kind, RAW, WAYS, Way, Ways, each_way, trusted, ways_where};
 use super::state::Table;

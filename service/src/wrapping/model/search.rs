@@ -1,4 +1,4 @@
-//! The search, breadth first, so that an attack that is found is a shortest one.
+//! The search, breadth first, so that it finds a shortest attack.
 
 use super::rules::Rules;
 use super::state::{State, Table};

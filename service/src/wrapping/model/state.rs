@@ -1,4 +1,4 @@
-//! What there is at one moment: the keys, what their values have decided, and what the attacker knows.
+//! One state: the keys, what their values have decided, and what the attacker knows.
 
 use super::kinds::Id;
 use crate::key::Decision;

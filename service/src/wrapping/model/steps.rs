@@ -1,9 +1,9 @@
-//! What callers do that changes something: they make keys, change them, decide what they are for, and reset the token.
+//! Steps of callers that change something: make a key, change it, decide what it is for, reset the token.
 //!
-//! Of the policies that a step may ask for, those are tried which differ in roles that conflict. All others are in every policy: they
-//! only permit more ([`HARMLESS`]). A role that is dropped without being forgotten permits less, but that of reading; so policies become
-//! narrower by the roles that reveal. With a key that it can read, or has brought, the attacker does everything by itself but what only
-//! the service does: wrap others.
+//! The search tries the policies that differ in conflicting roles. Every policy includes all other roles, because they only permit
+//! more ([`HARMLESS`]). Dropping a role without forgetting it only permits less, except for the role of reading. So a step drops
+//! only roles that reveal. With a key that the attacker can read or has imported, it can compute everything itself, except one
+//! thing that only the service does: wrap other keys.
 
 use super::kinds::{BLOCK, COPY, DIGEST, Family, Kind, WAYS};
 use super::knowledge::mode;
