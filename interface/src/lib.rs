@@ -1,11 +1,12 @@
 //! The Parsec wire protocol and the small blocking client that both shims use.
 //!
-//! A request travels like this: a shim fills one of the [`operations`], whose [`algorithm`] and [`attributes`] are enums here and
-//! protobuf [`message`]s on the wire; the [`client`] frames it ([`wire`]) and sends it over the Unix socket; the service looks up its
-//! row in the table of operations, judges it, runs it and answers with a [`Status`] and a body.
+//! A request travels like this. A shim fills one of the [`operations`]. Its [`algorithm`] and [`attributes`] are enums here and
+//! protobuf [`message`]s on the wire. The [`client`] frames it ([`wire`]) and sends it over the Unix socket. The service looks up
+//! its row in the table of operations, judges it, runs it, and answers with a [`Status`] and a body.
 //!
-//! The protocol is upstream Parsec's 1.0, byte for byte; extensions show only on connections that have said
-//! [`Hello`](operations::Hello). Codecs do no IO. [`mod@reference`], [`spki`], [`pkcs8`] and [`pem`] are the file formats that service, shims and command line share.
+//! The protocol is upstream Parsec's 1.0, byte for byte. Extensions show only on connections that have said
+//! [`Hello`](operations::Hello). Codecs do no IO. [`mod@reference`], [`spki`], [`pkcs8`] and [`pem`] are the file formats that
+//! service, shims and command line share.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -37,7 +38,7 @@ pub mod text;
 pub mod trust;
 pub mod wire;
 
-pub use operations::{Access, Effect, Filing, KeyName, KeyUse, Named, Opcode, Operation, Target, Used};
+pub use operations::{Access, Effect, Filing, KeyName, KeyUse, Named, Opcode, Operation, Target, Used, Visitor};
 pub use provider::{AuthType, PROVIDERS, ProviderId, ProviderKind};
 pub use secret::{ALLOCATOR, Allocator, Buffer, Secret, wipe};
 pub use status::Status;

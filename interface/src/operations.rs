@@ -1,8 +1,8 @@
-//! Every operation, once: its number, messages, who may call it, where it is addressed, who knows it, whether it may be repeated, how it
-//! uses a key, what it changes.
+//! Every operation, once. Its row has its number, its messages, who may call it, where it is addressed, who knows it, whether it
+//! may be repeated, how it uses a key, and what it changes.
 //!
-//! Numbers below 0x8000 are upstream's. Those from 0x8000 up are extensions and answer only on a connection that has said
-//! [`Hello`], because upstream's clients break on numbers they do not know. The same holds for fields numbered 100 and up.
+//! Numbers below 0x8000 are upstream's. Those from 0x8000 up are extensions. They answer only on a connection that has said
+//! [`Hello`], because upstream's clients break on numbers that they do not know. The same holds for fields numbered 100 and up.
 
 mod attest;
 mod core;
@@ -38,6 +38,15 @@ pub trait Operation: Message + Default + Clone + 'static {
     fn named(&self) -> Named<'_>;
 }
 
+/// What can be done with the type of any operation; see [`Opcode::visit`].
+pub trait Visitor {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn visit<O: Operation>(self) -> Self::Output;
+}
+
 /// What a request changes. Each is an event in the service's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
@@ -70,7 +79,7 @@ pub enum Effect {
 /// What a request names beside a key, for the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Named<'a> {
-    /// A certificate or data, or a key of which it is not the use that counts.
+    /// A certificate or data, or a key that the request does not use.
     pub object: Option<&'a str>,
     /// The principal that it is about.
     pub to: Option<&'a str>,
@@ -114,8 +123,8 @@ pub enum Known {
 /// The name of a key, qualified by its owner where that is not the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyName<'a> {
-    /// The owning principal, such as `uid:33`. `None` is the caller; or, after [`Hello`], where it has no key of this name and would not
-    /// change the key, the one owner who has granted it one and who is root, an administrator or accepted.
+    /// The owning principal, such as `uid:33`. `None` is the caller. After [`Hello`], if the caller has no key of this name and the request
+    /// would not change one, `None` is the only owner who has granted it such a key and is root, an administrator or accepted.
     pub owner: Option<&'a str>,
     /// The name, unique for its owner and provider.
     pub name: &'a str,
@@ -364,6 +373,11 @@ macro_rules! operations {
             pub const fn effect(self) -> Effect {
                 match self { $(Self::$op => Effect::$effect,)* }
             }
+
+            /// Leads from the number to the type.
+            pub fn visit<V: Visitor>(self, visitor: V) -> V::Output {
+                match self { $(Self::$op => visitor.visit::<$op>(),)* }
+            }
         }
 
         impl TryFrom<u32> for Opcode {
@@ -479,7 +493,7 @@ macro_rules! with_key {
 with_key!(WrapKey, UnwrapKey, DeriveKey, Encapsulate, Decapsulate);
 
 impl DeriveKey {
-    /// The second key, of which the same is asked as of the first.
+    /// The second key. It needs the same usage and algorithm as the first.
     fn other(&self) -> Result<Option<Used<'_>>, Status> {
         let owner = self.other_owner.as_deref();
         let other = |name| self.with(Usage::DERIVE).map(|base| Used { key: KeyName { owner, name }, ..base });

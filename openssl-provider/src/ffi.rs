@@ -18,6 +18,7 @@ use self::core::Core;
 use crate::error::Error;
 
 pub(crate) mod core;
+pub(crate) mod fuzz;
 pub(crate) mod job;
 pub(crate) mod params;
 pub(crate) mod process;

@@ -47,6 +47,8 @@ mod encryption;
 mod error;
 mod exchange;
 mod ffi;
+#[doc(hidden)]
+pub mod fuzz;
 mod generation;
 mod groups;
 mod init;

@@ -1,10 +1,10 @@
-//! The C edge: every pointer a caller hands in is checked and turned into a safe value here,
-//! and every call passes [`boundary`], which stops panics, turns [`Error`] into a `CK_RV` and
-//! writes the trace line. All `unsafe` of the module is in this layer, in `state::fork`, and in the `functions!` rows that
-//! call it.
+//! The C edge. It checks every pointer of a caller and turns it into a safe value. Every call passes [`boundary`], which stops
+//! panics, turns [`Error`] into a `CK_RV`, and writes the trace line. All `unsafe` of the module is in this layer, in
+//! `state::fork`, and in the rows of `functions!` that call it.
 //!
 //! Nothing assumes alignment: some callers pack their structures.
 
+pub(crate) mod fuzz;
 mod mechanism;
 mod message;
 mod process;

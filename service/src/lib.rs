@@ -5,6 +5,7 @@
 //! one that uses it; `tests/circles` looks.
 
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod accept_queue;
 pub mod admission;
@@ -20,6 +21,8 @@ pub mod dispatch;
 pub mod error;
 mod fair_queue;
 pub mod flight;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod key;
 pub mod lane;
 pub mod listener;

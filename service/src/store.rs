@@ -1,15 +1,15 @@
-//! The key store: which keys and objects there are, whose they are, and the sealed private blobs of providers that keep none.
+//! The key store: which keys and objects exist, who owns them, and the sealed private blobs of providers that keep none.
 //!
-//! The promise: a key whose creation was answered with success survives kill -9 and power loss, and one whose creation was not is
-//! either usable or gone after the next start. So every change is committed to SQLite with `synchronous=FULL` before it is
-//! answered, and a key passes through three states, of which the two passing ones are what a provider's recovery finds:
-//! reserved (`INTENT`) → ready → being destroyed (`DELETING`). The name is unique in the database, not only in memory.
+//! It promises: a key whose creation was answered with success survives kill -9 and power loss. A key whose creation was not
+//! answered is either usable or gone after the next start. So every change is committed to SQLite with `synchronous=FULL` before it
+//! is answered. A key passes through three states: reserved (`INTENT`), ready, being destroyed (`DELETING`). A provider's recovery
+//! looks for the two transient ones. The database keeps names unique, not only the memory.
 //!
-//! A volatile key lives in memory alone, is found by its name but by no search, and ends with the process that made it.
+//! A volatile key exists only in memory. It is found by its name but by no search, and it ends with the process that made it.
 //!
-//! All that is public lies in memory too, but for the values of certificates and data, so that the way of a signature runs no SQL. Keys
-//! are immutable there: a change puts a new [`Arc`] in the place of the old one. The database has one connection, whose lock orders all
-//! changes. What can be computed, parsed or sealed before a change is done before that lock is taken.
+//! All public data is also in memory, except the values of certificates and data. So a signature runs no SQL. Keys in memory are
+//! immutable: a change replaces the [`Arc`]. The database has one connection, and its lock orders all changes. Everything that can
+//! be computed, parsed or sealed in advance is done before the lock is taken.
 
 mod accept;
 mod anchor;
@@ -19,6 +19,7 @@ mod disk;
 mod entry;
 mod file;
 mod find;
+pub(crate) mod fuzz;
 mod head;
 mod index;
 mod lifecycle;
@@ -146,7 +147,7 @@ impl Store {
         self.index().stored()
     }
 
-    /// What is wrong with the row of this name, where somebody else wrote or changed it.
+    /// The flaw of the row with this name, if somebody else wrote or changed it.
     pub fn damage(&self, owner: &Principal, name: &str) -> Option<String> {
         let row = table::row_of(name, &owner.to_string());
         self.index().damaged.iter().find(|told| told.starts_with(&row)).cloned()

@@ -1,4 +1,4 @@
-//! The parameter of one message in a message-based operation: what the caller gives, and where it wants what comes of it.
+//! The parameter of one message in a message-based operation: the caller's values, and the places for the results.
 
 use std::ffi::c_void;
 

@@ -1,4 +1,4 @@
-//! What only C tells of the process that has loaded the module.
+//! Facts about the process that has loaded the module. Only C has them.
 
 use std::sync::atomic::AtomicU64;
 

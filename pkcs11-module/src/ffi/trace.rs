@@ -1,6 +1,5 @@
-//! One line a call, appended to the file that `PARSEC_PKCS11_TRACE` names: what was called with
-//! which handles, what came of it and why, and how long it took. Buffers are shown by address only, so no
-//! secret gets there.
+//! One line for each call, appended to the file that `PARSEC_PKCS11_TRACE` names: the function, the handles, the result and its
+//! reason, and the time it took. Buffers are shown by address only, so the file holds no secret.
 
 use std::fmt::{Debug, Write as _};
 use std::fs::{File, OpenOptions};

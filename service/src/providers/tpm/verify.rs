@@ -1,8 +1,10 @@
-//! Judging what a TPM says of itself, far from it.
+//! Judges statements of a distant TPM.
 //!
-//! All rests on the attestation key (AK): who knows that it is a TPM's knows the rest, since such a key signs only what its TPM says.
+//! All proofs rest on the attestation key (AK). Such a key signs only statements of its TPM. So a caller who knows that the AK
+//! belongs to a TPM can believe the rest.
 
 use super::ability;
+use super::blob::Blob;
 use super::manage::{padded, public_key};
 use crate::error::{Error, Result};
 use crate::providers::software;
@@ -17,7 +19,7 @@ use tss_esapi::interface_types::algorithm::HashingAlgorithm;
 use tss_esapi::structures::{Attest, AttestInfo, EccScheme, HashScheme, Public, Signature};
 use tss_esapi::traits::UnMarshall;
 
-/// What a statement proves, if its AK is that of a TPM.
+/// The claims of a statement, proven if its AK belongs to a TPM.
 pub struct Proof<T> {
     /// The statement.
     pub says: T,
@@ -51,13 +53,31 @@ pub struct Measured {
     pub values: Vec<(u32, Vec<u8>)>,
 }
 
-/// What [`CertifyKey`](interface::operations::CertifyKey) with this nonce proves.
+/// Verifies an answer of [`CertifyKey`](interface::operations::CertifyKey) with this nonce.
 ///
 /// # Errors
 /// [`Status::PsaErrorInvalidSignature`] with the first thing that is not as it should be.
 pub fn key(certified: &Certified, nonce: &[u8]) -> Result<Proof<HeldKey>> {
     let Certified { statement, public: area } = certified;
     let (attest, attesting_key) = signed(statement.as_ref(), nonce)?;
+    Ok(proof(held(&attest, area)?, &attest, attesting_key))
+}
+
+/// Verifies an answer of [`Quote`](interface::operations::Quote) with this nonce.
+///
+/// # Errors
+/// As of [`key`].
+pub fn quote(quoted: &Quoted, nonce: &[u8]) -> Result<Proof<Measured>> {
+    let (attest, attesting_key) = signed(quoted.statement.as_ref(), nonce)?;
+    Ok(proof(measured(&attest, &quoted.values)?, &attest, attesting_key))
+}
+
+fn proof<T>(says: T, attest: &Attest, attesting_key: PublicKey) -> Proof<T> {
+    Proof { says, attesting_key, resets: attest.clock_info().reset_count(), firmware: attest.firmware_version() }
+}
+
+/// The claim of a statement about the key with this public area.
+fn held(attest: &Attest, area: &[u8]) -> Result<HeldKey> {
     let AttestInfo::Certify { info } = attest.attested() else {
         return Err(wrong("the statement is not about a key but of another type (TPM_ST_ATTEST_CERTIFY is missing)"));
     };
@@ -67,22 +87,17 @@ pub fn key(certified: &Certified, nonce: &[u8]) -> Result<Proof<HeldKey>> {
     }
     let (key_type, bits) = ability::kind(&public).ok_or_else(|| wrong("the key is of a type that is not known here"))?;
     let attributes = public.object_attributes();
-    let says = HeldKey {
+    Ok(HeldKey {
         name: info.name().value().to_vec(),
         key_type,
         bits,
         public: spki(&public, key_type, bits)?,
         local: attributes.fixed_tpm() && attributes.fixed_parent() && attributes.sensitive_data_origin(),
-    };
-    Ok(Proof { says, attesting_key, resets: attest.clock_info().reset_count(), firmware: attest.firmware_version() })
+    })
 }
 
-/// What [`Quote`](interface::operations::Quote) with this nonce proves.
-///
-/// # Errors
-/// As of [`key`].
-pub fn quote(quoted: &Quoted, nonce: &[u8]) -> Result<Proof<Measured>> {
-    let (attest, attesting_key) = signed(quoted.statement.as_ref(), nonce)?;
+/// The claim of a statement about PCRs with these values.
+fn measured(attest: &Attest, values: &[Vec<u8>]) -> Result<Measured> {
     let AttestInfo::Quote { info } = attest.attested() else {
         return Err(wrong("the statement is not about PCRs but of another type (TPM_ST_ATTEST_QUOTE is missing)"));
     };
@@ -91,14 +106,11 @@ pub fn quote(quoted: &Quoted, nonce: &[u8]) -> Result<Proof<Measured>> {
     };
     let mut numbers: Vec<_> = selection.selected().into_iter().map(|slot| u32::from(slot).trailing_zeros()).collect();
     numbers.sort_unstable();
-    if software::digest(Hash::Sha256, &quoted.values.concat())? != info.pcr_digest().value()
-        || numbers.len() != quoted.values.len()
-    {
+    if software::digest(Hash::Sha256, &values.concat())? != info.pcr_digest().value() || numbers.len() != values.len() {
         return Err(wrong("the values are not those that were quoted; if a PCR changed just then, ask again"));
     }
     let bank = ability::hash(selection.hashing_algorithm()).ok_or_else(|| wrong("the bank's hash is not known here"))?;
-    let says = Measured { bank, values: numbers.into_iter().zip(quoted.values.iter().cloned()).collect() };
-    Ok(Proof { says, attesting_key, resets: attest.clock_info().reset_count(), firmware: attest.firmware_version() })
+    Ok(Measured { bank, values: numbers.into_iter().zip(values.iter().cloned()).collect() })
 }
 
 /// A statement of a TPM with this nonce, and the AK that has signed it.
@@ -155,6 +167,29 @@ fn spki(public: &Public, key_type: KeyType, bits: u32) -> Result<Option<PublicKe
 
 fn wrong(detail: &str) -> Error {
     Error::refused(Status::PsaErrorInvalidSignature, detail)
+}
+
+/// Reads bytes as each of the structures that a TPM writes, and as what the store keeps of its keys.
+#[doc(hidden)]
+pub fn fuzz(data: &[u8]) {
+    let (bytes, values) = (data.to_vec(), vec![data.to_vec()]);
+    let statement =
+        Some(Statement { attest: bytes.clone(), signature: bytes.clone(), attesting_key: bytes.clone(), ..Statement::default() });
+    drop(key(&Certified { statement: statement.clone(), public: bytes }, &[]));
+    drop(quote(&Quoted { statement, values: values.clone() }, &[]));
+    if let Ok(attest) = Attest::unmarshall(data) {
+        drop((held(&attest, data), measured(&attest, &values)));
+    }
+    if let Ok(public) = Public::unmarshall(data) {
+        drop(name(&public, data));
+        if let Some((key_type, bits)) = ability::kind(&public) {
+            drop(spki(&public, key_type, bits));
+        }
+    }
+    drop((Signature::unmarshall(data), Blob::parent(data)));
+    if let Ok(blob) = Blob::decode(data) {
+        drop(blob.encode());
+    }
 }
 
 #[cfg(test)]
