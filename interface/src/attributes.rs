@@ -72,7 +72,7 @@ impl Usage {
         ("export", Self::EXPORT),
     ];
 
-    /// The roles of which it has any flag.
+    /// The roles with at least one of these flags.
     pub fn roles(self) -> Vec<&'static str> {
         Self::ROLES.iter().filter(|(_, role)| !self.and(*role).is_empty()).map(|(name, _)| *name).collect()
     }

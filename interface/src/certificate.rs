@@ -1,4 +1,4 @@
-//! The fields of an X.509 certificate that programs look for, as DER.
+//! Fields of an X.509 certificate, as DER: those that programs look for.
 
 use crate::spki::PublicKey;
 use der::{Decode, Header, Reader, SliceReader, Tag};

@@ -1,10 +1,10 @@
 //! The blocking client of both shims and of the command line.
 //!
-//! It lives inside other people's processes, which fork, drop privileges, close all descriptors, run many threads and unload
-//! libraries. So it starts no thread, keeps nothing in thread-local storage and never waits for a lock: connections lie in slots
-//! that are only ever tried, a thread coming back to the one it used before. The credentials of a connection are those of whoever
-//! connected. So a child after fork, which [`Process::number`] tells from its parent, and a process that has become another user close
-//! what they have and connect as themselves.
+//! It lives inside other people's processes. They fork, drop privileges, close all descriptors, run many threads and unload
+//! libraries. So the client starts no thread, keeps nothing in thread-local storage, and never waits for a lock. Connections lie in
+//! slots; a thread only tries a slot's lock, beginning with the slot that it used last. A connection carries the credentials of the
+//! process that opened it. So a child after fork, which [`Process::number`] tells from its parent, and a process that has become
+//! another user close the connections that they have and connect as themselves.
 
 mod address;
 mod connection;
@@ -166,8 +166,8 @@ impl Client {
 
     /// Runs one operation: one round trip on a kept connection.
     ///
-    /// A service that is not there, though its socket is, most likely restarts: it is waited for, once until it is there again. A request
-    /// is made anew where it was not heard, or where it may safely be made twice.
+    /// If the socket is there but the service is not, the service most likely restarts: the client waits for it. The client repeats a
+    /// request that the service has not read, or that may safely run twice.
     ///
     /// # Errors
     /// Every [`Error`].
@@ -387,7 +387,7 @@ impl Client {
 /// Why there is no answer.
 struct Failure {
     error: Error,
-    /// The request may be made anew, on another connection.
+    /// The request may be repeated on another connection.
     again: bool,
 }
 

@@ -1,4 +1,5 @@
-//! ECDSA signatures: two numbers side by side in the protocol and in PKCS#11, `Ecdsa-Sig-Value` (RFC 3279 §2.2.3) in OpenSSL and in certificates.
+//! Encodings of ECDSA signatures. The protocol and PKCS#11 have two numbers side by side. OpenSSL and certificates have
+//! `Ecdsa-Sig-Value` (RFC 3279 §2.2.3).
 
 use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};

@@ -1,6 +1,6 @@
-//! Keys in finite fields, which bring along the group that they are in: DSA (FIPS 186-4) and Diffie-Hellman (PKCS #3). The protocol has
-//! them as certificates and key files do: public keys as `SubjectPublicKeyInfo` (RFC 3279 §2.3), private keys as PKCS#8, and groups as
-//! the `AlgorithmIdentifier` in both.
+//! Keys in finite fields, which come with their group: DSA (FIPS 186-4) and Diffie-Hellman (PKCS #3). The protocol encodes them as
+//! certificates and key files do: public keys as `SubjectPublicKeyInfo` (RFC 3279 §2.3), private keys as PKCS#8, and groups as the
+//! `AlgorithmIdentifier` in both.
 
 use crate::attributes::{DhFamily, KeyType};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};

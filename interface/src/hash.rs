@@ -1,4 +1,4 @@
-//! Hashes, computed in the client: data to be signed never travels, only its digest does. A hash under way can be copied and saved.
+//! Hashes, computed in the client: only the digest of a message travels. A hash in progress can be copied and saved.
 
 use crate::algorithm::Hash;
 use sha2::digest::Digest;

@@ -1,7 +1,7 @@
 //! The protobuf messages of keys and algorithms, as upstream numbers them. Field numbers are the wire format; names are not.
 //!
-//! Numbers from 100 up are extensions, which a decoder that does not know them skips. Enumerations are `int32` fields, which protobuf
-//! encodes alike.
+//! Numbers from 100 up are extensions. A decoder that does not know them skips them. Enumerations are `int32` fields; protobuf
+//! encodes both alike.
 
 pub use crate::oneof::{Choice, OneOf};
 

@@ -1,4 +1,4 @@
-//! Protobuf's `oneof` as a Rust enum: an algorithm and a type of key are on the wire what they are in programs.
+//! Protobuf's `oneof` as a Rust enum. So an algorithm or a type of key is the same enum on the wire and in programs.
 //!
 //! A derived message would need an enum of its own beside each of ours, with conversions both ways. Here the table of an enum
 //! ([`oneof!`]) has the field number of each variant, and the types of its parameters say how they are encoded. Numbers from 100 up
@@ -11,7 +11,7 @@ use prost::{DecodeError, Message};
 /// The first number that is not upstream's.
 pub(crate) const EXTENSIONS: u32 = 100;
 
-/// A message of which one field is set. A field that is missing, unknown or without a known value reads as nothing.
+/// A message with one field set. A field that is missing, unknown or without a known value reads as `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneOf<T>(pub(crate) Option<T>);
 

@@ -1,5 +1,5 @@
-//! PEM as people have it: lines of any length or one line for all, blanks, other line endings, marks of the byte order, text around the
-//! blocks. RFC 7468 §2 lets a reader be as lax as that. Everything that reads PEM in this project reads it here.
+//! PEM as people have it: lines of any length or one line for all, blanks, other line endings, byte order marks, text around the
+//! blocks. RFC 7468 §2 lets a reader be as lax as that. This is the only reader of PEM in the project.
 
 use base64ct::{Base64Unpadded, Encoding};
 use zeroize::Zeroizing;

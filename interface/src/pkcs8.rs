@@ -1,4 +1,4 @@
-//! Private keys as PKCS#8 `PrivateKeyInfo` (RFC 5208), SEC 1 and PKCS#1: what key files and wrapped keys hold, where the protocol has
+//! Private keys as PKCS#8 `PrivateKeyInfo` (RFC 5208), SEC 1 and PKCS#1. Key files and wrapped keys hold these; the protocol has
 //! the bare key.
 
 use crate::attributes::KeyType;

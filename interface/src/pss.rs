@@ -1,4 +1,5 @@
-//! What an RSA key for PSS alone permits, as its `SubjectPublicKeyInfo` says (`RSASSA-PSS-params`, RFC 4055 §3.1), and its policy.
+//! The limits of an RSA key for PSS alone, as its `SubjectPublicKeyInfo` states them (`RSASSA-PSS-params`, RFC 4055 §3.1) and as
+//! its policy does.
 
 use crate::algorithm::{Algorithm, Hash, SignHash, Signature};
 use crate::attributes::Policy;

@@ -1,11 +1,11 @@
-//! Key references: what stands in a configuration in the place of a private key.
+//! Key references. A configuration names one in place of a private key.
 //!
-//! A reference file is PEM around `SEQUENCE { UTF8String "Parsec Key Reference v1", UTF8String uri, SubjectPublicKeyInfo OPTIONAL }`.
-//! It holds no secret. It carries the public key so that a server can load it, check it against its certificate and drop its
-//! privileges while the service is still down. It names the owner so that it means the same key whoever reads it.
+//! A reference file is PEM around `SEQUENCE { UTF8String "Parsec Key Reference v1", UTF8String uri, SubjectPublicKeyInfo OPTIONAL
+//! }`. It holds no secret. It carries the public key so that a server can load it, check it against its certificate and drop its
+//! privileges while the service is still down. It names the owner so that it means the same key to every reader.
 //!
-//! For programs that look for `BEGIN PRIVATE KEY` themselves there is a second form: PKCS#8 (RFC 5208), whose algorithm is an object
-//! identifier of ours and whose private key is the reference. OpenSSL gives it to our decoder whoever has read the PEM.
+//! Some programs look for `BEGIN PRIVATE KEY` themselves. For them there is a second form: PKCS#8 (RFC 5208) with an algorithm
+//! identifier of ours and the reference as its private key. OpenSSL gives it to our decoder, no matter which program read the PEM.
 
 use crate::{ProviderId, pem};
 use der::asn1::{AnyRef, OctetStringRef, Utf8StringRef};

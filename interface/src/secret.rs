@@ -1,8 +1,8 @@
-//! Secrets on their way: wiped when dropped, and never printed.
+//! Secrets: wiped when dropped, and never printed.
 //!
-//! A secret passes through more than the types that are made for it: buffers grow and leave their old place behind, messages are
-//! decoded into plain vectors, libraries make copies of their own. So each program and library of the product allocates with
-//! [`ALLOCATOR`], which wipes all that is freed. The types say what is secret, and keep it out of logs.
+//! A secret passes through more than the types that are made for it: growing buffers leave their old place behind, messages are
+//! decoded into plain vectors, and libraries make copies. So each program and library of the product allocates with [`ALLOCATOR`],
+//! which wipes all memory that is freed. The types mark what is secret, and keep it out of logs.
 
 use std::alloc::System;
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! Public keys as `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7): what certificates, key references and OpenSSL speak, where the
-//! protocol has the bare key.
+//! Public keys as `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7). Certificates, key references and OpenSSL use it; the protocol has the
+//! bare key.
 
 use crate::attributes::KeyType;
 use crate::group::{Group, GroupKey};

@@ -1,6 +1,6 @@
-//! Text that somebody else chose: names, labels, the subjects of certificates, and what errors say of them. It is data. On a terminal
-//! it must neither give commands nor make lines of its own nor change the order of what is read, so everything that prints such text,
-//! in the service, its command line or a shim, has it from here.
+//! Text that somebody else chose: names, labels, the subjects of certificates, and error messages about them. On a terminal such
+//! text must not give commands, start lines of its own, or change the order of what is read. So the service, its command line and
+//! the shims print it only through this module.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Formatter, Write};

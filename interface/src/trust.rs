@@ -1,5 +1,5 @@
-//! Whose word a configuration is. Whoever may change the service's has all keys: it says where the store is, and who is an
-//! administrator. Whoever may change that of the clients sees what they decrypt.
+//! Whether a configuration file can be trusted. A person who can change the service's file has all keys: it says where the store
+//! is, and who is an administrator. A person who can change the clients' file sees what they decrypt.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};

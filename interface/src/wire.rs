@@ -1,8 +1,8 @@
 //! The 36-byte header and the frames around it: bytes in, bytes out, no IO.
 //!
-//! A request is header, body, auth; a response is header, body. All integers are little-endian. Decoding goes in the two steps of
-//! upstream's service, because clients see which error comes first: the frame ([`Header::decode`]), and only when the frame has
-//! been read whole, the meaning ([`Request::parse`]).
+//! A request is header, body, auth. A response is header, body. All integers are little-endian. Decoding has the two steps of
+//! upstream's service, because clients see which error comes first: first the frame ([`Header::decode`]), then, once the whole
+//! frame was read, its meaning ([`Request::parse`]).
 
 use crate::{AuthType, Opcode, ProviderId, Status};
 

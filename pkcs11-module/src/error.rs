@@ -1,5 +1,5 @@
-//! Everything that can go wrong, each with its `CK_RV` in the same row. Return codes are as the standard has
-//! them (PKCS#11 3.1 §5.1); what the service refuses is mapped by [`refusal`], in one place too.
+//! Every error, each with its `CK_RV` in the same row. Return codes follow the standard (PKCS#11 3.1 §5.1). [`refusal`] maps
+//! refusals of the service.
 
 use cryptoki_sys::*;
 use interface::Status;

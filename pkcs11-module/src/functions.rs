@@ -1,8 +1,8 @@
-//! The whole C surface, in the order of the standard's function list: one row a function.
+//! The whole C surface, in the order of the standard's function list: one row for each function.
 //!
-//! A row is the C signature and the safe function that does the work; between them, every pointer becomes a safe value.
-//! What is not there yet is a row too, and answers CKR_FUNCTION_NOT_SUPPORTED. The function lists of all versions and the exported
-//! symbols are made from these rows, and the compiler checks each against the standard's type.
+//! A row is the C signature and the safe function that does the work. Between the two, every pointer becomes a safe value. A
+//! function that is not implemented is a row too, and answers CKR_FUNCTION_NOT_SUPPORTED. The function lists of all versions and
+//! the exported symbols are made from these rows, and the compiler checks each against the standard's type.
 
 // The rows have the standard's names, and promise what the standard says.
 #![allow(non_snake_case, clippy::missing_safety_doc)]

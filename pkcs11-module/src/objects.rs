@@ -1,4 +1,4 @@
-//! What PKCS#11 sees of the records of the service: objects, their attributes and their values.
+//! The service's records as PKCS#11 objects, with their attributes and values.
 
 pub(crate) mod attributes;
 pub(crate) mod material;

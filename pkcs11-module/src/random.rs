@@ -1,4 +1,4 @@
-//! Random bytes of this host, for names that must not collide. Keys and C_GenerateRandom get theirs from the service.
+//! Random bytes of this host, for names that must not collide. The service makes the random bytes of keys and of C_GenerateRandom.
 
 use std::fs::File;
 use std::io::Read;

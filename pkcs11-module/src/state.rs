@@ -1,4 +1,4 @@
-//! What there is between C_Initialize and C_Finalize: the module, its slots, sessions, logins and handles.
+//! The state between C_Initialize and C_Finalize: the module, its slots, sessions, logins and handles.
 
 mod abilities;
 mod again;

@@ -23,7 +23,7 @@ struct Queue<G> {
     fresh: usize,
 }
 
-/// What became of the one who waited longest.
+/// The fate of the client that waited longest.
 pub(crate) enum Next<G, S> {
     /// It has a place.
     Admitted(G, S),

@@ -28,17 +28,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Tells the value of a key whose provider has keys that wrap others.
 pub type Value = dyn Fn(&Call<'_>, &Key) -> Result<Secret> + Send + Sync;
 
-/// All that requests are judged by.
+/// The state by which requests are judged.
 pub struct Admission {
     /// The keys.
     pub store: Arc<Store>,
-    /// How much of it each client may take.
+    /// The limits of each client.
     pub quotas: Arc<Quotas>,
-    /// Who is who.
+    /// Authentication.
     pub authenticators: Authenticators,
     /// Whether deprecated primitives may be generated.
     pub allow_deprecated: bool,
-    /// Where what needs no lane takes its turn.
+    /// The queue of requests that need no lane.
     pub processor: Processor,
     /// What stands for the values of keys.
     pub values: Values,
@@ -61,11 +61,11 @@ impl Values {
 
 /// A request whose frame is complete.
 pub struct Incoming {
-    /// What its header means.
+    /// The meaning of its header.
     pub request: Request,
     /// The body.
     pub body: Buffer,
-    /// Whom it counts for.
+    /// The client whose limits it counts against.
     pub party: Party,
     /// Whether its connection has said Hello.
     pub extended: bool,
@@ -73,7 +73,7 @@ pub struct Incoming {
     pub process: Option<ClientProcess>,
     /// The place of its connection, where that can be made to leave.
     pub slot: Option<Arc<Slot>>,
-    /// What the log is to know of it.
+    /// The facts about it that the log needs.
     pub asker: Arc<Asker>,
 }
 
@@ -106,7 +106,7 @@ pub struct Guard<'a> {
 }
 
 impl Admission {
-    /// Refuses a request of somebody who may not make such requests at all.
+    /// Refuses a request that its caller may never make.
     ///
     /// # Errors
     /// [`Status::AdminOperation`], [`Status::NotAuthenticated`].
@@ -144,7 +144,7 @@ impl Admission {
     }
 }
 
-/// Refuses to begin when nobody is there any more to read an answer.
+/// Refuses to begin if nobody is left to read an answer.
 ///
 /// # Errors
 /// [`Status::ConnectionError`].
@@ -155,13 +155,13 @@ pub(crate) fn check_there(client: Option<BorrowedFd<'_>>) -> Result<()> {
     Ok(())
 }
 
-/// Whether nobody is there any more to read an answer. A client that has only ended what it sends is there.
+/// Whether nobody is left to read an answer. A client that has only closed its sending half is still there.
 pub(crate) fn gone(client: BorrowedFd<'_>) -> bool {
     let mut end = [PollFd::new(&client, PollFlags::empty())];
     poll(&mut end, Some(&Timespec::default())).is_ok() && end[0].revents().contains(PollFlags::HUP)
 }
 
-/// A name that means no key for the caller, and what there is instead.
+/// A name that means no key for the caller, and the keys that others have under it.
 fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
     let caller = call.caller.map(ToString::to_string).unwrap_or_default();
     Error::refused(
@@ -175,7 +175,7 @@ fn unauthenticated(opcode: Opcode) -> Error {
 }
 
 impl<'a> Guard<'a> {
-    /// Of a request whose client is at the other end of this socket.
+    /// Begins the checks of a request whose client is at the other end of this socket.
     pub(crate) fn new(incoming: &'a Incoming, admission: &'a Admission, client: Option<BorrowedFd<'a>>) -> Self {
         Self { incoming, admission, client }
     }
@@ -185,7 +185,7 @@ impl<'a> Guard<'a> {
         self.incoming.asker.mentions(named);
     }
 
-    /// Refuses to begin what takes longer than a moment when nobody is there any more to read an answer.
+    /// Refuses to begin a long request if nobody is left to read an answer.
     ///
     /// # Errors
     /// [`Status::ConnectionError`].
@@ -193,7 +193,7 @@ impl<'a> Guard<'a> {
         check_there(self.client)
     }
 
-    /// Where what takes long runs.
+    /// The place where long requests run.
     pub(crate) fn processor(&self) -> &Processor {
         &self.admission.processor
     }
@@ -297,7 +297,7 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// What a name means of which the caller has no sound key.
+    /// The meaning of a name if the caller has no sound key of this name.
     fn other(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
         match self.admission.store.damage(call.caller()?, name.name) {
             Some(damage) => Err(Error::Corrupt(damage)),
@@ -306,7 +306,7 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// The key of this name that the one owner has granted whom the caller has accepted, or for whom the system vouches.
+    /// The key of this name that was granted to the caller, if its owner is the only one whom the caller or the system has accepted.
     fn granted(&self, call: &Call<'_>, name: &str) -> Result<Arc<Key>> {
         let Admission { store, authenticators, .. } = self.admission;
         let Granted { keys, strangers } = store.granted(call.caller()?, call.provider, name, &authenticators.admins);

@@ -76,7 +76,7 @@ pub struct Party {
     pub uid: u32,
     /// Who sends the request, if it says so.
     pub principal: Option<Principal>,
-    /// What others of this user send is not held against it: it is root, or an administrator.
+    /// Requests of others of this user do not count against it: it is root, or an administrator.
     pub privileged: bool,
 }
 
@@ -86,14 +86,14 @@ pub(crate) fn clients(principal: Option<&Principal>, uid: u32) -> impl Iterator<
     principal.cloned().into_iter().chain(user)
 }
 
-/// Who is at the other end of a connection, as the kernel tells it.
+/// The process at the other end of a connection, as the kernel reports it.
 #[derive(Debug)]
 pub struct Peer {
     /// The user, whatever name it has in a user namespace of its own.
     pub uid: u32,
     /// The process that has connected.
     pub pid: Option<i32>,
-    /// What it is called there, once that was seen.
+    /// Its user id there, once that was looked up.
     inside: OnceLock<u32>,
 }
 
@@ -122,7 +122,7 @@ fn extents(map: &str) -> impl Iterator<Item = [u32; 3]> {
     })
 }
 
-/// What a user id inside is outside.
+/// The outer user id of an inner one.
 fn outside(map: &str, id: u32) -> Option<u32> {
     extents(map).find_map(|[inside, outside, count]| {
         let offset = id.checked_sub(inside).filter(|offset| *offset < count)?;
@@ -142,7 +142,7 @@ pub struct Authenticators {
 }
 
 impl Authenticators {
-    /// Who sent the request; `None` for a request that does not say.
+    /// The sender of the request; `None` for a request that does not say.
     ///
     /// # Errors
     /// [`Status::AuthenticatorNotRegistered`], [`Status::AuthenticationError`].
@@ -193,13 +193,13 @@ impl Authenticators {
         self.admins.contains(principal)
     }
 
-    /// Whether this principal may say for others whose keys they accept. Root, who can become any user, may as well say it outright.
+    /// Whether this principal may decide for others whose keys they accept. Root can become any user anyway.
     pub fn speaks_for_others(&self, principal: &Principal) -> bool {
         *principal == Principal::Uid(0) || self.admin(principal)
     }
 }
 
-/// What the kernel says where it cannot name a user, unless it is told otherwise (DEFAULT_OVERFLOWUID).
+/// The uid that the kernel reports for a user that it cannot name (DEFAULT_OVERFLOWUID), unless configured otherwise.
 const OVERFLOW: u32 = 65_534;
 
 /// The user id as which all users come whom the service's user namespace does not map (user_namespaces(7)). Where it maps all, as

@@ -34,8 +34,8 @@ pub struct ProcessHandle {
 }
 
 impl ProcessHandle {
-    /// The process that has connected; `None` where it has ended. The kernel tells its end from Linux 6.5 on; an older one leaves nothing
-    /// but to wait for so long.
+    /// The process behind a connection; `None` if it has ended. Linux reports the end of a process from version 6.5 on. On an older
+    /// kernel the service waits for `patience` instead.
     pub fn behind(stream: impl AsFd, uid: u32, patience: Duration) -> Option<Self> {
         let pidfd = match getsockopt(&stream, PeerPidfd) {
             Ok(pidfd) => Some(pidfd),

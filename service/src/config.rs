@@ -28,7 +28,7 @@ const BUFFERS: &str = "buffer_size_limit";
 /// All that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What is logged.
+    /// The level of the log.
     pub log_level: LevelFilter,
     /// Log lines begin with the time; off, because systemd's journal adds it.
     pub log_timestamp: bool,
@@ -54,7 +54,7 @@ pub struct Config {
     pub quotas: Arc<Quotas>,
     /// The service's socket.
     pub socket_path: PathBuf,
-    /// Who is believed, and who is an administrator.
+    /// Trusted names and administrators.
     pub authenticators: Authenticators,
     /// The SQLite file of the key store.
     pub store_path: PathBuf,
@@ -62,9 +62,9 @@ pub struct Config {
     pub store_key_path: PathBuf,
     /// The providers, the default one first.
     pub providers: Vec<ProviderConfig>,
-    /// What the log shall tell of the configuration.
+    /// Notes about the configuration for the log.
     pub notes: Vec<String>,
-    /// What it shall warn of.
+    /// Warnings about the configuration for the log.
     pub warnings: Vec<String>,
 }
 
@@ -159,7 +159,7 @@ impl Config {
     }
 }
 
-/// What the defaults depend on.
+/// The environment that the defaults depend on.
 #[derive(Debug)]
 struct Host {
     uid: u32,

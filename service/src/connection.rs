@@ -33,7 +33,7 @@ use tokio::task::yield_now;
 const SPIN: Duration = Duration::from_micros(50);
 /// After two waits in vain, so many requests pass before waiting awake is tried again.
 const REST: u32 = 64;
-/// So many requests of a client that never lets this thread wait are answered before what others have sent is looked for.
+/// After so many requests of a client that never lets this thread wait, the thread looks for requests of others.
 const TURN: u32 = 32;
 /// Most requests arrive in one piece of at most so many bytes.
 const CHUNK: usize = 4096;
@@ -43,13 +43,13 @@ const PIECES: (u32, Duration) = (16, Duration::from_millis(10));
 /// Buffers are kept between requests up to this size.
 const KEEP: usize = 64 << 10;
 
-/// What every connection needs.
+/// The state that all connections share.
 pub struct Context {
     /// Judges and runs requests.
     pub dispatcher: Arc<Dispatcher>,
     /// Which processes have connections.
     pub processes: ClientProcesses,
-    /// Who is connected.
+    /// The connections.
     pub connections: Arc<Connections>,
     /// How much each client may take.
     pub quotas: Arc<Quotas>,
@@ -105,13 +105,13 @@ struct Connection {
     buffer: Buffer,
     extended: bool,
     process: Option<ClientProcess>,
-    /// What is held for its request and its answer, where that is much.
+    /// The share that is held for its request and its answer, if they are large.
     cargo: Option<Cargo>,
     misses: u32,
     rest: u32,
     /// In how many short pieces its frame has come so far.
     pieces: u32,
-    /// What it did when it last had a place.
+    /// Its phase when it last had a place.
     phase: Phase,
 }
 
@@ -119,7 +119,7 @@ struct Connection {
 enum End {
     /// Nothing needs to be said.
     Silent,
-    /// The client is told, then the connection is closed: what follows could not be told apart from this request.
+    /// The client gets this status, then the connection is closed: nobody can tell where the next request begins.
     Rejected(Status),
 }
 
@@ -148,7 +148,7 @@ impl Connection {
         }
     }
 
-    /// Has what was sent before answered, takes nothing more, and tells whose process has lost a connection that it could have kept.
+    /// Answers the requests that were sent before, and takes no more. Returns the process if that has lost a connection it could have kept.
     async fn make_room(&mut self) -> Option<ProcessHandle> {
         let socket = self.stream.socket()?;
         let process = ProcessHandle::behind(socket, self.peer.uid, self.context.idle);
@@ -210,7 +210,7 @@ impl Connection {
             tokio::select! {
                 read = tokio::time::timeout(context.idle, stream.receive(buffer)) => match read {
                     Ok(Ok(1..)) => return Ok(()),
-                    // Who has volatile keys may be idle as long as they live.
+                    // A client with volatile keys may be idle as long as they live.
                     Err(_) if needed() => {}
                     _ => return Err(End::Silent),
                 },
@@ -230,7 +230,7 @@ impl Connection {
             return false;
         }
         let Context { spinning, dispatcher, .. } = &*self.context;
-        // Who waits for a place needs the processor more.
+        // A request that waits for a place needs the processor more.
         if dispatcher.admission.processor.contended() {
             return false;
         }
@@ -402,7 +402,7 @@ impl Connection {
         let mut frame = Buffer::from(Vec::with_capacity(HEADER_LEN + body.len()));
         header.encode(&mut frame);
         frame.extend_from_slice(body);
-        // Whoever has the answer may count on it that this connection is idle. One that has to end does so after it.
+        // Once the client has the answer, it may rely on this connection being idle. A connection that has to end does so after it.
         if self.buffer.is_empty() {
             let _ = self.enter(Phase::Idle);
         }

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 /// Places for root, the service's own user and administrators alone, where there are many in all.
 const KEPT: usize = 64;
-/// A request that takes so long to arrive, or an answer to be taken, may be broken off to make room.
+/// If a request takes so long to arrive, or an answer to be read, the connection may be broken off to make room.
 const SLOW: Duration = Duration::from_millis(50);
 
 /// Connections that may be about to go at a time to make room for one user.
@@ -65,17 +65,17 @@ pub struct Slot {
     activity: Arc<Activity>,
 }
 
-/// What a connection is doing, so that an idle one can be told.
+/// The activity of a connection, which shows how long it is idle.
 #[derive(Debug)]
 struct Activity {
     /// Milliseconds since the start times eight, and the [`Phase`] that has lasted since.
     phase: AtomicU64,
-    /// For whom it makes room.
+    /// The user for whom it makes room.
     heir: AtomicU32,
     leave: Notify,
 }
 
-/// What a connection is doing.
+/// The activity of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing: it waits for a request.
@@ -84,7 +84,7 @@ pub enum Phase {
     Halfway,
     /// A request is worked on, or waits for its turn.
     Busy,
-    /// A request has begun in a lane, and goes on whoever waits for it.
+    /// A request has begun in a lane. It goes on even if nobody waits for it.
     Begun,
     /// It has made room for another.
     Left,
@@ -93,7 +93,7 @@ pub enum Phase {
 impl Phase {
     const ALL: [Self; 5] = [Self::Idle, Self::Halfway, Self::Busy, Self::Begun, Self::Left];
 
-    /// What a word says, and since when.
+    /// The phase in a word, and its beginning.
     fn of(word: u64) -> (Self, u64) {
         (Self::ALL[(word % 8) as usize], word / 8)
     }
@@ -137,7 +137,7 @@ fn makes_room(asks: User, users: &[User]) -> Option<(u32, bool)> {
 }
 
 impl Connections {
-    /// So many places. The kept ones are for these users.
+    /// The number of places. These users have the kept ones.
     pub fn new(capacity: usize, kept_for: impl IntoIterator<Item = u32>, quotas: Arc<Quotas>) -> Arc<Self> {
         let (start, state) = (Instant::now(), Mutex::default());
         let (kept_for, closed) = (kept_for.into_iter().collect(), AtomicU64::new(0));
@@ -285,18 +285,18 @@ impl Slot {
         self.activity.phase.fetch_update(Relaxed, Relaxed, stays).is_ok()
     }
 
-    /// Ends when the connection has to, to make room for another.
+    /// Completes when the connection has to make room for another.
     pub async fn needed(&self) {
         self.activity.leave.notified().await;
     }
 
-    /// Whether so many are about to go for the same user that it may not take its time.
+    /// Whether it must close at once, because too many connections are closing for the same user.
     pub fn hurried(&self) -> bool {
         let state = self.connections.state();
         state.leaving.get(&self.activity.heir.load(Relaxed)).is_some_and(|leaving| *leaving > LEAVING / 2)
     }
 
-    /// Whether it has to.
+    /// Whether it has to make room.
     pub fn left(&self) -> bool {
         Phase::of(self.activity.phase.load(Relaxed)).0 == Phase::Left
     }

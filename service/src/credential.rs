@@ -11,7 +11,7 @@ pub(crate) fn named(name: &str) -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join(name))
 }
 
-/// What a file holds; `None` where there is none.
+/// The contents of a file; `None` if there is none.
 ///
 /// # Errors
 /// Why not; so also for a file that others than its owner may read or change.
@@ -26,7 +26,7 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<Secret>, String> {
     })
 }
 
-/// What a credential holds, whose folder systemd protects; `None` where there is none.
+/// The contents of a credential, whose folder systemd protects; `None` if there is none.
 ///
 /// # Errors
 /// Why it cannot be read.

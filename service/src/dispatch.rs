@@ -18,21 +18,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Sends requests to the providers.
 pub struct Dispatcher {
-    /// What requests are judged by.
+    /// The state by which requests are judged.
     pub admission: Arc<Admission>,
     /// The crypto providers.
     pub backends: Arc<Backends>,
-    /// Answers what is not for a crypto provider.
+    /// Answers requests that are not for a crypto provider.
     pub core: Arc<Provider>,
-    /// What is held for clients.
+    /// The bytes and requests that are held for clients.
     pub flight: Arc<Flight>,
-    /// What waits when it comes is not begun.
+    /// When it comes, waiting requests do not begin.
     pub stop: Stop,
 }
 
 impl Dispatcher {
-    /// Runs a request when its turn has come. It does not begin any more when its client has gone, which is at the other end of this
-    /// socket.
+    /// Runs a request when its turn comes. It does not begin if its client, at the other end of this socket, has gone.
     ///
     /// # Errors
     /// The refusal, or the operation's own.
@@ -78,7 +77,7 @@ impl Dispatcher {
         answer.await
     }
 
-    /// Who answers the request.
+    /// The provider that answers the request.
     fn provider(&self, incoming: &Incoming) -> Result<&Arc<Provider>> {
         let Request { provider: id, opcode, .. } = incoming.request;
         let crypto = self.backends.crypto(id);

@@ -10,14 +10,14 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// So many who want no turn now are remembered for the last that they had.
+/// The queue remembers the last turns of so many members that want none now.
 const REMEMBERED: usize = 64;
 
 /// How many requests may run at a time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places {
     pub(crate) all: usize,
-    /// Beyond these, for users of whom nothing runs.
+    /// Extra places, for users with nothing running.
     pub(crate) spare: usize,
     pub(crate) user: usize,
     pub(crate) principal: usize,
@@ -43,18 +43,18 @@ struct State<T> {
 /// Members who take turns.
 struct Round<K, V> {
     all: HashMap<K, Member<V>>,
-    /// Nobody who was forgotten has had a turn after this one.
+    /// The latest last turn of all forgotten members.
     forgotten: u64,
 }
 
 struct Member<V> {
     /// Its last turn, and when it came.
     last: (u64, u64),
-    /// Whoever gives up drops the request.
+    /// A request that gives up is dropped.
     waiting: V,
 }
 
-/// What may wait.
+/// A request that may wait.
 trait Waiting: Default {
     fn len(&self) -> usize;
 }
@@ -73,7 +73,7 @@ impl<T> FairQueue<T> {
         Self(Arc::new(Shared { state, contended: AtomicBool::new(false) }))
     }
 
-    /// A place at once, where that takes nobody's turn.
+    /// A place at once, if that takes nobody's turn.
     pub(crate) fn enter(&self, party: &Party) -> Option<Turn<T>> {
         let mut state = self.state();
         let free = if state.users.len() == 0 { state.room(party.uid) } else { state.spare(party.uid) };
@@ -81,7 +81,7 @@ impl<T> FairQueue<T> {
         Some(Turn { queue: self.clone(), party: party.clone() })
     }
 
-    /// Has a request wait as long as the caller keeps it.
+    /// Queues a request for as long as the caller keeps the handle.
     pub(crate) fn enqueue(&self, party: &Party, request: &Arc<T>) {
         let mut state = self.state();
         state.enqueue(party, request);
@@ -174,12 +174,12 @@ impl<T> State<T> {
         self.running.len() < self.places.all || self.spare(uid)
     }
 
-    /// Whether there is one that only somebody can have of whom nothing runs.
+    /// Whether an extra place is free for this user, who must have nothing running.
     fn spare(&self, uid: u32) -> bool {
         self.running.len() < self.places.all + self.places.spare && self.running.iter().all(|running| running.uid != uid)
     }
 
-    /// Whether so little runs for them that there may be more.
+    /// Whether this user and this principal run fewer requests than they may.
     fn allowed(&self, uid: u32, principal: Option<&Principal>) -> bool {
         let of_user = self.running.iter().filter(|running| running.uid == uid);
         of_user.clone().count() < self.places.user
@@ -188,13 +188,13 @@ impl<T> State<T> {
 }
 
 impl<K: Eq + Hash + Clone, V: Waiting> Round<K, V> {
-    /// What one of them has waiting.
+    /// The requests that one of them has waiting.
     fn member(&mut self, key: K, now: u64) -> &mut V {
         let last = (self.forgotten, now);
         &mut self.all.entry(key).or_insert_with(|| Member { last, waiting: V::default() }).waiting
     }
 
-    /// Forgets all but a few of those who want nothing.
+    /// Forgets all but a few members that want nothing.
     fn forget(&mut self) {
         let mut idle: Vec<_> = self.all.iter().filter(|(_, member)| member.waiting.len() == 0).collect();
         let Some(many) = idle.len().checked_sub(REMEMBERED).filter(|many| *many > 0) else { return };

@@ -12,10 +12,10 @@ use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// Bytes that all may hold; beyond them each may have one request.
+/// Bytes that all users together may hold. Beyond them each may still have one request.
 const ALL: u64 = 256 << 20;
 
-/// What is held for each client.
+/// The bytes and requests that are held for each client.
 #[derive(Default)]
 pub struct Flight {
     quotas: Arc<Quotas>,
@@ -23,13 +23,13 @@ pub struct Flight {
     held: Mutex<HashMap<u32, UserFlight>>,
 }
 
-/// What is held for a user. Where nothing is, nobody waits.
+/// The part of one user. If there is none for anybody, nobody waits.
 #[derive(Default)]
 struct UserFlight {
     bytes: u64,
     /// Requests and answers that are held, those that are not counted too.
     pieces: u64,
-    /// Requests that wait, and how many bytes each of them has. Who gives up drops the other end.
+    /// Requests that wait, and how many bytes each of them has. A connection that gives up drops the other end.
     waiting: VecDeque<(u64, oneshot::Sender<Cargo>)>,
 }
 
@@ -126,8 +126,8 @@ impl Flight {
         Cargo { flight: Arc::clone(self), uid, bytes }
     }
 
-    /// Takes off what has landed, and gives those who wait what there is room for now, beginning with the user who holds least. Only
-    /// they are woken: however many wait, nobody else's requests pay for it.
+    /// Subtracts the bytes that are done, and admits waiting requests as far as there is room, beginning with the user who holds least.
+    /// Only the admitted ones are woken: however many wait, nobody else's requests pay for it.
     fn land(self: &Arc<Self>, uid: u32, bytes: u64) -> Vec<(oneshot::Sender<Cargo>, Cargo)> {
         let mut users = self.users();
         if let Some(held) = users.get_mut(&uid) {
@@ -147,7 +147,7 @@ impl Flight {
         served
     }
 
-    /// The first of a user who waits, and what it gets, where there is room for that.
+    /// The first waiting request of a user and its share, if there is room for it.
     fn first(self: &Arc<Self>, users: &mut HashMap<u32, UserFlight>, uid: u32) -> Option<(oneshot::Sender<Cargo>, Cargo)> {
         let waiting = &mut users.get_mut(&uid)?.waiting;
         while waiting.front().is_some_and(|(_, sender)| sender.is_closed()) {
@@ -170,7 +170,7 @@ impl Flight {
     }
 }
 
-/// Takes so much off, and forgets those of whom nothing is left.
+/// Subtracts so much, and forgets clients at zero.
 fn take<K: std::hash::Hash + Eq>(all: &mut HashMap<K, u64>, who: &K, much: u64) {
     if let Some(held) = all.get_mut(who) {
         *held -= much;
@@ -213,7 +213,7 @@ mod tests {
         Flight::new(Arc::new(Quotas::read(Section::new("[quotas]", limits.parse().unwrap())).unwrap()))
     }
 
-    /// What there is room for now.
+    /// A share of so many bytes, if there is room now.
     fn try_load(flight: &Arc<Flight>, uid: u32, bytes: usize) -> Option<Cargo> {
         match pin!(flight.load(uid, bytes)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(cargo) => Some(cargo),

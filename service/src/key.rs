@@ -23,14 +23,14 @@ use std::sync::{Arc, OnceLock};
 /// PKCS#11 `CKA_TRUSTED`.
 pub(crate) const TRUSTED: u64 = 0x86;
 
-/// What keys and objects have in common.
+/// The fields that keys and objects share.
 #[derive(Clone, Debug)]
 pub struct Meta {
     /// Never reused. Hardware objects are tagged with it.
     pub uuid: Uuid,
     /// The provider that holds it.
     pub provider: ProviderId,
-    /// Whose it is.
+    /// The owner.
     pub owner: Principal,
     /// Unique for its owner and provider (and, of objects, kind).
     pub name: String,
@@ -38,14 +38,14 @@ pub struct Meta {
     pub label: String,
     /// PKCS#11 `CKA_ID`.
     pub id: Vec<u8>,
-    /// What the owner wants kept with it.
+    /// Attributes that the owner wants kept with it.
     pub pkcs11: Vec<Pkcs11Attribute>,
     /// Unix time in seconds.
     pub created: u64,
 }
 
 impl Meta {
-    /// What all records show to this caller.
+    /// The fields that all records show to this caller.
     pub(crate) fn record(&self, kind: RecordKind, caller: &Principal) -> Record {
         let foreign = *caller != self.owner;
         let shown = self.pkcs11.iter().filter(|kept| !foreign || !is_trust(kept));
@@ -70,16 +70,16 @@ impl Meta {
 pub enum Life {
     /// Until it is destroyed; it is in the database.
     Stored,
-    /// No longer than the process that made it; it is nowhere but here.
+    /// No longer than the process that made it. It exists only in memory.
     Volatile {
         /// That process.
         process: ClientProcess,
-        /// What the provider needs to use the key again, sealed.
+        /// The provider's material for using the key again, sealed.
         private: Arc<[u8]>,
     },
 }
 
-/// What a key can decide for, once.
+/// The two roles of which a key takes one at its first use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It has wrapped a sensitive key.
@@ -125,11 +125,11 @@ pub struct Key {
     pub past: Usage,
     /// How long it lives.
     pub life: Life,
-    /// Who else may use it, for what.
+    /// The grants: who else may use it, and for what.
     pub grants: BTreeMap<Principal, Usage>,
     /// The provider's parsed key, shared by all copies.
     pub loaded: Arc<Loaded>,
-    /// What its value has decided, as far as this key was told.
+    /// The decision of its value, as far as this key knows.
     pub(crate) decided: Arc<OnceLock<Decision>>,
     pub(crate) missing: Arc<AtomicBool>,
 }
@@ -143,7 +143,7 @@ impl Deref for Key {
 }
 
 impl Key {
-    /// A key that is stored, without its public part. `past` is what it was permitted before, as another key.
+    /// A stored key without its public part. `past` are the uses that it was permitted before, as another key.
     pub(crate) fn new(meta: Meta, attributes: Attributes, local: bool, past: Usage) -> Self {
         let past = past | attributes.policy.usage;
         let (public_key, tier, life) = (Vec::new(), Tier::Software, Life::Stored);
@@ -151,12 +151,12 @@ impl Key {
         Self { meta, attributes, public_key, tier, local, past, life, grants, loaded, decided, missing }
     }
 
-    /// Takes all but these uses from the policy. What it permitted until now is not forgotten.
+    /// Removes all but these uses from the policy. The key remembers the removed ones.
     pub(crate) fn narrow(&mut self, usage: Usage) {
         self.attributes.policy.usage = self.attributes.policy.usage.and(usage);
     }
 
-    /// What this caller may do: the owner all that the policy says, others what of it they were granted.
+    /// The uses that this caller may make of it. The owner has all that the policy permits, others those of them that they were granted.
     pub fn usage(&self, caller: &Principal) -> Usage {
         let policy = self.attributes.policy.usage.implied();
         if *caller == self.owner {
@@ -165,13 +165,13 @@ impl Key {
         self.grants.get(caller).map_or(Usage::NONE, |grant| grant.implied().and(policy))
     }
 
-    /// What its value has decided, as far as is known without asking the store.
+    /// The decision of its value, as far as it is known without asking the store.
     pub(crate) fn decided(&self) -> Option<Decision> {
         self.decided.get().copied()
     }
 
-    /// Whether the provider chooses the nonces and initialisation vectors under which this caller encrypts: the caller was granted
-    /// the key and may not decrypt, which would be one with a nonce of the caller's choice ([`Algorithm::reveals`]).
+    /// Whether the provider chooses the nonces and initialisation vectors when this caller encrypts. It does if the caller was granted the
+    /// key without decryption, because encrypting under a chosen nonce is decrypting ([`Algorithm::reveals`]).
     ///
     /// [`Algorithm::reveals`]: interface::algorithm::Algorithm::reveals
     pub fn fresh_nonces(&self, caller: &Principal) -> bool {
@@ -195,7 +195,7 @@ impl Key {
         matches!(self.life, Life::Volatile { .. })
     }
 
-    /// Fails for a volatile key, which cannot have what only the database keeps.
+    /// Fails for a volatile key. It is not in the database, so the database cannot keep anything for it.
     pub(crate) fn check_stored(&self, what: &str) -> Result<()> {
         if !self.volatile() {
             return Ok(());
@@ -214,7 +214,7 @@ impl Key {
         self.missing.load(Ordering::Relaxed)
     }
 
-    /// All that is public of it, and what this caller may do.
+    /// Its public data, and the uses of this caller.
     pub fn record(&self, caller: &Principal) -> Record {
         Record {
             attributes: Some((&self.attributes).into()),
@@ -230,7 +230,7 @@ impl Key {
         }
     }
 
-    /// What its private blob is sealed to, so that no blob works in another row.
+    /// The row data that its private blob is sealed to, so that no blob works in another row.
     pub(crate) fn binding(&self) -> Vec<u8> {
         let (uuid, provider) = (self.uuid.to_string(), [self.provider.number()]);
         let owner = self.owner.to_string();
@@ -253,7 +253,7 @@ impl Key {
     }
 }
 
-/// Whether an attribute says that its object is trusted, or not: the officer of one token says nothing to the users of another.
+/// Whether an attribute says that its object is trusted, or not. Users of another token do not see it, because their officer did not say it.
 pub(crate) fn is_trust(kept: &Pkcs11Attribute) -> bool {
     of_kind(kept, TRUSTED)
 }

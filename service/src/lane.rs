@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Requests that may hang before no further one is tried.
+/// So many requests may hang. After that the lane refuses further ones.
 const HANGING: usize = 4;
 
 /// A provider's queue.
@@ -29,29 +29,29 @@ pub struct Lane {
     patience: Duration,
 }
 
-/// A request in the queue, as long as somebody waits for what comes of it.
+/// A request in the queue, as long as somebody waits for its result.
 struct Request(Mutex<Phase>);
 
 enum Phase {
     Waiting(Work),
-    /// Since when, and what it holds: its turn, later a place among those that hang.
+    /// The start, and the place that it holds: its turn, later a place among the hanging requests.
     Running(Instant, Box<dyn Any + Send>),
     Over,
 }
 
-/// What is to be done; it returns how to tell what came of it.
+/// The work. It returns a closure that delivers the result.
 type Work = Box<dyn FnOnce() -> Answer + Send>;
 type Answer = Box<dyn FnOnce()>;
 
 impl Lane {
-    /// A lane that runs so many requests at a time: one of a principal, and of a user so many that others find a place free.
+    /// A lane that runs so many requests at a time. A principal runs one. A user leaves at least one place for others.
     pub fn new(workers: usize) -> Self {
         let places = Places { all: workers, spare: 0, user: workers.saturating_sub(1).max(1), principal: 1 };
         Self { queue: FairQueue::new(places), hanging: Arc::new(Semaphore::new(HANGING)), patience: PATIENCE }
     }
 
-    /// Runs `work`, which may block, when its turn has come, and gives it up when it takes longer than `limit`: it may still be
-    /// done then, or half done.
+    /// Runs `work` when its turn comes. It may block. If it takes longer than `limit`, the caller gives up, and the work may still finish
+    /// or stop half done.
     ///
     /// # Errors
     /// [`Status::PsaErrorInsufficientMemory`] when no turn comes;
@@ -82,7 +82,7 @@ impl Lane {
         Err(self.give_up(&request, limit))
     }
 
-    /// Has a thread do what can be done.
+    /// Wakes a thread to do what can be done.
     fn advance(&self) {
         if self.queue.ready() {
             let queue = self.queue.clone();
@@ -116,14 +116,14 @@ impl Request {
         Arc::new(Self(Mutex::new(Phase::Waiting(Box::new(work)))))
     }
 
-    /// Runs it, with what it holds meanwhile. Whoever has the answer has room in the queue again.
+    /// Runs it while holding its place. The place is free again before the answer is delivered.
     fn run(&self, place: Box<dyn Any + Send>) {
         let before = mem::replace(&mut *self.phase(), Phase::Running(Instant::now(), place));
         let Phase::Waiting(work) = before else { return };
         let answer = catch_unwind(AssertUnwindSafe(work));
         let after = mem::replace(&mut *self.phase(), Phase::Over);
         drop(after);
-        // Whoever waits learns of a panic by getting no answer; the hook has logged it.
+        // After a panic there is no answer, and the caller notices that. The hook has logged the panic.
         if let Ok(answer) = answer {
             answer();
         }

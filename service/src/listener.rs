@@ -84,7 +84,8 @@ fn answers(path: &Path) -> bool {
     )
 }
 
-/// Serves clients until the service stops, then waits for the requests in progress. Who connects meanwhile waits for the next service.
+/// Serves clients until the service stops, then waits for the requests in progress. A client that connects meanwhile waits for the next
+/// service.
 /// So many may wait to be served: each of them takes a descriptor.
 ///
 /// # Errors
@@ -155,7 +156,7 @@ impl Door {
     }
 
     fn welcome(self: &Arc<Self>, client: UnixStream) {
-        // Who has gone already needs no place, whatever it has sent before.
+        // A client that has gone already needs no place, whatever it has sent before.
         if gone(client.as_fd()) {
             return;
         }

@@ -46,8 +46,8 @@ struct Shared {
 }
 
 impl Log {
-    /// From here on what the service says is kept; `RUST_LOG` overrides the configured level. A panic is told and ends the service: a
-    /// daemon whose worker has died must not live on as a ghost.
+    /// Starts logging. `RUST_LOG` overrides the configured level. A panic is logged and ends the service: a daemon whose worker has died
+    /// must not live on as a ghost.
     ///
     /// # Errors
     /// Those of the kernel.

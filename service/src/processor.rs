@@ -16,13 +16,13 @@ use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Users for each place who may go beyond them at a time.
+/// For each place, so many users may run beside the places at a time.
 const SPARE: usize = 4;
 
-/// The places, who waits for one, and threads of their own for what takes long meanwhile.
+/// The places, the requests that wait for one, and extra threads for long requests.
 pub struct Processor {
     queue: FairQueue<Waiting>,
-    /// None where the kernel gives no threads.
+    /// `None` if the kernel gives no threads.
     threads: LazyLock<Option<ThreadPool>>,
 }
 
@@ -32,7 +32,7 @@ struct Waiting(Mutex<Option<oneshot::Sender<Permit>>>);
 /// A place, until it is dropped; then it goes to whose turn it is.
 pub struct Permit {
     turn: Option<Turn<Waiting>>,
-    /// It was not there at once.
+    /// Whether the request had to wait for it.
     pub(crate) waited: bool,
     queue: FairQueue<Waiting>,
 }

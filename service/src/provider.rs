@@ -19,16 +19,16 @@ pub trait Handle<O: Operation>: Send + Sync + 'static {
     /// Runs it. Access and key policy have been checked.
     ///
     /// # Errors
-    /// Whatever the backend has to say.
+    /// The backend's own errors.
     fn handle(&self, call: &Call<'_>, op: O) -> Result<O::Output>;
 }
 
 /// A backend whose keys may wrap others.
 pub trait Wrapping: Send + Sync + 'static {
-    /// What is the same for all keys of one value, and for no others: the value of a secret key, the public half of a pair.
+    /// Bytes that are equal for all keys of one value, and for no others: the value of a secret key, the public half of a pair.
     ///
     /// # Errors
-    /// Whatever the backend has to say.
+    /// The backend's own errors.
     fn value(&self, call: &Call<'_>, key: &Key) -> Result<Secret>;
 }
 
@@ -54,10 +54,10 @@ pub struct Info {
     pub version: [u32; 3],
 }
 
-/// How long a slow operation may take, where its provider says nothing else.
+/// How long a slow operation may take, unless its provider says otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Bytes that are worked on, or made, in a moment.
+/// Bytes that the processor works through in a moment.
 pub(crate) const MOMENT: usize = 16 << 10;
 
 type Run = dyn Fn(&Guard<'_>, &[u8]) -> Result<Buffer> + Send + Sync;
@@ -78,9 +78,9 @@ enum Executor {
     StoreLane(Duration),
 }
 
-/// A provider: what it is, what it can do, and the lane for what takes long.
+/// A provider: its description, its operations, and the lane for slow ones.
 pub struct Provider {
-    /// What it is.
+    /// Its description.
     pub info: Info,
     handlers: BTreeMap<Opcode, Handler>,
     /// `None` of a provider that needs none.
@@ -90,7 +90,7 @@ pub struct Provider {
     limit: Duration,
     /// Where slow operations wait for their turn.
     pub lane: Lane,
-    /// The same for those that need nothing but the key store: so to end something never waits behind making something.
+    /// The same for operations that need only the key store. So destroying never waits behind making.
     store_lane: Lane,
 }
 
@@ -101,7 +101,7 @@ impl Provider {
         Self { info, handlers: BTreeMap::new(), device: None, value: None, limit: LIMIT, lane, store_lane }
     }
 
-    /// Slow operations that are registered from here on are given up when they take longer.
+    /// Sets the time limit of slow operations that are registered from here on.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
@@ -122,13 +122,13 @@ impl Provider {
     }
 
     /// Registers an operation that runs where it was decoded: it takes less than a few milliseconds and waits for nothing.
-    /// What then takes longer than a moment, as its key or its length tell, runs aside.
+    /// It then runs aside if its key or its length shows that it takes longer than a moment.
     #[must_use]
     pub fn on<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
         self.register::<O, T>(backend, Executor::Inline)
     }
 
-    /// Registers an operation that looks through much, however little it is asked.
+    /// Registers an operation that searches much data even for a short request.
     #[must_use]
     pub fn on_scan<O: Operation, T: Handle<O>>(self, backend: &Arc<T>) -> Self {
         self.register::<O, T>(backend, Executor::Aside)

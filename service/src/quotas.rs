@@ -62,14 +62,14 @@ limits! {
         "ask for less at once (parsec key list asks piece by piece)", PsaErrorInsufficientMemory;
 }
 
-/// What there is to know of a limit.
+/// The properties of a limit.
 struct Row {
     /// In the configuration.
     key: &'static str,
     default: u64,
-    /// Of what, for people.
+    /// The unit, for people.
     unit: &'static str,
-    /// What else mends it.
+    /// Another remedy.
     mend: &'static str,
     status: Status,
 }
@@ -148,7 +148,7 @@ impl Quotas {
         Err(self.refuse(who, limit))
     }
 
-    /// The refusal of what is over a limit, which is counted.
+    /// The refusal of a request that exceeds a limit. It is counted.
     pub fn refuse(&self, who: &Principal, limit: Limit) -> Error {
         self.count(limit);
         let (Row { key, unit, mend, status, .. }, number) = (limit.row(), self.number(who, limit));
@@ -182,7 +182,7 @@ impl Quotas {
         self.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a refusal that nobody is told.
+    /// Counts a refusal that no answer mentions.
     pub(crate) fn count(&self, limit: Limit) {
         self.refused[limit as usize].fetch_add(1, Relaxed);
     }

@@ -25,7 +25,7 @@ use landlock::{
 };
 use std::path::{Path, PathBuf};
 
-/// What a provider needs of the host, beside what every part of the service does.
+/// The parts of the host that one provider needs, beside those that every part of the service needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// A device, to read and write.
@@ -50,8 +50,8 @@ const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 const OWN: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile});
 const USE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile | IoctlDev});
 
-/// What libraries read when they are loaded and later: their own files, the tables of users, hosts and services (nsswitch.conf(5)), and
-/// what the kernel says of processors and processes, of which the service asks how a client's namespace calls its users. Those that are not there are passed over.
+/// Files that libraries read: their own, the tables of users, hosts and services (nsswitch.conf(5)), and what the kernel says about
+/// processors and processes. The service also reads there how a client's namespace maps its users. A missing file is skipped.
 const SYSTEM: &[&str] = &[
     "/usr",
     "/lib",

@@ -72,7 +72,7 @@ impl Section {
         Err(Error::Config(format!("{} has no key '{key}'; {hint}", self.title)))
     }
 
-    /// What nobody asked for, for another reader.
+    /// The keys that nobody asked for, for another reader.
     pub fn rest(self) -> Table {
         self.table
     }

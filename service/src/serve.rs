@@ -36,10 +36,10 @@ const AWAY: Duration = Duration::from_secs(1);
 /// Descriptors for what has no connection.
 const DESCRIPTORS: usize = 512;
 
-/// Runs the service until it is told to stop. `accept_loss`: also on a store that has lost rows.
+/// Runs the service until a signal stops it. With `accept_loss` it also runs on a store that has lost rows.
 ///
 /// # Errors
-/// Whatever keeps it from starting.
+/// Everything that keeps it from starting.
 pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Result<()> {
     memory::give_back();
     let mut config = Config::load(config)?;

@@ -36,7 +36,7 @@ impl Stop {
         }
     }
 
-    /// What a request is told that waited when it came. A client of ours asks the next service by itself.
+    /// The refusal of a request that was waiting. Our client repeats the request to the next service.
     pub fn refusal() -> Error {
         Error::refused(Status::ConnectionError, "the service is stopping, and the request was not begun: ask again")
     }

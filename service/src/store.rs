@@ -75,10 +75,10 @@ pub struct Store {
     pub(crate) forms: Forms,
     index: RwLock<Index>,
     anchor: OnceLock<Anchor>,
-    /// UUIDs of keys that are no more, whose rows could not be removed: the next change tries again.
+    /// UUIDs of destroyed keys whose rows could not be removed. The next change tries again.
     left: Mutex<Vec<Uuid>>,
     path: PathBuf,
-    /// Told to go on with a store that has lost something.
+    /// Whether to continue with a store that has lost something.
     accept_loss: bool,
 }
 
@@ -153,7 +153,7 @@ impl Store {
         self.index().damaged.iter().find(|told| told.starts_with(&row)).cloned()
     }
 
-    /// What is in the database and not in use, because somebody else wrote or changed it: for people, one text a row.
+    /// The rows that are not in use because somebody else wrote or changed them, one text for each.
     pub fn damaged(&self) -> Vec<String> {
         self.index().damaged.clone()
     }
@@ -170,7 +170,7 @@ impl Store {
         self.unsealed(&db, &*self.current(key).ok_or_else(|| key.gone())?)
     }
 
-    /// The key as it is now; the caller's may be of yesterday.
+    /// The current version of a key. The caller's may be an older one.
     fn current(&self, key: &Key) -> Option<Arc<Key>> {
         self.key(key.provider, &key.owner, &key.name).filter(|current| current.uuid == key.uuid)
     }
@@ -193,7 +193,8 @@ impl Store {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For what is in the database too, to be taken while holding its lock, so that memory changes in the order of the commits.
+    /// The index for changes. Whoever also changes the database takes it while holding the database's lock, so that memory changes in the
+    /// order of the commits.
     fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -41,7 +41,7 @@ impl Stream {
         receive_now(self.socket().ok_or(ErrorKind::NotConnected)?, buffer)
     }
 
-    /// The same, but waits for it. Whoever gives up has lost nothing.
+    /// The same, but waits for bytes. Dropping the future loses nothing.
     ///
     /// # Errors
     /// The socket's own.

@@ -33,8 +33,8 @@ use interface::attributes::{Attributes, Policy, Usage};
 use interface::message::Pkcs11Attribute;
 use interface::{Filing, Status};
 
-/// What a key that wraps sensitive keys may never have been permitted: what it decrypts could be them, and so could what somebody
-/// decrypts who has read it.
+/// Uses that must never have been permitted to a key that wraps sensitive keys. Decrypting with it would reveal them, and so would reading
+/// it and decrypting elsewhere.
 const CONFLICTING: Usage = Usage::DECRYPT.or(Usage::EXPORT);
 /// The roles whose holder protects other keys.
 const PROTECTING: Usage = Usage::WRAP.or(Usage::UNWRAP);
@@ -45,8 +45,9 @@ const SET: [u8; 1] = [1];
 /// The ways out.
 const LEAVING: Usage = Usage::EXPORT.or(Usage::COPY);
 
-/// Refuses to let a key leave where that could give its value away to the caller. Whoever was granted a sensitive key takes it away
-/// under no key but one of the same owner: under its own it would be its own, and its own officer could let it leave again.
+/// Refuses to let a key leave if that could reveal its value to the caller. A caller with a grant on a sensitive key may wrap it only
+/// under a key of the same owner. Wrapped under the caller's own key it would become the caller's, and the caller's officer could let
+/// it leave again.
 ///
 /// # Errors
 /// [`Status::PsaErrorNotPermitted`].
@@ -123,17 +124,17 @@ fn marks_trusted(kept: &[Pkcs11Attribute]) -> bool {
     marked(kept, TRUSTED)
 }
 
-/// Whether a flag is set, of whichever part of a record.
+/// Whether a flag is set in any part of a record.
 fn marked(kept: &[Pkcs11Attribute], kind: u64) -> bool {
     kept.iter().any(|kept| of_kind(kept, kind) && kept.value == SET)
 }
 
-/// What a key made out of these may be, of what is asked for.
+/// The attributes that a key made from these may have, out of those that were asked for.
 ///
-/// A key that a key without the right to decrypt brings in is sensitive, and if that key was granted to the caller, it never leaves:
-/// what it leaves under could be known to the caller, whose own officer trusts it. One that holds others as they are never leaves if one of
-/// them is sensitive: under another key and back, it could become a key of another type, whose public half tells of its parts.
-/// Derivations that go one way need no rule.
+/// A key that was unwrapped with a key without the right to decrypt is sensitive. If the unwrapping key was granted to the caller, the new
+/// key never leaves, because the caller may know the key that it would leave under, and the caller's own officer would trust that key. A
+/// key that contains others as they are never leaves if one of them is sensitive: it could come back from under another key as a key of
+/// another type, whose public half reveals its parts. One-way derivations need no rule.
 ///
 /// # Errors
 /// [`Status::PsaErrorNotPermitted`] for a second copy of a key that protects others.
@@ -162,10 +163,10 @@ pub(crate) fn inherited<'a>(
     Ok(asked)
 }
 
-/// What a copy of a key may be, of what is asked for: at most what the original may be. The copy of a key that protects others never
-/// leaves, for under another key and back it could become one that decrypts. A copy remembers what the original was permitted, and
-/// has the same algorithms, so that it wraps nothing that the original must not; and it leaves under no key that the original does not
-/// leave under.
+/// The attributes that a copy of a key may have, out of those that were asked for: at most those of the original. The copy of a key
+/// that protects others never leaves, because it could come back from under another key as one that decrypts. A copy remembers what the
+/// original was permitted, and has the same algorithms. So it wraps nothing that the original must not wrap, and it leaves only under
+/// keys under which the original may leave.
 ///
 /// # Errors
 /// [`Status::PsaErrorNotPermitted`] for more than that, [`Status::PsaErrorInvalidArgument`] for another type, size or algorithm.
@@ -195,7 +196,7 @@ fn sensitive(key: &Key) -> bool {
     !key.attributes.policy.usage.contains(Usage::EXPORT)
 }
 
-/// Whether a key can, or could, reveal what it wraps, whatever it was used for. A raw signature is a decryption by another name.
+/// Whether a key can, or ever could, reveal keys that it wraps. A raw signature is a decryption by another name.
 fn conflicting(key: &Key) -> bool {
     !key.past.and(CONFLICTING).is_empty() || key.attributes.policy.permits(Signature::RsaRaw.into())
 }

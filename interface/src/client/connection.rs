@@ -1,4 +1,4 @@
-//! One connection: connect, exchange one request for one response, never more than one in flight.
+//! One connection. It exchanges one request for one response at a time.
 
 use super::patience::Patience;
 use super::process::Owner;

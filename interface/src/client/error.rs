@@ -1,4 +1,4 @@
-//! What can go wrong between a program and its keys, said so that a person can mend it.
+//! Errors between a program and its keys, with messages that tell a person how to mend them.
 
 use super::Endpoint;
 use crate::{Opcode, Status, text};

@@ -1,4 +1,4 @@
-//! A key in use: which request makes a signature, a MAC, a ciphertext or a shared secret with it.
+//! A key in use. It knows which request makes a signature, a MAC, a ciphertext or a shared secret.
 
 use super::{Client, Error};
 use crate::algorithm::{Aead, Agreement, Algorithm, Cipher, Encryption, Mac, Signature};
@@ -9,7 +9,7 @@ use crate::operations::{
 use crate::{Operation, ProviderId, Status};
 use zeroize::Zeroizing;
 
-/// Whoever can send a request: a [`Client`], or what a library has around it.
+/// A sender of requests: a [`Client`], or a library's wrapper around it.
 pub trait Caller {
     /// What goes wrong with a request.
     type Error;

@@ -1,7 +1,7 @@
 //! How to wait for an answer.
 //!
-//! Waking a sleeping processor takes longer than a fast signature, so the thread stays awake for answers that usually come fast.
-//! Where that does not pay, because the service takes longer or other threads need the processor, it sleeps at once.
+//! Waking a sleeping processor takes longer than a fast signature. So the thread polls for answers that usually come fast. If
+//! polling does not pay, because the service takes longer or other threads need the processor, the thread sleeps at once.
 
 use rustix::io::Errno;
 use std::time::{Duration, Instant};

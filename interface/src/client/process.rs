@@ -1,4 +1,4 @@
-//! What the client has to know of the process that it works in.
+//! The client's view of the process that it runs in.
 
 use rustix::process::{Uid, getegid, geteuid, getgid, getuid};
 use rustix::thread::capabilities;
@@ -9,20 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// `AT_SECURE` of getauxval(3).
 const AT_SECURE: usize = 23;
 
-/// What a host with something better to do than to sleep does until an answer can be read from the descriptor. False where it has
-/// not, which then sleeps.
+/// Called while waiting for the socket. Returns false if the caller should block instead.
 pub type Pause = fn(BorrowedFd<'_>) -> bool;
 
-/// What safe code in somebody else's process cannot find out by itself. The C edge of each library says it.
+/// Facts about somebody else's process that safe code cannot find out. The C edge of each library provides them.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
-    /// Whether the program runs with more rights than whoever started it (set-uid, set-gid, file capabilities): `AT_SECURE` of
+    /// Whether the program runs with more rights than the user who started it (set-uid, set-gid, file capabilities): `AT_SECURE` of
     /// getauxval(3). It stays true when the program gives these rights up.
     pub secure: fn() -> bool,
-    /// A number that no other process has, its own children included. A process id is none: a child may have its parent's, in a PID
+    /// A number that no other process has, not even a child. A process id does not serve: a child may have its parent's, in a PID
     /// namespace of its own or when its parent has ended.
     pub number: fn() -> u64,
-    /// No lock is held meanwhile.
+    /// The client holds no lock when it calls this.
     pub pause: Option<Pause>,
 }
 
@@ -34,10 +33,10 @@ impl Default for Process {
 }
 
 impl Process {
-    /// A variable of the environment. There is none for a program with more rights than whoever started it, who has written the
+    /// A variable of the environment. A program with more rights than the user who started it gets none, because that user wrote the
     /// environment.
     ///
-    /// All variables that concern this product are read here.
+    /// All variables of this product are read here.
     pub fn variable(&self, name: &str) -> Option<OsString> {
         if (self.secure)() { None } else { std::env::var_os(name) }
     }

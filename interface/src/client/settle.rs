@@ -1,4 +1,4 @@
-//! What must not be done twice, over an answer that is lost.
+//! Requests that must not run twice, when the answer is lost.
 
 use super::Error;
 

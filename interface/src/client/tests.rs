@@ -1,4 +1,4 @@
-//! What the client does when the service goes away, against a service that goes away at a chosen moment.
+//! The client and a service that goes away at a chosen moment.
 
 use super::*;
 use crate::operations::{DestroyKey, Ping, Pong, Welcome};

@@ -1,8 +1,8 @@
-//! Messages of the operations that prove to others where a key lives, as a TPM does. What they carry is encoded as in TPM 2.0 Part 2.
+//! Messages of the operations that prove to others where a key lives, as a TPM does. Their fields are encoded as in TPM 2.0 Part 2.
 //!
-//! A TPM has an endorsement key (EK), which its maker certifies and which only decrypts, and here an attestation key (AK), which only
-//! signs what the TPM says of itself. [`AttestKey`] shows that the TPM with an EK holds a key, or that it holds the AK; [`CertifyKey`]
-//! and [`Quote`] are signed with the AK.
+//! A TPM has an endorsement key (EK). Its maker certifies the EK, which only decrypts. Here a TPM also has an attestation key (AK),
+//! which only signs statements of the TPM. [`AttestKey`] shows that the TPM with an EK holds a key, or that it holds the AK. The AK
+//! signs [`CertifyKey`] and [`Quote`].
 
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 

@@ -1,4 +1,4 @@
-//! Messages of the operations that use keys, and of those that need none. Encodings are those of the PSA Crypto API.
+//! Messages of the operations that use keys, and of cryptography without keys. Encodings are those of the PSA Crypto API.
 
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 

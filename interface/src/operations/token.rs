@@ -1,5 +1,5 @@
-//! Messages of the extensions about tokens. A token is a provider as one principal has it by PKCS#11: with a label and PINs of that
-//! principal's own.
+//! Messages of the extensions about tokens. A token is the PKCS#11 view that one principal has of a provider, with its own label
+//! and PINs.
 
 #![expect(missing_docs, reason = "fields are named as in upstream's operations; those without a note need none")]
 

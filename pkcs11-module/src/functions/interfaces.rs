@@ -1,4 +1,4 @@
-//! How a program gets at the functions: the interfaces that three of them hand out.
+//! How a program gets the functions: three of them hand out the interfaces.
 
 use std::ffi::{CStr, c_void};
 

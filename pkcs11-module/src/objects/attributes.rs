@@ -1,8 +1,7 @@
-//! The attributes of the standard: one table. Which objects have an attribute, who may set it, and what it is where nobody did,
-//! is read off it. What is not there is CKR_ATTRIBUTE_TYPE_INVALID.
+//! The attributes of the standard: one table. It says which objects have an attribute, who may set it, and its default. An
+//! attribute that is not in the table is CKR_ATTRIBUTE_TYPE_INVALID.
 //!
-//! Some attributes follow from the key, its policy or the certificate. The others are kept by the service as they are
-//! ([`Source::Kept`]).
+//! Some attributes follow from the key, its policy or the certificate. The service keeps the others as they are ([`Source::Kept`]).
 
 use cryptoki_sys::*;
 use interface::attributes::Usage;

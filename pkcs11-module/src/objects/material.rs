@@ -1,5 +1,5 @@
-//! Private and secret keys between the attributes that PKCS#11 programs give and read, and the bytes that the protocol carries
-//! (RSA: DER `RSAPrivateKey` and `RSAPublicKey` of RFC 8017 §A.1; curves: the scalar or seed, and the point; the others: the key).
+//! Converts private and secret keys between the attributes of PKCS#11 and the bytes of the protocol (RSA: DER `RSAPrivateKey` and
+//! `RSAPublicKey` of RFC 8017 §A.1; curves: the scalar or seed, and the point; others: the bare key).
 
 mod rsa;
 

@@ -1,8 +1,9 @@
-//! What the service keeps, seen as PKCS#11 objects. A key pair is two of them, private and public; the record's label and id are those of
-//! the private one, and of the public one as long as it has none of its own. Every attribute that can be read, searched or checked is
-//! computed in [`Object::attribute`].
+//! The service's records, seen as PKCS#11 objects. A key pair is two objects, private and public. The record's label and id are
+//! those of the private one, and also of the public one unless it has its own. [`Object::attribute`] computes every attribute that
+//! can be read, searched or checked.
 //!
-//! Session objects are such records too: of a key, the service has it as a volatile one; a certificate or data is nowhere but here.
+//! Session objects are such records too. The service has a session key as a volatile key. A certificate or data that is a session
+//! object exists only here.
 
 mod agree;
 mod key;

@@ -1,4 +1,4 @@
-//! What a token shows of the table of mechanisms: the part of it that its provider says it can do.
+//! The mechanisms that a token shows: those in the table that its provider says it can do.
 
 use cryptoki_sys::*;
 use interface::Opcode;

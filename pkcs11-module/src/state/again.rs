@@ -1,5 +1,6 @@
-//! The service has session keys in its memory alone. Those that it has lost by a restart are made again when they are wanted, under
-//! the names that they had: a public key out of its value, and the copy of a key of the token out of that key. Others are gone.
+//! Makes session keys again. The service has them only in memory, and loses them when it restarts. The module makes a lost key
+//! again when it is used, under the same name: a public key from its value, and the copy of a token's key from that key. Other
+//! session keys are gone.
 
 use std::sync::Arc;
 

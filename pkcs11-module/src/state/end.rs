@@ -1,4 +1,4 @@
-//! The end of what the service keeps.
+//! Destroys records of the service.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use interface::{Operation, ProviderId, Status, client};
 use crate::objects::object::{KeyObject, Object, Record};
 use crate::state::{lock, module::Module, process};
 
-/// Destroys a key; of other records there is nothing to destroy.
+/// Destroys a key. Does nothing for other records.
 pub(crate) fn destroy_key(module: &Module, record: &Record) -> Result<(), client::Error> {
     let Some(key) = record.key() else {
         return Ok(());
@@ -22,7 +22,7 @@ pub(crate) fn destroy_key(module: &Module, record: &Record) -> Result<(), client
     end(module, key.provider, &destroy, &LookupKey { key_name: name, owner }, record)
 }
 
-/// Has the service destroy a record. Where the answer is lost, it was done if nothing, or another record, has the name.
+/// Has the service destroy a record. If the answer is lost, the request succeeded if no record, or another one, now has the name.
 pub(crate) fn end<D: Operation, L: Operation<Output = operations::Record>>(
     module: &Module,
     provider: ProviderId,

@@ -1,5 +1,5 @@
-//! Forks wait until no thread is in the middle of changing the module's state, so that a child which goes on with it finds it
-//! whole and unlocked.
+//! Makes a fork wait until no thread is changing the module's state. So a child that goes on with the module finds it whole and
+//! unlocked.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The objects that have handles, among them all session objects of this process.
+//! The objects that have handles. All session objects of this process are among them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! Logins: who is logged into a token, and what that lets the application see and do (PKCS#11 §5.6). The login is that of all
-//! sessions which this process has with the token.
+//! Logins: who is logged into a token, and what the application may see and do then (PKCS#11 §5.6). All sessions of this process
+//! with the token share one login.
 //!
-//! The service keeps the PINs and counts wrong ones. Where the user has none, nothing here asks for a login.
+//! The service keeps the PINs and counts wrong ones. If the user has no PIN, nothing here asks for a login.
 
 use cryptoki_sys::*;
 use interface::operations::{Pin, PinState, Role, Token};

@@ -1,4 +1,4 @@
-//! What there is between C_Initialize and C_Finalize.
+//! The module between C_Initialize and C_Finalize.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;

@@ -1,8 +1,8 @@
-//! State that belongs to one process, though memory is inherited by fork.
+//! State that belongs to one process, although a fork copies memory.
 //!
-//! At a fork, locks that other threads hold stay locked in the child for ever, and half-done changes stay half done. So
-//! state hangs off the number of the process: a child makes its own and never touches its parent's, which stays reachable (a few
-//! hundred bytes for each generation of forks).
+//! After a fork, locks of other threads stay locked in the child for ever, and half-done changes stay half done. So state hangs off
+//! the number of the process. A child makes its own and never touches its parent's, which stays reachable (a few hundred bytes for
+//! each generation of forks).
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};

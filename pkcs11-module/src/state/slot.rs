@@ -1,4 +1,5 @@
-//! One slot for each crypto provider of the service, numbered like it. A slot's token is there while the service answers.
+//! One slot for each crypto provider of the service, with the provider's number. A slot's token is present while the service
+//! answers.
 
 use std::sync::{Arc, Mutex};
 
@@ -128,7 +129,7 @@ impl Slot {
         Ok(asked)
     }
 
-    /// Asks the provider about every mechanism, by its list of operations and, where it has that one, CanDoCrypto.
+    /// Asks the provider about every mechanism, with its list of operations and, if it lists that one, CanDoCrypto.
     fn ask(&self, client: &Client) -> Result<Abilities> {
         let list = ListOpcodes { provider_id: self.provider.number().into() };
         let opcodes = client.call(ProviderId::CORE, &list)?.opcodes;

@@ -1,4 +1,4 @@
-//! What the module knows of a token's PINs, and what it asks the service about them.
+//! The PINs of a token, as far as the module knows them, and its requests to the service about them.
 
 use cryptoki_sys::*;
 use interface::Operation;

@@ -17,7 +17,7 @@ use interface::message::Pkcs11Attribute;
 use interface::{Filing, ProviderId, Secret, Status};
 use std::sync::Arc;
 
-/// What a provider may see of a request. Only admission makes one, after it has checked access and key policy.
+/// A request as its provider may see it. Only admission makes one, after it has checked access and key policy.
 pub struct Call<'a> {
     pub(crate) caller: Option<&'a Principal>,
     /// The user behind it.
@@ -31,14 +31,14 @@ pub struct Call<'a> {
     pub(super) other: Option<Arc<Key>>,
     pub(super) new: Option<(Filing, Attributes)>,
     pub(super) algorithm: Option<Algorithm>,
-    /// What the key is used for.
+    /// The usage of the key.
     pub(super) usage: Usage,
-    /// Of the token that a new key is for, before the request looked for any key.
+    /// The resets of the new key's token, counted before the request looked for any key.
     pub(super) epoch: u64,
 }
 
 impl<'a> Call<'a> {
-    /// Who is asking.
+    /// The caller.
     ///
     /// # Errors
     /// [`Status::NotAuthenticated`] where the operation did not require it and nobody is.
@@ -90,7 +90,7 @@ impl<'a> Call<'a> {
         self.algorithm.ok_or_else(|| Status::InvalidEncoding.into())
     }
 
-    /// What the new key shall be.
+    /// The attributes of the new key.
     ///
     /// # Errors
     /// [`Status::InvalidEncoding`] for an operation that creates no key.
@@ -117,7 +117,7 @@ impl<'a> Call<'a> {
         Ok(reservation.since(self.epoch).by(self.uid))
     }
 
-    /// Refuses what would take more of the store than the caller, or the user behind it, may have.
+    /// Refuses a request if the caller, or the user behind it, would then have more of the store than it may.
     ///
     /// # Errors
     /// Those of [`Quotas::check`](crate::quotas::Quotas::check).
@@ -140,8 +140,8 @@ impl<'a> Call<'a> {
         wrapping::check_trust(kept, || Ok(self.store().is_officer(self.provider, self.caller()?, self.process)))
     }
 
-    /// The provider's own form of a key of the request, made from the stored material when it is first used, and anew after a time
-    /// without use.
+    /// The provider's parsed form of a key of the request. It is made from the stored material at the first use, and again after the key
+    /// was idle for a while.
     ///
     /// # Errors
     /// Those of the store and of `load`.
@@ -168,8 +168,8 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Makes a new key ready, whose form is at hand. What made it has left traces on the stack, and a part of a structure that holds
-    /// nothing takes over what lay there: so the stack is wiped before a structure is made that stays.
+    /// Makes a new key ready and keeps its parsed form. Making the key has left traces on the stack, and the padding of a structure takes
+    /// over what lay there. So the stack is wiped before the lasting structure is made.
     ///
     /// # Errors
     /// As [`Reservation::commit`].

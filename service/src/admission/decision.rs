@@ -10,7 +10,8 @@ use interface::{Opcode, Used};
 use std::sync::Arc;
 
 impl Admission {
-    /// Has a key decide for what this use makes of it, or yield to what another one of its value has decided; `leaving` is the key that it wraps.
+    /// Makes a key decide for the role of this use. If another key of its value has decided already, that decision holds. `leaving` is the
+    /// key that it wraps.
     pub(super) fn decide(&self, call: &Call<'_>, key: &Key, used: &Used<'_>, leaving: Option<&Key>) -> Result<()> {
         let Some(wanted) = wrapping::decision(key, used, leaving) else {
             return Ok(());
@@ -29,7 +30,7 @@ impl Admission {
         wrapping::check_decision(key, wanted, held)
     }
 
-    /// Tells a key what keys of its value have decided.
+    /// Copies the decision of a key's value to the key.
     pub(crate) fn recall(&self, call: &Call<'_>, key: &Key) -> Result<()> {
         let value = self.value(call, key)?;
         if let Some(held) = value.and_then(|value| self.store.decided(&value)) {
@@ -38,7 +39,7 @@ impl Admission {
         Ok(())
     }
 
-    /// The grants that are none any more, each with what mends it.
+    /// The grants that became ineffective, each with its remedy.
     pub fn ended_grants(&self) -> Vec<Error> {
         self.store.all_granted().iter().flat_map(|key| self.ended_grants_of(key)).collect()
     }
@@ -53,7 +54,7 @@ impl Admission {
         key.grants.iter().filter_map(|(to, usage)| wrapping::check_grant(key, to, *usage).err()).collect()
     }
 
-    /// What stands for the value of a key; `None` where no key of its provider wraps others.
+    /// The fingerprint of a key's value; `None` if no key of its provider wraps others.
     fn value(&self, call: &Call<'_>, key: &Key) -> Result<Option<Fingerprint>> {
         let value = self.values.of(key.provider).map(|value| value(call, key)).transpose()?;
         Ok(value.map(|value| self.store.fingerprint(&value)))

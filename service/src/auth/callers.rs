@@ -12,12 +12,12 @@ pub(crate) const MANY: &str = "*";
 pub enum Callers {
     /// This one.
     One(Principal),
-    /// Those whose text begins so.
+    /// Callers whose text begins so.
     Beginning(String),
 }
 
 impl Callers {
-    /// What is kept for them is filed under this.
+    /// The text under which their verdicts are filed.
     pub(crate) fn key(&self) -> String {
         match self {
             Self::One(caller) => caller.to_string(),

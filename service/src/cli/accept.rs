@@ -100,7 +100,7 @@ impl Say {
     }
 }
 
-/// The owners who have granted keys, or of whom something was said.
+/// The owners who have granted keys, or about whom there is a verdict.
 pub(crate) fn list(context: &Context, callers: &For) -> Result<()> {
     let owners = context.owners(callers.named());
     let owners = owners.during(|| "list whose keys are listed".to_owned())?;

@@ -31,7 +31,7 @@ const PCR: &str = "TPM PCR";
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 const PUBLIC_KEY: &str = "PUBLIC KEY";
 
-/// What a statement is made with.
+/// The source of a statement.
 #[derive(clap::Args)]
 pub(crate) struct Fresh {
     /// What the verifier has chosen, up to 32 bytes, so that the statement cannot be an old one
@@ -220,7 +220,7 @@ pub(crate) fn public_key(path: &Path) -> Result<PublicKey> {
     key.ok_or_else(|| Error::Failed(format!("{} has no public key in PEM", path.display())))
 }
 
-/// What was proved.
+/// The proven claims.
 #[derive(Serialize)]
 struct Verdict {
     #[serde(flatten)]
@@ -229,7 +229,7 @@ struct Verdict {
     attestation_key: String,
     /// The caller has named it.
     attestation_key_known: bool,
-    /// Who has issued the certificate of the endorsement key.
+    /// The issuer of the endorsement key's certificate.
     endorsed_by: Option<Text>,
     resets: u32,
     firmware: String,

@@ -150,8 +150,8 @@ impl Put {
         context.show(&Stored { certificate: View::new(&record) })
     }
 
-    /// The CKA_ID of the certificate's key: its own, where it has the certificate's name, or else the usual one; `None` for kinds of
-    /// keys that have no name here.
+    /// The CKA_ID of the certificate's key. If a key has the certificate's name, it is that key's id, else the usual one. `None` for
+    /// kinds of keys that are unknown here.
     fn key_id(&self, context: &Context, provider: ProviderId, certificate: &Certificate) -> Result<Option<Vec<u8>>> {
         let spki = certificate.tbs_certificate().subject_public_key_info().to_der()?;
         let Some(key) = PublicKey::from_spki(&spki) else {

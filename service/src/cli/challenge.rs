@@ -71,7 +71,7 @@ impl Respond {
     }
 }
 
-/// What the TPM has to answer, and what it answers.
+/// The answer that the TPM must give, and the answer that it gives.
 #[derive(Serialize)]
 struct Answer {
     answer: String,

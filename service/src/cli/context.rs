@@ -154,7 +154,7 @@ impl Context {
         owners.into_iter().find(|owner| !owner.listed && owner.keys > 0).map(|owner| owner.owner)
     }
 
-    /// The owners who have granted keys to these callers, or of whom something was said.
+    /// The owners who have granted keys to these callers, or about whom there is a verdict.
     pub(crate) fn owners(&self, callers: Option<String>) -> Result<Vec<AcceptedOwner>, interface::client::Error> {
         self.client.call(ProviderId::CORE, &ListAccepted { callers }).map(|Owners { owners }| owners)
     }

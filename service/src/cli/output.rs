@@ -49,7 +49,7 @@ pub(crate) fn complain(what: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{}", text::lines(&what.to_string()).trim_end());
 }
 
-/// What others chose, such as a name: one line for people, itself in JSON.
+/// Text that others chose, such as a name. For people it is one line; JSON has it as it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Text(pub(crate) String);

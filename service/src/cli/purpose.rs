@@ -148,7 +148,7 @@ pub(crate) fn pick(context: &Context, provider: ProviderId, purpose: &Purpose) -
     )))
 }
 
-/// Whether the provider makes such keys. One that cannot tell is taken at its word when it is told to make one.
+/// Whether the provider makes such keys. If a provider cannot say, the request to make one will show it.
 fn can_generate(context: &Context, provider: ProviderId, attributes: &Attributes) -> Result<bool> {
     let question = CanDoCrypto { check_type: CheckType::Generate.into(), attributes: Some(attributes.into()) };
     match context.client.call(provider, &question) {

@@ -40,7 +40,7 @@ pub(crate) fn service(directory: &Path) -> Arc<Dispatcher> {
     Arc::new(Dispatcher { admission, backends, core, flight, stop: Stop::new().1 })
 }
 
-/// Who asks, and how.
+/// The caller, and how it says who it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) caller: Principal,

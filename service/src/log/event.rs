@@ -75,7 +75,7 @@ impl Kind {
     }
 }
 
-/// Who asks, and about what, as far as it is known.
+/// The caller and the subject, as far as they are known.
 #[derive(Debug, Default)]
 pub struct Asker {
     /// The number of the request; `None` where the service itself asks.
@@ -130,7 +130,7 @@ impl Asker {
         self.about().key = Some(Arc::clone(key));
     }
 
-    /// What else it names.
+    /// Notes what else the request names.
     pub(crate) fn mentions(&self, named: Named<'_>) {
         let mut about = self.about();
         about.object = named.object.map(str::to_owned);
@@ -152,7 +152,7 @@ pub(crate) fn done(asker: &Asker, request: &Request, made: impl FnOnce(&Principa
     } else if effect == Effect::Make && about.object.is_none() {
         return;
     }
-    // What ends with its process, and who is logged in, is told to who wants to know everything.
+    // Volatile keys and logins are logged only at the debug level.
     let quiet = matches!(effect, Effect::Login | Effect::Logout) || about.key.as_ref().is_some_and(|key| key.volatile());
     let level = if quiet { Level::DEBUG } else { Level::INFO };
     emit(level, Kind::Done(effect), asker, request, Status::Success, about, None);
@@ -176,7 +176,7 @@ pub(crate) fn rejected(peer: &Peer, request: Option<u64>, result: Status, what: 
     tracing::info!(event = Kind::Refuse.name(), peer = uid, pid, request, ?result, "{} {what}", Kind::Refuse.names().1);
 }
 
-/// What a crash had cut off is settled.
+/// Logs that a key which a crash had left half done was settled.
 pub(crate) fn cut_off(kind: Kind, key: &Meta) {
     let (provider, owner) = (key.provider.name(), key.owner.to_string());
     tracing::info!(event = kind.name(), provider, key = key.name, owner, uuid = key.uuid.to_string(), "{}", kind.names().1);

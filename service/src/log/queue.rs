@@ -24,7 +24,7 @@ const USERS: usize = 1024;
 /// Why lines were left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Reason {
-    /// There were too many of one user in too short a time.
+    /// The user had too many in too short a time.
     Rate,
     /// There was no room.
     Full,
@@ -61,7 +61,7 @@ struct Content {
     /// With the number of each.
     lines: VecDeque<(u64, Record)>,
     used: usize,
-    /// What each user has of it, and the service itself.
+    /// How much of it each user has, and the service itself.
     shares: HashMap<Option<u32>, usize>,
 }
 

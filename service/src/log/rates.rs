@@ -17,9 +17,9 @@ const USERS: usize = 1024;
 /// Where a line waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Room {
-    /// What has happened, and cannot be made to happen without having happened.
+    /// Events. A client cannot cause them without the change.
     Events,
-    /// What a client can cause at will, as refusals, and what is no event.
+    /// Lines that a client can cause at will, such as refusals, and all that are no events.
     Rest,
 }
 

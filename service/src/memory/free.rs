@@ -12,7 +12,8 @@ use std::process::Command;
 const SETTINGS: [(&str, &str); 3] =
     [("MALLOC_ARENA_MAX", "3"), ("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
 
-/// Starts the program anew with the settings, unless it has them. Nothing may have been begun. What cannot be started anew goes on as it is.
+/// Executes the program again with the settings, unless it has them. The caller must not have begun anything. If that fails, the program
+/// continues as it is.
 pub(crate) fn give_back() {
     let process = Process::default();
     let missing: Vec<_> = SETTINGS.into_iter().filter(|(name, _)| process.variable(name).is_none()).collect();

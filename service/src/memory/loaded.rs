@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 /// A provider's parsed key, whatever its type.
 pub(crate) type Form = Arc<dyn Any + Send + Sync>;
 
-/// What a provider makes of a stored key.
+/// A provider's parsed form of a stored key.
 pub trait Parsed: Any + Send + Sync {
     /// It holds the private key in clear, so it is dropped when it is idle.
     const CLEAR: bool;

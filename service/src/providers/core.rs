@@ -26,7 +26,7 @@ use std::time::Duration;
 
 /// How long it may take to destroy all keys of somebody.
 const MANY: Duration = Duration::from_secs(3600);
-/// Of so many who have most of something the status tells.
+/// The status shows so many of the greediest clients for each limit.
 const GREEDIEST: usize = 3;
 /// Version of the extensions.
 const EXTENSIONS: u32 = 1;

@@ -36,7 +36,7 @@ const REFUSED: &[c_long] = &[
     SYS_sethostname, SYS_setdomainname, SYS_vhangup,
 ];
 
-/// Those that only this architecture has.
+/// Calls that only this architecture has.
 #[cfg(target_arch = "x86_64")]
 const OWN: &[c_long] = &[SYS_mknod, SYS_creat, SYS_fork, SYS_vfork, SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS_uselib];
 #[cfg(not(target_arch = "x86_64"))]
@@ -108,7 +108,7 @@ fn refused() -> Result<BpfProgram, BackendError> {
     SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(EPERM.unsigned_abs()), architecture)?.try_into()
 }
 
-/// What is compared with the argument of this number.
+/// A comparison of the argument of this number.
 type Condition = (u8, SeccompCmpOp, u64);
 
 fn rule(conditions: &[Condition]) -> Result<SeccompRule, BackendError> {
@@ -131,7 +131,7 @@ fn lacks(number: u8, bit: c_int) -> Condition {
 /// What is to look as if the kernel did not have it: calls under the names of x32, and clone3, whose arguments no filter sees. The C
 /// library takes clone instead.
 fn absent() -> BpfProgram {
-    // Instructions of the classic BPF: load a word of what is filtered, jump on a comparison with it, answer.
+    // Instructions of the classic BPF: load a word of the call, compare and jump, answer.
     const LOAD: u16 = 0x20;
     const AT_LEAST: u16 = 0x35;
     const EQUAL: u16 = 0x15;
@@ -152,7 +152,7 @@ mod tests {
 
     const ALLOWED: u32 = SECCOMP_RET_ALLOW;
 
-    /// What the kernel does with the call, by all filters: classic BPF over `struct seccomp_data` (seccomp(2)).
+    /// The kernel's decision on the call, by all filters: classic BPF over `struct seccomp_data` (seccomp(2)).
     fn answer(call: c_long, arguments: [u64; 6]) -> u32 {
         // its first words are the call's number and the architecture
         let mut data = vec![u32::try_from(call).unwrap(), architecture(), 0, 0];

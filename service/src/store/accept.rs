@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// The owners whose entries are listed for a caller.
 pub(super) struct Listed<'a> {
     admins: &'a [Principal],
-    /// What was said for the caller alone, then for many.
+    /// The verdict for the caller alone, then the one for many.
     said: (Option<&'a Said>, Vec<&'a Said>),
 }
 
@@ -68,16 +68,16 @@ fn judge(own: Option<Verdict>, many: &[Verdict], vouched: bool) -> bool {
 /// The keys of others that a name without an owner may mean.
 #[derive(Debug)]
 pub struct Granted {
-    /// Those of owners who are accepted, or vouched for.
+    /// The entries of owners who are accepted, or vouched for.
     pub keys: Vec<Arc<Key>>,
     /// The owners of all others.
     pub strangers: Vec<Principal>,
 }
 
-/// An owner who has granted keys to somebody, or of whom something was said.
+/// An owner who has granted keys to somebody, or about whom there is a verdict.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Granter {
-    /// Who it is.
+    /// The owner.
     pub owner: Principal,
     /// Its keys are listed.
     pub listed: bool,
@@ -99,7 +99,7 @@ impl Store {
         Ok(())
     }
 
-    /// What was said for this caller alone, or for these many.
+    /// The verdict for this caller alone, or for these many.
     pub fn acceptances(&self, callers: &str) -> Vec<(Principal, Verdict)> {
         let index = self.index();
         index.acceptance.get(callers).into_iter().flatten().map(|(owner, verdict)| (owner.clone(), *verdict)).collect()
@@ -113,7 +113,7 @@ impl Store {
         Granted { keys: keys.collect(), strangers }
     }
 
-    /// Everybody who has granted the caller a key, or of whom something was said for it.
+    /// Everybody who has granted the caller a key, or about whom there is a verdict for the caller.
     pub fn granters(&self, caller: &Principal, admins: &[Principal]) -> Vec<Granter> {
         let index = self.index();
         let listed = Listed::of(&index, caller, admins);

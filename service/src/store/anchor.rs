@@ -43,8 +43,8 @@ impl Store {
         self.anchor.get().is_some()
     }
 
-    /// Compares the store with a counter, of which `device` tells whether it is the same as before, and raises it from now on. It is
-    /// at `count`; `None` is a new one.
+    /// Compares the store with a counter, and raises the counter from now on. `device` identifies the counter across restarts. `count`
+    /// is its value; `None` means that it is new.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the counter is ahead, unless the store was opened to accept that; the counter's own.
@@ -115,7 +115,7 @@ impl Store {
         }
     }
 
-    /// Has the head know of a count that is ahead of it, and returns that count.
+    /// Adopts a count that is ahead of the head, and returns it.
     fn catch_up(&self, seen: u64) -> u64 {
         let mut db = self.db();
         let mut note = || -> Result<()> {

@@ -54,9 +54,9 @@ pub(super) type Values<'a> = &'a [(&'static str, &'a dyn ToSql)];
 pub(super) struct Database {
     connection: Connection,
     head: Head,
-    /// What the head counts of rows that are damaged, by their parts with the MACs that they have.
+    /// For each damaged row, by its part with the MAC that it has: the part that the head counts.
     damaged: HashMap<Vec<u8>, Vec<u8>>,
-    /// What is outside of the file, once it is open. Dropped after the connection.
+    /// Files beside the database, once it is open. Dropped after the connection.
     kept: Option<(Room, Note)>,
 }
 
@@ -73,12 +73,12 @@ impl Database {
         Self { connection, head, damaged, kept: None }
     }
 
-    /// What is known of all rows together.
+    /// The head of all rows.
     pub(super) fn head(&self) -> &Head {
         &self.head
     }
 
-    /// Has each change take its room on the disk first, and be noted.
+    /// Makes each change take its room on the disk first, and be noted.
     pub(super) fn keep(&mut self, room: Room, note: Note) {
         self.kept = Some((room, note));
     }
@@ -100,7 +100,7 @@ impl Database {
 pub(super) struct Change<'a> {
     transaction: Transaction<'a>,
     keys: &'a Keys,
-    /// As it will be.
+    /// The head after the commit.
     pub(super) head: Head,
     committed: &'a mut Head,
     damaged: &'a HashMap<Vec<u8>, Vec<u8>>,
@@ -204,8 +204,8 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Makes it durable. Where it is not known whether it is, the process ends: whoever asked learns that it may have been done, and
-    /// the next start looks what the disk has.
+    /// Makes it durable. If that may have failed, the process ends. The client then learns that the change may have happened, and the next
+    /// start reads what the disk has.
     pub(super) fn commit(mut self) -> Result<()> {
         self.head.generation += 1;
         self.transaction.prepare_cached("UPDATE seal SET head = ?")?.execute([self.head.seal(self.keys)?])?;
@@ -226,7 +226,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// What a statement returns of each row.
+    /// The results of a statement, one for each row.
     fn parts<'v>(
         &self,
         statement: &str,
@@ -327,7 +327,7 @@ fn sound(db: &Connection, table: Table) -> Result<String> {
     Ok(format!("mac = {}", sign(db, table, str::to_owned)?))
 }
 
-/// The condition that columns have values, of which the first is parameter number `first`.
+/// The condition that columns have values. The values are parameters, numbered from `first`.
 fn matching(having: Values<'_>, first: usize) -> String {
     let each: Vec<_> = (first..).zip(having).map(|(place, (column, _))| format!("{column} = ?{place}")).collect();
     each.join(" AND ")

@@ -14,7 +14,7 @@ impl Store {
         self.keys.fingerprint(private)
     }
 
-    /// What a value was used for first.
+    /// The decision of a value, if it has one.
     pub fn decided(&self, value: &Fingerprint) -> Option<Decision> {
         self.index().decisions.get(value).copied()
     }

@@ -66,7 +66,7 @@ impl Entry {
         }
     }
 
-    /// All terms but that of its public value. A volatile key has none that a search may name.
+    /// All terms except that of its public value. A search finds no volatile key, so such a key has none of the terms of a search.
     fn told(&self) -> impl Iterator<Item = Term<'_>> {
         let meta = self.meta();
         let (process, fields) = match self {
@@ -91,7 +91,7 @@ impl Entry {
     }
 }
 
-/// What an entry is found by.
+/// A term by which a search finds an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Term<'a> {
     Owner(&'a Principal),
@@ -107,7 +107,7 @@ pub(super) enum Term<'a> {
 }
 
 impl<'a> Term<'a> {
-    /// What an attribute is found by, whatever part of its record has it.
+    /// The term of an attribute, in whichever part of its record it is.
     pub(super) fn kept(attribute: &'a Pkcs11Attribute) -> Self {
         Self::Kept(attribute.kind & u64::from(u32::MAX), &attribute.value)
     }
@@ -121,7 +121,7 @@ pub(super) struct Object {
     /// Bytes of the value.
     pub(super) size: usize,
     pub(super) digest: [u8; 32],
-    /// Fields of a certificate, by which it is found as by what is kept with it.
+    /// Fields of a certificate. A search finds them like kept attributes.
     fields: Box<[Pkcs11Attribute]>,
     /// SHA-1 of a certificate's public value.
     pub(super) public_id: Option<Vec<u8>>,

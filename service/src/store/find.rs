@@ -58,7 +58,7 @@ impl Store {
         whole.inspect_err(|error| tracing::error!("key store: {error}")).ok().flatten()
     }
 
-    /// What so many entries have of what is looked for, without the values of objects.
+    /// The matches among so many entries, without the values of objects.
     fn piece(&self, caller: &Principal, provider: ProviderId, filter: &Find, admins: &[Principal], steps: usize) -> Found {
         let index = self.index();
         let Some(search) = Search::new(&index, caller, filter) else {
@@ -104,7 +104,7 @@ impl Store {
     }
 }
 
-/// What an entry must be found by.
+/// The terms of a search.
 fn terms(filter: &Find) -> Vec<Term<'_>> {
     let named = [
         filter.id.as_deref().map(Term::Id),
@@ -124,7 +124,7 @@ pub(super) struct Candidate<'a> {
     entry: &'a Entry,
 }
 
-/// What is looked for, and by whom.
+/// A search and its caller.
 pub(super) struct Search<'a> {
     index: &'a Index,
     caller: &'a Principal,
@@ -179,7 +179,7 @@ impl<'a> Search<'a> {
         all.map(move |entry| Candidate { part: "", meant: entry.meta().owner == *caller, entry })
     }
 
-    /// Those with the rarest term, or those that were granted with what stands beside them: whichever are fewer.
+    /// The entries with the rarest term, or the granted ones, whichever are fewer.
     fn others(&self, after: Option<Uuid>, admins: &'a [Principal]) -> Box<dyn Iterator<Item = Candidate<'a>> + 'a> {
         let Self { index, caller, .. } = *self;
         let listed = Listed::of(index, caller, admins);

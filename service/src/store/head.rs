@@ -10,10 +10,10 @@ use crate::error::Result;
 use prost::Message;
 use std::collections::HashMap;
 
-/// What the sealed head binds to.
+/// The context that the sealed head is bound to.
 const BINDING: &[u8] = b"parsec store head";
 
-/// What is known of all rows together.
+/// A summary of all rows.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Head {
     /// Raised by each transaction.
@@ -27,10 +27,10 @@ pub(super) struct Head {
     /// Which counter outside the store belongs to it; empty without one.
     #[prost(bytes = "vec", tag = "4")]
     pub(super) counter: Vec<u8>,
-    /// What that counter shows when all that was begun is done.
+    /// The value of that counter after all that was begun is done.
     #[prost(uint64, tag = "5")]
     pub(super) count: u64,
-    /// Of the definitions of the tables.
+    /// Digest of the definitions of the tables.
     #[prost(bytes = "vec", tag = "6")]
     pub(super) schema: Vec<u8>,
 }
@@ -44,7 +44,7 @@ impl Head {
         keys.sealer.seal(BINDING, &self.encode_to_vec())
     }
 
-    /// Counts a row, of which this is the part.
+    /// Counts a row with this part.
     pub(super) fn add(&mut self, part: &[u8]) {
         self.rows += 1;
         self.toggle(part);
@@ -69,12 +69,12 @@ impl Head {
     }
 }
 
-/// What reading all rows has shown.
+/// The result of reading all rows.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Of the rows that are as they were written.
+    /// The head of the rows with valid MACs.
     pub(super) sound: Head,
-    /// Of each other row the part with the MAC that it has, and the part with the one that it should have.
+    /// For each other row, its part with the MAC that it has, and its part with the MAC that it should have.
     pub(super) damaged: Vec<[Vec<u8>; 2]>,
 }
 
@@ -85,7 +85,7 @@ impl Found {
     /// Returns what the head counts of each damaged row, by its part with the MAC that the row has.
     ///
     /// # Errors
-    /// What is wrong, with the numbers.
+    /// A description of the flaw, with the numbers.
     pub(super) fn check(&self, head: &Head) -> Result<HashMap<Vec<u8>, Vec<u8>>, String> {
         if head.schema != self.sound.schema {
             return Err("somebody changed what the tables are".into());

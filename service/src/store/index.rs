@@ -22,10 +22,10 @@ const FEW: usize = 16;
 /// Terms of an entry that no other has, usually.
 const TERMS: usize = 4;
 
-/// What was said of owners.
+/// The verdicts about owners.
 pub(super) type Said = BTreeMap<Principal, Verdict>;
 
-/// What owners have, by place and name.
+/// The entries of owners, by place and name.
 type Named<P, T> = HashMap<Principal, BTreeMap<P, BTreeMap<String, T>>>;
 
 /// The keys of an owner that a grantee may use, with one id.
@@ -103,7 +103,7 @@ impl Index {
         (self.stored, self.missing)
     }
 
-    /// Notes whether the hardware shows the key, of which there may be copies elsewhere.
+    /// Notes whether the hardware shows the key. Others may hold the key's [`Arc`] already.
     pub(super) fn mark(&mut self, key: &Key, missing: bool) {
         let entry = self.entries.get(&key.uuid).cloned();
         self.count_key(entry.as_ref(), -1);
@@ -141,8 +141,8 @@ impl Index {
         self.among(terms, after).filter(move |entry| terms.iter().all(|term| entry.has(*term)))
     }
 
-    /// The entries with the rarest of these terms, of which those with all terms are some: a step takes the same time whether the entry
-    /// has them or not.
+    /// The entries with the rarest of these terms. The caller checks each for the other terms. A step takes the same time whether the
+    /// entry has them or not.
     pub(super) fn among<'a>(&'a self, terms: &[Term<'_>], after: Option<Uuid>) -> impl Iterator<Item = &'a Entry> + use<'a> {
         let sets: Option<Vec<_>> = terms.iter().map(|term| self.uuids(*term)).collect();
         let rarest = sets.unwrap_or_default().into_iter().min_by_key(|uuids| uuids.len());
@@ -172,7 +172,7 @@ impl Index {
         entries.filter_map(|entry| if let Entry::Key(key) = entry { Some(key) } else { None })
     }
 
-    /// Who has granted keys to this principal, and which.
+    /// The owners who have granted keys to this principal, with these keys.
     pub(super) fn granters(&self, grantee: &Principal) -> impl Iterator<Item = (&Principal, &BTreeSet<Uuid>)> {
         self.grants.get(grantee).into_iter().flatten()
     }
@@ -193,7 +193,7 @@ impl Index {
         }
     }
 
-    /// What was said for this caller alone, and for many of which it is one.
+    /// The verdicts for this caller alone, and those for a pattern that includes it.
     pub(super) fn said_for(&self, caller: &Principal) -> (Option<&Said>, Vec<&Said>) {
         let caller = caller.to_string();
         let many =
@@ -231,7 +231,7 @@ impl Index {
         self.entries.insert(uuid, entry);
     }
 
-    /// Has an entry count for the user who has made it too.
+    /// Counts an entry for the user who made it too.
     pub(super) fn attribute(&mut self, uid: u32, uuid: Uuid) {
         if let Some(entry) = self.entries.get(&uuid) {
             self.tally.remove(entry);
@@ -333,8 +333,7 @@ impl Index {
         !some.is_empty()
     }
 
-    /// Removes some of what a client leaves with others: the grants that it holds, and what was said by it and of it. Says whether there
-    /// was any.
+    /// Removes some traces of a client at others: grants that it holds, and verdicts by it and about it. Returns whether there were any.
     pub(super) fn forget(&mut self, client: &Principal) -> bool {
         let granted: Vec<_> = self.granters(client).flat_map(|(_, uuids)| self.those(uuids)).take(FEW).cloned().collect();
         let name = client.to_string();
@@ -356,7 +355,7 @@ impl Index {
 
 #[cfg(test)]
 impl Index {
-    /// Has each of these terms lead to what any of them leads to, as terms of one hash do.
+    /// Lets each of these terms lead to the entries of all of them, like terms with equal hashes.
     pub(super) fn confuse(&mut self, terms: [Term<'_>; 2]) {
         let all: Vec<_> = terms.iter().filter_map(|term| self.uuids(*term)).flat_map(|uuids| uuids.after(None)).collect();
         for (term, uuid) in terms.into_iter().flat_map(|term| all.iter().map(move |uuid| (term, *uuid))) {

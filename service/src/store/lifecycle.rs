@@ -15,12 +15,12 @@ use interface::{Filing, ProviderId, Secret, Status};
 use rusqlite::Connection;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-/// What a provider made for a reserved name.
+/// A key that a provider made for a reserved name.
 #[derive(Debug)]
 pub struct Material {
     /// The final ones: with the true size.
     pub attributes: Attributes,
-    /// What the provider needs to use the key again; may be empty. Sealed in the store.
+    /// The provider's material for using the key again; may be empty. Sealed in the store.
     pub private: Secret,
     /// As on the wire; empty for secret keys.
     pub public_key: Vec<u8>,
@@ -28,7 +28,7 @@ pub struct Material {
     pub tier: Tier,
     /// The provider made the key itself.
     pub local: bool,
-    /// What it was permitted before, as another key.
+    /// Uses that were permitted to another key of this value before.
     pub past: Usage,
 }
 
@@ -143,7 +143,7 @@ impl Store {
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }
 
-    /// What a crash had left of this provider's keys when the store was opened, as far as it is there still.
+    /// The unfinished keys of this provider that a crash had left when the store was opened, as far as they are still there.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the file cannot be read.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// How somebody goes on with a store that has lost something.
 pub(super) const ACCEPTING: &str = "parsec serve --accept-loss, once";
-/// What the file says first.
+/// The first lines of the file.
 const TEXT: &str = "\
 The rows of the key store are signed. While this file is here, the service refuses a store of an older version.
 The last changes of the store (number, rows, check), and where it is:
@@ -34,7 +34,7 @@ pub(super) struct Note {
     file: Option<File>,
 }
 
-/// What it remembers.
+/// The contents of the note.
 #[derive(Debug, PartialEq, Eq)]
 struct Last {
     generation: u64,
@@ -99,7 +99,7 @@ impl Note {
         }
     }
 
-    /// Has it say this, whatever it said before. One that is there needs no room on the disk.
+    /// Rewrites the note. An existing note needs no new room on the disk.
     ///
     /// # Errors
     /// The kernel's.
@@ -136,7 +136,7 @@ impl Note {
         if first { file.sync_data() } else { Ok(()) }
     }
 
-    /// What it says, and of the store in which file; `None` where it is not there or says nothing.
+    /// The last change, and the path of its store; `None` if the note is missing or unreadable.
     fn read(&self) -> Option<(Last, PathBuf)> {
         let text = fs::read_to_string(&self.path).ok()?;
         let lines = text.strip_prefix(TEXT)?;

@@ -31,7 +31,7 @@ pub(super) struct Tokens {
     pub(super) pins: HashMap<(TokenId, Role), Pin>,
     /// The processes that have proved to be a token's security officer.
     pub(super) officers: HashMap<TokenId, HashSet<ClientProcess>>,
-    /// Of those that were ever reset: how often, and how many resets are under way.
+    /// For each token that was ever reset: how often, and how many resets are in progress.
     pub(super) resets: HashMap<TokenId, (u64, usize)>,
 }
 

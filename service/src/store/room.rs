@@ -115,7 +115,7 @@ impl Drop for Room {
     }
 }
 
-/// Has the file own all its blocks up to a size. Not every file system can promise that.
+/// Gives the file all its blocks up to a size. Not every file system can promise that.
 fn own(file: &File, size: u64) -> Result<(), Errno> {
     match fallocate(file, FallocateFlags::empty(), 0, size.cast_signed()) {
         Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),

@@ -103,10 +103,10 @@ impl Fields<'_> {
     }
 }
 
-/// What the MACs of a table's rows are made of.
+/// The inputs of the MACs of a table's rows.
 struct Seal<'a> {
     keys: &'a Keys,
-    /// Those that a MAC covers. Not those that a definition computes.
+    /// The columns that a MAC covers. Generated columns are not among them.
     columns: Vec<String>,
     /// Where in them a row's place is, and its parts.
     place: Vec<usize>,
@@ -140,7 +140,7 @@ impl<'a> Seal<'a> {
         Ok(self.keys.rows.sign(text))
     }
 
-    /// What a row with this MAC adds to the head.
+    /// The part of the head's digest for a row with this MAC.
     fn part(&self, row: &Row<'_>, has: ValueRef<'_>) -> Result<[u8; MAC_LEN]> {
         let mut text = self.table.clone();
         for place in &self.place {

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 const KEY_LEN: usize = Shielded::LEN;
 /// Name of the systemd credential.
 const CREDENTIAL: &str = "parsec-store-key";
-/// What the proof in the store binds to: that all its rows are signed.
+/// The context of the proof in the store. It says that all rows are signed.
 const PROOF: &[u8] = b"parsec store key, of signed rows";
 /// The same in versions whose rows are not signed.
 const UNSIGNED_PROOF: &[u8] = b"parsec store key";
@@ -124,12 +124,12 @@ impl Keys {
         })
     }
 
-    /// What is the same for all keys of one value, and tells nothing of it.
+    /// Bytes that are equal for all keys of one value, and reveal nothing about it.
     pub(super) fn fingerprint(&self, private: &[u8]) -> Fingerprint {
         self.values.sign(private)
     }
 
-    /// What shows later that a store was sealed under this key, and that its rows were signed.
+    /// A proof that a store was sealed under this key and that its rows were signed.
     pub(super) fn proof(&self) -> Result<Vec<u8>> {
         self.sealer.seal(PROOF, &[])
     }

@@ -92,7 +92,7 @@ INSERT INTO acceptance
     SELECT DISTINCT principal, owner, 2, x'' FROM key_grant JOIN key ON key_grant.key = key.uuid WHERE state = 1;
 ";
 
-/// What makes the tables of a new file.
+/// The statements that make the tables of a new file.
 pub(super) const SCHEMA: [&str; 3] = [TABLES, token::TABLES, SIGNED];
 
 /// What makes tables of version N + 1 from those of version N, beginning with version 1. Of older keys it is not known where they
@@ -106,7 +106,7 @@ pub(super) const UPGRADES: [&str; 4] = [
     SIGNED,
 ];
 
-/// What the column `pkcs11` holds.
+/// The contents of the column `pkcs11`.
 #[derive(Clone, PartialEq, Message)]
 struct Pkcs11Column {
     #[prost(message, repeated, tag = "1")]
@@ -179,7 +179,7 @@ pub(super) fn start_deletion(change: &mut Change<'_>, uuid: Uuid) -> Result<bool
     Ok(changed == 1)
 }
 
-/// Has every key that is being made end as one that is being destroyed.
+/// Turns every key that is being made into one that is being destroyed.
 pub(super) fn cancel_intents(change: &mut Change<'_>, owner: &Principal, provider: ProviderId) -> Result<()> {
     let having: Values<'_> = &[("owner", &owner.to_string()), ("provider", &provider.number()), ("state", &INTENT)];
     change.update(Table::Key, &[("state", &DELETING)], having)?;

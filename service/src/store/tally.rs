@@ -9,10 +9,10 @@ use interface::message::Pkcs11Attribute;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-/// What a grant takes, about.
+/// The bytes that a grant takes, about.
 pub const GRANT: u64 = 128;
 
-/// What a client has of all that is limited.
+/// The use that a client makes of everything that is limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage([u64; Limit::ALL.len()]);
 
@@ -28,9 +28,9 @@ impl Usage {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) clients: HashMap<Principal, Usage>,
-    /// For each limit who has how much, who has most first.
+    /// For each limit the clients by how much they have, the greediest first.
     pub(super) ranks: [BTreeSet<(Reverse<u64>, Principal)>; Limit::ALL.len()],
-    /// Who has made the entries with these UUIDs, where that is not their owner.
+    /// The makers of the entries with these UUIDs, where the maker is not the owner.
     makers: HashMap<Uuid, u32>,
 }
 
@@ -74,7 +74,7 @@ impl Tally {
     }
 }
 
-/// What an entry takes.
+/// The size of an entry.
 fn weight(entry: &Entry) -> [(Limit, u64); 2] {
     match entry {
         Entry::Key(key) => match &key.life {
@@ -111,12 +111,12 @@ pub fn demand(filing: &Filing) -> [(Limit, u64); 2] {
     }
 }
 
-/// The bytes of what stands beside a value.
+/// The bytes of the metadata beside a value.
 pub(super) fn beside(name: &str, label: Option<&str>, id: Option<&[u8]>) -> u64 {
     (name.len() + label.unwrap_or(name).len() + id.map_or(0, <[u8]>::len)) as u64
 }
 
-/// The bytes of what is kept with an entry.
+/// The bytes of the attributes that are kept with an entry.
 pub(super) fn values(kept: &[Pkcs11Attribute]) -> u64 {
     kept.iter().map(|kept| kept.value.len() as u64).sum()
 }

@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-/// A reset of tokens that is under way: until it is dropped, no key comes into them, and none that was begun before.
+/// A reset of tokens that is under way. Until it is dropped, no key enters them, not even one whose creation began before.
 #[derive(Debug)]
 #[must_use]
 pub struct Reset<'a> {
@@ -104,7 +104,7 @@ impl Drop for Reset<'_> {
 }
 
 impl Token<'_> {
-    /// What may be told of it.
+    /// The state of the token, as callers may see it.
     pub fn status(&self) -> operations::Token {
         let state = |role| self.pin(role).map(|pin| pin.state(role, self.now));
         let label = self.store.index().tokens.labels.get(&self.place).cloned();
@@ -124,7 +124,7 @@ impl Token<'_> {
         };
         // To count a try would put a sound row in the place of a damaged one.
         known.hash()?;
-        // The clock was set back: the wait begins now, whatever it had been.
+        // The clock was set back: the wait begins now.
         let turned_back = known.failed > self.now;
         known.failed = known.failed.min(self.now);
         if let Err(refusal) = known.admit(role, self.now) {

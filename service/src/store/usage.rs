@@ -11,25 +11,25 @@ use interface::operations::{PutObject, RecordKind, SetMetadata};
 use std::cmp::Reverse;
 
 impl Store {
-    /// What a client has.
+    /// The use that a client makes of the store.
     pub fn usage(&self, who: &Principal) -> Usage {
         self.index().tally.clients.get(who).copied().unwrap_or_default()
     }
 
-    /// So many who have most of what is limited so.
+    /// The `count` clients that have most of what this limit counts.
     pub fn greediest(&self, limit: Limit, count: usize) -> Vec<(Principal, u64)> {
         let index = self.index();
         index.tally.ranks[limit as usize].iter().take(count).map(|(Reverse(amount), who)| (who.clone(), *amount)).collect()
     }
 
-    /// What it takes to put an object where the caller has this one or none.
+    /// How much the caller's use grows by this object.
     pub fn growth_by_object(&self, caller: &Principal, provider: ProviderId, put: &PutObject) -> [(Limit, u64); 2] {
         let then = beside(&put.name, put.label.as_deref(), put.id.as_deref()) + values(&put.pkcs11) + put.value.len() as u64;
         let old = self.entry(caller, provider, put.kind, &put.name).map(|old| bytes(&old));
         [(Limit::Objects, old.is_none().into()), (Limit::Bytes, then.saturating_sub(old.unwrap_or_default()))]
     }
 
-    /// What it takes to change what stands beside a record of the caller.
+    /// How much the caller's use grows by this change of metadata.
     pub fn growth_by_metadata(&self, caller: &Principal, provider: ProviderId, set: &SetMetadata) -> [(Limit, u64); 1] {
         let Some(entry) = self.entry(caller, provider, set.kind, &set.name) else { return [(Limit::Bytes, 0)] };
         let meta = entry.meta();

@@ -44,12 +44,12 @@ pub(crate) fn undecided(key: &Key, caller: &Principal, used: &Used<'_>) -> bool 
     granted(key, caller, used).is_some_and(|usage| depends(key, usage))
 }
 
-/// The grant by which a caller unwraps.
+/// The grant under which a caller unwraps.
 fn granted(key: &Key, caller: &Principal, used: &Used<'_>) -> Option<Usage> {
     if used.usage == Usage::UNWRAP { key.grants.get(caller).copied() } else { None }
 }
 
-/// The algorithm by which whoever is granted these uses, and not decryption, would decrypt.
+/// The algorithm with which a grant of these uses, without decryption, would still permit to decrypt.
 fn open_mode(key: &Key, usage: Usage) -> Option<Algorithm> {
     let open = |algorithm: &Algorithm| {
         matches!(algorithm, Algorithm::Cipher(_) | Algorithm::Encryption(_)) && !algorithm.authenticates()

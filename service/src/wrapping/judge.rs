@@ -40,10 +40,10 @@ pub(crate) fn check_use(key: &Key, caller: &Principal, used: &Used<'_>) -> Resul
     }
 }
 
-/// Refuses a granted use that is another one, which was not granted. With a nonce or initialisation vector of the caller's choice, most
-/// modes decrypt where they encrypt ([`Algorithm::reveals`]), two messages under one nonce of GCM let anybody forge others, and CBC
-/// tells whether a block was guessed right; wrapping in such a mode encrypts keys that the caller may know. Some algorithms are more
-/// than one use without a nonce ([`Policy::entails`]). Whoever takes a readable key away under a key of its own has read it.
+/// Refuses a granted use if it amounts to another one that was not granted. If the caller chooses the nonce or initialisation vector,
+/// encrypting is decrypting in most modes ([`Algorithm::reveals`]). Two messages under one nonce of GCM let anybody forge others. CBC
+/// shows whether a block was guessed right. Wrapping in such a mode encrypts keys that the caller may know. Some algorithms amount to
+/// several uses even without a nonce ([`Policy::entails`]). Wrapping a readable key under the caller's own key is reading it.
 ///
 /// An owner is refused nothing: what it may not do with a key, it has given up itself.
 ///

@@ -1,6 +1,6 @@
-//! RSA private keys that come without some of their numbers: tokens may store the modulus and the private exponent only (PKCS#11 v3.1
-//! §6.1.3). The rest follows from these and the public exponent (NIST SP 800-56B rev. 2, appendix C.2). What comes with them must be
-//! what follows.
+//! RSA private keys with missing numbers. A token may store only the modulus and the private exponent (PKCS#11 v3.1 §6.1.3). The
+//! others follow from these and the public exponent (NIST SP 800-56B rev. 2, appendix C.2). If the caller gives some of them, they
+//! must be the right ones.
 
 use cryptoki_sys::*;
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};

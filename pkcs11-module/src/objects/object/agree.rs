@@ -1,4 +1,4 @@
-//! Whether an object is what its template says (PKCS#11 v3.1 §4.1.1): what contradicts it is CKR_TEMPLATE_INCONSISTENT.
+//! Whether an object matches its template (PKCS#11 v3.1 §4.1.1). A contradiction is CKR_TEMPLATE_INCONSISTENT.
 
 use cryptoki_sys::*;
 use interface::spki::PublicKey;

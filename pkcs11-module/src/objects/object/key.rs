@@ -1,4 +1,4 @@
-//! A key as the service tells of it, to be named in requests.
+//! A key as the service reports it, with the name for requests.
 
 use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CKA_EXTRACTABLE};
 use interface::ProviderId;

@@ -35,7 +35,7 @@ const EMAIL_ADDRESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.11
 /// Of a common name (`ub-common-name`).
 pub(super) const LONGEST_COMMON_NAME: usize = 64;
 
-/// RFC 5280 appendix A.1; of what it does not name, X.520.
+/// The fields and their bounds. They come from RFC 5280 appendix A.1, and the rest from X.520.
 const FIELDS: &[Field] = &[
     field(&["CN", "commonName"], "2.5.4.3", LONGEST_COMMON_NAME, Letters::Any),
     field(&["O", "organizationName"], "2.5.4.10", 64, Letters::Any),

@@ -16,7 +16,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// What a key is for, given a purpose and its name, or whatever it can do.
+    /// The usage of a key for a purpose and its name; without a purpose, everything that the key can do.
     pub(super) fn of(key: &Attributes, purpose: Option<(Purpose, &str)>) -> Result<Self> {
         let rsa = key.key_type.public() == KeyType::RsaPublicKey;
         let can = [

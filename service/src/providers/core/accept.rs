@@ -10,11 +10,11 @@ use interface::Status;
 use interface::message::Empty;
 use interface::operations::{Accept, AcceptedOwner, ListAccepted, Owners, Verdict};
 
-/// Owners of whom one caller, or callers of one pattern, may say something.
+/// The owners that one caller, or all callers of one pattern, may accept or reject.
 const LIMIT: usize = 1024;
 
 impl Core {
-    /// For whom the caller speaks: for itself, or where it may, for those that it names.
+    /// The callers for whom the caller speaks: itself, or, if it may, those that it names.
     fn callers(&self, call: &Call<'_>, named: Option<&str>) -> Result<Callers> {
         let caller = call.caller()?;
         let callers = named.map_or_else(|| Ok(Callers::One(caller.clone())), str::parse)?;

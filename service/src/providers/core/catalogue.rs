@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) struct Catalogue {
     backends: Arc<Backends>,
     core: Info,
-    /// What the core can do.
+    /// The operations of the core.
     opcodes: BTreeSet<Opcode>,
 }
 

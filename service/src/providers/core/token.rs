@@ -19,7 +19,7 @@ fn token<'a>(call: &Call<'a>) -> Result<store::Token<'a>> {
     Ok(call.store().token(call.provider(), call.caller()?, store::now()))
 }
 
-/// Checks a PIN. Whoever asks under many names is wrong no more often than others.
+/// Checks a PIN. A user gets no more wrong tries by using many names.
 fn check(call: &Call<'_>, role: Role, pin: &[u8]) -> Result<()> {
     call.admission.quotas.check_pin(call.uid)?;
     token(call)?.check(role, pin).inspect_err(|error| {

@@ -97,7 +97,7 @@ impl ParsedKey {
         Ok(out)
     }
 
-    /// The plaintext of what [`Self::cipher_encrypt`] made.
+    /// Decrypts a ciphertext of [`Self::cipher_encrypt`].
     pub(crate) fn cipher_decrypt(&self, algorithm: Cipher, ciphertext: &[u8]) -> Result<Secret> {
         let mode = Mode::of(self.kind(), algorithm)?;
         let (iv, body) = ciphertext

@@ -114,7 +114,7 @@ fn open(len: Option<usize>) -> Result<usize> {
     len.ok_or_else(|| invalid("this derivation yields any number of bytes: say how many"))
 }
 
-/// How many bytes a new key shall have; none where it has as many as the derivation yields.
+/// The length of a new key in bytes; `None` if it is as long as the output of the derivation.
 pub(crate) fn wanted(attributes: &Attributes) -> Result<Option<usize>> {
     Kind::derived(attributes.key_type, attributes.bits)?;
     Ok((attributes.bits != 0).then_some(attributes.bits.div_ceil(8) as usize))

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 pub(crate) const BITS: [u32; 2] = [512, 4096];
 /// The sizes of a DSA group's order in bits (FIPS 186-4 §4.2).
 const ORDERS: [usize; 3] = [160, 224, 256];
-/// So many groups are remembered.
+/// The number of groups that are remembered.
 const KNOWN: usize = 16;
 
 /// A key.

@@ -11,7 +11,7 @@ use interface::kind::{self, KeyKind};
 use lc::{Curve, Ec, Ed25519, Pq, Rsa, Secret, Set, x25519_public};
 use zeroize::Zeroizing;
 
-/// What a key is, of the types and sizes that this backend has.
+/// The kinds and sizes of keys that this backend has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Bytes that no algorithm here uses.
@@ -46,7 +46,7 @@ const CURVES: &[(&KeyKind, Kind)] = &[
     (&kind::ED448, Kind::Ed448),
 ];
 
-/// Those of a type, with so many bits or (zero) with any.
+/// The rows of a type, with so many bits or (zero) with any.
 fn named(key_type: KeyType, bits: u32) -> impl Iterator<Item = (&'static KeyKind, Kind)> {
     let sets = pq::SETS.iter().map(|(kind, set)| (*kind, Kind::Pq(*set)));
     CURVES
@@ -267,7 +267,7 @@ impl ParsedKey {
         })
     }
 
-    /// What the key can be made from, beside its public half, for other hardware.
+    /// The material from which other hardware can make the key, beside its public half.
     pub(crate) fn private(&self) -> Result<Private<'_>> {
         match &self.material {
             Material::Rsa(rsa) => rsa.primes().map(|[prime, _]| Private::Prime(prime)).map_err(Into::into),

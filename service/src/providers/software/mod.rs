@@ -58,7 +58,7 @@ pub(super) struct Software {
     seal: Option<Arc<dyn Seal>>,
 }
 
-/// What hardware does for private keys in the store, beside what the store does for all.
+/// Protection of stored private keys by hardware, beside the store's own.
 pub(super) trait Seal: Send + Sync + 'static {
     /// Refuses where the hardware could not give back what is stored now.
     fn check(&self) -> Result<()>;

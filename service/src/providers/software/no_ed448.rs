@@ -6,7 +6,7 @@ use lc::{Refused, Secret};
 /// Length of the seed and of the public key, in bytes.
 pub(crate) const LEN: usize = 57;
 
-/// A key pair or a public key, of which there is none.
+/// A key pair or a public key. This build has none.
 pub(crate) enum Ed448 {}
 
 pub(crate) use Ed448 as Public;

@@ -10,7 +10,7 @@ use interface::operations::{GenerateRandom, Random};
 use lc::Md;
 use zeroize::Zeroizing;
 
-/// So many bytes from the library's generator.
+/// Random bytes from the library's generator.
 pub(crate) fn bytes(len: usize) -> Result<lc::Secret> {
     let mut bytes = Zeroizing::new(vec![0; len]);
     let failed = |_| Error::refused(Status::PsaErrorInsufficientEntropy, "the random generator failed");
@@ -18,13 +18,13 @@ pub(crate) fn bytes(len: usize) -> Result<lc::Secret> {
     Ok(bytes)
 }
 
-/// So many bytes, at most 8160, made of a seed.
+/// Up to 8160 bytes made from a seed.
 pub(crate) fn stretch(seed: &[u8], len: usize) -> Result<lc::Secret> {
     Ok(Md::SHA256.hkdf_expand(seed, b"random", len)?)
 }
 
 impl Software {
-    /// So many bytes, up to the limit.
+    /// Random bytes, up to the limit.
     pub(crate) fn random(&self, size: u64) -> Result<lc::Secret> {
         let limit = self.buffer_size_limit;
         let too_many = || {

@@ -47,7 +47,7 @@ pub(crate) fn pkcs1_block(rsa: &Rsa, info: &[u8]) -> Result<Secret> {
     Ok(Zeroizing::new([&[0, 1], vec![0xff; padding].as_slice(), &[0], info].concat()))
 }
 
-/// What the caller has padded, as long as the modulus: zeros in front stand for those that big-endian numbers drop.
+/// A block that the caller has padded, as long as the modulus. Zeros in front stand for those that big-endian numbers drop.
 pub(crate) fn block(rsa: &Rsa, data: &[u8]) -> Result<Secret> {
     let Some(zeros) = rsa.len().checked_sub(data.len()) else {
         return Err(invalid(format!("{} bytes are too many: the key works on {}", data.len(), rsa.len())));

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 /// A signature scheme as this backend runs it.
 pub(crate) struct SignScheme {
-    /// What the signature is made over; `None` for any bytes.
+    /// The hash that the signature is made over; `None` for any bytes.
     hash: Option<(Hash, Md)>,
     encoding: Encoding,
 }
@@ -102,7 +102,7 @@ impl SignScheme {
         }
     }
 
-    /// What is signed when the caller brings a message.
+    /// The bytes to sign when the caller brings a message.
     fn digest<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         match (self.hash, self.encoding) {
             (Some((_, md)), _) => Ok(md.digest(message)?.into()),

@@ -14,7 +14,7 @@ use interface::spki::PublicKey;
 use interface::{Secret, Status};
 use zeroize::Zeroizing;
 
-/// What wraps keys.
+/// The schemes that wrap keys.
 #[derive(Clone, Copy)]
 pub(crate) enum WrapScheme {
     Cipher(Cipher),

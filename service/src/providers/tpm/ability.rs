@@ -67,7 +67,7 @@ const HMAC_BITS: RangeInclusive<u32> = 8..=512;
 /// Bytes in one command, where a chip does not say how many it takes.
 const BUFFER: u32 = 1024;
 
-/// What one chip has of it.
+/// The rows of these tables that one chip has.
 pub(super) struct Ability {
     keys: Vec<(&'static KeyKind, Parameters)>,
     hashes: Vec<(HashingAlgorithm, Hash)>,
@@ -104,7 +104,7 @@ impl Ability {
         !self.modes.is_empty()
     }
 
-    /// What the chip is asked for a key of this type and size.
+    /// The chip's parameters for a key of this type and size.
     pub(super) fn parameters(&self, key_type: KeyType, bits: u32) -> Result<Parameters> {
         if key_type == KeyType::Hmac && self.hmac && bits.is_multiple_of(8) && HMAC_BITS.contains(&bits) {
             return Ok(Parameters::Hmac);
@@ -185,7 +185,7 @@ pub(super) fn kind(public: &Public) -> Option<(KeyType, u32)> {
     }
 }
 
-/// What a chip calls a hash.
+/// The chip's hash as ours.
 pub(super) fn hash(name: HashingAlgorithm) -> Option<Hash> {
     HASHES.iter().find(|row| row.0 == name).map(|row| row.1)
 }

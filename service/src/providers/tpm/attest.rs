@@ -163,7 +163,7 @@ impl Chip {
         Ok((handle, public.ok_or_else(odd)?))
     }
 
-    /// Has the AK sign something.
+    /// Signs something with the AK.
     fn state(
         &mut self,
         sign: impl FnOnce(&mut Self, KeyHandle) -> Result<(Attest, Signature), Failure>,
@@ -218,7 +218,7 @@ impl Chip {
     }
 }
 
-/// The values of PCRs, of which a chip tells some at a time; fewer where it has not all.
+/// The values of PCRs. A chip may return fewer PCRs than asked, so this asks again for the rest. Returns fewer if the chip lacks some.
 fn values(chip: &mut Chip, selection: &PcrSelectionList) -> Result<Vec<Vec<u8>>, Failure> {
     let (mut values, mut rest) = (Vec::new(), selection.clone());
     while !rest.is_empty() {

@@ -69,7 +69,7 @@ impl Blob {
     }
 }
 
-/// What stands after the version.
+/// The bytes after the version.
 fn body(bytes: &[u8]) -> Result<&[u8]> {
     match bytes.split_first().ok_or_else(damaged)? {
         (&VERSION, body) => Ok(body),

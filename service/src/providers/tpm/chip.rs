@@ -40,7 +40,7 @@ pub(super) struct Chip {
     pub(super) attestation: Attestation,
 }
 
-/// What attestation keeps of a chip, once it was needed.
+/// The chip's keys for attestation, once they were needed.
 #[derive(Default)]
 pub(super) struct Attestation {
     pub(super) ek: Option<Primary>,
@@ -61,7 +61,7 @@ struct Loaded {
     handle: KeyHandle,
 }
 
-/// What is loaded.
+/// The loaded objects.
 pub(super) enum Id {
     /// A key of the store; dead when the key has been destroyed.
     Key(Weak<Blob>),
@@ -201,7 +201,7 @@ impl Chip {
         })
     }
 
-    /// What is loaded already, or what `load` loads; the two that were held last are loaded both.
+    /// The loaded object, or the result of `load`. The two most recently held objects are both loaded.
     pub(super) fn hold(
         &mut self,
         id: Id,

@@ -59,8 +59,8 @@ impl ChipOwner {
         })
     }
 
-    /// Runs commands on the chip: again on a new connection, once, where it has lost what was loaded or does not answer; and again for
-    /// a while where it is busy.
+    /// Runs commands on the chip. If the chip has lost its loaded keys or does not answer, runs them once more on a new connection. If
+    /// the chip is busy, repeats them for a while.
     pub(super) fn run<T>(&self, work: impl Fn(&mut Chip) -> Result<T, Failure>) -> Result<T, Failure> {
         let (turn, mut chip) = self.take();
         let attempt = |chip: &mut Option<Chip>| match chip {

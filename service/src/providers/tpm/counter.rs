@@ -25,7 +25,7 @@ const INDEXES: (u32, u32) = (0x0180_0000, 0x0040_0000);
 /// Bytes of a counter.
 const LEN: u16 = 8;
 
-/// Has the store tell its rollback by a counter of this chip, unless it has one already.
+/// Makes the store detect its rollback by a counter of this chip, unless it has one already.
 ///
 /// # Errors
 /// [`Error::Corrupt`] where the store is older than the counter says; the chip's own.

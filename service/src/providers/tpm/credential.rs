@@ -24,7 +24,7 @@ const ANSWER: usize = 16;
 pub struct Challenge {
     /// For [`AttestKey`](interface::operations::AttestKey).
     pub params: ActivateCredentialParams,
-    /// What the TPM has to answer.
+    /// The answer that the TPM must give.
     pub answer: Zeroizing<Vec<u8>>,
 }
 

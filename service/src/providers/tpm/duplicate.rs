@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 /// Bytes of a key that wraps an imported one.
 const KEY: usize = 16;
-/// What names begin with: the number of SHA-256 (TPM 2.0 Part 2 §6.3).
+/// Names begin with the number of SHA-256 (TPM 2.0 Part 2 §6.3).
 const NAME_ALGORITHM: [u8; 2] = [0, 0x0b];
 
 /// A wrapping key, and what it makes of a marshalled sensitive area (TPM 2.0 Part 1 §23.3.2.2).

@@ -22,7 +22,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// What the chip said; `None` where the library speaks.
+    /// The chip's response code; `None` if the library failed.
     pub(super) fn kind(&self) -> Option<Kind> {
         match self {
             Self::Tss(TssError::Tss2Error(code)) => code.kind(),
@@ -46,7 +46,7 @@ impl Failure {
         self.deferred() || matches!(self.kind(), Some(Kind::ObjectMemory | Kind::SessionMemory | Kind::Memory))
     }
 
-    /// There is nothing that answers.
+    /// Nothing answers.
     pub(super) fn unreachable(&self) -> bool {
         match self {
             Self::Silent => true,
@@ -130,7 +130,7 @@ pub(super) fn unfit(error: tss_esapi::Error) -> Error {
     Error::refused(Status::PsaErrorInvalidArgument, format!("this is not fit for a TPM: {error}"))
 }
 
-/// What this provider does not do.
+/// The refusal of an operation that this provider does not have.
 pub(super) fn unsupported(detail: impl Into<String>) -> Error {
     Error::refused(Status::PsaErrorNotSupported, detail)
 }

@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 
 /// Bytes of the password that the chip wants for the use of a key.
 const PASSWORD: usize = 32;
-/// Bytes of what hides a secret key from who sees its digest.
+/// Length in bytes of the value that blinds a secret key's public digest.
 const SEED: usize = 32;
 /// The public exponent of the chip's RSA keys, big-endian.
 pub(super) const EXPONENT: &[u8] = &[1, 0, 1];

@@ -24,7 +24,7 @@ impl Model {
         Ok(Self { maker, name, firmware: high << 32 | low })
     }
 
-    /// What is wrong with the keys that such a chip makes, if it is known.
+    /// The known flaw of keys that such a chip makes.
     pub(super) fn flaw(&self) -> Option<&'static str> {
         flaw(&self.maker, self.firmware)
     }
@@ -52,7 +52,7 @@ struct Flaw {
     what: &'static str,
 }
 
-/// Infineon's, ST's and Intel's own lists of what CVE-2017-15361, CVE-2019-16863 and CVE-2019-11090 are about.
+/// The firmware that CVE-2017-15361, CVE-2019-16863 and CVE-2019-11090 affect, as Infineon, ST and Intel list it.
 const FLAWS: &[Flaw] = &[
     Flaw { maker: "IFX", first: version(5, 0, 0), mended: version(5, 62, 0), what: ROCA },
     Flaw { maker: "IFX", first: version(7, 0, 0), mended: version(7, 62, 0), what: ROCA },

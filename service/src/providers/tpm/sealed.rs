@@ -75,7 +75,7 @@ fn open(settings: Settings, software: Software, store: &Arc<Store>) -> Result<Op
 struct Wrapping {
     chip_owner: Arc<ChipOwner>,
     blob: Arc<Blob>,
-    /// What every stored key begins with.
+    /// Every stored key begins with this.
     encoded: Secret,
     sealer: Sealer,
 }

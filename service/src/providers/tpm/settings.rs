@@ -14,7 +14,7 @@ use tss_esapi::tcti_ldr::TctiNameConf;
 /// Where the kernel's resource manager is.
 const DEFAULT_TCTI: &str = "device:/dev/tpmrm0";
 
-/// What `timeout` is without a setting, in milliseconds.
+/// The default of `timeout`, in milliseconds.
 const DEFAULT_LIMIT: u64 = 30_000;
 
 /// How the chip is reached.
@@ -53,7 +53,7 @@ impl Settings {
         Ok((Self { tcti, name, owner, endorsement, encrypted, optional, limit }, software))
     }
 
-    /// What the library for this way needs of the host: a device, or the chip's port and, after it, that of its controls.
+    /// The parts of the host that the library needs for this way: a device, or the chip's port and then the port of its controls.
     pub(super) fn reach(&self) -> Vec<Reach> {
         // In full, with what the configuration leaves out.
         let name = CString::try_from(self.name.clone()).ok().and_then(|name| name.into_string().ok()).unwrap_or_default();

@@ -41,7 +41,7 @@ pub(super) fn sealed() -> Result<Public> {
         .build()
 }
 
-/// What kind of key.
+/// The kind of key.
 #[derive(Clone, Copy)]
 pub(super) enum Parameters {
     /// With the public exponent 65537.
@@ -57,7 +57,7 @@ pub(super) enum Parameters {
 pub(super) struct Unique {
     pub(super) modulus: PublicKeyRsa,
     pub(super) point: EccPoint,
-    /// Of a secret key and its seed.
+    /// Digest of a secret key and its seed.
     pub(super) digest: Digest,
 }
 

@@ -29,7 +29,7 @@ const BATCH: usize = 256;
 /// Batches that wait, at most.
 const QUEUE: usize = 16;
 
-/// Who may use keys.
+/// The grants of each key.
 type Grants = HashMap<Uuid, BTreeMap<Principal, Usage>>;
 
 /// Reads every row, and files all that is ready. A row that is damaged is reported and left alone.
@@ -139,12 +139,12 @@ impl Reader<'_> {
     }
 }
 
-/// What a row is called where it is reported.
+/// The name of a row in reports.
 pub(in crate::store) fn row_of(name: &str, owner: &str) -> String {
     format!("'{name}' of {owner}")
 }
 
-/// What a crash left half done, for the provider to finish.
+/// A key that a crash left half done. The provider finishes it.
 #[derive(Debug)]
 pub struct Pending {
     /// Also reached as fields; the UUID is the tag of the hardware object, if there is one.
@@ -165,7 +165,7 @@ impl Deref for Pending {
     }
 }
 
-/// Those of these unfinished keys that are in a provider, as far as they are there still.
+/// The unfinished keys of a provider among these, as far as they are still there.
 pub(in crate::store) fn pending(db: &Connection, keys: &Keys, provider: ProviderId, uuids: &[String]) -> Result<Vec<Pending>> {
     let mut all = Vec::new();
     for uuid in uuids {
@@ -185,7 +185,7 @@ pub(in crate::store) fn pending(db: &Connection, keys: &Keys, provider: Provider
 pub(in crate::store) fn misfits(db: &Connection, keys: &Keys) -> Result<Vec<Uuid>> {
     let mut misfits = Vec::new();
     read(db, keys, Table::Key, "state = ?", [READY], |row| {
-        // A row that cannot even be read is told anyway.
+        // A row that cannot be read is reported elsewhere.
         if let Ok(key) = key(row, &mut Grants::new())
             && keys.sealer.open(&key.binding(), row.blob("private")?).is_none()
         {

@@ -13,7 +13,7 @@ pub(super) struct Reader<'a> {
     pub(super) db: &'a Connection,
     pub(super) keys: &'a Keys,
     pub(super) found: Found,
-    /// What is not in use, for people.
+    /// The rows that are not in use, for people.
     pub(super) damaged: Vec<String>,
 }
 
