@@ -10,14 +10,13 @@ use crate::{
         fuzz::{asked, given},
     },
     kind::Kind,
-    kinds::kinds,
-    ml_dsa::{MlDsa44Key, MlDsa65Key, MlDsa87Key},
+    kinds::{MlDsa44Key, MlDsa65Key, MlDsa87Key, kinds},
     options::Options,
     rsa::{Rsa, RsaPss},
 };
 
 macro_rules! kinds_of {
-    ($($kind:ident $names:ident $description:literal;)*) => { [$(parameters_of::<$kind>),*] };
+    ($($kind:ident $names:tt $description:literal $(, $signs:literal $scheme:ty)?;)*) => { [$(parameters_of::<$kind>),*] };
 }
 
 /// Parameters of callers, for one kind of key, which the first byte chooses: what makes a key, what is said of a new one, and what is asked
