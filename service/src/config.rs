@@ -3,11 +3,13 @@
 //!
 //! The service accepts those of upstream's keys that mean nothing here, and notes them in the log. An unknown key is an error.
 
-use crate::auth::{self, Authenticators, Principal};
+mod host;
+
+use crate::auth::{Authenticators, Principal};
 use crate::error::{Error, Result};
 use crate::quotas::Quotas;
 use crate::section::{Section, positive, suggest};
-use interface::client::Process;
+use host::Host;
 use interface::operations::Tier;
 use interface::trust::{self, Distrust};
 use interface::{AuthType, PROVIDERS, ProviderId};
@@ -52,8 +54,8 @@ pub struct Config {
     pub timeout: Duration,
     /// How much one client may take.
     pub quotas: Arc<Quotas>,
-    /// The service's socket.
-    pub socket_path: PathBuf,
+    /// The service's socket; `None` where it is systemd's.
+    pub socket_path: Option<PathBuf>,
     /// Trusted names and administrators.
     pub authenticators: Authenticators,
     /// The SQLite file of the key store.
@@ -80,13 +82,14 @@ pub struct ProviderConfig {
 }
 
 impl Config {
-    /// Reads a file that others cannot change; without one all is as the host suggests.
+    /// Reads a file that others cannot change: this one, or the one that the host has. Without one all is as the host suggests.
     ///
     /// # Errors
     /// [`Error::Config`] naming file and key, or who may change the file; [`Error::Io`].
     pub fn load(path: Option<&Path>) -> Result<Self> {
         let host = Host::current();
-        let Some(path) = path else {
+        let found = if path.is_none() { host.configuration() } else { None };
+        let Some(path) = path.or(found.as_deref()) else {
             return Self::parse("", &host);
         };
         let shown = path.display();
@@ -99,10 +102,12 @@ impl Config {
             let text = std::fs::read_to_string(path).map_err(failed())?;
             Self::parse(&text, &host)
         };
-        read().map_err(|error| match error {
+        let mut config = read().map_err(|error| match error {
             Error::Config(why) => Error::Config(format!("{shown}: {why}")),
             other => other,
-        })
+        })?;
+        config.notes.insert(0, format!("the configuration is {shown}"));
+        Ok(config)
     }
 
     fn parse(text: &str, host: &Host) -> Result<Self> {
@@ -156,45 +161,6 @@ impl Config {
         core.finish()?;
         listener.finish()?;
         Ok(config)
-    }
-}
-
-/// The environment that the defaults depend on.
-#[derive(Debug)]
-struct Host {
-    uid: u32,
-    /// As in [`Authenticators`].
-    unmapped: Option<u32>,
-    runtime: Option<PathBuf>,
-    state: Option<PathBuf>,
-}
-
-impl Host {
-    fn current() -> Self {
-        let uid = rustix::process::geteuid().as_raw();
-        let process = Process::default();
-        let folder = |name| process.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let own = || Some(PathBuf::from(format!("/run/user/{uid}"))).filter(|path| path.is_dir());
-        Self {
-            uid,
-            unmapped: auth::unmapped(),
-            runtime: folder("XDG_RUNTIME_DIR").or_else(own),
-            state: folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state"))),
-        }
-    }
-
-    fn runtime(&self) -> Result<PathBuf> {
-        self.folder("/run", self.runtime.as_deref(), "set XDG_RUNTIME_DIR, or socket_path in [listener]")
-    }
-
-    fn state(&self) -> Result<PathBuf> {
-        self.folder("/var/lib", self.state.as_deref(), "set HOME or XDG_STATE_HOME, or sqlite_db_path in [[key_manager]]")
-    }
-
-    fn folder(&self, system: &str, own: Option<&Path>, advice: &str) -> Result<PathBuf> {
-        let base = if self.uid == 0 { Some(Path::new(system)) } else { own };
-        base.map(|base| base.join("parsec"))
-            .ok_or_else(|| Error::Config(format!("this user has no folder for the service's files: {advice}")))
     }
 }
 
@@ -390,15 +356,15 @@ fn principal(section: &Section, kinds: &[AuthType], name: &str) -> Result<Princi
     }
 }
 
-fn socket_path(listener: &mut Section, host: &Host) -> Result<PathBuf> {
+fn socket_path(listener: &mut Section, host: &Host) -> Result<Option<PathBuf>> {
     let kind: Option<String> = listener.take("listener_type")?;
     if let Some(kind) = kind.filter(|kind| kind != "DomainSocket") {
         let why = format!("'{kind}' is none; there is DomainSocket");
         return Err(listener.wrong("listener_type", &why));
     }
     match listener.take("socket_path")? {
-        Some(path) => Ok(path),
-        None => Ok(host.runtime()?.join("parsec.sock")),
+        None => host.socket(),
+        path => Ok(path),
     }
 }
 

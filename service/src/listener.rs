@@ -21,7 +21,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -37,16 +37,18 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long nobody is accepted when the kernel refuses, as for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The listening socket: systemd's if it passed one, else a new one at `path`, which everyone may connect to: who a client is, is
-/// asked of the kernel.
+/// The listening socket, and where clients find it: systemd's if it passed one, else a new one at this path, which everyone may connect
+/// to: who a client is, is asked of the kernel.
 ///
 /// # Errors
 /// [`Error::Io`]; also when another service answers at `path`. One that stops is waited for.
-pub fn bind(path: &Path) -> Result<UnixListener> {
+pub fn bind(path: Option<&Path>) -> Result<(UnixListener, PathBuf)> {
     let inherited = listenfd::ListenFd::from_env().take_unix_listener(0);
     if let Some(listener) = inherited.map_err(Error::io("the socket that systemd passed"))? {
-        return Ok(listener);
+        let address = listener.local_addr().map_err(Error::io("the socket that systemd passed"))?;
+        return Ok((listener, address.as_pathname().map(Path::to_owned).unwrap_or_default()));
     }
+    let path = path.ok_or_else(|| Error::Config("systemd passed no socket: set socket_path in [listener]".to_owned()))?;
     let failed = |what: &str| Error::io(format!("{what} {}", path.display()));
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed("cannot create the folder of"))?;
@@ -69,7 +71,7 @@ pub fn bind(path: &Path) -> Result<UnixListener> {
     let listener = UnixListener::bind(&new).map_err(failed("cannot listen at"))?;
     fs::set_permissions(&new, fs::Permissions::from_mode(0o666)).map_err(failed("cannot set the mode of"))?;
     fs::rename(&new, path).map_err(failed("cannot put into place"))?;
-    Ok(listener)
+    Ok((listener, path.to_owned()))
 }
 
 /// Whether a service is there, and not just about to end.

@@ -19,7 +19,7 @@ use crate::{listener, memory, privileges, sandbox, signals};
 use interface::Status;
 use rustix::process::{Resource, geteuid, getrlimit};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -53,7 +53,8 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     }
     privileges::set_limits();
     let user = privileges::target(allow_root || config.allow_root)?;
-    let listener = Arc::new(listener::bind(&config.socket_path)?);
+    let (listener, socket) = listener::bind(config.socket_path.as_deref())?;
+    let listener = Arc::new(listener);
     if let Some(user) = user {
         let folders = [&config.store_path, &config.store_key_path].map(|path| path.parent());
         privileges::become_user(&user, folders.as_slice())?;
@@ -77,7 +78,7 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     let runtime = runtime.build().map_err(Error::io("cannot start threads"))?;
     // On a worker, because what the main thread accepts must wake a worker first.
     let stopped = |_| Error::refused(Status::PsaErrorGenericError, "the service's main task was cancelled");
-    let served = runtime.block_on(runtime.spawn(run(config, providers, Arc::clone(&listener), store))).map_err(stopped);
+    let served = runtime.block_on(runtime.spawn(run(config, providers, Arc::clone(&listener), socket, store))).map_err(stopped);
     // A thread may hang in a device, or make a key.
     runtime.shutdown_timeout(GRACE);
     // A chip without a resource manager has room for few objects.
@@ -86,7 +87,13 @@ pub fn serve(config: Option<&Path>, allow_root: bool, accept_loss: bool) -> Resu
     served?
 }
 
-async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, store: Arc<Store>) -> Result<()> {
+async fn run(
+    config: Config,
+    providers: Vec<Plan>,
+    listener: Arc<UnixListener>,
+    socket: PathBuf,
+    store: Arc<Store>,
+) -> Result<()> {
     let stats = Stats::new();
     let (room, waiting) = room(config.max_connections);
     let connections = Connections::new(room, kept_for(&config.authenticators), Arc::clone(&config.quotas));
@@ -134,7 +141,7 @@ async fn run(config: Config, providers: Vec<Plan>, listener: Arc<UnixListener>, 
         let _ = end.send(true);
     });
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(event = Kind::Start.name(), socket = %config.socket_path.display(), version, "ready");
+    tracing::info!(event = Kind::Start.name(), socket = %socket.display(), version, "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     listener::serve(listener, waiting, Arc::new(context), stop).await
 }

@@ -1,6 +1,13 @@
 use super::*;
 
-const ROOT: Host = Host { uid: 0, unmapped: None, runtime: None, state: None };
+/// A host on which these variables are set.
+fn told(uid: u32, variables: &[(&str, &str)]) -> Host {
+    Host::told(uid, |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
+}
+
+fn parse(text: &str) -> Result<Config> {
+    Config::parse(text, &told(0, &[]))
+}
 
 /// Every key that upstream's documentation has, but for providers of hardware.
 const UPSTREAM: &str = r#"
@@ -43,18 +50,18 @@ backend = "aws-lc"
 "#;
 
 fn error(text: &str) -> String {
-    Config::parse(text, &ROOT).unwrap_err().to_string()
+    parse(text).unwrap_err().to_string()
 }
 
 #[test]
 fn upstreams_file_is_read_as_it_is() {
-    let config = Config::parse(UPSTREAM, &ROOT).unwrap();
+    let config = parse(UPSTREAM).unwrap();
     assert_eq!(config.log_level, LevelFilter::WARN);
     assert!(config.log_timestamp && config.log_error_details);
     assert!(config.allow_root && config.allow_deprecated);
     assert_eq!(config.body_len_limit, 65536);
     assert_eq!(config.timeout, Duration::from_secs(3));
-    assert_eq!(config.socket_path, Path::new("/tmp/parsec.sock"));
+    assert_eq!(config.socket_path, Some("/tmp/parsec.sock".into()));
     assert_eq!(config.authenticators.kinds, [AuthType::Direct]);
     assert!(config.authenticators.admins.is_empty(), "any program may say these names");
     assert_eq!(config.store_path, Path::new("/srv/parsec/keys.sqlite3"));
@@ -73,8 +80,8 @@ fn upstreams_file_is_read_as_it_is() {
 
 #[test]
 fn without_a_file_root_and_others_get_their_places() {
-    let config = Config::parse("", &ROOT).unwrap();
-    assert_eq!(config.socket_path, Path::new("/run/parsec/parsec.sock"));
+    let config = parse("").unwrap();
+    assert_eq!(config.socket_path.as_deref(), Some(Path::new("/run/parsec/parsec.sock")));
     assert_eq!(config.store_path, Path::new("/var/lib/parsec/keys.sqlite"));
     assert_eq!(config.authenticators.kinds, [AuthType::UnixPeerCredentials]);
     assert!(config.authenticators.admin(&Principal::Uid(0)));
@@ -83,16 +90,45 @@ fn without_a_file_root_and_others_get_their_places() {
     assert_eq!(config.providers[0].kind, ProviderId::SOFTWARE);
     assert_eq!((config.body_len_limit, config.max_connections), (MIB, 1024));
 
-    let host =
-        Host { uid: 1000, unmapped: None, runtime: Some("/run/user/1000".into()), state: Some("/home/me/.local/state".into()) };
-    let config = Config::parse("", &host).unwrap();
-    assert_eq!(config.socket_path, Path::new("/run/user/1000/parsec/parsec.sock"));
+    let user = told(1000, &[("XDG_RUNTIME_DIR", "/run/user/1000"), ("HOME", "/home/me")]);
+    let config = Config::parse("", &user).unwrap();
+    assert_eq!(config.socket_path, Some("/run/user/1000/parsec/parsec.sock".into()));
     assert_eq!(config.store_key_path, Path::new("/home/me/.local/state/parsec/store.key"));
     assert!(config.authenticators.admin(&Principal::Uid(1000)));
+    assert_eq!(user.configuration, None);
 
-    let homeless = Host { uid: 1000, ..ROOT };
-    let why = Config::parse("", &homeless).unwrap_err().to_string();
+    let why = Config::parse("", &told(1000, &[])).unwrap_err().to_string();
     assert!(why.contains("XDG_"), "{why}");
+}
+
+/// As the shipped unit starts it: another user without a home, whom systemd gives a socket and folders.
+#[test]
+fn a_unit_gets_systemds_places() {
+    let pid = std::process::id().to_string();
+    let passed = [("HOME", "/"), ("STATE_DIRECTORY", "/var/lib/parsec:/var/lib/more"), ("LISTEN_PID", &pid)];
+    let config = Config::parse("", &told(999, &passed)).unwrap();
+    assert_eq!(config.socket_path, None);
+    assert_eq!(config.store_path, Path::new("/var/lib/parsec/keys.sqlite"));
+
+    let elsewhere = Config::parse("", &told(999, &[passed[1], ("LISTEN_PID", "1")])).unwrap_err().to_string();
+    assert!(elsewhere.contains("socket_path"), "{elsewhere}");
+    let folders = [passed[1], ("RUNTIME_DIRECTORY", "/run/parsec"), ("CONFIGURATION_DIRECTORY", "/etc/parsec")];
+    for uid in [0, 999] {
+        let host = told(uid, &folders);
+        assert_eq!(Config::parse("", &host).unwrap().socket_path, Some("/run/parsec/parsec.sock".into()));
+        assert_eq!(host.configuration, Some("/etc/parsec".into()));
+    }
+}
+
+#[test]
+fn the_configuration_of_the_host_is_read_where_there_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let host = told(999, &[("CONFIGURATION_DIRECTORY", path)]);
+    assert_eq!(host.configuration(), None);
+    std::fs::write(folder.path().join("config.toml"), "").unwrap();
+    assert_eq!(host.configuration(), Some(folder.path().join("config.toml")));
+    assert_eq!(told(0, &[]).configuration, Some("/etc/parsec".into()));
 }
 
 /// The documented configuration says what holds without any, and its commented keys exist and show their defaults.
@@ -105,7 +141,7 @@ fn the_packaged_file_shows_the_defaults() {
     };
     let all: Vec<_> = PACKAGED.lines().map(told).collect();
     let shown = |text: &str| {
-        let mut config = Config::parse(text, &ROOT).unwrap();
+        let mut config = parse(text).unwrap();
         config.notes.clear();
         config.providers[0].name = None;
         config.providers[0].settings.remove(BUFFERS);
@@ -118,7 +154,7 @@ fn the_packaged_file_shows_the_defaults() {
 #[test]
 fn on_disk_managers_name_the_folder() {
     let text = "[[key_manager]]\nname = 'a'\nmanager_type = 'OnDisk'\nstore_path = '/srv/m'\nstore_key_path = '/etc/k'";
-    let config = Config::parse(text, &ROOT).unwrap();
+    let config = parse(text).unwrap();
     assert_eq!(config.store_path, Path::new("/srv/m/keys.sqlite"));
     assert_eq!(config.store_key_path, Path::new("/etc/k"));
 }
@@ -127,7 +163,7 @@ fn on_disk_managers_name_the_folder() {
 fn every_provider_that_upstream_knows_is_known() {
     for (name, id) in [("Tpm", ProviderId::TPM), ("Pkcs11", ProviderId::PKCS11), ("software", ProviderId::SOFTWARE)] {
         let text = format!("[[provider]]\nprovider_type = '{name}'\ntcti = 'device'");
-        let config = Config::parse(&text, &ROOT).unwrap();
+        let config = parse(&text).unwrap();
         assert_eq!(config.providers[0].kind, id);
         assert!(config.providers[0].settings.contains_key("tcti"));
     }
@@ -138,7 +174,7 @@ fn whoever_says_a_name_is_an_administrator_only_where_that_is_said_twice() {
     let admins = ["admin", "list"].map(|name| Principal::App(name.into()));
     let twice = UPSTREAM.replace("[authenticator]", "[authenticator]\nallow_direct_admins = true");
     for (text, admins, words) in [(UPSTREAM, &[][..], "is no administrator"), (&twice, &admins, "is an administrator")] {
-        let config = Config::parse(text, &ROOT).unwrap();
+        let config = parse(text).unwrap();
         assert_eq!(config.authenticators.admins, admins);
         for name in ["app:admin", "app:list"] {
             let told = |warning: &String| [name, words, "allow_direct_admins"].iter().all(|part| warning.contains(part));
@@ -147,13 +183,13 @@ fn whoever_says_a_name_is_an_administrator_only_where_that_is_said_twice() {
     }
     let both =
         "[authenticator]\nauth_types = ['UnixPeerCredentials', 'Direct']\nadmins = [{ name = 'uid:0' }, { name = 'app:0' }]";
-    assert_eq!(Config::parse(both, &ROOT).unwrap().authenticators.admins, [Principal::Uid(0)]);
+    assert_eq!(parse(both).unwrap().authenticators.admins, [Principal::Uid(0)]);
 }
 
 #[test]
 fn several_authenticators() {
     let text = "[authenticator]\nauth_types = ['UnixPeerCredentials', 'Direct']\nadmins = [{ name = 'uid:0' }]";
-    let config = Config::parse(text, &ROOT).unwrap();
+    let config = parse(text).unwrap();
     assert_eq!(config.authenticators.kinds.len(), 2);
     assert!(!config.authenticators.admin(&Principal::App("uid:0".into())));
     assert!(error(&text.replace("uid:0", "0")).contains("\"uid:0\" or \"app:0\""));
