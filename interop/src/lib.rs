@@ -10,6 +10,7 @@
 
 mod desk;
 mod latchset;
+mod machine;
 mod matrix;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use tests::{Release, Setup};
 
 pub use desk::{Desk, engine_conf, had, has, library, may_unshare, provided, sealed, setup};
 pub use latchset::Latchset;
+pub use machine::Machine;
 pub use matrix::{Row, provider};
 pub use tests::{Daemon, eventually, listens, loopback};
 
@@ -112,6 +114,11 @@ pub fn newer_openssl() -> PathBuf {
 /// The folder with the programs of a release of ours that is kept in `tests/fixtures`.
 pub fn release(release: &Release) -> PathBuf {
     peer(&format!("PARSEC_RELEASE_{}", release.commit()))
+}
+
+/// `cargo deb`: the program.
+pub fn cargo_deb() -> PathBuf {
+    peer("CARGO_DEB")
 }
 
 /// The path of a program that `interop/peers` names, taken from the environment when `tests/run` has put it there.

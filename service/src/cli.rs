@@ -47,7 +47,8 @@ struct Cli {
 enum Command {
     /// Run the service
     Serve {
-        /// The configuration [default: the embedded one: software keys under /var/lib/parsec, or as a user under $XDG_STATE_HOME]
+        /// The configuration [default: config.toml in $CONFIGURATION_DIRECTORY, for root in /etc/parsec; without one software keys under
+        /// $STATE_DIRECTORY, /var/lib/parsec, or as a user $XDG_STATE_HOME/parsec]
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
         /// Stay root, where the user 'parsec' does not exist
@@ -82,6 +83,12 @@ enum Command {
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Write the pages of the manual, as packages have them
+    #[command(hide = true)]
+    Man {
+        /// Where
+        folder: PathBuf,
     },
 }
 
@@ -134,11 +141,15 @@ impl Command {
                 return output::write(&script);
             }
             Self::Doctor(doctor) => return doctor.run(connection),
+            Self::Man { folder } => {
+                let written = clap_mangen::generate_to(Cli::command(), &folder);
+                return written.map_err(error::Error::io(format!("write {}", folder.display())));
+            }
             _ => {}
         }
         let context = Context::new(connection)?;
         match self {
-            Self::Serve { .. } | Self::OpensslEnv(_) | Self::Completions { .. } | Self::Doctor(_) => Ok(()),
+            Self::Serve { .. } | Self::OpensslEnv(_) | Self::Completions { .. } | Self::Man { .. } | Self::Doctor(_) => Ok(()),
             Self::Ping => service::ping(&context),
             Self::Status => service::status(&context),
             Self::Providers => service::providers(&context),

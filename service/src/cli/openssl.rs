@@ -125,27 +125,11 @@ pub(super) fn installed_module() -> PathBuf {
     format!("/usr/lib/{}-linux-gnu/ossl-modules/parsec.so", std::env::consts::ARCH).into()
 }
 
-/// OpenSSL's own provider comes first: it gets what belongs to no key, such as the key exchange of TLS. Once one provider is named, it
-/// has to be named, too.
+/// The package's configuration, for a provider and a service that may be elsewhere. OpenSSL's own provider comes first: it gets what
+/// belongs to no key, such as the key exchange of TLS. Once one provider is named, it has to be named, too.
 fn config(module: &Path, endpoint: Option<&Endpoint>) -> String {
+    const PACKAGED: &str = include_str!("../../../openssl-provider/packaging/openssl.cnf");
+    let module = format!("[parsec_provider]\nmodule = {}\n", module.display());
     let socket = endpoint.map(|endpoint| format!("socket = {}\n", endpoint.path())).unwrap_or_default();
-    format!(
-        "openssl_conf = init
-config_diagnostics = 1
-[init]
-providers = providers
-[providers]
-default = default_provider
-parsec = parsec_provider
-[default_provider]
-activate = 1
-[parsec_provider]
-module = {}
-activate = 1
-{socket}[req]
-distinguished_name = name
-[name]
-",
-        module.display()
-    )
+    PACKAGED.replace("[parsec_provider]\n", &(module + &socket))
 }
