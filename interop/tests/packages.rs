@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use interop::{Machine, cargo_deb};
-use tests::{built, run};
+use interop::{Machine, cargo_deb, release};
+use tests::{Release, built, run};
 
 const DEBS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../service/packaging/debs");
 /// Installs packages, also of a lower version.
@@ -46,6 +46,12 @@ const NGINX: &str = "
     systemctl restart nginx";
 const FETCH: &str = "curl --silent --show-error --cacert /etc/nginx/web.crt https://localhost/";
 
+/// Installs a package with the name of upstream's.
+const UPSTREAM: &str = "
+    mkdir -p upstream/DEBIAN
+    printf 'Package: parsec-service\nVersion: 1.0\nArchitecture: all\nMaintainer: nobody\nDescription: none\n' > upstream/DEBIAN/control
+    dpkg-deb --build upstream && dpkg --install upstream.deb";
+
 #[test]
 fn lintian_finds_nothing() {
     let all = std::fs::read_dir(packages()).unwrap().map(|entry| entry.unwrap().path());
@@ -65,6 +71,10 @@ fn installed_used_upgraded_removed_and_purged() {
     machine.ok("parsec ping");
     assert!(machine.ok("ps -o user= -C parsec").trim() == "parsec");
     machine.ok("man --pager=cat parsec-key-new; man --pager=cat 5 parsec-config; man --pager=cat 7 parsec-keys");
+
+    // the other service would have the same user, socket and configuration
+    let refused = machine.refused(UPSTREAM);
+    assert!(refused.contains("parsec conflicts with parsec-service"), "{refused}");
 
     machine.ok(NGINX);
     let fetch = || assert!(machine.ok(FETCH).contains("Welcome to nginx"));
@@ -96,4 +106,81 @@ fn installed_used_upgraded_removed_and_purged() {
     machine.ok(&format!("{INSTALL} /shared/*_{OLDER}_*.deb"));
     fetch();
     machine.ok("PARSEC_PURGE_KEYS=yes apt-get purge --yes parsec; test ! -e /var/lib/parsec; test ! -e /etc/parsec");
+}
+
+/// As the README of the release had it, with systemd; `mkdir` is what it forgot.
+const BY_HAND: &str = "
+    cd /shared/by-hand
+    install -m 755 parsec /usr/local/bin/
+    install -D -m 755 libparsec_pkcs11.so $LIBRARIES/pkcs11/libparsec_pkcs11.so
+    install -D -m 644 pkcs11-module/packaging/parsec.module /usr/share/p11-kit/modules/parsec.module
+    install -D -m 755 libparsec_openssl.so $LIBRARIES/ossl-modules/parsec.so
+    useradd --system --no-create-home parsec
+    mkdir -p /etc/sysusers.d /etc/tmpfiles.d /etc/parsec
+    cd service/packaging
+    cp systemd/* /etc/systemd/system; cp sysusers.d/* /etc/sysusers.d; cp tmpfiles.d/* /etc/tmpfiles.d; cp config.toml /etc/parsec
+    systemd-sysusers; systemd-tmpfiles --create; systemctl enable --now parsec.socket parsec.service";
+
+#[test]
+fn an_installation_by_hand_becomes_that_of_the_packages() {
+    for kept in Release::all() {
+        let shared = tempfile::tempdir().unwrap();
+        let take = r#"mkdir "$1/by-hand" && cp "$2"/* "$1/by-hand" && cp "$3"/*_"$4"_*.deb "$1" && cd "$5" &&
+            git archive "$6" service/packaging pkcs11-module/packaging | tar -x -C "$1/by-hand""#;
+        let mut command = Command::new("sh");
+        command.args(["-c", take, "sh"]).arg(shared.path()).arg(release(&kept)).arg(packages());
+        run(command.args([OLDER, concat!(env!("CARGO_MANIFEST_DIR"), "/.."), &kept.commit()])).ok();
+        let Some(machine) = Machine::boot(shared.path()) else { return };
+        machine.ok(&BY_HAND.replace("$LIBRARIES", LIBRARIES));
+        machine.ok(NGINX);
+        let before = machine.ok("parsec key show web");
+
+        let said = machine.ok(&format!("{INSTALL} /shared/*.deb"));
+        machine.ok(FETCH);
+        let (_, advice) = said.split_once("files of an installation by hand").unwrap_or_else(|| panic!("{said}"));
+        let commands: Vec<_> = advice.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        let hidden = "rm /etc/systemd/system/parsec.service /etc/systemd/system/parsec.socket /etc/sysusers.d/parsec.conf \
+            /etc/tmpfiles.d/parsec.conf /usr/local/bin/parsec";
+        assert_eq!(commands.first().copied(), Some(hidden), "{said}");
+        machine.ok(&commands.join("\n"));
+        assert_eq!(
+            machine.ok("systemctl show --property FragmentPath --value parsec.service parsec.socket").matches("/lib/").count(),
+            2
+        );
+        assert_eq!(machine.ok("readlink /proc/$(systemctl show --property MainPID --value parsec)/exe"), "/usr/bin/parsec\n");
+        machine.ok(FETCH);
+        assert_eq!(machine.ok("parsec key show web"), before);
+        assert!(!machine.ok(&format!("{INSTALL} --reinstall /shared/*.deb")).contains("by hand"));
+    }
+}
+
+/// A TPM needs a copy of a drop-in and one line of the configuration.
+#[test]
+fn drop_ins_let_the_unit_reach_a_tpm() {
+    let Some(machine) = Machine::boot(packages()) else { return };
+    machine.ok(&format!("{INSTALL} /shared/*_{OLDER}_*.deb"));
+    machine.ok("mkdir /tmp/tpm
+        systemd-run --unit swtpm swtpm socket --tpm2 --tpmstate dir=/tmp/tpm --flags not-need-init,startup-clear \
+            --server type=tcp,port=2321,bindaddr=127.0.0.1 --ctrl type=tcp,port=2322,bindaddr=127.0.0.1");
+    let take = |name: &str| {
+        let drop_in = format!("parsec.service.d/{name}");
+        machine.ok(&format!(
+            "install -D -m 644 /usr/share/doc/parsec/examples/{drop_in} /etc/systemd/system/{drop_in}
+            systemctl daemon-reload; systemctl reset-failed; systemctl restart parsec"
+        ))
+    };
+    let configure =
+        "printf '[[provider]]\nprovider_type = \"Tpm\"\ntcti = \"swtpm:host=127.0.0.1,port=2321\"\n' > /etc/parsec/config.toml";
+    machine.ok(configure);
+    machine.run("systemctl restart parsec");
+    machine.refused("parsec key new web --for tls-server");
+    take("swtpm.conf");
+    machine.ok("parsec key new web --for tls-server");
+    assert!(machine.ok("parsec key show web").contains("tpm"));
+    // a chip's: there is none here, and the unit starts with the rights to reach it
+    machine.ok("rm /etc/parsec/config.toml");
+    take("tpm.conf");
+    let groups = machine.ok("grep Groups: /proc/$(systemctl show --property MainPID --value parsec)/status; getent group tss");
+    let tss = groups.rsplit(':').nth(1).unwrap();
+    assert!(groups.lines().next().unwrap().split_whitespace().any(|group| group == tss), "{groups}");
 }
