@@ -121,6 +121,12 @@ const BY_HAND: &str = "
     cp systemd/* /etc/systemd/system; cp sysusers.d/* /etc/sysusers.d; cp tmpfiles.d/* /etc/tmpfiles.d; cp config.toml /etc/parsec
     systemd-sysusers; systemd-tmpfiles --create; systemctl enable --now parsec.socket parsec.service";
 
+/// The commands that the package names where it meets another installation.
+fn advice(said: &str) -> Vec<&str> {
+    let (_, advice) = said.split_once("files of an installation by hand").unwrap_or_else(|| panic!("{said}"));
+    advice.lines().filter_map(|line| line.strip_prefix("  ")).collect()
+}
+
 #[test]
 fn an_installation_by_hand_becomes_that_of_the_packages() {
     for kept in Release::all() {
@@ -137,8 +143,7 @@ fn an_installation_by_hand_becomes_that_of_the_packages() {
 
         let said = machine.ok(&format!("{INSTALL} /shared/*.deb"));
         machine.ok(FETCH);
-        let (_, advice) = said.split_once("files of an installation by hand").unwrap_or_else(|| panic!("{said}"));
-        let commands: Vec<_> = advice.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        let commands = advice(&said);
         let hidden = "rm /etc/systemd/system/parsec.service /etc/systemd/system/parsec.socket /etc/sysusers.d/parsec.conf \
             /etc/tmpfiles.d/parsec.conf /usr/local/bin/parsec";
         assert_eq!(commands.first().copied(), Some(hidden), "{said}");
@@ -183,4 +188,36 @@ fn drop_ins_let_the_unit_reach_a_tpm() {
     let groups = machine.ok("grep Groups: /proc/$(systemctl show --property MainPID --value parsec)/status; getent group tss");
     let tss = groups.rsplit(':').nth(1).unwrap();
     assert!(groups.lines().next().unwrap().split_whitespace().any(|group| group == tss), "{groups}");
+}
+
+#[test]
+fn the_script_installs_without_packages() {
+    let shared = tempfile::tempdir().unwrap();
+    let take = r#"cd "$2" && cp -r --parents service/packaging {service,pkcs11-module,openssl-provider}/Cargo.toml CHANGELOG.md \
+        {pkcs11-module,openssl-provider}/packaging "$1" && mkdir "$1/programs" &&
+        cp "$3"/parsec "$3"/libparsec_{pkcs11,openssl}.so "$1/programs" && cp "$4"/*_"$5"_*.deb "$1""#;
+    let mut command = Command::new("bash");
+    command.args(["-c", take, "bash"]).arg(shared.path()).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    run(command.arg(built("parsec").parent().unwrap()).arg(packages()).arg(OLDER)).ok();
+    let Some(machine) = Machine::boot(shared.path()) else { return };
+    let install = "/shared/service/packaging/install --programs /shared/programs";
+    let said = machine.ok(install);
+    assert!(said.contains("The service runs"), "{said}");
+    machine.ok(NGINX);
+    machine.ok(FETCH);
+    machine.ok("p11-kit list-modules | grep -q 'model: Parsec software'; man --pager=cat parsec-key-new");
+    machine.ok(install);
+    machine.ok(&format!(
+        "{FETCH}; OPENSSL_CONF=/usr/local/share/parsec/openssl.cnf openssl pkey -in parsec:object=web -noout -pubout"
+    ));
+    let said =
+        machine.ok("/shared/service/packaging/uninstall; test ! -e /usr/local/bin/parsec; test ! -e /run/parsec/parsec.sock");
+    assert!(said.contains("/var/lib/parsec"), "{said}");
+
+    machine.ok(install);
+    let said = machine.ok(&format!("{INSTALL} /shared/*.deb"));
+    machine.ok(&advice(&said).join("\n"));
+    machine.ok("parsec openssl-env --install; systemctl restart nginx");
+    machine.ok(FETCH);
+    assert!(machine.refused(install).contains("apt-get remove parsec"));
 }

@@ -120,9 +120,12 @@ fn check_unit(root: &Path, unit: &str) -> Result<()> {
     Err(Error::Usage(format!("no unit {unit} is installed{hint} (systemctl list-unit-files has them all)")))
 }
 
-/// Where a package puts the provider.
+/// The provider that was installed with this program, or else where a package puts it.
 pub(super) fn installed_module() -> PathBuf {
-    format!("/usr/lib/{}-linux-gnu/ossl-modules/parsec.so", std::env::consts::ARCH).into()
+    let module = |prefix: &Path| prefix.join(format!("lib/{}-linux-gnu/ossl-modules/parsec.so", std::env::consts::ARCH));
+    let program = std::env::current_exe().unwrap_or_default();
+    let beside = program.ancestors().nth(2).map(module).filter(|module| module.exists());
+    beside.unwrap_or_else(|| module(Path::new("/usr")))
 }
 
 /// The package's configuration, for a provider and a service that may be elsewhere. OpenSSL's own provider comes first: it gets what
