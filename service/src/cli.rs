@@ -8,6 +8,7 @@ mod algorithm;
 mod attest;
 mod cert;
 mod challenge;
+mod completion;
 mod context;
 mod csr;
 mod doctor;
@@ -94,6 +95,7 @@ enum Command {
 
 /// Runs the command that was typed.
 pub(crate) fn main() -> ExitCode {
+    completion::answer(Cli::command);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(wrong) if wrong.use_stderr() => {
@@ -136,9 +138,7 @@ impl Command {
                 return command.run(connection.endpoint()?.as_ref(), connection.json);
             }
             Self::Completions { shell } => {
-                let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Cli::command(), "parsec", &mut script);
-                return output::write(&script);
+                return output::write(&completion::script(shell)?);
             }
             Self::Doctor(doctor) => return doctor.run(connection),
             Self::Man { folder } => {

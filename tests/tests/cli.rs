@@ -529,16 +529,29 @@ fn keys_outlive_the_service() {
 }
 
 #[test]
-fn shells_read_the_completions() {
+fn shells_ask_for_completions() {
     let service = Service::start();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = parsec(&service, &format!("completions {shell}")).ok();
-        assert!(script.contains("providers"), "{shell}");
-        if let Some(program) = (shell == "bash").then(|| program("bash")).flatten() {
-            let path = service.dir().join("completions");
-            fs::write(&path, script).unwrap();
-            run(service.command(program).arg("-n").arg(&path)).ok();
-        }
+        assert!(script.contains("PARSEC_COMPLETE"), "{shell}: {script}");
+    }
+    for key in ["web", "web-2", "mail", "$(date)"] {
+        run(service.parsec(["key", "new", "--for", "tls-server", "--"]).arg(key)).ok();
+    }
+    let Some(bash) = program("bash") else { return };
+    let bin = tests::built("parsec").parent().unwrap().display().to_string();
+    for (line, completed) in [
+        ("parsec prov", "providers"),
+        ("parsec key gra", "grant grants"),
+        ("parsec key show w", "web web-2"),
+        ("parsec key rm ", "mail web web-2"),
+    ] {
+        let ask = r#"PATH=$1:$PATH; eval "$(parsec completions bash)"; read -ra COMP_WORDS <<<"$2"; [[ $2 == *" " ]] && COMP_WORDS+=("")
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _clap_complete_parsec parsec "${COMP_WORDS[-1]}"
+            printf '%s\n' "${COMPREPLY[@]}" | sed 's/ *$//' | sort | paste -sd ' '"#;
+        let given = run(service.command(&bash).args(["-c", ask, "bash", &bin, line])).ok();
+        assert!(given.trim().ends_with(completed), "{line}: {given}");
+        assert!(!given.contains("date"), "{given}");
     }
 }
 

@@ -3,18 +3,25 @@
 use super::error::{During, Error, Result};
 use super::principal::principal;
 use super::{algorithm, output};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use interface::attributes::{Attributes, Usage};
 use interface::client::{Client, Endpoint, Identity, KeyRef, Process};
-use interface::operations::{AcceptedOwner, ListAccepted, Owners, Record, Tier};
+use interface::operations::{AcceptedOwner, Find, ListAccepted, Owners, Record, RecordKind, Tier};
 use interface::pss::Pss;
 use interface::spki::PublicKey;
 use interface::text::word;
 use interface::{ProviderId, Status};
 use serde::Serialize;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt::Display;
+use std::time::Duration;
+
+/// Nobody waits longer for what a shell completes.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Options of every command.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Connection {
     /// The service's socket [default: $PARSEC_SERVICE_ENDPOINT, that of /etc/parsec/client.conf, unix:/run/parsec/parsec.sock, or the user's own]
     #[arg(long, visible_alias = "socket", global = true, value_name = "unix:PATH")]
@@ -54,6 +61,7 @@ pub(crate) struct ProviderArg {
 #[derive(clap::Args)]
 pub(crate) struct KeyArg {
     /// The key's name
+    #[arg(add = ArgValueCompleter::new(completions))]
     pub(crate) name: String,
     /// The provider [default: the one that has the key]
     #[arg(long, value_parser = provider)]
@@ -61,6 +69,18 @@ pub(crate) struct KeyArg {
     /// The key's owner: uid:N, user:NAME, app:NAME or spiffe://… [default: you, or else whom you accept]
     #[arg(long, value_parser = owner)]
     pub(crate) owner: Option<String>,
+}
+
+/// The names of listed keys that begin so, for a shell. Somebody else may have chosen a name, so that one which a shell would not take as
+/// one word is left out.
+fn completions(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let (Some(begun), Ok(context)) = (begun.to_str(), Context::new(&Connection::default())) else { return Vec::new() };
+    let client = context.client.with_wait(Duration::ZERO).with_deadline(PATIENCE);
+    let all = Find { kind: Some(RecordKind::Key.into()), ..Find::default() };
+    let providers = client.providers().unwrap_or_default();
+    let found = providers.iter().flat_map(|(id, _)| client.find(*id, &all).unwrap_or_default());
+    let names: BTreeSet<_> = found.map(|key| key.name).filter(|name| name.starts_with(begun) && word(name) == *name).collect();
+    names.into_iter().map(CompletionCandidate::new).collect()
 }
 
 pub(crate) fn provider(text: &str) -> Result<ProviderId, String> {
