@@ -9,12 +9,7 @@ use tests::{Daemon, Ran, may_mount, run};
 
 use crate::peer;
 
-/// Boots a copy of the root that costs nothing: `$1` is that of all machines, `$2` has what is the machine's own, `$3` is seen there
-/// as `/shared`.
-const BOOT: &str = r#"mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" overlay "$2/root" && echo $$ >"$2/pid" &&
-    exec systemd-nspawn --quiet --directory="$2/root" --machine="parsec-$$" --boot --register=no --keep-unit --private-network \
-        --resolv-conf=off --timezone=off --link-journal=no --bind-ro="$3:/shared" \
-        --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self""#;
+const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/boot.sh");
 
 /// What every command has in its environment.
 const ENVIRONMENT: [&str; 4] =
@@ -40,7 +35,7 @@ impl Machine {
                 std::fs::create_dir(dir.path().join(folder)).expect("a folder of the machine");
             }
             let mut boot = Command::new("unshare");
-            boot.args(["--mount", "sh", "-c", BOOT, "sh"]).arg(peer("MACHINE")).args([dir.path(), shared]);
+            boot.args(["--mount", "sh", BOOT]).arg(peer("DEBIAN_ROOT")).args([dir.path(), shared]);
             let mut init = 0;
             let nspawn = Daemon::start(&mut boot, &dir.path().join("console"), || {
                 let Some(found) = first_process(dir.path()) else { return false };

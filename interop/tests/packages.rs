@@ -36,6 +36,17 @@ fn packages() -> &'static Path {
     })
 }
 
+/// A command of a section of `service/docs/install.md`, and those below it, as a person would type them here.
+fn documented(section: &str, command: &str) -> String {
+    let text = include_str!("../../service/docs/install.md");
+    let (_, text) = text.split_once(&format!("\n## {section}\n")).unwrap();
+    let lines = text.lines().take_while(|line| !line.starts_with("## ")).filter_map(|line| line.strip_prefix("    "));
+    let commands: Vec<_> = lines.skip_while(|line| !line.contains(command)).collect();
+    assert!(!commands.is_empty(), "install.md has no command {command}");
+    let here = commands.join("\n").replace("./target/debian/", "/shared/").replace("apt-get ", "apt-get --yes ");
+    here.replace("service/packaging/", "/shared/service/packaging/")
+}
+
 /// nginx serves with the key `web`, in whose place it has a reference.
 const NGINX: &str = "
     parsec key new web --for tls-server --grant user:www-data=sign --out /etc/nginx/web.key
@@ -98,14 +109,17 @@ fn installed_used_upgraded_removed_and_purged() {
     assert_eq!(version(), format!("{OLDER} installed"));
     fetch();
 
-    machine.ok("apt-get remove --yes parsec; test ! -e /run/parsec/parsec.sock");
-    machine.ok(&format!("{INSTALL} /shared/parsec_{OLDER}_*.deb"));
+    let remove = documented("Remove", "apt-get remove");
+    let [remove, purge, destroy] = remove.lines().collect::<Vec<_>>()[..] else { panic!("{remove}") };
+    let install = documented("With Debian packages", "install").replace('*', &format!("*_{OLDER}_*"));
+    machine.ok(&format!("{remove}\ntest ! -e /run/parsec/parsec.sock"));
+    machine.ok(&install);
     fetch();
-    let purged = machine.ok("apt-get purge --yes parsec libparsec-pkcs11 parsec-openssl-provider");
+    let purged = machine.ok(purge);
     assert!(purged.contains("/var/lib/parsec"), "{purged}");
-    machine.ok(&format!("{INSTALL} /shared/*_{OLDER}_*.deb"));
+    machine.ok(&install);
     fetch();
-    machine.ok("PARSEC_PURGE_KEYS=yes apt-get purge --yes parsec; test ! -e /var/lib/parsec; test ! -e /etc/parsec");
+    machine.ok(&format!("{destroy}\ntest ! -e /var/lib/parsec; test ! -e /etc/parsec"));
 }
 
 /// As the README of the release had it, with systemd; `mkdir` is what it forgot.
@@ -159,7 +173,7 @@ fn an_installation_by_hand_becomes_that_of_the_packages() {
     }
 }
 
-/// A TPM needs a copy of a drop-in and one line of the configuration.
+/// A TPM needs a copy of a drop-in and a provider in the configuration.
 #[test]
 fn drop_ins_let_the_unit_reach_a_tpm() {
     let Some(machine) = Machine::boot(packages()) else { return };
@@ -167,24 +181,20 @@ fn drop_ins_let_the_unit_reach_a_tpm() {
     machine.ok("mkdir /tmp/tpm
         systemd-run --unit swtpm swtpm socket --tpm2 --tpmstate dir=/tmp/tpm --flags not-need-init,startup-clear \
             --server type=tcp,port=2321,bindaddr=127.0.0.1 --ctrl type=tcp,port=2322,bindaddr=127.0.0.1");
-    let take = |name: &str| {
-        let drop_in = format!("parsec.service.d/{name}");
-        machine.ok(&format!(
-            "install -D -m 644 /usr/share/doc/parsec/examples/{drop_in} /etc/systemd/system/{drop_in}
-            systemctl daemon-reload; systemctl reset-failed; systemctl restart parsec"
-        ))
-    };
-    let configure =
-        "printf '[[provider]]\nprovider_type = \"Tpm\"\ntcti = \"swtpm:host=127.0.0.1,port=2321\"\n' > /etc/parsec/config.toml";
-    machine.ok(configure);
-    machine.run("systemctl restart parsec");
-    machine.refused("parsec key new web --for tls-server");
-    take("swtpm.conf");
-    machine.ok("parsec key new web --for tls-server");
-    assert!(machine.ok("parsec key show web").contains("tpm"));
+    let chip = documented("A TPM", "tpm.conf");
+    let software =
+        chip.replace("tpm.conf", "swtpm.conf").replace(r#""Tpm""#, r#""Tpm"\ntcti = "swtpm:host=127.0.0.1,port=2321""#);
+    let (drop_in, rest) = software.split_once('\n').unwrap();
+    machine.run(rest);
+    machine.refused("parsec key new web --provider tpm --for tls-server");
+    machine.ok(&format!("{drop_in}; systemctl daemon-reload; systemctl reset-failed; systemctl restart parsec"));
+    machine.ok("parsec key new web --provider tpm --for tls-server");
+    // who else starts the service as root has that configuration, too
+    let broken = machine.refused("echo '[nonsense]' >> /etc/parsec/config.toml; parsec serve");
+    assert!(broken.contains("/etc/parsec/config.toml: the top level has no key 'nonsense'"), "{broken}");
     // a chip's: there is none here, and the unit starts with the rights to reach it
-    machine.ok("rm /etc/parsec/config.toml");
-    take("tpm.conf");
+    let chip: Vec<_> = chip.lines().filter(|line| !line.contains("provider_type")).collect();
+    machine.ok(&format!("rm /etc/parsec/config.toml; systemctl reset-failed; {}", chip.join("\n")));
     let groups = machine.ok("grep Groups: /proc/$(systemctl show --property MainPID --value parsec)/status; getent group tss");
     let tss = groups.rsplit(':').nth(1).unwrap();
     assert!(groups.lines().next().unwrap().split_whitespace().any(|group| group == tss), "{groups}");
@@ -200,7 +210,9 @@ fn the_script_installs_without_packages() {
     command.args(["-c", take, "bash"]).arg(shared.path()).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     run(command.arg(built("parsec").parent().unwrap()).arg(packages()).arg(OLDER)).ok();
     let Some(machine) = Machine::boot(shared.path()) else { return };
-    let install = "/shared/service/packaging/install --programs /shared/programs";
+    let documented = documented("Without packages", "install");
+    let [install, uninstall] = documented.lines().collect::<Vec<_>>()[..] else { panic!("{documented}") };
+    let install = &format!("{install} --programs /shared/programs");
     let said = machine.ok(install);
     assert!(said.contains("The service runs"), "{said}");
     machine.ok(NGINX);
@@ -210,8 +222,7 @@ fn the_script_installs_without_packages() {
     machine.ok(&format!(
         "{FETCH}; OPENSSL_CONF=/usr/local/share/parsec/openssl.cnf openssl pkey -in parsec:object=web -noout -pubout"
     ));
-    let said =
-        machine.ok("/shared/service/packaging/uninstall; test ! -e /usr/local/bin/parsec; test ! -e /run/parsec/parsec.sock");
+    let said = machine.ok(&format!("{uninstall}; test ! -e /usr/local/bin/parsec; test ! -e /run/parsec/parsec.sock"));
     assert!(said.contains("/var/lib/parsec"), "{said}");
 
     machine.ok(install);
