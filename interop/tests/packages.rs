@@ -170,6 +170,13 @@ fn an_installation_by_hand_becomes_that_of_the_packages() {
         machine.ok(FETCH);
         assert_eq!(machine.ok("parsec key show web"), before);
         assert!(!machine.ok(&format!("{INSTALL} --reinstall /shared/*.deb")).contains("by hand"));
+        // the service of then reads the store, or says why it does not and leaves it as it is
+        let back = machine.refused(
+            "systemctl stop parsec.socket parsec.service; timeout 10 /shared/by-hand/parsec serve -c /etc/parsec/config.toml",
+        );
+        assert!(back.contains("ready") || back.contains("run the version that wrote it"), "{back}");
+        machine.ok("systemctl start parsec.socket parsec.service");
+        machine.ok(FETCH);
     }
 }
 
