@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use interface::client::{Client, Endpoint};
+use interface::client::{self, Client, Endpoint};
 
 use crate::ffi::{core::Core, process::PROCESS};
 
@@ -51,12 +51,12 @@ pub(crate) fn client(core: &Core) -> Result<Client, String> {
 }
 
 fn endpoint(socket: &str) -> Result<Endpoint, String> {
-    let wrong = |_| {
-        format!(
+    Endpoint::of_file(socket).map_err(|why| match why {
+        client::Error::Config(why) => format!("in parsec's section of openssl.cnf, {why}"),
+        _ => format!(
             "parsec's section of openssl.cnf has socket = '{socket}', which is no path: write socket = /run/parsec/parsec.sock"
-        )
-    };
-    Endpoint::of_setting(socket).map_err(wrong)
+        ),
+    })
 }
 
 /// What is wrong with the names in the section, if anything is.
@@ -99,6 +99,11 @@ mod tests {
             let why = endpoint(wrong).unwrap_err();
             assert!(why.contains("openssl.cnf") && why.contains(&format!("'{wrong}'")), "{why}");
         }
+        let why = endpoint("run/parsec.sock").unwrap_err();
+        assert!(
+            why.contains("openssl.cnf") && why.contains("'run/parsec.sock'") && why.contains("write the whole path"),
+            "{why}"
+        );
         assert!(endpoint("/run/parsec/parsec.sock").is_ok());
     }
 

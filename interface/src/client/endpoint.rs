@@ -36,6 +36,22 @@ impl Endpoint {
         if text.contains(':') && !text.starts_with(['/', '@']) { text.parse() } else { format!("unix:{text}").parse() }
     }
 
+    /// As [`Self::of_setting`], of a configuration file. A path that does not begin at the root would name another socket for each folder
+    /// in which somebody starts a program.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] for other kinds of addresses, [`Error::Config`] for such a path.
+    pub fn of_file(text: &str) -> Result<Self, Error> {
+        let endpoint = Self::of_setting(text)?;
+        if endpoint.0.starts_with(['/', '@']) {
+            return Ok(endpoint);
+        }
+        Err(Error::Config(format!(
+            "socket = '{text}' names another socket for each folder in which a program is started: write the whole path, \
+             as in socket = {SYSTEM}"
+        )))
+    }
+
     fn of_user(folder: &Path) -> Option<Self> {
         let path = folder.join("parsec/parsec.sock");
         path.exists().then(|| path.into_os_string().into_string().ok().map(Self))?
@@ -50,18 +66,17 @@ impl Endpoint {
         }
         trust::check(path, 0).map_err(|why| wrong(why.to_string()))?;
         let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        let socket = socket(&text).map_err(wrong)?;
-        Ok(socket.map(|path| Self(path.to_owned())))
+        socket(&text).map_err(wrong)
     }
 }
 
 /// The path of the one setting, `socket = "/path"`. Lines may be empty or comments.
-fn socket(text: &str) -> Result<Option<&str>, String> {
+fn socket(text: &str) -> Result<Option<Endpoint>, String> {
     let mut socket = None;
     for (number, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-        match setting(line) {
-            // a path that begins elsewhere would depend on the folder in which somebody starts the program
-            Some(path) if path.starts_with(['/', '@']) && socket.is_none() => socket = Some(path),
+        match setting(line).map(Endpoint::of_file) {
+            Some(Err(Error::Config(why))) => return Err(format!("line {}: {why}", number + 1)),
+            Some(Ok(endpoint)) if socket.is_none() => socket = Some(endpoint),
             _ => return Err(format!("has '{line}' in line {}, where socket = \"/path\" may stand, once", number + 1)),
         }
     }
@@ -70,8 +85,7 @@ fn socket(text: &str) -> Result<Option<&str>, String> {
 
 fn setting(line: &str) -> Option<&str> {
     let value = line.strip_prefix("socket")?.trim_start().strip_prefix('=')?.trim();
-    let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-    Some(value.strip_prefix("unix:").unwrap_or(value))
+    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
 impl std::str::FromStr for Endpoint {
@@ -90,16 +104,25 @@ mod tests {
     #[test]
     fn the_file_of_the_administrator_has_one_setting() {
         for text in ["socket = \"/run/a.sock\"", "# ours\n\n  socket=unix:/run/a.sock\n", "socket = \"unix:/run/a.sock\"\n#"] {
-            assert_eq!(socket(text), Ok(Some("/run/a.sock")), "{text}");
+            assert_eq!(socket(text).unwrap().unwrap().path(), "/run/a.sock", "{text}");
         }
-        assert_eq!(socket("socket = @parsec"), Ok(Some("@parsec")));
+        assert_eq!(socket("socket = @parsec").unwrap().unwrap().path(), "@parsec");
         assert_eq!(socket("# nothing\n\n"), Ok(None));
-        for wrong in
-            ["sockets = /a", "socket /a", "socket = a.sock", "socket =", "socket = tcp:1", "socket=/a\nsocket=/b", "[client]"]
-        {
+        for wrong in ["sockets = /a", "socket /a", "socket =", "socket = tcp:1", "socket=/a\nsocket=/b", "[client]"] {
             let why = socket(wrong).unwrap_err();
             assert!(why.contains("line ") && why.contains(wrong.lines().last().unwrap()), "{why}");
         }
+    }
+
+    #[test]
+    fn a_file_names_the_whole_path() {
+        for relative in ["a.sock", "./a.sock", "unix:run/a.sock"] {
+            let why = Endpoint::of_file(relative).unwrap_err().to_string();
+            assert!(why.contains(relative) && why.contains("folder") && why.contains("socket = /run"), "{why}");
+            let why = socket(&format!("# ours\nsocket = \"{relative}\"")).unwrap_err();
+            assert!(why.contains("line 2") && why.contains("folder"), "{why}");
+        }
+        assert_eq!(Endpoint::of_file("@a").unwrap().path(), "@a");
     }
 
     #[test]
