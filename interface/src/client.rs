@@ -225,18 +225,27 @@ impl Client {
     /// # Errors
     /// Every [`Error`].
     pub fn find(&self, provider: ProviderId, filter: &Find) -> Result<Vec<Record>, Error> {
+        let (mut records, all) = self.find_one_way(provider, filter)?;
+        for way in filter.ways().skip(if all { usize::MAX } else { 1 }) {
+            records.extend(self.find_one_way(provider, &way)?.0);
+        }
+        Ok(records)
+    }
+
+    /// The records, and whether those are all: an older service does not look for public halves.
+    fn find_one_way(&self, provider: ProviderId, filter: &Find) -> Result<(Vec<Record>, bool), Error> {
         let mut page = filter.clone();
         let mut records = Vec::new();
         loop {
-            let Found { records: found, more, next } = match self.call(provider, &page) {
-                Err(Error::Upstream(_)) => return self.upstream_find(provider, filter),
+            let Found { records: found, more, next, public_halves } = match self.call(provider, &page) {
+                Err(Error::Upstream(_)) => return Ok((self.upstream_find(provider, filter)?, true)),
                 other => other?,
             };
             page.after = next.or_else(|| found.last().map(|record| record.uuid.clone()));
             records.extend(found);
             let limit = filter.limit as usize;
             if !more || page.after.is_none() || limit != 0 && records.len() >= limit {
-                return Ok(records);
+                return Ok((records, public_halves));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The client and a service that goes away at a chosen moment.
 
 use super::*;
-use crate::operations::{DestroyKey, Ping, Pong, Welcome};
+use crate::operations::{DestroyKey, Find, Ping, Pong, Welcome};
 use crate::wire::{HEADER_LEN, Request};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -223,4 +223,15 @@ fn where_no_socket_is_nobody_waits_who_has_never_met_the_service() {
         serve(&path, &[Act::Serve]).join().unwrap();
         asked.join().unwrap().unwrap();
     });
+}
+
+#[test]
+fn public_halves_are_asked_for_apart_where_a_service_does_not_know_them() {
+    for (public_halves, asked) in [(false, 1), (true, 3)] {
+        let (_folder, path) = folder();
+        let service = serve(&path, &vec![Act::Serve; asked]);
+        let filter = Find { label: Some("web".to_owned()), id: Some(vec![1]), public_halves, ..Find::default() };
+        assert_eq!(client(&path).find(ProviderId::SOFTWARE, &filter).unwrap(), []);
+        service.join().unwrap();
+    }
 }

@@ -113,6 +113,8 @@ messages! {
         10 (uint32) limit: u32,
         /// Only records behind those of an earlier answer: what stood in its `next`, or the UUID of its last record.
         11 (string, optional) after: Option<String>,
+        /// A label or an id also finds key pairs whose public half has one of its own, which is kept as `CKA_LABEL` or `CKA_ID`.
+        12 (bool) public_halves: bool,
     }
 
     /// Result of [`Find`].
@@ -123,6 +125,8 @@ messages! {
         2 (bool) more: bool,
         /// What `after` is then. It still leads on when the last record was destroyed meanwhile.
         3 (string, optional) next: Option<String>,
+        /// The service knows [`Find::public_halves`].
+        4 (bool) public_halves: bool,
     }
 
     /// Changes what stands beside a record of the caller, or narrows the policy of a key.
@@ -165,6 +169,29 @@ messages! {
         /// Number of a [`RecordKind`], not a key.
         1 (int32) kind: i32,
         2 (string) name: String,
+    }
+}
+
+/// PKCS#11 `CKA_LABEL` and `CKA_ID`.
+const LABEL: u64 = 3;
+const ID: u64 = 0x102;
+
+impl Find {
+    /// The searches that together find what this one finds, none of which is for public halves.
+    pub fn ways(&self) -> impl Iterator<Item = Self> {
+        let plain = Self { public_halves: false, ..self.clone() };
+        let label = self.label.as_ref().map(|label| (LABEL, label.clone().into_bytes()));
+        let named = [label, self.id.as_ref().map(|id| (ID, id.clone()))];
+        let named = named.into_iter().flatten().filter(|_| self.public_halves).map({
+            let plain = plain.clone();
+            move |(kind, value)| Self {
+                label: None,
+                id: None,
+                pkcs11: plain.pkcs11.iter().cloned().chain([Pkcs11Attribute { kind, value }]).collect(),
+                ..plain.clone()
+            }
+        });
+        std::iter::once(plain).chain(named)
     }
 }
 

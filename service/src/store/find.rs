@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 const LIMIT: usize = 1000;
 /// Bytes in one answer, at most, but for the last record.
 const BYTES: usize = 512 * 1024;
+/// In a cursor, before the UUID: the search is among the caller's own records.
+const OWN: &str = "own:";
 /// In a cursor, before the UUID: the caller's own records are done.
 const OTHERS: &str = "others:";
 
@@ -61,8 +63,10 @@ impl Store {
     /// The matches among so many entries, without the values of objects.
     fn piece(&self, caller: &Principal, provider: ProviderId, filter: &Find, admins: &[Principal], steps: usize) -> Found {
         let index = self.index();
-        let Some(search) = Search::new(&index, caller, filter) else {
-            return Found::default();
+        let mut found = Found { public_halves: true, ..Found::default() };
+        let ways: Vec<_> = filter.ways().collect();
+        let Some(search) = Search::new(&index, caller, filter, &ways) else {
+            return found;
         };
         let key_types: Vec<_> = filter.key_types.iter().filter_map(|key_type| KeyType::try_from(key_type).ok()).collect();
         let fits = |entry: &Entry| match entry {
@@ -73,7 +77,7 @@ impl Store {
             entry.meta().provider == provider
                 && filter.kind.is_none_or(|kind| kind == i32::from(entry.kind()))
                 && fits(entry)
-                && search.terms.iter().all(|term| entry.has(*term))
+                && search.ways.iter().any(|terms| terms.iter().all(|term| entry.has(*term)))
                 && index.visible(caller, entry)
         };
         // What one user's officer says of an object is no answer to another user.
@@ -83,7 +87,6 @@ impl Store {
             0 => LIMIT,
             limit => limit.min(LIMIT),
         };
-        let mut found = Found::default();
         let mut bytes = 0;
         let mut last = None;
         for (step, Candidate { part, meant, entry }) in search.entries(admins).enumerate() {
@@ -130,14 +133,15 @@ pub(super) struct Search<'a> {
     caller: &'a Principal,
     filter: &'a Find,
     owner: Option<Principal>,
-    terms: Vec<Term<'a>>,
+    /// What must be found by one of them.
+    ways: Vec<Vec<Term<'a>>>,
 }
 
 impl<'a> Search<'a> {
     /// `None` where the owner that is named can be nobody.
-    pub(super) fn new(index: &'a Index, caller: &'a Principal, filter: &'a Find) -> Option<Self> {
+    pub(super) fn new(index: &'a Index, caller: &'a Principal, filter: &'a Find, ways: &'a [Find]) -> Option<Self> {
         let owner = filter.owner.as_deref().map(str::parse).transpose().ok()?;
-        Some(Self { index, caller, filter, owner, terms: terms(filter) })
+        Some(Self { index, caller, filter, owner, ways: ways.iter().map(terms).collect() })
     }
 
     /// Few entries that hold all that can match, each once, in the order of the answer.
@@ -166,17 +170,22 @@ impl<'a> Search<'a> {
     /// tells whose it is as long as there is one.
     fn cursor(&self) -> (Option<Option<Uuid>>, Option<Uuid>) {
         let after = self.filter.after.as_deref().unwrap_or_default();
-        let (others, uuid) = after.strip_prefix(OTHERS).map_or((false, after), |uuid| (true, uuid));
-        let uuid = (!uuid.is_empty()).then(|| uuid.parse().unwrap_or(Uuid::LAST));
-        let last = uuid.and_then(|uuid| self.index.stored_entry(uuid));
-        if others || last.is_some_and(|last| last.meta().owner != *self.caller) { (None, uuid) } else { (Some(uuid), None) }
+        let uuid = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap_or(Uuid::LAST));
+        if let Some(own) = after.strip_prefix(OWN) {
+            return (Some(uuid(own)), None);
+        }
+        if let Some(others) = after.strip_prefix(OTHERS) {
+            return (None, uuid(others));
+        }
+        let last = uuid(after).and_then(|uuid| self.index.stored_entry(uuid));
+        if last.is_some_and(|last| last.meta().owner != *self.caller) { (None, uuid(after)) } else { (Some(uuid(after)), None) }
     }
 
     fn own(&self, after: Option<Uuid>) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
         let caller = self.caller;
-        let terms: Vec<_> = self.terms.iter().copied().chain([Term::Owner(self.caller)]).collect();
-        let all = self.index.among(&terms, after);
-        all.map(move |entry| Candidate { part: "", meant: entry.meta().owner == *caller, entry })
+        let own = |terms: &Vec<Term<'a>>| terms.iter().copied().chain([Term::Owner(caller)]).collect::<Vec<_>>();
+        let all = self.ways.iter().map(|terms| self.index.among(&own(terms), after));
+        merged(all.collect()).map(move |entry| Candidate { part: OWN, meant: entry.meta().owner == *caller, entry })
     }
 
     /// The entries with the rarest term, or the granted ones, whichever are fewer.
@@ -186,8 +195,10 @@ impl<'a> Search<'a> {
         let named = self.owner.clone();
         let shown = move |owner: &Principal| owner != caller && named.as_ref().map_or_else(|| listed.has(owner), |o| o == owner);
         let granted = index.granters(caller).filter(|(owner, _)| shown(owner)).map(|(_, uuids)| uuids.len()).sum();
-        if index.rarity(&self.terms).is_some_and(|count| count <= granted) {
-            return Box::new(index.among(&self.terms, after).map(move |entry| Candidate {
+        let named: Option<usize> = self.ways.iter().map(|terms| index.rarity(terms)).sum();
+        if named.is_some_and(|count| count <= granted) {
+            let all = self.ways.iter().map(|terms| index.among(terms, after));
+            return Box::new(merged(all.collect()).map(move |entry| Candidate {
                 part: OTHERS,
                 meant: shown(&entry.meta().owner),
                 entry,
@@ -205,4 +216,14 @@ impl<'a> Search<'a> {
         }
         Box::new(entries.into_values().map(|entry| Candidate { part: OTHERS, meant: true, entry }))
     }
+}
+
+/// Entries that come in the order of their UUIDs from each of these, each once.
+fn merged<'a>(from: Vec<impl Iterator<Item = &'a Entry>>) -> impl Iterator<Item = &'a Entry> {
+    let mut from: Vec<_> = from.into_iter().map(Iterator::peekable).collect();
+    std::iter::from_fn(move || {
+        let next = from.iter_mut().filter_map(|entries| entries.peek().map(|entry| entry.meta().uuid)).min()?;
+        let is_next = |entry: &&'a Entry| entry.meta().uuid == next;
+        from.iter_mut().filter_map(|entries| entries.next_if(is_next)).fold(None, |_, entry| Some(entry))
+    })
 }

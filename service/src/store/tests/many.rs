@@ -20,7 +20,7 @@ fn all(store: &Store, owner: &Principal) -> Vec<String> {
     let mut filter = Find::default();
     let mut names = Vec::new();
     loop {
-        let Found { records, more, next } = store.find(owner, SOFTWARE, &filter, &[]);
+        let Found { records, more, next, .. } = store.find(owner, SOFTWARE, &filter, &[]);
         names.extend(records.into_iter().map(|record| record.name));
         if !more {
             return names;

@@ -291,9 +291,60 @@ fn a_search_goes_through_what_the_caller_may_be_shown_however_much_others_have()
     let labelled = Find { label: Some("web".into()), ..Find::default() };
     let unknown = Find { label: Some("none".into()), ..Find::default() };
     for (filter, most) in [(Find::default(), 2), (labelled, 2), (unknown, 0)] {
-        let search = find::Search::new(&index, &WEB, &filter).unwrap();
+        let ways: Vec<_> = filter.ways().collect();
+        let search = find::Search::new(&index, &WEB, &filter, &ways).unwrap();
         assert_eq!(search.entries(&[]).count(), most);
     }
+}
+
+#[test]
+fn a_search_for_public_halves_too_gives_each_record_once_and_in_order() {
+    let place = TestStore::new();
+    let store = place.open().unwrap();
+    let own = |label: &[u8]| vec![attribute(1 << 32 | 3, label)];
+    for (name, label, pkcs11) in [
+        ("a", "web", vec![]),
+        ("b", "other", own(b"web")),
+        ("c", "web", own(b"web")),
+        ("d", "web", own(b"other")),
+        ("e", "other", vec![]),
+    ] {
+        for owner in [&WEB, &ROOT] {
+            let key = create(&store, owner, name);
+            let change = SetMetadata {
+                kind: RecordKind::Key.into(),
+                name: name.into(),
+                label: Some(label.into()),
+                pkcs11: pkcs11.clone(),
+                ..SetMetadata::default()
+            };
+            store.set_metadata(owner, SOFTWARE, &change).unwrap();
+            if *owner == ROOT {
+                store.grant(&key, &WEB, Usage::SIGN).unwrap();
+            }
+        }
+    }
+    let pages = |public_halves, limit| {
+        let mut filter = Find { label: Some("web".into()), public_halves, limit, ..Find::default() };
+        let mut records = vec![];
+        loop {
+            let page = store.find(&WEB, SOFTWARE, &filter, &[ROOT]);
+            records.extend(page.records.into_iter().map(|record| (record.owner, record.uuid, record.name)));
+            if !page.more {
+                return records;
+            }
+            filter.after = page.next;
+        }
+    };
+    let all = pages(true, 0);
+    let mut names: Vec<_> = all.iter().map(|(.., name)| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["a", "a", "b", "b", "c", "c", "d", "d"]);
+    for half in [&all[..4], &all[4..]] {
+        assert!(half.is_sorted_by_key(|(_, uuid, _)| uuid) && half.iter().all(|(owner, ..)| *owner == half[0].0));
+    }
+    assert_eq!(pages(true, 1), all);
+    assert_eq!(pages(false, 0).len(), 6);
 }
 
 #[test]
