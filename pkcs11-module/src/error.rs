@@ -1,9 +1,12 @@
-//! Every error, each with its `CK_RV` in the same row. Return codes follow the standard (PKCS#11 3.1 §5.1). [`refusal`] maps
-//! refusals of the service.
+//! Every error, each with its `CK_RV` in the same row. Return codes follow the standard (PKCS#11 3.1 §5.1). `status` maps refusals
+//! of the service.
+
+mod status;
 
 use cryptoki_sys::*;
-use interface::Status;
-use interface::client;
+use interface::{Status, client};
+
+pub(crate) use self::status::{Call, During};
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -13,11 +16,9 @@ macro_rules! errors {
         #[derive(Debug, thiserror::Error)]
         pub(crate) enum Error {
             $(#[error($text)] $name,)*
-            #[error(transparent)]
-            Service(#[from] client::Error),
-            /// While PINs were checked or set.
-            #[error(transparent)]
-            Login(client::Error),
+            /// The service refused a call, or did not answer.
+            #[error("{1}")]
+            Service(Call, client::Error),
         }
 
         impl Error {
@@ -25,17 +26,20 @@ macro_rules! errors {
             pub(crate) fn rv(&self) -> CK_RV {
                 match self {
                     $(Self::$name => $code,)*
-                    Self::Service(error) => of_service(error).rv(),
-                    Self::Login(error) => of_login(error).rv(),
+                    Self::Service(call, error) => status::meaning(*call, error).rv(),
                 }
+            }
+
+            /// Whether the service refused with this status.
+            pub(crate) fn is(&self, status: Status) -> bool {
+                matches!(self, Self::Service(_, error) if error.status() == Some(status))
             }
 
             /// The name of the return value.
             pub(crate) fn name(&self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($code),)*
-                    Self::Service(error) => of_service(error).name(),
-                    Self::Login(error) => of_login(error).name(),
+                    Self::Service(call, error) => status::meaning(*call, error).name(),
                 }
             }
         }
@@ -109,45 +113,4 @@ errors! {
     WrappedKeyLenRange = CKR_WRAPPED_KEY_LEN_RANGE "wrapped keys of this mechanism do not have this length";
     WrappingKeyHandleInvalid = CKR_WRAPPING_KEY_HANDLE_INVALID "there is no such wrapping key any more";
     WrappingKeyTypeInconsistent = CKR_WRAPPING_KEY_TYPE_INCONSISTENT "the mechanism wraps with another type of key";
-}
-
-/// What it means to a caller who logs in or sets a PIN.
-fn of_login(error: &client::Error) -> Error {
-    match error.status() {
-        Some(Status::PsaErrorInvalidSignature) => Error::PinIncorrect,
-        Some(Status::PsaErrorBadState) => Error::PinLocked,
-        Some(Status::PsaErrorInvalidArgument) => Error::PinLenRange,
-        Some(Status::PsaErrorDoesNotExist) => Error::UserPinNotInitialized,
-        _ => of_service(error),
-    }
-}
-
-/// What a failure of the service, or on the way to it, means to a PKCS#11 caller.
-fn of_service(error: &client::Error) -> Error {
-    match error {
-        client::Error::Refused { status, .. } => refusal(*status),
-        client::Error::Upstream(_) => Error::FunctionNotSupported,
-        _ => Error::DeviceFailed,
-    }
-}
-
-fn refusal(status: Status) -> Error {
-    match status {
-        Status::PsaErrorNotPermitted => Error::KeyFunctionNotPermitted,
-        Status::AdminOperation => Error::UserNotLoggedIn,
-        Status::PsaErrorNotSupported | Status::OpcodeDoesNotExist => Error::MechanismInvalid,
-        Status::DeprecatedPrimitive => Error::KeySizeRange,
-        Status::PsaErrorInvalidArgument | Status::PsaErrorInvalidPadding | Status::InvalidEncoding => Error::DataInvalid,
-        Status::BodySizeExceedsLimit | Status::ResponseTooLarge => Error::DataLenRange,
-        Status::PsaErrorInvalidSignature => Error::SignatureInvalid,
-        Status::PsaErrorDoesNotExist | Status::PsaErrorInvalidHandle => Error::ObjectHandleInvalid,
-        Status::PsaErrorAlreadyExists => Error::TemplateInconsistent,
-        Status::PsaErrorInsufficientMemory | Status::PsaErrorInsufficientStorage => Error::DeviceMemory,
-        Status::ProviderNotRegistered
-        | Status::ProviderDoesNotExist
-        | Status::NotAuthenticated
-        | Status::AuthenticationError
-        | Status::AuthenticatorNotRegistered => Error::TokenNotPresent,
-        _ => Error::DeviceFailed,
-    }
 }

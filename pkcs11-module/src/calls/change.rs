@@ -1,14 +1,14 @@
 //! C_SetAttributeValue, C_CopyObject and C_DestroyObject.
 
 use cryptoki_sys::*;
+use interface::Filing;
 use interface::attributes::Usage;
 use interface::message::Pkcs11Attribute;
 use interface::operations::{CopyKey, DestroyObject, LookupObject, PutObject, RecordKind, SetMetadata};
-use interface::{Filing, Status, client};
 
-use super::destination::{Destination, hex, no_room, too_much};
+use super::destination::{Destination, hex};
 use super::object_management::object;
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::{Out, Template};
 use crate::objects::attributes::{self, Source, flag};
 use crate::objects::object::{KeyObject, NAMES, Object, Record, without_public_half};
@@ -30,7 +30,7 @@ pub(crate) fn set_attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDL
     if !object.is(CKA_MODIFIABLE) {
         return Err(Error::ActionProhibited);
     }
-    let record = store_change(&module, &session, &object, change)?;
+    let record = store_change(Call::Change, &module, &session, &object, change)?;
     lock(&module.objects).learn(record);
     Ok(())
 }
@@ -71,7 +71,7 @@ pub(crate) fn copy(
             destination.import_public(Filing { name: String::new(), label, id, volatile: !token, pkcs11 }, key)?
         }
         (None, Some(key)) => {
-            check_own(&module, &session, &object)?;
+            check_own(Call::Copy, &module, &session, &object)?;
             copy_key(&destination, record, key, pkcs11)?
         }
         (None, None) => return Err(Error::ActionProhibited),
@@ -87,12 +87,12 @@ fn copy_key(destination: &Destination, record: &Record, key: &KeyObject, mut pkc
     }
     let filing = Filing { name: String::new(), volatile: !destination.token, pkcs11, ..record.filing() };
     let of_uuid = if record.session.is_none() { record.uuid.clone() } else { String::new() };
-    let made = destination.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+    let made = destination.key(Call::Copy, &filing, |Filing { name, label, id, volatile, pkcs11 }| {
         let (attributes, of) = (Some((&key.attributes).into()), key.name.clone());
         let copy = CopyKey { key_name: name, attributes, of, of_uuid: of_uuid.clone(), label, id, volatile, pkcs11 };
         destination.module.call(key.provider, &copy)
     });
-    let made = made.map_err(too_much)?;
+    let made = made?;
     Ok(if destination.token { made } else { made.copy_of(record) })
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> R
     let record = &object.record;
     if object.is_view() {
         let change = SetMetadata { pkcs11: vec![without_public_half()], ..record.change() };
-        let record = store_change(&module, &session, &object, change)?;
+        let record = store_change(Call::Destroy, &module, &session, &object, change)?;
         let mut objects = lock(&module.objects);
         objects.forget(handle);
         objects.learn(record);
@@ -133,7 +133,7 @@ pub(crate) fn destroy(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> R
     match destroyed {
         // the service has lost it before
         Err(error) if is_gone(&error) && record.session.is_some() => Ok(()),
-        destroyed => destroyed.map_err(prohibited),
+        destroyed => destroyed.during(Call::Destroy),
     }
 }
 
@@ -173,7 +173,7 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
             (Source::Kept(_) | Source::Given, _) => change.pkcs11.push(object.keep(kind, value)),
             (Source::Forbidden(usage) | Source::Policy(usage), _) => {
                 let had = kind == CKA_SENSITIVE || object.key().is_some_and(|key| key.suits(kind));
-                lost = if had { lost | usage } else { lost };
+                lost = if had && !object.keeps_twin(attribute) { lost | usage } else { lost };
                 change.pkcs11.push(object.keep(kind, value));
             }
             (Source::Object, CKA_LABEL | CKA_ID) if object.is_view() => change.pkcs11.push(object.keep(kind, value)),
@@ -189,19 +189,16 @@ fn change(object: &Object, template: &Template, officer: bool, occasion: Occasio
 }
 
 /// Has the service keep a change, unless the object is nowhere but here. Returns the record as it is then.
-fn store_change(module: &Module, session: &Session, object: &Object, change: SetMetadata) -> Result<Record> {
+fn store_change(call: Call, module: &Module, session: &Session, object: &Object, change: SetMetadata) -> Result<Record> {
     if object.record.session.is_none() || object.key().is_some() {
-        check_own(module, session, object)?;
-        module.call(session.provider, &change).map_err(|error| match no_room(error) {
-            Error::Service(error) => too_much(prohibited(error)),
-            full => full,
-        })?;
+        check_own(call, module, session, object)?;
+        module.call(session.provider, &change).during(call)?;
     }
     Ok(object.record.with(change))
 }
 
 /// Fails for a key that somebody else has granted: requests that name no owner would reach another key.
-fn check_own(module: &Module, session: &Session, object: &Object) -> Result<()> {
+fn check_own(call: Call, module: &Module, session: &Session, object: &Object) -> Result<()> {
     let Some(key) = object.key().filter(|_| object.record.session.is_none()) else {
         return Ok(());
     };
@@ -212,15 +209,7 @@ fn check_own(module: &Module, session: &Session, object: &Object) -> Result<()> 
             Ok(own) if own.uuid == object.record.uuid => Ok(()),
             _ => Err(Error::ActionProhibited),
         },
-        Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Err(Error::ActionProhibited),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// A refusal of the service to change an object.
-fn prohibited(error: client::Error) -> Error {
-    match error.status() {
-        Some(Status::PsaErrorNotPermitted) => Error::ActionProhibited,
-        _ => error.into(),
+        Err(error) if is_gone(&error) => Err(Error::ActionProhibited),
+        Err(error) => Err(Error::Service(call, error)),
     }
 }

@@ -8,17 +8,26 @@ use interface::certificate::Certificate;
 use interface::operations::{PutObject, RecordKind};
 use zeroize::Zeroizing;
 
-use super::destination::{Destination, content_name};
+use super::destination::{Destination, content_name, is_the_one_of};
 use super::generate::{check_kind, parameter_set};
 use super::object_management::check_value;
 use super::policy;
-use crate::error::{Error, Result};
+use crate::error::{Call, Error, Result};
 use crate::ffi::{Out, Template};
 use crate::mechanism::{Family, Form, secret::SecretType};
 use crate::objects::object::{Record, UnnamedCurveKey, kept};
 use crate::objects::{attributes::Origin, material};
-use crate::state::{self, end::destroy_key};
+use crate::state;
 use interface::hash::sha1;
+
+/// What a template may say of a key beside what makes it up, by its class: whether that is so the service finds out.
+const DOUBTFUL: [(CK_OBJECT_CLASS, CK_ATTRIBUTE_TYPE); 5] = [
+    (CKO_SECRET_KEY, CKA_CHECK_VALUE),
+    (CKO_PUBLIC_KEY, CKA_MODULUS_BITS),
+    (CKO_PUBLIC_KEY, CKA_PUBLIC_KEY_INFO),
+    (CKO_PRIVATE_KEY, CKA_PUBLIC_KEY_INFO),
+    (CKO_PRIVATE_KEY, CKA_EC_POINT),
+];
 
 /// Creates an object and gives its handle.
 pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &Out<CK_OBJECT_HANDLE>) -> Result<()> {
@@ -33,7 +42,7 @@ pub(crate) fn create(session: CK_SESSION_HANDLE, template: &Template, handle: &O
     let record = match class {
         CKO_CERTIFICATE => destination.put(certificate(template)?)?,
         CKO_DATA => destination.put(data(template)?)?,
-        CKO_DOMAIN_PARAMETERS => destination.checked(domain(&destination, template)?, &[(class, template)])?,
+        CKO_DOMAIN_PARAMETERS => domain(&destination, template)?,
         CKO_PUBLIC_KEY if is_nameless(template) => nameless(&destination, template)?,
         _ => brought(&destination, class, template)?,
     };
@@ -65,23 +74,34 @@ fn domain(destination: &Destination, template: &Template) -> Result<Record> {
         return Err(Error::TemplateInconsistent);
     }
     let group = material::group(template, kind)?;
-    destination.group(destination.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)
+    let group = destination.group(destination.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)?;
+    is_the_one_of(CKO_DOMAIN_PARAMETERS, &group, template)?;
+    Ok(group)
 }
 
-/// A key that is brought must have the check value that comes with it.
+/// A key that is brought must be all that its template says, and have the check value that comes with it.
 fn brought(destination: &Destination, class: CK_OBJECT_CLASS, template: &Template) -> Result<Record> {
     let (attributes, data) = key(class, template)?;
-    let record = destination.import(destination.filing(class, template, None)?, &attributes, &data)?;
-    let record = destination.checked(record, &[(class, template)])?;
-    let given = template.value(CKA_CHECK_VALUE).filter(|given| !given.is_empty());
-    let right = |given: &[u8]| check_value(&destination.module, record.key()?, Some(&data)).map(|value| *value == *given);
-    match given.map(right) {
-        None | Some(Some(true)) => Ok(record),
-        Some(wrong) => {
-            destroy_key(&destination.module, &record)?;
-            Err(if wrong.is_some() { Error::AttributeValueInvalid } else { Error::TemplateInconsistent })
+    let given = |kind| template.value(kind).filter(|value| !value.is_empty());
+    let twice = [CKA_SEED, CKA_VALUE].into_iter().all(|kind| given(kind).is_some());
+    let call = if twice { Call::CreateTwice } else { Call::Create };
+    let make = |filing| destination.import(call, filing, &attributes, &data);
+    let check = |record: &Record| {
+        is_the_one_of(class, record, template)?;
+        let own = || check_value(&destination.module, record.key()?, Some(&data));
+        match given(CKA_CHECK_VALUE).map(|given| own().map(|own| *own == *given)) {
+            None | Some(Some(true)) => Ok(()),
+            Some(Some(false)) => Err(Error::AttributeValueInvalid),
+            Some(None) => Err(Error::TemplateInconsistent),
         }
+    };
+    if class == CKO_SECRET_KEY {
+        let len = u32::try_from(8 * data.len()).map_err(|_| Error::AttributeValueInvalid)?;
+        let bits = if attributes.bits == 0 { len } else { attributes.bits };
+        destination.check_asked(&Attributes { bits, ..attributes.clone() }, vec![], &[(class, template)])?;
     }
+    let doubtful = DOUBTFUL.into_iter().any(|(of, kind)| of == class && given(kind).is_some());
+    destination.verified(call, destination.filing(class, template, None)?, doubtful, make, check)
 }
 
 /// What a key of this class shall be; its size is left to the key's data, where that tells it.
@@ -113,11 +133,10 @@ fn key(class: CK_OBJECT_CLASS, template: &Template) -> Result<(Attributes, Zeroi
     Ok((Attributes { key_type, bits, policy }, data))
 }
 
-/// A private key is its seed where that is given, else the expanded key (PKCS#11 v3.2 §6.67.3, §6.68.3).
 fn of_set(family: Family, class: CK_OBJECT_CLASS, template: &Template) -> Result<(KeyType, u32, Zeroizing<Vec<u8>>)> {
     let (pair, bits) = parameter_set(family, template, template)?;
     Ok(match class {
-        CKO_PRIVATE_KEY => (pair, bits, material::seed(template).or_else(|_| material::secret(template))?),
+        CKO_PRIVATE_KEY => (pair, bits, material::seed_or_expanded(template)?),
         _ => (pair.public(), bits, material::secret(template)?),
     })
 }

@@ -1,13 +1,13 @@
 //! C_DeriveKey, which by one mechanism gives data and no key.
 
 use cryptoki_sys::*;
+use interface::Filing;
 use interface::algorithm::{Agreement, Algorithm, Derivation, Hash, KeyAgreement};
 use interface::attributes::{Attributes, KeyType, Usage};
 use interface::client;
 use interface::group::GroupKey;
 use interface::message::Empty;
 use interface::operations::{DeriveKey, HkdfStep, RecordKind};
-use interface::{Filing, Status};
 use zeroize::Zeroizing;
 
 use super::create::stored;
@@ -15,7 +15,7 @@ use super::destination::Destination;
 use super::generate::bits;
 use super::object_management;
 use super::wrap::secret;
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Kdf, Work};
 use crate::objects::{attributes::Origin, material, object::KeyObject};
@@ -71,9 +71,13 @@ pub(crate) fn derive(
     let make = |Filing { name, label, id, volatile, pkcs11 }| {
         module.call(session.provider, &DeriveKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
     };
-    let made = if gives_data { data(&destination, &of_data, make) } else { destination.new_key(CKO_SECRET_KEY, template, make) };
-    let unsupported = || module.slots.unsupported(&module.client, session.provider, mechanism.kind(), CKF_DERIVE);
-    new.set(made.map_err(|error| refused(error, unsupported))?);
+    let made = if gives_data {
+        data(&destination, &of_data, make)
+    } else {
+        destination.new_key(Call::Derive, CKO_SECRET_KEY, template, &attributes, make)
+    };
+    let missing = |error| module.slots.unless_missing(&module.client, session.provider, mechanism.kind(), CKF_DERIVE, error);
+    new.set(made.map_err(missing)?);
     Ok(())
 }
 
@@ -95,9 +99,12 @@ fn data(
     if template.value(CKA_VALUE).is_some() {
         return Err(Error::TemplateInconsistent);
     }
-    let key = destination.key(&Filing { volatile: true, ..Filing::default() }, make)?;
-    let value = key.key().ok_or(Error::DeviceFailed).and_then(|key| object_management::export(&destination.module, key));
-    destroy_key(&destination.module, &key)?;
+    let key = destination.key(Call::Derive, &Filing { volatile: true, ..Filing::default() }, make)?;
+    let value = key
+        .key()
+        .ok_or(Error::DeviceFailed)
+        .and_then(|key| object_management::export(&destination.module, key).during(Call::Derive));
+    destroy_key(&destination.module, &key).during(Call::Derive)?;
     destination.learn_one(destination.put(stored(RecordKind::Data, template, &value?.data, None)?)?)
 }
 
@@ -131,19 +138,6 @@ fn most(algorithm: Algorithm, base: &KeyObject, op: &DeriveKey) -> Option<usize>
             Some(base.attributes.bits as usize / 8 + op.data.len())
         }
         _ => None,
-    }
-}
-
-/// The service explains; here only the parameters can still be wrong.
-fn refused(error: Error, unsupported: impl FnOnce() -> Error) -> Error {
-    match error {
-        Error::Service(client::Error::Refused { status, .. }) => match status {
-            Status::PsaErrorInvalidArgument | Status::InvalidEncoding => Error::MechanismParamInvalid,
-            Status::PsaErrorNotSupported => unsupported(),
-            Status::PsaErrorDoesNotExist => Error::KeyHandleInvalid,
-            _ => error,
-        },
-        _ => error,
     }
 }
 

@@ -8,7 +8,7 @@ use interface::group::Group;
 use interface::operations::{self, ImportKey, LookupKey, PutObject};
 use interface::{Filing, Status, client};
 
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::Template;
 use crate::objects::attributes::{self, Origin, private_by_default};
 use crate::objects::object::{InSession, KeyObject, Object, Record, UnnamedCurveKey, kept, made_by, public_object};
@@ -82,7 +82,12 @@ impl Destination {
     ///
     /// A key of the token is named after its label, or its id; labels need not be unique but names must be, so a second key gets some
     /// random digits too. Nobody can guess the name of a session key.
-    pub(super) fn key<T>(&self, filing: &Filing, make: impl Fn(Filing) -> Result<T, client::Error>) -> Result<Record> {
+    pub(super) fn key<T>(
+        &self,
+        call: Call,
+        filing: &Filing,
+        make: impl Fn(Filing) -> Result<T, client::Error>,
+    ) -> Result<Record> {
         let request = made_by(&random::bytes()?);
         let pkcs11 = filing.pkcs11.iter().chain([&request]).cloned().collect();
         let filing = Filing { pkcs11, ..filing.clone() };
@@ -111,52 +116,71 @@ impl Destination {
             }
             other => other,
         };
-        self.record(made.map_err(no_room)?)
+        self.record(made.during(call)?)
     }
 
-    /// The record, if its objects are what their templates say; else there is no such key (CKR_TEMPLATE_INCONSISTENT).
-    pub(super) fn checked(&self, record: Record, templates: &[(CK_OBJECT_CLASS, &Template)]) -> Result<Record> {
-        let record = Arc::new(record);
-        let object = |class| Object { class, record: Arc::clone(&record) };
-        if templates.iter().all(|(class, template)| object(*class).is_the_one_of(template)) {
-            return Ok(Arc::unwrap_or_clone(record));
+    /// Fails for templates of a key that contradict what it will be: its public value is `public`, as far as templates may know it.
+    pub(super) fn check_asked(
+        &self,
+        asked: &Attributes,
+        public: Vec<u8>,
+        templates: &[(CK_OBJECT_CLASS, &Template)],
+    ) -> Result<()> {
+        let record = Record::asked(self.session.provider, asked.clone(), public);
+        templates.iter().try_for_each(|(class, template)| is_the_one_of(*class, &record, template))
+    }
+
+    /// Has `make` make what must pass a check, which nobody knows before. If that is in doubt, it is made for this process alone first: should
+    /// the process be killed before it has looked, nothing is left.
+    pub(super) fn verified(
+        &self,
+        call: Call,
+        filing: Filing,
+        doubtful: bool,
+        make: impl Fn(Filing) -> Result<Record>,
+        check: impl Fn(&Record) -> Result<()>,
+    ) -> Result<Record> {
+        let verified = |filing| {
+            let record = make(filing)?;
+            if let Err(wrong) = check(&record) {
+                destroy_key(&self.module, &record).during(call)?;
+                return Err(wrong);
+            }
+            Ok(record)
+        };
+        if self.token && doubtful {
+            let trial = verified(Filing { volatile: true, ..filing.clone() })?;
+            destroy_key(&self.module, &trial).during(call)?;
         }
-        destroy_key(&self.module, &record)?;
-        Err(Error::TemplateInconsistent)
+        verified(filing)
     }
 
-    /// Has the service make a key of this template by a request that `make` sends, and gives its handle.
+    /// Has the service make a key of this template, which asks for these attributes, by a request that `make` sends. Gives its handle.
     pub(super) fn new_key<T>(
         &self,
+        call: Call,
         class: CK_OBJECT_CLASS,
         template: &Template,
+        asked: &Attributes,
         make: impl Fn(Filing) -> Result<T, client::Error>,
     ) -> Result<CK_OBJECT_HANDLE> {
-        let made = self.key(&self.filing(class, template, None)?, make)?;
-        self.learn_one(self.checked(made, &[(class, template)])?)
+        self.check_asked(asked, vec![], &[(class, template)])?;
+        self.learn_one(self.key(call, &self.filing(class, template, None)?, make)?)
     }
 
     /// Has the service store a key.
-    pub(super) fn import(&self, filing: Filing, attributes: &Attributes, data: &[u8]) -> Result<Record> {
-        let imported = self.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+    pub(super) fn import(&self, call: Call, filing: Filing, attributes: &Attributes, data: &[u8]) -> Result<Record> {
+        self.key(call, &filing, |Filing { name, label, id, volatile, pkcs11 }| {
             let (attributes, data) = (Some(attributes.into()), data.to_vec());
             self.module
                 .client
                 .call(self.session.provider, &ImportKey { key_name: name, attributes, data, label, id, volatile, pkcs11 })
-        });
-        imported.map_err(|error| match &error {
-            Error::Service(client::Error::Refused { status, .. }) => match status {
-                Status::PsaErrorNotSupported => Error::KeySizeRange,
-                Status::PsaErrorInvalidArgument => Error::AttributeValueInvalid,
-                _ => error,
-            },
-            _ => error,
         })
     }
 
     /// Stores the public half of a key as a key of its own.
     pub(super) fn import_public(&self, filing: Filing, key: &KeyObject) -> Result<Record> {
-        self.import(filing, &key.attributes.public(), &key.public)
+        self.import(Call::Create, filing, &key.attributes.public(), &key.public)
     }
 
     /// Stores a certificate or data, which in a session is nowhere but here.
@@ -164,7 +188,7 @@ impl Destination {
         if self.token {
             // What is stored twice is there once.
             let stored = client::settle(|| self.module.client.call(self.session.provider, &put), || Ok(None));
-            return self.record(stored.map_err(no_room).map_err(too_much)?);
+            return self.record(stored.during(Call::Create)?);
         }
         self.record(operations::Record {
             kind: put.kind,
@@ -217,20 +241,10 @@ impl Destination {
     }
 }
 
-/// What a request says that makes or changes an object: one that is too large finds no room on the token.
-pub(super) fn no_room(error: client::Error) -> Error {
-    match error.status() {
-        Some(Status::BodySizeExceedsLimit) => Error::DeviceMemory,
-        _ => error.into(),
-    }
-}
-
-/// What is wrong with a request in which nothing but attributes can be.
-pub(super) fn too_much(error: Error) -> Error {
-    match &error {
-        Error::Service(refused) if refused.status() == Some(Status::PsaErrorInvalidArgument) => Error::AttributeValueInvalid,
-        _ => error,
-    }
+/// Fails unless an object of this record is what its template says (CKR_TEMPLATE_INCONSISTENT).
+pub(super) fn is_the_one_of(class: CK_OBJECT_CLASS, record: &Record, template: &Template) -> Result<()> {
+    let object = Object { class, record: record.clone().into() };
+    if object.is_the_one_of(template) { Ok(()) } else { Err(Error::TemplateInconsistent) }
 }
 
 /// A name for an object made from its contents: what is stored twice is there once.

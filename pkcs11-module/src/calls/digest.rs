@@ -5,7 +5,7 @@ use interface::attributes::Usage;
 
 use super::object_management::export;
 use super::step;
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
 use crate::operations::active::{Progress, Step};
@@ -69,7 +69,8 @@ pub(crate) fn key(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Resul
         |module, active| {
             let object = lock(&module.objects).find(handle).ok_or(Error::KeyHandleInvalid)?;
             let key = object.key().filter(|key| object.class == CKO_SECRET_KEY && key.may(Usage::EXPORT));
-            active.current()?.update(&export(module, key.ok_or(Error::KeyIndigestible)?)?.data);
+            let exported = export(module, key.ok_or(Error::KeyIndigestible)?).during(Call::Read)?;
+            active.current()?.update(&exported.data);
             Ok(Progress::Done)
         },
     )

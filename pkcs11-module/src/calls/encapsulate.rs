@@ -3,17 +3,16 @@
 use std::cell::RefCell;
 
 use cryptoki_sys::*;
+use interface::Filing;
 use interface::algorithm::Algorithm;
 use interface::attributes::Usage;
-use interface::client;
 use interface::kind::Parameters;
 use interface::operations::{Decapsulate, Encapsulate};
-use interface::{Filing, Status};
 
 use super::destination::Destination;
 use super::wrap::secret;
 use super::{change, object_management};
-use crate::error::{Error, Result};
+use crate::error::{Call, Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Work};
 use crate::objects::{attributes::Origin, object::KeyObject};
@@ -48,13 +47,19 @@ pub(crate) fn encapsulate(
         ..Encapsulate::default()
     };
     let made = RefCell::new(None);
-    let key = destination.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
-        let op = Encapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() };
-        let encapsulated = module.call(session.provider, &op)?;
-        made.replace(Some(encapsulated.ciphertext.clone()));
-        Ok(())
-    });
-    let key = key.map_err(refused)?;
+    let key = destination.new_key(
+        Call::Encapsulate,
+        CKO_SECRET_KEY,
+        template,
+        &attributes,
+        |Filing { name, label, id, volatile, pkcs11 }| {
+            let op = Encapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() };
+            let encapsulated = module.call(session.provider, &op)?;
+            made.replace(Some(encapsulated.ciphertext.clone()));
+            Ok(())
+        },
+    );
+    let key = key?;
     let Some(made) = made.take() else {
         // It is lost with an answer, and nobody has any use for the key.
         change::destroy(handle, key)?;
@@ -92,10 +97,16 @@ pub(crate) fn decapsulate(
         ciphertext: ciphertext.to_vec(),
         ..Decapsulate::default()
     };
-    let key = destination.new_key(CKO_SECRET_KEY, template, |Filing { name, label, id, volatile, pkcs11 }| {
-        module.call(session.provider, &Decapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
-    });
-    new.set(key.map_err(refused)?);
+    let key = destination.new_key(
+        Call::Encapsulate,
+        CKO_SECRET_KEY,
+        template,
+        &attributes,
+        |Filing { name, label, id, volatile, pkcs11 }| {
+            module.call(session.provider, &Decapsulate { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
+        },
+    );
+    new.set(key?);
     Ok(())
 }
 
@@ -112,14 +123,4 @@ fn algorithm(mechanism: &Mechanism, with: &KeyObject, usage: Usage) -> Result<Al
 /// In bytes.
 fn ciphertext_len(with: &KeyObject) -> usize {
     Parameters::of(with.attributes.key_type, with.attributes.bits).map_or(0, |set| set.output_len)
-}
-
-/// The secret has 32 bytes: of other lengths and for other types no key is made of it.
-fn refused(error: Error) -> Error {
-    const UNFIT: [Status; 2] = [Status::PsaErrorInvalidArgument, Status::PsaErrorNotSupported];
-    match error {
-        Error::Service(client::Error::Refused { status, .. }) if UNFIT.contains(&status) => Error::KeySizeRange,
-        Error::Service(client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. }) => Error::KeyHandleInvalid,
-        _ => error,
-    }
 }

@@ -8,9 +8,9 @@ use interface::message::Pkcs11Attribute;
 use interface::operations::{Find, RecordKind};
 use interface::spki::PublicKey;
 
-use crate::error::Result;
+use crate::error::{Call, During, Result};
 use crate::ffi::{Out, Room, Template};
-use crate::objects::object::{self, NAMES, Object, Record, classes};
+use crate::objects::object::{self, Object, Record, classes};
 use crate::objects::{attributes, material};
 use crate::state::{self, lock};
 use interface::hash::sha1;
@@ -18,18 +18,15 @@ use interface::hash::sha1;
 /// The profiles that the module keeps (PKCS#11 Profiles v3.1 §3).
 const PROFILES: [CK_PROFILE_ID; 2] = [CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER];
 
-/// C_FindObjectsInit: one round trip, and one more for public keys by their label or id, which those may have apart from their private
-/// halves; and one where session keys match, which a restart of the service has ended. The service sifts by what its index knows, the
-/// module by every other attribute.
+/// C_FindObjectsInit: one round trip, and one more where session keys match, which a restart of the service has ended. The service sifts
+/// by what its index knows, the module by every other attribute.
 pub(crate) fn init(session: CK_SESSION_HANDLE, template: &Template) -> Result<()> {
     let module = state::current()?;
     let session = module.session(session)?;
     let slot = session.slot();
     session.operations().find.check_idle()?;
-    let mut records = vec![];
-    for filter in filter(template)?.into_iter().flat_map(|filter| filters(template, filter)) {
-        records.extend(module.client.find(session.provider, &filter)?);
-    }
+    let found = filter(template)?.map(|filter| module.client.find(session.provider, &filter).during(Call::Ask));
+    let mut records = found.transpose()?.unwrap_or_default();
     let mut seen = BTreeSet::new();
     records.retain(|record| seen.insert((record.uuid.clone(), record.name.clone())));
     let sees_private = module.login(slot).sees_private();
@@ -86,23 +83,9 @@ fn filter(template: &Template) -> Result<Option<Find>> {
         key_types: KeyType::all().filter(|key_type| keys && fits(key_type)).map(Into::into).collect(),
         public_id: public_id(template),
         pkcs11: template.iter().filter(|(kind, value)| attributes::indexed(class, *kind, value)).map(kept).collect(),
+        public_halves: matches!(class, None | Some(CKO_PUBLIC_KEY)),
         ..Find::default()
     }))
-}
-
-/// The search, and one more for each name that a public half may have for itself.
-fn filters(template: &Template, filter: Find) -> Vec<Find> {
-    let public = matches!(template.number(CKA_CLASS), Ok(None | Some(CKO_PUBLIC_KEY)));
-    let named = NAMES.into_iter().filter_map(|kind| Some((kind, template.value(kind).filter(|_| public)?)));
-    let own = named.map(|name| Find {
-        kind: Some(RecordKind::Key.into()),
-        label: None,
-        id: None,
-        pkcs11: filter.pkcs11.iter().cloned().chain([kept(name)]).collect(),
-        ..filter.clone()
-    });
-    let own: Vec<_> = own.collect();
-    [filter].into_iter().chain(own).collect()
 }
 
 fn kept((kind, value): (CK_ATTRIBUTE_TYPE, &[u8])) -> Pkcs11Attribute {

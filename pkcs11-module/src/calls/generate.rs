@@ -1,19 +1,20 @@
 //! Key generation: what the templates ask for becomes a key type, a policy and a name.
 
 use cryptoki_sys::*;
+use interface::Filing;
 use interface::attributes::{Attributes, KeyType};
-use interface::group::Group;
+use interface::group::{Group, GroupKey};
 use interface::operations::GenerateKey;
-use interface::{Filing, Status};
 
-use super::destination::{Destination, too_much};
+use super::destination::{Destination, is_the_one_of};
 use super::policy;
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::{Mechanism, Out, Template};
 use crate::mechanism::{self, Family, Form, Work, secret::SecretType};
 use crate::objects::object::{KeyObject, Record, may_be, without_public_half};
 use crate::objects::{attributes::Origin, material};
 use crate::state::{self, end::destroy_key};
+use zeroize::Zeroizing;
 
 /// 65537, the public exponent of every generated key.
 const EXPONENT: [u8; 3] = [1, 0, 1];
@@ -33,14 +34,15 @@ pub(crate) fn pair(
     })?;
     check_bare(mechanism)?;
     let attributes = attributes(family, public, private)?;
-    let group =
-        if family.form() == Form::Group { group(family, public)?.to_der().ok_or(Error::AttributeValueInvalid)? } else { vec![] };
+    let group = if family.form() == Form::Group { Some(group(family, public)?) } else { None };
+    let likely = likely_public(family, group.as_ref());
+    let group = group.map_or(Some(vec![]), |group| group.to_der()).ok_or(Error::AttributeValueInvalid)?;
     let destination = Destination::new(session, CKO_PRIVATE_KEY, private, Origin::Generated)?;
     let public_place = Destination::new(session, CKO_PUBLIC_KEY, public, Origin::Generated)?;
+    destination.check_asked(&attributes, likely, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
     if destination.token == public_place.token {
         let filing = destination.filing(CKO_PRIVATE_KEY, private, Some(public))?;
-        let record = generate(&destination, mechanism.kind(), filing, &attributes, &group)?;
-        let record = destination.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
+        let record = generate(Call::Generate, &destination, mechanism.kind(), filing, &attributes, &group)?;
         for (handle, object) in destination.learn(record)? {
             match object.class {
                 CKO_PRIVATE_KEY => private_key.set(handle),
@@ -51,14 +53,30 @@ pub(crate) fn pair(
     }
     let mut filing = destination.filing(CKO_PRIVATE_KEY, private, None)?;
     filing.pkcs11.push(without_public_half());
-    let record = generate(&destination, mechanism.kind(), filing, &attributes, &group)?;
-    let record = destination.checked(record, &[(CKO_PRIVATE_KEY, private), (CKO_PUBLIC_KEY, public)])?;
+    let record = generate(Call::Generate, &destination, mechanism.kind(), filing, &attributes, &group)?;
     let key = record.key().ok_or(Error::DeviceFailed)?;
     let filing = public_place.filing(CKO_PUBLIC_KEY, public, None)?;
-    let half = public_place.import_public(Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key)?;
-    public_key.set(public_place.learn_one(half)?);
+    let half = public_place.import_public(Filing { id: filing.id.or_else(|| Some(record.id.clone())), ..filing }, key);
+    if half.is_err() {
+        destroy_key(&destination.module, &record).during(Call::Generate)?;
+    }
+    public_key.set(public_place.learn_one(half?)?);
     private_key.set(destination.learn_one(record)?);
     Ok(())
+}
+
+/// What a template may say of the public value of a key that is made.
+fn likely_public(family: Family, group: Option<&Group>) -> Vec<u8> {
+    let any = || Zeroizing::new(vec![1]);
+    let public = match (family, group) {
+        (Family::Rsa, _) => {
+            let numbers = Template::from([(CKA_MODULUS, &any()[..]), (CKA_PUBLIC_EXPONENT, &EXPONENT)]);
+            material::rsa_public(&numbers).ok().map(|public| public.to_vec())
+        }
+        (_, Some(group)) => GroupKey { group: group.clone(), number: any() }.to_spki(),
+        _ => None,
+    };
+    public.unwrap_or_default()
 }
 
 /// The group that a template gives for keys of a family.
@@ -86,11 +104,12 @@ fn parameters(
     }
     let none = Template::default();
     let attributes = Attributes { key_type, bits, policy: policy::pair(family, &none, &none)? };
-    let record = generate(&destination, kind, Filing { volatile: true, ..Filing::default() }, &attributes, &[])?;
-    destroy_key(&destination.module, &record)?;
+    let record = generate(Call::Generate, &destination, kind, Filing { volatile: true, ..Filing::default() }, &attributes, &[])?;
+    destroy_key(&destination.module, &record).during(Call::Generate)?;
     let group = record.key().and_then(KeyObject::group).ok_or(Error::DeviceFailed)?;
     let group = destination.group(destination.filing(CKO_DOMAIN_PARAMETERS, template, None)?, group)?;
-    destination.learn_one(destination.checked(group, &[(CKO_DOMAIN_PARAMETERS, template)])?)
+    is_the_one_of(CKO_DOMAIN_PARAMETERS, &group, template)?;
+    destination.learn_one(group)
 }
 
 /// C_GenerateKey.
@@ -117,16 +136,11 @@ pub(crate) fn secret(
     check_bare(mechanism)?;
     let attributes = secret_attributes(own, template)?;
     let destination = Destination::new(session, CKO_SECRET_KEY, template, Origin::Generated)?;
-    let generated =
-        generate(&destination, mechanism.kind(), destination.filing(CKO_SECRET_KEY, template, None)?, &attributes, &[]);
-    let record = generated.map_err(|error| match &error {
-        // with one size only, the size is not what is deprecated
-        Error::Service(refused) if own.bits.is_some() && refused.status() == Some(Status::DeprecatedPrimitive) => {
-            Error::MechanismInvalid
-        }
-        _ => error,
-    })?;
-    key.set(destination.learn_one(destination.checked(record, &[(CKO_SECRET_KEY, template)])?)?);
+    destination.check_asked(&attributes, vec![], &[(CKO_SECRET_KEY, template)])?;
+    let filing = destination.filing(CKO_SECRET_KEY, template, None)?;
+    let call = if own.bits.is_some() { Call::GenerateSized } else { Call::Generate };
+    let record = generate(call, &destination, mechanism.kind(), filing, &attributes, &[])?;
+    key.set(destination.learn_one(record)?);
     Ok(())
 }
 
@@ -135,8 +149,9 @@ fn check_bare(mechanism: &Mechanism) -> Result<()> {
     if mechanism.has_parameter() { Err(Error::MechanismParamInvalid) } else { Ok(()) }
 }
 
-/// Has the service make a key. What the provider does not support of a mechanism that it has is the size.
+/// Has the service make a key.
 fn generate(
+    call: Call,
     destination: &Destination,
     kind: CK_MECHANISM_TYPE,
     filing: Filing,
@@ -144,16 +159,12 @@ fn generate(
     group: &[u8],
 ) -> Result<Record> {
     let (module, provider) = (&destination.module, destination.session.provider);
-    let made = destination.key(&filing, |Filing { name, label, id, volatile, pkcs11 }| {
+    let made = destination.key(call, &filing, |Filing { name, label, id, volatile, pkcs11 }| {
         let (attributes, group) = (Some(attributes.into()), group.to_vec());
         module.client.call(provider, &GenerateKey { key_name: name, attributes, label, id, volatile, pkcs11, group })
     });
-    made.map_err(|error| match too_much(error) {
-        Error::Service(refused) if refused.status() == Some(Status::PsaErrorNotSupported) => {
-            module.slots.unsupported(&module.client, provider, kind, CKF_GENERATE | CKF_GENERATE_KEY_PAIR)
-        }
-        error => error,
-    })
+    let flags = CKF_GENERATE | CKF_GENERATE_KEY_PAIR;
+    made.map_err(|error| module.slots.unless_missing(&module.client, provider, kind, flags, error))
 }
 
 /// What the templates of a pair ask for.
@@ -204,7 +215,7 @@ fn secret_attributes(own: &SecretType, template: &Template) -> Result<Attributes
 
 /// The size that CKA_VALUE_LEN asks for.
 pub(super) fn bits(template: &Template) -> Result<Option<u32>> {
-    let bits = |bytes| u32::try_from(bytes).ok()?.checked_mul(8);
+    let bits = |bytes| u32::try_from(bytes).ok()?.checked_mul(8).filter(|bits| *bits > 0);
     template.number(CKA_VALUE_LEN)?.map(|bytes| bits(bytes).ok_or(Error::KeySizeRange)).transpose()
 }
 

@@ -1,10 +1,8 @@
 //! Message-based signatures: each message is signed or verified as C_Sign and C_Verify do it, with a key that was checked once.
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY, CKO_PUBLIC_KEY};
-use interface::attributes::Usage;
+use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY};
 
-use super::object_management::key_for;
-use super::sign;
+use super::{sign, verify};
 use crate::error::Result;
 use crate::ffi::{Mechanism, MessageParameter, Output};
 use crate::operations::{active::Active, message::SigningMessages, signature::Signing};
@@ -21,10 +19,7 @@ pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>
 pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = state::current()?;
     let session = module.session(session)?;
-    let begin = |mechanism: Mechanism| {
-        module.slots.check(session.provider, mechanism.kind(), CKF_MESSAGE_VERIFY)?;
-        Signing::new(&mechanism, key_for(&module, &mechanism, handle, CKO_PUBLIC_KEY)?, Usage::VERIFY)
-    };
+    let begin = |mechanism: Mechanism| verify::begin(&module, &session, &mechanism, handle, CKF_MESSAGE_VERIFY);
     let begun = mechanism.map(begin).transpose()?;
     session.operations().message_verify.start(begun.map(SigningMessages::new))
 }

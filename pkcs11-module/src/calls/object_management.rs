@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cryptoki_sys::*;
 use interface::algorithm::Cipher;
 use interface::attributes::{KeyType, Usage};
+use interface::client;
 use interface::hash::sha1;
 use interface::operations::{CipherEncrypt, ExportKey, Exported};
 use zeroize::Zeroizing;
@@ -15,6 +16,7 @@ use crate::ffi::{Mechanism, Out, Query};
 use crate::mechanism::Family;
 use crate::objects::object::{KeyObject, Object, Points, key_type};
 use crate::objects::{attributes, material};
+use crate::operations::active::Keyed;
 use crate::state::{self, lock, module::Module};
 
 /// The key with this handle, for an operation that wants this half of a pair.
@@ -43,6 +45,12 @@ pub(super) fn key_for(
     if object.allows(mechanism.kind()) { Ok(object) } else { Err(Error::MechanismInvalid) }
 }
 
+/// The operation, if the attribute that permits it is set: some uses are one to the policy of a key.
+pub(super) fn permitted<T: Keyed>(operation: T, kind: CK_ATTRIBUTE_TYPE) -> Result<T> {
+    let set = operation.object().is_some_and(|key| key.is(kind));
+    if set { Ok(operation) } else { Err(Error::KeyFunctionNotPermitted) }
+}
+
 pub(super) fn object(module: &Module, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
     let object = lock(&module.objects).find(handle);
     object.filter(|object| !object.private() || module.login(object.record.slot).sees_private()).ok_or(Error::ObjectHandleInvalid)
@@ -68,9 +76,9 @@ pub(crate) fn attributes(session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, q
 }
 
 /// The whole key, which may leave.
-pub(super) fn export(module: &Module, key: &KeyObject) -> Result<Exported> {
+pub(super) fn export(module: &Module, key: &KeyObject) -> Result<Exported, client::Error> {
     let export = ExportKey { key_name: key.name.clone(), owner: key.owner() };
-    Ok(module.call(key.provider, &export)?)
+    module.call(key.provider, &export)
 }
 
 /// The check value of a secret key, where the caller may learn it: what anybody computes who may encrypt a block with the key, or

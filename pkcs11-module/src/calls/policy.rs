@@ -24,7 +24,8 @@ pub(super) fn pair(family: Family, public: &Template, private: &Template) -> Res
     let unwrap = private.flag(CKA_UNWRAP)?.unwrap_or(false) && family == Family::Rsa;
     let recover = private.flag(CKA_SIGN_RECOVER)?.unwrap_or(false) && family == Family::Rsa;
     let sign = recover || private.flag(CKA_SIGN)?.unwrap_or(silent || !decrypt && !derive && !unwrap) && signs;
-    let verify = public.flag(CKA_VERIFY)?.unwrap_or(sign) && signs;
+    let verify_recover = public.flag(CKA_VERIFY_RECOVER)?.unwrap_or(false) && family == Family::Rsa;
+    let verify = verify_recover || public.flag(CKA_VERIFY)?.unwrap_or(sign) && signs;
     let encrypt = public.flag(CKA_ENCRYPT)?.unwrap_or(decrypt) && family == Family::Rsa;
     let wrap = public.flag(CKA_WRAP)?.unwrap_or(unwrap) && family == Family::Rsa;
     let usage = usage([

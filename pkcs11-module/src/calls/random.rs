@@ -3,7 +3,7 @@
 use cryptoki_sys::CK_SESSION_HANDLE;
 use interface::operations::GenerateRandom;
 
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::Room;
 use crate::state;
 
@@ -21,7 +21,7 @@ pub(crate) fn generate(session: CK_SESSION_HANDLE, room: &Room<u8>) -> Result<()
     let mut done = 0;
     while done < room.len() {
         let want = CHUNK.min(room.len() - done);
-        let random = module.client.call(provider, &GenerateRandom { size: want as u64 })?;
+        let random = module.client.call(provider, &GenerateRandom { size: want as u64 }).during(Call::Ask)?;
         if random.random_bytes.len() != want {
             return Err(Error::DeviceFailed);
         }

@@ -1,17 +1,16 @@
 //! Signatures from which the data is recovered (PKCS#11 3.1 §5.13.5, §5.15.5): single-part, of RSA.
 
 use cryptoki_sys::{
-    CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKA_SIGN_RECOVER, CKA_VERIFY_RECOVER, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER,
-    CKO_PUBLIC_KEY,
+    CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKA_VERIFY_RECOVER, CKF_SIGN_RECOVER, CKF_VERIFY_RECOVER, CKO_PUBLIC_KEY,
 };
 
-use super::object_management::key_for;
+use super::object_management::{key_for, permitted};
 use super::sign;
 use super::step;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ffi::{Mechanism, Output};
 use crate::mechanism;
-use crate::operations::active::{Keyed, Progress, Step};
+use crate::operations::active::{Progress, Step};
 use crate::operations::recover::Recovering;
 use crate::state;
 
@@ -20,9 +19,7 @@ pub(crate) fn sign_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>
     let session = module.session(session)?;
     let begin = |mechanism: Mechanism| {
         mechanism::recovering(mechanism.kind())?;
-        let signing = sign::begin(&module, &session, &mechanism, handle, CKF_SIGN_RECOVER)?;
-        let may = signing.object().is_some_and(|key| key.is(CKA_SIGN_RECOVER));
-        if may { Ok(signing) } else { Err(Error::KeyFunctionNotPermitted) }
+        sign::begin(&module, &session, &mechanism, handle, CKF_SIGN_RECOVER)
     };
     session.operations().sign_recover.start(mechanism.map(begin).transpose()?)
 }
@@ -45,9 +42,7 @@ pub(crate) fn verify_init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanis
     let begin = |mechanism: Mechanism| {
         module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY_RECOVER)?;
         let key = key_for(&module, &mechanism, handle, CKO_PUBLIC_KEY)?;
-        let forbidden = !key.is(CKA_VERIFY_RECOVER);
-        let recovering = Recovering::new(&mechanism, key)?;
-        if forbidden { Err(Error::KeyFunctionNotPermitted) } else { Ok(recovering) }
+        permitted(Recovering::new(&mechanism, key)?, CKA_VERIFY_RECOVER)
     };
     session.operations().verify_recover.start(mechanism.map(begin).transpose()?)
 }

@@ -16,7 +16,7 @@ pub(crate) fn open(id: CK_SLOT_ID, flags: CK_FLAGS, handle: &Out<CK_SESSION_HAND
     let provider = module.slots.find(&module.client, id)?.provider;
     let writable = flags & CKF_RW_SESSION != 0;
     module.know_login(id).map_err(|error| match error {
-        Error::Login(error) if error.absent() => Error::TokenNotPresent,
+        Error::Service(_, error) if error.absent() => Error::TokenNotPresent,
         error => error,
     })?;
     let mut sessions = lock(&module.sessions);

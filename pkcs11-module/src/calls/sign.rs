@@ -1,9 +1,11 @@
 //! Signatures: nothing reaches the service before the last call, which is one round trip.
 
-use cryptoki_sys::{CK_FLAGS, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_SIGN, CKO_PRIVATE_KEY};
+use cryptoki_sys::{
+    CK_FLAGS, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKA_SIGN, CKA_SIGN_RECOVER, CKF_SIGN, CKF_SIGN_RECOVER, CKO_PRIVATE_KEY,
+};
 use interface::attributes::Usage;
 
-use super::object_management::key_for;
+use super::object_management::{key_for, permitted};
 use super::step;
 use crate::error::{Error, Result};
 use crate::ffi::{Mechanism, Output};
@@ -33,7 +35,7 @@ pub(super) fn begin(
         let own = weak == mechanism.kind();
         abilities.check(weak, CKF_SIGN).map_err(|error| if own { error } else { Error::MechanismParamInvalid })?;
     }
-    Ok(signing)
+    permitted(signing, if flag == CKF_SIGN_RECOVER { CKA_SIGN_RECOVER } else { CKA_SIGN })
 }
 
 pub(crate) fn sign(session: CK_SESSION_HANDLE, data: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {

@@ -1,9 +1,9 @@
 //! Verification, by the service too: one round trip at the last call.
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKF_VERIFY, CKO_PUBLIC_KEY};
+use cryptoki_sys::{CK_FLAGS, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKA_VERIFY, CKF_VERIFY, CKO_PUBLIC_KEY};
 use interface::attributes::Usage;
 
-use super::object_management::key_for;
+use super::object_management::{key_for, permitted};
 use super::step;
 use crate::error::Result;
 use crate::ffi::Mechanism;
@@ -14,13 +14,20 @@ use crate::state::{self, module::Module, session::Session};
 pub(crate) fn init(session: CK_SESSION_HANDLE, mechanism: Option<Mechanism>, handle: CK_OBJECT_HANDLE) -> Result<()> {
     let module = state::current()?;
     let session = module.session(session)?;
-    let begun = mechanism.map(|mechanism| begin(&module, &session, &mechanism, handle)).transpose()?;
+    let begun = mechanism.map(|mechanism| begin(&module, &session, &mechanism, handle, CKF_VERIFY)).transpose()?;
     session.operations().verify.start(begun)
 }
 
-fn begin(module: &Module, session: &Session, mechanism: &Mechanism, handle: CK_OBJECT_HANDLE) -> Result<Signing> {
-    module.slots.check(session.provider, mechanism.kind(), CKF_VERIFY)?;
-    Signing::new(mechanism, key_for(module, mechanism, handle, CKO_PUBLIC_KEY)?, Usage::VERIFY)
+/// Begins the check of a signature.
+pub(super) fn begin(
+    module: &Module,
+    session: &Session,
+    mechanism: &Mechanism,
+    handle: CK_OBJECT_HANDLE,
+    flag: CK_FLAGS,
+) -> Result<Signing> {
+    module.slots.check(session.provider, mechanism.kind(), flag)?;
+    permitted(Signing::new(mechanism, key_for(module, mechanism, handle, CKO_PUBLIC_KEY)?, Usage::VERIFY)?, CKA_VERIFY)
 }
 
 pub(crate) fn verify(session: CK_SESSION_HANDLE, data: Result<&[u8]>, signature: Result<&[u8]>) -> Result<()> {
@@ -68,7 +75,7 @@ pub(crate) fn signature_init(
 ) -> Result<()> {
     let module = state::current()?;
     let session = module.session(session)?;
-    let begun = mechanism.map(|mechanism| begin(&module, &session, &mechanism, handle)).transpose()?;
+    let begun = mechanism.map(|mechanism| begin(&module, &session, &mechanism, handle, CKF_VERIFY)).transpose()?;
     session.operations().verify_signature.start(begun.map(|verifying| (verifying, signature.to_vec())))
 }
 

@@ -1,21 +1,20 @@
 //! C_WrapKey and C_UnwrapKey. Whether a key may leave under another is for the service to judge; here its answer gets a name.
 
 use cryptoki_sys::*;
+use interface::Filing;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
-use interface::client;
 use interface::operations::{UnwrapKey, WrapKey};
-use interface::{Filing, Status};
 
 use super::destination::Destination;
 use super::generate::{bits, check_kind};
 use super::{object_management, policy};
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::{Mechanism, Out, Output, Template};
 use crate::mechanism::{self, Family, Work, parameters::Parameters, secret::SecretType};
 use crate::objects::attributes::Origin;
-use crate::objects::object::{KeyObject, Object};
+use crate::objects::object::{KeyObject, Object, Record};
 use crate::state;
-use crate::state::end::{destroy_key, is_there};
+use crate::state::end::{is_gone, is_there};
 
 /// C_WrapKey. A length query wraps too: how long a private key's encoding is, only the service knows.
 pub(crate) fn wrap(
@@ -52,13 +51,10 @@ pub(crate) fn wrap(
         iv: Some(parameters.iv.clone()),
         salt: parameters.additional,
     };
-    let wrapped = module.call(session.provider, &op).map_err(|error| match error.status() {
-        Some(Status::PsaErrorNotPermitted) => Error::KeyNotWrappable,
-        Some(Status::PsaErrorInvalidArgument) => Error::KeySizeRange,
-        Some(Status::PsaErrorDoesNotExist) if is_there(&module, with) => Error::KeyHandleInvalid,
-        Some(Status::PsaErrorDoesNotExist) => Error::WrappingKeyHandleInvalid,
-        _ => error.into(),
-    })?;
+    let wrapped = match module.call(session.provider, &op) {
+        Err(error) if is_gone(&error) && is_there(&module, with) => return Err(Error::KeyHandleInvalid),
+        wrapped => wrapped.during(Call::Wrap)?,
+    };
     out.write(wrapped.data.strip_prefix(parameters.iv.as_slice()).ok_or(Error::FunctionFailed)?)
 }
 
@@ -93,30 +89,20 @@ pub(crate) fn unwrap(
         salt: parameters.additional,
         ..UnwrapKey::default()
     };
-    let made = destination.key(&destination.filing(class, template, None)?, |Filing { name, label, id, volatile, pkcs11 }| {
-        module.call(session.provider, &UnwrapKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
-    });
-    let record = made.map_err(refused)?;
-    if !(Object { class, record: record.clone().into() }).is_as(template) {
-        destroy_key(&module, &record)?;
-        return Err(Error::TemplateInconsistent);
-    }
+    let make = |filing: Filing| {
+        destination.key(Call::Unwrap, &filing, |Filing { name, label, id, volatile, pkcs11 }| {
+            module.call(session.provider, &UnwrapKey { key_name: name, label, id, volatile, pkcs11, ..op.clone() })
+        })
+    };
+    let check = |record: &Record| {
+        let object = Object { class, record: record.clone().into() };
+        if object.is_as(template) { Ok(()) } else { Err(Error::TemplateInconsistent) }
+    };
+    let made = destination.verified(Call::Unwrap, destination.filing(class, template, None)?, true, make, check);
+    let missing = |error| module.slots.unless_missing(&module.client, session.provider, mechanism.kind(), CKF_UNWRAP, error);
+    let record = made.map_err(missing)?;
     new.set(destination.learn_one(record)?);
     Ok(())
-}
-
-fn refused(error: Error) -> Error {
-    match error {
-        Error::Service(client::Error::Refused { status, .. }) => match status {
-            Status::PsaErrorInvalidSignature | Status::PsaErrorInvalidPadding | Status::PsaErrorInvalidArgument => {
-                Error::WrappedKeyInvalid
-            }
-            Status::PsaErrorNotSupported => Error::KeySizeRange,
-            Status::PsaErrorDoesNotExist => Error::UnwrappingKeyHandleInvalid,
-            _ => error,
-        },
-        _ => error,
-    }
 }
 
 /// The mechanism's parameters, if the key is of the type that it is for.

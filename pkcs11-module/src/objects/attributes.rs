@@ -247,8 +247,13 @@ pub(crate) fn kept(class: CK_OBJECT_CLASS, template: &Template) -> impl Iterator
             Ok(Given) => true,
             // what no policy says: a key that is not sensitive, whose value does not leave all the same
             Ok(Forbidden(_)) => *value == flag(false) && template.value(CKA_EXTRACTABLE) != Some(&flag(true)),
-            // nor a use that no mechanism has for such keys; nor that a key which signs shall not give back what it has signed
-            Ok(Policy(_)) => *value == flag(true) || matches!(*kind, CKA_SIGN_RECOVER | CKA_VERIFY_RECOVER),
+            // nor a use that no mechanism has for such keys; nor which one of two uses a key shall not have that are one to a policy
+            Ok(Policy(usage)) => {
+                let twin = |other: &Attribute| {
+                    other.kind != *kind && other.source == Policy(usage) && template.value(other.kind) == Some(&flag(true))
+                };
+                *value == flag(true) || matches!(*kind, CKA_SIGN_RECOVER | CKA_VERIFY_RECOVER) || all(class).any(twin)
+            }
             _ => false,
         }
     })

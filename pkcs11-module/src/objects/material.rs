@@ -130,9 +130,10 @@ pub(crate) fn secret(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(given(template, CKA_VALUE)?.to_vec()))
 }
 
-/// The seed of a private key of a parameter set.
-pub(crate) fn seed(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
-    Ok(Zeroizing::new(given(template, CKA_SEED)?.to_vec()))
+/// The private key of ML-DSA or ML-KEM: the seed, the expanded key, or both, which the service compares (PKCS#11 v3.2 §6.67.3, §6.68.3).
+pub(crate) fn seed_or_expanded(template: &Template) -> Result<Zeroizing<Vec<u8>>> {
+    let both: Vec<_> = [CKA_SEED, CKA_VALUE].into_iter().filter_map(|kind| given(template, kind).ok()).collect();
+    if both.is_empty() { Err(Error::TemplateIncomplete) } else { Ok(Zeroizing::new(both.concat())) }
 }
 
 /// The attribute of an exported key, whose public half has this length.

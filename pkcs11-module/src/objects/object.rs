@@ -28,7 +28,7 @@ pub(crate) use self::key::KeyObject;
 use crate::error::{Error, Result};
 use crate::ffi::Template;
 use crate::mechanism::{self, Family, Form, secret::SecretType};
-use crate::objects::attributes::{self, Source, flag, number};
+use crate::objects::attributes::{self, Attribute, Source, flag, number};
 use crate::objects::material;
 use interface::hash::sha1;
 
@@ -159,6 +159,22 @@ impl Record {
     /// A public key that the service knows nothing of.
     pub(crate) fn nameless(slot: CK_SLOT_ID, uuid: String, filing: Filing, key: UnnamedCurveKey) -> Self {
         Self::here(slot, uuid, filing, Content::UnnamedCurve(key))
+    }
+
+    /// A key before it is made, whose public value is this as far as it is known.
+    pub(crate) fn asked(provider: ProviderId, attributes: Attributes, public: Vec<u8>) -> Self {
+        let key = KeyObject {
+            provider,
+            name: String::new(),
+            owner: String::new(),
+            attributes,
+            usage: Usage::NONE,
+            past: Usage::NONE,
+            local: true,
+            fresh_nonces: false,
+            public,
+        };
+        Self::here(provider.number().into(), String::new(), Filing::default(), Content::Key(key))
     }
 
     /// A group for keys, which the service knows nothing of.
@@ -330,6 +346,12 @@ impl Object {
     /// Whether a flag is set.
     pub(crate) fn is(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
         self.attribute(kind).is_ok_and(|value| *value == flag(true))
+    }
+
+    /// Whether a use remains that its template asked for and that is the same to a policy as this one.
+    pub(crate) fn keeps_twin(&self, attribute: &Attribute) -> bool {
+        let twin = |other: &&Attribute| other.kind != attribute.kind && other.source == attribute.source;
+        attributes::all(self.class).filter(twin).any(|twin| self.given(twin.kind) == Some(&flag(true)) && self.is(twin.kind))
     }
 
     /// What the service is to keep for this object under this kind.

@@ -9,17 +9,16 @@ use std::sync::Arc;
 
 use interface::algorithm::{AeadKind, Algorithm, Cipher};
 use interface::attributes::Usage;
-use interface::client::{Beside, Caller, Encrypting};
-use interface::{Status, client};
+use interface::client::{self, Beside, Caller, Encrypting};
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::{self, AeadParameter};
 use crate::mechanism::parameters::{Parameters, tag_len};
 use crate::mechanism::{self, Mode, Work};
 use crate::objects::object::{KeyObject, Object};
 use crate::operations::active::{Keyed, OutputLen};
-use crate::operations::signature::{MAX_DATA, gone};
+use crate::operations::signature::MAX_DATA;
 
 /// So much of a stream is asked of the service at once, in bytes.
 const CHUNK: usize = 1 << 18;
@@ -248,19 +247,7 @@ impl Crypting {
             Direction::Encrypt => self.encrypt(service, key),
             Direction::Decrypt => self.decrypt(service, key),
         };
-        let result = result.map(|mut output| if self.seals() { output.split_off(self.given.min(output.len())) } else { output });
-        result.map_err(|error| match error {
-            Error::Service(client::Error::Refused { status, .. }) => match status {
-                Status::PsaErrorInvalidArgument | Status::PsaErrorInvalidPadding | Status::PsaErrorInvalidSignature
-                    if self.direction == Direction::Decrypt =>
-                {
-                    Error::EncryptedDataInvalid
-                }
-                Status::BodySizeExceedsLimit | Status::ResponseTooLarge => self.wrong_len(),
-                _ => error,
-            },
-            _ => error,
-        })
+        result.map(|mut output| if self.seals() { output.split_off(self.given.min(output.len())) } else { output })
     }
 
     fn encrypt(&mut self, service: &impl Caller<Error = client::Error>, key: &KeyObject) -> Result<Vec<u8>> {
@@ -270,7 +257,7 @@ impl Crypting {
             Encrypting::Aead(_) if key.fresh_nonces => Beside { nonce: &[], ..beside },
             _ => beside,
         };
-        let ciphertext = key.reference().encrypt(service, algorithm, beside, plaintext).map_err(gone)?;
+        let ciphertext = key.reference().encrypt(service, algorithm, beside, plaintext).during(Call::Encrypt)?;
         match algorithm {
             // A provider that does not know the field takes an IV of its own.
             Encrypting::Cipher(_) => {
@@ -283,7 +270,7 @@ impl Crypting {
 
     fn decrypt(&self, service: &impl Caller<Error = client::Error>, key: &KeyObject) -> Result<Vec<u8>> {
         let (algorithm, beside) = self.algorithm()?;
-        let mut plaintext = key.reference().decrypt(service, algorithm, beside, &self.data).map_err(gone)?;
+        let mut plaintext = key.reference().decrypt(service, algorithm, beside, &self.data).during(Call::Decrypt)?;
         Ok(std::mem::take(&mut *plaintext))
     }
 

@@ -13,7 +13,7 @@ use interface::algorithm::AeadKind;
 use interface::client::{self, Caller};
 use interface::operations::FRESH_NONCE;
 
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::{self, AeadMessage, AeadParameter, MessageParameter};
 use crate::mechanism::{self, Mode, Work};
 use crate::objects::object::Object;
@@ -113,10 +113,7 @@ pub(crate) fn open(
     message: &AeadMessage,
 ) -> Result<Vec<u8>> {
     crypting.add(&message.tag())?;
-    crypting.run(service).map_err(|error| match error {
-        Error::EncryptedDataInvalid => Error::AeadDecryptFailed,
-        other => other,
-    })
+    crypting.run(service).during(Call::Open)
 }
 
 /// What makes the nonces of an encryption. The bits that are not the caller's form a number; it never comes round.

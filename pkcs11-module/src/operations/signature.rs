@@ -6,12 +6,11 @@ use std::sync::Arc;
 use cryptoki_sys::{CK_MECHANISM_TYPE, CKH_DETERMINISTIC_REQUIRED};
 use interface::algorithm::{Algorithm, Hash, Mac, Signature};
 use interface::attributes::{KeyType, Usage};
-use interface::client::Caller;
+use interface::client::{self, Caller};
 use interface::kind::Parameters;
-use interface::{Status, client};
 use subtle::ConstantTimeEq;
 
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi;
 use crate::mechanism::{self, ParameterKind, SignatureScheme, Work, parameters::PKCS1_OVERHEAD};
 use crate::objects::object::{KeyObject, Object};
@@ -119,7 +118,7 @@ impl Signing {
         let context = self.parameter.context.clone();
         let Request { algorithm, data } = self.request(key)?;
         let signing = algorithm.try_into().map_err(|_| Error::MechanismInvalid)?;
-        key.reference().sign(service, signing, data, context).map_err(|error| refused(algorithm, error))
+        key.reference().sign(service, signing, data, context).during(if is_mac(algorithm) { Call::Mac } else { Call::Sign })
     }
 
     pub(crate) fn verify(self, service: &impl Caller<Error = client::Error>, signature: &[u8]) -> Result<()> {
@@ -135,7 +134,7 @@ impl Signing {
         let Request { algorithm, data } = self.request(key)?;
         let signing = algorithm.try_into().map_err(|_| Error::MechanismInvalid)?;
         let verified = key.reference().verify(service, signing, data, context, signature.to_vec());
-        verified.map_err(|error| refused(algorithm, error))
+        verified.during(if is_mac(algorithm) { Call::VerifyMac } else { Call::Verify })
     }
 
     /// Who may make the MAC may compare any part of it. Who may only verify could find it out byte by byte, if the service compared
@@ -151,7 +150,7 @@ impl Signing {
         if !key.attributes.policy.permits(cut.into()) {
             return Err(Error::KeyFunctionNotPermitted);
         }
-        key.reference().verify(service, cut.into(), self.data.finish(), Vec::new(), mac.to_vec()).map_err(gone)
+        key.reference().verify(service, cut.into(), self.data.finish(), Vec::new(), mac.to_vec()).during(Call::VerifyMac)
     }
 
     /// The data is complete: which algorithm, of those that the key permits, signs it?
@@ -263,20 +262,8 @@ fn digest_of(len: usize) -> Option<Hash> {
     likely.into_iter().find(|hash| hash.len() == len)
 }
 
-/// Of a message to authenticate, nothing but its length can be wrong: a TPM takes none that is longer than its buffer.
-fn refused(algorithm: Algorithm, error: client::Error) -> Error {
-    match (algorithm, error.status()) {
-        (Algorithm::Mac(_), Some(Status::PsaErrorInvalidArgument)) => Error::DataLenRange,
-        _ => gone(error),
-    }
-}
-
-/// A key that was there when the operation began may be gone at its end.
-pub(crate) fn gone(error: client::Error) -> Error {
-    match error {
-        client::Error::Refused { status: Status::PsaErrorDoesNotExist, .. } => Error::KeyHandleInvalid,
-        other => Error::Service(other),
-    }
+fn is_mac(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::Mac(_))
 }
 
 impl Keyed for Signing {

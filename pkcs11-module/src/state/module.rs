@@ -8,7 +8,7 @@ use std::time::Duration;
 use cryptoki_sys::{CK_SESSION_HANDLE, CK_SLOT_ID};
 use interface::client::Client;
 
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::ffi::PROCESS;
 use crate::state::{handles::Objects, lock, login::Login, session::Session, slot::Slots};
 
@@ -91,7 +91,7 @@ impl Module {
         Ok(Self {
             after_fork,
             inherited: AtomicBool::new(false),
-            client: Client::from_env(PROCESS)?,
+            client: Client::from_env(PROCESS).during(Call::Initialize)?,
             slots: Slots::default(),
             closing: Closing::default(),
             login: Mutex::default(),

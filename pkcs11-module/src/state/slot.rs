@@ -8,7 +8,7 @@ use interface::client::Client;
 use interface::operations::{CanDoCrypto, ListOpcodes, ProviderInfo};
 use interface::{Opcode, ProviderId, Status, client};
 
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::state::abilities::{Abilities, Question};
 use crate::state::lock;
 
@@ -40,7 +40,7 @@ impl Slots {
     pub(crate) fn refresh(&self, client: &Client) -> Result<Vec<Arc<Slot>>> {
         let providers = client.providers();
         lock(&self.events).present.get_or_insert_with(|| providers.is_ok());
-        let providers = providers?;
+        let providers = providers.during(Call::Ask)?;
         let mut slots = lock(&self.known);
         let known =
             |id, info: &ProviderInfo| slots.iter().find(|slot: &&Arc<Slot>| slot.provider == id && slot.info == *info).cloned();
@@ -79,14 +79,21 @@ impl Slots {
         abilities.map_or(Ok(()), |abilities| abilities.check(kind, flag))
     }
 
-    /// What it means that the provider does not support a use of a mechanism: it does not have it, or not for this key.
-    pub(crate) fn unsupported(&self, client: &Client, provider: ProviderId, kind: CK_MECHANISM_TYPE, flag: CK_FLAGS) -> Error {
-        let slot = self.find(client, provider.number().into());
-        match slot.and_then(|slot| slot.abilities(client)) {
-            Ok(abilities) if abilities.info(kind).is_ok_and(|info| info.flags & flag != 0) => Error::KeySizeRange,
-            Ok(_) => Error::MechanismInvalid,
-            Err(why) => why,
+    /// The error of a use of a mechanism. Where the provider does not support it, it may not have the mechanism at all.
+    pub(crate) fn unless_missing(
+        &self,
+        client: &Client,
+        provider: ProviderId,
+        kind: CK_MECHANISM_TYPE,
+        flag: CK_FLAGS,
+        error: Error,
+    ) -> Error {
+        if !error.is(Status::PsaErrorNotSupported) {
+            return error;
         }
+        let slot = self.find(client, provider.number().into());
+        let checked = slot.and_then(|slot| slot.abilities(client)?.check(kind, flag));
+        checked.err().unwrap_or(error)
     }
 
     /// The slot with this number, whose token was there when the service was last asked.
@@ -132,7 +139,7 @@ impl Slot {
     /// Asks the provider about every mechanism, with its list of operations and, if it lists that one, CanDoCrypto.
     fn ask(&self, client: &Client) -> Result<Abilities> {
         let list = ListOpcodes { provider_id: self.provider.number().into() };
-        let opcodes = client.call(ProviderId::CORE, &list)?.opcodes;
+        let opcodes = client.call(ProviderId::CORE, &list).during(Call::Ask)?.opcodes;
         let has = |opcode: Opcode| opcodes.contains(&(opcode as u32));
         Abilities::ask(|Question { opcode, check, attributes }| {
             if !has(opcode) || !has(Opcode::CanDoCrypto) {
@@ -144,7 +151,7 @@ impl Slot {
                 Ok(_) => Ok(true),
                 Err(error @ client::Error::Refused { status: Status::PsaErrorCommunicationFailure, .. }) => Err(error.into()),
                 Err(client::Error::Refused { .. } | client::Error::Upstream(_)) => Ok(false),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(Error::Service(Call::Ask, error)),
             }
         })
     }

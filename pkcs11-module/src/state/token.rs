@@ -5,7 +5,7 @@ use interface::Operation;
 use interface::client;
 use interface::operations::{Logout, Token, TokenStatus};
 
-use crate::error::{Error, Result};
+use crate::error::{Call, During, Error, Result};
 use crate::objects::object::Object;
 use crate::state::{lock, login::Login, module::Module};
 
@@ -26,7 +26,7 @@ impl Module {
     /// Runs an operation that changes nothing where there are no PINs. An upstream service has none, so any is right.
     pub(crate) fn ask_token(&self, slot: CK_SLOT_ID, op: &impl Operation<Output = Token>) -> Result<Token> {
         match self.change_token(slot, op) {
-            Err(Error::Login(client::Error::Upstream(_))) => Ok(self.learn_token(slot, Token::default())),
+            Err(Error::Service(_, client::Error::Upstream(_))) => Ok(self.learn_token(slot, Token::default())),
             other => other,
         }
     }
@@ -34,7 +34,7 @@ impl Module {
     /// Runs an operation of the service on the token, which tells what has become of it.
     pub(crate) fn change_token(&self, slot: CK_SLOT_ID, op: &impl Operation<Output = Token>) -> Result<Token> {
         let provider = u32::try_from(slot).ok().and_then(|slot| slot.try_into().ok()).ok_or(Error::SlotIdInvalid)?;
-        let token = self.client.call(provider, op).map_err(Error::Login)?;
+        let token = self.client.call(provider, op).during(Call::Login)?;
         Ok(self.learn_token(slot, token))
     }
 

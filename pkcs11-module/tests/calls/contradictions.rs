@@ -98,9 +98,55 @@ fn of_keys_that_are_brought() {
     walk(&own, &[(CKA_PUBLIC_KEY_INFO, &info, NO_KEY)]);
 }
 
+/// The chip makes one for the process alone too, before it keeps one.
+#[test]
+fn of_a_key_that_is_brought_into_a_tpm() {
+    let _fixture = Fixture::tpm();
+    let (class, kind) = (number(CKO_PRIVATE_KEY), number(CKK_EC));
+    let own =
+        [(CKA_CLASS, class.to_vec()), (CKA_KEY_TYPE, kind.to_vec()), (CKA_EC_PARAMS, P256.to_vec()), (CKA_VALUE, vec![7; 32])];
+    let given: Vec<_> = own.iter().map(|(kind, value)| (*kind, value.as_slice())).collect();
+    let key = create(&given).unwrap_or_else(|rv| panic!("{rv:#x}"));
+    let [point, info] = [CKA_EC_POINT, CKA_PUBLIC_KEY_INFO].map(|kind| read(key, kind).unwrap());
+    let mut other = point.clone();
+    *other.last_mut().unwrap() ^= 1;
+    walk(
+        &own,
+        &[
+            (CKA_EC_POINT, &point, CKR_OK),
+            (CKA_EC_POINT, &other, NO_KEY),
+            (CKA_PUBLIC_KEY_INFO, &info, CKR_OK),
+            (CKA_PUBLIC_KEY_INFO, &info[1..], NO_KEY),
+        ],
+    );
+}
+
+/// A seed and an expanded key are one key (PKCS#11 v3.2 §6.67.3, §6.68.3).
+#[test]
+fn of_a_seed_and_a_value() {
+    let _fixture = Fixture::new();
+    let class = (CKA_CLASS, number(CKO_PRIVATE_KEY).to_vec());
+    for (kind, set, seed, len) in [
+        (CKK_ML_DSA, CKP_ML_DSA_44, 32, 2560),
+        (CKK_ML_DSA, CKP_ML_DSA_65, 32, 4032),
+        (CKK_ML_DSA, CKP_ML_DSA_87, 32, 4896),
+        (CKK_ML_KEM, CKP_ML_KEM_512, 64, 1632),
+        (CKK_ML_KEM, CKP_ML_KEM_768, 64, 2400),
+        (CKK_ML_KEM, CKP_ML_KEM_1024, 64, 3168),
+    ] {
+        let (kind, set) = ((CKA_KEY_TYPE, number(kind).to_vec()), (CKA_PARAMETER_SET, number(set).to_vec()));
+        let own = [class.clone(), kind, set, (CKA_SEED, vec![7; seed])];
+        walk(&own, &[(CKA_VALUE, b"", CKR_OK), (CKA_VALUE, &vec![7; len], NO_KEY), (CKA_VALUE, &[7; 32], NO_KEY)]);
+    }
+    let [_, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], OPEN).unwrap();
+    let mut own = shown(private, &[CKA_KEY_TYPE, CKA_EC_PARAMS, CKA_VALUE]);
+    own.push(class);
+    walk(&own, &[(CKA_SEED, &[7; 32], NO_KEY), (CKA_SEED, b"", CKR_OK)]);
+}
+
 #[test]
 fn of_keys_that_are_made() {
-    let _fixture = Fixture::new();
+    let fixture = Fixture::new();
     let (bits, len, wrong_len) = (number(2048), number(16), number(32));
     let [public, private] = pair(CKM_EC_KEY_PAIR_GEN, &[(CKA_EC_PARAMS, P256)], &[]).unwrap();
     let (before, set) = (find_all(open(0), &[]).len(), number(CKP_ML_DSA_44));
@@ -112,7 +158,8 @@ fn of_keys_that_are_made() {
         (CKM_RSA_PKCS_KEY_PAIR_GEN, (CKA_MODULUS_BITS, &bits), (CKA_PUBLIC_EXPONENT, &[3])),
         (CKM_ML_DSA_KEY_PAIR_GEN, (CKA_PARAMETER_SET, &number(CKP_ML_DSA_65)), (CKA_PARAMETER_SET, &set)),
     ] {
-        assert_eq!(pair(generator, &[public], &[private]), Err(NO_KEY), "{generator:#x} {private:x?}");
+        let refused = || assert_eq!(pair(generator, &[public], &[private]), Err(NO_KEY), "{generator:#x} {private:x?}");
+        assert_eq!(fixture.cost(refused), 0, "nothing is made first");
     }
     for (generator, more) in [
         (CKM_AES_KEY_GEN, (CKA_KEY_TYPE, &number(CKK_GENERIC_SECRET)[..])),
@@ -121,7 +168,8 @@ fn of_keys_that_are_made() {
         (CKM_AES_KEY_GEN, (CKA_CLASS, &number(CKO_DATA))),
         (CKM_AES_KEY_GEN, (CKA_CHECK_VALUE, &[1, 2, 3])),
     ] {
-        assert_eq!(secret(generator, &[(CKA_VALUE_LEN, &len), more]), Err(NO_KEY), "{generator:#x} {more:x?}");
+        let refused = || assert_eq!(secret(generator, &[(CKA_VALUE_LEN, &len), more]), Err(NO_KEY), "{generator:#x} {more:x?}");
+        assert_eq!(fixture.cost(refused), 0, "nothing is made first");
     }
     assert_eq!(secret(CKM_CHACHA20_KEY_GEN, &[(CKA_VALUE_LEN, &len)]), Err(CKR_KEY_SIZE_RANGE));
     assert_eq!(find_all(open(0), &[]).len(), before);

@@ -70,6 +70,8 @@ fn each_half_has_the_names_that_its_template_gave() {
             let keys = pair(token, public, private);
             check(keys, labels, ids);
             if token == YES {
+                let names: &Attributes<'_> = &[(CKA_LABEL, labels[0]), (CKA_ID, ids[0])];
+                assert_eq!(fixture.cost(|| drop(find_all(session, names))), 1);
                 fixture.restart();
                 check(keys, labels, ids);
             }

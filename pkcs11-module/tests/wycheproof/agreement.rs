@@ -109,9 +109,10 @@ fn decapsulates(token: &Token, set: &[u8], test: &mlkem::Test) -> Result<bool, R
     Ok(secret == **test.shared_secret.as_ref().unwrap())
 }
 
+/// The key of a seed, of an expanded key, or of both, which then agree.
 fn private<'t>(token: &'t Token, set: &[u8], test: &mlkem::Test) -> Result<Key<'t>, Refusal> {
     let seed = test.seed.as_ref().map(|seed| (CKA_SEED, seed.as_slice()));
-    let given = seed.or_else(|| test.decaps_key.as_ref().map(|key| (CKA_VALUE, key.as_slice()))).unwrap();
-    let attributes: &Attributes<'_> = &[(CKA_PARAMETER_SET, set), given, (CKA_DECAPSULATE, YES), (CKA_SENSITIVE, NO)];
-    token.key(CKO_PRIVATE_KEY, CKK_ML_KEM, attributes)
+    let expanded = test.decaps_key.as_ref().map(|key| (CKA_VALUE, key.as_slice()));
+    let attributes = [(CKA_PARAMETER_SET, set), (CKA_DECAPSULATE, YES), (CKA_SENSITIVE, NO)].into_iter();
+    token.key(CKO_PRIVATE_KEY, CKK_ML_KEM, &attributes.chain(seed).chain(expanded).collect::<Vec<_>>())
 }

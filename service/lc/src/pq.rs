@@ -41,9 +41,13 @@ impl Set {
         if self.kem { 64 } else { 32 }
     }
 
-    /// Whether keys of this set are encoded in so many bytes: the public key, or the private key expanded or as its seed.
+    /// Whether keys of this set are encoded in so many bytes: the public key, or the private key expanded, as its seed, or as both.
     pub const fn fits(self, pair: bool, len: usize) -> bool {
-        if pair { len == self.expanded || len == self.seed() } else { len == self.public }
+        if pair { len == self.expanded || len == self.seed() || self.both(len) } else { len == self.public }
+    }
+
+    const fn both(self, len: usize) -> bool {
+        len == self.seed() + self.expanded
     }
 }
 
@@ -51,7 +55,7 @@ impl Set {
 pub struct Pq {
     key: Owned<sys::EVP_PKEY>,
     set: Set,
-    /// The private key as it was given; empty for a public key.
+    /// The private key as it was given, without what follows from its seed; empty for a public key.
     private: Secret,
 }
 
@@ -62,8 +66,14 @@ unsafe impl Send for Pq {}
 unsafe impl Sync for Pq {}
 
 impl Pq {
-    /// The pair of a seed or of an expanded private key; refused unless the latter is well formed.
+    /// The pair of a seed, of an expanded private key, or of a seed with the expanded key behind it; refused unless the expanded key
+    /// is well formed, and the seed's.
     pub fn from_private(set: Set, private: &[u8]) -> Result<Self> {
+        if set.both(private.len()) {
+            let (seed, expanded) = private.split_at(set.seed());
+            let pair = Self::from_private(set, seed)?;
+            return if **pair.expanded()? == *expanded { Ok(pair) } else { Err(Refused) };
+        }
         let key = match (set.kem, private.len() == set.seed()) {
             (true, true) => ml_kem_of_seed(set, private)?,
             (true, false) => ml_kem_of_expanded(set, private)?,
@@ -85,9 +95,17 @@ impl Pq {
         self.set
     }
 
-    /// The private key as it was given; empty for a public key.
+    /// The private key as it was given, without what follows from its seed; empty for a public key.
     pub const fn private(&self) -> &Secret {
         &self.private
+    }
+
+    /// The private key as FIPS 203 and 204 encode it.
+    fn expanded(&self) -> Result<Secret> {
+        filled_secret(self.set.expanded, |out, len| {
+            // SAFETY: the key is live; `filled_secret` hands out room for `*len` bytes, which the function takes as such.
+            unsafe { sys::EVP_PKEY_get_raw_private_key(self.key.0, out, len) }
+        })
     }
 
     /// The public key as FIPS 203 and 204 encode it.
@@ -181,5 +199,27 @@ fn ml_kem_of_expanded(set: Set, private: &[u8]) -> Result<Owned<sys::EVP_PKEY>> 
         let key = Owned::new(sys::EVP_PKEY_kem_new_raw_key(set.nid, public_at, public.len(), private_at, private.len()))?;
         check(sys::EVP_PKEY_kem_check_key(key.0))?;
         Ok(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_and_an_expanded_key_must_agree() {
+        for set in [Set::ML_DSA_44, Set::ML_DSA_65, Set::ML_DSA_87, Set::ML_KEM_512, Set::ML_KEM_768, Set::ML_KEM_1024] {
+            let seed = vec![7; set.seed()];
+            let pair = Pq::from_private(set, &seed).unwrap();
+            let both = [&seed, &pair.expanded().unwrap()[..]].concat();
+            assert!(set.fits(true, both.len()));
+            let again = Pq::from_private(set, &both).unwrap();
+            assert_eq!((again.public(), again.private()), (pair.public(), pair.private()));
+            for at in [0, set.seed(), set.seed() + 40, both.len() - 1] {
+                let mut other = both.clone();
+                other[at] ^= 1;
+                assert!(Pq::from_private(set, &other).is_err(), "{set:?} {at}");
+            }
+        }
     }
 }
