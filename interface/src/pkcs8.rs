@@ -20,7 +20,8 @@ pub struct PrivateKey {
     pub key_type: KeyType,
     /// The size in bits; zero where only the service sees it.
     pub bits: u32,
-    /// RSA: DER `RSAPrivateKey`. Keys that bring a group: DER PKCS#8. Curves: the scalar or seed. ML-DSA and ML-KEM: the seed, or the expanded key where that is all there is.
+    /// RSA: DER `RSAPrivateKey`. Keys that bring a group: DER PKCS#8. Curves: the scalar or seed. ML-DSA and ML-KEM: the seed, the
+    /// expanded key, or the expanded key behind the seed.
     pub bytes: Zeroizing<Vec<u8>>,
     /// An RSA key whose file permits PSS alone, and the parameters that it restricts PSS to (RFC 4055 §1.2).
     pub pss: Option<Option<Pss>>,
@@ -106,15 +107,18 @@ impl PrivateKey {
         Ok(Self { key_type: curve.key_type.pair(), bits: curve.bits, bytes, pss: None })
     }
 
-    /// RFC 9881 §6 and RFC 9935 §6: the seed, the expanded key, or both; then the seed says it all.
+    /// RFC 9881 §6 and RFC 9935 §6: the seed, the expanded key, or both; whether these are of one key, the service finds out (RFC 9881 §8.2).
     fn of_lattice(named: &Parameters, key: &[u8]) -> Result<Self, String> {
         let broken = |error: der::Error| format!("its inner key is broken: {error}");
         let inner = AnyRef::from_der(key).map_err(broken)?;
         let bytes = match inner.tag() {
-            SEED | Tag::OctetString => inner.value(),
-            _ => sequence(key, <&OctetStringRef>::decode).map_err(broken)?.as_bytes(),
+            SEED | Tag::OctetString => inner.value().to_vec(),
+            _ => {
+                let both = sequence(key, |reader| Ok([<&OctetStringRef>::decode(reader)?, <&OctetStringRef>::decode(reader)?]));
+                both.map_err(broken)?.map(OctetStringRef::as_bytes).concat()
+            }
         };
-        Ok(Self { key_type: named.key_type.pair(), bits: named.bits, bytes: Zeroizing::new(bytes.to_vec()), pss: None })
+        Ok(Self { key_type: named.key_type.pair(), bits: named.bits, bytes: bytes.into(), pss: None })
     }
 }
 
@@ -183,6 +187,7 @@ fn sequence<'a, T>(der: &'a [u8], head: impl FnOnce(&mut SliceReader<'a>) -> der
 #[cfg(test)]
 mod tests {
     use super::*;
+    use der::asn1::OctetString;
 
     #[test]
     fn keys_of_every_kind_come_back() {
@@ -199,5 +204,14 @@ mod tests {
             );
             assert!(PrivateKey::from_pkcs8(&der[..der.len() - 1]).is_err());
         }
+    }
+
+    #[test]
+    fn a_seed_and_an_expanded_key_come_both() {
+        let [seed, expanded] = [vec![7; 32], vec![8; 40]].map(|bytes| OctetString::new(bytes).unwrap());
+        let set = Parameters::all().find(|set| set.key_type == KeyType::MlDsaPublicKey).unwrap();
+        let key = PrivateKey::of_lattice(set, &[seed.clone(), expanded].to_der().unwrap()).unwrap();
+        assert_eq!(*key.bytes, [vec![7; 32], vec![8; 40]].concat());
+        assert!(PrivateKey::of_lattice(set, &[seed].to_der().unwrap()).is_err());
     }
 }
