@@ -149,8 +149,8 @@ impl Slot {
             let question = CanDoCrypto { check_type: check.into(), attributes };
             match client.call(self.provider, &question) {
                 Ok(_) => Ok(true),
-                Err(error @ client::Error::Refused { status: Status::PsaErrorCommunicationFailure, .. }) => Err(error.into()),
-                Err(client::Error::Refused { .. } | client::Error::Upstream(_)) => Ok(false),
+                Err(client::Error::Refused { status, .. }) if status != Status::PsaErrorCommunicationFailure => Ok(false),
+                Err(client::Error::Upstream(_)) => Ok(false),
                 Err(error) => Err(Error::Service(Call::Ask, error)),
             }
         })

@@ -186,7 +186,11 @@ impl Rig {
                 self.calmly(|| self.tpm().ecdsa(name));
             }
             if usable {
-                self.tpm().destroy(name).unwrap();
+                // one that was given up may have been done
+                self.calmly(|| match self.tpm().destroy(name) {
+                    Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Ok(()),
+                    destroyed => destroyed,
+                });
             }
         }
     }

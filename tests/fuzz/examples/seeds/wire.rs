@@ -227,7 +227,12 @@ fn responses() {
         ..Record::default()
     };
     answer::<LookupKey>(&record);
-    answer::<Find>(&Found { records: vec![record.clone(), record], more: true, next: Some("web".to_owned()) });
+    answer::<Find>(&Found {
+        records: vec![record.clone(), record],
+        more: true,
+        next: Some("web".to_owned()),
+        public_halves: true,
+    });
     let key = KeyInfo { provider_id: 1, name: "web".to_owned(), attributes: Some((&pair()).into()) };
     answer::<ListKeys>(&Keys { keys: vec![key.clone(), key] });
     let info = ProviderInfo { uuid: "0".repeat(36), description: "software".to_owned(), id: 1, ..ProviderInfo::default() };
