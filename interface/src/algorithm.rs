@@ -316,7 +316,7 @@ impl Encryption {
 }
 
 /// A struct of an algorithm and one more parameter that it may have. On the wire it is a choice between the two.
-macro_rules! perhaps {
+macro_rules! optional_parameter {
     ($(#[$doc:meta])* $name:ident = $form:ident($(#[$kind_doc:meta])* $kind:ident: $type:ty, $(#[$more_doc:meta])* $more:ident: $parameter:ty)) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,7 +370,7 @@ macro_rules! perhaps {
     };
 }
 
-perhaps! {
+optional_parameter! {
     /// An authenticated cipher.
     Aead = AeadForm(
         /// The mode.
@@ -389,7 +389,7 @@ oneof! {
     }
 }
 
-perhaps! {
+optional_parameter! {
     /// A MAC.
     Mac = MacForm(
         /// The function.

@@ -19,7 +19,7 @@ mod tests;
 
 pub use address::Endpoint;
 pub use error::Error;
-pub use key::{Beside, Caller, Encrypting, KeyRef, Signing};
+pub use key::{Caller, CipherInputs, Encrypting, KeyRef, Signing};
 pub use process::{Pause, Process, number};
 pub use settle::settle;
 

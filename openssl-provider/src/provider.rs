@@ -9,7 +9,7 @@ use interface::{
     Operation, ProviderId,
     algorithm::{Agreement, Algorithm, Encryption, Signature},
     attributes::Attributes,
-    client::{self, Beside, Caller, Client, KeyRef},
+    client::{self, Caller, CipherInputs, Client, KeyRef},
     operations::{CopyKey, DestroyKey, Find, GenerateKey, ImportKey, LookupKey, LookupObject, Record, RecordKind},
     pss::Pss,
     reference::KeyUri,
@@ -79,7 +79,7 @@ impl Provider {
 
     /// What a ciphertext holds, in one request. `label` is OAEP's.
     pub(crate) fn decrypt(&self, key: &KeyUri, algorithm: Encryption, ciphertext: &[u8], label: &[u8]) -> Result<Secret, Error> {
-        let beside = Beside { additional: label, ..Beside::default() };
+        let beside = CipherInputs { additional: label, ..CipherInputs::default() };
         self.reference(key)?.decrypt(self, algorithm.into(), beside, ciphertext)
     }
 

@@ -14,7 +14,7 @@ use std::fmt::Debug;
 
 use cryptoki_sys::*;
 
-use crate::calls::dual::Beside;
+use crate::calls::dual::SecondOperation;
 use crate::calls::{
     change, create, crypt, derive, digest, dual, encapsulate, find, general, generate, login, message, message_sign,
     object_management, random, recover, session, sign, slot, token, verify, wrap,
@@ -239,16 +239,16 @@ functions! {
             recover::verify(session, input(signature, signature_len), Output::new(data, data_len));
         C_DigestEncryptUpdate(session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR,
             output_len: CK_ULONG_PTR) =>
-            dual::encrypt(Beside::Digest, session, input(part, part_len), Output::new(output, output_len));
+            dual::encrypt(SecondOperation::Digest, session, input(part, part_len), Output::new(output, output_len));
         C_DecryptDigestUpdate(session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR,
             output_len: CK_ULONG_PTR) =>
-            dual::decrypt(Beside::Digest, session, input(part, part_len), Output::new(output, output_len));
+            dual::decrypt(SecondOperation::Digest, session, input(part, part_len), Output::new(output, output_len));
         C_SignEncryptUpdate(session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR,
             output_len: CK_ULONG_PTR) =>
-            dual::encrypt(Beside::Sign, session, input(part, part_len), Output::new(output, output_len));
+            dual::encrypt(SecondOperation::Sign, session, input(part, part_len), Output::new(output, output_len));
         C_DecryptVerifyUpdate(session: CK_SESSION_HANDLE, part: CK_BYTE_PTR, part_len: CK_ULONG, output: CK_BYTE_PTR,
             output_len: CK_ULONG_PTR) =>
-            dual::decrypt(Beside::Verify, session, input(part, part_len), Output::new(output, output_len));
+            dual::decrypt(SecondOperation::Verify, session, input(part, part_len), Output::new(output, output_len));
         C_GenerateKey(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, template: CK_ATTRIBUTE_PTR, count: CK_ULONG,
             key: CK_OBJECT_HANDLE_PTR) =>
             generate::secret(session, &Mechanism::read(mechanism)?, &Template::read(template, count)?, &Out::new(key)?);

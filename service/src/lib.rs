@@ -1,7 +1,7 @@
 //! One daemon that owns the key hardware of a host.
 //!
 //! A request passes: [`listener`] → [`connection`] → [`auth`] → [`dispatch`] → [`lane`] → [`provider`], which is one of
-//! [`providers`]. It is judged in [`admission`], above the keys ([`store`]). Beside them stands the [`config`]uration. No module uses
+//! [`providers`]. It is judged in [`admission`], above the keys ([`store`]). CipherInputs them stands the [`config`]uration. No module uses
 //! one that uses it; `tests/circles` looks.
 
 #![forbid(unsafe_code)]

@@ -42,7 +42,7 @@ pub struct KeyRef {
 
 /// What stands beside the data that is encrypted. An algorithm takes what it has.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Beside<'a> {
+pub struct CipherInputs<'a> {
     /// The nonce of an AEAD, or the initialisation vector of a cipher. Empty, to encrypt: the service makes one.
     pub nonce: &'a [u8],
     /// The additional data of an AEAD, or the label of OAEP.
@@ -154,7 +154,7 @@ impl KeyRef {
         &self,
         caller: &C,
         algorithm: Encrypting,
-        beside: Beside<'_>,
+        beside: CipherInputs<'_>,
         plaintext: Vec<u8>,
     ) -> Result<Vec<u8>, C::Error> {
         let (key_name, owner) = self.named();
@@ -184,7 +184,7 @@ impl KeyRef {
         &self,
         caller: &C,
         algorithm: Encrypting,
-        beside: Beside<'_>,
+        beside: CipherInputs<'_>,
         ciphertext: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, C::Error> {
         let (key_name, owner) = self.named();

@@ -11,13 +11,13 @@ use crate::state;
 
 /// What is made of the plaintext.
 #[derive(Clone, Copy)]
-pub(crate) enum Beside {
+pub(crate) enum SecondOperation {
     Digest,
     Sign,
     Verify,
 }
 
-impl Beside {
+impl SecondOperation {
     fn check(self, operations: &mut Operations) -> Result<()> {
         match self {
             Self::Digest => operations.digest.current().map(drop),
@@ -45,12 +45,22 @@ impl Beside {
 }
 
 /// C_DigestEncryptUpdate and C_SignEncryptUpdate.
-pub(crate) fn encrypt(beside: Beside, session: CK_SESSION_HANDLE, part: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {
+pub(crate) fn encrypt(
+    beside: SecondOperation,
+    session: CK_SESSION_HANDLE,
+    part: Result<&[u8]>,
+    out: Result<Output<u8>>,
+) -> Result<()> {
     update(Direction::Encrypt, beside, session, part, out)
 }
 
 /// C_DecryptDigestUpdate and C_DecryptVerifyUpdate.
-pub(crate) fn decrypt(beside: Beside, session: CK_SESSION_HANDLE, part: Result<&[u8]>, out: Result<Output<u8>>) -> Result<()> {
+pub(crate) fn decrypt(
+    beside: SecondOperation,
+    session: CK_SESSION_HANDLE,
+    part: Result<&[u8]>,
+    out: Result<Output<u8>>,
+) -> Result<()> {
     update(Direction::Decrypt, beside, session, part, out)
 }
 
@@ -58,7 +68,7 @@ pub(crate) fn decrypt(beside: Beside, session: CK_SESSION_HANDLE, part: Result<&
 /// goes nowhere.
 fn update(
     direction: Direction,
-    beside: Beside,
+    beside: SecondOperation,
     session: CK_SESSION_HANDLE,
     part: Result<&[u8]>,
     out: Result<Output<u8>>,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use interface::algorithm::{AeadKind, Algorithm, Cipher};
 use interface::attributes::Usage;
-use interface::client::{self, Beside, Caller, Encrypting};
+use interface::client::{self, Caller, CipherInputs, Encrypting};
 use zeroize::Zeroizing;
 
 use crate::error::{Call, During, Error, Result};
@@ -254,7 +254,7 @@ impl Crypting {
         let plaintext = std::mem::take(&mut *self.data);
         let (algorithm, beside) = self.algorithm()?;
         let beside = match algorithm {
-            Encrypting::Aead(_) if key.fresh_nonces => Beside { nonce: &[], ..beside },
+            Encrypting::Aead(_) if key.fresh_nonces => CipherInputs { nonce: &[], ..beside },
             _ => beside,
         };
         let ciphertext = key.reference().encrypt(service, algorithm, beside, plaintext).during(Call::Encrypt)?;
@@ -274,9 +274,9 @@ impl Crypting {
         Ok(std::mem::take(&mut *plaintext))
     }
 
-    fn algorithm(&self) -> Result<(Encrypting, Beside<'_>)> {
+    fn algorithm(&self) -> Result<(Encrypting, CipherInputs<'_>)> {
         let algorithm = self.parameters.algorithm.try_into().map_err(|_| Error::MechanismInvalid)?;
-        Ok((algorithm, Beside { nonce: &self.parameters.iv, additional: &self.parameters.additional }))
+        Ok((algorithm, CipherInputs { nonce: &self.parameters.iv, additional: &self.parameters.additional }))
     }
 
     /// Fails for data whose length the mechanism cannot have.

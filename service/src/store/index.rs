@@ -29,7 +29,7 @@ pub(super) type Said = BTreeMap<Principal, Verdict>;
 type Named<P, T> = HashMap<Principal, BTreeMap<P, BTreeMap<String, T>>>;
 
 /// The keys of an owner that a grantee may use, with one id.
-type Beside = (Principal, Principal, ProviderId, Vec<u8>);
+type CipherInputs = (Principal, Principal, ProviderId, Vec<u8>);
 
 /// Every ready key and object. Nothing here takes longer because others have more.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ pub(super) struct Index {
     /// The keys that somebody was granted, by their owners.
     grants: HashMap<Principal, BTreeMap<Principal, BTreeSet<Uuid>>>,
     /// How many keys a certificate stands with that a grantee may see.
-    beside: HashMap<Beside, usize>,
+    beside: HashMap<CipherInputs, usize>,
     /// Keys that are not volatile.
     stored: u64,
     /// Those of them that the hardware does not show.
@@ -365,7 +365,7 @@ impl Index {
     }
 }
 
-fn beside(grantee: &Principal, key: &Key) -> Beside {
+fn beside(grantee: &Principal, key: &Key) -> CipherInputs {
     (grantee.clone(), key.owner.clone(), key.provider, key.id.clone())
 }
 
