@@ -47,6 +47,9 @@ fn documented(section: &str, command: &str) -> String {
     here.replace("service/packaging/", "/shared/service/packaging/")
 }
 
+/// What a key is to those who use it: its public half, and the rights to it.
+const KEY: &str = "parsec key public web; parsec key show web | grep -E '^(algorithm|permitted|you may|id) '";
+
 /// nginx serves with the key `web`, in whose place it has a reference.
 const NGINX: &str = "
     parsec key new web --for tls-server --grant user:www-data=sign --out /etc/nginx/web.key
@@ -153,7 +156,7 @@ fn an_installation_by_hand_becomes_that_of_the_packages() {
         let Some(machine) = Machine::boot(shared.path()) else { return };
         machine.ok(&BY_HAND.replace("$LIBRARIES", LIBRARIES));
         machine.ok(NGINX);
-        let before = machine.ok("parsec key show web");
+        let before = machine.ok(KEY);
 
         let said = machine.ok(&format!("{INSTALL} /shared/*.deb"));
         machine.ok(FETCH);
@@ -168,7 +171,7 @@ fn an_installation_by_hand_becomes_that_of_the_packages() {
         );
         assert_eq!(machine.ok("readlink /proc/$(systemctl show --property MainPID --value parsec)/exe"), "/usr/bin/parsec\n");
         machine.ok(FETCH);
-        assert_eq!(machine.ok("parsec key show web"), before);
+        assert_eq!(machine.ok(KEY), before);
         assert!(!machine.ok(&format!("{INSTALL} --reinstall /shared/*.deb")).contains("by hand"));
         // the service of then reads the store, or says why it does not and leaves it as it is
         let back = machine.refused(
