@@ -2,6 +2,7 @@
 
 use crate::algorithm::{Aead, AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Kem, Mac, MacKind, SignHash, Signature};
 use crate::attributes::{DhFamily, EccFamily, KeyType, Policy, Usage};
+use crate::message::Pkcs11Attribute;
 use crate::table::signatures;
 
 /// What a key is made for.
@@ -18,6 +19,9 @@ pub enum Job {
     /// Making MACs, with a secret key.
     Authenticate,
 }
+
+/// The attribute that keeps a key's purpose with it: one of those that PKCS#11 leaves to vendors (`CKA_VENDOR_DEFINED`).
+const KEPT: u64 = 0x8000_0000 | 0x5041_5201;
 
 /// What people say that a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,17 @@ impl Purpose {
     /// The purpose of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+    }
+
+    /// What the service is to keep with a key for this purpose.
+    pub fn kept(self) -> Pkcs11Attribute {
+        Pkcs11Attribute { kind: KEPT, value: self.name().into() }
+    }
+
+    /// The purpose that is kept with a key; none for a key that was made without one.
+    pub fn of(kept: &[Pkcs11Attribute]) -> Option<Self> {
+        let kept = kept.iter().find(|kept| kept.kind == KEPT)?;
+        Self::named(std::str::from_utf8(&kept.value).ok()?)
     }
 
     /// What a key does for it.
@@ -224,8 +239,10 @@ mod tests {
     fn purposes_have_names_and_policies_of_their_own() {
         for purpose in Purpose::ALL {
             assert_eq!(Purpose::named(purpose.name()), Some(purpose));
+            assert_eq!(Purpose::of(&[Pkcs11Attribute { kind: 0x102, value: vec![] }, purpose.kept()]), Some(purpose));
             assert!(purpose.policy(KeyType::RsaKeyPair).is_some(), "{purpose:?}");
         }
+        assert_eq!(Purpose::of(&[]), None);
         let curve = KeyType::EccKeyPair(EccFamily::SecpR1);
         let both = Purpose::Jwt.policy(curve).unwrap().or(&Purpose::Encryption.policy(curve).unwrap());
         assert!(both.permits(Agreement::Ecdh.into()) && both.permits(Signature::EcdsaAny.into()));

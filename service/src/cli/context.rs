@@ -7,6 +7,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use interface::attributes::{Attributes, Usage};
 use interface::client::{Client, Endpoint, Identity, KeyRef, Process};
 use interface::operations::{AcceptedOwner, Find, ListAccepted, Owners, Record, RecordKind, Tier};
+use interface::policy::Purpose;
 use interface::pss::Pss;
 use interface::spki::PublicKey;
 use interface::text::word;
@@ -239,6 +240,11 @@ impl KeyRecord {
 
     pub(crate) fn algorithm(&self) -> String {
         algorithm::name(self.attributes.key_type, self.attributes.bits)
+    }
+
+    /// What it was made for, if somebody said so.
+    pub(crate) fn purpose(&self) -> Option<Purpose> {
+        Purpose::of(&self.record.pkcs11)
     }
 
     /// What the caller may do.

@@ -13,6 +13,7 @@ use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::kind::KeyKind;
 use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind};
+use interface::policy::Purpose as What;
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -112,6 +113,7 @@ impl New {
             attributes: Some((&attributes).into()),
             label: self.metadata.label.clone(),
             id: self.metadata.id(),
+            pkcs11: Purpose::kept(self.purpose),
             ..GenerateKey::default()
         };
         let made = context.client.call(provider, &generate);
@@ -224,6 +226,8 @@ struct View {
     provider: &'static str,
     algorithm: String,
     bits: u32,
+    /// What it was made for, if somebody said so.
+    purpose: Option<&'static str>,
     /// What the caller may do.
     usage: Vec<&'static str>,
     /// What the policy permits the key to be used with.
@@ -251,6 +255,7 @@ impl From<&KeyRecord> for View {
             provider: key.provider.name(),
             algorithm: key.algorithm(),
             bits: key.attributes.bits,
+            purpose: key.purpose().map(What::name),
             usage: flags.map(|(name, _)| *name).collect(),
             permitted: key.attributes.policy.algorithms().map(describe).collect(),
             label: Text::new(&record.label),
@@ -274,6 +279,9 @@ impl Display for View {
         };
         writeln!(f, "name        {}{state}", self.name)?;
         writeln!(f, "algorithm   {}", self.algorithm)?;
+        if let Some(purpose) = self.purpose {
+            writeln!(f, "for         {purpose}")?;
+        }
         writeln!(f, "permitted   {}", self.permitted.join(", "))?;
         writeln!(f, "you may     {}", self.usage.join(", "))?;
         let user = self.user.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -312,6 +320,9 @@ pub(crate) struct List {
     /// Only keys with this label
     #[arg(long)]
     label: Option<String>,
+    /// Only keys that were made for this
+    #[arg(long = "for", value_name = "PURPOSE", value_parser = Purpose::parser())]
+    purpose: Option<&'static Purpose>,
 }
 
 #[derive(Serialize)]
@@ -332,10 +343,11 @@ impl Display for Keys {
             };
             let owner = key.user.as_ref().map_or_else(|| key.owner.to_string(), |user| format!("{} ({user})", key.owner));
             let (name, label) = (format!("{}{state}", key.name), key.label.to_string());
-            [name, key.algorithm.clone(), key.provider.to_owned(), key.tier.to_owned(), owner, day(key.created), label]
+            let [purpose, provider, tier] = [key.purpose.unwrap_or("-"), key.provider, key.tier].map(str::to_owned);
+            [name, key.algorithm.clone(), purpose, provider, tier, owner, day(key.created), label]
         };
         let rows: Vec<_> = self.keys.iter().map(row).collect();
-        table(f, ["NAME", "ALGORITHM", "PROVIDER", "TIER", "OWNER", "CREATED", "LABEL"], &rows)
+        table(f, ["NAME", "ALGORITHM", "FOR", "PROVIDER", "TIER", "OWNER", "CREATED", "LABEL"], &rows)
     }
 }
 
@@ -350,6 +362,7 @@ impl List {
                 keys.push(View::from(&KeyRecord::new(record)?));
             }
         }
+        keys.retain(|key| self.purpose.is_none_or(|purpose| key.purpose == Some(purpose.name())));
         keys.sort_by(|a, b| (a.foreign, &a.owner, &a.name).cmp(&(b.foreign, &b.owner, &b.name)));
         context.show(&Keys { keys })
     }

@@ -5,6 +5,7 @@ use super::error::{During, Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::attributes::Attributes;
 use interface::kind::KeyKind;
+use interface::message::Pkcs11Attribute;
 use interface::operations::{CanDoCrypto, CheckType};
 use interface::policy::{Job, Purpose as What};
 use interface::{ProviderId, Status};
@@ -85,6 +86,11 @@ impl Purpose {
 
     pub(crate) fn what(&self) -> What {
         self.what
+    }
+
+    /// What the service is to keep with a key for this purpose, where one is named.
+    pub(crate) fn kept(purpose: Option<&Self>) -> Vec<Pkcs11Attribute> {
+        purpose.map(|purpose| purpose.what.kept()).into_iter().collect()
     }
 
     pub(crate) fn job(&self) -> Job {
