@@ -265,3 +265,38 @@ fn an_authority_in_the_token_signs_certificates_to_log_in_with() {
         }
     }
 }
+
+/// A server lets a client try six keys. Most people's keys are not for ssh.
+#[test]
+fn keys_for_ssh_are_offered_first_and_others_not_at_all() {
+    let Some(desk) = Desk::new() else { return };
+    let provider = desk.row.provider();
+    for number in 0..7 {
+        desk.parsec(&format!("key new web{number} --provider {provider} --for tls-server"));
+    }
+    desk.parsec(&format!("key new zz-login --provider {provider} --for ssh"));
+    // a certificate holds a key, too
+    for name in ["web0", "zz-login"] {
+        desk.parsec(&format!("key csr {name} --self-signed --cn {name} --out {name}.crt"));
+        desk.parsec(&format!("cert put {name} {name}.crt --provider {provider}"));
+    }
+    let comment = |line: &String| line.split(' ').nth(2).unwrap().to_owned();
+    let offered: Vec<_> = desk.public_keys().iter().map(comment).collect();
+    assert_eq!(offered[0], "zz-login", "{offered:?}");
+    assert_eq!(offered.len(), 1 + KINDS.len(), "{offered:?}");
+    assert!(!offered.iter().any(|name| name.starts_with("web")), "{offered:?}");
+
+    let _agent = desk.agent();
+    let listed = desk.ssh_add(&["-L"]).ok();
+    assert!(listed.contains(" zz-login") && !listed.contains(" web"), "{listed}");
+
+    let login = desk.parsec("key public zz-login --ssh");
+    let _sshd = desk.sshd(&login);
+    let module = format!("PKCS11Provider={}", desk.module().display());
+    assert_eq!(run(&mut desk.ssh(&["-o", &module])).ok().trim(), "logged in");
+    let all = run(desk.ssh(&["-o", &module]).env("PARSEC_SSH_ALL_KEYS", "1")).refused();
+    assert!(all.contains("Too many authentication failures"), "{all}");
+    // other programs find all of them
+    let objects = desk.pkcs11_tool("--list-objects --type pubkey").ok();
+    assert_eq!(objects.matches("label:      web").count(), 7, "{objects}");
+}

@@ -21,6 +21,7 @@ pub(crate) mod recover;
 pub(crate) mod session;
 pub(crate) mod sign;
 pub(crate) mod slot;
+mod ssh;
 pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod wrap;

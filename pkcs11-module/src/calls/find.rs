@@ -8,6 +8,7 @@ use interface::message::Pkcs11Attribute;
 use interface::operations::{Find, RecordKind};
 use interface::spki::PublicKey;
 
+use super::ssh;
 use crate::error::{Call, During, Result};
 use crate::ffi::{Out, Room, Template};
 use crate::objects::object::{self, Object, Record, classes};
@@ -18,8 +19,8 @@ use interface::hash::sha1;
 /// The profiles that the module keeps (PKCS#11 Profiles v3.1 §3).
 const PROFILES: [CK_PROFILE_ID; 2] = [CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER];
 
-/// C_FindObjectsInit: one round trip, and one more where session keys match, which a restart of the service has ended. The service sifts
-/// by what its index knows, the module by every other attribute.
+/// C_FindObjectsInit: one round trip, and one more where session keys match, which a restart of the service has ended, and for
+/// certificates in OpenSSH. The service sifts by what its index knows, the module by every other attribute.
 pub(crate) fn init(session: CK_SESSION_HANDLE, template: &Template) -> Result<()> {
     let module = state::current()?;
     let session = module.session(session)?;
@@ -29,6 +30,10 @@ pub(crate) fn init(session: CK_SESSION_HANDLE, template: &Template) -> Result<()
     let mut records = found.transpose()?.unwrap_or_default();
     let mut seen = BTreeSet::new();
     records.retain(|record| seen.insert((record.uuid.clone(), record.name.clone())));
+    if ssh::looks_around(template) {
+        let keys = Find { kind: Some(RecordKind::Key.into()), ..Find::default() };
+        ssh::arrange(&mut records, || module.client.find(session.provider, &keys).during(Call::Ask))?;
+    }
     let sees_private = module.login(slot).sees_private();
     let fits = |object: &Object| (sees_private || !object.private()) && object.matches(template);
     module.forget_lost(session.provider, fits);
