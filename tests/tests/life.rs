@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::Value;
-use tests::{Ran, Service, run};
+use tests::{Ran, Service, feed, run};
 
 #[track_caller]
 fn parsec(service: &Service, line: &str) -> Ran {
@@ -63,4 +63,87 @@ fn programs_do_not_see_what_is_kept_of_the_purpose() {
     }
     let objects = run(&mut service.pkcs11_tool(["--list-objects"])).ok();
     assert!(objects.contains("label:      web") && !objects.contains("tls-server"), "{objects}");
+}
+
+#[test]
+fn lists_are_of_an_algorithm_or_a_family() {
+    let service = Service::start();
+    for algorithm in ["p256", "rsa-2048", "rsa-3072"] {
+        parsec(&service, &format!("key new {algorithm} --algorithm {algorithm}")).ok();
+    }
+    assert_eq!(listed(&service, "--algorithm p256"), ["p256"]);
+    assert_eq!(listed(&service, "--algorithm rsa-3072"), ["rsa-3072"]);
+    assert_eq!(listed(&service, "--algorithm rsa"), ["rsa-2048", "rsa-3072"]);
+    assert_eq!(listed(&service, "--algorithm rs"), [""; 0]);
+}
+
+/// The command on a terminal, where somebody types this.
+#[track_caller]
+fn on_a_terminal(service: &Service, line: &str, typed: &str) -> (bool, String) {
+    let bin = tests::built("parsec");
+    let mut script = service.command("script");
+    let Ran { status, out, .. } =
+        feed(script.args(["-qec", &format!("{} {line}", bin.display()), "/dev/null"]), typed.as_bytes());
+    (status.success(), out)
+}
+
+#[test]
+fn the_end_of_a_key_is_asked_for_on_a_terminal() {
+    let service = Service::start();
+    parsec(&service, "key new web --for tls-server --grant uid:33=sign").ok();
+    parsec(&service, "key csr web --self-signed --cn www.example.com --out web.crt").ok();
+    parsec(&service, "cert put site web.crt").ok();
+    for no in ["n\n", "\n", "\u{4}"] {
+        let (done, said) = on_a_terminal(&service, "key rm web", no);
+        assert!(!done && said.contains("key 'web' is still there"), "{no:?}: {said}");
+        for part in ["p256 for tls-server", "uid:33", ": sign", "certificate 'site'", "Type y for yes"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    assert_eq!(listed(&service, ""), ["web"]);
+    let (done, said) = on_a_terminal(&service, "key rm web", "y\n");
+    assert!(done && said.contains("Destroyed 'web'."), "{said}");
+    for (line, typed) in [("key rm plain --yes", ""), ("key rm plain -y", "")] {
+        parsec(&service, "key new plain --algorithm p256").ok();
+        let (done, said) = on_a_terminal(&service, line, typed);
+        assert!(done && !said.contains("Type y"), "{said}");
+    }
+    // scripts are not asked
+    parsec(&service, "key new script --algorithm p256").ok();
+    assert_eq!(parsec(&service, "key rm script").ok(), "Destroyed 'script'.\n");
+    assert_eq!(listed(&service, ""), [""; 0]);
+}
+
+#[test]
+fn a_label_changes_and_references_stay() {
+    let mut service = Service::start();
+    parsec(&service, "key new web --for tls-server --out web.pem").ok();
+    parsec(&service, "key label web shop").ok();
+    service.restart();
+    assert_eq!(cell(&service, "web", "LABEL"), "shop");
+    assert_eq!(listed(&service, "--label shop"), ["web"]);
+    assert_eq!(listed(&service, "--label web"), [""; 0]);
+    std::fs::write(service.dir().join("message"), "hello").unwrap();
+    run(&mut service.openssl(["dgst", "-sha256", "-sign", "web.pem", "-out", "signature", "message"])).ok();
+    let said = parsec(&service, "key label none shop").refused();
+    assert!(said.contains("you have no key 'none'"), "{said}");
+}
+
+#[test]
+fn who_is_no_user_any_more_is_called_so() {
+    if !tests::may_change_user() {
+        return;
+    }
+    const GONE: u32 = 3_999_999_999;
+    let service = Service::start();
+    let program = service.staged("parsec");
+    let gone = |line: &str| {
+        let mut command = service.command(&program);
+        run(tests::as_uid(&mut command, GONE).args(line.split_whitespace())).ok()
+    };
+    gone("key new lost --algorithm p256");
+    for line in ["key list", "key show lost"] {
+        let said = gone(line);
+        assert!(said.contains(&format!("uid:{GONE} (no such user)")), "{line}: {said}");
+    }
 }

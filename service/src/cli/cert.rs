@@ -1,9 +1,10 @@
 //! `parsec cert`: certificates beside their keys, where PKCS#11 programs look for them.
 
 use super::context::{Context, ProviderArg, owner};
+use super::end::Destroyed;
 use super::error::{During, Error, Result};
 use super::import::{pem_blocks, read_file};
-use super::key::{Bytes, Destroyed, hex, to_hex};
+use super::key::{Bytes, hex, to_hex};
 use super::output::{self, Pem, Text, table};
 use der::{Decode, Encode};
 use interface::operations::{DestroyObject, Find, LookupObject, PutObject, Record, RecordKind};

@@ -158,6 +158,16 @@ impl Context {
         found.pop().ok_or_else(absent)
     }
 
+    /// The same, if it is the caller's own: nobody changes what others own.
+    pub(crate) fn own_key(&self, key: &KeyArg) -> Result<KeyRecord> {
+        let found = self.key(key)?;
+        if found.record.foreign {
+            let (name, owner) = (found.name(), &found.record.owner);
+            return Err(Error::Usage(format!("key '{name}' belongs to {owner}, who alone can change it")));
+        }
+        Ok(found)
+    }
+
     fn no_key(&self, key: &KeyArg) -> String {
         let advice = self.unlisted().map_or_else(
             || "what there is: parsec key list".to_owned(),

@@ -173,6 +173,12 @@ pub(crate) fn take_back(context: &Context, args: &TakeBack) -> Result<()> {
 
 pub(crate) fn list(context: &Context, key: &KeyArg) -> Result<()> {
     let key = context.key(key)?;
+    let grants = of(context, &key)?;
+    context.show(&Grants { key: Text::new(key.name()), owner: Text::new(&key.record.owner), grants })
+}
+
+/// The grants of a key.
+pub(crate) fn of(context: &Context, key: &KeyRecord) -> Result<Vec<Granted>> {
     let question = ListGrants { key_name: key.name().to_owned(), owner: key.owner() };
     let result = context.client.call(key.provider, &question);
     let grants = result.during(|| format!("list who may use key '{}'", key.name()))?;
@@ -180,7 +186,7 @@ pub(crate) fn list(context: &Context, key: &KeyArg) -> Result<()> {
         let usage = grant.usage.as_ref().map_or(Usage::NONE, Usage::from);
         Granted::new(grant.principal, usage)
     });
-    context.show(&Grants { key: Text::new(key.name()), owner: Text::new(&key.record.owner), grants: grants.collect() })
+    Ok(grants.collect())
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! Making, listing and destroying keys.
+//! Making and listing keys.
 
 use super::algorithm::describe;
-use super::context::{Context, KeyArg, KeyRecord, ProviderArg, owner};
+use super::context::{Context, KeyRecord, ProviderArg, owner};
 use super::error::{During, Error, Result};
 use super::grant::{Granted, Share, merged};
 use super::output::{Text, check_writable, day, table};
-use super::principal::user_name;
+use super::principal::{described, user_name};
 use super::purpose::{Purpose, pick};
 use super::reference;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
 use interface::kind::KeyKind;
-use interface::operations::{DestroyKey, Find, GenerateKey, RecordKind};
+use interface::operations::{Find, GenerateKey, RecordKind};
 use interface::policy::Purpose as What;
 use serde::Serialize;
 use std::fmt::Display;
@@ -284,8 +284,7 @@ impl Display for View {
         }
         writeln!(f, "permitted   {}", self.permitted.join(", "))?;
         writeln!(f, "you may     {}", self.usage.join(", "))?;
-        let user = self.user.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        writeln!(f, "owner       {}{user}", self.owner)?;
+        writeln!(f, "owner       {}", Text(described(&self.owner.0)))?;
         writeln!(f, "created     {}", day(self.created))?;
         writeln!(f, "provider    {} ({})", self.provider, self.tier)?;
         writeln!(f, "label       {}", self.label)?;
@@ -323,6 +322,9 @@ pub(crate) struct List {
     /// Only keys that were made for this
     #[arg(long = "for", value_name = "PURPOSE", value_parser = Purpose::parser())]
     purpose: Option<&'static Purpose>,
+    /// Only keys of this algorithm, such as p256, or of all its sizes: rsa
+    #[arg(long)]
+    algorithm: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -341,7 +343,7 @@ impl Display for Keys {
                 View { missing: true, .. } => " (missing)",
                 _ => "",
             };
-            let owner = key.user.as_ref().map_or_else(|| key.owner.to_string(), |user| format!("{} ({user})", key.owner));
+            let owner = described(&key.owner.0);
             let (name, label) = (format!("{}{state}", key.name), key.label.to_string());
             let [purpose, provider, tier] = [key.purpose.unwrap_or("-"), key.provider, key.tier].map(str::to_owned);
             [name, key.algorithm.clone(), purpose, provider, tier, owner, day(key.created), label]
@@ -362,32 +364,18 @@ impl List {
                 keys.push(View::from(&KeyRecord::new(record)?));
             }
         }
-        keys.retain(|key| self.purpose.is_none_or(|purpose| key.purpose == Some(purpose.name())));
+        keys.retain(|key| self.wants(key));
         keys.sort_by(|a, b| (a.foreign, &a.owner, &a.name).cmp(&(b.foreign, &b.owner, &b.name)));
         context.show(&Keys { keys })
     }
-}
 
-/// What is no more.
-#[derive(Serialize)]
-pub(crate) struct Destroyed {
-    pub(crate) destroyed: Text,
-    pub(crate) provider: &'static str,
-}
-
-impl Display for Destroyed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "Destroyed '{}'.", self.destroyed)
+    fn wants(&self, key: &View) -> bool {
+        let of_algorithm = |wanted: &String| {
+            let size = key.algorithm.strip_prefix(wanted);
+            size.is_some_and(|size| size.is_empty() || size.starts_with('-'))
+        };
+        self.purpose.is_none_or(|purpose| key.purpose == Some(purpose.name())) && self.algorithm.as_ref().is_none_or(of_algorithm)
     }
-}
-
-/// Destroys one key.
-pub(crate) fn destroy(context: &Context, key: &KeyArg) -> Result<()> {
-    let found = context.key(key)?;
-    let destroy = DestroyKey { key_name: found.name().to_owned(), owner: found.owner() };
-    let result = context.client.call(found.provider, &destroy);
-    result.during(|| format!("destroy key '{}'", found.name()))?;
-    context.show(&Destroyed { destroyed: Text::new(found.name()), provider: found.provider.name() })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::context::{Context, KeyArg};
 use super::error::Result;
-use super::{accept, attest, challenge, csr, export, grant, import, key, reference};
+use super::{accept, attest, challenge, csr, end, export, grant, import, key, label, reference};
 use interface::operations::Verdict;
 
 #[derive(clap::Subcommand)]
@@ -15,9 +15,11 @@ pub(crate) enum Command {
     List(key::List),
     /// Show all that is public of a key
     Show(KeyArg),
-    /// Destroy a key, for ever
+    /// Give a key another label
+    Label(label::Label),
+    /// Destroy a key, for ever. On a terminal, tells what depends on it and asks
     #[command(visible_aliases = ["delete", "destroy"])]
-    Rm(KeyArg),
+    Rm(end::Rm),
     /// Print a certificate request, or a self-signed certificate
     Csr(csr::Request),
     /// Print the file that stands for the private key in other programs' configuration
@@ -58,7 +60,8 @@ impl Command {
             Self::New(args) => args.run(context),
             Self::List(args) => args.run(context),
             Self::Show(name) => key::show(context, &context.key(name)?),
-            Self::Rm(name) => key::destroy(context, name),
+            Self::Label(args) => args.run(context),
+            Self::Rm(args) => args.run(context),
             Self::Csr(args) => args.run(context),
             Self::Pem(args) => args.run(context),
             Self::Uri(args) => args.run(context),

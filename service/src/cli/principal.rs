@@ -28,9 +28,29 @@ pub(crate) fn user_name(principal: &str) -> Option<String> {
     user.map(|user| user.name)
 }
 
+/// A principal as people read it: with its name if it is a user of this host, or else with a word that there is no such user. If nobody
+/// can tell whether there is, it stands alone.
+pub(crate) fn described(principal: &str) -> String {
+    let Ok(Principal::Uid(uid)) = principal.parse() else {
+        return principal.to_owned();
+    };
+    match nix::unistd::User::from_uid(uid.into()) {
+        Ok(Some(user)) => format!("{principal} ({})", user.name),
+        Ok(None) => format!("{principal} (no such user)"),
+        Err(_) => principal.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_read_who_a_user_is() {
+        assert_eq!(described("uid:0"), "uid:0 (root)");
+        assert_eq!(described("uid:4000000000"), "uid:4000000000 (no such user)");
+        assert_eq!(described("app:web"), "app:web");
+    }
 
     #[test]
     fn principals_are_read_in_every_form() {
