@@ -36,6 +36,7 @@ mod status;
 mod table;
 pub mod text;
 pub mod trust;
+pub mod vendor;
 pub mod wire;
 
 pub use operations::{Access, Effect, Filing, KeyName, KeyUse, Named, Opcode, Operation, Target, Used, Visitor};

@@ -4,6 +4,7 @@ use crate::algorithm::{Aead, AeadKind, Agreement, Algorithm, Cipher, Encryption,
 use crate::attributes::{DhFamily, EccFamily, KeyType, Policy, Usage};
 use crate::message::Pkcs11Attribute;
 use crate::table::signatures;
+use crate::vendor;
 
 /// What a key is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +20,6 @@ pub enum Job {
     /// Making MACs, with a secret key.
     Authenticate,
 }
-
-/// The attribute that keeps a key's purpose with it: one of those that PKCS#11 leaves to vendors (`CKA_VENDOR_DEFINED`).
-const KEPT: u64 = 0x8000_0000 | 0x5041_5201;
 
 /// What people say that a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +56,12 @@ impl Purpose {
 
     /// What the service is to keep with a key for this purpose.
     pub fn kept(self) -> Pkcs11Attribute {
-        Pkcs11Attribute { kind: KEPT, value: self.name().into() }
+        Pkcs11Attribute { kind: vendor::PURPOSE, value: self.name().into() }
     }
 
     /// The purpose that is kept with a key; none for a key that was made without one.
     pub fn of(kept: &[Pkcs11Attribute]) -> Option<Self> {
-        let kept = kept.iter().find(|kept| kept.kind == KEPT)?;
+        let kept = kept.iter().find(|kept| kept.kind == vendor::PURPOSE)?;
         Self::named(std::str::from_utf8(&kept.value).ok()?)
     }
 

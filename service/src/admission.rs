@@ -216,7 +216,7 @@ impl<'a> Guard<'a> {
                 self.check_new(&mut call, &filing, &attributes)?;
                 call.new = Some((filing, attributes));
             }
-            KeyUse::See(name) => call.key = Some(self.visible(&call, name)?),
+            KeyUse::See(name) => call.key = Some(self.meant(&call, name)?),
             KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
             KeyUse::Use(used) => drop(self.using(&mut call, used, None)?),
             KeyUse::Wrap { with, key } => {
@@ -271,6 +271,19 @@ impl<'a> Guard<'a> {
             return Err(Error::refused(Status::DeprecatedPrimitive, detail));
         }
         call.check_room(store::demand(filing))
+    }
+
+    /// As [`Self::visible`]. A key that was renamed is found by its former names, too; what changes or ends a key names it as it is.
+    fn meant(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
+        let caller = call.caller()?;
+        let owner = name.owner.map_or_else(|| Ok(caller.clone()), str::parse)?;
+        let store = &self.admission.store;
+        if store.key(call.provider, &owner, name.name).is_none()
+            && let Some(key) = store.renamed(call.provider, &owner, name.name).filter(|key| key.visible(caller))
+        {
+            return Ok(key);
+        }
+        self.visible(call, name)
     }
 
     /// The key, if the caller owns it or holds any grant of it. A name alone means the caller's own key before any other, and to
@@ -343,7 +356,7 @@ impl<'a> Guard<'a> {
 
     /// The key, if its policy and the caller's grant allow this use of it.
     fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
-        let (key, caller) = (self.visible(call, used.key)?, call.caller()?);
+        let (key, caller) = (self.meant(call, used.key)?, call.caller()?);
         if wrapping::undecided(&key, caller, &used) {
             self.admission.recall(call, &key)?;
         }

@@ -25,6 +25,7 @@ mod output;
 mod principal;
 mod purpose;
 mod reference;
+mod rename;
 mod service;
 mod token;
 

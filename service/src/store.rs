@@ -27,6 +27,7 @@ mod metadata;
 mod note;
 mod object;
 mod pin;
+mod rename;
 mod room;
 mod rows;
 mod seal;
@@ -103,6 +104,15 @@ impl Store {
         self.index().key(provider, owner, name).cloned()
     }
 
+    /// The key that had this name before, unless another one has it now.
+    pub fn renamed(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<Arc<Key>> {
+        let index = self.index();
+        let taken = index.key(provider, owner, name).is_some();
+        let renamed = if taken { None } else { index.renamed(provider, owner, name).cloned() };
+        drop(index);
+        renamed.filter(|_| self.damage(owner, name).is_none())
+    }
+
     /// Every key of this owner, volatile ones too, in the order of providers and names.
     pub fn keys(&self, owner: &Principal) -> Vec<Arc<Key>> {
         let mut keys: Vec<Arc<Key>> = Vec::new();
@@ -172,7 +182,7 @@ impl Store {
 
     /// The current version of a key. The caller's may be an older one.
     fn current(&self, key: &Key) -> Option<Arc<Key>> {
-        self.key(key.provider, &key.owner, &key.name).filter(|current| current.uuid == key.uuid)
+        self.index().key_of(key.uuid).cloned()
     }
 
     fn unsealed(&self, db: &Connection, key: &Key) -> Result<Secret> {

@@ -147,3 +147,85 @@ fn who_is_no_user_any_more_is_called_so() {
         assert!(said.contains(&format!("uid:{GONE} (no such user)")), "{line}: {said}");
     }
 }
+
+/// A signature by openssl with this key, that openssl verifies with the public key of the other.
+#[track_caller]
+fn signs(service: &Service, reference: &str, name: &str) {
+    std::fs::write(service.dir().join("message"), "hello").unwrap();
+    let _ = std::fs::remove_file(service.dir().join("signature"));
+    run(&mut service.openssl(["dgst", "-sha256", "-sign", reference, "-out", "signature", "message"])).ok();
+    parsec(service, &format!("key public {name} --out public.pem")).ok();
+    let verify = ["dgst", "-sha256", "-verify", "public.pem", "-signature", "signature", "message"];
+    run(service.command("openssl").args(verify)).ok();
+}
+
+#[test]
+fn what_was_written_before_a_rename_still_finds_the_key() {
+    let mut service = Service::start();
+    parsec(&service, "key new web --for tls-server --out web.pem").ok();
+    let uri = parsec(&service, "key uri web").ok();
+    let said = parsec(&service, "key rename web shop").ok();
+    assert!(said.starts_with("Key 'web' is now 'shop'."), "{said}");
+    for _ in 0..2 {
+        assert_eq!(listed(&service, ""), ["shop"]);
+        assert_eq!(cell(&service, "shop", "FOR"), "tls-server");
+        signs(&service, "web.pem", "shop");
+        signs(&service, uri.trim(), "shop");
+        assert_eq!(json(&service, "key show web")["key"]["name"], "shop");
+        service.restart();
+    }
+    // twice renamed, and back: every name that no other key has leads to it
+    parsec(&service, "key rename web store").ok();
+    for name in ["web", "shop", "store"] {
+        signs(&service, &format!("parsec:object={name}"), "store");
+    }
+    parsec(&service, "key rename store web").ok();
+    signs(&service, "parsec:object=shop", "web");
+    signs(&service, "parsec:object=web", "web");
+}
+
+#[test]
+fn a_name_means_the_key_that_has_it() {
+    let service = Service::start();
+    for (name, after) in [("one", "first"), ("one", "second")] {
+        parsec(&service, &format!("key new {name} --algorithm p256")).ok();
+        parsec(&service, &format!("key rename {name} {after}")).ok();
+    }
+    assert_eq!(json(&service, "key show one")["key"]["name"], "second", "it had the name last");
+    parsec(&service, "key new one --algorithm p384").ok();
+    assert_eq!(json(&service, "key show one")["key"]["algorithm"], "p384");
+    let said = parsec(&service, "key rename first one").refused();
+    assert!(said.contains("has a key 'one'"), "{said}");
+    parsec(&service, "key rename none other").refused();
+    // nothing ends by a name that it had once
+    parsec(&service, "key rm one").ok();
+    let said = parsec(&service, "key rm one").refused();
+    assert!(said.contains("it is called 'second' now (to destroy it: parsec key rm second)"), "{said}");
+    let destroy = interface::operations::DestroyKey { key_name: "one".to_owned(), owner: None };
+    service.client().call(interface::ProviderId::SOFTWARE, &destroy).unwrap_err();
+    assert_eq!(listed(&service, ""), ["first", "second"]);
+}
+
+#[test]
+fn whom_a_key_was_granted_to_finds_it_by_its_former_name() {
+    if !tests::may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    let program = service.staged("parsec");
+    let stranger = |line: &str| {
+        let mut command = service.command(&program);
+        run(tests::as_uid(&mut command, tests::STRANGER).args(line.split_whitespace()))
+    };
+    parsec(&service, &format!("key new web --algorithm p256 --grant uid:{}=sign", tests::STRANGER)).ok();
+    parsec(&service, "key new private --algorithm p256").ok();
+    parsec(&service, "key rename web shop").ok();
+    parsec(&service, "key rename private hidden").ok();
+    for line in ["key show web", "key show web --owner uid:0", "key csr web --cn web"] {
+        stranger(line).ok();
+    }
+    stranger("key show private --owner uid:0").refused();
+    let said = stranger("key rename web mine").refused();
+    assert!(said.contains("belongs to uid:0"), "{said}");
+    assert_eq!(listed(&service, ""), ["hidden", "shop"]);
+}

@@ -142,6 +142,9 @@ messages! {
         6 (message, optional) usage: Option<UsageFlags>,
         /// Of data objects: the new data.
         7 (bytes = "vec", optional) value: Option<Vec<u8>>,
+        /// Of keys: the new name; nothing else changes then. Whoever uses or looks up the key finds it by its former names too, as long as
+        /// no other key of the owner has them.
+        8 (string, optional) rename: Option<String>,
     }
 
     /// Stores a certificate or data, in the place of what the caller had under this name.

@@ -145,6 +145,10 @@ impl Context {
                 Err(error) => return Err(error).during(|| format!("look up key '{name}'")),
             }
         }
+        // a former name means less than a name
+        if found.iter().any(|key| key.name() == name) {
+            found.retain(|key| key.name() == name);
+        }
         if found.len() > 1 {
             let all: Vec<_> = found.iter().map(|key| key.provider.name()).collect();
             return Err(Error::Usage(format!(

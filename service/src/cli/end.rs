@@ -5,6 +5,7 @@ use super::error::{During, Error, Result};
 use super::grant::{self, Granted};
 use super::output::{Text, complain};
 use interface::operations::{DestroyKey, Find, RecordKind};
+use interface::text::word;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::IsTerminal;
@@ -34,6 +35,13 @@ impl Display for Destroyed {
 impl Rm {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
         let key = context.key(&self.key)?;
+        if key.name() != self.key.name {
+            let (old, new) = (&self.key.name, key.name());
+            return Err(Error::NotFound(format!(
+                "you have no key '{old}': it is called '{new}' now (to destroy it: parsec key rm {})",
+                word(new)
+            )));
+        }
         if !self.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
             ask(&Doomed::find(context, &key)?)?;
         }

@@ -2,7 +2,7 @@
 
 use super::context::{Context, KeyArg};
 use super::error::Result;
-use super::{accept, attest, challenge, csr, end, export, grant, import, key, label, reference};
+use super::{accept, attest, challenge, csr, end, export, grant, import, key, label, reference, rename};
 use interface::operations::Verdict;
 
 #[derive(clap::Subcommand)]
@@ -17,6 +17,9 @@ pub(crate) enum Command {
     Show(KeyArg),
     /// Give a key another label
     Label(label::Label),
+    /// Give a key another name. References to the old one still find it
+    #[command(visible_alias = "mv")]
+    Rename(rename::Rename),
     /// Destroy a key, for ever. On a terminal, tells what depends on it and asks
     #[command(visible_aliases = ["delete", "destroy"])]
     Rm(end::Rm),
@@ -61,6 +64,7 @@ impl Command {
             Self::List(args) => args.run(context),
             Self::Show(name) => key::show(context, &context.key(name)?),
             Self::Label(args) => args.run(context),
+            Self::Rename(args) => args.run(context),
             Self::Rm(args) => args.run(context),
             Self::Csr(args) => args.run(context),
             Self::Pem(args) => args.run(context),

@@ -262,7 +262,13 @@ impl Handle<SetMetadata> for Core {
             wrapping::check_marks(&key, &op.pkcs11)?;
         }
         call.check_room(call.store().growth_by_metadata(call.caller()?, call.provider(), &op))?;
-        call.store().set_metadata(call.caller()?, call.provider(), &op)?;
+        match &op.rename {
+            Some(new) if op.kind == RecordKind::Key.into() => {
+                bounds::name(new)?;
+                call.store().rename(call.caller()?, call.provider(), &op.name, new)?;
+            }
+            _ => call.store().set_metadata(call.caller()?, call.provider(), &op)?,
+        }
         Ok(interface::message::Empty {})
     }
 }

@@ -140,7 +140,10 @@ impl Index {
         let (mut entries, mut strangers) = (Vec::new(), Vec::new());
         for (owner, _) in self.granters(caller) {
             let entry = match kind {
-                RecordKind::Key => self.key(provider, owner, name).cloned().map(Entry::Key),
+                RecordKind::Key => {
+                    let key = self.key(provider, owner, name).or_else(|| self.renamed(provider, owner, name));
+                    key.cloned().map(Entry::Key)
+                }
                 _ => self.object(provider, owner, kind, name).map(Entry::Object),
             };
             match entry.filter(|entry| self.visible(caller, entry)) {

@@ -24,6 +24,13 @@ impl Entry {
         }
     }
 
+    pub(super) fn key(&self) -> Option<&Arc<Key>> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Object(_) => None,
+        }
+    }
+
     pub(super) fn kind(&self) -> RecordKind {
         match self {
             Self::Key(_) => RecordKind::Key,

@@ -8,6 +8,7 @@ use crate::auth::{MANY, Principal};
 use crate::key::{Decision, Key, Uuid, Uuids};
 use interface::ProviderId;
 use interface::operations::{RecordKind, Verdict};
+use interface::vendor::FORMER_NAME;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
@@ -68,6 +69,18 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn key(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<&Arc<Key>> {
         self.keys.get(owner)?.get(&provider)?.get(name)
+    }
+
+    /// The key with this UUID.
+    pub(super) fn key_of(&self, uuid: Uuid) -> Option<&Arc<Key>> {
+        self.entries.get(&uuid).and_then(Entry::key)
+    }
+
+    /// The key that had this name before; of several, the oldest, because a copy has what its original has.
+    pub(super) fn renamed(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<&Arc<Key>> {
+        let terms = [Term::Owner(owner), Term::Kept(FORMER_NAME, name.as_bytes())];
+        let keys = self.with(&terms, None).filter_map(Entry::key);
+        keys.filter(|key| key.provider == provider).min_by_key(|key| (key.created, key.uuid))
     }
 
     /// The keys of an owner that come after this one, in the order of providers and names.

@@ -113,7 +113,7 @@ impl Store {
     }
 
     /// Whether no key, ready or not, has the name. The lock of the database keeps it so.
-    fn free(&self, db: &Connection, meta: &Meta) -> Result<bool> {
+    pub(super) fn free(&self, db: &Connection, meta: &Meta) -> Result<bool> {
         Ok(self.key(meta.provider, &meta.owner, &meta.name).is_none() && !table::named(db, meta)?)
     }
 
@@ -319,7 +319,7 @@ fn nameless() -> Error {
     Error::refused(Status::PsaErrorInvalidArgument, detail)
 }
 
-fn taken(meta: &Meta) -> Error {
+pub(super) fn taken(meta: &Meta) -> Error {
     let Meta { owner, name, provider, .. } = meta;
     let detail = format!(
         "{owner} has a key '{name}' in the {provider} provider already, or is just making or destroying it: choose another name, or destroy that key: parsec key rm '{name}'"

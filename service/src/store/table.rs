@@ -220,6 +220,13 @@ pub(super) fn set_policy(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> R
     Ok(())
 }
 
+/// Gives a key another name, to which its private blob is sealed.
+pub(super) fn rename(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> Result<()> {
+    let set: Values<'_> = &[("name", &key.name), ("private", &sealed), ("pkcs11", &kept(&key.meta))];
+    change.update(Table::Key, set, &[("uuid", &key.uuid)])?;
+    Ok(())
+}
+
 /// Changes the value of an object.
 pub(super) fn set_value(change: &mut Change<'_>, uuid: Uuid, value: &[u8]) -> Result<()> {
     change.update(Table::Object, &[("value", &value)], &[("uuid", &uuid)])?;

@@ -2,6 +2,7 @@ mod anchored;
 mod kept;
 mod lost;
 mod many;
+mod renamed;
 mod search;
 mod signed;
 mod token;

@@ -41,6 +41,8 @@ impl Store {
                 now += old as u64;
             }
         };
+        // the former name is kept too
+        replace(set.rename.as_ref().map(String::len), 0);
         replace(set.label.as_ref().map(String::len), meta.label.len());
         replace(set.id.as_ref().map(Vec::len), meta.id.len());
         if let Entry::Object(object) = &entry {
