@@ -62,6 +62,7 @@ use index::{Index, PIECE};
 use interface::{ProviderId, Secret};
 use rusqlite::Connection;
 use seal::Keys;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -144,7 +145,8 @@ impl Store {
     pub fn owners(&self) -> Vec<Principal> {
         let mut owners: Vec<Principal> = Vec::new();
         loop {
-            let piece: Vec<_> = self.index().owners_after(owners.last()).take(PIECE).cloned().collect();
+            let piece: Vec<_> =
+                self.index().owners_from(owners.last().map_or(Unbounded, Excluded)).take(PIECE).cloned().collect();
             if piece.is_empty() {
                 return owners;
             }

@@ -229,3 +229,29 @@ fn whom_a_key_was_granted_to_finds_it_by_its_former_name() {
     assert!(said.contains("belongs to uid:0"), "{said}");
     assert_eq!(listed(&service, ""), ["hidden", "shop"]);
 }
+
+#[test]
+fn administrators_see_everybodys_keys_and_use_none() {
+    if !tests::may_change_user() {
+        return;
+    }
+    let service = Service::start();
+    let program = service.staged("parsec");
+    let stranger = |line: &str| {
+        let mut command = service.command(&program);
+        run(tests::as_uid(&mut command, tests::STRANGER).args(line.split_whitespace()))
+    };
+    for name in ["a", "b"] {
+        stranger(&format!("key new {name} --for ssh")).ok();
+    }
+    parsec(&service, "key new mine --algorithm p256").ok();
+    assert_eq!(listed(&service, ""), ["mine"]);
+    assert_eq!(listed(&service, "--all"), ["mine", "a", "b"]);
+    assert_eq!(listed(&service, "--all --for ssh"), ["a", "b"]);
+    let owner = format!("uid:{}", tests::STRANGER);
+    assert_eq!(listed(&service, &format!("--all --owner {owner}")), ["a", "b"]);
+    assert_eq!(listed(&service, &format!("--owner {owner}")), [""; 0]);
+    parsec(&service, &format!("key csr a --owner {owner} --cn a")).refused();
+    let said = stranger("key list --all").refused();
+    assert!(said.contains("only administrators see everybody's keys"), "{said}");
+}

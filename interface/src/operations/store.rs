@@ -115,6 +115,8 @@ messages! {
         11 (string, optional) after: Option<String>,
         /// A label or an id also finds key pairs whose public half has one of its own, which is kept as `CKA_LABEL` or `CKA_ID`.
         12 (bool) public_halves: bool,
+        /// Keys of everybody, for administrators: they see what is public of a key, and may not use it.
+        13 (bool) everyone: bool,
     }
 
     /// Result of [`Find`].

@@ -14,6 +14,7 @@ use crate::wrapping;
 use interface::algorithm::Algorithm;
 use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
 use interface::message::Pkcs11Attribute;
+use interface::operations::RecordKind;
 use interface::{Filing, ProviderId, Secret, Status};
 use std::sync::Arc;
 
@@ -59,6 +60,20 @@ impl<'a> Call<'a> {
     /// Whether deprecated primitives may be generated.
     pub fn allow_deprecated(&self) -> bool {
         self.admission.allow_deprecated
+    }
+
+    /// Fails for who may not see the records of everybody, and for records of another kind than keys.
+    pub(crate) fn check_overview(&self, kind: Option<i32>) -> Result<()> {
+        let caller = self.caller()?;
+        if !self.admission.authenticators.admin(caller) {
+            let detail =
+                format!("only administrators see everybody's keys, and {caller} is none: see admins in the configuration");
+            return Err(Error::refused(Status::AdminOperation, detail));
+        }
+        if kind != Some(RecordKind::Key.into()) {
+            return Err(Error::refused(Status::PsaErrorInvalidArgument, "of everybody's records only keys are listed"));
+        }
+        Ok(())
     }
 
     /// The key store.

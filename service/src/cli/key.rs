@@ -325,6 +325,9 @@ pub(crate) struct List {
     /// Only keys of this algorithm, such as p256, or of all its sizes: rsa
     #[arg(long)]
     algorithm: Option<String>,
+    /// Everybody's keys, for administrators
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Serialize)]
@@ -355,8 +358,13 @@ impl Display for Keys {
 
 impl List {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
-        let filter =
-            Find { kind: Some(RecordKind::Key.into()), owner: self.owner.clone(), label: self.label.clone(), ..Find::default() };
+        let filter = Find {
+            everyone: self.all,
+            kind: Some(RecordKind::Key.into()),
+            owner: self.owner.clone(),
+            label: self.label.clone(),
+            ..Find::default()
+        };
         let mut keys = Vec::new();
         for provider in context.providers(self.place.provider)? {
             let found = context.client.find(provider, &filter);

@@ -243,6 +243,9 @@ impl Handle<Find> for Core {
     fn handle(&self, call: &Call<'_>, op: Find) -> Result<Found> {
         // No record has more.
         bounds::attributes(&op.pkcs11)?;
+        if op.everyone {
+            call.check_overview(op.kind)?;
+        }
         let mut found = call.store().find(call.caller()?, call.provider(), &op, &call.admission.authenticators.admins);
         if self.away(call) {
             let keys = found.records.iter_mut().filter(|record| record.kind == i32::from(RecordKind::Key));
@@ -263,7 +266,7 @@ impl Handle<SetMetadata> for Core {
         }
         call.check_room(call.store().growth_by_metadata(call.caller()?, call.provider(), &op))?;
         match &op.rename {
-            Some(new) if op.kind == RecordKind::Key.into() => {
+            Some(new) if op.kind == i32::from(RecordKind::Key) => {
                 bounds::name(new)?;
                 call.store().rename(call.caller()?, call.provider(), &op.name, new)?;
             }

@@ -11,6 +11,7 @@ use interface::attributes::KeyType;
 use interface::operations::{Find, Found, Record, RecordKind};
 use prost::Message;
 use std::collections::BTreeMap;
+use std::ops::Bound::{Included, Unbounded};
 
 /// Records in one answer, at most.
 const LIMIT: usize = 1000;
@@ -20,6 +21,8 @@ const BYTES: usize = 512 * 1024;
 const OWN: &str = "own:";
 /// In a cursor, before the UUID: the caller's own records are done.
 const OTHERS: &str = "others:";
+/// In a cursor of a search among everybody's keys, before the UUID and the owner.
+const EVERYONE: &str = "everyone:";
 
 impl Store {
     /// The records that match every given field: the caller's own, then those that it was granted and that are listed for it, or whose
@@ -78,7 +81,7 @@ impl Store {
                 && filter.kind.is_none_or(|kind| kind == i32::from(entry.kind()))
                 && fits(entry)
                 && search.ways.iter().any(|terms| terms.iter().all(|term| entry.has(*term)))
-                && index.visible(caller, entry)
+                && (filter.everyone || index.visible(caller, entry))
         };
         // What one user's officer says of an object is no answer to another user.
         let own = filter.pkcs11.iter().any(is_trust);
@@ -96,7 +99,11 @@ impl Store {
                 found.next = last;
                 break;
             }
-            last = Some(format!("{part}{}", entry.meta().uuid));
+            let meta = entry.meta();
+            last = Some(match part {
+                EVERYONE => format!("{EVERYONE}{}:{}", meta.uuid, meta.owner),
+                part => format!("{part}{}", meta.uuid),
+            });
             if fitting {
                 let record = entry.record(caller);
                 bytes += record.encoded_len() + entry.size();
@@ -156,6 +163,9 @@ impl<'a> Search<'a> {
                     .into_iter(),
             );
         }
+        if self.filter.everyone {
+            return Box::new(self.everyones());
+        }
         let (own, others) = match &self.owner {
             Some(owner) => (owner == self.caller, owner != self.caller),
             None => (true, true),
@@ -179,6 +189,22 @@ impl<'a> Search<'a> {
         }
         let last = uuid(after).and_then(|uuid| self.index.stored_entry(uuid));
         if last.is_some_and(|last| last.meta().owner != *self.caller) { (None, uuid(after)) } else { (Some(uuid(after)), None) }
+    }
+
+    /// The entries of one owner after the other.
+    fn everyones(&self) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
+        let (index, ways, named) = (self.index, self.ways.clone(), self.owner.clone());
+        let after = self.filter.after.as_deref().unwrap_or_default().strip_prefix(EVERYONE);
+        let after = after.and_then(|after| after.split_once(':'));
+        let begun: Option<(Uuid, Principal)> = after.and_then(|(uuid, owner)| Some((uuid.parse().ok()?, owner.parse().ok()?)));
+        let owners = index.owners_from(begun.as_ref().map_or(Unbounded, |(_, owner)| Included(owner)));
+        let wanted = owners.filter(move |owner| named.as_ref().is_none_or(|named| named == *owner));
+        wanted.flat_map(move |owner| {
+            let after = begun.as_ref().filter(|(_, begun)| begun == owner).map(|(uuid, _)| *uuid);
+            let theirs = |terms: &Vec<Term<'a>>| terms.iter().copied().chain([Term::Owner(owner)]).collect::<Vec<_>>();
+            let all = ways.iter().map(|terms| index.among(&theirs(terms), after));
+            merged(all.collect()).map(move |entry| Candidate { part: EVERYONE, meant: entry.meta().owner == *owner, entry })
+        })
     }
 
     fn own(&self, after: Option<Uuid>) -> impl Iterator<Item = Candidate<'a>> + use<'a> {

@@ -105,9 +105,8 @@ impl Index {
         self.objects.get(owner)?.get(&(provider, kind))?.get(name).cloned()
     }
 
-    /// The owners who come after this one.
-    pub(super) fn owners_after(&self, after: Option<&Principal>) -> impl Iterator<Item = &Principal> {
-        let from = after.map_or(Unbounded, Excluded);
+    /// The owners from there on.
+    pub(super) fn owners_from<'a>(&'a self, from: Bound<&Principal>) -> impl Iterator<Item = &'a Principal> + use<'a> {
         self.owners.range((from, Unbounded)).map(|(owner, _)| owner)
     }
 

@@ -381,3 +381,38 @@ fn what_another_token_calls_trusted_is_not_shown() {
     assert_eq!(store.object(&WEB, SOFTWARE, &named, &[]).unwrap().pkcs11.len(), 1);
     assert_eq!(store.key(SOFTWARE, &ROOT, "ca").unwrap().record(&WEB).pkcs11.len(), 1);
 }
+
+#[test]
+fn everybodys_keys_come_in_pages() {
+    let place = TestStore::new();
+    let store = place.open().unwrap();
+    let owners = [ROOT, Principal::Uid(33), Principal::App("web:1".into())];
+    let mut all = Vec::new();
+    for owner in &owners {
+        for name in ["one", "two"] {
+            let filing = Filing { name: name.into(), ..Filing::default() };
+            store.reserve(SOFTWARE, owner, &filing, &attributes(), None).unwrap().commit(material()).unwrap();
+            all.push((owner.to_string(), name.to_owned()));
+        }
+    }
+    let named = |record: Record| (record.owner, record.name);
+    let filter = Find { kind: Some(RecordKind::Key.into()), everyone: true, ..Find::default() };
+    all.sort();
+    for steps in 1..8 {
+        let (mut seen, mut page) = (Vec::new(), filter.clone());
+        loop {
+            let Found { records, more, next } = store.find_by(&ROOT, SOFTWARE, &page, &[], steps);
+            seen.extend(records.into_iter().map(named));
+            if !more {
+                break;
+            }
+            assert!(next.is_some() && next != page.after);
+            page.after = next;
+        }
+        seen.sort();
+        assert_eq!(seen, all, "{steps}");
+    }
+    let owner = Find { owner: Some("uid:33".into()), name: Some("two".into()), ..filter };
+    let found: Vec<_> = store.find(&ROOT, SOFTWARE, &owner, &[]).records.into_iter().map(named).collect();
+    assert_eq!(found, [("uid:33".to_owned(), "two".to_owned())]);
+}
