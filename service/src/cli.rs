@@ -26,7 +26,9 @@ mod principal;
 mod purpose;
 mod reference;
 mod rename;
+mod servers;
 mod service;
+mod setup;
 mod token;
 
 use clap::error::{ContextKind, ContextValue};
@@ -68,6 +70,8 @@ enum Command {
     Status,
     /// Look whether all that an installation needs is there, and say what mends what is not
     Doctor(doctor::Doctor),
+    /// Make a server, ssh or git use keys of the service; shows each change first
+    Setup(setup::Setup),
     /// List where keys can live
     Providers,
     /// Make, list and use keys
@@ -144,6 +148,7 @@ impl Command {
                 return output::write(&completion::script(shell)?);
             }
             Self::Doctor(doctor) => return doctor.run(connection),
+            Self::Setup(setup) => return setup.run(connection),
             Self::Man { folder } => {
                 let written = clap_mangen::generate_to(Cli::command(), &folder);
                 return written.map_err(error::Error::io(format!("write {}", folder.display())));
@@ -152,7 +157,12 @@ impl Command {
         }
         let context = Context::new(connection)?;
         match self {
-            Self::Serve { .. } | Self::OpensslEnv(_) | Self::Completions { .. } | Self::Man { .. } | Self::Doctor(_) => Ok(()),
+            Self::Serve { .. }
+            | Self::OpensslEnv(_)
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::Doctor(_)
+            | Self::Setup(_) => Ok(()),
             Self::Ping => service::ping(&context),
             Self::Status => service::status(&context),
             Self::Providers => service::providers(&context),

@@ -64,12 +64,7 @@ fn a_server_that_names_a_key_needs_openssl_conf_in_its_unit() {
     assert_eq!(state(&look(), "nginx").0, "", "its key is a file");
     write(below("etc/parsec/web.pem"), fs::read(service.dir().join("web.pem")).unwrap());
     let (nginx, told) = state(&look(), "nginx");
-    assert!(
-        nginx == "wrong"
-            && told.contains("sites-enabled/web")
-            && told.contains("parsec openssl-env --install --unit nginx.service"),
-        "{told}"
-    );
+    assert!(nginx == "wrong" && told.contains("sites-enabled/web") && told.contains("parsec setup nginx"), "{told}");
     run(&mut service.parsec(["openssl-env", "--install", "--root", "image", "--unit", "nginx"])).ok();
     assert_eq!(state(&look(), "nginx").0, "ok");
 }

@@ -10,6 +10,7 @@ mod browser;
 mod flood;
 mod privileged;
 mod sealed;
+mod set_up;
 mod site;
 mod ways;
 

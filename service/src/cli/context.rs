@@ -74,7 +74,7 @@ pub(crate) struct KeyArg {
 
 /// The names of listed keys that begin so, for a shell. Somebody else may have chosen a name, so that one which a shell would not take as
 /// one word is left out.
-fn completions(begun: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn completions(begun: &OsStr) -> Vec<CompletionCandidate> {
     let (Some(begun), Ok(context)) = (begun.to_str(), Context::new(&Connection::default())) else { return Vec::new() };
     let client = context.client.with_wait(Duration::ZERO).with_deadline(PATIENCE);
     let all = Find { kind: Some(RecordKind::Key.into()), ..Find::default() };

@@ -70,8 +70,8 @@ impl OpensslEnv {
                 Err(wrong) if !self.install => next.push(wrong.to_string()),
                 checked => checked?,
             }
-            let path = PathBuf::from(format!("/etc/systemd/system/{unit}.d/parsec.conf"));
-            files.push(File { path, text: format!("[Service]\nEnvironment=OPENSSL_CONF={CONFIG}\n") });
+            let (path, text) = drop_in(&unit, &[format!("Environment=OPENSSL_CONF={CONFIG}")]);
+            files.push(File { path, text });
             next.push(format!("then: systemctl daemon-reload && systemctl restart {unit}"));
         }
         if !module.exists() {
@@ -91,13 +91,18 @@ impl OpensslEnv {
     }
 }
 
+/// The file that gives a unit these settings.
+pub(super) fn drop_in(unit: &str, settings: &[String]) -> (PathBuf, String) {
+    (format!("/etc/systemd/system/{unit}.d/parsec.conf").into(), format!("[Service]\n{}\n", settings.join("\n")))
+}
+
 /// Where a file of the system is in the tree at `root`.
 pub(super) fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// Where systemd finds units (systemd.unit(5)).
-const UNITS: &[&str] = &[
+pub(super) const UNITS: &[&str] = &[
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
@@ -106,7 +111,7 @@ const UNITS: &[&str] = &[
 ];
 
 /// Fails for a unit that is not installed: a drop-in for it would do nothing. A tree without any units is not a system yet.
-fn check_unit(root: &Path, unit: &str) -> Result<()> {
+pub(super) fn check_unit(root: &Path, unit: &str) -> Result<()> {
     let names = |folder: &&str| std::fs::read_dir(below(root, Path::new(folder))).into_iter().flatten();
     let names = UNITS.iter().flat_map(names).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let names: BTreeSet<_> = names.filter(|name| !name.ends_with(".d")).collect();
@@ -130,7 +135,7 @@ pub(super) fn installed_module() -> PathBuf {
 
 /// The package's configuration, for a provider and a service that may be elsewhere. OpenSSL's own provider comes first: it gets what
 /// belongs to no key, such as the key exchange of TLS. Once one provider is named, it has to be named, too.
-fn config(module: &Path, endpoint: Option<&Endpoint>) -> String {
+pub(super) fn config(module: &Path, endpoint: Option<&Endpoint>) -> String {
     const PACKAGED: &str = include_str!("../../../openssl-provider/packaging/openssl.cnf");
     let module = format!("[parsec_provider]\nmodule = {}\n", module.display());
     let socket = endpoint.map(|endpoint| format!("socket = {}\n", endpoint.path())).unwrap_or_default();

@@ -34,6 +34,11 @@ pub(crate) fn write(key: &KeyRecord, path: &Path) -> Result<()> {
     pem(key, false)?.deliver(false, Some(path))
 }
 
+/// What is in the key's reference file.
+pub(super) fn text(key: &KeyRecord) -> Result<String> {
+    Ok(pem(key, false)?.pem)
+}
+
 fn pem(key: &KeyRecord, pkcs8: bool) -> Result<output::Pem> {
     let reference = Reference { uri: uri(key), spki: Some(key.spki()?) };
     let (label, der) = if pkcs8 { (PKCS8_LABEL, reference.to_pkcs8()) } else { (PEM_LABEL, reference.to_der()) };
@@ -134,7 +139,7 @@ impl Public {
 }
 
 /// The line of `authorized_keys` (RFC 4253 §6.6, RFC 5656 §3.1, RFC 8709 §4); `None` for kinds that OpenSSH does not know.
-fn ssh_line(key: &PublicKey, comment: &str) -> Option<String> {
+pub(super) fn ssh_line(key: &PublicKey, comment: &str) -> Option<String> {
     let (name, parts) = match (key.key_type, key.bits) {
         (KeyType::RsaPublicKey, _) => {
             let (modulus, exponent) = rsa_parts(&key.bytes)?;

@@ -1,7 +1,8 @@
 //! The files of an installation: the service's own, the two libraries, and the configurations of programs that name our keys.
 
-use super::super::openssl::{CONFIG, below, installed_module};
+use super::super::openssl::{CONFIG, UNITS, below, installed_module};
 use super::super::purpose::module;
+use super::super::servers::{Loads, SERVERS, Server};
 use super::Finding;
 use interface::reference::Reference;
 use nix::sys::statvfs::statvfs;
@@ -19,18 +20,6 @@ const DEPTH: usize = 4;
 /// No configuration is longer.
 const LONGEST: u64 = 1 << 20;
 
-/// Servers that load keys by OpenSSL, with their units. Their configurations are in folders of /etc that have these names.
-const SERVERS: &[(&str, &str)] = &[
-    ("nginx", "nginx.service"),
-    ("apache2", "apache2.service"),
-    ("haproxy", "haproxy.service"),
-    ("lighttpd", "lighttpd.service"),
-    ("postfix", "postfix@-.service"),
-    ("dovecot", "dovecot.service"),
-    ("mosquitto", "mosquitto.service"),
-    ("unbound", "unbound.service"),
-];
-
 /// What can be told of the files below a folder. Programs are asked only about the system itself.
 pub(super) fn examine(root: Option<&Path>) -> Vec<Finding> {
     let (own, root) = (root.is_none(), root.unwrap_or_else(|| Path::new("/")));
@@ -41,7 +30,7 @@ pub(super) fn examine(root: Option<&Path>) -> Vec<Finding> {
     findings.push(device(root));
     findings.extend(pkcs11(root, own));
     findings.extend(openssl(root, own));
-    findings.extend(SERVERS.iter().filter_map(|(name, unit)| server(root, name, unit)));
+    findings.extend(SERVERS.iter().filter_map(|known| server(root, known)));
     findings.extend(ssh(root));
     findings
 }
@@ -132,23 +121,29 @@ fn openssl(root: &Path, own: bool) -> Vec<Finding> {
     }]
 }
 
-/// A server whose configuration names one of our keys: its unit must have OPENSSL_CONF.
-fn server(root: &Path, name: &'static str, unit: &str) -> Option<Finding> {
+/// A server whose configuration names one of our keys: it must load the provider.
+fn server(root: &Path, server: &Server) -> Option<Finding> {
+    let (Server { name, unit, .. }, sign) = (server, server.sign()?);
     let mut files = Vec::new();
-    collect(&below(root, &Path::new("/etc").join(name)), DEPTH, &mut files);
+    collect(&below(root, Path::new(server.config)), DEPTH, &mut files);
     let file = files.iter().find(|file| names_key(root, file))?.display();
-    let mut drop_ins = Vec::new();
-    for folder in ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"] {
-        collect(&below(root, &Path::new(folder).join(format!("{unit}.d"))), 1, &mut drop_ins);
-        drop_ins.push(below(root, &Path::new(folder).join(unit)));
+    let mut settings = Vec::new();
+    match server.loads {
+        Loads::Unit => {
+            for folder in UNITS.iter().map(|folder| below(root, Path::new(folder))) {
+                collect(&folder.join(format!("{unit}.d")), 1, &mut settings);
+                settings.push(folder.join(unit));
+            }
+        }
+        Loads::System => settings.push(below(root, Path::new("/etc/ssl/openssl.cnf"))),
+        Loads::Own(..) | Loads::Module => settings.clone_from(&files),
     }
-    let has = drop_ins.iter().filter_map(|file| text(file)).any(|text| text.contains("OPENSSL_CONF="));
-    Some(if has {
-        Finding::ok(name, format!("{file} names a key of the service, and {unit} has OPENSSL_CONF"))
+    let loads = settings.iter().filter_map(|file| text(file)).any(|text| text.contains(sign));
+    Some(if loads {
+        Finding::ok(name, format!("{file} names a key of the service, and OpenSSL's provider is set up for {unit}"))
     } else {
-        let cure =
-            format!("parsec openssl-env --install --unit {unit}, then systemctl daemon-reload && systemctl restart {unit}");
-        Finding::wrong(name, format!("{file} names a key of the service, and {unit} has no OPENSSL_CONF"), cure)
+        let cure = format!("parsec setup {name}, and what that tells you to do");
+        Finding::wrong(name, format!("{file} names a key of the service, and {unit} does not load OpenSSL's provider"), cure)
     })
 }
 
@@ -185,8 +180,11 @@ fn ssh(root: &Path) -> Option<Finding> {
     })
 }
 
-/// All files in a folder.
+/// All files in a folder, or the file itself.
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    if folder.is_file() {
+        files.push(folder.to_owned());
+    }
     for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
         match entry.file_type() {
             Ok(kind) if kind.is_dir() && depth > 1 => collect(&entry.path(), depth - 1, files),

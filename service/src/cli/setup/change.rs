@@ -1,0 +1,236 @@
+//! Changes: places in the system, what is there, and what shall be.
+
+use super::super::context::Context;
+use super::super::error::{During, Error, Result};
+use super::super::openssl::below;
+use super::super::output::write_file;
+use interface::attributes::Usage;
+use interface::operations::{Grant, ListGrants, Revoke};
+use interface::{ProviderId, Status};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where the changes are made.
+pub(super) struct Desk<'a> {
+    pub(super) root: &'a Path,
+    pub(super) context: &'a Context,
+}
+
+/// A place of which is known what stands there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "lowercase")]
+pub(super) enum Place {
+    Folder {
+        path: PathBuf,
+    },
+    File {
+        path: PathBuf,
+    },
+    /// An empty file, for what others put into it.
+    Blank {
+        path: PathBuf,
+    },
+    /// The lines between two marks in a file that belongs to somebody else.
+    Block {
+        path: PathBuf,
+        mark: String,
+    },
+    /// A setting of the user's git.
+    Git {
+        name: String,
+    },
+    /// What somebody may do with a key.
+    Grant {
+        key: String,
+        owner: Option<String>,
+        provider: String,
+        who: String,
+    },
+}
+
+/// What a place had before, and what it has now; `None` is nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Change {
+    #[serde(flatten)]
+    pub(super) place: Place,
+    pub(super) old: Option<String>,
+    pub(super) new: Option<String>,
+}
+
+impl Place {
+    /// The file or the folder.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Folder { path } | Self::File { path } | Self::Blank { path } | Self::Block { path, .. } => Some(path),
+            Self::Git { .. } | Self::Grant { .. } => None,
+        }
+    }
+
+    pub(super) fn shown(&self, desk: &Desk<'_>) -> String {
+        match self {
+            Self::Git { name } => format!("git config --global {name}"),
+            Self::Grant { key, who, .. } => format!("key '{key}', granted to {who}"),
+            _ => self.path().map(|path| below(desk.root, path).display().to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// What stands there.
+    pub(super) fn read(&self, desk: &Desk<'_>) -> Result<Option<String>> {
+        match self {
+            Self::Folder { path } | Self::Blank { path } => {
+                Ok(fs::symlink_metadata(below(desk.root, path)).is_ok().then(String::new))
+            }
+            Self::File { path } => text(&below(desk.root, path)),
+            Self::Block { path, mark } => {
+                let text = text(&below(desk.root, path))?;
+                Ok(text.and_then(|text| split(&text, mark).map(|(_, block, _)| block.to_owned())))
+            }
+            Self::Git { name } => git(&["--get", name]),
+            Self::Grant { .. } => self.granted(desk),
+        }
+    }
+
+    /// Makes it be there, or not.
+    pub(super) fn write(&self, desk: &Desk<'_>, new: Option<&str>) -> Result<()> {
+        match (self, new) {
+            (Self::Folder { path }, Some(_)) => {
+                // in a home it is the user's alone
+                let mode = if path.starts_with("/etc") { 0o755 } else { 0o700 };
+                let path = below(desk.root, path);
+                let made = DirBuilder::new().mode(mode).create(&path);
+                made.map_err(Error::io(format!("make {}", path.display())))
+            }
+            (Self::Folder { path }, None) => match fs::remove_dir(below(desk.root, path)) {
+                Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
+                    Err(Error::io(format!("remove {}", path.display()))(error))
+                }
+                _ => Ok(()),
+            },
+            (Self::File { path } | Self::Blank { path }, Some(text)) => put(&below(desk.root, path), text),
+            (Self::File { path }, None) => remove(&below(desk.root, path)),
+            (Self::Blank { path }, None) => match text(&below(desk.root, path))?.as_deref() {
+                Some("") => remove(&below(desk.root, path)),
+                _ => Ok(()),
+            },
+            (Self::Block { path, mark }, new) => {
+                let path = below(desk.root, path);
+                put(&path, &with_block(&text(&path)?.unwrap_or_default(), mark, new))
+            }
+            (Self::Git { name }, Some(value)) => git(&[name, value]).map(|_| ()),
+            (Self::Git { name }, None) => git(&["--unset", name]).map(|_| ()),
+            (Self::Grant { .. }, new) => self.grant(desk, new),
+        }
+    }
+
+    fn granted(&self, desk: &Desk<'_>) -> Result<Option<String>> {
+        let Self::Grant { key, owner, provider, who } = self else { return Ok(None) };
+        let question = ListGrants { key_name: key.clone(), owner: owner.clone() };
+        let grants = match desk.context.client.call(known(provider)?, &question) {
+            Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => return Ok(None),
+            grants => grants.during(|| format!("list who may use key '{key}'"))?,
+        };
+        let grant = grants.grants.into_iter().find(|grant| grant.principal == *who);
+        Ok(grant.map(|grant| grant.usage.as_ref().map_or(Usage::NONE, Usage::from).roles().join(",")))
+    }
+
+    fn grant(&self, desk: &Desk<'_>, roles: Option<&str>) -> Result<()> {
+        let Self::Grant { key, owner, provider, who } = self else { return Ok(()) };
+        let (key_name, owner, principal) = (key.clone(), owner.clone(), who.clone());
+        let done = match roles {
+            None => desk.context.client.call(known(provider)?, &Revoke { key_name, principal, owner }).map(|_| ()),
+            Some(roles) => {
+                let grant = Grant { key_name, principal, owner, usage: Some(usage(roles).into()) };
+                desk.context.client.call(known(provider)?, &grant).map(|_| ())
+            }
+        };
+        done.during(|| format!("change what {who} may do with key '{key}'"))
+    }
+}
+
+/// The roles that stand in a list.
+pub(super) fn usage(roles: &str) -> Usage {
+    let named = Usage::ROLES.iter().filter(|(role, _)| roles.split(',').any(|word| word == *role));
+    named.fold(Usage::NONE, |all, (_, usage)| all | *usage)
+}
+
+fn known(provider: &str) -> Result<ProviderId> {
+    provider.parse().map_err(|_| Error::Failed(format!("there is no provider '{provider}'")))
+}
+
+/// The text of a file, if there is one.
+fn text(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(format!("read {}", path.display()))(error)),
+    }
+}
+
+/// Writes a file behind its links, with the mode that it has.
+fn put(path: &Path, text: &str) -> Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mode = fs::metadata(&path).map_or(0o644, |metadata| metadata.permissions().mode() & 0o7777);
+    write_file(&path, text.as_bytes(), mode)
+}
+
+fn remove(path: &Path) -> Result<()> {
+    fs::remove_file(path).map_err(Error::io(format!("remove {}", path.display())))
+}
+
+/// Runs `git config --global`; `None` where the setting is not there.
+fn git(arguments: &[&str]) -> Result<Option<String>> {
+    let output = Command::new("git").args(["config", "--global"]).args(arguments).output();
+    let output = output.map_err(Error::io("run git"))?;
+    match output.status.code() {
+        Some(0) => Ok(Some(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())),
+        // there is no such setting, or no file
+        Some(1) if arguments[0] == "--get" => Ok(None),
+        _ => Err(Error::Failed(format!(
+            "git config --global {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        ))),
+    }
+}
+
+fn marks(mark: &str) -> (String, String) {
+    (format!("# begin parsec setup {mark}\n"), format!("# end parsec setup {mark}\n"))
+}
+
+/// What is before the marks, between them, and after them.
+fn split<'t>(text: &'t str, mark: &str) -> Option<(&'t str, &'t str, &'t str)> {
+    let (begin, end) = marks(mark);
+    let (before, rest) = text.split_once(&begin)?;
+    let (block, after) = rest.split_once(&end)?;
+    Some((before, block, after))
+}
+
+/// The text with this between the marks, which are made at its end where it has none.
+fn with_block(text: &str, mark: &str, block: Option<&str>) -> String {
+    let (begin, end) = marks(mark);
+    let (before, _, after) = split(text, mark).unwrap_or((text, "", ""));
+    let block = block.map(|block| {
+        let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+        format!("{gap}{begin}{block}{end}")
+    });
+    format!("{before}{}{after}", block.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_comes_and_goes_and_leaves_the_rest() {
+        let with = with_block("Host a\n", "ssh", Some("Host *\n"));
+        assert_eq!(with, "Host a\n# begin parsec setup ssh\nHost *\n# end parsec setup ssh\n");
+        let edited = format!("{with}Host z\n");
+        assert_eq!(with_block(&edited, "git", None), edited);
+        assert_eq!(with_block(&with_block(&edited, "ssh", Some("Host b\n")), "ssh", None), "Host a\nHost z\n");
+        assert_eq!(with_block(&with_block("", "ssh", Some("x\n")), "ssh", None), "");
+    }
+}
