@@ -176,6 +176,43 @@ fn logs_in(desk: &Desk) {
 }
 
 #[test]
+fn ssh_logs_in_with_the_configuration_that_setup_writes() {
+    let Some(desk) = Desk::new() else { return };
+    let line = desk.parsec("key public p256 --ssh");
+    let _sshd = desk.sshd(&line);
+    let config = desk.path(".ssh/config").display().to_string();
+    // the last -F counts
+    let ssh = || run(desk.ssh(&["-F", &config]).env("SSH_AUTH_SOCK", ""));
+    std::fs::create_dir(desk.path(".ssh")).unwrap();
+    std::fs::write(&config, "").unwrap();
+    ssh().refused();
+    desk.parsec("setup ssh --yes");
+    assert_eq!(ssh().ok(), "logged in\n");
+    desk.parsec("setup ssh --undo --yes");
+    ssh().refused();
+}
+
+#[test]
+fn git_signs_with_the_settings_that_setup_makes() {
+    let Some(desk) = Desk::new() else { return };
+    let Some(git) = program("git") else { return };
+    let _agent = desk.agent();
+    let git = |words: &[&str]| run(desk.service.command(&git).env("SSH_AUTH_SOCK", desk.path("agent.sock")).args(words));
+    for (name, value) in [("user.email", "me@example.org"), ("user.name", "me")] {
+        git(&["config", "--global", name, value]).ok();
+    }
+    git(&["init", "-q", "tree"]).ok();
+    let commit = || git(&["-C", "tree", "commit", "-q", "--allow-empty", "-S", "-m", "one"]);
+    commit().refused();
+    desk.parsec("setup git --key p256 --yes");
+    commit().ok();
+    let seen = git(&["-C", "tree", "verify-commit", "HEAD"]);
+    assert!(seen.err.contains("Good \"git\" signature for me@example.org"), "{seen:?}");
+    desk.parsec("setup git --undo --yes");
+    assert!(git(&["config", "--global", "gpg.format"]).refused().is_empty());
+}
+
+#[test]
 fn ssh_agent_logs_in_with_the_module() {
     let Some(mut desk) = Desk::new() else { return };
     let _agent = desk.agent();

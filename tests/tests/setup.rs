@@ -196,6 +196,24 @@ fn a_change_that_fails_takes_back_those_before_it() {
 }
 
 #[test]
+fn an_image_gives_nobody_a_right_and_changes_nothing_outside() {
+    let (service, root) = image(&["nginx.service"]);
+    let record = root.join("etc/parsec/setup/nginx.json");
+    let grant = r#""what":"grant","key":"web","owner":null,"provider":"software","who":"uid:66","old":"sign","new":"#;
+    let setting = r#""what":"git","name":"core.pager","old":"evil","new":"""#;
+    fs::write(service.dir().join("outside"), "host").unwrap();
+    std::os::unix::fs::symlink(service.dir(), root.join("link")).unwrap();
+    let file = |path: &str| format!(r#""what":"file","path":"{path}","old":"evil","new":"host""#);
+    for change in [format!("{grant}null"), format!("{grant}\"\""), setting.to_owned(), file("/../outside"), file("/link/outside")]
+    {
+        write(record.clone(), format!("[{{{change}}}]"));
+        let told = setup(&service, "nginx --undo --yes").refused();
+        assert!(told.contains("no changes of parsec setup") || told.contains("is not in image"), "{change}: {told}");
+    }
+    assert_eq!((fs::read_to_string(service.dir().join("outside")).unwrap().as_str(), grants(&service).as_str()), ("host", ""));
+}
+
+#[test]
 fn who_sits_at_a_terminal_is_asked() {
     let Some(script) = tests::program("script") else { return };
     let (service, root) = image(&["nginx.service"]);

@@ -11,13 +11,28 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 /// Where the changes are made.
 pub(super) struct Desk<'a> {
     pub(super) root: &'a Path,
     pub(super) context: &'a Context,
+}
+
+impl Desk<'_> {
+    /// Where a file is. Those of an image are in it: it may come from somebody who would like others to be written.
+    fn file(&self, path: &Path) -> Result<PathBuf> {
+        let file = below(self.root, path);
+        let inside = |root: &Path| {
+            let known = file.ancestors().find_map(|path| fs::canonicalize(path).ok());
+            known.is_some_and(|known| known.starts_with(root)) && !path.components().any(|part| part == Component::ParentDir)
+        };
+        match fs::canonicalize(self.root).is_ok_and(|root| inside(&root)) {
+            true => Ok(file),
+            false => Err(Error::Failed(format!("{} is not in {}", file.display(), self.root.display()))),
+        }
+    }
 }
 
 /// A place of which is known what stands there.
@@ -61,6 +76,18 @@ pub(super) struct Change {
     pub(super) new: Option<String>,
 }
 
+impl Change {
+    /// Whether setup makes such a change, and may take it back: what is undone gives nobody a right, and an image sets nothing of a user's.
+    pub(super) fn sound(&self, desk: &Desk<'_>) -> bool {
+        let Some(new) = &self.new else { return false };
+        match &self.place {
+            Place::Git { .. } => desk.root == Path::new("/"),
+            Place::Grant { .. } => usage(new).contains(usage(self.old.as_deref().unwrap_or_default())),
+            _ => true,
+        }
+    }
+}
+
 impl Place {
     /// The file or the folder.
     pub(super) fn path(&self) -> Option<&Path> {
@@ -81,12 +108,10 @@ impl Place {
     /// What stands there.
     pub(super) fn read(&self, desk: &Desk<'_>) -> Result<Option<String>> {
         match self {
-            Self::Folder { path } | Self::Blank { path } => {
-                Ok(fs::symlink_metadata(below(desk.root, path)).is_ok().then(String::new))
-            }
-            Self::File { path } => text(&below(desk.root, path)),
+            Self::Folder { path } | Self::Blank { path } => Ok(fs::symlink_metadata(desk.file(path)?).is_ok().then(String::new)),
+            Self::File { path } => text(&desk.file(path)?),
             Self::Block { path, mark } => {
-                let text = text(&below(desk.root, path))?;
+                let text = text(&desk.file(path)?)?;
                 Ok(text.and_then(|text| split(&text, mark).map(|(_, block, _)| block.to_owned())))
             }
             Self::Git { name } => git(&["--get", name]),
@@ -100,24 +125,24 @@ impl Place {
             (Self::Folder { path }, Some(_)) => {
                 // in a home it is the user's alone
                 let mode = if path.starts_with("/etc") { 0o755 } else { 0o700 };
-                let path = below(desk.root, path);
+                let path = desk.file(path)?;
                 let made = DirBuilder::new().mode(mode).create(&path);
                 made.map_err(Error::io(format!("make {}", path.display())))
             }
-            (Self::Folder { path }, None) => match fs::remove_dir(below(desk.root, path)) {
+            (Self::Folder { path }, None) => match fs::remove_dir(desk.file(path)?) {
                 Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
                     Err(Error::io(format!("remove {}", path.display()))(error))
                 }
                 _ => Ok(()),
             },
-            (Self::File { path } | Self::Blank { path }, Some(text)) => put(&below(desk.root, path), text),
-            (Self::File { path }, None) => remove(&below(desk.root, path)),
-            (Self::Blank { path }, None) => match text(&below(desk.root, path))?.as_deref() {
-                Some("") => remove(&below(desk.root, path)),
+            (Self::File { path } | Self::Blank { path }, Some(text)) => put(&desk.file(path)?, text),
+            (Self::File { path }, None) => remove(&desk.file(path)?),
+            (Self::Blank { path }, None) => match text(&desk.file(path)?)?.as_deref() {
+                Some("") => remove(&desk.file(path)?),
                 _ => Ok(()),
             },
             (Self::Block { path, mark }, new) => {
-                let path = below(desk.root, path);
+                let path = desk.file(path)?;
                 put(&path, &with_block(&text(&path)?.unwrap_or_default(), mark, new))
             }
             (Self::Git { name }, Some(value)) => git(&[name, value]).map(|_| ()),

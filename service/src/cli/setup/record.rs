@@ -27,6 +27,9 @@ impl Records {
                 let failed = |error: &dyn std::fmt::Display| Error::Failed(format!("{}: {error}", path.display()));
                 let text = fs::read(&path).map_err(|error| failed(&error))?;
                 let changes: Vec<Change> = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
+                if !changes.iter().all(|change| change.sound(desk)) {
+                    return Err(failed(&"these are no changes of parsec setup"));
+                }
                 if path == own { &mut records.mine } else { &mut records.others }.extend(changes);
             }
         }
