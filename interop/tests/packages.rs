@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use interop::{Machine, cargo_deb, release};
-use tests::{Release, built, run};
+use tests::{Page, Release, built, run};
 
 const DEBS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../service/packaging/debs");
 /// Installs packages, also of a lower version.
@@ -38,9 +38,9 @@ fn packages() -> &'static Path {
 
 /// A command of a section of `service/docs/install.md`, and those below it, as a person would type them here.
 fn documented(section: &str, command: &str) -> String {
-    let text = include_str!("../../service/docs/install.md");
-    let (_, text) = text.split_once(&format!("\n## {section}\n")).unwrap();
-    let lines = text.lines().take_while(|line| !line.starts_with("## ")).filter_map(|line| line.strip_prefix("    "));
+    let page = Page::read("service/docs/install.md");
+    let blocks = page.blocks();
+    let lines = blocks.iter().filter(|block| block.section == section).flat_map(|block| &block.lines).copied();
     let commands: Vec<_> = lines.skip_while(|line| !line.contains(command)).collect();
     assert!(!commands.is_empty(), "install.md has no command {command}");
     let here = commands.join("\n").replace("./target/debian/", "/shared/").replace("apt-get ", "apt-get --yes ");

@@ -42,10 +42,10 @@ pub(crate) fn identify(desk: &Desk, name: &str) {
     }
 }
 
-/// What the README tells people to write for a program: the tests take it as it stands there, but for the names.
+/// What `service/docs/servers.md` tells people to write for a program: the tests take it as it stands there, but for the names.
 pub(crate) fn readme(program: &str) -> Vec<&'static str> {
-    let readme = include_str!("../../../README.md");
-    let row = readme.lines().find(|line| line.starts_with(&format!("| {program} |"))).expect("a row of the README");
+    let page = include_str!("../../../service/docs/servers.md");
+    let row = page.lines().find(|line| line.starts_with(&format!("| {program} |"))).expect("a row of servers.md");
     let (_, lines) = row.rsplit_once(" | ").expect("a last column");
     lines.split('`').skip(1).step_by(2).collect()
 }
