@@ -30,7 +30,7 @@ impl Page {
     /// # Panics
     /// When it cannot be read.
     pub fn read(path: &str) -> Self {
-        let text = std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let text = std::fs::read_to_string(Self::root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         Self { path: path.to_owned(), text }
     }
 
@@ -39,12 +39,18 @@ impl Page {
     /// # Panics
     /// When they cannot be listed.
     pub fn all() -> Vec<Self> {
-        let guides = std::fs::read_dir(root().join("service/docs")).expect("the guides").map(|entry| entry.expect("a guide"));
+        let guides =
+            std::fs::read_dir(Self::root().join("service/docs")).expect("the guides").map(|entry| entry.expect("a guide"));
         let names = guides.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| name.ends_with(".md"));
         let mut guides: Vec<_> = names.map(|name| format!("service/docs/{name}")).collect();
         guides.sort();
         let top = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned);
         top.iter().chain(&guides).map(|path| Self::read(path)).collect()
+    }
+
+    /// The root of the repository.
+    pub fn root() -> &'static Path {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
     }
 
     /// Its blocks, in order.
@@ -76,10 +82,6 @@ impl Page {
 
     /// The file that a relative link of this page leads to.
     pub fn leads_to(&self, link: &str) -> PathBuf {
-        root().join(&self.path).parent().map(|folder| folder.join(link)).unwrap_or_default()
+        Self::root().join(&self.path).parent().map(|folder| folder.join(link)).unwrap_or_default()
     }
-}
-
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

@@ -7,7 +7,7 @@ use interop::{Daemon, Desk, Row, eventually, listens, loopback, may_unshare};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::{may_change_user, run};
 
-use crate::{KINDS, addresses, curl, desk, named, pages, readme};
+use crate::{KINDS, addresses, curl, desk, documented, named, pages};
 
 #[test]
 fn threads_of_a_worker_in_a_chroot_have_every_kind_of_key() {
@@ -75,7 +75,7 @@ struct Haproxy {
 impl Haproxy {
     fn new() -> Option<Self> {
         let desk = desk(Row::program("haproxy"), "www-data")?;
-        let cat = readme("HAProxy")[0];
+        let cat = documented("HAProxy")[0];
         for kind in KINDS {
             run(desk.command("sh -c").arg(named(&[cat], kind))).ok();
         }
@@ -84,7 +84,7 @@ impl Haproxy {
 
     /// Writes haproxy.cfg with these global lines.
     fn configure(&self, global: &str) {
-        let bind = readme("HAProxy")[1];
+        let bind = documented("HAProxy")[1];
         let bind = |(kind, address): &(&str, SocketAddr)| named(&[bind], kind).replace(":443", &address.to_string());
         let binds: String = self.servers.iter().map(bind).collect();
         self.desk.write(

@@ -8,7 +8,7 @@ use interop::{Daemon, Desk, Row, eventually, listens};
 use rustix::process::Signal;
 use tests::{may_change_user, run};
 
-use crate::{addresses, curl, desk, named, pages, readme};
+use crate::{addresses, curl, desk, documented, named, pages};
 
 #[test]
 fn children_of_prefork_have_every_kind_of_key() {
@@ -49,7 +49,7 @@ fn clients_prove_themselves_and_refusals_reach_the_error_log() {
     desk.parsec("key csr me --self-signed --cn me --out me.crt");
     httpd.configure("SSLVerifyClient require\nSSLCACertificateFile me.crt\n");
     let _server = httpd.start();
-    let identity = readme("curl")[0].strip_prefix("curl ").unwrap().strip_suffix(" https://…").unwrap();
+    let identity = documented("curl")[0].strip_prefix("curl ").unwrap().strip_suffix(" https://…").unwrap();
     let me = |version| {
         let mut command = curl(desk, kind, version, address);
         run(command.args(identity.split(' ')).env("OPENSSL_CONF", desk.service.openssl_conf()))
@@ -95,7 +95,7 @@ impl Httpd {
             .servers
             .iter()
             .map(|(kind, address)| {
-                let identity = named(&readme("Apache httpd"), kind);
+                let identity = named(&documented("Apache httpd"), kind);
                 format!("Listen {address}\n<VirtualHost {address}>\n{identity}</VirtualHost>\n")
             })
             .collect();

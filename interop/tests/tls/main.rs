@@ -43,7 +43,7 @@ pub(crate) fn identify(desk: &Desk, name: &str) {
 }
 
 /// What `service/docs/servers.md` tells people to write for a program: the tests take it as it stands there, but for the names.
-pub(crate) fn readme(program: &str) -> Vec<&'static str> {
+pub(crate) fn documented(program: &str) -> Vec<&'static str> {
     let page = include_str!("../../../service/docs/servers.md");
     let row = page.lines().find(|line| line.starts_with(&format!("| {program} |"))).expect("a row of servers.md");
     let (_, lines) = row.rsplit_once(" | ").expect("a last column");

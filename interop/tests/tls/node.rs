@@ -3,7 +3,7 @@
 use interop::Row;
 use tests::run;
 
-use crate::{KINDS, desk, identify, readme};
+use crate::{KINDS, desk, documented, identify};
 
 #[test]
 fn https_servers_and_clients_have_every_kind_of_key() {
@@ -19,7 +19,7 @@ fn https_servers_and_clients_with_openssl_inside_have_every_kind_of_key() {
 
 fn serves(row: Option<Row>, node: &str) {
     let Some(desk) = desk(row, "nobody") else { return };
-    let [command, create] = readme("Node")[..] else { panic!("two lines for Node") };
+    let [command, create] = documented("Node")[..] else { panic!("two lines for Node") };
     let script = include_str!("tls.js");
     assert!(script.contains(create.split_once("({ cert, ").unwrap().1.split_once(" }").unwrap().0));
     desk.write("tls.js", script);

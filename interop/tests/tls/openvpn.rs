@@ -3,7 +3,7 @@
 use interop::{Daemon, Row, loopback};
 use tests::may_change_user;
 
-use crate::{KINDS, desk, named, readme};
+use crate::{KINDS, desk, documented, named};
 
 #[test]
 fn both_ends_of_a_tunnel_have_every_kind_of_key_by_reference() {
@@ -20,7 +20,7 @@ fn both_ends_of_a_tunnel_have_every_kind_of_key_by_reference() {
         let (ip, port) = (address.ip(), address.port());
         let start = |role: &str, own: &str, peer: &str, ready: &str| {
             let more = format!("--verb 3 --dev null {role} --ca {peer}.crt");
-            let mut command = desk.command(named(&readme("OpenVPN")[..1], own).replace('…', &more).trim_end());
+            let mut command = desk.command(named(&documented("OpenVPN")[..1], own).replace('…', &more).trim_end());
             let log = desk.path(format!("{own}-to-{peer}.log"));
             Daemon::start(command.env("OPENSSL_MODULES", &modules), &log, || {
                 std::fs::read_to_string(&log).unwrap().contains(ready)

@@ -8,7 +8,7 @@ use interop::{Daemon, Desk, Row, eventually, loopback};
 use rustix::process::Signal;
 use tests::{as_uid, may_change_user, run, skip};
 
-use crate::{KINDS, VERSIONS, desk, readme};
+use crate::{KINDS, VERSIONS, desk, documented};
 
 #[test]
 fn servers_and_clients_have_every_kind_of_key() {
@@ -35,7 +35,7 @@ fn servers_and_clients_have_every_kind_of_key() {
         format!(
             "{}\nlisten_addresses = '{ip}'\nport = {port}\nunix_socket_directories = ''\nfsync = off\n\
              ssl_ca_file = '{dir}/me.crt'\n",
-            readme("PostgreSQL").join("\n")
+            documented("PostgreSQL").join("\n")
         ),
     );
     let psql = |kind: &str, version: &str| {
@@ -43,7 +43,7 @@ fn servers_and_clients_have_every_kind_of_key() {
             "host=localhost hostaddr={ip} port={port} user=postgres dbname=postgres ssl_min_protocol_version=TLSv{version} \
              ssl_max_protocol_version=TLSv{version}"
         );
-        let line = readme("psql, libpq")[0].replace("host=db", &host).replace("ca.crt", &format!("{kind}.crt"));
+        let line = documented("psql, libpq")[0].replace("host=db", &host).replace("ca.crt", &format!("{kind}.crt"));
         let select = "select version, client_dn from pg_stat_ssl where pid = pg_backend_pid()";
         run(desk.ours("sh -c").arg(format!("{line} --no-psqlrc --tuples-only --no-align --command '{select}'")))
     };

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use interop::{Daemon, Row, listens, loopback};
 use tests::may_change_user;
 
-use crate::{KINDS, VERSIONS, desk, named, readme};
+use crate::{KINDS, VERSIONS, desk, documented, named};
 
 #[test]
 fn both_ends_of_a_tunnel_prove_themselves_with_every_kind_of_key() {
@@ -19,8 +19,8 @@ fn both_ends_of_a_tunnel_prove_themselves_with_every_kind_of_key() {
         let mut conf = "foreground = yes\npid =\nsetuid = nobody\nsetgid = nogroup\n".to_owned();
         for kind in KINDS {
             let (server, client) = (loopback(), loopback());
-            let identity =
-                named(&readme("stunnel"), kind) + &format!("CAfile = {kind}.crt\nverifyPeer = yes\nsslVersion = TLSv{version}\n");
+            let identity = named(&documented("stunnel"), kind)
+                + &format!("CAfile = {kind}.crt\nverifyPeer = yes\nsslVersion = TLSv{version}\n");
             conf += &format!("[{kind}]\naccept = {server}\nexec = /bin/echo\nexecArgs = echo {kind}\n{identity}");
             conf += &format!("[to-{kind}]\nclient = yes\naccept = {client}\nconnect = {server}\n{identity}");
             tunnels.push((kind, client));
