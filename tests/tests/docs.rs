@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use tests::{Page, Service, built, program, run};
+use tests::{Page, Setup, built, program, run};
 
 /// Where the packages put what the tests have elsewhere.
 const MODULE: &str = "/usr/lib/x86_64-linux-gnu/pkcs11/libparsec_pkcs11.so";
@@ -17,23 +17,28 @@ fn script(page: &Page) -> Option<String> {
     for block in blocks.iter().filter(|block| block.language == "sh" && !block.excused) {
         lines.splice(block.line - 1..block.line - 1 + block.lines.len(), block.lines.iter().copied());
     }
-    let fail = format!("set -o pipefail; trap 'echo {}:$LINENO: \"$BASH_COMMAND\" >&2' ERR", page.path);
-    lines.iter().any(|line| !line.is_empty()).then(|| fail + &lines.join("\n"))
+    let fail = format!("set -o pipefail; trap 'echo {}:$LINENO: \"$BASH_COMMAND\" >&2' ERR; ", page.path);
+    let end = r#"trap 'test -z "${SSH_AGENT_PID:-}" || ssh-agent -k' EXIT"#;
+    lines.iter().any(|line| !line.is_empty()).then(|| fail + end + &lines.join("\n"))
 }
 
 #[test]
 fn the_commands_of_each_page_run_in_their_order() {
-    if ["git", "openssl", "pkcs11-tool", "ssh-keygen"].iter().any(|name| program(name).is_none()) {
+    if ["git", "openssl", "pkcs11-tool", "ssh-agent", "ssh-keygen"].iter().any(|name| program(name).is_none()) {
         return;
     }
-    for page in Page::all() {
-        let Some(script) = script(&page) else { continue };
-        let service = Service::start();
+    let scripts: Vec<_> = Page::all().iter().filter_map(script).collect();
+    assert!(scripts.len() > 5, "{scripts:?}");
+    for script in scripts {
+        // without the line root and the service's own user are administrators
+        let service = Setup::default().map_config(|config| config.replace(r#"admins = [{ name = "0" }]"#, "")).start();
         let (module, config) = (service.staged("libparsec_pkcs11.so"), service.openssl_conf());
         let script = script.replace(MODULE, module.to_str().unwrap()).replace(OPENSSL_CONF, config.to_str().unwrap());
         std::fs::write(service.dir().join("script"), script).unwrap();
         let programs = service.staged("parsec").parent().unwrap().display().to_string();
         let mut shell = service.command("bash");
+        // whoever is asked for a PIN presses Enter
+        shell.env("SSH_ASKPASS", "/bin/true").env("SSH_ASKPASS_REQUIRE", "force");
         run(shell.args(["-e", "-u", "script"]).env("PATH", format!("{programs}:/usr/local/bin:/usr/bin:/bin"))).ok();
     }
 }
