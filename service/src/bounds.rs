@@ -2,13 +2,15 @@
 //! client without limits would slow down the others. `body_len_limit` bounds the request as a whole.
 
 use crate::error::{Error, Result};
-use interface::message::Pkcs11Attribute;
+use interface::message::{KeyType, Pkcs11Attribute};
 use interface::{Filing, Status};
 
 /// Most bytes of a text: a name, a label, a principal, and of an id.
 const TEXT: usize = 1024;
 /// Most attributes beside one record.
 const ATTRIBUTES: usize = 64;
+/// Most types of keys in a search: more than there are.
+const KEY_TYPES: usize = 128;
 /// Most bytes of these attributes together.
 const VALUES: usize = 64 << 10;
 
@@ -31,6 +33,17 @@ pub(crate) fn text(what: &str, text: &[u8]) -> Result<()> {
     match text.len() {
         0..=TEXT => Ok(()),
         len => Err(refused(format!("the {what} has {len} bytes; at most {TEXT} are kept: choose a shorter one"))),
+    }
+}
+
+/// Refuses more types of keys than a search can need.
+///
+/// # Errors
+/// [`Status::PsaErrorInvalidArgument`].
+pub(crate) fn key_types(types: &[KeyType]) -> Result<()> {
+    match types.len() {
+        0..=KEY_TYPES => Ok(()),
+        many => Err(refused(format!("a search names {many} types of keys; at most {KEY_TYPES} are looked for"))),
     }
 }
 
@@ -69,4 +82,16 @@ pub(crate) fn beside(label: Option<&str>, id: Option<&[u8]>, kept: &[Pkcs11Attri
 
 fn refused(detail: String) -> Error {
     Error::refused(Status::PsaErrorInvalidArgument, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_names_no_more_types_than_there_are() {
+        let types = |count| vec![KeyType::default(); count];
+        assert!(key_types(&types(KEY_TYPES)).is_ok());
+        assert_eq!(key_types(&types(KEY_TYPES + 1)).unwrap_err().status(), Status::PsaErrorInvalidArgument);
+    }
 }

@@ -143,7 +143,7 @@ fn restrict<'a>(folders: &[PathBuf], reach: impl IntoIterator<Item = &'a Reach>)
 /// What a rule can name of a device. One that is not there yet needs a rule for its folder.
 fn there(device: &Path) -> PathBuf {
     match device.parent() {
-        Some(folder) if !device.exists() => {
+        Some(folder) if !device.exists() && folder.parent().is_some() => {
             tracing::warn!(
                 "{} is not there: so that it can come, the sandbox lets the service open all that its user may in {}",
                 device.display(),

@@ -17,7 +17,7 @@ use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
 use crate::{listener, memory, privileges, sandbox, signals};
 use interface::Status;
-use rustix::process::{Resource, geteuid, getrlimit};
+use rustix::process::{Resource, Signal, geteuid, getpid, getrlimit, kill_process};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -163,12 +163,17 @@ fn kept_for(authenticators: &Authenticators) -> impl Iterator<Item = u32> {
     authenticators.admins.iter().filter_map(uid).chain([0, geteuid().as_raw()])
 }
 
-/// Looks, for as long as the service runs, whether devices that were away are there.
+/// Looks, for as long as the service runs, whether devices that were away are there. If one tells that the store is an older copy, the
+/// service stops as it would have at its start.
 async fn await_devices(backends: Arc<Backends>) {
     loop {
         tokio::time::sleep(AWAY).await;
         let backends = Arc::clone(&backends);
-        let _ = tokio::task::spawn_blocking(move || backends.look()).await;
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || backends.look()).await {
+            tracing::error!(event = Kind::Damage.name(), "{error}; the service stops");
+            let _ = kill_process(getpid(), Signal::TERM);
+            return;
+        }
     }
 }
 

@@ -631,15 +631,16 @@ fn keys_of_openssh_and_encrypted_ones_are_imported() {
         run(command.args(["-q", "-t", kind, "-N", passphrase, "-f", file])).ok();
         run(service.command("ssh-keygen").args(["-y", "-P", passphrase, "-f", file])).ok()
     };
-    for (kind, passphrase) in [("ed25519", ""), ("ecdsa", "secret"), ("rsa", "secret")] {
-        let public = keygen(kind, kind, passphrase);
-        let imported = parsec(&service, &format!("key import {kind} {kind} --passphrase-file pass --out {kind}.pem")).ok();
-        assert!(imported.starts_with(&format!("Imported key '{kind}'")), "{imported}");
-        let own = parsec(&service, &format!("key public {kind} --ssh")).ok();
+    for (kind, passphrase) in [("ed25519", ""), ("ed25519", "secret"), ("rsa", "secret")] {
+        let name = format!("{kind}{passphrase}");
+        let public = keygen(kind, &name, passphrase);
+        let imported = parsec(&service, &format!("key import {name} {name} --passphrase-file pass --out {name}.pem")).ok();
+        assert!(imported.starts_with(&format!("Imported key '{name}'")), "{imported}");
+        let own = parsec(&service, &format!("key public {name} --ssh")).ok();
         assert_eq!(own.split_whitespace().nth(1), public.split_whitespace().nth(1), "{kind}");
-        assert!(service.dir().join(format!("{kind}.pem")).exists());
+        assert!(service.dir().join(format!("{name}.pem")).exists());
     }
     fs::write(service.dir().join("pass"), "another").unwrap();
-    let wrong = parsec(&service, "key import again rsa --passphrase-file pass").refused();
-    assert!(wrong.contains("cannot import rsa: its passphrase is another one"), "{wrong}");
+    let wrong = parsec(&service, "key import again rsasecret --passphrase-file pass").refused();
+    assert!(wrong.contains("cannot import rsasecret: its passphrase is another one"), "{wrong}");
 }

@@ -91,5 +91,8 @@ fn a_configuration_and_libraries_are_looked_at() {
     fs::create_dir_all(pipe.parent().unwrap()).unwrap();
     assert!(run(std::process::Command::new("mkfifo").arg(&pipe)).status.success());
     assert_eq!(state(&look(), "nginx").0, "");
+    // nor what the kernel makes up, which another reader may want
+    std::os::unix::fs::symlink("/proc/kmsg", below("etc/nginx/kernel.conf")).unwrap();
+    assert_eq!(state(&look(), "nginx").0, "");
     assert!(Path::new(&pipe).exists());
 }

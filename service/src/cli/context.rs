@@ -80,7 +80,10 @@ pub(super) fn completions(begun: &OsStr) -> Vec<CompletionCandidate> {
     let all = Find { kind: Some(RecordKind::Key.into()), ..Find::default() };
     let providers = client.providers().unwrap_or_default();
     let found = providers.iter().flat_map(|(id, _)| client.find(*id, &all).unwrap_or_default());
-    let names: BTreeSet<_> = found.map(|key| key.name).filter(|name| name.starts_with(begun) && word(name) == *name).collect();
+    let names: BTreeSet<_> = found
+        .map(|key| key.name)
+        .filter(|name| name.starts_with(begun) && word(name) == *name && !name.starts_with(['-', '=']))
+        .collect();
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 

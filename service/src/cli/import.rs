@@ -309,9 +309,16 @@ mod tests {
                 let status = Command::new("ssh-keygen").arg("-q").args(args).arg("-f").arg(&path).status().unwrap();
                 assert!(status.success(), "{kind} {args:?}");
             };
-            run(&["-t", kind, "-b", bits, "-N", passphrase]);
-            let file = std::fs::read(&path).unwrap();
-            let own = parse(&file, || Ok(Zeroizing::new(passphrase.to_owned()))).unwrap();
+            // some numbers of ECDSA are too short for the library
+            let (file, own) = loop {
+                let _ = std::fs::remove_file(&path);
+                run(&["-t", kind, "-b", bits, "-N", passphrase]);
+                let file = std::fs::read(&path).unwrap();
+                match parse(&file, || Ok(Zeroizing::new(passphrase.to_owned()))) {
+                    Ok(own) => break (file, own),
+                    Err(why) => assert!(kind == "ecdsa" && why.contains("ssh-keygen -p -m PEM"), "{kind}: {why}"),
+                }
+            };
             if !passphrase.is_empty() {
                 assert_eq!(
                     parse(&file, || Ok(Zeroizing::new("wrong".to_owned()))).err().as_deref(),

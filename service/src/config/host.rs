@@ -4,6 +4,7 @@ use crate::auth;
 use crate::error::{Error, Result};
 use interface::client::Process;
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -54,7 +55,8 @@ impl Host {
     /// The configuration that is read when none is named. One that cannot be looked at is not passed over.
     pub(super) fn configuration(&self) -> Option<PathBuf> {
         let file = self.configuration.as_ref()?.join("config.toml");
-        (!matches!(file.try_exists(), Ok(false))).then_some(file)
+        let missing = matches!(file.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound);
+        (!missing).then_some(file)
     }
 
     /// The socket; `None` where systemd's is the only one that is known of.

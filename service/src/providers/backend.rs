@@ -73,21 +73,25 @@ impl Backend {
     }
 
     /// Looks whether a device that was away is there. Takes as long as the device does.
-    pub fn look(&self, store: &Arc<Store>) -> Option<&Arc<Provider>> {
+    ///
+    /// # Errors
+    /// As [`Self::open`]: only the device tells that the store is an older copy.
+    pub fn look(&self, store: &Arc<Store>) -> Result<Option<&Arc<Provider>>> {
         if let Some(provider) = self.provider.get() {
             provider.look();
-            return None;
+            return Ok(None);
         }
         match (self.plan.open)(store) {
             Ok(Some(provider)) => {
                 tracing::info!(event = Kind::Start.name(), "the {} provider is back", self.id);
-                Some(self.provider.get_or_init(|| Arc::new(provider)))
+                Ok(Some(self.provider.get_or_init(|| Arc::new(provider))))
             }
-            Ok(None) => None,
-            Err(error) => {
+            Ok(None) => Ok(None),
+            Err(error) if error.away() => {
                 self.stay_away(&error);
-                None
+                Ok(None)
             }
+            Err(error) => Err(error),
         }
     }
 

@@ -243,6 +243,7 @@ impl Handle<Find> for Core {
     fn handle(&self, call: &Call<'_>, op: Find) -> Result<Found> {
         // No record has more.
         bounds::attributes(&op.pkcs11)?;
+        bounds::key_types(&op.key_types)?;
         if op.everyone {
             call.check_overview(op.kind)?;
         }

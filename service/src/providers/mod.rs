@@ -97,12 +97,16 @@ impl Backends {
     }
 
     /// Looks whether devices that were away are there. Takes as long as the devices do.
-    pub fn look(&self) {
+    ///
+    /// # Errors
+    /// As [`Backend::look`].
+    pub fn look(&self) -> Result<()> {
         for backend in self.all.iter().filter(|backend| backend.away().is_some()) {
-            if let Some(provider) = backend.look(&self.admission.store) {
+            if let Some(provider) = backend.look(&self.admission.store)? {
                 self.opened(provider);
             }
         }
+        Ok(())
     }
 
     fn opened(&self, provider: &Provider) {

@@ -134,7 +134,7 @@ fn only_signing(grantee: &Client, root: Option<&str>) {
         owner: owner(),
         ..Default::default()
     };
-    forbidden(grantee.call(SOFTWARE, &verify), "verify_hash");
+    forbidden(grantee.call(SOFTWARE, &verify), "but not verify");
     let destroy = DestroyKey { key_name: web(), owner: owner() };
     forbidden(grantee.call(SOFTWARE, &destroy), "uid:0");
     forbidden(grant(grantee, root), "uid:0");

@@ -4,6 +4,8 @@ use super::keys::{Keys, ec, status};
 use super::service;
 use interface::{ProviderId, Status};
 use std::fs;
+use std::time::Duration;
+use tests::eventually;
 
 #[test]
 fn an_older_copy_of_the_store_is_refused_while_the_newest_is_not() {
@@ -29,6 +31,28 @@ fn an_older_copy_of_the_store_is_refused_while_the_newest_is_not() {
     fs::write(&store, newest).unwrap();
     service.restart();
     assert_eq!(status(Keys(&client, ProviderId::TPM).ecdsa("k")), Status::PsaErrorDoesNotExist);
+}
+
+#[test]
+fn an_older_copy_ends_the_service_when_a_chip_that_was_away_tells() {
+    let mut service = service();
+    let store = service.dir().join("keys.sqlite3");
+    let client = service.client();
+    Keys(&client, ProviderId::TPM).make("k", &ec()).unwrap();
+    assert!(service.stop().success());
+    let older = fs::read(&store).unwrap();
+    service.restart();
+    Keys(&client, ProviderId::TPM).destroy("k").unwrap();
+    assert!(service.stop().success());
+    fs::write(&store, older).unwrap();
+    service.tpm().kill9();
+    service.restart();
+    service.logs(&["the tpm provider is away"]);
+    service.tpm().restart();
+    service.logs(&["older copy", "the service stops"]);
+    let alone = service.client().with_wait(Duration::ZERO);
+    eventually("the end of the service", || alone.providers().is_err().then_some(()));
+    assert!(!service.fail_to_start().success(), "nor does it start again");
 }
 
 #[test]

@@ -8,8 +8,11 @@ use interface::reference::Reference;
 use nix::sys::statvfs::statvfs;
 use parsec_service::config::Config;
 use parsec_service::error::Error;
-use std::fs;
+use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +20,12 @@ use std::process::Command;
 const ROOM: u64 = 64 << 20;
 /// Folders below a server's own that are looked through.
 const DEPTH: usize = 4;
+/// Seconds that a program may take.
+const PATIENCE: &str = "10";
+/// The type of /proc (statfs(2)).
+const PROC: rustix::fs::FsWord = 0x9fa0;
+/// Words of a configuration that may name a file.
+const WORDS: usize = 1000;
 /// No configuration is longer.
 const LONGEST: u64 = 1 << 20;
 
@@ -152,9 +161,10 @@ fn names_key(root: &Path, file: &Path) -> bool {
     let Some(text) = text(file) else { return false };
     let words = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let mut words = words.flat_map(|line| line.split(|c: char| c.is_whitespace() || ";=<\"',".contains(c)));
+    let mut seen = BTreeSet::new();
     words.any(|word| {
         let reference = || content(&below(root, Path::new(word))).is_some_and(|pem| Reference::from_pem(&pem).is_ok());
-        word.contains("parsec:") || word.starts_with('/') && reference()
+        word.contains("parsec:") || word.starts_with('/') && seen.len() < WORDS && seen.insert(word.to_owned()) && reference()
     })
 }
 
@@ -198,16 +208,24 @@ fn text(file: &Path) -> Option<String> {
     String::from_utf8(content(file)?).ok()
 }
 
-/// What is in a short file. Devices and pipes are not read.
+/// What is in a short file. Devices, pipes and files of the kernel are not read.
 fn content(file: &Path) -> Option<Vec<u8>> {
-    let short = fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LONGEST);
-    short.then(|| fs::read(file).ok()).flatten()
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(file, flags, Mode::empty()).ok()?);
+    let metadata = file.metadata().ok()?;
+    // What the kernel makes up while it is read has no length.
+    if !metadata.is_file() || !(1..=LONGEST).contains(&metadata.len()) || rustix::fs::fstatfs(&file).ok()?.f_type == PROC {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// What a program prints; `None` where there is no such program.
 fn output(program: &str, arguments: &[&str], openssl_conf: Option<&Path>) -> Option<String> {
-    let mut command = Command::new(program);
-    command.args(arguments).envs(openssl_conf.map(|path| ("OPENSSL_CONF", path)));
+    let mut command = Command::new("timeout");
+    command.arg(PATIENCE).arg(program).args(arguments).envs(openssl_conf.map(|path| ("OPENSSL_CONF", path)));
     let output = command.output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -14,12 +14,19 @@ use zeroize::Zeroizing;
 /// What the label of its PEM block is.
 pub(super) const LABEL: &str = "OPENSSH PRIVATE KEY";
 
+/// OpenSSH leaves out leading zeros of ECDSA's numbers, and the library that reads the format wants them.
+const CONVERT: &str = "ssh-keygen -p -m PEM -f COPY";
+
 /// Reads a key. `passphrase` is asked for if it is encrypted.
 pub(super) fn parse(file: &[u8], passphrase: impl FnOnce() -> Result<Zeroizing<String>, String>) -> Result<PrivateKey, String> {
-    let wrong = |error: ssh_key::Error| format!("it is a damaged OpenSSH key: {error}");
+    let wrong =
+        |error: ssh_key::Error| format!("it is damaged, or of a form that is not read ({error}); convert a copy: {CONVERT}");
     let mut key = ssh_key::PrivateKey::from_openssh(file).map_err(wrong)?;
     if key.is_encrypted() {
-        key = key.decrypt(passphrase()?.as_bytes()).map_err(|_| "its passphrase is another one".to_owned())?;
+        key = key.decrypt(passphrase()?.as_bytes()).map_err(|error| match error {
+            ssh_key::Error::Crypto => "its passphrase is another one".to_owned(),
+            error => wrong(error),
+        })?;
     }
     match key.key_data() {
         KeypairData::Ed25519(pair) => bare("ed25519", pair.private.as_ref()),

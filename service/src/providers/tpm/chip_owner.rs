@@ -70,7 +70,9 @@ impl ChipOwner {
         let mut renewed = false;
         let result = patiently(|| match attempt(&mut chip) {
             Err(failure) if failure.lost() && !renewed => {
-                tracing::warn!("starting anew with the TPM: {failure}");
+                if chip.is_some() {
+                    tracing::warn!("starting anew with the TPM: {failure}");
+                }
                 renewed = true;
                 chip.take().into_iter().for_each(Chip::close);
                 attempt(&mut chip)

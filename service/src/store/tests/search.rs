@@ -401,7 +401,7 @@ fn everybodys_keys_come_in_pages() {
     for steps in 1..8 {
         let (mut seen, mut page) = (Vec::new(), filter.clone());
         loop {
-            let Found { records, more, next } = store.find_by(&ROOT, SOFTWARE, &page, &[], steps);
+            let Found { records, more, next, .. } = store.find_by(&ROOT, SOFTWARE, &page, &[], steps);
             seen.extend(records.into_iter().map(named));
             if !more {
                 break;
