@@ -36,15 +36,15 @@ fn an_older_copy_of_the_store_is_refused_while_the_newest_is_not() {
 #[test]
 fn an_older_copy_ends_the_service_when_a_chip_that_was_away_tells() {
     let mut service = service();
-    let store = service.dir().join("keys.sqlite3");
+    let files = ["keys.sqlite3", "store.key.rows-signed"].map(|name| service.dir().join(name));
     let client = service.client();
     Keys(&client, ProviderId::TPM).make("k", &ec()).unwrap();
     assert!(service.stop().success());
-    let older = fs::read(&store).unwrap();
+    let older = files.each_ref().map(|file| fs::read(file).unwrap());
     service.restart();
     Keys(&client, ProviderId::TPM).destroy("k").unwrap();
     assert!(service.stop().success());
-    fs::write(&store, older).unwrap();
+    files.iter().zip(older).for_each(|(file, older)| fs::write(file, older).unwrap());
     service.tpm().kill9();
     service.restart();
     service.logs(&["the tpm provider is away"]);
