@@ -15,11 +15,13 @@ use interface::wire::{HEADER_LEN, Header};
 use interface::{ProviderId, Status};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags, accept_with, send};
+use rustix::process::umask;
 use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,8 +70,11 @@ pub fn bind(path: Option<&Path>) -> Result<(UnixListener, PathBuf)> {
     // Renamed into place when it listens, so that a client never meets a socket without a listener.
     let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
-    let listener = UnixListener::bind(&new).map_err(failed("cannot listen at"))?;
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o666)).map_err(failed("cannot set the mode of"))?;
+    // Everybody may connect. To change the mode later would follow a link that somebody puts there meanwhile.
+    let mask = umask(Mode::from_raw_mode(0o111));
+    let listener = UnixListener::bind(&new);
+    umask(mask);
+    let listener = listener.map_err(failed("cannot listen at"))?;
     fs::rename(&new, path).map_err(failed("cannot put into place"))?;
     Ok((listener, path.to_owned()))
 }

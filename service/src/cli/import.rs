@@ -86,6 +86,9 @@ impl Import {
     /// The passphrase of the file: its first line.
     fn passphrase(&self) -> Result<Zeroizing<String>, String> {
         if let Some(path) = &self.passphrase_file {
+            if [path, &self.file].iter().all(|path| path.as_os_str() == "-") {
+                return Err("stdin has room for the key or the passphrase, not for both".to_owned());
+            }
             let bytes = read_file(path).map_err(|error| error.to_string())?;
             let text = std::str::from_utf8(&bytes).map_err(|_| "its passphrase is not text".to_owned())?;
             return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
