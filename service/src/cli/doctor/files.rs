@@ -4,6 +4,7 @@ use super::super::openssl::{CONFIG, UNITS, below, installed_module};
 use super::super::purpose::module;
 use super::super::servers::{Loads, SERVERS, Server};
 use super::Finding;
+use interface::client::Process;
 use interface::reference::Reference;
 use nix::sys::statvfs::statvfs;
 use parsec_service::config::Config;
@@ -172,7 +173,7 @@ fn names_key(root: &Path, file: &Path) -> bool {
 fn ssh(root: &Path) -> Option<Finding> {
     let mut files = vec![below(root, Path::new("/etc/ssh/ssh_config"))];
     collect(&below(root, Path::new("/etc/ssh/ssh_config.d")), 1, &mut files);
-    files.extend(std::env::var_os("HOME").map(|home| below(root, &Path::new(&home).join(".ssh/config"))));
+    files.extend(Process::default().variable("HOME").map(|home| below(root, &Path::new(&home).join(".ssh/config"))));
     let named = |file: &PathBuf| {
         let text = text(file)?;
         let module = text.lines().find_map(|line| {

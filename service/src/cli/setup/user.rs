@@ -6,11 +6,12 @@ use super::super::purpose::module;
 use super::super::reference::ssh_line;
 use super::change::{Desk, Place};
 use super::plan::{Plan, stem};
+use interface::client::Process;
 use interface::text::word;
 use std::path::{Path, PathBuf};
 
 pub(super) fn home() -> Result<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let home = Process::default().variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     home.ok_or_else(|| Error::Usage("HOME does not say where your files are".to_owned()))
 }
 
