@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::Value;
+use std::fs;
 use tests::{Ran, Service, feed, run};
 
 #[track_caller]
@@ -12,6 +13,15 @@ fn parsec(service: &Service, line: &str) -> Ran {
 #[track_caller]
 fn json(service: &Service, line: &str) -> Value {
     serde_json::from_str(&parsec(service, &format!("{line} --json")).ok()).unwrap()
+}
+
+/// Another user's command line.
+fn stranger(service: &Service) -> impl Fn(&str) -> Ran {
+    let program = service.staged("parsec");
+    move |line| {
+        let mut command = service.command(&program);
+        run(tests::as_uid(&mut command, tests::STRANGER).args(line.split_whitespace()))
+    }
 }
 
 /// The names of the keys that this lists.
@@ -212,11 +222,7 @@ fn whom_a_key_was_granted_to_finds_it_by_its_former_name() {
         return;
     }
     let service = Service::start();
-    let program = service.staged("parsec");
-    let stranger = |line: &str| {
-        let mut command = service.command(&program);
-        run(tests::as_uid(&mut command, tests::STRANGER).args(line.split_whitespace()))
-    };
+    let stranger = stranger(&service);
     parsec(&service, &format!("key new web --algorithm p256 --grant uid:{}=sign", tests::STRANGER)).ok();
     parsec(&service, "key new private --algorithm p256").ok();
     parsec(&service, "key rename web shop").ok();
@@ -236,11 +242,7 @@ fn administrators_see_everybodys_keys_and_use_none() {
         return;
     }
     let service = Service::start();
-    let program = service.staged("parsec");
-    let stranger = |line: &str| {
-        let mut command = service.command(&program);
-        run(tests::as_uid(&mut command, tests::STRANGER).args(line.split_whitespace()))
-    };
+    let stranger = stranger(&service);
     for name in ["a", "b"] {
         stranger(&format!("key new {name} --for ssh")).ok();
     }
@@ -254,4 +256,51 @@ fn administrators_see_everybodys_keys_and_use_none() {
     parsec(&service, &format!("key csr a --owner {owner} --cn a")).refused();
     let said = stranger("key list --all").refused();
     assert!(said.contains("only administrators see everybody's keys"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_done_is_told_before_there_is_a_key() {
+    let service = Service::start();
+    let refused = parsec(&service, "key new foo --for ssh --out /nonexistent/foo.pem").refused();
+    assert!(refused.contains("write /nonexistent/foo.pem"), "{refused}");
+    assert!(!parsec(&service, "key ls").ok().contains("foo"), "no key is left");
+    parsec(&service, "key create foo --for ssh -o foo.pem").ok();
+    parsec(&service, "key delete foo").ok();
+    let refused = parsec(&service, "serve --endpoint unix:/run/x.sock").refused();
+    assert!(refused.contains("socket_path"), "{refused}");
+}
+
+#[test]
+fn grants_to_one_user_add_up_and_those_in_vain_are_told() {
+    let service = Service::start();
+    let made = parsec(&service, "key new web --for tls-server --grant uid:7=sign --grant uid:7=decrypt,verify");
+    assert!(made.out.contains("Granted to uid:7") && made.out.contains("sign, verify, decrypt"), "{}", made.out);
+    assert!(made.err.contains("the grant of decrypt is in vain"), "{}", made.err);
+    let grants = json(&service, "key grants web");
+    assert_eq!(grants["grants"][0]["roles"], serde_json::json!(["sign", "verify", "decrypt"]));
+    let fit = parsec(&service, "key grant web uid:8=use");
+    assert!(fit.err.is_empty(), "{}", fit.err);
+}
+
+#[test]
+fn keys_of_openssh_and_encrypted_ones_are_imported() {
+    let service = Service::start();
+    fs::write(service.dir().join("pass"), "secret\n").unwrap();
+    let keygen = |kind: &str, file: &str, passphrase: &str| {
+        let mut command = service.command("ssh-keygen");
+        run(command.args(["-q", "-t", kind, "-N", passphrase, "-f", file])).ok();
+        run(service.command("ssh-keygen").args(["-y", "-P", passphrase, "-f", file])).ok()
+    };
+    for (kind, passphrase) in [("ed25519", ""), ("ed25519", "secret"), ("rsa", "secret")] {
+        let name = format!("{kind}{passphrase}");
+        let public = keygen(kind, &name, passphrase);
+        let imported = parsec(&service, &format!("key import {name} {name} --passphrase-file pass --out {name}.pem")).ok();
+        assert!(imported.starts_with(&format!("Imported key '{name}'")), "{imported}");
+        let own = parsec(&service, &format!("key public {name} --ssh")).ok();
+        assert_eq!(own.split_whitespace().nth(1), public.split_whitespace().nth(1), "{kind}");
+        assert!(service.dir().join(format!("{name}.pem")).exists());
+    }
+    fs::write(service.dir().join("pass"), "another").unwrap();
+    let wrong = parsec(&service, "key import again rsasecret --passphrase-file pass").refused();
+    assert!(wrong.contains("cannot import rsasecret: its passphrase is another one"), "{wrong}");
 }
