@@ -133,7 +133,7 @@ fn a_label_changes_and_references_stay() {
     assert_eq!(cell(&service, "web", "LABEL"), "shop");
     assert_eq!(listed(&service, "--label shop"), ["web"]);
     assert_eq!(listed(&service, "--label web"), [""; 0]);
-    std::fs::write(service.dir().join("message"), "hello").unwrap();
+    fs::write(service.dir().join("message"), "hello").unwrap();
     run(&mut service.openssl(["dgst", "-sha256", "-sign", "web.pem", "-out", "signature", "message"])).ok();
     let said = parsec(&service, "key label none shop").refused();
     assert!(said.contains("you have no key 'none'"), "{said}");
@@ -161,8 +161,8 @@ fn who_is_no_user_any_more_is_called_so() {
 /// A signature by openssl with this key, that openssl verifies with the public key of the other.
 #[track_caller]
 fn signs(service: &Service, reference: &str, name: &str) {
-    std::fs::write(service.dir().join("message"), "hello").unwrap();
-    let _ = std::fs::remove_file(service.dir().join("signature"));
+    fs::write(service.dir().join("message"), "hello").unwrap();
+    let _ = fs::remove_file(service.dir().join("signature"));
     run(&mut service.openssl(["dgst", "-sha256", "-sign", reference, "-out", "signature", "message"])).ok();
     parsec(service, &format!("key public {name} --out public.pem")).ok();
     let verify = ["dgst", "-sha256", "-verify", "public.pem", "-signature", "signature", "message"];
