@@ -225,6 +225,8 @@ fn the_script_installs_without_packages() {
     let install = &format!("{install} --programs /shared/programs");
     let said = machine.ok(install);
     assert!(said.contains("The service runs"), "{said}");
+    let well = machine.ok("parsec doctor; parsec key new login --for ssh");
+    assert!(well.contains("the module is /usr/local/lib/") && well.contains("ssh -I /usr/local/lib/"), "{well}");
     machine.ok(NGINX);
     machine.ok(FETCH);
     machine.ok("p11-kit list-modules | grep -q 'model: Parsec software'; man --pager=cat parsec-key-new");

@@ -125,12 +125,17 @@ pub(super) fn check_unit(root: &Path, unit: &str) -> Result<()> {
     Err(Error::Usage(format!("no unit {unit} is installed{hint} (systemctl list-unit-files has them all)")))
 }
 
-/// The provider that was installed with this program, or else where a package puts it.
+/// OpenSSL's provider.
 pub(super) fn installed_module() -> PathBuf {
-    let module = |prefix: &Path| prefix.join(format!("lib/{}-linux-gnu/ossl-modules/parsec.so", std::env::consts::ARCH));
+    installed("ossl-modules/parsec.so")
+}
+
+/// A library that was installed with this program, or else where a package puts it.
+pub(super) fn installed(library: &str) -> PathBuf {
+    let path = |prefix: &Path| prefix.join(format!("lib/{}-linux-gnu/{library}", std::env::consts::ARCH));
     let program = std::env::current_exe().unwrap_or_default();
-    let beside = program.ancestors().nth(2).map(module).filter(|module| module.exists());
-    beside.unwrap_or_else(|| module(Path::new("/usr")))
+    let own = program.ancestors().nth(2).map(path).filter(|path| path.exists());
+    own.unwrap_or_else(|| path(Path::new("/usr")))
 }
 
 /// The package's configuration, for a provider and a service that may be elsewhere. OpenSSL's own provider comes first: it gets what

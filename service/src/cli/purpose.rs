@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::error::{During, Error, Result};
+use super::openssl::installed;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::attributes::Attributes;
 use interface::kind::KeyKind;
@@ -126,15 +127,13 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// Where the PKCS#11 module is: beside this program in a build, else where Debian keeps modules.
+/// Where the PKCS#11 module is: beside this program in a build, else where it is installed.
 pub(super) fn module() -> String {
     const MODULE: &str = "libparsec_pkcs11.so";
     let program = std::env::current_exe().ok();
     let beside = program.map(|program| program.with_file_name(MODULE));
-    beside.filter(|path| path.exists()).map_or_else(
-        || format!("/usr/lib/{}-linux-gnu/pkcs11/{MODULE}", std::env::consts::ARCH),
-        |path| path.display().to_string(),
-    )
+    let module = beside.filter(|path| path.exists()).unwrap_or_else(|| installed(&format!("pkcs11/{MODULE}")));
+    module.display().to_string()
 }
 
 /// The best algorithm that the provider has for the purpose.

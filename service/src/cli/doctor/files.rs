@@ -118,7 +118,11 @@ fn openssl(root: &Path, own: bool) -> Vec<Finding> {
         )];
     }
     if !config.exists() {
-        return vec![Finding::wrong("openssl", format!("{} is not there", config.display()), "parsec openssl-env --install")];
+        return vec![Finding::note(
+            "openssl",
+            format!("no program loads the provider {}", module.display()),
+            "parsec setup NAME, or parsec openssl-env --install",
+        )];
     }
     let loaded = own.then(|| output("openssl", &["list", "-providers"], Some(&config))).flatten();
     vec![match loaded {
