@@ -81,7 +81,7 @@ impl<T: Choice> Message for OneOf<T> {
 
 /// What a field holds.
 pub(crate) trait Value: Copy + PartialEq + Send + Sync {
-    /// What a missing field means. CipherInputs other fields, this value is not written.
+    /// What a missing field means. If there are other fields, this value is not written.
     fn absent() -> Option<Self>;
     fn encode(self, number: u32, buf: &mut impl BufMut);
     fn encoded_len(self, number: u32) -> usize;

@@ -1,4 +1,4 @@
-//! Signature keys of which nothing here looks into the public key: ML-DSA (FIPS 204), which OpenSSL knows from 3.5 on.
+//! Signature keys whose public half is a string of bytes: ML-DSA (FIPS 204). OpenSSL knows it from version 3.5 on.
 //!
 //! The service signs the message itself, hedged with randomness of its own.
 

@@ -40,12 +40,12 @@ impl Dispatcher {
         self.admission.check_access(&incoming)?;
         let opcode = incoming.request.opcode;
         let Some((lane, limit)) = provider.lane(opcode) else {
-            let place = tokio::select! {
+            let permit = tokio::select! {
                 biased;
-                place = self.admission.processor.enter(&incoming.party) => place?,
+                permit = self.admission.processor.enter(&incoming.party) => permit?,
                 () = self.stop.wait() => return Err(Stop::refusal()),
             };
-            if place.waited {
+            if permit.waited {
                 check_there(client)?;
             }
             return self.backends.run(&provider, &incoming, client);

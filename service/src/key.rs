@@ -79,7 +79,7 @@ pub enum Life {
     },
 }
 
-/// The two roles of which a key takes one at its first use.
+/// The two roles of a wrapping key. It takes one of them at its first use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It has wrapped a sensitive key.

@@ -1,8 +1,8 @@
 //! One daemon that owns the key hardware of a host.
 //!
 //! A request passes: [`listener`] → [`connection`] → [`auth`] → [`dispatch`] → [`lane`] → [`provider`], which is one of
-//! [`providers`]. It is judged in [`admission`], above the keys ([`store`]). CipherInputs them stands the [`config`]uration. No module uses
-//! one that uses it; `tests/circles` looks.
+//! [`providers`]. [`admission`] judges it by the keys in the [`store`]. The
+//! [`config`]uration stands beside them. `tests/circles` checks that no two modules use each other.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

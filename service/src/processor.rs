@@ -2,10 +2,10 @@
 //!
 //! A short request runs on the thread that read its bytes: handing it to another thread costs as much as a signature. Two rules
 //! keep one client's requests from delaying another's:
-//! - Each request first takes a place. There is one place more than there are processors, so that no processor is idle while a
-//!   place changes hands. Users take turns, as in a lane. A user who has nothing running need not wait: its request runs beside the
-//!   places, and the kernel shares the processors among the threads.
-//! - A request that takes longer than a moment runs [aside]. If somebody waits for a place, it runs [apart](Processor::apart).
+//! - Each request first takes a permit. There is one permit more than there are processors, so that no processor is idle while a
+//!   permit changes hands. Users take turns, as in a lane. A user who has nothing running need not wait: its request runs beside the
+//!   permits, and the kernel shares the processors among the threads.
+//! - A request that takes longer than a moment runs [aside]. If somebody waits for a permit, it runs [apart](Processor::apart).
 
 use crate::auth::Party;
 use crate::error::Result;
@@ -16,10 +16,10 @@ use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// For each place, so many users may run beside the places at a time.
+/// For each permit, so many users may run beside the permits at a time.
 const SPARE: usize = 4;
 
-/// The places, the requests that wait for one, and extra threads for long requests.
+/// The permits, the requests that wait for one, and extra threads for long requests.
 pub struct Processor {
     queue: FairQueue<Waiting>,
     /// `None` if the kernel gives no threads.
@@ -29,7 +29,7 @@ pub struct Processor {
 /// A request that waits; it leaves the queue with its connection.
 struct Waiting(Mutex<Option<oneshot::Sender<Permit>>>);
 
-/// A place, until it is dropped; then it goes to whose turn it is.
+/// The right to compute now. When it is dropped, it goes to the request whose turn it is.
 pub struct Permit {
     turn: Option<Turn<Waiting>>,
     /// Whether the request had to wait for it.
@@ -50,7 +50,7 @@ impl Processor {
         Self { queue, threads: LazyLock::new(threads) }
     }
 
-    /// Waits for a place.
+    /// Waits for a permit.
     ///
     /// # Errors
     /// [`Stop::refusal`].
@@ -65,12 +65,12 @@ impl Processor {
         receiver.await.map_err(|_| Stop::refusal())
     }
 
-    /// Whether somebody waits for a place.
+    /// Whether somebody waits for a permit.
     pub fn contended(&self) -> bool {
         self.queue.contended()
     }
 
-    /// Runs what takes longer than a moment. If nobody waits for a place, it runs [aside]. Otherwise it runs on a thread that only
+    /// Runs what takes longer than a moment. If nobody waits for a permit, it runs [aside]. Otherwise it runs on a thread that only
     /// computes: the kernel lets a thread that has computed for long wait for its next turn, and a thread that reads must not wait.
     pub(crate) fn apart<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let wiped = || {
@@ -95,13 +95,13 @@ fn threads() -> Option<ThreadPool> {
     ThreadPoolBuilder::new().num_threads(places()).thread_name(|_| "compute".to_owned()).build().ok()
 }
 
-/// Gives free places to those whose turn it is.
+/// Gives free permits to those whose turn it is.
 fn advance(queue: &FairQueue<Waiting>) {
     while let Some((turn, waiting)) = queue.next() {
-        let place = Permit { turn: Some(turn), waited: true, queue: queue.clone() };
+        let permit = Permit { turn: Some(turn), waited: true, queue: queue.clone() };
         let sender = waiting.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The place of one who has just given up is free again.
-        let _ = sender.map(|sender| sender.send(place));
+        // The permit of one who has just given up is free again.
+        let _ = sender.map(|sender| sender.send(permit));
     }
 }
 
@@ -114,7 +114,7 @@ impl Drop for Permit {
     }
 }
 
-/// Runs what takes longer than a moment, about 0.1 ms: on this thread, while another one reads the bytes of others in its place.
+/// Runs what takes longer than a moment, about 0.1 ms: on this thread, while another thread reads the bytes of others in its place.
 pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(|| {
         let done = work();
@@ -136,10 +136,10 @@ mod tests {
         Party { uid, principal: None, privileged: false }
     }
 
-    /// The place, if it is there now.
+    /// The permit, if it is there now.
     fn poll(entering: Pin<&mut impl Future<Output = Result<Permit>>>) -> Option<Permit> {
         match entering.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(place) => Some(place.unwrap()),
+            Poll::Ready(permit) => Some(permit.unwrap()),
             Poll::Pending => None,
         }
     }
@@ -175,7 +175,7 @@ mod tests {
         }
         drop(first);
         drop(running);
-        // the second has its place, and leaves without having looked
+        // the second has its permit, and leaves without having looked
         drop(second);
         assert!(poll(third.as_mut()).unwrap().waited);
         assert!(poll(pin!(processor.enter(&one))).is_some(), "nothing is left behind");

@@ -182,7 +182,7 @@ const LABEL: u64 = 3;
 const ID: u64 = 0x102;
 
 impl Find {
-    /// The searches that together find what this one finds, none of which is for public halves.
+    /// Plain searches that together find what this one finds.
     pub fn ways(&self) -> impl Iterator<Item = Self> {
         let plain = Self { public_halves: false, ..self.clone() };
         let label = self.label.as_ref().map(|label| (LABEL, label.clone().into_bytes()));

@@ -75,7 +75,7 @@ pub(super) fn meaning(call: Call, error: &client::Error) -> Error {
     }
 }
 
-/// What is wrong, of which statuses tell more than codes do.
+/// Kinds of faults. Several statuses of the service are one kind.
 enum Fault {
     NotPermitted,
     NotOfficer,

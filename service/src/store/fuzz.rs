@@ -11,8 +11,7 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// Reads the store with these rows in it, all of which have the right MAC: what a service wrote that had a flaw, or whoever has the store
-/// key.
+/// Reads a store that has these rows. Every row has a right MAC, as if a service with a flaw, or a thief of the store key, had written it.
 ///
 /// A row is the number of its table, then the value of each column: its type, its length in two little-endian bytes, its bytes.
 pub fn rows(data: &[u8]) {

@@ -30,7 +30,7 @@ pub(super) type Said = BTreeMap<Principal, Verdict>;
 type Named<P, T> = HashMap<Principal, BTreeMap<P, BTreeMap<String, T>>>;
 
 /// The keys of an owner that a grantee may use, with one id.
-type CipherInputs = (Principal, Principal, ProviderId, Vec<u8>);
+type GrantedId = (Principal, Principal, ProviderId, Vec<u8>);
 
 /// Every ready key and object. Nothing here takes longer because others have more.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ pub(super) struct Index {
     /// The keys that somebody was granted, by their owners.
     grants: HashMap<Principal, BTreeMap<Principal, BTreeSet<Uuid>>>,
     /// How many keys a certificate stands with that a grantee may see.
-    beside: HashMap<CipherInputs, usize>,
+    beside: HashMap<GrantedId, usize>,
     /// Keys that are not volatile.
     stored: u64,
     /// Those of them that the hardware does not show.
@@ -377,7 +377,7 @@ impl Index {
     }
 }
 
-fn beside(grantee: &Principal, key: &Key) -> CipherInputs {
+fn beside(grantee: &Principal, key: &Key) -> GrantedId {
     (grantee.clone(), key.owner.clone(), key.provider, key.id.clone())
 }
 

@@ -35,7 +35,7 @@ impl Desk<'_> {
     }
 }
 
-/// A place of which is known what stands there.
+/// Something that setup can read, write and restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "lowercase")]
 pub(super) enum Place {

@@ -17,7 +17,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Those in a folder, of which one is the program's.
+    /// Loads the records of a folder. One of them is the program's.
     pub(super) fn load(desk: &Desk<'_>, folder: &Path, program: &str) -> Result<Self> {
         let mut records = Self { folder: folder.to_owned(), program: program.to_owned(), mine: Vec::new(), others: Vec::new() };
         let own = below(desk.root, &records.path());
@@ -56,7 +56,7 @@ impl Records {
         self.others.iter().any(|change| change.place == *place)
     }
 
-    /// Adds a change, of which the place remembers how it first was.
+    /// Adds a change. If the same place was changed before, the state before the first change is kept.
     pub(super) fn add(&mut self, mut change: Change) {
         if let Some(before) = self.changed(&change.place) {
             change.old.clone_from(&before.old);
@@ -73,7 +73,7 @@ impl Records {
         Ok(Change { old: place.read(desk)?, place, new })
     }
 
-    /// What is to be in the program's file.
+    /// The content of the program's record file.
     pub(super) fn text(&self) -> Result<String> {
         serde_json::to_string_pretty(&self.mine).map_err(|error| Error::Failed(error.to_string()))
     }
