@@ -20,8 +20,8 @@ use interface::Status;
 use rustix::process::{Resource, Signal, geteuid, getpid, getrlimit, kill_process};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long threads have to come to their ends when all that was asked has been answered or given up.
@@ -116,7 +116,8 @@ async fn run(
         tracing::warn!("a grant is none any more: {ended}");
     }
     tokio::spawn(sweep(Arc::clone(&dispatcher.admission.store), config.key_idle_timeout));
-    tokio::spawn(await_devices(Arc::clone(&dispatcher.backends)));
+    let fault = Arc::new(Mutex::new(None));
+    tokio::spawn(await_devices(Arc::clone(&dispatcher.backends), Arc::clone(&fault)));
     let context = Context {
         dispatcher,
         processes: ClientProcesses::default(),
@@ -143,7 +144,9 @@ async fn run(
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(event = Kind::Start.name(), socket = %socket.display(), version, "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    listener::serve(listener, waiting, Arc::new(context), stop).await
+    listener::serve(listener, waiting, Arc::new(context), stop).await?;
+    let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fault.map_or(Ok(()), Err)
 }
 
 /// So many connections, and so many more who wait for one to be served, leave enough descriptors for everything else. One user may be
@@ -165,12 +168,13 @@ fn kept_for(authenticators: &Authenticators) -> impl Iterator<Item = u32> {
 
 /// Looks, for as long as the service runs, whether devices that were away are there. If one tells that the store is an older copy, the
 /// service stops as it would have at its start.
-async fn await_devices(backends: Arc<Backends>) {
+async fn await_devices(backends: Arc<Backends>, fault: Arc<Mutex<Option<Error>>>) {
     loop {
         tokio::time::sleep(AWAY).await;
         let backends = Arc::clone(&backends);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || backends.look()).await {
             tracing::error!(event = Kind::Damage.name(), "{error}; the service stops");
+            *fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             let _ = kill_process(getpid(), Signal::TERM);
             return;
         }

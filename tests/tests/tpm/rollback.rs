@@ -52,6 +52,7 @@ fn an_older_copy_ends_the_service_when_a_chip_that_was_away_tells() {
     service.logs(&["older copy", "the service stops"]);
     let alone = service.client().with_wait(Duration::ZERO);
     eventually("the end of the service", || alone.providers().is_err().then_some(()));
+    assert!(!service.stop().success(), "it ends as a failure");
     assert!(!service.fail_to_start().success(), "nor does it start again");
 }
 
