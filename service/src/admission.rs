@@ -277,13 +277,8 @@ impl<'a> Guard<'a> {
     fn meant(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
         let caller = call.caller()?;
         let owner = name.owner.map_or_else(|| Ok(caller.clone()), str::parse)?;
-        let store = &self.admission.store;
-        if store.key(call.provider, &owner, name.name).is_none()
-            && let Some(key) = store.renamed(call.provider, &owner, name.name).filter(|key| key.visible(caller))
-        {
-            return Ok(key);
-        }
-        self.visible(call, name)
+        let meant = self.admission.store.meant(call.provider, &owner, name.name).filter(|key| key.visible(caller));
+        meant.map_or_else(|| self.visible(call, name), Ok)
     }
 
     /// The key, if the caller owns it or holds any grant of it. A name alone means the caller's own key before any other, and to

@@ -13,6 +13,7 @@ use interface::attributes::{Attributes, Usage};
 use interface::message::{KeyAttributes, Pkcs11Attribute};
 use interface::operations::{Record, RecordKind, Tier};
 use interface::spki::PublicKey;
+use interface::vendor::FORMER_NAME;
 use interface::{ProviderId, Status};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ impl Meta {
     /// The fields that all records show to this caller.
     pub(crate) fn record(&self, kind: RecordKind, caller: &Principal) -> Record {
         let foreign = *caller != self.owner;
-        let shown = self.pkcs11.iter().filter(|kept| !foreign || !is_trust(kept));
+        let shown = self.pkcs11.iter().filter(|kept| !foreign || !is_owners(kept));
         Record {
             kind: kind.into(),
             uuid: self.uuid.to_string(),
@@ -253,9 +254,9 @@ impl Key {
     }
 }
 
-/// Whether an attribute says that its object is trusted, or not. Users of another token do not see it, because their officer did not say it.
-pub(crate) fn is_trust(kept: &Pkcs11Attribute) -> bool {
-    of_kind(kept, TRUSTED)
+/// Whether only the owner sees an attribute: that the officer of the owner's token trusts the object, and the names that it had before.
+pub(crate) fn is_owners(kept: &Pkcs11Attribute) -> bool {
+    of_kind(kept, TRUSTED) || kept.kind == FORMER_NAME
 }
 
 /// Whether an attribute is of this kind, of whichever part of a record.

@@ -105,13 +105,14 @@ impl Store {
         self.index().key(provider, owner, name).cloned()
     }
 
-    /// The key that had this name before, unless another one has it now.
-    pub fn renamed(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<Arc<Key>> {
+    /// The ready key of this name, or else the key that had this name before. It is one look at the index, so that a key is found while
+    /// it is renamed.
+    pub fn meant(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<Arc<Key>> {
         let index = self.index();
-        let taken = index.key(provider, owner, name).is_some();
-        let renamed = if taken { None } else { index.renamed(provider, owner, name).cloned() };
+        let named = index.key(provider, owner, name).cloned();
+        let renamed = if named.is_some() { None } else { index.renamed(provider, owner, name).cloned() };
         drop(index);
-        renamed.filter(|_| self.damage(owner, name).is_none())
+        named.or_else(|| renamed.filter(|_| self.damage(owner, name).is_none()))
     }
 
     /// Every key of this owner, volatile ones too, in the order of providers and names.

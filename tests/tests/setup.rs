@@ -214,6 +214,51 @@ fn an_image_gives_nobody_a_right_and_changes_nothing_outside() {
 }
 
 #[test]
+fn what_another_user_may_change_is_not_touched() {
+    if !tests::may_change_user() {
+        return;
+    }
+    let own = |path: &Path| std::os::unix::fs::chown(path, Some(tests::STRANGER), None).unwrap();
+    for stranger in ["etc/parsec", "etc", ""] {
+        let (service, root) = image(&["nginx.service"]);
+        fs::create_dir_all(root.join("etc/parsec")).unwrap();
+        own(&root.join(stranger));
+        let before = tree(&root);
+        let told = setup(&service, "nginx --key web --yes").refused();
+        assert!(told.contains("setup does not touch"), "{stranger}: {told}");
+        assert_eq!((tree(&root), grants(&service).as_str()), (before, ""), "{stranger}");
+    }
+    let (service, _) = image(&[]);
+    let home = service.dir().join("home");
+    fs::create_dir_all(&home).unwrap();
+    own(&home);
+    let told = run(at_home(&service, service.parsec(["setup", "ssh", "--yes"])).args(["--key", "web"])).refused();
+    assert!(told.contains("type this as that user"), "{told}");
+}
+
+#[test]
+fn a_file_that_is_edited_gains_no_privilege() {
+    let (service, root) = image(&["named.service"]);
+    write(root.join("etc/apparmor.d/usr.sbin.named"), "profile");
+    let rules = root.join("etc/apparmor.d/local/usr.sbin.named");
+    write(rules.clone(), "# mine\n");
+    fs::set_permissions(&rules, PermissionsExt::from_mode(0o6755)).unwrap();
+    setup(&service, "named --yes").ok();
+    assert_eq!(fs::metadata(&rules).unwrap().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn a_grant_is_taken_back_from_a_key_with_another_name() {
+    let (service, root) = image(&["nginx.service"]);
+    let before = tree(&root);
+    setup(&service, "nginx --key web --yes").ok();
+    run(&mut service.parsec(["key", "rename", "web", "shop"])).ok();
+    setup(&service, "nginx --undo --yes").ok();
+    run(&mut service.parsec(["key", "rename", "shop", "web"])).ok();
+    assert_eq!((tree(&root), grants(&service).as_str()), (before, ""));
+}
+
+#[test]
 fn who_sits_at_a_terminal_is_asked() {
     let Some(script) = tests::program("script") else { return };
     let (service, root) = image(&["nginx.service"]);

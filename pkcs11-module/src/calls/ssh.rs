@@ -54,7 +54,8 @@ pub(crate) fn arrange(records: &mut Vec<Record>, keys: impl FnOnce() -> Result<V
         key.copied().unwrap_or_else(|| place(record))
     };
     records.retain(|record| place(record) != Place::Nowhere);
-    records.sort_by_key(place);
+    // others' keys come last: a server lets a client try few
+    records.sort_by_key(|record| (record.foreign, place(record)));
     Ok(())
 }
 

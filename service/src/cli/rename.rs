@@ -25,7 +25,7 @@ struct Renamed {
 impl Display for Renamed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "Key '{}' is now '{}'.", self.renamed, self.name)?;
-        writeln!(f, "References and URIs with the old name still lead to it, until another key gets that name.")
+        writeln!(f, "References and URIs with the old name still lead to it, as long as no other key has it.")
     }
 }
 

@@ -252,17 +252,21 @@ fn doing(desk: &Desk<'_>, mut plan: Plan, records: &Records) -> Result<Vec<Chang
 /// The steps back, and what stays. What another program needs goes when that is undone.
 fn undoing(desk: &Desk<'_>, records: &Records) -> Result<(Vec<Change>, Vec<Text>)> {
     let (mut steps, mut kept) = (Vec::new(), Vec::new());
-    if !records.mine().is_empty() {
-        steps.push(records.step(desk, None)?);
-    }
+    let mut folders = Vec::new();
     for Change { place, old, new } in records.mine().iter().rev().filter(|change| !records.shared(&change.place)) {
         let now = place.read(desk)?;
         if now == *new {
+            let steps = if matches!(place, Place::Folder { .. }) { &mut folders } else { &mut steps };
             steps.push(Change { place: place.clone(), old: now, new: old.clone() });
         } else if now != *old {
             kept.push(Text(format!("{}, which was changed since", place.shown(desk))));
         }
     }
+    // The record goes when all that it tells of has gone, so that an undo which was killed can be done again; the folders may hold it.
+    if !records.mine().is_empty() {
+        steps.push(records.step(desk, None)?);
+    }
+    steps.append(&mut folders);
     Ok((steps, kept))
 }
 

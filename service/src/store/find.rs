@@ -5,7 +5,7 @@ use super::accept::Listed;
 use super::entry::{Entry, Term};
 use super::index::{Index, PIECE};
 use crate::auth::Principal;
-use crate::key::{Uuid, is_trust};
+use crate::key::{Uuid, is_owners};
 use interface::ProviderId;
 use interface::attributes::KeyType;
 use interface::operations::{Find, Found, Record, RecordKind};
@@ -83,8 +83,8 @@ impl Store {
                 && search.ways.iter().any(|terms| terms.iter().all(|term| entry.has(*term)))
                 && (filter.everyone || index.visible(caller, entry))
         };
-        // What one user's officer says of an object is no answer to another user.
-        let own = filter.pkcs11.iter().any(is_trust);
+        // What only an owner sees is no answer to another user.
+        let own = filter.pkcs11.iter().any(is_owners);
         let told = |entry: &Entry| !own || entry.meta().owner == *caller;
         let limit = match filter.limit as usize {
             0 => LIMIT,

@@ -24,7 +24,7 @@ impl Store {
     pub fn rename(&self, caller: &Principal, provider: ProviderId, name: &str, new: &str) -> Result<()> {
         let mut db = self.db();
         let Some(key) = self.key(provider, caller, name) else {
-            let done = self.renamed(provider, caller, name).is_some_and(|key| key.name == new);
+            let done = self.meant(provider, caller, name).is_some_and(|key| key.name == new);
             return if done { Ok(()) } else { Err(none(RecordKind::Key, name)) };
         };
         key.check_stored("another name")?;

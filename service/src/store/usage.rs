@@ -33,6 +33,10 @@ impl Store {
     pub fn growth_by_metadata(&self, caller: &Principal, provider: ProviderId, set: &SetMetadata) -> [(Limit, u64); 1] {
         let Some(entry) = self.entry(caller, provider, set.kind, &set.name) else { return [(Limit::Bytes, 0)] };
         let meta = entry.meta();
+        // the former name is kept, and nothing else changes with the name
+        if let Some(new) = &set.rename {
+            return [(Limit::Bytes, new.len() as u64)];
+        }
         let mut old = set.pkcs11.iter().flat_map(|new| meta.pkcs11.iter().filter(|kept| kept.kind == new.kind));
         let (mut then, mut now) = (values(&set.pkcs11), old.by_ref().map(|kept| kept.value.len() as u64).sum::<u64>());
         let mut replace = |new: Option<usize>, old: usize| {
@@ -41,8 +45,6 @@ impl Store {
                 now += old as u64;
             }
         };
-        // the former name is kept too
-        replace(set.rename.as_ref().map(String::len), 0);
         replace(set.label.as_ref().map(String::len), meta.label.len());
         replace(set.id.as_ref().map(Vec::len), meta.id.len());
         if let Entry::Object(object) = &entry {

@@ -6,7 +6,8 @@ use super::super::openssl::below;
 use super::super::output::write_file;
 use interface::attributes::Usage;
 use interface::operations::{Grant, ListGrants, Revoke};
-use interface::{ProviderId, Status};
+use interface::{ProviderId, Status, trust};
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
@@ -21,17 +22,26 @@ pub(super) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Where a file is. Those of an image are in it: it may come from somebody who would like others to be written.
-    fn file(&self, path: &Path) -> Result<PathBuf> {
+    /// Where a file is. Those of an image are in it. Nobody else may change a file or a folder on the way: else that person would say
+    /// what is written, and where.
+    pub(super) fn file(&self, path: &Path) -> Result<PathBuf> {
         let file = below(self.root, path);
         let inside = |root: &Path| {
             let known = file.ancestors().find_map(|path| fs::canonicalize(path).ok());
             known.is_some_and(|known| known.starts_with(root)) && !path.components().any(|part| part == Component::ParentDir)
         };
         match fs::canonicalize(self.root).is_ok_and(|root| inside(&root)) {
-            true => Ok(file),
-            false => Err(Error::Failed(format!("{} is not in {}", file.display(), self.root.display()))),
+            true => {}
+            false => return Err(Error::Failed(format!("{} is not in {}", file.display(), self.root.display()))),
         }
+        let there = file.ancestors().find(|path| fs::symlink_metadata(path).is_ok()).unwrap_or(self.root);
+        let dangling = fs::symlink_metadata(there).is_ok_and(|there| there.is_symlink()) && !there.exists();
+        if dangling {
+            return Err(Error::Failed(format!("{} is a link to nothing: remove it, or make what it names", there.display())));
+        }
+        trust::check(there, geteuid().as_raw())
+            .map_err(|why| Error::Failed(format!("setup does not touch {}: it {why}", file.display())))?;
+        Ok(file)
     }
 }
 
@@ -153,7 +163,8 @@ impl Place {
 
     fn granted(&self, desk: &Desk<'_>) -> Result<Option<String>> {
         let Self::Grant { key, owner, provider, who } = self else { return Ok(None) };
-        let question = ListGrants { key_name: key.clone(), owner: owner.clone() };
+        let Some(key_name) = present_name(desk, key, owner.as_deref(), provider)? else { return Ok(None) };
+        let question = ListGrants { key_name, owner: owner.clone() };
         let grants = match desk.context.client.call(known(provider)?, &question) {
             Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => return Ok(None),
             grants => grants.during(|| format!("list who may use key '{key}'"))?,
@@ -164,7 +175,8 @@ impl Place {
 
     fn grant(&self, desk: &Desk<'_>, roles: Option<&str>) -> Result<()> {
         let Self::Grant { key, owner, provider, who } = self else { return Ok(()) };
-        let (key_name, owner, principal) = (key.clone(), owner.clone(), who.clone());
+        let Some(key_name) = present_name(desk, key, owner.as_deref(), provider)? else { return Ok(()) };
+        let (owner, principal) = (owner.clone(), who.clone());
         let done = match roles {
             None => desk.context.client.call(known(provider)?, &Revoke { key_name, principal, owner }).map(|_| ()),
             Some(roles) => {
@@ -173,6 +185,14 @@ impl Place {
             }
         };
         done.during(|| format!("change what {who} may do with key '{key}'"))
+    }
+}
+
+/// The name that a key has now; `None` if it is no more.
+fn present_name(desk: &Desk<'_>, key: &str, owner: Option<&str>, provider: &str) -> Result<Option<String>> {
+    match desk.context.client.lookup(known(provider)?, owner, key) {
+        Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Ok(None),
+        found => found.map(|record| Some(record.name)).during(|| format!("look up key '{key}'")),
     }
 }
 
@@ -187,7 +207,7 @@ fn known(provider: &str) -> Result<ProviderId> {
 }
 
 /// The text of a file, if there is one.
-fn text(path: &Path) -> Result<Option<String>> {
+pub(super) fn text(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -198,7 +218,7 @@ fn text(path: &Path) -> Result<Option<String>> {
 /// Writes a file behind its links, with the mode that it has.
 fn put(path: &Path, text: &str) -> Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mode = fs::metadata(&path).map_or(0o644, |metadata| metadata.permissions().mode() & 0o7777);
+    let mode = fs::metadata(&path).map_or(0o644, |metadata| metadata.permissions().mode() & 0o777);
     write_file(&path, text.as_bytes(), mode)
 }
 
@@ -229,8 +249,8 @@ fn marks(mark: &str) -> (String, String) {
 /// What is before the marks, between them, and after them.
 fn split<'t>(text: &'t str, mark: &str) -> Option<(&'t str, &'t str, &'t str)> {
     let (begin, end) = marks(mark);
-    let (before, rest) = text.split_once(&begin)?;
-    let (block, after) = rest.split_once(&end)?;
+    let (rest, after) = text.split_once(&end)?;
+    let (before, block) = rest.rsplit_once(&begin)?;
     Some((before, block, after))
 }
 
@@ -257,5 +277,8 @@ mod tests {
         assert_eq!(with_block(&edited, "git", None), edited);
         assert_eq!(with_block(&with_block(&edited, "ssh", Some("Host b\n")), "ssh", None), "Host a\nHost z\n");
         assert_eq!(with_block(&with_block("", "ssh", Some("x\n")), "ssh", None), "");
+        // a mark without its end takes nothing away
+        let torn = "# begin parsec setup ssh\nHost mine\n";
+        assert_eq!(with_block(&with_block(torn, "ssh", Some("Host b\n")), "ssh", None), torn);
     }
 }

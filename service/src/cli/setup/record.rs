@@ -3,7 +3,7 @@
 
 use super::super::error::{Error, Result};
 use super::super::openssl::below;
-use super::change::{Change, Desk, Place};
+use super::change::{Change, Desk, Place, text};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,13 +20,13 @@ impl Records {
     /// Loads the records of a folder. One of them is the program's.
     pub(super) fn load(desk: &Desk<'_>, folder: &Path, program: &str) -> Result<Self> {
         let mut records = Self { folder: folder.to_owned(), program: program.to_owned(), mine: Vec::new(), others: Vec::new() };
-        let own = below(desk.root, &records.path());
+        let own = records.path();
         for entry in fs::read_dir(below(desk.root, folder)).into_iter().flatten().filter_map(Result::ok) {
-            let path = entry.path();
+            let path = folder.join(entry.file_name());
             if path.extension().is_some_and(|extension| extension == "json") {
                 let failed = |error: &dyn std::fmt::Display| Error::Failed(format!("{}: {error}", path.display()));
-                let text = fs::read(&path).map_err(|error| failed(&error))?;
-                let changes: Vec<Change> = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
+                let text = text(&desk.file(&path)?)?.unwrap_or_default();
+                let changes: Vec<Change> = serde_json::from_str(&text).map_err(|error| failed(&error))?;
                 if !changes.iter().all(|change| change.sound(desk)) {
                     return Err(failed(&"these are no changes of parsec setup"));
                 }

@@ -7,12 +7,11 @@ use super::super::output::Text;
 use super::super::purpose::module;
 use super::super::reference;
 use super::super::servers::{Loads, Server, system_lines};
-use super::change::{Desk, Place};
+use super::change::{Desk, Place, text};
 use super::plan::{Lines, Plan, stem};
 use interface::client::Endpoint;
 use interface::reference::Reference;
 use interface::text::word;
-use std::fs;
 use std::path::Path;
 
 pub(super) fn plan(desk: &Desk<'_>, server: &Server, key: Option<&KeyRecord>, endpoint: Option<&Endpoint>) -> Result<Plan> {
@@ -90,27 +89,28 @@ fn provider(desk: &Desk<'_>, server: &Server, endpoint: Option<&Endpoint>, plan:
 }
 
 fn grant(desk: &Desk<'_>, server: &Server, key: &KeyRecord) -> Result<Place> {
-    let uid = uid(desk.root, server.user).ok_or_else(|| {
+    let uid = uid(desk, server.user)?.ok_or_else(|| {
         Error::Usage(format!("there is no user '{}', as whom {} signs: is {} installed?", server.user, server.name, server.name))
     })?;
     let (provider, who) = (key.provider.name().to_owned(), format!("uid:{uid}"));
     Ok(Place::Grant { key: key.name().to_owned(), owner: key.owner(), provider, who })
 }
 
-/// The number of a user of the tree at `root`.
-fn uid(root: &Path, user: &str) -> Option<u32> {
-    if root == Path::new("/") {
-        return nix::unistd::User::from_name(user).ok().flatten().map(|user| user.uid.as_raw());
+/// The number of a user of the tree that is set up; `None` if it has no such user.
+fn uid(desk: &Desk<'_>, user: &str) -> Result<Option<u32>> {
+    if desk.root == Path::new("/") {
+        return Ok(nix::unistd::User::from_name(user).ok().flatten().map(|user| user.uid.as_raw()));
     }
-    let users = fs::read_to_string(below(root, Path::new("/etc/passwd"))).ok()?;
+    let users = text(&desk.file(Path::new("/etc/passwd"))?)?.unwrap_or_default();
     let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    users.find(|fields| fields.first() == Some(&user))?.get(2)?.parse().ok()
+    let found = users.find(|fields| fields.first() == Some(&user));
+    Ok(found.and_then(|fields| fields.get(2)?.parse().ok()))
 }
 
 /// What the key's reference file has in it, or shall have; fails if it is another's.
 fn reference(desk: &Desk<'_>, file: &str, key: &KeyRecord) -> Result<String> {
-    let path = below(desk.root, Path::new(file));
-    let Ok(pem) = fs::read_to_string(&path) else { return reference::text(key) };
+    let path = desk.file(Path::new(file))?;
+    let Some(pem) = text(&path)? else { return reference::text(key) };
     let named = Reference::from_pem(pem.as_bytes()).ok().and_then(|reference| reference.uri.name);
     match named.as_deref() == Some(key.name()) {
         true => Ok(pem),

@@ -8,11 +8,20 @@ use super::change::{Desk, Place};
 use super::plan::{Plan, stem};
 use interface::client::Process;
 use interface::text::word;
+use rustix::process::geteuid;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub(super) fn home() -> Result<PathBuf> {
     let home = Process::default().variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    home.ok_or_else(|| Error::Usage("HOME does not say where your files are".to_owned()))
+    let home = home.ok_or_else(|| Error::Usage("HOME does not say where your files are".to_owned()))?;
+    match std::fs::metadata(&home) {
+        Ok(folder) if folder.uid() != geteuid().as_raw() => {
+            let (home, owner) = (home.display(), folder.uid());
+            Err(Error::Usage(format!("HOME is {home}, which belongs to the user {owner}: type this as that user")))
+        }
+        _ => Ok(home),
+    }
 }
 
 pub(super) fn ssh(key: Option<&KeyRecord>) -> Result<Plan> {

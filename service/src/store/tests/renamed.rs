@@ -24,11 +24,11 @@ fn a_key_is_whole_under_its_new_name() {
     let store = place.open().unwrap();
     assert_eq!((names(&store), store.damaged()), (vec!["shop".to_owned()], vec![]));
     assert!(store.key(SOFTWARE, &ROOT, "web").is_none());
-    let key = store.renamed(SOFTWARE, &ROOT, "web").unwrap();
+    let key = store.meant(SOFTWARE, &ROOT, "web").unwrap();
     assert_eq!((key.name.as_str(), key.label.as_str(), key.grants.len()), ("shop", "web", 1));
     assert_eq!(&*store.material(&key).unwrap(), PRIVATE);
     for (owner, provider) in [(&Principal::Uid(33), SOFTWARE), (&ROOT, ProviderId::TPM)] {
-        assert!(store.renamed(provider, owner, "web").is_none());
+        assert!(store.meant(provider, owner, "web").is_none());
     }
 }
 
