@@ -476,7 +476,7 @@ impl Algorithm {
         match (self, asked) {
             (Self::None, _) => false,
             (Self::Signature(policy), Self::Signature(asked)) => {
-                asked.concrete() && [asked, asked.usual(), asked.any_hash()].contains(&policy)
+                asked.concrete() && (policy == asked || policy == asked.usual() || policy == asked.any_hash())
             }
             (Self::Encryption(policy), Self::Encryption(asked)) => policy == asked || policy == asked.usual(),
             (Self::Agreement(KeyAgreement::Raw(policy)), Self::Agreement(asked)) => policy == asked.agreement(),

@@ -26,7 +26,7 @@ pub use settle::settle;
 use crate::operations::{ExportPublicKey, Find, Found, ListKeys, ListProviders, LookupKey, ProviderInfo, Record, RecordKind};
 use crate::spki::PublicKey;
 use crate::wire::Header;
-use crate::{AuthType, Opcode, Operation, ProviderId, Status, attributes::Attributes};
+use crate::{AuthType, Buffer, Opcode, Operation, ProviderId, Status, attributes::Attributes};
 use connection::Connection;
 use prost::Message;
 use rustix::rand::GetRandomFlags;
@@ -34,7 +34,6 @@ use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// Connections that are kept; threads beyond that share these or connect for one request.
 const SLOTS: usize = 64;
@@ -176,7 +175,7 @@ impl Client {
         let body_len = u32::try_from(op.encoded_len()).map_err(|_| Error::Protocol("the request is too long"))?;
         let auth_len = u16::try_from(auth.len()).map_err(|_| Error::Protocol("the application's name is too long"))?;
         let header = Header { auth_type: auth_type as u8, body_len, auth_len, ..Header::request(provider, O::OPCODE) };
-        let mut frame = Zeroizing::new(Vec::with_capacity(header.request_len()));
+        let mut frame = Buffer::from(Vec::with_capacity(header.request_len()));
         header.encode(&mut frame);
         op.encode_raw(&mut *frame);
         frame.extend_from_slice(&auth);
@@ -300,7 +299,7 @@ impl Client {
         self.application.map(|random| [random, number].concat()).unwrap_or_default()
     }
 
-    fn exchange(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Zeroizing<Vec<u8>>, Error> {
+    fn exchange(&self, opcode: Opcode, frame: &[u8], foreign: &dyn Fn() -> bool) -> Result<Buffer, Error> {
         match self.take().map(|connection| self.ask(connection, opcode, frame)) {
             None | Some(Err(Failure { again: true, .. })) => {}
             Some(answer) => return answer.map_err(|failure| failure.error),
@@ -316,7 +315,7 @@ impl Client {
     }
 
     /// Asks, and keeps the connection if it can be used again.
-    fn ask(&self, mut connection: Connection, opcode: Opcode, frame: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    fn ask(&self, mut connection: Connection, opcode: Opcode, frame: &[u8]) -> Result<Buffer, Failure> {
         let answer = connection.exchange(frame);
         let heard = connection.heard();
         if connection.extended() && !answer.as_ref().is_err_and(Error::broken) {

@@ -5,7 +5,7 @@ use super::process::Owner;
 use super::{Endpoint, Error, Process};
 use crate::operations::{Hello, Welcome};
 use crate::wire::{HEADER_LEN, Header};
-use crate::{AuthType, Opcode, Operation, ProviderId, Status};
+use crate::{AuthType, Buffer, Opcode, Operation, ProviderId, Status};
 use prost::Message;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -13,7 +13,6 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, Socket
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// Longest response body that is accepted.
 const BODY_LIMIT: usize = 64 << 20;
@@ -105,7 +104,7 @@ impl Connection {
     }
 
     /// Sends a whole request and returns the body of a successful response.
-    pub(super) fn exchange(&mut self, frame: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(super) fn exchange(&mut self, frame: &[u8]) -> Result<Buffer, Error> {
         self.patience.asked();
         self.heard = false;
         match self.send(frame) {
@@ -122,8 +121,8 @@ impl Connection {
     }
 
     /// Receives a whole response.
-    fn answer(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(CHUNK));
+    fn answer(&mut self) -> Result<Buffer, Error> {
+        let mut bytes = Buffer::from(Vec::with_capacity(CHUNK));
         let header = loop {
             if let Some(header) = Header::decode(&bytes).map_err(|_| Error::Protocol("the answer is not a Parsec response"))? {
                 break header;

@@ -98,20 +98,20 @@ impl KeyRef {
     ///
     /// # Errors
     /// As [`Caller::call`].
-    pub fn sign<C: Caller>(&self, caller: &C, algorithm: Signing, input: Vec<u8>, context: Vec<u8>) -> Result<Vec<u8>, C::Error> {
-        let (key_name, owner) = self.named();
+    pub fn sign<C: Caller>(self, caller: &C, algorithm: Signing, input: Vec<u8>, context: Vec<u8>) -> Result<Vec<u8>, C::Error> {
+        let Self { provider, owner, name: key_name } = self;
         match algorithm {
             Signing::Signature(alg) if alg.whole_message() => {
                 let op = SignMessage { key_name, owner, alg: Some(alg.into()), message: input, context };
-                caller.call(self.provider, &op).map(|signed| signed.signature)
+                caller.call(provider, &op).map(|signed| signed.signature)
             }
             Signing::Signature(alg) => {
                 let op = SignHash { key_name, owner, alg: Some(alg.into()), hash: input, context };
-                caller.call(self.provider, &op).map(|signed| signed.signature)
+                caller.call(provider, &op).map(|signed| signed.signature)
             }
             Signing::Mac(alg) => {
                 let op = MacCompute { key_name, owner, alg: Some(alg.into()), input };
-                caller.call(self.provider, &op).map(|maced| maced.mac)
+                caller.call(provider, &op).map(|maced| maced.mac)
             }
         }
     }
@@ -121,26 +121,26 @@ impl KeyRef {
     /// # Errors
     /// As [`Caller::call`]; the service refuses a wrong one.
     pub fn verify<C: Caller>(
-        &self,
+        self,
         caller: &C,
         algorithm: Signing,
         input: Vec<u8>,
         context: Vec<u8>,
         signature: Vec<u8>,
     ) -> Result<(), C::Error> {
-        let (key_name, owner) = self.named();
+        let Self { provider, owner, name: key_name } = self;
         match algorithm {
             Signing::Signature(alg) if alg.whole_message() => {
                 let op = VerifyMessage { key_name, owner, alg: Some(alg.into()), message: input, signature, context };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
             Signing::Signature(alg) => {
                 let op = VerifyHash { key_name, owner, alg: Some(alg.into()), hash: input, signature, context };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
             Signing::Mac(alg) => {
                 let op = MacVerify { key_name, owner, alg: Some(alg.into()), input, mac: signature };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
         }
         .map(drop)
@@ -151,26 +151,26 @@ impl KeyRef {
     /// # Errors
     /// As [`Caller::call`].
     pub fn encrypt<C: Caller>(
-        &self,
+        self,
         caller: &C,
         algorithm: Encrypting,
         beside: CipherInputs<'_>,
         plaintext: Vec<u8>,
     ) -> Result<Vec<u8>, C::Error> {
-        let (key_name, owner) = self.named();
+        let Self { provider, owner, name: key_name } = self;
         let (nonce, additional) = (beside.nonce.to_vec(), beside.additional.to_vec());
         let mut encrypted = match algorithm {
             Encrypting::Encryption(alg) => {
                 let op = AsymmetricEncrypt { key_name, owner, alg: Some(alg.into()), plaintext, salt: additional };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
             Encrypting::Cipher(alg) => {
                 let op = CipherEncrypt { key_name, owner, alg: alg.into(), plaintext, iv: Some(nonce) };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
             Encrypting::Aead(alg) => {
                 let op = AeadEncrypt { key_name, owner, alg: Some(alg.into()), nonce, additional_data: additional, plaintext };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
         }?;
         Ok(std::mem::take(&mut encrypted.ciphertext))
@@ -181,13 +181,13 @@ impl KeyRef {
     /// # Errors
     /// As [`Caller::call`].
     pub fn decrypt<C: Caller>(
-        &self,
+        self,
         caller: &C,
         algorithm: Encrypting,
         beside: CipherInputs<'_>,
         ciphertext: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, C::Error> {
-        let (key_name, owner) = self.named();
+        let Self { provider, owner, name: key_name } = self;
         let (nonce, additional) = (beside.nonce.to_vec(), beside.additional.to_vec());
         let mut decrypted = match algorithm {
             Encrypting::Encryption(alg) => {
@@ -198,16 +198,16 @@ impl KeyRef {
                     ciphertext: ciphertext.to_vec(),
                     salt: additional,
                 };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
             Encrypting::Cipher(alg) => {
                 let op = CipherDecrypt { key_name, owner, alg: alg.into(), ciphertext: [&nonce, ciphertext].concat() };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
             Encrypting::Aead(alg) => {
                 let ciphertext = ciphertext.to_vec();
                 let op = AeadDecrypt { key_name, owner, alg: Some(alg.into()), nonce, additional_data: additional, ciphertext };
-                caller.call(self.provider, &op)
+                caller.call(provider, &op)
             }
         }?;
         Ok(Zeroizing::new(std::mem::take(&mut decrypted.plaintext)))
@@ -217,13 +217,9 @@ impl KeyRef {
     ///
     /// # Errors
     /// As [`Caller::call`].
-    pub fn agree<C: Caller>(&self, caller: &C, algorithm: Agreement, peer_key: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, C::Error> {
-        let (key_name, owner) = self.named();
-        let mut agreed = caller.call(self.provider, &RawKeyAgreement { alg: algorithm.into(), key_name, peer_key, owner })?;
+    pub fn agree<C: Caller>(self, caller: &C, algorithm: Agreement, peer_key: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, C::Error> {
+        let Self { provider, owner, name: key_name } = self;
+        let mut agreed = caller.call(provider, &RawKeyAgreement { alg: algorithm.into(), key_name, peer_key, owner })?;
         Ok(Zeroizing::new(std::mem::take(&mut agreed.shared_secret)))
-    }
-
-    fn named(&self) -> (String, Option<String>) {
-        (self.name.clone(), self.owner.clone())
     }
 }

@@ -45,9 +45,11 @@ pub(super) fn key_for(
     if object.allows(mechanism.kind()) { Ok(object) } else { Err(Error::MechanismInvalid) }
 }
 
-/// The operation, if the attribute that permits it is set: some uses are one to the policy of a key.
+/// The operation, if the attribute that permits it is set: some uses are one to the policy of a key. The policy has permitted the
+/// operation's mechanism already, and few mechanisms recover.
 pub(super) fn permitted<T: Keyed>(operation: T, kind: CK_ATTRIBUTE_TYPE) -> Result<T> {
-    let set = operation.object().is_some_and(|key| key.is(kind));
+    let recovers = matches!(kind, CKA_SIGN_RECOVER | CKA_VERIFY_RECOVER);
+    let set = operation.object().is_some_and(|key| if recovers { key.is(kind) } else { key.leaves(kind) });
     if set { Ok(operation) } else { Err(Error::KeyFunctionNotPermitted) }
 }
 

@@ -305,10 +305,18 @@ impl Default {
     /// The value in the encoding of the standard.
     pub(crate) fn value(self, class: CK_OBJECT_CLASS) -> Vec<u8> {
         match self {
-            Self::Flag(set) => flag(set),
+            Self::Flag(_) | Self::Class => self.flag(class).map_or_else(Vec::new, flag),
             Self::Number(value) => number(value),
             Self::Empty => vec![],
-            Self::Class => flag(private_by_default(class)),
+        }
+    }
+
+    /// The same of a flag.
+    pub(crate) fn flag(self, class: CK_OBJECT_CLASS) -> Option<bool> {
+        match self {
+            Self::Flag(set) => Some(set),
+            Self::Class => Some(private_by_default(class)),
+            Self::Number(_) | Self::Empty => None,
         }
     }
 }

@@ -343,9 +343,28 @@ impl Object {
         self.record.kept(if self.is_view() { PUBLIC_HALF | kind } else { kind })
     }
 
+    /// Whether a use is left that the policy permits and a mechanism has.
+    pub(crate) fn leaves(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
+        self.given(kind) != Some(&[CK_FALSE])
+    }
+
     /// Whether a flag is set.
     pub(crate) fn is(&self, kind: CK_ATTRIBUTE_TYPE) -> bool {
-        self.attribute(kind).is_ok_and(|value| *value == flag(true))
+        let source = attributes::find(self.class, kind).map(|attribute| attribute.source);
+        let known = source.ok().and_then(|source| self.flag(source, kind));
+        known.unwrap_or_else(|| self.attribute(kind).is_ok_and(|value| *value == flag(true)))
+    }
+
+    /// The value of a flag that the policy or the template says: each use of a key asks for some.
+    fn flag(&self, source: Source, kind: CK_ATTRIBUTE_TYPE) -> Option<bool> {
+        let given = || self.given(kind).map(|value| value == [CK_TRUE]);
+        match (source, &self.record.content) {
+            (Source::Kept(default), _) => Some(given().unwrap_or(default.flag(self.class)?)),
+            (Source::Policy(usage), Content::Key(key)) => Some(self.shows_use(key, kind, usage)),
+            (Source::Policy(_), Content::UnnamedCurve(_)) => Some(false),
+            (Source::Forbidden(usage), Content::Key(key)) => Some(given().unwrap_or(!key.may(usage))),
+            _ => None,
+        }
     }
 
     /// Whether a use remains that its template asked for and that is the same to a policy as this one.
@@ -410,11 +429,12 @@ impl Object {
     /// The value of an attribute, in the encoding of the standard.
     pub(crate) fn attribute(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<Zeroizing<Vec<u8>>> {
         let kept = || self.given(kind).map(<[u8]>::to_vec);
-        let value = match (attributes::find(self.class, kind)?.source, &self.record.content) {
+        let source = attributes::find(self.class, kind)?.source;
+        if let Some(set) = self.flag(source, kind) {
+            return Ok(Zeroizing::new(flag(set)));
+        }
+        let value = match (source, &self.record.content) {
             (Source::Kept(default), _) => Some(kept().unwrap_or_else(|| default.value(self.class))),
-            (Source::Policy(usage), Content::Key(key)) => Some(flag(self.shows_use(key, kind, usage))),
-            (Source::Forbidden(usage), Content::Key(key)) => Some(kept().unwrap_or_else(|| flag(!key.may(usage)))),
-            (Source::Policy(_), Content::UnnamedCurve(_)) => Some(flag(false)),
             // kept of keys that are not sensitive, or were not once
             _ if kind == CKA_ALWAYS_SENSITIVE && self.given(CKA_SENSITIVE).is_some() => Some(flag(false)),
             (source, content) => match kept().filter(|_| source == Source::Given).or_else(|| self.storage(kind)) {
@@ -427,7 +447,7 @@ impl Object {
 
     /// Whether a use shows. Programs ask for uses that no mechanism has for a key of this type: these come back as they were asked for.
     fn shows_use(&self, key: &KeyObject, kind: CK_ATTRIBUTE_TYPE, usage: Usage) -> bool {
-        let asked = self.given(kind).map(|value| value == flag(true));
+        let asked = self.given(kind).map(|value| value == [CK_TRUE]);
         match asked {
             Some(asked) if !key.suits(kind) => asked,
             Some(false) => false,

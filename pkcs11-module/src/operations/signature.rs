@@ -53,7 +53,7 @@ struct Parameter {
 /// The data so far.
 #[derive(Clone)]
 enum Data {
-    Hashed(Hasher),
+    Hashed(Box<Hasher>),
     Whole(Vec<u8>),
 }
 
@@ -81,7 +81,7 @@ impl Signing {
         }
         let digests = if parameter.algorithm == Some(Signature::Ed25519ph) { hash } else { hashes };
         let data = match digests {
-            Some(hash) if scheme.hashes() => Data::Hashed(Hasher::new(hash).ok_or(Error::MechanismInvalid)?),
+            Some(hash) if scheme.hashes() => Data::Hashed(Box::new(Hasher::new(hash).ok_or(Error::MechanismInvalid)?)),
             _ => Data::Whole(Vec::new()),
         };
         Ok(Self { key: object, scheme, hash, parameter, data })
@@ -165,8 +165,8 @@ impl Signing {
             (SignatureScheme::Ecdsa | SignatureScheme::Dsa, None) if data.is_empty() => return Err(Error::DataLenRange),
             (SignatureScheme::Ecdsa | SignatureScheme::Dsa, None) => {
                 // 20 bytes need be no SHA-1, with which services sign no more
-                let any = self.scheme.algorithms(None).any(permits);
-                (digest_of(data.len()).filter(|hash| !(any && hash.deprecated())), data)
+                let any = || self.scheme.algorithms(None).any(permits);
+                (digest_of(data.len()).filter(|hash| !(hash.deprecated() && any())), data)
             }
             (scheme, Some(hash)) if scheme.needs_hash() && data.len() != hash.len() => {
                 return Err(Error::DataLenRange);
