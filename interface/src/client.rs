@@ -236,10 +236,14 @@ impl Client {
         let mut page = filter.clone();
         let mut records = Vec::new();
         loop {
-            let Found { records: found, more, next, public_halves } = match self.call(provider, &page) {
-                Err(Error::Upstream(_)) => return Ok((self.upstream_find(provider, filter)?, true)),
+            let Found { records: found, more, next, public_halves, everyone } = match self.call(provider, &page) {
+                Err(Error::Upstream(_)) if !filter.everyone => return Ok((self.upstream_find(provider, filter)?, true)),
                 other => other?,
             };
+            // it has told the caller's own keys as if they were all
+            if filter.everyone && !everyone {
+                return Err(Error::Older("list everybody's keys"));
+            }
             page.after = next.or_else(|| found.last().map(|record| record.uuid.clone()));
             records.extend(found);
             let limit = filter.limit as usize;

@@ -36,6 +36,7 @@ mod status;
 mod table;
 pub mod text;
 pub mod trust;
+pub mod uid_map;
 pub mod vendor;
 pub mod wire;
 

@@ -167,7 +167,7 @@ impl Provider {
         }
         let client = self.client.as_ref().map_err(|why| Error::Configuration(why.clone()))?;
         question(client).map_err(|why| match why {
-            client::Error::Refused { .. } | client::Error::Upstream(_) => Error::Refused(why),
+            client::Error::Refused { .. } | client::Error::Upstream(_) | client::Error::Older(_) => Error::Refused(why),
             client::Error::Endpoint(_) | client::Error::Config(_) => Error::Configuration(why.to_string()),
             client::Error::Connect { .. } => Error::Unreachable(why.to_string()),
             why => Error::Unreachable(format!("{why} (it was asked at {})", client.endpoint())),

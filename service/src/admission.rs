@@ -163,6 +163,7 @@ pub(crate) fn gone(client: BorrowedFd<'_>) -> bool {
 
 /// A name that means no key for the caller, and the keys that others have under it.
 fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
+    let instead = if instead.is_empty() { ": what there is tells parsec key list" } else { instead };
     let caller = call.caller.map(ToString::to_string).unwrap_or_default();
     Error::refused(
         Status::PsaErrorDoesNotExist,
@@ -171,7 +172,7 @@ fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
 }
 
 fn unauthenticated(opcode: Opcode) -> Error {
-    Error::refused(Status::NotAuthenticated, format!("{opcode:?} needs a client that says who it is"))
+    Error::refused(Status::NotAuthenticated, format!("{opcode:?} needs a client that says who it is: set an authenticator in it, as UnixPeerCredentials"))
 }
 
 impl<'a> Guard<'a> {
@@ -290,7 +291,7 @@ impl<'a> Guard<'a> {
             Some(key) => Ok(key),
             // It may be as long as a request: nothing is looked for or written with it.
             None if bounds::name(name.name).is_err() => {
-                Err(Error::refused(Status::PsaErrorDoesNotExist, "no key has a name so long, or none at all"))
+                Err(Error::refused(Status::PsaErrorDoesNotExist, "no key has a name so long, or none at all: what there is tells parsec key list"))
             }
             None if owner == *caller => self.other(call, name),
             None => {

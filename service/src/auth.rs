@@ -6,6 +6,7 @@ pub use callers::Callers;
 pub(crate) use callers::MANY;
 
 use crate::error::{Error, Result};
+use interface::uid_map::{extents, outside};
 use interface::{AuthType, Status};
 use std::sync::OnceLock;
 
@@ -114,22 +115,6 @@ impl Peer {
     }
 }
 
-/// The extents of a map of user ids (`/proc/PID/uid_map`): first id inside, first id outside, how many.
-fn extents(map: &str) -> impl Iterator<Item = [u32; 3]> {
-    map.lines().filter_map(|line| {
-        let mut numbers = line.split_whitespace().map_while(|number| number.parse().ok());
-        Some([numbers.next()?, numbers.next()?, numbers.next()?])
-    })
-}
-
-/// The outer user id of an inner one.
-fn outside(map: &str, id: u32) -> Option<u32> {
-    extents(map).find_map(|[inside, outside, count]| {
-        let offset = id.checked_sub(inside).filter(|offset| *offset < count)?;
-        outside.checked_add(offset)
-    })
-}
-
 /// The authenticators that the configuration switches on, the preferred one first.
 #[derive(Clone, Debug)]
 pub struct Authenticators {
@@ -152,7 +137,10 @@ impl Authenticators {
         }
         if !self.kinds.contains(&kind) {
             let on: Vec<_> = self.kinds.iter().map(|kind| format!("{kind:?}")).collect();
-            let detail = format!("authentication by {kind:?} is not switched on here; this service takes {}", on.join(", "));
+            let detail = format!(
+                "authentication by {kind:?} is not switched on here; this service takes {}: see auth_types in the configuration, and the client's PARSEC_APP_NAME",
+                on.join(", ")
+            );
             return Err(Error::refused(Status::AuthenticatorNotRegistered, detail));
         }
         let failed = |why: &str| Error::refused(Status::AuthenticationError, why);
@@ -172,7 +160,7 @@ impl Authenticators {
                 }
                 if !peer.explains(claimed) {
                     return Err(failed(&format!(
-                        "the user id that the client gave ({claimed}) is not the one that the kernel tells ({}), and its user namespace does not make one of the other",
+                        "the client says that it is uid {claimed}, the kernel says uid {}: if it is in a user namespace, the service must be able to read its /proc/PID/uid_map (no ProtectProc= in the service's unit)",
                         peer.uid
                     )));
                 }
@@ -235,18 +223,6 @@ mod tests {
         ] {
             assert_eq!(maps_all(map), all, "{map}");
         }
-    }
-
-    #[test]
-    fn a_map_tells_who_somebody_inside_is() {
-        let map = "         0     100000       1000\n      1000       1000          1\n      1001 4294967295 2\n";
-        for (inside, expected) in
-            [(0, Some(100_000)), (999, Some(100_999)), (1000, Some(1000)), (1001, Some(u32::MAX)), (1002, None), (1003, None)]
-        {
-            assert_eq!(outside(map, inside), expected, "{inside}");
-        }
-        assert_eq!(outside("0 0 4294967295", 54_321), Some(54_321));
-        assert_eq!(outside("", 0), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const VALUES: usize = 64 << 10;
 /// [`Status::PsaErrorInvalidArgument`].
 pub(crate) fn name(name: &str) -> Result<()> {
     if name.is_empty() {
-        return Err(refused(format!("a name has 1 to {TEXT} bytes")));
+        return Err(refused(format!("a name has 1 to {TEXT} bytes: choose one")));
     }
     text("name", name.as_bytes())
 }

@@ -177,7 +177,7 @@ impl Location {
         let mut chosen = None;
         let mut names = Vec::new();
         for mut manager in managers {
-            let name: String = manager.take("name")?.ok_or_else(|| manager.wrong("name", "is missing"))?;
+            let name: String = manager.take("name")?.ok_or_else(|| manager.wrong("name", "is missing: write name = \"store\""))?;
             let location = Self::manager(&mut manager, host, notes)?;
             manager.finish()?;
             if chosen.is_none() && wanted.is_none_or(|wanted| wanted == name) {
@@ -236,11 +236,11 @@ fn read_providers(sections: Vec<Section>, notes: &mut Vec<String>) -> Result<(Ve
     for mut section in sections {
         let kind = provider_kind(&mut section)?;
         if providers.iter().any(|other| other.kind == kind) {
-            let why = "is there twice: clients address providers by their type";
+            let why = "is there twice, and clients address providers by their type: leave one of them out";
             return Err(section.wrong("provider_type", why));
         }
         if kind.kind().tier == Tier::Sealed && providers.is_empty() {
-            let why = "cannot be the first: clients that name no provider use the first one, and keys come here only on demand";
+            let why = "cannot be the first, as clients that name no provider use that one, and keys come here only on demand: put another [[provider]] before it";
             return Err(section.wrong("provider_type", why));
         }
         let named: Option<String> = section.take("key_info_manager")?;
@@ -256,7 +256,7 @@ fn read_providers(sections: Vec<Section>, notes: &mut Vec<String>) -> Result<(Ve
 
 fn provider_kind(section: &mut Section) -> Result<ProviderId> {
     let known = || PROVIDERS.iter().filter(|kind| kind.id != ProviderId::CORE);
-    let name: String = section.take("provider_type")?.ok_or_else(|| section.wrong("provider_type", "is missing"))?;
+    let name: String = section.take("provider_type")?.ok_or_else(|| section.wrong("provider_type", "is missing: write provider_type = \"MbedCrypto\", the software provider, or \"Tpm\""))?;
     match known().find(|kind| kind.config == name || kind.name.eq_ignore_ascii_case(&name)) {
         Some(kind) => Ok(kind.id),
         None => {
@@ -287,7 +287,7 @@ fn read_authenticators(
     let untold = one.is_none() && many.is_none();
     let names = match (one, many) {
         (Some(_), Some(_)) => {
-            return Err(section.wrong("auth_types", "cannot stand beside auth_type"));
+            return Err(section.wrong("auth_types", "cannot stand beside auth_type: leave one of them out"));
         }
         (Some(one), None) => vec![one],
         (None, Some(many)) => many,
@@ -295,7 +295,7 @@ fn read_authenticators(
     };
     let kinds = names.iter().map(|name| auth_type(&section, name)).collect::<Result<Vec<_>>>()?;
     if kinds.is_empty() {
-        return Err(section.wrong("auth_types", "must name at least one"));
+        return Err(section.wrong("auth_types", "must name at least one: write auth_type = \"UnixPeerCredentials\""));
     }
     let mut admins: Vec<_> = match admins {
         Some(admins) => admins.iter().map(|admin| principal(&section, &kinds, &admin.name)).collect::<Result<_>>()?,

@@ -32,7 +32,7 @@ pub enum Error {
     #[error("key store: {}", told(.0))]
     Corrupt(String),
     /// A file or socket failed.
-    #[error("{what}: {source}")]
+    #[error("{what}: {source}{}", cure(source))]
     Io {
         /// Which one, and what was tried.
         what: String,
@@ -74,6 +74,20 @@ impl Error {
             Self::Corrupt(_) => Status::PsaErrorDataCorrupt,
             Self::Io { .. } => Status::PsaErrorStorageFailure,
         }
+    }
+}
+
+/// What mends a failure of a file or socket; empty where the kernel's own word says it.
+pub fn cure(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::PermissionDenied => " (who may, tells ls -ld; a unit of systemd's writes to its StateDirectory= and ReadWritePaths=)",
+        ErrorKind::ReadOnlyFilesystem => " (a unit of systemd's writes to its StateDirectory= and ReadWritePaths= alone: systemctl edit parsec)",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => " (make room there: df -h tells how much there is)",
+        ErrorKind::NotFound => " (ls -ld tells which of its folders is there)",
+        ErrorKind::NotADirectory => " (a file is in the place of a folder: ls -ld tells which, mv moves it away)",
+        ErrorKind::IsADirectory => " (it is a folder: name a file in it)",
+        _ => "",
     }
 }
 

@@ -57,13 +57,13 @@ pub fn bind(path: Option<&Path>) -> Result<(UnixListener, PathBuf)> {
     }
     if answers(path) {
         return Err(Error::Config(format!(
-            "another service answers at {}: stop it, or set listener.socket_path",
+            "another service answers at {}: systemctl stop parsec, or set another socket_path in [listener]",
             path.display()
         )));
     }
     match fs::symlink_metadata(path) {
         Ok(file) if !file.file_type().is_socket() => {
-            return Err(Error::Config(format!("{} exists and is not a socket", path.display())));
+            return Err(Error::Config(format!("{0} exists and is not a socket: mv {0} {0}.old, or set socket_path in [listener]", path.display())));
         }
         _ => {}
     }

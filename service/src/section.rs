@@ -29,7 +29,7 @@ impl Section {
             .remove(key)
             .map(|value| value.try_into())
             .transpose()
-            .map_err(|error| self.wrong(key, error.to_string().trim_end()))
+            .map_err(|error| self.wrong(key, &plain(error.to_string().trim_end())))
     }
 
     /// The value of a key, or this one.
@@ -81,6 +81,20 @@ impl Section {
     pub fn wrong(&self, key: &str, why: &str) -> Error {
         Error::Config(format!("{} {key}: {why}", self.title))
     }
+}
+
+/// What is wrong with a value, in the words of the file and not of its reader.
+fn plain(error: &str) -> String {
+    let Some((what, expected)) = error.rsplit_once(", expected ") else { return error.to_owned() };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a number, such as 100",
+        "a boolean" => "true or false",
+        "a string" | "path string" => "a text in quotation marks",
+        "a sequence" => "a list in brackets",
+        "a map" => "a table",
+        other => other,
+    };
+    format!("{what}: write {expected}")
 }
 
 /// A hint for a word that is none of the known ones: the nearest, or all where none is near.
@@ -141,6 +155,23 @@ mod tests {
         ] {
             assert_eq!(distance(a, b), steps, "{a} {b}");
             assert_eq!(distance(b, a), steps, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn what_a_value_should_be_is_said_in_words() {
+        let table: Table = "on = 1\nmany = \"x\"\nless = -1\nfile = 2\nlist = 3\nsub = 4".parse().unwrap();
+        let mut section = Section::new("[x]", table);
+        for (said, words) in [
+            (section.take::<bool>("on").map(drop), "write true or false"),
+            (section.take::<usize>("many").map(drop), "write a number"),
+            (section.take::<u64>("less").map(drop), "write a number"),
+            (section.take::<std::path::PathBuf>("file").map(drop), "write a text"),
+            (section.take::<Vec<String>>("list").map(drop), "write a list"),
+            (section.take::<Table>("sub").map(drop), "write a table"),
+        ] {
+            let said = said.unwrap_err().to_string();
+            assert!(said.contains(words), "{said}");
         }
     }
 }

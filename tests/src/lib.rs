@@ -15,6 +15,7 @@ mod command;
 mod daemon;
 #[cfg(target_arch = "x86_64")]
 pub mod fault;
+mod faulty;
 mod flood;
 mod host;
 mod memory;
@@ -34,6 +35,7 @@ pub use abrmd::Abrmd;
 pub use clients::{Account, Crowd};
 pub use command::{Ran, acting, as_uid, feed, install, run};
 pub use daemon::{Daemon, eventually, listens, loopback};
+pub use faulty::{faults, faulty};
 pub use flood::Flood;
 pub use host::{Privilege, is_privileged, may_mount};
 pub use memory::Secrets;

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use tests::{Page, Setup, built, program, run};
 
@@ -101,30 +100,4 @@ fn the_readme_and_the_cells_of_tables_are_short() {
             }
         }
     }
-}
-
-/// Appends the sources below a folder.
-fn sources(folder: &Path, text: &mut String) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, text);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            text.push_str(&std::fs::read_to_string(path).unwrap());
-        }
-    }
-}
-
-#[test]
-fn each_message_with_a_cure_is_one_of_ours() {
-    let mut said = String::new();
-    ["service/src", "interface/src"].iter().for_each(|folder| sources(&Page::root().join(folder), &mut said));
-    let page = Page::read("service/docs/troubleshooting.md");
-    let tables = page.text.split("\n| message | cure |\n").skip(1).map(|rest| rest.split("\n\n").next().unwrap());
-    let messages: Vec<_> = tables.flat_map(str::lines).skip(1).filter_map(|row| row.split('|').nth(1)).collect();
-    assert!(messages.len() > 25, "{messages:?}");
-    // what others say stands in backquotes, and … for what differs
-    let ours = messages.iter().flat_map(|message| message.split('`').step_by(2)).flat_map(|ours| ours.split(['…', '\'']));
-    let unknown: Vec<_> = ours.map(|part| part.trim().trim_matches(['[', ']'])).filter(|part| !said.contains(part)).collect();
-    assert!(unknown.is_empty(), "nothing says {unknown:?}");
 }

@@ -103,7 +103,7 @@ fn nobody_is_a_user_where_the_kernel_can_tell_all_users_apart() {
 
     let namespace = Setup::default().by(["unshare", "--map-root-user"]).start();
     for stranger in [STRANGER, NOBODY] {
-        assert!(status(&namespace, stranger).contains("authentication failed"));
+        assert!(status(&namespace, stranger).contains("does not believe who you are"));
     }
     let told = "65534 stands for all whom its user namespace does not map";
     eventually("two refusals in the log", || (namespace.log().matches(told).count() == 2).then_some(()));

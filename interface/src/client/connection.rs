@@ -4,6 +4,7 @@ use super::patience::Patience;
 use super::process::Owner;
 use super::{Endpoint, Error, Process};
 use crate::operations::{Hello, Welcome};
+use crate::uid_map::outside;
 use crate::wire::{HEADER_LEN, Header};
 use crate::{AuthType, Buffer, Opcode, Operation, ProviderId, Status};
 use prost::Message;
@@ -21,6 +22,9 @@ const CHUNK: usize = 1024;
 
 /// Why a service refuses Hello for want of memory.
 const NO_ROOM: &str = "the Parsec service has no room for a further connection of this user, whose others are all at work: see its log, and parsec status";
+
+/// Why it refuses Hello of who says a name.
+const NO_NAMES: &str = "the Parsec service asks the kernel who you are, and takes no name: unset PARSEC_APP_NAME, or see auth_types in its configuration";
 
 /// An open connection.
 #[derive(Debug)]
@@ -75,10 +79,7 @@ impl Connection {
                 Ok(Some(Self { extended: true, ..self }))
             }
             Err(Error::Refused { status: Status::OpcodeDoesNotExist, .. }) => Ok(None),
-            // It cannot say so itself to who has not said Hello.
-            Err(Error::Refused { status: Status::PsaErrorInsufficientMemory, detail }) if detail.is_empty() => {
-                Err(Error::refused(Status::PsaErrorInsufficientMemory, NO_ROOM))
-            }
+            Err(Error::Refused { status, detail }) if detail.is_empty() => Err(Error::refused(status, unsaid(status))),
             Err(error) => Err(error),
         }
     }
@@ -177,6 +178,26 @@ impl Connection {
     fn failed(&self, errno: Errno) -> Error {
         if errno == Errno::AGAIN { Error::Timeout(self.deadline) } else { Error::Io(io::Error::from(errno)) }
     }
+}
+
+/// Why a service has refused Hello, which it cannot say itself to who has not said Hello.
+fn unsaid(status: Status) -> String {
+    match status {
+        Status::PsaErrorInsufficientMemory => NO_ROOM.to_owned(),
+        Status::AuthenticationError => disbelieved(),
+        Status::AuthenticatorNotRegistered => NO_NAMES.to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn disbelieved() -> String {
+    let me = rustix::process::geteuid().as_raw();
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let seen = match outside(&map, me) {
+        Some(other) if other != me => format!("you say uid {me}, the kernel says uid {other}: a user namespace"),
+        _ => format!("the kernel does not tell it that you are uid {me}: a user namespace, or a change of user"),
+    };
+    format!("the Parsec service does not believe who you are: {seen}; why, it says in its log: journalctl -u parsec")
 }
 
 /// Whether a connection could be opened, or is refused only because too many others wait.

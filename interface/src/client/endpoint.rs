@@ -11,14 +11,14 @@ const SYSTEM: &str = "/run/parsec/parsec.sock";
 const CONFIG: &str = "/etc/parsec/client.conf";
 
 impl Endpoint {
-    /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names; without it the one of `/etc/parsec/client.conf`; without that the system's
+    /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names, as [`Self::of_setting`] reads it; without it the one of `/etc/parsec/client.conf`; without that the system's
     /// service, or else the user's own.
     ///
     /// # Errors
-    /// [`Error::Endpoint`] if the variable holds anything but `unix:` and a path, [`Error::Config`] for a file that cannot be used.
+    /// [`Error::Endpoint`] if the variable holds no path, [`Error::Config`] for a file that cannot be used.
     pub fn from_env(process: &Process) -> Result<Self, Error> {
         if let Some(named) = process.variable("PARSEC_SERVICE_ENDPOINT") {
-            return named.to_string_lossy().parse();
+            return Self::of_setting(&named.to_string_lossy());
         }
         if let Some(configured) = Self::configured(Path::new(CONFIG))? {
             return Ok(configured);

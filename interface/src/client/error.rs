@@ -2,20 +2,22 @@
 
 use super::Endpoint;
 use crate::{Opcode, Status, text};
+use rustix::io::Errno;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The endpoint cannot be used.
-    #[error("'{0}' is no endpoint of a service: PARSEC_SERVICE_ENDPOINT is unix: and the path of its socket")]
+    #[error("'{0}' is no endpoint of a service: write unix: and the path of its socket, such as unix:/run/parsec/parsec.sock")]
     Endpoint(String),
     /// The administrator's file for clients cannot be used.
     #[error("{0}")]
     Config(String),
     /// Nobody answers at the endpoint.
-    #[error("cannot reach the Parsec service at {endpoint}: {source} ({hint})", hint = hint(source))]
+    #[error("cannot reach the Parsec service at {endpoint}: {source} ({hint})", hint = hint(endpoint, source))]
     Connect {
         /// Where it should be.
         endpoint: Endpoint,
@@ -29,7 +31,7 @@ pub enum Error {
     #[error("the Parsec service closed the connection before it answered; it may have been restarted: try again")]
     Closed,
     /// The service did not answer in time.
-    #[error("the Parsec service did not answer within {0:?}: look into its log")]
+    #[error("the Parsec service did not answer within {0:?}: it is overloaded or hangs; see its log: journalctl -u parsec")]
     Timeout(Duration),
     /// The service has heard a request, one that must not be made twice, and it has not answered.
     #[error(
@@ -56,6 +58,9 @@ pub enum Error {
     /// The service is an upstream Parsec, which lacks the operation.
     #[error("this Parsec service has no {0:?}: it is an upstream Parsec without extensions")]
     Upstream(Opcode),
+    /// The service is ours and older, and has passed over what it does not know.
+    #[error("this service is older than this program and cannot {0}: restart it, or upgrade it")]
+    Older(&'static str),
 }
 
 impl Error {
@@ -127,14 +132,24 @@ fn find_out(opcode: Opcode) -> &'static str {
     }
 }
 
-fn hint(error: &io::Error) -> &'static str {
+/// What it means that nobody answers there, and what to do.
+fn hint(endpoint: &Endpoint, error: &io::Error) -> String {
+    let folder = || Path::new(endpoint.path()).parent().unwrap_or_else(|| Path::new("/")).display();
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            "no such socket: is the service running, and is the socket visible inside this chroot or container?"
+        io::ErrorKind::NotFound => format!(
+            "no such socket: start the service with systemctl start parsec.socket, or parsec serve; in a container or chroot mount {} there",
+            folder()
+        ),
+        io::ErrorKind::ConnectionRefused => {
+            "the socket is there but nobody listens: start the service with systemctl restart parsec, or parsec serve".to_owned()
         }
-        io::ErrorKind::ConnectionRefused => "the socket is there but nobody listens: start the service",
-        io::ErrorKind::PermissionDenied => "this user may not open the socket: check the permissions of its directory",
-        io::ErrorKind::WouldBlock => "the service does not accept connections: it is overloaded or hangs",
-        _ => "check that the service runs: parsec ping",
+        io::ErrorKind::PermissionDenied => format!("this user may not open the socket: chmod o+x {}", folder()),
+        io::ErrorKind::WouldBlock => {
+            "the service does not accept connections: it is overloaded or hangs; see its log: journalctl -u parsec".to_owned()
+        }
+        _ if error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => {
+            "the unit of this program forbids sockets: set RestrictAddressFamilies=AF_UNIX in it".to_owned()
+        }
+        _ => "see that the service runs: systemctl status parsec".to_owned(),
     }
 }

@@ -129,6 +129,8 @@ messages! {
         3 (string, optional) next: Option<String>,
         /// The service knows [`Find::public_halves`].
         4 (bool) public_halves: bool,
+        /// These are keys of everybody, as [`Find::everyone`] has asked for.
+        5 (bool) everyone: bool,
     }
 
     /// Changes what stands beside a record of the caller, or narrows the policy of a key.

@@ -68,7 +68,7 @@ impl<T> During<T> for Result<T> {
 pub(super) fn meaning(call: Call, error: &client::Error) -> Error {
     match error {
         client::Error::Refused { status, .. } => refusal(call, *status),
-        client::Error::Upstream(_) => Error::FunctionNotSupported,
+        client::Error::Upstream(_) | client::Error::Older(_) => Error::FunctionNotSupported,
         // §5.1.3: C_Initialize uses no token
         _ if call == Call::Initialize => Error::FunctionFailed,
         _ => Error::DeviceFailed,

@@ -170,7 +170,7 @@ impl Context {
         let found = self.key(key)?;
         if found.record.foreign {
             let (name, owner) = (found.name(), &found.record.owner);
-            return Err(Error::Usage(format!("key '{name}' belongs to {owner}, who alone can change it")));
+            return Err(Error::Usage(format!("key '{name}' belongs to {owner}, who alone can change it: type this as that user")));
         }
         Ok(found)
     }
@@ -208,7 +208,7 @@ pub(crate) struct KeyRecord {
 impl KeyRecord {
     pub(crate) fn new(record: Record) -> Result<Self> {
         let name = &record.name;
-        let unknown = |_| Error::Failed(format!("key '{name}' has a type or an algorithm that this program does not know"));
+        let unknown = |_| Error::Failed(format!("key '{name}' has a type or an algorithm that this program does not know: use the program of the service's version (parsec --version)"));
         let provider = ProviderId::try_from(record.provider_id).map_err(unknown)?;
         let attributes =
             record.attributes.as_ref().ok_or(Status::InvalidEncoding).and_then(Attributes::try_from).map_err(unknown)?;
@@ -234,7 +234,7 @@ impl KeyRecord {
         let key_type = self.attributes.key_type;
         if self.record.public_key.is_empty() || !(key_type.is_pair() || key_type.is_public()) {
             return Err(Error::Usage(format!(
-                "'{}' is a secret key ({}), which has no public half",
+                "'{}' is a secret key ({}), which has no public half: key pairs are those of parsec key new --for PURPOSE",
                 self.name(),
                 self.algorithm()
             )));

@@ -78,7 +78,7 @@ impl Request {
         let content = self.content(&key)?;
         let scheme = CertificateScheme::of(&key.attributes).ok_or_else(|| {
             Error::Unsupported(format!(
-                "key '{}' ({}) is not for signatures that certificates can have",
+                "key '{}' ({}) is not for signatures that certificates can have: make one with parsec key new NAME --for tls-server",
                 key.name(),
                 key.algorithm()
             ))

@@ -11,6 +11,10 @@ use super::output::{Text, show};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// A service that takes longer to answer hangs.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(clap::Args)]
 pub(crate) struct Doctor {
@@ -81,7 +85,8 @@ impl Doctor {
     pub(crate) fn run(&self, connection: &Connection) -> Result<()> {
         let mut findings = Vec::new();
         if self.root.is_none() {
-            findings.extend(service::examine(&Context::new(connection)?));
+            let Context { client, json } = Context::new(connection)?;
+            findings.extend(service::examine(&Context { client: client.with_deadline(PATIENCE), json }));
         }
         findings.extend(files::examine(self.root.as_deref()));
         let wrong = findings.iter().filter(|finding| finding.state == State::Wrong).count();

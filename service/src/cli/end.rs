@@ -103,5 +103,5 @@ fn ask(doomed: &Doomed<'_>) -> Result<()> {
     if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
         return Ok(());
     }
-    Err(Error::Failed(format!("key '{}' is still there: without a yes, nothing is destroyed", doomed.key.name())))
+    Err(Error::Failed(format!("key '{}' is still there: without a yes, or --yes, nothing is destroyed", doomed.key.name())))
 }

@@ -2,6 +2,7 @@
 
 use interface::text::Line;
 use interface::{Status, client};
+use parsec_service::error::cure;
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -70,7 +71,7 @@ pub(crate) enum Error {
     #[error("{}", Line(.0))]
     Failed(String),
     /// A file cannot be used.
-    #[error("{}: {source}", Line(what))]
+    #[error("{}: {source}{}", Line(what), cure(source))]
     Io { what: String, source: std::io::Error },
 }
 
@@ -117,7 +118,7 @@ fn exit_of(error: &client::Error) -> Exit {
         }
         client::Error::Unsure { source, .. } => exit_of(source),
         client::Error::Protocol(_) => Exit::Failed,
-        client::Error::Upstream(_) => Exit::Unsupported,
+        client::Error::Upstream(_) | client::Error::Older(_) => Exit::Unsupported,
         client::Error::Refused { status, .. } => match status {
             Status::PsaErrorDoesNotExist | Status::ProviderNotRegistered | Status::ProviderDoesNotExist => Exit::NotFound,
             Status::PsaErrorNotPermitted

@@ -87,7 +87,7 @@ impl Import {
     fn passphrase(&self) -> Result<Zeroizing<String>, String> {
         if let Some(path) = &self.passphrase_file {
             if [path, &self.file].iter().all(|path| path.as_os_str() == "-") {
-                return Err("stdin has room for the key or the passphrase, not for both".to_owned());
+                return Err("stdin has room for the key or the passphrase, not for both: put one of them into a file".to_owned());
             }
             let bytes = read_file(path).map_err(|error| error.to_string())?;
             let text = std::str::from_utf8(&bytes).map_err(|_| "its passphrase is not text".to_owned())?;
@@ -106,7 +106,7 @@ impl Import {
         let policy = jobs.iter().find_map(|job| job.policy(key.key_type));
         let policy = policy.ok_or_else(|| {
             let purpose = self.purpose.map_or("anything", |purpose| purpose.name());
-            Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}", key.key_type))
+            Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}: leave --for out, and it is for what its kind can do", key.key_type))
         })?;
         let policy = match key.pss {
             Some(pss) => pss_alone(policy, pss)?,
@@ -119,7 +119,7 @@ impl Import {
 /// A policy of an RSA key that is for PSS alone, with these parameters where they are restricted.
 fn pss_alone(policy: Policy, pss: Option<Pss>) -> Result<Policy> {
     if !policy.algorithms().any(|algorithm| matches!(algorithm, Algorithm::Signature(Signature::RsaPss { .. }))) {
-        return Err(Error::Usage("the key's file permits PSS signatures alone".to_owned()));
+        return Err(Error::Usage("the key's file permits PSS signatures alone: leave --for out, or name a purpose that signs".to_owned()));
     }
     let any = || vec![Signature::RsaPss { hash: SignHash::Any }.into()];
     let mut algorithms = pss.map_or_else(any, Pss::algorithms).into_iter();
@@ -160,7 +160,7 @@ fn secret(raw: Raw, bytes: Zeroizing<Vec<u8>>) -> PrivateKey {
 /// Reads a key file: PEM, or the DER of any of the three formats. `passphrase` is asked for if it is encrypted.
 fn parse(file: &[u8], passphrase: impl FnOnce() -> Result<Zeroizing<String>, String>) -> Result<PrivateKey, String> {
     if Reference::from_pem(file).is_ok() || Reference::from_der(file).is_ok() || Reference::from_pkcs8(file).is_some() {
-        return Err("it is a reference to a key that a service holds, not a key".to_owned());
+        return Err("it is a reference to a key that a service holds: there is nothing to import; parsec key list shows your keys".to_owned());
     }
     let blocks = pem_blocks(file);
     let labelled = |wanted: &str| blocks.iter().find(|(label, _)| label == wanted);
@@ -192,14 +192,16 @@ fn parse(file: &[u8], passphrase: impl FnOnce() -> Result<Zeroizing<String>, Str
 
 fn undecrypted(error: &pkcs8::Error) -> String {
     match error {
-        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::DecryptFailed) => "its passphrase is another one".to_owned(),
+        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::DecryptFailed) => OTHER.to_owned(),
         _ => format!("it is encrypted in a way that is not known here: {DECRYPT}"),
     }
 }
 
 const DECRYPT: &str = "openssl pkey -in FILE | parsec key import NAME -";
 const PKCS12: &str = "it is PKCS#12: openssl pkcs12 -in FILE -nodes -nocerts | parsec key import NAME -, and the certificates by openssl pkcs12 -in FILE -nokeys";
-const NO_KEY: &str = "it holds no private key in PKCS#8, SEC1, PKCS#1 or OpenSSH's format";
+const NO_KEY: &str = "it holds no private key in PKCS#8, SEC1, PKCS#1 or OpenSSH's format: openssl pkey -in FILE shows what OpenSSL reads there";
+/// So also for the formats of OpenSSH.
+const OTHER: &str = "its passphrase is another one: type it again, or give the right --passphrase-file";
 
 /// Whether a file begins like a PFX of version 3 (RFC 7292 §4).
 fn is_pkcs12(file: &[u8]) -> bool {
@@ -288,7 +290,7 @@ mod tests {
                 let encrypt = ["pkcs8", "-topk8", "-in", path.to_str().unwrap(), "-passout", "pass:right", "-outform", form];
                 let file = openssl(&[&encrypt[..], &cipher].concat());
                 assert_eq!(parse(&file, say("right")).unwrap().bits, 255);
-                assert_eq!(parse(&file, say("wrong")).err().as_deref(), Some("its passphrase is another one"), "{form}");
+                assert_eq!(parse(&file, say("wrong")).err().as_deref(), Some(OTHER), "{form}");
             }
         }
         let old = openssl(&["genrsa", "-traditional", "-aes256", "-passout", "pass:right", "2048"]);
@@ -325,7 +327,7 @@ mod tests {
             if !passphrase.is_empty() {
                 assert_eq!(
                     parse(&file, || Ok(Zeroizing::new("wrong".to_owned()))).err().as_deref(),
-                    Some("its passphrase is another one")
+                    Some(OTHER)
                 );
                 assert_eq!(parse(&file, no_passphrase).err().as_deref(), Some("no passphrase"));
             }

@@ -130,7 +130,7 @@ impl New {
         let job = self.purpose.map_or(kind.job, |purpose| purpose.job());
         kind.attributes(job).ok_or_else(|| {
             let purpose = self.purpose.map_or("this", |purpose| purpose.name());
-            Error::Usage(format!("{} keys are not fit for {purpose}", kind.name))
+            Error::Usage(format!("{} keys are not fit for {purpose}: without --algorithm the best kind is picked", kind.name))
         })
     }
 }

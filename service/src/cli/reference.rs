@@ -2,10 +2,11 @@
 
 use super::context::{Context, KeyArg, KeyRecord};
 use super::error::{Error, Result};
+use super::openssl::CONFIG;
 use super::output;
 use base64ct::{Base64, Encoding};
 use interface::attributes::{EccFamily, KeyType};
-use interface::reference::{KeyUri, PEM_LABEL, PKCS8_LABEL, Reference};
+use interface::reference::{KeyUri, PKCS8_LABEL, Reference, ReferenceError};
 use interface::spki::{PublicKey, rsa_parts};
 use serde::Serialize;
 use std::fmt::Display;
@@ -41,8 +42,20 @@ pub(super) fn text(key: &KeyRecord) -> Result<String> {
 
 fn pem(key: &KeyRecord, pkcs8: bool) -> Result<output::Pem> {
     let reference = Reference { uri: uri(key), spki: Some(key.spki()?) };
-    let (label, der) = if pkcs8 { (PKCS8_LABEL, reference.to_pkcs8()) } else { (PEM_LABEL, reference.to_der()) };
-    output::Pem::new(label, &der.map_err(|error| Error::Failed(error.to_string()))?)
+    let failed = |error: ReferenceError| Error::Failed(error.to_string());
+    match pkcs8 {
+        true => output::Pem::new(PKCS8_LABEL, &reference.to_pkcs8().map_err(failed)?),
+        false => Ok(output::Pem { pem: explained(&reference.uri) + &reference.to_pem().map_err(failed)? }),
+    }
+}
+
+/// Two lines for who opens the file. Readers of PEM pass over text above a block (RFC 7468 §2). Programs that look for the block
+/// themselves may not, so the second form has none.
+fn explained(uri: &KeyUri) -> String {
+    format!(
+        "This file names a key that the Parsec service holds, and has no secret in it: {uri}\n\
+         A program that cannot read this file has not loaded OpenSSL's provider: set OPENSSL_CONF={CONFIG} for it.\n"
+    )
 }
 
 fn uri(key: &KeyRecord) -> KeyUri {
@@ -129,7 +142,7 @@ impl Public {
             return output::Pem::new("PUBLIC KEY", &key.spki()?)?.deliver(context.json, self.out.as_deref());
         }
         let ssh = ssh_line(&key.public()?, key.name()).ok_or_else(|| {
-            Error::Unsupported(format!("OpenSSH has no keys of the type of '{}' ({})", key.name(), key.algorithm()))
+            Error::Unsupported(format!("OpenSSH has no keys of the type of '{}' ({}): make one with parsec key new NAME --for ssh", key.name(), key.algorithm()))
         })?;
         match &self.out {
             Some(path) => output::write_file(path, format!("{ssh}\n").as_bytes(), 0o644),

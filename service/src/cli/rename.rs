@@ -1,8 +1,9 @@
 //! `parsec key rename`.
 
 use super::context::{Context, KeyArg};
-use super::error::{During, Error, Result};
+use super::error::{During, Result};
 use super::output::Text;
+use interface::client::Error;
 use interface::operations::{RecordKind, SetMetadata};
 use serde::Serialize;
 use std::fmt::Display;
@@ -42,6 +43,6 @@ impl Rename {
             let (renamed, name) = (Text::new(key.name()), Text::new(&self.new));
             return context.show(&Renamed { renamed, name, provider: key.provider.name() });
         }
-        Err(Error::Unsupported("this service is older than this program and cannot rename keys: restart it".to_owned()))
+        Err(Error::Older("rename keys")).during(|| format!("rename key '{}'", key.name()))
     }
 }

@@ -248,6 +248,7 @@ impl Handle<Find> for Core {
             call.check_overview(op.kind)?;
         }
         let mut found = call.store().find(call.caller()?, call.provider(), &op, &call.admission.authenticators.admins);
+        found.everyone = op.everyone;
         if self.away(call) {
             let keys = found.records.iter_mut().filter(|record| record.kind == i32::from(RecordKind::Key));
             keys.for_each(|record| record.away = true);

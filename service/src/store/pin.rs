@@ -162,8 +162,8 @@ impl Pin {
 
     pub(super) fn wrong(&self, role: Role) -> Error {
         let next = match wait_after(self.failures) {
-            _ if self.locked(role) => "it is locked now".to_owned(),
-            0 => "try again".to_owned(),
+            _ if self.locked(role) => "it is locked now: parsec token reset-pin user".to_owned(),
+            0 => format!("try again, or reset it: parsec token reset-pin {role}"),
             wait => format!("try again in {wait} s"),
         };
         Error::refused(Status::PsaErrorInvalidSignature, format!("the {role} PIN is wrong: {next}"))

@@ -17,7 +17,10 @@ pub(crate) fn check_use(key: &Key, caller: &Principal, used: &Used<'_>) -> Resul
     let refuse = |detail: String| Err(Error::refused(Status::PsaErrorNotPermitted, detail));
     let policy = &key.attributes.policy;
     if !policy.usage.implied().contains(usage) {
-        return refuse(format!("key '{}' was made for {}, not for {usage}", key.name, policy.usage));
+        return refuse(format!(
+            "key '{}' was made for {}, not for {usage}: make another one for that, see: parsec key new --help",
+            key.name, policy.usage
+        ));
     }
     if !key.usage(caller).implied().contains(usage) {
         let (name, owner, has) = (&key.name, &key.owner, key.usage(caller));
@@ -34,7 +37,11 @@ pub(crate) fn check_use(key: &Key, caller: &Principal, used: &Used<'_>) -> Resul
     }
     match algorithm {
         Some(algorithm) if !policy.permits(algorithm) => {
-            refuse(format!("the policy of key '{}' does not permit {algorithm:?}", key.name))
+            refuse(format!(
+                "the policy of key '{}' does not permit {algorithm:?}: what it permits tells parsec key show {}",
+                key.name,
+                word(&key.name)
+            ))
         }
         _ => check_entailed(key, caller, used).and_then(|()| check_granted(key, caller, used)),
     }
@@ -88,6 +95,12 @@ pub(crate) fn check_owner(key: &Key, caller: &Principal) -> Result<()> {
     }
     Err(Error::refused(
         Status::PsaErrorNotPermitted,
-        format!("only {}, who owns key '{}', may do this, not {caller}", key.owner, key.name),
+        format!(
+            "only {}, who owns key '{}', may do this, not {caller}: what you may tells parsec key show {} --owner {}",
+            key.owner,
+            key.name,
+            word(&key.name),
+            word(&key.owner.to_string())
+        ),
     ))
 }

@@ -77,7 +77,8 @@ fn references_name_the_keys_that_they_named() {
             let (reference, which) = (file.display(), format!("{name} --provider {provider}"));
             let public = desk.parsec(&format!("key public {which}"));
             assert_eq!(desk.openssl(0, &format!("pkey -pubout -in {reference}")).ok(), public, "{reference}");
-            assert_eq!(desk.parsec(&format!("key pem {which}")), fs::read_to_string(&file).unwrap());
+            let now = desk.parsec(&format!("key pem {which}"));
+            assert!(now.ends_with(&fs::read_to_string(&file).unwrap()), "{now}");
             if name == "sealed" {
                 fs::write(desk.service.dir().join("public.pem"), public).unwrap();
                 let oaep = "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256";

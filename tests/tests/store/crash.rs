@@ -11,10 +11,9 @@ use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
-use tests::{CONFIG, Service, Setup, program};
+use tests::{Service, faults, faulty};
 
 /// More steps than the service ever takes.
 const ENOUGH: usize = 1000;
@@ -49,7 +48,7 @@ struct Told {
 
 fn at_each_step(when: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let Some(faults) = compiled(folder.path()) else { return };
+    let Some(faults) = faults(folder.path()) else { return };
     let mut hit = BTreeSet::new();
     for step in 1..ENOUGH {
         let (mut service, plan) = faulty(&faults);
@@ -68,27 +67,6 @@ fn at_each_step(when: &str) {
         hit.insert(stage);
     }
     panic!("the service takes more than {ENOUGH} steps");
-}
-
-/// What is preloaded, where there is a compiler for it.
-pub(crate) fn compiled(folder: &Path) -> Option<PathBuf> {
-    let faults = folder.join("faults.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/faults.c");
-    let mut compile = Command::new(program("cc")?);
-    compile.args(["-shared", "-fPIC", "-O1", "-Wall", "-o"]);
-    tests::run(compile.arg(&faults).arg(source)).ok();
-    Some(faults)
-}
-
-/// A service that is not started yet, and the file for the plan.
-pub(crate) fn faulty(faults: &Path) -> (Service, PathBuf) {
-    let place = "store_key_path = \"{dir}/key/store.key\"\nsqlite_db_path = \"{dir}/state/keys";
-    let setup = Setup::default().config(CONFIG.replace("sqlite_db_path = \"{dir}/keys", place));
-    let service = setup.env("LD_PRELOAD", faults).env("FAULT_PLAN", "key/plan").prepare();
-    // The service removes it, so it is where its sandbox lets it.
-    fs::create_dir(service.dir().join("key")).unwrap();
-    let plan = service.dir().join("key/plan");
-    (service, plan)
 }
 
 /// The life of a service that may be cut short at any point.

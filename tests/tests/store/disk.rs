@@ -1,6 +1,5 @@
 //! A disk that is full, or keeps nothing.
 
-use crate::crash::{compiled, faulty};
 use crate::token::{login, set, user};
 use crate::{SOFTWARE, destroy, generate, usable};
 use interface::Status;
@@ -11,7 +10,7 @@ use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use tempfile::TempDir;
-use tests::{CONFIG, Setup, may_change_user, may_mount, run};
+use tests::{CONFIG, Setup, faults, faulty, may_change_user, may_mount, run};
 
 /// More keys than the spare pages hold.
 const MANY: usize = 200;
@@ -19,7 +18,7 @@ const MANY: usize = 200;
 #[test]
 fn on_a_full_disk_what_ends_something_works_and_nothing_is_made() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(faults) = compiled(folder.path()) else { return };
+    let Some(faults) = faults(folder.path()) else { return };
     let (mut service, plan) = faulty(&faults);
     let full = plan.with_extension("full");
     service.restart();
@@ -129,7 +128,7 @@ impl Drop for Disk {
 #[test]
 fn after_a_flush_that_failed_nothing_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(faults) = compiled(folder.path()) else { return };
+    let Some(faults) = faults(folder.path()) else { return };
     let (mut service, plan) = faulty(&faults);
     let unflushed = plan.with_extension("unflushed");
     service.restart();

@@ -50,9 +50,12 @@ fn unreachable(context: &Context, error: &Error) -> Finding {
                 let folder = Path::new(path).parent().map_or_else(String::new, |folder| folder.display().to_string());
                 format!("let this user through: chmod o+x {folder} && chmod 666 {path}")
             }
+            ErrorKind::WouldBlock if unit => "systemctl restart parsec".to_owned(),
             _ if unit => "see why it ended: journalctl -u parsec".to_owned(),
             _ => "start it: parsec serve".to_owned(),
         },
+        Error::Timeout(_) if unit => "systemctl restart parsec".to_owned(),
+        Error::Timeout(_) => "end it, and start it again: parsec serve".to_owned(),
         _ if unit => "see why: journalctl -u parsec".to_owned(),
         _ => "see the log of parsec serve".to_owned(),
     };

@@ -71,7 +71,8 @@ impl ChipOwner {
         let result = patiently(|| match attempt(&mut chip) {
             Err(failure) if failure.lost() && !renewed => {
                 if chip.is_some() {
-                    tracing::warn!("starting anew with the TPM: {failure}");
+                    let why = if failure.unreachable() { silence(&self.settings) } else { failure.to_string() };
+                    tracing::warn!("starting anew with the TPM: {why}");
                 }
                 renewed = true;
                 chip.take().into_iter().for_each(Chip::close);

@@ -2,7 +2,11 @@
 
 use super::settings::Settings;
 use crate::error::Error;
+use crate::sandbox::Reach;
 use interface::Status;
+use rustix::fs::Access;
+use rustix::io::Errno;
+use std::path::Path;
 use tss_esapi::Error as TssError;
 use tss_esapi::constants::response_code::Tss2ResponseCodeKind as Kind;
 
@@ -117,7 +121,28 @@ impl From<Error> for Failure {
 
 /// What is told of a chip that does not answer.
 pub(super) fn silence(settings: &Settings) -> String {
-    format!("the TPM at {} does not answer: see that it is there and that the service may open it", settings.tcti)
+    let why = match settings.reach().first() {
+        Some(Reach::Device(path)) => shut(path),
+        Some(Reach::Port(port)) => format!(
+            "nobody listens at port {port}, or the service's unit lets it connect to nobody: see that it runs, and install the drop-in swtpm.conf"
+        ),
+        None => "its resource manager does not run: systemctl start tpm2-abrmd".to_owned(),
+    };
+    format!("the TPM at {} does not answer: {why}", settings.tcti)
+}
+
+/// What keeps the service from a device.
+fn shut(path: &Path) -> String {
+    let shown = path.display();
+    match rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK) {
+        Err(Errno::NOENT) => {
+            format!("there is no {shown}, or the service's unit hides it: ls -l {shown}, and install the drop-in tpm.conf")
+        }
+        Err(errno) => format!(
+            "the service may not open {shown} ({errno}): its user must be in the device's group, usually tss, as the drop-in tpm.conf has it"
+        ),
+        Ok(()) => format!("{shown} is there, and hangs, or another program holds it: fuser -v {shown}"),
+    }
 }
 
 /// The chip has answered something else.

@@ -1,0 +1,87 @@
+//! Keys, on the command line and through PKCS#11.
+
+use std::fs;
+
+use interface::ProviderId;
+use interface::algorithm::Signature;
+use interface::operations::{Login, Pin, Role, SetPin, InitToken, SignHash};
+use tests::{CONFIG, STRANGER, Setup, TPM, as_uid, faults, faulty, may_change_user, program, run};
+
+use crate::{Row, Table, done, refused, refused_stranger};
+
+pub(super) const KEYS: Table = Table {
+    section: "Keys",
+    start: || {
+        let service = Setup::default().config(format!("{CONFIG}{TPM}\n[quotas]\nobjects = 1\n")).start();
+        done(&service, "key new web --for tls-server");
+        Some(service)
+    },
+    rows: &[
+        Row("you have no key '…'", "parsec key list", |service| Some(refused(service, "key show nothing"))),
+        Row("… may not use key '…' of …, or there is none", "parsec key grant web uid:", |service| {
+            refused_stranger(service, "key show web --owner uid:0")
+        }),
+        Row("there is a key '…' in …: say which one", "--provider", |service| {
+            done(service, "key new twin --for ssh");
+            done(service, "key new twin --for ssh --provider tpm");
+            Some(refused(service, "key show twin"))
+        }),
+        Row("… has a key '…' in the … provider already", "parsec key rm 'web'", |service| {
+            Some(refused(service, "key new web --for ssh"))
+        }),
+        Row("key '…' was made for …, not for …", "parsec key new", |service| Some(refused(service, "key export web"))),
+        Row("the policy of key '…' does not permit …", "parsec key show web", |service| {
+            let alg = Some(Signature::RsaPkcs1v15Raw.into());
+            let sign = SignHash { key_name: "web".to_owned(), alg, hash: vec![7; 32], ..SignHash::default() };
+            Some(service.client().call(ProviderId::SOFTWARE, &sign).unwrap_err().to_string())
+        }),
+        Row("… may … with key '…' of …, but not …", "parsec key grant web uid:", |service| {
+            done(service, &format!("key grant web uid:{STRANGER}=verify"));
+            refused_stranger(service, "key csr web --owner uid:0")
+        }),
+        Row("only …, who owns key '…', may do this", "parsec key show web", |service| {
+            refused_stranger(service, "key rm web --owner uid:0")
+        }),
+        Row("the … provider has no …", "parsec providers", |service| Some(refused(service, "key attest web --provider software"))),
+        Row("this service has no … provider", "parsec providers", |service| {
+            Some(refused(service, "key new other --for ssh --provider tpm-sealed"))
+        }),
+        Row("this host has no user '…'", "uid:N", |service| Some(refused(service, "key grant web user:no-such-user=sign"))),
+        Row("there is no role '…'", "roles are sign", |service| Some(refused(service, "key grant web uid:33=sing"))),
+        Row("no unit … is installed", "systemctl list-unit-files", |service| {
+            fs::create_dir_all(service.dir().join("image/lib/systemd/system")).unwrap();
+            fs::write(service.dir().join("image/lib/systemd/system/nginx.service"), "").unwrap();
+            Some(refused(service, "openssl-env --install --root image --unit nginx.servce"))
+        }),
+        Row("`No such file or directory`", "ls -ld", |service| Some(refused(service, "key new lost --for ssh --out /nowhere/x"))),
+        Row("… would have more than …", "raise objects in [quotas]", |service| {
+            done(service, "key csr web --self-signed --out web.crt");
+            done(service, "cert put one web.crt");
+            Some(refused(service, "cert put two web.crt"))
+        }),
+        Row("the disk that … lies on is full", "make room there", |_| {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut full, plan) = faulty(&faults(folder.path())?);
+            full.restart();
+            fs::write(plan.with_extension("full"), "").unwrap();
+            let more = (0..).map(|number| run(&mut full.parsec(["key", "new", &format!("k{number}"), "--for", "ssh"])));
+            more.into_iter().find(|ran| !ran.status.success()).map(tests::Ran::refused)
+        }),
+        Row("the … PIN is wrong", "parsec token reset-pin", |service| {
+            let (client, pin) = (service.client(), |pin: &str| Some(Pin { value: pin.as_bytes().to_vec() }));
+            client.call(ProviderId::SOFTWARE, &InitToken { pin: pin("87654321"), label: "mine".to_owned() }).unwrap();
+            client.call(ProviderId::SOFTWARE, &SetPin { role: Role::User.into(), new: pin("1234"), old: None }).unwrap();
+            let wrong = Login { role: Role::User.into(), pin: pin("4321") };
+            Some(client.call(ProviderId::SOFTWARE, &wrong).unwrap_err().to_string())
+        }),
+        Row("`CKR_KEY_FUNCTION_NOT_PERMITTED`", "parsec key grant", |service| {
+            program("pkcs11-tool").filter(|_| may_change_user())?;
+            done(service, &format!("key accept uid:0 --for uid:{STRANGER}"));
+            fs::write(service.dir().join("trace"), "").unwrap();
+            run(std::process::Command::new("chmod").arg("666").arg(service.dir().join("trace"))).ok();
+            let mut tool = service.pkcs11_tool(["--sign", "--mechanism", "ECDSA-SHA256", "--token-label", "software", "--label", "web"]);
+            let said = run(as_uid(tool.env("PARSEC_PKCS11_TRACE", service.dir().join("trace")), STRANGER)).refused();
+            Some(said + &fs::read_to_string(service.dir().join("trace")).unwrap())
+        }),
+    ],
+};
