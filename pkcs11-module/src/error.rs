@@ -67,7 +67,7 @@ errors! {
     FunctionNotParallel = CKR_FUNCTION_NOT_PARALLEL "functions do not run in parallel";
     FunctionNotSupported = CKR_FUNCTION_NOT_SUPPORTED "the function is not supported";
     HostMemory = CKR_HOST_MEMORY "the process has no memory left";
-    KeyFunctionNotPermitted = CKR_KEY_FUNCTION_NOT_PERMITTED "the key's policy, or the grant under which it is used, forbids this";
+    KeyFunctionNotPermitted = CKR_KEY_FUNCTION_NOT_PERMITTED "the key's policy, or the grant under which it is used, forbids this: what it permits tells parsec key show";
     KeyNotWrappable = CKR_KEY_NOT_WRAPPABLE "the key does not leave under this one, which could give it away";
     KeyUnextractable = CKR_KEY_UNEXTRACTABLE "the key never leaves the token";
     KeyHandleInvalid = CKR_KEY_HANDLE_INVALID "there is no such key any more";

@@ -2,6 +2,7 @@
 
 use interface::Status;
 use interface::text::{Line, head};
+use rustix::io::Errno;
 use std::borrow::Cow;
 
 /// So many bytes of a text are told. It may hold a name as long as the request that made it up, and to show it takes time for each
@@ -86,6 +87,7 @@ pub fn cure(error: &std::io::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => " (make room there: df -h tells how much there is)",
         ErrorKind::NotFound => " (ls -ld tells which of its folders is there)",
         ErrorKind::NotADirectory => " (a file is in the place of a folder: ls -ld tells which, mv moves it away)",
+        _ if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => " (the disk or its file system failed, see dmesg; when it is sound again start the service, or restore a backup)",
         ErrorKind::IsADirectory => " (it is a folder: name a file in it)",
         _ => "",
     }

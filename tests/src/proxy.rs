@@ -30,6 +30,8 @@ pub enum Fault {
     WildNoise,
     /// One bit of the answer, after its header, is the other way round.
     Flip,
+    /// One bit in the middle of the answer to this command is the other way round. Other commands pass.
+    FlipIn(u32),
 }
 
 /// The line, until the process ends.
@@ -158,6 +160,9 @@ impl Line {
         let mut state = self.state();
         let (pass, times, fault) = state.plan.as_mut()?;
         let fault = *fault;
+        if matches!(fault, Fault::FlipIn(command) if command != code) {
+            return None;
+        }
         if *pass > 0 {
             *pass -= 1;
             return None;
@@ -185,6 +190,7 @@ impl Line {
             Fault::Noise => spoilt[HEADER..].fill_with(|| self.noise()),
             Fault::WildNoise => spoilt.fill_with(|| self.noise()),
             Fault::Flip => self.flip(&mut spoilt),
+            Fault::FlipIn(_) => spoilt[answer.len() / 2] ^= 1,
             _ => {}
         }
         spoilt

@@ -18,7 +18,7 @@ fn of_token(service: &Service) {
     let padding: Vec<u8> = (1..=8).take((8 - private.len() % 8) % 8).collect();
     let private = text(&[private, padding].concat());
     let head = [b"openssh-key-v1\0", &text(b"none")[..], &text(b"none"), &text(b""), &1_u32.to_be_bytes()].concat();
-    let body = feed(service.command("openssl").args(["base64"]), &[head, text(&public), private].concat()).ok();
+    let body = feed(service.command("base64").arg("--wrap=70"), &[head, text(&public), private].concat()).ok();
     write(service, "token.key", format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}-----END OPENSSH PRIVATE KEY-----\n"));
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use interface::ProviderId;
 use interface::algorithm::Signature;
 use interface::operations::{Login, Pin, Role, SetPin, InitToken, SignHash};
-use tests::{CONFIG, STRANGER, Setup, TPM, as_uid, faults, faulty, may_change_user, program, run};
+use tests::{CONFIG, STRANGER, Setup, TPM, faults, faulty, program, run};
 
 use crate::{Row, Table, done, refused, refused_stranger};
 
@@ -29,7 +29,7 @@ pub(super) const KEYS: Table = Table {
         Row("… has a key '…' in the … provider already", "parsec key rm 'web'", |service| {
             Some(refused(service, "key new web --for ssh"))
         }),
-        Row("key '…' was made for …, not for …", "parsec key new", |service| Some(refused(service, "key export web"))),
+        Row("key '…' was made for …, not for …", "parsec key new", |service| Some(refused(service, "key export web --out stolen"))),
         Row("the policy of key '…' does not permit …", "parsec key show web", |service| {
             let alg = Some(Signature::RsaPkcs1v15Raw.into());
             let sign = SignHash { key_name: "web".to_owned(), alg, hash: vec![7; 32], ..SignHash::default() };
@@ -63,9 +63,19 @@ pub(super) const KEYS: Table = Table {
             let folder = tempfile::tempdir().unwrap();
             let (mut full, plan) = faulty(&faults(folder.path())?);
             full.restart();
+            done(&full, "key new first --for ssh");
             fs::write(plan.with_extension("full"), "").unwrap();
             let more = (0..).map(|number| run(&mut full.parsec(["key", "new", &format!("k{number}"), "--for", "ssh"])));
             more.into_iter().find(|ran| !ran.status.success()).map(tests::Ran::refused)
+        }),
+        Row("`CKR_KEY_FUNCTION_NOT_PERMITTED`", "parsec key show", |service| {
+            program("pkcs11-tool")?;
+            done(service, "key new rsa --algorithm rsa-2048");
+            fs::write(service.dir().join("ciphertext"), [7; 256]).unwrap();
+            let line = "--decrypt --mechanism RSA-PKCS --token-label software --label rsa --input-file ciphertext";
+            let mut tool = service.pkcs11_tool(line.split(' '));
+            let said = run(tool.env("PARSEC_PKCS11_TRACE", service.dir().join("trace"))).refused();
+            Some(said + &fs::read_to_string(service.dir().join("trace")).unwrap())
         }),
         Row("the … PIN is wrong", "parsec token reset-pin", |service| {
             let (client, pin) = (service.client(), |pin: &str| Some(Pin { value: pin.as_bytes().to_vec() }));
@@ -73,15 +83,6 @@ pub(super) const KEYS: Table = Table {
             client.call(ProviderId::SOFTWARE, &SetPin { role: Role::User.into(), new: pin("1234"), old: None }).unwrap();
             let wrong = Login { role: Role::User.into(), pin: pin("4321") };
             Some(client.call(ProviderId::SOFTWARE, &wrong).unwrap_err().to_string())
-        }),
-        Row("`CKR_KEY_FUNCTION_NOT_PERMITTED`", "parsec key grant", |service| {
-            program("pkcs11-tool").filter(|_| may_change_user())?;
-            done(service, &format!("key accept uid:0 --for uid:{STRANGER}"));
-            fs::write(service.dir().join("trace"), "").unwrap();
-            run(std::process::Command::new("chmod").arg("666").arg(service.dir().join("trace"))).ok();
-            let mut tool = service.pkcs11_tool(["--sign", "--mechanism", "ECDSA-SHA256", "--token-label", "software", "--label", "web"]);
-            let said = run(as_uid(tool.env("PARSEC_PKCS11_TRACE", service.dir().join("trace")), STRANGER)).refused();
-            Some(said + &fs::read_to_string(service.dir().join("trace")).unwrap())
         }),
     ],
 };

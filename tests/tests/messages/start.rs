@@ -109,6 +109,12 @@ pub(super) const START: Table = Table {
             write(&service, "keys.sqlite3", [7; 8192]);
             fails(&mut service)
         }),
+        Row("database or disk is full: …", "make room there", |_| {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut service, plan) = faulty(&faults(folder.path())?);
+            fs::write(plan.with_extension("full"), "").unwrap();
+            fails(&mut service)
+        }),
         Row("the disk or its file system failed, see dmesg", "start the service, or restore a backup", |_| {
             let folder = tempfile::tempdir().unwrap();
             let (mut service, plan) = faulty(&faults(folder.path())?);

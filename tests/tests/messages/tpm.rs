@@ -6,6 +6,9 @@ use tests::{CONFIG, Fault, Proxy, STRANGER, Service, Setup, Swtpm, TPM as WITH_T
 
 use crate::{Row, Table, done, refused};
 
+/// TPM_CC_RSA_Decrypt, which is also how RSA signs here.
+const SIGN: u32 = 0x159;
+
 /// A service with this way to a TPM.
 fn at(tcti: &str) -> Service {
     Setup::default().config(format!("{CONFIG}{}", WITH_TPM.replace("{tcti}", tcti))).start()
@@ -77,13 +80,14 @@ pub(super) const TPM: Table = Table {
             let (_folder, mut tpm, _line, service) = shared();
             tpm.restart();
             // TPM2_HashSequenceStart, whose object no other program can unload
-            [(); 4].map(|()| tpm.command(0x186, &[0, 0, 0, 0x0b]).0);
+            let full = [(); 4].map(|()| tpm.command(0x186, &[0, 0, 0, 0x0b]).0);
+            assert_eq!(full, [0, 0, 0, 0x902], "the chip is full");
             Some(refused(&service, "key new other --for ssh --provider tpm"))
         }),
         Row("the TPM at … gives wrong answers", "damaged or tampered with", |_| {
             let (_folder, _tpm, line, service) = shared();
             done(&service, "key new rsa --algorithm rsa-2048 --provider tpm");
-            line.fail(0, usize::MAX, Fault::Flip);
+            line.fail(0, usize::MAX, Fault::FlipIn(SIGN));
             Some(refused(&service, "key csr rsa"))
         }),
     ],
