@@ -14,6 +14,7 @@ mod csr;
 mod doctor;
 mod end;
 mod error;
+mod examples;
 mod export;
 mod grant;
 mod import;
@@ -32,7 +33,7 @@ mod setup;
 mod token;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::Context;
 use error::{Exit, Result};
 use interface::text;
@@ -68,7 +69,7 @@ enum Command {
     Ping,
     /// Show how the service is doing, and as whom it knows you
     Status,
-    /// Look whether all that an installation needs is there, and say what mends what is not
+    /// Check the installation, and say how to mend what is wrong
     Doctor(doctor::Doctor),
     /// Make a server, ssh or git use keys of the service; shows each change first
     Setup(setup::Setup),
@@ -80,7 +81,7 @@ enum Command {
     /// Keep certificates beside their keys
     #[command(subcommand)]
     Cert(cert::Command),
-    /// Print what a TPM says of its platform configuration registers (PCRs), signed
+    /// Print the TPM's signed statement about its platform configuration registers (PCRs)
     Quote(attest::QuotePcrs),
     /// See and reset the PINs of PKCS#11 programs
     #[command(subcommand)]
@@ -103,7 +104,7 @@ enum Command {
 /// Runs the command that was typed.
 pub(crate) fn main() -> ExitCode {
     completion::answer(Cli::command);
-    let cli = match Cli::try_parse() {
+    let cli = match grammar().try_get_matches().and_then(|words| Cli::from_arg_matches(&words)) {
         Ok(cli) => cli,
         Err(wrong) if wrong.use_stderr() => {
             output::complain(&in_lines(wrong));
@@ -119,6 +120,11 @@ pub(crate) fn main() -> ExitCode {
         }
     }
     .into()
+}
+
+/// The grammar, as people see it.
+fn grammar() -> clap::Command {
+    examples::shown(Cli::command())
 }
 
 /// A wrong command, in which each word that was typed is part of one line.
@@ -150,7 +156,7 @@ impl Command {
             Self::Doctor(doctor) => return doctor.run(connection),
             Self::Setup(setup) => return setup.run(connection),
             Self::Man { folder } => {
-                let written = clap_mangen::generate_to(Cli::command(), &folder);
+                let written = clap_mangen::generate_to(grammar(), &folder);
                 return written.map_err(error::Error::io(format!("write {}", folder.display())));
             }
             _ => {}
@@ -180,12 +186,22 @@ mod tests {
 
     #[test]
     fn the_grammar_is_sound() {
-        Cli::command().debug_assert();
+        grammar().debug_assert();
+    }
+
+    #[test]
+    fn the_examples_are_commands() {
+        let mut grammar = grammar();
+        for (words, line) in examples::all() {
+            let parsed = grammar.try_get_matches_from_mut(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            assert!(line.strip_prefix("parsec ").is_some_and(|line| line.starts_with(words)), "{line} is no {words}");
+        }
     }
 
     #[test]
     fn help_names_every_exit_code() {
-        let help = Cli::command().render_long_help().to_string();
+        let help = grammar().render_long_help().to_string();
         for exit in Exit::ALL {
             assert!(help.contains(exit.meaning()), "{exit:?}");
         }

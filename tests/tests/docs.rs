@@ -101,3 +101,10 @@ fn the_readme_and_the_cells_of_tables_are_short() {
         }
     }
 }
+
+#[test]
+fn the_chart_of_the_benchmarks_shows_the_tables_of_its_page() {
+    let page = Page::root().join("service/docs/performance.md");
+    let drawn = run(std::process::Command::new(Page::root().join("tests/benches/plot")).arg(&page)).ok();
+    assert!(drawn == std::fs::read_to_string(page.with_extension("svg")).unwrap(), "draw it anew, as tests/benches/plot says");
+}

@@ -235,3 +235,12 @@ fn public_halves_are_asked_for_apart_where_a_service_does_not_know_them() {
         service.join().unwrap();
     }
 }
+
+#[test]
+fn the_keys_of_the_caller_are_not_taken_for_those_of_everybody_where_a_service_does_not_know_the_question() {
+    let (_folder, path) = folder();
+    let service = serve(&path, &[Act::Serve]);
+    let older = client(&path).find(ProviderId::SOFTWARE, &Find { everyone: true, ..Find::default() }).unwrap_err();
+    assert!(matches!(older, Error::Older(_)) && older.to_string().contains("upgrade it"), "{older}");
+    service.join().unwrap();
+}

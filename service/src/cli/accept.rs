@@ -13,8 +13,8 @@ use std::fmt::Display;
 /// For whom it is said.
 #[derive(clap::Args)]
 pub(crate) struct For {
-    /// For a service that has no shell, said by root or an administrator: user:NAME, uid:N, app:NAME or spiffe://…, or how many of
-    /// them begin and *, such as 'user:*', 'app:web-*' or 'spiffe://example.org/*'; '*' is everybody
+    /// For another user, by root or an administrator: user:NAME, uid:N, app:NAME or spiffe://…. A * at the end stands for all that
+    /// begin so, such as 'user:*', 'app:web-*' or 'spiffe://example.org/*'. '*' alone is everybody
     #[arg(long = "for", value_name = "WHOM", value_parser = callers)]
     callers: Option<Callers>,
 }

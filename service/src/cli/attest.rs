@@ -34,7 +34,7 @@ const PUBLIC_KEY: &str = "PUBLIC KEY";
 /// The source of a statement.
 #[derive(clap::Args)]
 pub(crate) struct Fresh {
-    /// What the verifier has chosen, up to 32 bytes, so that the statement cannot be an old one
+    /// A random number that the verifier has chosen, up to 32 bytes. It shows that the statement is new
     #[arg(long, value_name = "HEX", value_parser = hex)]
     nonce: Option<Bytes>,
     /// Write this file

@@ -1,6 +1,6 @@
 //! `parsec cert`: certificates beside their keys, where PKCS#11 programs look for them.
 
-use super::context::{Context, ProviderArg, owner};
+use super::context::{Context, ProviderArg, SearchArg, owner};
 use super::end::Destroyed;
 use super::error::{During, Error, Result};
 use super::import::{pem_blocks, read_file};
@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// List certificates
     List {
         #[command(flatten)]
-        place: ProviderArg,
+        place: SearchArg,
     },
     /// Print a certificate
     Get(Get),
@@ -33,7 +33,7 @@ pub(crate) enum Command {
         /// The certificate's name
         name: String,
         #[command(flatten)]
-        place: ProviderArg,
+        place: SearchArg,
     },
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Get {
     /// The certificate's name
     name: String,
     #[command(flatten)]
-    place: ProviderArg,
+    place: SearchArg,
     /// Its owner, where that is not you
     #[arg(long, value_parser = owner)]
     owner: Option<String>,
@@ -189,7 +189,7 @@ impl Display for Certificates {
     }
 }
 
-fn list(context: &Context, place: &ProviderArg) -> Result<()> {
+fn list(context: &Context, place: &SearchArg) -> Result<()> {
     let filter = Find { kind: Some(RecordKind::Certificate.into()), ..Find::default() };
     let mut certificates = Vec::new();
     for provider in context.providers(place.provider)? {
@@ -209,7 +209,7 @@ impl Get {
 }
 
 /// The certificate of this name, in whichever provider it is.
-fn find(context: &Context, name: &str, owner: Option<&String>, place: &ProviderArg) -> Result<(ProviderId, Record)> {
+fn find(context: &Context, name: &str, owner: Option<&String>, place: &SearchArg) -> Result<(ProviderId, Record)> {
     let lookup = LookupObject { kind: RecordKind::Certificate.into(), name: name.to_owned(), owner: owner.cloned() };
     for provider in context.providers(place.provider)? {
         match context.client.call(provider, &lookup) {
@@ -223,7 +223,7 @@ fn find(context: &Context, name: &str, owner: Option<&String>, place: &ProviderA
     Err(Error::NotFound(format!("there is no certificate '{name}' that you may see (what there is: parsec cert list)")))
 }
 
-fn destroy(context: &Context, name: &str, place: &ProviderArg) -> Result<()> {
+fn destroy(context: &Context, name: &str, place: &SearchArg) -> Result<()> {
     let (provider, _) = find(context, name, None, place)?;
     let destroy = DestroyObject { kind: RecordKind::Certificate.into(), name: name.to_owned() };
     let result = context.client.call(provider, &destroy);

@@ -58,6 +58,14 @@ pub(crate) struct ProviderArg {
     pub(crate) provider: Option<ProviderId>,
 }
 
+/// Where something is looked for.
+#[derive(clap::Args)]
+pub(crate) struct SearchArg {
+    /// Only in this provider [default: in all]
+    #[arg(long, value_parser = provider)]
+    pub(crate) provider: Option<ProviderId>,
+}
+
 /// An existing key.
 #[derive(clap::Args)]
 pub(crate) struct KeyArg {

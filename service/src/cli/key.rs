@@ -1,7 +1,7 @@
 //! Making and listing keys.
 
 use super::algorithm::describe;
-use super::context::{Context, KeyRecord, ProviderArg, owner};
+use super::context::{Context, KeyRecord, ProviderArg, SearchArg, owner};
 use super::error::{During, Error, Result};
 use super::grant::{Granted, Share, merged};
 use super::output::{Text, check_writable, day, table};
@@ -81,10 +81,10 @@ impl Metadata {
 pub(crate) struct New {
     /// The key's name
     name: String,
-    /// What the key is for: picks the best algorithm that the provider has
+    /// What the key is for. This picks the best algorithm that the provider has
     #[arg(long = "for", value_name = "PURPOSE", value_parser = Purpose::parser())]
     purpose: Option<&'static Purpose>,
-    /// The algorithm, instead of or against what the purpose would pick
+    /// The algorithm, in place of the one that the purpose picks
     #[arg(long, value_parser = kinds())]
     algorithm: Option<&'static KeyKind>,
     #[command(flatten)]
@@ -312,7 +312,7 @@ pub(crate) fn show(context: &Context, key: &KeyRecord) -> Result<()> {
 #[derive(clap::Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    place: ProviderArg,
+    place: SearchArg,
     /// Only keys of this owner
     #[arg(long, value_parser = owner)]
     owner: Option<String>,

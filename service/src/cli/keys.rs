@@ -35,13 +35,13 @@ pub(crate) enum Command {
     Import(import::Import),
     /// Print the private key, where its policy allows that
     Export(export::Export),
-    /// Print what the TPM that holds a key says of it, signed
+    /// Print the TPM's signed statement about a key
     Attest(attest::Attest),
-    /// Tell what such a statement, or a quote, proves
+    /// Check a statement or a quote of a TPM, and tell what it proves
     VerifyAttestation(attest::Verify),
-    /// Ask whether the attestation key of a statement is in the TPM with an endorsement key; prints the right answer
+    /// Make a challenge that only the TPM with an endorsement key can answer. Prints the right answer
     Challenge(challenge::Challenge),
-    /// Answer such a challenge, where the TPM is
+    /// Answer a challenge, on the host with the TPM
     Answer(challenge::Respond),
     /// Let others use a key
     Grant(grant::Give),
@@ -49,9 +49,9 @@ pub(crate) enum Command {
     Revoke(grant::TakeBack),
     /// List who else may use a key
     Grants(KeyArg),
-    /// List somebody else's granted keys with your own; a name without an owner can mean them then
+    /// List the keys that somebody has granted you with your own. You may then leave --owner out
     Accept(accept::Say),
-    /// Do not list somebody else's keys
+    /// No longer list the keys that somebody has granted you
     Reject(accept::Say),
     /// List who has granted you keys, and whether they are listed
     Accepted(accept::For),

@@ -19,7 +19,7 @@ pub(crate) struct OpensslEnv {
     /// The provider [default: parsec.so among the modules of the system's OpenSSL]
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
-    /// Also what makes a systemd unit use it, such as nginx.service
+    /// A systemd unit that is to load it, such as nginx.service
     #[arg(long)]
     unit: Option<String>,
     /// Write the files instead of printing them

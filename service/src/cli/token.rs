@@ -1,7 +1,7 @@
 //! Tokens: the view of a provider that PKCS#11 programs have, with the PINs that they may set. A PIN protects against programs of
 //! the same user. The kernel says who owns a token, so its owner can remove a PIN without knowing it.
 
-use super::context::{Context, ProviderArg};
+use super::context::{Context, ProviderArg, SearchArg};
 use super::error::{During, Result};
 use super::output::table;
 use interface::operations::{self, PinState, Role, SetPin, TokenStatus};
@@ -13,7 +13,7 @@ pub(crate) enum Command {
     /// Show the label and the state of the PINs
     Status {
         #[command(flatten)]
-        place: ProviderArg,
+        place: SearchArg,
     },
     /// Take a forgotten or locked PIN away. Keys stay. Without any PIN, programs need no login; to set one again: pkcs11-tool
     /// --init-pin, or --init-token, which destroys the keys
@@ -106,7 +106,7 @@ impl Display for Tokens {
     }
 }
 
-fn status(context: &Context, place: &ProviderArg) -> Result<()> {
+fn status(context: &Context, place: &SearchArg) -> Result<()> {
     let mut tokens = Vec::new();
     for provider in context.providers(place.provider)? {
         let token = context.client.call(provider, &TokenStatus {});
@@ -124,5 +124,5 @@ fn reset_pin(context: &Context, whose: Option<Whose>, place: &ProviderArg) -> Re
         let done = context.client.call(provider, &reset);
         done.during(|| format!("reset the {role} PIN of {}", provider.name()))?;
     }
-    status(context, &ProviderArg { provider: Some(provider) })
+    status(context, &SearchArg { provider: Some(provider) })
 }
