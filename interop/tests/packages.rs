@@ -125,6 +125,25 @@ fn installed_used_upgraded_removed_and_purged() {
     machine.ok(&format!("{destroy}\ntest ! -e /var/lib/parsec; test ! -e /etc/parsec"));
 }
 
+/// As a person types it, who says yes.
+#[test]
+fn the_quick_start_of_the_readme_serves_nginx() {
+    let Some(machine) = Machine::boot(packages()) else { return };
+    machine.ok(&format!("{INSTALL} /shared/*_{OLDER}_*.deb"));
+    let page = Page::read("README.md");
+    let blocks = page.blocks();
+    let lines = |language: &str| {
+        let quick = blocks.iter().filter(|block| block.section == "Quick start: a TLS key for nginx" && block.language == language);
+        quick.flat_map(|block| &block.lines).copied().collect::<Vec<_>>().join("\n")
+    };
+    machine.ok(&format!("echo 'server {{ listen 443 ssl; {} }}' > /etc/nginx/conf.d/web.conf", lines("nginx")));
+    machine.ok(&lines("console").replace("--key web", "--key web --yes"));
+    let fetch = FETCH.replace("/etc/nginx", "/etc/parsec").replace("https://localhost/", "https://www.example.com/");
+    let fetched = machine.ok(&format!("{fetch} --connect-to www.example.com:443:localhost:443"));
+    assert!(fetched.contains("Welcome to nginx"), "{fetched}");
+    assert!(machine.ok("parsec doctor; parsec setup nginx --undo --yes").contains("loads the provider"));
+}
+
 /// As the README of the release had it, with systemd; `mkdir` is what it forgot.
 const BY_HAND: &str = "
     cd /shared/by-hand

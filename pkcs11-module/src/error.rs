@@ -101,7 +101,7 @@ errors! {
     StateUnsaveable = CKR_STATE_UNSAVEABLE "only the state of a digest can be saved";
     TemplateIncomplete = CKR_TEMPLATE_INCOMPLETE "the template lacks a mandatory attribute";
     TemplateInconsistent = CKR_TEMPLATE_INCONSISTENT "the template contradicts itself, the mechanism or what the token can store";
-    TokenNotPresent = CKR_TOKEN_NOT_PRESENT "the service does not run, or does not know this client";
+    TokenNotPresent = CKR_TOKEN_NOT_PRESENT "the service does not run, or does not know this client: parsec ping tells which";
     UnwrappingKeyHandleInvalid = CKR_UNWRAPPING_KEY_HANDLE_INVALID "there is no such unwrapping key any more";
     UnwrappingKeyTypeInconsistent = CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT "the mechanism unwraps with another type of key";
     UserAlreadyLoggedIn = CKR_USER_ALREADY_LOGGED_IN "this user is logged in already";

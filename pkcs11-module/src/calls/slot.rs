@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cryptoki_sys::*;
+use interface::client;
 use interface::operations::{PIN_LEN, ProviderInfo};
 
 use super::general::{MANUFACTURER, VERSION};
@@ -10,6 +11,9 @@ use super::padded;
 use crate::error::{Error, Result};
 use crate::ffi::{Out, Output};
 use crate::state::{self, lock, login};
+
+/// What a slot is called whose service knows no such client. There is room for 64 bytes.
+const REFUSED: &str = "refused by the Parsec service: parsec ping says why";
 
 /// C_GetSlotList. The service is asked when the caller asks for the number of slots; the list itself is then the same
 /// (PKCS#11 §5.5).
@@ -34,6 +38,7 @@ pub(crate) fn info(id: CK_SLOT_ID, info: &Out<CK_SLOT_INFO>) -> Result<()> {
             (slot.info.description.clone(), slot.info.vendor.clone(), CKF_TOKEN_PRESENT)
         }
         Err(_) if !module.slots.shown().contains(&id) => return Err(Error::SlotIdInvalid),
+        Err(Error::Service(_, client::Error::Refused { .. })) => (REFUSED.to_owned(), MANUFACTURER.to_owned(), 0),
         Err(_) => (format!("no Parsec service at {}", module.client.endpoint()), MANUFACTURER.to_owned(), 0),
     };
     info.set(CK_SLOT_INFO {

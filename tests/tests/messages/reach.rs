@@ -61,6 +61,10 @@ pub(super) const REACH: Table = Table {
             refused_stranger(&service, "ping")?;
             Some(service.logs(&["the kernel cannot tell"]))
         }),
+        Row("refused by the Parsec service", "parsec ping", |service| {
+            program("pkcs11-tool")?;
+            Some(run(service.pkcs11_tool(["--list-slots"]).env("PARSEC_APP_NAME", "web")).ok())
+        }),
         Row("the Parsec service asks the kernel who you are, and takes no name", "unset PARSEC_APP_NAME", |service| {
             Some(run(service.parsec(["ping"]).env("PARSEC_APP_NAME", "web")).refused())
         }),

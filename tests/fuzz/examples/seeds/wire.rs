@@ -232,6 +232,7 @@ fn responses() {
         more: true,
         next: Some("web".to_owned()),
         public_halves: true,
+        everyone: true,
     });
     let key = KeyInfo { provider_id: 1, name: "web".to_owned(), attributes: Some((&pair()).into()) };
     answer::<ListKeys>(&Keys { keys: vec![key.clone(), key] });
