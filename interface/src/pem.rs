@@ -60,8 +60,8 @@ enum Line {
 impl Scanner {
     /// Takes more of the text.
     pub fn feed(&mut self, text: &[u8]) {
-        // UTF-16, which some editors write, is ASCII with zeros between
-        self.text.extend(text.iter().filter(|byte| **byte != 0));
+        // UTF-16, which some editors write, is ASCII with zeros between; and lines may be folded anywhere
+        self.text.extend(text.iter().filter(|byte| !matches!(byte, 0 | b'\n' | b'\r')));
     }
 
     /// The label of the block that has begun.
@@ -116,7 +116,7 @@ fn line(text: &[u8], start: &[u8]) -> Line {
     let Some(rest) = text.strip_prefix(start) else {
         return if start.starts_with(text) { Line::Partial } else { Line::Other };
     };
-    let label = |end: usize| std::str::from_utf8(rest.get(..end)?).ok().filter(|label| !label.contains(['\n', '\r']));
+    let label = |end: usize| std::str::from_utf8(rest.get(..end)?).ok();
     match find(rest, DASHES, 0) {
         Some(end) if end <= LONGEST_LABEL => {
             label(end).map_or(Line::Other, |label| Line::Whole(label.trim().to_owned(), start.len() + end + DASHES.len()))
@@ -173,6 +173,7 @@ mod tests {
             pem.replace('=', ""),
             pem.trim_end().to_owned(),
             format!("\u{feff}{pem}"),
+            pem.replace("BEGIN A KEY", "BEG\nIN A K\r\nEY"),
             format!("Bag Attributes\n    friendlyName: web\n-- or ----- or -----BEGIN\n{pem}-----\nthe rest"),
         ] {
             assert_eq!(found(text.as_bytes()), whole, "{text}");

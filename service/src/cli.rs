@@ -195,6 +195,7 @@ mod tests {
         for (words, line) in examples::all() {
             let parsed = grammar.try_get_matches_from_mut(line.split(' '));
             assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            assert!(line.len() < 70, "{line} is too long for a page of the manual");
             assert!(line.strip_prefix("parsec ").is_some_and(|line| line.starts_with(words)), "{line} is no {words}");
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn references_in_pkcs8_are_keys(openssl: Openssl) {
         assert!(text.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{text}");
         assert_eq!(desk.ok("pkey -in reference -pubout"), desk.parsec(&format!("key public {kind}")));
         // by d2i_PKCS8_PRIV_KEY_INFO and EVP_PKCS82PKEY
-        assert_eq!(desk.ok("pkcs8 -in reference -nocrypt"), desk.text(format!("{kind}.pem")));
+        assert!(desk.text(format!("{kind}.pem")).ends_with(&desk.ok("pkcs8 -in reference -nocrypt")));
         desk.ok("req -x509 -key reference -subj /CN=a -out certificate");
         desk.openssl("verify -CAfile certificate certificate");
         desk.write("one-line", text.replace('\n', "").replace("KEY-----", "KEY-----\n").replace("-----END", "\n-----END"));

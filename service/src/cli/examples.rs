@@ -17,7 +17,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "key new",
         &[
-            "parsec key new web --for tls-server --grant user:www-data=sign --out web.pem",
+            "parsec key new web --for tls-server --out web.pem",
+            "parsec key new web --for tls-server --grant user:www-data=sign",
             "parsec key new ssh --for ssh",
             "parsec key new vault --for encryption --provider tpm",
             "parsec key new mac --algorithm hmac-sha256",
@@ -32,7 +33,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "key csr",
         &[
             "parsec key csr web --cn www.example.com --out web.csr",
-            "parsec key csr web --cn www.example.com --dns example.com --self-signed --out web.crt",
+            "parsec key csr web --cn www.example.com --self-signed --out web.crt",
         ],
     ),
     ("key pem", &["parsec key pem web --out web.pem", "parsec key pem web --pkcs8"]),
@@ -43,9 +44,9 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["parsec key import web web.key --out web.pem", "parsec key import ssh ./id_ed25519 --for ssh", "parsec key import web -"],
     ),
     ("key export", &["parsec key export web --out web.key"]),
-    ("key attest", &["parsec key attest web --nonce 0badcafe --out web.attestation"]),
-    ("key verify-attestation", &["parsec key verify-attestation web.attestation --nonce 0badcafe --key web.pub"]),
-    ("key challenge", &["parsec key challenge web.attestation --out challenge"]),
+    ("key attest", &["parsec key attest web --nonce 0badcafe --out web.attest"]),
+    ("key verify-attestation", &["parsec key verify-attestation web.attest --nonce 0badcafe"]),
+    ("key challenge", &["parsec key challenge web.attest --out challenge"]),
     ("key answer", &["parsec key answer challenge --provider tpm"]),
     ("key grant", &["parsec key grant web user:www-data=sign", "parsec key grant web uid:1000=sign,verify app:mail=use"]),
     ("key revoke", &["parsec key revoke web user:www-data"]),

@@ -70,9 +70,9 @@ pub(super) const KEYS: Table = Table {
         }),
         Row("`CKR_KEY_FUNCTION_NOT_PERMITTED`", "parsec key show", |service| {
             program("pkcs11-tool")?;
-            done(service, "key new rsa --algorithm rsa-2048");
+            done(service, "key new rsa --algorithm rsa-2048 --id 0a");
             fs::write(service.dir().join("ciphertext"), [7; 256]).unwrap();
-            let line = "--decrypt --mechanism RSA-PKCS --token-label software --label rsa --input-file ciphertext";
+            let line = "--decrypt --mechanism RSA-PKCS --token-label software --id 0a --input-file ciphertext";
             let mut tool = service.pkcs11_tool(line.split(' '));
             let said = run(tool.env("PARSEC_PKCS11_TRACE", service.dir().join("trace"))).refused();
             Some(said + &fs::read_to_string(service.dir().join("trace")).unwrap())

@@ -59,7 +59,14 @@ fn unreachable(context: &Context, error: &Error) -> Finding {
         _ if unit => "see why: journalctl -u parsec".to_owned(),
         _ => "see the log of parsec serve".to_owned(),
     };
-    Finding::wrong("socket", error, cure)
+    let told = match error {
+        // the cure stands beside it
+        Error::Connect { endpoint, source } if source.kind() != ErrorKind::WouldBlock => {
+            format!("cannot reach the Parsec service at {endpoint}: {source}")
+        }
+        _ => error.to_string(),
+    };
+    Finding::wrong("socket", told, cure)
 }
 
 fn caller(context: &Context) -> Finding {
