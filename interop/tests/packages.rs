@@ -133,7 +133,8 @@ fn the_quick_start_of_the_readme_serves_nginx() {
     let page = Page::read("README.md");
     let blocks = page.blocks();
     let lines = |language: &str| {
-        let quick = blocks.iter().filter(|block| block.section == "Quick start: a TLS key for nginx" && block.language == language);
+        let quick =
+            blocks.iter().filter(|block| block.section == "Quick start: a TLS key for nginx" && block.language == language);
         quick.flat_map(|block| &block.lines).copied().collect::<Vec<_>>().join("\n")
     };
     machine.ok(&format!("echo 'server {{ listen 443 ssl; {} }}' > /etc/nginx/conf.d/web.conf", lines("nginx")));

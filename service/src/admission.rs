@@ -172,7 +172,10 @@ fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
 }
 
 fn unauthenticated(opcode: Opcode) -> Error {
-    Error::refused(Status::NotAuthenticated, format!("{opcode:?} needs a client that says who it is: set an authenticator in it, as UnixPeerCredentials"))
+    Error::refused(
+        Status::NotAuthenticated,
+        format!("{opcode:?} needs a client that says who it is: set an authenticator in it, as UnixPeerCredentials"),
+    )
 }
 
 impl<'a> Guard<'a> {
@@ -290,9 +293,10 @@ impl<'a> Guard<'a> {
         match self.admission.store.key(call.provider, &owner, name.name).filter(|key| key.visible(caller)) {
             Some(key) => Ok(key),
             // It may be as long as a request: nothing is looked for or written with it.
-            None if bounds::name(name.name).is_err() => {
-                Err(Error::refused(Status::PsaErrorDoesNotExist, "no key has a name so long, or none at all: what there is tells parsec key list"))
-            }
+            None if bounds::name(name.name).is_err() => Err(Error::refused(
+                Status::PsaErrorDoesNotExist,
+                "no key has a name so long, or none at all: what there is tells parsec key list",
+            )),
             None if owner == *caller => self.other(call, name),
             None => {
                 let detail = format!(

@@ -177,7 +177,8 @@ impl Location {
         let mut chosen = None;
         let mut names = Vec::new();
         for mut manager in managers {
-            let name: String = manager.take("name")?.ok_or_else(|| manager.wrong("name", "is missing: write name = \"store\""))?;
+            let name: String =
+                manager.take("name")?.ok_or_else(|| manager.wrong("name", "is missing: write name = \"store\""))?;
             let location = Self::manager(&mut manager, host, notes)?;
             manager.finish()?;
             if chosen.is_none() && wanted.is_none_or(|wanted| wanted == name) {
@@ -256,7 +257,9 @@ fn read_providers(sections: Vec<Section>, notes: &mut Vec<String>) -> Result<(Ve
 
 fn provider_kind(section: &mut Section) -> Result<ProviderId> {
     let known = || PROVIDERS.iter().filter(|kind| kind.id != ProviderId::CORE);
-    let name: String = section.take("provider_type")?.ok_or_else(|| section.wrong("provider_type", "is missing: write provider_type = \"MbedCrypto\", the software provider, or \"Tpm\""))?;
+    let name: String = section.take("provider_type")?.ok_or_else(|| {
+        section.wrong("provider_type", "is missing: write provider_type = \"MbedCrypto\", the software provider, or \"Tpm\"")
+    })?;
     match known().find(|kind| kind.config == name || kind.name.eq_ignore_ascii_case(&name)) {
         Some(kind) => Ok(kind.id),
         None => {

@@ -82,12 +82,18 @@ impl Error {
 pub fn cure(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::PermissionDenied => " (who may, tells ls -ld; a unit of systemd's writes to its StateDirectory= and ReadWritePaths=)",
-        ErrorKind::ReadOnlyFilesystem => " (a unit of systemd's writes to its StateDirectory= and ReadWritePaths= alone: systemctl edit parsec)",
+        ErrorKind::PermissionDenied => {
+            " (who may, tells ls -ld; a unit of systemd's writes to its StateDirectory= and ReadWritePaths=)"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            " (a unit of systemd's writes to its StateDirectory= and ReadWritePaths= alone: systemctl edit parsec)"
+        }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => " (make room there: df -h tells how much there is)",
         ErrorKind::NotFound => " (ls -ld tells which of its folders is there)",
         ErrorKind::NotADirectory => " (a file is in the place of a folder: ls -ld tells which, mv moves it away)",
-        _ if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => " (the disk or its file system failed, see dmesg; when it is sound again start the service, or restore a backup)",
+        _ if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+            " (the disk or its file system failed, see dmesg; when it is sound again start the service, or restore a backup)"
+        }
         ErrorKind::IsADirectory => " (it is a folder: name a file in it)",
         _ => "",
     }

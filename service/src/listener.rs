@@ -63,7 +63,10 @@ pub fn bind(path: Option<&Path>) -> Result<(UnixListener, PathBuf)> {
     }
     match fs::symlink_metadata(path) {
         Ok(file) if !file.file_type().is_socket() => {
-            return Err(Error::Config(format!("{0} exists and is not a socket: mv {0} {0}.old, or set socket_path in [listener]", path.display())));
+            return Err(Error::Config(format!(
+                "{0} exists and is not a socket: mv {0} {0}.old, or set socket_path in [listener]",
+                path.display()
+            )));
         }
         _ => {}
     }

@@ -213,7 +213,10 @@ impl Provider {
     /// [`Status::PsaErrorNotSupported`] for what is not registered, else the operation's own.
     pub(crate) fn run(&self, opcode: Opcode, guard: &Guard<'_>, body: &[u8]) -> Result<Buffer> {
         let handler = self.handlers.get(&opcode).ok_or_else(|| {
-            Error::refused(Status::PsaErrorNotSupported, format!("the {} provider has no {opcode:?}: see which others there are: parsec providers", self.info.id))
+            Error::refused(
+                Status::PsaErrorNotSupported,
+                format!("the {} provider has no {opcode:?}: see which others there are: parsec providers", self.info.id),
+            )
         })?;
         let output = (handler.run)(guard, body);
         if self.lane(opcode).is_some() {

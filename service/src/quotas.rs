@@ -118,8 +118,9 @@ impl Quotas {
         let mut quotas = Self { numbers, ..default };
         for (number, table) in (1..).zip(exceptions) {
             let mut exception = Section::new(format!("[[quotas.for]] number {number}"), table);
-            let who: String =
-                exception.take("who")?.ok_or_else(|| exception.wrong("who", "is missing: write whom it is for, as who = \"uid:33\""))?;
+            let who: String = exception
+                .take("who")?
+                .ok_or_else(|| exception.wrong("who", "is missing: write whom it is for, as who = \"uid:33\""))?;
             let who: Principal = who.parse().map_err(|error: Error| exception.wrong("who", &error.to_string()))?;
             let numbers = read_numbers(&mut exception, &quotas.numbers)?;
             if quotas.exceptions.insert(who, numbers).is_some() {

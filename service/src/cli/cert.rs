@@ -169,8 +169,9 @@ fn read(path: &Path) -> Result<Certificate> {
     let blocks = pem_blocks(&bytes);
     let pem = blocks.iter().find(|(label, _)| CERTIFICATE.contains(&label.as_str()));
     let der = pem.map_or(bytes.as_slice(), |(_, der)| der.as_slice());
-    Certificate::from_der(der)
-        .map_err(|error| Error::Failed(format!("{} holds no X.509 certificate in PEM or DER ({error}): see what it is: file {0}", path.display())))
+    Certificate::from_der(der).map_err(|error| {
+        Error::Failed(format!("{} holds no X.509 certificate in PEM or DER ({error}): see what it is: file {0}", path.display()))
+    })
 }
 
 #[derive(Serialize)]

@@ -178,7 +178,9 @@ impl Context {
         let found = self.key(key)?;
         if found.record.foreign {
             let (name, owner) = (found.name(), &found.record.owner);
-            return Err(Error::Usage(format!("key '{name}' belongs to {owner}, who alone can change it: type this as that user")));
+            return Err(Error::Usage(format!(
+                "key '{name}' belongs to {owner}, who alone can change it: type this as that user"
+            )));
         }
         Ok(found)
     }
@@ -216,7 +218,11 @@ pub(crate) struct KeyRecord {
 impl KeyRecord {
     pub(crate) fn new(record: Record) -> Result<Self> {
         let name = &record.name;
-        let unknown = |_| Error::Failed(format!("key '{name}' has a type or an algorithm that this program does not know: use the program of the service's version (parsec --version)"));
+        let unknown = |_| {
+            Error::Failed(format!(
+                "key '{name}' has a type or an algorithm that this program does not know: use the program of the service's version (parsec --version)"
+            ))
+        };
         let provider = ProviderId::try_from(record.provider_id).map_err(unknown)?;
         let attributes =
             record.attributes.as_ref().ok_or(Status::InvalidEncoding).and_then(Attributes::try_from).map_err(unknown)?;

@@ -7,10 +7,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("", &["parsec key new web --for tls-server", "parsec key list", "parsec doctor"]),
     ("serve", &["parsec serve", "parsec serve --config ./config.toml"]),
     ("doctor", &["parsec doctor", "parsec doctor --root ./image"]),
-    (
-        "setup",
-        &["parsec setup nginx --key web", "parsec setup git --key ssh", "parsec setup ssh", "parsec setup nginx --undo"],
-    ),
+    ("setup", &["parsec setup nginx --key web", "parsec setup git --key ssh", "parsec setup ssh", "parsec setup nginx --undo"]),
     ("quote", &["parsec quote --provider tpm --nonce 0badcafe --out quote.pem"]),
     ("openssl-env", &["parsec openssl-env", "parsec openssl-env --install --unit nginx.service"]),
     ("completions", &["parsec completions bash"]),
@@ -41,7 +38,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("key public", &["parsec key public web", "parsec key public ssh --ssh"]),
     (
         "key import",
-        &["parsec key import web web.key --out web.pem", "parsec key import ssh ./id_ed25519 --for ssh", "parsec key import web -"],
+        &[
+            "parsec key import web web.key --out web.pem",
+            "parsec key import ssh ./id_ed25519 --for ssh",
+            "parsec key import web -",
+        ],
     ),
     ("key export", &["parsec key export web --out web.key"]),
     ("key attest", &["parsec key attest web --nonce 0badcafe --out web.attest"]),

@@ -106,7 +106,10 @@ impl Import {
         let policy = jobs.iter().find_map(|job| job.policy(key.key_type));
         let policy = policy.ok_or_else(|| {
             let purpose = self.purpose.map_or("anything", |purpose| purpose.name());
-            Error::Usage(format!("a key of this type ({:?}) is not fit for {purpose}: leave --for out, and it is for what its kind can do", key.key_type))
+            Error::Usage(format!(
+                "a key of this type ({:?}) is not fit for {purpose}: leave --for out, and it is for what its kind can do",
+                key.key_type
+            ))
         })?;
         let policy = match key.pss {
             Some(pss) => pss_alone(policy, pss)?,
@@ -119,7 +122,9 @@ impl Import {
 /// A policy of an RSA key that is for PSS alone, with these parameters where they are restricted.
 fn pss_alone(policy: Policy, pss: Option<Pss>) -> Result<Policy> {
     if !policy.algorithms().any(|algorithm| matches!(algorithm, Algorithm::Signature(Signature::RsaPss { .. }))) {
-        return Err(Error::Usage("the key's file permits PSS signatures alone: leave --for out, or name a purpose that signs".to_owned()));
+        return Err(Error::Usage(
+            "the key's file permits PSS signatures alone: leave --for out, or name a purpose that signs".to_owned(),
+        ));
     }
     let any = || vec![Signature::RsaPss { hash: SignHash::Any }.into()];
     let mut algorithms = pss.map_or_else(any, Pss::algorithms).into_iter();
@@ -160,7 +165,10 @@ fn secret(raw: Raw, bytes: Zeroizing<Vec<u8>>) -> PrivateKey {
 /// Reads a key file: PEM, or the DER of any of the three formats. `passphrase` is asked for if it is encrypted.
 fn parse(file: &[u8], passphrase: impl FnOnce() -> Result<Zeroizing<String>, String>) -> Result<PrivateKey, String> {
     if Reference::from_pem(file).is_ok() || Reference::from_der(file).is_ok() || Reference::from_pkcs8(file).is_some() {
-        return Err("it is a reference to a key that a service holds: there is nothing to import; parsec key list shows your keys".to_owned());
+        return Err(
+            "it is a reference to a key that a service holds: there is nothing to import; parsec key list shows your keys"
+                .to_owned(),
+        );
     }
     let blocks = pem_blocks(file);
     let labelled = |wanted: &str| blocks.iter().find(|(label, _)| label == wanted);
@@ -199,7 +207,8 @@ fn undecrypted(error: &pkcs8::Error) -> String {
 
 const DECRYPT: &str = "openssl pkey -in FILE | parsec key import NAME -";
 const PKCS12: &str = "it is PKCS#12: openssl pkcs12 -in FILE -nodes -nocerts | parsec key import NAME -, and the certificates by openssl pkcs12 -in FILE -nokeys";
-const NO_KEY: &str = "it holds no private key in PKCS#8, SEC1, PKCS#1 or OpenSSH's format: openssl pkey -in FILE shows what OpenSSL reads there";
+const NO_KEY: &str =
+    "it holds no private key in PKCS#8, SEC1, PKCS#1 or OpenSSH's format: openssl pkey -in FILE shows what OpenSSL reads there";
 /// So also for the formats of OpenSSH.
 const OTHER: &str = "its passphrase is another one: type it again, or give the right --passphrase-file";
 
@@ -325,10 +334,7 @@ mod tests {
                 }
             };
             if !passphrase.is_empty() {
-                assert_eq!(
-                    parse(&file, || Ok(Zeroizing::new("wrong".to_owned()))).err().as_deref(),
-                    Some(OTHER)
-                );
+                assert_eq!(parse(&file, || Ok(Zeroizing::new("wrong".to_owned()))).err().as_deref(), Some(OTHER));
                 assert_eq!(parse(&file, no_passphrase).err().as_deref(), Some("no passphrase"));
             }
             if kind == "ed25519" {

@@ -142,7 +142,11 @@ impl Public {
             return output::Pem::new("PUBLIC KEY", &key.spki()?)?.deliver(context.json, self.out.as_deref());
         }
         let ssh = ssh_line(&key.public()?, key.name()).ok_or_else(|| {
-            Error::Unsupported(format!("OpenSSH has no keys of the type of '{}' ({}): make one with parsec key new NAME --for ssh", key.name(), key.algorithm()))
+            Error::Unsupported(format!(
+                "OpenSSH has no keys of the type of '{}' ({}): make one with parsec key new NAME --for ssh",
+                key.name(),
+                key.algorithm()
+            ))
         })?;
         match &self.out {
             Some(path) => output::write_file(path, format!("{ssh}\n").as_bytes(), 0o644),

@@ -36,13 +36,11 @@ pub(crate) fn check_use(key: &Key, caller: &Principal, used: &Used<'_>) -> Resul
         });
     }
     match algorithm {
-        Some(algorithm) if !policy.permits(algorithm) => {
-            refuse(format!(
-                "the policy of key '{}' does not permit {algorithm:?}: what it permits tells parsec key show {}",
-                key.name,
-                word(&key.name)
-            ))
-        }
+        Some(algorithm) if !policy.permits(algorithm) => refuse(format!(
+            "the policy of key '{}' does not permit {algorithm:?}: what it permits tells parsec key show {}",
+            key.name,
+            word(&key.name)
+        )),
         _ => check_entailed(key, caller, used).and_then(|()| check_granted(key, caller, used)),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use interface::ProviderId;
 use interface::algorithm::Signature;
-use interface::operations::{Login, Pin, Role, SetPin, InitToken, SignHash};
+use interface::operations::{InitToken, Login, Pin, Role, SetPin, SignHash};
 use tests::{CONFIG, STRANGER, Setup, TPM, faults, faulty, program, run};
 
 use crate::{Row, Table, done, refused, refused_stranger};
@@ -29,7 +29,9 @@ pub(super) const KEYS: Table = Table {
         Row("… has a key '…' in the … provider already", "parsec key rm 'web'", |service| {
             Some(refused(service, "key new web --for ssh"))
         }),
-        Row("key '…' was made for …, not for …", "parsec key new", |service| Some(refused(service, "key export web --out stolen"))),
+        Row("key '…' was made for …, not for …", "parsec key new", |service| {
+            Some(refused(service, "key export web --out stolen"))
+        }),
         Row("the policy of key '…' does not permit …", "parsec key show web", |service| {
             let alg = Some(Signature::RsaPkcs1v15Raw.into());
             let sign = SignHash { key_name: "web".to_owned(), alg, hash: vec![7; 32], ..SignHash::default() };
@@ -42,7 +44,9 @@ pub(super) const KEYS: Table = Table {
         Row("only …, who owns key '…', may do this", "parsec key show web", |service| {
             refused_stranger(service, "key rm web --owner uid:0")
         }),
-        Row("the … provider has no …", "parsec providers", |service| Some(refused(service, "key attest web --provider software"))),
+        Row("the … provider has no …", "parsec providers", |service| {
+            Some(refused(service, "key attest web --provider software"))
+        }),
         Row("this service has no … provider", "parsec providers", |service| {
             Some(refused(service, "key new other --for ssh --provider tpm-sealed"))
         }),

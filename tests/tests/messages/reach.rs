@@ -7,6 +7,18 @@ use tests::{STRANGER, Service, Setup, as_uid, eventually, may_change_user, progr
 
 use crate::{Row, Table, done, refused, refused_stranger, write};
 
+/// Runs a program that has no sockets, as in a unit without `RestrictAddressFamilies=AF_UNIX` (seccomp(2)).
+const NO_SOCKETS: &str = "
+import ctypes, os, platform, struct, sys
+call = {'x86_64': 41, 'aarch64': 198}[platform.machine()]
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, call), (6, 0, 0, 0x50000 | 97), (6, 0, 0, 0x7FFF0000)]
+filters = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in steps))
+program = ctypes.create_string_buffer(struct.pack('HxxxxxxP', len(steps), ctypes.addressof(filters)))
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+libc.prctl(22, 2, program, 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])";
+
 /// Somebody who listens and never answers.
 fn mute(service: &Service, name: &str, waiting: i32) -> UnixListener {
     let listener = UnixListener::bind(service.dir().join(name)).unwrap();
@@ -47,6 +59,10 @@ pub(super) const REACH: Table = Table {
         Row("the Parsec service did not answer within …", "journalctl", |service| {
             let _listener = mute(service, "mute", 8);
             Some(doctor(service, "mute"))
+        }),
+        Row("the unit of this program forbids sockets", "set RestrictAddressFamilies=AF_UNIX", |service| {
+            let mut alone = service.command(program("python3")?);
+            Some(run(alone.args(["-c", NO_SOCKETS]).arg(service.staged("parsec")).arg("ping")).refused())
         }),
         Row("'…' is no endpoint of a service", "unix:/run/parsec/parsec.sock", |service| {
             let mut ping = service.parsec(["ping"]);

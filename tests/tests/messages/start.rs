@@ -44,11 +44,17 @@ pub(super) const START: Table = Table {
         Row("is one table, and there may be several", "write [[provider]]", |_| with("[[provider]]", "[provider]")),
         Row("… is missing", "write provider_type = ", |_| with(KIND, "")),
         Row("'…' is none; there is …", "MbedCrypto", |_| with(KIND, "provider_type = \"Floppy\"")),
-        Row("provider_type = \"…\" is not built into this version", "which has: ", |_| with(KIND, "provider_type = \"CryptoAuthLib\"")),
-        Row("… is there twice", "leave one of them out", |_| with("[[provider]]", &format!("[[provider]]\n{KIND}\n[[provider]]"))),
+        Row("provider_type = \"…\" is not built into this version", "which has: ", |_| {
+            with(KIND, "provider_type = \"CryptoAuthLib\"")
+        }),
+        Row("… is there twice", "leave one of them out", |_| {
+            with("[[provider]]", &format!("[[provider]]\n{KIND}\n[[provider]]"))
+        }),
         Row("'…' is no user id", "write \"uid:0\"", |_| with("name = \"0\"", "name = \"root\"")),
         Row("must be a list such as …", "[{ name = \"uid:0\" }]", |_| with(ADMINS, "\"uid:0\"")),
-        Row("there is no [[key_manager]] named '…'", "did you mean 'store'?", |_| with("key_info_manager = \"store\"", "key_info_manager = \"stor\"")),
+        Row("there is no [[key_manager]] named '…'", "did you mean 'store'?", |_| {
+            with("key_info_manager = \"store\"", "key_info_manager = \"stor\"")
+        }),
         Row("… may be written by others", "chmod go-w", |_| {
             let mut service = Setup::default().prepare();
             fs::set_permissions(service.dir().join("config.toml"), Permissions::from_mode(0o666)).unwrap();

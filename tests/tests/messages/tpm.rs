@@ -43,7 +43,8 @@ pub(super) const TPM: Table = Table {
             std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
             let device = folder.path().join("tpmrm0");
             std::fs::write(&device, "").unwrap();
-            let setup = Setup::default().config(format!("{CONFIG}{}", WITH_TPM.replace("{tcti}", &format!("device:{}", device.display()))));
+            let setup = Setup::default()
+                .config(format!("{CONFIG}{}", WITH_TPM.replace("{tcti}", &format!("device:{}", device.display()))));
             let mut service = setup.by(["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"]).prepare();
             run(std::process::Command::new("chown").arg(&user).args([service.dir(), &service.dir().join("config.toml")])).ok();
             service.restart();

@@ -33,9 +33,13 @@ pub(super) fn parse(file: &[u8], passphrase: impl FnOnce() -> Result<Zeroizing<S
         KeypairData::Ecdsa(pair) => ecdsa(pair),
         KeypairData::Rsa(pair) => rsa(pair).ok_or_else(|| "the numbers of the RSA key do not fit together".to_owned()),
         KeypairData::SkEcdsaSha2NistP256(_) | KeypairData::SkEd25519(_) => {
-            Err("the key is in a security token, and the file only names it: make one here with parsec key new NAME --for ssh".to_owned())
+            Err("the key is in a security token, and the file only names it: make one here with parsec key new NAME --for ssh"
+                .to_owned())
         }
-        _ => Err(format!("keys of the type {} are not imported: make one here with parsec key new NAME --for ssh", key.algorithm())),
+        _ => Err(format!(
+            "keys of the type {} are not imported: make one here with parsec key new NAME --for ssh",
+            key.algorithm()
+        )),
     }
 }
 

@@ -92,5 +92,11 @@ fn public(plan: &mut Plan, ssh: &Path, key: &KeyRecord) -> Result<String> {
 
 fn line(key: &KeyRecord) -> Result<String> {
     let line = ssh_line(&key.public()?, key.name());
-    line.ok_or_else(|| Error::Unsupported(format!("OpenSSH has no keys of the type of '{}' ({}): make one with parsec key new NAME --for ssh", key.name(), key.algorithm())))
+    line.ok_or_else(|| {
+        Error::Unsupported(format!(
+            "OpenSSH has no keys of the type of '{}' ({}): make one with parsec key new NAME --for ssh",
+            key.name(),
+            key.algorithm()
+        ))
+    })
 }
