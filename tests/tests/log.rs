@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-use tests::{CONFIG, STRANGER, Service, Setup, acting, may_change_user, may_mount, run};
+use tests::{CONFIG, STRANGER, Service, Setup, TPM, acting, may_change_user, may_mount, run};
 
 const SOFTWARE: ProviderId = ProviderId::SOFTWARE;
 const ECDSA: Signature = Signature::Ecdsa { hash: Named::Specific(Hash::Sha256) };
@@ -96,6 +96,17 @@ fn a_refusal_tells_who_was_refused_and_names_only_where_that_is_wanted() {
             assert_eq!(line.contains(name), details, "{line}");
         }
     }
+}
+
+#[test]
+fn where_a_key_is_looked_for_is_no_refusal() {
+    let config = format!("{CONFIG}{}", TPM);
+    let service = Setup::default().config(config).start();
+    make(&service.client(), "web");
+    run(&mut service.parsec(["key", "show", "web"])).ok();
+    run(&mut service.parsec(["key", "show", "web", "--owner", "uid:1"])).refused();
+    let line = service.logs(&["event=\"refuse\"", "operation=LookupKey"]);
+    assert_eq!(field(&line, "owner"), "uid:1", "the first refusal that is told: {line}");
 }
 
 /// Requests that are refused.

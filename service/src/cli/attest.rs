@@ -138,24 +138,35 @@ impl Verify {
         let certificate = blocks.all(CERTIFICATE).next().map(<[u8]>::to_vec);
         let verdict = match blocks.all(KEY).next() {
             Some(area) => {
-                let proof = verify::key(&Certified { statement, public: area.to_vec() }, nonce)?;
+                let proof =
+                    verify::key(&Certified { statement, public: area.to_vec() }, nonce).map_err(|why| self.unproven(&why))?;
                 self.check_key(&proof.says)?;
                 self.verdict(proof, certificate, |key| Subject::Key(key.into()))?
             }
             None => {
                 let values = blocks.all(PCR).map(<[u8]>::to_vec).collect();
-                let proof = verify::quote(&Quoted { statement, values }, nonce)?;
+                let proof = verify::quote(&Quoted { statement, values }, nonce).map_err(|why| self.unproven(&why))?;
                 self.verdict(proof, certificate, |measured| Subject::Pcrs(measured.into()))?
             }
         };
         context.show(&verdict)
     }
 
+    fn unproven(&self, why: &dyn Display) -> Error {
+        let nonce = to_hex(&self.nonce.0);
+        Error::Failed(format!(
+            "it proves nothing: {why}; ask for a new statement: parsec key attest NAME --nonce {nonce}, or parsec quote"
+        ))
+    }
+
     fn check_key(&self, key: &HeldKey) -> Result<()> {
         if let Some(path) = &self.key
             && key.public.as_ref() != Some(&public_key(path)?)
         {
-            return Err(Error::Failed(format!("the statement is about another key than the one in {}", path.display())));
+            return Err(Error::Failed(format!(
+                "the statement is about another key than the one in {}: on the host, parsec key public NAME shows which key is which",
+                path.display()
+            )));
         }
         if key.local || self.imported {
             return Ok(());
@@ -170,7 +181,10 @@ impl Verify {
         if let Some(path) = &self.ak
             && attesting_key != public_key(path)?
         {
-            return Err(Error::Failed(format!("it is signed with another attestation key than the one in {}", path.display())));
+            return Err(Error::Failed(format!(
+                "it is signed with another attestation key than the one in {}: it comes from another TPM, or name that one's key with --ak",
+                path.display()
+            )));
         }
         let pem = Pem::new(PUBLIC_KEY, &attesting_key.to_spki().unwrap_or_default())?;
         if let Some(path) = &self.ak_out {
@@ -204,7 +218,12 @@ impl Blocks {
     }
 
     pub(crate) fn one(&self, label: &'static str) -> Result<Vec<u8>> {
-        let missing = || Error::Failed(format!("{} has no block '{label}'", self.file.display()));
+        let missing = || {
+            Error::Failed(format!(
+                "{} has no block '{label}': name a file that parsec key attest, parsec quote or parsec key challenge has written",
+                self.file.display()
+            ))
+        };
         self.all(label).next().map(<[u8]>::to_vec).ok_or_else(missing)
     }
 
@@ -217,7 +236,9 @@ impl Blocks {
 /// The public key in a PEM file.
 pub(crate) fn public_key(path: &Path) -> Result<PublicKey> {
     let key = Blocks::read(path)?.all(PUBLIC_KEY).next().and_then(PublicKey::from_spki);
-    key.ok_or_else(|| Error::Failed(format!("{} has no public key in PEM", path.display())))
+    key.ok_or_else(|| {
+        Error::Failed(format!("{} has no public key in PEM: parsec key public NAME --out FILE writes one", path.display()))
+    })
 }
 
 /// The proven claims.

@@ -161,13 +161,25 @@ pub(crate) fn done(asker: &Asker, request: &Request, made: impl FnOnce(&Principa
 /// A request was refused, or failed. `details`: names may be told.
 pub(crate) fn refused(asker: &Asker, request: &Request, error: &Error, details: bool) {
     let (level, kind) = match error {
-        // its "no" is the answer to a question
-        Error::Refused { .. } if request.opcode == Opcode::CanDoCrypto => (Level::DEBUG, Kind::Refuse),
+        Error::Refused { status, .. } if asks(asker, request, *status) => (Level::DEBUG, Kind::Refuse),
         Error::Refused { .. } => (Level::INFO, Kind::Refuse),
         _ => (Level::ERROR, Kind::Fail),
     };
     let about = if details { asker.about().clone() } else { About::default() };
     emit(level, kind, asker, request, error.status(), about, details.then_some(error));
+}
+
+/// Whether "no" is the answer to a question: what a provider can do, and in which of them a key of the caller's own is.
+fn asks(asker: &Asker, request: &Request, status: Status) -> bool {
+    let About { who, name, .. } = &*asker.about();
+    let own = |owner: &String| who.as_ref().is_some_and(|who| who.to_string() == *owner);
+    match request.opcode {
+        Opcode::CanDoCrypto => true,
+        Opcode::LookupKey if status == Status::PsaErrorDoesNotExist => {
+            name.as_ref().is_some_and(|(_, owner)| owner.as_ref().is_none_or(own))
+        }
+        _ => false,
+    }
 }
 
 /// A client was turned away before it was known what it asks for.

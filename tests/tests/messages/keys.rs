@@ -50,6 +50,10 @@ pub(super) const KEYS: Table = Table {
         Row("this service has no … provider", "parsec providers", |service| {
             Some(refused(service, "key new other --for ssh --provider tpm-sealed"))
         }),
+        Row("invalid value '…' for '…'", "a similar value exists: 'tls-server'", |service| {
+            Some(refused(service, "key new typo --for tls-servr"))
+        }),
+        Row("unrecognized subcommand '…'", "'list'", |service| Some(refused(service, "key lst"))),
         Row("this host has no user '…'", "uid:N", |service| Some(refused(service, "key grant web user:no-such-user=sign"))),
         Row("there is no role '…'", "roles are sign", |service| Some(refused(service, "key grant web uid:33=sing"))),
         Row("no unit … is installed", "systemctl list-unit-files", |service| {

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use rusqlite::Connection;
-use tests::{CONFIG, STRANGER, Service, Setup, faults, faulty, may_change_user};
+use tests::{CONFIG, STRANGER, Service, Setup, as_uid, faults, faulty, may_change_user, may_mount, run};
 
 use crate::{Row, Table, done, write};
 
@@ -82,6 +82,21 @@ pub(super) const START: Table = Table {
             let user = may_change_user().then(|| STRANGER.to_string())?;
             let starter = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
             fails(&mut Setup::default().by(starter).prepare())
+        }),
+        Row("this user has no folder for the service's files", "set HOME", |service| {
+            may_change_user().then_some(())?;
+            let mut serve = service.command(service.staged("parsec"));
+            Some(run(as_uid(serve.env_clear().arg("serve"), STRANGER)).refused())
+        }),
+        Row("the service does not run as root", "useradd --system parsec", |service| {
+            may_mount().then_some(())?;
+            let users = fs::read_to_string("/etc/passwd").unwrap();
+            let others = users.lines().filter(|user| !user.starts_with("parsec:")).map(|user| format!("{user}\n"));
+            service.etc("passwd", &others.collect::<String>());
+            write(service, "empty.toml", "");
+            let config = service.dir().join("empty.toml");
+            let mut serve = service.on_host(0, service.staged("parsec"));
+            Some(run(serve.args(["serve", "--config"]).arg(config)).refused())
         }),
         Row("the store key … is missing, and the store holds keys that only it opens", "restore", |_| {
             let mut service = stopped();

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use tests::{CONFIG, Fault, Proxy, STRANGER, Service, Setup, Swtpm, TPM as WITH_TPM, may_change_user, program, run};
+use tests::{CONFIG, Fault, Proxy, STRANGER, Service, Setup, Swtpm, TPM as WITH_TPM, TPM_SEALED, may_change_user, program, run};
 
 use crate::{Row, Table, done, refused};
 
@@ -16,6 +16,15 @@ fn at(tcti: &str) -> Service {
 
 fn providers(service: &Service) -> String {
     run(&mut service.parsec(["providers"])).ok()
+}
+
+/// A service that is another user's from its start on.
+fn as_stranger(setup: Setup, starter: &[&str]) -> Option<Service> {
+    let user = may_change_user().then(|| STRANGER.to_string())?;
+    let change = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
+    let service = setup.by(starter.iter().chain(&change).map(ToString::to_string)).prepare();
+    run(std::process::Command::new("chown").arg(&user).args([service.dir(), &service.dir().join("config.toml")])).ok();
+    Some(service)
 }
 
 /// A service with a TPM that others reach too, and the line to it.
@@ -38,15 +47,13 @@ pub(super) const TPM: Table = Table {
     rows: &[
         Row("the TPM at … does not answer: there is no …", "tpm.conf", |_| Some(providers(&at("device:/nowhere/tpmrm0")))),
         Row("the TPM at … does not answer: the service may not open …", "tpm.conf", |_| {
-            let user = may_change_user().then(|| STRANGER.to_string())?;
             let folder = tempfile::tempdir().unwrap();
             std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
             let device = folder.path().join("tpmrm0");
             std::fs::write(&device, "").unwrap();
-            let setup = Setup::default()
-                .config(format!("{CONFIG}{}", WITH_TPM.replace("{tcti}", &format!("device:{}", device.display()))));
-            let mut service = setup.by(["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"]).prepare();
-            run(std::process::Command::new("chown").arg(&user).args([service.dir(), &service.dir().join("config.toml")])).ok();
+            let tcti = format!("device:{}", device.display());
+            let setup = Setup::default().config(format!("{CONFIG}{}", WITH_TPM.replace("{tcti}", &tcti)));
+            let mut service = as_stranger(setup, &[])?;
             service.restart();
             Some(providers(&service))
         }),
@@ -74,6 +81,27 @@ pub(super) const TPM: Table = Table {
         Row("the TPM at … refuses the password", "owner_hierarchy_auth", |_| {
             let mut service = Setup::default().config(format!("{CONFIG}{WITH_TPM}")).prepare();
             service.tpm().own(b"", b"of the owner");
+            service.fail_to_start();
+            Some(service.log())
+        }),
+        Row("it proves nothing: …", "parsec key attest NAME --nonce 02", |service| {
+            done(service, "key attest web --nonce 01 --out web.attest");
+            Some(refused(service, "key verify-attestation web.attest --nonce 02"))
+        }),
+        Row("the statement is about another key than the one in …", "parsec key public", |service| {
+            done(service, "key new other --for ssh");
+            done(service, "key public other --out other.pub");
+            Some(refused(service, "key verify-attestation web.attest --nonce 01 --key other.pub"))
+        }),
+        Row("… has no block '…'", "parsec key attest", |service| {
+            Some(refused(service, "key verify-attestation config.toml --nonce 01"))
+        }),
+        Row("… has no public key in PEM", "parsec key public NAME", |service| {
+            Some(refused(service, "key verify-attestation web.attest --nonce 01 --key config.toml"))
+        }),
+        Row("sealed keys must stay out of swap and core files", "set LimitMEMLOCK=infinity", |_| {
+            let setup = Setup::default().config(format!("{CONFIG}{TPM_SEALED}"));
+            let mut service = as_stranger(setup, &["prlimit", "--memlock=65536:65536"])?;
             service.fail_to_start();
             Some(service.log())
         }),
