@@ -11,14 +11,14 @@ const SYSTEM: &str = "/run/parsec/parsec.sock";
 const CONFIG: &str = "/etc/parsec/client.conf";
 
 impl Endpoint {
-    /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names, as [`Self::of_setting`] reads it; without it the one of `/etc/parsec/client.conf`; without that the system's
+    /// The endpoint that `PARSEC_SERVICE_ENDPOINT` names; without it the one of `/etc/parsec/client.conf`; without that the system's
     /// service, or else the user's own.
     ///
     /// # Errors
     /// [`Error::Endpoint`] if the variable holds no path, [`Error::Config`] for a file that cannot be used.
     pub fn from_env(process: &Process) -> Result<Self, Error> {
         if let Some(named) = process.variable("PARSEC_SERVICE_ENDPOINT") {
-            return Self::of_setting(&named.to_string_lossy());
+            return Self::of_variable(&named.to_string_lossy());
         }
         if let Some(configured) = Self::configured(Path::new(CONFIG))? {
             return Ok(configured);
@@ -50,6 +50,11 @@ impl Endpoint {
             "socket = '{text}' names another socket for each folder in which a program is started: write the whole path, \
              as in socket = {SYSTEM}"
         )))
+    }
+
+    /// `unix:` and a path, or a whole path alone.
+    fn of_variable(text: &str) -> Result<Self, Error> {
+        if text.starts_with('/') { Self::of_setting(text) } else { text.parse() }
     }
 
     fn of_user(folder: &Path) -> Option<Self> {
@@ -123,6 +128,16 @@ mod tests {
             assert!(why.contains("line 2") && why.contains("folder"), "{why}");
         }
         assert_eq!(Endpoint::of_file("@a").unwrap().path(), "@a");
+    }
+
+    #[test]
+    fn a_variable_names_a_socket_by_its_whole_path() {
+        for text in ["unix:/run/a.sock", "/run/a.sock"] {
+            assert_eq!(Endpoint::of_variable(text).unwrap().path(), "/run/a.sock");
+        }
+        for wrong in ["a.sock", "tcp:localhost", "unix:", ""] {
+            assert!(matches!(Endpoint::of_variable(wrong), Err(Error::Endpoint(_))), "{wrong}");
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn a_signature_without_a_service_fails_and_says_why() {
     bench.key("p256", "EC", "group:P-256");
     std::fs::write(bench.path("message"), "hello").unwrap();
     let said = bench.fails("dgst -sha256 -sign p256.pem -out signature message");
-    assert!(said.contains("parsec.sock") && said.contains("is the service running"), "{said}");
+    assert!(said.contains("parsec.sock") && said.contains("systemctl start parsec.socket"), "{said}");
 }
 
 #[test]
