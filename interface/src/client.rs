@@ -73,6 +73,8 @@ pub struct Client {
     /// On the heap, since threads may have small stacks.
     slots: Box<[Mutex<Option<Connection>>]>,
     upstream: AtomicBool,
+    /// The service is told the user's number outside of the process' user namespace.
+    outside: AtomicBool,
     wait: Duration,
     /// The service has been there.
     met: AtomicBool,
@@ -92,6 +94,7 @@ impl Client {
             process: Process::default(),
             slots: (0..SLOTS).map(|_| Mutex::new(None)).collect(),
             upstream: AtomicBool::new(false),
+            outside: AtomicBool::new(false),
             wait: WAIT,
             met: AtomicBool::new(false),
             waited: AtomicBool::new(false),
@@ -171,6 +174,21 @@ impl Client {
     /// # Errors
     /// Every [`Error`].
     pub fn call<O: Operation>(&self, provider: ProviderId, op: &O) -> Result<O::Output, Error> {
+        let outside = self.outside.load(Ordering::Relaxed);
+        let answer = self.call_once(provider, op);
+        if !disbelieved(&answer) || self.identity != Identity::User || process::outer_user().is_none() {
+            return answer;
+        }
+        // The service does not look into the namespace: it knows the user by the other number.
+        self.outside.store(!outside, Ordering::Relaxed);
+        let answer = self.call_once(provider, op);
+        if disbelieved(&answer) {
+            self.outside.store(outside, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    fn call_once<O: Operation>(&self, provider: ProviderId, op: &O) -> Result<O::Output, Error> {
         let (auth_type, auth) = self.credentials();
         let body_len = u32::try_from(op.encoded_len()).map_err(|_| Error::Protocol("the request is too long"))?;
         let auth_len = u16::try_from(auth.len()).map_err(|_| Error::Protocol("the application's name is too long"))?;
@@ -292,7 +310,11 @@ impl Client {
 
     fn credentials(&self) -> (AuthType, Vec<u8>) {
         match &self.identity {
-            Identity::User => (AuthType::UnixPeerCredentials, rustix::process::geteuid().as_raw().to_le_bytes().to_vec()),
+            Identity::User => {
+                let outer = if self.outside.load(Ordering::Relaxed) { process::outer_user() } else { None };
+                let user = outer.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+                (AuthType::UnixPeerCredentials, user.to_le_bytes().to_vec())
+            }
             Identity::Direct(name) => (AuthType::Direct, name.clone().into_bytes()),
         }
     }
@@ -394,6 +416,11 @@ impl Client {
         self.upstream.store(upstream, Ordering::Relaxed);
         connection.map_or_else(|| Connection::open(&self.endpoint, self.deadline, self.process), Ok)
     }
+}
+
+/// Whether the service does not believe who the client is.
+fn disbelieved<T>(answer: &Result<T, Error>) -> bool {
+    answer.as_ref().is_err_and(|error| error.status() == Some(Status::AuthenticationError))
 }
 
 /// Why there is no answer.

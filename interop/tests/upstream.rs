@@ -9,9 +9,9 @@ use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::{Client, Error};
 use interface::operations::{DestroyKey, Find, GenerateKey, Grant, ListKeys, Ping, SignHash, VerifyHash};
 use interface::{ProviderId, Status};
-use interop::{Row, upstream, upstream_service, upstream_tool};
+use interop::{Row, may_unshare, upstream, upstream_service, upstream_tool};
 use sha2::{Digest, Sha256};
-use tests::{Service, program, run};
+use tests::{STRANGER, Service, as_uid, may_change_user, program, run};
 
 const SOFTWARE: ProviderId = ProviderId::SOFTWARE;
 
@@ -63,6 +63,18 @@ fn our_client_makes_uses_and_finds_keys() {
 
     client.call(SOFTWARE, &DestroyKey { key_name: "web".to_owned(), owner: None }).unwrap();
     assert!(client.call(ProviderId::CORE, &ListKeys {}).unwrap().keys.is_empty());
+}
+
+#[test]
+fn a_client_in_a_user_namespace_is_who_the_kernel_says() {
+    if !may_change_user() || !may_unshare() {
+        return;
+    }
+    let (service, _row) = start();
+    tests::acting(STRANGER, || generate(&service.client(), "web", P256, 256, ecdsa()));
+    let mut inside = service.command("unshare");
+    let inside = inside.arg("--map-root-user").arg(service.staged("parsec")).args(["key", "list"]);
+    assert!(run(as_uid(inside, STRANGER)).ok().contains("web"));
 }
 
 #[test]

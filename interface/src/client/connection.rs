@@ -1,10 +1,9 @@
 //! One connection. It exchanges one request for one response at a time.
 
 use super::patience::Patience;
-use super::process::Owner;
+use super::process::{Owner, outer_user};
 use super::{Endpoint, Error, Process};
 use crate::operations::{Hello, Welcome};
-use crate::uid_map::outside;
 use crate::wire::{HEADER_LEN, Header};
 use crate::{AuthType, Buffer, Opcode, Operation, ProviderId, Status};
 use prost::Message;
@@ -192,10 +191,9 @@ fn unsaid(status: Status) -> String {
 
 fn disbelieved() -> String {
     let me = rustix::process::geteuid().as_raw();
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let seen = match outside(&map, me) {
-        Some(other) if other != me => format!("you say uid {me}, the kernel says uid {other}: a user namespace"),
-        _ => format!("the kernel does not tell it that you are uid {me}: a user namespace, or a change of user"),
+    let seen = match outer_user() {
+        Some(outer) => format!("you say uid {me}, the kernel says uid {outer}: a user namespace"),
+        None => format!("the kernel does not tell it that you are uid {me}: a user namespace, or a change of user"),
     };
     format!("the Parsec service does not believe who you are: {seen}; why, it says in its log: journalctl -u parsec")
 }

@@ -1,5 +1,6 @@
 //! The client's view of the process that it runs in.
 
+use crate::uid_map::outside;
 use rustix::process::{Uid, getegid, geteuid, getgid, getuid};
 use rustix::thread::capabilities;
 use std::ffi::OsString;
@@ -51,6 +52,12 @@ impl Process {
 pub(super) struct Owner {
     process: u64,
     user: Uid,
+}
+
+/// The number of the user outside of the user namespace of the process, if it is another one there (user_namespaces(7)).
+pub(super) fn outer_user() -> Option<u32> {
+    let (me, map) = (geteuid().as_raw(), std::fs::read_to_string("/proc/self/uid_map").ok()?);
+    outside(&map, me).filter(|outer| *outer != me)
 }
 
 /// A [`Process::number`], kept in memory that the kernel clears in children. `clear_in_children` asks the kernel for that
