@@ -1,5 +1,5 @@
-# Boots a copy of a root that costs nothing, and cleans up when the machine has ended: boot.sh ROOT FOLDER SHARED. FOLDER has what is the
-# machine's own; SHARED is seen there as /shared. Its caller has given it a mount namespace of its own.
+# Boots a copy of a root that costs nothing, and cleans up when the machine has ended: boot.sh ROOT FOLDER SHARED. ROOT: one folder, or
+# several with colons between them, the topmost first. FOLDER has what is the machine's own; SHARED is seen there as /shared. Its caller has given it a mount namespace of its own.
 set -e
 trap '' TERM
 root=$1 folder=$2 shared=$3 name=parsec-$$

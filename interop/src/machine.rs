@@ -1,5 +1,6 @@
 //! A machine of its own for one test: Debian, booted, with systemd as its first process and no network but loopback.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
@@ -29,13 +30,29 @@ impl Machine {
     /// # Panics
     /// When it does not come up.
     pub fn boot(shared: &Path) -> Option<Self> {
+        Self::boot_root(peer("DEBIAN_ROOT").into(), shared)
+    }
+
+    /// As [`Self::boot`], with servers installed, none of which runs.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn with_servers(shared: &Path) -> Option<Self> {
+        let mut layers = peer("DEBIAN_SERVERS").into_os_string();
+        layers.push(":");
+        layers.push(peer("DEBIAN_ROOT"));
+        Self::boot_root(layers, shared)
+    }
+
+    /// `root`: folders that lie on each other, the topmost first, with colons between them.
+    fn boot_root(root: OsString, shared: &Path) -> Option<Self> {
         may_mount().then(|| {
             let dir = tempfile::tempdir().expect("a folder");
             for folder in ["upper", "work", "root"] {
                 std::fs::create_dir(dir.path().join(folder)).expect("a folder of the machine");
             }
             let mut boot = Command::new("unshare");
-            boot.args(["--mount", "sh", BOOT]).arg(peer("DEBIAN_ROOT")).args([dir.path(), shared]);
+            boot.args(["--mount", "sh", BOOT]).arg(root).args([dir.path(), shared]);
             let mut init = 0;
             let nspawn = Daemon::start(&mut boot, &dir.path().join("console"), || {
                 let Some(found) = first_process(dir.path()) else { return false };

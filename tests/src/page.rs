@@ -72,6 +72,14 @@ impl Page {
         blocks
     }
 
+    /// The cells of the table below a headline, without its head.
+    pub fn rows(&self, section: &str) -> Vec<Vec<&str>> {
+        let headline = |line: &&str| line.strip_prefix('#').is_some_and(|rest| rest.trim_start_matches('#').trim() == section);
+        let below = self.text.lines().skip_while(|line| !headline(line)).skip(1).take_while(|line| !line.starts_with('#'));
+        let rows = below.filter_map(|line| line.strip_prefix("| ")).skip(1);
+        rows.map(|row| row.trim_end_matches('|').split(" | ").map(str::trim).collect()).collect()
+    }
+
     /// What its headlines are called in a link.
     pub fn anchors(&self) -> Vec<String> {
         let headlines = self.text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());

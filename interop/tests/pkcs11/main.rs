@@ -2,6 +2,7 @@
 //! they have neither a terminal nor an input.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod images;
 mod kerberos;
 mod knot;
 mod languages;

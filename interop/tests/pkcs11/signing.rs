@@ -5,8 +5,8 @@ use tests::run;
 
 use crate::{alone, desk, unasked};
 
-/// The least that is a program for Windows: one section with one instruction that returns.
-fn program() -> Vec<u8> {
+/// The least that is a program for Windows, and for firmware: one section with one instruction that returns.
+pub(crate) fn program() -> Vec<u8> {
     fn put(file: &mut [u8], at: usize, bytes: &[u8]) {
         file[at..at + bytes.len()].copy_from_slice(bytes);
     }

@@ -25,6 +25,8 @@ pub(super) struct Server {
     pub(super) loads: Loads,
     /// Where it goes with chroot, so that the socket must be there as well.
     pub(super) jail: Option<&'static str>,
+    /// Whether its unit runs nothing that is elsewhere than the system's own libraries (`NoExecPaths=`).
+    pub(super) locked: bool,
     /// Its AppArmor profile, where there is one.
     pub(super) profile: Option<&'static str>,
     /// The file for its lines.
@@ -42,6 +44,7 @@ const SERVER: Server = Server {
     user: "",
     loads: Loads::Unit,
     jail: None,
+    locked: false,
     profile: None,
     place: "",
     lines: &[],
@@ -63,9 +66,9 @@ pub(super) const SERVERS: &[Server] = &[
         config: "/etc/apache2",
         unit: "apache2.service",
         user: "www-data",
-        place: "/etc/apache2/sites-enabled/default-ssl.conf",
+        place: "/etc/apache2/sites-available/default-ssl.conf",
         lines: &["SSLEngine on", "SSLCertificateFile {cert}", "SSLCertificateKeyFile {file}"],
-        first: &["a2enmod ssl"],
+        first: &["a2enmod ssl", "a2ensite default-ssl"],
         ..SERVER
     },
     Server {
@@ -84,8 +87,8 @@ pub(super) const SERVERS: &[Server] = &[
         config: "/etc/lighttpd",
         unit: "lighttpd.service",
         user: "www-data",
-        place: "/etc/lighttpd/lighttpd.conf",
-        lines: &["ssl.engine = \"enable\"", "ssl.pemfile = \"{cert}\"", "ssl.privkey = \"{file}\""],
+        place: "/etc/lighttpd/conf-available/10-ssl.conf",
+        lines: &["ssl.pemfile = \"{cert}\"", "ssl.privkey = \"{file}\""],
         first: &["lighty-enable-mod ssl"],
         ..SERVER
     },
@@ -128,8 +131,9 @@ pub(super) const SERVERS: &[Server] = &[
         config: "/etc/redis",
         unit: "redis-server.service",
         user: "redis",
+        locked: true,
         place: "/etc/redis/redis.conf",
-        lines: &["tls-port 6380", "tls-cert-file {cert}", "tls-key-file {file}"],
+        lines: &["tls-port 6380", "tls-cert-file {cert}", "tls-key-file {file}", "tls-auth-clients no"],
         ..SERVER
     },
     Server {
@@ -188,7 +192,7 @@ pub(super) const SERVERS: &[Server] = &[
         user: "nobody",
         jail: Some("/run/vsftpd/empty"),
         place: "/etc/vsftpd.conf",
-        lines: &["ssl_enable=YES", "rsa_cert_file={cert}", "rsa_private_key_file={file}"],
+        lines: &["ssl_enable=YES", "rsa_cert_file={cert}", "rsa_private_key_file={file}", "ssl_ciphers=HIGH"],
         ..SERVER
     },
     Server {
@@ -237,11 +241,14 @@ pub(super) const CANNOT: &[(&str, &str)] = &[
 /// What makes the system's own OpenSSL configuration load the provider.
 pub(super) fn system_lines(module: &str) -> Vec<String> {
     let lines = [
-        "# in [provider_sect]:",
+        "# at the end, where no line above begins with 'providers ='; otherwise add 'parsec = parsec_provider' to the section that it names",
+        "[openssl_init]",
+        "providers = parsec_providers",
+        "[parsec_providers]",
+        "default = parsec_default",
         "parsec = parsec_provider",
-        "# in [default_sect]:",
+        "[parsec_default]",
         "activate = 1",
-        "# at the end:",
         "[parsec_provider]",
         &format!("module = {module}"),
         "activate = 1",

@@ -69,7 +69,8 @@ fn provider(desk: &Desk<'_>, server: &Server, endpoint: Option<&Endpoint>, plan:
     let variable = matches!(server.loads, Loads::Unit).then(|| format!("Environment=OPENSSL_CONF={CONFIG}"));
     // what is not there yet does not stop the unit
     let bind = server.jail.map(|jail| format!("BindPaths=-{folder}:{jail}{folder}"));
-    let settings: Vec<_> = variable.into_iter().chain(bind).collect();
+    let exec = (server.locked && !module.starts_with("/usr/lib")).then(|| format!("ExecPaths=-{}", module.display()));
+    let settings: Vec<_> = variable.into_iter().chain(bind).chain(exec).collect();
     if !settings.is_empty() {
         let (path, text) = drop_in(server.unit, &settings);
         plan.want(Place::File { path }, text);

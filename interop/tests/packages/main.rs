@@ -1,5 +1,9 @@
-//! The Debian packages on a booted machine: installed, used, upgraded, removed, and what an installation by hand becomes.
+//! The Debian packages on a booted machine: installed, used, upgraded, removed, and what an installation by hand becomes; and servers
+//! that use keys of the service there.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod confined;
+mod servers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
