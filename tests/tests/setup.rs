@@ -165,6 +165,23 @@ fn what_cannot_be_done_is_told_before_anything_is_changed() {
     assert_eq!((tree(&root), grants(&service).as_str()), (before, ""));
 }
 
+/// Redis, whose unit permits no code but in its own folders (`NoExecPaths=`).
+#[test]
+fn a_unit_that_runs_nothing_from_elsewhere_is_told_where_the_provider_is() {
+    let (service, _root) = image(&["redis-server.service"]);
+    let library = service.dir().join(format!("local/lib/{}-linux-gnu/ossl-modules/parsec.so", std::env::consts::ARCH));
+    for (file, path) in [("parsec", service.dir().join("local/bin/parsec")), ("libparsec_openssl.so", library.clone())] {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        tests::install(&tests::built(file), &path);
+    }
+    let exec = |program: PathBuf| {
+        let told = run(service.command(program).args(["setup", "redis", "--root", "image"])).ok();
+        told.lines().find_map(|line| line.strip_prefix("  + ExecPaths=-")).map(str::to_owned)
+    };
+    assert_eq!(exec(service.dir().join("local/bin/parsec")).map(PathBuf::from), Some(library));
+    assert_eq!(exec(tests::built("parsec")), None);
+}
+
 #[test]
 fn who_may_not_write_is_told_so_before_a_key_is_granted() {
     if !rustix::process::getuid().is_root() {

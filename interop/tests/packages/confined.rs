@@ -3,13 +3,13 @@
 use interop::Machine;
 use tests::Page;
 
-use crate::{INSTALL, OLDER, packages};
+use crate::{OLDER, packages};
 
 #[test]
 fn confined_units_reach_the_service_with_what_is_documented() {
     let Some(machine) = Machine::boot(packages()) else { return };
     // all of the machine but what is mounted: there is nothing in /run
-    machine.ok(&format!("{INSTALL} /shared/*_{OLDER}_*.deb; mkdir /srv/root; mount --bind / /srv/root"));
+    machine.ok(&format!("dpkg --install /shared/*_{OLDER}_*.deb; mkdir /srv/root; mount --bind / /srv/root"));
     let ping = |settings: &[&str]| {
         let settings: String = settings.iter().map(|setting| format!("--property '{setting}' ")).collect();
         machine.run(&format!("systemd-run --quiet --collect --wait --pipe {settings} parsec ping"))

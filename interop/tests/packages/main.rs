@@ -4,6 +4,7 @@
 
 mod confined;
 mod servers;
+mod vpn;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

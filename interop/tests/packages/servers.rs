@@ -9,7 +9,7 @@ mod web;
 use interop::{Machine, Row, eventually};
 use tests::Page;
 
-use crate::{INSTALL, OLDER, packages};
+use crate::{OLDER, packages};
 
 /// The column of the page that says how a server comes to use a new key.
 const NEW_KEY: usize = 4;
@@ -27,7 +27,7 @@ impl Site {
     /// One with a server that setup knows, from this package.
     pub(crate) fn new(name: &'static str, package: &str) -> Option<Self> {
         let machine = Machine::with_servers(packages())?;
-        machine.ok(&format!("systemctl stop nginx; {INSTALL} /shared/*_{OLDER}_*.deb"));
+        machine.ok(&format!("systemctl stop nginx; dpkg --install /shared/*_{OLDER}_*.deb"));
         let version = machine.ok(&format!("dpkg-query --show --showformat '${{Package}} ${{Version}}' {package}"));
         let site = Self { machine, name, user: String::new(), _row: Row::new(name, version) };
         site.key("web", "p256");
@@ -86,7 +86,12 @@ impl Site {
         let page = Page::read("service/docs/servers.md");
         let rows = page.rows("One row for each server");
         let row = rows.iter().find(|row| row[0] == self.name).expect("a row of servers.md");
-        let here = row[column].split('`').nth(1).expect("a command").replace("CERT", "/etc/parsec/web.crt").replace("FILE", "/etc/parsec/web.pem");
+        let here = row[column]
+            .split('`')
+            .nth(1)
+            .expect("a command")
+            .replace("CERT", "/etc/parsec/web.crt")
+            .replace("FILE", "/etc/parsec/web.pem");
         here.replace("NAME", "web")
     }
 

@@ -1,18 +1,26 @@
-//! What boots a machine, or updates it, is signed: by OpenSSL's engine for our module, by our OpenSSL provider, or by the program itself.
+//! What boots a machine, or updates it, is signed, as `service/docs/servers.md` says: with a reference file, and with a URI.
 
-use std::path::Path;
 use std::process::Command;
 
-use interop::{Desk, Row, engine_conf};
-use tests::run;
+use interop::{Desk, Row};
+use tests::{Page, run};
 
 use crate::{alone, desk, signing, unasked};
 
-/// A program that finds our keys by this configuration of OpenSSL.
-fn with(desk: &Desk, config: &Path, line: &str) -> Command {
-    let mut command = alone(desk, line);
-    command.env("OPENSSL_CONF", config);
-    command
+/// The two lines of a program, with a reference file and with a URI, each with what it has to find our keys.
+fn documented(desk: &Desk, program: &str, key: &str, more: &str) -> [Command; 2] {
+    let page = Page::read("service/docs/servers.md");
+    let rows = page.rows("Programs that sign programs and images");
+    let row = rows.iter().find(|row| row[0] == program).expect("a row of servers.md");
+    let line = |column: usize| {
+        let line = row[column].split('`').nth(1).unwrap().replace("CERT", &format!("{key}.crt"));
+        let line = line.replace("URI", &format!("pkcs11:token=software;object={key};type=private"));
+        alone(desk, &format!("{} {more}", line.replace("FILE", &format!("{key}.pem")).replace("FOLDER", "reference")))
+    };
+    let (mut by_reference, mut by_uri) = (line(2), line(3));
+    by_reference.env("OPENSSL_CONF", desk.service.openssl_conf());
+    by_uri.env("PKCS11_MODULE_PATH", desk.module()).env("RAUC_PKCS11_MODULE", desk.module());
+    [by_reference, by_uri]
 }
 
 #[test]
@@ -20,10 +28,8 @@ fn programs_of_the_firmware_are_signed() {
     let Some(desk) = desk(Row::program("sbsign"), &["rsa-2048"]) else { return };
     desk.write("a.efi", signing::program());
     desk.parsec("key pem rsa-2048 --out rsa-2048.pem");
-    let by_reference = "--key rsa-2048.pem".to_owned();
-    let by_uri = "--engine pkcs11 --key pkcs11:token=software;object=rsa-2048;type=private".to_owned();
-    for (key, config) in [(by_reference, desk.service.openssl_conf()), (by_uri, engine_conf(&desk.service))] {
-        unasked(&mut with(&desk, &config, &format!("sbsign {key} --cert rsa-2048.crt --output signed.efi a.efi")));
+    for mut sbsign in documented(&desk, "sbsign", "rsa-2048", "--output signed.efi a.efi") {
+        unasked(&mut sbsign);
         desk.ok("sbverify --cert rsa-2048.crt signed.efi");
         let mut changed = desk.read("signed.efi");
         changed[0x200] ^= 1;
@@ -35,24 +41,19 @@ fn programs_of_the_firmware_are_signed() {
 #[test]
 fn bundles_of_updates_are_signed() {
     let kinds = ["rsa-2048", "p256"];
-    let Some(desk) = desk(Row::program("rauc"), &kinds) else { return };
-    let Some(desk) = desk.and("mksquashfs") else { return };
+    let Some(desk) = desk(Row::program("rauc"), &kinds).and_then(|desk| desk.and("mksquashfs")) else { return };
     std::fs::create_dir(desk.path("content")).unwrap();
     desk.write("content/root.img", "root");
     desk.write("content/manifest.raucm", "[update]\ncompatible=board\nversion=1\n[image.rootfs]\nfilename=root.img\n");
-    for kind in kinds {
+    for (kind, other) in kinds.iter().zip(kinds.iter().rev()) {
         desk.parsec(&format!("key pem {kind} --out {kind}.pem"));
-        let bundle = |key: &str, out: &str| format!("rauc bundle --cert={kind}.crt --key={key} content {out}");
-        unasked(&mut with(&desk, &desk.service.openssl_conf(), &bundle(&format!("{kind}.pem"), &format!("{kind}-1.raucb"))));
-        let uri = format!("pkcs11:token=software;object={kind};type=private");
-        let mut rauc = alone(&desk, &bundle(&uri, &format!("{kind}-2.raucb")));
-        unasked(rauc.env("RAUC_PKCS11_MODULE", desk.module()));
-        for number in 1..=2 {
-            let said = run(&mut desk.command(&format!("rauc info --keyring={kind}.crt {kind}-{number}.raucb")));
+        for mut rauc in documented(&desk, "rauc", kind, "content a.raucb") {
+            unasked(&mut rauc);
+            let said = desk.run(&format!("rauc info --keyring={kind}.crt a.raucb"));
             assert!(said.err.contains("Verified detached signature by 'CN = localhost'"), "{}{}", said.out, said.err);
+            desk.run(&format!("rauc info --keyring={other}.crt a.raucb")).refused();
+            std::fs::remove_file(desk.path("a.raucb")).unwrap();
         }
-        let other = kinds.iter().find(|other| **other != kind).unwrap();
-        desk.run(&format!("rauc info --keyring={other}.crt {kind}-1.raucb")).refused();
     }
 }
 
@@ -86,15 +87,14 @@ fn images_for_u_boot_are_signed_as_with_a_key_in_a_file() {
         desk.write(format!("{folder}/board.key"), desk.read(key));
         desk.write(format!("{folder}/board.crt"), desk.read("board.crt"));
     }
-    let sign = |name: &str, key: &str, config: &Path| {
-        desk.ok(&format!("dtc -O dtb -o {name}.dtb empty.dts"));
-        let mut mkimage = with(&desk, config, &format!("mkimage -f fit.its {key} -K {name}.dtb -r {name}.fit"));
-        unasked(mkimage.env("SOURCE_DATE_EPOCH", "1"));
-        (desk.read(format!("{name}.fit")), desk.read(format!("{name}.dtb")))
+    let more = "-f fit.its -K keys.dtb -r a.fit";
+    let sign = |mut mkimage: Command| {
+        desk.ok("dtc -O dtb -o keys.dtb empty.dts");
+        run(mkimage.env("SOURCE_DATE_EPOCH", "1")).ok();
+        (desk.read("a.fit"), desk.read("keys.dtb"))
     };
-    let (ours, engine) = (desk.service.openssl_conf(), engine_conf(&desk.service));
-    let by_file = sign("file", "-k file", Path::new("/dev/null"));
-    assert!(by_file.0.windows(9).any(|part| part == b"signature"));
-    assert!(sign("reference", "-k reference", &ours) == by_file, "another image by reference");
-    assert!(sign("engine", "-N pkcs11 -k token=software", &engine) == by_file, "another image by the engine");
+    let by_file = sign(desk.command(&format!("mkimage -k file {more}")));
+    for (mkimage, how) in documented(&desk, "mkimage", "board", more).into_iter().zip(["reference", "URI"]) {
+        assert!(sign(mkimage) == by_file, "another image with the {how}");
+    }
 }

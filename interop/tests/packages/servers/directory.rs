@@ -2,7 +2,8 @@
 
 use super::{Site, tls};
 
-const DIG: &str = "dig +tls +tls-ca=/etc/parsec/web.crt +tls-hostname=localhost @127.0.0.1 -p 853 localhost A +short | grep -qx 127.0.0.1";
+const DIG: &str =
+    "dig +tls +tls-ca=/etc/parsec/web.crt +tls-hostname=localhost @127.0.0.1 -p 853 localhost A +short | grep -qx 127.0.0.1";
 
 #[test]
 fn unbound_serves_as_setup_says() {
