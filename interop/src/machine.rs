@@ -1,6 +1,6 @@
 //! A machine of its own for one test: Debian, booted, with systemd as its first process and no network but loopback.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
@@ -30,7 +30,7 @@ impl Machine {
     /// # Panics
     /// When it does not come up.
     pub fn boot(shared: &Path) -> Option<Self> {
-        Self::boot_root(peer("DEBIAN_ROOT").into(), shared)
+        Self::boot_root(&["DEBIAN_ROOT"], shared)
     }
 
     /// As [`Self::boot`], with servers installed, none of which runs.
@@ -38,15 +38,13 @@ impl Machine {
     /// # Panics
     /// When it does not come up.
     pub fn with_servers(shared: &Path) -> Option<Self> {
-        let mut layers = peer("DEBIAN_SERVERS").into_os_string();
-        layers.push(":");
-        layers.push(peer("DEBIAN_ROOT"));
-        Self::boot_root(layers, shared)
+        Self::boot_root(&["DEBIAN_SERVERS", "DEBIAN_ROOT"], shared)
     }
 
-    /// `root`: folders that lie on each other, the topmost first, with colons between them.
-    fn boot_root(root: OsString, shared: &Path) -> Option<Self> {
+    /// Its root is these folders, which lie on each other, the topmost first.
+    fn boot_root(layers: &[&str], shared: &Path) -> Option<Self> {
         may_mount().then(|| {
+            let root = layers.iter().map(|layer| peer(layer).into_os_string()).collect::<Vec<_>>().join(OsStr::new(":"));
             let dir = tempfile::tempdir().expect("a folder");
             for folder in ["upper", "work", "root"] {
                 std::fs::create_dir(dir.path().join(folder)).expect("a folder of the machine");

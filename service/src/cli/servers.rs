@@ -290,5 +290,8 @@ mod tests {
         for (name, _) in CANNOT {
             assert!(!row(name).is_empty(), "{name}");
         }
+        let page = include_str!("../../docs/configuration.md");
+        let lines: String = system_lines("MODULE")[1..].iter().map(|line| format!("    {line}\n")).collect();
+        assert!(page.contains(&lines), "{lines}");
     }
 }
