@@ -16,6 +16,7 @@ pub mod attributes;
 pub mod certificate;
 pub mod client;
 pub mod ecdsa;
+pub mod expiry;
 pub mod group;
 pub mod hash;
 pub mod identifier;

@@ -62,6 +62,8 @@ pub enum Effect {
     Grant,
     /// Somebody else may not any more.
     Revoke,
+    /// Somebody else owns a key.
+    Chown,
     /// Whose keys show beside the caller's own.
     Accept,
     /// A token is as new: its keys are gone.
@@ -212,6 +214,8 @@ pub enum KeyUse<'a> {
     See(KeyName<'a>),
     /// Changes or destroys it: for its owner.
     Own(KeyName<'a>),
+    /// Says whose it is: for administrators.
+    Any(KeyName<'a>),
 }
 
 impl KeyUse<'_> {
@@ -222,9 +226,11 @@ impl KeyUse<'_> {
             Self::New { filing, .. } | Self::Make { filing, .. } | Self::Copy { filing, .. } => {
                 Some(KeyName { owner: None, name: &filing.name })
             }
-            Self::Use(Used { key, .. }) | Self::Wrap { key: Used { key, .. }, .. } | Self::See(key) | Self::Own(key) => {
-                Some(*key)
-            }
+            Self::Use(Used { key, .. })
+            | Self::Wrap { key: Used { key, .. }, .. }
+            | Self::See(key)
+            | Self::Own(key)
+            | Self::Any(key) => Some(*key),
         }
     }
 
@@ -237,7 +243,9 @@ impl KeyUse<'_> {
     pub fn needs(&self) -> impl Iterator<Item = KeyName<'_>> {
         let (one, other) = match self {
             Self::None | Self::New { .. } => (None, None),
-            Self::Use(Used { key, .. }) | Self::See(key) | Self::Own(key) | Self::Copy { of: key, .. } => (Some(*key), None),
+            Self::Use(Used { key, .. }) | Self::See(key) | Self::Own(key) | Self::Any(key) | Self::Copy { of: key, .. } => {
+                (Some(*key), None)
+            }
             Self::Wrap { with, key } => (Some(with.key), Some(key.key)),
             Self::Make { from, other, .. } => (Some(from.key), other.map(|other| other.key)),
         };
@@ -285,6 +293,9 @@ macro_rules! operations {
     };
     (@key own $op:ident) => {
         KeyUse::Own(operations!(@name $op))
+    };
+    (@key any $op:ident) => {
+        KeyUse::Any(operations!(@name $op))
     };
     (@key use($usage:ident) $op:ident) => {
         KeyUse::Use(Used::new(operations!(@name $op), Usage::$usage, None))
@@ -465,6 +476,8 @@ operations! {
     0x8021 Quote                 => Quoted,              App,    Provider, Ours,     again, none,                           Nothing;
     0x8030 Accept                => Empty,               App,    Core,     Ours,     again, none,                           Accept(to: owner);
     0x8031 ListAccepted          => Owners,              App,    Core,     Ours,     again, none,                           Nothing;
+    0x8032 ChangeOwner           => Empty,               Admin,  Store,    Ours,     again, any,                            Chown(to: principal);
+    0x8033 ConfirmUser           => Empty,               Admin,  Core,     Ours,     once,  none,                           Admin(to: principal);
 }
 
 impl Opcode {

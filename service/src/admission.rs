@@ -5,11 +5,12 @@ mod decision;
 
 pub use call::Call;
 
-use crate::auth::{Authenticators, Party};
+use crate::auth::{Authenticators, Party, Principal};
 use crate::bounds;
 use crate::client_process::ClientProcess;
 use crate::connections::{Phase, Slot};
 use crate::error::{Error, Result};
+use crate::expiry;
 use crate::key::Key;
 use crate::log::Asker;
 use crate::processor::Processor;
@@ -19,7 +20,7 @@ use crate::wrapping;
 use interface::attributes::{Attributes, Usage};
 use interface::text::word;
 use interface::wire::Request;
-use interface::{Access, AuthType, Buffer, Filing, KeyName, KeyUse, Named, Opcode, ProviderId, Secret, Status, Used};
+use interface::{Access, AuthType, Buffer, Effect, Filing, KeyName, KeyUse, Named, Opcode, ProviderId, Secret, Status, Used};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -165,6 +166,9 @@ pub(crate) fn gone(client: BorrowedFd<'_>) -> bool {
 fn no_key(call: &Call<'_>, name: &str, instead: &str) -> Error {
     let instead = if instead.is_empty() { ": what there is tells parsec key list" } else { instead };
     let caller = call.caller.map(ToString::to_string).unwrap_or_default();
+    if let Some(Err(another)) = call.caller.map(|caller| call.store().check_same_user(caller)) {
+        return Error::refused(Status::PsaErrorDoesNotExist, format!("there is no key '{name}' for this user: {another}"));
+    }
     Error::refused(
         Status::PsaErrorDoesNotExist,
         format!("{caller} has no key '{name}' in the {} provider{instead}", call.provider),
@@ -211,6 +215,7 @@ impl<'a> Guard<'a> {
         if opcode.access() != Access::Anyone && self.incoming.party.principal.is_none() {
             return Err(unauthenticated(opcode));
         }
+        self.check_same_user(opcode)?;
         let mut call = self.admission.call(self.incoming);
         let asker = &self.incoming.asker;
         asker.names(key_use.about(), key_use.makes());
@@ -222,6 +227,7 @@ impl<'a> Guard<'a> {
             }
             KeyUse::See(name) => call.key = Some(self.meant(&call, name)?),
             KeyUse::Own(name) => call.key = Some(self.owned(&call, name)?),
+            KeyUse::Any(name) => call.key = Some(self.any(&call, name)?),
             KeyUse::Use(used) => drop(self.using(&mut call, used, None)?),
             KeyUse::Wrap { with, key } => {
                 let leaving = self.usable(&call, key)?;
@@ -354,6 +360,36 @@ impl<'a> Guard<'a> {
         Ok(key)
     }
 
+    /// The key, whosever it is.
+    fn any(&self, call: &Call<'_>, name: KeyName<'_>) -> Result<Arc<Key>> {
+        let owner = name.owner.map_or_else(|| Ok(call.caller()?.clone()), str::parse)?;
+        let store = &self.admission.store;
+        bounds::name(name.name)?;
+        match (store.meant(call.provider, &owner, name.name), store.damage(&owner, name.name)) {
+            (Some(key), _) => Ok(key),
+            (None, Some(damage)) => Err(Error::Corrupt(damage)),
+            (None, None) => Err(Error::refused(
+                Status::PsaErrorDoesNotExist,
+                format!(
+                    "{owner} has no key '{}' in the {} provider; what there is: parsec key list --all --owner {}",
+                    name.name,
+                    call.provider,
+                    word(&owner.to_string())
+                ),
+            )),
+        }
+    }
+
+    /// Refuses to change anything for a user who has another name than when it got its keys. It sees none of them either way.
+    fn check_same_user(&self, opcode: Opcode) -> Result<()> {
+        match &self.incoming.party.principal {
+            Some(caller @ Principal::Another(_)) if opcode.access() == Access::App && opcode.effect() != Effect::Nothing => {
+                self.admission.store.check_same_user(caller)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The key, if its policy and the caller's grant allow this use of it.
     fn usable(&self, call: &Call<'_>, used: Used<'_>) -> Result<Arc<Key>> {
         let (key, caller) = (self.meant(call, used.key)?, call.caller()?);
@@ -361,6 +397,7 @@ impl<'a> Guard<'a> {
             self.admission.recall(call, &key)?;
         }
         wrapping::check_use(&key, caller, &used)?;
+        expiry::check(&key, used.usage)?;
         Ok(key)
     }
 }

@@ -19,13 +19,15 @@ pub enum Principal {
     App(String),
     /// A SPIFFE identity.
     Spiffe(String),
+    /// A user of this host whose number was another user's, as their names tell. It owns nothing, and nothing is granted to it.
+    Another(u32),
 }
 
 impl Principal {
     /// How it proves itself.
     pub fn auth_type(&self) -> AuthType {
         match self {
-            Self::Uid(_) => AuthType::UnixPeerCredentials,
+            Self::Uid(_) | Self::Another(_) => AuthType::UnixPeerCredentials,
             Self::App(_) => AuthType::Direct,
             Self::Spiffe(_) => AuthType::JwtSvid,
         }
@@ -34,7 +36,7 @@ impl Principal {
     /// The name as upstream writes it, which does not tell the kinds apart.
     pub fn upstream(&self) -> String {
         match self {
-            Self::Uid(uid) => uid.to_string(),
+            Self::Uid(uid) | Self::Another(uid) => uid.to_string(),
             Self::App(name) | Self::Spiffe(name) => name.clone(),
         }
     }
@@ -43,7 +45,7 @@ impl Principal {
 impl std::fmt::Display for Principal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Uid(uid) => write!(f, "uid:{uid}"),
+            Self::Uid(uid) | Self::Another(uid) => write!(f, "uid:{uid}"),
             Self::App(name) => write!(f, "app:{name}"),
             Self::Spiffe(id) => f.write_str(id),
         }
@@ -176,9 +178,12 @@ impl Authenticators {
         Party { uid: peer.uid, principal, privileged }
     }
 
-    /// Whether this principal may call administrators' operations.
+    /// Whether this principal may call administrators' operations. The configuration says so of a user's number, whatever its name.
     pub fn admin(&self, principal: &Principal) -> bool {
-        self.admins.contains(principal)
+        match principal {
+            Principal::Another(uid) => self.admins.contains(&Principal::Uid(*uid)),
+            principal => self.admins.contains(principal),
+        }
     }
 
     /// Whether this principal may decide for others whose keys they accept. Root can become any user anyway.

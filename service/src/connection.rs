@@ -387,6 +387,7 @@ impl Connection {
     async fn dispatch(&self, request: Request, body: Buffer, auth: &[u8], asker: &Arc<Asker>) -> Result<Buffer> {
         let dispatcher = &self.context.dispatcher;
         let caller = dispatcher.admission.authenticators.authenticate(request.auth, auth, &self.peer)?;
+        let caller = caller.map(|caller| dispatcher.admission.store.present(caller));
         asker.known(caller.as_ref());
         let party = dispatcher.admission.authenticators.party(&self.peer, caller);
         let extended = self.extended || request.opcode == Opcode::Hello;

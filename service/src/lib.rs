@@ -19,6 +19,7 @@ pub mod connections;
 mod credential;
 pub mod dispatch;
 pub mod error;
+mod expiry;
 mod fair_queue;
 pub mod flight;
 #[doc(hidden)]
@@ -41,6 +42,7 @@ pub mod stats;
 pub mod stop;
 pub mod store;
 mod stream;
+mod users;
 mod wrapping;
 
 pub use serve::serve;

@@ -15,7 +15,8 @@ use crate::providers::{self, Backend, Backends, Plan, core::Core};
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::store::{Store, StoreKey};
-use crate::{listener, memory, privileges, sandbox, signals};
+use crate::users::{self, NameService};
+use crate::{expiry, listener, memory, privileges, sandbox, signals};
 use interface::Status;
 use rustix::process::{Resource, Signal, geteuid, getpid, getrlimit, kill_process};
 use std::os::unix::net::UnixListener;
@@ -115,6 +116,8 @@ async fn run(
     for ended in dispatcher.admission.ended_grants() {
         tracing::warn!("a grant is none any more: {ended}");
     }
+    users::watch(&dispatcher.admission.store, NameService).await;
+    tokio::spawn(expiry::watch(Arc::clone(&dispatcher.admission.store)));
     tokio::spawn(sweep(Arc::clone(&dispatcher.admission.store), config.key_idle_timeout));
     let fault = Arc::new(Mutex::new(None));
     tokio::spawn(await_devices(Arc::clone(&dispatcher.backends), Arc::clone(&fault)));

@@ -14,6 +14,7 @@
 mod accept;
 mod anchor;
 mod change;
+mod chown;
 mod decide;
 mod disk;
 mod entry;
@@ -24,8 +25,10 @@ mod head;
 mod index;
 mod lifecycle;
 mod metadata;
+mod moved;
 mod note;
 mod object;
+mod own;
 mod pin;
 mod rename;
 mod room;
@@ -34,9 +37,10 @@ mod seal;
 mod table;
 mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 mod usage;
+mod users;
 
 pub use accept::{Granted, Granter};
 use anchor::Anchor;
@@ -48,6 +52,7 @@ pub use seal::{Fingerprint, StoreKey};
 pub use table::{Pending, now};
 pub use tally::{GRANT, Usage, demand};
 pub use token::{Reset, Token};
+pub use users::Renamed;
 
 use crate::auth::Principal;
 use crate::client_process::ClientProcess;
@@ -65,6 +70,7 @@ use seal::Keys;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use users::Users;
 
 /// The key store, opened by one process at a time.
 #[derive(Debug)]
@@ -76,6 +82,8 @@ pub struct Store {
     /// The parsed keys in memory.
     pub(crate) forms: Forms,
     index: RwLock<Index>,
+    /// Users who have another name than when they got their keys.
+    users: Users,
     anchor: OnceLock<Anchor>,
     /// UUIDs of destroyed keys whose rows could not be removed. The next change tries again.
     left: Mutex<Vec<Uuid>>,
@@ -97,7 +105,9 @@ impl Store {
         let (db, keys, index) = file::prepare(file::connect(path)?, path, secret, accept_loss).map_err(named)?;
         let (db, index, volatile, forms) = (Mutex::new(db), RwLock::new(index), Sealer::random()?, Forms::default());
         let (anchor, left, path) = (OnceLock::new(), Mutex::default(), path.to_owned());
-        Ok(Self { db, keys, volatile, forms, index, anchor, left, path, accept_loss })
+        let store = Self { db, keys, volatile, forms, index, users: Users::default(), anchor, left, path, accept_loss };
+        store.load_users();
+        Ok(store)
     }
 
     /// The ready key of this name.
@@ -105,14 +115,15 @@ impl Store {
         self.index().key(provider, owner, name).cloned()
     }
 
-    /// The ready key of this name, or else the key that had this name before. It is one look at the index, so that a key is found while
-    /// it is renamed.
+    /// The ready key of this name, or else the key that had this name before, of this owner or of a former one. It is one look at the
+    /// index, so that a key is found while it is renamed or given away.
     pub fn meant(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<Arc<Key>> {
         let index = self.index();
         let named = index.key(provider, owner, name).cloned();
-        let renamed = if named.is_some() { None } else { index.renamed(provider, owner, name).cloned() };
+        let before = || index.renamed(provider, owner, name).or_else(|| index.given(provider, owner, name)).cloned();
+        let before = if named.is_some() { None } else { before() };
         drop(index);
-        named.or_else(|| renamed.filter(|_| self.damage(owner, name).is_none()))
+        named.or_else(|| before.filter(|_| self.damage(owner, name).is_none()))
     }
 
     /// Every key of this owner, volatile ones too, in the order of providers and names.
@@ -186,6 +197,11 @@ impl Store {
     /// The current version of a key. The caller's may be an older one.
     fn current(&self, key: &Key) -> Option<Arc<Key>> {
         self.index().key_of(key.uuid).cloned()
+    }
+
+    /// The same, for its owner to change: not if it was given to another one meanwhile.
+    fn owned(&self, key: &Key) -> Option<Arc<Key>> {
+        self.current(key).filter(|current| current.owner == key.owner)
     }
 
     fn unsealed(&self, db: &Connection, key: &Key) -> Result<Secret> {

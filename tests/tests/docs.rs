@@ -29,8 +29,10 @@ fn the_commands_of_each_page_run_in_their_order() {
     let scripts: Vec<_> = Page::all().iter().filter_map(script).collect();
     assert!(scripts.len() > 5, "{scripts:?}");
     for script in scripts {
-        // without the line root and the service's own user are administrators
-        let service = Setup::default().map_config(|config| config.replace(r#"admins = [{ name = "0" }]"#, "")).start();
+        // without these lines root and the service's own user are administrators
+        let lines = ["auth_type = \"UnixPeerCredentials\"\n", "admins = [{ name = \"0\" }]\n"];
+        let without = |config: &str| lines.iter().fold(config.to_owned(), |config, line| config.replace(line, ""));
+        let service = Setup::default().map_config(without).start();
         let (module, config) = (service.staged("libparsec_pkcs11.so"), service.openssl_conf());
         let script = script.replace(MODULE, module.to_str().unwrap()).replace(OPENSSL_CONF, config.to_str().unwrap());
         std::fs::write(service.dir().join("script"), script).unwrap();

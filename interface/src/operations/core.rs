@@ -97,6 +97,8 @@ messages! {
         3 (string) principal: String,
         /// Longest request body in bytes.
         4 (uint64) body_limit: u64,
+        /// The name that the caller, a user, had when it got its keys, if it has another one now. It has none of them then.
+        5 (string) former_user: String,
     }
 
     /// How the service is doing.

@@ -77,6 +77,9 @@ messages! {
         20 (bool) foreign: bool,
         /// Of keys: the device of its provider does not answer at present.
         21 (bool) away: bool,
+        /// The name that the owning user had when it got its keys, if it has another one now. It has none of them until an
+        /// administrator decides ([`ConfirmUser`]).
+        22 (string) former_user: String,
     }
 }
 
@@ -263,6 +266,22 @@ messages! {
         1 (string) key_name: String,
         2 (string) principal: String,
     } + owner
+
+    /// Gives a key, with its certificates, to another owner. Whoever may use it still finds it under its former owners and names, as long
+    /// as no other key has them. The former owner keeps what `keep` says. Asked for twice, it is done once.
+    ChangeOwner {
+        1 (string) key_name: String,
+        /// The new owner, such as `uid:33`.
+        2 (string) principal: String,
+        /// What the former owner may go on doing.
+        3 (message, optional) keep: Option<UsageFlags>,
+    } + owner
+
+    /// Says that a user who has another name than when it got its keys is the same user, and keeps them.
+    ConfirmUser {
+        /// Such as `uid:1000`.
+        1 (string) principal: String,
+    }
 
     /// Who may use a key.
     ListGrants { 1 (string) key_name: String } + owner

@@ -394,7 +394,8 @@ impl Object {
     /// All that is kept for this object, as one that is no half of a pair has it.
     pub(crate) fn all_kept(&self) -> Vec<Pkcs11Attribute> {
         let half = if self.is_view() { PUBLIC_HALF } else { 0 };
-        let none = [WITHOUT_PUBLIC_HALF, REQUEST, vendor::FORMER_NAME, PUBLIC_HALF | CKA_LABEL, PUBLIC_HALF | CKA_ID];
+        let none =
+            [WITHOUT_PUBLIC_HALF, REQUEST, vendor::FORMER_NAME, vendor::SUCCEEDS, PUBLIC_HALF | CKA_LABEL, PUBLIC_HALF | CKA_ID];
         let own = |kind| kind & PUBLIC_HALF == half && !none.contains(&kind);
         let own = self.record.kept.iter().filter(|kept| own(kept.kind));
         own.map(|kept| keep(kept.kind & !PUBLIC_HALF, &kept.value)).collect()

@@ -147,6 +147,16 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
+    /// Refuses to give somebody more of the store than it may have.
+    ///
+    /// # Errors
+    /// Those of [`Quotas::check`](crate::quotas::Quotas::check).
+    pub(crate) fn check_room_of(&self, who: &Principal, demand: impl IntoIterator<Item = (Limit, u64)>) -> Result<()> {
+        let usage = self.store().usage(who);
+        let mut demand = demand.into_iter();
+        demand.try_for_each(|(limit, more)| self.admission.quotas.check(who, limit, usage.of(limit).saturating_add(more)))
+    }
+
     /// As [`wrapping::check_trust`].
     ///
     /// # Errors

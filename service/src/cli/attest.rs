@@ -8,8 +8,8 @@
 use super::algorithm;
 use super::context::{Context, KeyArg, ProviderArg};
 use super::error::{During, Error, Result};
+use super::hex::{Bytes, hex, to_hex};
 use super::import::{pem_blocks, read_file};
-use super::key::{Bytes, hex, to_hex};
 use super::output::{Pem, Text};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::ProviderId;

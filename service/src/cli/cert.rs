@@ -3,8 +3,8 @@
 use super::context::{Context, ProviderArg, SearchArg, owner};
 use super::end::Destroyed;
 use super::error::{During, Error, Result};
+use super::hex::{Bytes, hex, to_hex};
 use super::import::{pem_blocks, read_file};
-use super::key::{Bytes, hex, to_hex};
 use super::output::{self, Pem, Text, table};
 use der::{Decode, Encode};
 use interface::operations::{DestroyObject, Find, LookupObject, PutObject, Record, RecordKind};

@@ -4,7 +4,7 @@
 use super::attest::{ATTESTING_KEY, Blocks, CERTIFICATE, public_key};
 use super::context::{Context, ProviderArg};
 use super::error::{During, Error, Result};
-use super::key::to_hex;
+use super::hex::to_hex;
 use super::output::Pem;
 use interface::ProviderId;
 use interface::certificate::Certificate;

@@ -6,7 +6,7 @@ use super::{algorithm, output};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use interface::attributes::{Attributes, Usage};
 use interface::client::{Client, Endpoint, Identity, KeyRef, Process};
-use interface::operations::{AcceptedOwner, Find, ListAccepted, Owners, Record, RecordKind, Tier};
+use interface::operations::{AcceptedOwner, Find, Hello, ListAccepted, Owners, Record, RecordKind, Tier, Welcome};
 use interface::policy::Purpose;
 use interface::pss::Pss;
 use interface::spki::PublicKey;
@@ -121,6 +121,12 @@ impl Context {
             None => Endpoint::from_env(&process).during(|| "find the service".to_owned())?,
         };
         Ok(Self { client: Client::new(endpoint).with_identity(Identity::from_env(&process)), json: connection.json })
+    }
+
+    /// Who the service is, and who it says that the caller is.
+    pub(crate) fn welcome(&self) -> Result<Welcome, interface::client::Error> {
+        let client = concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned();
+        self.client.call(ProviderId::CORE, &Hello { version: 1, client, ..Hello::default() })
     }
 
     /// Prints a result.

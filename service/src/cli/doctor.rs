@@ -3,6 +3,7 @@
 //! It changes nothing, and asks only what the user who types may see.
 
 mod files;
+mod keys;
 mod service;
 
 use super::context::{Connection, Context};

@@ -25,6 +25,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("key show", &["parsec key show web", "parsec key show web --owner user:root"]),
     ("key label", &["parsec key label web Site"]),
     ("key rename", &["parsec key rename web web-2026"]),
+    ("key rotate", &["parsec key rotate web", "parsec key rotate web --finish"]),
+    ("key expire", &["parsec key expire web 90d", "parsec key expire web 2027-01-31 --enforce", "parsec key expire web never"]),
+    ("key chown", &["parsec key chown web --to user:www-data", "parsec key chown web --owner uid:1000 --to user:root"]),
+    ("key same-user", &["parsec key same-user uid:1000"]),
     ("key rm", &["parsec key rm web", "parsec key rm web --yes"]),
     (
         "key csr",

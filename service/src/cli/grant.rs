@@ -14,7 +14,7 @@ use std::str::FromStr;
 /// Every role but `export`.
 const USE: &str = "use";
 
-fn every_use() -> Usage {
+pub(crate) fn every_use() -> Usage {
     Usage::ROLES.iter().filter(|(_, usage)| *usage != Usage::EXPORT).fold(Usage::NONE, |all, (_, usage)| all | *usage)
 }
 

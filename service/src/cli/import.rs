@@ -75,7 +75,7 @@ impl Import {
             label: self.metadata.label.clone(),
             id: self.metadata.id(),
             volatile: false,
-            pkcs11: Purpose::kept(self.purpose),
+            pkcs11: self.metadata.kept(self.purpose),
         };
         let result = context.client.call(provider, &import);
         result.during(|| format!("import key '{}'", self.name))?;

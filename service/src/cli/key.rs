@@ -1,19 +1,21 @@
-//! Making and listing keys.
+//! Making keys.
 
-use super::algorithm::describe;
-use super::context::{Context, KeyRecord, ProviderArg, SearchArg, owner};
+use super::context::{Context, KeyRecord, ProviderArg};
+use super::ending::{End, end};
 use super::error::{During, Error, Result};
 use super::grant::{Granted, Share, merged};
-use super::output::{Text, check_writable, day, table};
-use super::principal::{described, user_name};
+use super::hex::{Bytes, hex};
+use super::output::{Text, check_writable};
 use super::purpose::{Purpose, pick};
 use super::reference;
+use super::view::View;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use interface::ProviderId;
 use interface::attributes::{Attributes, Usage};
+use interface::expiry::Expiry;
 use interface::kind::KeyKind;
-use interface::operations::{Find, GenerateKey, RecordKind};
-use interface::policy::Purpose as What;
+use interface::message::Pkcs11Attribute;
+use interface::operations::GenerateKey;
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -33,29 +35,24 @@ pub(crate) struct Metadata {
     /// Let the key be exported
     #[arg(long)]
     pub(crate) exportable: bool,
-}
-
-/// Bytes of an option.
-#[derive(Clone)]
-pub(crate) struct Bytes(pub(crate) Vec<u8>);
-
-/// Reads hexadecimal digits.
-pub(crate) fn hex(text: &str) -> Result<Bytes, &'static str> {
-    let digit = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let digits: Option<Vec<_>> = text.chars().map(digit).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0);
-    let bytes = digits.map(|d| d.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect());
-    bytes.map(Bytes).ok_or("write an even number of hexadecimal digits")
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// The last day on which the key is meant to be used, as 2027-01-31, or after how many days that is, as 90d
+    #[arg(long, value_name = "DATE", value_parser = end)]
+    pub(crate) expires: Option<End>,
+    /// Let the key make nothing new after that day: no signature, no encryption, no derivation. It still verifies and decrypts
+    #[arg(long, requires = "expires")]
+    pub(crate) enforce: bool,
 }
 
 impl Metadata {
     pub(crate) fn id(&self) -> Option<Vec<u8>> {
         self.id.as_ref().map(|bytes| bytes.0.clone())
+    }
+
+    /// What the service is to keep with the key.
+    pub(crate) fn kept(&self, purpose: Option<&Purpose>) -> Vec<Pkcs11Attribute> {
+        let last = self.expires.as_ref().and_then(|End(last)| *last);
+        let end = last.map(|last| Expiry { last, enforced: self.enforce });
+        Purpose::kept(purpose).into_iter().chain(end.into_iter().flat_map(|end| Expiry::kept(Some(end)))).collect()
     }
 
     /// The same key, with what the options add to its policy.
@@ -113,7 +110,7 @@ impl New {
             attributes: Some((&attributes).into()),
             label: self.metadata.label.clone(),
             id: self.metadata.id(),
-            pkcs11: Purpose::kept(self.purpose),
+            pkcs11: self.metadata.kept(self.purpose),
             ..GenerateKey::default()
         };
         let made = context.client.call(provider, &generate);
@@ -135,11 +132,19 @@ impl New {
     }
 }
 
+/// A line to write next, and where.
 #[derive(Serialize)]
-struct Next {
+pub(crate) struct Next {
     #[serde(rename = "for")]
-    place: &'static str,
-    line: Text,
+    pub(crate) place: &'static str,
+    pub(crate) line: Text,
+}
+
+/// Such lines under each other.
+pub(crate) fn steps(f: &mut std::fmt::Formatter<'_>, next: &[Next]) -> std::fmt::Result {
+    let width = next.iter().map(|next| next.place.len()).max();
+    let width = width.map_or(0, |width| width + 1);
+    next.iter().try_for_each(|Next { place, line }| writeln!(f, "  {:<width$}  {line}", format!("{place}:")))
 }
 
 /// A new key, and what to do with it.
@@ -207,193 +212,6 @@ impl Display for Made {
         for grant in &self.grants {
             writeln!(f, "Granted to {grant}.")?;
         }
-        let width = self.next.iter().map(|next| next.place.len()).max();
-        let width = width.map_or(0, |width| width + 1);
-        for Next { place, line } in &self.next {
-            writeln!(f, "  {:<width$}  {line}", format!("{place}:"))?;
-        }
-        Ok(())
-    }
-}
-
-/// A key as it is shown.
-#[derive(Serialize)]
-struct View {
-    name: Text,
-    owner: Text,
-    /// The owner's name, if it is a user of this host.
-    user: Option<Text>,
-    provider: &'static str,
-    algorithm: String,
-    bits: u32,
-    /// What it was made for, if somebody said so.
-    purpose: Option<&'static str>,
-    /// What the caller may do.
-    usage: Vec<&'static str>,
-    /// What the policy permits the key to be used with.
-    permitted: Vec<String>,
-    label: Text,
-    id: String,
-    tier: &'static str,
-    created: u64,
-    missing: bool,
-    away: bool,
-    uuid: String,
-    #[serde(skip)]
-    foreign: bool,
-}
-
-impl From<&KeyRecord> for View {
-    fn from(key: &KeyRecord) -> Self {
-        let usage = key.usage();
-        let flags = Usage::NAMES.iter().filter(|(_, flag)| usage.contains(*flag));
-        let record = &key.record;
-        Self {
-            name: Text::new(&record.name),
-            owner: Text::new(&record.owner),
-            user: user_name(&record.owner).map(Text),
-            provider: key.provider.name(),
-            algorithm: key.algorithm(),
-            bits: key.attributes.bits,
-            purpose: key.purpose().map(What::name),
-            usage: flags.map(|(name, _)| *name).collect(),
-            permitted: key.attributes.policy.algorithms().map(describe).collect(),
-            label: Text::new(&record.label),
-            id: to_hex(&record.id),
-            tier: key.tier(),
-            created: record.created,
-            missing: record.missing,
-            away: record.away,
-            uuid: record.uuid.clone(),
-            foreign: record.foreign,
-        }
-    }
-}
-
-impl Display for View {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = match self {
-            Self { away: true, .. } => " (its device does not answer now; see: parsec providers)",
-            Self { missing: true, .. } => " (its hardware does not show it now)",
-            _ => "",
-        };
-        writeln!(f, "name        {}{state}", self.name)?;
-        writeln!(f, "algorithm   {}", self.algorithm)?;
-        if let Some(purpose) = self.purpose {
-            writeln!(f, "for         {purpose}")?;
-        }
-        writeln!(f, "permitted   {}", self.permitted.join(", "))?;
-        writeln!(f, "you may     {}", self.usage.join(", "))?;
-        writeln!(f, "owner       {}", Text(described(&self.owner.0)))?;
-        writeln!(f, "created     {}", day(self.created))?;
-        writeln!(f, "provider    {} ({})", self.provider, self.tier)?;
-        writeln!(f, "label       {}", self.label)?;
-        writeln!(f, "id          {}", self.id)
-    }
-}
-
-/// One key, alone.
-#[derive(Serialize)]
-struct Shown {
-    key: View,
-}
-
-impl Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.key.fmt(f)
-    }
-}
-
-/// Prints one key.
-pub(crate) fn show(context: &Context, key: &KeyRecord) -> Result<()> {
-    context.show(&Shown { key: key.into() })
-}
-
-#[derive(clap::Args)]
-pub(crate) struct List {
-    #[command(flatten)]
-    place: SearchArg,
-    /// Only keys of this owner
-    #[arg(long, value_parser = owner)]
-    owner: Option<String>,
-    /// Only keys with this label
-    #[arg(long)]
-    label: Option<String>,
-    /// Only keys that were made for this
-    #[arg(long = "for", value_name = "PURPOSE", value_parser = Purpose::parser())]
-    purpose: Option<&'static Purpose>,
-    /// Only keys of this algorithm, such as p256, or of all its sizes: rsa
-    #[arg(long)]
-    algorithm: Option<String>,
-    /// Everybody's keys, for administrators
-    #[arg(long)]
-    all: bool,
-}
-
-#[derive(Serialize)]
-struct Keys {
-    keys: Vec<View>,
-}
-
-impl Display for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.keys.is_empty() {
-            return writeln!(f, "No keys. Make one: parsec key new web --for tls-server");
-        }
-        let row = |key: &View| {
-            let state = match key {
-                View { away: true, .. } => " (away)",
-                View { missing: true, .. } => " (missing)",
-                _ => "",
-            };
-            let owner = described(&key.owner.0);
-            let (name, label) = (format!("{}{state}", key.name), key.label.to_string());
-            let [purpose, provider, tier] = [key.purpose.unwrap_or("-"), key.provider, key.tier].map(str::to_owned);
-            [name, key.algorithm.clone(), purpose, provider, tier, owner, day(key.created), label]
-        };
-        let rows: Vec<_> = self.keys.iter().map(row).collect();
-        table(f, ["NAME", "ALGORITHM", "FOR", "PROVIDER", "TIER", "OWNER", "CREATED", "LABEL"], &rows)
-    }
-}
-
-impl List {
-    pub(crate) fn run(&self, context: &Context) -> Result<()> {
-        let filter = Find {
-            everyone: self.all,
-            kind: Some(RecordKind::Key.into()),
-            owner: self.owner.clone(),
-            label: self.label.clone(),
-            ..Find::default()
-        };
-        let mut keys = Vec::new();
-        for provider in context.providers(self.place.provider)? {
-            let found = context.client.find(provider, &filter);
-            for record in found.during(|| "list keys".to_owned())? {
-                keys.push(View::from(&KeyRecord::new(record)?));
-            }
-        }
-        keys.retain(|key| self.wants(key));
-        keys.sort_by(|a, b| (a.foreign, &a.owner, &a.name).cmp(&(b.foreign, &b.owner, &b.name)));
-        context.show(&Keys { keys })
-    }
-
-    fn wants(&self, key: &View) -> bool {
-        let of_algorithm = |wanted: &String| {
-            let size = key.algorithm.strip_prefix(wanted);
-            size.is_some_and(|size| size.is_empty() || size.starts_with('-'))
-        };
-        self.purpose.is_none_or(|purpose| key.purpose == Some(purpose.name())) && self.algorithm.as_ref().is_none_or(of_algorithm)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hexadecimal_digits_round_trip() {
-        let Ok(Bytes(bytes)) = hex("00fF1a") else { panic!() };
-        assert_eq!(to_hex(&bytes), "00ff1a");
-        assert!(hex("0").is_err() && hex("0g").is_err() && hex("é0").is_err());
+        steps(f, &self.next)
     }
 }

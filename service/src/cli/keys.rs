@@ -2,7 +2,10 @@
 
 use super::context::{Context, KeyArg};
 use super::error::Result;
-use super::{accept, attest, challenge, csr, end, export, grant, import, key, label, reference, rename};
+use super::{
+    accept, attest, challenge, chown, csr, end, expire, export, grant, import, key, label, list, reference, rename, rotate,
+    same_user, view,
+};
 use interface::operations::Verdict;
 
 #[derive(clap::Subcommand)]
@@ -12,7 +15,7 @@ pub(crate) enum Command {
     New(key::New),
     /// List keys: your own, and those granted to you by root, administrators and whom you accept
     #[command(visible_alias = "ls")]
-    List(key::List),
+    List(list::List),
     /// Show all that is public of a key
     Show(KeyArg),
     /// Give a key another label
@@ -20,6 +23,14 @@ pub(crate) enum Command {
     /// Give a key another name. References to the old one still find it
     #[command(visible_alias = "mv")]
     Rename(rename::Rename),
+    /// Make a key's successor, and with --finish give it the name. Both keys work until you remove the old one
+    Rotate(rotate::Rotate),
+    /// Say until when a key is meant to be used. The service warns; with --enforce it also refuses
+    Expire(expire::Expire),
+    /// Give a key to another owner; for administrators. References, URIs and grants still find it
+    Chown(chown::Chown),
+    /// Say that a user with another name than before is the same user, who keeps its keys; for administrators
+    SameUser(same_user::SameUser),
     /// Destroy a key, for ever. On a terminal, tells what depends on it and asks
     #[command(visible_aliases = ["delete", "destroy"])]
     Rm(end::Rm),
@@ -62,9 +73,13 @@ impl Command {
         match self {
             Self::New(args) => args.run(context),
             Self::List(args) => args.run(context),
-            Self::Show(name) => key::show(context, &context.key(name)?),
+            Self::Show(name) => view::show(context, &context.key(name)?),
             Self::Label(args) => args.run(context),
             Self::Rename(args) => args.run(context),
+            Self::Rotate(args) => args.run(context),
+            Self::Expire(args) => args.run(context),
+            Self::Chown(args) => args.run(context),
+            Self::SameUser(args) => args.run(context),
             Self::Rm(args) => args.run(context),
             Self::Csr(args) => args.run(context),
             Self::Pem(args) => args.run(context),

@@ -2,7 +2,7 @@
 
 use super::context::{Context, KeyArg};
 use super::error::{During, Result};
-use super::key;
+use super::view;
 use interface::operations::{RecordKind, SetMetadata};
 
 #[derive(clap::Args)]
@@ -20,6 +20,6 @@ impl Label {
         let set = SetMetadata { kind, name, label: Some(self.label.clone()), ..SetMetadata::default() };
         let result = context.client.call(key.provider, &set);
         result.during(|| format!("label key '{}'", key.name()))?;
-        key::show(context, &context.key(&self.key)?)
+        view::show(context, &context.key(&self.key)?)
     }
 }

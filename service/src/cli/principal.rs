@@ -28,6 +28,12 @@ pub(crate) fn user_name(principal: &str) -> Option<String> {
     user.map(|user| user.name)
 }
 
+/// Whether a principal is a user of this host; `None` where it is no user, or nobody can tell.
+pub(crate) fn user_exists(principal: &str) -> Option<bool> {
+    let Ok(Principal::Uid(uid)) = principal.parse() else { return None };
+    nix::unistd::User::from_uid(uid.into()).ok().map(|user| user.is_some())
+}
+
 /// A principal as people read it: with its name if it is a user of this host, or else with a word that there is no such user. If nobody
 /// can tell whether there is, it stands alone.
 pub(crate) fn described(principal: &str) -> String {

@@ -85,6 +85,11 @@ impl Purpose {
         self.what.name()
     }
 
+    /// The row of a purpose.
+    pub(crate) fn of(what: What) -> Option<&'static Self> {
+        PURPOSES.iter().find(|purpose| purpose.what == what)
+    }
+
     pub(crate) fn what(&self) -> What {
         self.what
     }

@@ -5,7 +5,7 @@ use super::error::{During, Result};
 use super::output::{Text, table};
 use super::principal::user_name;
 use interface::ProviderId;
-use interface::operations::{self, Hello, ListOpcodes, Ping, ServiceStatus};
+use interface::operations::{self, ListOpcodes, Ping, ServiceStatus};
 use serde::Serialize;
 use std::fmt::Display;
 
@@ -106,9 +106,7 @@ impl Display for Status {
 
 pub(crate) fn status(context: &Context) -> Result<()> {
     let failed = || "ask for the status".to_owned();
-    let hello = Hello { version: 1, client: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned(), ..Hello::default() };
-    let welcome = context.client.call(ProviderId::CORE, &hello);
-    let welcome = welcome.during(failed)?;
+    let welcome = context.welcome().during(failed)?;
     let report = context.client.call(ProviderId::CORE, &ServiceStatus {});
     let report = report.during(failed)?;
     context.show(&Status {

@@ -43,6 +43,7 @@ impl Kind {
         (Self::Done(Effect::Modify), "modify", "modified"),
         (Self::Done(Effect::Grant), "grant", "granted"),
         (Self::Done(Effect::Revoke), "revoke", "revoked"),
+        (Self::Done(Effect::Chown), "chown", "gave to another owner"),
         (Self::Done(Effect::Accept), "accept", "noted whether keys are listed"),
         (Self::Done(Effect::Reset), "reset", "reset a token"),
         (Self::Done(Effect::Pin), "pin", "changed a PIN"),

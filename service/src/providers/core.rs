@@ -2,6 +2,7 @@
 
 mod accept;
 mod catalogue;
+mod life;
 mod token;
 
 use crate::admission::Call;
@@ -74,6 +75,8 @@ impl Core {
             .on_scan::<ListGrants, _>(&core)
             .on_slow::<Accept, _>(&core)
             .on_scan::<ListAccepted, _>(&core)
+            .on_slow::<ChangeOwner, _>(&core)
+            .on_slow::<ConfirmUser, _>(&core)
             .on::<TokenStatus, _>(&core)
             .on_slow::<SetPin, _>(&core)
             .on_slow::<Login, _>(&core)
@@ -119,6 +122,7 @@ impl Handle<Hello> for Core {
             service: concat!("parsec ", env!("CARGO_PKG_VERSION")).to_owned(),
             principal: call.caller.map(ToString::to_string).unwrap_or_default(),
             body_limit: self.body_limit,
+            former_user: call.caller.map(|caller| life::former(call, caller)).unwrap_or_default(),
         })
     }
 }
@@ -235,7 +239,8 @@ impl Handle<DeleteClient> for Core {
 
 impl Handle<LookupKey> for Core {
     fn handle(&self, call: &Call<'_>, _: LookupKey) -> Result<Record> {
-        Ok(Record { away: self.away(call), ..call.key()?.record(call.caller()?) })
+        let key = call.key()?;
+        Ok(Record { away: self.away(call), former_user: life::former(call, &key.owner), ..key.record(call.caller()?) })
     }
 }
 
@@ -252,6 +257,10 @@ impl Handle<Find> for Core {
         if self.away(call) {
             let keys = found.records.iter_mut().filter(|record| record.kind == i32::from(RecordKind::Key));
             keys.for_each(|record| record.away = true);
+        }
+        let renamed = if call.store().any_renamed() { found.records.as_mut_slice() } else { &mut [] };
+        for record in renamed {
+            record.former_user = record.owner.parse().map(|owner| life::former(call, &owner)).unwrap_or_default();
         }
         Ok(found)
     }
@@ -311,6 +320,7 @@ impl Handle<Grant> for Core {
         }
         bounds::text("principal", op.principal.as_bytes())?;
         let (key, to) = (call.key()?, op.principal.parse()?);
+        call.store().check_same_user(&to)?;
         if wrapping::depends(key, usage) {
             call.admission.recall(call, key)?;
         }

@@ -152,7 +152,30 @@ impl Index {
                 None => {}
             }
         }
+        if kind == RecordKind::Key {
+            self.given_to(caller, provider, name, &listed, &mut entries, &mut strangers);
+        }
         (entries, strangers)
+    }
+
+    /// Adds the keys that had this name at an owner who gave the caller something of them, and that have another owner now.
+    fn given_to(
+        &self,
+        caller: &Principal,
+        provider: ProviderId,
+        name: &str,
+        listed: &Listed<'_>,
+        entries: &mut Vec<Entry>,
+        strangers: &mut Vec<Principal>,
+    ) {
+        for (owner, uuid) in self.moved.named(provider, name) {
+            let taken = self.key(provider, owner, name).is_some() || entries.iter().any(|entry| entry.meta().uuid == uuid);
+            match self.key_of(uuid).filter(|key| owner != caller && !taken && key.visible(caller)) {
+                Some(key) if listed.names(owner) => entries.push(Entry::Key(Arc::clone(key))),
+                Some(_) => strangers.push(owner.clone()),
+                None => {}
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The part of the store that is in memory, indexed by every term that a search may name.
 
 use super::entry::{Entry, Object, Term};
+use super::moved::Moved;
 use super::pin::Tokens;
 use super::seal::Fingerprint;
 use super::tally::Tally;
@@ -18,7 +19,7 @@ use std::sync::atomic::Ordering;
 /// Entries that are looked at while the index is locked, at most: about a millisecond.
 pub(super) const PIECE: usize = 1000;
 /// Entries that are changed while it is locked, at most: about a tenth of a millisecond.
-const FEW: usize = 16;
+pub(super) const FEW: usize = 16;
 
 /// Terms of an entry that no other has, usually.
 const TERMS: usize = 4;
@@ -53,6 +54,9 @@ pub(super) struct Index {
     /// Those of them that the hardware does not show.
     missing: u64,
     pub(super) tokens: Tokens,
+    pub(super) moved: Moved,
+    /// The names that users had when they got their keys, and those that they have now, if they were seen to have others.
+    pub(super) users: BTreeMap<u32, (String, Option<String>)>,
     pub(super) tally: Tally,
     /// What the database has that is not in use, for people.
     pub(super) damaged: Vec<String>,
@@ -81,6 +85,11 @@ impl Index {
         let terms = [Term::Owner(owner), Term::Kept(FORMER_NAME, name.as_bytes())];
         let keys = self.with(&terms, None).filter_map(Entry::key);
         keys.filter(|key| key.provider == provider).min_by_key(|key| (key.created, key.uuid))
+    }
+
+    /// The key that this owner had under this name before it was given to another one.
+    pub(super) fn given(&self, provider: ProviderId, owner: &Principal, name: &str) -> Option<&Arc<Key>> {
+        self.key_of(self.moved.of(provider, owner, name)?)
     }
 
     /// The keys of an owner that come after this one, in the order of providers and names.
@@ -184,6 +193,11 @@ impl Index {
         entries.filter_map(|entry| if let Entry::Key(key) = entry { Some(key) } else { None })
     }
 
+    /// Everybody who owns something that is not volatile, has a token, or was granted a key.
+    pub(super) fn holders(&self) -> impl Iterator<Item = &Principal> {
+        self.owners.keys().chain(self.grants.keys()).chain(self.tokens.owners())
+    }
+
     /// The owners who have granted keys to this principal, with these keys.
     pub(super) fn granters(&self, grantee: &Principal) -> impl Iterator<Item = (&Principal, &BTreeSet<Uuid>)> {
         self.grants.get(grantee).into_iter().flatten()
@@ -253,6 +267,7 @@ impl Index {
 
     pub(super) fn remove(&mut self, uuid: Uuid) {
         self.take(uuid);
+        self.moved.forget(uuid);
     }
 
     /// Removes an entry, and tells who had made it, where that was not its owner.

@@ -127,7 +127,10 @@ impl Store {
         let found = match key.life {
             Life::Stored => {
                 let mut change = db.ending(&self.keys)?;
-                let found = table::start_deletion(&mut change, key.uuid)?;
+                // Who gave it away meanwhile has no say any more.
+                let found = self.owned(key).is_some() && table::start_deletion(&mut change, key.uuid)?;
+                let places = if found { self.index().moved.places(key.uuid) } else { Vec::new() };
+                places.iter().try_for_each(|place| table::forget_place(&mut change, place))?;
                 count = self.advance(&mut change);
                 change.commit()?;
                 found
@@ -139,6 +142,7 @@ impl Store {
         }
         self.index_mut().remove(key.uuid);
         drop(db);
+        self.users.look();
         self.raise(count);
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }
@@ -219,6 +223,9 @@ impl Store {
         let key = Arc::new(key);
         self.index_mut().put(Entry::Key(Arc::clone(&key)));
         drop(db);
+        if process.is_none() {
+            self.users.look();
+        }
         Ok(key)
     }
 

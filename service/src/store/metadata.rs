@@ -124,6 +124,11 @@ impl Store {
         let count = self.advance(&mut change);
         change.commit()?;
         self.index_mut().tokens.forget(client);
+        self.index_mut().moved.forget_owner(client);
+        if let Principal::Uid(uid) = client {
+            self.index_mut().users.remove(uid);
+            self.users.set(*uid, None);
+        }
         while self.index_mut().remove_objects(client, None) {}
         while self.index_mut().forget(client) {}
         drop(db);
@@ -133,11 +138,12 @@ impl Store {
 
     fn change_grants(&self, key: &Key, apply: impl FnOnce(&mut Change<'_>, &mut Key) -> Result<()>) -> Result<()> {
         let mut db = self.db();
-        let mut current = self.current(key).ok_or_else(|| key.gone())?;
+        let mut current = self.owned(key).ok_or_else(|| key.gone())?;
         let mut change = db.change(&self.keys)?;
         apply(&mut change, Arc::make_mut(&mut current))?;
         change.commit()?;
         self.index_mut().put(Entry::Key(current));
+        self.users.look();
         Ok(())
     }
 }

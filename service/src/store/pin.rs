@@ -36,6 +36,11 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
+    /// Whose they are.
+    pub(super) fn owners(&self) -> impl Iterator<Item = &Principal> {
+        self.labels.keys().chain(self.pins.keys().map(|(place, _)| place)).map(|(_, owner)| owner)
+    }
+
     /// Removes those of a client.
     pub(super) fn forget(&mut self, client: &Principal) {
         for place in PROVIDERS.iter().map(|kind| (kind.id, client.clone())) {

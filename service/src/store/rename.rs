@@ -3,6 +3,7 @@
 
 use super::entry::Entry;
 use super::lifecycle::taken;
+use super::moved::Place;
 use super::object::none;
 use super::{Store, table};
 use crate::auth::Principal;
@@ -36,21 +37,27 @@ impl Store {
         forget(&mut renamed, new);
         renamed.meta.pkcs11.push(former(name));
         bounds::attributes(&renamed.meta.pkcs11)?;
-        // The name means the key that had it last.
-        let before = self.index().renamed(provider, caller, name).filter(|before| before.uuid != key.uuid).cloned();
-        let before = before.map(|mut before| {
-            forget(Arc::make_mut(&mut before), name);
-            Entry::Key(before)
-        });
+        let before = self.former_holder(&key);
+        let place = Place { provider, owner: caller.clone(), name: name.to_owned() };
         let private = self.unsealed(&db, &key)?;
         let sealed = self.keys.sealer.seal(&renamed.binding(), &private)?;
         let mut change = db.change(&self.keys)?;
         table::rename(&mut change, &renamed, &sealed)?;
         before.iter().try_for_each(|before| table::set_metadata(&mut change, before))?;
+        table::forget_place(&mut change, &place)?;
         change.commit()?;
         let mut index = self.index_mut();
+        index.moved.remove(&place);
         before.into_iter().chain([Entry::Key(Arc::new(renamed))]).for_each(|entry| index.put(entry));
         Ok(())
+    }
+
+    /// The other key that had the name of this one before, without that name: the name means the key that had it last.
+    pub(super) fn former_holder(&self, key: &Key) -> Option<Entry> {
+        let before = self.index().renamed(key.provider, &key.owner, &key.name).cloned();
+        let mut before = before.filter(|before| before.uuid != key.uuid)?;
+        forget(Arc::make_mut(&mut before), &key.name);
+        Some(Entry::Key(before))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The tables of the database, and every statement on them.
 
 mod load;
+mod own;
 mod reader;
 pub(super) mod token;
 
 pub use load::Pending;
 pub(super) use load::{load, misfits, pending, row_of};
+pub(super) use own::{forget_place, forget_user, keep};
 
 use super::change::{Change, Table, Values};
 use super::entry::{Entry, Object};
@@ -224,6 +226,20 @@ pub(super) fn set_policy(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> R
 pub(super) fn rename(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> Result<()> {
     let set: Values<'_> = &[("name", &key.name), ("private", &sealed), ("pkcs11", &kept(&key.meta))];
     change.update(Table::Key, set, &[("uuid", &key.uuid)])?;
+    Ok(())
+}
+
+/// Gives a key another owner, to which its private blob is sealed.
+pub(super) fn chown(change: &mut Change<'_>, key: &Key, sealed: &[u8]) -> Result<()> {
+    let set: Values<'_> = &[("owner", &key.owner.to_string()), ("private", &sealed), ("pkcs11", &kept(&key.meta))];
+    change.update(Table::Key, set, &[("uuid", &key.uuid)])?;
+    Ok(())
+}
+
+/// Gives an object another owner.
+pub(super) fn chown_object(change: &mut Change<'_>, meta: &Meta) -> Result<()> {
+    let set: Values<'_> = &[("owner", &meta.owner.to_string()), ("pkcs11", &kept(meta))];
+    change.update(Table::Object, set, &[("uuid", &meta.uuid)])?;
     Ok(())
 }
 

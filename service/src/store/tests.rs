@@ -1,4 +1,5 @@
 mod anchored;
+mod given;
 mod kept;
 mod lost;
 mod many;
@@ -25,10 +26,10 @@ const WEB: Principal = Principal::Uid(33);
 
 const PRIVATE: &[u8] = b"known to nobody";
 
-struct TestStore(TempDir);
+pub(crate) struct TestStore(TempDir);
 
 impl TestStore {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
 
@@ -40,7 +41,7 @@ impl TestStore {
         self.0.path().join("state/store.key")
     }
 
-    fn open(&self) -> Result<Store> {
+    pub(crate) fn open(&self) -> Result<Store> {
         self.open_after(false)
     }
 
@@ -106,7 +107,7 @@ fn reserve<'a>(store: &'a Store, owner: &Principal, name: &str) -> Result<Reserv
     store.reserve(SOFTWARE, owner, &filing, &attributes(), None)
 }
 
-fn create(store: &Store, owner: &Principal, name: &str) -> Arc<Key> {
+pub(crate) fn create(store: &Store, owner: &Principal, name: &str) -> Arc<Key> {
     reserve(store, owner, name).unwrap().commit(material()).unwrap()
 }
 

@@ -5,8 +5,8 @@ use interface::attributes::{Attributes, EccFamily, KeyType, Policy, Usage};
 use interface::client::{Client, Error, Identity};
 use interface::message::{Pkcs11Attribute, UsageFlags};
 use interface::operations::{
-    Accept, CopyKey, DeleteClient, DeriveKey, DestroyKey, DestroyObject, ExportPublicKey, GenerateKey, Grant, ImportKey,
-    InitToken, Login, Operation, Pin, PutObject, RecordKind, Revoke, Role, SetMetadata, SetPin, SignHash, VerifyHash,
+    Accept, ChangeOwner, CopyKey, DeleteClient, DeriveKey, DestroyKey, DestroyObject, ExportPublicKey, GenerateKey, Grant,
+    ImportKey, InitToken, Login, Operation, Pin, PutObject, RecordKind, Revoke, Role, SetMetadata, SetPin, SignHash, VerifyHash,
 };
 use interface::{ProviderId, Status};
 
@@ -121,6 +121,17 @@ impl Desk {
     pub(super) fn revoke(&self) -> Done {
         let (key_name, principal) = ("kept".to_owned(), "app:grantee".to_owned());
         self.ask(&self.owner, &Revoke { key_name, principal, owner: None }).map(drop)
+    }
+
+    pub(super) fn rename(&self) -> Done {
+        let (kind, name, rename) = (RecordKind::Key.into(), "kept".to_owned(), Some("renamed".to_owned()));
+        self.ask(&self.owner, &SetMetadata { kind, name, rename, ..Default::default() }).map(drop)
+    }
+
+    pub(super) fn give(&self) -> Done {
+        let (key_name, principal) = ("kept".to_owned(), "app:tenant".to_owned());
+        let keep = Some(Usage::SIGN_HASH.into());
+        self.ask(&self.owner, &ChangeOwner { key_name, principal, keep, owner: None }).map(drop)
     }
 
     pub(super) fn put(&self, name: &str, value: &[u8]) -> Done {

@@ -97,6 +97,8 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::request("narrow a policy", OURS, Desk::narrow),
     Operation::request("grant", OURS, |desk| desk.grant("kept", "app:another")),
     Operation::request("revoke", OURS, Desk::revoke),
+    Operation::request("rename a key", OURS, Desk::rename),
+    Operation::request("give a key away", OURS, Desk::give),
     Operation::request("put an object", OURS, |desk| desk.put("new", &[7; 5000])),
     Operation::request("replace an object", OURS, |desk| desk.put("note", b"new")),
     Operation::request("destroy an object", OURS, Desk::destroy_object),

@@ -5,7 +5,7 @@ use std::fs;
 use interface::ProviderId;
 use interface::algorithm::Signature;
 use interface::operations::{InitToken, Login, Pin, Role, SetPin, SignHash};
-use tests::{CONFIG, STRANGER, Setup, TPM, faults, faulty, program, run};
+use tests::{CONFIG, STRANGER, Service, Setup, TPM, faults, faulty, program, run};
 
 use crate::{Row, Table, done, refused, refused_stranger};
 
@@ -18,6 +18,17 @@ pub(super) const KEYS: Table = Table {
     },
     rows: &[
         Row("you have no key '…'", "parsec key list", |service| Some(refused(service, "key show nothing"))),
+        Row("key '…' of … expired: its last day to … was …", "parsec key rotate past", |service| {
+            done(service, "key new past --for tls-server --expires 2001-02-03 --enforce");
+            Some(refused(service, "key csr past"))
+        }),
+        Row("key '…' has no successor yet", "parsec key rotate web", |service| {
+            Some(refused(service, "key rotate web --finish"))
+        }),
+        Row("cannot give keys to others, which is for administrators", "see admins in the configuration", |service| {
+            refused_stranger(service, "key chown web --owner uid:0 --to uid:7")
+        }),
+        Row("… was the user '…' when it got its keys, and is '…' now", "parsec key same-user uid:", |_| another_user()),
         Row("… may not use key '…' of …, or there is none", "parsec key grant web uid:", |service| {
             refused_stranger(service, "key show web --owner uid:0")
         }),
@@ -94,3 +105,24 @@ pub(super) const KEYS: Table = Table {
         }),
     ],
 };
+
+/// What a user is told whose number was another user's.
+fn another_user() -> Option<String> {
+    if !tests::may_change_user() || !tests::may_mount() {
+        return None;
+    }
+    let script = "mount --bind passwd /etc/passwd && exec \"$0\" \"$@\"";
+    let mut service = Setup::default().by(["unshare", "--mount", "sh", "-c", script]).prepare();
+    let name = |service: &Service, name: &str| {
+        fs::write(service.dir().join("passwd"), format!("root:x:0:0::/:/bin/sh\n{name}:x:{STRANGER}:0::/:/bin/sh\n")).unwrap();
+    };
+    name(&service, "alice");
+    service.restart();
+    done(&service, &format!("key new shared --for ssh --grant uid:{STRANGER}=sign"));
+    // a start asks for the names before it answers
+    service.restart();
+    done(&service, "ping");
+    name(&service, "bob");
+    service.restart();
+    refused_stranger(&service, "key new mine --for ssh")
+}

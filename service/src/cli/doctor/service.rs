@@ -1,10 +1,10 @@
 //! The service: whether it answers, and how its providers are.
 
 use super::super::context::Context;
-use super::Finding;
+use super::{Finding, keys};
 use interface::ProviderId;
 use interface::client::Error;
-use interface::operations::{Hello, Ping, ServiceStatus};
+use interface::operations::{Ping, ServiceStatus};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,8 @@ pub(super) fn examine(context: &Context) -> Vec<Finding> {
             findings.push(Finding::ok("socket", format!("the service answers at {}", context.client.endpoint())));
             findings.push(caller(context));
             findings.extend(providers(context));
-            findings.extend(keys(context));
+            findings.extend(missing(context));
+            findings.extend(keys::examine(context));
         }
         Err(error) => findings.push(unreachable(context, &error)),
     }
@@ -70,11 +71,18 @@ fn unreachable(context: &Context, error: &Error) -> Finding {
 }
 
 fn caller(context: &Context) -> Finding {
-    let hello = Hello { version: 1, client: "parsec doctor".to_owned(), ..Hello::default() };
-    match context.client.call(ProviderId::CORE, &hello) {
+    match context.welcome() {
         Ok(welcome) if welcome.principal.is_empty() => {
             Finding::wrong("caller", "the service does not know who you are", "see auth_type in /etc/parsec/config.toml")
         }
+        Ok(welcome) if !welcome.former_user.is_empty() => Finding::wrong(
+            "caller",
+            format!(
+                "{} was the user '{}' when it got its keys, and has another name now and none of them",
+                welcome.principal, welcome.former_user
+            ),
+            format!("if that is the same user, root types: parsec key same-user {}", welcome.principal),
+        ),
         Ok(welcome) => Finding::ok("caller", format!("the service knows you as {}", welcome.principal)),
         Err(error) => Finding::wrong("caller", error, "see auth_type in /etc/parsec/config.toml"),
     }
@@ -95,7 +103,7 @@ fn providers(context: &Context) -> Vec<Finding> {
     providers.into_iter().map(state).collect()
 }
 
-fn keys(context: &Context) -> Option<Finding> {
+fn missing(context: &Context) -> Option<Finding> {
     let report = context.client.call(ProviderId::CORE, &ServiceStatus {}).ok()?;
     Some(match report.missing {
         0 => Finding::ok("keys", format!("{} keys, of which none is missing", report.keys)),

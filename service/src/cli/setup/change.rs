@@ -188,11 +188,11 @@ impl Place {
     }
 }
 
-/// The name that a key has now; `None` if it is no more.
+/// The name that a key has now; `None` if it is no more, or somebody else's.
 fn present_name(desk: &Desk<'_>, key: &str, owner: Option<&str>, provider: &str) -> Result<Option<String>> {
     match desk.context.client.lookup(known(provider)?, owner, key) {
         Err(error) if error.status() == Some(Status::PsaErrorDoesNotExist) => Ok(None),
-        found => found.map(|record| Some(record.name)).during(|| format!("look up key '{key}'")),
+        found => found.map(|record| (!record.foreign).then_some(record.name)).during(|| format!("look up key '{key}'")),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::store::change::{Table, schema};
 use crate::store::entry::{Entry, Object};
 use crate::store::head::Found;
 use crate::store::index::Index;
+use crate::store::own::Own;
 use crate::store::rows::{Fields, read};
 use crate::store::seal::Keys;
 use interface::attributes::{Attributes, Usage};
@@ -53,10 +54,17 @@ pub(in crate::store) fn load(db: &Connection, keys: &Keys, rows: u64) -> Result<
             index
         };
         let filing = thread::Builder::new().spawn_scoped(scope, file).map_err(Error::io("cannot start a thread"))?;
-        let unfinished = load.entries(&mut grants, &ready)?;
+        let mut own = Vec::new();
+        let unfinished = load.entries(&mut grants, &mut own, &ready)?;
         drop(ready);
         let mut index = filing.join().unwrap_or_else(|panic| resume_unwind(panic));
         index.unfinished = unfinished;
+        for own in own {
+            match own {
+                Own::User(uid, before, now) => drop(index.users.insert(uid, (before, now))),
+                Own::Place(place, uuid) => index.moved.put(place, uuid),
+            }
+        }
         Ok::<_, Error>(index)
     })?;
     index.damaged = load.damaged;
@@ -104,8 +112,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Hands over what is ready of keys and objects. Returns the UUIDs of keys that are not.
-    fn entries(&mut self, grants: &mut Grants, ready: &SyncSender<Vec<Entry>>) -> Result<Vec<String>> {
+    /// Hands over what is ready of keys and objects, and keeps what is the service's own. Returns the UUIDs of keys that are not.
+    fn entries(&mut self, grants: &mut Grants, own: &mut Vec<Own>, ready: &SyncSender<Vec<Entry>>) -> Result<Vec<String>> {
         let mut unfinished = Vec::new();
         let mut batch = Vec::with_capacity(BATCH);
         for table in [Table::Key, Table::Object] {
@@ -115,11 +123,20 @@ impl Reader<'_> {
                         unfinished.push(row.shown("uuid")?);
                         return Ok(None);
                     }
-                    Table::Key => key(row, grants).map(|key| Entry::Key(Arc::new(key))),
-                    _ => object(row),
+                    Table::Key => key(row, grants).map(|key| Some(Entry::Key(Arc::new(key)))),
+                    _ if row.sound() && row.get::<u32>("provider")? == ProviderId::CORE.number().into() => {
+                        let kept =
+                            row.text("owner")?.parse().and_then(|owner| Own::read(owner, row.text("name")?, row.blob("value")?));
+                        kept.map(|kept| {
+                            own.push(kept);
+                            None
+                        })
+                    }
+                    _ => object(row).map(Some),
                 };
                 match entry {
-                    Ok(entry) if row.sound() => {
+                    Ok(None) => Ok(None),
+                    Ok(Some(entry)) if row.sound() => {
                         batch.push(entry);
                         if batch.len() == BATCH {
                             // Nobody takes it only where filing has panicked, which ends the start.

@@ -245,7 +245,7 @@ fn responses() {
     let pin = Some(PinState { failures: 1, wait: 5, locked: false, last_try: true });
     answer::<TokenStatus>(&Token { label: Some("token".to_owned()), user: pin.clone(), officer: pin });
     let (version, service, principal) = (1, "parsec".to_owned(), "uid:0".to_owned());
-    answer::<Hello>(&Welcome { version, service, principal, body_limit: 1 << 20 });
+    answer::<Hello>(&Welcome { version, service, principal, body_limit: 1 << 20, former_user: String::new() });
     let statement = Statement { attest: vec![0xff; 40], signature: vec![1; 72], ..Statement::default() };
     answer::<Quote>(&Quoted { statement: Some(statement.clone()), values: vec![vec![0; 32]; 2] });
     answer::<CertifyKey>(&Certified { statement: Some(statement), public: vec![0; 50] });

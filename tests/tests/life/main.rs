@@ -1,6 +1,11 @@
 //! Keys through their life, on the command line: what they are for, what they are called, and their end.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod expiry;
+mod owner;
+mod rotation;
+mod user;
+
 use serde_json::Value;
 use std::fs;
 use tests::{Ran, Service, feed, run};

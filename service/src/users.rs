@@ -1,0 +1,237 @@
+//! Who the host says that users are. The store remembers the name that a user had when it got its keys. A user of the same number with
+//! another name is somebody else, and gets none of them.
+//!
+//! Only a different name counts. No name, or tables of users that cannot be asked, change nothing. A name that was given to a new user
+//! again cannot be told. The host is asked in the background, because it may have to ask a directory, and no request waits for that.
+
+use crate::auth::Principal;
+use crate::store::{Renamed, Store};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether somebody has got a first key, or the host's own table of users has changed.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the host is asked for all names, which a directory may have changed.
+const PERIOD: Duration = Duration::from_secs(60);
+/// So many names are asked for in between. Clients can have that done as often as they like.
+const FEW: usize = 64;
+/// How long a start waits for the names.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The host's own table of users.
+const TABLE: &str = "/etc/passwd";
+
+/// What the host says of users.
+pub(crate) trait Host: Send + Sync + 'static {
+    /// The name of a user; `None` where there is none, or nobody can tell.
+    fn name(&self, uid: u32) -> Option<String>;
+
+    /// Whether this is one of a user's names, perhaps not the first; `None` where nobody can tell.
+    fn is(&self, name: &str, uid: u32) -> Option<bool>;
+}
+
+/// The name service of the host (nsswitch.conf(5)).
+pub(crate) struct NameService;
+
+impl Host for NameService {
+    fn name(&self, uid: u32) -> Option<String> {
+        nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name)
+    }
+
+    fn is(&self, name: &str, uid: u32) -> Option<bool> {
+        let user = nix::unistd::User::from_name(name).ok()?;
+        Some(user.is_some_and(|user| user.uid.as_raw() == uid))
+    }
+}
+
+/// Compares all names for as long as the service runs. Returns after the first time, or when that takes too long.
+pub(crate) async fn watch(store: &Arc<Store>, host: impl Host) {
+    for (uid, names) in store.renamed_users() {
+        warn(uid, &names);
+    }
+    let (store, host) = (Arc::clone(store), Arc::new(host));
+    let (done, first) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let mut done = Some(done);
+        let (mut table, mut last) = (None, None::<Instant>);
+        loop {
+            let (changed, now) = (store.users_changed(), stamp());
+            let all = now != table || last.is_none_or(|last| last.elapsed() >= PERIOD);
+            if all {
+                (table, last) = (now, Some(Instant::now()));
+            }
+            if all || changed {
+                let (store, host) = (Arc::clone(&store), Arc::clone(&host));
+                let _ = tokio::task::spawn_blocking(move || compare(&store, &*host, if all { usize::MAX } else { FEW })).await;
+            }
+            if let Some(done) = done.take() {
+                let _ = done.send(());
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    });
+    if tokio::time::timeout(PATIENCE, first).await.is_err() {
+        tracing::warn!(
+            "the host has not told the names of users within {PATIENCE:?} (see nsswitch.conf): until it does, users have the keys of their numbers"
+        );
+    }
+}
+
+/// What tells whether the host's own table of users is another one.
+fn stamp() -> Option<(u64, i64, i64, u64)> {
+    let table = fs::metadata(TABLE).ok()?;
+    Some((table.ino(), table.mtime(), table.mtime_nsec(), table.len()))
+}
+
+/// Asks the host for the names of so many who have anything: first of those whose names are not known.
+fn compare(store: &Store, host: &dyn Host, many: usize) {
+    let (mut users, gone) = store.users();
+    users.sort_by_key(|(_, before)| before.is_some());
+    for (uid, before) in users.into_iter().take(many) {
+        let Some(now) = host.name(uid) else { continue };
+        match before {
+            None => remember(store, uid, Some(&now)),
+            Some(before) if before == now => tell(store, uid, None),
+            Some(before) => match host.is(&before, uid) {
+                // A user may have two names.
+                Some(true) => tell(store, uid, None),
+                Some(false) => tell(store, uid, Some(&now)),
+                None => {}
+            },
+        }
+    }
+    gone.into_iter().for_each(|uid| remember(store, uid, None));
+}
+
+fn remember(store: &Store, uid: u32, name: Option<&str>) {
+    if let Err(error) = store.remember_user(uid, name) {
+        tracing::warn!("the name of the user uid:{uid} is not remembered yet: {error}");
+    }
+}
+
+/// Notes whether a user has another name now, and logs what is new.
+fn tell(store: &Store, uid: u32, now: Option<&str>) {
+    let who = Principal::Uid(uid);
+    match store.note_user(uid, now) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => tracing::warn!("that {who} has another name is not kept yet: {error}"),
+    }
+    match store.renamed_user(&who) {
+        Some(names) => warn(uid, &names),
+        None => tracing::info!("{who} has the name again that it had when it got its keys, and has them again"),
+    }
+}
+
+fn warn(uid: u32, Renamed { before, now }: &Renamed) {
+    let who = Principal::Uid(uid);
+    tracing::warn!(
+        "{who} was the user '{before}' when it got its keys, and is '{now}' now: it has none of them. If that is the same user: parsec key same-user {who}; if not, give the keys to somebody else: parsec key chown KEY --owner {who} --to WHO; what there is: parsec key list --all --owner {who}"
+    );
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::store::tests::{TestStore, create};
+    use std::collections::BTreeMap;
+
+    const ALICE: Principal = Principal::Uid(1000);
+
+    /// A host with these users, some of whom it cannot tell anything about.
+    #[derive(Default)]
+    struct Table(BTreeMap<&'static str, u32>, bool);
+
+    impl Table {
+        fn of<const N: usize>(users: [(&'static str, u32); N]) -> Self {
+            Self(users.into(), false)
+        }
+    }
+
+    impl Host for Table {
+        fn name(&self, uid: u32) -> Option<String> {
+            self.0.iter().find(|(_, other)| **other == uid).map(|(name, _)| (*name).to_owned())
+        }
+
+        fn is(&self, name: &str, uid: u32) -> Option<bool> {
+            (!self.1).then(|| self.0.get(name) == Some(&uid))
+        }
+    }
+
+    fn has(store: &Store) -> bool {
+        store.present(ALICE) == ALICE
+    }
+
+    #[test]
+    fn only_another_name_for_the_same_number_counts() {
+        let place = TestStore::new();
+        let store = place.open().unwrap();
+        create(&store, &ALICE, "web");
+        let look = |table: Table| compare(&store, &table, usize::MAX);
+        look(Table::default());
+        assert!(has(&store), "nobody knows the user");
+        look(Table::of([("alice", 1000), ("bob", 1001)]));
+        for same in [Table::of([("alice", 1000)]), Table::default(), Table::of([("admin", 1000), ("alice", 1000)])] {
+            look(same);
+            assert!(has(&store));
+        }
+        look(Table([("bob", 1000)].into(), true));
+        assert!(has(&store), "nobody could tell whether alice has the number too");
+        look(Table::of([("bob", 1000)]));
+        assert!(!has(&store));
+        assert_eq!(store.renamed_user(&ALICE).unwrap(), Renamed { before: "alice".into(), now: "bob".into() });
+        for away in [Table::default(), Table([("carol", 1000)].into(), true)] {
+            look(away);
+            assert!(!has(&store), "nothing was told");
+        }
+        look(Table::of([("alice", 1000)]));
+        assert!(has(&store));
+    }
+
+    #[test]
+    fn names_survive_a_restart_and_end_with_the_last_key() {
+        let place = TestStore::new();
+        let store = place.open().unwrap();
+        let key = create(&store, &ALICE, "web");
+        compare(&store, &Table::of([("alice", 1000)]), usize::MAX);
+        drop(store);
+        let store = place.open().unwrap();
+        assert!(store.damaged().is_empty());
+        let bob = Table::of([("bob", 1000)]);
+        compare(&store, &bob, usize::MAX);
+        assert!(!has(&store));
+        store.confirm_user(&ALICE).unwrap();
+        compare(&store, &bob, usize::MAX);
+        assert!(has(&store));
+        store.confirm_user(&ALICE).unwrap_err();
+        drop(store);
+        let store = place.open().unwrap();
+        compare(&store, &Table::of([("carol", 1000)]), usize::MAX);
+        assert!(!has(&store));
+        store.destroy(&key).unwrap().commit();
+        compare(&store, &Table::of([("carol", 1000)]), usize::MAX);
+        assert!(has(&store), "nothing is left that was another's");
+        create(&store, &ALICE, "own");
+        compare(&store, &Table::of([("carol", 1000)]), usize::MAX);
+        assert!(has(&store));
+    }
+
+    #[test]
+    fn whoever_was_granted_a_key_is_remembered_too_and_root_is_root() {
+        let place = TestStore::new();
+        let store = place.open().unwrap();
+        let root = Principal::Uid(0);
+        let key = create(&store, &root, "web");
+        store.grant(&key, &ALICE, interface::attributes::Usage::SIGN).unwrap();
+        compare(&store, &Table::of([("root", 0), ("alice", 1000)]), usize::MAX);
+        compare(&store, &Table::of([("admin", 0), ("bob", 1000)]), usize::MAX);
+        assert!(!has(&store));
+        assert_eq!(store.present(root.clone()), root);
+        let key = store.key(interface::ProviderId::SOFTWARE, &root, "web").unwrap();
+        store.revoke(&key, &ALICE).unwrap();
+        compare(&store, &Table::of([("bob", 1000)]), usize::MAX);
+        assert!(has(&store));
+    }
+}
