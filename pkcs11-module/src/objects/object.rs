@@ -359,10 +359,10 @@ impl Object {
     fn flag(&self, source: Source, kind: CK_ATTRIBUTE_TYPE) -> Option<bool> {
         let given = || self.given(kind).map(|value| value == [CK_TRUE]);
         match (source, &self.record.content) {
-            (Source::Kept(default), _) => Some(given().unwrap_or(default.flag(self.class)?)),
+            (Source::Kept(default), _) => default.flag(self.class).map(|default| given().unwrap_or(default)),
             (Source::Policy(usage), Content::Key(key)) => Some(self.shows_use(key, kind, usage)),
             (Source::Policy(_), Content::UnnamedCurve(_)) => Some(false),
-            (Source::Forbidden(usage), Content::Key(key)) => Some(given().unwrap_or(!key.may(usage))),
+            (Source::Forbidden(usage), Content::Key(key)) => Some(given().unwrap_or_else(|| !key.may(usage))),
             _ => None,
         }
     }
