@@ -276,6 +276,35 @@ fn a_grant_is_taken_back_from_a_key_with_another_name() {
 }
 
 #[test]
+fn a_tpm_is_added_to_the_providers_that_there_are_and_goes_without_a_trace() {
+    let (service, root) = image(&[]);
+    let before = tree(&root);
+    let config = root.join("etc/parsec/config.toml");
+    setup(&service, "tpm --yes").ok();
+    assert_eq!(kinds(&config), ["MbedCrypto", "Tpm", "TpmSealed"]);
+    let drop_in = fs::read_to_string(root.join("etc/systemd/system/parsec.service.d/tpm.conf")).unwrap();
+    assert!(drop_in.contains("\nDeviceAllow=/dev/tpmrm0 rw\n"), "{drop_in}");
+    assert!(setup(&service, "tpm --yes").ok().starts_with("Nothing to change."));
+    assert!(setup(&service, "tpm --undo --yes").ok().contains("systemctl restart parsec"));
+    assert_eq!(tree(&root), before);
+
+    write(config.clone(), "[[provider]]\nprovider_type = \"Tpm\"\n");
+    let own = tree(&root);
+    setup(&service, "tpm --yes").ok();
+    assert_eq!(kinds(&config), ["Tpm", "TpmSealed"], "the default stays");
+    setup(&service, "tpm --undo --yes").ok();
+    assert_eq!(tree(&root), own);
+    fs::write(&config, "provider = 7 7\n").unwrap();
+    assert!(setup(&service, "tpm --yes").refused().contains("config.toml"));
+    assert!(setup(&service, "tpm --key web").refused().contains("leave --key out"));
+}
+
+fn kinds(config: &Path) -> Vec<String> {
+    let config = fs::read_to_string(config).unwrap();
+    config.lines().filter_map(|line| Some(line.strip_prefix("provider_type = \"")?.trim_end_matches('"').to_owned())).collect()
+}
+
+#[test]
 fn who_sits_at_a_terminal_is_asked() {
     let Some(script) = tests::program("script") else { return };
     let (service, root) = image(&["nginx.service"]);
@@ -299,7 +328,7 @@ fn every_server_can_be_set_up_and_undone_and_doctor_agrees() {
     let servers = help.split("possible values: ").nth(1).unwrap().split(']').next().unwrap().to_owned();
     let (service, root) = image(&[]);
     let before = tree(&root);
-    for server in servers.split(", ").filter(|name| !["ssh", "git"].contains(name)) {
+    for server in servers.split(", ").filter(|name| !["ssh", "git", "tpm"].contains(name)) {
         let told: Value = serde_json::from_str(&setup(&service, &format!("{server} --yes --json")).ok()).unwrap();
         assert!(!told["write"].as_array().unwrap().is_empty(), "{told}");
         if server == "knot" {

@@ -4,6 +4,7 @@ mod change;
 mod plan;
 mod record;
 mod server;
+mod tpm;
 mod user;
 
 use super::context::{Connection, Context, KeyArg, completions, provider};
@@ -50,7 +51,7 @@ pub(crate) struct Setup {
 
 fn programs() -> PossibleValuesParser {
     let servers = SERVERS.iter().map(|server| server.name);
-    let known = servers.chain(["ssh", "git"]).map(PossibleValue::new);
+    let known = servers.chain(["ssh", "git", "tpm"]).map(PossibleValue::new);
     PossibleValuesParser::new(known.chain(CANNOT.iter().map(|(name, _)| PossibleValue::new(name).hide(true))))
 }
 
@@ -177,9 +178,18 @@ impl Setup {
 
     fn plan(&self, desk: &Desk<'_>, connection: &Connection) -> Result<Plan> {
         let server = SERVERS.iter().find(|server| server.name == self.program);
+        let tpm = self.program == "tpm";
         if self.undo {
-            let next = server.map(server::back).unwrap_or_default();
+            let next = if tpm { tpm::back() } else { server.map(server::back).unwrap_or_default() };
             return Ok(Plan { next, ..Plan::default() });
+        }
+        if tpm {
+            return match self.key {
+                Some(_) => {
+                    Err(Error::Usage("a TPM takes any key: leave --key out, and make keys with --provider tpm".to_owned()))
+                }
+                None => tpm::plan(desk),
+            };
         }
         let key = self.key.as_ref().map(|name| KeyArg { name: name.clone(), provider: self.provider, owner: None });
         let key = key.map(|key| desk.context.key(&key)).transpose()?;
@@ -192,12 +202,14 @@ impl Setup {
 
     /// Where it is kept what was changed.
     fn records(&self) -> Result<PathBuf> {
-        if SERVERS.iter().any(|server| server.name == self.program) {
+        if self.program == "tpm" || SERVERS.iter().any(|server| server.name == self.program) {
             return Ok("/etc/parsec/setup".into());
         }
         match self.root == Path::new("/") {
             true => Ok(user::home()?.join(".local/state/parsec/setup")),
-            false => Err(Error::Usage(format!("--root is for servers; {} is set up for you, in your home", self.program))),
+            false => {
+                Err(Error::Usage(format!("--root is for servers and the TPM; {} is set up for you, in your home", self.program)))
+            }
         }
     }
 

@@ -255,7 +255,7 @@ fn split<'t>(text: &'t str, mark: &str) -> Option<(&'t str, &'t str, &'t str)> {
 }
 
 /// The text with this between the marks, which are made at its end where it has none.
-fn with_block(text: &str, mark: &str, block: Option<&str>) -> String {
+pub(super) fn with_block(text: &str, mark: &str, block: Option<&str>) -> String {
     let (begin, end) = marks(mark);
     let (before, _, after) = split(text, mark).unwrap_or((text, "", ""));
     let block = block.map(|block| {
