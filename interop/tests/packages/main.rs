@@ -208,7 +208,7 @@ fn an_installation_by_hand_becomes_that_of_the_packages() {
     }
 }
 
-/// A TPM needs a copy of a drop-in and a provider in the configuration.
+/// A TPM needs a drop-in and a provider in the configuration.
 #[test]
 fn drop_ins_let_the_unit_reach_a_tpm() {
     let Some(machine) = Machine::boot(packages()) else { return };
@@ -216,9 +216,7 @@ fn drop_ins_let_the_unit_reach_a_tpm() {
     machine.ok("mkdir /tmp/tpm
         systemd-run --unit swtpm swtpm socket --tpm2 --tpmstate dir=/tmp/tpm --flags not-need-init,startup-clear \
             --server type=tcp,port=2321,bindaddr=127.0.0.1 --ctrl type=tcp,port=2322,bindaddr=127.0.0.1");
-    let chip = documented("A TPM", "tpm.conf");
-    let software =
-        chip.replace("tpm.conf", "swtpm.conf").replace(r#""Tpm""#, r#""Tpm"\ntcti = "swtpm:host=127.0.0.1,port=2321""#);
+    let software = documented("A TPM", "swtpm.conf");
     let (drop_in, rest) = software.split_once('\n').unwrap();
     machine.run(rest);
     machine.refused("parsec key new web --provider tpm --for tls-server");
@@ -228,8 +226,13 @@ fn drop_ins_let_the_unit_reach_a_tpm() {
     let broken = machine.refused("echo '[nonsense]' >> /etc/parsec/config.toml; parsec serve");
     assert!(broken.contains("/etc/parsec/config.toml: the top level has no key 'nonsense'"), "{broken}");
     // a chip's: there is none here, and the unit starts with the rights to reach it
-    let chip: Vec<_> = chip.lines().filter(|line| !line.contains("provider_type")).collect();
-    machine.ok(&format!("rm /etc/parsec/config.toml; systemctl reset-failed; {}", chip.join("\n")));
+    let chip = documented("A TPM", "setup tpm");
+    let chip = chip.split('\n').take(2).collect::<Vec<_>>().join("\n").replace("setup tpm", "setup tpm --yes");
+    let setup = chip.lines().next().unwrap();
+    let told = machine.refused(&format!("rm /etc/parsec/config.toml; {setup}"));
+    assert!(told.contains("enable the TPM in the firmware"), "{told}");
+    machine
+        .ok(&format!("systemctl reset-failed; touch /dev/tpmrm0; {chip}; rm /dev/tpmrm0; parsec key new soft --algorithm p256"));
     let groups = machine.ok("grep Groups: /proc/$(systemctl show --property MainPID --value parsec)/status; getent group tss");
     let tss = groups.rsplit(':').nth(1).unwrap();
     assert!(groups.lines().next().unwrap().split_whitespace().any(|group| group == tss), "{groups}");

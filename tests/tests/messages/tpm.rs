@@ -45,8 +45,10 @@ pub(super) const TPM: Table = Table {
         Some(service)
     },
     rows: &[
-        Row("the TPM at … does not answer: there is no …", "tpm.conf", |_| Some(providers(&at("device:/nowhere/tpmrm0")))),
-        Row("the TPM at … does not answer: the service may not open …", "tpm.conf", |_| {
+        Row("the TPM at … does not answer: there is no …", "parsec setup tpm", |_| {
+            Some(providers(&at("device:/nowhere/tpmrm0")))
+        }),
+        Row("the TPM at … does not answer: the service may not open …", "parsec setup tpm", |_| {
             let folder = tempfile::tempdir().unwrap();
             std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
             let device = folder.path().join("tpmrm0");

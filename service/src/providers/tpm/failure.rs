@@ -136,10 +136,10 @@ fn shut(path: &Path) -> String {
     let shown = path.display();
     match rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK) {
         Err(Errno::NOENT) => {
-            format!("there is no {shown}, or the service's unit hides it: ls -l {shown}, and install the drop-in tpm.conf")
+            format!("there is no {shown}, or the service's unit hides it: ls -l {shown}, then parsec setup tpm")
         }
         Err(errno) => format!(
-            "the service may not open {shown} ({errno}): its user must be in the device's group, usually tss, as the drop-in tpm.conf has it"
+            "the service may not open {shown} ({errno}): its user must be in the device's group, usually tss: parsec setup tpm"
         ),
         Ok(()) => format!("{shown} is there, and hangs, or another program holds it: fuser -v {shown}"),
     }
