@@ -44,7 +44,7 @@ macro_rules! providers {
 providers! {
     CORE = 0 "core" "Core" Software "47049873-2a43-4845-9d72-831eab668784";
     SOFTWARE = 1 "software" "MbedCrypto" Software "1c1139dc-ad7c-47dc-ad6b-db6fdb466552";
-    PKCS11 = 2 "pkcs11" "Pkcs11" Hardware "30e39502-eba6-4d60-a4af-c518b7f5e38f";
+    PKCS11 = 2 "pkcs11" "Pkcs11" Hsm "30e39502-eba6-4d60-a4af-c518b7f5e38f";
     TPM = 3 "tpm" "Tpm" Hardware "1e4954a4-ff21-46d3-ab0c-661eeb667e1d";
     TRUSTED_SERVICE = 4 "trusted-service" "TrustedService" Hardware "71129441-508a-4da6-b6e8-7b98a777e4c0";
     CRYPTO_AUTH_LIB = 5 "cryptoauthlib" "CryptoAuthLib" Hardware "b8ba81e2-e9f7-4bdd-b096-a29d0019960c";

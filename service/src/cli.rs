@@ -46,6 +46,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::Context;
 use error::{Exit, Result};
 use interface::text;
+use parsec_service::worker;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -102,6 +103,13 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Run a token's library for the service, which starts this itself
+    #[command(hide = true)]
+    Worker {
+        /// Start such processes
+        #[arg(long)]
+        launcher: bool,
+    },
     /// Write the pages of the manual, as packages have them
     #[command(hide = true)]
     Man {
@@ -121,6 +129,9 @@ pub(crate) fn main() -> ExitCode {
         }
         Err(asked) => asked.exit(),
     };
+    if let Command::Worker { launcher } = cli.command {
+        return if launcher { worker::launch() } else { worker::work() };
+    }
     match cli.command.run(&cli.connection) {
         Ok(()) => Exit::Done,
         Err(error) => {
@@ -175,6 +186,7 @@ impl Command {
             Self::Serve { .. }
             | Self::OpensslEnv(_)
             | Self::Completions { .. }
+            | Self::Worker { .. }
             | Self::Man { .. }
             | Self::Doctor(_)
             | Self::Setup(_) => Ok(()),

@@ -46,7 +46,17 @@ type Answer = Box<dyn FnOnce()>;
 impl Lane {
     /// A lane that runs so many requests at a time. A principal runs one. A user leaves at least one place for others.
     pub fn new(workers: usize) -> Self {
-        let places = Places { all: workers, spare: 0, user: workers.saturating_sub(1).max(1), principal: 1 };
+        Self::with(workers, 1)
+    }
+
+    /// The same, where a principal may run as many as a user: so many programs are often one user's.
+    pub fn shared(workers: usize) -> Self {
+        Self::with(workers, workers)
+    }
+
+    fn with(workers: usize, principal: usize) -> Self {
+        let user = workers.saturating_sub(1).max(1);
+        let places = Places { all: workers, spare: 0, user, principal: principal.min(user) };
         Self { queue: FairQueue::new(places), hanging: Arc::new(Semaphore::new(HANGING)), patience: PATIENCE }
     }
 

@@ -43,6 +43,7 @@ pub mod stop;
 pub mod store;
 mod stream;
 mod users;
+pub mod worker;
 mod wrapping;
 
 pub use serve::serve;

@@ -107,6 +107,12 @@ impl Provider {
         Self { limit, ..self }
     }
 
+    /// The same; one principal may have as many slow operations running at a time as a user.
+    #[must_use]
+    pub fn shared(self, workers: usize) -> Self {
+        Self { lane: Lane::shared(workers), ..self }
+    }
+
     /// The same, on a device that may be away.
     #[must_use]
     pub fn on_device<D: Device>(self, device: &Arc<D>) -> Self {
@@ -150,6 +156,8 @@ impl Provider {
 
     fn register<O: Operation, T: Handle<O>>(mut self, backend: &Arc<T>, executor: Executor) -> Self {
         let backend = Arc::clone(backend);
+        // A lane has threads of its own, which may wait for a device.
+        let reads = matches!(executor, Executor::Inline | Executor::Aside);
         let run = move |guard: &Guard<'_>, body: &[u8]| {
             let run = || {
                 let op = O::decode(body).map_err(|_| Status::DeserializingBodyFailed)?;
@@ -158,17 +166,15 @@ impl Provider {
                 }
                 let call = guard.admit(op.key()?)?;
                 let handle = || backend.handle(&call, op);
-                let output = if call.long() {
+                if call.long() {
                     guard.check_there()?;
-                    guard.processor().apart(handle)
-                } else {
-                    handle()
-                }?;
+                }
+                let output = if call.long() && reads { guard.processor().apart(handle) } else { handle() }?;
                 Ok(Buffer::from(prost::Message::encode_to_vec(&output)))
             };
             match executor {
                 Executor::Aside => aside(run),
-                _ if body.len() > MOMENT => guard.processor().apart(run),
+                _ if body.len() > MOMENT && reads => guard.processor().apart(run),
                 _ => run(),
             }
         };

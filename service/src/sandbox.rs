@@ -32,6 +32,8 @@ pub enum Reach {
     Device(PathBuf),
     /// A port of TCP, to connect to.
     Port(u16),
+    /// A file that is read now and then, and may be exchanged: so all in its folder.
+    File(PathBuf),
 }
 
 /// The rules that are asked for; an older kernel has some of them.
@@ -114,16 +116,17 @@ fn apply<'a>(own: impl IntoIterator<Item = &'a Path>, reach: impl IntoIterator<I
 
 /// Applies the rules of Landlock, and says what is missing of them.
 fn restrict<'a>(folders: &[PathBuf], reach: impl IntoIterator<Item = &'a Reach>) -> Result<Option<String>, RulesetError> {
-    let (mut devices, mut ports) = (DEVICES.iter().map(PathBuf::from).collect::<Vec<_>>(), Vec::new());
+    let (mut devices, mut ports, mut files) = (DEVICES.iter().map(PathBuf::from).collect::<Vec<_>>(), Vec::new(), Vec::new());
     for reach in reach {
         match reach {
             Reach::Device(path) => devices.push(there(path)),
             Reach::Port(port) => ports.push(Ok::<_, RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp))),
+            Reach::File(path) => files.extend(path.parent().map(Path::to_owned)),
         }
     }
     let folder = |name| std::env::var_os(name).map_or_else(Vec::new, |value| std::env::split_paths(&value).collect());
     // The program itself, for the names in a backtrace.
-    let read = SYSTEM.iter().map(PathBuf::from).chain(VARIABLES.iter().flat_map(folder)).chain(std::env::current_exe());
+    let read = SYSTEM.iter().map(PathBuf::from).chain(VARIABLES.iter().flat_map(folder)).chain(std::env::current_exe()).chain(files);
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(RULES))?
         .handle_access(AccessNet::from_all(RULES))?

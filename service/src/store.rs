@@ -30,6 +30,7 @@ mod note;
 mod object;
 mod own;
 mod pin;
+mod refused;
 mod rename;
 mod room;
 mod rows;

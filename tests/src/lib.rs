@@ -25,6 +25,7 @@ mod proxy;
 mod raw;
 mod release;
 mod service;
+mod softhsm;
 mod source;
 mod swtpm;
 
@@ -44,7 +45,8 @@ pub use pinned::pinned;
 pub use proxy::{Fault, Proxy};
 pub use raw::{Answer, Raw, as_user, frame, request};
 pub use release::{APPLICATION, OFFICER_PIN, PIN, Release, TENANT, Transcript};
-pub use service::{CONFIG, Service, Setup, TPM, TPM_SEALED};
+pub use service::{CONFIG, HSM, Service, Setup, TPM, TPM_SEALED};
+pub use softhsm::SoftHsm;
 pub use source::Source;
 pub use swtpm::{Swtpm, sized};
 

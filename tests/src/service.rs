@@ -14,7 +14,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Swtpm, built, command, eventually};
+use crate::{SoftHsm, Swtpm, built, command, eventually};
 
 /// What a service starts with when a test asks for nothing else; `{dir}` stands for the test's own directory.
 /// These are upstream's configuration keys, so an upstream service starts with it too.
@@ -57,6 +57,16 @@ pub const TPM_SEALED: &str = r#"
 provider_type = "TpmSealed"
 key_info_manager = "store"
 tcti = "{tcti}"
+"#;
+
+/// What a configuration needs for a token; `{token}` stands for one of SoftHSM's, of the test's own.
+pub const HSM: &str = r#"
+[[provider]]
+provider_type = "Pkcs11"
+key_info_manager = "store"
+library_path = "{library}"
+token_label = "{token}"
+user_pin = "9012"
 "#;
 
 /// Makes a store one of version 4, whose rows are not signed, so that the service signs them as they are when it is told to accept that.
@@ -169,8 +179,14 @@ impl Setup {
         if let Some(tpm) = &tpm {
             self.config = self.config.replace("{tcti}", &tpm.tcti());
         }
+        let token = self.config.contains("{token}").then(|| SoftHsm::new(dir.path().join("softhsm")));
+        if let Some(token) = &token {
+            let library = SoftHsm::library().to_str().expect("a UTF-8 path");
+            self.config = self.config.replace("{library}", library).replace("{token}", SoftHsm::LABEL);
+            self.environment.push(("SOFTHSM2_CONF".into(), token.conf().into()));
+        }
         std::fs::write(dir.path().join("config.toml"), &self.config).expect("write the configuration");
-        Service { setup: self, child: None, listener: None, tpm, dir }
+        Service { setup: self, child: None, listener: None, tpm, token, dir }
     }
 }
 
@@ -181,6 +197,7 @@ pub struct Service {
     /// What it is passed when it starts.
     listener: Option<UnixListener>,
     tpm: Option<Swtpm>,
+    token: Option<SoftHsm>,
     dir: TempDir,
 }
 
@@ -218,6 +235,14 @@ impl Service {
     /// When it is not.
     pub fn tpm(&mut self) -> &mut Swtpm {
         self.tpm.as_mut().expect("a service with a TPM")
+    }
+
+    /// Its token, where [`HSM`] is in its configuration.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn token(&self) -> &SoftHsm {
+        self.token.as_ref().expect("a service with a token")
     }
 
     /// All that the service has logged.

@@ -16,10 +16,12 @@ numbered! {
     Tier {
         /// In the memory of the service.
         Software = 1,
-        /// In a TPM or an HSM.
+        /// In a TPM.
         Hardware = 2,
         /// Sealed by hardware, used in the memory of the service.
         Sealed = 3,
+        /// In a token of PKCS#11: a hardware security module, or what acts as one.
+        Hsm = 4,
     }
 }
 
@@ -30,6 +32,7 @@ impl Tier {
             Self::Software => "software",
             Self::Hardware => "hw",
             Self::Sealed => "sealed",
+            Self::Hsm => "hsm",
         }
     }
 }

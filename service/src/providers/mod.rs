@@ -2,6 +2,7 @@
 
 mod backend;
 pub mod core;
+mod hsm;
 pub mod software;
 pub mod tpm;
 
@@ -36,8 +37,12 @@ type Open = dyn Fn(&Arc<Store>) -> Result<Option<Provider>> + Send + Sync;
 /// Reads a provider's table in the configuration.
 type Read = fn(settings: toml::Table) -> Result<Plan>;
 
-const KINDS: &[(ProviderId, Read)] =
-    &[(ProviderId::SOFTWARE, software::plan), (ProviderId::TPM, tpm::plan), (ProviderId::TPM_SEALED, tpm::sealed::plan)];
+const KINDS: &[(ProviderId, Read)] = &[
+    (ProviderId::SOFTWARE, software::plan),
+    (ProviderId::PKCS11, hsm::plan),
+    (ProviderId::TPM, tpm::plan),
+    (ProviderId::TPM_SEALED, tpm::sealed::plan),
+];
 
 impl Plan {
     fn new(

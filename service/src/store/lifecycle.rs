@@ -32,7 +32,7 @@ pub struct Material {
     pub past: Usage,
 }
 
-/// A name held for a key in the making. Dropped without a commit, it is free again.
+/// A name held for a key in the making. Dropped without a commit, it is free again, unless the key may be elsewhere.
 #[derive(Debug)]
 #[must_use]
 pub struct Reservation<'a> {
@@ -48,6 +48,8 @@ pub struct Reservation<'a> {
     epoch: u64,
     /// The user who makes it.
     maker: Option<u32>,
+    /// The hardware may have it.
+    elsewhere: bool,
 }
 
 /// A key on its way out, which nobody can use any more. Dropped without a commit, it is left for recovery to finish.
@@ -101,7 +103,7 @@ impl Store {
             return Err(taken(&intent));
         }
         let identified = filing.volatile || filing.id.is_some();
-        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, process, epoch, maker: None })
+        Ok(Reservation { store: self, intent: Some(intent), uuid, identified, process, epoch, maker: None, elsewhere: false })
     }
 
     /// Refuses the name of a ready key.
@@ -147,7 +149,8 @@ impl Store {
         Ok(Destruction { store: self, key: Arc::clone(key) })
     }
 
-    /// The unfinished keys of this provider that a crash had left when the store was opened, as far as they are still there.
+    /// The unfinished keys of this provider, as far as they are still there: those that a crash had left when the store was opened, and
+    /// those that were left to recovery since.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the file cannot be read.
@@ -253,6 +256,11 @@ impl Store {
         }
     }
 
+    /// Leaves a key that is not ready to recovery: what its hardware has of it could not be removed.
+    fn leave(&self, uuid: Uuid) {
+        self.index_mut().unfinished.push(uuid.to_string());
+    }
+
     fn left(&self) -> MutexGuard<'_, Vec<Uuid>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -281,6 +289,13 @@ impl Reservation<'_> {
         self
     }
 
+    /// The same from when the hardware is told to make the key: dropped without a commit, it is left to recovery, as the hardware may
+    /// have the key.
+    pub fn elsewhere(mut self) -> Self {
+        self.elsewhere = true;
+        self
+    }
+
     /// Makes the key ready; durably, unless it is volatile.
     ///
     /// # Errors
@@ -301,7 +316,12 @@ impl Reservation<'_> {
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        if self.intent.is_some() && !self.volatile() {
+        if self.intent.is_none() || self.volatile() {
+            return;
+        }
+        if self.elsewhere {
+            self.store.leave(self.uuid);
+        } else {
             self.store.remove(self.uuid);
         }
     }
@@ -317,6 +337,13 @@ impl Destruction<'_> {
     pub fn commit(self) {
         if !self.key.volatile() {
             self.store.remove(self.key.uuid);
+        }
+    }
+
+    /// Leaves the key to recovery: the hardware may still have it.
+    pub fn leave(self) {
+        if !self.key.volatile() {
+            self.store.leave(self.key.uuid);
         }
     }
 }

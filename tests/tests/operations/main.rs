@@ -17,7 +17,7 @@ use interface::operations::{
     ImportKey, ListOpcodes, SignMessage, VerifyHash,
 };
 use interface::{Opcode, Operation, ProviderId, Status};
-use tests::{CONFIG, Service, TPM, TPM_SEALED, may_lock_memory, pinned};
+use tests::{CONFIG, HSM, Service, TPM, TPM_SEALED, may_lock_memory, pinned};
 
 const ALL_HASHES: &[Hash] = Hash::ALL;
 
@@ -137,7 +137,7 @@ impl Under<'_> {
 }
 
 fn each_provider(test: impl Fn(Under<'_>)) {
-    let mut configured = vec![CONFIG, TPM];
+    let mut configured = vec![CONFIG, HSM, TPM];
     if may_lock_memory() {
         configured.push(TPM_SEALED);
     }

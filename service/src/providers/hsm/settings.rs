@@ -1,0 +1,62 @@
+//! The provider's configuration: upstream's keys, and ours.
+
+use crate::error::Result;
+use crate::providers::software::Software;
+use crate::sandbox::Reach;
+use crate::section::{Section, positive};
+use crate::worker::Open;
+use std::time::Duration;
+
+/// The default of `timeout`, in milliseconds.
+const DEFAULT_LIMIT: u64 = 10_000;
+/// The default of `max_sessions`.
+const DEFAULT_SESSIONS: usize = 8;
+/// Sessions of one token, at most.
+const SESSIONS: usize = 64;
+
+/// Which token it is, and how it is used.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// The library and the token.
+    pub(super) open: Open,
+    /// Where the PIN is.
+    pub(super) pin: Option<String>,
+    /// Sessions at a time, at most.
+    pub(super) sessions: usize,
+    /// Keys may be made that can be exported.
+    pub(super) export: bool,
+    /// How long a request may take the token, unless it makes a key.
+    pub(super) limit: Duration,
+}
+
+impl Settings {
+    /// Reads the table of a provider, and what the software provider does for it.
+    pub(super) fn read(table: toml::Table) -> Result<(Self, Software)> {
+        let mut section = Section::new("[[provider]] of type Pkcs11,", table);
+        let library: Option<String> = section.take("library_path")?;
+        let library = library.ok_or_else(|| section.wrong("library_path", "is missing: it names the token's PKCS#11 library"))?;
+        if !library.starts_with('/') {
+            return Err(section.wrong("library_path", "must begin with /"));
+        }
+        let (slot, serial) = (section.take("slot_number")?, section.take("serial_number")?);
+        let open = Open { library, slot, serial, label: section.take("token_label")? };
+        let pin = section.take("user_pin")?;
+        let sessions = positive(&mut section, "max_sessions", DEFAULT_SESSIONS)?;
+        if sessions > SESSIONS {
+            return Err(section.wrong("max_sessions", &format!("must be at most {SESSIONS}")));
+        }
+        let export = section.take_or("allow_export", true)?;
+        // They always are.
+        let _: Option<bool> = section.take("software_public_operations")?;
+        let limit = Duration::from_millis(positive(&mut section, "timeout", DEFAULT_LIMIT)?);
+        let software = Software::read(&mut section)?;
+        section.finish()?;
+        Ok((Self { open, pin, sessions, export, limit }, software))
+    }
+
+    /// What the service itself needs of the host: the library is loaded elsewhere.
+    pub(super) fn reach(&self) -> Vec<Reach> {
+        let path = self.pin.as_ref().and_then(|pin| pin.strip_prefix("file:"));
+        path.map(|path| Reach::File(path.into())).into_iter().collect()
+    }
+}
