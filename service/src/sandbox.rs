@@ -126,7 +126,8 @@ fn restrict<'a>(folders: &[PathBuf], reach: impl IntoIterator<Item = &'a Reach>)
     }
     let folder = |name| std::env::var_os(name).map_or_else(Vec::new, |value| std::env::split_paths(&value).collect());
     // The program itself, for the names in a backtrace.
-    let read = SYSTEM.iter().map(PathBuf::from).chain(VARIABLES.iter().flat_map(folder)).chain(std::env::current_exe()).chain(files);
+    let read =
+        SYSTEM.iter().map(PathBuf::from).chain(VARIABLES.iter().flat_map(folder)).chain(std::env::current_exe()).chain(files);
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(RULES))?
         .handle_access(AccessNet::from_all(RULES))?

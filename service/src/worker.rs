@@ -20,7 +20,7 @@ mod template;
 mod token;
 
 pub(crate) use channel::{Channel, Fault};
-pub use launcher::launch;
 pub(crate) use launcher::Launcher;
+pub use launcher::launch;
 pub(crate) use message::{Ability, Kind, Login, Open, Token};
 pub use process::work;

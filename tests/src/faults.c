@@ -1,7 +1,8 @@
 /* Kills the program that it is preloaded into at one durable step: a change of a regular file or folder, or a flush of one.
  *
  * The file that FAULT_PLAN names says when: "before 7", "after 7", or "torn 7", which does half of the 7th write; "fail 7" kills
- * nothing and lets the step fail. Without that file nothing happens; it is removed when the step is reached.
+ * nothing and lets the step fail. A third word is one that has to be in the command line of the program. Without that file nothing
+ * happens; it is removed when the step is reached.
  *
  * While there is a file with ".unflushed" after that name, no flush succeeds; with ".full" nothing gets room on the disk. */
 #define _GNU_SOURCE
@@ -12,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,13 +23,23 @@ static const char *path;
 static long chosen;
 static atomic_long steps;
 
+/* Whether the word is in the command line of this program. */
+static int is_called(const char *word) {
+    char line[4096];
+    FILE *file = fopen("/proc/self/cmdline", "re");
+    size_t length = file ? fread(line, 1, sizeof line, file) : 0;
+    if (file)
+        fclose(file);
+    return *word == 0 || memmem(line, length, word, strlen(word)) != NULL;
+}
+
 __attribute__((constructor)) static void read_plan(void) {
     path = getenv("FAULT_PLAN");
     FILE *plan = path ? fopen(path, "re") : NULL;
-    char word[8];
+    char word[8], program[16] = "";
     if (!plan)
         return;
-    if (fscanf(plan, "%7s %ld", word, &chosen) == 2)
+    if (fscanf(plan, "%7s %ld %15s", word, &chosen, program) >= 2 && is_called(program))
         mode = word[0];
     fclose(plan);
 }

@@ -245,6 +245,12 @@ impl Service {
         self.token.as_ref().expect("a service with a token")
     }
 
+    /// Has `pkcs11-spy`, where it is the library, write down each call in `calls`.
+    pub fn spy(&mut self) {
+        let calls = self.dir().join("calls");
+        self.setup.environment.push(("PKCS11SPY_OUTPUT".into(), calls.into()));
+    }
+
     /// All that the service has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir().join("log")).unwrap_or_default()

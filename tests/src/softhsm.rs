@@ -26,7 +26,10 @@ impl SoftHsm {
     /// When there is no SoftHSM: `tests/packages` installs it.
     pub fn new(folder: PathBuf) -> Self {
         std::fs::create_dir_all(folder.join("tokens")).expect("a folder for tokens");
-        let text = format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", folder.join("tokens").display());
+        let text = format!(
+            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+            folder.join("tokens").display()
+        );
         std::fs::write(folder.join("softhsm2.conf"), text).expect("write SoftHSM's configuration");
         let token = Self { folder };
         token.add(Self::LABEL);
@@ -66,14 +69,21 @@ impl SoftHsm {
         tool
     }
 
-    /// The kinds and ids of the objects that the token has, as `pkcs11-tool` lists them.
+    /// The kinds and ids of the objects that the token has, as `pkcs11-tool` lists them. One without an id is none of the service's: where
+    /// it is killed, SoftHSM may leave a part of one.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// When they cannot be listed.
     pub fn objects(&self) -> Vec<String> {
         let listed = command::run(&mut self.tool(["--list-objects"])).ok();
-        let kind = |line: &&str| line.contains(" Object") || line.trim_start().starts_with("ID:");
-        let lines: Vec<_> = listed.lines().filter(kind).map(str::trim).collect();
-        lines.chunks(2).map(|object| object.join(" ")).collect()
+        let (mut objects, mut kind) = (Vec::new(), "");
+        for line in listed.lines().map(str::trim) {
+            if line.contains(" Object") {
+                kind = line;
+            } else if line.starts_with("ID:") {
+                objects.push(format!("{kind} {line}"));
+            }
+        }
+        objects
     }
 }

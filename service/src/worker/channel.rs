@@ -90,7 +90,10 @@ impl Channel {
             _ => Fault::Broken,
         };
         if self.limit.replace(limit) != limit {
-            self.socket.set_read_timeout(Some(limit)).and_then(|()| self.socket.set_write_timeout(Some(limit))).map_err(failed)?;
+            self.socket
+                .set_read_timeout(Some(limit))
+                .and_then(|()| self.socket.set_write_timeout(Some(limit)))
+                .map_err(failed)?;
         }
         let header = Header { provider: ProviderId::PKCS11.number(), opcode: number, ..Header::default() };
         send(&self.socket, header, body).map_err(failed)?;

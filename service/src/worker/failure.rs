@@ -74,8 +74,14 @@ impl Failure {
             Self::Missing => Kind::Missing,
             Self::Lost(_) => Kind::Lost,
             Self::Library(code, _) => match code {
-                SessionHandleInvalid | SessionClosed | UserNotLoggedIn | DeviceRemoved | TokenNotPresent | TokenNotRecognized
-                | SlotIdInvalid | CryptokiNotInitialized => Kind::Lost,
+                SessionHandleInvalid
+                | SessionClosed
+                | UserNotLoggedIn
+                | DeviceRemoved
+                | TokenNotPresent
+                | TokenNotRecognized
+                | SlotIdInvalid
+                | CryptokiNotInitialized => Kind::Lost,
                 PinIncorrect | PinInvalid | PinLenRange | PinExpired | PinLocked => Kind::Pin,
                 _ => Kind::Request,
             },
@@ -94,10 +100,15 @@ impl Failure {
         };
         match code {
             _ if self.kind() == Kind::Lost => Status::PsaErrorCommunicationFailure,
-            FunctionNotSupported | MechanismInvalid | CurveNotSupported | DomainParamsInvalid | KeySizeRange
-            | KeyTypeInconsistent | AttributeTypeInvalid | AttributeValueInvalid | TemplateInconsistent => {
-                Status::PsaErrorNotSupported
-            }
+            FunctionNotSupported
+            | MechanismInvalid
+            | CurveNotSupported
+            | DomainParamsInvalid
+            | KeySizeRange
+            | KeyTypeInconsistent
+            | AttributeTypeInvalid
+            | AttributeValueInvalid
+            | TemplateInconsistent => Status::PsaErrorNotSupported,
             DataInvalid | DataLenRange | EncryptedDataInvalid | EncryptedDataLenRange | MechanismParamInvalid => {
                 Status::PsaErrorInvalidArgument
             }

@@ -336,7 +336,8 @@ impl Run<MacCompute> for Session {
 impl Run<RawKeyAgreement> for Session {
     /// The secret passes through an object of the session.
     fn run(&self, op: RawKeyAgreement) -> Result<Agreed, Failure> {
-        let len = if op.peer_key.first() == Some(&4) && op.peer_key.len() % 2 == 1 { op.peer_key.len() / 2 } else { op.peer_key.len() };
+        let len =
+            if op.peer_key.first() == Some(&4) && op.peer_key.len() % 2 == 1 { op.peer_key.len() / 2 } else { op.peer_key.len() };
         let template = [
             Attribute::Class(ObjectClass::SECRET_KEY),
             Attribute::KeyType(Pkcs11Type::GENERIC_SECRET),

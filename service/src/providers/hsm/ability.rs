@@ -151,6 +151,9 @@ impl Ability {
 
     fn check(&self, attributes: &Attributes) -> Result<()> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);
+        if key_type.is_public() && !self.makes(key_type.pair()) {
+            return Err(unsupported(format!("the pkcs11 provider has no keys of type {key_type:?}")));
+        }
         if !key_type.is_public() && (bits != 0 || !self.makes(key_type)) {
             self.check_kind(key_type, bits)?;
         }
@@ -193,7 +196,10 @@ impl Ability {
         let fits = move |mechanism: &Mechanism| {
             bits == 0 || mechanism.most == 0 || (mechanism.least..=mechanism.most).contains(&u64::from(bits / 8))
         };
-        HMACS.iter().filter(move |(_, name)| self.has(*name, CKF_SIGN) && self.mechanisms.get(name).is_some_and(fits)).map(|row| row.0)
+        HMACS
+            .iter()
+            .filter(move |(_, name)| self.has(*name, CKF_SIGN) && self.mechanisms.get(name).is_some_and(fits))
+            .map(|row| row.0)
     }
 
     fn both(&self, mechanism: u64) -> bool {

@@ -69,7 +69,8 @@ impl Hsm {
             return self.software.keep(call, attributes, key);
         }
         let reservation = reservation.elsewhere();
-        let (name, public) = (reservation.uuid().to_string(), if attributes.key_type.is_pair() { key.public()? } else { Vec::new() });
+        let (name, public) =
+            (reservation.uuid().to_string(), if attributes.key_type.is_pair() { key.public()? } else { Vec::new() });
         let object = |attributes: Attributes, data: &[u8]| ImportKey {
             key_name: name.clone(),
             attributes: Some((&attributes).into()),

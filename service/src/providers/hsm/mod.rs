@@ -26,11 +26,11 @@ use crate::worker::{Channel, Fault, Launcher, Token};
 use ability::Ability;
 use interface::operations::*;
 use interface::{ProviderId, Secret, Status};
-use owner::{Failure, MAKING, TokenOwner};
+use owner::{Failure, MAKING, PATIENCE, TokenOwner};
 use settings::Settings;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// A request may wait for a worker, run on it, and do both again.
+/// A request may wait for a channel and run on it, and do both again.
 const ROUNDS: u32 = 4;
 
 /// The provider's state.
@@ -76,15 +76,14 @@ fn open(owner: &Arc<TokenOwner>, software: &Software) -> Result<Provider> {
     tracing::info!("the token '{label}' ({manufacturer} {model}, serial number {serial}), {} sessions", worker.channels);
     let description = format!("The token '{label}', {manufacturer} {model}");
     let info = Info { id: ProviderId::PKCS11, description, vendor: manufacturer.clone(), version: [0, 1, 0] };
-    let hsm =
-        Hsm { owner: Arc::clone(owner), software: Arc::new(software.clone()), ability: Ability::new(&worker.token) };
-    let limit = owner.settings.limit * ROUNDS;
+    let hsm = Hsm { owner: Arc::clone(owner), software: Arc::new(software.clone()), ability: Ability::new(&worker.token) };
+    let limit = owner.settings.limit * ROUNDS + PATIENCE * 2;
     let provider = Provider::new(info, worker.channels).shared(worker.channels).on_device(owner).within(limit);
     Ok(register(provider, &Arc::new(hsm)))
 }
 
 fn register(mut provider: Provider, hsm: &Arc<Hsm>) -> Provider {
-    let limit = hsm.owner.settings.limit;
+    let making = hsm.owner.settings.limit * (MAKING + ROUNDS) + PATIENCE * 2;
     if hsm.ability.macs() {
         provider = provider.on_slow::<MacCompute, _>(hsm).on_slow::<MacVerify, _>(hsm);
     }
@@ -115,7 +114,7 @@ fn register(mut provider: Provider, hsm: &Arc<Hsm>) -> Provider {
         .on::<HashCompute, _>(&hsm.software)
         .on::<HashCompare, _>(&hsm.software)
         .on::<CanDoCrypto, _>(hsm)
-        .within(limit * (MAKING + ROUNDS))
+        .within(making)
         .on_slow::<GenerateKey, _>(hsm)
 }
 
@@ -176,7 +175,11 @@ impl Hsm {
 
     /// Uses the key of the request in the token.
     fn with<T>(&self, call: &Call<'_>, work: impl Fn(&Channel) -> Result<T, Fault>) -> Result<T> {
-        self.owner.run(work).map_err(|failure| self.explain(call, failure))
+        let done = self.owner.run(work).map_err(|failure| self.explain(call, failure))?;
+        if let Some(key) = call.key().ok().filter(|key| key.missing()) {
+            call.store().mark(key, false);
+        }
+        Ok(done)
     }
 
     fn explain(&self, call: &Call<'_>, failure: Failure) -> Error {

@@ -21,6 +21,9 @@ pub(super) const MAKING: u32 = 10;
 const MOMENT: Duration = Duration::from_millis(500);
 /// A worker that has lasted so long is replaced at once.
 const LASTING: Duration = Duration::from_secs(5);
+/// How long a request waits for a worker that takes the place of another one, and after how many starts in vain it does not.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+const FEW: u32 = 2;
 /// How long to wait before another one is started, after the first failure and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
 
@@ -40,6 +43,8 @@ struct State {
     phase: Phase,
     /// Workers that did not last, since the last one that did.
     failures: u32,
+    /// Starts that have failed, since the last one that did not.
+    unstarted: u32,
     /// Why there is none.
     away: Option<String>,
     /// The PIN that was refused, should the disk not have taken that.
@@ -69,7 +74,8 @@ pub(super) struct Worker {
 
 impl TokenOwner {
     pub(super) fn new(settings: Settings, launcher: Launcher, store: &Arc<Store>) -> Arc<Self> {
-        let state = State { phase: Phase::Down(Instant::now()), failures: 0, away: None, refused: None, device: None };
+        let state =
+            State { phase: Phase::Down(Instant::now()), failures: 0, unstarted: 0, away: None, refused: None, device: None };
         Arc::new_cyclic(|this| Self {
             settings,
             launcher,
@@ -88,8 +94,14 @@ impl TokenOwner {
 
     /// Does once what must not be done twice.
     pub(super) fn once<T>(&self, work: impl FnOnce(&Channel) -> Result<T, Fault>) -> Result<T, Failure> {
-        let worker = self.worker(self.settings.limit).map_err(Failure::Away)?;
-        let channel = worker.take(self.settings.limit).ok_or_else(|| Failure::Away(self.gone()))?;
+        let (worker, channel) = loop {
+            let worker = self.worker(PATIENCE).map_err(Failure::Away)?;
+            match worker.take(self.settings.limit) {
+                Taken::Channel(channel) => break (worker, channel),
+                Taken::Closed => {}
+                Taken::Busy => return Err(Failure::Away(busy())),
+            }
+        };
         match work(&channel) {
             Err(fault) if lost(&fault) => {
                 self.replace(&worker, &fault);
@@ -125,7 +137,9 @@ impl TokenOwner {
             match channel.call(&DestroyKey { key_name: key.uuid.to_string(), owner: None }, self.settings.limit) {
                 Ok(_) => self.store.settle(&key),
                 Err(fault) if lost(&fault) => return Err(fault),
-                Err(fault) => tracing::error!("the token does not destroy what it has of the key '{}', which is none: {fault}", key.name),
+                Err(fault) => {
+                    tracing::error!("the token does not destroy what it has of the key '{}', which is none: {fault}", key.name)
+                }
             }
         }
         Ok(())
@@ -133,10 +147,11 @@ impl TokenOwner {
 
     /// A running worker, waiting for one so long.
     fn worker(&self, patience: Duration) -> Result<Arc<Worker>> {
-        let deadline = Instant::now() + patience;
         let mut state = self.state();
+        let deadline = Instant::now() + patience;
         loop {
             let now = Instant::now();
+            let deadline = if state.unstarted > FEW { now } else { deadline };
             let until = match &state.phase {
                 Phase::Up(worker) => return Ok(Arc::clone(worker)),
                 Phase::Starting => deadline,
@@ -167,10 +182,12 @@ impl TokenOwner {
                     if state.away.take().is_some() {
                         tracing::info!(event = Event::Start.name(), "the token is back");
                     }
+                    state.unstarted = 0;
                     state.phase = Phase::Up(Arc::new(worker));
                 }
                 Err(error) => {
                     owner.launcher.kill();
+                    state.unstarted += 1;
                     owner.fail(&mut state, error.to_string());
                 }
             }
@@ -283,11 +300,14 @@ impl Device for TokenOwner {
 }
 
 impl Worker {
-    fn take(&self, limit: Duration) -> Option<Channel> {
+    fn take(&self, limit: Duration) -> Taken {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let none = |idle: &mut Option<Vec<Channel>>| idle.as_ref().is_some_and(Vec::is_empty);
         let (mut idle, _) = self.returned.wait_timeout_while(idle, limit, none).unwrap_or_else(PoisonError::into_inner);
-        idle.as_mut()?.pop()
+        match &mut *idle {
+            None => Taken::Closed,
+            Some(idle) => idle.pop().map_or(Taken::Busy, Taken::Channel),
+        }
     }
 
     fn put(&self, channel: Channel) {
@@ -302,6 +322,15 @@ impl Worker {
         *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.returned.notify_all();
     }
+}
+
+/// What is had of a worker's channels.
+enum Taken {
+    Channel(Channel),
+    /// It was given up.
+    Closed,
+    /// All are at work.
+    Busy,
 }
 
 /// Why a request was not done.
@@ -337,6 +366,10 @@ fn lost(fault: &Fault) -> bool {
         Fault::Broken | Fault::Late(_) => true,
         Fault::Refused { kind, .. } => *kind == Kind::Lost,
     }
+}
+
+fn busy() -> Error {
+    Error::refused(Status::PsaErrorInsufficientMemory, "busy: all sessions of the token are at work; try again later")
 }
 
 fn silence(fault: &Fault) -> Error {

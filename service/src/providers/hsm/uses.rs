@@ -31,7 +31,8 @@ impl Hsm {
             return Ok(Signed { signature: self.eddsa(call, &held, op.message)? });
         }
         let hash = algorithm.hash();
-        let hash = hash.ok_or_else(|| invalid("the algorithm names no hash, so it cannot sign a message: hash it, or name the hash"))?;
+        let hash =
+            hash.ok_or_else(|| invalid("the algorithm names no hash, so it cannot sign a message: hash it, or name the hash"))?;
         let digest = software::digest(hash, &op.message)?;
         Ok(Signed { signature: self.sign(call, &held, algorithm, &digest, &op.context)? })
     }
