@@ -1,4 +1,5 @@
 mod anchored;
+mod elsewhere;
 mod given;
 mod kept;
 mod lost;

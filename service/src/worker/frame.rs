@@ -138,7 +138,7 @@ mod tests {
         assert_eq!((header.opcode, received.len()), (8, 0));
         sender.join().unwrap();
         drop(descriptors);
-        assert_eq!(receive(&other).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        assert_eq!(receive(&other).err().unwrap().kind(), ErrorKind::UnexpectedEof);
     }
 
     #[test]
@@ -149,10 +149,10 @@ mod tests {
             header.encode(&mut bytes);
             bytes.extend([0; 2]);
             one.write_all(&bytes).unwrap();
-            assert_eq!(receive(&other).unwrap_err().kind(), ErrorKind::InvalidData);
+            assert_eq!(receive(&other).err().unwrap().kind(), ErrorKind::InvalidData);
         }
         let (mut one, other) = UnixStream::pair().unwrap();
         one.write_all(b"HTTP/1.1").unwrap();
-        assert_eq!(receive(&other).unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(receive(&other).err().unwrap().kind(), ErrorKind::InvalidData);
     }
 }

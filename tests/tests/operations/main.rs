@@ -17,7 +17,7 @@ use interface::operations::{
     ImportKey, ListOpcodes, SignMessage, VerifyHash,
 };
 use interface::{Opcode, Operation, ProviderId, Status};
-use tests::{CONFIG, HSM, Service, TPM, TPM_SEALED, may_lock_memory, pinned};
+use tests::{CONFIG, HSM, Kryoptic, Service, Setup, SoftHsm, TPM, TPM_SEALED, eventually, may_lock_memory, pinned};
 
 const ALL_HASHES: &[Hash] = Hash::ALL;
 
@@ -143,6 +143,8 @@ fn each_provider(test: impl Fn(Under<'_>)) {
     }
     let service = Service::with_config(&configured.concat());
     let client = service.client();
+    let away = || client.providers().unwrap().into_iter().any(|(_, info)| !info.away.is_empty());
+    eventually("all providers", || (!away()).then_some(()));
     let providers = client.providers().unwrap();
     assert_eq!(providers.len(), configured.len());
     for (provider, _) in providers {
@@ -154,31 +156,48 @@ fn attributes(key_type: KeyType, bits: u32, algorithm: Algorithm) -> Attributes 
     Attributes { key_type, bits, policy: Policy { usage: Usage::ALL, algorithm, also: Vec::new() } }
 }
 
-#[test]
-fn what_can_be_done_works_and_is_what_the_list_says() {
-    each_provider(|under| {
-        let mut abilities = under.opcodes();
-        for &(key_type, sizes) in TYPES {
-            for &bits in sizes {
-                for algorithm in algorithms() {
-                    let attributes = attributes(key_type, bits, algorithm);
-                    let context = format!("{key_type:?} {bits} {algorithm:?}");
-                    let checks = [CheckType::Use, CheckType::Generate, CheckType::Import, CheckType::Derive];
-                    let checks: Vec<_> = checks.into_iter().filter(|check| under.can(*check, &attributes)).collect();
-                    if !checks.is_empty() {
-                        abilities.push(format!("{context}: {checks:?}"));
-                    }
-                    // A private key is slow to make where it is RSA; one that can be made and used is made and used.
-                    if checks.contains(&CheckType::Use) && checks.contains(&CheckType::Generate) {
-                        assert_eq!(under.generate("k", &attributes), Status::Success, "{context}");
-                        exercise(&under, "k", &attributes, &context);
-                        under.destroy("k");
-                    }
+/// What a provider lists and can do, each of which is tried.
+fn abilities(under: &Under<'_>) -> Vec<String> {
+    let mut abilities = under.opcodes();
+    for &(key_type, sizes) in TYPES {
+        for &bits in sizes {
+            for algorithm in algorithms() {
+                let attributes = attributes(key_type, bits, algorithm);
+                let context = format!("{key_type:?} {bits} {algorithm:?}");
+                let checks = [CheckType::Use, CheckType::Generate, CheckType::Import, CheckType::Derive];
+                let checks: Vec<_> = checks.into_iter().filter(|check| under.can(*check, &attributes)).collect();
+                if !checks.is_empty() {
+                    abilities.push(format!("{context}: {checks:?}"));
+                }
+                // A private key is slow to make where it is RSA; one that can be made and used is made and used.
+                if checks.contains(&CheckType::Use) && checks.contains(&CheckType::Generate) {
+                    assert_eq!(under.generate("k", &attributes), Status::Success, "{context}");
+                    exercise(under, "k", &attributes, &context);
+                    under.destroy("k");
                 }
             }
         }
-        pinned(under.provider.name(), &abilities);
-    });
+    }
+    abilities
+}
+
+#[test]
+fn what_can_be_done_works_and_is_what_the_list_says() {
+    each_provider(|under| pinned(under.provider.name(), &abilities(&under)));
+}
+
+#[test]
+fn what_a_second_token_can_do_works_too() {
+    let Some(library) = Kryoptic::library() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let token = Kryoptic::new(folder.path().join("kryoptic"), &library);
+    let config = HSM.replace("{library}", library.to_str().unwrap()).replace("{token}", SoftHsm::LABEL);
+    let service = Setup::default().config(format!("{CONFIG}{config}")).env("KRYOPTIC_CONF", token.conf()).start();
+    let client = service.client();
+    let away = || client.providers().unwrap().into_iter().any(|(_, info)| !info.away.is_empty());
+    eventually("the token", || (!away()).then_some(()));
+    let under = Under { client: &client, provider: ProviderId::PKCS11 };
+    pinned("pkcs11-kryoptic", &abilities(&under));
 }
 
 #[test]

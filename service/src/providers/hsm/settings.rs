@@ -60,3 +60,46 @@ impl Settings {
         path.map(|path| Reach::File(path.into())).into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings> {
+        Settings::read(text.parse().unwrap()).map(|(settings, _)| settings)
+    }
+
+    #[test]
+    fn upstreams_keys_are_read_as_they_are() {
+        let settings = read(
+            "library_path = \"/usr/lib/softhsm/libsofthsm2.so\"\nslot_number = 123456789\nserial_number = \"0123\"\nuser_pin = \"123456\"\n\
+             software_public_operations = false\nallow_export = false",
+        )
+        .unwrap();
+        assert_eq!(
+            (settings.open.slot, settings.open.serial.as_deref(), settings.open.label.as_deref()),
+            (Some(123_456_789), Some("0123"), None)
+        );
+        assert!(!settings.export && settings.reach().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (text, told) in [
+            ("", "library_path: is missing"),
+            ("library_path = \"lib.so\"", "must begin with /"),
+            ("library_path = \"/lib.so\"\nmax_sessions = 0", "at least 1"),
+            ("library_path = \"/lib.so\"\nmax_sessions = 1000", "at most 64"),
+            ("library_path = \"/lib.so\"\nuser_pn = \"1\"", "did you mean 'user_pin'?"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_with_the_pin_stays_in_reach_when_it_is_exchanged() {
+        let settings = read("library_path = \"/lib.so\"\nuser_pin = \"file:/srv/pin\"").unwrap();
+        assert_eq!(settings.reach(), [Reach::File("/srv/pin".into())]);
+    }
+}
