@@ -109,6 +109,9 @@ enum Command {
         /// Start such processes
         #[arg(long)]
         launcher: bool,
+        /// Of the token's vendor
+        #[arg(long)]
+        library: PathBuf,
     },
     /// Write the pages of the manual, as packages have them
     #[command(hide = true)]
@@ -129,8 +132,8 @@ pub(crate) fn main() -> ExitCode {
         }
         Err(asked) => asked.exit(),
     };
-    if let Command::Worker { launcher } = cli.command {
-        return if launcher { worker::launch() } else { worker::work() };
+    if let Command::Worker { launcher, library } = &cli.command {
+        return if *launcher { worker::launch(library) } else { worker::work(library) };
     }
     match cli.command.run(&cli.connection) {
         Ok(()) => Exit::Done,

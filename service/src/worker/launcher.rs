@@ -1,4 +1,6 @@
 //! The launcher: starts a worker when it is told to, and kills the one before. It does nothing else, so nothing of it can fail.
+//!
+//! It knows the library from its start. So whoever has taken over the service, which is in a sandbox, cannot have another one loaded.
 
 use super::frame::{receive_descriptors, send_descriptors};
 use super::process::harden;
@@ -7,6 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 /// This program, also when another one has its name by now.
@@ -16,21 +19,23 @@ const NAME: &str = "parsec";
 /// The command that is a worker; with the flag, a launcher.
 const WORKER: &str = "worker";
 const LAUNCHER: &str = "--launcher";
+/// What both are told.
+const LIBRARY: &str = "--library";
 
 /// A launcher, as the service has it. It ends when this is dropped, and the worker with it.
 pub(crate) struct Launcher(OwnedFd);
 
 impl Launcher {
-    /// Starts one.
+    /// Starts one for this library.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(library: &Path) -> Result<Self> {
         let failed = || Error::io("cannot start the process that starts PKCS#11 libraries");
         let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
         let (here, there) = pair.map_err(|errno| failed()(errno.into()))?;
         let mut command = Command::new(PROGRAM);
-        command.arg0(NAME).args([WORKER, LAUNCHER]).stdin(Stdio::from(there)).stdout(Stdio::null());
+        command.arg0(NAME).args([WORKER, LAUNCHER, LIBRARY]).arg(library).stdin(Stdio::from(there)).stdout(Stdio::null());
         command.spawn().map_err(failed())?;
         Ok(Self(here))
     }
@@ -53,8 +58,8 @@ impl Launcher {
     }
 }
 
-/// Runs the launcher, on the socket that is its standard input, until the service ends.
-pub fn launch() -> ExitCode {
+/// Runs the launcher of a library's workers, on the socket that is its standard input, until the service ends.
+pub fn launch(library: &Path) -> ExitCode {
     harden();
     let Ok(socket) = std::io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let mut running: Vec<Child> = Vec::new();
@@ -69,13 +74,13 @@ pub fn launch() -> ExitCode {
         }
         // One that hangs in the kernel is gone later, and is not waited for.
         running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-        running.extend(sockets.pop().and_then(start));
+        running.extend(sockets.pop().and_then(|socket| start(library, socket)));
     }
 }
 
-fn start(socket: OwnedFd) -> Option<Child> {
+fn start(library: &Path, socket: OwnedFd) -> Option<Child> {
     let mut command = Command::new(PROGRAM);
-    command.arg0(NAME).arg(WORKER).stdin(Stdio::from(socket)).stdout(Stdio::null());
+    command.arg0(NAME).args([WORKER, LIBRARY]).arg(library).stdin(Stdio::from(socket)).stdout(Stdio::null());
     // The service sees the end of the socket.
     command.spawn().ok()
 }

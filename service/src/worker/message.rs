@@ -28,8 +28,6 @@ asks! {
 /// Loads the library and finds the token that all of these are true of.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Open {
-    #[prost(string, tag = "1")]
-    pub(crate) library: String,
     #[prost(uint64, optional, tag = "2")]
     pub(crate) slot: Option<u64>,
     #[prost(string, optional, tag = "3")]

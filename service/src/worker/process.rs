@@ -14,15 +14,16 @@ use rustix::process::{
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Runs a worker, on the socket that is its standard input, until the service ends.
-pub fn work() -> ExitCode {
+/// Runs a worker with this library, on the socket that is its standard input, until the service ends.
+pub fn work(library: &Path) -> ExitCode {
     harden();
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else { return ExitCode::FAILURE };
-    let mut worker = Worker::default();
+    let mut worker = Worker { library, token: None };
     while let Ok((header, body, sockets)) = frame::receive_with(&control) {
         let answer = worker.answer(header.opcode, &body, sockets);
         if answer_to(&control, header, answer).is_err() {
@@ -45,12 +46,12 @@ fn leave() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-#[derive(Default)]
-struct Worker {
+struct Worker<'a> {
+    library: &'a Path,
     token: Option<Arc<token::Token>>,
 }
 
-impl Worker {
+impl Worker<'_> {
     fn answer(&mut self, number: u32, body: &[u8], sockets: Vec<OwnedFd>) -> Result<Vec<u8>, Failure> {
         match number {
             Open::NUMBER => self.open(&decoded(body)?).map(|token| token.encode_to_vec()),
@@ -65,7 +66,7 @@ impl Worker {
     }
 
     fn open(&mut self, open: &Open) -> Result<Token, Failure> {
-        let (token, told) = token::Token::open(open)?;
+        let (token, told) = token::Token::open(self.library, open)?;
         self.token = Some(Arc::new(token));
         Ok(told)
     }

@@ -30,8 +30,7 @@ pub(super) struct Token {
 
 impl Token {
     /// Loads the library and finds the token.
-    pub(super) fn open(open: &Open) -> Result<(Self, message::Token), Failure> {
-        let path = Path::new(&open.library);
+    pub(super) fn open(path: &Path, open: &Open) -> Result<(Self, message::Token), Failure> {
         let user = rustix::process::geteuid().as_raw();
         trust::check(path, user).map_err(|why| {
             Failure::Refused(Status::PsaErrorHardwareFailure, format!("the library {} is not loaded: it {why}", path.display()))
@@ -41,7 +40,10 @@ impl Token {
             Err(cryptoki::error::Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             initialized => initialized?,
         }
-        let (slot, info) = find(&library, open)?;
+        let (slot, info) = find(&library, open).map_err(|failure| match failure {
+            Failure::Refused(status, what) => Failure::Refused(status, format!("the library {} {what}", path.display())),
+            other => other,
+        })?;
         let told = describe(&library, slot, &info)?;
         Ok((Self { library, slot, anchor: Mutex::default(), handles: Mutex::default() }, told))
     }
@@ -112,7 +114,7 @@ fn find(library: &Pkcs11, open: &Open) -> Result<(Slot, TokenInfo), Failure> {
                 (None, _) => ("has no token as the configuration wants it", format!(": it has {}", all.join("; "))),
                 (Some(_), _) => ("has several tokens", format!(": say in the configuration which one: {}", all.join("; "))),
             };
-            Err(Failure::Refused(Status::PsaErrorHardwareFailure, format!("the library {} {what}{mend}", open.library)))
+            Err(Failure::Refused(Status::PsaErrorHardwareFailure, format!("{what}{mend}")))
         }
     }
 }

@@ -6,10 +6,11 @@ use interface::algorithm::Signature;
 use interface::attributes::KeyType;
 use interface::{ProviderId, Status};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use tests::{Service, eventually};
+use tests::{Service, SoftHsm, eventually};
 
 /// The children of a process.
 fn children(of: u32) -> Vec<u32> {
@@ -127,5 +128,62 @@ fn no_process_outlives_the_service() {
             };
             eventually("the end of a process", gone);
         }
+    }
+}
+
+#[test]
+fn a_token_whose_files_are_away_comes_back_with_its_keys() {
+    let (mut service, client) = start(setup());
+    let token = Keys(&client, PKCS11);
+    token.make("k", &ec()).unwrap();
+    let (here, there) = (service.token().tokens(), service.dir().join("elsewhere"));
+    fs::rename(&here, &there).unwrap();
+    fs::create_dir(&here).unwrap();
+    service.restart();
+    service.logs(&["the pkcs11 provider is away", "no token that is initialized"]);
+    assert_eq!(status(token.ecdsa("k")), Status::PsaErrorCommunicationFailure);
+    assert!(token.record("k").away && !token.record("k").missing);
+    fs::remove_dir(&here).unwrap();
+    fs::rename(&there, &here).unwrap();
+    await_token(&client);
+    token.ecdsa("k").unwrap();
+}
+
+#[test]
+fn a_key_that_was_destroyed_while_its_token_was_away_is_destroyed_there_later() {
+    let (service, client) = start(setup().map_config(|config| config.replace("user_pin", "timeout = 300\nuser_pin")));
+    let token = Keys(&client, PKCS11);
+    token.make("k", &ec()).unwrap();
+    let (here, there) = (service.token().tokens(), service.dir().join("elsewhere"));
+    fs::rename(&here, &there).unwrap();
+    fs::create_dir(&here).unwrap();
+    signal(worker(&service, None), Signal::KILL);
+    assert_eq!(status(token.destroy("k")), Status::PsaErrorCommunicationFailure);
+    assert_eq!(status(token.ecdsa("k")), Status::PsaErrorDoesNotExist, "nobody can use it any more");
+    fs::remove_dir(&here).unwrap();
+    fs::rename(&there, &here).unwrap();
+    await_token(&client);
+    assert!(service.token().objects().is_empty());
+    token.make("k", &ec()).unwrap();
+}
+
+#[test]
+fn a_library_that_others_may_write_is_not_loaded() {
+    let setup = setup().map_config(|config| config.replace("{library}", "{dir}/library.so"));
+    let mut service = setup.prepare();
+    let library = service.dir().join("library.so");
+    fs::copy(SoftHsm::library(), &library).unwrap();
+    fs::set_permissions(&library, Permissions::from_mode(0o666)).unwrap();
+    service.restart();
+    let client = service.client();
+    let told = service.logs(&["the pkcs11 provider is away", "is not loaded"]);
+    assert!(told.contains("chmod go-w"), "{told}");
+    fs::set_permissions(&library, Permissions::from_mode(0o644)).unwrap();
+    await_token(&client);
+    // the service, which may be taken over, is not asked which one it is
+    let (launcher, worker) = processes(&service);
+    for pid in [launcher, worker.unwrap()] {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        assert!(line.contains(library.to_str().unwrap()), "{line:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! What this token can do. It tells its mechanisms.
 
-use super::{Hsm, unsupported};
+use super::{Hsm, quirks, unsupported};
 use crate::admission::Call;
 use crate::error::Result;
 use crate::provider::Handle;
@@ -65,8 +65,11 @@ pub(super) struct Ability {
 
 impl Ability {
     pub(super) fn new(token: &Token) -> Self {
-        let mechanisms = token.abilities.iter().map(|ability| (ability.mechanism, *ability)).collect();
-        Self { mechanisms, random: token.random }
+        let done = |told: &Mechanism| {
+            let flags = quirks::done(token, told.mechanism, told.flags);
+            (told.mechanism, Mechanism { flags, ..*told })
+        };
+        Self { mechanisms: token.abilities.iter().map(done).collect(), random: token.random }
     }
 
     /// Whether it computes MACs.

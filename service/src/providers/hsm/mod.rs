@@ -9,6 +9,7 @@ mod ability;
 mod agree;
 mod manage;
 mod owner;
+mod quirks;
 mod random;
 mod settings;
 mod symmetric;
@@ -57,7 +58,7 @@ struct ReadyKey {
 /// [`Error::Config`] for a setting that it does not know; [`Error::Io`].
 pub(super) fn plan(settings: toml::Table) -> Result<Plan> {
     let (settings, software) = Settings::read(settings)?;
-    let (reach, launcher) = (settings.reach(), Mutex::new(Some(Launcher::start()?)));
+    let (reach, launcher) = (settings.reach(), Mutex::new(Some(Launcher::start(&settings.library)?)));
     let owner = OnceLock::new();
     let open = move |store: &Arc<Store>| {
         let launcher = launcher.lock().unwrap_or_else(PoisonError::into_inner).take();

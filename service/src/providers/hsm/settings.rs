@@ -5,6 +5,7 @@ use crate::providers::software::Software;
 use crate::sandbox::Reach;
 use crate::section::{Section, positive};
 use crate::worker::Open;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The default of `timeout`, in milliseconds.
@@ -17,7 +18,9 @@ const SESSIONS: usize = 64;
 /// Which token it is, and how it is used.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// The library and the token.
+    /// The library, which the launcher is told.
+    pub(super) library: PathBuf,
+    /// The token.
     pub(super) open: Open,
     /// Where the PIN is.
     pub(super) pin: Option<String>,
@@ -39,7 +42,7 @@ impl Settings {
             return Err(section.wrong("library_path", "must begin with /"));
         }
         let (slot, serial) = (section.take("slot_number")?, section.take("serial_number")?);
-        let open = Open { library, slot, serial, label: section.take("token_label")? };
+        let open = Open { slot, serial, label: section.take("token_label")? };
         let pin = section.take("user_pin")?;
         let sessions = positive(&mut section, "max_sessions", DEFAULT_SESSIONS)?;
         if sessions > SESSIONS {
@@ -51,7 +54,7 @@ impl Settings {
         let limit = Duration::from_millis(positive(&mut section, "timeout", DEFAULT_LIMIT)?);
         let software = Software::read(&mut section)?;
         section.finish()?;
-        Ok((Self { open, pin, sessions, export, limit }, software))
+        Ok((Self { library: library.into(), open, pin, sessions, export, limit }, software))
     }
 
     /// What the service itself needs of the host: the library is loaded elsewhere.
