@@ -64,17 +64,20 @@ impl Channel {
         })
     }
 
-    /// Opens so many further channels, or as many as the token has sessions for.
+    /// Opens channels for so many sessions, one of which stays with the login unless there is to be only one; fewer where the token has
+    /// not so many.
     ///
     /// # Errors
     /// Those of [`Self::call`].
-    pub(crate) fn further(&self, wanted: usize, limit: Duration) -> Result<Vec<Self>, Fault> {
-        let pairs = (0..wanted.min(DESCRIPTORS)).map(|_| UnixStream::pair()).collect::<io::Result<Vec<_>>>();
+    pub(crate) fn further(&self, sessions: usize, limit: Duration) -> Result<Vec<Self>, Fault> {
+        let (wanted, alone) = (sessions.saturating_sub(1).clamp(1, DESCRIPTORS), sessions <= 1);
+        let pairs = (0..wanted).map(|_| UnixStream::pair()).collect::<io::Result<Vec<_>>>();
         let (here, there): (Vec<_>, Vec<_>) = pairs.map_err(|_| Fault::Broken)?.into_iter().unzip();
-        let serving: Serving = self.exchange(Serve::NUMBER, &Serve {}.encode_to_vec(), limit, |socket, header, body| {
-            let descriptors: Vec<_> = there.iter().map(AsFd::as_fd).collect();
-            frame::send_with(socket, header, body, &descriptors)
-        })?;
+        let serving: Serving =
+            self.exchange(Serve::NUMBER, &Serve { alone }.encode_to_vec(), limit, |socket, header, body| {
+                let descriptors: Vec<_> = there.iter().map(AsFd::as_fd).collect();
+                frame::send_with(socket, header, body, &descriptors)
+            })?;
         Ok(here.into_iter().take(serving.channels as usize).map(Self::new).collect())
     }
 

@@ -6,11 +6,12 @@ use super::frame::{receive_descriptors, send_descriptors};
 use super::process::harden;
 use crate::error::{Error, Result};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 /// This program, also when another one has its name by now.
 const PROGRAM: &str = "/proc/self/exe";
@@ -62,25 +63,30 @@ impl Launcher {
 pub fn launch(library: &Path) -> ExitCode {
     harden();
     let Ok(socket) = std::io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
-    let mut running: Vec<Child> = Vec::new();
+    let mut running: Option<OwnedFd> = None;
     loop {
         let mut sockets = Vec::new();
         let told = receive_descriptors(&socket, &mut [0], &mut sockets);
-        for child in &mut running {
-            let _ = child.kill();
+        if let Some(worker) = running.take() {
+            let _ = pidfd_send_signal(worker, Signal::KILL);
         }
         if !matches!(told, Ok(1..)) {
             return ExitCode::SUCCESS;
         }
-        // One that hangs in the kernel is gone later, and is not waited for.
-        running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-        running.extend(sockets.pop().and_then(|socket| start(library, socket)));
+        running = sockets.pop().and_then(|socket| start(library, socket));
     }
 }
 
-fn start(library: &Path, socket: OwnedFd) -> Option<Child> {
+/// Starts a worker. One that hangs in the kernel is waited for by a thread that has nothing else to do.
+fn start(library: &Path, socket: OwnedFd) -> Option<OwnedFd> {
     let mut command = Command::new(PROGRAM);
     command.arg0(NAME).args([WORKER, LIBRARY]).arg(library).stdin(Stdio::from(socket)).stdout(Stdio::null());
-    // The service sees the end of the socket.
-    command.spawn().ok()
+    // Where it fails, the service sees the end of the socket.
+    let mut child = command.spawn().ok()?;
+    let worker = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
+    if worker.is_err() {
+        let _ = child.kill();
+    }
+    std::thread::spawn(move || child.wait());
+    worker.ok()
 }

@@ -106,7 +106,11 @@ pub(crate) struct LoggedIn {}
 
 /// Opens a session for each of the sockets that come with it.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(crate) struct Serve {}
+pub(crate) struct Serve {
+    /// There is to be one session, and it serves: not one for the login beside it.
+    #[prost(bool, tag = "1")]
+    pub(crate) alone: bool,
+}
 
 /// The first so many of the sockets are served.
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -60,7 +60,7 @@ impl Worker<'_> {
                 self.token()?.log_in(&login.pin)?;
                 Ok(LoggedIn {}.encode_to_vec())
             }
-            Serve::NUMBER => self.serve(sockets).map(|serving| serving.encode_to_vec()),
+            Serve::NUMBER => self.serve(decoded(body)?, sockets).map(|serving| serving.encode_to_vec()),
             _ => Err(Failure::unsupported("the worker does not know this request")),
         }
     }
@@ -76,11 +76,11 @@ impl Worker<'_> {
     }
 
     /// As many as the token has sessions for, but one: it may tell of the limit by any error.
-    fn serve(&self, sockets: Vec<OwnedFd>) -> Result<Serving, Failure> {
+    fn serve(&self, Serve { alone }: Serve, sockets: Vec<OwnedFd>) -> Result<Serving, Failure> {
         let token = self.token()?;
         let mut channels = 0;
         for socket in sockets {
-            let session = match Session::open(token) {
+            let session = match Session::open(token, alone) {
                 Err(failure) if channels == 0 => return Err(failure),
                 Err(_) => break,
                 Ok(session) => session,

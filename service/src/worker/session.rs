@@ -33,8 +33,11 @@ trait Run<O: Operation> {
 }
 
 impl Session {
-    pub(super) fn open(token: &Arc<Token>) -> Result<Self, Failure> {
-        Ok(Self { session: token.session()?, token: Arc::clone(token) })
+    /// A further session, or that of the login.
+    pub(super) fn open(token: &Arc<Token>, alone: bool) -> Result<Self, Failure> {
+        let session = if alone { token.anchor() } else { None };
+        let session = session.map_or_else(|| token.session(), Ok)?;
+        Ok(Self { session, token: Arc::clone(token) })
     }
 
     /// Answers the requests of a channel until it ends.

@@ -57,16 +57,21 @@ impl Token {
                 logged_in => logged_in?,
             }
         }
-        *self.anchor() = Some(session);
+        *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         Ok(())
     }
 
     /// A further session; of a token that has room for one only, that one.
     pub(super) fn session(&self) -> Result<Session, Failure> {
         match self.library.open_rw_session(self.slot) {
-            Err(error) => self.anchor().take().ok_or_else(|| error.into()),
+            Err(error) => self.anchor().ok_or_else(|| error.into()),
             Ok(session) => Ok(session),
         }
+    }
+
+    /// The session of the login, once.
+    pub(super) fn anchor(&self) -> Option<Session> {
+        self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn known(&self, id: &Id) -> Option<ObjectHandle> {
@@ -79,10 +84,6 @@ impl Token {
 
     pub(super) fn forget(&self, id: &Id) {
         self.handles().remove(id);
-    }
-
-    fn anchor(&self) -> MutexGuard<'_, Option<Session>> {
-        self.anchor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn handles(&self) -> MutexGuard<'_, HashMap<Id, ObjectHandle>> {

@@ -106,6 +106,22 @@ fn what_ends_with_its_program_is_kept_by_the_service_and_said_so() {
 }
 
 #[test]
+fn one_session_is_enough() {
+    let (service, client) = start(setup().map_config(|config| config.replace("user_pin", "max_sessions = 1\nuser_pin")));
+    service.logs(&["the token 'tests'", "1 sessions"]);
+    let token = Keys(&client, PKCS11);
+    token.make("k", &ec()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let own = service.client();
+                (0..20).for_each(|_| Keys(&own, PKCS11).ecdsa("k").unwrap());
+            });
+        }
+    });
+}
+
+#[test]
 fn a_key_that_somebody_destroys_in_the_token_is_missing() {
     let (service, client) = start(setup());
     let token = Keys(&client, PKCS11);

@@ -99,7 +99,7 @@ impl TokenOwner {
             match worker.take(self.settings.limit) {
                 Taken::Channel(channel) => break (worker, channel),
                 Taken::Closed => {}
-                Taken::Busy => return Err(Failure::Away(busy())),
+                Taken::Busy => return Err(Failure::Busy),
             }
         };
         match work(&channel) {
@@ -205,9 +205,8 @@ impl TokenOwner {
             return Err(away(format!("another token is in its place: it was {before}, and now it is {device}")));
         }
         self.log_in(&control, &token, &device)?;
-        // One session stays with the login.
         let most = token.sessions.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).min(settings.sessions);
-        let channels = control.further(most.saturating_sub(1).max(1), limit).map_err(|fault| silence(&fault))?;
+        let channels = control.further(most, limit).map_err(|fault| silence(&fault))?;
         let first = channels.first().ok_or_else(|| away("the token has no session for the service".to_owned()))?;
         self.settle(first).map_err(|fault| silence(&fault))?;
         Ok(Worker {
@@ -338,6 +337,8 @@ enum Taken {
 pub(super) enum Failure {
     /// There is no worker.
     Away(Error),
+    /// All sessions are at work.
+    Busy,
     /// There was one, and it may have done it.
     Lost(Fault),
     /// The token has refused it.
@@ -353,7 +354,11 @@ impl Failure {
     /// What the client and the log are told.
     pub(super) fn explain(self) -> Error {
         match self {
-            Self::Away(error) => error,
+            Self::Away(error) => away(format!("the token is away and comes back by itself: {error}; see: parsec providers")),
+            Self::Busy => {
+                let detail = "busy: all sessions of the token are at work; try again later";
+                Error::refused(Status::PsaErrorInsufficientMemory, detail)
+            }
             Self::Refused(Fault::Refused { status, detail, .. }) => Error::refused(status, detail),
             Self::Lost(fault) | Self::Refused(fault) => silence(&fault),
         }
@@ -366,10 +371,6 @@ fn lost(fault: &Fault) -> bool {
         Fault::Broken | Fault::Late(_) => true,
         Fault::Refused { kind, .. } => *kind == Kind::Lost,
     }
-}
-
-fn busy() -> Error {
-    Error::refused(Status::PsaErrorInsufficientMemory, "busy: all sessions of the token are at work; try again later")
 }
 
 fn silence(fault: &Fault) -> Error {
