@@ -6,7 +6,7 @@ use super::{PKCS11, await_token, setup};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-use tests::{Service, program};
+use tests::{Service, faults};
 
 /// More steps than either ever takes.
 const ENOUGH: usize = 1000;
@@ -23,11 +23,7 @@ fn the_worker_killed_before_each_step() {
 
 fn at_each_step(when: &str, whose: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let Some(compiler) = program("cc") else { return };
-    let faults = folder.path().join("faults.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/faults.c");
-    let mut compile = std::process::Command::new(compiler);
-    tests::run(compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&faults).arg(source)).ok();
+    let Some(faults) = faults(folder.path()) else { return };
     let mut service = prepared(&faults);
     for step in 1..ENOUGH {
         let plan = service.dir().join("key/plan");

@@ -126,7 +126,7 @@ pub(super) fn silence(settings: &Settings) -> String {
         Some(Reach::Port(port)) => format!(
             "nobody listens at port {port}, or the service's unit lets it connect to nobody: see that it runs, and install the drop-in swtpm.conf"
         ),
-        None => "its resource manager does not run: systemctl start tpm2-abrmd".to_owned(),
+        Some(Reach::File(_)) | None => "its resource manager does not run: systemctl start tpm2-abrmd".to_owned(),
     };
     format!("the TPM at {} does not answer: {why}", settings.tcti)
 }
