@@ -61,7 +61,7 @@ impl Launcher {
 
 /// Runs the launcher of a library's workers, on the socket that is its standard input, until the service ends.
 pub fn launch(library: &Path) -> ExitCode {
-    harden();
+    harden(c"parsec-launcher");
     let Ok(socket) = std::io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let mut running: Option<OwnedFd> = None;
     loop {

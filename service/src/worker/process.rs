@@ -11,6 +11,7 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getpid, kill_process, set_dumpable_behavior, set_parent_process_death_signal,
     setrlimit,
 };
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 /// Runs a worker with this library, on the socket that is its standard input, until the service ends.
 pub fn work(library: &Path) -> ExitCode {
-    harden();
+    harden(c"parsec-worker");
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else { return ExitCode::FAILURE };
     let mut worker = Worker { library, token: None };
@@ -33,8 +34,9 @@ pub fn work(library: &Path) -> ExitCode {
     leave()
 }
 
-/// Keeps what is in memory from other processes of the user and out of core files, and gains no rights by programs that it may start.
-pub(super) fn harden() {
+/// Gives the process a name, keeps what is in memory from other processes of the user and out of core files, and gains no rights by programs that it may start.
+pub(super) fn harden(name: &CStr) {
+    let _ = rustix::thread::set_name(name);
     let _ = rustix::thread::set_no_new_privs(true);
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });

@@ -11,10 +11,10 @@ mod worker;
 use interface::algorithm::{Cipher, Signature};
 use interface::attributes::{Attributes, KeyType, Policy, Usage};
 use interface::client::Client;
-use interface::operations::{GenerateKey, ProviderInfo, Tier};
+use interface::operations::{ChangeOwner, GenerateKey, ProviderInfo, SignHash, Tier};
 use interface::{ProviderId, Status};
-use keys::{Keys, SHA256, ec, pair, status};
-use tests::{CONFIG, HSM, Service, Setup, SoftHsm, eventually, run};
+use keys::{DIGEST, Keys, SHA256, ec, pair, status};
+use tests::{CONFIG, HSM, STRANGER, Service, Setup, SoftHsm, eventually, run};
 
 const PKCS11: ProviderId = ProviderId::PKCS11;
 
@@ -103,6 +103,26 @@ fn what_ends_with_its_program_is_kept_by_the_service_and_said_so() {
     token.call(&volatile).unwrap();
     assert_eq!(token.record("v").tier, i32::from(Tier::Software));
     assert!(service.token().objects().is_empty());
+}
+
+#[test]
+fn a_key_that_gets_another_owner_stays_where_it_is() {
+    let (service, client) = start(setup());
+    let token = Keys(&client, PKCS11);
+    token.make("k", &ec()).unwrap();
+    let objects = service.token().objects();
+    let keep = Some((Usage::SIGN_HASH | Usage::VERIFY_HASH).into());
+    let change = ChangeOwner { key_name: "k".to_owned(), principal: format!("uid:{STRANGER}"), keep, owner: None };
+    token.call(&change).unwrap();
+    let sign = SignHash {
+        key_name: "k".to_owned(),
+        alg: Some(Signature::Ecdsa { hash: SHA256 }.into()),
+        hash: DIGEST.to_vec(),
+        owner: Some(format!("uid:{STRANGER}")),
+        ..SignHash::default()
+    };
+    token.call(&sign).unwrap();
+    assert_eq!(service.token().objects(), objects);
 }
 
 #[test]
