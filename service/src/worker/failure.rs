@@ -45,9 +45,9 @@ impl Failure {
         }
     }
 
-    /// The session is no more, and others may be.
+    /// The session is no more, or is not what it should be. Others may be.
     pub(super) fn session(&self) -> bool {
-        matches!(self.code(), Some(RvError::SessionHandleInvalid | RvError::SessionClosed))
+        matches!(self.code(), Some(RvError::SessionHandleInvalid | RvError::SessionClosed | RvError::OperationActive))
     }
 
     /// The handle of the key is none any more.

@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// Random bytes that a token is asked for at once.
 const RANDOM: u64 = 1024;
+/// How often a key is looked for and destroyed.
+const DESTROYING: usize = 5;
 
 /// A session of the token.
 pub(super) struct Session {
@@ -73,7 +75,7 @@ impl Session {
         let decode = || O::decode(body).map_err(|_| Failure::from_status(Status::DeserializingBodyFailed));
         let output = match self.run(decode()?) {
             Err(failure) if failure.session() => {
-                self.session = self.token.session()?;
+                self.session = self.token.session().map_err(|failure| failure.lost_token())?;
                 if !O::OPCODE.repeatable() {
                     return Err(failure);
                 }
@@ -192,14 +194,21 @@ impl Run<ImportKey> for Session {
 }
 
 impl Run<DestroyKey> for Session {
-    /// All that has our `CKA_ID`, which nothing else has. Where there is nothing, it is done.
+    /// All that has our `CKA_ID`, which nothing else has. It is done where two searches find nothing, whatever the library says it has
+    /// destroyed.
     fn run(&self, op: DestroyKey) -> Result<Empty, Failure> {
         let id = id(&op.key_name)?;
         self.token.forget(&id);
-        for handle in self.find(vec![Attribute::Id(id.to_vec())])? {
-            self.session.destroy_object(handle)?;
+        let mut empty = 0;
+        for _ in 0..DESTROYING {
+            let found = self.find(vec![Attribute::Id(id.to_vec())])?;
+            empty = if found.is_empty() { empty + 1 } else { 0 };
+            if empty == 2 {
+                return Ok(Empty {});
+            }
+            found.into_iter().try_for_each(|handle| self.session.destroy_object(handle))?;
         }
-        Ok(Empty {})
+        Err(Failure::odd("the token still has the key after the library has destroyed it"))
     }
 }
 

@@ -13,6 +13,8 @@ pub const PROFILES: &str = include_str!("../profiles.toml");
 pub struct Profile {
     /// Its name: the vendor's, and what is wrong.
     pub name: String,
+    /// Faults that go with it, as [`rules`](crate::rules) has them.
+    pub rules: String,
     /// Sessions that there can be, in all slots together.
     pub sessions: Option<usize>,
     /// What is answered if there are that many; `CKR_SESSION_COUNT` if it is left out.

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// The first of the slots without a token.
 const EMPTY_SLOTS: CK_SLOT_ID = 0x7000_0000;
 
+/// Bytes of the longest point.
+const POINT: usize = 256;
+
 #[derive(Default)]
 struct State {
     /// Open sessions, with the calls that each has had.
@@ -239,47 +242,45 @@ unsafe extern "C" fn attribute_value(session: Session, object: Object, template:
         // SAFETY: the caller gave so many attributes
         unsafe { std::slice::from_raw_parts_mut(template, usize::try_from(count).unwrap_or(0)) }
     };
-    let rooms: Vec<_> = attributes.iter().map(|attribute| attribute.ulValueLen).collect();
-    // SAFETY: the arguments are the caller's
-    let code = unsafe { functions::C_GetAttributeValue(session, object, template, count) };
-    if code != CKR_OK {
-        return told(code);
+    // Points are read into a place of our own: in another form they have another length.
+    let mut asked = attributes.to_vec();
+    let mut places: Vec<[u8; POINT]> = vec![[0; POINT]; asked.len()];
+    let points = |attribute: &CK_ATTRIBUTE| attribute.type_ == CKA_EC_POINT && profile().point.is_some();
+    for (attribute, place) in asked.iter_mut().zip(&mut places).filter(|(attribute, _)| points(attribute)) {
+        (attribute.pValue, attribute.ulValueLen) = (place.as_mut_ptr().cast(), POINT as CK_ULONG);
     }
-    let points = attributes.iter_mut().zip(rooms).filter(|(attribute, _)| attribute.type_ == CKA_EC_POINT);
-    told(points.map(|(point, room)| disguise(point, room)).find(|code| *code != CKR_OK).unwrap_or(CKR_OK))
+    // SAFETY: the arguments are the caller's, or places of their lengths
+    let code = unsafe { functions::C_GetAttributeValue(session, object, asked.as_mut_ptr(), count) };
+    let mut short = false;
+    for ((given, told), place) in attributes.iter_mut().zip(&asked).zip(&places) {
+        match usize::try_from(told.ulValueLen).ok().and_then(|len| place.get(..len)).filter(|_| points(told)) {
+            Some(point) => short |= !answer(given, &disguised(point)),
+            None => given.ulValueLen = told.ulValueLen,
+        }
+    }
+    told(if code == CKR_OK && short { CKR_BUFFER_TOO_SMALL } else { code })
 }
 
-/// Tells a point that is a DER OCTET STRING as the profile has it.
-fn disguise(point: &mut CK_ATTRIBUTE, room: CK_ULONG) -> CK_RV {
-    let Ok(len) = usize::try_from(point.ulValueLen) else { return CKR_OK };
-    let head = if len < 0x82 { 2 } else { 3 };
-    let bits = match profile().point.as_deref() {
-        Some("raw") => false,
-        Some("bits") => true,
-        _ => return CKR_OK,
-    };
-    if point.pValue.is_null() {
-        point.ulValueLen = (if bits { len + 1 } else { len - head }) as CK_ULONG;
-        return CKR_OK;
+/// Writes a value as `C_GetAttributeValue` does; false where the caller's place is too small for it.
+fn answer(given: &mut CK_ATTRIBUTE, value: &[u8]) -> bool {
+    let len = value.len() as CK_ULONG;
+    let fits = given.pValue.is_null() || given.ulValueLen >= len;
+    if fits && !given.pValue.is_null() {
+        // SAFETY: the caller gave a place of that length
+        unsafe { std::ptr::copy_nonoverlapping(value.as_ptr(), given.pValue.cast(), value.len()) };
     }
-    if bits && room <= len as CK_ULONG {
-        point.ulValueLen = CK_UNAVAILABLE_INFORMATION;
-        return CKR_BUFFER_TOO_SMALL;
-    }
-    // SAFETY: the library has filled so many bytes, and the caller gave one more where it is used
-    let bytes = unsafe { std::slice::from_raw_parts_mut(point.pValue.cast::<u8>(), if bits { len + 1 } else { len }) };
-    if bits {
+    given.ulValueLen = if fits { len } else { CK_UNAVAILABLE_INFORMATION };
+    fits
+}
+
+/// A point that is a DER OCTET STRING, as the profile tells it.
+fn disguised(point: &[u8]) -> Vec<u8> {
+    let head = if point.len() < 0x82 { 2 } else { 3 };
+    match profile().point.as_deref() {
+        Some("raw") => point[head..].to_vec(),
         // X.690 8.6: a BIT STRING begins with the number of unused bits
-        bytes.copy_within(head..len, head + 1);
-        bytes[0] = 3;
-        bytes[head - 1] += 1;
-        bytes[head] = 0;
-        point.ulValueLen = (len + 1) as CK_ULONG;
-    } else {
-        bytes.copy_within(head.., 0);
-        point.ulValueLen = (len - head) as CK_ULONG;
+        _ => [&[3], &point[1..head - 1], &[point[head - 1] + 1, 0], &point[head..]].concat(),
     }
-    CKR_OK
 }
 
 /// Whether a template has one of these attributes.

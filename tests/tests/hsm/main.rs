@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod crash;
+mod faults;
 #[path = "../tpm/keys.rs"]
 #[allow(dead_code, reason = "shared with the tests of the TPM")]
 mod keys;

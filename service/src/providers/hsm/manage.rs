@@ -7,11 +7,11 @@ use crate::error::Result;
 use crate::provider::Handle;
 use crate::providers::software;
 use crate::store::{Material, Reservation};
-use interface::Secret;
 use interface::attributes::{Attributes, Usage};
 use interface::kind::Parameters;
 use interface::message::Empty;
 use interface::operations::{DestroyKey, ExportKey, ExportPublicKey, Exported, GenerateKey, ImportKey, Tier};
+use interface::{Secret, Status};
 
 /// Bytes of what belongs to a key and nobody else knows.
 const OWN: usize = 32;
@@ -24,7 +24,7 @@ impl Handle<GenerateKey> for Hsm {
         }
         self.ability.check_kind(attributes.key_type, attributes.bits)?;
         call.check_name()?;
-        let reservation = call.reserve()?;
+        let reservation = self.reserve(call)?;
         if reservation.volatile() {
             drop(reservation);
             return self.software.handle(call, op);
@@ -53,6 +53,17 @@ impl Handle<ImportKey> for Hsm {
 }
 
 impl Hsm {
+    /// Holds the name of a key, also where a key that is none any more had it and the token could not destroy that before.
+    fn reserve<'a>(&self, call: &'a Call<'_>) -> Result<Reservation<'a>> {
+        match call.reserve() {
+            Err(error) if error.status() == Status::PsaErrorAlreadyExists => {
+                self.owner.recover();
+                call.reserve()
+            }
+            reserved => reserved,
+        }
+    }
+
     /// Puts a private or secret key into the token.
     pub(super) fn take(
         &self,
@@ -63,7 +74,7 @@ impl Hsm {
     ) -> Result<Empty> {
         self.ability.check_kind(attributes.key_type, attributes.bits)?;
         call.check_name()?;
-        let reservation = call.reserve()?;
+        let reservation = self.reserve(call)?;
         if reservation.volatile() {
             drop(reservation);
             return self.software.keep(call, attributes, key);
@@ -148,10 +159,14 @@ impl Hsm {
         match self.owner.run(|channel| channel.call(&destroy, self.owner.settings.limit)) {
             Ok(_) => destruction.commit(),
             Err(failure) => {
+                let uuid = destruction.key().uuid;
                 destruction.leave();
-                let error = failure.explain();
-                tracing::warn!("nobody can use the key any more, and the token destroys it later: {error}");
-                return Err(error);
+                self.owner.recover();
+                if self.owner.left(uuid) {
+                    let error = failure.explain();
+                    tracing::warn!("nobody can use the key any more, and the token destroys it later: {error}");
+                    return Err(error);
+                }
             }
         }
         Ok(Empty {})

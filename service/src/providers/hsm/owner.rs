@@ -6,6 +6,7 @@
 use super::settings::Settings;
 use crate::credential;
 use crate::error::{Error, Result};
+use crate::key::Uuid;
 use crate::log::Kind as Event;
 use crate::provider::Device;
 use crate::store::Store;
@@ -127,6 +128,11 @@ impl TokenOwner {
         if let Err(failure) = self.run(|channel| self.settle(channel)) {
             tracing::warn!("what the token still has of a key that is none is destroyed later: {}", failure.explain());
         }
+    }
+
+    /// Whether the token may still have something of a key that is none.
+    pub(super) fn left(&self, uuid: Uuid) -> bool {
+        self.store.pending(ProviderId::PKCS11).is_ok_and(|pending| pending.iter().any(|key| key.uuid == uuid))
     }
 
     fn settle(&self, channel: &Channel) -> Result<(), Fault> {
