@@ -33,6 +33,11 @@ impl Principal {
         }
     }
 
+    /// The number of a user who may own keys.
+    pub(crate) fn uid(&self) -> Option<u32> {
+        if let Self::Uid(uid) = self { Some(*uid) } else { None }
+    }
+
     /// The name as upstream writes it, which does not tell the kinds apart.
     pub fn upstream(&self) -> String {
         match self {

@@ -53,6 +53,7 @@ pub use seal::{Fingerprint, StoreKey};
 pub use table::{Pending, now};
 pub use tally::{GRANT, Usage, demand};
 pub use token::{Reset, Token};
+pub(crate) use users::Known;
 pub use users::Renamed;
 
 use crate::auth::Principal;

@@ -5,8 +5,10 @@
 //! again cannot be told. The host is asked in the background, because it may have to ask a directory, and no request waits for that.
 
 use crate::auth::Principal;
-use crate::store::{Renamed, Store};
+use crate::error::Result;
+use crate::store::{Known, Renamed, Store};
 use std::fs;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +17,9 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_secs(1);
 /// How often the host is asked for all names, which a directory may have changed.
 const PERIOD: Duration = Duration::from_secs(60);
-/// So many names are asked for in between. Clients can have that done as often as they like.
+/// So many names that are not known are asked for then, and so many in between: those after the last ones. Clients can grant keys to as many
+/// numbers as they like, and have that looked at as often as they like.
+const MANY: usize = 4096;
 const FEW: usize = 64;
 /// How long a start waits for the names.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -54,16 +58,20 @@ pub(crate) async fn watch(store: &Arc<Store>, host: impl Host) {
     let (done, first) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let mut done = Some(done);
-        let (mut table, mut last) = (None, None::<Instant>);
+        let (mut table, mut last, mut asked) = (None, None::<Instant>, 0);
         loop {
             let (changed, now) = (store.users_changed(), stamp());
-            let all = now != table || last.is_none_or(|last| last.elapsed() >= PERIOD);
-            if all {
-                (table, last) = (now, Some(Instant::now()));
+            let due = last.is_none_or(|last| last.elapsed() >= PERIOD);
+            let known = due || now != table;
+            if due {
+                last = Some(Instant::now());
             }
-            if all || changed {
+            table = now;
+            if known || changed {
                 let (store, host) = (Arc::clone(&store), Arc::clone(&host));
-                let _ = tokio::task::spawn_blocking(move || compare(&store, &*host, if all { usize::MAX } else { FEW })).await;
+                let round = Round { known, new: if due { MANY } else { FEW }, after: asked };
+                let done = tokio::task::spawn_blocking(move || compare(&store, &*host, &round)).await;
+                asked = done.unwrap_or(asked);
             }
             if let Some(done) = done.take() {
                 let _ = done.send(());
@@ -84,29 +92,52 @@ fn stamp() -> Option<(u64, i64, i64, u64)> {
     Some((table.ino(), table.mtime(), table.mtime_nsec(), table.len()))
 }
 
-/// Asks the host for the names of so many who have anything: first of those whose names are not known.
-fn compare(store: &Store, host: &dyn Host, many: usize) {
-    let (mut users, gone) = store.users();
-    users.sort_by_key(|(_, before)| before.is_some());
-    for (uid, before) in users.into_iter().take(many) {
-        let Some(now) = host.name(uid) else { continue };
-        match before {
-            None => remember(store, uid, Some(&now)),
-            Some(before) if before == now => tell(store, uid, None),
-            Some(before) => match host.is(&before, uid) {
-                // A user may have two names.
-                Some(true) => tell(store, uid, None),
-                Some(false) => tell(store, uid, Some(&now)),
-                None => {}
-            },
-        }
-    }
-    gone.into_iter().for_each(|uid| remember(store, uid, None));
+/// For whose names the host is asked.
+struct Round {
+    /// All names that are known.
+    known: bool,
+    /// So many that are not.
+    new: usize,
+    /// Those of the users after this one, and then from the first on.
+    after: u32,
 }
 
-fn remember(store: &Store, uid: u32, name: Option<&str>) {
-    if let Err(error) = store.remember_user(uid, name) {
-        tracing::warn!("the name of the user uid:{uid} is not remembered yet: {error}");
+/// Asks the host for names. Returns the last user whose name was not known.
+fn compare(store: &Store, host: &dyn Host, round: &Round) -> u32 {
+    let Known { named, new, gone } = store.users();
+    for (uid, before) in named.iter().filter(|_| round.known) {
+        if let Some(now) = another(host, *uid, before) {
+            tell(store, *uid, now.as_deref());
+        }
+    }
+    // Somebody else who has the number now inherits no verdicts, and is not found where the keys of this one were.
+    let ask = |uid| round.known || store.renamed_user(&Principal::Uid(uid)).is_some();
+    let strange = |uid, before: &str| ask(uid) && another(host, uid, before).flatten().is_some();
+    for (uid, _) in gone.iter().filter(|(uid, before)| !store.mentions(*uid) || strange(*uid, before)) {
+        log_failure(*uid, store.forget_former(*uid));
+    }
+    let mut last = round.after;
+    let turn = new.range((Excluded(round.after), Unbounded)).chain(new.range(..=round.after));
+    for uid in turn.take(round.new) {
+        if let Some(now) = host.name(*uid) {
+            log_failure(*uid, store.remember_user(*uid, &now));
+        }
+        last = *uid;
+    }
+    last
+}
+
+/// The other name that a user has now, or none; `None` where nobody can tell.
+fn another(host: &dyn Host, uid: u32, before: &str) -> Option<Option<String>> {
+    let now = host.name(uid)?;
+    // A user may have two names.
+    let same = now == before || host.is(before, uid)?;
+    Some(Some(now).filter(|_| !same))
+}
+
+fn log_failure(uid: u32, kept: Result<()>) {
+    if let Err(error) = kept {
+        tracing::warn!("the name of the user uid:{uid} is not kept as it is yet: {error}");
     }
 }
 
@@ -136,9 +167,12 @@ fn warn(uid: u32, Renamed { before, now }: &Renamed) {
 mod tests {
     use super::*;
     use crate::store::tests::{TestStore, create};
+    use interface::attributes::Usage;
+    use interface::operations::Verdict;
     use std::collections::BTreeMap;
 
     const ALICE: Principal = Principal::Uid(1000);
+    const ALL: Round = Round { known: true, new: usize::MAX, after: 0 };
 
     /// A host with these users, some of whom it cannot tell anything about.
     #[derive(Default)]
@@ -169,7 +203,7 @@ mod tests {
         let place = TestStore::new();
         let store = place.open().unwrap();
         create(&store, &ALICE, "web");
-        let look = |table: Table| compare(&store, &table, usize::MAX);
+        let look = |table: Table| compare(&store, &table, &ALL);
         look(Table::default());
         assert!(has(&store), "nobody knows the user");
         look(Table::of([("alice", 1000), ("bob", 1001)]));
@@ -195,27 +229,76 @@ mod tests {
         let place = TestStore::new();
         let store = place.open().unwrap();
         let key = create(&store, &ALICE, "web");
-        compare(&store, &Table::of([("alice", 1000)]), usize::MAX);
+        compare(&store, &Table::of([("alice", 1000)]), &ALL);
         drop(store);
         let store = place.open().unwrap();
         assert!(store.damaged().is_empty());
         let bob = Table::of([("bob", 1000)]);
-        compare(&store, &bob, usize::MAX);
+        compare(&store, &bob, &ALL);
         assert!(!has(&store));
         store.confirm_user(&ALICE).unwrap();
-        compare(&store, &bob, usize::MAX);
+        compare(&store, &bob, &ALL);
         assert!(has(&store));
         store.confirm_user(&ALICE).unwrap_err();
         drop(store);
         let store = place.open().unwrap();
-        compare(&store, &Table::of([("carol", 1000)]), usize::MAX);
+        compare(&store, &Table::of([("carol", 1000)]), &ALL);
         assert!(!has(&store));
         store.destroy(&key).unwrap().commit();
-        compare(&store, &Table::of([("carol", 1000)]), usize::MAX);
+        compare(&store, &Table::of([("carol", 1000)]), &ALL);
         assert!(has(&store), "nothing is left that was another's");
         create(&store, &ALICE, "own");
-        compare(&store, &Table::of([("carol", 1000)]), usize::MAX);
+        compare(&store, &Table::of([("carol", 1000)]), &ALL);
         assert!(has(&store));
+    }
+
+    #[test]
+    fn nobody_inherits_what_was_said_of_a_user_who_had_the_number_before() {
+        let place = TestStore::new();
+        let store = place.open().unwrap();
+        let key = create(&store, &ALICE, "web");
+        store.set_acceptance("uid:7", &ALICE, Some(Verdict::Accepted)).unwrap();
+        store.set_acceptance("uid:1000", &Principal::Uid(7), Some(Verdict::Accepted)).unwrap();
+        let said = |store: &Store| (store.acceptances("uid:7").len(), store.acceptances("uid:1000").len());
+        let there = |store: &Store| store.meant(interface::ProviderId::SOFTWARE, &ALICE, "web").is_some();
+        compare(&store, &Table::of([("alice", 1000)]), &ALL);
+        store.chown(&key, &Principal::Uid(7), Usage::NONE).unwrap();
+        for same in [Table::of([("alice", 1000)]), Table::default()] {
+            compare(&store, &same, &ALL);
+            assert!(said(&store) == (1, 1) && there(&store));
+        }
+        compare(&store, &Table::of([("mallory", 1000)]), &ALL);
+        assert!(said(&store) == (0, 0) && !there(&store) && has(&store));
+        drop(store);
+        let store = place.open().unwrap();
+        assert!(said(&store) == (0, 0) && !there(&store) && store.damaged().is_empty());
+    }
+
+    #[test]
+    fn many_numbers_without_names_are_asked_for_in_turns() {
+        #[derive(Default)]
+        struct Asked(std::sync::Mutex<Vec<u32>>);
+        impl Host for Asked {
+            fn name(&self, uid: u32) -> Option<String> {
+                self.0.lock().unwrap().push(uid);
+                (uid == 1000).then(|| "alice".to_owned())
+            }
+            fn is(&self, _: &str, _: u32) -> Option<bool> {
+                Some(false)
+            }
+        }
+        let place = TestStore::new();
+        let store = place.open().unwrap();
+        create(&store, &ALICE, "web");
+        (1..6).for_each(|uid| drop(create(&store, &Principal::Uid(uid), "web")));
+        let (host, mut after) = (Asked::default(), 0);
+        let mut turn = || {
+            after = compare(&store, &host, &Round { known: false, new: 3, after });
+            std::mem::take(&mut *host.0.lock().unwrap())
+        };
+        assert_eq!([turn(), turn(), turn()], [vec![1, 2, 3], vec![4, 5, 1000], vec![1, 2, 3]]);
+        compare(&store, &host, &Round { known: true, new: 0, after: 0 });
+        assert_eq!(*host.0.lock().unwrap(), [1000]);
     }
 
     #[test]
@@ -224,14 +307,14 @@ mod tests {
         let store = place.open().unwrap();
         let root = Principal::Uid(0);
         let key = create(&store, &root, "web");
-        store.grant(&key, &ALICE, interface::attributes::Usage::SIGN).unwrap();
-        compare(&store, &Table::of([("root", 0), ("alice", 1000)]), usize::MAX);
-        compare(&store, &Table::of([("admin", 0), ("bob", 1000)]), usize::MAX);
+        store.grant(&key, &ALICE, Usage::SIGN).unwrap();
+        compare(&store, &Table::of([("root", 0), ("alice", 1000)]), &ALL);
+        compare(&store, &Table::of([("admin", 0), ("bob", 1000)]), &ALL);
         assert!(!has(&store));
         assert_eq!(store.present(root.clone()), root);
         let key = store.key(interface::ProviderId::SOFTWARE, &root, "web").unwrap();
         store.revoke(&key, &ALICE).unwrap();
-        compare(&store, &Table::of([("bob", 1000)]), usize::MAX);
+        compare(&store, &Table::of([("bob", 1000)]), &ALL);
         assert!(has(&store));
     }
 }

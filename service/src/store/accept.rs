@@ -42,14 +42,22 @@ impl<'a> Listed<'a> {
         self.judge(owner, self.own(owner).filter(|own| *own != Verdict::Standing))
     }
 
+    /// Whether it was said that the owner's entries are not wanted.
+    fn rejects(&self, owner: &Principal) -> bool {
+        !judge(self.own(owner), &self.many(owner), true)
+    }
+
     fn own(&self, owner: &Principal) -> Option<Verdict> {
         self.said.0.and_then(|said| said.get(owner).copied())
     }
 
     fn judge(&self, owner: &Principal, own: Option<Verdict>) -> bool {
-        let many: Vec<_> = self.said.1.iter().filter_map(|said| said.get(owner).copied()).collect();
         let vouched = *owner == Principal::Uid(0) || self.admins.contains(owner);
-        judge(own, &many, vouched)
+        judge(own, &self.many(owner), vouched)
+    }
+
+    fn many(&self, owner: &Principal) -> Vec<Verdict> {
+        self.said.1.iter().filter_map(|said| said.get(owner).copied()).collect()
     }
 }
 
@@ -158,7 +166,7 @@ impl Index {
         (entries, strangers)
     }
 
-    /// Adds the keys that had this name at an owner who gave the caller something of them, and that have another owner now.
+    /// Adds the keys that had this name at an owner who is accepted, and that have another owner now who is not rejected.
     fn given_to(
         &self,
         caller: &Principal,
@@ -171,8 +179,9 @@ impl Index {
         for (owner, uuid) in self.moved.named(provider, name) {
             let taken = self.key(provider, owner, name).is_some() || entries.iter().any(|entry| entry.meta().uuid == uuid);
             match self.key_of(uuid).filter(|key| owner != caller && !taken && key.visible(caller)) {
-                Some(key) if listed.names(owner) => entries.push(Entry::Key(Arc::clone(key))),
-                Some(_) => strangers.push(owner.clone()),
+                Some(_) if !listed.names(owner) => strangers.push(owner.clone()),
+                Some(key) if listed.rejects(&key.owner) => strangers.push(key.owner.clone()),
+                Some(key) => entries.push(Entry::Key(Arc::clone(key))),
                 None => {}
             }
         }

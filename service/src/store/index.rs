@@ -46,7 +46,7 @@ pub(super) struct Index {
     terms: HashMap<u64, Uuids>,
     hasher: RandomState,
     /// The keys that somebody was granted, by their owners.
-    grants: HashMap<Principal, BTreeMap<Principal, BTreeSet<Uuid>>>,
+    grants: BTreeMap<Principal, BTreeMap<Principal, BTreeSet<Uuid>>>,
     /// How many keys a certificate stands with that a grantee may see.
     beside: HashMap<GrantedId, usize>,
     /// Keys that are not volatile.
@@ -193,9 +193,24 @@ impl Index {
         entries.filter_map(|entry| if let Entry::Key(key) = entry { Some(key) } else { None })
     }
 
-    /// Everybody who owns something that is not volatile, has a token, or was granted a key.
-    pub(super) fn holders(&self) -> impl Iterator<Item = &Principal> {
-        self.owners.keys().chain(self.grants.keys()).chain(self.tokens.owners())
+    /// Some users after this one who own something that is not volatile, in order.
+    pub(super) fn owning_after(&self, user: u32) -> Vec<u32> {
+        users_after(&self.owners, user)
+    }
+
+    /// Some users after this one who were granted a key, in order.
+    pub(super) fn granted_after(&self, user: u32) -> Vec<u32> {
+        users_after(&self.grants, user)
+    }
+
+    /// Whether somebody owns something that is not volatile, has a token, or was granted a key.
+    pub(super) fn holds(&self, who: &Principal) -> bool {
+        self.owners.contains_key(who) || self.grants.contains_key(who) || self.tokens.owners().any(|owner| owner == who)
+    }
+
+    /// Whether there is a verdict by or about somebody, or a key was theirs.
+    pub(super) fn mentions(&self, who: &Principal) -> bool {
+        self.judged.contains_key(who) || self.acceptance.contains_key(&who.to_string()) || self.moved.has(who)
     }
 
     /// The owners who have granted keys to this principal, with these keys.
@@ -390,6 +405,12 @@ impl Index {
             uuids.and_modify(|uuids| uuids.insert(uuid)).or_insert(Uuids::One(uuid));
         }
     }
+}
+
+/// A piece of the users in a map who come after this one.
+fn users_after<T>(all: &BTreeMap<Principal, T>, user: u32) -> Vec<u32> {
+    let users = all.range((Excluded(Principal::Uid(user)), Unbounded)).map_while(|(who, _)| who.uid());
+    users.take(PIECE).collect()
 }
 
 fn beside(grantee: &Principal, key: &Key) -> GrantedId {

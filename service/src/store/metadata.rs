@@ -1,6 +1,6 @@
 //! Changes to a key's metadata: label, id, attributes and grants. They can also narrow its policy.
 
-use super::change::Change;
+use super::change::{Change, Database};
 use super::entry::{Entry, Object};
 use super::object::none;
 use super::{Store, table};
@@ -11,7 +11,7 @@ use crate::key::Key;
 use interface::attributes::Usage;
 use interface::operations::{RecordKind, SetMetadata};
 use interface::{ProviderId, Status};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 impl Store {
     /// Changes what stands beside a record of the caller, and narrows the policy of a key; all or nothing.
@@ -118,7 +118,19 @@ impl Store {
     /// # Errors
     /// [`Error::Store`].
     pub fn forget(&self, client: &Principal) -> Result<()> {
-        let mut db = self.db();
+        self.forget_in(self.db(), client)
+    }
+
+    /// The same for a user who has nothing any more, and whose number somebody else has now.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub(crate) fn forget_former(&self, uid: u32) -> Result<()> {
+        let (db, client) = (self.db(), Principal::Uid(uid));
+        if self.index().holds(&client) { Ok(()) } else { self.forget_in(db, &client) }
+    }
+
+    fn forget_in(&self, mut db: MutexGuard<'_, Database>, client: &Principal) -> Result<()> {
         let mut change = db.ending(&self.keys)?;
         table::forget(&mut change, client)?;
         let count = self.advance(&mut change);

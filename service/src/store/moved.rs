@@ -35,6 +35,11 @@ impl Moved {
         owners.into_iter().flatten().map(|(owner, uuid)| (owner, *uuid))
     }
 
+    /// Whether a key was somebody's.
+    pub(super) fn has(&self, owner: &Principal) -> bool {
+        self.places.values().flatten().any(|place| place.owner == *owner)
+    }
+
     /// Where a key was.
     pub(super) fn places(&self, uuid: Uuid) -> Vec<Place> {
         self.places.get(&uuid).cloned().unwrap_or_default()

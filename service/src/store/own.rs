@@ -45,7 +45,7 @@ impl Own {
     /// Whose row it is, and the row's name.
     pub(super) fn row(&self) -> (String, String) {
         match self {
-            Self::User(uid, ..) => user_row(*uid),
+            Self::User(uid, ..) => (Principal::Uid(*uid).to_string(), USER.to_owned()),
             Self::Place(place, _) => place_row(place),
         }
     }
@@ -57,11 +57,6 @@ impl Own {
             Self::Place(_, uuid) => uuid.to_string(),
         }
     }
-}
-
-/// Where the name of a user is kept.
-pub(super) fn user_row(uid: u32) -> (String, String) {
-    (Principal::Uid(uid).to_string(), USER.to_owned())
 }
 
 /// Where it is kept which key was in a place.

@@ -7,7 +7,7 @@ pub(super) mod token;
 
 pub use load::Pending;
 pub(super) use load::{load, misfits, pending, row_of};
-pub(super) use own::{forget_place, forget_user, keep};
+pub(super) use own::{forget_place, keep};
 
 use super::change::{Change, Table, Values};
 use super::entry::{Entry, Object};

@@ -2,6 +2,7 @@
 //!
 //! The names come from [`crate::users`], which asks the host for them. A request only looks here.
 
+use super::index::Index;
 use super::own::Own;
 use super::{Store, table};
 use crate::auth::Principal;
@@ -18,6 +19,16 @@ pub struct Renamed {
     pub before: String,
     /// The name now.
     pub now: String,
+}
+
+/// The users who have anything, or have had.
+pub(crate) struct Known {
+    /// They have something; each with its name then.
+    pub(crate) named: Vec<(u32, String)>,
+    /// Their names are not known yet.
+    pub(crate) new: BTreeSet<u32>,
+    /// They have nothing any more.
+    pub(crate) gone: Vec<(u32, String)>,
 }
 
 /// The users who have another name now.
@@ -96,25 +107,40 @@ impl Store {
         self.users.any.load(Ordering::Relaxed)
     }
 
-    /// The users who have anything, each with its name then, as far as it is known; and those who have nothing any more.
-    pub(crate) fn users(&self) -> (Vec<(u32, Option<String>)>, Vec<u32>) {
-        let index = self.index();
-        let uid = |principal: &Principal| if let Principal::Uid(uid @ 1..) = principal { Some(*uid) } else { None };
-        let holders: Vec<_> = index.holders().filter_map(uid).collect();
-        let mut gone = index.users.clone();
-        drop(index);
-        let holders: BTreeSet<_> = holders.into_iter().collect();
-        let named = |uid| (uid, gone.remove(&uid).map(|(before, _)| before));
-        let users = holders.into_iter().map(named).collect();
-        (users, gone.into_keys().collect())
+    /// The users who have anything, or have had, but root.
+    pub(crate) fn users(&self) -> Known {
+        let mut new: BTreeSet<_> = self.index().tokens.owners().filter_map(Principal::uid).filter(|uid| *uid != 0).collect();
+        self.paged(&mut new, Index::owning_after);
+        self.paged(&mut new, Index::granted_after);
+        let (mut named, mut gone) = (Vec::new(), Vec::new());
+        for (uid, (before, _)) in self.index().users.clone() {
+            if new.remove(&uid) { named.push((uid, before)) } else { gone.push((uid, before)) }
+        }
+        Known { named, new, gone }
     }
 
-    /// Remembers the name of a user who has got keys, or forgets that of one who has none any more.
+    /// Adds users piece by piece. In between others get the lock of the index.
+    fn paged(&self, users: &mut BTreeSet<u32>, page: impl Fn(&Index, u32) -> Vec<u32>) {
+        let mut last = 0;
+        loop {
+            let piece = page(&self.index(), last);
+            let Some(end) = piece.last() else { return };
+            last = *end;
+            users.extend(piece);
+        }
+    }
+
+    /// Whether there is a verdict by or about a user, or a key was its own.
+    pub(crate) fn mentions(&self, uid: u32) -> bool {
+        self.index().mentions(&Principal::Uid(uid))
+    }
+
+    /// Remembers the name of a user who has got keys.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub(crate) fn remember_user(&self, uid: u32, name: Option<&str>) -> Result<()> {
-        self.set_user(uid, name.map(|name| (name.to_owned(), None)))
+    pub(crate) fn remember_user(&self, uid: u32, name: &str) -> Result<()> {
+        self.set_user(uid, (name.to_owned(), None))
     }
 
     /// Notes that a user has another name now, or its own again; whether that is news.
@@ -128,25 +154,18 @@ impl Store {
         }
         // It counts at once, even where it cannot be kept.
         self.users.set(uid, now.map(|now| Renamed { before: before.clone(), now: now.to_owned() }));
-        self.set_user(uid, Some((before, now.map(str::to_owned))))?;
+        self.set_user(uid, (before, now.map(str::to_owned)))?;
         Ok(true)
     }
 
-    fn set_user(&self, uid: u32, names: Option<(String, Option<String>)>) -> Result<()> {
+    fn set_user(&self, uid: u32, (before, now): (String, Option<String>)) -> Result<()> {
         let mut db = self.db();
         let mut change = db.change(&self.keys)?;
-        match &names {
-            Some((before, now)) => table::keep(&mut change, &Own::User(uid, before.clone(), now.clone()))?,
-            None => table::forget_user(&mut change, uid)?,
-        }
+        table::keep(&mut change, &Own::User(uid, before.clone(), now.clone()))?;
         change.commit()?;
-        let mut index = self.index_mut();
-        match names.clone() {
-            Some(names) => drop(index.users.insert(uid, names)),
-            None => drop(index.users.remove(&uid)),
-        }
-        drop((index, db));
-        self.users.set(uid, names.and_then(|(before, now)| Some(Renamed { before, now: now? })));
+        self.index_mut().users.insert(uid, (before.clone(), now.clone()));
+        drop(db);
+        self.users.set(uid, now.map(|now| Renamed { before, now }));
         Ok(())
     }
 
@@ -164,7 +183,7 @@ impl Store {
     /// [`Status::PsaErrorDoesNotExist`] for a user who has the name that it had; [`Error::Store`].
     pub fn confirm_user(&self, principal: &Principal) -> Result<()> {
         match (principal, self.renamed_user(principal)) {
-            (Principal::Uid(uid), Some(Renamed { now, .. })) => self.remember_user(*uid, Some(&now)),
+            (Principal::Uid(uid), Some(Renamed { now, .. })) => self.remember_user(*uid, &now),
             _ => Err(Error::refused(
                 Status::PsaErrorDoesNotExist,
                 format!("{principal} has no other name than when it got its keys: there is nothing to confirm"),

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::key::Uuid;
 use crate::store::change::{Change, Table};
 use crate::store::moved::Place;
-use crate::store::own::{Own, place_row, user_row};
+use crate::store::own::{Own, place_row};
 use interface::ProviderId;
 use interface::operations::RecordKind;
 
@@ -34,11 +34,6 @@ pub(in crate::store) fn keep(change: &mut Change<'_>, own: &Own) -> Result<()> {
 /// Forgets which key was in a place.
 pub(in crate::store) fn forget_place(change: &mut Change<'_>, place: &Place) -> Result<()> {
     forget_own(change, &place_row(place))
-}
-
-/// Forgets the name of a user.
-pub(in crate::store) fn forget_user(change: &mut Change<'_>, uid: u32) -> Result<()> {
-    forget_own(change, &user_row(uid))
 }
 
 fn forget_own(change: &mut Change<'_>, (owner, name): &(String, String)) -> Result<()> {

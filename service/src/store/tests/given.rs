@@ -115,6 +115,26 @@ fn a_name_that_was_given_away_means_no_key_that_had_it_before() {
 }
 
 #[test]
+fn a_name_alone_means_no_key_of_a_new_owner_who_is_rejected() {
+    let place = TestStore::new();
+    let store = place.open().unwrap();
+    let web = create(&store, &ALICE, "web");
+    store.grant(&web, &WEB, Usage::SIGN).unwrap();
+    let callers = WEB.to_string();
+    let say = |owner: &Principal, verdict| store.set_acceptance(&callers, owner, verdict).unwrap();
+    let found = || {
+        let granted = store.granted(&WEB, SOFTWARE, "web", &[]);
+        (granted.keys.len(), granted.strangers)
+    };
+    store.chown(&key(&store, &ALICE, "web").unwrap(), &BOB, Usage::NONE).unwrap();
+    assert_eq!(found(), (0, vec![BOB, ALICE]));
+    say(&ALICE, Some(Verdict::Accepted));
+    assert_eq!(found(), (1, vec![BOB]));
+    say(&BOB, Some(Verdict::Rejected));
+    assert_eq!(found(), (0, vec![BOB, BOB]));
+}
+
+#[test]
 fn many_certificates_stay() {
     let place = TestStore::new();
     let store = place.open().unwrap();
