@@ -158,7 +158,7 @@ fn tell(store: &Store, uid: u32, now: Option<&str>) {
 fn warn(uid: u32, Renamed { before, now }: &Renamed) {
     let who = Principal::Uid(uid);
     tracing::warn!(
-        "{who} was the user '{before}' when it got its keys, and is '{now}' now: it has none of them. If that is the same user: parsec key same-user {who}; if not, give the keys to somebody else: parsec key chown KEY --owner {who} --to WHO; what there is: parsec key list --all --owner {who}"
+        "{who} was the user '{before}' when it got its keys, and is '{now}' now: it has none of them. If that is the same user: parsec key same-user {who}; if not, give the keys to somebody else: parsec key chown KEY --owner {who} --to WHO; what there is: parsec key list --all --owner {who}; and end the rest: parsec key same-user {who} --another"
     );
 }
 
@@ -167,6 +167,7 @@ fn warn(uid: u32, Renamed { before, now }: &Renamed) {
 mod tests {
     use super::*;
     use crate::store::tests::{TestStore, create};
+    use interface::Status;
     use interface::attributes::Usage;
     use interface::operations::Verdict;
     use std::collections::BTreeMap;
@@ -272,6 +273,27 @@ mod tests {
         drop(store);
         let store = place.open().unwrap();
         assert!(said(&store) == (0, 0) && !there(&store) && store.damaged().is_empty());
+    }
+
+    #[test]
+    fn whoever_grants_keys_to_a_number_does_not_take_it_from_its_next_user() {
+        let place = TestStore::new();
+        let store = place.open().unwrap();
+        let root = Principal::Uid(0);
+        store.grant(&create(&store, &root, "web"), &ALICE, Usage::SIGN).unwrap();
+        compare(&store, &Table::of([("alice", 1000)]), &ALL);
+        assert_eq!(store.replace_user(&ALICE).unwrap_err().status(), Status::PsaErrorDoesNotExist);
+        let own = create(&store, &ALICE, "own");
+        compare(&store, &Table::of([("bob", 1000)]), &ALL);
+        assert!(!has(&store));
+        assert_eq!(store.replace_user(&ALICE).unwrap_err().status(), Status::PsaErrorNotPermitted);
+        store.chown(&own, &root, Usage::NONE).unwrap();
+        store.replace_user(&ALICE).unwrap();
+        let web = store.key(interface::ProviderId::SOFTWARE, &root, "web").unwrap();
+        assert!(has(&store) && !web.visible(&ALICE));
+        drop(store);
+        let store = place.open().unwrap();
+        assert!(has(&store) && store.key(interface::ProviderId::SOFTWARE, &root, "web").unwrap().grants.is_empty());
     }
 
     #[test]

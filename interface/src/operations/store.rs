@@ -280,10 +280,12 @@ messages! {
         3 (message, optional) keep: Option<UsageFlags>,
     } + owner
 
-    /// Says that a user who has another name than when it got its keys is the same user, and keeps them.
+    /// Says who a user is that has another name than when it got its keys: the same user, who keeps them, or another one.
     ConfirmUser {
         /// Such as `uid:1000`.
         1 (string) principal: String,
+        /// It is another user. What the former one was granted, its certificates and its tokens end. Its keys must have other owners.
+        2 (bool) another: bool,
     }
 
     /// Who may use a key.

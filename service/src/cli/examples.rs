@@ -28,7 +28,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("key rotate", &["parsec key rotate web", "parsec key rotate web --finish"]),
     ("key expire", &["parsec key expire web 90d", "parsec key expire web 2027-01-31 --enforce", "parsec key expire web never"]),
     ("key chown", &["parsec key chown web --to user:www-data", "parsec key chown web --owner uid:1000 --to user:root"]),
-    ("key same-user", &["parsec key same-user uid:1000"]),
+    ("key same-user", &["parsec key same-user uid:1000", "parsec key same-user uid:1000 --another"]),
     ("key rm", &["parsec key rm web", "parsec key rm web --yes"]),
     (
         "key csr",

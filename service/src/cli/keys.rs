@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Expire(expire::Expire),
     /// Give a key to another owner; for administrators. References, URIs and grants still find it
     Chown(chown::Chown),
-    /// Say that a user with another name than before is the same user, who keeps its keys; for administrators
+    /// Say whether a user with another name than before is the same user, who keeps its keys; for administrators
     SameUser(same_user::SameUser),
     /// Destroy a key, for ever. On a terminal, tells what depends on it and asks
     #[command(visible_aliases = ["delete", "destroy"])]

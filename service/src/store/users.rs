@@ -86,7 +86,7 @@ impl Store {
             Some(Renamed { before, now }) => Err(Error::refused(
                 Status::PsaErrorNotPermitted,
                 format!(
-                    "{principal} was the user '{before}' when it got its keys, and is '{now}' now, so it has none of them. If that is the same user, an administrator says so: parsec key same-user {principal}. If it is not, an administrator gives the keys to somebody else: parsec key chown KEY --owner {principal} --to WHO"
+                    "{principal} was the user '{before}' when it got its keys, and is '{now}' now, so it has none of them. If that is the same user, an administrator says so: parsec key same-user {principal}. If it is not, an administrator gives the keys to somebody else: parsec key chown KEY --owner {principal} --to WHO; and ends the rest: parsec key same-user {principal} --another"
                 ),
             )),
         }
@@ -184,10 +184,27 @@ impl Store {
     pub fn confirm_user(&self, principal: &Principal) -> Result<()> {
         match (principal, self.renamed_user(principal)) {
             (Principal::Uid(uid), Some(Renamed { now, .. })) => self.remember_user(*uid, &now),
-            _ => Err(Error::refused(
-                Status::PsaErrorDoesNotExist,
-                format!("{principal} has no other name than when it got its keys: there is nothing to confirm"),
-            )),
+            _ => Err(same(principal)),
         }
     }
+
+    /// Takes a user with another name for another user: all that the former one has beside keys ends.
+    ///
+    /// # Errors
+    /// Those of [`Self::confirm_user`]; [`Status::PsaErrorNotPermitted`] where the former user has keys.
+    pub fn replace_user(&self, principal: &Principal) -> Result<()> {
+        self.renamed_user(principal).ok_or_else(|| same(principal))?;
+        if self.keys(principal).iter().any(|key| !key.volatile()) {
+            let detail = format!(
+                "the former {principal} has keys: give them to somebody else first: parsec key chown KEY --owner {principal} --to WHO; what there is: parsec key list --all --owner {principal}"
+            );
+            return Err(Error::refused(Status::PsaErrorNotPermitted, detail));
+        }
+        self.forget(principal)
+    }
+}
+
+fn same(principal: &Principal) -> Error {
+    let detail = format!("{principal} has no other name than when it got its keys: there is nothing to confirm");
+    Error::refused(Status::PsaErrorDoesNotExist, detail)
 }

@@ -145,9 +145,13 @@ fn a_number_whose_keys_were_given_away_is_as_new() {
     let Some(service) = with_alice() else { return };
     users_are(&service, &bob());
     told(&service);
+    let another = || parsec(&service, &format!("key same-user uid:{STRANGER} --another"));
+    assert!(another().refused().contains("parsec key chown KEY"));
     parsec(&service, &format!("key chown web --owner uid:{STRANGER} --to user:root")).ok();
-    parsec(&service, &format!("key revoke shared uid:{STRANGER}")).ok();
+    assert!(another().ok().contains("can make keys"));
+    assert!(another().refused().contains("nothing to confirm"));
     let his = stranger(&service);
+    his("key csr shared --cn x").refused();
     eventually("a user who has nothing of another's", || his("key new own --for ssh").status.success().then_some(()));
     assert!(his("key list").ok().contains("own"));
     his("key csr web --cn x").refused();

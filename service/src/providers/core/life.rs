@@ -7,11 +7,11 @@ use crate::bounds;
 use crate::error::{Error, Result};
 use crate::provider::Handle;
 use crate::wrapping;
-use interface::Status;
 use interface::attributes::Usage;
 use interface::message::Empty;
 use interface::operations::{ChangeOwner, ConfirmUser};
 use interface::text::word;
+use interface::{PROVIDERS, Status};
 
 /// The name that a user had when it got its keys, if it has another one now.
 pub(super) fn former(call: &Call<'_>, principal: &Principal) -> String {
@@ -51,7 +51,13 @@ impl Handle<ChangeOwner> for Core {
 impl Handle<ConfirmUser> for Core {
     fn handle(&self, call: &Call<'_>, op: ConfirmUser) -> Result<Empty> {
         bounds::text("principal", op.principal.as_bytes())?;
-        call.store().confirm_user(&op.principal.parse()?)?;
+        let user = op.principal.parse()?;
+        if op.another {
+            let _closed = call.store().reset(&user, PROVIDERS.iter().map(|kind| kind.id))?;
+            call.store().replace_user(&user)?;
+        } else {
+            call.store().confirm_user(&user)?;
+        }
         Ok(Empty {})
     }
 }
