@@ -8,6 +8,8 @@
 //! `FAULTING_LIBRARY` names the real library. Each call is a line in the file that `FAULTING_CALLS` names.
 #![allow(unsafe_code, reason = "PKCS#11 is an interface of C")]
 #![allow(non_snake_case, reason = "PKCS#11 names its functions so")]
+#![allow(clippy::missing_safety_doc, reason = "PKCS#11 says what its functions want")]
+#![allow(clippy::cast_possible_truncation, reason = "lengths of C are of 64 bits here, as those of Rust")]
 
 mod functions;
 pub mod profile;
