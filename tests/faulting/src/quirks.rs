@@ -1,4 +1,4 @@
-//! The functions that a profile changes. Each calls the one of [`functions`](crate::functions), which asks the rules.
+//! The functions that a profile changes. Each calls the one of [`functions`], which asks the rules.
 
 use crate::functions::{self, Bytes, Len, Made, Mechanism, Object, Out, Pointer, Session, Slot, Template};
 use crate::profile::profile;
