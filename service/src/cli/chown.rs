@@ -43,11 +43,16 @@ impl Display for Given {
             f,
             "Whoever may use it still finds it by references and URIs with the old owner, as long as no other key is there."
         )?;
-        writeln!(f, "Grants stay. A program that names no owner finds it if {to} is accepted: parsec key accept {to} --for WHO")?;
+        let name = word(&given.0);
+        writeln!(
+            f,
+            "Grants stay: {is} sees them with parsec key grants {name}, and ends one with parsec key revoke {name} WHO."
+        )?;
+        writeln!(f, "A program that names no owner finds it if {to} is accepted: parsec key accept {to} --for WHO")?;
         match kept.as_slice() {
             [] => {
                 let share = word(&format!("{from}=sign"));
-                writeln!(f, "{was} may not use it any more; {is} can permit it: parsec key grant {} {share}", word(&given.0))
+                writeln!(f, "{was} may not use it any more; {is} can permit it: parsec key grant {name} {share}")
             }
             kept => writeln!(f, "{was} may still use it: {}.", kept.join(", ")),
         }
