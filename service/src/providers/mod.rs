@@ -3,6 +3,7 @@
 mod backend;
 pub mod core;
 mod hsm;
+mod keys;
 pub mod software;
 pub mod tpm;
 

@@ -4,7 +4,7 @@ use super::{Hsm, quirks, unsupported};
 use crate::admission::Call;
 use crate::error::Result;
 use crate::provider::Handle;
-use crate::providers::software;
+use crate::providers::{keys, software};
 use crate::worker::{Ability as Mechanism, Token};
 use cryptoki_sys::{
     CKF_DECRYPT, CKF_DERIVE, CKF_ENCRYPT, CKF_GENERATE, CKF_GENERATE_KEY_PAIR, CKF_SIGN, CKM_AES_CBC, CKM_AES_CMAC, CKM_AES_CTR,
@@ -14,7 +14,7 @@ use cryptoki_sys::{
     CKM_SHA512_HMAC,
 };
 use interface::algorithm::{AeadKind, Agreement, Algorithm, Cipher, Encryption, Hash, Mac, MacKind, Signature};
-use interface::attributes::{Attributes, EccFamily, KeyType, Usage};
+use interface::attributes::{Attributes, EccFamily, KeyType};
 use interface::kind::{self, KeyKind};
 use interface::message::{Empty, required};
 use interface::operations::{CanDoCrypto, CheckType};
@@ -154,16 +154,7 @@ impl Ability {
 
     fn check(&self, attributes: &Attributes) -> Result<()> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);
-        if key_type.is_public() && !self.makes(key_type.pair()) {
-            return Err(unsupported(format!("the pkcs11 provider has no keys of type {key_type:?}")));
-        }
-        if !key_type.is_public() && (bits != 0 || !self.makes(key_type)) {
-            self.check_kind(key_type, bits)?;
-        }
-        let usage = attributes.policy.usage;
-        if !usage.is_empty() && usage.without(Usage::WRAP | Usage::UNWRAP).is_empty() {
-            return Err(unsupported("the pkcs11 provider wraps no keys"));
-        }
+        keys::check("pkcs11", attributes, |kind| self.makes(kind), |kind, bits| self.check_kind(kind, bits))?;
         attributes.policy.algorithms().try_for_each(|algorithm| self.check_algorithm(key_type, bits, algorithm))
     }
 

@@ -8,9 +8,9 @@ use super::template::{Parameters, aes};
 use crate::admission::Call;
 use crate::error::Result;
 use crate::provider::Handle;
-use crate::providers::software;
+use crate::providers::{keys, software};
 use interface::algorithm::{Algorithm, Cipher, Hash, Mac, MacKind, Signature};
-use interface::attributes::{Attributes, KeyType, Usage};
+use interface::attributes::{Attributes, KeyType};
 use interface::kind::{self, KeyKind};
 use interface::message::{Empty, required};
 use interface::operations::{CanDoCrypto, CheckType};
@@ -146,16 +146,7 @@ impl Ability {
 
     fn check(&self, attributes: &Attributes) -> Result<()> {
         let (key_type, bits) = (attributes.key_type, attributes.bits);
-        if key_type.is_public() && !self.some(key_type.pair()) {
-            return Err(unsupported(format!("the TPM provider has no keys of type {key_type:?}")));
-        }
-        if !key_type.is_public() && (bits != 0 || !self.some(key_type)) {
-            self.parameters(key_type, bits)?;
-        }
-        let usage = attributes.policy.usage;
-        if !usage.is_empty() && usage.without(Usage::WRAP | Usage::UNWRAP).is_empty() {
-            return Err(unsupported("the TPM provider wraps no keys"));
-        }
+        keys::check("TPM", attributes, |kind| self.some(kind), |kind, bits| self.parameters(kind, bits).map(drop))?;
         attributes.policy.algorithms().try_for_each(|algorithm| match algorithm {
             Algorithm::Signature(Signature::EcdsaAny | Signature::Ecdsa { .. }) if key_type.is_pair() => {
                 let len = algorithm.hash().map_or(0, Hash::len);
